@@ -1,0 +1,141 @@
+import { errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
+import { AppError } from '../errors.ts';
+import type { TokenKeys } from './token-keys.ts';
+
+/** Who a verified token says that the caller is. */
+export interface Identity {
+  /** The token's subject. */
+  readonly subject: string | undefined;
+  readonly email: string | undefined;
+  /** The id or slug of the tenant that the token names. */
+  readonly tenant: string | undefined;
+  readonly role: string | undefined;
+  readonly isPlatformAdmin: boolean;
+}
+
+/** What tokens must say. */
+export interface TokenRules {
+  readonly issuer: string | undefined;
+  readonly audience: string | undefined;
+  /** Path of the tenant's claim, such as `app_metadata.tenant`. */
+  readonly tenantClaim: string;
+}
+
+/** What a new token is to say. */
+export interface TokenRequest {
+  readonly subject?: string | undefined;
+  readonly email?: string | undefined;
+  readonly tenant?: string | undefined;
+  readonly role?: string | undefined;
+  readonly platformAdmin?: boolean;
+  /** As `2h` or `30 days`. */
+  readonly expiresIn: string;
+}
+
+/** Verifies tokens, and makes them where the private key is at hand. */
+export interface Tokens {
+  /** @throws {AppError} UNAUTHENTICATED, saying what is wrong with the token */
+  verify(token: string): Promise<Identity>;
+  /** @throws {AppError} BAD_USER_INPUT if there is no key to sign with */
+  issue(request: TokenRequest): Promise<string>;
+}
+
+const CLOCK_TOLERANCE_SECONDS = 5;
+
+/** The claim that makes a token a platform admin's. */
+const ADMIN_CLAIM = 'platform_admin';
+
+export function createTokens(keys: TokenKeys, rules: TokenRules): Tokens {
+  const options = {
+    algorithms: [...keys.algorithms],
+    clockTolerance: CLOCK_TOLERANCE_SECONDS,
+    ...(rules.issuer !== undefined && { issuer: rules.issuer }),
+    ...(rules.audience !== undefined && { audience: rules.audience }),
+  };
+  return {
+    async verify(token) {
+      try {
+        // The overloads of jwtVerify tell keys and key sets apart, which the union of both does not fit.
+        const { payload } =
+          typeof keys.verify === 'function'
+            ? await jwtVerify(token, keys.verify, options)
+            : await jwtVerify(token, keys.verify, options);
+        return identityOf(payload, rules.tenantClaim);
+      } catch (error) {
+        throw unauthenticated(error);
+      }
+    },
+    async issue(request) {
+      if (!keys.sign) {
+        throw new AppError(
+          'BAD_USER_INPUT',
+          'Tokens cannot be made here, for there is no private key; set JWT_PRIVATE_KEY or JWT_SECRET',
+        );
+      }
+      const jwt = new SignJWT({
+        ...(request.email !== undefined && { email: request.email }),
+        ...(request.role !== undefined && { role: request.role }),
+        ...(request.platformAdmin && { [ADMIN_CLAIM]: true }),
+        ...(request.tenant !== undefined && claimAt(rules.tenantClaim, request.tenant)),
+      })
+        .setProtectedHeader({ alg: keys.sign.algorithm })
+        .setIssuedAt()
+        .setExpirationTime(request.expiresIn);
+      if (request.subject !== undefined) jwt.setSubject(request.subject);
+      if (rules.issuer !== undefined) jwt.setIssuer(rules.issuer);
+      if (rules.audience !== undefined) jwt.setAudience(rules.audience);
+      return jwt.sign(keys.sign.key);
+    },
+  };
+}
+
+/**
+ * The value of a claim, which may lie inside others.
+ * @param claimPath names joined by dots; a claim whose own name has dots, such as a URL, is found too
+ */
+export function readClaim(payload: Readonly<Record<string, unknown>>, claimPath: string): string | undefined {
+  if (Object.hasOwn(payload, claimPath)) return text(payload[claimPath]);
+  let value: unknown = payload;
+  for (const name of claimPath.split('.')) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined;
+    value = Reflect.get(value, name);
+  }
+  return text(value);
+}
+
+/** The claims that {@link readClaim} finds `value` in. */
+export function claimAt(claimPath: string, value: string): Record<string, unknown> {
+  return claimPath
+    .split('.')
+    .reduceRight<unknown>((inner, name) => Object.fromEntries([[name, inner]]), value) as Record<string, unknown>;
+}
+
+function identityOf(payload: JWTPayload, tenantClaim: string): Identity {
+  return {
+    subject: payload.sub,
+    email: text(payload.email),
+    tenant: readClaim(payload, tenantClaim),
+    role: text(payload.role),
+    isPlatformAdmin: payload[ADMIN_CLAIM] === true,
+  };
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function unauthenticated(error: unknown): AppError {
+  if (error instanceof errors.JWTExpired)
+    return new AppError('UNAUTHENTICATED', 'The token has expired', { cause: error });
+  if (error instanceof errors.JWTClaimValidationFailed) {
+    return new AppError('UNAUTHENTICATED', `The token's claim ${error.claim} is not as it should be`, { cause: error });
+  }
+  if (error instanceof errors.JOSEError && error.code !== 'ERR_JWKS_TIMEOUT') {
+    return new AppError('UNAUTHENTICATED', 'The token cannot be verified', { cause: error });
+  }
+  return new AppError(
+    'UNAUTHENTICATED',
+    'The token cannot be verified at present, for its issuer’s keys cannot be fetched',
+    { cause: error },
+  );
+}

@@ -1,0 +1,175 @@
+import { randomBytes } from 'node:crypto';
+import path from 'node:path';
+import type { Logger } from 'pino';
+import { loadTokenKeys } from './accounts/token-keys.ts';
+import { createTokens } from './accounts/tokens.ts';
+import { openCatalog } from './catalog/catalog.ts';
+import { TenantDirectory } from './catalog/tenant-directory.ts';
+import type { Config, ServerAddress } from './config.ts';
+import { CountrySchema } from './constants/country.entity.ts';
+import { CurrencySchema } from './constants/currency.entity.ts';
+import { FleetRunner } from './migrator/fleet-run.ts';
+import { MigrationFolder } from './migrator/migration-files.ts';
+import { moduleEntities } from './modules/index.ts';
+import { createEntityDatabases, entityTypes } from './postgres/entity-databases.ts';
+import { Listener } from './postgres/listener.ts';
+import { derivePasswords } from './postgres/roles.ts';
+import { PostgresServer } from './postgres/server.ts';
+import type { ProvisioningOptions } from './provisioning/create-tenant.ts';
+import { Provisioner } from './provisioning/provision.ts';
+import { recoverTenants } from './provisioning/recover-tenants.ts';
+import { setUpSystemDatabases } from './provisioning/system-databases.ts';
+import { TemplateDatabase } from './provisioning/template.ts';
+import { readOrCreateFile } from './read-or-create-file.ts';
+import type { Services } from './services.ts';
+import { installationRoles } from './tenancy/placement.ts';
+import { TenantConnections } from './tenancy/tenant-connections.ts';
+
+/** A running installation; `await using` ends it. */
+export interface App extends AsyncDisposable {
+  readonly services: Services;
+  /** Begins to stop: the server is not ready any more, and streams end. */
+  beginStop(): void;
+}
+
+/** Connections that tenants cannot take: the listener, one to `auth` and one to the maintenance database. */
+const RESERVED_CONNECTIONS = 3;
+const RECOVER_MS = 15_000;
+
+/** Builds everything, in the order in which things need each other; disposing of it closes them in reverse. */
+export async function createApp(config: Config, log: Logger): Promise<App> {
+  await using stack = new AsyncDisposableStack();
+  const { connections, databases } = config;
+  const address = config.server ?? (await startEmbedded(config, log, stack));
+  const server = stack.use(
+    new PostgresServer('default', address, {
+      max: connections.budget,
+      reserved: RESERVED_CONNECTIONS,
+      waitMs: connections.waitMs,
+      recycleMs: connections.recycleSeconds * 1000,
+      idleMs: connections.idleSeconds * 1000,
+      systemPoolSize: connections.systemPoolSize,
+    }),
+  );
+  const servers = new Map([[server.name, server]]);
+  const passwordOf = derivePasswords(config.roleSecret ?? (await developmentSecret(config.dataDir)));
+  const roles = installationRoles(databases.auth);
+  const migrations = {
+    auth: new MigrationFolder(path.join(import.meta.dirname, '../migrations/auth'), 'AUTH'),
+    constants: new MigrationFolder(path.join(import.meta.dirname, '../migrations/constants'), 'CONSTANTS'),
+    tenant: new MigrationFolder(config.migrations.tenantDir, 'TENANT'),
+  };
+  const { lockTimeoutMs } = config.migrations;
+  await setUpSystemDatabases({
+    server,
+    databases,
+    roles,
+    passwordOf,
+    authMigrations: migrations.auth,
+    constantsMigrations: migrations.constants,
+    lockTimeoutMs,
+    log,
+  });
+  const systemLane = (database: string, max = connections.systemPoolSize) =>
+    server.lane({
+      database,
+      role: { name: roles.app, password: passwordOf(roles.app) },
+      max,
+      priority: 'system',
+      types: entityTypes,
+    });
+  const catalog = openCatalog(systemLane(databases.auth));
+  const constantsLane = systemLane(databases.constants);
+  const constants = {
+    ...createEntityDatabases([CountrySchema, CurrencySchema]).open(constantsLane),
+    lane: constantsLane,
+  };
+  const listener = stack.use(new Listener(systemLane(databases.auth, 1), log));
+  await listener.start();
+  const provisioner = new Provisioner({
+    server,
+    sharedDatabase: databases.shared,
+    roles,
+    passwordOf,
+    template: new TemplateDatabase({
+      server,
+      authDatabase: databases.auth,
+      grantee: roles.databaseTenants,
+      lockTimeoutMs,
+      log,
+    }),
+    migrations: migrations.tenant,
+    systemPoolSize: connections.systemPoolSize,
+    lockTimeoutMs,
+  });
+  await provisioner.prepare();
+  const provisioning: ProvisioningOptions = {
+    catalog,
+    listener,
+    provisioners: new Map([[server.name, provisioner]]),
+    defaultServer: server.name,
+    defaultIsolation: config.defaultIsolation,
+    sharedDatabase: databases.shared,
+    log,
+  };
+  const runner = stack.use(
+    new FleetRunner({
+      catalog,
+      listener,
+      servers,
+      migrations: migrations.tenant,
+      lockTimeoutMs,
+      inline: config.migrations.worker === 'inline',
+      log,
+    }),
+  );
+  runner.start();
+  const recover = () =>
+    recoverTenants(provisioning).catch((err: unknown) => log.warn({ err }, 'cannot look for half-created tenants'));
+  await recover();
+  const recovering = setInterval(recover, RECOVER_MS).unref();
+  stack.defer(() => clearInterval(recovering));
+  const stopping = new AbortController();
+  const services: Services = {
+    config,
+    log,
+    startedAt: new Date(),
+    stopping: stopping.signal,
+    servers,
+    catalog,
+    constants,
+    listener,
+    directory: new TenantDirectory(catalog, listener),
+    tenants: new TenantConnections({
+      servers,
+      entities: moduleEntities,
+      passwordOf,
+      poolSize: connections.tenantPoolSize,
+      renewRole: (tenant) => provisioner.renewRole(tenant),
+    }),
+    provisioning,
+    migrations,
+    runner,
+    tokens: createTokens(await loadTokenKeys(config.tokens.keys, config.dataDir), config.tokens),
+  };
+  const built = stack.move();
+  return {
+    services,
+    beginStop: () => stopping.abort(),
+    async [Symbol.asyncDispose]() {
+      stopping.abort();
+      await built.disposeAsync();
+    },
+  };
+}
+
+async function startEmbedded(config: Config, log: Logger, stack: AsyncDisposableStack): Promise<ServerAddress> {
+  const { startEmbeddedPostgres } = await import('./postgres/embedded.ts');
+  const onLog = (line: string) => log.info(line);
+  const { host, port, user, password } = stack.use(await startEmbeddedPostgres({ dataDir: config.dataDir, onLog }));
+  return { host, port, user, password, maintenanceDatabase: 'postgres', ssl: false };
+}
+
+function developmentSecret(dataDir: string): Promise<string> {
+  return readOrCreateFile(path.join(dataDir, 'role-secret'), () => randomBytes(48).toString('base64url'));
+}

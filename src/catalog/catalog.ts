@@ -1,0 +1,37 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+import type pg from 'pg';
+import type { Lane } from '../postgres/connection-budget.ts';
+import { createEntityDatabases } from '../postgres/entity-databases.ts';
+import { DatabaseServerSchema } from './database-server.entity.ts';
+import { MembershipSchema } from './membership.entity.ts';
+import { MigrationRecordSchema } from './migration-record.entity.ts';
+import { MigrationRunItemSchema, MigrationRunSchema } from './migration-run.entity.ts';
+import { MigrationStateSchema } from './migration-state.entity.ts';
+import { TenantSchema } from './tenant.entity.ts';
+import { UserSchema } from './user.entity.ts';
+
+/** The entities of the `auth` database. */
+export const catalogEntities = [
+  DatabaseServerSchema,
+  MembershipSchema,
+  MigrationRecordSchema,
+  MigrationRunItemSchema,
+  MigrationRunSchema,
+  MigrationStateSchema,
+  TenantSchema,
+  UserSchema,
+];
+
+/** The `auth` database: who the tenants are, where they are, and what runs did. */
+export interface Catalog {
+  /** Makes an entity manager with an identity map of its own; one for each operation. */
+  fork(): EntityManager;
+  /** Lends a connection, for statements that entities are too slow or too plain for. */
+  use<T>(work: (client: pg.Client) => Promise<T>): Promise<T>;
+}
+
+/** @param lane a lane to `auth` */
+export function openCatalog(lane: Lane): Catalog {
+  const database = createEntityDatabases(catalogEntities).open(lane);
+  return { fork: () => database.fork(), use: (work) => lane.use(work) };
+}

@@ -1,0 +1,34 @@
+import { defineEntity, p } from '@mikro-orm/core';
+import { Tenant } from './tenant.entity.ts';
+
+/** The kinds of databases, each with a line of migrations of its own. */
+export const migrationScopes = ['AUTH', 'CONSTANTS', 'TENANT'] as const;
+export type MigrationScope = (typeof migrationScopes)[number];
+
+/** What became of a migration in a database. */
+export const migrationStatuses = ['APPLIED', 'ROLLED_BACK', 'REVERTED'] as const;
+export type MigrationStatus = (typeof migrationStatuses)[number];
+
+/** The table `migration_records`: what runs did, over the whole fleet. */
+export const MigrationRecordSchema = defineEntity({
+  name: 'MigrationRecord',
+  tableName: 'migration_records',
+  properties: {
+    id: p.bigint('string').primary(),
+    tenant: () => p.manyToOne(Tenant).nullable().ref(),
+    scope: p.enum(migrationScopes),
+    name: p.text(),
+    hash: p.text(),
+    status: p.enum(migrationStatuses),
+    runId: p.uuid().nullable(),
+    checkpoint: p.text().nullable(),
+    appliedAt: p.datetime(3),
+    durationMs: p.double().nullable(),
+    error: p.text().nullable(),
+  },
+});
+
+/** One attempt to apply one migration. */
+export class MigrationRecord extends MigrationRecordSchema.class {}
+
+MigrationRecordSchema.setClass(MigrationRecord);

@@ -1,0 +1,22 @@
+import { defineEntity, p } from '@mikro-orm/core';
+
+/** The table `users`: people, of whatever tenants. */
+export const UserSchema = defineEntity({
+  name: 'User',
+  tableName: 'users',
+  properties: {
+    id: p.uuid().primary().defaultRaw('gen_random_uuid()'),
+    /** Unique whatever its letters' case. */
+    email: p.text(),
+    name: p.text(),
+    passwordHash: p.text().nullable().hidden(),
+    isPlatformAdmin: p.boolean().default(false),
+    active: p.boolean().default(true),
+    createdAt: p.datetime(3).defaultRaw('now()'),
+  },
+});
+
+/** A person who can sign in. */
+export class User extends UserSchema.class {}
+
+UserSchema.setClass(User);

@@ -1,0 +1,226 @@
+import { type SettingName, type SettingValues, settings } from './settings.ts';
+
+/** How to reach a PostgreSQL server as the role that owns everything there. */
+export interface ServerAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+  /** The database to be connected to while others are created. */
+  readonly maintenanceDatabase: string;
+  /** As in libpq; false, or what node's TLS takes. */
+  readonly ssl: boolean | { readonly rejectUnauthorized: boolean };
+}
+
+/** All that can be configured, validated; times carry their unit in the name. */
+export interface Config {
+  readonly environment: 'development' | 'production' | 'test';
+  readonly logLevel: string;
+  readonly dataDir: string;
+  readonly http: {
+    readonly host: string;
+    readonly port: number;
+    readonly corsOrigins: readonly string[];
+    readonly maxBodyBytes: number;
+    readonly shutdownSeconds: number;
+  };
+  readonly graphql: {
+    readonly graphiql: boolean;
+    readonly introspection: boolean;
+    readonly maxDepth: number;
+    readonly maxTokens: number;
+    readonly maxAliases: number;
+    readonly maxCost: number;
+  };
+  /** Undefined: an embedded PostgreSQL in `dataDir`. */
+  readonly server: ServerAddress | undefined;
+  readonly databases: { readonly auth: string; readonly constants: string; readonly shared: string };
+  readonly defaultIsolation: 'DATABASE' | 'SCHEMA';
+  /** Undefined: one is made in `dataDir`. */
+  readonly roleSecret: string | undefined;
+  readonly connections: {
+    readonly budget: number;
+    readonly waitMs: number;
+    readonly tenantPoolSize: number;
+    readonly systemPoolSize: number;
+    readonly recycleSeconds: number;
+    readonly idleSeconds: number;
+  };
+  readonly tokens: {
+    /** Undefined: a key pair is made in `dataDir`. */
+    readonly keys: KeySource | undefined;
+    readonly issuer: string | undefined;
+    readonly audience: string | undefined;
+    readonly tenantClaim: string;
+  };
+  readonly migrations: {
+    readonly tenantDir: string;
+    readonly worker: 'inline' | 'off';
+    readonly concurrency: number;
+    readonly lockTimeoutMs: number;
+  };
+}
+
+/** Where the keys come from that verify, and perhaps sign, tokens. */
+export type KeySource =
+  | { readonly kind: 'secret'; readonly secret: string }
+  | { readonly kind: 'pair'; readonly publicKey: string; readonly privateKey: string | undefined }
+  | { readonly kind: 'jwks'; readonly url: string };
+
+/** Settings that cannot be used; the message has a line for each problem, with the variable's name. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(
+      `The settings cannot be used:\n${problems.map((problem) => `  - ${problem}`).join('\n')}\n.env.example explains each setting.`,
+    );
+    this.problems = problems;
+  }
+}
+
+/**
+ * Reads and checks all settings at once. An empty variable counts as not set.
+ * @throws {ConfigError} naming every problem
+ */
+export function loadConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const problems: string[] = [];
+  const values = readSettings(env, problems);
+  const production = values.NODE_ENV === 'production';
+  const server = serverAddress(values, problems);
+  const keys = keySource(values, problems);
+  if (production) {
+    if (!server) problems.push('DATABASE_URL must be set when NODE_ENV is production');
+    if (!keys) problems.push('JWT_SECRET, JWT_PUBLIC_KEY or JWT_JWKS_URL must be set when NODE_ENV is production');
+    if (!values.ROLE_SECRET) problems.push('ROLE_SECRET must be set when NODE_ENV is production');
+  }
+  const names = [values.AUTH_DATABASE, values.CONSTANTS_DATABASE, values.SHARED_DATABASE];
+  if (new Set(names).size < names.length) {
+    problems.push('AUTH_DATABASE, CONSTANTS_DATABASE and SHARED_DATABASE must be three different names');
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  return {
+    environment: values.NODE_ENV,
+    logLevel: values.LOG_LEVEL,
+    dataDir: values.DATA_DIR,
+    http: {
+      host: values.HOST,
+      port: values.PORT,
+      corsOrigins: values.CORS_ORIGINS ?? [],
+      maxBodyBytes: values.MAX_BODY_BYTES,
+      shutdownSeconds: values.SHUTDOWN_SECONDS,
+    },
+    graphql: {
+      graphiql: values.GRAPHIQL ?? !production,
+      introspection: values.INTROSPECTION ?? !production,
+      maxDepth: values.MAX_QUERY_DEPTH,
+      maxTokens: values.MAX_QUERY_TOKENS,
+      maxAliases: values.MAX_QUERY_ALIASES,
+      maxCost: values.MAX_QUERY_COST,
+    },
+    server,
+    databases: { auth: values.AUTH_DATABASE, constants: values.CONSTANTS_DATABASE, shared: values.SHARED_DATABASE },
+    defaultIsolation: values.DEFAULT_ISOLATION === 'schema' ? 'SCHEMA' : 'DATABASE',
+    roleSecret: values.ROLE_SECRET,
+    connections: {
+      budget: values.CONNECTION_BUDGET,
+      waitMs: values.CONNECTION_WAIT_MS,
+      tenantPoolSize: values.TENANT_POOL_SIZE,
+      systemPoolSize: values.SYSTEM_POOL_SIZE,
+      recycleSeconds: values.POOL_RECYCLE_SECONDS,
+      idleSeconds: values.POOL_IDLE_SECONDS,
+    },
+    tokens: { keys, issuer: values.JWT_ISSUER, audience: values.JWT_AUDIENCE, tenantClaim: values.TENANT_CLAIM },
+    migrations: {
+      tenantDir: values.TENANT_MIGRATIONS_DIR,
+      worker: values.WORKER,
+      concurrency: values.MIGRATION_CONCURRENCY,
+      lockTimeoutMs: values.MIGRATION_LOCK_TIMEOUT_MS,
+    },
+  };
+}
+
+function readSettings(env: Readonly<Record<string, string | undefined>>, problems: string[]): SettingValues {
+  const read = ([name, setting]: [string, (typeof settings)[SettingName]]): [string, unknown] => {
+    const fallback = 'default' in setting ? setting.default : undefined;
+    const text = env[name] || fallback;
+    if (text === undefined) return [name, undefined];
+    const result = setting.schema.safeParse(text);
+    if (result.success) return [name, result.data];
+    problems.push(`${name} ${result.error.issues[0]?.message ?? 'cannot be read'}`);
+    return [name, undefined];
+  };
+  // The loop gives every name its value; a value that could not be read is in `problems`, and loadConfig throws then.
+  return Object.fromEntries(Object.entries(settings).map(read)) as SettingValues;
+}
+
+function serverAddress(values: SettingValues, problems: string[]): ServerAddress | undefined {
+  const text = values.DATABASE_URL ?? values.ADMIN_CONN_STR;
+  if (text) return addressFromUrl(text, values.DATABASE_URL ? 'DATABASE_URL' : 'ADMIN_CONN_STR', problems);
+  const parts = { DB_HOST: values.DB_HOST, DB_USERNAME: values.DB_USERNAME, DB_PASSWORD: values.DB_PASSWORD };
+  const missing = Object.entries(parts).filter(([, value]) => value === undefined);
+  if (missing.length === 3) {
+    if (values.DB_PORT !== undefined) problems.push('DB_PORT is set, but DB_HOST, DB_USERNAME and DB_PASSWORD are not');
+    return undefined;
+  }
+  for (const [name] of missing)
+    problems.push(`${name} must be set too: DB_HOST, DB_USERNAME and DB_PASSWORD go together`);
+  return {
+    host: values.DB_HOST ?? '',
+    port: values.DB_PORT ?? 5432,
+    user: values.DB_USERNAME ?? '',
+    password: values.DB_PASSWORD ?? '',
+    maintenanceDatabase: 'postgres',
+    ssl: false,
+  };
+}
+
+/** @see https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS */
+function addressFromUrl(text: string, name: SettingName, problems: string[]): ServerAddress | undefined {
+  let url: URL;
+  try {
+    url = new URL(text.replace(/^[^:]+:/, 'postgres:'));
+    for (const part of [url.username, url.password, url.pathname]) decodeURIComponent(part);
+  } catch {
+    problems.push(
+      `${name} must be a URL like postgres://user:password@host:5432/postgres; escape special characters with %`,
+    );
+    return undefined;
+  }
+  const sslMode = url.searchParams.get('sslmode') ?? 'disable';
+  const strict = sslMode === 'verify-full' || sslMode === 'verify-ca';
+  if (!strict && !['disable', 'allow', 'prefer', 'require', 'no-verify'].includes(sslMode)) {
+    problems.push(`${name} has sslmode=${sslMode}, which is none that PostgreSQL knows`);
+  }
+  if (!url.username) problems.push(`${name} must name a user`);
+  return {
+    host: decodeURIComponent(url.hostname).replace(/^\[|\]$/g, '') || 'localhost',
+    port: Number(url.port || 5432),
+    user: decodeURIComponent(url.username),
+    password: decodeURIComponent(url.password),
+    maintenanceDatabase: decodeURIComponent(url.pathname.slice(1)) || 'postgres',
+    ssl: strict
+      ? { rejectUnauthorized: true }
+      : ['require', 'no-verify'].includes(sslMode) && { rejectUnauthorized: false },
+  };
+}
+
+function keySource(values: SettingValues, problems: string[]): KeySource | undefined {
+  const set = (['JWT_SECRET', 'JWT_PUBLIC_KEY', 'JWT_JWKS_URL'] as const).filter((name) => values[name]);
+  if (set.length > 1) problems.push(`${set.join(' and ')} are set, but tokens are verified with one of them only`);
+  if (values.JWT_PRIVATE_KEY && !values.JWT_PUBLIC_KEY) problems.push('JWT_PRIVATE_KEY needs JWT_PUBLIC_KEY beside it');
+  if (values.JWT_SECRET) return { kind: 'secret', secret: values.JWT_SECRET };
+  if (values.JWT_JWKS_URL) return { kind: 'jwks', url: values.JWT_JWKS_URL };
+  if (!values.JWT_PUBLIC_KEY) return undefined;
+  return {
+    kind: 'pair',
+    publicKey: unescapeLines(values.JWT_PUBLIC_KEY),
+    privateKey: values.JWT_PRIVATE_KEY && unescapeLines(values.JWT_PRIVATE_KEY),
+  };
+}
+
+/** Environment files cannot hold line ends everywhere, so a PEM may be written with `\n`. */
+function unescapeLines(text: string): string {
+  return text.startsWith('{') ? text : text.replaceAll('\\n', '\n');
+}

@@ -1,0 +1,69 @@
+import SchemaBuilder from '@pothos/core';
+import DataloaderPlugin from '@pothos/plugin-dataloader';
+import RelayPlugin from '@pothos/plugin-relay';
+import ScopeAuthPlugin from '@pothos/plugin-scope-auth';
+import { DateTimeResolver } from 'graphql-scalars';
+import { AppError } from '../errors.ts';
+import type { Context } from './context.ts';
+
+/**
+ * The builder of the GraphQL schema. Every field of Query, Mutation and Subscription declares who may use it:
+ * `anyone`, `tenantMember` (a member of the request's tenant) or `platformAdmin`.
+ */
+export const builder = new SchemaBuilder<{
+  Context: Context;
+  DefaultFieldNullability: false;
+  DefaultEdgesNullability: { list: false; items: false };
+  DefaultNodeNullability: false;
+  AuthScopes: { anyone: boolean; tenantMember: boolean; platformAdmin: boolean };
+  Scalars: { DateTime: { Input: Date; Output: Date }; ID: { Input: string; Output: string } };
+  Connection: { totalCount: number | (() => Promise<number>) };
+}>({
+  plugins: [ScopeAuthPlugin, RelayPlugin, DataloaderPlugin],
+  defaultFieldNullability: false,
+  relay: {
+    cursorType: 'String',
+    nodesOnConnection: true,
+    edgesFieldOptions: { nullable: { list: false, items: false } },
+    nodeFieldOptions: { nullable: false },
+    nodeQueryOptions: false,
+    nodesQueryOptions: false,
+  },
+  scopeAuth: {
+    authScopes: (context) => ({
+      anyone: true,
+      tenantMember: () => isTenantMember(context),
+      platformAdmin: () => isPlatformAdmin(context),
+    }),
+    // The scopes throw the precise error; what is left is a field that nobody may use.
+    unauthorizedError: () => new AppError('FORBIDDEN', 'This is not for you'),
+  },
+});
+
+builder.addScalarType('DateTime', DateTimeResolver);
+builder.queryType({});
+builder.mutationType({});
+builder.subscriptionType({});
+
+builder.globalConnectionField('totalCount', (t) =>
+  t.int({
+    resolve: ({ totalCount }) => (typeof totalCount === 'function' ? totalCount() : totalCount),
+  }),
+);
+
+function isPlatformAdmin({ identity }: Context): boolean {
+  if (!identity) throw unauthenticated();
+  if (identity.isPlatformAdmin) return true;
+  throw new AppError('FORBIDDEN', 'Only platform admins may do this');
+}
+
+function isTenantMember(context: Context): boolean {
+  if (!context.identity) throw unauthenticated();
+  const { row, role } = context.tenant;
+  if (role !== undefined) return true;
+  throw new AppError('FORBIDDEN', `You are no member of the tenant ${row.slug}`);
+}
+
+function unauthenticated(): AppError {
+  return new AppError('UNAUTHENTICATED', 'A token is needed: send the header “authorization: Bearer <token>”');
+}

@@ -1,0 +1,33 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+import type { Logger } from 'pino';
+import type { Identity } from '../accounts/tokens.ts';
+import type { Tenant } from '../catalog/tenant.entity.ts';
+import type { Services } from '../services.ts';
+
+/**
+ * A request's tenant, and its database. Except for `isNamed`, its fields throw an AppError if the request names no tenant
+ * (TENANT_REQUIRED), or one that is not served.
+ */
+export interface TenantContext {
+  /** Whether the request names a tenant at all. */
+  readonly isNamed: boolean;
+  /** The tenant's row in the catalog. */
+  readonly row: Tenant;
+  /** What the caller is in it; undefined for someone who is no member. */
+  readonly role: string | undefined;
+  /** Sees this tenant's tables and no others. The database is leased at its first use, until the operation ends. */
+  readonly em: EntityManager;
+}
+
+/** What resolvers are given. */
+export interface Context {
+  readonly requestId: string;
+  /** Undefined without a token. */
+  readonly identity: Identity | undefined;
+  readonly tenant: TenantContext;
+  /** The whole installation; for the platform's own fields, and not for modules. */
+  readonly services: Services;
+  readonly log: Logger;
+  /** Ends when the client goes away or the server stops. */
+  readonly signal: AbortSignal;
+}

@@ -1,0 +1,103 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+import type { YogaInitialContext } from 'graphql-yoga';
+import type { Identity } from '../accounts/tokens.ts';
+import type { Tenant } from '../catalog/tenant.entity.ts';
+import { AppError } from '../errors.ts';
+import type { Services } from '../services.ts';
+import { type ResolvedTenant, resolveTenant } from '../tenancy/resolve-tenant.ts';
+import type { TenantLease } from '../tenancy/tenant-connections.ts';
+import type { Context, TenantContext } from './context.ts';
+import { currentRequestId } from './request-id.ts';
+
+/** A request's context, and how its leases end. */
+export interface RequestContext extends Context {
+  /** Ends the lease of the tenant's database, if there is one. */
+  release(): Promise<void>;
+}
+
+/**
+ * Makes the context of a request: verifies the token and finds the tenant. That a tenant cannot be found or is not served
+ * is told when something asks for it, for operations on public data need none.
+ * @throws {AppError} UNAUTHENTICATED if there is a token and it cannot be verified
+ */
+export async function createRequestContext(services: Services, initial: YogaInitialContext): Promise<RequestContext> {
+  const { request } = initial;
+  const requestId = currentRequestId();
+  const identity = await identify(services, request.headers.get('authorization'));
+  const resolved = await resolveTenant(services.directory, {
+    identity,
+    host: request.headers.get('host') ?? undefined,
+    header: request.headers.get('x-tenant') ?? undefined,
+  }).catch(later);
+  const tenant = resolved && 'tenant' in resolved ? { tenant: resolved.tenant.slug } : {};
+  const log = services.log.child({ requestId, ...tenant });
+  const lease = new LeaseOnFirstUse(services, resolved);
+  return {
+    requestId,
+    identity,
+    services,
+    log,
+    signal: AbortSignal.any([request.signal, services.stopping]),
+    tenant: lease,
+    release: () => lease.release(),
+  };
+}
+
+type Resolution = ResolvedTenant | { readonly error: unknown } | undefined;
+
+/** A problem that is thrown when, and only when, somebody needs the tenant. */
+function later(error: unknown): { error: unknown } {
+  return { error };
+}
+
+class LeaseOnFirstUse implements TenantContext {
+  readonly #services: Services;
+  readonly #resolution: Resolution;
+  #lease: TenantLease | undefined;
+
+  constructor(services: Services, resolution: Resolution) {
+    this.#services = services;
+    this.#resolution = resolution;
+  }
+
+  get isNamed(): boolean {
+    return this.#resolution !== undefined;
+  }
+
+  get row(): Tenant {
+    return this.#resolved.tenant;
+  }
+
+  get role(): string | undefined {
+    return this.#resolved.role;
+  }
+
+  get em(): EntityManager {
+    this.#lease ??= this.#services.tenants.lease(this.row);
+    return this.#lease.em;
+  }
+
+  async release(): Promise<void> {
+    await this.#lease?.release();
+  }
+
+  get #resolved(): ResolvedTenant {
+    if (this.#resolution === undefined) {
+      throw new AppError(
+        'TENANT_REQUIRED',
+        'This needs a tenant: use a token whose claim names one, its host name or, as a platform admin, the header x-tenant',
+      );
+    }
+    if ('error' in this.#resolution) throw this.#resolution.error;
+    return this.#resolution;
+  }
+}
+
+async function identify({ tokens }: Services, header: string | null): Promise<Identity | undefined> {
+  if (!header) return undefined;
+  const [scheme, token] = header.split(' ', 2);
+  if (scheme?.toLowerCase() !== 'bearer' || !token) {
+    throw new AppError('UNAUTHENTICATED', 'The header authorization must be “Bearer <token>”');
+  }
+  return tokens.verify(token);
+}

@@ -1,0 +1,82 @@
+import { costLimitPlugin } from '@escape.tech/graphql-armor-cost-limit';
+import { maxAliasesPlugin } from '@escape.tech/graphql-armor-max-aliases';
+import { maxDepthPlugin } from '@escape.tech/graphql-armor-max-depth';
+import { maxTokensPlugin } from '@escape.tech/graphql-armor-max-tokens';
+import { useDisableIntrospection } from '@graphql-yoga/plugin-disable-introspection';
+import type { GraphQLSchema } from 'graphql';
+import { createYoga, type YogaInitialContext } from 'graphql-yoga';
+import type { Services } from '../services.ts';
+import { toClientError } from './errors.ts';
+import { healthRoutes } from './health-routes.ts';
+import { endOperations } from './operations.ts';
+import { createRequestContext, type RequestContext } from './request-context.ts';
+import { currentRequestId, requestIds } from './request-id.ts';
+
+/** What the pages of a development server are given. */
+export interface GraphiqlOptions {
+  /** Headers that GraphiQL starts with, as text of JSON. */
+  readonly defaultHeaders?: string;
+}
+
+/** The way of a request, from top to bottom. */
+export function createGraphqlServer(services: Services, schema: GraphQLSchema, graphiql: GraphiqlOptions = {}) {
+  const { graphql, http } = services.config;
+  return createYoga<object, RequestContext>({
+    schema,
+    graphqlEndpoint: '/graphql',
+    healthCheckEndpoint: '/health/live',
+    maxRequestBodySize: http.maxBodyBytes,
+    multipart: false,
+    batching: false,
+    landingPage: false,
+    logging: false,
+    cors: http.corsOrigins.length > 0 && { origin: [...http.corsOrigins], credentials: true, methods: ['GET', 'POST'] },
+    graphiql: graphql.graphiql && {
+      title: 'Tenantry',
+      defaultQuery: firstQuery,
+      ...(graphiql.defaultHeaders && { defaultHeaders: graphiql.defaultHeaders, headers: graphiql.defaultHeaders }),
+    },
+    renderGraphiQL: async (options) => {
+      // Nine megabytes that only a browser needs.
+      const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
+      return renderGraphiQL(options);
+    },
+    plugins: [
+      requestIds(),
+      healthRoutes(services),
+      ...(graphql.introspection ? [] : [useDisableIntrospection()]),
+      maxTokensPlugin({ n: graphql.maxTokens, exposeLimits: true }),
+      maxDepthPlugin({ n: graphql.maxDepth, ignoreIntrospection: true }),
+      maxAliasesPlugin({ n: graphql.maxAliases }),
+      costLimitPlugin({ maxCost: graphql.maxCost, ignoreIntrospection: true }),
+      endOperations(),
+    ],
+    context: (initial: YogaInitialContext) => createRequestContext(services, initial),
+    maskedErrors: {
+      maskError: (error) => toClientError(error, currentRequestId(), services.log),
+    },
+  });
+}
+
+const firstQuery = `# Each tenant has a database, or a schema, of its own. Create one, then run its migrations:
+mutation CreateTenant {
+  createTenant(input: { slug: "acme", name: "Acme" }) {
+    id
+    placement { server database schema }
+    version
+  }
+}
+
+query Fleet {
+  tenants { nodes { slug status isolation version behind } }
+}
+
+mutation Migrate {
+  runMigrations { id status total }
+}
+
+# Paste the run's id from above.
+subscription Progress {
+  migrationProgress(run: "") { seq kind tenant { slug } migration message done total }
+}
+`;

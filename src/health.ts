@@ -1,0 +1,61 @@
+import { messageOf } from './errors.ts';
+import type { Services } from './services.ts';
+
+/** How one database answers. */
+export interface DatabaseHealth {
+  readonly name: string;
+  readonly server: string;
+  readonly ok: boolean;
+  readonly latencyMs: number | null;
+  readonly error: string | null;
+}
+
+/** OK: all answer; DEGRADED: `auth` does, and so most requests work; DOWN: `auth` does not. */
+export interface Health {
+  readonly status: 'OK' | 'DEGRADED' | 'DOWN';
+  readonly databases: readonly DatabaseHealth[];
+}
+
+const TIMEOUT_MS = 3_000;
+
+/** Asks each system database, and each server, whether it answers. It never throws, and is never slower than some seconds. */
+export async function checkHealth(services: Services): Promise<Health> {
+  const { catalog, constants, servers, config } = services;
+  const select = 'SELECT 1';
+  const databases = await Promise.all([
+    check(config.databases.auth, 'default', () => catalog.use((client) => client.query(select))),
+    check(config.databases.constants, 'default', () => constants.lane.use((client) => client.query(select))),
+    ...[...servers.values()].map((server) =>
+      check(server.address.maintenanceDatabase, server.name, () => server.admin((client) => client.query(select))),
+    ),
+  ]);
+  if (databases.every(({ ok }) => ok)) return { status: 'OK', databases };
+  return { status: databases[0]?.ok ? 'DEGRADED' : 'DOWN', databases };
+}
+
+async function check(name: string, server: string, ask: () => Promise<unknown>): Promise<DatabaseHealth> {
+  const start = performance.now();
+  try {
+    await withTimeout(ask());
+    return { name, server, ok: true, latencyMs: Math.round((performance.now() - start) * 100) / 100, error: null };
+  } catch (error) {
+    return { name, server, ok: false, latencyMs: null, error: publicReason(error) };
+  }
+}
+
+/** Anyone may ask for health, so addresses and roles, which PostgreSQL's messages may name, are left out. */
+function publicReason(error: unknown): string {
+  return /no answer within|came free/.test(messageOf(error)) ? messageOf(error) : 'it cannot be reached';
+}
+
+async function withTimeout<T>(work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${TIMEOUT_MS} ms`)), TIMEOUT_MS);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

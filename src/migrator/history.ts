@@ -1,0 +1,107 @@
+import type pg from 'pg';
+import type { MigrationScope, MigrationStatus } from '../catalog/migration-record.entity.ts';
+import type { AppliedMigration } from '../catalog/migration-state.entity.ts';
+import { quoteIdentifier, quoteLiteral } from '../postgres/identifiers.ts';
+
+/** A row of a database's `migration_history`. */
+export interface HistoryRecord extends AppliedMigration {
+  readonly id: string;
+  readonly scope: MigrationScope;
+  readonly status: MigrationStatus;
+  readonly run: string | null;
+  readonly checkpoint: string | null;
+  readonly appliedAt: Date;
+  readonly durationMs: number | null;
+  readonly error: string | null;
+}
+
+/** What is recorded of one attempt. */
+export interface NewRecord extends AppliedMigration {
+  readonly status: 'APPLIED' | 'ROLLED_BACK';
+  readonly run: string | undefined;
+  readonly checkpoint: string | undefined;
+  readonly durationMs: number;
+  readonly error?: string;
+}
+
+/**
+ * SQL that makes the table in which a database keeps what was applied to it. Its check lets PostgreSQL itself refuse
+ * migrations of another kind of database.
+ */
+export function createHistorySql(schema: string, scope: MigrationScope): string {
+  return `
+    CREATE TABLE ${table(schema)} (
+      id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+      scope text NOT NULL CONSTRAINT migration_history_kind CHECK (scope = ${quoteLiteral(scope)}),
+      name text NOT NULL,
+      hash text NOT NULL,
+      status text NOT NULL CHECK (status IN ('APPLIED', 'ROLLED_BACK', 'REVERTED')),
+      run uuid,
+      checkpoint text,
+      applied_at timestamptz(3) NOT NULL DEFAULT clock_timestamp(),
+      duration_ms double precision,
+      error text
+    );
+    COMMENT ON TABLE ${table(schema)} IS ${quoteLiteral(kindComment(scope))};
+    CREATE UNIQUE INDEX migration_history_applied_key ON ${table(schema)} (name) WHERE status = 'APPLIED';`;
+}
+
+/** SQL whose rows are the migrations that are applied, and what kind of database it is. */
+export function readAppliedSql(schema: string): string {
+  return `SELECT name, hash FROM ${table(schema)} WHERE status = 'APPLIED' ORDER BY name COLLATE "C"`;
+}
+
+/** SQL that records attempts. */
+export function insertHistorySql(schema: string, scope: MigrationScope, records: readonly NewRecord[]): string {
+  const optional = (text: string | undefined) => (text === undefined ? 'NULL' : quoteLiteral(text));
+  const rows = records.map(
+    (record) =>
+      `(${[scope, record.name, record.hash, record.status].map(quoteLiteral).join(', ')}, ${optional(record.run)}, ${optional(record.checkpoint)}, ${record.durationMs}, ${optional(record.error)})`,
+  );
+  return `INSERT INTO ${table(schema)} (scope, name, hash, status, run, checkpoint, duration_ms, error) VALUES ${rows.join(', ')}`;
+}
+
+/** What kind of database this is, or undefined if it has no history and so is none of ours. */
+export async function kindOf(client: pg.Client, schema: string): Promise<MigrationScope | undefined> {
+  const { rows } = await client.query<{ kind: string | null }>(
+    `SELECT obj_description(to_regclass($1), 'pg_class') AS kind`,
+    [table(schema)],
+  );
+  return (['AUTH', 'CONSTANTS', 'TENANT'] as const).find((scope) => rows[0]?.kind === kindComment(scope));
+}
+
+/** The names of what a run applied to a database. */
+export async function readAppliedByRun(client: pg.Client, schema: string, run: string): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT name FROM ${table(schema)} WHERE run = $1 AND status = 'APPLIED' ORDER BY id`,
+    [run],
+  );
+  return rows.map(({ name }) => name);
+}
+
+/** A page of a database's history, newest first. */
+export async function readHistory(
+  client: pg.Client,
+  schema: string,
+  page: { readonly status?: MigrationStatus | undefined; readonly before?: string | undefined; readonly limit: number },
+): Promise<{ readonly records: readonly HistoryRecord[]; readonly totalCount: number }> {
+  const { rows } = await client.query<HistoryRecord>(
+    `SELECT id, scope, name, hash, status, run, checkpoint, applied_at AS "appliedAt", duration_ms AS "durationMs", error
+     FROM ${table(schema)}
+     WHERE ($1::text IS NULL OR status = $1) AND ($2::bigint IS NULL OR id < $2) ORDER BY id DESC LIMIT $3`,
+    [page.status, page.before, page.limit],
+  );
+  const count = await client.query<{ count: number }>(
+    `SELECT count(*)::int AS count FROM ${table(schema)} WHERE $1::text IS NULL OR status = $1`,
+    [page.status],
+  );
+  return { records: rows, totalCount: count.rows[0]?.count ?? 0 };
+}
+
+function table(schema: string): string {
+  return `${quoteIdentifier(schema)}.migration_history`;
+}
+
+function kindComment(scope: MigrationScope): string {
+  return `What was applied to this ${scope} database by Tenantry`;
+}

@@ -1,0 +1,155 @@
+import type pg from 'pg';
+import type { MigrationScope } from '../catalog/migration-record.entity.ts';
+import type { AppliedMigration } from '../catalog/migration-state.entity.ts';
+import { AppError, messageOf } from '../errors.ts';
+import { lockKeyOf, lockKind } from '../postgres/advisory-lock.ts';
+import { sqlState, sqlStateOf } from '../postgres/error-codes.ts';
+import { quoteIdentifier, quoteLiteral } from '../postgres/identifiers.ts';
+import { insertHistorySql, type NewRecord, readAppliedSql } from './history.ts';
+import type { MigrationFile } from './migration-files.ts';
+import { planUp } from './plan.ts';
+import { runStep } from './run-step.ts';
+
+/** What to bring forward, and how far. */
+export interface MigrateOptions {
+  readonly scope: MigrationScope;
+  /** Where the database's tables are, and its history. */
+  readonly schema: string;
+  readonly files: readonly MigrationFile[];
+  /** The last migration to apply; without it the newest. */
+  readonly to?: string | undefined;
+  /** Apply everything, then roll back. */
+  readonly dryRun?: boolean;
+  readonly run?: string;
+  readonly checkpoint?: string;
+  /** How long to wait for a table's lock, in milliseconds. */
+  readonly lockTimeoutMs: number;
+  /** SQL that comes first in the transaction, such as what makes a new tenant's schema and its history. */
+  readonly prelude?: string;
+}
+
+/** What a batch did. */
+export interface MigrateOutcome {
+  /** What the database has now, ordered by name. */
+  readonly applied: readonly AppliedMigration[];
+  /** What this batch added; in a dry run, what it would have added. */
+  readonly records: readonly NewRecord[];
+  readonly warnings: readonly string[];
+}
+
+/** A migration that failed; the database is as it was before the batch. */
+export class MigrationFailedError extends Error {
+  override readonly name = 'MigrationFailedError';
+  readonly migration: MigrationFile;
+  readonly durationMs: number;
+
+  constructor(migration: MigrationFile, durationMs: number, cause: unknown) {
+    super(`${migration.name} failed: ${messageOf(cause)}`, { cause });
+    this.migration = migration;
+    this.durationMs = durationMs;
+  }
+}
+
+/** How long to wait for another process that migrates the same database, in milliseconds. */
+const OTHER_MIGRATION_MS = 60_000;
+
+/**
+ * Brings one database forward, in one transaction with its history rows: whatever happens, it is afterwards either at the
+ * old version or at the new one, data included. An advisory lock of that transaction keeps two processes apart.
+ * @param client the owner's connection, outside a transaction
+ * @throws {AppError} MIGRATION_CHANGED or MIGRATION_UNKNOWN if the history does not fit the files, CONFLICT if it is no such database
+ * @throws {MigrationFailedError} if a migration failed
+ */
+export async function migrateDatabase(client: pg.Client, options: MigrateOptions): Promise<MigrateOutcome> {
+  const before = await begin(client, options);
+  try {
+    const plan = planUp(options.files, before, options.to);
+    if (plan.kind === 'refusal')
+      throw new AppError(plan.code, plan.message, { details: { migration: plan.migration } });
+    assertTransactional(plan.steps);
+    const records: NewRecord[] = [];
+    for (const step of plan.steps) records.push(await applyStep(client, step, options));
+    await client.query(options.dryRun ? 'ROLLBACK' : 'COMMIT');
+    return { applied: merge(before, records), records, warnings: plan.warnings };
+  } catch (error) {
+    await client.query('ROLLBACK').catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Records, in a transaction of its own, an attempt that was rolled back. */
+export async function recordFailure(
+  client: pg.Client,
+  failure: MigrationFailedError,
+  options: MigrateOptions,
+): Promise<NewRecord> {
+  const record = { ...recordOf(failure.migration, 'ROLLED_BACK', failure.durationMs, options), error: failure.message };
+  await client.query(insertHistorySql(options.schema, options.scope, [record]));
+  return record;
+}
+
+/** Starts the transaction, takes the lock and reads the history: one round trip. */
+async function begin(
+  client: pg.Client,
+  { schema, scope, lockTimeoutMs, prelude }: MigrateOptions,
+): Promise<AppliedMigration[]> {
+  try {
+    const results: unknown = await client.query(`
+      BEGIN;
+      SET LOCAL lock_timeout = ${OTHER_MIGRATION_MS};
+      SELECT pg_advisory_xact_lock(${lockKind.migrate}, ${lockKeyOf(quoteLiteral(schema))});
+      ${prelude ?? ''}
+      SET LOCAL lock_timeout = ${lockTimeoutMs};
+      SET LOCAL search_path = ${quoteIdentifier(schema)};
+      ${readAppliedSql(schema)}`);
+    return lastRows(results);
+  } catch (error) {
+    await client.query('ROLLBACK').catch(() => undefined);
+    if (sqlStateOf(error) !== sqlState.undefinedTable) throw error;
+    throw new AppError('CONFLICT', `There is no migration history here, so this is no ${scope} database`, {
+      cause: error,
+    });
+  }
+}
+
+async function applyStep(client: pg.Client, step: MigrationFile, options: MigrateOptions): Promise<NewRecord> {
+  const start = performance.now();
+  try {
+    await runStep(client, step);
+    const record = recordOf(step, 'APPLIED', performance.now() - start, options);
+    await client.query(insertHistorySql(options.schema, options.scope, [record]));
+    return record;
+  } catch (error) {
+    throw new MigrationFailedError(step, performance.now() - start, error);
+  }
+}
+
+function recordOf(
+  { name, hash }: MigrationFile,
+  status: NewRecord['status'],
+  durationMs: number,
+  { run, checkpoint }: MigrateOptions,
+): NewRecord {
+  return { name, hash, status, durationMs: Math.round(durationMs * 1000) / 1000, run, checkpoint };
+}
+
+function assertTransactional(steps: readonly MigrationFile[]): void {
+  const step = steps.find(({ transactional }) => !transactional);
+  if (!step) return;
+  throw new AppError(
+    'BAD_USER_INPUT',
+    `${step.name} says that it is not transactional, and such migrations cannot be run yet. Write it so that it can run in a transaction.`,
+  );
+}
+
+function merge(before: readonly AppliedMigration[], records: readonly NewRecord[]): AppliedMigration[] {
+  const all = [...before, ...records.map(({ name, hash }) => ({ name, hash }))];
+  return all.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** node-postgres answers several statements with a list of results, which its types do not tell. */
+function lastRows(results: unknown): AppliedMigration[] {
+  const last: unknown = Array.isArray(results) ? results.at(-1) : results;
+  // The last statement is readAppliedSql, whose rows have this shape.
+  return (last as pg.QueryResult<AppliedMigration>).rows;
+}

@@ -1,0 +1,47 @@
+import type pg from 'pg';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { AppliedMigration } from '../catalog/migration-state.entity.ts';
+import type { MigrationFile } from './migration-files.ts';
+import { planUp } from './plan.ts';
+
+/** A set of migrations that tenants have, as the catalog knows it. */
+export interface KnownState {
+  readonly id: string;
+  readonly applied: readonly AppliedMigration[];
+  readonly version: string | null;
+}
+
+/** The sets of migrations that tenants have: as few as there are versions in use, however large the fleet. */
+export async function readStates(client: pg.Client): Promise<readonly KnownState[]> {
+  const { rows } = await client.query<KnownState>('SELECT id, applied, version FROM migration_states');
+  return rows;
+}
+
+/** The states from which there is nothing to do, so that tenants in them need not be connected to. */
+export async function currentStateIds(
+  client: pg.Client,
+  files: readonly MigrationFile[],
+  to: string | undefined,
+): Promise<string[]> {
+  const states = await readStates(client);
+  return states
+    .filter(({ applied }) => {
+      const plan = planUp(files, applied, to);
+      return plan.kind === 'steps' && plan.steps.length === 0;
+    })
+    .map(({ id }) => id);
+}
+
+/** How many migrations the code has that a database in each state has not. */
+export async function behindByState(
+  catalog: Catalog,
+  files: readonly MigrationFile[],
+): Promise<ReadonlyMap<string, number>> {
+  const states = await catalog.use(readStates);
+  return new Map(
+    states.map(({ id, applied }) => {
+      const has = new Set(applied.map(({ name }) => name));
+      return [id, files.filter(({ name }) => !has.has(name)).length];
+    }),
+  );
+}

@@ -1,0 +1,56 @@
+import { UniqueConstraintViolationException } from '@mikro-orm/core';
+import type { EntityManager } from '@mikro-orm/postgresql';
+import { AppError, badInput } from '../../errors.ts';
+import { readCurrency, readPrice } from './money.ts';
+import { Product } from './product.entity.ts';
+
+/** A product as a client describes it. */
+export interface ProductInput {
+  readonly sku: string;
+  readonly name: string;
+  readonly price: string;
+  readonly currency: string;
+  readonly stock: number;
+}
+
+/**
+ * Adds a product to a tenant's shop.
+ * @throws {AppError} BAD_USER_INPUT, or CONFLICT if the SKU is taken
+ */
+export async function createProduct(tenantEm: EntityManager, input: ProductInput): Promise<Product> {
+  // What cannot be written must not stay behind in the caller's entity manager.
+  const em = tenantEm.fork();
+  const product = em.create(Product, {
+    sku: readSku(input.sku),
+    name: readName(input.name),
+    price: readPrice(input.price),
+    currency: readCurrency(input.currency),
+    stock: readStock(input.stock),
+  });
+  try {
+    await em.flush();
+  } catch (cause) {
+    if (!(cause instanceof UniqueConstraintViolationException)) throw cause;
+    throw new AppError('CONFLICT', `There is a product with the SKU ${product.sku} already`, {
+      cause,
+      details: { field: 'sku' },
+    });
+  }
+  return product;
+}
+
+function readSku(sku: string): string {
+  if (/^[^\s\p{Cc}\p{Cs}]{1,64}$/u.test(sku)) return sku;
+  throw badInput('sku', 'The SKU must have 1 to 64 characters and no spaces');
+}
+
+function readName(text: string): string {
+  const name = text.trim();
+  if (/^[^\p{Cc}\p{Cs}]{1,200}$/u.test(name)) return name;
+  throw badInput('name', 'The name must have 1 to 200 characters, all on one line');
+}
+
+function readStock(stock: number): number {
+  if (Number.isInteger(stock) && stock >= 0) return stock;
+  throw badInput('stock', 'The stock must be a whole number, 0 or more');
+}

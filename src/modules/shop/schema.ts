@@ -1,0 +1,125 @@
+import { builder } from '../../graphql/builder.ts';
+import { entityConnection } from '../../graphql/connection.ts';
+import { createProduct } from './create-product.ts';
+import { canonicalMoney } from './money.ts';
+import { Order, OrderLine } from './order.entity.ts';
+import { placeOrder } from './place-order.ts';
+import { Product } from './product.entity.ts';
+
+const moneyForm = 'a decimal with 2 to 4 digits after the point, such as 12.50';
+
+builder.objectType(Product, {
+  name: 'Product',
+  description: 'Something that the tenant sells.',
+  fields: (t) => ({
+    id: t.exposeID('id'),
+    sku: t.exposeString('sku'),
+    name: t.exposeString('name'),
+    price: t.string({ description: `Of one: ${moneyForm}.`, resolve: ({ price }) => canonicalMoney(price) }),
+    currency: t.exposeString('currency', { description: 'The code of ISO 4217, such as EUR.' }),
+    stock: t.exposeInt('stock', { description: 'How many can be ordered at present.' }),
+  }),
+});
+
+builder.objectType(OrderLine, {
+  name: 'OrderLine',
+  description: 'One product of an order.',
+  fields: (t) => ({
+    // MikroORM's dataloader reads the products of all lines that are asked for at once.
+    product: t.field({ type: Product, resolve: ({ product }) => product.loadOrFail({ dataloader: true }) }),
+    quantity: t.exposeInt('quantity'),
+    unitPrice: t.string({
+      description: `The price of one when it was ordered: ${moneyForm}.`,
+      resolve: ({ unitPrice }) => canonicalMoney(unitPrice),
+    }),
+  }),
+});
+
+builder.objectType(Order, {
+  name: 'Order',
+  description: 'What was bought at once.',
+  fields: (t) => ({
+    id: t.exposeID('id'),
+    placedAt: t.expose('placedAt', { type: 'DateTime' }),
+    total: t.string({
+      description: `The sum over its lines: ${moneyForm}.`,
+      resolve: ({ total }) => canonicalMoney(total),
+    }),
+    currency: t.exposeString('currency'),
+    lines: t.field({
+      type: [OrderLine],
+      description: 'One for each product.',
+      resolve: async ({ lines }) => {
+        const loaded = await lines.loadItems({ dataloader: true });
+        return loaded.sort((a, b) => a.position - b.position);
+      },
+    }),
+  }),
+});
+
+const CreateProductInput = builder.inputType('CreateProductInput', {
+  fields: (t) => ({
+    sku: t.string({ required: true, description: 'No other product of the tenant may have it.' }),
+    name: t.string({ required: true }),
+    price: t.string({
+      required: true,
+      description: 'A decimal with up to 10 digits before the point and up to 4 after it.',
+    }),
+    currency: t.string({ required: true, description: 'Three capital letters, such as EUR.' }),
+    stock: t.int({ required: true }),
+  }),
+});
+
+const OrderLineInput = builder.inputType('OrderLineInput', {
+  fields: (t) => ({
+    product: t.id({ required: true, description: 'Its id; lines with the same product become one.' }),
+    quantity: t.int({ required: true, description: 'From 1 to 1,000,000.' }),
+  }),
+});
+
+const PlaceOrderInput = builder.inputType('PlaceOrderInput', {
+  fields: (t) => ({
+    lines: t.field({ type: [OrderLineInput], required: true, description: 'From 1 to 100.' }),
+  }),
+});
+
+builder.queryFields((t) => ({
+  products: t.connection(
+    {
+      type: Product,
+      description: "The tenant's products, oldest first.",
+      authScopes: { tenantMember: true },
+      resolve: (_root, args, { tenant }) =>
+        entityConnection(tenant.em, Product, args, { orderBy: { createdAt: 'asc', id: 'asc' } }),
+    },
+    { name: 'ProductConnection' },
+    { name: 'ProductEdge' },
+  ),
+  orders: t.connection(
+    {
+      type: Order,
+      description: "The tenant's orders, newest first.",
+      authScopes: { tenantMember: true },
+      resolve: (_root, args, { tenant }) =>
+        entityConnection(tenant.em, Order, args, { orderBy: { placedAt: 'desc', id: 'desc' } }),
+    },
+    { name: 'OrderConnection' },
+    { name: 'OrderEdge' },
+  ),
+}));
+
+builder.mutationFields((t) => ({
+  createProduct: t.field({
+    type: Product,
+    authScopes: { tenantMember: true },
+    args: { input: t.arg({ type: CreateProductInput, required: true }) },
+    resolve: (_root, { input }, { tenant }) => createProduct(tenant.em, input),
+  }),
+  placeOrder: t.field({
+    type: Order,
+    description: 'Takes the products from the stock: all of them or, if any is missing, none.',
+    authScopes: { tenantMember: true },
+    args: { input: t.arg({ type: PlaceOrderInput, required: true }) },
+    resolve: (_root, { input }, { tenant }) => placeOrder(tenant.em, input.lines),
+  }),
+}));

@@ -1,0 +1,79 @@
+/**
+ * The SQLSTATEs that the code tells apart, by the names that PostgreSQL's manual gives them.
+ * @see https://www.postgresql.org/docs/current/errcodes-appendix.html
+ */
+export const sqlState = {
+  uniqueViolation: '23505',
+  foreignKeyViolation: '23503',
+  checkViolation: '23514',
+  invalidPassword: '28P01',
+  invalidCatalogName: '3D000',
+  serializationFailure: '40001',
+  deadlockDetected: '40P01',
+  insufficientPrivilege: '42501',
+  undefinedTable: '42P01',
+  duplicateDatabase: '42P04',
+  duplicateSchema: '42P06',
+  duplicateObject: '42710',
+  tooManyConnections: '53300',
+  objectInUse: '55006',
+  lockNotAvailable: '55P03',
+  adminShutdown: '57P01',
+  crashShutdown: '57P02',
+  cannotConnectNow: '57P03',
+} as const;
+
+const transientStates: ReadonlySet<string> = new Set([
+  sqlState.serializationFailure,
+  sqlState.deadlockDetected,
+  sqlState.lockNotAvailable,
+  sqlState.tooManyConnections,
+  sqlState.objectInUse,
+  sqlState.adminShutdown,
+  sqlState.crashShutdown,
+  sqlState.cannotConnectNow,
+  '08000', // connection_exception
+  '08003', // connection_does_not_exist
+  '08006', // connection_failure
+]);
+
+const transientSystemErrors: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT']);
+
+/** The SQLSTATE of an error, or of the first cause below it that has one; undefined if PostgreSQL did not send it. */
+export function sqlStateOf(error: unknown): string | undefined {
+  return databaseError(error)?.code;
+}
+
+/** The name of the constraint that the error is about, if it is about one. */
+export function constraintOf(error: unknown): string | undefined {
+  return databaseError(error)?.constraint;
+}
+
+/** Whether PostgreSQL could not be reached, or the connection to it broke: nothing that the statement itself did. */
+export function isConnectionFailure(error: unknown): boolean {
+  const state = sqlStateOf(error);
+  if (state) return state.startsWith('08') || state.startsWith('57P0') || state === sqlState.tooManyConnections;
+  for (let current = error; current instanceof Error; current = current.cause) {
+    if ('code' in current && transientSystemErrors.has(String(current.code))) return true;
+    // node-postgres has no codes for these; the texts are those of its client.js and connection.js
+    if (/^(Connection terminated|timeout expired|Client has encountered a connection error)/.test(current.message))
+      return true;
+  }
+  return false;
+}
+
+/** Whether the same statement may well succeed if it is tried again a little later. */
+export function isTransient(error: unknown): boolean {
+  return transientStates.has(sqlStateOf(error) ?? '') || isConnectionFailure(error);
+}
+
+/** What PostgreSQL said, whether node-postgres throws it or MikroORM, which copies its fields to an exception of its own. */
+function databaseError(error: unknown): { readonly code: string; readonly constraint: string | undefined } | undefined {
+  for (let current = error; current instanceof Error; current = current.cause) {
+    const code: unknown = Reflect.get(current, 'code');
+    if (typeof code !== 'string' || !/^[0-9A-Z]{5}$/.test(code)) continue;
+    const constraint: unknown = Reflect.get(current, 'constraint');
+    return { code, constraint: typeof constraint === 'string' ? constraint : undefined };
+  }
+  return undefined;
+}

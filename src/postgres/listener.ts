@@ -1,0 +1,128 @@
+import { randomInt } from 'node:crypto';
+import type { Logger } from 'pino';
+import { lockKind } from './advisory-lock.ts';
+import type { Lane, LentClient } from './connection-budget.ts';
+import { quoteIdentifier } from './identifiers.ts';
+
+/** Called with the payload of a notification, or with undefined after a gap in which some may have been missed. */
+export type NotificationHandler = (payload: string | undefined) => void;
+
+const HEARTBEAT_MS = 5_000;
+const MAX_RECONNECT_MS = 5_000;
+
+/**
+ * The one connection of this process that listens to `auth`. It is also this process's sign of life: it holds an advisory
+ * lock on `instance`, which PostgreSQL drops when the process dies, however that happens.
+ *
+ * A notification is a hint to read the rows again, never the truth: while the connection is lost some are missed, and
+ * every handler is called once, without payload, when it is back.
+ * @see https://www.postgresql.org/docs/current/sql-notify.html
+ */
+export class Listener implements AsyncDisposable {
+  /** The number of this process, which rows that it works on carry. */
+  readonly instance: number = randomInt(1, 2 ** 31);
+  readonly #lane: Lane;
+  readonly #log: Logger;
+  readonly #handlers = new Map<string, Set<NotificationHandler>>();
+  #client: LentClient | undefined;
+  #heartbeat: NodeJS.Timeout | undefined;
+  #reconnect: NodeJS.Timeout | undefined;
+  #stopped = false;
+
+  /** @param lane a lane to `auth` with room for one connection, which is held */
+  constructor(lane: Lane, log: Logger) {
+    this.#lane = lane;
+    this.#log = log;
+  }
+
+  /** Whether notifications arrive at present. */
+  get connected(): boolean {
+    return this.#client !== undefined;
+  }
+
+  /** Connects for the first time. Later losses are mended in the background. */
+  async start(): Promise<void> {
+    await this.#connect();
+    this.#heartbeat = setInterval(() => void this.#beat(), HEARTBEAT_MS).unref();
+  }
+
+  /** Calls `handler` for each notification on `channel`, until the returned function is called. */
+  on(channel: string, handler: NotificationHandler): () => void {
+    let handlers = this.#handlers.get(channel);
+    if (!handlers) {
+      handlers = new Set();
+      this.#handlers.set(channel, handlers);
+      this.#client?.query(`LISTEN ${quoteIdentifier(channel)}`).catch(() => this.#lost());
+    }
+    handlers.add(handler);
+    return () => handlers.delete(handler);
+  }
+
+  /** Stops listening, and with it ends the sign of life. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopped = true;
+    clearInterval(this.#heartbeat);
+    clearTimeout(this.#reconnect);
+    this.#client = undefined;
+    await this.#lane.end();
+  }
+
+  async #connect(): Promise<void> {
+    const client = await this.#lane.connect();
+    client.on('notification', ({ channel, payload }) => this.#tell(channel, payload));
+    client.once('end', () => this.#lost());
+    try {
+      const channels = [...this.#handlers.keys()].map((channel) => `LISTEN ${quoteIdentifier(channel)};`);
+      await client.query(`${channels.join(' ')} SELECT pg_advisory_lock_shared(${lockKind.alive}, ${this.instance})`);
+    } catch (error) {
+      client.release(true);
+      throw error;
+    }
+    if (this.#stopped) return client.release(true);
+    this.#client = client;
+  }
+
+  /** A connection can be dead without a word, for instance behind a firewall that forgot it. */
+  async #beat(): Promise<void> {
+    const client = this.#client;
+    if (!client) return;
+    const silence = setTimeout(() => this.#lost(), HEARTBEAT_MS);
+    try {
+      await client.query('SELECT 1');
+    } catch {
+      this.#lost();
+    } finally {
+      clearTimeout(silence);
+    }
+  }
+
+  #lost(): void {
+    const client = this.#client;
+    if (!client || this.#stopped) return;
+    this.#client = undefined;
+    client.release(true);
+    this.#log.warn('lost the connection that listens for notifications; connecting again');
+    this.#retry(100);
+  }
+
+  #retry(delayMs: number): void {
+    this.#reconnect = setTimeout(async () => {
+      try {
+        await this.#connect();
+        for (const channel of this.#handlers.keys()) this.#tell(channel, undefined);
+      } catch {
+        if (!this.#stopped) this.#retry(Math.min(delayMs * 2, MAX_RECONNECT_MS));
+      }
+    }, delayMs).unref();
+  }
+
+  #tell(channel: string, payload: string | undefined): void {
+    for (const handler of this.#handlers.get(channel) ?? []) {
+      try {
+        handler(payload);
+      } catch (error) {
+        this.#log.error({ err: error, channel }, 'a notification could not be handled');
+      }
+    }
+  }
+}

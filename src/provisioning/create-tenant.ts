@@ -1,0 +1,152 @@
+import { randomUUID } from 'node:crypto';
+import type { Logger } from 'pino';
+import { z } from 'zod';
+import type { Catalog } from '../catalog/catalog.ts';
+import { saveMigrationState } from '../catalog/migration-states.ts';
+import { type Isolation, Tenant } from '../catalog/tenant.entity.ts';
+import { AppError, badInput } from '../errors.ts';
+import { constraintOf } from '../postgres/error-codes.ts';
+import type { Listener } from '../postgres/listener.ts';
+import { newTenantKey, placeTenant } from '../tenancy/placement.ts';
+import type { Provisioner } from './provision.ts';
+
+/** What a new tenant is to be. */
+export interface CreateTenantInput {
+  /** 3 to 63 characters of [a-z0-9-], unique. */
+  readonly slug: string;
+  /** What people call it; 1 to 200 characters. */
+  readonly name: string;
+  readonly isolation?: Isolation | undefined;
+  /** The host name by which it is found, unique. */
+  readonly host?: string | undefined;
+  /** The server to put it on. */
+  readonly server?: string | undefined;
+}
+
+/** What creating tenants needs. */
+export interface ProvisioningOptions {
+  readonly catalog: Catalog;
+  readonly listener: Listener;
+  readonly provisioners: ReadonlyMap<string, Provisioner>;
+  readonly defaultServer: string;
+  readonly defaultIsolation: Isolation;
+  readonly sharedDatabase: string;
+  readonly log: Logger;
+}
+
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** The rule for slugs. One that looks like an id is refused, for a token's claim may hold either. */
+export const slugSchema = z
+  .string()
+  .regex(/^[a-z0-9-]{3,63}$/, { error: 'A slug has 3 to 63 characters of a to z, 0 to 9 and -' })
+  .refine((slug) => !uuid.test(slug), { error: 'A slug must not look like an id' });
+
+/** @see https://www.rfc-editor.org/rfc/rfc1123#section-2 */
+const hostSchema = z
+  .string()
+  .max(253)
+  .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/, {
+    error: 'A host is a name like shop.example.com, in small letters, without port or path',
+  });
+
+const nameSchema = z
+  .string()
+  .trim()
+  .min(1, { error: 'A name is missing' })
+  .max(200, { error: 'A name has at most 200 characters' });
+
+/**
+ * Creates a tenant. Its row comes first, so that a crash leaves something that can be found and finished; on any other
+ * failure nothing is left.
+ * @throws {AppError} SLUG_TAKEN, HOST_TAKEN, BAD_USER_INPUT or NOT_FOUND
+ */
+export async function createTenant(options: ProvisioningOptions, input: CreateTenantInput): Promise<Tenant> {
+  const tenant = await insertRow(options, input);
+  try {
+    return await finish(options, tenant);
+  } catch (error) {
+    await discard(options, tenant).catch((cause: unknown) => {
+      options.log.error({ err: cause, tenant: tenant.id }, 'a tenant that could not be created is to be removed later');
+    });
+    throw error;
+  }
+}
+
+/** Makes the tenant's place and calls it active; it may be repeated. */
+export async function finish({ catalog, provisioners }: ProvisioningOptions, tenant: Tenant): Promise<Tenant> {
+  const applied = await provisionerOf(provisioners, tenant.server).make(tenant);
+  await catalog.use(async (client) => {
+    const state = await saveMigrationState(client, applied);
+    await client.query(
+      `UPDATE tenants SET status = 'ACTIVE', claimed_by = NULL, migration_state = $2 WHERE id = $1 AND status = 'PROVISIONING'`,
+      [tenant.id, state],
+    );
+  });
+  return catalog.fork().findOneOrFail(Tenant, { id: tenant.id });
+}
+
+/** Removes a tenant that never became active; its names are free again when its place is proven gone. */
+export async function discard({ catalog, provisioners }: ProvisioningOptions, tenant: Tenant): Promise<void> {
+  await provisionerOf(provisioners, tenant.server).remove(tenant);
+  await catalog.use((client) =>
+    client.query(`DELETE FROM tenants WHERE id = $1 AND status = 'PROVISIONING'`, [tenant.id]),
+  );
+}
+
+async function insertRow(options: ProvisioningOptions, input: CreateTenantInput): Promise<Tenant> {
+  const { catalog, listener, defaultServer, defaultIsolation, sharedDatabase, provisioners } = options;
+  const key = newTenantKey();
+  const isolation = input.isolation ?? defaultIsolation;
+  const server = input.server ?? defaultServer;
+  provisionerOf(provisioners, server);
+  const em = catalog.fork();
+  const tenant = em.create(Tenant, {
+    id: randomUUID(),
+    slug: valid('slug', slugSchema, input.slug),
+    name: valid('name', nameSchema, input.name),
+    host: input.host === undefined ? null : valid('host', hostSchema, input.host),
+    status: 'PROVISIONING',
+    isolation,
+    key,
+    ...placeTenant(key, isolation, server, sharedDatabase),
+    claimedBy: listener.instance,
+  });
+  try {
+    await em.flush();
+  } catch (error) {
+    throw takenError(error, tenant) ?? error;
+  }
+  return tenant;
+}
+
+function takenError(error: unknown, { slug, host }: Tenant): AppError | undefined {
+  const constraint = constraintOf(error);
+  if (constraint === 'tenants_slug_key') {
+    return new AppError('SLUG_TAKEN', `There is a tenant with the slug ${slug} already`, {
+      cause: error,
+      details: { field: 'slug' },
+    });
+  }
+  if (constraint === 'tenants_host_key') {
+    return new AppError('HOST_TAKEN', `There is a tenant with the host ${host} already`, {
+      cause: error,
+      details: { field: 'host' },
+    });
+  }
+  return undefined;
+}
+
+function provisionerOf(provisioners: ReadonlyMap<string, Provisioner>, server: string): Provisioner {
+  const provisioner = provisioners.get(server);
+  if (!provisioner) {
+    throw new AppError('NOT_FOUND', `There is no server ${server}; there are ${[...provisioners.keys()].join(', ')}`);
+  }
+  return provisioner;
+}
+
+function valid(field: string, schema: z.ZodType<string>, value: string): string {
+  const result = schema.safeParse(value);
+  if (!result.success) throw badInput(field, result.error.issues[0]?.message ?? `${field} cannot be used`);
+  return result.data;
+}

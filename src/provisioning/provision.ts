@@ -1,0 +1,157 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type pg from 'pg';
+import type { AppliedMigration } from '../catalog/migration-state.entity.ts';
+import type { Isolation } from '../catalog/tenant.entity.ts';
+import { kindOf } from '../migrator/history.ts';
+import { migrateDatabase } from '../migrator/migrate-database.ts';
+import type { MigrationFile, MigrationFolder } from '../migrator/migration-files.ts';
+import type { Lane } from '../postgres/connection-budget.ts';
+import { cloneDatabase, createDatabase, databaseExists, dropDatabase } from '../postgres/databases.ts';
+import { sqlState, sqlStateOf } from '../postgres/error-codes.ts';
+import { quoteIdentifier } from '../postgres/identifiers.ts';
+import { closeDatabaseSql, createLoginRoleSql, type PasswordOf } from '../postgres/roles.ts';
+import type { PostgresServer } from '../postgres/server.ts';
+import { type InstallationRoles, type Placement, tenantRole } from '../tenancy/placement.ts';
+import type { TemplateDatabase } from './template.ts';
+import { prepareTenantSchemaSql } from './tenant-tables.ts';
+
+/** What is needed to make tenants' databases and schemas on one server. */
+export interface ProvisionerOptions {
+  readonly server: PostgresServer;
+  readonly sharedDatabase: string;
+  readonly roles: InstallationRoles;
+  readonly passwordOf: PasswordOf;
+  readonly template: TemplateDatabase;
+  readonly migrations: MigrationFolder;
+  readonly systemPoolSize: number;
+  readonly lockTimeoutMs: number;
+}
+
+/** A tenant's place that is to be made or removed. */
+export interface Place extends Placement {
+  readonly key: string;
+  readonly isolation: Isolation;
+}
+
+/** How often and how long to wait for someone who is connected to the template, in milliseconds. */
+const TEMPLATE_BUSY_MS = [20, 60, 150];
+
+/** Makes and removes tenants' databases, schemas and roles on one server. Every step may be repeated. */
+export class Provisioner {
+  readonly #options: ProvisionerOptions;
+  readonly #shared: Lane;
+
+  constructor(options: ProvisionerOptions) {
+    this.#options = options;
+    this.#shared = options.server.lane({
+      database: options.sharedDatabase,
+      max: options.systemPoolSize,
+      priority: 'system',
+    });
+  }
+
+  /** Builds what can be built before the first tenant is created. */
+  async prepare(): Promise<void> {
+    await this.#options.template.ensure(await this.#options.migrations.read());
+  }
+
+  /** Makes the place and brings its tables forward; gives the migrations that it has. */
+  async make(place: Place): Promise<readonly AppliedMigration[]> {
+    const files = await this.#options.migrations.read();
+    if (place.isolation === 'DATABASE') await this.#makeDatabase(place, files);
+    else await this.#makeSchema(place, files);
+    return files.map(({ name, hash }) => ({ name, hash }));
+  }
+
+  /** Makes the role of a tenant anew, with the password that is derived for it now. */
+  async renewRole(place: Place): Promise<void> {
+    await this.#options.server.admin((admin) => admin.query(this.#roleSql(place)));
+  }
+
+  /** Removes the place and its role; nothing happens if they are not there. */
+  async remove(place: Place): Promise<void> {
+    if (place.isolation === 'SCHEMA') {
+      await this.#shared.use((client) =>
+        client.query(`DROP SCHEMA IF EXISTS ${quoteIdentifier(place.schema)} CASCADE`),
+      );
+    }
+    await this.#options.server.admin(async (admin) => {
+      if (place.isolation === 'DATABASE') await dropDatabase(admin, place.database);
+      await admin.query(`DROP ROLE IF EXISTS ${quoteIdentifier(tenantRole(place.key))}`);
+    });
+  }
+
+  async #makeDatabase(place: Place, files: readonly MigrationFile[]): Promise<void> {
+    const template = await this.#options.template.ensure(files);
+    const cloned = await this.#options.server.admin(async (admin) => {
+      await admin.query(this.#roleSql(place));
+      const done = await this.#clone(admin, place.database, template);
+      if (!done) await createDatabase(admin, place.database);
+      await admin.query(closeDatabaseSql(place.database, [tenantRole(place.key)]));
+      return done;
+    });
+    if (!cloned) await this.#migrateEmptyDatabase(place, files);
+  }
+
+  /** False if the template cannot be copied at present, since somebody is connected to it or has dropped it. */
+  async #clone(admin: pg.Client, database: string, template: string): Promise<boolean> {
+    for (const waitMs of [...TEMPLATE_BUSY_MS, undefined]) {
+      try {
+        if (await cloneDatabase(admin, database, template)) return true;
+        // It was there: made by an attempt that was cut short, from a template or else empty.
+        return false;
+      } catch (error) {
+        const state = sqlStateOf(error);
+        if (state === sqlState.invalidCatalogName) {
+          this.#options.template.forget();
+          return false;
+        }
+        if (state !== sqlState.objectInUse) throw error;
+        if (waitMs === undefined) return false;
+        await sleep(waitMs);
+      }
+    }
+    return databaseExists(admin, database);
+  }
+
+  async #migrateEmptyDatabase(place: Place, files: readonly MigrationFile[]): Promise<void> {
+    const { server, roles } = this.#options;
+    await server.owner(place.database, (client) =>
+      this.#migrate(client, place, files, prepareTenantSchemaSql('public', roles.databaseTenants)),
+    );
+  }
+
+  async #makeSchema(place: Place, files: readonly MigrationFile[]): Promise<void> {
+    const role = tenantRole(place.key);
+    await this.#shared.use((client) =>
+      this.#migrate(
+        client,
+        place,
+        files,
+        `${this.#roleSql(place)} CREATE SCHEMA ${quoteIdentifier(place.schema)}; ${prepareTenantSchemaSql(place.schema, role)}`,
+      ),
+    );
+  }
+
+  async #migrate(client: pg.Client, place: Place, files: readonly MigrationFile[], prelude: string): Promise<void> {
+    const { lockTimeoutMs } = this.#options;
+    const isThere = place.isolation === 'DATABASE' && (await kindOf(client, place.schema)) === 'TENANT';
+    const options = { scope: 'TENANT', schema: place.schema, files, lockTimeoutMs } as const;
+    try {
+      await migrateDatabase(client, isThere ? options : { ...options, prelude });
+    } catch (error) {
+      if (sqlStateOf(error) !== sqlState.duplicateSchema) throw error;
+      await migrateDatabase(client, options);
+    }
+  }
+
+  #roleSql({ key, isolation }: Place): string {
+    const { roles, passwordOf } = this.#options;
+    const role = tenantRole(key);
+    return createLoginRoleSql(
+      role,
+      passwordOf(role),
+      isolation === 'DATABASE' ? roles.databaseTenants : roles.schemaTenants,
+    );
+  }
+}

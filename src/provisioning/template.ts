@@ -1,0 +1,100 @@
+import { createHash } from 'node:crypto';
+import type pg from 'pg';
+import type { Logger } from 'pino';
+import { migrateDatabase } from '../migrator/migrate-database.ts';
+import type { MigrationFile } from '../migrator/migration-files.ts';
+import { lockKind, withAdvisoryLock } from '../postgres/advisory-lock.ts';
+import { createDatabase, databaseExists, dropDatabase } from '../postgres/databases.ts';
+import { quoteIdentifier } from '../postgres/identifiers.ts';
+import { closeDatabaseSql } from '../postgres/roles.ts';
+import type { PostgresServer } from '../postgres/server.ts';
+import { prepareTenantSchemaSql } from './tenant-tables.ts';
+
+/** What a template is made from. */
+export interface TemplateOptions {
+  readonly server: PostgresServer;
+  readonly authDatabase: string;
+  /** The role that gets the rights on rows, which each clone inherits. */
+  readonly grantee: string;
+  readonly lockTimeoutMs: number;
+  readonly log: Logger;
+}
+
+/** The databases of one server from which tenants are cloned. */
+export class TemplateDatabase {
+  readonly #options: TemplateOptions;
+  /** The template of the files seen last; the promise keeps two callers from building one twice. */
+  #current: { readonly name: string; readonly ready: Promise<string> } | undefined;
+
+  constructor(options: TemplateOptions) {
+    this.#options = options;
+  }
+
+  /** The name of a template that has these migrations; it is built if there is none yet. */
+  ensure(files: readonly MigrationFile[]): Promise<string> {
+    const name = templateName(this.#options.authDatabase, files);
+    if (this.#current?.name !== name) {
+      const ready = this.#build(name, files).catch((error: unknown) => {
+        this.forget();
+        throw error;
+      });
+      this.#current = { name, ready };
+    }
+    return this.#current.ready;
+  }
+
+  /** Looks again whether the template exists, next time it is asked for; for when it turned out to be gone. */
+  forget(): void {
+    this.#current = undefined;
+  }
+
+  async #build(name: string, files: readonly MigrationFile[]): Promise<string> {
+    const { server, authDatabase, grantee, lockTimeoutMs, log } = this.#options;
+    await server.admin((admin) =>
+      // One template at a time on this server: the lock is in the maintenance database, so the key is the same for all.
+      withAdvisoryLock(admin, lockKind.template, 0, async () => {
+        if (await databaseExists(admin, name)) return;
+        const building = `${name}_new`;
+        await dropDatabase(admin, building);
+        await createDatabase(admin, building);
+        await admin.query(closeDatabaseSql(building, []));
+        await server.owner(building, (client) =>
+          migrateDatabase(client, {
+            scope: 'TENANT',
+            schema: 'public',
+            files,
+            lockTimeoutMs,
+            prelude: prepareTenantSchemaSql('public', grantee),
+          }),
+        );
+        // The final name comes last: a database that has it is complete. Nobody may connect, for that would stop cloning.
+        await admin.query(`ALTER DATABASE ${quoteIdentifier(building)} RENAME TO ${quoteIdentifier(name)}`);
+        await admin.query(`ALTER DATABASE ${quoteIdentifier(name)} WITH ALLOW_CONNECTIONS false`);
+        log.info(
+          { server: server.name, template: name, migrations: files.length },
+          'the template for tenants is built',
+        );
+        await dropOthers(admin, templatePrefix(authDatabase), name);
+      }),
+    );
+    return name;
+  }
+}
+
+/** Templates of earlier sets of migrations. A server that still runs the older code builds its own again when it needs it. */
+async function dropOthers(admin: pg.Client, prefix: string, name: string): Promise<void> {
+  const { rows } = await admin.query<{ datname: string }>(
+    `SELECT datname FROM pg_database WHERE left(datname, length($1)) = $1 AND substr(datname, length($1) + 1) ~ '^[0-9a-f]{12}(_new)?$' AND datname <> $2`,
+    [prefix, name],
+  );
+  for (const { datname } of rows) await dropDatabase(admin, datname).catch(() => undefined);
+}
+
+function templatePrefix(authDatabase: string): string {
+  return `${authDatabase}_template_`;
+}
+
+function templateName(authDatabase: string, files: readonly MigrationFile[]): string {
+  const text = files.map(({ name, hash }) => `${name} ${hash}`).join('\n');
+  return `${templatePrefix(authDatabase)}${createHash('sha256').update(text).digest('hex').slice(0, 12)}`;
+}

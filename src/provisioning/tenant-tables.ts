@@ -1,0 +1,14 @@
+import { createHistorySql } from '../migrator/history.ts';
+import { quoteIdentifier } from '../postgres/identifiers.ts';
+import { grantRowsSql } from '../postgres/roles.ts';
+
+/**
+ * SQL that prepares a schema for a tenant's tables: the rights on rows of whoever serves it, and the history, which they
+ * may read only. Tables that migrations make afterwards get the same rights by themselves.
+ */
+export function prepareTenantSchemaSql(schema: string, grantee: string): string {
+  return `
+    ${grantRowsSql(schema, grantee)}
+    ${createHistorySql(schema, 'TENANT')}
+    REVOKE INSERT, UPDATE, DELETE ON ${quoteIdentifier(schema)}.migration_history FROM ${quoteIdentifier(grantee)};`;
+}

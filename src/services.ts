@@ -1,0 +1,37 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+import type { Logger } from 'pino';
+import type { Tokens } from './accounts/tokens.ts';
+import type { Catalog } from './catalog/catalog.ts';
+import type { TenantDirectory } from './catalog/tenant-directory.ts';
+import type { Config } from './config.ts';
+import type { FleetRunner } from './migrator/fleet-run.ts';
+import type { MigrationFolder } from './migrator/migration-files.ts';
+import type { Lane } from './postgres/connection-budget.ts';
+import type { Listener } from './postgres/listener.ts';
+import type { PostgresServer } from './postgres/server.ts';
+import type { ProvisioningOptions } from './provisioning/create-tenant.ts';
+import type { TenantConnections } from './tenancy/tenant-connections.ts';
+
+/** Everything that the API and the command line call, as the composition root has built it. */
+export interface Services {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly startedAt: Date;
+  /** Aborted when the server begins to stop: long-lived streams end then, and it is not ready any more. */
+  readonly stopping: AbortSignal;
+  readonly servers: ReadonlyMap<string, PostgresServer>;
+  readonly catalog: Catalog;
+  /** The constants database. */
+  readonly constants: { fork(): EntityManager; readonly lane: Lane };
+  readonly listener: Listener;
+  readonly directory: TenantDirectory;
+  readonly tenants: TenantConnections;
+  readonly provisioning: ProvisioningOptions;
+  readonly migrations: {
+    readonly auth: MigrationFolder;
+    readonly constants: MigrationFolder;
+    readonly tenant: MigrationFolder;
+  };
+  readonly runner: FleetRunner;
+  readonly tokens: Tokens;
+}

@@ -1,0 +1,207 @@
+import { z } from 'zod';
+
+const flag = z
+  .enum(['true', 'false', '1', '0', 'on', 'off', 'yes', 'no'], { error: 'must be true or false' })
+  .transform((text) => ['true', '1', 'on', 'yes'].includes(text));
+
+const integer = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d{1,12}$/, { error: `must be a whole number from ${min} to ${max}` })
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, { error: `must be a whole number from ${min} to ${max}` });
+
+const url = (...protocols: string[]) =>
+  z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
+    error: `must be a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
+  });
+
+const databaseName = z
+  .string()
+  .regex(/^[a-z][a-z0-9_]{0,39}$/, { error: 'must be 1 to 40 characters of [a-z0-9_] and start with a letter' });
+
+const secret = z.string().refine((text) => Buffer.byteLength(text) >= 32, {
+  error: 'must be at least 32 bytes; try: openssl rand -base64 48',
+});
+
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((part) => part.trim())
+    .filter(Boolean),
+);
+
+/** One setting: how its text is read, what it is when it is not set, and what it means. */
+interface Setting {
+  readonly schema: z.ZodType<unknown, string>;
+  /** The text that stands in when the variable is not set; undefined where the absence itself means something. */
+  readonly default?: string;
+  /** What the absence means, where there is no default. */
+  readonly absent?: string;
+  readonly meaning: string;
+}
+
+/**
+ * Every setting there is, in the order in which `.env.example` and the documentation list them: the one place to add one.
+ * Each is an environment variable of this name, or a line in `.env`.
+ */
+export const settings = {
+  NODE_ENV: {
+    schema: z.enum(['development', 'production', 'test'], { error: 'must be development, production or test' }),
+    default: 'development',
+    meaning: 'production asks for real keys and a real database, and hides GraphiQL and introspection',
+  },
+  PORT: { schema: integer(0, 65535), default: '4000', meaning: 'port to listen on; 0 takes a free one' },
+  HOST: { schema: z.string(), default: '127.0.0.1', meaning: 'address to listen on; 0.0.0.0 for all' },
+  DATABASE_URL: {
+    schema: url('postgres:', 'postgresql:'),
+    absent: 'an embedded PostgreSQL in DATA_DIR',
+    meaning: 'the PostgreSQL server, with a role that may create databases and roles',
+  },
+  DB_HOST: {
+    schema: z.string(),
+    absent: 'see DATABASE_URL',
+    meaning: 'with DB_PORT, DB_USERNAME and DB_PASSWORD: the same in parts',
+  },
+  DB_PORT: { schema: integer(1, 65535), absent: '5432 when DB_HOST is set', meaning: 'port of the PostgreSQL server' },
+  DB_USERNAME: { schema: z.string(), absent: 'see DB_HOST', meaning: 'role on the PostgreSQL server' },
+  DB_PASSWORD: { schema: z.string(), absent: 'see DB_HOST', meaning: 'its password' },
+  ADMIN_CONN_STR: {
+    schema: url('postgres:', 'postgresql:', 'postgresql+psycopg2:'),
+    absent: 'see DATABASE_URL',
+    meaning: 'the old name of DATABASE_URL',
+  },
+  DATA_DIR: {
+    schema: z.string(),
+    default: '.data',
+    meaning: 'folder of the embedded PostgreSQL and of development keys',
+  },
+  AUTH_DATABASE: { schema: databaseName, default: 'auth', meaning: 'name of the database of users, tenants and runs' },
+  CONSTANTS_DATABASE: {
+    schema: databaseName,
+    default: 'constants',
+    meaning: 'name of the database of data that all tenants share',
+  },
+  SHARED_DATABASE: {
+    schema: databaseName,
+    default: 'shared',
+    meaning: 'name of the database that holds the tenants with schema isolation',
+  },
+  TENANT_MIGRATIONS_DIR: {
+    schema: z.string(),
+    default: 'migrations/tenant',
+    meaning: 'folder with the migrations of tenants',
+  },
+  DEFAULT_ISOLATION: {
+    schema: z.enum(['database', 'schema'], { error: 'must be database or schema' }),
+    default: 'database',
+    meaning: 'isolation of new tenants: database or schema',
+  },
+  ROLE_SECRET: {
+    schema: secret,
+    absent: 'a file in DATA_DIR, in development',
+    meaning: "secret of at least 32 bytes from which the passwords of tenants' database roles are derived",
+  },
+  CONNECTION_BUDGET: {
+    schema: integer(5, 10_000),
+    default: '64',
+    meaning: 'connections that this process may hold on one PostgreSQL server',
+  },
+  CONNECTION_WAIT_MS: {
+    schema: integer(1, 600_000),
+    default: '10000',
+    meaning: 'how long a request waits for a connection before it gets SERVER_BUSY, in milliseconds',
+  },
+  TENANT_POOL_SIZE: { schema: integer(1, 1000), default: '3', meaning: 'connections of one tenant' },
+  SYSTEM_POOL_SIZE: { schema: integer(1, 1000), default: '8', meaning: 'connections to each system database' },
+  POOL_RECYCLE_SECONDS: {
+    schema: integer(1, 1_000_000),
+    default: '3600',
+    meaning: 'age at which a connection is replaced',
+  },
+  POOL_IDLE_SECONDS: {
+    schema: integer(1, 1_000_000),
+    default: '60',
+    meaning: 'idle time after which a connection is closed',
+  },
+  JWT_SECRET: {
+    schema: secret,
+    absent: 'a key pair in DATA_DIR, in development',
+    meaning: 'shared secret of at least 32 bytes (HS256)',
+  },
+  JWT_PUBLIC_KEY: {
+    schema: z.string(),
+    absent: 'see JWT_SECRET',
+    meaning: 'PEM or JWK that verifies tokens; \\n stands for a line end',
+  },
+  JWT_PRIVATE_KEY: {
+    schema: z.string(),
+    absent: 'tokens are verified but not made',
+    meaning: 'PEM or JWK that signs tokens',
+  },
+  JWT_JWKS_URL: {
+    schema: url('http:', 'https:'),
+    absent: 'see JWT_SECRET',
+    meaning: 'where an identity provider publishes its keys',
+  },
+  JWT_ISSUER: { schema: z.string(), absent: 'any issuer', meaning: 'the issuer that tokens must name' },
+  JWT_AUDIENCE: { schema: z.string(), absent: 'any audience', meaning: 'the audience that tokens must name' },
+  TENANT_CLAIM: {
+    schema: z.string().regex(/^[^.]+(\.[^.]+)*$/, { error: 'must be a path such as tenant or app_metadata.tenant' }),
+    default: 'tenant',
+    meaning: "path of the claim that holds the tenant's id or slug, such as app_metadata.tenant",
+  },
+  WORKER: {
+    schema: z.enum(['inline', 'off'], { error: 'must be inline or off' }),
+    default: 'inline',
+    meaning: 'inline: this server carries out migration runs; off: it only serves',
+  },
+  MIGRATION_CONCURRENCY: { schema: integer(1, 1000), default: '8', meaning: 'tenants that are migrated at once' },
+  MIGRATION_LOCK_TIMEOUT_MS: {
+    schema: integer(1, 3_600_000),
+    default: '2000',
+    meaning: "how long a migration waits for a table's lock, in milliseconds",
+  },
+  CORS_ORIGINS: {
+    schema: list,
+    absent: 'no other origin may call',
+    meaning: 'origins that browsers may call from, separated by commas',
+  },
+  GRAPHIQL: { schema: flag, absent: 'on, but off in production', meaning: 'whether GraphiQL is served' },
+  INTROSPECTION: { schema: flag, absent: 'on, but off in production', meaning: 'whether the schema may be asked for' },
+  MAX_BODY_BYTES: { schema: integer(1000, 1_000_000_000), default: '1000000', meaning: 'size limit of a request body' },
+  MAX_QUERY_DEPTH: { schema: integer(1, 1000), default: '12', meaning: 'depth limit of a GraphQL document' },
+  MAX_QUERY_TOKENS: {
+    schema: integer(10, 1_000_000),
+    default: '2000',
+    meaning: 'size limit of a GraphQL document, in tokens',
+  },
+  MAX_QUERY_ALIASES: { schema: integer(0, 10_000), default: '30', meaning: 'limit of aliases in a GraphQL document' },
+  MAX_QUERY_COST: {
+    schema: integer(1, 10_000_000),
+    default: '20000',
+    meaning: 'cost limit of a GraphQL document; a field costs 1, a level doubles it by half',
+  },
+  SHUTDOWN_SECONDS: {
+    schema: integer(0, 3600),
+    default: '20',
+    meaning: 'how long running requests may take to end after SIGTERM',
+  },
+  LOG_LEVEL: {
+    schema: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
+      error: 'must be trace, debug, info, warn, error, fatal or silent',
+    }),
+    default: 'info',
+    meaning: 'the least severe level that is logged',
+  },
+} as const satisfies Record<string, Setting>;
+
+/** The name of a setting. */
+export type SettingName = keyof typeof settings;
+
+/** The settings as read: those without a default may be undefined. */
+export type SettingValues = {
+  [Name in SettingName]: (typeof settings)[Name] extends { default: string }
+    ? z.output<(typeof settings)[Name]['schema']>
+    : z.output<(typeof settings)[Name]['schema']> | undefined;
+};

@@ -1,0 +1,74 @@
+import type { Identity } from '../accounts/tokens.ts';
+import type { Tenant } from '../catalog/tenant.entity.ts';
+import type { TenantDirectory } from '../catalog/tenant-directory.ts';
+import { AppError } from '../errors.ts';
+
+/** What a request says about its tenant. */
+export interface TenantHints {
+  readonly identity: Identity | undefined;
+  /** The host that was asked for, with or without port. */
+  readonly host: string | undefined;
+  /** The header `x-tenant`, which platform admins may send. */
+  readonly header: string | undefined;
+}
+
+/** The tenant of a request, and what the caller is in it. */
+export interface ResolvedTenant {
+  readonly tenant: Tenant;
+  /** Undefined for someone who is no member, such as a visitor of its host. */
+  readonly role: string | undefined;
+}
+
+/**
+ * Finds the tenant of a request: the one that the token's claim names, else the one whose host was asked for, else the one
+ * that a platform admin's header names.
+ * @returns undefined if the request names no tenant, which operations on public data need not
+ * @throws {AppError} TENANT_NOT_FOUND, TENANT_SUSPENDED, TENANT_BUSY, or FORBIDDEN
+ */
+export async function resolveTenant(
+  directory: TenantDirectory,
+  hints: TenantHints,
+): Promise<ResolvedTenant | undefined> {
+  const { identity, header } = hints;
+  if (identity?.tenant !== undefined) {
+    const tenant = servable(await directory.byReference(identity.tenant), identity.tenant);
+    return { tenant, role: identity.role ?? (identity.isPlatformAdmin ? 'ADMIN' : 'MEMBER') };
+  }
+  const atHost = hints.host && (await directory.byHost(withoutPort(hints.host)));
+  if (atHost) return { tenant: servable(atHost, atHost.slug), role: await roleAt(directory, identity, atHost) };
+  if (header === undefined) return undefined;
+  if (!identity?.isPlatformAdmin) {
+    throw new AppError('FORBIDDEN', 'Only platform admins may name a tenant with x-tenant');
+  }
+  return { tenant: servable(await directory.byReference(header), header), role: 'ADMIN' };
+}
+
+async function roleAt(
+  directory: TenantDirectory,
+  identity: Identity | undefined,
+  tenant: Tenant,
+): Promise<string | undefined> {
+  if (identity?.isPlatformAdmin) return 'ADMIN';
+  return identity?.subject === undefined ? undefined : directory.roleOf(identity.subject, tenant);
+}
+
+function servable(tenant: Tenant | undefined, reference: string): Tenant {
+  switch (tenant?.status) {
+    case 'ACTIVE':
+      return tenant;
+    case 'PROVISIONING':
+    case 'MAINTENANCE':
+      throw new AppError('TENANT_BUSY', `The tenant ${tenant.slug} is being worked on. Try again in a moment.`, {
+        details: { retryAfterMs: 1000 },
+      });
+    case 'SUSPENDED':
+    case 'NEEDS_ATTENTION':
+      throw new AppError('TENANT_SUSPENDED', `The tenant ${tenant.slug} is not served at present`);
+    default:
+      throw new AppError('TENANT_NOT_FOUND', `There is no tenant ${reference}`);
+  }
+}
+
+function withoutPort(host: string): string {
+  return host.toLowerCase().replace(/:\d+$/, '');
+}

@@ -1,0 +1,127 @@
+import type { EntityManager, EntitySchema } from '@mikro-orm/postgresql';
+import { LRUCache } from 'lru-cache';
+import type { Tenant } from '../catalog/tenant.entity.ts';
+import { AppError } from '../errors.ts';
+import type { Lane, LentClient } from '../postgres/connection-budget.ts';
+import {
+  createEntityDatabases,
+  type EntityDatabase,
+  type EntityDatabases,
+  entityTypes,
+} from '../postgres/entity-databases.ts';
+import { sqlState, sqlStateOf } from '../postgres/error-codes.ts';
+import { quoteIdentifier } from '../postgres/identifiers.ts';
+import type { PasswordOf } from '../postgres/roles.ts';
+import type { PostgresServer } from '../postgres/server.ts';
+import { tenantRole } from './placement.ts';
+
+/** What connecting to tenants needs. */
+export interface TenantConnectionsOptions {
+  readonly servers: ReadonlyMap<string, PostgresServer>;
+  /** The entities of the modules. */
+  readonly entities: readonly EntitySchema[];
+  readonly passwordOf: PasswordOf;
+  readonly poolSize: number;
+  /** Called when PostgreSQL refuses the password of a tenant's role, which is then to be set again. */
+  readonly renewRole: (tenant: Tenant) => Promise<void>;
+}
+
+/** A tenant's database, lent for one operation. */
+export interface TenantLease {
+  /** Sees this tenant's tables and no others; has an identity map of its own. */
+  readonly em: EntityManager;
+  /** Ends the lease; a transaction that is still open is rolled back. */
+  release(): Promise<void>;
+}
+
+interface OpenTenant {
+  readonly database: EntityDatabase;
+  readonly lane: Lane;
+}
+
+/** Tenants that are kept known; one costs some kilobytes and, when it is idle, no connection. */
+const KNOWN = 5_000;
+
+/** A transaction that its resolver forgot ends by itself after this time. */
+const IDLE_IN_TRANSACTION_MS = 60_000;
+
+/**
+ * Gives requests the database of their tenant, through connections that PostgreSQL has admitted as that tenant's role: a
+ * connection is never used for two tenants, so no session state or right can pass from one to the other.
+ */
+export class TenantConnections {
+  readonly #options: TenantConnectionsOptions;
+  readonly #databases: EntityDatabases;
+  readonly #open = new LRUCache<string, OpenTenant>({ max: KNOWN });
+
+  constructor(options: TenantConnectionsOptions) {
+    this.#options = options;
+    this.#databases = createEntityDatabases(options.entities);
+  }
+
+  /** Lends a tenant's database. It connects when the first query is sent. */
+  lease(tenant: Tenant): TenantLease {
+    const em = this.#opened(tenant).database.fork(tenant.schema);
+    return {
+      em,
+      release: async () => {
+        if (em.isInTransaction()) await em.rollback();
+      },
+    };
+  }
+
+  /** Lends a connection as the tenant's role, for statements that no entity fits. */
+  lane(tenant: Tenant): Lane {
+    return this.#opened(tenant).lane;
+  }
+
+  /** Closes what is open to a tenant; a later lease opens it again. */
+  async close(tenant: Tenant): Promise<void> {
+    const key = keyOf(tenant);
+    const open = this.#open.peek(key);
+    this.#open.delete(key);
+    await open?.lane.end();
+  }
+
+  #opened(tenant: Tenant): OpenTenant {
+    const key = keyOf(tenant);
+    const known = this.#open.get(key);
+    if (known) return known;
+    const lane = this.#laneTo(tenant);
+    const open = { lane, database: this.#databases.open(lane) };
+    this.#open.set(key, open);
+    return open;
+  }
+
+  #laneTo(tenant: Tenant): Lane {
+    const { servers, passwordOf, poolSize } = this.#options;
+    const server = servers.get(tenant.server);
+    if (!server) throw new AppError('SERVER_BUSY', `The server of tenant ${tenant.slug} is not known here`);
+    const role = tenantRole(tenant.key);
+    const lane = server.lane({
+      database: tenant.database,
+      role: { name: role, password: passwordOf(role) },
+      max: poolSize,
+      priority: 'tenant',
+      types: entityTypes,
+      session: {
+        search_path: quoteIdentifier(tenant.schema),
+        idle_in_transaction_session_timeout: String(IDLE_IN_TRANSACTION_MS),
+      },
+    });
+    const connect = () => lane.connect().catch((error: unknown) => this.#renewAndConnect(tenant, lane, error));
+    return { ...lane, connect };
+  }
+
+  /** After a change of the secret, or of the server, the role has another password than the derived one. */
+  async #renewAndConnect(tenant: Tenant, lane: Lane, error: unknown): Promise<LentClient> {
+    if (sqlStateOf(error) !== sqlState.invalidPassword) throw error;
+    await this.#options.renewRole(tenant);
+    return lane.connect();
+  }
+}
+
+/** A tenant that moves is another one here. */
+function keyOf({ id, server, database, schema }: Tenant): string {
+  return `${id} ${server} ${database} ${schema}`;
+}

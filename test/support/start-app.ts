@@ -1,0 +1,49 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { pino } from 'pino';
+import { createApp } from '../../src/app.ts';
+import { loadConfig } from '../../src/config.ts';
+import { buildSchema } from '../../src/graphql/schema.ts';
+import { createGraphqlServer } from '../../src/graphql/server.ts';
+import type { Services } from '../../src/services.ts';
+
+/** What a GraphQL server answers. */
+export interface Answer {
+  readonly data?: Record<string, unknown> | null;
+  readonly errors?: readonly { readonly message: string; readonly extensions: { readonly code?: string } }[];
+}
+
+/** An installation with a PostgreSQL of its own, and a way through its front door. */
+export interface TestApp extends AsyncDisposable {
+  readonly services: Services;
+  ask(query: string, headers?: Record<string, string>): Promise<Answer>;
+  admin: Record<string, string>;
+  tokenFor(tenant: string): Promise<Record<string, string>>;
+}
+
+export async function startTestApp(env: Record<string, string> = {}): Promise<TestApp> {
+  const dataDir = await mkdtemp(path.join(tmpdir(), 'tenantry-test-'));
+  const config = loadConfig({ NODE_ENV: 'test', DATA_DIR: dataDir, ...env });
+  const app = await createApp(config, pino({ level: process.env.TEST_LOG ?? 'silent' }));
+  const yoga = createGraphqlServer(app.services, buildSchema());
+  const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
+  return {
+    services: app.services,
+    async ask(query, headers = {}) {
+      const response = await yoga.fetch('http://localhost/graphql', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body: JSON.stringify({ query }),
+      });
+      // The server answers GraphQL requests in this shape.
+      return (await response.json()) as Answer;
+    },
+    admin: bearer(await app.services.tokens.issue({ platformAdmin: true, expiresIn: '1h' })),
+    tokenFor: async (tenant) => bearer(await app.services.tokens.issue({ tenant, expiresIn: '1h' })),
+    async [Symbol.asyncDispose]() {
+      await app[Symbol.asyncDispose]();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
