@@ -66,7 +66,7 @@ const CreateProductInput = builder.inputType('CreateProductInput', {
       description: 'A decimal with up to 10 digits before the point and up to 4 after it.',
     }),
     currency: t.string({ required: true, description: 'Three capital letters, such as EUR.' }),
-    stock: t.int({ required: true }),
+    stock: t.int({ defaultValue: 0 }),
   }),
 });
 
@@ -113,7 +113,7 @@ builder.mutationFields((t) => ({
     type: Product,
     authScopes: { tenantMember: true },
     args: { input: t.arg({ type: CreateProductInput, required: true }) },
-    resolve: (_root, { input }, { tenant }) => createProduct(tenant.em, input),
+    resolve: (_root, { input }, { tenant }) => createProduct(tenant.em, { ...input, stock: input.stock ?? 0 }),
   }),
   placeOrder: t.field({
     type: Order,
