@@ -205,3 +205,12 @@ export type SettingValues = {
     ? z.output<(typeof settings)[Name]['schema']>
     : z.output<(typeof settings)[Name]['schema']> | undefined;
 };
+
+/** The text of `.env.example`: every setting with its meaning, commented out at its default. */
+export function describeSettings(): string {
+  const entries = Object.entries<Setting>(settings).map(([name, { meaning, default: fallback, absent }]) => {
+    const otherwise = fallback === undefined ? `\n# Not set: ${absent}.` : '';
+    return `# ${meaning}${otherwise}\n#${name}=${fallback ?? ''}\n`;
+  });
+  return `# Copy this file to .env and change what you need. Variables of the environment go before it.\n\n${entries.join('\n')}`;
+}

@@ -1,0 +1,3 @@
+import { describeSettings } from '../src/settings.ts';
+
+process.stdout.write(describeSettings());
