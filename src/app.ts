@@ -9,6 +9,7 @@ import type { Config, ServerAddress } from './config.ts';
 import { CountrySchema } from './constants/country.entity.ts';
 import { CurrencySchema } from './constants/currency.entity.ts';
 import { FleetRunner } from './migrator/fleet-run.ts';
+import { HistoryRecordSchema } from './migrator/history.entity.ts';
 import { MigrationFolder } from './migrator/migration-files.ts';
 import { moduleEntities } from './modules/index.ts';
 import { createEntityDatabases, entityTypes } from './postgres/entity-databases.ts';
@@ -78,10 +79,10 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
       priority: 'system',
       types: entityTypes,
     });
-  const catalog = openCatalog(systemLane(databases.auth));
+  const catalog = openCatalog(systemLane(databases.auth), [HistoryRecordSchema]);
   const constantsLane = systemLane(databases.constants);
   const constants = {
-    ...createEntityDatabases([CountrySchema, CurrencySchema]).open(constantsLane),
+    ...createEntityDatabases([CountrySchema, CurrencySchema, HistoryRecordSchema]).open(constantsLane),
     lane: constantsLane,
   };
   const listener = stack.use(new Listener(systemLane(databases.auth, 1), log));
@@ -142,7 +143,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
     directory: new TenantDirectory(catalog, listener),
     tenants: new TenantConnections({
       servers,
-      entities: moduleEntities,
+      entities: [...moduleEntities, HistoryRecordSchema],
       passwordOf,
       poolSize: connections.tenantPoolSize,
       renewRole: (tenant) => provisioner.renewRole(tenant),

@@ -1,4 +1,4 @@
-import type { EntityManager } from '@mikro-orm/postgresql';
+import type { EntityManager, EntitySchema } from '@mikro-orm/postgresql';
 import type pg from 'pg';
 import type { Lane } from '../postgres/connection-budget.ts';
 import { createEntityDatabases } from '../postgres/entity-databases.ts';
@@ -30,8 +30,11 @@ export interface Catalog {
   use<T>(work: (client: pg.Client) => Promise<T>): Promise<T>;
 }
 
-/** @param lane a lane to `auth` */
-export function openCatalog(lane: Lane): Catalog {
-  const database = createEntityDatabases(catalogEntities).open(lane);
-  return { fork: () => database.fork(), use: (work) => lane.use(work) };
+/**
+ * @param lane a lane to `auth`
+ * @param others entities that `auth` has like any other database
+ */
+export function openCatalog(lane: Lane, others: readonly EntitySchema[]): Catalog {
+  const database = createEntityDatabases([...catalogEntities, ...others]).open(lane);
+  return { fork: () => database.fork('public'), use: (work) => lane.use(work) };
 }

@@ -23,7 +23,7 @@ export const MigrationRecordSchema = defineEntity({
     runId: p.uuid().nullable(),
     checkpoint: p.text().nullable(),
     appliedAt: p.datetime(3),
-    durationMs: p.double().nullable(),
+    durationMs: p.double().$type<number>().nullable(),
     error: p.text().nullable(),
   },
 });

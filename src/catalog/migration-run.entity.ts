@@ -73,7 +73,7 @@ export const MigrationRunItemSchema = defineEntity({
     error: p.text().nullable(),
     startedAt: p.datetime(3).nullable(),
     endedAt: p.datetime(3).nullable(),
-    durationMs: p.double().nullable(),
+    durationMs: p.double().$type<number>().nullable(),
   },
 });
 

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { isUuid } from '../is-uuid.ts';
 import type { Listener } from '../postgres/listener.ts';
 import type { Catalog } from './catalog.ts';
 import { type MemberRole, Membership } from './membership.entity.ts';
@@ -7,8 +8,6 @@ import { Tenant } from './tenant.entity.ts';
 const CACHED = 10_000;
 /** How long an answer may be believed when the notification that it has changed is lost, in milliseconds. */
 const TTL_MS = 5_000;
-
-const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** What is kept belongs to no entity manager, which it would keep in memory. */
 const detached = { disableIdentityMap: true } as const;
@@ -58,7 +57,7 @@ export class TenantDirectory {
 
   /** What a user is in a tenant; undefined if no member. */
   async roleOf(user: string, tenant: Tenant): Promise<MemberRole | undefined> {
-    if (!uuid.test(user)) return undefined;
+    if (!isUuid(user)) return undefined;
     return (await this.#members.fetch(`${user} ${tenant.id}`))?.role ?? undefined;
   }
 
@@ -71,5 +70,5 @@ export class TenantDirectory {
 }
 
 function refWhere(reference: string): { id: string } | { slug: string } {
-  return uuid.test(reference) ? { id: reference } : { slug: reference };
+  return isUuid(reference) ? { id: reference } : { slug: reference };
 }

@@ -1,7 +1,7 @@
 import type { EntityClass, FilterQuery, OrderDefinition } from '@mikro-orm/core';
-import { CursorError } from '@mikro-orm/core';
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { badInput } from '../errors.ts';
+import { type AppError, badInput } from '../errors.ts';
+import { isDataException } from '../postgres/error-codes.ts';
 
 /** The arguments of a Relay connection. */
 export interface ConnectionArgs {
@@ -40,12 +40,11 @@ export async function entityConnection<T extends object>(
 ): Promise<ConnectionPage<T>> {
   const where = options.where ?? {};
   const page = pageOf(args);
+  checkCursors(em, entity, args, options.orderBy);
   const cursor = await em
     .findByCursor(entity, { ...page, where, orderBy: options.orderBy, includeCount: false })
     .catch((error: unknown) => {
-      throw error instanceof CursorError || error instanceof SyntaxError
-        ? badInput('after', 'This is no cursor of this list')
-        : error;
+      throw isDataException(error) ? noCursor(args.after != null ? 'after' : 'before') : error;
     });
   return {
     edges: cursor.items.map((node) => ({ cursor: cursor.from(node), node })),
@@ -57,6 +56,48 @@ export async function entityConnection<T extends object>(
     },
     totalCount: () => em.count(entity, where),
   };
+}
+
+/** The same page with other nodes. */
+export function mapNodes<T, U>(page: ConnectionPage<T>, map: (node: T) => U): ConnectionPage<U> {
+  return { ...page, edges: page.edges.map(({ cursor, node }) => ({ cursor, node: map(node) })) };
+}
+
+/** MikroORM believes what a cursor says, so that one of another list would be answered with a wrong page or a crash. */
+function checkCursors<T extends object>(
+  em: EntityManager,
+  entity: EntityClass<T>,
+  cursors: Pick<ConnectionArgs, 'after' | 'before'>,
+  orderBy: OrderDefinition<T>,
+): void {
+  const keys = Object.keys(orderBy);
+  const { properties } = em.getMetadata(entity);
+  for (const field of ['after', 'before'] as const) {
+    const cursor = cursors[field];
+    if (cursor == null) continue;
+    const values = decode(cursor);
+    const fits = (key: string, index: number) => {
+      const value = values?.[index];
+      // The keys of orderBy are properties of the entity.
+      const { runtimeType } = properties[key as keyof typeof properties];
+      if (runtimeType === 'number') return Number.isInteger(value);
+      return typeof value === 'string' && (runtimeType !== 'Date' || !Number.isNaN(Date.parse(value)));
+    };
+    if (values?.length !== keys.length || !keys.every(fits)) throw noCursor(field);
+  }
+}
+
+function decode(cursor: string): readonly unknown[] | undefined {
+  try {
+    const values: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'));
+    return Array.isArray(values) ? values : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function noCursor(field: string): AppError {
+  return badInput(field, 'This is no cursor of this list');
 }
 
 /** The page that is asked for, within the limits. */

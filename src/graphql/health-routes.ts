@@ -1,5 +1,5 @@
 import type { Plugin } from 'graphql-yoga';
-import { checkHealth } from '../health.ts';
+import { checkHealth } from '../health/check-health.ts';
 import type { Services } from '../services.ts';
 
 /**

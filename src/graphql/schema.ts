@@ -1,10 +1,16 @@
 import type { GraphQLSchema } from 'graphql';
-import { builder } from './builder.ts';
-import './platform-types.ts';
-import './platform-fields.ts';
+import '../accounts/schema.ts';
+import '../constants/schema.ts';
+import '../health/schema.ts';
+import '../migrator/history-schema.ts';
+import '../migrator/plan-schema.ts';
+import '../migrator/run-schema.ts';
+import '../migrator/tenant-schema.ts';
 import '../modules/index.ts';
+import '../provisioning/schema.ts';
+import { builder } from './builder.ts';
 
-/** Builds the GraphQL schema out of the platform's fields and the modules'. */
+/** Builds the GraphQL schema out of what each folder's `schema.ts` adds to it. */
 export function buildSchema(): GraphQLSchema {
   return builder.toSchema();
 }

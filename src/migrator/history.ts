@@ -1,19 +1,7 @@
 import type pg from 'pg';
-import type { MigrationScope, MigrationStatus } from '../catalog/migration-record.entity.ts';
+import type { MigrationScope } from '../catalog/migration-record.entity.ts';
 import type { AppliedMigration } from '../catalog/migration-state.entity.ts';
 import { quoteIdentifier, quoteLiteral } from '../postgres/identifiers.ts';
-
-/** A row of a database's `migration_history`. */
-export interface HistoryRecord extends AppliedMigration {
-  readonly id: string;
-  readonly scope: MigrationScope;
-  readonly status: MigrationStatus;
-  readonly run: string | null;
-  readonly checkpoint: string | null;
-  readonly appliedAt: Date;
-  readonly durationMs: number | null;
-  readonly error: string | null;
-}
 
 /** What is recorded of one attempt. */
 export interface NewRecord extends AppliedMigration {
@@ -77,25 +65,6 @@ export async function readAppliedByRun(client: pg.Client, schema: string, run: s
     [run],
   );
   return rows.map(({ name }) => name);
-}
-
-/** A page of a database's history, newest first. */
-export async function readHistory(
-  client: pg.Client,
-  schema: string,
-  page: { readonly status?: MigrationStatus | undefined; readonly before?: string | undefined; readonly limit: number },
-): Promise<{ readonly records: readonly HistoryRecord[]; readonly totalCount: number }> {
-  const { rows } = await client.query<HistoryRecord>(
-    `SELECT id, scope, name, hash, status, run, checkpoint, applied_at AS "appliedAt", duration_ms AS "durationMs", error
-     FROM ${table(schema)}
-     WHERE ($1::text IS NULL OR status = $1) AND ($2::bigint IS NULL OR id < $2) ORDER BY id DESC LIMIT $3`,
-    [page.status, page.before, page.limit],
-  );
-  const count = await client.query<{ count: number }>(
-    `SELECT count(*)::int AS count FROM ${table(schema)} WHERE $1::text IS NULL OR status = $1`,
-    [page.status],
-  );
-  return { records: rows, totalCount: count.rows[0]?.count ?? 0 };
 }
 
 function table(schema: string): string {

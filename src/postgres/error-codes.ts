@@ -49,6 +49,11 @@ export function constraintOf(error: unknown): string | undefined {
   return databaseError(error)?.constraint;
 }
 
+/** Whether a value could not be read as one of its column's type, or is out of range: class 22 of the SQLSTATEs. */
+export function isDataException(error: unknown): boolean {
+  return sqlStateOf(error)?.startsWith('22') ?? false;
+}
+
 /** Whether PostgreSQL could not be reached, or the connection to it broke: nothing that the statement itself did. */
 export function isConnectionFailure(error: unknown): boolean {
   const state = sqlStateOf(error);

@@ -5,6 +5,7 @@ import type { Catalog } from '../catalog/catalog.ts';
 import { saveMigrationState } from '../catalog/migration-states.ts';
 import { type Isolation, Tenant } from '../catalog/tenant.entity.ts';
 import { AppError, badInput } from '../errors.ts';
+import { isUuid } from '../is-uuid.ts';
 import { constraintOf } from '../postgres/error-codes.ts';
 import type { Listener } from '../postgres/listener.ts';
 import { newTenantKey, placeTenant } from '../tenancy/placement.ts';
@@ -34,13 +35,11 @@ export interface ProvisioningOptions {
   readonly log: Logger;
 }
 
-const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
 /** The rule for slugs. One that looks like an id is refused, for a token's claim may hold either. */
 export const slugSchema = z
   .string()
   .regex(/^[a-z0-9-]{3,63}$/, { error: 'A slug has 3 to 63 characters of a to z, 0 to 9 and -' })
-  .refine((slug) => !uuid.test(slug), { error: 'A slug must not look like an id' });
+  .refine((slug) => !isUuid(slug), { error: 'A slug must not look like an id' });
 
 /** @see https://www.rfc-editor.org/rfc/rfc1123#section-2 */
 const hostSchema = z

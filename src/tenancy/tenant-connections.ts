@@ -56,7 +56,7 @@ export class TenantConnections {
 
   constructor(options: TenantConnectionsOptions) {
     this.#options = options;
-    this.#databases = createEntityDatabases(options.entities);
+    this.#databases = createEntityDatabases([...options.entities]);
   }
 
   /** Lends a tenant's database. It connects when the first query is sent. */

@@ -1,5 +1,5 @@
-import { messageOf } from './errors.ts';
-import type { Services } from './services.ts';
+import { messageOf } from '../errors.ts';
+import type { Services } from '../services.ts';
 
 /** How one database answers. */
 export interface DatabaseHealth {

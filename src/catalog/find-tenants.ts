@@ -1,0 +1,33 @@
+import type { FilterQuery } from '@mikro-orm/core';
+import type { Isolation, Tenant, TenantStatus } from './tenant.entity.ts';
+
+/** Which tenants to list. */
+export interface TenantFilter {
+  readonly status?: TenantStatus | null | undefined;
+  readonly isolation?: Isolation | null | undefined;
+  readonly server?: string | null | undefined;
+  /** Whether the tenant lacks a migration that the code has. */
+  readonly behind?: boolean | null | undefined;
+  /** A part of the slug, name or host, whatever its letters' case. */
+  readonly search?: string | null | undefined;
+}
+
+/**
+ * The filter as MikroORM takes it.
+ * @param currentStates ids of the migration states in which nothing is behind
+ */
+export function tenantWhere(filter: TenantFilter, currentStates: readonly string[]): FilterQuery<Tenant> {
+  const conditions: FilterQuery<Tenant>[] = [];
+  if (filter.status) conditions.push({ status: filter.status });
+  if (filter.isolation) conditions.push({ isolation: filter.isolation });
+  if (filter.server) conditions.push({ server: filter.server });
+  if (filter.behind === false) conditions.push({ migrationState: { $in: [...currentStates] } });
+  if (filter.behind) {
+    conditions.push({ $or: [{ migrationState: null }, { migrationState: { $nin: [...currentStates] } }] });
+  }
+  if (filter.search) {
+    const pattern = { $ilike: `%${filter.search.replace(/[\\%_]/g, '\\$&')}%` };
+    conditions.push({ $or: [{ slug: pattern }, { name: pattern }, { host: pattern }] });
+  }
+  return conditions.length > 0 ? { $and: conditions } : {};
+}

@@ -1,0 +1,137 @@
+import type { FilterQuery } from '@mikro-orm/core';
+import { MigrationRecord, type MigrationStatus, migrationStatuses } from '../catalog/migration-record.entity.ts';
+import { TenantRef } from '../catalog/schema.ts';
+import type { Tenant } from '../catalog/tenant.entity.ts';
+import { AppError, badInput } from '../errors.ts';
+import { builder } from '../graphql/builder.ts';
+import { type ConnectionArgs, type ConnectionPage, entityConnection, mapNodes } from '../graphql/connection.ts';
+import type { Services } from '../services.ts';
+import { HistoryRecord } from './history.entity.ts';
+import { MigrationScopeRef } from './plan-schema.ts';
+
+const MigrationStatusRef = builder.enumType('MigrationStatus', {
+  description: 'ROLLED_BACK: it failed, and nothing of it is left. REVERTED: it was applied, and taken back later.',
+  values: migrationStatuses,
+});
+
+/** An attempt as it is shown, whether a run or the database itself remembers it. */
+interface ShownRecord extends Pick<HistoryRecord, 'scope' | 'name' | 'hash' | 'status'> {
+  readonly tenant: Tenant | null;
+  readonly run: string | null;
+  readonly checkpoint: string | null;
+  readonly appliedAt: Date;
+  readonly durationMs: number;
+  readonly error: string | null;
+}
+
+const MigrationRecordRef = builder.objectRef<ShownRecord>('MigrationRecord').implement({
+  description: 'One attempt to apply one migration to one database.',
+  fields: (t) => ({
+    tenant: t.field({
+      type: TenantRef,
+      nullable: true,
+      description: 'Null for the system databases.',
+      resolve: ({ tenant }) => tenant,
+    }),
+    scope: t.field({ type: MigrationScopeRef, resolve: ({ scope }) => scope }),
+    name: t.exposeString('name'),
+    hash: t.exposeString('hash', { description: 'SHA-256 of the file as it was then.' }),
+    status: t.field({ type: MigrationStatusRef, resolve: ({ status }) => status }),
+    run: t.exposeID('run', { nullable: true }),
+    checkpoint: t.exposeString('checkpoint', { nullable: true }),
+    appliedAt: t.field({ type: 'DateTime', resolve: ({ appliedAt }) => appliedAt }),
+    durationMs: t.exposeFloat('durationMs'),
+    error: t.exposeString('error', { nullable: true }),
+  }),
+});
+
+interface HistoryArgs extends ConnectionArgs {
+  readonly tenant?: string | null | undefined;
+  readonly scope?: 'AUTH' | 'CONSTANTS' | 'TENANT' | null | undefined;
+  readonly status?: MigrationStatus | null | undefined;
+}
+
+builder.queryField('migrationHistory', (t) =>
+  t.connection(
+    {
+      type: MigrationRecordRef,
+      description:
+        "Newest first. With a tenant, or with the scope AUTH or CONSTANTS: that database's own history. Else what runs did, over the whole fleet.",
+      authScopes: { platformAdmin: true },
+      args: {
+        tenant: t.arg.id({ description: 'Its id or slug.' }),
+        scope: t.arg({ type: MigrationScopeRef }),
+        status: t.arg({ type: MigrationStatusRef }),
+      },
+      resolve: (_root, args, { services }) => readMigrationHistory(services, args),
+    },
+    { name: 'MigrationHistoryConnection' },
+    { name: 'MigrationHistoryEdge' },
+  ),
+);
+
+async function readMigrationHistory(
+  services: Services,
+  { tenant: reference, scope, status, ...page }: HistoryArgs,
+): Promise<ConnectionPage<ShownRecord>> {
+  const where = status ? { status } : {};
+  if (reference != null) {
+    if (scope && scope !== 'TENANT') throw badInput('scope', `A tenant's history has no migrations of ${scope}`);
+    const tenant = await services.directory.byReference(reference);
+    if (!tenant) throw new AppError('TENANT_NOT_FOUND', `There is no tenant ${reference}`);
+    return ownHistory(services.tenants.lease(tenant).em, where, page, tenant);
+  }
+  if (scope === 'AUTH') return ownHistory(services.catalog.fork(), where, page, null);
+  if (scope === 'CONSTANTS') return ownHistory(services.constants.fork(), where, page, null);
+  return fleetHistory(services, where, page);
+}
+
+async function ownHistory(
+  em: ReturnType<Services['catalog']['fork']>,
+  where: FilterQuery<HistoryRecord>,
+  page: ConnectionArgs,
+  tenant: Tenant | null,
+): Promise<ConnectionPage<ShownRecord>> {
+  const records = await entityConnection(em, HistoryRecord, page, { where, orderBy: { id: 'desc' } });
+  return mapNodes(records, (record) => ({ ...shown(record), run: record.run ?? null, tenant }));
+}
+
+async function fleetHistory(
+  { catalog }: Services,
+  where: FilterQuery<MigrationRecord>,
+  page: ConnectionArgs,
+): Promise<ConnectionPage<ShownRecord>> {
+  const em = catalog.fork();
+  const records = await entityConnection(em, MigrationRecord, page, { where, orderBy: { id: 'desc' } });
+  await em.populate(
+    records.edges.map(({ node }) => node),
+    ['tenant'],
+  );
+  return mapNodes(records, (record) => ({
+    ...shown(record),
+    run: record.runId ?? null,
+    tenant: record.tenant?.getEntity() ?? null,
+  }));
+}
+
+function shown({
+  scope,
+  name,
+  hash,
+  status,
+  checkpoint,
+  appliedAt,
+  durationMs,
+  error,
+}: HistoryRecord | MigrationRecord) {
+  return {
+    scope,
+    name,
+    hash,
+    status,
+    checkpoint: checkpoint ?? null,
+    appliedAt,
+    durationMs: durationMs ?? 0,
+    error: error ?? null,
+  };
+}

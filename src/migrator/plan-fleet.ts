@@ -1,0 +1,90 @@
+import pLimit from 'p-limit';
+import type pg from 'pg';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { AppliedMigration } from '../catalog/migration-state.entity.ts';
+import { Tenant } from '../catalog/tenant.entity.ts';
+import type { TenantConnections } from '../tenancy/tenant-connections.ts';
+import { readAppliedSql } from './history.ts';
+import type { MigrationFile } from './migration-files.ts';
+import { type Plan, planUp } from './plan.ts';
+import { checkTarget, fleetStatuses, resolveTenants } from './start-run.ts';
+import { readStates } from './tenant-states.ts';
+
+/** What a plan is asked for. */
+export interface PlanRequest {
+  /** Ids or slugs; without them the whole fleet. */
+  readonly tenants?: readonly string[] | undefined;
+  /** The last migration to apply; without it the newest. */
+  readonly to?: string | undefined;
+  /** Whether to look into each tenant, instead of believing the catalog. */
+  readonly verify: boolean;
+}
+
+/** A tenant for which there is something to do, or which may not be migrated. */
+export interface TenantPlan {
+  readonly tenant: Tenant;
+  readonly plan: Plan;
+}
+
+/** What a run would do now. */
+export interface FleetPlan {
+  readonly tenants: readonly TenantPlan[];
+  /** All tenants that were looked at, those that are current included. */
+  readonly totalCount: number;
+  readonly upToDateCount: number;
+  /** Every migration that some tenant lacks. */
+  readonly migrations: readonly MigrationFile[];
+}
+
+/** What planning needs. */
+export interface PlanFleetOptions {
+  readonly catalog: Catalog;
+  readonly connections: TenantConnections;
+  readonly files: readonly MigrationFile[];
+  /** Tenants to look into at once. */
+  readonly concurrency: number;
+}
+
+/**
+ * Tells what a run would do, and changes nothing. Tenants are not connected to, unless the request says so or the catalog
+ * knows nothing of them.
+ * @throws {AppError} as a run would: NOT_FOUND, CONFLICT, BAD_USER_INPUT
+ */
+export async function planFleet(options: PlanFleetOptions, request: PlanRequest): Promise<FleetPlan> {
+  const { catalog, files } = options;
+  checkTarget(files, request.to);
+  const { ids, states } = await catalog.use(async (client) => ({
+    ids: request.tenants && (await resolveTenants(client, request.tenants)),
+    states: new Map((await readStates(client)).map(({ id, applied }) => [id, applied])),
+  }));
+  const where = { status: { $in: [...fleetStatuses] }, ...(ids && { id: { $in: ids } }) };
+  const tenants = await catalog.fork().find(Tenant, where, { orderBy: { createdAt: 'asc', id: 'asc' } });
+  const limit = pLimit(options.concurrency);
+  const planOf = async (tenant: Tenant): Promise<TenantPlan> => {
+    const known = request.verify ? undefined : states.get(tenant.migrationState?.id ?? '');
+    const applied = known ?? (await limit(() => readApplied(options.connections, tenant)));
+    return { tenant, plan: planUp(files, applied, request.to) };
+  };
+  const plans = await Promise.all(tenants.map(planOf));
+  const open = plans.filter(({ plan }) => plan.kind === 'refusal' || plan.steps.length > 0);
+  const pending = new Set(open.flatMap(({ plan }) => (plan.kind === 'steps' ? plan.steps : [])));
+  return {
+    tenants: open,
+    totalCount: tenants.length,
+    upToDateCount: tenants.length - open.length,
+    migrations: files.filter((file) => pending.has(file)),
+  };
+}
+
+/** What the steps send, in order. What cannot be told beforehand is a comment. */
+export function sqlOf(steps: readonly MigrationFile[]): string[] {
+  return steps.flatMap(
+    ({ name, statements }) =>
+      statements ?? [`-- ${name} asks the database while it runs, so its statements cannot be told beforehand`],
+  );
+}
+
+async function readApplied(connections: TenantConnections, tenant: Tenant): Promise<readonly AppliedMigration[]> {
+  const read = (client: pg.Client) => client.query<AppliedMigration>(readAppliedSql(tenant.schema));
+  return (await connections.lane(tenant).use(read)).rows;
+}

@@ -1,0 +1,107 @@
+import { migrationScopes } from '../catalog/migration-record.entity.ts';
+import { TenantRef } from '../catalog/schema.ts';
+import { builder } from '../graphql/builder.ts';
+import type { Services } from '../services.ts';
+import type { MigrationFile } from './migration-files.ts';
+import { type FleetPlan, planFleet, sqlOf, type TenantPlan } from './plan-fleet.ts';
+
+/** The GraphQL enum of the kinds of databases. */
+export const MigrationScopeRef = builder.enumType('MigrationScope', {
+  description: 'Which kind of database a migration is for; each has a folder of its own.',
+  values: migrationScopes,
+});
+
+const MigrationRef = builder.objectRef<MigrationFile>('Migration').implement({
+  description: 'A migration that the code has.',
+  fields: (t) => ({
+    name: t.exposeString('name'),
+    scope: t.field({ type: MigrationScopeRef, resolve: ({ scope }) => scope }),
+    hash: t.exposeString('hash', { description: "SHA-256 of the file's text." }),
+    transactional: t.exposeBoolean('transactional'),
+    reversible: t.exposeBoolean('reversible', { description: 'Whether it has a down().' }),
+    statements: t.stringList({
+      nullable: true,
+      description: 'Null if it asks the database while it runs, so that its statements cannot be told beforehand.',
+      resolve: ({ statements }) => statements,
+    }),
+  }),
+});
+
+const TenantPlanRef = builder.objectRef<TenantPlan>('TenantPlan').implement({
+  fields: (t) => ({
+    tenant: t.field({ type: TenantRef, resolve: ({ tenant }) => tenant }),
+    pending: t.stringList({
+      description: 'Names of the migrations that would be applied, in order.',
+      resolve: ({ plan }) => (plan.kind === 'steps' ? plan.steps.map(({ name }) => name) : []),
+    }),
+    sql: t.stringList({
+      description: 'The statements that would be sent, in order.',
+      resolve: ({ plan }) => (plan.kind === 'steps' ? sqlOf(plan.steps) : []),
+    }),
+    refusal: t.string({
+      nullable: true,
+      description: 'Why nothing may be applied.',
+      resolve: ({ plan }) => (plan.kind === 'refusal' ? `${plan.code}: ${plan.message}` : null),
+    }),
+    warnings: t.stringList({ resolve: ({ plan }) => (plan.kind === 'steps' ? plan.warnings : []) }),
+  }),
+});
+
+const MigrationPlanRef = builder.objectRef<FleetPlan>('MigrationPlan').implement({
+  description: 'What a run would do now.',
+  fields: (t) => ({
+    tenants: t.field({
+      type: [TenantPlanRef],
+      description: 'Those that are not up to date.',
+      resolve: ({ tenants }) => tenants,
+    }),
+    totalCount: t.exposeInt('totalCount', { description: 'All tenants that a run would look at.' }),
+    upToDateCount: t.exposeInt('upToDateCount'),
+    migrations: t.field({
+      type: [MigrationRef],
+      description: 'Every migration that some tenant lacks.',
+      resolve: ({ migrations }) => migrations,
+    }),
+  }),
+});
+
+const MigrationPlanInput = builder.inputType('MigrationPlanInput', {
+  fields: (t) => ({
+    tenants: t.idList({ description: 'Ids or slugs; by default the whole fleet.' }),
+    to: t.string({ description: 'The last migration to apply; by default the newest.' }),
+    verify: t.boolean({
+      defaultValue: false,
+      description: 'Look into each tenant, instead of believing the catalog.',
+    }),
+  }),
+});
+
+builder.queryFields((t) => ({
+  migrations: t.field({
+    type: [MigrationRef],
+    description: 'What the code has, in the order in which it is applied.',
+    authScopes: { platformAdmin: true },
+    args: { scope: t.arg({ type: MigrationScopeRef, required: true, defaultValue: 'TENANT' }) },
+    resolve: (_root, { scope }, { services }) => folderOf(services, scope).read(),
+  }),
+  migrationPlan: t.field({
+    type: MigrationPlanRef,
+    description: 'What a run with the same arguments would do. Nothing is changed.',
+    authScopes: { platformAdmin: true },
+    args: { input: t.arg({ type: MigrationPlanInput }) },
+    resolve: async (_root, { input }, { services }) =>
+      planFleet(
+        {
+          catalog: services.catalog,
+          connections: services.tenants,
+          files: await services.migrations.tenant.read(),
+          concurrency: services.config.migrations.concurrency,
+        },
+        { tenants: input?.tenants ?? undefined, to: input?.to ?? undefined, verify: input?.verify ?? false },
+      ),
+  }),
+}));
+
+function folderOf({ migrations }: Services, scope: (typeof migrationScopes)[number]) {
+  return { AUTH: migrations.auth, CONSTANTS: migrations.constants, TENANT: migrations.tenant }[scope];
+}

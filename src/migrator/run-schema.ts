@@ -1,0 +1,181 @@
+import {
+  MigrationRun,
+  MigrationRunItem,
+  type RunItemStatus,
+  runItemStatuses,
+  runStatuses,
+} from '../catalog/migration-run.entity.ts';
+import { TenantRef } from '../catalog/schema.ts';
+import { Tenant } from '../catalog/tenant.entity.ts';
+import { badInput } from '../errors.ts';
+import { followRun, type RunEvent } from '../events/run-events.ts';
+import { builder } from '../graphql/builder.ts';
+import { entityConnection } from '../graphql/connection.ts';
+import { isUuid } from '../is-uuid.ts';
+
+const RunStatusRef = builder.enumType('MigrationRunStatus', {
+  description: 'FAILED: it went through, and some tenants failed. HALTED: it stopped early, since too many did.',
+  values: runStatuses,
+});
+
+const RunItemStatusRef = builder.enumType('RunItemStatus', { values: runItemStatuses });
+
+const RunItemRef = builder.objectType(MigrationRunItem, {
+  name: 'MigrationRunItem',
+  description: 'What a run did with one tenant.',
+  fields: (t) => ({
+    tenant: t.field({ type: TenantRef, resolve: ({ tenant }) => tenant.loadOrFail({ dataloader: true }) }),
+    status: t.field({ type: RunItemStatusRef, resolve: ({ status }) => status }),
+    applied: t.stringList({ resolve: ({ applied }) => applied }),
+    attempts: t.exposeInt('attempts'),
+    error: t.string({ nullable: true, resolve: ({ error }) => error ?? null }),
+    durationMs: t.float({ nullable: true, resolve: ({ durationMs }) => durationMs ?? null }),
+  }),
+});
+
+const RunRef = builder.objectType(MigrationRun, {
+  name: 'MigrationRun',
+  description: 'One call to migrate many tenants.',
+  fields: (t) => ({
+    id: t.exposeID('id'),
+    status: t.field({ type: RunStatusRef, resolve: ({ status }) => status }),
+    dryRun: t.boolean({ resolve: ({ options }) => options.dryRun }),
+    checkpoint: t.exposeString('checkpoint', {
+      description: "The name that the state before the run has in each tenant's history.",
+    }),
+    createdAt: t.field({ type: 'DateTime', resolve: ({ createdAt }) => createdAt }),
+    startedAt: t.field({ type: 'DateTime', nullable: true, resolve: ({ startedAt }) => startedAt ?? null }),
+    endedAt: t.field({ type: 'DateTime', nullable: true, resolve: ({ endedAt }) => endedAt ?? null }),
+    total: t.exposeInt('total'),
+    succeeded: t.exposeInt('succeeded'),
+    failed: t.exposeInt('failed'),
+    skipped: t.exposeInt('skipped', { description: 'Tenants for which there was nothing to do.' }),
+    cancelled: t.exposeInt('cancelled', { description: 'Tenants that were not started before the run was stopped.' }),
+    pending: t.int({
+      resolve: ({ total, succeeded, failed, skipped, cancelled }) => total - succeeded - failed - skipped - cancelled,
+    }),
+    items: t.connection(
+      {
+        type: RunItemRef,
+        description: 'Its tenants, in the order in which they are started.',
+        args: { status: t.arg({ type: RunItemStatusRef }) },
+        resolve: ({ id }, { status, ...page }, { services }) =>
+          entityConnection(services.catalog.fork(), MigrationRunItem, page, {
+            where: itemsWhere(id, status),
+            orderBy: { position: 'asc' },
+          }),
+      },
+      { name: 'MigrationRunItemConnection' },
+      { name: 'MigrationRunItemEdge' },
+    ),
+  }),
+});
+
+const EventRef = builder.objectRef<RunEvent>('MigrationEvent').implement({
+  description: 'Something that happened in a run.',
+  fields: (t) => ({
+    seq: t.exposeInt('seq', { description: 'From 1, without gaps.' }),
+    at: t.field({ type: 'DateTime', resolve: ({ at }) => at }),
+    kind: t.exposeString('kind'),
+    tenant: t.loadable({
+      type: TenantRef,
+      nullable: true,
+      load: async (ids: string[], { services }) => {
+        const tenants = await services.catalog.fork().find(Tenant, { id: ids });
+        const byId = new Map(tenants.map((tenant) => [tenant.id, tenant]));
+        return ids.map((id) => byId.get(id) ?? null);
+      },
+      resolve: ({ tenantId }) => tenantId,
+    }),
+    migration: t.exposeString('migration', { nullable: true }),
+    message: t.string({ description: 'For people.', resolve: ({ message }) => message ?? '' }),
+    done: t.exposeInt('done', { description: 'Tenants that are done, well or not.' }),
+    total: t.exposeInt('total', { description: "All the run's tenants." }),
+  }),
+});
+
+const RunMigrationsInput = builder.inputType('RunMigrationsInput', {
+  fields: (t) => ({
+    tenants: t.idList({ description: 'Ids or slugs; by default the whole fleet.' }),
+    to: t.string({ description: 'The last migration to apply; by default the newest.' }),
+    dryRun: t.boolean({ defaultValue: false, description: 'Apply each batch in a transaction, and roll it back.' }),
+    continueOnError: t.boolean({ defaultValue: true, description: 'False: start no tenant after the first failure.' }),
+    concurrency: t.int({ description: 'Tenants at once; by default the setting MIGRATION_CONCURRENCY.' }),
+    maxFailures: t.int({ description: 'Start no further tenant after more failures than this.' }),
+    verify: t.boolean({
+      defaultValue: false,
+      description: 'Look into every tenant, also those that the catalog calls current.',
+    }),
+    wait: t.boolean({ defaultValue: false, description: 'Answer only when the run has ended.' }),
+  }),
+});
+
+builder.queryFields((t) => ({
+  migrationRuns: t.connection(
+    {
+      type: RunRef,
+      description: 'Newest first.',
+      authScopes: { platformAdmin: true },
+      resolve: (_root, page, { services }) =>
+        entityConnection(services.catalog.fork(), MigrationRun, page, { orderBy: { createdAt: 'desc', id: 'desc' } }),
+    },
+    { name: 'MigrationRunConnection' },
+    { name: 'MigrationRunEdge' },
+  ),
+  migrationRun: t.field({
+    type: RunRef,
+    nullable: true,
+    authScopes: { platformAdmin: true },
+    args: { id: t.arg.id({ required: true }) },
+    resolve: (_root, { id }, { services }) => services.catalog.fork().findOne(MigrationRun, { id: runId('id', id) }),
+  }),
+}));
+
+builder.mutationFields((t) => ({
+  runMigrations: t.field({
+    type: RunRef,
+    description: 'Starts a run and returns at once. Follow it with migrationProgress, or say wait: true.',
+    authScopes: { platformAdmin: true },
+    args: { input: t.arg({ type: RunMigrationsInput }) },
+    resolve: async (_root, { input }, { services, signal }) => {
+      const id = await services.runner.run({
+        tenants: input?.tenants ?? undefined,
+        ...(input?.to != null && { to: input.to }),
+        dryRun: input?.dryRun ?? false,
+        continueOnError: input?.continueOnError ?? true,
+        concurrency: input?.concurrency ?? services.config.migrations.concurrency,
+        ...(input?.maxFailures != null && { maxFailures: input.maxFailures }),
+        verify: input?.verify ?? false,
+      });
+      if (input?.wait) {
+        const events = followRun(services.catalog, services.listener, id, 0, signal);
+        while (!(await events.next()).done);
+      }
+      return services.catalog.fork().findOneOrFail(MigrationRun, { id });
+    },
+  }),
+}));
+
+builder.subscriptionField('migrationProgress', (t) =>
+  t.field({
+    type: EventRef,
+    description: "A run's events after `after`, then each as it happens. It ends when the run does.",
+    authScopes: { platformAdmin: true },
+    args: { run: t.arg.id({ required: true }), after: t.arg.int({ defaultValue: 0 }) },
+    subscribe: (_root, { run, after }, { services, signal }) =>
+      followRun(services.catalog, services.listener, runId('run', run), after ?? 0, signal),
+    resolve: (event) => event,
+  }),
+);
+
+function itemsWhere(run: string, status: RunItemStatus | null | undefined) {
+  return status ? { run, status } : { run };
+}
+
+function runId(field: string, id: string): string {
+  if (isUuid(id)) return id;
+  throw badInput(
+    field,
+    `${JSON.stringify(id)} is no id of a run; runMigrations returns one, and migrationRuns lists them`,
+  );
+}

@@ -1,0 +1,61 @@
+import { Tenant } from '../catalog/tenant.entity.ts';
+import type { Services } from '../services.ts';
+
+/** A database, and the tenants that have their tables in it. */
+export interface DatabaseInfo {
+  readonly name: string;
+  readonly server: string;
+  /** Undefined if it is not there, or its server does not answer. */
+  readonly sizeBytes: number | undefined;
+  readonly tenants: readonly Tenant[];
+}
+
+/** All databases of this installation. */
+export interface DatabaseListing {
+  readonly system: readonly DatabaseInfo[];
+  readonly tenants: readonly DatabaseInfo[];
+}
+
+/** Lists the databases of this installation, with their sizes. A server that does not answer leaves its sizes out. */
+export async function listDatabases({ catalog, servers, config, log }: Services): Promise<DatabaseListing> {
+  const tenants = await catalog.fork().find(Tenant, {}, { orderBy: { createdAt: 'asc', id: 'asc' } });
+  const sizes = new Map<string, number>();
+  for (const server of servers.values()) {
+    const { rows } = await server
+      .admin((admin) =>
+        admin.query<{ name: string; size: string }>(
+          `SELECT datname AS name, pg_database_size(oid) AS size FROM pg_database WHERE datname = ANY ($1)`,
+          [[...Object.values(config.databases), ...tenants.map(({ database }) => database)]],
+        ),
+      )
+      .catch((err: unknown) => {
+        log.warn({ err, server: server.name }, 'the sizes of databases cannot be read');
+        return { rows: [] };
+      });
+    for (const { name, size } of rows) sizes.set(`${server.name} ${name}`, Number(size));
+  }
+  const info = (server: string, name: string, inside: readonly Tenant[]): DatabaseInfo => ({
+    name,
+    server,
+    sizeBytes: sizes.get(`${server} ${name}`),
+    tenants: inside,
+  });
+  const { auth, constants, shared } = config.databases;
+  const inShared = tenants.filter(({ isolation }) => isolation === 'SCHEMA');
+  return {
+    system: [
+      info('default', auth, []),
+      info('default', constants, []),
+      ...[...servers.keys()].map((server) =>
+        info(
+          server,
+          shared,
+          inShared.filter((tenant) => tenant.server === server),
+        ),
+      ),
+    ],
+    tenants: tenants
+      .filter(({ isolation }) => isolation === 'DATABASE')
+      .map((tenant) => info(tenant.server, tenant.database, [tenant])),
+  };
+}

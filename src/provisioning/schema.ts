@@ -1,0 +1,134 @@
+import { DatabaseServer } from '../catalog/database-server.entity.ts';
+import { tenantWhere } from '../catalog/find-tenants.ts';
+import { IsolationRef, TenantRef, TenantStatusRef } from '../catalog/schema.ts';
+import { Tenant } from '../catalog/tenant.entity.ts';
+import { badInput } from '../errors.ts';
+import { builder } from '../graphql/builder.ts';
+import { entityConnection } from '../graphql/connection.ts';
+import { isUuid } from '../is-uuid.ts';
+import { currentStateIds } from '../migrator/tenant-states.ts';
+import { createTenant } from './create-tenant.ts';
+import { type DatabaseInfo, type DatabaseListing, listDatabases } from './list-databases.ts';
+
+const DatabaseRef = builder.objectRef<DatabaseInfo>('Database').implement({
+  fields: (t) => ({
+    name: t.exposeString('name'),
+    server: t.exposeString('server'),
+    sizeBytes: t.float({ nullable: true, resolve: ({ sizeBytes }) => sizeBytes ?? null }),
+    tenants: t.field({ type: [TenantRef], resolve: ({ tenants }) => [...tenants] }),
+  }),
+});
+
+const DatabaseListRef = builder.objectRef<DatabaseListing>('DatabaseList').implement({
+  fields: (t) => ({
+    system: t.field({ type: [DatabaseRef], resolve: ({ system }) => [...system] }),
+    tenants: t.field({ type: [DatabaseRef], resolve: ({ tenants }) => [...tenants] }),
+    totalCount: t.int({ resolve: ({ system, tenants }) => system.length + tenants.length }),
+  }),
+});
+
+const DatabaseServerRef = builder.objectType(DatabaseServer, {
+  name: 'DatabaseServer',
+  fields: (t) => ({
+    name: t.exposeString('name'),
+    host: t.string({ resolve: ({ name }, _args, { services }) => services.servers.get(name)?.address.host ?? '' }),
+    port: t.int({ resolve: ({ name }, _args, { services }) => services.servers.get(name)?.address.port ?? 0 }),
+    tenantCount: t.int({
+      resolve: ({ name }, _args, { services }) => services.catalog.fork().count(Tenant, { server: name }),
+    }),
+    connectionBudget: t.int({
+      resolve: ({ name }, _args, { services }) => services.servers.get(name)?.stats.max ?? 0,
+    }),
+    connectionsInUse: t.int({
+      description: 'Connections of this process that are open and not idle.',
+      resolve: ({ name }, _args, { services }) => {
+        const stats = services.servers.get(name)?.stats;
+        return stats ? stats.open - stats.idle : 0;
+      },
+    }),
+    acceptsTenants: t.exposeBoolean('acceptsTenants'),
+  }),
+});
+
+const TenantFilterInput = builder.inputType('TenantFilter', {
+  fields: (t) => ({
+    status: t.field({ type: TenantStatusRef }),
+    isolation: t.field({ type: IsolationRef }),
+    server: t.string(),
+    behind: t.boolean(),
+    search: t.string({ description: 'A part of the slug, the name or the host.' }),
+  }),
+});
+
+const CreateTenantInputRef = builder.inputType('CreateTenantInput', {
+  fields: (t) => ({
+    slug: t.string({ required: true, description: '3 to 63 characters of a to z, 0 to 9 and -; unique.' }),
+    name: t.string({ required: true }),
+    isolation: t.field({ type: IsolationRef, description: 'By default the setting DEFAULT_ISOLATION.' }),
+    host: t.string({ description: 'The host name by which it is found; unique.' }),
+    server: t.string(),
+  }),
+});
+
+builder.queryFields((t) => ({
+  databases: t.field({
+    type: DatabaseListRef,
+    authScopes: { platformAdmin: true },
+    resolve: (_root, _args, { services }) => listDatabases(services),
+  }),
+  servers: t.field({
+    type: [DatabaseServerRef],
+    authScopes: { platformAdmin: true },
+    resolve: (_root, _args, { services }) =>
+      services.catalog.fork().find(DatabaseServer, {}, { orderBy: { name: 'asc' } }),
+  }),
+  tenants: t.connection(
+    {
+      type: TenantRef,
+      description: 'Oldest first.',
+      authScopes: { platformAdmin: true },
+      args: { filter: t.arg({ type: TenantFilterInput }) },
+      resolve: async (_root, { filter, ...page }, { services }) => {
+        const current =
+          filter?.behind == null
+            ? []
+            : await services.catalog.use(async (client) =>
+                currentStateIds(client, await services.migrations.tenant.read(), undefined),
+              );
+        return entityConnection(services.catalog.fork(), Tenant, page, {
+          where: tenantWhere(filter ?? {}, current),
+          orderBy: { createdAt: 'asc', id: 'asc' },
+        });
+      },
+    },
+    { name: 'TenantConnection' },
+    { name: 'TenantEdge' },
+  ),
+  tenant: t.field({
+    type: TenantRef,
+    nullable: true,
+    authScopes: { platformAdmin: true },
+    args: { id: t.arg.id(), slug: t.arg.string() },
+    resolve: async (_root, { id, slug }, { services }) => {
+      if ((id == null) === (slug == null)) throw badInput('id', 'Ask for a tenant by its id or by its slug');
+      if (id != null && !isUuid(id)) return null;
+      return services.catalog.fork().findOne(Tenant, id == null ? { slug: slug ?? '' } : { id });
+    },
+  }),
+}));
+
+builder.mutationFields((t) => ({
+  createTenant: t.field({
+    type: TenantRef,
+    authScopes: { platformAdmin: true },
+    args: { input: t.arg({ type: CreateTenantInputRef, required: true }) },
+    resolve: (_root, { input }, { services }) =>
+      createTenant(services.provisioning, {
+        slug: input.slug,
+        name: input.name,
+        isolation: input.isolation ?? undefined,
+        host: input.host ?? undefined,
+        server: input.server ?? undefined,
+      }),
+  }),
+}));
