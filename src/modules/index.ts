@@ -1,12 +1,8 @@
 import type { EntitySchema } from '@mikro-orm/postgresql';
-import { OrderLineSchema, OrderSchema } from './shop/order.entity.ts';
-import { ProductSchema } from './shop/product.entity.ts';
-import './shop/schema.ts';
+import { shopEntities } from './shop/index.ts';
 
 /**
- * The entities that every tenant has. This file is the only place where the platform meets what is built on it: to replace
- * the example shop, list your entities here instead (each with `schema: '*'`), import your GraphQL files, which add to
- * `builder`, and put the migrations of your tables into `migrations/tenant`. Then delete `shop` and its migration, or, if
- * tenants have it already, drop its tables in a new one.
+ * The entities that every tenant has, each declared with `schema: '*'`. This file is the only place where the platform
+ * meets what is built on it; README.md tells how the example shop is replaced.
  */
-export const moduleEntities: readonly EntitySchema[] = [ProductSchema, OrderSchema, OrderLineSchema];
+export const moduleEntities: readonly EntitySchema[] = [...shopEntities];

@@ -1,5 +1,7 @@
+import type { Logger } from 'pino';
+import type { Catalog } from '../catalog/catalog.ts';
 import { Tenant } from '../catalog/tenant.entity.ts';
-import type { Services } from '../services.ts';
+import type { PostgresServer } from '../postgres/server.ts';
 
 /** A database, and the tenants that have their tables in it. */
 export interface DatabaseInfo {
@@ -16,8 +18,18 @@ export interface DatabaseListing {
   readonly tenants: readonly DatabaseInfo[];
 }
 
+/** What listing databases needs. */
+export interface ListDatabasesOptions {
+  readonly catalog: Catalog;
+  readonly servers: ReadonlyMap<string, PostgresServer>;
+  /** The names of the system databases. */
+  readonly databases: { readonly auth: string; readonly constants: string; readonly shared: string };
+  readonly log: Logger;
+}
+
 /** Lists the databases of this installation, with their sizes. A server that does not answer leaves its sizes out. */
-export async function listDatabases({ catalog, servers, config, log }: Services): Promise<DatabaseListing> {
+export async function listDatabases(options: ListDatabasesOptions): Promise<DatabaseListing> {
+  const { catalog, servers, databases, log } = options;
   const tenants = await catalog.fork().find(Tenant, {}, { orderBy: { createdAt: 'asc', id: 'asc' } });
   const sizes = new Map<string, number>();
   for (const server of servers.values()) {
@@ -25,7 +37,7 @@ export async function listDatabases({ catalog, servers, config, log }: Services)
       .admin((admin) =>
         admin.query<{ name: string; size: string }>(
           `SELECT datname AS name, pg_database_size(oid) AS size FROM pg_database WHERE datname = ANY ($1)`,
-          [[...Object.values(config.databases), ...tenants.map(({ database }) => database)]],
+          [[...Object.values(databases), ...tenants.map(({ database }) => database)]],
         ),
       )
       .catch((err: unknown) => {
@@ -40,7 +52,7 @@ export async function listDatabases({ catalog, servers, config, log }: Services)
     sizeBytes: sizes.get(`${server} ${name}`),
     tenants: inside,
   });
-  const { auth, constants, shared } = config.databases;
+  const { auth, constants, shared } = databases;
   const inShared = tenants.filter(({ isolation }) => isolation === 'SCHEMA');
   return {
     system: [

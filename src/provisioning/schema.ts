@@ -74,7 +74,7 @@ builder.queryFields((t) => ({
   databases: t.field({
     type: DatabaseListRef,
     authScopes: { platformAdmin: true },
-    resolve: (_root, _args, { services }) => listDatabases(services),
+    resolve: (_root, _args, { services }) => listDatabases({ ...services, databases: services.config.databases }),
   }),
   servers: t.field({
     type: [DatabaseServerRef],

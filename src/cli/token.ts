@@ -1,0 +1,65 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { pino } from 'pino';
+import type { Config } from '../config.ts';
+import { AppError } from '../errors.ts';
+import type { Terminal } from './run.ts';
+
+interface TokenOptions {
+  readonly admin?: true;
+  readonly tenant?: string;
+  readonly user?: string;
+  readonly role?: string;
+  readonly expires: string;
+}
+
+const examples = `
+Examples:
+  tenantry token --admin
+  tenantry token --tenant acme --expires 30d
+  curl -H "authorization: Bearer $(tenantry token --tenant acme)" …`;
+
+/** `tenantry token`: prints a JWT that the server accepts. */
+export function addTokenCommand(program: Command, { env, stdout }: Terminal): void {
+  const command = program
+    .command('token')
+    .description('Print a JWT, made with the private key or secret of the settings')
+    .addOption(new Option('--admin', 'for a platform admin').conflicts(['role']))
+    .option('--tenant <slug>', "whose data it is for: the tenant's slug or id")
+    .option('--user <email>', 'of which user of this installation')
+    .addOption(new Option('--role <role>', 'what its bearer is in the tenant').choices(['OWNER', 'ADMIN', 'MEMBER']))
+    .option('--expires <time>', 'how long it is valid, such as 15m, 2h or 30d', parseTime, '2h')
+    .addHelpText('after', examples);
+  command.action(async (options: TokenOptions) => {
+    if (!options.admin && !options.tenant) command.error('error: say --admin or --tenant <slug>');
+    const { loadConfig } = await import('../config.ts');
+    stdout.write(`${await makeToken(loadConfig(env), options)}\n`);
+  });
+}
+
+async function makeToken(config: Config, { admin, tenant, user, role, expires }: TokenOptions): Promise<string> {
+  const { loadTokenKeys } = await import('../accounts/token-keys.ts');
+  const { createTokens } = await import('../accounts/tokens.ts');
+  const tokens = createTokens(await loadTokenKeys(config.tokens.keys, config.dataDir), config.tokens);
+  return tokens.issue({
+    platformAdmin: admin === true,
+    tenant,
+    role,
+    expiresIn: expires,
+    ...(user !== undefined && { email: user, subject: await userId(config, user) }),
+  });
+}
+
+async function userId(config: Config, email: string): Promise<string> {
+  const { createApp } = await import('../app.ts');
+  const { User } = await import('../catalog/user.entity.ts');
+  const settings: Config = { ...config, migrations: { ...config.migrations, worker: 'off' } };
+  await using app = await createApp(settings, pino({ level: 'silent' }));
+  const user = await app.services.catalog.fork().findOne(User, { email: { $ilike: email.replace(/[\\%_]/g, '\\$&') } });
+  if (!user) throw new AppError('NOT_FOUND', `There is no user with the address ${email}`);
+  return user.id;
+}
+
+function parseTime(text: string): string {
+  if (/^\d+ ?(s|m|h|d|w|y|seconds?|minutes?|hours?|days?|weeks?|years?)$/.test(text)) return text;
+  throw new InvalidArgumentError('A time is a number with its unit, such as 15m, 2h or 30d.');
+}

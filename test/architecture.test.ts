@@ -1,0 +1,58 @@
+import { globSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { expect, it } from 'vitest';
+
+/** From the bottom up: a file imports its own layer and those below it. A file belongs to the last layer that fits. */
+const layers: readonly RegExp[] = [
+  /^(errors|is-uuid|read-or-create-file|settings|config|environment)\.ts$/,
+  /^postgres\//,
+  /^(catalog|constants)\//,
+  /^events\//,
+  /^accounts\//,
+  /^tenancy\//,
+  /^migrator\//,
+  /^provisioning\//,
+  /^services\.ts$/,
+  /^health\//,
+  /^graphql\//,
+  /^[a-z]+\/([a-z]+-)?schema\.ts$/,
+  /^modules\//,
+  /^graphql\/schema\.ts$/,
+  /^(app|serve)\.ts$/,
+  /^cli\//,
+  /^(main|cli)\.ts$/,
+];
+
+const imports = globSync('src/**/*.ts').flatMap((file) => {
+  const text = readFileSync(file, 'utf8');
+  return [...text.matchAll(/(?:from|import) '(\.[^']+)'/g)].map(([, target = '']) => ({
+    file: path.relative('src', file),
+    target: path.relative('src', path.join(path.dirname(file), target)),
+  }));
+});
+
+const layerOf = (file: string) => {
+  const layer = layers.findLastIndex((files) => files.test(file));
+  if (layer < 0) throw new Error(`${file} belongs to no layer; say in this test to which`);
+  return layer;
+};
+
+it('imports go down only', () => {
+  expect(imports.length).toBeGreaterThan(100);
+  const upwards = imports.filter(({ file, target }) => layerOf(target) > layerOf(file));
+  expect(upwards).toEqual([]);
+});
+
+it('modules import the builder, the connections, the errors and themselves, and know of no tenants', () => {
+  const allowed = /^(graphql\/(builder|connection)|errors)\.ts$/;
+  const foreign = imports.filter(({ file, target }) => {
+    const module = /^modules\/[^/]+\//.exec(file)?.[0];
+    return module !== undefined && !target.startsWith(module) && !allowed.test(target);
+  });
+  expect(foreign).toEqual([]);
+});
+
+it('only the composition and the API as a whole import modules', () => {
+  const importers = imports.filter(({ file, target }) => target.startsWith('modules/') && !file.startsWith('modules/'));
+  expect(importers.map(({ file }) => file).sort()).toEqual(['app.ts', 'graphql/schema.ts']);
+});

@@ -1,0 +1,70 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { decodeJwt } from 'jose';
+import { afterAll, describe, expect, it } from 'vitest';
+import { runCommand } from '../support/run-command.ts';
+
+const dataDir = mkdtempSync(path.join(tmpdir(), 'tenantry-cli-'));
+afterAll(() => rmSync(dataDir, { recursive: true }));
+
+describe('tenantry token', () => {
+  const token = (...args: string[]) => runCommand(['token', ...args], { DATA_DIR: dataDir });
+
+  it('prints a JWT for a tenant, and nothing else', async () => {
+    const { exit, stdout, stderr } = await token('--tenant', 'acme', '--role', 'OWNER', '--expires', '15m');
+    expect({ exit, stderr }).toEqual({ exit: 0, stderr: '' });
+    expect(stdout).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+\n$/);
+    const claims = decodeJwt(stdout.trim());
+    expect(claims).toEqual({ tenant: 'acme', role: 'OWNER', iat: expect.any(Number), exp: (claims.iat ?? 0) + 900 });
+  });
+
+  it('prints one for a platform admin, valid for two hours', async () => {
+    const claims = decodeJwt((await token('--admin')).stdout.trim());
+    expect(claims).toEqual({ platform_admin: true, iat: expect.any(Number), exp: (claims.iat ?? 0) + 7200 });
+  });
+
+  it('puts the tenant where the settings say', async () => {
+    const { stdout } = await runCommand(['token', '--tenant', 'acme'], {
+      DATA_DIR: dataDir,
+      TENANT_CLAIM: 'app_metadata.tenant',
+      JWT_ISSUER: 'https://issuer.example',
+      JWT_AUDIENCE: 'shop',
+    });
+    expect(decodeJwt(stdout.trim())).toMatchObject({
+      app_metadata: { tenant: 'acme' },
+      iss: 'https://issuer.example',
+      aud: 'shop',
+    });
+  });
+
+  it.each([
+    [[], '--admin or --tenant'],
+    [['--admin', '--expires', 'soon'], 'A time is a number with its unit'],
+    [['--tenant', 'acme', '--role', 'KING'], 'Allowed choices are OWNER, ADMIN, MEMBER'],
+    [['--admin', '--role', 'OWNER'], 'cannot be used with'],
+    [['--nonsense'], 'unknown option'],
+  ])('ends with 2 and says what is wrong with %j', async (args, message) => {
+    const { exit, stdout, stderr } = await token(...args);
+    expect({ exit, stdout }).toEqual({ exit: 2, stdout: '' });
+    expect(stderr).toContain(message);
+  });
+
+  it('ends with 1 and says why when there is no key to sign with', async () => {
+    const { exit, stderr } = await runCommand(['token', '--admin'], { JWT_JWKS_URL: 'http://127.0.0.1:9/keys' });
+    expect({ exit, stderr }).toEqual({ exit: 1, stderr: expect.stringContaining('there is no private key') });
+  });
+
+  it('ends with 1 and names all settings that cannot be used', async () => {
+    const { exit, stderr } = await runCommand(['token', '--admin'], { PORT: 'x', WORKER: 'y' });
+    expect(exit).toBe(1);
+    expect(stderr).toMatch(/PORT.*\n.*WORKER/);
+  });
+});
+
+it('tenantry --help names the commands, and no command is wrong usage', async () => {
+  const help = await runCommand(['--help'], {});
+  expect(help.exit).toBe(0);
+  expect(help.stdout).toMatch(/serve .*\n(.*\n)*.*token /);
+  expect(await runCommand([], {})).toMatchObject({ exit: 2, stdout: '' });
+});

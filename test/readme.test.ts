@@ -1,0 +1,73 @@
+import { execFile, execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { startServerProcess } from './support/server-process.ts';
+
+const readme = readFileSync('README.md', 'utf8');
+
+describe('what README says', () => {
+  let checkout: string;
+  const inCheckout = (file: string) => path.join(checkout, file);
+
+  // A copy, so that what README changes changes nothing here; beside the real one's packages, and ignored by git.
+  beforeEach(() => {
+    checkout = mkdtempSync(path.resolve('artifacts-readme-'));
+    for (const name of ['package.json', 'tsconfig.json', 'src', 'migrations', 'scripts']) {
+      cpSync(name, inCheckout(name), { recursive: true });
+    }
+    symlinkSync(path.resolve('node_modules'), inCheckout('node_modules'));
+  });
+  afterEach(() => rmSync(checkout, { recursive: true, force: true }));
+
+  it('first steps can be taken one after the other', async () => {
+    await using server = await startServerProcess(checkout, {});
+    const script = blocks('sh').join('\n').replaceAll('http://127.0.0.1:4000/graphql', server.url);
+    const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], { cwd: checkout });
+    expect(stdout).not.toContain('"errors"');
+    expect(stdout).toContain('"version":"20261121000000_shop"');
+    expect(stdout).toContain('"products":{"totalCount":1,"nodes":[{"sku":"tea","price":"4.50","stock":10}]}');
+    expect(stdout).toContain('"pending":["20270101000000_product_notes"],"sql":["ALTER TABLE products');
+    expect(stdout).toMatch(/"kind":"MIGRATION_APPLIED","tenant":\{"slug":"acme"\}/);
+    expect(stdout).toMatch(/"kind":"RUN_ENDED".*"done":1,"total":1/);
+  });
+
+  it('the example shop can be replaced', async () => {
+    rmSync(inCheckout('src/modules/shop'), { recursive: true });
+    rmSync(inCheckout('migrations/tenant/20261121000000_shop.ts'));
+    for (const text of blocks('ts')) {
+      const file = inCheckout(/^\/\/ (\S+)\n/.exec(text)?.[1] ?? 'unnamed.ts');
+      mkdirSync(path.dirname(file), { recursive: true });
+      writeFileSync(file, text);
+    }
+    execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '--noEmit'], { cwd: checkout });
+    await using server = await startServerProcess(checkout, {});
+    const admin = await token('--admin');
+    await ask(server.url, admin, 'mutation { createTenant(input: { slug: "acme", name: "Acme" }) { id } }');
+    const acme = await token('--tenant', 'acme');
+    await ask(server.url, acme, 'mutation { addNote(text: "It works") { id } }');
+    expect(await ask(server.url, acme, '{ notes { totalCount nodes { text } } }')).toEqual({
+      data: { notes: { totalCount: 1, nodes: [{ text: 'It works' }] } },
+    });
+  });
+
+  async function token(...args: string[]): Promise<string> {
+    const { stdout } = await promisify(execFile)(process.execPath, ['src/cli.ts', 'token', ...args], { cwd: checkout });
+    return stdout.trim();
+  }
+});
+
+function blocks(language: string): string[] {
+  const fenced = new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, 'gms');
+  return [...readme.matchAll(fenced)].map(([, text]) => text ?? '');
+}
+
+async function ask(url: string, token: string, query: string): Promise<unknown> {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+    body: JSON.stringify({ query }),
+  });
+  return response.json();
+}
