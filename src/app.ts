@@ -8,11 +8,14 @@ import { TenantDirectory } from './catalog/tenant-directory.ts';
 import type { Config, ServerAddress } from './config.ts';
 import { CountrySchema } from './constants/country.entity.ts';
 import { CurrencySchema } from './constants/currency.entity.ts';
-import { FleetRunner } from './migrator/fleet-run.ts';
+import { FleetWorker } from './migrator/fleet-worker.ts';
 import { HistoryRecordSchema } from './migrator/history.entity.ts';
 import { MigrationFolder } from './migrator/migration-files.ts';
+import { OwnerConnections } from './migrator/owner-connections.ts';
+import { migrateQueue, type TenantJob } from './migrator/run-queue.ts';
 import { moduleEntities } from './modules/index.ts';
 import { createEntityDatabases, entityTypes } from './postgres/entity-databases.ts';
+import { JobQueue } from './postgres/job-queue.ts';
 import { Listener } from './postgres/listener.ts';
 import { derivePasswords } from './postgres/roles.ts';
 import { PostgresServer } from './postgres/server.ts';
@@ -113,18 +116,24 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
     sharedDatabase: databases.shared,
     log,
   };
-  const runner = stack.use(
-    new FleetRunner({
-      catalog,
-      listener,
-      servers,
-      migrations: migrations.tenant,
-      lockTimeoutMs,
-      inline: config.migrations.worker === 'inline',
-      log,
-    }),
-  );
-  runner.start();
+  const queue = stack.use(await JobQueue.open<TenantJob>(migrateQueue, (work) => catalog.use(work)));
+  const { concurrency } = config.migrations;
+  const owner = new OwnerConnections(servers, concurrency);
+  if (config.migrations.worker === 'inline') {
+    const worker = stack.use(
+      new FleetWorker({
+        catalog,
+        queue,
+        listener,
+        migrations: migrations.tenant,
+        concurrency,
+        lockTimeoutMs,
+        connect: (tenant, work) => owner.use(tenant, work),
+        log,
+      }),
+    );
+    worker.start();
+  }
   const recover = () =>
     recoverTenants(provisioning).catch((err: unknown) => log.warn({ err }, 'cannot look for half-created tenants'));
   await recover();
@@ -150,7 +159,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
     }),
     provisioning,
     migrations,
-    runner,
+    runs: { catalog, queue },
     tokens: createTokens(await loadTokenKeys(config.tokens.keys, config.dataDir), config.tokens),
   };
   const built = stack.move();

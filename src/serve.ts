@@ -30,6 +30,24 @@ export async function serve(
   await drain(server, config.http.shutdownSeconds);
 }
 
+/**
+ * Carries out migration runs, and serves nothing, until SIGTERM or SIGINT comes; tenants under way end first.
+ * @param out where it is printed that it works
+ * @throws {ConfigError} if the settings cannot be used
+ */
+export async function work(
+  env: Readonly<Record<string, string | undefined>>,
+  out: NodeJS.WritableStream,
+): Promise<void> {
+  const config = loadConfig({ ...env, WORKER: 'inline' });
+  const log = createLogger(config);
+  const stopped = signalled();
+  await using _app = await createApp(config, log);
+  out.write(`Working on migration runs, on ${config.migrations.concurrency} tenants at once\n`);
+  await stopped;
+  log.info('stopping');
+}
+
 function createLogger({ environment, logLevel }: Config): Logger {
   const pretty = environment === 'development' && { transport: { target: 'pino-pretty' } };
   return pino({ level: logLevel, ...pretty });

@@ -4,8 +4,8 @@ import type { Tokens } from './accounts/tokens.ts';
 import type { Catalog } from './catalog/catalog.ts';
 import type { TenantDirectory } from './catalog/tenant-directory.ts';
 import type { Config } from './config.ts';
-import type { FleetRunner } from './migrator/fleet-run.ts';
 import type { MigrationFolder } from './migrator/migration-files.ts';
+import type { RunsOptions } from './migrator/start-run.ts';
 import type { Lane } from './postgres/connection-budget.ts';
 import type { Listener } from './postgres/listener.ts';
 import type { PostgresServer } from './postgres/server.ts';
@@ -32,6 +32,6 @@ export interface Services {
     readonly constants: MigrationFolder;
     readonly tenant: MigrationFolder;
   };
-  readonly runner: FleetRunner;
+  readonly runs: RunsOptions;
   readonly tokens: Tokens;
 }

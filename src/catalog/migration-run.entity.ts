@@ -12,10 +12,18 @@ export type MigrationRunStatus = (typeof runStatuses)[number];
 export const runItemStatuses = ['PENDING', 'RUNNING', 'SUCCEEDED', 'SKIPPED', 'FAILED', 'CANCELLED'] as const;
 export type RunItemStatus = (typeof runItemStatuses)[number];
 
+/** Which migrations to take back: the last so many, all after a name, or those that one run applied. */
+export type DownTarget =
+  | { readonly kind: 'steps'; readonly steps: number }
+  | { readonly kind: 'to'; readonly to: string }
+  | { readonly kind: 'run'; readonly run: string };
+
 /** What was asked of a run; kept with it, so that another process can go on with it. */
 export interface RunOptions {
   /** The last migration to apply; undefined: the newest. */
   readonly to?: string;
+  /** Set in a run that takes migrations back, and applies none. */
+  readonly down?: DownTarget;
   readonly dryRun: boolean;
   readonly continueOnError: boolean;
   /** Failures beyond which no further tenant is started; undefined: any number. */
@@ -24,6 +32,8 @@ export interface RunOptions {
   readonly concurrency: number;
   /** Whether tenants are looked into that the catalog calls current. */
   readonly verify: boolean;
+  /** Sizes of waves, such as 1, 10% and 100%; undefined: all at once. */
+  readonly waves?: readonly string[];
 }
 
 /** The table `migration_runs`: one call to migrate many tenants a row. */
@@ -45,8 +55,12 @@ export const MigrationRunSchema = defineEntity({
     cancelled: p.integer().default(0),
     /** The sequence number of its last event. */
     lastSeq: p.integer().default(0),
-    /** The number of the process that carries it out. */
-    claimedBy: p.integer().nullable(),
+    /** The wave that is under way, from 1, and how many there are. */
+    wave: p.integer().default(0),
+    waves: p.integer().default(1),
+    /** How it is to end, while tenants under way still end. */
+    stopping: p.enum(['HALTED', 'CANCELLED'] as const).nullable(),
+    parentId: p.uuid().nullable(),
     createdAt: p.datetime(3).defaultRaw('now()'),
     startedAt: p.datetime(3).nullable(),
     endedAt: p.datetime(3).nullable(),
@@ -70,6 +84,10 @@ export const MigrationRunItemSchema = defineEntity({
     status: p.enum(runItemStatuses).default('PENDING'),
     applied: p.array<string>().columnType('text[]'),
     attempts: p.integer().default(0),
+    /** While RUNNING: the number of the process that works on it. */
+    claimedBy: p.integer().nullable(),
+    /** Its job in the queue. */
+    job: p.uuid().nullable(),
     error: p.text().nullable(),
     startedAt: p.datetime(3).nullable(),
     endedAt: p.datetime(3).nullable(),

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { messageOf } from '../errors.ts';
 import { addServeCommand } from './serve.ts';
 import { addTokenCommand } from './token.ts';
+import { addWorkerCommand } from './worker.ts';
 
 /** What a command reads and writes. Only `src/cli` prints. */
 export interface Terminal {
@@ -32,6 +33,7 @@ export async function run(argv: readonly string[], terminal: Terminal): Promise<
     .exitOverride();
   addServeCommand(program, terminal);
   addTokenCommand(program, terminal);
+  addWorkerCommand(program, terminal);
   try {
     await program.parseAsync(argv, { from: 'user' });
     return exitCode.success;

@@ -13,19 +13,30 @@ export interface RunEvent {
   /** Tenants that are done, well or not, and all tenants of the run. */
   readonly done: number;
   readonly total: number;
+  /** Tenants a second since the run began, those not counted that were skipped at once; null until it can be told. */
+  readonly rate: number | null;
+  /** What is left at that rate, in seconds. */
+  readonly remainingSeconds: number | null;
 }
 
-/** What can happen in a run. */
-export type RunEventKind =
-  | 'RUN_STARTED'
-  | 'TENANTS_SKIPPED'
-  | 'TENANT_STARTED'
-  | 'TENANT_RETRYING'
-  | 'MIGRATION_APPLIED'
-  | 'TENANT_SUCCEEDED'
-  | 'TENANT_SKIPPED'
-  | 'TENANT_FAILED'
-  | 'RUN_ENDED';
+/** What can happen in a run, and what it means. */
+export const runEventKinds = {
+  RUN_STARTED: 'The run has been written down.',
+  TENANTS_SKIPPED: 'Tenants for which the catalog knows that there is nothing to do.',
+  WAVE_STARTED: 'The next wave begins.',
+  TENANT_STARTED: 'Work on a tenant begins.',
+  TENANT_WARNING: 'Something about a tenant that does not stop it, such as a file dated before what is applied.',
+  TENANT_RETRYING: 'A try failed for a reason that may pass, or its process died; it is tried again.',
+  MIGRATION_APPLIED: 'A migration was applied, or in a dry run tried and rolled back.',
+  MIGRATION_REVERTED: 'A migration was taken back.',
+  TENANT_SUCCEEDED: 'All that was to be done is done.',
+  TENANT_SKIPPED: 'There was nothing to do.',
+  TENANT_FAILED: 'The tenant is as it was before.',
+  RUN_CANCELLED: 'Somebody has cancelled the run; tenants under way still end.',
+  RUN_RESUMED: 'Failed, cancelled and unstarted tenants are done again.',
+  RUN_ENDED: 'Nothing more follows, unless the run is resumed.',
+} as const;
+export type RunEventKind = keyof typeof runEventKinds;
 
 /** The channel on which writers tell readers that there is something new; its payload is the run's id. */
 export const runChannel = 'migration_runs';
@@ -77,17 +88,23 @@ export async function* followRun(
 /** One statement, so that `ended` cannot be newer than the events: an ended run has no events beyond the page. */
 async function readPage(catalog: Catalog, run: string, after: number): Promise<Page> {
   const { rows } = await catalog.use((client) =>
-    client.query<RunEvent & { ended: boolean }>(
-      `SELECT r.ended_at IS NOT NULL AS ended, e.seq, e.at, e.kind, e.tenant_id AS "tenantId", e.migration, e.message, e.done, e.total
+    client.query<Omit<RunEvent, 'at'> & { at: string; ended: boolean }>(
+      `SELECT r.ended_at IS NOT NULL AS ended, e.seq, e.at, e.kind, e.tenant_id AS "tenantId", e.migration, e.message,
+         e.done, e.total, e.rate, (e.total - e.done) / e.rate AS "remainingSeconds"
        FROM migration_runs r LEFT JOIN LATERAL (
-         SELECT * FROM migration_events WHERE run_id = r.id AND seq > $2 ORDER BY seq LIMIT $3) e ON true
+         SELECT *, CASE WHEN at > r.started_at AND done > r.skipped_at_start
+           THEN (done - r.skipped_at_start) / extract(epoch FROM at - r.started_at)::float8 END AS rate
+         FROM migration_events WHERE run_id = r.id AND seq > $2 ORDER BY seq LIMIT $3) e ON true
        WHERE r.id = $1 ORDER BY e.seq`,
       [run, after, PAGE],
     ),
   );
   const first = rows[0];
   if (!first) throw new AppError('NOT_FOUND', `There is no migration run ${run}`);
-  return { ended: first.ended, events: first.seq === null ? [] : rows.map(({ ended: _, ...event }) => event) };
+  return {
+    ended: first.ended,
+    events: first.seq === null ? [] : rows.map(({ ended: _, ...event }) => ({ ...event, at: new Date(event.at) })),
+  };
 }
 
 /** A bell that may ring before anyone listens. */

@@ -1,11 +1,11 @@
 import type pg from 'pg';
-import type { MigrationScope } from '../catalog/migration-record.entity.ts';
+import type { MigrationScope, MigrationStatus } from '../catalog/migration-record.entity.ts';
 import type { AppliedMigration } from '../catalog/migration-state.entity.ts';
 import { quoteIdentifier, quoteLiteral } from '../postgres/identifiers.ts';
 
 /** What is recorded of one attempt. */
 export interface NewRecord extends AppliedMigration {
-  readonly status: 'APPLIED' | 'ROLLED_BACK';
+  readonly status: MigrationStatus;
   readonly run: string | undefined;
   readonly checkpoint: string | undefined;
   readonly durationMs: number;
@@ -34,9 +34,14 @@ export function createHistorySql(schema: string, scope: MigrationScope): string 
     CREATE UNIQUE INDEX migration_history_applied_key ON ${table(schema)} (name) WHERE status = 'APPLIED';`;
 }
 
-/** SQL whose rows are the migrations that are applied, and what kind of database it is. */
+/** SQL whose rows are the migrations that are applied, in the order in which that happened: {@link AppliedByRun}. */
 export function readAppliedSql(schema: string): string {
-  return `SELECT name, hash FROM ${table(schema)} WHERE status = 'APPLIED' ORDER BY name COLLATE "C"`;
+  return `SELECT name, hash, run FROM ${table(schema)} WHERE status = 'APPLIED' ORDER BY id`;
+}
+
+/** SQL that says of an applied migration that it has been taken back. */
+export function revertHistorySql(schema: string, name: string): string {
+  return `UPDATE ${table(schema)} SET status = 'REVERTED' WHERE name = ${quoteLiteral(name)} AND status = 'APPLIED'`;
 }
 
 /** SQL that records attempts. */
@@ -58,13 +63,14 @@ export async function kindOf(client: pg.Client, schema: string): Promise<Migrati
   return (['AUTH', 'CONSTANTS', 'TENANT'] as const).find((scope) => rows[0]?.kind === kindComment(scope));
 }
 
-/** The names of what a run applied to a database. */
-export async function readAppliedByRun(client: pg.Client, schema: string, run: string): Promise<string[]> {
-  const { rows } = await client.query<{ name: string }>(
-    `SELECT name FROM ${table(schema)} WHERE run = $1 AND status = 'APPLIED' ORDER BY id`,
+/** What a run did to a database, in that order: what it applied or, if it is one that takes back, what it took back. */
+export async function readDoneByRun(client: pg.Client, schema: string, run: string): Promise<NewRecord[]> {
+  const { rows } = await client.query<NewRecord>(
+    `SELECT name, hash, status, run, checkpoint, duration_ms AS "durationMs" FROM ${table(schema)}
+     WHERE run = $1 AND status <> 'ROLLED_BACK' ORDER BY id`,
     [run],
   );
-  return rows.map(({ name }) => name);
+  return rows;
 }
 
 function table(schema: string): string {

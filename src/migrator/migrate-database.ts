@@ -1,13 +1,14 @@
 import type pg from 'pg';
 import type { MigrationScope } from '../catalog/migration-record.entity.ts';
+import type { DownTarget } from '../catalog/migration-run.entity.ts';
 import type { AppliedMigration } from '../catalog/migration-state.entity.ts';
 import { AppError, messageOf } from '../errors.ts';
 import { lockKeyOf, lockKind } from '../postgres/advisory-lock.ts';
 import { sqlState, sqlStateOf } from '../postgres/error-codes.ts';
 import { quoteIdentifier, quoteLiteral } from '../postgres/identifiers.ts';
-import { insertHistorySql, type NewRecord, readAppliedSql } from './history.ts';
-import type { MigrationFile } from './migration-files.ts';
-import { planUp } from './plan.ts';
+import { insertHistorySql, type NewRecord, readAppliedSql, revertHistorySql } from './history.ts';
+import { compareNames, type MigrationFile } from './migration-files.ts';
+import { type AppliedByRun, planDown, planUp } from './plan.ts';
 import { runStep } from './run-step.ts';
 
 /** What to bring forward, and how far. */
@@ -18,6 +19,8 @@ export interface MigrateOptions {
   readonly files: readonly MigrationFile[];
   /** The last migration to apply; without it the newest. */
   readonly to?: string | undefined;
+  /** Take migrations back, instead of applying any. */
+  readonly down?: DownTarget | undefined;
   /** Apply everything, then roll back. */
   readonly dryRun?: boolean;
   readonly run?: string;
@@ -32,7 +35,7 @@ export interface MigrateOptions {
 export interface MigrateOutcome {
   /** What the database has now, ordered by name. */
   readonly applied: readonly AppliedMigration[];
-  /** What this batch added; in a dry run, what it would have added. */
+  /** What this batch did; in a dry run, what it would have done. */
   readonly records: readonly NewRecord[];
   readonly warnings: readonly string[];
 }
@@ -63,7 +66,9 @@ const OTHER_MIGRATION_MS = 60_000;
 export async function migrateDatabase(client: pg.Client, options: MigrateOptions): Promise<MigrateOutcome> {
   const before = await begin(client, options);
   try {
-    const plan = planUp(options.files, before, options.to);
+    const plan = options.down
+      ? planDown(options.files, before, options.down)
+      : planUp(options.files, before, options.to);
     if (plan.kind === 'refusal')
       throw new AppError(plan.code, plan.message, { details: { migration: plan.migration } });
     assertTransactional(plan.steps);
@@ -92,7 +97,7 @@ export async function recordFailure(
 async function begin(
   client: pg.Client,
   { schema, scope, lockTimeoutMs, prelude }: MigrateOptions,
-): Promise<AppliedMigration[]> {
+): Promise<AppliedByRun[]> {
   try {
     const results: unknown = await client.query(`
       BEGIN;
@@ -113,11 +118,13 @@ async function begin(
 }
 
 async function applyStep(client: pg.Client, step: MigrationFile, options: MigrateOptions): Promise<NewRecord> {
+  const { schema, scope, down } = options;
   const start = performance.now();
   try {
-    await runStep(client, step);
-    const record = recordOf(step, 'APPLIED', performance.now() - start, options);
-    await client.query(insertHistorySql(options.schema, options.scope, [record]));
+    await runStep(client, step, down ? 'down' : 'up');
+    const record = recordOf(step, down ? 'REVERTED' : 'APPLIED', performance.now() - start, options);
+    const revert = down ? `${revertHistorySql(schema, step.name)};` : '';
+    await client.query(`${revert} ${insertHistorySql(schema, scope, [record])}`);
     return record;
   } catch (error) {
     throw new MigrationFailedError(step, performance.now() - start, error);
@@ -143,13 +150,17 @@ function assertTransactional(steps: readonly MigrationFile[]): void {
 }
 
 function merge(before: readonly AppliedMigration[], records: readonly NewRecord[]): AppliedMigration[] {
-  const all = [...before, ...records.map(({ name, hash }) => ({ name, hash }))];
-  return all.sort((a, b) => (a.name < b.name ? -1 : 1));
+  const now = new Map(before.map(({ name, hash }) => [name, { name, hash }]));
+  for (const { name, hash, status } of records) {
+    if (status === 'APPLIED') now.set(name, { name, hash });
+    else now.delete(name);
+  }
+  return [...now.values()].sort((a, b) => compareNames(a.name, b.name));
 }
 
 /** node-postgres answers several statements with a list of results, which its types do not tell. */
-function lastRows(results: unknown): AppliedMigration[] {
+function lastRows(results: unknown): AppliedByRun[] {
   const last: unknown = Array.isArray(results) ? results.at(-1) : results;
   // The last statement is readAppliedSql, whose rows have this shape.
-  return (last as pg.QueryResult<AppliedMigration>).rows;
+  return (last as pg.QueryResult<AppliedByRun>).rows;
 }

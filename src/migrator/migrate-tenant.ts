@@ -1,13 +1,11 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { RunOptions } from '../catalog/migration-run.entity.ts';
-import type { Isolation } from '../catalog/tenant.entity.ts';
 import { AppError, messageOf } from '../errors.ts';
-import { isTransient } from '../postgres/error-codes.ts';
-import type { Placement } from '../tenancy/placement.ts';
-import type { NewRecord } from './history.ts';
-import { readAppliedByRun } from './history.ts';
+import type { NewRunEvent } from '../events/append-events.ts';
+import { isConnectionFailure, isTransient } from '../postgres/error-codes.ts';
+import type { RunItem } from './claim-items.ts';
+import { type NewRecord, readDoneByRun } from './history.ts';
 import {
   type MigrateOptions,
   type MigrateOutcome,
@@ -16,138 +14,125 @@ import {
   recordFailure,
 } from './migrate-database.ts';
 import type { MigrationFile } from './migration-files.ts';
-import type { Entry, ItemResult } from './run-journal.ts';
+import type { ItemResult } from './run-journal.ts';
 
-/** A tenant that is next in a run. */
-export interface RunItem extends Placement {
-  readonly position: number;
-  readonly tenantId: string;
-  readonly isolation: Isolation;
-  /** How often it has been tried before, by this process or one that died. */
-  readonly attempts: number;
-}
-
-/** What a run does with each of its tenants. */
-export interface TenantJob {
+/** What is the same for all tenants of a run. */
+export interface RunContext {
   readonly run: string;
   readonly checkpoint: string;
   readonly options: RunOptions;
-  readonly files: readonly MigrationFile[];
+  readonly files: Promise<readonly MigrationFile[]>;
   readonly lockTimeoutMs: number;
   /** Lends an owner's connection to the tenant's database. */
   readonly connect: <T>(item: RunItem, use: (client: pg.Client) => Promise<T>) => Promise<T>;
-  /** Tells that something happened. */
-  readonly tell: (...entries: Entry[]) => void;
   readonly log: Logger;
 }
 
+/** How often a tenant is tried: after errors that may pass, and while its database cannot be reached. */
 const MAX_TRIES = 3;
-const FIRST_DELAY_MS = 200;
+const MAX_TRIES_UNREACHABLE = 6;
+const FIRST_DELAY_MS = 300;
 
-/** Brings one tenant forward, trying again what may pass, and tells what happened. It never throws. */
-export async function migrateTenant(job: TenantJob, item: RunItem): Promise<ItemResult> {
-  const { tenantId } = item;
+/** Tries once to bring one tenant forward, or to take migrations back. It never throws. */
+export async function migrateTenant(context: RunContext, item: RunItem): Promise<ItemResult> {
   const start = performance.now();
-  job.tell({ kind: 'TENANT_STARTED', tenantId });
-  for (let tries = 1; ; tries += 1) {
-    const attempts = item.attempts + tries;
-    try {
-      return succeed(job, item, attempts, start, await attempt(job, item));
-    } catch (error) {
-      if (tries < MAX_TRIES && isTransient(error)) {
-        job.tell({ kind: 'TENANT_RETRYING', tenantId, message: messageOf(error) });
-        await sleep(FIRST_DELAY_MS * 2 ** (tries - 1) * (0.5 + Math.random()));
-      } else {
-        return fail(job, item, attempts, start, error);
-      }
-    }
+  const attempts = item.attempts + 1;
+  const common = { position: item.position, tenantId: item.tenantId, job: item.job, attempts };
+  try {
+    const done = await attempt(context, item);
+    return { ...common, ...success(context, item, done), durationMs: performance.now() - start };
+  } catch (error) {
+    const ended = mayPass(error, attempts) ? retry(item, attempts, error) : await failure(context, item, error);
+    return { ...common, ...ended, durationMs: performance.now() - start };
   }
 }
 
-type Outcome = MigrateOutcome & { readonly appliedNames: readonly string[] };
+function mayPass(error: unknown, attempts: number): boolean {
+  if (error instanceof AppError && error.code === 'SERVER_BUSY') return attempts < MAX_TRIES_UNREACHABLE;
+  if (isConnectionFailure(error)) return attempts < MAX_TRIES_UNREACHABLE;
+  return isTransient(error) && attempts < MAX_TRIES;
+}
 
-function attempt(job: TenantJob, item: RunItem): Promise<Outcome> {
-  return job.connect(item, async (client) => {
-    const outcome = await migrateDatabase(client, migrateOptions(job, item));
-    const names = outcome.records.map(({ name }) => name);
-    // A process that died may have committed this very batch, and had no time to say so.
-    const before = item.attempts > 0 ? await readAppliedByRun(client, item.schema, job.run) : [];
-    return { ...outcome, appliedNames: [...new Set([...before, ...names])] };
+interface Done extends MigrateOutcome {
+  /** What this run has done to the tenant, in whichever try. */
+  readonly all: readonly NewRecord[];
+}
+
+async function attempt(context: RunContext, item: RunItem): Promise<Done> {
+  return context.connect(item, async (client) => {
+    const outcome = await migrateDatabase(client, await migrateOptions(context, item));
+    // An earlier try may have committed this very batch, and had no time to say so.
+    const unsure = !context.options.dryRun && (item.attempts > 0 || outcome.records.length === 0);
+    return { ...outcome, all: unsure ? await readDoneByRun(client, item.schema, context.run) : outcome.records };
   });
 }
 
-function succeed(job: TenantJob, item: RunItem, attempts: number, start: number, outcome: Outcome): ItemResult {
-  const { tenantId } = item;
-  const { dryRun } = job.options;
-  const applied = outcome.appliedNames;
-  const result: ItemResult = {
-    position: item.position,
-    tenantId,
-    status: applied.length > 0 ? 'SUCCEEDED' : 'SKIPPED',
-    applied,
-    attempts,
-    durationMs: performance.now() - start,
-    records: dryRun ? [] : outcome.records,
-    ...(!dryRun && { state: outcome.applied }),
+type Ended = Omit<ItemResult, 'position' | 'tenantId' | 'job' | 'attempts' | 'durationMs'>;
+
+function success({ options }: RunContext, { tenantId }: RunItem, { all, applied, warnings }: Done): Ended {
+  const names = all.map(({ name }) => name);
+  const status = names.length > 0 ? 'SUCCEEDED' : 'SKIPPED';
+  const kind = options.down ? 'MIGRATION_REVERTED' : 'MIGRATION_APPLIED';
+  const message = options.dryRun ? 'tried, and rolled back' : undefined;
+  const steps = names.map((migration): NewRunEvent => ({ kind, tenantId, migration, message }));
+  return {
+    status,
+    applied: names,
+    records: options.dryRun ? [] : all,
+    ...(!options.dryRun && { state: applied }),
+    events: [
+      ...warnings.map((warning): NewRunEvent => ({ kind: 'TENANT_WARNING', tenantId, message: warning })),
+      ...steps,
+      { kind: `TENANT_${status}`, tenantId },
+    ],
   };
-  job.tell(
-    ...outcome.warnings.map((message): Entry => ({ kind: 'TENANT_STARTED', tenantId, message })),
-    ...applied.map(
-      (migration): Entry => ({
-        kind: 'MIGRATION_APPLIED',
-        tenantId,
-        migration,
-        ...(dryRun && { message: 'tried, and rolled back' }),
-      }),
-    ),
-    { kind: result.status === 'SUCCEEDED' ? 'TENANT_SUCCEEDED' : 'TENANT_SKIPPED', tenantId, result },
-  );
-  return result;
 }
 
-async function fail(
-  job: TenantJob,
-  item: RunItem,
-  attempts: number,
-  start: number,
-  error: unknown,
-): Promise<ItemResult> {
+function retry({ tenantId }: RunItem, attempts: number, error: unknown): Ended {
+  const delayMs = FIRST_DELAY_MS * 2 ** (attempts - 1) * (0.5 + Math.random());
+  return {
+    status: 'PENDING',
+    retryAt: new Date(Date.now() + delayMs),
+    error: messageOf(error),
+    applied: [],
+    records: [],
+    events: [{ kind: 'TENANT_RETRYING', tenantId, message: messageOf(error) }],
+  };
+}
+
+async function failure(context: RunContext, item: RunItem, error: unknown): Promise<Ended> {
   const { tenantId } = item;
   const message = error instanceof AppError ? `${error.code}: ${error.message}` : messageOf(error);
-  const failure = error instanceof MigrationFailedError ? error : undefined;
-  job.log.warn(
-    { err: error, run: job.run, tenant: tenantId },
+  const failed = error instanceof MigrationFailedError ? error : undefined;
+  context.log.warn(
+    { err: error, run: context.run, tenant: tenantId },
     'a tenant could not be migrated and is as it was before',
   );
-  const result: ItemResult = {
-    position: item.position,
-    tenantId,
+  return {
     status: 'FAILED',
-    applied: [],
-    attempts,
     error: message,
-    durationMs: performance.now() - start,
-    records: failure && !job.options.dryRun ? await record(job, item, failure) : [],
+    applied: [],
+    records: failed && !context.options.dryRun ? await record(context, item, failed) : [],
+    events: [{ kind: 'TENANT_FAILED', tenantId, message, migration: failed?.migration.name }],
   };
-  job.tell({ kind: 'TENANT_FAILED', tenantId, message, ...(failure && { migration: failure.migration.name }), result });
-  return result;
 }
 
-async function record(job: TenantJob, item: RunItem, failure: MigrationFailedError): Promise<NewRecord[]> {
+async function record(context: RunContext, item: RunItem, failed: MigrationFailedError): Promise<NewRecord[]> {
   try {
-    return [await job.connect(item, (client) => recordFailure(client, failure, migrateOptions(job, item)))];
-  } catch (error) {
-    job.log.error(
-      { err: error, run: job.run, tenant: item.tenantId },
+    const options = await migrateOptions(context, item);
+    return [await context.connect(item, (client) => recordFailure(client, failed, options))];
+  } catch (err) {
+    context.log.error(
+      { err, run: context.run, tenant: item.tenantId },
       "a failed attempt cannot be recorded in the tenant's history",
     );
     return [];
   }
 }
 
-function migrateOptions(
-  { run, checkpoint, options, files, lockTimeoutMs }: TenantJob,
-  { schema }: RunItem,
-): MigrateOptions {
-  return { scope: 'TENANT', schema, files, to: options.to, dryRun: options.dryRun, run, checkpoint, lockTimeoutMs };
+async function migrateOptions(context: RunContext, { schema }: RunItem): Promise<MigrateOptions> {
+  const { run, checkpoint, options, lockTimeoutMs } = context;
+  const { to, down, dryRun } = options;
+  const files = await context.files;
+  return { scope: 'TENANT', schema, files, to, down, dryRun, run, checkpoint, lockTimeoutMs };
 }

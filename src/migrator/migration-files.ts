@@ -11,6 +11,9 @@ import { messageOf } from '../errors.ts';
 /** The class that a migration's file exports. */
 export type MigrationClass = new (...args: ConstructorParameters<typeof Migration>) => Migration;
 
+/** Whether a migration is applied or taken back. */
+export type Direction = 'up' | 'down';
+
 /** A migration that the code has. */
 export interface MigrationFile {
   /** The file's name without its ending; files are applied in the order of their names. */
@@ -23,6 +26,8 @@ export interface MigrationFile {
   readonly reversible: boolean;
   /** What `up()` sends, or undefined if that can only be told by running it against a database. */
   readonly statements: readonly string[] | undefined;
+  /** The same of `down()`; undefined also if there is none. */
+  readonly downStatements: readonly string[] | undefined;
   /** Its class, to be run against a database. */
   readonly Class: MigrationClass;
 }
@@ -115,15 +120,16 @@ async function describe(
   scope: MigrationScope,
   hash: string,
 ): Promise<MigrationFile> {
-  const instance = new Class(describingDriver(), describingConfig);
+  const reversible = Class.prototype.down !== Migration.prototype.down;
   return {
     name,
     scope,
     hash,
     Class,
-    transactional: instance.isTransactional(),
-    reversible: Class.prototype.down !== Migration.prototype.down,
-    statements: await statementsOf(instance),
+    transactional: new Class(describingDriver(), describingConfig).isTransactional(),
+    reversible,
+    statements: await statementsOf(Class, 'up'),
+    downStatements: reversible ? await statementsOf(Class, 'down') : undefined,
   };
 }
 
@@ -139,9 +145,10 @@ function describingDriver(): PostgreSqlDriver {
   });
 }
 
-async function statementsOf(instance: Migration): Promise<readonly string[] | undefined> {
+async function statementsOf(Class: MigrationClass, direction: Direction): Promise<readonly string[] | undefined> {
+  const instance = new Class(describingDriver(), describingConfig);
   try {
-    await instance.up();
+    await instance[direction]();
   } catch {
     return undefined;
   }

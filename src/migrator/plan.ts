@@ -1,16 +1,22 @@
+import type { DownTarget } from '../catalog/migration-run.entity.ts';
 import type { AppliedMigration } from '../catalog/migration-state.entity.ts';
 import type { ErrorCode } from '../errors.ts';
 import { compareNames, type MigrationFile } from './migration-files.ts';
 
 /** What is to be done to bring a database forward, or why nothing may be done. */
 export type Plan =
-  | { readonly kind: 'steps'; readonly steps: readonly MigrationFile[]; readonly warnings: readonly string[] }
+  | {
+      readonly kind: 'steps';
+      /** In the order in which they are carried out. */
+      readonly steps: readonly MigrationFile[];
+      readonly warnings: readonly string[];
+    }
   | Refusal;
 
 /** Why a database may not be migrated: what it has does not fit what the code has. */
 export interface Refusal {
   readonly kind: 'refusal';
-  readonly code: Extract<ErrorCode, 'MIGRATION_CHANGED' | 'MIGRATION_UNKNOWN'>;
+  readonly code: Extract<ErrorCode, 'MIGRATION_CHANGED' | 'MIGRATION_UNKNOWN' | 'IRREVERSIBLE' | 'CONFLICT'>;
   readonly migration: string;
   readonly message: string;
 }
@@ -36,6 +42,66 @@ export function planUp(files: readonly MigrationFile[], applied: readonly Applie
     kind: 'steps',
     steps,
     warnings: late.map((step) => `${step.name} is dated before ${newest}, which is applied already`),
+  };
+}
+
+/** A migration that a database has, and what applied it. */
+export interface AppliedByRun extends AppliedMigration {
+  /** The run that applied it; null if none did. */
+  readonly run: string | null;
+}
+
+/**
+ * Tells which migrations are to be taken back, the last one first. Like {@link planUp} it asks nobody.
+ * @param files what the code has
+ * @param applied what the database has, in the order in which it was applied
+ */
+export function planDown(files: readonly MigrationFile[], applied: readonly AppliedByRun[], target: DownTarget): Plan {
+  const chosen = chooseDown(applied, target);
+  const refusal = refuse(files, chosen) ?? refuseNewer(applied, chosen, target) ?? refuseIrreversible(files, chosen);
+  if (refusal) return refusal;
+  const byName = new Map(files.map((file) => [file.name, file]));
+  return { kind: 'steps', steps: chosen.flatMap(({ name }) => byName.get(name) ?? []).reverse(), warnings: [] };
+}
+
+function chooseDown(applied: readonly AppliedByRun[], target: DownTarget): readonly AppliedByRun[] {
+  switch (target.kind) {
+    case 'steps':
+      return applied.slice(Math.max(0, applied.length - target.steps));
+    case 'to':
+      return applied.filter(({ name }) => compareNames(name, target.to) > 0);
+    case 'run':
+      return applied.filter(({ run }) => run === target.run);
+  }
+}
+
+/** What a run did can only be taken back while nothing stands on it. */
+function refuseNewer(
+  applied: readonly AppliedByRun[],
+  chosen: readonly AppliedByRun[],
+  target: DownTarget,
+): Refusal | undefined {
+  const first = chosen[0];
+  if (target.kind !== 'run' || !first) return undefined;
+  const newer = applied.slice(applied.indexOf(first)).find((migration) => !chosen.includes(migration));
+  if (!newer) return undefined;
+  return {
+    kind: 'refusal',
+    code: 'CONFLICT',
+    migration: newer.name,
+    message: `${newer.name} was applied after ${first.name} and may stand on it. Take that back first.`,
+  };
+}
+
+function refuseIrreversible(files: readonly MigrationFile[], chosen: readonly AppliedMigration[]): Refusal | undefined {
+  const names = new Set(chosen.map(({ name }) => name));
+  const step = files.find(({ name, reversible }) => names.has(name) && !reversible);
+  if (!step) return undefined;
+  return {
+    kind: 'refusal',
+    code: 'IRREVERSIBLE',
+    migration: step.name,
+    message: `${step.name} has no down(), so it cannot be taken back. Write a new migration that undoes what it did.`,
   };
 }
 

@@ -2,17 +2,24 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
-import type { MigrationRunStatus, RunItemStatus } from '../catalog/migration-run.entity.ts';
 import type { AppliedMigration } from '../catalog/migration-state.entity.ts';
 import { saveMigrationState } from '../catalog/migration-states.ts';
-import { type RunEventKind, runChannel } from '../events/run-events.ts';
+import { appendEvents, type NewRunEvent } from '../events/append-events.ts';
+import { inTransaction } from '../postgres/transaction.ts';
 import type { NewRecord } from './history.ts';
+import type { RunQueue } from './run-queue.ts';
+import { enqueue, type SettledRun, settleRun } from './settle-run.ts';
 
-/** How a tenant of a run ended. */
+/** How one try at a tenant of a run ended. */
 export interface ItemResult {
   readonly position: number;
   readonly tenantId: string;
-  readonly status: Extract<RunItemStatus, 'SUCCEEDED' | 'SKIPPED' | 'FAILED'>;
+  /** The job under which it was done; whoever has lost it may not say how the tenant ended. */
+  readonly job: string;
+  /** PENDING: it is to be tried again. */
+  readonly status: 'SUCCEEDED' | 'SKIPPED' | 'FAILED' | 'PENDING';
+  /** For PENDING: not before this time. */
+  readonly retryAt?: Date;
   readonly applied: readonly string[];
   readonly attempts: number;
   readonly error?: string;
@@ -21,170 +28,127 @@ export interface ItemResult {
   readonly records: readonly NewRecord[];
   /** What the tenant has now; undefined if that has not been learned. */
   readonly state?: readonly AppliedMigration[];
+  /** What happened; the last one ends the tenant, unless it is tried again. */
+  readonly events: readonly NewRunEvent[];
 }
 
-/** One thing to write down. */
-export interface Entry {
-  readonly kind: RunEventKind;
-  readonly tenantId?: string;
-  readonly migration?: string;
-  readonly message?: string;
-  /** With the event that ends a tenant. */
-  readonly result?: ItemResult;
-}
-
-/** How long entries are gathered before they are written together, in milliseconds. */
+/** How long results are gathered before they are written together, in milliseconds. */
 const GATHER_MS = 40;
 const MAX_BATCH = 500;
 const MAX_RETRY_MS = 5_000;
 
+/** What a journal writes to. */
+export interface JournalOptions {
+  readonly catalog: Catalog;
+  readonly queue: RunQueue;
+  readonly run: string;
+  readonly log: Logger;
+  /** Told how the run stands after each time something has been written. */
+  readonly onSettled: (settled: SettledRun) => void;
+  /** Ends the tries to write. */
+  readonly giveUp: AbortSignal;
+}
+
 /**
- * Writes down what happens in a run: events, results, counts and the tenants' new state, together in one transaction for
- * many tenants at once. While `auth` cannot be reached it keeps trying.
+ * Writes down what one process does in a run: events, results, counts and the tenants' new state, for many tenants at once
+ * in one transaction, in which the run is also settled. While `auth` cannot be reached it keeps trying.
  */
 export class RunJournal {
-  readonly #catalog: Catalog;
-  readonly #run: string;
-  readonly #log: Logger;
-  #pending: Entry[] = [];
+  readonly #options: JournalOptions;
+  #events: NewRunEvent[] = [];
+  #results: ItemResult[] = [];
   #writing: Promise<void> | undefined;
 
-  constructor(catalog: Catalog, run: string, log: Logger) {
-    this.#catalog = catalog;
-    this.#run = run;
-    this.#log = log;
+  constructor(options: JournalOptions) {
+    this.#options = options;
   }
 
-  /** Adds entries; they are written soon, in this order. */
-  add(...entries: Entry[]): void {
-    this.#pending.push(...entries);
+  /** Tells that something has happened which ends no tenant. */
+  tell(event: NewRunEvent): void {
+    this.#events.push(event);
     this.#writing ??= this.#writeAll();
   }
 
-  /** Resolves when everything that was added has been written. */
+  /** Writes down how a try ended. */
+  finish(result: ItemResult): void {
+    this.#results.push(result);
+    this.#writing ??= this.#writeAll();
+  }
+
+  /** Resolves when everything has been written. */
   async flush(): Promise<void> {
     while (this.#writing) await this.#writing;
   }
 
-  /** Writes the last event and how the run ended, after everything else. */
-  async end(status: MigrationRunStatus, message: string): Promise<void> {
-    await this.flush();
-    await this.#persistently((client) => writeBatch(client, this.#run, [{ kind: 'RUN_ENDED', message }], status));
-  }
-
   async #writeAll(): Promise<void> {
-    while (this.#pending.length > 0) {
-      if (this.#pending.length < MAX_BATCH) await sleep(GATHER_MS);
-      const batch = this.#pending.splice(0, MAX_BATCH);
-      await this.#persistently((client) => writeBatch(client, this.#run, batch));
+    while (this.#events.length + this.#results.length > 0) {
+      if (this.#results.length < MAX_BATCH) await sleep(GATHER_MS);
+      const events = this.#events.splice(0);
+      const results = this.#results.splice(0, MAX_BATCH);
+      await this.#persistently((client) => writeBatch(client, this.#options, events, results));
     }
     this.#writing = undefined;
   }
 
-  async #persistently(write: (client: pg.Client) => Promise<void>): Promise<void> {
-    for (let delayMs = 100; ; delayMs = Math.min(delayMs * 2, MAX_RETRY_MS)) {
+  async #persistently(write: (client: pg.Client) => Promise<SettledRun>): Promise<void> {
+    const { catalog, run, log, giveUp, onSettled } = this.#options;
+    for (let delayMs = 100; !giveUp.aborted; delayMs = Math.min(delayMs * 2, MAX_RETRY_MS)) {
       try {
-        return await this.#catalog.use(write);
-      } catch (error) {
-        this.#log.warn(
-          { err: error, run: this.#run },
-          'what happened in a run cannot be written down now; trying again',
-        );
+        return onSettled(await catalog.use(write));
+      } catch (err) {
+        log.warn({ err, run }, 'what happened in a run cannot be written down now; trying again');
         await sleep(delayMs);
       }
     }
   }
 }
 
-async function writeBatch(
+function writeBatch(
   client: pg.Client,
-  run: string,
-  entries: readonly Entry[],
-  end?: MigrationRunStatus,
-): Promise<void> {
-  const results = entries.flatMap(({ result }) => result ?? []);
-  await client.query('BEGIN');
-  try {
-    const counters = await advanceRun(client, run, entries, results, end);
-    await insertEvents(client, run, entries, counters);
-    if (results.length > 0) {
-      await updateItems(client, run, results);
-      await updateTenants(client, results);
-      await insertRecords(client, results);
-    }
-    await client.query(`SELECT pg_notify($1, $2)`, [runChannel, run]);
-    await client.query('COMMIT');
-  } catch (error) {
-    await client.query('ROLLBACK').catch(() => undefined);
-    throw error;
-  }
-}
-
-interface Counters {
-  /** Before this batch. */
-  readonly seq: number;
-  readonly done: number;
-  readonly total: number;
-}
-
-/** The run's row is locked first, so that sequence numbers are given in the order in which they become visible. */
-async function advanceRun(
-  client: pg.Client,
-  run: string,
-  entries: readonly Entry[],
+  { queue, run }: JournalOptions,
+  events: readonly NewRunEvent[],
   results: readonly ItemResult[],
-  end: MigrationRunStatus | undefined,
-): Promise<Counters> {
-  const count = (status: ItemResult['status']) => results.filter((result) => result.status === status).length;
-  const { rows } = await client.query<Counters>(
-    `UPDATE migration_runs SET last_seq = last_seq + $2,
-       succeeded = succeeded + $3, failed = failed + $4, skipped = skipped + $5,
-       status = coalesce($6, status), ended_at = CASE WHEN $6::text IS NULL THEN ended_at ELSE now() END
-     WHERE id = $1
-     RETURNING last_seq - $2 AS seq, succeeded + failed + skipped + cancelled - $7 AS done, total`,
-    [run, entries.length, count('SUCCEEDED'), count('FAILED'), count('SKIPPED'), end, results.length],
-  );
-  const counters = rows[0];
-  if (!counters) throw new Error(`The run ${run} is gone from the catalog`);
-  return counters;
+): Promise<SettledRun> {
+  return inTransaction(client, async () => {
+    // The run first, as everyone does who changes it.
+    await client.query('SELECT FROM migration_runs WHERE id = $1 FOR UPDATE', [run]);
+    const accepted = await updateItems(client, run, results);
+    const ended = accepted.filter(({ status }) => status !== 'PENDING');
+    await queue.remove(
+      client,
+      accepted.map(({ job }) => job),
+    );
+    await countEnded(client, run, ended);
+    await appendEvents(client, run, [...events, ...accepted.flatMap(eventsOf)]);
+    await updateTenants(client, accepted);
+    await insertRecords(client, accepted);
+    await tryAgain(client, queue, run, accepted);
+    return settleRun(client, queue, run);
+  });
 }
 
-async function insertEvents(
+function eventsOf({ status, events }: ItemResult): NewRunEvent[] {
+  return events.map((event, index) => ({
+    ...event,
+    endsTenant: status !== 'PENDING' && index === events.length - 1,
+  }));
+}
+
+/** @returns the results of tenants that have not been taken over by another process meanwhile */
+async function updateItems(
   client: pg.Client,
   run: string,
-  entries: readonly Entry[],
-  before: Counters,
-): Promise<void> {
-  let done = before.done;
-  const doneAfter = entries.map(({ result }) => {
-    if (result) done += 1;
-    return done;
-  });
-  await client.query(
-    `INSERT INTO migration_events (run_id, seq, at, kind, tenant_id, migration, message, done, total)
-     SELECT $1, $2 + n, clock_timestamp(), kind, tenant_id, migration, message, done, $3
-     FROM unnest($4::text[], $5::uuid[], $6::text[], $7::text[], $8::int[])
-       WITH ORDINALITY AS e (kind, tenant_id, migration, message, done, n)`,
-    [
-      run,
-      before.seq,
-      before.total,
-      entries.map(({ kind }) => kind),
-      entries.map(({ tenantId }) => tenantId),
-      entries.map(({ migration }) => migration),
-      entries.map(({ message }) => message),
-      doneAfter,
-    ],
-  );
-}
-
-async function updateItems(client: pg.Client, run: string, results: readonly ItemResult[]): Promise<void> {
-  await client.query(
-    `UPDATE migration_run_items i SET status = r.status, attempts = r.attempts, error = r.error,
-       applied = ARRAY(SELECT jsonb_array_elements_text(r.applied)), duration_ms = r.duration_ms, ended_at = now()
-     FROM unnest($2::int[], $3::text[], $4::int[], $5::text[], $6::jsonb[], $7::float8[])
-       AS r (position, status, attempts, error, applied, duration_ms)
-     WHERE i.run_id = $1 AND i.position = r.position`,
+  results: readonly ItemResult[],
+): Promise<readonly ItemResult[]> {
+  if (results.length === 0) return [];
+  const { rows } = await client.query<{ position: number }>(
+    `UPDATE migration_run_items i SET status = r.status, attempts = r.attempts, error = r.error, claimed_by = NULL,
+       job = NULL, applied = ARRAY(SELECT jsonb_array_elements_text(r.applied)), duration_ms = r.duration_ms,
+       ended_at = CASE WHEN r.status <> 'PENDING' THEN now() END
+     FROM unnest($2::int[], $3::text[], $4::int[], $5::text[], $6::jsonb[], $7::float8[], $8::uuid[])
+       AS r (position, status, attempts, error, applied, duration_ms, job)
+     WHERE i.run_id = $1 AND i.position = r.position AND i.job = r.job AND i.status = 'RUNNING'
+     RETURNING i.position`,
     [
       run,
       results.map(({ position }) => position),
@@ -193,7 +157,42 @@ async function updateItems(client: pg.Client, run: string, results: readonly Ite
       results.map(({ error }) => error),
       results.map(({ applied }) => JSON.stringify(applied)),
       results.map(({ durationMs }) => durationMs),
+      results.map(({ job }) => job),
     ],
+  );
+  const accepted = new Set(rows.map(({ position }) => position));
+  return results.filter(({ position }) => accepted.has(position));
+}
+
+async function countEnded(client: pg.Client, run: string, ended: readonly ItemResult[]): Promise<void> {
+  if (ended.length === 0) return;
+  const count = (status: ItemResult['status']) => ended.filter((result) => result.status === status).length;
+  await client.query(
+    `UPDATE migration_runs SET succeeded = succeeded + $2, failed = failed + $3, skipped = skipped + $4,
+       wave_open = wave_open - $5, wave_failed = wave_failed + $3 WHERE id = $1`,
+    [run, count('SUCCEEDED'), count('FAILED'), count('SKIPPED'), ended.length],
+  );
+}
+
+async function tryAgain(
+  client: pg.Client,
+  queue: RunQueue,
+  run: string,
+  accepted: readonly ItemResult[],
+): Promise<void> {
+  const again = accepted.filter(({ status }) => status === 'PENDING');
+  if (again.length === 0) return;
+  const { rows } = await client.query<{ position: number; job: string }>(
+    `UPDATE migration_run_items SET job = gen_random_uuid() WHERE run_id = $1 AND position = ANY ($2::int[])
+     RETURNING position, job`,
+    [run, again.map(({ position }) => position)],
+  );
+  const when = new Map(again.map(({ position, retryAt }) => [position, retryAt]));
+  await enqueue(
+    client,
+    queue,
+    run,
+    rows.map((item) => ({ ...item, startAfter: when.get(item.position) })),
   );
 }
 

@@ -2,15 +2,16 @@ import type { SqlEntityManager } from '@mikro-orm/sql';
 import pg from 'pg';
 import type { LentClient } from '../postgres/connection-budget.ts';
 import { createEntityDatabases } from '../postgres/entity-databases.ts';
-import type { MigrationFile } from './migration-files.ts';
+import type { Direction, MigrationFile } from './migration-files.ts';
 
 /**
  * Runs what a migration does, inside the transaction that is open on the connection.
  * @throws {Error} naming the statement that failed, where that can be told
  */
-export async function runStep(client: pg.Client, step: MigrationFile): Promise<void> {
-  if (step.statements) await sendTogether(client, step.statements);
-  else await runWithEntityManager(client, step);
+export async function runStep(client: pg.Client, step: MigrationFile, direction: Direction): Promise<void> {
+  const statements = direction === 'up' ? step.statements : step.downStatements;
+  if (statements) await sendTogether(client, statements);
+  else await runWithEntityManager(client, step, direction);
 }
 
 /** Sends all statements in one round trip. */
@@ -33,21 +34,22 @@ async function sendTogether(client: pg.Client, statements: readonly string[]): P
 function withStatement(error: unknown, statement: string | undefined): unknown {
   if (!(error instanceof pg.DatabaseError) || statement === undefined) return error;
   const text = statement.replace(/\s+/g, ' ').trim();
-  const detail = error.detail ? ` (${error.detail})` : '';
+  // What the failing row contains is the tenant's own business.
+  const detail = error.detail && !error.detail.startsWith('Failing row') ? ` (${error.detail})` : '';
   return new Error(`${error.message}${detail}, in: ${text.length > 200 ? `${text.slice(0, 200)}…` : text}`, {
     cause: error,
   });
 }
 
 /** For a migration that asks the database while it runs: it gets MikroORM's driver on this connection. */
-async function runWithEntityManager(client: pg.Client, step: MigrationFile): Promise<void> {
+async function runWithEntityManager(client: pg.Client, step: MigrationFile, direction: Direction): Promise<void> {
   const em = entityManagerOn(client);
   await em.begin();
   const driver = em.getDriver();
   const migration = new step.Class(driver, em.config);
   const transaction = em.getTransactionContext();
   migration.setTransactionContext(transaction);
-  await migration.up();
+  await migration[direction]();
   for (const query of migration.getQueries()) await driver.execute(query, undefined, 'all', transaction);
   await em.commit();
 }

@@ -3,59 +3,70 @@ import type pg from 'pg';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { RunOptions } from '../catalog/migration-run.entity.ts';
 import { AppError, badInput } from '../errors.ts';
+import { appendEvents } from '../events/append-events.ts';
+import { inTransaction } from '../postgres/transaction.ts';
 import type { MigrationFile } from './migration-files.ts';
-import { currentStateIds } from './tenant-states.ts';
+import type { RunQueue } from './run-queue.ts';
+import { settleRun, tenants } from './settle-run.ts';
+import { doneStateIds } from './tenant-states.ts';
+import { waveEnds } from './waves.ts';
+
+/** What starting and controlling runs needs. */
+export interface RunsOptions {
+  readonly catalog: Catalog;
+  readonly queue: RunQueue;
+}
 
 /** What is asked of a new run. */
 export interface RunRequest extends RunOptions {
   /** Ids or slugs; without them the whole fleet. */
   readonly tenants?: readonly string[] | undefined;
+  /** Ids or slugs of tenants that go first; the others follow in the order of their creation. */
+  readonly canaries?: readonly string[] | undefined;
 }
 
 /** The statuses of tenants that belong to the fleet: suspended ones are migrated too, so that they can come back. */
 export const fleetStatuses = ['ACTIVE', 'SUSPENDED'] as const;
 
 /**
- * Writes down a new run with an item for each tenant. Tenants that the catalog calls current are skipped at once.
- * @param claimedBy the number of the process that will carry it out; undefined if any may
+ * Writes down a new run with an item for each tenant, and hands its first wave to whoever works. Tenants for which the
+ * catalog knows that there is nothing to do are skipped at once.
  * @returns the run's id
- * @throws {AppError} NOT_FOUND for unknown tenants, BAD_USER_INPUT if `to` or a number makes no sense
+ * @throws {AppError} NOT_FOUND for unknown tenants, CONFLICT for tenants that cannot be migrated now, BAD_USER_INPUT if `to`
+ *   or a number makes no sense
  */
 export async function startRun(
-  catalog: Catalog,
+  { catalog, queue }: RunsOptions,
   files: readonly MigrationFile[],
   request: RunRequest,
-  claimedBy: number | undefined,
 ): Promise<string> {
   checkRequest(files, request);
-  const { tenants, ...options } = request;
-  const run = randomUUID();
+  const { tenants: references, canaries = [], ...options } = request;
+  const id = randomUUID();
   await catalog.use(async (client) => {
-    const ids = tenants && (await resolveTenants(client, tenants));
-    const current = options.verify ? [] : await currentStateIds(client, files, options.to);
-    await client.query('BEGIN');
-    try {
-      await client.query('INSERT INTO migration_runs (id, options, checkpoint, claimed_by) VALUES ($1, $2, $3, $4)', [
-        run,
-        JSON.stringify(options),
-        checkpointName(new Date()),
-        claimedBy,
-      ]);
-      await insertItems(client, run, ids, current);
-      await client.query('COMMIT');
-    } catch (error) {
-      await client.query('ROLLBACK').catch(() => undefined);
-      throw error;
-    }
+    const ids = references && (await resolveTenants(client, references));
+    const first = await resolveTenants(client, canaries);
+    const done = options.verify ? [] : await doneStateIds(client, files, options);
+    await inTransaction(client, async () => {
+      await insertRun(client, id, options);
+      const { total, skipped } = await insertItems(client, id, { ids, first, done });
+      const waves = await divide(client, id, options.waves ?? [], total - skipped);
+      await client.query(
+        'UPDATE migration_runs SET total = $2, skipped = $3, skipped_at_start = $3, waves = $4 WHERE id = $1',
+        [id, total, skipped, waves],
+      );
+      await announce(client, id, total, skipped, options);
+      await settleRun(client, queue, id);
+    });
   });
-  return run;
+  return id;
 }
 
-/** The ids of tenants that are named by id or slug. */
+/** The ids of tenants that are named by id or slug, in that order. */
 export async function resolveTenants(client: pg.Client, references: readonly string[]): Promise<string[]> {
   const { rows } = await client.query<{ reference: string; id: string | null; status: string | null }>(
-    `SELECT r.reference, t.id, t.status FROM unnest($1::text[]) AS r (reference)
-     LEFT JOIN tenants t ON t.id::text = lower(r.reference) OR t.slug = r.reference`,
+    `SELECT r.reference, t.id, t.status FROM unnest($1::text[]) WITH ORDINALITY AS r (reference, n)
+     LEFT JOIN tenants t ON t.id::text = lower(r.reference) OR t.slug = r.reference ORDER BY n`,
     [references],
   );
   const missing = rows.filter(({ id }) => id === null).map(({ reference }) => reference);
@@ -83,30 +94,71 @@ export function checkpointName(now: Date): string {
   return `pre_migration_${digits.slice(0, 8)}_${digits.slice(8, 14)}`;
 }
 
-function checkRequest(files: readonly MigrationFile[], { to, concurrency, maxFailures }: RunRequest): void {
-  checkTarget(files, to);
+function checkRequest(files: readonly MigrationFile[], { to, down, concurrency, maxFailures }: RunRequest): void {
+  checkTarget(files, down?.kind === 'to' ? down.to : to);
   if (concurrency < 1 || concurrency > 1000) throw badInput('concurrency', 'concurrency must be from 1 to 1000');
   if (maxFailures !== undefined && maxFailures < 0) throw badInput('maxFailures', 'maxFailures must not be negative');
+}
+
+async function insertRun(client: pg.Client, id: string, options: RunOptions): Promise<void> {
+  const { down } = options;
+  const kind = down === undefined ? 'UP' : down.kind === 'run' ? 'UNDO' : 'DOWN';
+  await client.query(
+    'INSERT INTO migration_runs (id, kind, options, checkpoint, parent_id) VALUES ($1, $2, $3, $4, $5)',
+    [id, kind, JSON.stringify(options), checkpointName(new Date()), down?.kind === 'run' ? down.run : null],
+  );
 }
 
 async function insertItems(
   client: pg.Client,
   run: string,
-  ids: readonly string[] | undefined,
-  current: readonly string[],
+  chosen: {
+    readonly ids: readonly string[] | undefined;
+    readonly first: readonly string[];
+    readonly done: readonly string[];
+  },
+): Promise<{ total: number; skipped: number }> {
+  const { rows } = await client.query<{ total: number; skipped: number }>(
+    `WITH items AS (
+       INSERT INTO migration_run_items (run_id, position, tenant_id, status, ended_at, wave)
+       SELECT $1, row_number() OVER (ORDER BY array_position($5::uuid[], id), created_at, id), id,
+         CASE WHEN is_done THEN 'SKIPPED' ELSE 'PENDING' END, CASE WHEN is_done THEN now() END, 1
+       FROM tenants, LATERAL (SELECT coalesce(migration_state = ANY ($3::text[]), false) AS is_done) c
+       WHERE status = ANY ($4::text[]) AND ($2::uuid[] IS NULL OR id = ANY ($2))
+       RETURNING status)
+     SELECT count(*)::int AS total, count(*) FILTER (WHERE status = 'SKIPPED')::int AS skipped FROM items`,
+    [run, chosen.ids, chosen.done, fleetStatuses, chosen.first],
+  );
+  return rows[0] ?? { total: 0, skipped: 0 };
+}
+
+/** Gives open items their waves; tells how many waves there are. */
+export async function divide(client: pg.Client, run: string, sizes: readonly string[], count: number): Promise<number> {
+  const ends = waveEnds(sizes, count);
+  if (ends.length > 1) {
+    await client.query(
+      `UPDATE migration_run_items i SET wave = 1 + (SELECT count(*) FROM unnest($2::int[]) AS wave_end WHERE wave_end < o.n)
+       FROM (SELECT position, row_number() OVER (ORDER BY position) AS n
+         FROM migration_run_items WHERE run_id = $1 AND status = 'PENDING') o
+       WHERE i.run_id = $1 AND i.position = o.position`,
+      [run, ends],
+    );
+  }
+  return ends.length;
+}
+
+async function announce(
+  client: pg.Client,
+  run: string,
+  total: number,
+  skipped: number,
+  { dryRun, down }: RunOptions,
 ): Promise<void> {
-  await client.query(
-    `INSERT INTO migration_run_items (run_id, position, tenant_id, status, ended_at)
-     SELECT $1, row_number() OVER (ORDER BY created_at, id), id,
-       CASE WHEN is_current THEN 'SKIPPED' ELSE 'PENDING' END, CASE WHEN is_current THEN now() END
-     FROM tenants, LATERAL (SELECT coalesce(migration_state = ANY ($3::text[]), false) AS is_current) c
-     WHERE status = ANY ($4::text[]) AND ($2::uuid[] IS NULL OR id = ANY ($2))`,
-    [run, ids, current, fleetStatuses],
-  );
-  await client.query(
-    `UPDATE migration_runs SET (total, skipped) =
-       (SELECT count(*), count(*) FILTER (WHERE i.status = 'SKIPPED') FROM migration_run_items i WHERE run_id = $1)
-     WHERE id = $1`,
-    [run],
-  );
+  const what = down ? 'taking migrations back' : 'applying migrations';
+  await appendEvents(client, run, [
+    { kind: 'RUN_STARTED', message: `${tenants(total)}, ${what}${dryRun ? ', dry run' : ''}` },
+    ...(skipped > 0
+      ? [{ kind: 'TENANTS_SKIPPED' as const, message: `${tenants(skipped)} for which there is nothing to do` }]
+      : []),
+  ]);
 }

@@ -1,8 +1,9 @@
 import type pg from 'pg';
 import type { Catalog } from '../catalog/catalog.ts';
+import type { RunOptions } from '../catalog/migration-run.entity.ts';
 import type { AppliedMigration } from '../catalog/migration-state.entity.ts';
 import type { MigrationFile } from './migration-files.ts';
-import { planUp } from './plan.ts';
+import { type Plan, planDown, planUp } from './plan.ts';
 
 /** A set of migrations that tenants have, as the catalog knows it. */
 export interface KnownState {
@@ -17,19 +18,24 @@ export async function readStates(client: pg.Client): Promise<readonly KnownState
   return rows;
 }
 
-/** The states from which there is nothing to do, so that tenants in them need not be connected to. */
-export async function currentStateIds(
+/** The states in which a run has nothing to do, so that tenants in them need not be connected to. */
+export async function doneStateIds(
   client: pg.Client,
   files: readonly MigrationFile[],
-  to: string | undefined,
+  { to, down }: Pick<RunOptions, 'to' | 'down'>,
 ): Promise<string[]> {
-  const states = await readStates(client);
-  return states
-    .filter(({ applied }) => {
-      const plan = planUp(files, applied, to);
-      return plan.kind === 'steps' && plan.steps.length === 0;
-    })
-    .map(({ id }) => id);
+  // What a run applied to a tenant, and in which order, only the tenant itself knows.
+  if (down && down.kind !== 'to') return [];
+  const planOf = ({ applied }: KnownState) =>
+    down
+      ? planDown(
+          files,
+          applied.map((migration) => ({ ...migration, run: null })),
+          down,
+        )
+      : planUp(files, applied, to);
+  const isDone = (plan: Plan) => plan.kind === 'steps' && plan.steps.length === 0;
+  return (await readStates(client)).filter((state) => isDone(planOf(state))).map(({ id }) => id);
 }
 
 /** How many migrations the code has that a database in each state has not. */

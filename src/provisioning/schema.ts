@@ -6,7 +6,7 @@ import { badInput } from '../errors.ts';
 import { builder } from '../graphql/builder.ts';
 import { entityConnection } from '../graphql/connection.ts';
 import { isUuid } from '../is-uuid.ts';
-import { currentStateIds } from '../migrator/tenant-states.ts';
+import { doneStateIds } from '../migrator/tenant-states.ts';
 import { createTenant } from './create-tenant.ts';
 import { type DatabaseInfo, type DatabaseListing, listDatabases } from './list-databases.ts';
 
@@ -93,7 +93,7 @@ builder.queryFields((t) => ({
           filter?.behind == null
             ? []
             : await services.catalog.use(async (client) =>
-                currentStateIds(client, await services.migrations.tenant.read(), undefined),
+                doneStateIds(client, await services.migrations.tenant.read(), {}),
               );
         return entityConnection(services.catalog.fork(), Tenant, page, {
           where: tenantWhere(filter ?? {}, current),

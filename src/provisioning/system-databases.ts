@@ -3,9 +3,11 @@ import type { Logger } from 'pino';
 import { createHistorySql, kindOf } from '../migrator/history.ts';
 import { type MigrateOutcome, migrateDatabase } from '../migrator/migrate-database.ts';
 import type { MigrationFolder } from '../migrator/migration-files.ts';
+import { migrateQueue } from '../migrator/run-queue.ts';
 import { lockKind, withAdvisoryLock } from '../postgres/advisory-lock.ts';
 import { createDatabase } from '../postgres/databases.ts';
 import { quoteIdentifier } from '../postgres/identifiers.ts';
+import { installJobQueue, jobsSchema } from '../postgres/job-queue.ts';
 import {
   closeDatabaseSql,
   createGroupRoleSql,
@@ -51,6 +53,10 @@ export async function setUpSystemDatabases(options: SystemDatabasesOptions): Pro
       // Before PostgreSQL 15 everyone may make tables there.
       await server.owner(databases.shared, (client) => client.query('REVOKE ALL ON SCHEMA public FROM PUBLIC'));
       await bringForward(options, options.authMigrations, databases.auth, 'SELECT, INSERT, UPDATE, DELETE');
+      await server.owner(databases.auth, async (client) => {
+        await installJobQueue(client, migrateQueue);
+        await client.query(grantRowsSql(jobsSchema, roles.app));
+      });
       await bringForward(options, options.constantsMigrations, databases.constants, 'SELECT');
     }),
   );

@@ -1,0 +1,103 @@
+import type pg from 'pg';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { Isolation } from '../catalog/tenant.entity.ts';
+import { appendEvents } from '../events/append-events.ts';
+import { lockKind } from '../postgres/advisory-lock.ts';
+import { inTransaction } from '../postgres/transaction.ts';
+import type { Placement } from '../tenancy/placement.ts';
+import type { RunQueue } from './run-queue.ts';
+import { enqueue, settleRun } from './settle-run.ts';
+
+/** A tenant of a run that this process has claimed. */
+export interface RunItem extends Placement {
+  readonly run: string;
+  readonly position: number;
+  readonly job: string;
+  readonly tenantId: string;
+  readonly isolation: Isolation;
+  /** How often it has been tried before, by whatever process. */
+  readonly attempts: number;
+}
+
+/**
+ * Claims tenants for this process. Each is marked with the process's number, so that others know whose it is when it dies.
+ * @param instance the number of this process
+ */
+export function claimItems(
+  catalog: Catalog,
+  queue: RunQueue,
+  instance: number,
+  count: number,
+): Promise<readonly RunItem[]> {
+  return catalog.use((client) =>
+    inTransaction(client, async () => {
+      const jobs = await queue.claim(client, count);
+      if (jobs.length === 0) return [];
+      const { rows } = await client.query<RunItem>(
+        `WITH claimed AS (
+           UPDATE migration_run_items i SET status = 'RUNNING', started_at = now(), claimed_by = $1
+           FROM unnest($2::uuid[], $3::int[], $4::uuid[]) AS j (run, position, id)
+           WHERE i.run_id = j.run AND i.position = j.position AND i.job = j.id AND i.status = 'PENDING'
+           RETURNING i.run_id, i.position, i.attempts, i.tenant_id, i.job)
+         SELECT c.run_id AS run, c.position, c.job, c.attempts, c.tenant_id AS "tenantId", t.isolation, t.server, t.database, t.schema
+         FROM claimed c JOIN tenants t ON t.id = c.tenant_id ORDER BY c.run_id, c.position`,
+        [instance, jobs.map(({ data }) => data.run), jobs.map(({ data }) => data.position), jobs.map(({ id }) => id)],
+      );
+      // Jobs whose run was cancelled, or deleted, since they were added.
+      const claimed = new Set(rows.map(({ job }) => job));
+      await queue.remove(
+        client,
+        jobs.flatMap(({ id }) => (claimed.has(id) ? [] : id)),
+      );
+      return rows;
+    }),
+  );
+}
+
+/**
+ * Puts the tenants of processes that have died back into the queue. A process is dead when nobody holds its advisory lock.
+ * @returns how many there were
+ */
+export async function takeOverItems(catalog: Catalog, queue: RunQueue): Promise<number> {
+  const { rows } = await catalog.use((client) =>
+    client.query<{ run: string }>(`SELECT DISTINCT run_id AS run FROM migration_run_items WHERE ${isAbandoned}`),
+  );
+  let count = 0;
+  for (const { run } of rows) {
+    count += await catalog.use((client) => inTransaction(client, () => takeOver(client, queue, run)));
+  }
+  return count;
+}
+
+/** True of items that a process had under way which is not alive any more. */
+const isAbandoned = `status = 'RUNNING' AND NOT EXISTS (
+  SELECT FROM pg_locks
+  WHERE locktype = 'advisory' AND classid = ${lockKind.alive} AND objid = claimed_by AND objsubid = 2 AND granted
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))`;
+
+async function takeOver(client: pg.Client, queue: RunQueue, run: string): Promise<number> {
+  await client.query('SELECT FROM migration_runs WHERE id = $1 FOR UPDATE', [run]);
+  const { rows } = await client.query<{ position: number; tenantId: string; lost: string; job: string }>(
+    `UPDATE migration_run_items i SET status = 'PENDING', claimed_by = NULL, attempts = i.attempts + 1, job = gen_random_uuid()
+     FROM (SELECT position, job FROM migration_run_items WHERE run_id = $1 AND ${isAbandoned} FOR UPDATE) lost
+     WHERE i.run_id = $1 AND i.position = lost.position
+     RETURNING i.position, i.tenant_id AS "tenantId", lost.job AS lost, i.job`,
+    [run],
+  );
+  await queue.remove(
+    client,
+    rows.map(({ lost }) => lost),
+  );
+  await enqueue(client, queue, run, rows);
+  await appendEvents(
+    client,
+    run,
+    rows.map(({ tenantId }) => ({
+      kind: 'TENANT_RETRYING',
+      tenantId,
+      message: 'the process that worked on it has died',
+    })),
+  );
+  await settleRun(client, queue, run);
+  return rows.length;
+}

@@ -1,0 +1,75 @@
+import type pg from 'pg';
+import type { MigrationRunStatus, RunOptions } from '../catalog/migration-run.entity.ts';
+import { AppError } from '../errors.ts';
+import { appendEvents } from '../events/append-events.ts';
+import { inTransaction } from '../postgres/transaction.ts';
+import { settleRun, tenants } from './settle-run.ts';
+import { divide, type RunsOptions } from './start-run.ts';
+
+/**
+ * Stops a run: tenants under way end as they would have, and the others are not started.
+ * @throws {AppError} NOT_FOUND, or CONFLICT if it has ended
+ */
+export function cancelRun({ catalog, queue }: RunsOptions, run: string): Promise<void> {
+  return catalog.use((client) =>
+    inTransaction(client, async () => {
+      const { status, stopping } = await lockRun(client, run);
+      if (hasEnded(status)) throw new AppError('CONFLICT', `The run has ended already: it is ${status}`);
+      if (stopping !== null) return;
+      await client.query(`UPDATE migration_runs SET stopping = 'CANCELLED' WHERE id = $1`, [run]);
+      await appendEvents(client, run, [{ kind: 'RUN_CANCELLED', message: 'tenants under way still end' }]);
+      await settleRun(client, queue, run);
+    }),
+  );
+}
+
+/**
+ * Does a run's failed, cancelled and unstarted tenants again, in waves as at first.
+ * @throws {AppError} NOT_FOUND, or CONFLICT if it is under way, or has nothing left to do
+ */
+export function resumeRun({ catalog, queue }: RunsOptions, run: string): Promise<void> {
+  return catalog.use((client) =>
+    inTransaction(client, async () => {
+      const { status, options } = await lockRun(client, run);
+      if (!hasEnded(status))
+        throw new AppError('CONFLICT', `The run is ${status}; it can be resumed when it has ended`);
+      const { rowCount } = await client.query(
+        `UPDATE migration_run_items SET status = 'PENDING', attempts = 0, error = NULL, ended_at = NULL, wave = 1
+         WHERE run_id = $1 AND status IN ('FAILED', 'CANCELLED')`,
+        [run],
+      );
+      const count = rowCount ?? 0;
+      if (count === 0)
+        throw new AppError('CONFLICT', 'All tenants of this run have succeeded, so nothing is left to do');
+      const waves = await divide(client, run, options.waves ?? [], count);
+      await client.query(
+        `UPDATE migration_runs SET status = 'PENDING', ended_at = NULL, started_at = now(), failed = 0, cancelled = 0,
+           wave = 0, waves = $2, wave_open = 0, wave_failed = 0, skipped_at_start = succeeded + skipped WHERE id = $1`,
+        [run, waves],
+      );
+      await appendEvents(client, run, [{ kind: 'RUN_RESUMED', message: `${tenants(count)} again` }]);
+      await settleRun(client, queue, run);
+    }),
+  );
+}
+
+interface LockedRun {
+  readonly status: MigrationRunStatus;
+  readonly stopping: string | null;
+  readonly options: RunOptions;
+}
+
+async function lockRun(client: pg.Client, run: string): Promise<LockedRun> {
+  const { rows } = await client.query<LockedRun>(
+    'SELECT status, stopping, options FROM migration_runs WHERE id = $1 FOR UPDATE',
+    [run],
+  );
+  const row = rows[0];
+  if (!row) throw new AppError('NOT_FOUND', `There is no migration run ${run}`);
+  return row;
+}
+
+/** Whether a run with this status is over. */
+export function hasEnded(status: MigrationRunStatus): boolean {
+  return status !== 'PENDING' && status !== 'RUNNING';
+}

@@ -1,0 +1,216 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import pLimit, { type LimitFunction } from 'p-limit';
+import type { Logger } from 'pino';
+import type { Catalog } from '../catalog/catalog.ts';
+import { MigrationRun } from '../catalog/migration-run.entity.ts';
+import type { Listener } from '../postgres/listener.ts';
+import { claimItems, type RunItem, takeOverItems } from './claim-items.ts';
+import { migrateTenant, type RunContext } from './migrate-tenant.ts';
+import type { MigrationFolder } from './migration-files.ts';
+import { RunJournal } from './run-journal.ts';
+import { type RunQueue, workChannel } from './run-queue.ts';
+
+/** What carrying out runs needs. */
+export interface FleetWorkerOptions {
+  readonly catalog: Catalog;
+  readonly queue: RunQueue;
+  readonly listener: Listener;
+  readonly migrations: MigrationFolder;
+  /** Tenants at once, over all runs. */
+  readonly concurrency: number;
+  readonly lockTimeoutMs: number;
+  /** Lends an owner's connection to a tenant's database. */
+  readonly connect: RunContext['connect'];
+  readonly log: Logger;
+}
+
+/** A run that this process has tenants of. */
+interface ActiveRun {
+  readonly context: Promise<RunContext | undefined>;
+  readonly journal: RunJournal;
+  readonly limit: LimitFunction;
+  /** Claimed, and not finished. */
+  open: number;
+  stopping: boolean;
+}
+
+/** How often to look for work even if nobody calls, in milliseconds: tenants that are tried again wait for a time. */
+const LOOK_MS = 500;
+/** How often to look for tenants of processes that have died, in milliseconds. */
+const TAKE_OVER_MS = 5_000;
+const MAX_TROUBLE_MS = 5_000;
+/** How long a worker that stops tries to write down what it did, in milliseconds. */
+const GIVE_UP_MS = 10_000;
+
+/** Carries out runs: takes tenants from the queue that all processes share, and works on several at once. */
+export class FleetWorker implements AsyncDisposable {
+  readonly #options: FleetWorkerOptions;
+  readonly #limit: LimitFunction;
+  readonly #runs = new Map<string, ActiveRun>();
+  readonly #tasks = new Set<Promise<void>>();
+  /** Claimed, and not worked on to the end; what is only still to be written down does not count. */
+  #waiting = 0;
+  readonly #stop = new AbortController();
+  readonly #giveUp = new AbortController();
+  #bell = Promise.withResolvers<void>();
+  #loops: Promise<unknown> = Promise.resolve();
+
+  constructor(options: FleetWorkerOptions) {
+    this.#options = options;
+    this.#limit = pLimit(options.concurrency);
+  }
+
+  /** Begins to work. */
+  start(): void {
+    const silence = this.#options.listener.on(workChannel, (run) => {
+      this.#bell.resolve();
+      if (run !== undefined) void this.#learnWhetherStopping(run);
+    });
+    this.#loops = Promise.all([
+      this.#repeat(() => this.#claim()),
+      this.#repeat(() => this.#takeOver(), TAKE_OVER_MS),
+    ]).finally(silence);
+  }
+
+  /** Tenants under way end; those that wait for their turn go back into the queue. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    this.#bell.resolve();
+    await this.#loops;
+    // What cannot be written down, since auth is gone, is for those who take over.
+    const limit = setTimeout(() => this.#giveUp.abort(), GIVE_UP_MS);
+    await Promise.all(this.#tasks);
+    clearTimeout(limit);
+  }
+
+  /** Does `work` again and again until this worker stops, more slowly while it fails. */
+  async #repeat(work: () => Promise<void>, pauseMs = 0): Promise<void> {
+    const { signal } = this.#stop;
+    for (let troubleMs = 0; !signal.aborted; ) {
+      try {
+        await work();
+        troubleMs = 0;
+      } catch (err) {
+        this.#options.log.warn({ err }, 'cannot look for work on migration runs now; trying again');
+        troubleMs = Math.min(troubleMs * 2 || 200, MAX_TROUBLE_MS);
+      }
+      await sleep(pauseMs + troubleMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  async #claim(): Promise<void> {
+    const { catalog, queue, listener, concurrency } = this.#options;
+    // Some more than are worked on, so that nobody waits for the next ones to be claimed.
+    const room = concurrency * 2 - this.#waiting;
+    this.#bell = Promise.withResolvers();
+    if (room < concurrency) return this.#called();
+    const items = await claimItems(catalog, queue, listener.instance, room);
+    for (const item of items) this.#begin(item);
+    if (items.length < room) await this.#called();
+  }
+
+  /** Resolves when there may be something to do: a call, a finished tenant, or after some time. */
+  async #called(): Promise<void> {
+    const timer = new AbortController();
+    const { signal } = timer;
+    await Promise.race([this.#bell.promise, sleep(LOOK_MS, undefined, { signal }).catch(() => undefined)]);
+    timer.abort();
+  }
+
+  #begin(item: RunItem): void {
+    this.#waiting += 1;
+    const task: Promise<void> = this.#work(item).finally(() => this.#tasks.delete(task));
+    this.#tasks.add(task);
+  }
+
+  async #work(item: RunItem): Promise<void> {
+    const run = this.#activeRun(item.run);
+    run.open += 1;
+    const context = await run.context;
+    await run.limit(() => this.#limit(() => this.#migrate(run, context, item)));
+    this.#waiting -= 1;
+    this.#bell.resolve();
+    await run.journal.flush();
+    run.open -= 1;
+    if (run.open === 0) this.#runs.delete(item.run);
+  }
+
+  async #migrate(run: ActiveRun, context: RunContext | undefined, item: RunItem): Promise<void> {
+    const { journal } = run;
+    if (!context || run.stopping || this.#stop.signal.aborted) {
+      const { position, tenantId, job, attempts } = item;
+      const nothing = { applied: [], records: [], events: [], durationMs: 0 };
+      journal.finish({ position, tenantId, job, attempts, status: 'PENDING', ...nothing });
+      return;
+    }
+    journal.tell({ kind: 'TENANT_STARTED', tenantId: item.tenantId });
+    const result = await migrateTenant(context, item);
+    journal.finish(result);
+    const { continueOnError, maxFailures } = context.options;
+    // This failure may be the one too many, so the next tenant waits until that has been found out.
+    if (result.status === 'FAILED' && (!continueOnError || maxFailures !== undefined)) await journal.flush();
+  }
+
+  #activeRun(id: string): ActiveRun {
+    const known = this.#runs.get(id);
+    if (known) return known;
+    const { catalog, queue, concurrency, log } = this.#options;
+    const limit = pLimit(concurrency);
+    const run: ActiveRun = {
+      context: this.#readContext(id).then((context) => {
+        if (context) limit.concurrency = context.options.concurrency;
+        return context;
+      }),
+      journal: new RunJournal({
+        catalog,
+        queue,
+        run: id,
+        log,
+        giveUp: this.#giveUp.signal,
+        onSettled: ({ stopping }) => {
+          run.stopping = stopping;
+        },
+      }),
+      limit,
+      open: 0,
+      stopping: false,
+    };
+    this.#runs.set(id, run);
+    return run;
+  }
+
+  /** Undefined if this worker stops before the run could be read. */
+  async #readContext(id: string): Promise<RunContext | undefined> {
+    const { catalog, migrations, lockTimeoutMs, connect, log } = this.#options;
+    while (!this.#stop.signal.aborted) {
+      try {
+        const { checkpoint, options } = await catalog.fork().findOneOrFail(MigrationRun, { id });
+        const files = migrations.read();
+        // Each tenant says why, if the files cannot be read.
+        files.catch(() => undefined);
+        return { run: id, checkpoint, options, files, lockTimeoutMs, connect, log };
+      } catch (err) {
+        log.warn({ err, run: id }, 'a migration run cannot be read now; trying again');
+        await sleep(LOOK_MS, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+      }
+    }
+    return undefined;
+  }
+
+  async #learnWhetherStopping(id: string): Promise<void> {
+    const run = this.#runs.get(id);
+    if (!run || run.stopping) return;
+    const row = await this.#options.catalog
+      .fork()
+      .findOne(MigrationRun, { id })
+      // Without the answer more tenants are migrated than had to be, and the run stops all the same.
+      .catch(() => null);
+    run.stopping = row?.stopping != null;
+  }
+
+  async #takeOver(): Promise<void> {
+    const { catalog, queue, log } = this.#options;
+    const count = await takeOverItems(catalog, queue);
+    if (count > 0) log.warn({ tenants: count }, 'taking over tenants of a process that has died in a migration run');
+  }
+}

@@ -1,0 +1,36 @@
+import type pg from 'pg';
+import type { Isolation } from '../catalog/tenant.entity.ts';
+import { AppError } from '../errors.ts';
+import type { Lane } from '../postgres/connection-budget.ts';
+import type { PostgresServer } from '../postgres/server.ts';
+import type { Placement } from '../tenancy/placement.ts';
+
+/** The owner's connections to tenants' tables. */
+export class OwnerConnections {
+  readonly #servers: { get(name: string): PostgresServer | undefined };
+  readonly #concurrency: number;
+  readonly #shared = new Map<string, Lane>();
+
+  /** @param concurrency connections at once to one shared database */
+  constructor(servers: { get(name: string): PostgresServer | undefined }, concurrency: number) {
+    this.#servers = servers;
+    this.#concurrency = concurrency;
+  }
+
+  /** Lends a connection. A tenant's own database is connected to once; those of a shared database go from schema to schema. */
+  use<T>(tenant: Placement & { isolation: Isolation }, work: (client: pg.Client) => Promise<T>): Promise<T> {
+    const server = this.#servers.get(tenant.server);
+    if (!server) throw new AppError('SERVER_BUSY', `The server ${tenant.server} is not known here`);
+    return tenant.isolation === 'DATABASE' ? server.owner(tenant.database, work) : this.#lane(server, tenant).use(work);
+  }
+
+  #lane(server: PostgresServer, { database }: Placement): Lane {
+    const key = `${server.name} ${database}`;
+    let lane = this.#shared.get(key);
+    if (!lane) {
+      lane = server.lane({ database, max: this.#concurrency, priority: 'tenant' });
+      this.#shared.set(key, lane);
+    }
+    return lane;
+  }
+}

@@ -1,0 +1,152 @@
+import type pg from 'pg';
+import type { MigrationRunStatus, RunOptions } from '../catalog/migration-run.entity.ts';
+import { appendEvents } from '../events/append-events.ts';
+import { type RunQueue, workChannel } from './run-queue.ts';
+
+interface RunState {
+  readonly options: RunOptions;
+  readonly status: MigrationRunStatus;
+  readonly stopping: 'HALTED' | 'CANCELLED' | null;
+  readonly wave: number;
+  readonly waves: number;
+  readonly waveOpen: number;
+  readonly waveFailed: number;
+  readonly failed: number;
+}
+
+/** How a run stands after it has been settled. */
+export interface SettledRun {
+  readonly hasEnded: boolean;
+  /** Whether no further tenant is to be started. */
+  readonly stopping: boolean;
+}
+
+/**
+ * Does what is due in a run after something has changed: stops it when too many tenants have failed, starts its next wave,
+ * or ends it. It is called in the transaction of every change, so that a run never waits for a process that has died.
+ * @param client a connection to `auth`, in a transaction
+ */
+export async function settleRun(client: pg.Client, queue: RunQueue, run: string): Promise<SettledRun> {
+  const state = await lockRun(client, run);
+  if (state.status !== 'PENDING' && state.status !== 'RUNNING') return ended;
+  const stopping = state.stopping ?? (isTooMuch(state) ? 'HALTED' : null);
+  if (stopping) {
+    const underWay = await stopRun(client, queue, run, stopping);
+    return underWay > 0 ? { hasEnded: false, stopping: true } : endRun(client, run, stopping);
+  }
+  if (state.waveOpen > 0) return goesOn;
+  if (state.wave >= state.waves) return endRun(client, run, state.failed > 0 ? 'FAILED' : 'SUCCEEDED');
+  const started = await startWave(client, queue, run, state);
+  return started > 0 ? goesOn : settleRun(client, queue, run);
+}
+
+const goesOn: SettledRun = { hasEnded: false, stopping: false };
+const ended: SettledRun = { hasEnded: true, stopping: true };
+
+async function lockRun(client: pg.Client, run: string): Promise<RunState> {
+  const { rows } = await client.query<RunState>(
+    `SELECT options, status, stopping, wave, waves, wave_open AS "waveOpen", wave_failed AS "waveFailed", failed
+     FROM migration_runs WHERE id = $1 FOR UPDATE`,
+    [run],
+  );
+  const state = rows[0];
+  if (!state) throw new Error(`The run ${run} is gone from the catalog`);
+  return state;
+}
+
+/** While a wave is under way only a limit that was set stops it; the next one starts only if it has ended well. */
+function isTooMuch({ options, failed, wave, waves, waveOpen, waveFailed }: RunState): boolean {
+  const { continueOnError, maxFailures } = options;
+  if (!continueOnError && failed > 0) return true;
+  if (maxFailures !== undefined) return failed > maxFailures;
+  return waveFailed > 0 && waveOpen === 0 && wave < waves;
+}
+
+/** @returns how many tenants are under way, which are left to end */
+async function stopRun(
+  client: pg.Client,
+  queue: RunQueue,
+  run: string,
+  stopping: 'HALTED' | 'CANCELLED',
+): Promise<number> {
+  // Jobs first, then items, as those who claim do: two that lock in the same order cannot wait for each other.
+  const open = await client.query<{ job: string | null }>(
+    `SELECT job FROM migration_run_items WHERE run_id = $1 AND status = 'PENDING'`,
+    [run],
+  );
+  await queue.remove(
+    client,
+    open.rows.flatMap(({ job }) => job ?? []),
+  );
+  const { rowCount } = await client.query(
+    `UPDATE migration_run_items SET status = 'CANCELLED', job = NULL, ended_at = now() WHERE run_id = $1 AND status = 'PENDING'`,
+    [run],
+  );
+  const { rows } = await client.query<{ underWay: number }>(
+    `UPDATE migration_runs SET stopping = $2, cancelled = cancelled + $3, wave_open = i.under_way
+     FROM (SELECT count(*)::int AS under_way FROM migration_run_items WHERE run_id = $1 AND status = 'RUNNING') i
+     WHERE id = $1 RETURNING i.under_way AS "underWay"`,
+    [run, stopping, rowCount],
+  );
+  // Those that wait for their turn in some process are given back.
+  await client.query('SELECT pg_notify($1, $2)', [workChannel, run]);
+  return rows[0]?.underWay ?? 0;
+}
+
+/** @returns how many tenants it has */
+async function startWave(client: pg.Client, queue: RunQueue, run: string, state: RunState): Promise<number> {
+  const wave = state.wave + 1;
+  const { rows } = await client.query<{ position: number; job: string }>(
+    `UPDATE migration_run_items SET job = gen_random_uuid() WHERE run_id = $1 AND wave = $2 AND status = 'PENDING'
+     RETURNING position, job`,
+    [run, wave],
+  );
+  await enqueue(client, queue, run, rows);
+  await client.query(
+    `UPDATE migration_runs SET status = 'RUNNING', wave = $2, wave_open = $3, wave_failed = 0,
+       started_at = coalesce(started_at, now()) WHERE id = $1`,
+    [run, wave, rows.length],
+  );
+  if (state.waves > 1) {
+    const message = `wave ${wave} of ${state.waves}: ${tenants(rows.length)}`;
+    await appendEvents(client, run, [{ kind: 'WAVE_STARTED', message }]);
+  }
+  return rows.length;
+}
+
+/** Adds jobs for items, which are claimed in the order of their positions, and wakes those who claim. */
+export async function enqueue(
+  client: pg.Client,
+  queue: RunQueue,
+  run: string,
+  items: readonly { readonly position: number; readonly job: string; readonly startAfter?: Date | undefined }[],
+): Promise<void> {
+  await queue.add(
+    client,
+    items.map(({ position, job, startAfter }) => ({
+      id: job,
+      priority: -position,
+      data: { run, position },
+      startAfter,
+    })),
+  );
+  await client.query('SELECT pg_notify($1, $2)', [workChannel, run]);
+}
+
+async function endRun(client: pg.Client, run: string, status: MigrationRunStatus): Promise<SettledRun> {
+  const { rows } = await client.query<{ succeeded: number; failed: number; skipped: number; cancelled: number }>(
+    `UPDATE migration_runs SET status = $2, stopping = NULL, ended_at = now(), started_at = coalesce(started_at, now())
+     WHERE id = $1 RETURNING succeeded, failed, skipped, cancelled`,
+    [run, status],
+  );
+  const { succeeded = 0, failed = 0, skipped = 0, cancelled = 0 } = rows[0] ?? {};
+  const notStarted = cancelled > 0 ? `, ${cancelled} not started` : '';
+  const message = `${succeeded} succeeded, ${failed} failed and rolled back, ${skipped} skipped${notStarted}`;
+  await appendEvents(client, run, [{ kind: 'RUN_ENDED', message }]);
+  return ended;
+}
+
+/** A number of tenants, in words. */
+export function tenants(count: number): string {
+  return count === 1 ? '1 tenant' : `${count} tenants`;
+}

@@ -1,0 +1,86 @@
+import { MigrationRun } from '../catalog/migration-run.entity.ts';
+import type { AppliedMigration } from '../catalog/migration-state.entity.ts';
+import { AppError, type ErrorCode } from '../errors.ts';
+import { hasEnded } from './control-run.ts';
+import type { MigrationFile } from './migration-files.ts';
+import { planDown } from './plan.ts';
+import { type RunsOptions, startRun } from './start-run.ts';
+
+/** How many tenants a message names. */
+const NAMED = 10;
+
+interface ChangedTenant {
+  readonly id: string;
+  readonly slug: string;
+  /** What the run applied to it. */
+  readonly names: readonly string[];
+  /** What it has now, as the catalog knows it. */
+  readonly has: readonly AppliedMigration[] | null;
+}
+
+/**
+ * Starts a run that takes back exactly what another run applied, on exactly those tenants.
+ * @returns the new run's id
+ * @throws {AppError} NOT_FOUND; CONFLICT if the run is under way or applied nothing; CONFLICT, IRREVERSIBLE,
+ *   MIGRATION_CHANGED or MIGRATION_UNKNOWN, naming tenants, if it cannot be taken back there. Then nothing is changed.
+ */
+export async function undoRun(
+  options: RunsOptions,
+  files: readonly MigrationFile[],
+  parent: string,
+  concurrency: number,
+): Promise<string> {
+  const run = await options.catalog.fork().findOne(MigrationRun, { id: parent });
+  if (!run) throw new AppError('NOT_FOUND', `There is no migration run ${parent}`);
+  if (!hasEnded(run.status)) throw new AppError('CONFLICT', `The run is ${run.status}; cancel it, or wait for its end`);
+  if (run.kind !== 'UP') {
+    throw new AppError('CONFLICT', 'This run took migrations back; runMigrations applies them again');
+  }
+  const tenants = await changedTenants(options, parent);
+  if (run.options.dryRun || tenants.length === 0) {
+    throw new AppError('CONFLICT', 'This run has applied nothing, so there is nothing to take back');
+  }
+  refuse(files, tenants, parent);
+  return startRun(options, files, {
+    tenants: tenants.map(({ id }) => id),
+    down: { kind: 'run', run: parent },
+    dryRun: false,
+    continueOnError: true,
+    concurrency,
+    verify: true,
+  });
+}
+
+async function changedTenants({ catalog }: RunsOptions, run: string): Promise<readonly ChangedTenant[]> {
+  const { rows } = await catalog.use((client) =>
+    client.query<ChangedTenant>(
+      `SELECT t.id, t.slug, i.applied AS names, s.applied AS has
+       FROM migration_run_items i JOIN tenants t ON t.id = i.tenant_id LEFT JOIN migration_states s ON s.id = t.migration_state
+       WHERE i.run_id = $1 AND cardinality(i.applied) > 0 ORDER BY i.position`,
+      [run],
+    ),
+  );
+  return rows;
+}
+
+/** What the catalog can tell beforehand; each tenant is looked at once more under its lock. */
+function refuse(files: readonly MigrationFile[], tenants: readonly ChangedTenant[], run: string): void {
+  const refused = new Map<string, { code: ErrorCode; message: string; slugs: string[] }>();
+  for (const { slug, names, has } of tenants) {
+    const applied = (has ?? []).map((migration) => ({
+      ...migration,
+      run: names.includes(migration.name) ? run : null,
+    }));
+    const plan = planDown(files, applied, { kind: 'run', run });
+    if (plan.kind === 'steps') continue;
+    const group = refused.get(plan.message) ?? { code: plan.code, message: plan.message, slugs: [] };
+    group.slugs.push(slug);
+    refused.set(plan.message, group);
+  }
+  const [first] = refused.values();
+  if (!first) return;
+  const more = first.slugs.length > NAMED ? ` and ${first.slugs.length - NAMED} more` : '';
+  throw new AppError(first.code, `${first.message} Tenants: ${first.slugs.slice(0, NAMED).join(', ')}${more}`, {
+    details: { tenants: first.slugs },
+  });
+}

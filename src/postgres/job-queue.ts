@@ -1,0 +1,91 @@
+import type pg from 'pg';
+import { PgBoss } from 'pg-boss';
+
+/** A job that waits to be done. */
+export interface NewJob<T> {
+  /** A UUID, by which it can be removed. */
+  readonly id: string;
+  readonly data: T;
+  /** Jobs with a higher number are claimed first. */
+  readonly priority: number;
+  /** Not before this time; without it at once. */
+  readonly startAfter?: Date | undefined;
+}
+
+/** A job that somebody has claimed. */
+export interface ClaimedJob<T> {
+  readonly id: string;
+  readonly data: T;
+}
+
+const SCHEMA = 'jobs';
+
+/** What pg-boss does by itself is switched off: who has died is told by advisory locks, and jobs that are done are removed. */
+const passive = { schema: SCHEMA, supervise: false, schedule: false } as const;
+
+/** The schema that the queue's tables are in. */
+export const jobsSchema = SCHEMA;
+
+/**
+ * Makes the queue's tables, or brings them forward to the installed version of pg-boss.
+ * @param owner the owner's connection to `auth`
+ */
+export async function installJobQueue(owner: pg.Client, name: string): Promise<void> {
+  const boss = new PgBoss({ ...passive, db: databaseOf(owner), migrate: true });
+  await boss.start();
+  await boss.createQueue(name);
+  await boss.stop({ graceful: false });
+}
+
+/**
+ * A queue of jobs in `auth`. Everything happens on the caller's connection, inside its transaction: a job is added, claimed
+ * or removed together with the rows that it is about, or not at all.
+ * @see https://timgit.github.io/pg-boss
+ */
+export class JobQueue<T extends object> implements AsyncDisposable {
+  readonly #name: string;
+  readonly #boss: PgBoss;
+
+  private constructor(name: string, boss: PgBoss) {
+    this.#name = name;
+    this.#boss = boss;
+  }
+
+  /** @param use lends a connection to `auth`, for reading what queues there are */
+  static async open<T extends object>(
+    name: string,
+    use: <R>(work: (client: pg.Client) => Promise<R>) => Promise<R>,
+  ): Promise<JobQueue<T>> {
+    const db = { executeSql: (text: string, values?: unknown[]) => use((client) => client.query(text, values)) };
+    const boss = new PgBoss({ ...passive, db, migrate: false });
+    // What it reads again now and then it can do without, so that a failure matters to nobody.
+    boss.on('error', () => undefined);
+    await boss.start();
+    return new JobQueue<T>(name, boss);
+  }
+
+  /** Adds jobs. */
+  async add(client: pg.Client, jobs: readonly NewJob<T>[]): Promise<void> {
+    if (jobs.length === 0) return;
+    const rows = jobs.map(({ startAfter, ...job }) => ({ ...job, ...(startAfter && { startAfter }) }));
+    await this.#boss.insert(this.#name, rows, { db: databaseOf(client) });
+  }
+
+  /** Claims up to `count` jobs, which nobody else gets then. */
+  async claim(client: pg.Client, count: number): Promise<readonly ClaimedJob<T>[]> {
+    return this.#boss.fetch<T>(this.#name, { batchSize: count, db: databaseOf(client) });
+  }
+
+  /** Removes jobs, claimed or not; those that are gone already do not matter. */
+  async remove(client: pg.Client, ids: readonly string[]): Promise<void> {
+    if (ids.length > 0) await this.#boss.deleteJob(this.#name, [...ids], { db: databaseOf(client) });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#boss.stop({ graceful: false });
+  }
+}
+
+function databaseOf(client: pg.Client) {
+  return { executeSql: (text: string, values?: unknown[]) => client.query(text, values) };
+}
