@@ -70,7 +70,7 @@ async function developmentToken(
 }
 
 function authorizationHeader(token: string) {
-  return { defaultHeaders: JSON.stringify({ authorization: `Bearer ${token}` }) };
+  return { defaultHeaders: JSON.stringify({ authorization: `Bearer ${token}` }, null, 2) };
 }
 
 /** Resolves to the address of the API. */

@@ -7,6 +7,7 @@ import type { GraphQLSchema } from 'graphql';
 import { createYoga, type YogaInitialContext } from 'graphql-yoga';
 import type { Services } from '../services.ts';
 import { toClientError } from './errors.ts';
+import { graphiqlPage } from './graphiql.ts';
 import { healthRoutes } from './health-routes.ts';
 import { endOperations } from './operations.ts';
 import { createRequestContext, type RequestContext } from './request-context.ts';
@@ -31,11 +32,7 @@ export function createGraphqlServer(services: Services, schema: GraphQLSchema, g
     landingPage: false,
     logging: false,
     cors: http.corsOrigins.length > 0 && { origin: [...http.corsOrigins], credentials: true, methods: ['GET', 'POST'] },
-    graphiql: graphql.graphiql && {
-      title: 'Tenantry',
-      defaultQuery: firstQuery,
-      ...(graphiql.defaultHeaders && { defaultHeaders: graphiql.defaultHeaders, headers: graphiql.defaultHeaders }),
-    },
+    graphiql: graphql.graphiql && ((request) => graphiqlPage(request.url, graphiql.defaultHeaders)),
     renderGraphiQL: async (options) => {
       // Nine megabytes that only a browser needs.
       const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
@@ -57,26 +54,3 @@ export function createGraphqlServer(services: Services, schema: GraphQLSchema, g
     },
   });
 }
-
-const firstQuery = `# Each tenant has a database, or a schema, of its own. Create one, then run its migrations:
-mutation CreateTenant {
-  createTenant(input: { slug: "acme", name: "Acme" }) {
-    id
-    placement { server database schema }
-    version
-  }
-}
-
-query Fleet {
-  tenants { nodes { slug status isolation version behind } }
-}
-
-mutation Migrate {
-  runMigrations { id status total }
-}
-
-# Paste the run's id from above.
-subscription Progress {
-  migrationProgress(run: "") { seq kind tenant { slug } migration message done total }
-}
-`;
