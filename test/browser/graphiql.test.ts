@@ -1,0 +1,124 @@
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import pg from 'pg';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { z } from 'zod';
+import { SUPERUSER } from '../../src/postgres/embedded-cluster.ts';
+import { findBrowser, howToGetABrowser } from '../support/browser.ts';
+import { type GraphiqlPage, openGraphiql } from '../support/graphiql-page.ts';
+import { startServerProcess } from '../support/server-process.ts';
+
+const browser = findBrowser();
+if (!browser) process.stderr.write(`\nGraphiQL is not tested in a browser: ${howToGetABrowser}.\n`);
+
+/** Waits for a lock that the test can hold, so that a run lasts as long as the test wants. */
+const slowMigration = `import { Migration } from '@mikro-orm/migrations';
+export default class Slow extends Migration { override up(): void { this.addSql('SELECT pg_advisory_xact_lock(1)'); } }
+`;
+
+describe.skipIf(!browser)('GraphiQL in a browser, at the address that the server prints', () => {
+  const stack = new AsyncDisposableStack();
+  let dataDir: string;
+  let migrationsDir: string;
+  let graphiql: GraphiqlPage;
+  let database: string | undefined;
+  let run: string | undefined;
+  let screenshots = 0;
+
+  beforeAll(async () => {
+    dataDir = await temporaryFolder(path.join(tmpdir(), 'tenantry-graphiql-'));
+    // Inside the checkout, so that the migrations find their packages.
+    migrationsDir = await temporaryFolder(path.resolve('artifacts-migrations-'));
+    await cp('migrations/tenant', migrationsDir, { recursive: true });
+    const server = await startServerProcess(process.cwd(), {
+      NODE_ENV: 'development',
+      DATA_DIR: dataDir,
+      TENANT_MIGRATIONS_DIR: migrationsDir,
+      MIGRATION_LOCK_TIMEOUT_MS: '60000',
+    });
+    stack.use(server);
+    graphiql = stack.use(await openGraphiql(browser ?? '', server.url));
+  });
+  afterEach(async () => {
+    await graphiql.page.screenshot({ path: `artifacts/graphiql-${++screenshots}.png` });
+    expect(graphiql.outside).toEqual([]);
+    expect(graphiql.problems).toEqual([]);
+  });
+  afterAll(() => stack.disposeAsync());
+
+  it('shows what to try, with an admin’s token at hand, each time it is loaded', async () => {
+    for (const load of [() => graphiql.stored('CreateTenant'), () => graphiql.page.reload()]) {
+      await load();
+      await shows('document', 'Press play', 'mutation CreateTenant');
+      await shows('tool', '"authorization": "Bearer ey');
+    }
+    expect(await graphiql.page.title()).toBe('Tenantry');
+    expect(await graphiql.page.getByRole('tab').count()).toBe(1);
+  });
+
+  it('creates a tenant of each isolation', async () => {
+    await graphiql.run('CreateTenant');
+    const created = await shows('response', '"schema": "public"', '"version": "20261121000000_shop"');
+    database = /"database": "(db_\w+)"/.exec(created)?.[1];
+    await graphiql.replaceWord('"acme"', 'corner-shop');
+    await graphiql.replaceWord('DATABASE', 'SCHEMA');
+    await graphiql.run('CreateTenant');
+    await shows('response', '"database": "shared"', '"schema": "tenant_', '"version": "20261121000000_shop"');
+    await graphiql.run('Fleet');
+    await shows('response', '"slug": "acme"', '"slug": "corner-shop"');
+  });
+
+  it('shows the events of a run as they happen', async () => {
+    await writeFile(path.join(migrationsDir, '20270101000000_slow.ts'), slowMigration);
+    const owner = await connect(dataDir, database);
+    await owner.query('SELECT pg_advisory_lock(1)');
+    await graphiql.run('Migrate');
+    run = /"id": "(.+)"/.exec(await shows('response', '"runMigrations"', '"total": 2'))?.[1];
+    await graphiql.setVariables(`{ "run": "${run}" }`);
+    const stream = graphiql.page.waitForResponse((answer) => answer.headers()['content-type'] === 'text/event-stream');
+    await graphiql.run('Progress');
+    await stream;
+    await shows('response', '"kind": "TENANT_SUCCEEDED"', '"slug": "corner-shop"', '"done": 1', '"total": 2');
+    await owner.end();
+    await shows('response', '"kind": "RUN_ENDED"', '"2 succeeded, 0 failed', '"done": 2', '"total": 2');
+  });
+
+  it('is as it was left when it is loaded again, but for a token of another day', async () => {
+    await graphiql.stored('corner-shop', `${run}`);
+    await graphiql.page.evaluate(`localStorage.setItem('graphiql:headers', '{ "authorization": "Bearer old" }')`);
+    await graphiql.page.reload();
+    await shows('document', 'corner-shop', 'isolation: SCHEMA');
+    await graphiql.open('Variables');
+    await shows('tool', `${run}`);
+    await graphiql.open('Headers');
+    await shows('tool', '"authorization": "Bearer ey');
+    expect(await graphiql.page.getByRole('tab').count()).toBe(1);
+  });
+
+  /** Waits until an editor shows all these, and resolves to its text. */
+  function shows(editor: 'document' | 'tool' | 'response', ...parts: string[]): Promise<string> {
+    const look = async () => {
+      const text = await graphiql.text(editor);
+      for (const part of parts) expect(text).toContain(part);
+      return text;
+    };
+    return vi.waitFor(look, { timeout: 30_000 });
+  }
+
+  async function temporaryFolder(prefix: string): Promise<string> {
+    const folder = await mkdtemp(prefix);
+    stack.defer(() => rm(folder, { recursive: true, force: true }));
+    return folder;
+  }
+});
+
+/** A connection to one of the databases of an embedded PostgreSQL, as its owner. */
+async function connect(dataDir: string, database: string | undefined): Promise<pg.Client> {
+  const { port, password } = z
+    .object({ port: z.number(), password: z.string() })
+    .parse(JSON.parse(await readFile(path.join(dataDir, 'embedded.json'), 'utf8')));
+  const client = new pg.Client({ host: '127.0.0.1', port, user: SUPERUSER, password, database });
+  await client.connect();
+  return client;
+}

@@ -1,0 +1,97 @@
+import { type Browser, chromium, type Page } from 'playwright-core';
+
+/** GraphiQL in a browser, used by what a person sees of it. */
+export interface GraphiqlPage extends AsyncDisposable {
+  readonly page: Page;
+  /** Addresses outside this machine that the page asked for; they were not reached. */
+  readonly outside: readonly string[];
+  /** What the page reported as errors. */
+  readonly problems: readonly string[];
+  /** Presses play and chooses an operation of the document. */
+  run(operation: string): Promise<void>;
+  /** Replaces a word of the document. */
+  replaceWord(word: string, by: string): Promise<void>;
+  /** Opens one of the two editors below the document. */
+  open(tool: 'Variables' | 'Headers'): Promise<void>;
+  /** Opens Variables, and replaces the text there. */
+  setVariables(text: string): Promise<void>;
+  /** The text of an editor, as far as it can be seen. */
+  text(editor: keyof typeof editors): Promise<string>;
+  /** Waits until the page has stored its tabs, which it does a moment after a change, with all these texts in them. */
+  stored(...texts: string[]): Promise<void>;
+}
+
+const editors = {
+  document: '.graphiql-query-editor',
+  // Of Variables and Headers, the one that is open.
+  tool: '.graphiql-editor-tool .graphiql-editor:not(.hidden)',
+  response: '.graphiql-response',
+} as const;
+
+/** Opens an address in a browser without a head, for which there is no network but 127.0.0.1. */
+export async function openGraphiql(executablePath: string, url: string): Promise<GraphiqlPage> {
+  // Without a sandbox, which root and most containers cannot have: the only pages are our own.
+  const browser = await chromium.launch({
+    executablePath,
+    chromiumSandbox: false,
+    args: ['--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'],
+  });
+  try {
+    return await openPage(browser, url);
+  } catch (error) {
+    await browser.close();
+    throw error;
+  }
+}
+
+async function openPage(browser: Browser, url: string): Promise<GraphiqlPage> {
+  // Tall, since editors render only the lines that can be seen.
+  const context = await browser.newContext({ viewport: { width: 1280, height: 1600 } });
+  const outside: string[] = [];
+  const isOutside = ({ protocol, hostname }: URL) => /^(https?|wss?):$/.test(protocol) && hostname !== '127.0.0.1';
+  context.on('request', (request) => isOutside(new URL(request.url())) && outside.push(request.url()));
+  await context.route(isOutside, (route) => route.abort());
+  await context.routeWebSocket(isOutside, (socket) => {
+    outside.push(socket.url());
+    return socket.close();
+  });
+
+  const page = await context.newPage();
+  const problems: string[] = [];
+  page.on('console', (message) => message.type() === 'error' && problems.push(message.text()));
+  page.on('pageerror', (error) => problems.push(error.message));
+  await page.goto(url);
+  const lines = (editor: keyof typeof editors) => page.locator(`${editors[editor]} .view-lines`);
+  await lines('document').waitFor();
+
+  const open = (tool: string) => page.getByRole('button', { name: tool, exact: true }).click();
+  return {
+    page,
+    outside,
+    problems,
+    async run(operation) {
+      await page.getByRole('button', { name: 'Execute query' }).click();
+      await page.getByRole('menuitem', { name: operation, exact: true }).click();
+    },
+    async replaceWord(word, by) {
+      await lines('document').getByText(word, { exact: true }).dblclick();
+      await page.keyboard.insertText(by);
+    },
+    open,
+    async setVariables(text) {
+      await open('Variables');
+      await lines('tool').click();
+      await page.keyboard.press('ControlOrMeta+A');
+      await page.keyboard.insertText(text);
+    },
+    // Editors write blanks that do not break, so that they are not folded.
+    text: async (editor) => (await lines(editor).innerText()).replaceAll('\u00a0', ' '),
+    async stored(...texts) {
+      const includesAll = '(texts) => texts.every((text) => localStorage.getItem("graphiql:tabState")?.includes(text))';
+      await page.waitForFunction(`(${includesAll})(${JSON.stringify(texts)})`);
+    },
+    async [Symbol.asyncDispose]() {
+      await browser.close();
+    },
+  };
+}
