@@ -106,7 +106,8 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
     systemPoolSize: connections.systemPoolSize,
     lockTimeoutMs,
   });
-  await provisioner.prepare();
+  // Without a template no tenant can be created, but those that there are can be served.
+  await provisioner.prepare().catch((err: unknown) => log.error({ err }, 'the template for tenants cannot be built'));
   const provisioning: ProvisioningOptions = {
     catalog,
     listener,
@@ -114,6 +115,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
     defaultServer: server.name,
     defaultIsolation: config.defaultIsolation,
     sharedDatabase: databases.shared,
+    underWay: new Set(),
     log,
   };
   const queue = stack.use(await JobQueue.open<TenantJob>(migrateQueue, (work) => catalog.use(work)));

@@ -3,9 +3,9 @@ import type { MigrationScope } from '../catalog/migration-record.entity.ts';
 import type { DownTarget } from '../catalog/migration-run.entity.ts';
 import type { AppliedMigration } from '../catalog/migration-state.entity.ts';
 import { AppError, messageOf } from '../errors.ts';
-import { lockKeyOf, lockKind } from '../postgres/advisory-lock.ts';
+import { lockKind, transactionLockSql } from '../postgres/advisory-lock.ts';
 import { sqlState, sqlStateOf } from '../postgres/error-codes.ts';
-import { quoteIdentifier, quoteLiteral } from '../postgres/identifiers.ts';
+import { quoteIdentifier } from '../postgres/identifiers.ts';
 import { insertHistorySql, type NewRecord, readAppliedSql, revertHistorySql } from './history.ts';
 import { compareNames, type MigrationFile } from './migration-files.ts';
 import { type AppliedByRun, planDown, planUp } from './plan.ts';
@@ -102,7 +102,7 @@ async function begin(
     const results: unknown = await client.query(`
       BEGIN;
       SET LOCAL lock_timeout = ${OTHER_MIGRATION_MS};
-      SELECT pg_advisory_xact_lock(${lockKind.migrate}, ${lockKeyOf(quoteLiteral(schema))});
+      ${transactionLockSql(lockKind.migrate, schema)}
       ${prelude ?? ''}
       SET LOCAL lock_timeout = ${lockTimeoutMs};
       SET LOCAL search_path = ${quoteIdentifier(schema)};

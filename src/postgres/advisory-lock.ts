@@ -1,34 +1,48 @@
 import type pg from 'pg';
+import { quoteLiteral } from './identifiers.ts';
 
 /** The kinds of advisory locks; their numbers are the first of the two keys, so that kinds never meet. */
 export const lockKind = {
   /** In a tenant's database: its migrations. */
   migrate: 7001,
-  /** In `auth`: one server at a time sets the system databases up. */
+  /** In the maintenance database: one server at a time sets the system databases up. */
   setup: 7002,
   /** In `auth`: held by a process as long as it lives; the second key is the process's number. */
   alive: 7003,
   /** In the maintenance database: one process at a time builds the template. */
   template: 7004,
+  /** In the maintenance database: one process at a time makes or removes a tenant's role and database. */
+  place: 7010,
 } as const;
 
 /**
  * Does `work` while this session holds an advisory lock, and waits for whoever holds it now. Advisory locks are per
- * database; PostgreSQL drops them with the connection.
+ * database; PostgreSQL drops them with the connection, and not before the statement has ended that it is busy with.
+ * @param waitMs how long to wait at most, in milliseconds; 0: as long as it takes
+ * @throws {pg.DatabaseError} 55P03 when the lock did not come free in time
  * @see https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
  */
 export async function withAdvisoryLock<T>(
   client: pg.Client,
   kind: number,
-  key: number,
+  key: number | string,
   work: () => Promise<T>,
+  waitMs = 0,
 ): Promise<T> {
-  await client.query('SELECT pg_advisory_lock($1, $2)', [kind, key]);
+  const keySql = typeof key === 'string' ? lockKeyOf(quoteLiteral(key)) : key;
+  // Several statements in one message are one transaction, so that the time limit ends with it; the lock does not.
+  await client.query(`SET LOCAL lock_timeout = ${waitMs}; SELECT pg_advisory_lock(${kind}, ${keySql})`);
   try {
     return await work();
   } finally {
-    await client.query('SELECT pg_advisory_unlock($1, $2)', [kind, key]);
+    // Where this fails the connection is broken, and the lock gone with it; what broke it is the error to be seen.
+    await client.query(`SELECT pg_advisory_unlock(${kind}, ${keySql})`).catch(() => undefined);
   }
+}
+
+/** SQL that takes a lock on a name until the transaction ends. */
+export function transactionLockSql(kind: number, name: string): string {
+  return `SELECT pg_advisory_xact_lock(${kind}, ${lockKeyOf(quoteLiteral(name))});`;
 }
 
 /** A lock's second key for a name: 32 bits, as PostgreSQL's `hashtext` gives them; two names may share one and then wait. */

@@ -34,6 +34,15 @@ export async function databaseExists(admin: pg.Client, name: string): Promise<bo
   return rowCount === 1;
 }
 
+/** Whether anyone is connected to a database. Autovacuum, which PostgreSQL sends away when it is in the way, does not count. */
+export async function isInUse(admin: pg.Client, name: string): Promise<boolean> {
+  const { rowCount } = await admin.query(
+    `SELECT FROM pg_stat_activity WHERE datname = $1 AND backend_type IS DISTINCT FROM 'autovacuum worker' LIMIT 1`,
+    [name],
+  );
+  return rowCount === 1;
+}
+
 async function unlessDuplicate(create: () => Promise<unknown>): Promise<boolean> {
   try {
     await create();

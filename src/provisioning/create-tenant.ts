@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type pg from 'pg';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Catalog } from '../catalog/catalog.ts';
@@ -32,6 +33,8 @@ export interface ProvisioningOptions {
   readonly defaultServer: string;
   readonly defaultIsolation: Isolation;
   readonly sharedDatabase: string;
+  /** The ids of tenants that this process creates or removes at this moment. */
+  readonly underWay: Set<string>;
   readonly log: Logger;
 }
 
@@ -61,18 +64,38 @@ const nameSchema = z
  * @throws {AppError} SLUG_TAKEN, HOST_TAKEN, BAD_USER_INPUT or NOT_FOUND
  */
 export async function createTenant(options: ProvisioningOptions, input: CreateTenantInput): Promise<Tenant> {
-  const tenant = await insertRow(options, input);
+  const id = randomUUID();
+  return whileUnderWay(options, id, async () => {
+    const tenant = await insertRow(options, id, input);
+    try {
+      return await finish(options, tenant);
+    } catch (error) {
+      await discard(options, tenant).catch((err: unknown) => {
+        options.log.error({ err, tenant: id }, 'a tenant that could not be created is to be removed later');
+      });
+      throw error;
+    }
+  });
+}
+
+/** Keeps a tenant from being taken for abandoned while this process works on it. */
+export async function whileUnderWay<T>(
+  { underWay }: ProvisioningOptions,
+  id: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  underWay.add(id);
   try {
-    return await finish(options, tenant);
-  } catch (error) {
-    await discard(options, tenant).catch((cause: unknown) => {
-      options.log.error({ err: cause, tenant: tenant.id }, 'a tenant that could not be created is to be removed later');
-    });
-    throw error;
+    return await work();
+  } finally {
+    underWay.delete(id);
   }
 }
 
-/** Makes the tenant's place and calls it active; it may be repeated. */
+/**
+ * Makes the tenant's place and calls it active; it may be repeated.
+ * @throws {AppError} CONFLICT if it was removed meanwhile
+ */
 export async function finish({ catalog, provisioners }: ProvisioningOptions, tenant: Tenant): Promise<Tenant> {
   const applied = await provisionerOf(provisioners, tenant.server).make(tenant);
   await catalog.use(async (client) => {
@@ -82,18 +105,38 @@ export async function finish({ catalog, provisioners }: ProvisioningOptions, ten
       [tenant.id, state],
     );
   });
-  return catalog.fork().findOneOrFail(Tenant, { id: tenant.id });
+  const finished = await catalog.fork().findOne(Tenant, { id: tenant.id });
+  if (finished?.status === 'ACTIVE') return finished;
+  throw new AppError('CONFLICT', `The tenant ${tenant.slug} was removed while it was being created. Create it again.`);
 }
 
-/** Removes a tenant that never became active; its names are free again when its place is proven gone. */
-export async function discard({ catalog, provisioners }: ProvisioningOptions, tenant: Tenant): Promise<void> {
+/**
+ * Removes a tenant that never became active; its names are free again when its place is proven gone. One that another
+ * process has taken over is left to it.
+ */
+export async function discard(options: ProvisioningOptions, tenant: Tenant): Promise<void> {
+  const { catalog, provisioners } = options;
+  if (!(await catalog.use((client) => beginRemoval(client, options, tenant)))) return;
   await provisionerOf(provisioners, tenant.server).remove(tenant);
-  await catalog.use((client) =>
-    client.query(`DELETE FROM tenants WHERE id = $1 AND status = 'PROVISIONING'`, [tenant.id]),
-  );
+  await catalog.use((client) => client.query(`DELETE FROM tenants WHERE id = $1 AND status = 'DELETING'`, [tenant.id]));
 }
 
-async function insertRow(options: ProvisioningOptions, input: CreateTenantInput): Promise<Tenant> {
+/**
+ * From here on nobody can call the tenant active. False if it is active already, or another process's. One that has no row
+ * any more was removed by another process, and this one may have made its place again since.
+ */
+async function beginRemoval(client: pg.Client, { listener }: ProvisioningOptions, { id }: Tenant): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `WITH marked AS (
+       UPDATE tenants SET status = 'DELETING'
+       WHERE id = $1 AND claimed_by = $2 AND status IN ('PROVISIONING', 'DELETING') RETURNING id)
+     SELECT FROM marked UNION ALL SELECT WHERE NOT EXISTS (SELECT FROM tenants WHERE id = $1)`,
+    [id, listener.instance],
+  );
+  return rowCount === 1;
+}
+
+async function insertRow(options: ProvisioningOptions, id: string, input: CreateTenantInput): Promise<Tenant> {
   const { catalog, listener, defaultServer, defaultIsolation, sharedDatabase, provisioners } = options;
   const key = newTenantKey();
   const isolation = input.isolation ?? defaultIsolation;
@@ -101,7 +144,7 @@ async function insertRow(options: ProvisioningOptions, input: CreateTenantInput)
   provisionerOf(provisioners, server);
   const em = catalog.fork();
   const tenant = em.create(Tenant, {
-    id: randomUUID(),
+    id,
     slug: valid('slug', slugSchema, input.slug),
     name: valid('name', nameSchema, input.name),
     host: input.host === undefined ? null : valid('host', hostSchema, input.host),

@@ -1,12 +1,12 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { AppliedMigration } from '../catalog/migration-state.entity.ts';
 import type { Isolation } from '../catalog/tenant.entity.ts';
 import { kindOf } from '../migrator/history.ts';
 import { migrateDatabase } from '../migrator/migrate-database.ts';
 import type { MigrationFile, MigrationFolder } from '../migrator/migration-files.ts';
+import { lockKind, transactionLockSql, withAdvisoryLock } from '../postgres/advisory-lock.ts';
 import type { Lane } from '../postgres/connection-budget.ts';
-import { cloneDatabase, createDatabase, databaseExists, dropDatabase } from '../postgres/databases.ts';
+import { cloneDatabase, createDatabase, dropDatabase, isInUse } from '../postgres/databases.ts';
 import { sqlState, sqlStateOf } from '../postgres/error-codes.ts';
 import { quoteIdentifier } from '../postgres/identifiers.ts';
 import { closeDatabaseSql, createLoginRoleSql, type PasswordOf } from '../postgres/roles.ts';
@@ -33,8 +33,8 @@ export interface Place extends Placement {
   readonly isolation: Isolation;
 }
 
-/** How often and how long to wait for someone who is connected to the template, in milliseconds. */
-const TEMPLATE_BUSY_MS = [20, 60, 150];
+/** How long to wait for what a process that died, or whose connection broke, has left running on the server, in milliseconds. */
+const OTHERS_WAIT_MS = 10_000;
 
 /** Makes and removes tenants' databases, schemas and roles on one server. Every step may be repeated. */
 export class Provisioner {
@@ -65,25 +65,38 @@ export class Provisioner {
 
   /** Makes the role of a tenant anew, with the password that is derived for it now. */
   async renewRole(place: Place): Promise<void> {
-    await this.#options.server.admin((admin) => admin.query(this.#roleSql(place)));
+    await this.#alone(place, (admin) => admin.query(this.#roleSql(place)));
   }
 
   /** Removes the place and its role; nothing happens if they are not there. */
   async remove(place: Place): Promise<void> {
     if (place.isolation === 'SCHEMA') {
       await this.#shared.use((client) =>
-        client.query(`DROP SCHEMA IF EXISTS ${quoteIdentifier(place.schema)} CASCADE`),
+        client.query(`
+          SET LOCAL lock_timeout = ${OTHERS_WAIT_MS};
+          ${transactionLockSql(lockKind.migrate, place.schema)}
+          DROP SCHEMA IF EXISTS ${quoteIdentifier(place.schema)} CASCADE`),
       );
     }
-    await this.#options.server.admin(async (admin) => {
+    await this.#alone(place, async (admin) => {
       if (place.isolation === 'DATABASE') await dropDatabase(admin, place.database);
       await admin.query(`DROP ROLE IF EXISTS ${quoteIdentifier(tenantRole(place.key))}`);
     });
   }
 
+  /**
+   * Lends the owner's connection while nobody else makes or removes this tenant's role and database. A statement outlives
+   * the process that sent it: what is to be removed might else come into being afterwards.
+   */
+  #alone<T>(place: Place, work: (admin: pg.Client) => Promise<T>): Promise<T> {
+    return this.#options.server.admin((admin) =>
+      withAdvisoryLock(admin, lockKind.place, place.key, () => work(admin), OTHERS_WAIT_MS),
+    );
+  }
+
   async #makeDatabase(place: Place, files: readonly MigrationFile[]): Promise<void> {
     const template = await this.#options.template.ensure(files);
-    const cloned = await this.#options.server.admin(async (admin) => {
+    const cloned = await this.#alone(place, async (admin) => {
       await admin.query(this.#roleSql(place));
       const done = await this.#clone(admin, place.database, template);
       if (!done) await createDatabase(admin, place.database);
@@ -93,25 +106,21 @@ export class Provisioner {
     if (!cloned) await this.#migrateEmptyDatabase(place, files);
   }
 
-  /** False if the template cannot be copied at present, since somebody is connected to it or has dropped it. */
+  /**
+   * False if the database is still to be migrated: the template cannot be copied at present, since somebody is connected to
+   * it or has dropped it, or the database was there, made by an attempt that was cut short, from a template or else empty.
+   */
   async #clone(admin: pg.Client, database: string, template: string): Promise<boolean> {
-    for (const waitMs of [...TEMPLATE_BUSY_MS, undefined]) {
-      try {
-        if (await cloneDatabase(admin, database, template)) return true;
-        // It was there: made by an attempt that was cut short, from a template or else empty.
-        return false;
-      } catch (error) {
-        const state = sqlStateOf(error);
-        if (state === sqlState.invalidCatalogName) {
-          this.#options.template.forget();
-          return false;
-        }
-        if (state !== sqlState.objectInUse) throw error;
-        if (waitMs === undefined) return false;
-        await sleep(waitMs);
-      }
+    // PostgreSQL would wait five seconds for whoever is connected; migrating an empty database takes far less.
+    if (await isInUse(admin, template)) return false;
+    try {
+      return await cloneDatabase(admin, database, template);
+    } catch (error) {
+      const state = sqlStateOf(error);
+      if (state === sqlState.invalidCatalogName) this.#options.template.forget();
+      else if (state !== sqlState.objectInUse) throw error;
+      return false;
     }
-    return databaseExists(admin, database);
   }
 
   async #migrateEmptyDatabase(place: Place, files: readonly MigrationFile[]): Promise<void> {
@@ -122,15 +131,11 @@ export class Provisioner {
   }
 
   async #makeSchema(place: Place, files: readonly MigrationFile[]): Promise<void> {
-    const role = tenantRole(place.key);
-    await this.#shared.use((client) =>
-      this.#migrate(
-        client,
-        place,
-        files,
-        `${this.#roleSql(place)} CREATE SCHEMA ${quoteIdentifier(place.schema)}; ${prepareTenantSchemaSql(place.schema, role)}`,
-      ),
-    );
+    // Not in the transaction below: a role's new membership keeps others from joining the group until the transaction ends.
+    await this.renewRole(place);
+    const { schema, key } = place;
+    const prelude = `CREATE SCHEMA ${quoteIdentifier(schema)}; ${prepareTenantSchemaSql(schema, tenantRole(key))}`;
+    await this.#shared.use((client) => this.#migrate(client, place, files, prelude));
   }
 
   async #migrate(client: pg.Client, place: Place, files: readonly MigrationFile[], prelude: string): Promise<void> {

@@ -1,53 +1,55 @@
 import { Tenant } from '../catalog/tenant.entity.ts';
 import { lockKind } from '../postgres/advisory-lock.ts';
-import { discard, finish, type ProvisioningOptions } from './create-tenant.ts';
+import { discard, finish, type ProvisioningOptions, whileUnderWay } from './create-tenant.ts';
 
 /**
- * Finishes tenants whose creation a dead process left half done; where that fails, they are removed. A process is dead when
- * nobody holds its advisory lock.
+ * Finishes tenants whose creation was cut short, and removes those that cannot be finished. Such a tenant is one that a dead
+ * process worked on, which is one whose advisory lock nobody holds, or this process, if it could not remove the tenant then.
  */
 export async function recoverTenants(options: ProvisioningOptions): Promise<void> {
-  for (const id of await claimAbandoned(options)) {
-    const tenant = await options.catalog.fork().findOne(Tenant, { id });
-    if (!tenant) continue;
-    try {
-      await finish(options, tenant);
-      options.log.warn({ tenant: id }, 'the creation of a tenant had been cut short and is finished now');
-    } catch (error) {
-      options.log.error(
-        { err: error, tenant: id },
-        'the creation of a tenant had been cut short and cannot be finished; removing it',
-      );
-      await discardOrRelease(options, tenant);
-    }
+  const seen: string[] = [];
+  for (let id = await claimAbandoned(options, seen); id; id = await claimAbandoned(options, seen)) {
+    seen.push(id);
+    await whileUnderWay(options, id, () => recover(options, id));
   }
 }
 
-async function discardOrRelease(options: ProvisioningOptions, tenant: Tenant): Promise<void> {
+async function recover(options: ProvisioningOptions, id: string): Promise<void> {
+  const { catalog, log } = options;
+  const tenant = await catalog.fork().findOne(Tenant, { id });
+  if (!tenant) return;
   try {
-    await discard(options, tenant);
-  } catch (error) {
-    options.log.error(
-      { err: error, tenant: tenant.id },
-      'a half-created tenant cannot be removed now; trying again later',
-    );
-    await options.catalog.use((client) =>
-      client.query('UPDATE tenants SET claimed_by = NULL WHERE id = $1', [tenant.id]),
-    );
+    if (tenant.status === 'PROVISIONING') {
+      await finish(options, tenant);
+      log.warn({ tenant: id }, 'the creation of a tenant had been cut short and is finished now');
+      return;
+    }
+  } catch (err) {
+    log.error({ err, tenant: id }, 'the creation of a tenant had been cut short and cannot be finished; removing it');
   }
+  await discard(options, tenant).catch((err: unknown) =>
+    log.error({ err, tenant: id }, 'a half-created tenant cannot be removed now; trying again later'),
+  );
 }
 
-async function claimAbandoned({ catalog, listener }: ProvisioningOptions): Promise<string[]> {
+/** One at a time, so that servers that look at once share the work. */
+async function claimAbandoned(
+  { catalog, listener, underWay }: ProvisioningOptions,
+  seen: readonly string[],
+): Promise<string | undefined> {
   const { rows } = await catalog.use((client) =>
     client.query<{ id: string }>(
       `UPDATE tenants SET claimed_by = $1
-       WHERE status = 'PROVISIONING' AND NOT EXISTS (
-         SELECT FROM pg_locks
-         WHERE locktype = 'advisory' AND classid = $2 AND objid = claimed_by AND objsubid = 2 AND granted
-           AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+       WHERE id = (
+         SELECT id FROM tenants
+         WHERE status IN ('PROVISIONING', 'DELETING') AND id <> ALL ($3::uuid[]) AND (claimed_by = $1 OR NOT EXISTS (
+           SELECT FROM pg_locks
+           WHERE locktype = 'advisory' AND classid = $2 AND objid = claimed_by AND objsubid = 2 AND granted
+             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())))
+         ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED)
        RETURNING id`,
-      [listener.instance, lockKind.alive],
+      [listener.instance, lockKind.alive, [...underWay, ...seen]],
     ),
   );
-  return rows.map(({ id }) => id);
+  return rows[0]?.id;
 }

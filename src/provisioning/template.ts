@@ -50,42 +50,51 @@ export class TemplateDatabase {
 
   async #build(name: string, files: readonly MigrationFile[]): Promise<string> {
     const { server, authDatabase, grantee, lockTimeoutMs, log } = this.#options;
+    const prefix = templatePrefix(authDatabase);
     await server.admin((admin) =>
       // One template at a time on this server: the lock is in the maintenance database, so the key is the same for all.
       withAdvisoryLock(admin, lockKind.template, 0, async () => {
+        // Whoever began these is gone, for the lock is ours.
+        await dropTemplates(admin, prefix, '^[0-9a-f]{12}_new$');
         if (await databaseExists(admin, name)) return;
         const building = `${name}_new`;
-        await dropDatabase(admin, building);
         await createDatabase(admin, building);
-        await admin.query(closeDatabaseSql(building, []));
-        await server.owner(building, (client) =>
-          migrateDatabase(client, {
-            scope: 'TENANT',
-            schema: 'public',
-            files,
-            lockTimeoutMs,
-            prelude: prepareTenantSchemaSql('public', grantee),
-          }),
-        );
-        // The final name comes last: a database that has it is complete. Nobody may connect, for that would stop cloning.
-        await admin.query(`ALTER DATABASE ${quoteIdentifier(building)} RENAME TO ${quoteIdentifier(name)}`);
-        await admin.query(`ALTER DATABASE ${quoteIdentifier(name)} WITH ALLOW_CONNECTIONS false`);
+        try {
+          await admin.query(closeDatabaseSql(building, []));
+          await server.owner(building, (client) =>
+            migrateDatabase(client, {
+              scope: 'TENANT',
+              schema: 'public',
+              files,
+              lockTimeoutMs,
+              prelude: prepareTenantSchemaSql('public', grantee),
+            }),
+          );
+          // Nobody may connect, for that would stop cloning. The final name comes last: a database that has it is complete.
+          await admin.query(`ALTER DATABASE ${quoteIdentifier(building)} WITH ALLOW_CONNECTIONS false`);
+          await admin.query(`ALTER DATABASE ${quoteIdentifier(building)} RENAME TO ${quoteIdentifier(name)}`);
+        } catch (error) {
+          await dropDatabase(admin, building).catch(() => undefined);
+          throw error;
+        }
         log.info(
           { server: server.name, template: name, migrations: files.length },
           'the template for tenants is built',
         );
-        await dropOthers(admin, templatePrefix(authDatabase), name);
+        // A server that still runs the older code builds its own again when it needs it.
+        await dropTemplates(admin, prefix, '^[0-9a-f]{12}$', name);
       }),
     );
     return name;
   }
 }
 
-/** Templates of earlier sets of migrations. A server that still runs the older code builds its own again when it needs it. */
-async function dropOthers(admin: pg.Client, prefix: string, name: string): Promise<void> {
+/** Drops templates of this installation, except one; `pattern` is what follows the prefix in their names. */
+async function dropTemplates(admin: pg.Client, prefix: string, pattern: string, except = ''): Promise<void> {
   const { rows } = await admin.query<{ datname: string }>(
-    `SELECT datname FROM pg_database WHERE left(datname, length($1)) = $1 AND substr(datname, length($1) + 1) ~ '^[0-9a-f]{12}(_new)?$' AND datname <> $2`,
-    [prefix, name],
+    `SELECT datname FROM pg_database
+     WHERE left(datname, length($1)) = $1 AND substr(datname, length($1) + 1) ~ $2 AND datname <> $3`,
+    [prefix, pattern, except],
   );
   for (const { datname } of rows) await dropDatabase(admin, datname).catch(() => undefined);
 }
