@@ -56,11 +56,23 @@ export function insertHistorySql(schema: string, scope: MigrationScope, records:
 
 /** What kind of database this is, or undefined if it has no history and so is none of ours. */
 export async function kindOf(client: pg.Client, schema: string): Promise<MigrationScope | undefined> {
-  const { rows } = await client.query<{ kind: string | null }>(
-    `SELECT obj_description(to_regclass($1), 'pg_class') AS kind`,
-    [table(schema)],
-  );
-  return (['AUTH', 'CONSTANTS', 'TENANT'] as const).find((scope) => rows[0]?.kind === kindComment(scope));
+  const { rows } = await client.query<KindRow>(readKindSql(schema));
+  return readKind(rows[0]);
+}
+
+/** SQL whose only row is what {@link readKind} reads. */
+export function readKindSql(schema: string): string {
+  return `SELECT obj_description(to_regclass(${quoteLiteral(table(schema))}), 'pg_class') AS kind`;
+}
+
+/** What kind of database it is that gave this row. */
+export function readKind(row: KindRow | undefined): MigrationScope | undefined {
+  return (['AUTH', 'CONSTANTS', 'TENANT'] as const).find((scope) => row?.kind === kindComment(scope));
+}
+
+/** The row of {@link readKindSql}. */
+export interface KindRow {
+  readonly kind: string | null;
 }
 
 /** What a run did to a database, in that order: what it applied or, if it is one that takes back, what it took back. */

@@ -6,7 +6,15 @@ import { AppError, messageOf } from '../errors.ts';
 import { lockKind, transactionLockSql } from '../postgres/advisory-lock.ts';
 import { sqlState, sqlStateOf } from '../postgres/error-codes.ts';
 import { quoteIdentifier } from '../postgres/identifiers.ts';
-import { insertHistorySql, type NewRecord, readAppliedSql, revertHistorySql } from './history.ts';
+import {
+  insertHistorySql,
+  type KindRow,
+  type NewRecord,
+  readAppliedSql,
+  readKind,
+  readKindSql,
+  revertHistorySql,
+} from './history.ts';
 import { compareNames, type MigrationFile } from './migration-files.ts';
 import { type AppliedByRun, planDown, planUp } from './plan.ts';
 import { runStep } from './run-step.ts';
@@ -106,8 +114,14 @@ async function begin(
       ${prelude ?? ''}
       SET LOCAL lock_timeout = ${lockTimeoutMs};
       SET LOCAL search_path = ${quoteIdentifier(schema)};
+      ${readKindSql(schema)};
       ${readAppliedSql(schema)}`);
-    return lastRows(results);
+    const kind = readKind(rowsOf<KindRow>(results, -2)[0]);
+    if (kind === scope) return rowsOf<AppliedByRun>(results, -1);
+    throw new AppError(
+      'CONFLICT',
+      `This is ${kind ? `the ${kind}` : 'no'} database, so no ${scope} migration is applied to it`,
+    );
   } catch (error) {
     await client.query('ROLLBACK').catch(() => undefined);
     if (sqlStateOf(error) !== sqlState.undefinedTable) throw error;
@@ -159,8 +173,8 @@ function merge(before: readonly AppliedMigration[], records: readonly NewRecord[
 }
 
 /** node-postgres answers several statements with a list of results, which its types do not tell. */
-function lastRows(results: unknown): AppliedByRun[] {
-  const last: unknown = Array.isArray(results) ? results.at(-1) : results;
-  // The last statement is readAppliedSql, whose rows have this shape.
-  return (last as pg.QueryResult<AppliedByRun>).rows;
+function rowsOf<Row extends object>(results: unknown, index: number): Row[] {
+  // The caller knows which statement is at this place, counted from the end, and what its rows are like.
+  const list = results as readonly pg.QueryResult<Row & pg.QueryResultRow>[];
+  return list.at(index)?.rows ?? [];
 }
