@@ -113,7 +113,7 @@ export class ConnectionBudget {
     const connect = async () => (await this.#acquire(state)).client;
     return {
       connect,
-      use: (use) => useClient(connect, use),
+      use: (use) => useConnection(connect, use),
       end: async () => {
         state.ended = true;
         await Promise.all(state.idle.map((connection) => this.#close(connection)));
@@ -314,7 +314,11 @@ export class ConnectionBudget {
   }
 }
 
-async function useClient<T>(connect: () => Promise<LentClient>, use: (client: pg.Client) => Promise<T>): Promise<T> {
+/** Lends a connection for the duration of `use`. It is closed, not kept, when `use` fails. */
+export async function useConnection<T>(
+  connect: () => Promise<LentClient>,
+  use: (client: pg.Client) => Promise<T>,
+): Promise<T> {
   const client = await connect();
   let failed = true;
   try {

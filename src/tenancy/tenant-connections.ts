@@ -2,7 +2,7 @@ import type { EntityManager, EntitySchema } from '@mikro-orm/postgresql';
 import { LRUCache } from 'lru-cache';
 import type { Tenant } from '../catalog/tenant.entity.ts';
 import { AppError } from '../errors.ts';
-import type { Lane, LentClient } from '../postgres/connection-budget.ts';
+import { type Lane, type LentClient, useConnection } from '../postgres/connection-budget.ts';
 import {
   createEntityDatabases,
   type EntityDatabase,
@@ -110,7 +110,7 @@ export class TenantConnections {
       },
     });
     const connect = () => lane.connect().catch((error: unknown) => this.#renewAndConnect(tenant, lane, error));
-    return { ...lane, connect };
+    return { connect, use: (use) => useConnection(connect, use), end: () => lane.end() };
   }
 
   /** After a change of the secret, or of the server, the role has another password than the derived one. */
