@@ -1,21 +1,25 @@
 /** The codes that clients may rely on, as they stand in `extensions.code` of a GraphQL error. */
-export type ErrorCode =
-  | 'UNAUTHENTICATED'
-  | 'FORBIDDEN'
-  | 'TENANT_REQUIRED'
-  | 'TENANT_NOT_FOUND'
-  | 'TENANT_SUSPENDED'
-  | 'TENANT_BUSY'
-  | 'SLUG_TAKEN'
-  | 'HOST_TAKEN'
-  | 'BAD_USER_INPUT'
-  | 'NOT_FOUND'
-  | 'CONFLICT'
-  | 'SERVER_BUSY'
-  | 'MIGRATION_CHANGED'
-  | 'MIGRATION_UNKNOWN'
-  | 'IRREVERSIBLE'
-  | 'RATE_LIMITED';
+export const errorCodes = [
+  'UNAUTHENTICATED',
+  'FORBIDDEN',
+  'TENANT_REQUIRED',
+  'TENANT_NOT_FOUND',
+  'TENANT_SUSPENDED',
+  'TENANT_BUSY',
+  'SLUG_TAKEN',
+  'HOST_TAKEN',
+  'BAD_USER_INPUT',
+  'NOT_FOUND',
+  'CONFLICT',
+  'SERVER_BUSY',
+  'MIGRATION_CHANGED',
+  'MIGRATION_UNKNOWN',
+  'IRREVERSIBLE',
+  'RATE_LIMITED',
+] as const;
+
+/** One of {@link errorCodes}. */
+export type ErrorCode = (typeof errorCodes)[number];
 
 /**
  * An error that its reader can act on. Its message is shown to clients as it stands, so it says what happened, to what,

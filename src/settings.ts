@@ -24,12 +24,17 @@ const secret = z.string().refine((text) => Buffer.byteLength(text) >= 32, {
   error: 'must be at least 32 bytes; try: openssl rand -base64 48',
 });
 
-const list = z.string().transform((text) =>
-  text
-    .split(',')
-    .map((part) => part.trim())
-    .filter(Boolean),
-);
+const origins = z
+  .string()
+  .transform((text) =>
+    text
+      .split(',')
+      .map((part) => part.trim())
+      .filter(Boolean),
+  )
+  .refine((list) => list.every((text) => URL.canParse(text) && new URL(text).origin === text), {
+    error: 'must be origins such as https://app.example.com, without a path, separated by commas',
+  });
 
 /** One setting: how its text is read, what it is when it is not set, and what it means. */
 interface Setting {
@@ -163,7 +168,7 @@ export const settings = {
     meaning: "how long a migration waits for a table's lock, in milliseconds",
   },
   CORS_ORIGINS: {
-    schema: list,
+    schema: origins,
     absent: 'no other origin may call',
     meaning: 'origins that browsers may call from, separated by commas',
   },

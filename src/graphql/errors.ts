@@ -1,6 +1,7 @@
 import { GraphQLError } from 'graphql';
+import { isAsyncIterable, type Plugin } from 'graphql-yoga';
 import type { Logger } from 'pino';
-import { AppError } from '../errors.ts';
+import { AppError, errorCodes } from '../errors.ts';
 import { isConnectionFailure } from '../postgres/error-codes.ts';
 
 /**
@@ -16,8 +17,7 @@ export function toClientError(error: unknown, requestId: string, log: Logger): G
       extensions: { ...original.details, code: original.code, ...httpStatusOf(original) },
     });
   }
-  // One that has a code has been here before, and was wrapped again on its way.
-  if (isGraphQLError(original)) return original.extensions.code ? original : withCode(original);
+  if (isGraphQLError(original)) return isTranslated(original) ? original : toInputError(original);
   if (isConnectionFailure(original)) {
     log.error({ err: original, requestId }, 'a database cannot be reached');
     return new GraphQLError('The database cannot be reached at present. Try again in a moment.', {
@@ -44,17 +44,40 @@ function originalOf(error: unknown): unknown {
   return current;
 }
 
-/** An error of the document or of its variables, which a client can mend. */
-function withCode(error: GraphQLError): GraphQLError {
+/** Gives the errors of validation, which are no exceptions and so pass by {@link toClientError}, the code of bad input too. */
+export function validationErrors(): Plugin {
+  return {
+    onResultProcess({ result, setResult }) {
+      if (Array.isArray(result) || isAsyncIterable(result) || !result.errors) return;
+      const errors = result.errors.map((error) => (isTranslated(error) ? error : toInputError(error)));
+      setResult({ ...result, errors });
+    },
+  };
+}
+
+const ownCodes: ReadonlySet<unknown> = new Set([...errorCodes, 'INTERNAL_SERVER_ERROR']);
+
+/** Whether the error has been here before, and was wrapped again on its way. */
+function isTranslated(error: GraphQLError): boolean {
+  return ownCodes.has(error.extensions.code);
+}
+
+/**
+ * An error of the request, its document or its variables, which a client can mend. GraphQL's and Yoga's own codes for these
+ * are many and none that our API promises; `http` is what Yoga makes the response's status of.
+ */
+function toInputError(error: GraphQLError): GraphQLError {
+  // Yoga adds the parser's message, which repeats a part of the body, where that is no JSON and so no request of GraphQL's.
+  const http = error.extensions.originalError === undefined ? error.extensions.http : { status: 400 };
   return new GraphQLError(error.message, {
     ...withoutUndefined({ nodes: error.nodes, source: error.source, positions: error.positions, path: error.path }),
-    extensions: { ...error.extensions, code: 'BAD_USER_INPUT' },
+    extensions: { code: 'BAD_USER_INPUT', ...(http !== undefined && { http }) },
   });
 }
 
 /** A request without a valid token is refused with 401, as HTTP asks; other errors of a field leave the response at 200. */
 function httpStatusOf({ code }: AppError) {
-  return code === 'UNAUTHENTICATED' ? { http: { status: 401 } } : {};
+  return code === 'UNAUTHENTICATED' ? { http: { status: 401, headers: { 'www-authenticate': 'Bearer' } } } : {};
 }
 
 function withoutUndefined<T extends object>(values: T) {

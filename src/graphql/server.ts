@@ -6,7 +6,9 @@ import { useDisableIntrospection } from '@graphql-yoga/plugin-disable-introspect
 import type { GraphQLSchema } from 'graphql';
 import { createYoga, type YogaInitialContext } from 'graphql-yoga';
 import type { Services } from '../services.ts';
-import { toClientError } from './errors.ts';
+import { corsOf, refuseForms } from './browsers.ts';
+import { toClientError, validationErrors } from './errors.ts';
+import { readableGetParameters } from './get-parameters.ts';
 import { graphiqlPage } from './graphiql.ts';
 import { healthRoutes } from './health-routes.ts';
 import { endOperations } from './operations.ts';
@@ -31,7 +33,7 @@ export function createGraphqlServer(services: Services, schema: GraphQLSchema, g
     batching: false,
     landingPage: false,
     logging: false,
-    cors: http.corsOrigins.length > 0 && { origin: [...http.corsOrigins], credentials: true, methods: ['GET', 'POST'] },
+    cors: corsOf(http.corsOrigins),
     graphiql: graphql.graphiql && ((request) => graphiqlPage(request.url, graphiql.defaultHeaders)),
     renderGraphiQL: async (options) => {
       // Nine megabytes that only a browser needs.
@@ -40,6 +42,8 @@ export function createGraphqlServer(services: Services, schema: GraphQLSchema, g
     },
     plugins: [
       requestIds(),
+      refuseForms(),
+      readableGetParameters(),
       healthRoutes(services),
       ...(graphql.introspection ? [] : [useDisableIntrospection()]),
       maxTokensPlugin({ n: graphql.maxTokens, exposeLimits: true }),
@@ -47,6 +51,7 @@ export function createGraphqlServer(services: Services, schema: GraphQLSchema, g
       maxAliasesPlugin({ n: graphql.maxAliases }),
       costLimitPlugin({ maxCost: graphql.maxCost, ignoreIntrospection: true }),
       endOperations(),
+      validationErrors(),
     ],
     context: (initial: YogaInitialContext) => createRequestContext(services, initial),
     maskedErrors: {

@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { pino } from 'pino';
+import type { GraphQLSchema } from 'graphql';
+import { type Logger, pino } from 'pino';
 import { createApp } from '../../src/app.ts';
 import { loadConfig } from '../../src/config.ts';
 import { buildSchema } from '../../src/graphql/schema.ts';
@@ -11,25 +12,40 @@ import type { Services } from '../../src/services.ts';
 /** What a GraphQL server answers. */
 export interface Answer {
   readonly data?: Record<string, unknown> | null;
-  readonly errors?: readonly { readonly message: string; readonly extensions: { readonly code?: string } }[];
+  readonly errors?: readonly {
+    readonly message: string;
+    readonly extensions: { readonly code?: string; readonly [detail: string]: unknown };
+  }[];
 }
 
 /** An installation with a PostgreSQL of its own, and a way through its front door. */
 export interface TestApp extends AsyncDisposable {
   readonly services: Services;
+  readonly yoga: ReturnType<typeof createGraphqlServer>;
+  /** Begins to stop, as a signal does. */
+  beginStop(): void;
   ask(query: string, headers?: Record<string, string>): Promise<Answer>;
   admin: Record<string, string>;
   tokenFor(tenant: string): Promise<Record<string, string>>;
 }
 
-export async function startTestApp(env: Record<string, string> = {}): Promise<TestApp> {
+/** What a test may want otherwise than the server has it. */
+export interface TestAppOptions {
+  readonly log?: Logger;
+  /** For a test that has added fields to the builder. */
+  readonly schema?: GraphQLSchema;
+}
+
+export async function startTestApp(env: Record<string, string> = {}, options: TestAppOptions = {}): Promise<TestApp> {
   const dataDir = await mkdtemp(path.join(tmpdir(), 'tenantry-test-'));
   const config = loadConfig({ NODE_ENV: 'test', DATA_DIR: dataDir, ...env });
-  const app = await createApp(config, pino({ level: process.env.TEST_LOG ?? 'silent' }));
-  const yoga = createGraphqlServer(app.services, buildSchema());
+  const app = await createApp(config, options.log ?? pino({ level: process.env.TEST_LOG ?? 'silent' }));
+  const yoga = createGraphqlServer(app.services, options.schema ?? buildSchema());
   const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
   return {
     services: app.services,
+    yoga,
+    beginStop: () => app.beginStop(),
     async ask(query, headers = {}) {
       const response = await yoga.fetch('http://localhost/graphql', {
         method: 'POST',

@@ -1,0 +1,143 @@
+import { request } from 'node:http';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Listening, listen, readAnswer } from '../support/listen.ts';
+import { startTestApp, type TestApp } from '../support/start-app.ts';
+
+const times = (count: number, text: (index: number) => string) =>
+  Array.from({ length: count }, (_, index) => text(index)).join(' ');
+
+/** Fields that nest, of which each pair adds two levels. */
+const nested = (pairs: number) => `${'members { tenant { '.repeat(pairs)}id${' } }'.repeat(pairs)}`;
+
+describe('the limits of requests', () => {
+  let app: TestApp;
+  let server: Listening;
+  beforeAll(async () => {
+    app = await startTestApp({ MAX_BODY_BYTES: '40000' });
+    server = await listen(app.yoga);
+  });
+  afterAll(async () => {
+    await server[Symbol.asyncDispose]();
+    await app[Symbol.asyncDispose]();
+  });
+
+  it.each([
+    ['depth', `{ tenants { nodes { ${nested(6)} } } }`, /depth/],
+    [
+      'depth, hidden in fragments',
+      `{ tenants { nodes { ...A } } } fragment A on Tenant { members { tenant { ...B } } } fragment B on Tenant { ${nested(4)} }`,
+      /depth/,
+    ],
+    [
+      'depth, hidden in inline fragments',
+      `{ ... on Query { tenants { ... { nodes { ... on Tenant { ${nested(6)} } } } } } }`,
+      /depth/,
+    ],
+    ['tokens', `{ server { ${times(2000, () => 'name')} } }`, /[Tt]oken/],
+    ['tokens, spent on directives', `{ server { name ${times(500, () => '@skip(if: false)')} } }`, /[Tt]oken/],
+    ['aliases', `{ ${times(31, (index) => `a${index}: health { status }`)} }`, /[Aa]lias/],
+    [
+      'aliases, hidden in a fragment',
+      `{ ...A } fragment A on Query { ${times(31, (index) => `a${index}: health { status }`)} }`,
+      /[Aa]lias/,
+    ],
+    [
+      'aliases, through a fragment that is used again and again',
+      `{ a: tenants { ...A } b: tenants { ...A } c: tenants { ...A } d: tenants { ...A } }
+       fragment A on TenantConnection { ${times(10, (index) => `a${index}: totalCount`)} }`,
+      /[Aa]lias/,
+    ],
+    ['cost', `{ tenants { nodes { ${times(75, () => nested(4))} } } }`, /[Cc]ost/],
+    [
+      'cost, multiplied by fragments',
+      `{ tenants { nodes { ${times(8, () => '...A')} } } } fragment A on Tenant { ${times(8, () => '...B')} }
+       fragment B on Tenant { ${times(8, () => '...C')} } fragment C on Tenant { ${times(8, () => nested(1))} }`,
+      /[Cc]ost/,
+    ],
+    ['fragments that hold themselves', '{ ...A } fragment A on Query { server { name } ...A }', /itself/],
+    ['fragments that hold each other', '{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }', /itself/],
+  ])('refuses a document for its %s', async (_name, query, reason) => {
+    const { body, code } = await server.post({ query }, app.admin);
+    expect(body.data).toBeUndefined();
+    expect(body.errors?.[0]?.message).toMatch(reason);
+    expect(code).toBe('BAD_USER_INPUT');
+  });
+
+  it('lets through a document that is as deep as a client of ours needs', async () => {
+    const { body } = await server.post({ query: `{ tenants { nodes { ${nested(4)} } } }` }, app.admin);
+    expect(body).toEqual({ data: { tenants: { nodes: [] } } });
+  });
+
+  it('refuses introspection that goes round in circles', async () => {
+    const circles = `${'fields { type { '.repeat(5)}name${' } }'.repeat(5)}`;
+    expect((await server.post({ query: `{ __schema { types { ${circles} } } }` })).code).toBe('BAD_USER_INPUT');
+  });
+
+  it('refuses several operations in one request', async () => {
+    const { status, code } = await server.post([{ query: '{ server { name } }' }, { query: '{ server { name } }' }]);
+    expect({ status, code }).toEqual({ status: 400, code: 'BAD_USER_INPUT' });
+  });
+
+  it('refuses a body beyond the limit, whether or not its length is told first', async () => {
+    const large = JSON.stringify({ query: '{ server { name } }', padding: 'x'.repeat(40_000) });
+    for (const chunked of [false, true]) {
+      expect(await send(server.port, large, chunked), `chunked: ${chunked}`).toMatchObject({
+        status: 413,
+        body: expect.stringContaining('BAD_USER_INPUT'),
+      });
+    }
+    expect(await send(server.port, '{"query":"{ server { name } }"}', true)).toMatchObject({ status: 200 });
+  });
+
+  it.each([
+    ['a syntax error', { query: '{' }],
+    ['an unknown field', { query: '{ nope }' }],
+    ['a variable that is missing', { query: 'query ($id: ID!) { migrationRun(id: $id) { id } }' }],
+    [
+      'a variable of another type',
+      { query: 'query ($first: Int) { tenants(first: $first) { totalCount } }', variables: { first: 'x' } },
+    ],
+    ['an operation that is not there', { query: 'query A { server { name } }', operationName: 'B' }],
+    ['no document', {}],
+    ['a document that is no text', { query: 7 }],
+    ['nothing', null],
+  ])('calls %s bad input of the user', async (_name, body) => {
+    const { status, code } = await server.post(body, app.admin);
+    expect(code).toBe('BAD_USER_INPUT');
+    expect(status).toBeLessThan(500);
+  });
+
+  it.each(['variables={', 'extensions={', 'variables=1'])(
+    'calls a URL with %s bad input of the user',
+    async (parameter) => {
+      const answer = await readAnswer(await server.get(`/graphql?query={server{name}}&${parameter}`));
+      expect(answer).toMatchObject({ status: 400, code: 'BAD_USER_INPUT' });
+    },
+  );
+
+  it('says 400 for a bad document to clients that ask for the newer media type, and does not repeat a broken body', async () => {
+    const answer = await server.post({ query: '{ nope }' }, { accept: 'application/graphql-response+json' });
+    expect(answer.status).toBe(400);
+    const broken = await send(server.port, '{"password": hunter2}', false);
+    expect(broken.status).toBe(400);
+    expect(broken.body).not.toContain('hunter2');
+  });
+});
+
+/** On a connection of its own: the server may close it with part of the body unread. */
+function send(port: number, body: string, chunked: boolean): Promise<{ status: number | undefined; body: string }> {
+  return new Promise((resolve, reject) => {
+    const length = chunked ? {} : { 'content-length': Buffer.byteLength(body) };
+    const headers = { 'content-type': 'application/json', connection: 'close', ...length };
+    const sent = request({ host: '127.0.0.1', port, path: '/graphql', method: 'POST', headers }, (response) => {
+      let text = '';
+      response.on('data', (chunk) => {
+        text += chunk;
+      });
+      response.on('end', () => resolve({ status: response.statusCode, body: text }));
+    });
+    sent.on('error', reject);
+    for (let start = 0; start < body.length; start += 1000) sent.write(body.slice(start, start + 1000));
+    sent.end();
+  });
+}
