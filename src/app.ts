@@ -53,6 +53,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
       recycleMs: connections.recycleSeconds * 1000,
       idleMs: connections.idleSeconds * 1000,
       systemPoolSize: connections.systemPoolSize,
+      log,
     }),
   );
   const servers = new Map([[server.name, server]]);

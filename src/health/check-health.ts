@@ -26,7 +26,9 @@ export async function checkHealth(services: Services): Promise<Health> {
     check(config.databases.auth, 'default', () => catalog.use((client) => client.query(select))),
     check(config.databases.constants, 'default', () => constants.lane.use((client) => client.query(select))),
     ...[...servers.values()].map((server) =>
-      check(server.address.maintenanceDatabase, server.name, () => server.admin((client) => client.query(select))),
+      check(server.address?.maintenanceDatabase ?? '', server.name, () =>
+        server.admin((client) => client.query(select)),
+      ),
     ),
   ]);
   if (databases.every(({ ok }) => ok)) return { status: 'OK', databases };

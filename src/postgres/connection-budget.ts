@@ -13,11 +13,14 @@ export interface BudgetOptions {
   readonly recycleMs: number;
   /** Idle time after which a connection is closed, in milliseconds. */
   readonly idleMs: number;
+  /** Goes around every attempt to connect, and may refuse it. */
+  readonly attempt?: <T>(connect: () => Promise<T>) => Promise<T>;
 }
 
 /** Connections that are alike: one database, one role, one set of session settings. */
 export interface LaneOptions {
-  readonly connection: pg.ClientConfig;
+  /** A function where it may change. */
+  readonly connection: pg.ClientConfig | (() => pg.ClientConfig);
   /** Connections of this lane open at once. */
   readonly max: number;
   readonly priority: 'system' | 'tenant';
@@ -63,6 +66,8 @@ interface Connection {
   readonly client: LentClient;
   readonly lane: LaneState;
   readonly openedAt: number;
+  /** See {@link ConnectionBudget.renew}. */
+  readonly generation: number;
   idleSince: number;
   broken: boolean;
 }
@@ -81,7 +86,7 @@ const FAIRNESS_MS = 100;
  * the one that has been idle longest, whichever lane's, is closed to make room, and when none is idle the caller waits.
  */
 export class ConnectionBudget {
-  readonly #options: BudgetOptions;
+  #options: BudgetOptions;
   /** Idle connections of all lanes, the one idle longest first. */
   readonly #idle = new Set<Connection>();
   readonly #all = new Set<Connection>();
@@ -89,6 +94,7 @@ export class ConnectionBudget {
   #waiters: Waiter[] = [];
   #open = 0;
   #openForTenants = 0;
+  #generation = 0;
   #closed = false;
   readonly #sweeper: NodeJS.Timeout;
 
@@ -119,6 +125,17 @@ export class ConnectionBudget {
         await Promise.all(state.idle.map((connection) => this.#close(connection)));
       },
     };
+  }
+
+  /**
+   * From now on there are at most `max` connections, and all are opened anew: those that are idle close now, those in use
+   * when they come back.
+   */
+  renew(max: number): void {
+    this.#options = { ...this.#options, max };
+    this.#generation += 1;
+    for (const connection of this.#idle) void this.#close(connection);
+    this.#serveWaiters();
   }
 
   /** Closes every connection, those in use too; callers that wait get an error. */
@@ -179,13 +196,16 @@ export class ConnectionBudget {
   }
 
   async #openConnection(lane: LaneState): Promise<Connection> {
-    const client = new pg.Client(lane.options.connection);
+    const { connection: config } = lane.options;
+    const generation = this.#generation;
+    const client = new pg.Client(typeof config === 'function' ? config() : config);
     const connection: Connection = {
       client: Object.assign(client, {
         release: (destroy = false) => this.#giveBack(connection, destroy),
       }),
       lane,
       openedAt: Date.now(),
+      generation,
       idleSince: 0,
       broken: false,
     };
@@ -197,7 +217,8 @@ export class ConnectionBudget {
     client.on('error', onBroken);
     client.on('end', onBroken);
     try {
-      await client.connect();
+      const connect = () => client.connect();
+      await (this.#options.attempt?.(connect) ?? connect());
     } catch (error) {
       await endQuietly(client);
       throw error;
@@ -277,7 +298,8 @@ export class ConnectionBudget {
   }
 
   #isFresh(connection: Connection): boolean {
-    return !connection.broken && Date.now() - connection.openedAt < this.#options.recycleMs;
+    const isCurrent = !connection.broken && connection.generation === this.#generation;
+    return isCurrent && Date.now() - connection.openedAt < this.#options.recycleMs;
   }
 
   /** Closes a connection; its place goes to `heir`, or is free. */

@@ -37,7 +37,16 @@ const transientStates: ReadonlySet<string> = new Set([
   '08006', // connection_failure
 ]);
 
-const transientSystemErrors: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT']);
+const transientSystemErrors: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+]);
 
 /** The SQLSTATE of an error, or of the first cause below it that has one; undefined if PostgreSQL did not send it. */
 export function sqlStateOf(error: unknown): string | undefined {
@@ -65,6 +74,15 @@ export function isConnectionFailure(error: unknown): boolean {
       return true;
   }
   return false;
+}
+
+/**
+ * Whether an attempt to connect got no answer that PostgreSQL gives when it is up: the network's error, TLS's, or that it
+ * starts or stops. One that is up may still refuse: a password, a database that is not there, too many connections.
+ */
+export function isUnreachable(error: unknown): boolean {
+  const state = sqlStateOf(error);
+  return state === undefined || (state !== sqlState.tooManyConnections && isConnectionFailure(error));
 }
 
 /** Whether the same statement may well succeed if it is tried again a little later. */

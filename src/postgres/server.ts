@@ -1,10 +1,14 @@
 import type pg from 'pg';
+import type { Logger } from 'pino';
 import type { ServerAddress } from '../config.ts';
+import { AppError } from '../errors.ts';
+import { CircuitBreaker } from './circuit-breaker.ts';
 import { type BudgetOptions, type BudgetStats, ConnectionBudget, type Lane } from './connection-budget.ts';
 
 /** What makes the connections of a lane alike. */
 export interface LaneRequest {
-  readonly database: string;
+  /** Without it the maintenance database. */
+  readonly database?: string;
   /** The role to connect as; without it the owner, who may do everything. */
   readonly role?: { readonly name: string; readonly password: string };
   readonly max: number;
@@ -17,22 +21,52 @@ export interface LaneRequest {
   readonly types?: pg.CustomTypesConfig;
 }
 
-/** One PostgreSQL server, and the budget of connections that this process may hold on it. */
+/** What a server's connections have in common. */
+export interface PostgresServerOptions extends BudgetOptions {
+  readonly systemPoolSize: number;
+  readonly log: Logger;
+}
+
+/** The servers that there are at this moment, by name. */
+export type Servers = Pick<ReadonlyMap<string, PostgresServer>, 'get' | 'keys' | 'values'>;
+
+/** How long connecting to a server may take, in milliseconds. */
+const CONNECT_TIMEOUT_MS = 5_000;
+
+/**
+ * One PostgreSQL server, and the budget of connections that this process may hold on it. Connecting fails at once for a
+ * moment after the server did not answer. Lanes outlive a change of the address.
+ */
 export class PostgresServer implements AsyncDisposable {
   readonly name: string;
-  readonly address: ServerAddress;
   readonly #budget: ConnectionBudget;
+  readonly #breaker: CircuitBreaker;
   readonly #admin: Lane;
+  #address: ServerAddress | undefined;
 
-  constructor(name: string, address: ServerAddress, options: BudgetOptions & { readonly systemPoolSize: number }) {
+  constructor(name: string, address: ServerAddress | undefined, options: PostgresServerOptions) {
     this.name = name;
-    this.address = address;
-    this.#budget = new ConnectionBudget(options);
-    this.#admin = this.lane({
-      database: address.maintenanceDatabase,
-      max: options.systemPoolSize,
-      priority: 'system',
-    });
+    this.#address = address;
+    this.#breaker = new CircuitBreaker(name, options.log);
+    this.#budget = new ConnectionBudget({ ...options, attempt: (connect) => this.#breaker.attempt(connect) });
+    this.#admin = this.lane({ max: options.systemPoolSize, priority: 'system' });
+  }
+
+  /** Where it is; undefined while that is not known, and connecting fails. */
+  get address(): ServerAddress | undefined {
+    return this.#address;
+  }
+
+  /** Whether it did not answer when it was last connected to. */
+  get isDown(): boolean {
+    return this.#breaker.isOpen;
+  }
+
+  /** Moves to another address, or budget: connections that are open end when they are given back. */
+  change(address: ServerAddress | undefined, budget: number): void {
+    this.#address = address;
+    this.#breaker.reset();
+    this.#budget.renew(budget);
   }
 
   /** Connections of this process on this server. */
@@ -52,24 +86,11 @@ export class PostgresServer implements AsyncDisposable {
 
   /** Makes a lane of this server's budget. */
   lane(request: LaneRequest): Lane {
-    const { address } = this;
     return this.#budget.lane({
       max: request.max,
       priority: request.priority,
       keepIdle: request.keepIdle ?? true,
-      connection: {
-        host: address.host,
-        port: address.port,
-        ssl: address.ssl,
-        database: request.database,
-        user: request.role?.name ?? address.user,
-        password: request.role?.password ?? address.password,
-        application_name: 'tenantry',
-        connectionTimeoutMillis: 10_000,
-        keepAlive: true,
-        ...(request.types && { types: request.types }),
-        ...(request.session && { options: startupOptions(request.session) }),
-      },
+      connection: () => this.#connectionTo(request),
     });
   }
 
@@ -77,6 +98,32 @@ export class PostgresServer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#budget.close();
   }
+
+  #connectionTo(request: LaneRequest): pg.ClientConfig {
+    const address = this.#address;
+    if (!address) throw unknownAddress(this.name);
+    return {
+      host: address.host,
+      port: address.port,
+      ssl: address.ssl,
+      database: request.database ?? address.maintenanceDatabase,
+      user: request.role?.name ?? address.user,
+      password: request.role?.password ?? address.password,
+      application_name: 'tenantry',
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      keepAlive: true,
+      ...(request.types && { types: request.types }),
+      ...(request.session && { options: startupOptions(request.session) }),
+    };
+  }
+}
+
+function unknownAddress(server: string): AppError {
+  return new AppError(
+    'SERVER_BUSY',
+    `The address of the PostgreSQL server ${server} is not known at present; the log tells its operator why.`,
+    { details: { retryAfterMs: 1000 } },
+  );
 }
 
 /** @see https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNECT-OPTIONS */

@@ -31,8 +31,8 @@ const DatabaseServerRef = builder.objectType(DatabaseServer, {
   name: 'DatabaseServer',
   fields: (t) => ({
     name: t.exposeString('name'),
-    host: t.string({ resolve: ({ name }, _args, { services }) => services.servers.get(name)?.address.host ?? '' }),
-    port: t.int({ resolve: ({ name }, _args, { services }) => services.servers.get(name)?.address.port ?? 0 }),
+    host: t.string({ resolve: ({ name }, _args, { services }) => services.servers.get(name)?.address?.host ?? '' }),
+    port: t.int({ resolve: ({ name }, _args, { services }) => services.servers.get(name)?.address?.port ?? 0 }),
     tenantCount: t.int({
       resolve: ({ name }, _args, { services }) => services.catalog.fork().count(Tenant, { server: name }),
     }),
