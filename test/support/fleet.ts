@@ -150,7 +150,7 @@ export class Fleet implements AsyncDisposable {
   /** A session of the owner's in a database, apart from the app's connections. It is ended with the fleet. */
   async session(database: string): Promise<pg.Client> {
     const server = this.app.services.servers.get('default');
-    if (!server) throw new Error('There is no server');
+    if (!server?.address) throw new Error('There is no server');
     const { host, port, user, password } = server.address;
     const client = new pg.Client({ host, port, user, password, database });
     await client.connect();
