@@ -68,7 +68,8 @@ const OTHER_MIGRATION_MS = 60_000;
  * Brings one database forward, in one transaction with its history rows: whatever happens, it is afterwards either at the
  * old version or at the new one, data included. An advisory lock of that transaction keeps two processes apart.
  * @param client the owner's connection, outside a transaction
- * @throws {AppError} MIGRATION_CHANGED or MIGRATION_UNKNOWN if the history does not fit the files, CONFLICT if it is no such database
+ * @throws {AppError} MIGRATION_CHANGED or MIGRATION_UNKNOWN if the history does not fit the files, BAD_USER_INPUT if a step
+ *   can be applied to no database, CONFLICT if it is no such database
  * @throws {MigrationFailedError} if a migration failed
  */
 export async function migrateDatabase(client: pg.Client, options: MigrateOptions): Promise<MigrateOutcome> {
@@ -79,7 +80,6 @@ export async function migrateDatabase(client: pg.Client, options: MigrateOptions
       : planUp(options.files, before, options.to);
     if (plan.kind === 'refusal')
       throw new AppError(plan.code, plan.message, { details: { migration: plan.migration } });
-    assertTransactional(plan.steps);
     const records: NewRecord[] = [];
     for (const step of plan.steps) records.push(await applyStep(client, step, options));
     await client.query(options.dryRun ? 'ROLLBACK' : 'COMMIT');
@@ -152,15 +152,6 @@ function recordOf(
   { run, checkpoint }: MigrateOptions,
 ): NewRecord {
   return { name, hash, status, durationMs: Math.round(durationMs * 1000) / 1000, run, checkpoint };
-}
-
-function assertTransactional(steps: readonly MigrationFile[]): void {
-  const step = steps.find(({ transactional }) => !transactional);
-  if (!step) return;
-  throw new AppError(
-    'BAD_USER_INPUT',
-    `${step.name} says that it is not transactional, and such migrations cannot be run yet. Write it so that it can run in a transaction.`,
-  );
 }
 
 function merge(before: readonly AppliedMigration[], records: readonly NewRecord[]): AppliedMigration[] {

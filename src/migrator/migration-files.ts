@@ -6,7 +6,8 @@ import { Configuration } from '@mikro-orm/core';
 import { Migration } from '@mikro-orm/migrations';
 import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import type { MigrationScope } from '../catalog/migration-record.entity.ts';
-import { messageOf } from '../errors.ts';
+import { AppError, messageOf } from '../errors.ts';
+import { findTransactionCommand } from '../postgres/statements.ts';
 
 /** The class that a migration's file exports. */
 export type MigrationClass = new (...args: ConstructorParameters<typeof Migration>) => Migration;
@@ -28,13 +29,19 @@ export interface MigrationFile {
   readonly statements: readonly string[] | undefined;
   /** The same of `down()`; undefined also if there is none. */
   readonly downStatements: readonly string[] | undefined;
+  /** Why it cannot be applied by anyone, as the end of a sentence that begins with its name; undefined if it can. */
+  readonly obstacle: string | undefined;
   /** Its class, to be run against a database. */
   readonly Class: MigrationClass;
 }
 
 /** A file that is no migration, or cannot be read as one; its message names it. */
-export class MigrationFileError extends Error {
+export class MigrationFileError extends AppError {
   override readonly name = 'MigrationFileError';
+
+  constructor(message: string, cause?: unknown) {
+    super('CONFLICT', message, { cause });
+  }
 }
 
 const fileName = /^(?:Migration)?\d{14}(?:[_-][A-Za-z0-9_-]+)?\.(?:ts|js|mjs)$/;
@@ -59,7 +66,10 @@ export class MigrationFolder {
    */
   async read(): Promise<readonly MigrationFile[]> {
     const names = await readdir(this.path).catch((cause: unknown) => {
-      throw new MigrationFileError(`The folder with ${this.scope} migrations, ${this.path}, cannot be read`, { cause });
+      throw new MigrationFileError(
+        `The folder with ${this.scope} migrations, ${shown(this.path)}, cannot be read: ${messageOf(cause)}`,
+        cause,
+      );
     });
     const files = await Promise.all(
       names
@@ -75,17 +85,21 @@ export class MigrationFolder {
   }
 
   async #readFile(name: string): Promise<MigrationFile> {
+    const file = path.join(this.path, name);
     if (!fileName.test(name)) {
       throw new MigrationFileError(
-        `${name} in ${this.path} is no name of a migration; it should be like 20260131120000_add_notes.ts`,
+        `${shown(file)} is no name of a migration; it should be like 20260131120000_add_notes.ts`,
       );
     }
-    const file = path.join(this.path, name);
     const hash = hashOf(await readFile(file, 'utf8'));
     const migration = name.replace(/\.[a-z]+$/, '');
-    return (
-      this.#known.get(`${migration}:${hash}`) ?? describe(await importClass(file, hash), migration, this.scope, hash)
-    );
+    const known = this.#known.get(`${migration}:${hash}`);
+    if (known) return known;
+    try {
+      return await describe(await importClass(file, hash), migration, this.scope, hash);
+    } catch (error) {
+      throw new MigrationFileError(`The migration ${shown(file)} ${messageOf(error)}`, error);
+    }
   }
 }
 
@@ -98,15 +112,20 @@ function hashOf(text: string): string {
   return createHash('sha256').update(text.replaceAll('\r\n', '\n')).digest('hex');
 }
 
+/** A path as people who see only the project know it. */
+function shown(file: string): string {
+  return path.relative(process.cwd(), file) || '.';
+}
+
 async function importClass(file: string, hash: string): Promise<MigrationClass> {
   // The hash in the address makes Node load a file anew that has changed while the process runs.
   const module: Record<string, unknown> = await import(`${pathToFileURL(file).href}?${hash}`).catch(
     (cause: unknown) => {
-      throw new MigrationFileError(`The migration ${file} cannot be loaded: ${messageOf(cause)}`, { cause });
+      throw new Error(`cannot be loaded: ${messageOf(cause)}`, { cause });
     },
   );
-  const found = Object.values(module).find(isMigrationClass);
-  if (!found) throw new MigrationFileError(`The migration ${file} must export a class that extends Migration`);
+  const found = [module.default, ...Object.values(module)].find(isMigrationClass);
+  if (!found) throw new Error('must export a class that extends Migration');
   return found;
 }
 
@@ -121,37 +140,77 @@ async function describe(
   hash: string,
 ): Promise<MigrationFile> {
   const reversible = Class.prototype.down !== Migration.prototype.down;
+  const transactional = construct(Class, new DescribingDriver().driver).isTransactional();
+  const statements = await statementsOf(Class, 'up');
+  const downStatements = reversible ? await statementsOf(Class, 'down') : undefined;
   return {
     name,
     scope,
     hash,
     Class,
-    transactional: new Class(describingDriver(), describingConfig).isTransactional(),
+    transactional,
     reversible,
-    statements: await statementsOf(Class, 'up'),
-    downStatements: reversible ? await statementsOf(Class, 'down') : undefined,
+    statements,
+    downStatements,
+    obstacle: obstacleOf(transactional, [...(statements ?? []), ...(downStatements ?? [])]),
   };
 }
 
-/** A driver that has no database: what a migration asks of it fails, which tells that it cannot be described. */
-function describingDriver(): PostgreSqlDriver {
-  return new Proxy(new PostgreSqlDriver(describingConfig), {
-    get(driver, key, receiver) {
-      if (key === 'execute' || key === 'createEntityManager' || key === 'getConnection') {
-        throw new Error('This migration asks the database');
-      }
-      return Reflect.get(driver, key, receiver);
-    },
-  });
+function construct(Class: MigrationClass, driver: PostgreSqlDriver): Migration {
+  try {
+    return new Class(driver, describingConfig);
+  } catch (cause) {
+    throw new Error(`cannot be constructed: ${messageOf(cause)}`, { cause });
+  }
 }
 
+/** A driver that has no database: what a migration asks of it fails, which tells that it cannot be described. */
+class DescribingDriver {
+  readonly driver: PostgreSqlDriver;
+  /** Whether it was asked, even if the migration went on as if nothing had happened. */
+  asked = false;
+
+  constructor() {
+    this.driver = new Proxy(new PostgreSqlDriver(describingConfig), {
+      get: (driver, key, receiver) => {
+        if (!databaseKeys.has(key)) return Reflect.get(driver, key, receiver);
+        this.asked = true;
+        throw new Error('This migration asks the database');
+      },
+    });
+  }
+}
+
+/** The ways that a driver has to its database. */
+const databaseKeys: ReadonlySet<string | symbol> = new Set([
+  'execute',
+  'createEntityManager',
+  'getConnection',
+  'connection',
+  'replicas',
+]);
+
 async function statementsOf(Class: MigrationClass, direction: Direction): Promise<readonly string[] | undefined> {
-  const instance = new Class(describingDriver(), describingConfig);
+  const describing = new DescribingDriver();
+  const instance = construct(Class, describing.driver);
   try {
     await instance[direction]();
   } catch {
     return undefined;
   }
   const queries = instance.getQueries();
-  return queries.every((query) => typeof query === 'string') ? queries : undefined;
+  return !describing.asked && queries.every((query) => typeof query === 'string') ? queries : undefined;
+}
+
+function obstacleOf(transactional: boolean, statements: readonly string[]): string | undefined {
+  if (!transactional) {
+    return 'says that it is not transactional, and such migrations cannot be run yet. Write it so that it can run in a transaction.';
+  }
+  const command = statements.map(findTransactionCommand).find((found) => found !== undefined);
+  return command && transactionObstacle(command);
+}
+
+/** Why a migration that has this command cannot be applied. */
+export function transactionObstacle(command: string): string {
+  return `begins or ends a transaction (${command}), but its whole batch is one transaction, so that all of it can be rolled back. Leave the command out.`;
 }

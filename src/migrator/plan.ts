@@ -13,10 +13,13 @@ export type Plan =
     }
   | Refusal;
 
-/** Why a database may not be migrated: what it has does not fit what the code has. */
+/** Why a database may not be migrated: what it has does not fit what the code has, or a step cannot be applied at all. */
 export interface Refusal {
   readonly kind: 'refusal';
-  readonly code: Extract<ErrorCode, 'MIGRATION_CHANGED' | 'MIGRATION_UNKNOWN' | 'IRREVERSIBLE' | 'CONFLICT'>;
+  readonly code: Extract<
+    ErrorCode,
+    'MIGRATION_CHANGED' | 'MIGRATION_UNKNOWN' | 'IRREVERSIBLE' | 'CONFLICT' | 'BAD_USER_INPUT'
+  >;
   readonly migration: string;
   readonly message: string;
 }
@@ -37,6 +40,11 @@ export function planUp(files: readonly MigrationFile[], applied: readonly Applie
     .sort(compareNames)
     .at(-1);
   const steps = files.filter((file) => !has.has(file.name) && (to === undefined || compareNames(file.name, to) <= 0));
+  const impossible = steps.find(({ obstacle }) => obstacle !== undefined);
+  if (impossible) {
+    const { name, obstacle } = impossible;
+    return { kind: 'refusal', code: 'BAD_USER_INPUT', migration: name, message: `${name} ${obstacle}` };
+  }
   const late = steps.filter((step) => newest !== undefined && compareNames(step.name, newest) < 0);
   return {
     kind: 'steps',
