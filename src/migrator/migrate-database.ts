@@ -67,7 +67,7 @@ const OTHER_MIGRATION_MS = 60_000;
 /**
  * Brings one database forward, in one transaction with its history rows: whatever happens, it is afterwards either at the
  * old version or at the new one, data included. An advisory lock of that transaction keeps two processes apart.
- * @param client the owner's connection, outside a transaction
+ * @param client the owner's connection, outside a transaction; nothing of its session is kept
  * @throws {AppError} MIGRATION_CHANGED or MIGRATION_UNKNOWN if the history does not fit the files, BAD_USER_INPUT if a step
  *   can be applied to no database, CONFLICT if it is no such database
  * @throws {MigrationFailedError} if a migration failed
@@ -101,19 +101,38 @@ export async function recordFailure(
   return record;
 }
 
+/**
+ * What an earlier migration may have left in the session, which the connection brings to the next database or schema: all
+ * that DISCARD ALL undoes, which cannot be sent together with other statements.
+ * @see https://www.postgresql.org/docs/current/sql-discard.html
+ */
+const freshSessionSql = `
+  CLOSE ALL; RESET SESSION AUTHORIZATION; RESET ALL; DEALLOCATE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all();
+  DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES;`;
+
+/** What each step starts with, whatever the one before it has set. */
+function stepSettingsSql({ schema, lockTimeoutMs }: MigrateOptions): string {
+  return `SET LOCAL lock_timeout = ${lockTimeoutMs}; SET LOCAL search_path = ${quoteIdentifier(schema)};`;
+}
+
+/**
+ * Makes what is deferred fail now, where it can be told which step it was, and where a dry run meets it too. It is deferred
+ * again afterwards, as each constraint has it.
+ */
+const checkDeferredSql = `
+  SAVEPOINT deferred; SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK TO SAVEPOINT deferred; RELEASE SAVEPOINT deferred;`;
+
 /** Starts the transaction, takes the lock and reads the history: one round trip. */
-async function begin(
-  client: pg.Client,
-  { schema, scope, lockTimeoutMs, prelude }: MigrateOptions,
-): Promise<AppliedByRun[]> {
+async function begin(client: pg.Client, options: MigrateOptions): Promise<AppliedByRun[]> {
+  const { schema, scope, prelude } = options;
   try {
     const results: unknown = await client.query(`
-      BEGIN;
+      BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+      ${freshSessionSql}
       SET LOCAL lock_timeout = ${OTHER_MIGRATION_MS};
       ${transactionLockSql(lockKind.migrate, schema)}
       ${prelude ?? ''}
-      SET LOCAL lock_timeout = ${lockTimeoutMs};
-      SET LOCAL search_path = ${quoteIdentifier(schema)};
+      ${stepSettingsSql(options)}
       ${readKindSql(schema)};
       ${readAppliedSql(schema)}`);
     const kind = readKind(rowsOf<KindRow>(results, -2)[0]);
@@ -138,7 +157,9 @@ async function applyStep(client: pg.Client, step: MigrationFile, options: Migrat
     await runStep(client, step, down ? 'down' : 'up');
     const record = recordOf(step, down ? 'REVERTED' : 'APPLIED', performance.now() - start, options);
     const revert = down ? `${revertHistorySql(schema, step.name)};` : '';
-    await client.query(`${revert} ${insertHistorySql(schema, scope, [record])}`);
+    await client.query(
+      `${checkDeferredSql} ${stepSettingsSql(options)} ${revert} ${insertHistorySql(schema, scope, [record])}`,
+    );
     return record;
   } catch (error) {
     throw new MigrationFailedError(step, performance.now() - start, error);

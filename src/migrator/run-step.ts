@@ -2,10 +2,11 @@ import type { SqlEntityManager } from '@mikro-orm/sql';
 import pg from 'pg';
 import type { LentClient } from '../postgres/connection-budget.ts';
 import { createEntityDatabases } from '../postgres/entity-databases.ts';
-import type { Direction, MigrationFile } from './migration-files.ts';
+import { findTransactionCommand, splitStatements } from '../postgres/statements.ts';
+import { type Direction, type MigrationFile, transactionObstacle } from './migration-files.ts';
 
 /**
- * Runs what a migration does, inside the transaction that is open on the connection.
+ * Runs what a migration does, inside the transaction that is open on the connection, which it leaves open.
  * @throws {Error} naming the statement that failed, where that can be told
  */
 export async function runStep(client: pg.Client, step: MigrationFile, direction: Direction): Promise<void> {
@@ -15,17 +16,18 @@ export async function runStep(client: pg.Client, step: MigrationFile, direction:
 }
 
 /** Sends all statements in one round trip. */
-async function sendTogether(client: pg.Client, statements: readonly string[]): Promise<void> {
+async function sendTogether(client: pg.Client, texts: readonly string[]): Promise<void> {
   let finished = 0;
   const count = () => {
     finished += 1;
   };
   client.connection.on('commandComplete', count);
   try {
-    // A line of its own for the semicolon, since a statement may end with a comment.
-    if (statements.length > 0) await client.query(statements.join('\n;\n'));
+    // A line of its own for the semicolon, since a text may end with a comment.
+    if (texts.length > 0) await client.query(texts.join('\n;\n'));
   } catch (error) {
-    throw withStatement(error, statements[finished]);
+    // One text may hold several statements.
+    throw withStatement(error, texts.flatMap(splitStatements)[finished]);
   } finally {
     client.connection.off('commandComplete', count);
   }
@@ -43,7 +45,8 @@ function withStatement(error: unknown, statement: string | undefined): unknown {
 
 /** For a migration that asks the database while it runs: it gets MikroORM's driver on this connection. */
 async function runWithEntityManager(client: pg.Client, step: MigrationFile, direction: Direction): Promise<void> {
-  const em = entityManagerOn(client);
+  const nested = new NestedTransactions(client);
+  const em = entityManagerOn(nested.client);
   await em.begin();
   const driver = em.getDriver();
   const migration = new step.Class(driver, em.config);
@@ -51,28 +54,47 @@ async function runWithEntityManager(client: pg.Client, step: MigrationFile, dire
   migration.setTransactionContext(transaction);
   await migration[direction]();
   for (const query of migration.getQueries()) await driver.execute(query, undefined, 'all', transaction);
+  if (nested.depth !== 1) throw new Error('it ended the transaction that it was given, or left one of its own open');
   await em.commit();
 }
 
-function entityManagerOn(client: pg.Client): SqlEntityManager {
-  const inside = insideTransaction(client);
+function entityManagerOn(client: LentClient): SqlEntityManager {
   return createEntityDatabases([])
-    .open({ connect: async () => inside, end: async () => undefined })
+    .open({ connect: async () => client, end: async () => undefined })
     .fork();
 }
 
-/** MikroORM begins and ends a transaction of its own; inside the batch's it must be a savepoint. */
-function insideTransaction(client: pg.Client): LentClient {
-  const savepoints: Readonly<Record<string, string>> = {
-    begin: 'SAVEPOINT step',
-    commit: 'RELEASE SAVEPOINT step',
-    rollback: 'ROLLBACK TO SAVEPOINT step',
-  };
-  return new Proxy(Object.assign(Object.create(client), { release: () => undefined }), {
-    get(target, key) {
-      if (key !== 'query') return Reflect.get(target, key);
-      return (text: unknown, ...rest: unknown[]) =>
-        Reflect.apply(client.query, client, [typeof text === 'string' ? (savepoints[text] ?? text) : text, ...rest]);
-    },
-  });
+/**
+ * The connection as a migration may use it. MikroORM begins and ends transactions, which inside the batch's must be
+ * savepoints; whatever else would begin or end one is refused.
+ */
+class NestedTransactions {
+  readonly client: LentClient;
+  /** How many are open inside the batch's. */
+  depth = 0;
+
+  constructor(client: pg.Client) {
+    this.client = new Proxy(Object.assign(Object.create(client), { release: () => undefined }), {
+      get: (target, key) => {
+        if (key !== 'query') return Reflect.get(target, key);
+        return (text: unknown, ...rest: unknown[]) =>
+          Reflect.apply(client.query, client, [typeof text === 'string' ? this.#nest(text) : text, ...rest]);
+      },
+    });
+  }
+
+  #nest(text: string): string {
+    if (text === 'begin') {
+      this.depth += 1;
+      return `SAVEPOINT nested_${this.depth}`;
+    }
+    if (this.depth > 0 && (text === 'commit' || text === 'rollback')) {
+      const savepoint = `nested_${this.depth}`;
+      this.depth -= 1;
+      return `${text === 'commit' ? '' : `ROLLBACK TO SAVEPOINT ${savepoint};`} RELEASE SAVEPOINT ${savepoint}`;
+    }
+    const command = findTransactionCommand(text);
+    if (command) throw new Error(transactionObstacle(command));
+    return text;
+  }
 }

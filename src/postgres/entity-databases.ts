@@ -40,6 +40,8 @@ export function createEntityDatabases(entities: readonly EntitySchema[]): Entity
     // It would look for the template's own database, at the default address.
     ensureDatabase: false,
     resultCache: { adapter: NullCacheAdapter },
+    // A migration's entity manager has none.
+    discovery: { warnWhenNoEntities: false },
   });
   return {
     open(lane) {
