@@ -30,7 +30,7 @@ export interface SystemDatabasesOptions {
   readonly log: Logger;
 }
 
-/** A database that has the name of one of ours but is somebody else's. */
+/** A database that has the name of one of ours but is somebody else's, perhaps another installation's. */
 export class ForeignDatabaseError extends Error {
   override readonly name = 'ForeignDatabaseError';
 }
@@ -38,7 +38,7 @@ export class ForeignDatabaseError extends Error {
 /**
  * Creates `auth`, `constants` and the shared database with their roles, unless they are there, and brings their tables
  * forward. A lock lets any number of servers do this at once.
- * @throws {ForeignDatabaseError} if a database of that name has tables but is not ours
+ * @throws {ForeignDatabaseError} if a database of that name has tables but is not ours; it is not touched then
  */
 export async function setUpSystemDatabases(options: SystemDatabasesOptions): Promise<void> {
   const { server, databases, roles, passwordOf } = options;
@@ -47,6 +47,9 @@ export async function setUpSystemDatabases(options: SystemDatabasesOptions): Pro
       await admin.query(createLoginRoleSql(roles.app, passwordOf(roles.app)));
       await admin.query(createGroupRoleSql(roles.databaseTenants));
       await admin.query(createGroupRoleSql(roles.schemaTenants));
+      await assertOurs(server, admin, 'AUTH_DATABASE', databases.auth, roles.app);
+      await assertOurs(server, admin, 'CONSTANTS_DATABASE', databases.constants, roles.app);
+      await assertOurs(server, admin, 'SHARED_DATABASE', databases.shared, roles.schemaTenants);
       await createClosed(admin, databases.auth, roles.app);
       await createClosed(admin, databases.constants, roles.app);
       await createClosed(admin, databases.shared, roles.schemaTenants);
@@ -74,7 +77,7 @@ async function bringForward(
 ): Promise<void> {
   const files = await folder.read();
   const outcome = await server.owner(database, async (client): Promise<MigrateOutcome> => {
-    const isNew = await isEmptyOrOurs(client, database, folder);
+    const isNew = (await kindOf(client, 'public')) === undefined;
     const prelude = `${grantRowsSql('public', roles.app, rights)} ${createHistorySql('public', folder.scope)}
       REVOKE INSERT, UPDATE, DELETE ON public.migration_history FROM ${quoteIdentifier(roles.app)};`;
     return migrateDatabase(client, {
@@ -90,18 +93,34 @@ async function bringForward(
   }
 }
 
-/** True if the database is empty, and false if it is ours. */
-async function isEmptyOrOurs(client: pg.Client, database: string, { scope }: MigrationFolder): Promise<boolean> {
-  const kind = await kindOf(client, 'public');
-  if (kind === scope) return false;
-  const { rows } = await client.query<{ count: number }>(
-    `SELECT count(*)::int AS count FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm')`,
+/** A database is ours if our role was once let in, as it is when we make it. One that nobody has put a table in may become ours. */
+async function assertOurs(
+  server: PostgresServer,
+  admin: pg.Client,
+  setting: string,
+  database: string,
+  role: string,
+): Promise<void> {
+  const { rows } = await admin.query<{ ours: boolean }>(
+    `SELECT EXISTS (SELECT FROM aclexplode(datacl) JOIN pg_roles r ON r.oid = grantee WHERE rolname = $2) AS ours
+     FROM pg_database WHERE datname = $1`,
+    [database, role],
   );
-  if (kind === undefined && rows[0]?.count === 0) return true;
-  const what = kind ? `is the ${kind} database of another installation` : 'has tables that are not Tenantry’s';
+  if (!rows[0] || rows[0].ours || (await server.owner(database, hasNoTables))) return;
   throw new ForeignDatabaseError(
-    `The database ${database} ${what}, so it is left alone. Choose another name with ${scope}_DATABASE.`,
+    `The database ${database} has tables and is not this installation's, so it is left alone. Choose another name with ${setting}. If it is a backup of this installation's that was restored, first GRANT CONNECT ON DATABASE ${quoteIdentifier(database)} TO ${quoteIdentifier(role)}.`,
   );
+}
+
+/** What extensions have made does not count. */
+async function hasNoTables(client: pg.Client): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+     WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND nspname !~ '^pg_' AND nspname <> 'information_schema'
+       AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')
+     LIMIT 1`,
+  );
+  return rowCount === 0;
 }
 
 async function createClosed(admin: pg.Client, database: string, allowed: string): Promise<void> {

@@ -39,7 +39,11 @@ export interface TestAppOptions {
 export async function startTestApp(env: Record<string, string> = {}, options: TestAppOptions = {}): Promise<TestApp> {
   const dataDir = await mkdtemp(path.join(tmpdir(), 'tenantry-test-'));
   const config = loadConfig({ NODE_ENV: 'test', DATA_DIR: dataDir, ...env });
-  const app = await createApp(config, options.log ?? pino({ level: process.env.TEST_LOG ?? 'silent' }));
+  const log = options.log ?? pino({ level: process.env.TEST_LOG ?? 'silent' });
+  const app = await createApp(config, log).catch(async (error: unknown) => {
+    await rm(dataDir, { recursive: true, force: true });
+    throw error;
+  });
   const yoga = createGraphqlServer(app.services, options.schema ?? buildSchema());
   const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
   return {
