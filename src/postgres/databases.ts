@@ -23,9 +23,19 @@ export async function cloneDatabase(admin: pg.Client, name: string, template: st
   );
 }
 
-/** Drops a database and everyone's connections to it; nothing happens if there is none. */
+/**
+ * Drops a database and everyone's connections to it; nothing happens if there is none.
+ * @throws {pg.DatabaseError} 55006 if someone is connected whom the admin's role may not send away, see {@link joinRoleSql}
+ */
 export async function dropDatabase(admin: pg.Client, name: string): Promise<void> {
-  await admin.query(`DROP DATABASE IF EXISTS ${quoteIdentifier(name)} WITH (FORCE)`);
+  const drop = `DROP DATABASE IF EXISTS ${quoteIdentifier(name)}`;
+  try {
+    await admin.query(`${drop} WITH (FORCE)`);
+  } catch (error) {
+    if (sqlStateOf(error) !== sqlState.insufficientPrivilege) throw error;
+    // Only a superuser may end autovacuum; without force, PostgreSQL itself sends it away.
+    await admin.query(drop);
+  }
 }
 
 /** Whether a database of this name exists. */
@@ -34,10 +44,10 @@ export async function databaseExists(admin: pg.Client, name: string): Promise<bo
   return rowCount === 1;
 }
 
-/** Whether anyone is connected to a database. Autovacuum, which PostgreSQL sends away when it is in the way, does not count. */
+/** Whether a role is connected to a database. Autovacuum, which is none, does not count: PostgreSQL sends it away when it is in the way. */
 export async function isInUse(admin: pg.Client, name: string): Promise<boolean> {
   const { rowCount } = await admin.query(
-    `SELECT FROM pg_stat_activity WHERE datname = $1 AND backend_type IS DISTINCT FROM 'autovacuum worker' LIMIT 1`,
+    `SELECT FROM pg_stat_activity WHERE datname = $1 AND usesysid IS NOT NULL LIMIT 1`,
     [name],
   );
   return rowCount === 1;

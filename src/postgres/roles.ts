@@ -41,6 +41,19 @@ export function createGroupRoleSql(role: string): string {
 }
 
 /**
+ * SQL that gives the current role the rights of another one, if there is such a role. An admin that is no superuser needs
+ * them to end that role's connections.
+ * @see https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-ADMIN-SIGNAL
+ */
+export function joinRoleSql(role: string): string {
+  return `
+    DO $role$ BEGIN
+      GRANT ${quoteIdentifier(role)} TO CURRENT_USER;
+    EXCEPTION WHEN undefined_object THEN NULL;
+    END $role$;`;
+}
+
+/**
  * SQL that lets only the given roles connect to a database. By default everyone may, and may make temporary tables.
  * @see https://www.postgresql.org/docs/current/ddl-priv.html
  */

@@ -9,7 +9,7 @@ import type { Lane } from '../postgres/connection-budget.ts';
 import { cloneDatabase, createDatabase, dropDatabase, isInUse } from '../postgres/databases.ts';
 import { sqlState, sqlStateOf } from '../postgres/error-codes.ts';
 import { quoteIdentifier } from '../postgres/identifiers.ts';
-import { closeDatabaseSql, createLoginRoleSql, type PasswordOf } from '../postgres/roles.ts';
+import { closeDatabaseSql, createLoginRoleSql, joinRoleSql, type PasswordOf } from '../postgres/roles.ts';
 import type { PostgresServer } from '../postgres/server.ts';
 import { type InstallationRoles, type Placement, tenantRole } from '../tenancy/placement.ts';
 import type { TemplateDatabase } from './template.ts';
@@ -79,8 +79,12 @@ export class Provisioner {
       );
     }
     await this.#alone(place, async (admin) => {
-      if (place.isolation === 'DATABASE') await dropDatabase(admin, place.database);
-      await admin.query(`DROP ROLE IF EXISTS ${quoteIdentifier(tenantRole(place.key))}`);
+      const role = tenantRole(place.key);
+      if (place.isolation === 'DATABASE') {
+        await admin.query(joinRoleSql(role));
+        await dropDatabase(admin, place.database);
+      }
+      await admin.query(`DROP ROLE IF EXISTS ${quoteIdentifier(role)}`);
     });
   }
 
