@@ -1,21 +1,34 @@
-import { createServer, type RequestListener } from 'node:http';
+import { createServer, request as httpRequest, type IncomingHttpHeaders, type RequestListener } from 'node:http';
+import { text } from 'node:stream/consumers';
 import type { Answer } from './start-app.ts';
 
 /** A real HTTP server on a free port of 127.0.0.1. */
 export interface Listening extends AsyncDisposable {
-  /** Without a slash at the end. */
-  readonly origin: string;
   readonly port: number;
   /** Sends a body as JSON to `/graphql`. */
   post(body: unknown, headers?: Record<string, string>): Promise<HttpAnswer>;
   /** Asks for a path, such as `/health/live`. */
-  get(path: string, headers?: Record<string, string>): Promise<Response>;
+  get(path: string, headers?: Record<string, string>): Promise<HttpAnswer>;
+  send(request: HttpRequest): Promise<HttpAnswer>;
 }
 
-/** A response to a GraphQL request. */
+/** A request; unlike with `fetch`, any header can be set, and the way in which the body is sent. */
+export interface HttpRequest {
+  readonly method: string;
+  /** By default `/graphql`. */
+  readonly path?: string;
+  readonly headers?: Record<string, string>;
+  readonly body?: string;
+  /** Sends the body in pieces, without telling its length first. */
+  readonly chunked?: boolean;
+}
+
+/** A response, read to its end. */
 export interface HttpAnswer {
   readonly status: number;
-  readonly headers: Headers;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+  /** What JSON holds, as the server answers GraphQL requests; empty for other responses. */
   readonly body: Answer;
   /** The code of its first error. */
   readonly code: string | undefined;
@@ -27,19 +40,8 @@ export async function listen(listener: RequestListener): Promise<Listening> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
   const port = typeof address === 'object' && address ? address.port : 0;
-  const origin = `http://127.0.0.1:${port}`;
   return {
-    origin,
-    port,
-    get: (path, headers = {}) => fetch(`${origin}${path}`, { headers }),
-    async post(body, headers = {}) {
-      const response = await fetch(`${origin}/graphql`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', ...headers },
-        body: JSON.stringify(body),
-      });
-      return readAnswer(response);
-    },
+    ...clientOf(port),
     async [Symbol.asyncDispose]() {
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();
@@ -48,10 +50,33 @@ export async function listen(listener: RequestListener): Promise<Listening> {
   };
 }
 
-/** Reads a response that holds a GraphQL answer, or no body at all. */
-export async function readAnswer(response: Response): Promise<HttpAnswer> {
-  const text = await response.text();
+/** Talks to the server at a port of 127.0.0.1, each time on a connection of its own. */
+export function clientOf(port: number): Omit<Listening, keyof AsyncDisposable> {
+  const send = (request: HttpRequest) => sendTo(port, request);
+  return {
+    port,
+    send,
+    get: (path, headers = {}) => send({ method: 'GET', path, headers }),
+    post: (body, headers = {}) =>
+      send({ method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(body) }),
+  };
+}
+
+function sendTo(port: number, { method, path = '/graphql', headers = {}, body, chunked }: HttpRequest) {
+  return new Promise<HttpAnswer>((resolve, reject) => {
+    const length = body === undefined || chunked ? {} : { 'content-length': Buffer.byteLength(body) };
+    const options = { host: '127.0.0.1', port, path, method, agent: false, headers: { ...length, ...headers } };
+    const sent = httpRequest(options, (response) => {
+      text(response).then((all) => resolve(answerOf(response.statusCode ?? 0, response.headers, all)), reject);
+    });
+    sent.on('error', reject);
+    for (let start = 0; body && start < body.length; start += 1000) sent.write(body.slice(start, start + 1000));
+    sent.end();
+  });
+}
+
+function answerOf(status: number, headers: IncomingHttpHeaders, all: string): HttpAnswer {
   // The server answers GraphQL requests in this shape.
-  const body = (text ? JSON.parse(text) : {}) as Answer;
-  return { status: response.status, headers: response.headers, body, code: body.errors?.[0]?.extensions.code };
+  const body = (headers['content-type']?.includes('json') ? JSON.parse(all) : {}) as Answer;
+  return { status, headers, text: all, body, code: body.errors?.[0]?.extensions?.code };
 }
