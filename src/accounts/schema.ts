@@ -45,8 +45,11 @@ const ViewerRef = builder.objectRef<Identity>('Viewer').implement({
     tenant: t.field({
       type: TenantRef,
       nullable: true,
+      description: "The request's tenant, if you are a member of it.",
       resolve: (_viewer, _args, { tenant, services }) =>
-        tenant.isNamed ? services.catalog.fork().findOne(Tenant, { id: tenant.row.id }) : null,
+        tenant.isNamed && tenant.role !== undefined
+          ? services.catalog.fork().findOne(Tenant, { id: tenant.row.id })
+          : null,
     }),
     role: t.string({
       nullable: true,

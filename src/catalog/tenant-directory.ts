@@ -1,3 +1,4 @@
+import type { FilterQuery } from '@mikro-orm/core';
 import { LRUCache } from 'lru-cache';
 import { isUuid } from '../is-uuid.ts';
 import type { Listener } from '../postgres/listener.ts';
@@ -12,25 +13,21 @@ const TTL_MS = 5_000;
 /** What is kept belongs to no entity manager, which it would keep in memory. */
 const detached = { disableIdentityMap: true } as const;
 
-/** An answer that is kept, with the tenant that it is about; null: there is none. */
+/** An answer that is kept, or one that is still waited for. */
 interface Entry {
-  readonly tenant: Tenant | null;
+  readonly answer: Promise<Tenant | null>;
+  /** Null: there is none; undefined: the answer has not come. */
+  tenant: Tenant | null | undefined;
 }
 
 /** Finds tenants for requests, from memory if it can: the catalog's notifications tell what has changed. */
 export class TenantDirectory {
-  readonly #cache: LRUCache<string, Entry>;
+  readonly #catalog: Catalog;
+  readonly #cache = new LRUCache<string, Entry>({ max: CACHED, ttl: TTL_MS });
   readonly #members: LRUCache<string, { readonly role: MemberRole | null }>;
 
   constructor(catalog: Catalog, listener: Listener) {
-    this.#cache = new LRUCache({
-      max: CACHED,
-      ttl: TTL_MS,
-      fetchMethod: async (key) => {
-        const where = key.startsWith('host:') ? { host: key.slice(5) } : refWhere(key.slice(4));
-        return { tenant: await catalog.fork().findOne(Tenant, where, detached) };
-      },
-    });
+    this.#catalog = catalog;
     this.#members = new LRUCache({
       max: CACHED,
       ttl: TTL_MS,
@@ -46,13 +43,13 @@ export class TenantDirectory {
   /** The tenant with this id or slug. */
   async byReference(reference: string): Promise<Tenant | undefined> {
     if (!/^[a-z0-9-]{3,63}$/i.test(reference)) return undefined;
-    return (await this.#cache.fetch(`ref:${reference}`))?.tenant ?? undefined;
+    return this.#find(`ref:${reference}`, isUuid(reference) ? { id: reference } : { slug: reference });
   }
 
   /** The tenant with this host name, which is given without port. */
   async byHost(host: string): Promise<Tenant | undefined> {
     if (!/^[a-z0-9.-]{1,253}$/.test(host)) return undefined;
-    return (await this.#cache.fetch(`host:${host}`))?.tenant ?? undefined;
+    return this.#find(`host:${host}`, { host });
   }
 
   /** What a user is in a tenant; undefined if no member. */
@@ -61,14 +58,25 @@ export class TenantDirectory {
     return (await this.#members.fetch(`${user} ${tenant.id}`))?.role ?? undefined;
   }
 
+  async #find(key: string, where: FilterQuery<Tenant>): Promise<Tenant | undefined> {
+    const known = this.#cache.get(key);
+    if (known) return (await known.answer) ?? undefined;
+    const entry: Entry = { answer: this.#catalog.fork().findOne(Tenant, where, detached), tenant: undefined };
+    this.#cache.set(key, entry);
+    try {
+      entry.tenant = await entry.answer;
+      return entry.tenant ?? undefined;
+    } catch (error) {
+      if (this.#cache.peek(key) === entry) this.#cache.delete(key);
+      throw error;
+    }
+  }
+
+  /** An answer that is on its way may be older than the change: who waits for it gets it, but it is not kept. */
   #forget(id: string | undefined): void {
     if (id === undefined) this.#cache.clear();
     for (const [key, { tenant }] of this.#cache.entries()) {
       if (!tenant || tenant.id === id) this.#cache.delete(key);
     }
   }
-}
-
-function refWhere(reference: string): { id: string } | { slug: string } {
-  return isUuid(reference) ? { id: reference } : { slug: reference };
 }

@@ -34,7 +34,7 @@ export async function resolveTenant(
     const tenant = servable(await directory.byReference(identity.tenant), identity.tenant);
     return { tenant, role: identity.role ?? (identity.isPlatformAdmin ? 'ADMIN' : 'MEMBER') };
   }
-  const atHost = hints.host && (await directory.byHost(withoutPort(hints.host)));
+  const atHost = hints.host && (await directory.byHost(hostName(hints.host)));
   if (atHost) return { tenant: servable(atHost, atHost.slug), role: await roleAt(directory, identity, atHost) };
   if (header === undefined) return undefined;
   if (!identity?.isPlatformAdmin) {
@@ -69,6 +69,7 @@ function servable(tenant: Tenant | undefined, reference: string): Tenant {
   }
 }
 
-function withoutPort(host: string): string {
-  return host.toLowerCase().replace(/:\d+$/, '');
+/** The name alone: without port, and without the dot that may end a full one. */
+function hostName(host: string): string {
+  return host.toLowerCase().replace(/\.?(:\d+)?$/, '');
 }
