@@ -99,6 +99,21 @@ function signalServer(cluster: string, signal: NodeJS.Signals): number {
   return pid;
 }
 
+/** Kills the server, and resolves when it is dead, which on a busy machine is later than the signal. */
+async function killServer(cluster: string): Promise<void> {
+  const pid = signalServer(cluster, 'SIGKILL');
+  await expect.poll(() => isAlive(pid), { timeout: 20_000 }).toBe(false);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    // A zombie, which has died and waits to be noticed, has state Z.
+    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
 async function query(server: Pick<EmbeddedPostgres, 'port' | 'user' | 'password'>, sql: string): Promise<unknown[]> {
   const { port, user, password } = server;
   const client = new pg.Client({ host: '127.0.0.1', port, user, password, database: 'postgres' });
@@ -170,7 +185,7 @@ describe('an embedded server', () => {
   it('starts again after kill -9 of the server, and of both', async () => {
     const { child, server } = await startChild();
     await query(server, keep);
-    signalServer(join(dataDir, 'postgres'), 'SIGKILL');
+    await killServer(join(dataDir, 'postgres'));
     // The starter still lives, and so the next one must look for the server rather than trust embedded.json.
     const second = await start();
     expect(second.owned).toBe(true);
@@ -180,7 +195,7 @@ describe('an embedded server', () => {
     await second.stop();
 
     const third = await startChild();
-    signalServer(join(dataDir, 'postgres'), 'SIGKILL');
+    await killServer(join(dataDir, 'postgres'));
     await end(third.child, 'SIGKILL');
     expect(await query(await start(), answer)).toEqual([42]);
   });
