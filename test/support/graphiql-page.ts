@@ -62,7 +62,11 @@ async function openPage(browser: Browser, url: string): Promise<GraphiqlPage> {
   page.on('pageerror', (error) => problems.push(error.message));
   await page.goto(url);
   const lines = (editor: keyof typeof editors) => page.locator(`${editors[editor]} .view-lines`);
-  await lines('document').waitFor();
+  await lines('document')
+    .waitFor()
+    .catch((cause: unknown) => {
+      throw new Error(`GraphiQL did not appear: ${[...problems, ...outside].join('; ')}`, { cause });
+    });
 
   const open = (tool: string) => page.getByRole('button', { name: tool, exact: true }).click();
   return {
