@@ -6,7 +6,7 @@ import type { TenantDirectory } from './catalog/tenant-directory.ts';
 import type { Config } from './config.ts';
 import type { MigrationFolder } from './migrator/migration-files.ts';
 import type { RunsOptions } from './migrator/start-run.ts';
-import type { Lane } from './postgres/connection-budget.ts';
+import type { Lane } from './postgres/lane.ts';
 import type { Listener } from './postgres/listener.ts';
 import type { PostgresServer } from './postgres/server.ts';
 import type { ProvisioningOptions } from './provisioning/create-tenant.ts';

@@ -1,7 +1,7 @@
 import type { EntityManager, EntitySchema } from '@mikro-orm/postgresql';
 import type pg from 'pg';
-import type { Lane } from '../postgres/connection-budget.ts';
 import { createEntityDatabases } from '../postgres/entity-databases.ts';
+import type { Lane } from '../postgres/lane.ts';
 import { DatabaseServerSchema } from './database-server.entity.ts';
 import { MembershipSchema } from './membership.entity.ts';
 import { MigrationRecordSchema } from './migration-record.entity.ts';

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { Isolation } from '../catalog/tenant.entity.ts';
 import { AppError } from '../errors.ts';
-import type { Lane } from '../postgres/connection-budget.ts';
+import type { Lane } from '../postgres/lane.ts';
 import type { PostgresServer } from '../postgres/server.ts';
 import type { Placement } from '../tenancy/placement.ts';
 

@@ -1,7 +1,7 @@
 import type { SqlEntityManager } from '@mikro-orm/sql';
 import pg from 'pg';
-import type { LentClient } from '../postgres/connection-budget.ts';
 import { createEntityDatabases } from '../postgres/entity-databases.ts';
+import type { LentClient } from '../postgres/lane.ts';
 import { findTransactionCommand, splitStatements } from '../postgres/statements.ts';
 import { type Direction, type MigrationFile, transactionObstacle } from './migration-files.ts';
 

@@ -1,5 +1,9 @@
-import pg from 'pg';
 import { AppError } from '../errors.ts';
+import { IdleConnections } from './idle-connections.ts';
+import { type Lane, type LaneOptions, type LentClient, type Priority, useLent } from './lane.ts';
+import { Places } from './places.ts';
+import { ServerConnection } from './server-connection.ts';
+import { type Waiter, WaitingLine } from './waiting-line.ts';
 
 /** The limits of one process on one PostgreSQL server. */
 export interface BudgetOptions {
@@ -17,23 +21,6 @@ export interface BudgetOptions {
   readonly attempt?: <T>(connect: () => Promise<T>) => Promise<T>;
 }
 
-/** Connections that are alike: one database, one role, one set of session settings. */
-export interface LaneOptions {
-  /** A function where it may change. */
-  readonly connection: pg.ClientConfig | (() => pg.ClientConfig);
-  /** Connections of this lane open at once. */
-  readonly max: number;
-  readonly priority: 'system' | 'tenant';
-  /** False for work that comes once: its connection is closed when it is given back. */
-  readonly keepIdle?: boolean;
-}
-
-/** A connection lent to a caller, who must give it back. */
-export interface LentClient extends pg.Client {
-  /** Gives the connection back; with `true`, or when it is in a transaction, it is closed instead. */
-  release(destroy?: boolean): void;
-}
-
 /** What a budget holds at this moment. */
 export interface BudgetStats {
   readonly open: number;
@@ -41,41 +28,22 @@ export interface BudgetStats {
   readonly waiting: number;
 }
 
-/** Connections to one database as one role, out of a server's budget. */
-export interface Lane {
-  /**
-   * Lends a connection. Whoever holds a connection of a `system` lane must not wait for another one.
-   * @throws {AppError} SERVER_BUSY when none came free in time
-   */
-  connect(): Promise<LentClient>;
-  /** Lends a connection for the duration of `use`. It is closed, not kept, when `use` fails. */
-  use<T>(use: (client: pg.Client) => Promise<T>): Promise<T>;
-  /** Closes this lane's idle connections, and those in use when they come back. */
-  end(): Promise<void>;
-}
-
 interface LaneState {
   readonly options: LaneOptions;
-  /** Most recently used last. */
-  readonly idle: Connection[];
+  /** Connections that are open, being opened or being closed. */
   open: number;
   ended: boolean;
 }
 
 interface Connection {
+  readonly session: ServerConnection;
   readonly client: LentClient;
   readonly lane: LaneState;
   readonly openedAt: number;
   /** See {@link ConnectionBudget.renew}. */
   readonly generation: number;
-  idleSince: number;
-  broken: boolean;
-}
-
-interface Waiter {
-  readonly lane: LaneState;
-  readonly since: number;
-  readonly grant: (connection: Promise<Connection>) => void;
+  /** Whether a caller has it. */
+  lent: boolean;
 }
 
 /** A waiter that is older than this goes before one that could use the connection as it is. */
@@ -84,46 +52,54 @@ const FAIRNESS_MS = 100;
 /**
  * All connections that this process holds on one PostgreSQL server. There are never more than `max`: when they are spent,
  * the one that has been idle longest, whichever lane's, is closed to make room, and when none is idle the caller waits.
+ *
+ * Whoever wants a connection stands in one line. Whatever changes what can be had (a connection comes back, a place comes
+ * free) goes through the line once, the longest waiting first.
  */
 export class ConnectionBudget {
-  #options: BudgetOptions;
-  /** Idle connections of all lanes, the one idle longest first. */
-  readonly #idle = new Set<Connection>();
-  readonly #all = new Set<Connection>();
-  readonly #closing = new Set<Promise<void>>();
-  #waiters: Waiter[] = [];
-  #open = 0;
-  #openForTenants = 0;
+  readonly #options: BudgetOptions;
+  readonly #places: Places;
+  readonly #waiting: WaitingLine<LaneState, Connection>;
+  /** Open connections, idle or in use. */
+  readonly #connections = new Set<Connection>();
+  readonly #idle = new IdleConnections<LaneState, Connection>();
+  readonly #opening = new Map<Promise<unknown>, LaneState>();
+  readonly #closing = new Map<Promise<unknown>, LaneState>();
   #generation = 0;
   #closed = false;
   readonly #sweeper: NodeJS.Timeout;
 
   constructor(options: BudgetOptions) {
+    const { max, reserved, waitMs, idleMs } = options;
     this.#options = options;
-    this.#sweeper = setInterval(() => this.#closeExpired(), Math.min(options.idleMs, 5_000)).unref();
+    this.#places = new Places(max, reserved);
+    this.#waiting = new WaitingLine(waitMs, () => busy(`No database connection came free within ${waitMs} ms`));
+    this.#sweeper = setInterval(
+      () => {
+        for (const connection of this.#idle.expired(idleMs)) this.#close(connection);
+      },
+      Math.min(idleMs, 5_000),
+    ).unref();
   }
 
   /** The limit. */
   get max(): number {
-    return this.#options.max;
+    return this.#places.max;
   }
 
   /** Counts for health checks and tests. */
   get stats(): BudgetStats {
-    return { open: this.#open, idle: this.#idle.size, waiting: this.#waiters.length };
+    return { open: this.#places.taken, idle: this.#idle.size, waiting: this.#waiting.size };
   }
 
   /** Makes a lane, which costs no connection until it is used. */
   lane(options: LaneOptions): Lane {
-    const state: LaneState = { options, idle: [], open: 0, ended: false };
-    const connect = async () => (await this.#acquire(state)).client;
+    const lane: LaneState = { options, open: 0, ended: false };
+    const connect = async () => (await this.#acquire(lane)).client;
     return {
       connect,
-      use: (use) => useConnection(connect, use),
-      end: async () => {
-        state.ended = true;
-        await Promise.all(state.idle.map((connection) => this.#close(connection)));
-      },
+      use: (work) => useLent(connect, work),
+      end: () => this.#endLane(lane),
     };
   }
 
@@ -132,233 +108,187 @@ export class ConnectionBudget {
    * when they come back.
    */
   renew(max: number): void {
-    this.#options = { ...this.#options, max };
+    this.#places.max = max;
     this.#generation += 1;
-    for (const connection of this.#idle) void this.#close(connection);
-    this.#serveWaiters();
+    for (const connection of [...this.#idle]) this.#close(connection);
+    this.#serve();
   }
 
-  /** Closes every connection, those in use too; callers that wait get an error. */
+  /** Closes every connection, those in use too, and cancels what they do; callers that wait get an error. */
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#sweeper);
-    for (const waiter of this.#waiters.splice(0)) waiter.grant(Promise.reject(busy('The server is shutting down')));
-    for (const connection of this.#all) void this.#close(connection);
-    await Promise.all(this.#closing);
+    for (const waiter of this.#waiting) waiter.refuse(busy('The server is shutting down'));
+    for (const connection of this.#connections) this.#close(connection);
+    await this.#settled(() => true);
+  }
+
+  async #endLane(lane: LaneState): Promise<void> {
+    lane.ended = true;
+    for (const waiter of this.#waiting) if (waiter.wish === lane) waiter.refuse(closed());
+    for (const connection of this.#idle.of(lane)) this.#close(connection);
+    await this.#settled((owner) => owner === lane);
+  }
+
+  /** Waits for what is being opened, which is closed when its lane has ended meanwhile, and for what is being closed. */
+  async #settled(concerns: (lane: LaneState) => boolean): Promise<void> {
+    const underWay = [...this.#opening, ...this.#closing].filter(([, lane]) => concerns(lane));
+    await Promise.allSettled(underWay.map(([work]) => work));
   }
 
   async #acquire(lane: LaneState): Promise<Connection> {
-    if (this.#closed || lane.ended) throw busy('The connection to the database has been closed');
-    for (let idle = lane.idle.at(-1); idle; idle = lane.idle.at(-1)) {
-      if (this.#isFresh(idle)) return this.#take(idle);
-      await this.#close(idle);
+    if (this.#closed || lane.ended) throw closed();
+    const idle = this.#takeIdle(lane);
+    if (idle) return idle;
+    const granted = this.#waiting.join(lane);
+    this.#serve();
+    return granted;
+  }
+
+  /** Gives what is free to those who wait, and closes idle connections of other lanes for those who need their place. */
+  #serve(): void {
+    const promised = { system: 0, tenant: 0 };
+    for (const waiter of this.#waiting) {
+      const lane = waiter.wish;
+      const { max, priority } = lane.options;
+      const idle = this.#takeIdle(lane);
+      if (idle) waiter.grant(() => idle);
+      else if (lane.open >= max) continue;
+      else if (this.#places.hasRoomFor(priority)) waiter.grant(() => this.#open(lane));
+      else {
+        // A connection that is being closed already will give this waiter its place, if nobody before it takes that.
+        if (promised.system + promised.tenant >= this.#closing.size) this.#evictFor(priority, promised.tenant);
+        promised[priority] += 1;
+      }
     }
-    if (this.#mayOpen(lane)) return this.#openFor(lane);
-    return this.#wait(lane);
   }
 
-  /** Whether a connection can be opened for the lane, now or after an idle one is closed. */
-  #mayOpen(lane: LaneState): boolean {
-    if (lane.open >= lane.options.max) return false;
-    return this.#hasRoom(lane) || this.#idleToEvict(lane) !== undefined;
-  }
-
-  #hasRoom(lane: LaneState): boolean {
-    if (this.#open >= this.#options.max) return false;
-    return lane.options.priority === 'system' || this.#openForTenants < this.#options.max - this.#options.reserved;
-  }
-
-  #idleToEvict(lane: LaneState): Connection | undefined {
-    const tenantsAreFull =
-      lane.options.priority === 'tenant' && this.#openForTenants >= this.#options.max - this.#options.reserved;
-    for (const connection of this.#idle) {
-      if (!tenantsAreFull || connection.lane.options.priority === 'tenant') return connection;
+  #takeIdle(lane: LaneState): Connection | undefined {
+    for (const idle of this.#idle.of(lane).toReversed()) {
+      if (this.#isFresh(idle)) {
+        this.#idle.remove(idle);
+        return lend(idle);
+      }
+      this.#close(idle);
     }
     return undefined;
   }
 
-  /** Takes the place first, then opens, so that callers that come meanwhile count it. */
-  async #openFor(lane: LaneState): Promise<Connection> {
-    const evicted = this.#hasRoom(lane) ? undefined : this.#idleToEvict(lane);
+  /** Closes the connection that has been idle longest, of those whose place may be taken. */
+  #evictFor(priority: Priority, promisedToTenants: number): void {
+    const onlyTenants = this.#places.isBeyondShare(priority, promisedToTenants);
+    for (const connection of this.#idle) {
+      if (onlyTenants && connection.lane.options.priority !== 'tenant') continue;
+      this.#close(connection);
+      return;
+    }
+  }
+
+  /** Takes the place at once, so that callers that come meanwhile count it, and then opens. */
+  #open(lane: LaneState): Promise<Connection> {
     lane.open += 1;
-    if (!evicted) this.#occupy(lane);
-    try {
-      if (evicted) {
-        // The evicted connection's place becomes this one's only when PostgreSQL has let go of it.
-        await this.#close(evicted, lane);
-      }
-      return await this.#openConnection(lane);
-    } catch (error) {
-      lane.open -= 1;
+    this.#places.take(lane.options.priority);
+    const opening = this.#connect(lane).catch((error: unknown) => {
       this.#vacate(lane);
       throw error;
-    }
+    });
+    this.#opening.set(opening, lane);
+    const done = () => this.#opening.delete(opening);
+    opening.then(done, done);
+    return opening;
   }
 
-  async #openConnection(lane: LaneState): Promise<Connection> {
+  async #connect(lane: LaneState): Promise<Connection> {
+    // Kysely never gives a connection back that breaks inside a transaction: its place is free without that.
     const { connection: config } = lane.options;
-    const generation = this.#generation;
-    const client = new pg.Client(typeof config === 'function' ? config() : config);
+    const session = new ServerConnection(typeof config === 'function' ? config() : config, () =>
+      this.#close(connection),
+    );
+    const release = (destroy = false) => this.#giveBack(connection, destroy);
     const connection: Connection = {
-      client: Object.assign(client, {
-        release: (destroy = false) => this.#giveBack(connection, destroy),
-      }),
+      session,
+      client: Object.assign(session.client, { release }),
       lane,
       openedAt: Date.now(),
-      generation,
-      idleSince: 0,
-      broken: false,
+      generation: this.#generation,
+      lent: true,
     };
-    // A connection that PostgreSQL ends emits an error, which would end the process if nobody listened.
-    const onBroken = () => {
-      connection.broken = true;
-      if (this.#idle.has(connection)) void this.#close(connection);
-    };
-    client.on('error', onBroken);
-    client.on('end', onBroken);
-    try {
-      const connect = () => client.connect();
-      await (this.#options.attempt?.(connect) ?? connect());
-    } catch (error) {
-      await endQuietly(client);
-      throw error;
+    const open = () => session.open();
+    await (this.#options.attempt?.(open) ?? open());
+    if (this.#closed || lane.ended) {
+      await session.end();
+      throw closed();
     }
-    this.#all.add(connection);
-    if (this.#closed) {
-      await this.#close(connection, lane);
-      throw busy('The connection to the database has been closed');
-    }
-    return connection;
-  }
-
-  #take(connection: Connection): Connection {
-    this.#idle.delete(connection);
-    connection.lane.idle.splice(connection.lane.idle.indexOf(connection), 1);
+    this.#connections.add(connection);
     return connection;
   }
 
   #giveBack(connection: Connection, destroy: boolean): void {
-    if (!this.#all.has(connection) || this.#idle.has(connection)) return;
-    const { lane, client } = connection;
-    const reusable =
-      !destroy &&
-      !connection.broken &&
-      !lane.ended &&
-      client.getTransactionStatus() === 'I' &&
-      this.#isFresh(connection);
-    const waiter = reusable ? this.#nextWaiter(lane) : undefined;
-    if (waiter && waiter.lane === lane) {
-      this.#grant(waiter, Promise.resolve(connection));
-    } else if (reusable && lane.options.keepIdle !== false && !this.#closed) {
-      connection.idleSince = Date.now();
-      lane.idle.push(connection);
-      this.#idle.add(connection);
-      this.#serveWaiters();
-    } else {
-      void this.#close(connection);
+    if (!connection.lent) return;
+    connection.lent = false;
+    if (destroy) this.#close(connection);
+    else if (connection.session.isQuiet) this.#keep(connection);
+    else void connection.session.settle().then(() => this.#keep(connection));
+  }
+
+  /** Keeps a connection for the next caller, or closes it if it cannot be used again. */
+  #keep(connection: Connection): void {
+    const { lane, session } = connection;
+    if (!this.#connections.has(connection)) return;
+    if (lane.ended || lane.options.keepIdle === false || !session.isReusable || !this.#isFresh(connection)) {
+      this.#close(connection);
+      return;
     }
-  }
-
-  /** The waiter whose turn it is when a connection of `lane` comes free. */
-  #nextWaiter(lane: LaneState): Waiter | undefined {
-    const oldest = this.#waiters.find((waiter) => waiter.lane === lane || waiter.lane.open < waiter.lane.options.max);
-    if (!oldest || oldest.lane === lane || Date.now() - oldest.since > FAIRNESS_MS) return oldest;
-    return this.#waiters.find((waiter) => waiter.lane === lane) ?? oldest;
-  }
-
-  #serveWaiters(): void {
-    for (const waiter of [...this.#waiters]) {
-      const idle = waiter.lane.idle.at(-1);
-      if (idle) this.#grant(waiter, Promise.resolve(this.#take(idle)));
-      else if (this.#mayOpen(waiter.lane)) this.#grant(waiter, this.#openFor(waiter.lane));
+    const next = this.#nextFor(lane);
+    if (next) {
+      next.grant(() => lend(connection));
+      return;
     }
+    this.#idle.add(connection);
+    this.#serve();
   }
 
-  #grant(waiter: Waiter, connection: Promise<Connection>): void {
-    this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
-    waiter.grant(connection);
+  /** The waiter of this lane who may go first, since nobody who would need another connection has waited long. */
+  #nextFor(lane: LaneState): Waiter<LaneState, Connection> | undefined {
+    const patience = Date.now() - FAIRNESS_MS;
+    for (const waiter of this.#waiting) {
+      if (waiter.wish === lane) return waiter;
+      if (waiter.since < patience && waiter.wish.open < waiter.wish.options.max) return undefined;
+    }
+    return undefined;
   }
 
-  #wait(lane: LaneState): Promise<Connection> {
-    return new Promise((resolve, reject) => {
-      const waiter: Waiter = {
-        lane,
-        since: Date.now(),
-        grant: (connection) => {
-          clearTimeout(timer);
-          resolve(connection);
-        },
-      };
-      const timer = setTimeout(() => {
-        this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
-        reject(busy(`No database connection came free within ${this.#options.waitMs} ms`));
-      }, this.#options.waitMs);
-      this.#waiters.push(waiter);
+  #isFresh({ session, openedAt, generation }: Connection): boolean {
+    const isCurrent = !session.isBroken && generation === this.#generation;
+    return isCurrent && Date.now() - openedAt < this.#options.recycleMs;
+  }
+
+  /** Closes a connection, whatever it does; its place is free when that is done. */
+  #close(connection: Connection): void {
+    if (!this.#connections.delete(connection)) return;
+    this.#idle.remove(connection);
+    const { session, lane } = connection;
+    const closing = session.end().then(() => {
+      this.#closing.delete(closing);
+      this.#vacate(lane);
     });
-  }
-
-  #isFresh(connection: Connection): boolean {
-    const isCurrent = !connection.broken && connection.generation === this.#generation;
-    return isCurrent && Date.now() - connection.openedAt < this.#options.recycleMs;
-  }
-
-  /** Closes a connection; its place goes to `heir`, or is free. */
-  #close(connection: Connection, heir?: LaneState): Promise<void> {
-    if (!this.#all.delete(connection)) return Promise.resolve();
-    if (this.#idle.has(connection)) this.#take(connection);
-    const closing = (async () => {
-      await endQuietly(connection.client);
-      connection.lane.open -= 1;
-      if (heir) this.#occupy(heir);
-      this.#vacate(connection.lane);
-    })();
-    this.#closing.add(closing);
-    return closing.finally(() => this.#closing.delete(closing));
-  }
-
-  #occupy(lane: LaneState): void {
-    this.#open += 1;
-    if (lane.options.priority === 'tenant') this.#openForTenants += 1;
+    this.#closing.set(closing, lane);
   }
 
   #vacate(lane: LaneState): void {
-    this.#open -= 1;
-    if (lane.options.priority === 'tenant') this.#openForTenants -= 1;
-    this.#serveWaiters();
-  }
-
-  #closeExpired(): void {
-    const deadline = Date.now() - this.#options.idleMs;
-    for (const connection of this.#idle) {
-      if (connection.idleSince > deadline) break;
-      void this.#close(connection);
-    }
+    lane.open -= 1;
+    this.#places.free(lane.options.priority);
+    this.#serve();
   }
 }
 
-/** Lends a connection for the duration of `use`. It is closed, not kept, when `use` fails. */
-export async function useConnection<T>(
-  connect: () => Promise<LentClient>,
-  use: (client: pg.Client) => Promise<T>,
-): Promise<T> {
-  const client = await connect();
-  let failed = true;
-  try {
-    const result = await use(client);
-    failed = false;
-    return result;
-  } finally {
-    client.release(failed);
-  }
+function lend(connection: Connection): Connection {
+  connection.lent = true;
+  return connection;
 }
 
-/** Resolves when the server has closed its side, and the connection is gone from `pg_stat_activity`. */
-async function endQuietly(client: pg.Client): Promise<void> {
-  try {
-    await client.end();
-  } catch {
-    // It was broken already; nothing is left to close.
-  }
+function closed(): AppError {
+  return busy('The connection to the database has been closed');
 }
 
 function busy(message: string): AppError {

@@ -11,7 +11,7 @@ import { PostgresDialect } from 'kysely';
 import pg from 'pg';
 import Cursor from 'pg-cursor';
 import array from 'postgres-array';
-import type { Lane } from './connection-budget.ts';
+import type { Lane } from './lane.ts';
 
 /** A database seen through entities; it holds no connection of its own. */
 export interface EntityDatabase {

@@ -1,8 +1,8 @@
 import { randomInt } from 'node:crypto';
 import type { Logger } from 'pino';
 import { lockKind } from './advisory-lock.ts';
-import type { Lane, LentClient } from './connection-budget.ts';
 import { quoteIdentifier } from './identifiers.ts';
+import type { Lane, LentClient } from './lane.ts';
 
 /** Called with the payload of a notification, or with undefined after a gap in which some may have been missed. */
 export type NotificationHandler = (payload: string | undefined) => void;

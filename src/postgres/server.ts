@@ -3,7 +3,8 @@ import type { Logger } from 'pino';
 import type { ServerAddress } from '../config.ts';
 import { AppError } from '../errors.ts';
 import { CircuitBreaker } from './circuit-breaker.ts';
-import { type BudgetOptions, type BudgetStats, ConnectionBudget, type Lane } from './connection-budget.ts';
+import { type BudgetOptions, type BudgetStats, ConnectionBudget } from './connection-budget.ts';
+import type { Lane, Priority } from './lane.ts';
 
 /** What makes the connections of a lane alike. */
 export interface LaneRequest {
@@ -12,7 +13,7 @@ export interface LaneRequest {
   /** The role to connect as; without it the owner, who may do everything. */
   readonly role?: { readonly name: string; readonly password: string };
   readonly max: number;
-  readonly priority: 'system' | 'tenant';
+  readonly priority: Priority;
   /** See {@link LaneOptions.keepIdle}. */
   readonly keepIdle?: boolean;
   /** Settings of each session, such as `search_path`; they are sent with the connection and cost no round trip. */

@@ -2,7 +2,6 @@ import type { EntityManager, EntitySchema } from '@mikro-orm/postgresql';
 import { LRUCache } from 'lru-cache';
 import type { Tenant } from '../catalog/tenant.entity.ts';
 import { AppError } from '../errors.ts';
-import { type Lane, type LentClient, useConnection } from '../postgres/connection-budget.ts';
 import {
   createEntityDatabases,
   type EntityDatabase,
@@ -11,6 +10,7 @@ import {
 } from '../postgres/entity-databases.ts';
 import { sqlState, sqlStateOf } from '../postgres/error-codes.ts';
 import { quoteIdentifier } from '../postgres/identifiers.ts';
+import { type Lane, type LentClient, useLent } from '../postgres/lane.ts';
 import type { PasswordOf } from '../postgres/roles.ts';
 import type { PostgresServer } from '../postgres/server.ts';
 import { tenantRole } from './placement.ts';
@@ -110,7 +110,7 @@ export class TenantConnections {
       },
     });
     const connect = () => lane.connect().catch((error: unknown) => this.#renewAndConnect(tenant, lane, error));
-    return { connect, use: (use) => useConnection(connect, use), end: () => lane.end() };
+    return { connect, use: (use) => useLent(connect, use), end: () => lane.end() };
   }
 
   /** After a change of the secret, or of the server, the role has another password than the derived one. */

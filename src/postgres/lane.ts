@@ -1,0 +1,56 @@
+import type pg from 'pg';
+
+/** Who may use the places that a budget reserves: `system` lanes may, `tenant` lanes may not. */
+export type Priority = 'system' | 'tenant';
+
+/** Connections that are alike: one database, one role, one set of session settings. */
+export interface LaneOptions {
+  /** A function where it may change. */
+  readonly connection: pg.ClientConfig | (() => pg.ClientConfig);
+  /** Connections of this lane open at once. */
+  readonly max: number;
+  readonly priority: Priority;
+  /** False for work that comes once: its connection is closed when it is given back. */
+  readonly keepIdle?: boolean;
+}
+
+/** A connection lent to a caller, who must give it back. */
+export interface LentClient extends pg.Client {
+  /**
+   * Gives the connection back; with `true`, or when it is in a transaction, it is closed instead. One that is lost need not
+   * be given back: its place is free when PostgreSQL has ended it.
+   */
+  release(destroy?: boolean): void;
+}
+
+/** Connections to one database as one role, out of a server's budget. */
+export interface Lane {
+  /**
+   * Lends a connection. Whoever holds a connection of a `system` lane must not wait for another one.
+   * @throws {AppError} SERVER_BUSY when none came free in time
+   */
+  connect(): Promise<LentClient>;
+  /** Lends a connection for the duration of `work`. It is closed, not kept, when `work` fails. */
+  use<T>(work: (client: pg.Client) => Promise<T>): Promise<T>;
+  /**
+   * Closes this lane's connections: those in use when they come back, all others at once. Callers that wait get SERVER_BUSY.
+   * Resolves when those are gone that are not in use.
+   */
+  end(): Promise<void>;
+}
+
+/** See {@link Lane.use}. */
+export async function useLent<T>(
+  connect: () => Promise<LentClient>,
+  work: (client: pg.Client) => Promise<T>,
+): Promise<T> {
+  const client = await connect();
+  let failed = true;
+  try {
+    const result = await work(client);
+    failed = false;
+    return result;
+  } finally {
+    client.release(failed);
+  }
+}

@@ -1,0 +1,109 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import pg from 'pg';
+import { expect, vi } from 'vitest';
+import type { ServerAddress } from '../../src/config.ts';
+import { startEmbeddedPostgres } from '../../src/postgres/embedded.ts';
+
+/** A PostgreSQL of one test file, with a connection of the superuser that counts for nothing. */
+export interface TestPostgres extends AsyncDisposable {
+  readonly address: ServerAddress;
+  /** How tests connect as the superuser. */
+  readonly connection: pg.ClientConfig;
+  /** Sends one statement as the superuser; gives the rows. */
+  query<Row extends pg.QueryResultRow>(sql: string, values?: unknown[]): Promise<Row[]>;
+  /** Which backends clients have at this moment, this file's own ones left out. */
+  backends(): Promise<number[]>;
+  /** Waits until these backends, and no others, are there. */
+  expectBackends(pids: readonly number[]): Promise<void>;
+}
+
+export async function startTestPostgres(): Promise<TestPostgres> {
+  const dataDir = await mkdtemp(path.join(tmpdir(), 'tenantry-test-'));
+  const { host, port, user, password, stop } = await startEmbeddedPostgres({ dataDir });
+  const address = { host, port, user, password, maintenanceDatabase: 'postgres', ssl: false };
+  const connection = { host, port, user, password, database: 'postgres' };
+  const admin = await connectTestClient(connection);
+  const query = async <Row extends pg.QueryResultRow>(sql: string, values: unknown[] = []) =>
+    (await admin.query<Row>(sql, values)).rows;
+  const backends = async () => {
+    const rows = await query<{ pid: number }>(`SELECT pid FROM pg_stat_activity WHERE ${isCounted}`);
+    return rows.map(({ pid }) => pid);
+  };
+  return {
+    address,
+    connection,
+    query,
+    backends,
+    expectBackends: (pids) =>
+      vi.waitFor(async () => expect((await backends()).toSorted()).toEqual(pids.toSorted()), settling),
+    async [Symbol.asyncDispose]() {
+      await admin.end();
+      await stop();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Connects a plain client whose backend is not counted. */
+export async function connectTestClient(connection: pg.ClientConfig): Promise<pg.Client> {
+  const client = new pg.Client({ ...connection, application_name: testName });
+  await client.connect();
+  return client;
+}
+
+const testName = 'tenantry test';
+
+/** All that clients have, also while they log in and have no name yet. */
+const isCounted = `backend_type = 'client backend' AND application_name IS DISTINCT FROM '${testName}'`;
+
+/** How long to wait for what PostgreSQL does in a moment, on a busy machine. */
+export const settling = { timeout: 20_000, interval: 5 };
+
+/** Counts backends all the while, a thousand times a second, inside the server so that no other work delays it. */
+export class BackendWatch implements AsyncDisposable {
+  readonly #client: pg.Client;
+  readonly #watching: Promise<void>;
+  #stopped = false;
+  #peak = 0;
+
+  private constructor(client: pg.Client) {
+    this.#client = client;
+    this.#watching = this.#watch();
+  }
+
+  static async start(connection: pg.ClientConfig): Promise<BackendWatch> {
+    const client = await connectTestClient(connection);
+    await client.query(`
+      CREATE FUNCTION pg_temp.peak() RETURNS int LANGUAGE plpgsql AS $$
+      DECLARE highest int := 0;
+      BEGIN
+        FOR i IN 1..50 LOOP
+          PERFORM pg_stat_clear_snapshot();
+          highest := greatest(highest, (SELECT count(*) FROM pg_stat_activity WHERE ${isCounted}));
+          PERFORM pg_sleep(0.001);
+        END LOOP;
+        RETURN highest;
+      END $$`);
+    return new BackendWatch(client);
+  }
+
+  /** Stops counting; gives the most backends that were there at once. */
+  async peak(): Promise<number> {
+    this.#stopped = true;
+    await this.#watching;
+    return this.#peak;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.peak().finally(() => this.#client.end());
+  }
+
+  async #watch(): Promise<void> {
+    while (!this.#stopped) {
+      const { rows } = await this.#client.query<{ peak: number }>('SELECT pg_temp.peak() AS peak');
+      this.#peak = Math.max(this.#peak, rows[0]?.peak ?? 0);
+    }
+  }
+}
