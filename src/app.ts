@@ -163,7 +163,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
     provisioning,
     migrations,
     runs: { catalog, queue },
-    tokens: createTokens(await loadTokenKeys(config.tokens.keys, config.dataDir), config.tokens),
+    tokens: createTokens(await loadTokenKeys(config.tokens.keys, config.dataDir, log), config.tokens),
   };
   const built = stack.move();
   return {

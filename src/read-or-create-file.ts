@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
@@ -9,7 +10,7 @@ export async function readOrCreateFile(file: string, create: () => string): Prom
   const existing = await readFile(file, 'utf8').catch(() => undefined);
   if (existing !== undefined) return existing;
   await mkdir(path.dirname(file), { recursive: true });
-  const draft = `${file}.${process.pid}.${Date.now()}`;
+  const draft = `${file}.${randomUUID()}`;
   await writeFile(draft, create(), { mode: 0o600, flag: 'wx' });
   try {
     // A link appears with all its text or not at all, and fails if somebody was faster.

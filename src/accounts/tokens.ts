@@ -13,7 +13,7 @@ export interface Identity {
   readonly isPlatformAdmin: boolean;
 }
 
-/** What tokens must say. */
+/** What tokens must say. One without an expiry is good for ever; one with an expiry, until then. */
 export interface TokenRules {
   readonly issuer: string | undefined;
   readonly audience: string | undefined;
@@ -130,12 +130,6 @@ function unauthenticated(error: unknown): AppError {
   if (error instanceof errors.JWTClaimValidationFailed) {
     return new AppError('UNAUTHENTICATED', `The token's claim ${error.claim} is not as it should be`, { cause: error });
   }
-  if (error instanceof errors.JOSEError && error.code !== 'ERR_JWKS_TIMEOUT') {
-    return new AppError('UNAUTHENTICATED', 'The token cannot be verified', { cause: error });
-  }
-  return new AppError(
-    'UNAUTHENTICATED',
-    'The token cannot be verified at present, for its issuer’s keys cannot be fetched',
-    { cause: error },
-  );
+  if (error instanceof AppError) return error;
+  return new AppError('UNAUTHENTICATED', 'The token cannot be verified', { cause: error });
 }

@@ -12,6 +12,9 @@ interface TokenOptions {
   readonly expires: string;
 }
 
+/** What a command says is its result; it writes no log. */
+const silent = pino({ level: 'silent' });
+
 const examples = `
 Examples:
   tenantry token --admin
@@ -39,7 +42,7 @@ export function addTokenCommand(program: Command, { env, stdout }: Terminal): vo
 async function makeToken(config: Config, { admin, tenant, user, role, expires }: TokenOptions): Promise<string> {
   const { loadTokenKeys } = await import('../accounts/token-keys.ts');
   const { createTokens } = await import('../accounts/tokens.ts');
-  const tokens = createTokens(await loadTokenKeys(config.tokens.keys, config.dataDir), config.tokens);
+  const tokens = createTokens(await loadTokenKeys(config.tokens.keys, config.dataDir, silent), config.tokens);
   return tokens.issue({
     platformAdmin: admin === true,
     tenant,
@@ -53,7 +56,7 @@ async function userId(config: Config, email: string): Promise<string> {
   const { createApp } = await import('../app.ts');
   const { User } = await import('../catalog/user.entity.ts');
   const settings: Config = { ...config, migrations: { ...config.migrations, worker: 'off' } };
-  await using app = await createApp(settings, pino({ level: 'silent' }));
+  await using app = await createApp(settings, silent);
   const user = await app.services.catalog.fork().findOne(User, { email: { $ilike: email.replace(/[\\%_]/g, '\\$&') } });
   if (!user) throw new AppError('NOT_FOUND', `There is no user with the address ${email}`);
   return user.id;
