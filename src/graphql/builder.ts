@@ -30,6 +30,8 @@ export const builder = new SchemaBuilder<{
     nodesQueryOptions: false,
   },
   scopeAuth: {
+    // By default only what is sent is checked, and anybody could subscribe.
+    authorizeOnSubscribe: true,
     authScopes: (context) => ({
       anyone: true,
       tenantMember: () => isTenantMember(context),
