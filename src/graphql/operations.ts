@@ -1,6 +1,7 @@
 import type { ExecutionArgs } from 'graphql';
 import { getOperationAST } from 'graphql';
 import { isAsyncIterable, type Plugin } from 'graphql-yoga';
+import { toClientError } from './errors.ts';
 import type { RequestContext } from './request-context.ts';
 
 /** Ends the leases of an operation when it is over, and writes one line of log about it. */
@@ -27,6 +28,10 @@ export function endOperations(): Plugin<RequestContext> {
         onSubscribeResult() {
           void context.release();
           context.log.info({ operation: nameOf(args) }, 'subscription');
+        },
+        // Events are asked for when the request's asynchronous context, which knows its id, is gone.
+        onSubscribeError({ error, setError }) {
+          setError(toClientError(error, context.requestId, context.services.log));
         },
       };
     },

@@ -1,0 +1,90 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/postgres/embedded.ts';
+import { type Listening, listen } from '../support/listen.ts';
+import { startTestApp, type TestApp } from '../support/start-app.ts';
+
+describe('a server whose PostgreSQL goes away', () => {
+  let dataDir: string;
+  let postgres: EmbeddedPostgres;
+  let app: TestApp;
+  let server: Listening;
+  let member: Record<string, string>;
+  beforeAll(async () => {
+    dataDir = await mkdtemp(path.join(tmpdir(), 'tenantry-down-'));
+    postgres = await startEmbeddedPostgres({ dataDir });
+    const { user, password, host, port } = postgres;
+    app = await startTestApp({ DATABASE_URL: `postgres://${user}:${password}@${host}:${port}/postgres` });
+    server = await listen(app.yoga);
+    member = await app.tokenFor('acme');
+    await app.ask(
+      'mutation { createTenant(input: { slug: "acme", name: "Acme", isolation: SCHEMA }) { id } }',
+      app.admin,
+    );
+  });
+  afterAll(async () => {
+    await server[Symbol.asyncDispose]();
+    await app[Symbol.asyncDispose]();
+    await postgres.stop();
+    await rm(dataDir, { recursive: true });
+  });
+
+  it('is ready while it is there', async () => {
+    expect(await server.get('/health/ready')).toMatchObject({ status: 200, body: { status: 'OK' } });
+    expect((await server.get('/health/live')).status).toBe(200);
+    expect((await server.post({ query: '{ products { totalCount } }' }, member)).body.data).toEqual({
+      products: { totalCount: 0 },
+    });
+  });
+
+  it('lives on, tells that it is not ready, and asks clients to try again', async () => {
+    await postgres.stop();
+    expect((await server.get('/health/live')).status).toBe(200);
+    expect(await server.get('/health/ready')).toMatchObject({ status: 503, body: { status: 'DOWN' } });
+    const asked: [string, Record<string, string>][] = [
+      ['{ products { totalCount } }', member],
+      ['mutation { createProduct(input: { sku: "a", name: "a", price: "1.00", currency: "EUR" }) { id } }', member],
+      ['{ tenants { totalCount } }', app.admin],
+      ['{ products { totalCount } }', { ...app.admin, 'x-tenant': 'unknown' }],
+      ['{ currencies { code } }', {}],
+      ['{ timestamp }', {}],
+    ];
+    for (const [query, headers] of asked) {
+      const { body, text } = await server.post({ query }, headers);
+      expect(
+        body.errors?.map(({ extensions }) => extensions),
+        query,
+      ).toEqual([expect.objectContaining({ code: 'SERVER_BUSY', retryAfterMs: 1000 })]);
+      expect(text).not.toContain(String(postgres.port));
+      expect(text).not.toContain(postgres.password);
+    }
+  });
+
+  it('still answers what needs no database, and tells what is down without telling where it is', async () => {
+    const { body, text } = await server.post({
+      query: '{ server { name } health { status databases { name ok error } } viewer { role } }',
+    });
+    expect(body.data).toMatchObject({ server: { name: 'Tenantry' }, health: { status: 'DOWN' }, viewer: null });
+    expect(text).toContain('"error":"it cannot be reached"');
+    expect(text).not.toMatch(new RegExp(`127\\.0\\.0\\.1|${postgres.port}|ECONN`));
+  });
+
+  it('goes on by itself when it is back', async () => {
+    const before = postgres.port;
+    postgres = await startEmbeddedPostgres({ dataDir });
+    expect(postgres.port).toBe(before);
+    await vi.waitFor(async () => expect((await server.get('/health/ready')).status).toBe(200), { timeout: 10_000 });
+    expect((await server.post({ query: '{ products { totalCount } }' }, member)).body.data).toEqual({
+      products: { totalCount: 0 },
+    });
+  });
+
+  it('is not ready any more when it is stopping, though it lives', async () => {
+    app.beginStop();
+    expect(await server.get('/health/ready')).toMatchObject({ status: 503, body: { status: 'DOWN' } });
+    expect((await server.get('/health/live')).status).toBe(200);
+    expect((await server.post({ query: '{ server { name } }' })).status).toBe(200);
+  });
+});
