@@ -85,12 +85,16 @@ export async function* followRun(
   }
 }
 
+type EventRow = Omit<RunEvent, 'at'> & { readonly atMs: number; readonly ended: boolean };
+
 /** One statement, so that `ended` cannot be newer than the events: an ended run has no events beyond the page. */
 async function readPage(catalog: Catalog, run: string, after: number): Promise<Page> {
   const { rows } = await catalog.use((client) =>
-    client.query<Omit<RunEvent, 'at'> & { at: string; ended: boolean }>(
-      `SELECT r.ended_at IS NOT NULL AS ended, e.seq, e.at, e.kind, e.tenant_id AS "tenantId", e.migration, e.message,
-         e.done, e.total, e.rate, (e.total - e.done) / e.rate AS "remainingSeconds"
+    // The catalog's connections leave it to MikroORM to read dates, hence the number.
+    client.query<EventRow>(
+      `SELECT r.ended_at IS NOT NULL AS ended, e.seq, (extract(epoch FROM e.at) * 1000)::float8 AS "atMs", e.kind,
+         e.tenant_id AS "tenantId", e.migration, e.message, e.done, e.total, e.rate,
+         (e.total - e.done) / e.rate AS "remainingSeconds"
        FROM migration_runs r LEFT JOIN LATERAL (
          SELECT *, CASE WHEN at > r.started_at AND done > r.skipped_at_start
            THEN (done - r.skipped_at_start) / extract(epoch FROM at - r.started_at)::float8 END AS rate
@@ -101,10 +105,10 @@ async function readPage(catalog: Catalog, run: string, after: number): Promise<P
   );
   const first = rows[0];
   if (!first) throw new AppError('NOT_FOUND', `There is no migration run ${run}`);
-  return {
-    ended: first.ended,
-    events: first.seq === null ? [] : rows.map(({ ended: _, ...event }) => ({ ...event, at: new Date(event.at) })),
-  };
+  // The outer join gives a row of nulls where there is no event.
+  const events =
+    first.seq === null ? [] : rows.map(({ ended: _, atMs, ...event }) => ({ ...event, at: new Date(atMs) }));
+  return { ended: first.ended, events };
 }
 
 /** A bell that may ring before anyone listens. */

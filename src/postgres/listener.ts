@@ -40,6 +40,11 @@ export class Listener implements AsyncDisposable {
     return this.#client !== undefined;
   }
 
+  /** How many handlers are registered for a channel; for health checks and tests. */
+  handlerCount(channel: string): number {
+    return this.#handlers.get(channel)?.size ?? 0;
+  }
+
   /** Connects for the first time. Later losses are mended in the background. */
   async start(): Promise<void> {
     await this.#connect();

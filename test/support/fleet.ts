@@ -169,9 +169,11 @@ export class Fleet implements AsyncDisposable {
   /** Sends one statement to a tenant's database, as the owner. */
   async inTenant<Row extends pg.QueryResultRow>(slug: string, sql: string): Promise<Row[]> {
     const client = await this.sessionIn(slug);
-    const { rows } = await client.query<Row>(sql);
-    await this.end(client);
-    return rows;
+    try {
+      return (await client.query<Row>(sql)).rows;
+    } finally {
+      await this.end(client);
+    }
   }
 
   /** Sends one statement to the catalog. */
