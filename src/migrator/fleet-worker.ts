@@ -143,7 +143,7 @@ export class FleetWorker implements AsyncDisposable {
       journal.finish({ position, tenantId, job, attempts, status: 'PENDING', ...nothing });
       return;
     }
-    journal.tell({ kind: 'TENANT_STARTED', tenantId: item.tenantId });
+    if (item.attempts === 0) journal.tell({ kind: 'TENANT_STARTED', tenantId: item.tenantId });
     const result = await migrateTenant(context, item);
     journal.finish(result);
     const { continueOnError, maxFailures } = context.options;

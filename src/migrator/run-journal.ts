@@ -32,6 +32,10 @@ export interface ItemResult {
   readonly events: readonly NewRunEvent[];
 }
 
+type Entry =
+  | { readonly event: NewRunEvent; readonly result?: never }
+  | { readonly event?: never; readonly result: ItemResult };
+
 /** How long results are gathered before they are written together, in milliseconds. */
 const GATHER_MS = 40;
 const MAX_BATCH = 500;
@@ -55,8 +59,8 @@ export interface JournalOptions {
  */
 export class RunJournal {
   readonly #options: JournalOptions;
-  #events: NewRunEvent[] = [];
-  #results: ItemResult[] = [];
+  /** What is still to be written, in the order in which it happened. */
+  #entries: Entry[] = [];
   #writing: Promise<void> | undefined;
 
   constructor(options: JournalOptions) {
@@ -65,13 +69,13 @@ export class RunJournal {
 
   /** Tells that something has happened which ends no tenant. */
   tell(event: NewRunEvent): void {
-    this.#events.push(event);
+    this.#entries.push({ event });
     this.#writing ??= this.#writeAll();
   }
 
   /** Writes down how a try ended. */
   finish(result: ItemResult): void {
-    this.#results.push(result);
+    this.#entries.push({ result });
     this.#writing ??= this.#writeAll();
   }
 
@@ -81,11 +85,10 @@ export class RunJournal {
   }
 
   async #writeAll(): Promise<void> {
-    while (this.#events.length + this.#results.length > 0) {
-      if (this.#results.length < MAX_BATCH) await sleep(GATHER_MS);
-      const events = this.#events.splice(0);
-      const results = this.#results.splice(0, MAX_BATCH);
-      await this.#persistently((client) => writeBatch(client, this.#options, events, results));
+    while (this.#entries.length > 0) {
+      if (this.#entries.length < MAX_BATCH) await sleep(GATHER_MS);
+      const entries = this.#entries.splice(0, MAX_BATCH);
+      await this.#persistently((client) => writeBatch(client, this.#options, entries));
     }
     this.#writing = undefined;
   }
@@ -103,15 +106,15 @@ export class RunJournal {
   }
 }
 
-function writeBatch(
-  client: pg.Client,
-  { queue, run }: JournalOptions,
-  events: readonly NewRunEvent[],
-  results: readonly ItemResult[],
-): Promise<SettledRun> {
+function writeBatch(client: pg.Client, { queue, run }: JournalOptions, entries: readonly Entry[]): Promise<SettledRun> {
   return inTransaction(client, async () => {
-    // The run first, as everyone does who changes it.
-    await client.query('SELECT FROM migration_runs WHERE id = $1 FOR UPDATE', [run]);
+    // The run first, as everyone does who changes it. Nothing follows its end: what is still told was taken over.
+    const { rowCount } = await client.query(
+      'SELECT FROM migration_runs WHERE id = $1 AND ended_at IS NULL FOR UPDATE',
+      [run],
+    );
+    if (rowCount === 0) return { hasEnded: true, stopping: true };
+    const results = entries.flatMap(({ result }) => result ?? []);
     const accepted = await updateItems(client, run, results);
     const ended = accepted.filter(({ status }) => status !== 'PENDING');
     await queue.remove(
@@ -119,7 +122,7 @@ function writeBatch(
       accepted.map(({ job }) => job),
     );
     await countEnded(client, run, ended);
-    await appendEvents(client, run, [...events, ...accepted.flatMap(eventsOf)]);
+    await appendEvents(client, run, eventsOf(entries, new Set(accepted)));
     await updateTenants(client, accepted);
     await insertRecords(client, accepted);
     await tryAgain(client, queue, run, accepted);
@@ -127,11 +130,16 @@ function writeBatch(
   });
 }
 
-function eventsOf({ status, events }: ItemResult): NewRunEvent[] {
-  return events.map((event, index) => ({
-    ...event,
-    endsTenant: status !== 'PENDING' && index === events.length - 1,
-  }));
+function eventsOf(entries: readonly Entry[], accepted: ReadonlySet<ItemResult>): NewRunEvent[] {
+  return entries.flatMap(({ event, result }): readonly NewRunEvent[] => {
+    if (event) return [event];
+    if (!accepted.has(result)) return [];
+    const { status, events } = result;
+    return events.map((told, index) => ({
+      ...told,
+      endsTenant: status !== 'PENDING' && index === events.length - 1,
+    }));
+  });
 }
 
 /** @returns the results of tenants that have not been taken over by another process meanwhile */

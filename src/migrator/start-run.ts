@@ -55,7 +55,7 @@ export async function startRun(
         'UPDATE migration_runs SET total = $2, skipped = $3, skipped_at_start = $3, waves = $4 WHERE id = $1',
         [id, total, skipped, waves],
       );
-      await announce(client, id, total, skipped, options);
+      await announce(client, id, { total, skipped }, options);
       await settleRun(client, queue, id);
     });
   });
@@ -150,15 +150,17 @@ export async function divide(client: pg.Client, run: string, sizes: readonly str
 async function announce(
   client: pg.Client,
   run: string,
-  total: number,
-  skipped: number,
+  counts: { readonly total: number; readonly skipped: number },
   { dryRun, down }: RunOptions,
 ): Promise<void> {
-  const what = down ? 'taking migrations back' : 'applying migrations';
+  const { rows } = await client.query<{ checkpoint: string }>('SELECT checkpoint FROM migration_runs WHERE id = $1', [
+    run,
+  ]);
+  const what = down ? 'taking migrations back' : `checkpoint ${rows[0]?.checkpoint}`;
+  const started = `${tenants(counts.total)}, ${what}${dryRun ? ', dry run' : ''}`;
+  const skipped = `${tenants(counts.skipped)} with nothing to ${down ? 'take back' : 'apply'}`;
   await appendEvents(client, run, [
-    { kind: 'RUN_STARTED', message: `${tenants(total)}, ${what}${dryRun ? ', dry run' : ''}` },
-    ...(skipped > 0
-      ? [{ kind: 'TENANTS_SKIPPED' as const, message: `${tenants(skipped)} for which there is nothing to do` }]
-      : []),
+    { kind: 'RUN_STARTED', message: started },
+    ...(counts.skipped > 0 ? [{ kind: 'TENANTS_SKIPPED' as const, message: skipped }] : []),
   ]);
 }
