@@ -1,0 +1,142 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.ts';
+import { Fleet, progressQuery, type ShownEvent } from '../support/fleet.ts';
+import { post, subscribe } from '../support/http-server.ts';
+import { type SharedPostgres, startSharedPostgres } from '../support/postgres.ts';
+
+/** A server in a process of its own, which a test can kill. */
+interface ServerProcess {
+  readonly child: ChildProcess;
+  readonly url: string;
+}
+
+describe('a run whose process is killed', () => {
+  let postgres: SharedPostgres;
+  /** The process that is left. */
+  let fleet: Fleet;
+  let dataDir: string;
+  const children: ChildProcess[] = [];
+
+  beforeAll(async () => {
+    dataDir = await mkdtemp(path.join(tmpdir(), 'tenantry-killed-'));
+    postgres = await startSharedPostgres();
+    fleet = await Fleet.start({ ...postgres.settings(), MIGRATION_LOCK_TIMEOUT_MS: '60000' });
+  });
+  afterAll(async () => {
+    for (const child of children) child.kill('SIGKILL');
+    await fleet[Symbol.asyncDispose]();
+    await postgres[Symbol.asyncDispose]();
+    await rm(dataDir, { recursive: true, force: true });
+  });
+
+  const startServer = async (): Promise<ServerProcess> => {
+    const child = spawn(process.execPath, ['src/main.ts'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: {
+        PATH: process.env.PATH,
+        NODE_ENV: 'test',
+        LOG_LEVEL: 'silent',
+        GRAPHIQL: 'false',
+        PORT: '0',
+        DATA_DIR: dataDir,
+        TENANT_MIGRATIONS_DIR: fleet.migrations.path,
+        MIGRATION_LOCK_TIMEOUT_MS: '60000',
+        ...postgres.settings(),
+      },
+    });
+    children.push(child);
+    for await (const line of createInterface({ input: child.stdout })) {
+      const url = /^Tenantry listens at (\S+)$/.exec(line)?.[1];
+      if (url) return { child, url };
+    }
+    throw new Error('The server did not start');
+  };
+
+  it('is taken over by another process, and no tenant is migrated twice', async () => {
+    const slugs = ['told', 'untold-db', 'untold-schema', 'under-way', 'not-started'];
+    await fleet.createTenants({
+      told: 'DATABASE',
+      'untold-db': 'DATABASE',
+      'untold-schema': 'SCHEMA',
+      'under-way': 'DATABASE',
+      'not-started': 'SCHEMA',
+    });
+    const [name, counted] = ['20270101000001_count', '20270101000002_block'];
+    await fleet.migrations.add(name, 'CREATE TABLE counted (at timestamptz)', 'INSERT INTO counted VALUES (now())');
+    await fleet.migrations.add(counted, 'ALTER TABLE products ADD COLUMN extra int');
+    const blockers = new Map(
+      await Promise.all(
+        ['untold-db', 'under-way'].map(async (slug) => {
+          const session = await fleet.sessionIn(slug);
+          await session.query('BEGIN; LOCK TABLE products IN ACCESS SHARE MODE');
+          return [slug, session] as const;
+        }),
+      ),
+    );
+    const release = async (slug: string) => {
+      const session = blockers.get(slug);
+      if (session) await fleet.end(session);
+    };
+    const { child, url } = await startServer();
+    const { data } = await post<{ runMigrations: { id: string } }>(
+      url,
+      fleet.app.admin,
+      'mutation { runMigrations(input: { concurrency: 1 }) { id } }',
+    );
+    const run = data?.runMigrations.id ?? '';
+    const seen: ShownEvent[] = [];
+    const watched = subscribe<{ migrationProgress: ShownEvent }>(url, fleet.app.admin, progressQuery(run));
+    for await (const result of watched) {
+      if (result.data) seen.push(result.data.migrationProgress);
+      if (seen.at(-1)?.tenant?.slug === 'untold-db') break;
+    }
+    // From here on the process can migrate tenants, but cannot tell anyone.
+    const silencer = await fleet.session('auth');
+    await silencer.query('BEGIN');
+    await silencer.query('SELECT FROM migration_runs WHERE id = $1 FOR UPDATE', [run]);
+    await release('untold-db');
+    await eventually('the tenant after those that nobody was told of is under way', async () => {
+      const [row] = await fleet.inTenant<{ waiting: boolean }>(
+        'under-way',
+        `SELECT count(*) > 0 AS waiting FROM pg_stat_activity
+         WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'ALTER TABLE products%'`,
+      );
+      return row?.waiting;
+    });
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    await fleet.end(silencer);
+    await release('under-way');
+
+    // The process that is left tells the rest to whoever watched the dead one.
+    const rest = await fleet.events(run, seen.length);
+    const events = [...seen, ...rest];
+    expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
+    expect(events.filter(({ kind }) => kind === 'TENANT_SUCCEEDED').map(({ tenant }) => tenant?.slug)).toEqual(slugs);
+    expect(events.filter(({ kind }) => kind === 'MIGRATION_APPLIED')).toHaveLength(2 * slugs.length);
+    expect(events.at(-1)).toMatchObject({ kind: 'RUN_ENDED', done: 5, total: 5 });
+    const ended = await fleet.runNow(run);
+    expect(ended).toMatchObject({ status: 'SUCCEEDED', total: 5, succeeded: 5, failed: 0, skipped: 0, pending: 0 });
+    for (const { applied } of ended.items.nodes) expect(applied).toEqual([name, counted]);
+    for (const slug of slugs) {
+      expect(
+        await fleet.inTenant(
+          slug,
+          `SELECT (SELECT count(*)::int FROM counted) AS times, array_agg(name ORDER BY id) AS applied FROM migration_history WHERE run = '${run}'`,
+        ),
+        slug,
+      ).toEqual([{ times: 1, applied: [name, counted] }]);
+    }
+    // And what the dead process did is in the fleet's history too.
+    const { migrationHistory } = await fleet.ask<{ migrationHistory: { totalCount: number } }>(
+      '{ migrationHistory(status: APPLIED) { totalCount } }',
+    );
+    expect(migrationHistory.totalCount).toBe(2 * slugs.length);
+  });
+});
