@@ -3,6 +3,7 @@ import type pg from 'pg';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { AppliedMigration } from '../catalog/migration-state.entity.ts';
 import { Tenant } from '../catalog/tenant.entity.ts';
+import { messageOf } from '../errors.ts';
 import type { TenantConnections } from '../tenancy/tenant-connections.ts';
 import { readAppliedSql } from './history.ts';
 import type { MigrationFile } from './migration-files.ts';
@@ -23,7 +24,13 @@ export interface PlanRequest {
 /** A tenant for which there is something to do, or which may not be migrated. */
 export interface TenantPlan {
   readonly tenant: Tenant;
-  readonly plan: Plan;
+  readonly plan: Plan | Unreadable;
+}
+
+/** A tenant that could not be looked into, which stops no other tenant's plan. */
+export interface Unreadable {
+  readonly kind: 'unreadable';
+  readonly message: string;
 }
 
 /** What a run would do now. */
@@ -62,11 +69,15 @@ export async function planFleet(options: PlanFleetOptions, request: PlanRequest)
   const limit = pLimit(options.concurrency);
   const planOf = async (tenant: Tenant): Promise<TenantPlan> => {
     const known = request.verify ? undefined : states.get(tenant.migrationState?.id ?? '');
-    const applied = known ?? (await limit(() => readApplied(options.connections, tenant)));
-    return { tenant, plan: planUp(files, applied, request.to) };
+    try {
+      const applied = known ?? (await limit(() => readApplied(options.connections, tenant)));
+      return { tenant, plan: planUp(files, applied, request.to) };
+    } catch (error) {
+      return { tenant, plan: { kind: 'unreadable', message: `It cannot be looked into: ${messageOf(error)}` } };
+    }
   };
   const plans = await Promise.all(tenants.map(planOf));
-  const open = plans.filter(({ plan }) => plan.kind === 'refusal' || plan.steps.length > 0);
+  const open = plans.filter(({ plan }) => plan.kind !== 'steps' || plan.steps.length > 0);
   const pending = new Set(open.flatMap(({ plan }) => (plan.kind === 'steps' ? plan.steps : [])));
   return {
     tenants: open,

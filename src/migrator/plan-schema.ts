@@ -41,7 +41,7 @@ const TenantPlanRef = builder.objectRef<TenantPlan>('TenantPlan').implement({
     refusal: t.string({
       nullable: true,
       description: 'Why nothing may be applied.',
-      resolve: ({ plan }) => (plan.kind === 'refusal' ? `${plan.code}: ${plan.message}` : null),
+      resolve: ({ plan }) => refusalOf(plan),
     }),
     warnings: t.stringList({ resolve: ({ plan }) => (plan.kind === 'steps' ? plan.warnings : []) }),
   }),
@@ -101,6 +101,11 @@ builder.queryFields((t) => ({
       ),
   }),
 }));
+
+function refusalOf(plan: TenantPlan['plan']): string | null {
+  if (plan.kind === 'steps') return null;
+  return plan.kind === 'refusal' ? `${plan.code}: ${plan.message}` : plan.message;
+}
 
 function folderOf({ migrations }: Services, scope: (typeof migrationScopes)[number]) {
   return { AUTH: migrations.auth, CONSTANTS: migrations.constants, TENANT: migrations.tenant }[scope];
