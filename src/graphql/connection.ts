@@ -1,4 +1,4 @@
-import type { EntityClass, FilterQuery, OrderDefinition } from '@mikro-orm/core';
+import { CursorError, type EntityClass, type FilterQuery, type OrderDefinition } from '@mikro-orm/core';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { type AppError, badInput } from '../errors.ts';
 import { isDataException } from '../postgres/error-codes.ts';
@@ -44,7 +44,8 @@ export async function entityConnection<T extends object>(
   const cursor = await em
     .findByCursor(entity, { ...page, where, orderBy: options.orderBy, includeCount: false })
     .catch((error: unknown) => {
-      throw isDataException(error) ? noCursor(args.after != null ? 'after' : 'before') : error;
+      const wrong = error instanceof CursorError || isDataException(error);
+      throw wrong ? noCursor(args.after != null ? 'after' : 'before') : error;
     });
   return {
     edges: cursor.items.map((node) => ({ cursor: cursor.from(node), node })),
