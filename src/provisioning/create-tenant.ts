@@ -7,6 +7,7 @@ import { saveMigrationState } from '../catalog/migration-states.ts';
 import { type Isolation, Tenant } from '../catalog/tenant.entity.ts';
 import { AppError, badInput } from '../errors.ts';
 import { isUuid } from '../is-uuid.ts';
+import { MigrationFailedError } from '../migrator/migrate-database.ts';
 import { constraintOf } from '../postgres/error-codes.ts';
 import type { Listener } from '../postgres/listener.ts';
 import { newTenantKey, placeTenant } from '../tenancy/placement.ts';
@@ -61,7 +62,7 @@ const nameSchema = z
 /**
  * Creates a tenant. Its row comes first, so that a crash leaves something that can be found and finished; on any other
  * failure nothing is left.
- * @throws {AppError} SLUG_TAKEN, HOST_TAKEN, BAD_USER_INPUT or NOT_FOUND
+ * @throws {AppError} SLUG_TAKEN, HOST_TAKEN, BAD_USER_INPUT, NOT_FOUND, or CONFLICT if a migration failed
  */
 export async function createTenant(options: ProvisioningOptions, input: CreateTenantInput): Promise<Tenant> {
   const id = randomUUID();
@@ -73,7 +74,7 @@ export async function createTenant(options: ProvisioningOptions, input: CreateTe
       await discard(options, tenant).catch((err: unknown) => {
         options.log.error({ err, tenant: id }, 'a tenant that could not be created is to be removed later');
       });
-      throw error;
+      throw failedMigration(error, tenant) ?? error;
     }
   });
 }
@@ -177,6 +178,12 @@ function takenError(error: unknown, { slug, host }: Tenant): AppError | undefine
     });
   }
   return undefined;
+}
+
+function failedMigration(error: unknown, { slug }: Tenant): AppError | undefined {
+  if (!(error instanceof MigrationFailedError)) return undefined;
+  const message = `The tenant ${slug} is not created: ${error.message}. Mend the migration, and create it again.`;
+  return new AppError('CONFLICT', message, { cause: error, details: { migration: error.migration.name } });
 }
 
 function provisionerOf(provisioners: ReadonlyMap<string, Provisioner>, server: string): Provisioner {

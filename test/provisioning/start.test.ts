@@ -1,0 +1,41 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startTestApp } from '../support/start-app.ts';
+import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
+
+describe('starting on an empty PostgreSQL', () => {
+  let postgres: TestPostgres;
+  beforeAll(async () => {
+    postgres = await startTestPostgres();
+  });
+  afterAll(async () => {
+    await postgres[Symbol.asyncDispose]();
+  });
+
+  it('works for several servers at once: all come up, everything is migrated once, and there is one template', async () => {
+    const apps = await Promise.all([1, 2, 3].map(() => startTestApp(postgres.env)));
+    await using stack = new AsyncDisposableStack();
+    for (const app of apps) stack.use(app);
+    for (const app of apps) {
+      const { data } = await app.ask('{ health { status } currencies { code } }');
+      expect(data).toMatchObject({ health: { status: 'OK' }, currencies: expect.arrayContaining([{ code: 'EUR' }]) });
+    }
+    for (const database of ['auth', 'constants']) {
+      const history = await postgres.rows(
+        'SELECT name FROM migration_history GROUP BY name HAVING count(*) > 1',
+        [],
+        database,
+      );
+      expect(history).toEqual([]);
+    }
+    const databases = await postgres.rows<{ name: string }>(
+      `SELECT regexp_replace(datname, '[0-9a-f]{12}$', '#') AS name FROM pg_database
+       WHERE datname <> 'postgres' AND NOT datname LIKE 'template_' ORDER BY 1`,
+    );
+    expect(databases.map(({ name }) => name)).toEqual(['auth', 'auth_template_#', 'constants', 'shared']);
+  });
+
+  it('leaves no connection behind when the servers stop', async () => {
+    const left = await postgres.rows(`SELECT query FROM pg_stat_activity WHERE application_name = 'tenantry'`);
+    expect(left).toEqual([]);
+  });
+});
