@@ -45,8 +45,8 @@ export const slugSchema = z
   .regex(/^[a-z0-9-]{3,63}$/, { error: 'A slug has 3 to 63 characters of a to z, 0 to 9 and -' })
   .refine((slug) => !isUuid(slug), { error: 'A slug must not look like an id' });
 
-/** @see https://www.rfc-editor.org/rfc/rfc1123#section-2 */
-const hostSchema = z
+/** The rule for hosts. @see https://www.rfc-editor.org/rfc/rfc1123#section-2 */
+export const hostSchema = z
   .string()
   .max(253)
   .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/, {
@@ -57,7 +57,9 @@ const nameSchema = z
   .string()
   .trim()
   .min(1, { error: 'A name is missing' })
-  .max(200, { error: 'A name has at most 200 characters' });
+  .max(200, { error: 'A name has at most 200 characters' })
+  // PostgreSQL's texts cannot hold it.
+  .refine((name) => !name.includes('\0'), { error: 'A name must not have a zero byte' });
 
 /**
  * Creates a tenant. Its row comes first, so that a crash leaves something that can be found and finished; on any other
