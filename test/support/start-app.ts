@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { GraphQLSchema } from 'graphql';
@@ -8,6 +8,7 @@ import { loadConfig } from '../../src/config.ts';
 import { buildSchema } from '../../src/graphql/schema.ts';
 import { createGraphqlServer } from '../../src/graphql/server.ts';
 import type { Services } from '../../src/services.ts';
+import { removeDataDir } from './remove-data-dir.ts';
 
 /** What a GraphQL server answers. */
 export interface Answer {
@@ -41,7 +42,7 @@ export async function startTestApp(env: Record<string, string> = {}, options: Te
   const config = loadConfig({ NODE_ENV: 'test', DATA_DIR: dataDir, ...env });
   const log = options.log ?? pino({ level: process.env.TEST_LOG ?? 'silent' });
   const app = await createApp(config, log).catch(async (error: unknown) => {
-    await rm(dataDir, { recursive: true, force: true });
+    await removeDataDir(dataDir);
     throw error;
   });
   const yoga = createGraphqlServer(app.services, options.schema ?? buildSchema());
@@ -63,7 +64,7 @@ export async function startTestApp(env: Record<string, string> = {}, options: Te
     tokenFor: async (tenant) => bearer(await app.services.tokens.issue({ tenant, expiresIn: '1h' })),
     async [Symbol.asyncDispose]() {
       await app[Symbol.asyncDispose]();
-      await rm(dataDir, { recursive: true, force: true });
+      await removeDataDir(dataDir);
     },
   };
 }

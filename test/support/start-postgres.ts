@@ -1,8 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
 import { startEmbeddedPostgres } from '../../src/postgres/embedded.ts';
+import { removeDataDir } from './remove-data-dir.ts';
 
 /** A PostgreSQL server that several installations or processes of a test share. */
 export interface TestPostgres extends AsyncDisposable {
@@ -52,7 +53,7 @@ export async function startTestPostgres(): Promise<TestPostgres> {
     async [Symbol.asyncDispose]() {
       await Promise.all(clients.map((client) => client.end()));
       await server.stop();
-      await rm(dataDir, { recursive: true, force: true });
+      await removeDataDir(dataDir);
     },
   };
 }
