@@ -11,6 +11,7 @@ import { PostgresDialect } from 'kysely';
 import pg from 'pg';
 import Cursor from 'pg-cursor';
 import array from 'postgres-array';
+import { AppError } from '../errors.ts';
 import type { Lane } from './lane.ts';
 
 /** A database seen through entities; it holds no connection of its own. */
@@ -43,6 +44,7 @@ export function createEntityDatabases(entities: readonly EntitySchema[]): Entity
     // A migration's entity manager has none.
     discovery: { warnWhenNoEntities: false },
   });
+  keepAppErrors(orm);
   return {
     open(lane) {
       const driver = new PostgreSqlDriver(orm.config);
@@ -56,6 +58,15 @@ export function createEntityDatabases(entities: readonly EntitySchema[]): Entity
       return { fork: (schema) => em.fork(schema === undefined ? {} : { schema }) };
     },
   };
+}
+
+/** MikroORM makes an exception of its own of whatever a connection throws; what our lanes throw is for clients as it is. */
+function keepAppErrors(orm: MikroORM): void {
+  const converter = orm.driver.getPlatform().getExceptionConverter();
+  const convert = converter.convertException.bind(converter);
+  Object.assign(converter, {
+    convertException: (error: Error) => (error instanceof AppError ? error : convert(error)),
+  });
 }
 
 const parsers = createPostgreSqlTypeParsers((text) => array.parse(text));

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { Fleet, progressQuery, type ShownEvent } from '../support/fleet.ts';
 import { post, subscribe } from '../support/http-server.ts';
-import { type SharedPostgres, startSharedPostgres } from '../support/postgres.ts';
+import { type SharedPostgres, startSharedPostgres } from '../support/shared-postgres.ts';
 
 /** A server in a process of its own, which a test can kill. */
 interface ServerProcess {
