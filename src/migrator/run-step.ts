@@ -1,6 +1,6 @@
 import type { SqlEntityManager } from '@mikro-orm/sql';
 import pg from 'pg';
-import { createEntityDatabases } from '../postgres/entity-databases.ts';
+import { createEntityDatabases, lendAgain } from '../postgres/entity-databases.ts';
 import type { LentClient } from '../postgres/lane.ts';
 import { findTransactionCommand, splitStatements } from '../postgres/statements.ts';
 import { type Direction, type MigrationFile, transactionObstacle } from './migration-files.ts';
@@ -74,13 +74,7 @@ class NestedTransactions {
   depth = 0;
 
   constructor(client: pg.Client) {
-    this.client = new Proxy(Object.assign(Object.create(client), { release: () => undefined }), {
-      get: (target, key) => {
-        if (key !== 'query') return Reflect.get(target, key);
-        return (text: unknown, ...rest: unknown[]) =>
-          Reflect.apply(client.query, client, [typeof text === 'string' ? this.#nest(text) : text, ...rest]);
-      },
-    });
+    this.client = lendAgain(client, (text) => this.#nest(text));
   }
 
   #nest(text: string): string {

@@ -12,7 +12,8 @@ import pg from 'pg';
 import Cursor from 'pg-cursor';
 import array from 'postgres-array';
 import { AppError } from '../errors.ts';
-import type { Lane } from './lane.ts';
+import { PostgresNames } from './constraint-names.ts';
+import type { Lane, LentClient } from './lane.ts';
 
 /** A database seen through entities; it holds no connection of its own. */
 export interface EntityDatabase {
@@ -40,6 +41,7 @@ export function createEntityDatabases(entities: readonly EntitySchema[]): Entity
     // MikroORM keys cached results by entity and query only: one database would be answered with the rows of another.
     // It would look for the template's own database, at the default address.
     ensureDatabase: false,
+    namingStrategy: PostgresNames,
     resultCache: { adapter: NullCacheAdapter },
     // A migration's entity manager has none.
     discovery: { warnWhenNoEntities: false },
@@ -66,6 +68,20 @@ function keepAppErrors(orm: MikroORM): void {
   const convert = converter.convertException.bind(converter);
   Object.assign(converter, {
     convertException: (error: Error) => (error instanceof AppError ? error : convert(error)),
+  });
+}
+
+/**
+ * A client that somebody holds, as a lane would lend it: giving it back does nothing.
+ * @param rewrite changes the text of each statement
+ */
+export function lendAgain(client: pg.Client, rewrite: (text: string) => string): LentClient {
+  return new Proxy(Object.assign(Object.create(client), { release: () => undefined }), {
+    get(target, key) {
+      if (key !== 'query') return Reflect.get(target, key);
+      return (text: unknown, ...rest: unknown[]) =>
+        Reflect.apply(client.query, client, [typeof text === 'string' ? rewrite(text) : text, ...rest]);
+    },
   });
 }
 

@@ -12,7 +12,8 @@ export const OrderSchema = defineEntity({
     id: p
       .uuid()
       .primary()
-      .onCreate(() => randomUUID()),
+      .onCreate(() => randomUUID())
+      .defaultRaw('gen_random_uuid()'),
     placedAt: p.datetime(3).defaultRaw('now()'),
     /** The sum over its lines. */
     total: p.decimal().precision(24).scale(4).check('total >= 0'),
@@ -33,7 +34,7 @@ export const OrderLineSchema = defineEntity({
   tableName: 'order_lines',
   schema: '*',
   properties: {
-    order: () => p.manyToOne(Order).primary().ref(),
+    order: () => p.manyToOne(Order).primary().ref().deleteRule('cascade').updateRule('no action'),
     /** From 1, as the buyer named the products. */
     position: p.integer().primary(),
     product: () => p.manyToOne(Product).ref().index('order_lines_product_id_idx'),

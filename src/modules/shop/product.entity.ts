@@ -11,7 +11,8 @@ export const ProductSchema = defineEntity({
     id: p
       .uuid()
       .primary()
-      .onCreate(() => randomUUID()),
+      .onCreate(() => randomUUID())
+      .defaultRaw('gen_random_uuid()'),
     sku: p.text().unique(),
     name: p.text(),
     /** A decimal as text, so that no digit is lost. */
