@@ -3,18 +3,20 @@ import path from 'node:path';
 import type { Logger } from 'pino';
 import { loadTokenKeys } from './accounts/token-keys.ts';
 import { createTokens } from './accounts/tokens.ts';
-import { openCatalog } from './catalog/catalog.ts';
+import { catalogEntities, catalogPlainTables, openCatalog } from './catalog/catalog.ts';
 import { TenantDirectory } from './catalog/tenant-directory.ts';
 import type { Config, ServerAddress } from './config.ts';
 import { CountrySchema } from './constants/country.entity.ts';
 import { CurrencySchema } from './constants/currency.entity.ts';
 import { FleetWorker } from './migrator/fleet-worker.ts';
 import { HistoryRecordSchema } from './migrator/history.entity.ts';
+import { historyTable } from './migrator/history.ts';
 import { MigrationFolder } from './migrator/migration-files.ts';
 import { OwnerConnections } from './migrator/owner-connections.ts';
 import { migrateQueue, type TenantJob } from './migrator/run-queue.ts';
 import { moduleEntities } from './modules/index.ts';
 import { createEntityDatabases, entityTypes } from './postgres/entity-databases.ts';
+import { entityTables } from './postgres/entity-tables.ts';
 import { JobQueue } from './postgres/job-queue.ts';
 import { Listener } from './postgres/listener.ts';
 import { derivePasswords } from './postgres/roles.ts';
@@ -39,6 +41,8 @@ export interface App extends AsyncDisposable {
 /** Connections that tenants cannot take: the listener, one to `auth` and one to the maintenance database. */
 const RESERVED_CONNECTIONS = 3;
 const RECOVER_MS = 15_000;
+
+const constantsEntities = [CountrySchema, CurrencySchema];
 
 /** Builds everything, in the order in which things need each other; disposing of it closes them in reverse. */
 export async function createApp(config: Config, log: Logger): Promise<App> {
@@ -86,7 +90,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
   const catalog = openCatalog(systemLane(databases.auth), [HistoryRecordSchema]);
   const constantsLane = systemLane(databases.constants);
   const constants = {
-    ...createEntityDatabases([CountrySchema, CurrencySchema, HistoryRecordSchema]).open(constantsLane),
+    ...createEntityDatabases([...constantsEntities, HistoryRecordSchema]).open(constantsLane),
     lane: constantsLane,
   };
   const listener = stack.use(new Listener(systemLane(databases.auth, 1), log));
@@ -162,6 +166,12 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
     }),
     provisioning,
     migrations,
+    tables: {
+      // The catalog's migrations make indexes, triggers and the like that its entities need not know.
+      AUTH: entityTables(catalogEntities, { ignored: [historyTable, ...catalogPlainTables], compare: 'needed' }),
+      CONSTANTS: entityTables(constantsEntities, { ignored: [historyTable], compare: 'all' }),
+      TENANT: entityTables(moduleEntities, { ignored: [historyTable], compare: 'all' }),
+    },
     runs: { catalog, queue },
     tokens: createTokens(await loadTokenKeys(config.tokens.keys, config.dataDir, log), config.tokens),
   };

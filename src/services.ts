@@ -2,10 +2,12 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Logger } from 'pino';
 import type { Tokens } from './accounts/tokens.ts';
 import type { Catalog } from './catalog/catalog.ts';
+import type { MigrationScope } from './catalog/migration-record.entity.ts';
 import type { TenantDirectory } from './catalog/tenant-directory.ts';
 import type { Config } from './config.ts';
 import type { MigrationFolder } from './migrator/migration-files.ts';
 import type { RunsOptions } from './migrator/start-run.ts';
+import type { EntityTables } from './postgres/entity-tables.ts';
 import type { Lane } from './postgres/lane.ts';
 import type { Listener } from './postgres/listener.ts';
 import type { PostgresServer } from './postgres/server.ts';
@@ -32,6 +34,8 @@ export interface Services {
     readonly constants: MigrationFolder;
     readonly tenant: MigrationFolder;
   };
+  /** What the entities say that each kind of database's tables should be. */
+  readonly tables: Readonly<Record<MigrationScope, EntityTables>>;
   readonly runs: RunsOptions;
   readonly tokens: Tokens;
 }

@@ -22,6 +22,9 @@ export const catalogEntities = [
   UserSchema,
 ];
 
+/** Tables of the `auth` database that are read and written with SQL alone. */
+export const catalogPlainTables = ['migration_events'] as const;
+
 /** The `auth` database: who the tenants are, where they are, and what runs did. */
 export interface Catalog {
   /** Makes an entity manager with an identity map of its own; one for each operation. */

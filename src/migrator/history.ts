@@ -3,6 +3,9 @@ import type { MigrationScope, MigrationStatus } from '../catalog/migration-recor
 import type { AppliedMigration } from '../catalog/migration-state.entity.ts';
 import { quoteIdentifier, quoteLiteral } from '../postgres/identifiers.ts';
 
+/** The name of the table in which a database keeps what was applied to it. */
+export const historyTable = 'migration_history';
+
 /** What is recorded of one attempt. */
 export interface NewRecord extends AppliedMigration {
   readonly status: MigrationStatus;
@@ -86,7 +89,7 @@ export async function readDoneByRun(client: pg.Client, schema: string, run: stri
 }
 
 function table(schema: string): string {
-  return `${quoteIdentifier(schema)}.migration_history`;
+  return `${quoteIdentifier(schema)}.${historyTable}`;
 }
 
 function kindComment(scope: MigrationScope): string {
