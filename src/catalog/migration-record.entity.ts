@@ -9,7 +9,7 @@ export type MigrationScope = (typeof migrationScopes)[number];
 export const migrationStatuses = ['APPLIED', 'ROLLED_BACK', 'REVERTED'] as const;
 export type MigrationStatus = (typeof migrationStatuses)[number];
 
-/** The table `migration_records`: what runs did, over the whole fleet. */
+/** The table `migration_records`: what runs did, and which changed files were accepted, over the whole fleet. */
 export const MigrationRecordSchema = defineEntity({
   name: 'MigrationRecord',
   tableName: 'migration_records',
@@ -25,6 +25,9 @@ export const MigrationRecordSchema = defineEntity({
     appliedAt: p.datetime(3),
     durationMs: p.double().$type<number>().nullable(),
     error: p.text().nullable(),
+    /** With the record of a changed file that was accepted: the hash before, and who accepted it. */
+    previousHash: p.text().nullable(),
+    acceptedBy: p.text().nullable(),
   },
 });
 

@@ -2,6 +2,7 @@ import type { GraphQLSchema } from 'graphql';
 import '../accounts/schema.ts';
 import '../constants/schema.ts';
 import '../health/schema.ts';
+import '../migrator/accept-schema.ts';
 import '../migrator/drift-schema.ts';
 import '../migrator/history-schema.ts';
 import '../migrator/plan-schema.ts';

@@ -15,17 +15,21 @@ const MigrationStatusRef = builder.enumType('MigrationStatus', {
 });
 
 /** An attempt as it is shown, whether a run or the database itself remembers it. */
-interface ShownRecord extends Pick<HistoryRecord, 'scope' | 'name' | 'hash' | 'status'> {
+export interface ShownRecord extends Pick<HistoryRecord, 'scope' | 'name' | 'hash' | 'status'> {
   readonly tenant: Tenant | null;
   readonly run: string | null;
   readonly checkpoint: string | null;
   readonly appliedAt: Date;
   readonly durationMs: number;
   readonly error: string | null;
+  /** Of an accepted hash: the one before, and who accepted it. */
+  readonly previousHash: string | null;
+  readonly acceptedBy: string | null;
 }
 
-const MigrationRecordRef = builder.objectRef<ShownRecord>('MigrationRecord').implement({
-  description: 'One attempt to apply one migration to one database.',
+/** The GraphQL type of an attempt. */
+export const MigrationRecordRef = builder.objectRef<ShownRecord>('MigrationRecord').implement({
+  description: 'One attempt to apply one migration to one database, or the acceptance of its changed file.',
   fields: (t) => ({
     tenant: t.field({
       type: TenantRef,
@@ -42,6 +46,14 @@ const MigrationRecordRef = builder.objectRef<ShownRecord>('MigrationRecord').imp
     appliedAt: t.field({ type: 'DateTime', resolve: ({ appliedAt }) => appliedAt }),
     durationMs: t.exposeFloat('durationMs'),
     error: t.exposeString('error', { nullable: true }),
+    previousHash: t.exposeString('previousHash', {
+      nullable: true,
+      description: 'If a changed file was accepted: the hash before.',
+    }),
+    acceptedBy: t.exposeString('acceptedBy', {
+      nullable: true,
+      description: "Who accepted it: the token's e-mail address or subject.",
+    }),
   }),
 });
 
@@ -93,7 +105,13 @@ async function ownHistory(
   tenant: Tenant | null,
 ): Promise<ConnectionPage<ShownRecord>> {
   const records = await entityConnection(em, HistoryRecord, page, { where, orderBy: { id: 'desc' } });
-  return mapNodes(records, (record) => ({ ...shown(record), run: record.run ?? null, tenant }));
+  return mapNodes(records, (record) => ({
+    ...shown(record),
+    run: record.run ?? null,
+    tenant,
+    previousHash: null,
+    acceptedBy: null,
+  }));
 }
 
 async function fleetHistory(
@@ -110,6 +128,8 @@ async function fleetHistory(
   return mapNodes(records, (record) => ({
     ...shown(record),
     run: record.runId ?? null,
+    previousHash: record.previousHash ?? null,
+    acceptedBy: record.acceptedBy ?? null,
     tenant: record.tenant?.getEntity() ?? null,
   }));
 }

@@ -57,6 +57,17 @@ export function insertHistorySql(schema: string, scope: MigrationScope, records:
   return `INSERT INTO ${table(schema)} (scope, name, hash, status, run, checkpoint, duration_ms, error) VALUES ${rows.join(', ')}`;
 }
 
+/**
+ * SQL that accepts another hash ($2) of an applied migration ($1), as the owner. Its row tells the hash before, and when;
+ * there is none if the migration is not applied, or has this hash already.
+ */
+export function acceptHashSql(schema: string): string {
+  return `WITH before AS (
+      SELECT id, hash FROM ${table(schema)} WHERE name = $1 AND status = 'APPLIED' AND hash <> $2 FOR UPDATE)
+    UPDATE ${table(schema)} h SET hash = $2 FROM before WHERE h.id = before.id
+    RETURNING before.hash AS "previousHash", clock_timestamp() AS "acceptedAt"`;
+}
+
 /** What kind of database this is, or undefined if it has no history and so is none of ours. */
 export async function kindOf(client: pg.Client, schema: string): Promise<MigrationScope | undefined> {
   const { rows } = await client.query<KindRow>(readKindSql(schema));

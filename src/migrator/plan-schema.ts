@@ -107,6 +107,7 @@ function refusalOf(plan: TenantPlan['plan']): string | null {
   return plan.kind === 'refusal' ? `${plan.code}: ${plan.message}` : plan.message;
 }
 
-function folderOf({ migrations }: Services, scope: (typeof migrationScopes)[number]) {
+/** Where the migrations of a kind of database are. */
+export function folderOf({ migrations }: Services, scope: (typeof migrationScopes)[number]) {
   return { AUTH: migrations.auth, CONSTANTS: migrations.constants, TENANT: migrations.tenant }[scope];
 }

@@ -130,7 +130,7 @@ function refuse(files: readonly MigrationFile[], applied: readonly AppliedMigrat
         kind: 'refusal',
         code: 'MIGRATION_CHANGED',
         migration: name,
-        message: `${name} has been changed since it was applied: its hash was ${hash} and is now ${file.hash}. Put the file back as it was and write a new migration for the change.`,
+        message: `${name} has been changed since it was applied: its hash was ${hash} and is now ${file.hash}. Put the file back as it was and write a new migration for the change; or, if the change is wanted, accept it with acceptMigrationHash.`,
       };
     }
   }

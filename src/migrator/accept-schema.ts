@@ -1,0 +1,64 @@
+import { badInput } from '../errors.ts';
+import { builder } from '../graphql/builder.ts';
+import type { Context } from '../graphql/context.ts';
+import { type AcceptOptions, acceptInSystemDatabase, acceptInTenants } from './accept-hash.ts';
+import type { Acceptance } from './accepted-hashes.ts';
+import { MigrationRecordRef, type ShownRecord } from './history-schema.ts';
+import { folderOf, MigrationScopeRef } from './plan-schema.ts';
+
+builder.mutationField('acceptMigrationHash', (t) =>
+  t.field({
+    type: [MigrationRecordRef],
+    description:
+      "A migration's file has been changed on purpose: its new hash is accepted in a tenant, in the whole fleet, or in AUTH or CONSTANTS, so that runs go on. Who did it and both hashes are recorded. A tenant for which it failed has an error, and is tried again by the next call.",
+    authScopes: { platformAdmin: true },
+    args: {
+      tenant: t.arg.id({ description: 'Its id or slug; by default the whole fleet.' }),
+      scope: t.arg({ type: MigrationScopeRef, description: 'By default TENANT.' }),
+      migration: t.arg.string({ required: true, description: 'Its name.' }),
+    },
+    resolve: async (_root, { tenant, scope, migration }, context) => {
+      const accepted = await accept(context, scope ?? 'TENANT', migration, tenant ?? undefined);
+      return accepted.map(shown);
+    },
+  }),
+);
+
+async function accept(
+  { services, identity, log }: Context,
+  scope: ShownRecord['scope'],
+  migration: string,
+  tenant: string | undefined,
+): Promise<readonly Acceptance[]> {
+  const { catalog, servers, config, provisioning } = services;
+  const options: AcceptOptions = {
+    catalog,
+    servers,
+    files: await folderOf(services, scope).read(),
+    acceptedBy: identity?.email ?? identity?.subject ?? 'a platform admin',
+    concurrency: config.migrations.concurrency,
+    log,
+  };
+  if (scope === 'TENANT') return acceptInTenants(options, migration, tenant);
+  if (tenant !== undefined) throw badInput('scope', `A tenant's history has no migrations of ${scope}`);
+  const database = scope === 'AUTH' ? config.databases.auth : config.databases.constants;
+  return acceptInSystemDatabase(options, migration, { scope, server: provisioning.defaultServer, database });
+}
+
+function shown({ tenant, file, previousHash, acceptedBy, acceptedAt, durationMs, error }: Acceptance): ShownRecord {
+  const { scope, name, hash } = file;
+  const none = { run: null, checkpoint: null };
+  return {
+    tenant,
+    scope,
+    name,
+    hash,
+    status: 'APPLIED',
+    ...none,
+    appliedAt: acceptedAt,
+    durationMs,
+    error,
+    previousHash,
+    acceptedBy,
+  };
+}
