@@ -25,6 +25,8 @@ export class Listener implements AsyncDisposable {
   readonly #log: Logger;
   readonly #handlers = new Map<string, Set<NotificationHandler>>();
   #client: LentClient | undefined;
+  /** Whether the client listens to all channels; false while it is being told them. */
+  #listening = false;
   #heartbeat: NodeJS.Timeout | undefined;
   #reconnect: NodeJS.Timeout | undefined;
   #stopped = false;
@@ -37,7 +39,7 @@ export class Listener implements AsyncDisposable {
 
   /** Whether notifications arrive at present. */
   get connected(): boolean {
-    return this.#client !== undefined;
+    return this.#listening;
   }
 
   /** How many handlers are registered for a channel; for health checks and tests. */
@@ -57,7 +59,8 @@ export class Listener implements AsyncDisposable {
     if (!handlers) {
       handlers = new Set();
       this.#handlers.set(channel, handlers);
-      this.#client?.query(`LISTEN ${quoteIdentifier(channel)}`).catch(() => this.#lost());
+      const client = this.#client;
+      if (client && this.#listening) listen(client, channel).catch(() => this.#lost(client));
     }
     handlers.add(handler);
     return () => handlers.delete(handler);
@@ -68,44 +71,51 @@ export class Listener implements AsyncDisposable {
     this.#stopped = true;
     clearInterval(this.#heartbeat);
     clearTimeout(this.#reconnect);
-    this.#client = undefined;
+    this.#listening = false;
+    this.#client?.release(true);
     await this.#lane.end();
   }
 
   async #connect(): Promise<void> {
     const client = await this.#lane.connect();
+    if (this.#stopped) return client.release(true);
+    this.#client = client;
     client.on('notification', ({ channel, payload }) => this.#tell(channel, payload));
-    client.once('end', () => this.#lost());
+    client.once('end', () => this.#lost(client));
     try {
-      const channels = [...this.#handlers.keys()].map((channel) => `LISTEN ${quoteIdentifier(channel)};`);
-      await client.query(`${channels.join(' ')} SELECT pg_advisory_lock_shared(${lockKind.alive}, ${this.instance})`);
+      await client.query('SELECT pg_advisory_lock_shared($1, $2)', [lockKind.alive, this.instance]);
+      // A channel that is added meanwhile comes up in this loop too.
+      for (const channel of this.#handlers.keys()) await listen(client, channel);
     } catch (error) {
+      this.#client = undefined;
       client.release(true);
       throw error;
     }
-    if (this.#stopped) return client.release(true);
-    this.#client = client;
+    this.#listening = !this.#stopped;
   }
 
   /** A connection can be dead without a word, for instance behind a firewall that forgot it. */
   async #beat(): Promise<void> {
     const client = this.#client;
     if (!client) return;
-    const silence = setTimeout(() => this.#lost(), HEARTBEAT_MS);
+    const silence = setTimeout(() => this.#lost(client), HEARTBEAT_MS);
     try {
       await client.query('SELECT 1');
     } catch {
-      this.#lost();
+      this.#lost(client);
     } finally {
       clearTimeout(silence);
     }
   }
 
-  #lost(): void {
-    const client = this.#client;
-    if (!client || this.#stopped) return;
-    this.#client = undefined;
+  /** Whoever notices first that a connection is lost has it replaced; what is told of an older one is no news. */
+  #lost(client: LentClient): void {
+    if (client !== this.#client) return;
     client.release(true);
+    // While it is told its channels, that fails now, and whoever tells it tries again.
+    if (!this.#listening) return;
+    this.#client = undefined;
+    this.#listening = false;
     this.#log.warn('lost the connection that listens for notifications; connecting again');
     this.#retry(100);
   }
@@ -114,6 +124,7 @@ export class Listener implements AsyncDisposable {
     this.#reconnect = setTimeout(async () => {
       try {
         await this.#connect();
+        if (!this.#listening) return;
         for (const channel of this.#handlers.keys()) this.#tell(channel, undefined);
       } catch {
         if (!this.#stopped) this.#retry(Math.min(delayMs * 2, MAX_RECONNECT_MS));
@@ -130,4 +141,8 @@ export class Listener implements AsyncDisposable {
       }
     }
   }
+}
+
+function listen(client: LentClient, channel: string): Promise<unknown> {
+  return client.query(`LISTEN ${quoteIdentifier(channel)}`);
 }
