@@ -4,6 +4,7 @@ import { createApp } from './app.ts';
 import { type Config, loadConfig } from './config.ts';
 import { buildSchema } from './graphql/schema.ts';
 import { createGraphqlServer } from './graphql/server.ts';
+import { logOptions } from './log.ts';
 
 /**
  * Serves until SIGTERM or SIGINT comes, then drains: no new requests, and those under way end within the limit.
@@ -50,7 +51,7 @@ export async function work(
 
 function createLogger({ environment, logLevel }: Config): Logger {
   const pretty = environment === 'development' && { transport: { target: 'pino-pretty' } };
-  return pino({ level: logLevel, ...pretty });
+  return pino({ ...logOptions, level: logLevel, ...pretty });
 }
 
 /** Listens from now on, so that a signal that comes while the server starts is not lost. */

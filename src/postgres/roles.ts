@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto';
+import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
 import { quoteIdentifier, quoteLiteral } from './identifiers.ts';
 
 /** Gives the password of a role. */
@@ -13,22 +13,32 @@ export function derivePasswords(secret: string): PasswordOf {
 }
 
 /**
- * SQL that makes a login role, or sets its password and limits anew, and grants it a group role's rights.
- *
- * SCRAM's iterations slow down those who guess passwords that people chose. This one has 256 random bits, so one iteration
- * is enough, and connecting takes half the time.
- * @see https://www.postgresql.org/docs/current/runtime-config-connection.html#GUC-SCRAM-ITERATIONS
+ * SQL that makes a login role, or sets its password and limits anew, and grants it a group role's rights. The password is in it
+ * as a SCRAM verifier only, for PostgreSQL repeats statements in its log and in the context of errors.
  */
 export function createLoginRoleSql(role: string, password: string, group?: string): string {
   const name = quoteIdentifier(role);
-  const attributes = `LOGIN PASSWORD ${quoteLiteral(password)}`;
+  const attributes = `LOGIN PASSWORD ${quoteLiteral(scramVerifier(password))}`;
   return `
-    SELECT set_config('scram_iterations', '1', true) FROM pg_settings WHERE name = 'scram_iterations';
     DO $role$ BEGIN
       IF EXISTS (SELECT FROM pg_roles WHERE rolname = ${quoteLiteral(role)}) THEN ALTER ROLE ${name} ${attributes};
       ELSE CREATE ROLE ${name} ${attributes}; END IF;
     END $role$;
     ${group ? `GRANT ${quoteIdentifier(group)} TO ${name};` : ''}`;
+}
+
+/**
+ * What PostgreSQL keeps of a password. SCRAM's iterations slow down those who guess passwords that people chose. Ours have 256
+ * random bits, so one iteration is enough, and connecting takes half the time.
+ * @see https://www.postgresql.org/docs/current/catalog-pg-authid.html
+ * @see https://www.rfc-editor.org/rfc/rfc5802#section-3
+ */
+function scramVerifier(password: string): string {
+  const salt = randomBytes(16);
+  const salted = pbkdf2Sync(password, salt, 1, 32, 'sha256');
+  const keyFor = (name: string) => createHmac('sha256', salted).update(name).digest();
+  const storedKey = createHash('sha256').update(keyFor('Client Key')).digest('base64');
+  return `SCRAM-SHA-256$1:${salt.toString('base64')}$${storedKey}:${keyFor('Server Key').toString('base64')}`;
 }
 
 /** SQL that makes a role which nobody can log in as, unless it is there. */

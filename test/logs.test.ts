@@ -1,0 +1,150 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import pg from 'pg';
+import { pino } from 'pino';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { User } from '../src/catalog/user.entity.ts';
+import { builder } from '../src/graphql/builder.ts';
+import { buildSchema } from '../src/graphql/schema.ts';
+import { logOptions } from '../src/log.ts';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../src/postgres/embedded.ts';
+import { derivePasswords } from '../src/postgres/roles.ts';
+import { installationRoles, tenantRole } from '../src/tenancy/placement.ts';
+import { type Listening, listen } from './support/listen.ts';
+import { startTestApp, type TestApp } from './support/start-app.ts';
+
+const secrets = {
+  ROLE_SECRET: 'role-secret-role-secret-role-secret-role',
+  JWT_SECRET: 'jwt-secret-jwt-secret-jwt-secret-jwt-secr',
+  ownerPassword: 'owner-password-owner',
+  password: 'correct-horse-battery-staple',
+};
+
+builder.mutationFields((t) => ({
+  signIn: t.string({
+    nullable: true,
+    authScopes: { anyone: true },
+    args: { password: t.arg.string({ required: true }) },
+    resolve: () => {
+      throw new Error('unexpected');
+    },
+  }),
+  keepHash: t.string({
+    nullable: true,
+    authScopes: { anyone: true },
+    args: { password: t.arg.string({ required: true }) },
+    resolve: async (_root, { password }, { services }) => {
+      const em = services.catalog.fork();
+      em.create(User, { email: 'a@example.com', name: 'A', passwordHash: password });
+      em.create(User, { email: 'b@example.com', name: 'B', passwordHash: password, isPlatformAdmin: false });
+      await em.flush();
+      // What an entity with a wrong type would do: PostgreSQL shows the whole row in its error.
+      return em.execute('UPDATE users SET name = null WHERE email = ?', ['a@example.com']);
+    },
+  }),
+}));
+
+describe('the log', () => {
+  let dataDir: string;
+  let postgres: EmbeddedPostgres;
+  let app: TestApp;
+  let server: Listening;
+  let superuser: pg.Client;
+  const lines: string[] = [];
+
+  beforeAll(async () => {
+    dataDir = await mkdtemp(path.join(tmpdir(), 'tenantry-logs-'));
+    postgres = await startEmbeddedPostgres({ dataDir });
+    const { host, port, user, password } = postgres;
+    superuser = new pg.Client({ host, port, user, password, database: 'postgres' });
+    // Statements of the next test end this server's connections.
+    superuser.on('error', () => {});
+    await superuser.connect();
+    await superuser.query(`CREATE ROLE owner LOGIN CREATEDB CREATEROLE PASSWORD '${secrets.ownerPassword}'`);
+    const { ROLE_SECRET, JWT_SECRET } = secrets;
+    const env = {
+      DATABASE_URL: `postgres://owner:${secrets.ownerPassword}@${host}:${port}/postgres`,
+      ROLE_SECRET,
+      JWT_SECRET,
+    };
+    const log = pino({ ...logOptions, level: 'trace' }, { write: (line: string) => lines.push(line) });
+    app = await startTestApp({ ...env, CONNECTION_WAIT_MS: '500' }, { log, schema: buildSchema() });
+    server = await listen(app.yoga);
+    await app.ask('mutation { createTenant(input: { slug: "acme", name: "Acme" }) { id } }', app.admin);
+  });
+  afterAll(async () => {
+    await server[Symbol.asyncDispose]();
+    await app[Symbol.asyncDispose]();
+    await postgres.stop();
+    await rm(dataDir, { recursive: true });
+  });
+
+  it('holds no token, secret or password, whatever goes wrong', async () => {
+    const { services } = app;
+    const acme = await services.directory.byReference('acme');
+    if (!acme) throw new Error('the tenant is missing');
+    const member = await app.tokenFor('acme');
+    const foreign = { authorization: 'Bearer eyJhbGciOiJIUzI1NiJ9.eyJ4IjoxfQ.Zm9yZWlnbi1zaWduYXR1cmU' };
+    const products = '{ products { totalCount } }';
+    const signIn = 'mutation ($password: String!) { signIn(password: $password) }';
+    const keepHash = 'mutation ($password: String!) { keepHash(password: $password) }';
+    const variables = { password: secrets.password };
+    const requests: [object, Record<string, string>][] = [
+      [{ query: products }, member],
+      [{ query: products }, app.admin],
+      [{ query: products }, foreign],
+      [{ query: products }, { authorization: `Basic ${Buffer.from(`u:${secrets.password}`).toString('base64')}` }],
+      [{ query: products }, { ...app.admin, 'x-tenant': 'acme' }],
+      [{ query: signIn, variables }, member],
+      [{ query: `mutation { signIn(password: "${secrets.password}") }` }, {}],
+      [{ query: signIn, variables: { password: [secrets.password] } }, {}],
+      [{ query: `{ nope(password: "${secrets.password}") }` }, {}],
+      [{ query: keepHash, variables }, {}],
+    ];
+    for (const [body, headers] of requests) await server.post(body, headers);
+
+    // The tenant's role gets a password that is not the derived one, and its owner may not set it again.
+    const role = tenantRole(acme.key);
+    await superuser.query(`ALTER ROLE ${role} PASSWORD 'another-one'; REVOKE ${role} FROM owner`);
+    await superuser.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1', [role]);
+    await vi.waitFor(async () => {
+      expect((await server.post({ query: products }, member)).code).toBe('INTERNAL_SERVER_ERROR');
+    });
+    expect(lines.join('')).toContain('permission denied to alter role');
+
+    await superuser.end();
+    await postgres.stop();
+    for (const [body, headers] of requests) await server.post(body, headers);
+    await server.get('/health/ready');
+
+    const passwordOf = derivePasswords(secrets.ROLE_SECRET);
+    const tokens = [app.admin, member, foreign].map(({ authorization = '' }) => authorization.slice('Bearer '.length));
+    const forbidden = {
+      ...secrets,
+      hidden: Buffer.from(`u:${secrets.password}`).toString('base64'),
+      tenantRole: passwordOf(role),
+      appRole: passwordOf(installationRoles('auth').app),
+      ...Object.fromEntries(tokens.map((token, index) => [`token ${index}`, token])),
+      ...Object.fromEntries(tokens.map((token, index) => [`signature ${index}`, token.split('.')[2] ?? token])),
+    };
+    expect(lines.length).toBeGreaterThan(20);
+    for (const [name, secret] of Object.entries(forbidden)) {
+      const found = lines.filter((line) => line.includes(secret));
+      expect(found, name).toEqual([]);
+    }
+  });
+
+  it('names the request and the tenant of each operation', () => {
+    const operations = lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === 'operation');
+    expect(operations).toContainEqual(
+      expect.objectContaining({
+        requestId: expect.any(String),
+        tenant: 'acme',
+        operation: 'query (unnamed)',
+        failed: false,
+      }),
+    );
+    for (const { requestId } of operations) expect(requestId).toMatch(/^[\w-]{8,64}$/);
+  });
+});
