@@ -2,7 +2,7 @@ import { GraphQLError } from 'graphql';
 import { isAsyncIterable, type Plugin } from 'graphql-yoga';
 import type { Logger } from 'pino';
 import { AppError, errorCodes } from '../errors.ts';
-import { isConnectionFailure } from '../postgres/error-codes.ts';
+import { isConnectionFailure, isNullCharacter } from '../postgres/error-codes.ts';
 
 /**
  * Turns what was thrown into what the client sees, once, at the edge: an AppError keeps its message and code, a document
@@ -18,6 +18,12 @@ export function toClientError(error: unknown, requestId: string, log: Logger): G
     });
   }
   if (isGraphQLError(original)) return isTranslated(original) ? original : toInputError(original);
+  if (isNullCharacter(original)) {
+    return new GraphQLError('A text holds the character U+0000, which cannot be stored', {
+      ...withoutUndefined(position),
+      extensions: { code: 'BAD_USER_INPUT' },
+    });
+  }
   if (isConnectionFailure(original)) {
     log.error({ err: original, requestId }, 'a database cannot be reached');
     return new GraphQLError('The database cannot be reached at present. Try again in a moment.', {

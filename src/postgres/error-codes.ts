@@ -3,6 +3,9 @@
  * @see https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
 export const sqlState = {
+  protocolViolation: '08P01',
+  characterNotInRepertoire: '22021',
+  untranslatableCharacter: '22P05',
   uniqueViolation: '23505',
   foreignKeyViolation: '23503',
   checkViolation: '23514',
@@ -63,9 +66,23 @@ export function isDataException(error: unknown): boolean {
   return sqlStateOf(error)?.startsWith('22') ?? false;
 }
 
+/**
+ * Whether a text holds U+0000, which PostgreSQL stores in none: in a parameter it ends the message too early, in a statement
+ * or in JSON it is a character that cannot be.
+ */
+export function isNullCharacter(error: unknown): boolean {
+  const states: readonly unknown[] = [
+    sqlState.protocolViolation,
+    sqlState.characterNotInRepertoire,
+    sqlState.untranslatableCharacter,
+  ];
+  return states.includes(sqlStateOf(error));
+}
+
 /** Whether PostgreSQL could not be reached, or the connection to it broke: nothing that the statement itself did. */
 export function isConnectionFailure(error: unknown): boolean {
   const state = sqlStateOf(error);
+  if (state === sqlState.protocolViolation) return false;
   if (state) return state.startsWith('08') || state.startsWith('57P0') || state === sqlState.tooManyConnections;
   for (let current = error; current instanceof Error; current = current.cause) {
     if ('code' in current && transientSystemErrors.has(String(current.code))) return true;
