@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CuttingProxy, startCuttingProxy } from '../support/cutting-proxy.ts';
 import { eventually } from '../support/eventually.ts';
-import { Fleet, type ShownEvent } from '../support/fleet.ts';
+import { Fleet, kindsOf, type ShownEvent } from '../support/fleet.ts';
 import { type SharedPostgres, startSharedPostgres } from '../support/shared-postgres.ts';
 
 describe('a run that is interrupted', () => {
@@ -45,8 +45,6 @@ describe('a run that is interrupted', () => {
     for await (const event of fleet.follow(run)) if (wanted(event)) return event;
     throw new Error('The run ended without the event');
   };
-  const kinds = (events: readonly ShownEvent[], slug: string) =>
-    events.filter(({ tenant }) => tenant?.slug === slug).map(({ kind }) => kind);
 
   it.each(['alpha-db', 'beta-schema'])(
     'tries again when a table of %s was locked, and succeeds when the lock is gone',
@@ -61,7 +59,7 @@ describe('a run that is interrupted', () => {
         tenant: { slug },
         message: expect.stringMatching(`^${name} failed: .*lock timeout`),
       });
-      expect(kinds(events, slug).at(-1)).toBe('TENANT_SUCCEEDED');
+      expect(kindsOf(events, slug).at(-1)).toBe('TENANT_SUCCEEDED');
       expect(await fleet.runNow(run)).toMatchObject({ status: 'SUCCEEDED', succeeded: 4, failed: 0 });
       const item = (await fleet.runNow(run)).items.nodes.find(({ tenant }) => tenant.slug === slug);
       expect(item).toMatchObject({ status: 'SUCCEEDED', applied: [name], error: null });
@@ -80,7 +78,7 @@ describe('a run that is interrupted', () => {
       const error = `${name} failed: canceling statement due to lock timeout, in: ALTER TABLE products ADD COLUMN extra_${count} int`;
       const item = run.items.nodes.find(({ tenant }) => tenant.slug === slug);
       expect(item).toMatchObject({ status: 'FAILED', attempts: 3, error, applied: [] });
-      expect(kinds(await fleet.events(run.id), slug)).toEqual([
+      expect(kindsOf(await fleet.events(run.id), slug)).toEqual([
         'TENANT_STARTED',
         'TENANT_RETRYING',
         'TENANT_RETRYING',

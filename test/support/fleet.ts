@@ -56,6 +56,16 @@ export function progressQuery(run: string, after = 0): string {
     seq at kind tenant { slug } migration message done total } }`;
 }
 
+/** How each tenant of a run ended, by its slug. */
+export function statusesOf(run: ShownRun): Record<string, string> {
+  return Object.fromEntries(run.items.nodes.map(({ tenant, status }) => [tenant.slug, status]));
+}
+
+/** What happened to one tenant. */
+export function kindsOf(events: readonly ShownEvent[], slug: string): string[] {
+  return events.filter(({ tenant }) => tenant?.slug === slug).map(({ kind }) => kind);
+}
+
 /** An installation with a folder of migrations of its own, which is asked over HTTP. */
 export class Fleet implements AsyncDisposable {
   readonly app: TestApp;
@@ -174,6 +184,18 @@ export class Fleet implements AsyncDisposable {
     } finally {
       await this.end(client);
     }
+  }
+
+  /** The names of the migrations that a tenant's own history calls applied. */
+  async applied(slug: string): Promise<string[]> {
+    const sql = `SELECT name FROM migration_history WHERE status = 'APPLIED' ORDER BY name`;
+    return (await this.inTenant<{ name: string }>(slug, sql)).map(({ name }) => name);
+  }
+
+  /** What the catalog knows of a tenant's migrations. */
+  async versionOf(slug: string): Promise<{ readonly version: string | null; readonly behind: number }> {
+    const query = `{ tenant(slug: "${slug}") { version behind } }`;
+    return (await this.ask<{ tenant: { version: string | null; behind: number } }>(query)).tenant;
   }
 
   /** Sends one statement to the catalog. */
