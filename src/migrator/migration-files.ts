@@ -73,7 +73,7 @@ export class MigrationFolder {
     });
     const files = await Promise.all(
       names
-        .filter((name) => /\.(?:ts|js|mjs)$/.test(name) && !name.endsWith('.d.ts'))
+        .filter(isMigrationFile)
         .sort(compareNames)
         .map((name) => this.#readFile(name)),
     );
@@ -92,7 +92,7 @@ export class MigrationFolder {
       );
     }
     const hash = hashOf(await readFile(file, 'utf8'));
-    const migration = name.replace(/\.[a-z]+$/, '');
+    const migration = migrationName(name);
     const known = this.#known.get(`${migration}:${hash}`);
     if (known) return known;
     try {
@@ -108,7 +108,18 @@ export function compareNames(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-function hashOf(text: string): string {
+/** Whether a file of this name is to be read as a migration. */
+export function isMigrationFile(name: string): boolean {
+  return /\.(?:ts|js|mjs)$/.test(name) && !name.endsWith('.d.ts');
+}
+
+/** The name of the migration in a file of this name. */
+export function migrationName(name: string): string {
+  return name.replace(/\.[a-z]+$/, '');
+}
+
+/** The hash of a file's text; see {@link MigrationFile.hash}. */
+export function hashOf(text: string): string {
   return createHash('sha256').update(text.replaceAll('\r\n', '\n')).digest('hex');
 }
 

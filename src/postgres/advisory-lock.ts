@@ -13,6 +13,8 @@ export const lockKind = {
   template: 7004,
   /** In the maintenance database: one process at a time makes or removes a tenant's role and database. */
   place: 7010,
+  /** In the maintenance database: one process at a time checks migrations in its scratch database. */
+  check: 7005,
 } as const;
 
 /**

@@ -33,6 +33,26 @@ const operations: Record<string, { readonly text: string; readonly scope: Scope 
     scope: 'platformAdmin',
   },
   'Mutation.runMigrations': { text: 'mutation { runMigrations { id } }', scope: 'platformAdmin' },
+  'Mutation.rollbackMigrations': {
+    text: 'mutation { rollbackMigrations(input: { steps: 1, tenants: ["nobody"] }) { id } }',
+    scope: 'platformAdmin',
+  },
+  'Mutation.undoMigrationRun': {
+    text: 'mutation { undoMigrationRun(id: "00000000-0000-4000-8000-000000000000") { id } }',
+    scope: 'platformAdmin',
+  },
+  'Mutation.cancelMigrationRun': {
+    text: 'mutation { cancelMigrationRun(id: "00000000-0000-4000-8000-000000000000") { id } }',
+    scope: 'platformAdmin',
+  },
+  'Mutation.resumeMigrationRun': {
+    text: 'mutation { resumeMigrationRun(id: "00000000-0000-4000-8000-000000000000") { id } }',
+    scope: 'platformAdmin',
+  },
+  'Mutation.acceptMigrationHash': {
+    text: 'mutation { acceptMigrationHash(migration: "nothing") { name } }',
+    scope: 'platformAdmin',
+  },
   'Mutation.createProduct': {
     text: 'mutation { createProduct(input: { sku: "a", name: "a", price: "1.00", currency: "EUR" }) { sku } }',
     scope: 'tenantMember',
@@ -118,7 +138,7 @@ describe('who may do what', () => {
   };
 
   /** What else may be wrong with the operations of the table, once they are let through. */
-  const beyond = [undefined, 'BAD_USER_INPUT', 'CONFLICT', 'SLUG_TAKEN'];
+  const beyond = [undefined, 'BAD_USER_INPUT', 'CONFLICT', 'NOT_FOUND', 'SLUG_TAKEN'];
 
   it.each(
     Object.keys(refusals).flatMap((caller) => Object.keys(operations).map((operation) => [caller, operation] as const)),

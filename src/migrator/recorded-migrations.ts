@@ -1,0 +1,24 @@
+import type { Catalog } from '../catalog/catalog.ts';
+import type { MigrationScope } from '../catalog/migration-record.entity.ts';
+import type { AppliedMigration } from '../catalog/migration-state.entity.ts';
+import type { Lane } from '../postgres/lane.ts';
+import type { RecordedMigrations } from './compare-recorded.ts';
+import { readAppliedSql } from './history.ts';
+import { readStates } from './tenant-states.ts';
+
+/** What has been applied in this installation, as the catalog and the system databases know it; no tenant is connected to. */
+export async function recordedMigrations(
+  catalog: Catalog,
+  constants: Pick<Lane, 'use'>,
+): Promise<Readonly<Record<MigrationScope, readonly RecordedMigrations[]>>> {
+  const historyOf = async (database: Pick<Lane, 'use'>, source: string): Promise<RecordedMigrations> => {
+    const { rows } = await database.use((client) => client.query<AppliedMigration>(readAppliedSql('public')));
+    return { source, applied: rows };
+  };
+  const states = await catalog.use(readStates);
+  return {
+    AUTH: [await historyOf(catalog, 'the auth database')],
+    CONSTANTS: [await historyOf(constants, 'the constants database')],
+    TENANT: states.map(({ applied }) => ({ source: 'the fleet', applied })),
+  };
+}
