@@ -2,9 +2,11 @@ import { createServer, type Server } from 'node:http';
 import { type Logger, pino } from 'pino';
 import { createApp } from './app.ts';
 import { type Config, loadConfig } from './config.ts';
+import { isLocalHost } from './graphql/browsers.ts';
 import { buildSchema } from './graphql/schema.ts';
 import { createGraphqlServer } from './graphql/server.ts';
 import { logOptions } from './log.ts';
+import { explainStartFailure } from './start-failure.ts';
 
 /**
  * Serves until SIGTERM or SIGINT comes, then drains: no new requests, and those under way end within the limit.
@@ -18,17 +20,22 @@ export async function serve(
   const config = loadConfig(env);
   const log = createLogger(config);
   const stopped = signalled();
-  await using app = await createApp(config, log);
-  const token = await developmentToken(config, app.services.tokens);
-  const server = createServer(
-    createGraphqlServer(app.services, buildSchema(), token ? authorizationHeader(token) : {}),
-  );
-  const url = await listen(server, config.http);
-  out.write(greeting(url, config.graphql.graphiql, token));
-  await stopped;
-  log.info('stopping');
-  app.beginStop();
-  await drain(server, config.http.shutdownSeconds);
+  try {
+    await using app = await createApp(config, log);
+    const token = await developmentToken(config, app.services.tokens);
+    const isLocal = isLocalHost(config.http.host);
+    const server = createServer(
+      createGraphqlServer(app.services, buildSchema(), token && isLocal ? authorizationHeader(token) : {}),
+    );
+    const url = await listen(server, config.http);
+    out.write(config.graphql.graphiql ? greeting(url, token, isLocal) : `Tenantry listens at ${url}\n`);
+    await stopped;
+    log.info('stopping');
+    app.beginStop();
+    await drain(server, config.http.shutdownSeconds);
+  } catch (error) {
+    throw new Error(explainStartFailure(error, config.server), { cause: error });
+  }
 }
 
 /**
@@ -43,10 +50,14 @@ export async function work(
   const config = loadConfig({ ...env, WORKER: 'inline' });
   const log = createLogger(config);
   const stopped = signalled();
-  await using _app = await createApp(config, log);
-  out.write(`Working on migration runs, on ${config.migrations.concurrency} tenants at once\n`);
-  await stopped;
-  log.info('stopping');
+  try {
+    await using _app = await createApp(config, log);
+    out.write(`Working on migration runs, on ${config.migrations.concurrency} tenants at once\n`);
+    await stopped;
+    log.info('stopping');
+  } catch (error) {
+    throw new Error(explainStartFailure(error, config.server), { cause: error });
+  }
 }
 
 function createLogger({ environment, logLevel }: Config): Logger {
@@ -71,7 +82,7 @@ async function developmentToken(
 }
 
 function authorizationHeader(token: string) {
-  return { defaultHeaders: JSON.stringify({ authorization: `Bearer ${token}` }, null, 2) };
+  return { localHeaders: JSON.stringify({ authorization: `Bearer ${token}` }, null, 2) };
 }
 
 /** Resolves to the address of the API. */
@@ -85,27 +96,28 @@ async function listen(server: Server, { host, port }: Config['http']): Promise<s
 }
 
 async function drain(server: Server, limitSeconds: number): Promise<void> {
+  // What still comes on a connection that is kept alive is answered, and the connection closed.
+  server.prependListener('request', (_request, response) => response.setHeader('connection', 'close'));
   const closed = new Promise((resolve) => server.close(resolve));
-  server.closeIdleConnections();
+  const sweep = setInterval(() => server.closeIdleConnections(), 100);
   const limit = setTimeout(() => server.closeAllConnections(), limitSeconds * 1000);
   await closed;
+  clearInterval(sweep);
   clearTimeout(limit);
 }
 
-function greeting(url: string, graphiql: boolean, token: string | undefined): string {
-  if (!graphiql) return `Tenantry listens at ${url}\n`;
+function greeting(url: string, token: string | undefined, isLocal: boolean): string {
+  const place = isLocal ? "GraphiQL's headers have it already" : "paste it into GraphiQL's headers as authorization";
   const lines = [
     '',
     `Tenantry is up. GraphiQL: ${url}`,
     '',
-    'Try there, from top to bottom: create a tenant, list the fleet, run its migrations, watch them.',
-    'Then, for what a frontend sees, make a token for that tenant:',
+    'Try there, from the top down: create a tenant, list the fleet, run its migrations, watch them.',
+    'Then make a token for that tenant, for what a frontend sees:',
     '',
     '  npm run -s tenantry -- token --tenant acme',
     '',
-    ...(token
-      ? ["A platform admin's token, for development only. GraphiQL's headers have it already:", '', token, '']
-      : []),
+    ...(token ? [`A platform admin's token, for development only (${place}):`, '', token, ''] : []),
   ];
   return `${lines.join('\n')}\n`;
 }

@@ -29,3 +29,8 @@ export function refuseForms(): Plugin {
     },
   };
 }
+
+/** Whether a name or address, as `HOST` or a URL has it, is this machine alone. */
+export function isLocalHost(host: string): boolean {
+  return ['localhost', '127.0.0.1', '::1', '[::1]'].includes(host.toLowerCase());
+}

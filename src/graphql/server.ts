@@ -6,7 +6,7 @@ import { useDisableIntrospection } from '@graphql-yoga/plugin-disable-introspect
 import type { GraphQLSchema } from 'graphql';
 import { createYoga, type YogaInitialContext } from 'graphql-yoga';
 import type { Services } from '../services.ts';
-import { corsOf, refuseForms } from './browsers.ts';
+import { corsOf, isLocalHost, refuseForms } from './browsers.ts';
 import { toClientError, validationErrors } from './errors.ts';
 import { readableGetParameters } from './get-parameters.ts';
 import { graphiqlPage } from './graphiql.ts';
@@ -17,12 +17,15 @@ import { currentRequestId, requestIds } from './request-id.ts';
 
 /** What the pages of a development server are given. */
 export interface GraphiqlOptions {
-  /** Headers that GraphiQL starts with, as text of JSON. */
-  readonly defaultHeaders?: string;
+  /**
+   * Headers that GraphiQL starts with, as text of JSON. They are shown only to who asked for this machine by its own name: a
+   * foreign page can make its own name resolve to this machine, and then read what is here.
+   */
+  readonly localHeaders?: string;
 }
 
 /** The way of a request, from top to bottom. */
-export function createGraphqlServer(services: Services, schema: GraphQLSchema, graphiql: GraphiqlOptions = {}) {
+export function createGraphqlServer(services: Services, schema: GraphQLSchema, { localHeaders }: GraphiqlOptions = {}) {
   const { graphql, http } = services.config;
   return createYoga<object, RequestContext>({
     schema,
@@ -34,7 +37,9 @@ export function createGraphqlServer(services: Services, schema: GraphQLSchema, g
     landingPage: false,
     logging: false,
     cors: corsOf(http.corsOrigins),
-    graphiql: graphql.graphiql && ((request) => graphiqlPage(request.url, graphiql.defaultHeaders)),
+    graphiql:
+      graphql.graphiql &&
+      (({ url }) => graphiqlPage(url, isLocalHost(new URL(url).hostname) ? localHeaders : undefined)),
     renderGraphiQL: async (options) => {
       // Nine megabytes that only a browser needs.
       const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');

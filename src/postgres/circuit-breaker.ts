@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { AppError } from '../errors.ts';
+import { AppError, messageOf } from '../errors.ts';
 import { isUnreachable } from './error-codes.ts';
 
 /** How long callers are turned away at once after a server did not answer, in milliseconds. */
@@ -44,7 +44,8 @@ export class CircuitBreaker {
         this.reset();
         throw error;
       }
-      if (!this.#failure) this.#log.error({ err: error, server: this.#server }, 'a PostgreSQL server does not answer');
+      if (!this.#failure)
+        this.#log.error({ reason: messageOf(error), server: this.#server }, 'a PostgreSQL server does not answer');
       this.#failure = { cause: error };
       this.#tryAgainAt = Date.now() + PAUSE_MS;
       throw this.#error(error);

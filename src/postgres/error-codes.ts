@@ -9,6 +9,7 @@ export const sqlState = {
   uniqueViolation: '23505',
   foreignKeyViolation: '23503',
   checkViolation: '23514',
+  invalidAuthorization: '28000',
   invalidPassword: '28P01',
   invalidCatalogName: '3D000',
   serializationFailure: '40001',
