@@ -1,13 +1,15 @@
 import { ConfigError, type ServerAddress } from './config.ts';
-import { messageOf } from './errors.ts';
+import { AppError, messageOf } from './errors.ts';
 import { isConnectionFailure, sqlState, sqlStateOf } from './postgres/error-codes.ts';
 
 /**
  * What to tell the person whose server does not start: what happened, and what to do.
  * @param server where PostgreSQL is, as far as the settings could be read and name one
  */
-export function explainStartFailure(error: unknown, server: ServerAddress | undefined): string {
-  if (error instanceof ConfigError) return error.message;
+export function explainStartFailure(thrown: unknown, server: ServerAddress | undefined): string {
+  if (thrown instanceof ConfigError) return thrown.message;
+  // That a server does not answer says less than why.
+  const error = thrown instanceof AppError && thrown.cause ? thrown.cause : thrown;
   const { code, syscall, address, port } = systemErrorOf(error);
   if (syscall === 'listen' || syscall === 'bind') return `Tenantry cannot start: ${listenProblem(code, address, port)}`;
   if (!server) return `Tenantry cannot start: ${messageOf(error)}`;

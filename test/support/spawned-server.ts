@@ -1,17 +1,42 @@
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import path from 'node:path';
 import { vi } from 'vitest';
+import type { EmbeddedPostgres } from '../../src/postgres/embedded.ts';
 import { clientOf } from './listen.ts';
 
 /** A server as a user starts it. Disposing of it kills it, if it runs. */
 export interface SpawnedServer extends AsyncDisposable {
   /** All that it has written so far, to stdout and stderr. */
   output(): string;
+  /** Headers with the token that it shows in development. */
+  admin(): Record<string, string>;
   signal(name: NodeJS.Signals): void;
   /** How it ended. */
   readonly ended: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
   /** Waits until it listens; fails with its output if it ends before. */
   listening(): Promise<ReturnType<typeof clientOf>>;
+}
+
+/**
+ * Settings of an installation of its own on a PostgreSQL that others use too, at a free port.
+ * @param folder where its folder is made
+ */
+export function ownInstallation(postgres: EmbeddedPostgres, folder: string) {
+  const id = randomUUID().slice(0, 8);
+  return {
+    PORT: '0',
+    DATABASE_URL: urlOf(postgres),
+    DATA_DIR: path.join(folder, id),
+    AUTH_DATABASE: `auth_${id}`,
+    CONSTANTS_DATABASE: `constants_${id}`,
+    SHARED_DATABASE: `shared_${id}`,
+  };
+}
+
+/** The URL of a server's maintenance database, with its superuser. */
+export function urlOf({ user, password, host, port }: EmbeddedPostgres): string {
+  return `postgres://${user}:${password}@${host}:${port}/postgres`;
 }
 
 /**
@@ -36,6 +61,7 @@ export function startServer(env: Record<string, string>, cwd = process.cwd()): S
   });
   return {
     output: () => output,
+    admin: () => ({ authorization: `Bearer ${/^ey[\w-]+\.[\w-]+\.[\w-]+$/m.exec(output)?.[0]}` }),
     signal: (name) => child.kill(name),
     ended,
     async listening() {
