@@ -19,7 +19,7 @@ describe('ten times as many tenants as connections', () => {
   afterAll(() => app[Symbol.asyncDispose]());
 
   it('are all served when they all ask at once, and the budget is never exceeded', async () => {
-    const { address } = app.services.servers.get('default') ?? expect.unreachable();
+    const address = app.services.servers.get('default')?.address ?? expect.unreachable();
     await using watch = await BackendWatch.start({ ...address, database: address.maintenanceDatabase });
     for (let round = 1; round <= 2; round += 1) {
       const answers = await Promise.all(
