@@ -30,7 +30,7 @@ export interface TenantConnectionsOptions {
 export interface TenantLease {
   /** Sees this tenant's tables and no others; has an identity map of its own. */
   readonly em: EntityManager;
-  /** Ends the lease; a transaction that is still open is rolled back. */
+  /** Ends the lease; a transaction that is still open is rolled back. It never rejects. */
   release(): Promise<void>;
 }
 
@@ -65,7 +65,8 @@ export class TenantConnections {
     return {
       em,
       release: async () => {
-        if (em.isInTransaction()) await em.rollback();
+        // A rollback fails only when the connection is lost, and then PostgreSQL has rolled back.
+        if (em.isInTransaction()) await em.rollback().catch(() => undefined);
       },
     };
   }
@@ -109,16 +110,24 @@ export class TenantConnections {
         idle_in_transaction_session_timeout: String(IDLE_IN_TRANSACTION_MS),
       },
     });
-    const connect = () => lane.connect().catch((error: unknown) => this.#renewAndConnect(tenant, lane, error));
-    return { connect, use: (use) => useLent(connect, use), end: () => lane.end() };
+    let renewing: Promise<void> | undefined;
+    // One at a time: PostgreSQL refuses two changes of a role at once.
+    const renew = () => {
+      renewing ??= this.#options.renewRole(tenant).finally(() => {
+        renewing = undefined;
+      });
+      return renewing;
+    };
+    const connect = () => lane.connect().catch((error: unknown) => connectAnew(lane, renew, error));
+    return { ...lane, connect, use: (work) => useLent(connect, work) };
   }
+}
 
-  /** After a change of the secret, or of the server, the role has another password than the derived one. */
-  async #renewAndConnect(tenant: Tenant, lane: Lane, error: unknown): Promise<LentClient> {
-    if (sqlStateOf(error) !== sqlState.invalidPassword) throw error;
-    await this.#options.renewRole(tenant);
-    return lane.connect();
-  }
+/** After a change of the secret, or of the server, the role has another password than the derived one. */
+async function connectAnew(lane: Lane, renew: () => Promise<void>, error: unknown): Promise<LentClient> {
+  if (sqlStateOf(error) !== sqlState.invalidPassword) throw error;
+  await renew();
+  return lane.connect();
 }
 
 /** A tenant that moves is another one here. */
