@@ -130,6 +130,6 @@ function unknownAddress(server: string): AppError {
 /** @see https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNECT-OPTIONS */
 function startupOptions(session: Readonly<Record<string, string>>): string {
   return Object.entries(session)
-    .map(([name, value]) => `-c ${name}=${value.replace(/[\\ ]/g, '\\$&')}`)
+    .map(([name, value]) => `-c ${name}=${value.replace(/[\\\s]/g, '\\$&')}`)
     .join(' ');
 }

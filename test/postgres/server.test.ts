@@ -1,0 +1,84 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { quoteIdentifier } from '../../src/postgres/identifiers.ts';
+import { PostgresServer } from '../../src/postgres/server.ts';
+import { startTestPostgres, type TestPostgres } from '../support/postgres.ts';
+
+let postgres: TestPostgres;
+let server: PostgresServer;
+beforeAll(async () => {
+  postgres = await startTestPostgres();
+  server = new PostgresServer('test', postgres.address, {
+    max: 5,
+    reserved: 1,
+    waitMs: 10_000,
+    recycleMs: 3_600_000,
+    idleMs: 60_000,
+    systemPoolSize: 2,
+  });
+});
+afterAll(async () => {
+  await server[Symbol.asyncDispose]();
+  await postgres.expectBackends([]);
+  await postgres[Symbol.asyncDispose]();
+});
+
+/** The value of a setting in a session that was begun with it. */
+async function received(name: string, value: string): Promise<unknown> {
+  const lane = server.lane({
+    database: 'postgres',
+    max: 1,
+    priority: 'tenant',
+    keepIdle: false,
+    session: { [name]: value },
+  });
+  const { rows } = await lane.use((client) => client.query('SELECT current_setting($1) AS value', [name]));
+  return rows[0]?.value;
+}
+
+describe('the settings of a session', () => {
+  it('reach PostgreSQL as they were given, whatever they hold', async () => {
+    const character = fc.oneof(
+      fc.string({ unit: 'binary', minLength: 1, maxLength: 1 }).filter((value) => value !== '\0'),
+      fc.constantFrom(' ', '\t', '\n', '\v', '\\', "'", '"', '=', '-', 'c'),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.string({ unit: character, maxLength: 40 }), async (value) => {
+        expect(await received('tenantry.note', value)).toBe(value);
+      }),
+      { numRuns: 50, examples: [[''], ['a\tb'], ['a\n-c x=y'], ['\\ ']] },
+    );
+  });
+
+  it('can name any schema', async () => {
+    for (const schema of ['tenant_0123456789', 'a b', 'a"b', "a'b", 'a\\b', 'a\tb', 'a,b', '$user']) {
+      await postgres.query(`CREATE SCHEMA ${quoteIdentifier(schema)}`);
+      const session = { search_path: quoteIdentifier(schema) };
+      const lane = server.lane({ database: 'postgres', max: 1, priority: 'tenant', keepIdle: false, session });
+      const { rows } = await lane.use((client) => client.query('SELECT current_schema() AS schema'));
+      // PostgreSQL reads "$user" as the role's own schema, even in quotes.
+      expect(rows).toEqual([{ schema: schema === '$user' ? null : schema }]);
+    }
+  });
+});
+
+describe('a server', () => {
+  it('lends the owner’s connection to any database, and keeps none', async () => {
+    await postgres.query('CREATE DATABASE other');
+    const { rows } = await server.owner('other', (client) =>
+      client.query('SELECT current_database() AS database, current_user AS role'),
+    );
+    expect(rows).toEqual([{ database: 'other', role: postgres.address.user }]);
+    await postgres.expectBackends([]);
+    expect(server.stats).toEqual({ open: 0, idle: 0, waiting: 0, max: 5 });
+  });
+
+  it('keeps the connections where databases are made', async () => {
+    const pid = () =>
+      server.admin((client) => client.query('SELECT pg_backend_pid() AS pid, current_database() AS database'));
+    const first = (await pid()).rows;
+    expect(first).toEqual([{ pid: expect.any(Number), database: 'postgres' }]);
+    expect((await pid()).rows).toEqual(first);
+    expect(server.stats).toEqual({ open: 1, idle: 1, waiting: 0, max: 5 });
+  });
+});
