@@ -99,7 +99,8 @@ describe('many tenants on few connections', () => {
   }
 
   it('are answered from their own place only, whatever went wrong before', async () => {
-    const address = app.services.servers.get('default')?.address ?? expect.unreachable();
+    const server = app.services.servers.get('default') ?? expect.unreachable();
+    const address = server.address ?? expect.unreachable();
     await using watch = await BackendWatch.start({ ...address, database: address.maintenanceDatabase });
     const created = new Map(tenants.map(({ slug }) => [slug, 1]));
     const jobs = Array.from({ length: rounds }, (_, index) => ({
