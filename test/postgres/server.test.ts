@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { quoteIdentifier } from '../../src/postgres/identifiers.ts';
 import { PostgresServer } from '../../src/postgres/server.ts';
@@ -15,6 +16,7 @@ beforeAll(async () => {
     recycleMs: 3_600_000,
     idleMs: 60_000,
     systemPoolSize: 2,
+    log: pino({ level: 'silent' }),
   });
 });
 afterAll(async () => {
@@ -70,7 +72,7 @@ describe('a server', () => {
     );
     expect(rows).toEqual([{ database: 'other', role: postgres.address.user }]);
     await postgres.expectBackends([]);
-    expect(server.stats).toEqual({ open: 0, idle: 0, waiting: 0, max: 5 });
+    await expect.poll(() => server.stats).toEqual({ open: 0, idle: 0, waiting: 0, max: 5 });
   });
 
   it('keeps the connections where databases are made', async () => {
@@ -79,6 +81,6 @@ describe('a server', () => {
     const first = (await pid()).rows;
     expect(first).toEqual([{ pid: expect.any(Number), database: 'postgres' }]);
     expect((await pid()).rows).toEqual(first);
-    expect(server.stats).toEqual({ open: 1, idle: 1, waiting: 0, max: 5 });
+    await expect.poll(() => server.stats).toEqual({ open: 1, idle: 1, waiting: 0, max: 5 });
   });
 });
