@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { loadTokenKeys } from './accounts/token-keys.ts';
 import { createTokens } from './accounts/tokens.ts';
 import { catalogEntities, catalogPlainTables, openCatalog } from './catalog/catalog.ts';
+import { FIRST_SERVER } from './catalog/database-server.entity.ts';
 import { TenantDirectory } from './catalog/tenant-directory.ts';
 import type { Config, ServerAddress } from './config.ts';
 import { CountrySchema } from './constants/country.entity.ts';
@@ -24,9 +25,11 @@ import { PostgresServer } from './postgres/server.ts';
 import type { ProvisioningOptions } from './provisioning/create-tenant.ts';
 import { Provisioner } from './provisioning/provision.ts';
 import { recoverTenants } from './provisioning/recover-tenants.ts';
+import { ServerRegistry } from './provisioning/server-registry.ts';
 import { setUpSystemDatabases } from './provisioning/system-databases.ts';
 import { TemplateDatabase } from './provisioning/template.ts';
 import { readOrCreateFile } from './read-or-create-file.ts';
+import { createSecretBox } from './secret-box.ts';
 import type { Services } from './services.ts';
 import { installationRoles } from './tenancy/placement.ts';
 import { TenantConnections } from './tenancy/tenant-connections.ts';
@@ -49,19 +52,19 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
   await using stack = new AsyncDisposableStack();
   const { connections, databases } = config;
   const address = config.server ?? (await startEmbedded(config, log, stack));
-  const server = stack.use(
-    new PostgresServer('default', address, {
-      max: connections.budget,
+  const openServer = (name: string, at: ServerAddress | undefined, budget: number) =>
+    new PostgresServer(name, at, {
+      max: budget,
       reserved: RESERVED_CONNECTIONS,
       waitMs: connections.waitMs,
       recycleMs: connections.recycleSeconds * 1000,
       idleMs: connections.idleSeconds * 1000,
       systemPoolSize: connections.systemPoolSize,
       log,
-    }),
-  );
-  const servers = new Map([[server.name, server]]);
-  const passwordOf = derivePasswords(config.roleSecret ?? (await developmentSecret(config.dataDir)));
+    });
+  const server = stack.use(openServer(FIRST_SERVER, address, connections.budget));
+  const roleSecret = config.roleSecret ?? (await developmentSecret(config.dataDir));
+  const passwordOf = derivePasswords(roleSecret);
   const roles = installationRoles(databases.auth);
   const migrations = {
     auth: new MigrationFolder(path.join(import.meta.dirname, '../migrations/auth'), 'AUTH'),
@@ -95,29 +98,39 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
   };
   const listener = stack.use(new Listener(systemLane(databases.auth, 1), log));
   await listener.start();
-  const provisioner = new Provisioner({
-    server,
-    sharedDatabase: databases.shared,
-    roles,
-    passwordOf,
-    template: new TemplateDatabase({
-      server,
-      authDatabase: databases.auth,
-      grantee: roles.databaseTenants,
-      lockTimeoutMs,
+  const servers = stack.use(
+    new ServerRegistry({
+      catalog,
+      listener,
+      box: createSecretBox(roleSecret, 'servers.url'),
+      first: server,
+      defaultBudget: connections.budget,
+      openServer,
+      provisionerFor: (on) =>
+        new Provisioner({
+          server: on,
+          sharedDatabase: databases.shared,
+          roles,
+          passwordOf,
+          template: new TemplateDatabase({
+            server: on,
+            authDatabase: databases.auth,
+            grantee: roles.databaseTenants,
+            lockTimeoutMs,
+            log,
+          }),
+          migrations: migrations.tenant,
+          systemPoolSize: connections.systemPoolSize,
+          lockTimeoutMs,
+        }),
       log,
     }),
-    migrations: migrations.tenant,
-    systemPoolSize: connections.systemPoolSize,
-    lockTimeoutMs,
-  });
-  // Without a template no tenant can be created, but those that there are can be served.
-  await provisioner.prepare().catch((err: unknown) => log.error({ err }, 'the template for tenants cannot be built'));
+  );
+  await servers.start();
   const provisioning: ProvisioningOptions = {
     catalog,
     listener,
-    provisioners: new Map([[server.name, provisioner]]),
-    defaultServer: server.name,
+    servers,
     defaultIsolation: config.defaultIsolation,
     sharedDatabase: databases.shared,
     underWay: new Set(),
@@ -162,7 +175,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
       entities: [...moduleEntities, HistoryRecordSchema],
       passwordOf,
       poolSize: connections.tenantPoolSize,
-      renewRole: (tenant) => provisioner.renewRole(tenant),
+      renewRole: async (tenant) => (await servers.find(tenant.server)).provisioner.renewRole(tenant),
     }),
     provisioning,
     migrations,

@@ -1,3 +1,4 @@
+import { badInput } from './errors.ts';
 import { type SettingName, type SettingValues, settings } from './settings.ts';
 
 /** How to reach a PostgreSQL server as the role that owns everything there. */
@@ -176,8 +177,20 @@ function serverAddress(values: SettingValues, problems: string[]): ServerAddress
   };
 }
 
+/**
+ * Reads the URL of a PostgreSQL server.
+ * @throws {AppError} BAD_USER_INPUT, saying what is wrong with the URL, and nothing of what is in it
+ */
+export function parseServerUrl(text: string): ServerAddress {
+  const problems: string[] = [];
+  const { success, error } = settings.DATABASE_URL.schema.safeParse(text);
+  const address = success ? addressFromUrl(text, 'The URL', problems) : undefined;
+  if (address && problems.length === 0) return address;
+  throw badInput('url', problems.join('; ') || `The URL ${error?.issues[0]?.message ?? 'cannot be read'}`);
+}
+
 /** @see https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS */
-function addressFromUrl(text: string, name: SettingName, problems: string[]): ServerAddress | undefined {
+function addressFromUrl(text: string, name: string, problems: string[]): ServerAddress | undefined {
   let url: URL;
   try {
     url = new URL(text.replace(/^[^:]+:/, 'postgres:'));

@@ -52,5 +52,7 @@ export function badInput(field: string, message: string): AppError {
 
 /** The text of anything that was thrown, for messages and logs. */
 export function messageOf(error: unknown): string {
+  // A name with several addresses, none of which could be connected to: Node gives it no text of its own.
+  if (error instanceof AggregateError && !error.message) return error.errors.map(messageOf).join('; ');
   return error instanceof Error ? error.message : String(error);
 }

@@ -10,8 +10,8 @@ import type { RunsOptions } from './migrator/start-run.ts';
 import type { EntityTables } from './postgres/entity-tables.ts';
 import type { Lane } from './postgres/lane.ts';
 import type { Listener } from './postgres/listener.ts';
-import type { PostgresServer } from './postgres/server.ts';
 import type { ProvisioningOptions } from './provisioning/create-tenant.ts';
+import type { ServerRegistry } from './provisioning/server-registry.ts';
 import type { TenantConnections } from './tenancy/tenant-connections.ts';
 
 /** Everything that the API and the command line call, as the composition root has built it. */
@@ -21,7 +21,7 @@ export interface Services {
   readonly startedAt: Date;
   /** Aborted when the server begins to stop: long-lived streams end then, and it is not ready any more. */
   readonly stopping: AbortSignal;
-  readonly servers: ReadonlyMap<string, PostgresServer>;
+  readonly servers: ServerRegistry;
   readonly catalog: Catalog;
   /** The constants database. */
   readonly constants: { fork(): EntityManager; readonly lane: Lane };

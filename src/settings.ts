@@ -105,7 +105,8 @@ export const settings = {
   ROLE_SECRET: {
     schema: secret,
     absent: 'a file in DATA_DIR, in development',
-    meaning: "secret of at least 32 bytes from which the passwords of tenants' database roles are derived",
+    meaning:
+      "secret of at least 32 bytes, from which the passwords of tenants' database roles and the key to the URLs of added servers are derived",
   },
   CONNECTION_BUDGET: {
     schema: integer(5, 10_000),

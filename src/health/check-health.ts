@@ -1,3 +1,4 @@
+import { FIRST_SERVER } from '../catalog/database-server.entity.ts';
 import { messageOf } from '../errors.ts';
 import type { Services } from '../services.ts';
 
@@ -23,13 +24,15 @@ export async function checkHealth(services: Services): Promise<Health> {
   const { catalog, constants, servers, config } = services;
   const select = 'SELECT 1';
   const databases = await Promise.all([
-    check(config.databases.auth, 'default', () => catalog.use((client) => client.query(select))),
-    check(config.databases.constants, 'default', () => constants.lane.use((client) => client.query(select))),
-    ...[...servers.values()].map((server) =>
-      check(server.address?.maintenanceDatabase ?? '', server.name, () =>
-        server.admin((client) => client.query(select)),
+    check(config.databases.auth, FIRST_SERVER, () => catalog.use((client) => client.query(select))),
+    check(config.databases.constants, FIRST_SERVER, () => constants.lane.use((client) => client.query(select))),
+    ...servers
+      .values()
+      .map((server) =>
+        check(server.address?.maintenanceDatabase ?? '', server.name, () =>
+          server.admin((client) => client.query(select)),
+        ),
       ),
-    ),
   ]);
   if (databases.every(({ ok }) => ok)) return { status: 'OK', databases };
   return { status: databases[0]?.ok ? 'DEGRADED' : 'DOWN', databases };

@@ -9,7 +9,7 @@ import { AppError, messageOf } from '../errors.ts';
 import { lockKeyOf, lockKind } from '../postgres/advisory-lock.ts';
 import { sqlState, sqlStateOf } from '../postgres/error-codes.ts';
 import { quoteLiteral } from '../postgres/identifiers.ts';
-import type { PostgresServer } from '../postgres/server.ts';
+import type { Servers } from '../postgres/server.ts';
 import { type Acceptance, recordAcceptances, type TenantState } from './accepted-hashes.ts';
 import { acceptHashSql, readAppliedSql } from './history.ts';
 import type { MigrationFile } from './migration-files.ts';
@@ -19,7 +19,7 @@ import { readStates } from './tenant-states.ts';
 /** What accepting a changed file needs. */
 export interface AcceptOptions {
   readonly catalog: Catalog;
-  readonly servers: ReadonlyMap<string, PostgresServer>;
+  readonly servers: Servers;
   /** What the code has, of the line that the changed file belongs to. */
   readonly files: readonly MigrationFile[];
   /** Who accepts it, for the record. */

@@ -1,3 +1,4 @@
+import { FIRST_SERVER } from '../catalog/database-server.entity.ts';
 import { badInput } from '../errors.ts';
 import { builder } from '../graphql/builder.ts';
 import type { Context } from '../graphql/context.ts';
@@ -30,7 +31,7 @@ async function accept(
   migration: string,
   tenant: string | undefined,
 ): Promise<readonly Acceptance[]> {
-  const { catalog, servers, config, provisioning } = services;
+  const { catalog, servers, config } = services;
   const options: AcceptOptions = {
     catalog,
     servers,
@@ -42,7 +43,7 @@ async function accept(
   if (scope === 'TENANT') return acceptInTenants(options, migration, tenant);
   if (tenant !== undefined) throw badInput('scope', `A tenant's history has no migrations of ${scope}`);
   const database = scope === 'AUTH' ? config.databases.auth : config.databases.constants;
-  return acceptInSystemDatabase(options, migration, { scope, server: provisioning.defaultServer, database });
+  return acceptInSystemDatabase(options, migration, { scope, server: FIRST_SERVER, database });
 }
 
 function shown({ tenant, file, previousHash, acceptedBy, acceptedAt, durationMs, error }: Acceptance): ShownRecord {

@@ -2,11 +2,11 @@ import type { Tenant } from '../catalog/tenant.entity.ts';
 import { AppError } from '../errors.ts';
 import type { EntityTables } from '../postgres/entity-tables.ts';
 import { sqlState, sqlStateOf } from '../postgres/error-codes.ts';
-import type { PostgresServer } from '../postgres/server.ts';
+import type { Servers } from '../postgres/server.ts';
 
 /** What looking for drift needs. */
 export interface DriftOptions {
-  readonly servers: ReadonlyMap<string, PostgresServer>;
+  readonly servers: Servers;
   /** What the modules' entities say that tenants' tables should be. */
   readonly tables: EntityTables;
 }

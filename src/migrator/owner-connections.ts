@@ -2,17 +2,17 @@ import type pg from 'pg';
 import type { Isolation } from '../catalog/tenant.entity.ts';
 import { AppError } from '../errors.ts';
 import type { Lane } from '../postgres/lane.ts';
-import type { PostgresServer } from '../postgres/server.ts';
+import type { PostgresServer, Servers } from '../postgres/server.ts';
 import type { Placement } from '../tenancy/placement.ts';
 
 /** The owner's connections to tenants' tables. */
 export class OwnerConnections {
-  readonly #servers: { get(name: string): PostgresServer | undefined };
+  readonly #servers: Servers;
   readonly #concurrency: number;
   readonly #shared = new Map<string, Lane>();
 
   /** @param concurrency connections at once to one shared database */
-  constructor(servers: { get(name: string): PostgresServer | undefined }, concurrency: number) {
+  constructor(servers: Servers, concurrency: number) {
     this.#servers = servers;
     this.#concurrency = concurrency;
   }

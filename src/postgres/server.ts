@@ -29,7 +29,11 @@ export interface PostgresServerOptions extends BudgetOptions {
 }
 
 /** The servers that there are at this moment, by name. */
-export type Servers = Pick<ReadonlyMap<string, PostgresServer>, 'get' | 'keys' | 'values'>;
+export interface Servers {
+  get(name: string): PostgresServer | undefined;
+  keys(): Iterable<string>;
+  values(): Iterable<PostgresServer>;
+}
 
 /** How long connecting to a server may take, in milliseconds. */
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -73,6 +77,11 @@ export class PostgresServer implements AsyncDisposable {
   /** Connections of this process on this server. */
   get stats(): BudgetStats & { readonly max: number } {
     return { ...this.#budget.stats, max: this.#budget.max };
+  }
+
+  /** Makes sure that it answers; the error that it throws otherwise says why not. */
+  async ping(): Promise<void> {
+    await this.admin((admin) => admin.query('SELECT 1'));
   }
 
   /** Lends the owner's connection to the maintenance database, where databases and roles are made. */

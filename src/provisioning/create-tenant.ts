@@ -11,7 +11,8 @@ import { MigrationFailedError } from '../migrator/migrate-database.ts';
 import { constraintOf } from '../postgres/error-codes.ts';
 import type { Listener } from '../postgres/listener.ts';
 import { newTenantKey, placeTenant } from '../tenancy/placement.ts';
-import type { Provisioner } from './provision.ts';
+import { chooseServer } from './choose-server.ts';
+import type { ServerRegistry } from './server-registry.ts';
 
 /** What a new tenant is to be. */
 export interface CreateTenantInput {
@@ -22,7 +23,7 @@ export interface CreateTenantInput {
   readonly isolation?: Isolation | undefined;
   /** The host name by which it is found, unique. */
   readonly host?: string | undefined;
-  /** The server to put it on. */
+  /** The server to put it on; without it the one with the fewest tenants among those that accept tenants and answer. */
   readonly server?: string | undefined;
 }
 
@@ -30,8 +31,7 @@ export interface CreateTenantInput {
 export interface ProvisioningOptions {
   readonly catalog: Catalog;
   readonly listener: Listener;
-  readonly provisioners: ReadonlyMap<string, Provisioner>;
-  readonly defaultServer: string;
+  readonly servers: ServerRegistry;
   readonly defaultIsolation: Isolation;
   readonly sharedDatabase: string;
   /** The ids of tenants that this process creates or removes at this moment. */
@@ -64,7 +64,7 @@ const nameSchema = z
 /**
  * Creates a tenant. Its row comes first, so that a crash leaves something that can be found and finished; on any other
  * failure nothing is left.
- * @throws {AppError} SLUG_TAKEN, HOST_TAKEN, BAD_USER_INPUT, NOT_FOUND, or CONFLICT if a migration failed
+ * @throws {AppError} SLUG_TAKEN, HOST_TAKEN, BAD_USER_INPUT, CONFLICT if a migration failed, or as {@link chooseServer}
  */
 export async function createTenant(options: ProvisioningOptions, input: CreateTenantInput): Promise<Tenant> {
   const id = randomUUID();
@@ -99,8 +99,9 @@ export async function whileUnderWay<T>(
  * Makes the tenant's place and calls it active; it may be repeated.
  * @throws {AppError} CONFLICT if it was removed meanwhile
  */
-export async function finish({ catalog, provisioners }: ProvisioningOptions, tenant: Tenant): Promise<Tenant> {
-  const applied = await provisionerOf(provisioners, tenant.server).make(tenant);
+export async function finish({ catalog, servers }: ProvisioningOptions, tenant: Tenant): Promise<Tenant> {
+  const { provisioner } = await servers.find(tenant.server);
+  const applied = await provisioner.make(tenant);
   await catalog.use(async (client) => {
     const state = await saveMigrationState(client, applied);
     await client.query(
@@ -118,9 +119,10 @@ export async function finish({ catalog, provisioners }: ProvisioningOptions, ten
  * process has taken over is left to it.
  */
 export async function discard(options: ProvisioningOptions, tenant: Tenant): Promise<void> {
-  const { catalog, provisioners } = options;
+  const { catalog, servers } = options;
   if (!(await catalog.use((client) => beginRemoval(client, options, tenant)))) return;
-  await provisionerOf(provisioners, tenant.server).remove(tenant);
+  const { provisioner } = await servers.find(tenant.server);
+  await provisioner.remove(tenant);
   await catalog.use((client) => client.query(`DELETE FROM tenants WHERE id = $1 AND status = 'DELETING'`, [tenant.id]));
 }
 
@@ -140,17 +142,19 @@ async function beginRemoval(client: pg.Client, { listener }: ProvisioningOptions
 }
 
 async function insertRow(options: ProvisioningOptions, id: string, input: CreateTenantInput): Promise<Tenant> {
-  const { catalog, listener, defaultServer, defaultIsolation, sharedDatabase, provisioners } = options;
+  const { catalog, listener, defaultIsolation, sharedDatabase } = options;
   const key = newTenantKey();
   const isolation = input.isolation ?? defaultIsolation;
-  const server = input.server ?? defaultServer;
-  provisionerOf(provisioners, server);
-  const em = catalog.fork();
-  const tenant = em.create(Tenant, {
-    id,
+  const names = {
     slug: valid('slug', slugSchema, input.slug),
     name: valid('name', nameSchema, input.name),
     host: input.host === undefined ? null : valid('host', hostSchema, input.host),
+  };
+  const server = await chooseServer(options, input.server);
+  const em = catalog.fork();
+  const tenant = em.create(Tenant, {
+    id,
+    ...names,
     status: 'PROVISIONING',
     isolation,
     key,
@@ -186,14 +190,6 @@ function failedMigration(error: unknown, { slug }: Tenant): AppError | undefined
   if (!(error instanceof MigrationFailedError)) return undefined;
   const message = `The tenant ${slug} is not created: ${error.message}. Mend the migration, and create it again.`;
   return new AppError('CONFLICT', message, { cause: error, details: { migration: error.migration.name } });
-}
-
-function provisionerOf(provisioners: ReadonlyMap<string, Provisioner>, server: string): Provisioner {
-  const provisioner = provisioners.get(server);
-  if (!provisioner) {
-    throw new AppError('NOT_FOUND', `There is no server ${server}; there are ${[...provisioners.keys()].join(', ')}`);
-  }
-  return provisioner;
 }
 
 function valid(field: string, schema: z.ZodType<string>, value: string): string {

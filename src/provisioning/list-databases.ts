@@ -1,7 +1,8 @@
 import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
+import { FIRST_SERVER } from '../catalog/database-server.entity.ts';
 import { Tenant } from '../catalog/tenant.entity.ts';
-import type { PostgresServer } from '../postgres/server.ts';
+import type { PostgresServer, Servers } from '../postgres/server.ts';
 
 /** A database, and the tenants that have their tables in it. */
 export interface DatabaseInfo {
@@ -21,7 +22,7 @@ export interface DatabaseListing {
 /** What listing databases needs. */
 export interface ListDatabasesOptions {
   readonly catalog: Catalog;
-  readonly servers: ReadonlyMap<string, PostgresServer>;
+  readonly servers: Servers;
   /** The names of the system databases. */
   readonly databases: { readonly auth: string; readonly constants: string; readonly shared: string };
   readonly log: Logger;
@@ -31,33 +32,29 @@ export interface ListDatabasesOptions {
 export async function listDatabases(options: ListDatabasesOptions): Promise<DatabaseListing> {
   const { catalog, servers, databases, log } = options;
   const tenants = await catalog.fork().find(Tenant, {}, { orderBy: { createdAt: 'asc', id: 'asc' } });
-  const sizes = new Map<string, number>();
-  for (const server of servers.values()) {
-    const { rows } = await server
-      .admin((admin) =>
-        admin.query<{ name: string; size: string }>(
-          `SELECT datname AS name, pg_database_size(oid) AS size FROM pg_database WHERE datname = ANY ($1)`,
-          [[...Object.values(databases), ...tenants.map(({ database }) => database)]],
-        ),
-      )
-      .catch((err: unknown) => {
+  const names = [...Object.values(databases), ...tenants.map(({ database }) => database)];
+  const sizes = new Map<string, ReadonlyMap<string, number>>();
+  await Promise.all(
+    [...servers.values()].map(async (server) => {
+      const read = readSizes(server, names).catch((err: unknown) => {
         log.warn({ err, server: server.name }, 'the sizes of databases cannot be read');
-        return { rows: [] };
+        return new Map<string, number>();
       });
-    for (const { name, size } of rows) sizes.set(`${server.name} ${name}`, Number(size));
-  }
+      sizes.set(server.name, await read);
+    }),
+  );
   const info = (server: string, name: string, inside: readonly Tenant[]): DatabaseInfo => ({
     name,
     server,
-    sizeBytes: sizes.get(`${server} ${name}`),
+    sizeBytes: sizes.get(server)?.get(name),
     tenants: inside,
   });
   const { auth, constants, shared } = databases;
   const inShared = tenants.filter(({ isolation }) => isolation === 'SCHEMA');
   return {
     system: [
-      info('default', auth, []),
-      info('default', constants, []),
+      info(FIRST_SERVER, auth, []),
+      info(FIRST_SERVER, constants, []),
       ...[...servers.keys()].map((server) =>
         info(
           server,
@@ -70,4 +67,15 @@ export async function listDatabases(options: ListDatabasesOptions): Promise<Data
       .filter(({ isolation }) => isolation === 'DATABASE')
       .map((tenant) => info(tenant.server, tenant.database, [tenant])),
   };
+}
+
+/** The sizes, in bytes, of those of the databases that are on the server. */
+async function readSizes(server: PostgresServer, databases: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await server.admin((admin) =>
+    admin.query<{ name: string; size: string }>(
+      'SELECT datname AS name, pg_database_size(oid) AS size FROM pg_database WHERE datname = ANY ($1)',
+      [databases],
+    ),
+  );
+  return new Map(rows.map(({ name, size }) => [name, Number(size)]));
 }

@@ -12,6 +12,7 @@ import type { Lane } from '../postgres/lane.ts';
 import { closeDatabaseSql, createLoginRoleSql, joinRoleSql, type PasswordOf } from '../postgres/roles.ts';
 import type { PostgresServer } from '../postgres/server.ts';
 import { type InstallationRoles, type Placement, tenantRole } from '../tenancy/placement.ts';
+import { setUpServer } from './set-up-server.ts';
 import type { TemplateDatabase } from './template.ts';
 import { prepareTenantSchemaSql } from './tenant-tables.ts';
 
@@ -40,6 +41,7 @@ const OTHERS_WAIT_MS = 10_000;
 export class Provisioner {
   readonly #options: ProvisionerOptions;
   readonly #shared: Lane;
+  #setUp: Promise<void> | undefined;
 
   constructor(options: ProvisionerOptions) {
     this.#options = options;
@@ -50,13 +52,28 @@ export class Provisioner {
     });
   }
 
-  /** Builds what can be built before the first tenant is created. */
+  /**
+   * Makes what the server needs before it can hold tenants, once; where that fails, the next call tries it again.
+   * @throws {ForeignDatabaseError} as {@link setUpServer}
+   */
+  setUp(): Promise<void> {
+    const { server, sharedDatabase, roles } = this.#options;
+    this.#setUp ??= setUpServer(server, sharedDatabase, roles).catch((error: unknown) => {
+      this.#setUp = undefined;
+      throw error;
+    });
+    return this.#setUp;
+  }
+
+  /** Builds what can be built before the first tenant is created; where that fails, creating a tenant tries it again. */
   async prepare(): Promise<void> {
+    await this.setUp();
     await this.#options.template.ensure(await this.#options.migrations.read());
   }
 
   /** Makes the place and brings its tables forward; gives the migrations that it has. */
   async make(place: Place): Promise<readonly AppliedMigration[]> {
+    await this.setUp();
     const files = await this.#options.migrations.read();
     if (place.isolation === 'DATABASE') await this.#makeDatabase(place, files);
     else await this.#makeSchema(place, files);

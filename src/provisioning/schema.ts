@@ -1,4 +1,3 @@
-import { DatabaseServer } from '../catalog/database-server.entity.ts';
 import { tenantWhere } from '../catalog/find-tenants.ts';
 import { IsolationRef, TenantRef, TenantStatusRef } from '../catalog/schema.ts';
 import { Tenant } from '../catalog/tenant.entity.ts';
@@ -9,6 +8,7 @@ import { isUuid } from '../is-uuid.ts';
 import { doneStateIds } from '../migrator/tenant-states.ts';
 import { createTenant } from './create-tenant.ts';
 import { type DatabaseInfo, type DatabaseListing, listDatabases } from './list-databases.ts';
+import type { KnownServer } from './server-registry.ts';
 
 const DatabaseRef = builder.objectRef<DatabaseInfo>('Database').implement({
   fields: (t) => ({
@@ -27,26 +27,20 @@ const DatabaseListRef = builder.objectRef<DatabaseListing>('DatabaseList').imple
   }),
 });
 
-const DatabaseServerRef = builder.objectType(DatabaseServer, {
-  name: 'DatabaseServer',
+const DatabaseServerRef = builder.objectRef<KnownServer>('DatabaseServer').implement({
   fields: (t) => ({
-    name: t.exposeString('name'),
-    host: t.string({ resolve: ({ name }, _args, { services }) => services.servers.get(name)?.address?.host ?? '' }),
-    port: t.int({ resolve: ({ name }, _args, { services }) => services.servers.get(name)?.address?.port ?? 0 }),
+    name: t.string({ resolve: ({ row }) => row.name }),
+    host: t.string({ resolve: ({ server }) => server.address?.host ?? '' }),
+    port: t.int({ resolve: ({ server }) => server.address?.port ?? 0 }),
     tenantCount: t.int({
-      resolve: ({ name }, _args, { services }) => services.catalog.fork().count(Tenant, { server: name }),
+      resolve: ({ row }, _args, { services }) => services.catalog.fork().count(Tenant, { server: row.name }),
     }),
-    connectionBudget: t.int({
-      resolve: ({ name }, _args, { services }) => services.servers.get(name)?.stats.max ?? 0,
-    }),
+    connectionBudget: t.int({ resolve: ({ server }) => server.stats.max }),
     connectionsInUse: t.int({
       description: 'Connections of this process that are open and not idle.',
-      resolve: ({ name }, _args, { services }) => {
-        const stats = services.servers.get(name)?.stats;
-        return stats ? stats.open - stats.idle : 0;
-      },
+      resolve: ({ server }) => server.stats.open - server.stats.idle,
     }),
-    acceptsTenants: t.exposeBoolean('acceptsTenants'),
+    acceptsTenants: t.boolean({ resolve: ({ row }) => row.acceptsTenants }),
   }),
 });
 
@@ -79,8 +73,10 @@ builder.queryFields((t) => ({
   servers: t.field({
     type: [DatabaseServerRef],
     authScopes: { platformAdmin: true },
-    resolve: (_root, _args, { services }) =>
-      services.catalog.fork().find(DatabaseServer, {}, { orderBy: { name: 'asc' } }),
+    resolve: async (_root, _args, { services }) => {
+      await services.servers.refresh();
+      return [...services.servers.known()];
+    },
   }),
   tenants: t.connection(
     {

@@ -12,12 +12,12 @@ import { sqlState, sqlStateOf } from '../postgres/error-codes.ts';
 import { quoteIdentifier } from '../postgres/identifiers.ts';
 import { type Lane, type LentClient, useLent } from '../postgres/lane.ts';
 import type { PasswordOf } from '../postgres/roles.ts';
-import type { PostgresServer } from '../postgres/server.ts';
+import type { Servers } from '../postgres/server.ts';
 import { tenantRole } from './placement.ts';
 
 /** What connecting to tenants needs. */
 export interface TenantConnectionsOptions {
-  readonly servers: ReadonlyMap<string, PostgresServer>;
+  readonly servers: Servers;
   /** The entities of the modules. */
   readonly entities: readonly EntitySchema[];
   readonly passwordOf: PasswordOf;
@@ -97,7 +97,15 @@ export class TenantConnections {
   #laneTo(tenant: Tenant): Lane {
     const { servers, passwordOf, poolSize } = this.#options;
     const server = servers.get(tenant.server);
-    if (!server) throw new AppError('SERVER_BUSY', `The server of tenant ${tenant.slug} is not known here`);
+    if (!server) {
+      throw new AppError(
+        'SERVER_BUSY',
+        `The server of tenant ${tenant.slug} is not known here yet. Try again in a moment.`,
+        {
+          details: { retryAfterMs: 1000 },
+        },
+      );
+    }
     const role = tenantRole(tenant.key);
     const lane = server.lane({
       database: tenant.database,

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ForeignDatabaseError } from '../../src/provisioning/system-databases.ts';
+import { ForeignDatabaseError } from '../../src/provisioning/foreign-database.ts';
 import { startTestApp } from '../support/start-app.ts';
 import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 

@@ -4,7 +4,7 @@ import path from 'node:path';
 import type { GraphQLSchema } from 'graphql';
 import { type Logger, pino } from 'pino';
 import { createApp } from '../../src/app.ts';
-import { loadConfig } from '../../src/config.ts';
+import { type Config, loadConfig } from '../../src/config.ts';
 import { buildSchema } from '../../src/graphql/schema.ts';
 import { createGraphqlServer } from '../../src/graphql/server.ts';
 import type { Services } from '../../src/services.ts';
@@ -40,11 +40,22 @@ export interface TestAppOptions {
 export async function startTestApp(env: Record<string, string> = {}, options: TestAppOptions = {}): Promise<TestApp> {
   const dataDir = await mkdtemp(path.join(tmpdir(), 'tenantry-test-'));
   const config = loadConfig({ NODE_ENV: 'test', DATA_DIR: dataDir, ...env });
-  const log = options.log ?? pino({ level: process.env.TEST_LOG ?? 'silent' });
-  const app = await createApp(config, log).catch(async (error: unknown) => {
+  const app = await openTestApp(config, options).catch(async (error: unknown) => {
     await removeDataDir(dataDir);
     throw error;
   });
+  return {
+    ...app,
+    async [Symbol.asyncDispose]() {
+      await app[Symbol.asyncDispose]();
+      await removeDataDir(dataDir);
+    },
+  };
+}
+
+/** Opens an installation that may be there already, and leaves its folder. */
+export async function openTestApp(config: Config, options: TestAppOptions = {}): Promise<TestApp> {
+  const app = await createApp(config, options.log ?? pino({ level: process.env.TEST_LOG ?? 'silent' }));
   const yoga = createGraphqlServer(app.services, options.schema ?? buildSchema());
   const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
   return {
@@ -62,9 +73,6 @@ export async function startTestApp(env: Record<string, string> = {}, options: Te
     },
     admin: bearer(await app.services.tokens.issue({ platformAdmin: true, expiresIn: '1h' })),
     tokenFor: async (tenant) => bearer(await app.services.tokens.issue({ tenant, expiresIn: '1h' })),
-    async [Symbol.asyncDispose]() {
-      await app[Symbol.asyncDispose]();
-      await removeDataDir(dataDir);
-    },
+    [Symbol.asyncDispose]: () => app[Symbol.asyncDispose](),
   };
 }

@@ -1,0 +1,35 @@
+import type pg from 'pg';
+import { lockKind, withAdvisoryLock } from '../postgres/advisory-lock.ts';
+import { createDatabase } from '../postgres/databases.ts';
+import { closeDatabaseSql, createGroupRoleSql } from '../postgres/roles.ts';
+import type { PostgresServer } from '../postgres/server.ts';
+import type { InstallationRoles } from '../tenancy/placement.ts';
+import { assertOurs } from './foreign-database.ts';
+
+/**
+ * Makes what every server needs before it can hold tenants, unless it is there: the roles that tenants' roles are members of, and
+ * the shared database. A lock lets any number of processes do this at once.
+ * @throws {ForeignDatabaseError} if the shared database has tables but is not ours; it is not touched then
+ */
+export async function setUpServer(
+  server: PostgresServer,
+  sharedDatabase: string,
+  roles: InstallationRoles,
+): Promise<void> {
+  await server.admin((admin) =>
+    withAdvisoryLock(admin, lockKind.setup, 0, async () => {
+      await admin.query(createGroupRoleSql(roles.databaseTenants));
+      await admin.query(createGroupRoleSql(roles.schemaTenants));
+      await assertOurs(server, admin, 'SHARED_DATABASE', sharedDatabase, roles.schemaTenants);
+      await createClosedDatabase(admin, sharedDatabase, roles.schemaTenants);
+      // Before PostgreSQL 15 everyone may make tables there.
+      await server.owner(sharedDatabase, (client) => client.query('REVOKE ALL ON SCHEMA public FROM PUBLIC'));
+    }),
+  );
+}
+
+/** Makes a database, unless it is there, to which only one role may connect. */
+export async function createClosedDatabase(admin: pg.Client, database: string, allowed: string): Promise<void> {
+  await createDatabase(admin, database);
+  await admin.query(closeDatabaseSql(database, [allowed]));
+}

@@ -1,0 +1,22 @@
+import { expect, it } from 'vitest';
+import { refusalOf, type ServerFacts } from '../../src/provisioning/check-server.ts';
+
+const good: ServerFacts = {
+  systemIdentifier: '1',
+  version: 150_000,
+  isStandby: false,
+  mayCreateDatabases: true,
+  mayCreateRoles: true,
+};
+
+it.each<[Partial<ServerFacts>, string | undefined]>([
+  [{}, undefined],
+  [{ version: 180_004 }, undefined],
+  [{ version: 149_999 }, 'It is PostgreSQL 14; 15 or newer is needed'],
+  [{ isStandby: true }, 'It is a standby'],
+  [{ mayCreateDatabases: false }, 'ALTER ROLE … CREATEDB'],
+  [{ mayCreateRoles: false }, 'ALTER ROLE … CREATEROLE'],
+])('a server that is %j can hold tenants, or is refused with a reason', (facts, reason) => {
+  const refusal = refusalOf({ ...good, ...facts });
+  expect(refusal).toEqual(reason && expect.stringContaining(reason));
+});
