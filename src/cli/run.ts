@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { messageOf } from '../errors.ts';
 import { addServeCommand } from './serve.ts';
+import { addServerCommand } from './server.ts';
 import { addTokenCommand } from './token.ts';
 import { addWorkerCommand } from './worker.ts';
 
@@ -34,6 +35,7 @@ export async function run(argv: readonly string[], terminal: Terminal): Promise<
   addServeCommand(program, terminal);
   addTokenCommand(program, terminal);
   addWorkerCommand(program, terminal);
+  addServerCommand(program, terminal);
   try {
     await program.parseAsync(argv, { from: 'user' });
     return exitCode.success;

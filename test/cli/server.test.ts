@@ -1,0 +1,132 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runCommand } from '../support/run-command.ts';
+import { type SecondServer, startSecondServer, tellTalePassword } from '../support/second-server.ts';
+import { startTestApp, type TestApp } from '../support/start-app.ts';
+
+describe('tenantry server', () => {
+  const password = tellTalePassword();
+  const printed: string[] = [];
+  let app: TestApp;
+  let second: SecondServer;
+  let url: string;
+
+  const server = async (args: readonly string[], env: Record<string, string> = {}) => {
+    const { dataDir } = app.services.config;
+    const result = await runCommand(['server', ...args], { NODE_ENV: 'test', DATA_DIR: dataDir, ...env });
+    printed.push(result.stdout, result.stderr);
+    return result;
+  };
+
+  beforeAll(async () => {
+    [app, second] = await Promise.all([startTestApp(), startSecondServer()]);
+    url = await second.urlFor('owner', password);
+  });
+  afterAll(async () => {
+    await app[Symbol.asyncDispose]();
+    await second[Symbol.asyncDispose]();
+  });
+
+  it('add takes the password from PGPASSWORD, so that nobody sees it on the command line', async () => {
+    const bare = url.replace(/:[^:@]*@/, '@');
+    expect(bare).not.toContain(password.slice(-10));
+    const refused = await server(['add', 'eu', bare], { PGPASSWORD: 'wrong' });
+    expect(refused).toEqual({
+      exit: 1,
+      stdout: '',
+      stderr: 'It cannot be connected to: password authentication failed for user "owner"\n',
+    });
+    expect(await server(['add', 'eu', bare], { PGPASSWORD: password })).toEqual({
+      exit: 0,
+      stdout: 'The server eu is added.\n',
+      stderr: '',
+    });
+  });
+
+  it('list shows what there is, to people and to programs', async () => {
+    const { host, port } = app.services.servers.get('default')?.address ?? {};
+    const { stdout } = await server(['list', '--json']);
+    const common = { connectionBudget: 64, tenantCount: 0, acceptsTenants: true, answers: true, error: null };
+    expect(JSON.parse(stdout)).toEqual([
+      { name: 'default', host, port, ...common },
+      { name: 'eu', host: '127.0.0.1', port: second.port, ...common },
+    ]);
+    const lines = (await server(['list'])).stdout.split('\n').map((line) => line.split(/ +/));
+    expect(lines).toEqual([
+      ['NAME', 'ADDRESS', 'TENANTS', 'CONNECTIONS', 'ACCEPTS', 'STATE'],
+      ['default', `${host}:${port}`, '0', '64', 'yes', 'answers'],
+      ['eu', `127.0.0.1:${second.port}`, '0', '64', 'yes', 'answers'],
+      [''],
+    ]);
+  });
+
+  it('list says why a server does not answer', async () => {
+    await second.stop();
+    const { exit, stdout } = await server(['list', '--json']);
+    await second.start();
+    expect(exit).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject([
+      { answers: true },
+      { name: 'eu', answers: false, error: `connect ECONNREFUSED 127.0.0.1:${second.port}` },
+    ]);
+  });
+
+  it('add refuses a server that is there already, by whatever address', async () => {
+    const { host, port, user, password: first } = app.services.servers.get('default')?.address ?? {};
+    const ofDefault = `postgres://${user}:${first}@${host}:${port}/postgres`;
+    for (const [name, address, message] of [
+      ['us', url.replace('127.0.0.1', 'localhost'), 'This PostgreSQL is a server already, under another name\n'],
+      ['us', ofDefault, 'This PostgreSQL is the server default already\n'],
+      ['default', url, 'The server default is the one of the settings: change DATABASE_URL instead\n'],
+      ['eu', ofDefault, 'This PostgreSQL is the server default already\n'],
+    ] as const) {
+      expect(await server(['add', name, address])).toEqual({ exit: 1, stdout: '', stderr: message });
+    }
+  });
+
+  it('add refuses what cannot hold tenants, and says what is missing', async () => {
+    const secret = encodeURIComponent(password);
+    const address = `127.0.0.1:${second.port}/postgres`;
+    for (const [name, wrong, message] of [
+      ['Not Good', url, "A server's name has 1 to 63 characters"],
+      ['us', `mysql://owner:${secret}@${address}`, 'must be a URL that starts with postgres://'],
+      ['us', `postgres://owner:${secret}@[/x`, 'must be a URL that starts with postgres://'],
+      ['us', `${url}?sslmode=maybe`, 'The URL has sslmode=maybe'],
+      ['us', `postgres://owner:${secret}@127.0.0.1:1/postgres`, 'It cannot be connected to: connect ECONNREFUSED'],
+      ['us', await second.urlFor('no_roles', password, 'CREATEDB'), 'may not create roles'],
+      ['us', await second.urlFor('no_databases', password, 'CREATEROLE'), 'may not create databases'],
+    ] as const) {
+      const { exit, stdout, stderr } = await server(['add', name, wrong]);
+      expect({ exit, stdout, stderr }).toEqual({ exit: 1, stdout: '', stderr: expect.stringContaining(message) });
+    }
+  });
+
+  it('remove takes one away, once it has no tenants, and never the first', async () => {
+    const { data } = await app.ask(
+      'mutation { createTenant(input: { slug: "there", name: "x", isolation: SCHEMA, server: "eu" }) { id } }',
+      app.admin,
+    );
+    expect(data).toBeTruthy();
+    for (const [name, message] of [
+      ['eu', 'There is 1 tenant on the server eu, so it cannot be removed'],
+      ['default', 'The server default is the one of the settings and cannot be removed'],
+      ['nowhere', 'There is no server nowhere'],
+    ] as const) {
+      expect(await server(['remove', name])).toEqual({ exit: 1, stdout: '', stderr: `${message}\n` });
+    }
+    await app.services.catalog.use((client) => client.query('DELETE FROM tenants'));
+    expect(await server(['remove', 'eu'])).toEqual({ exit: 0, stdout: 'The server eu is removed.\n', stderr: '' });
+    expect(JSON.parse((await server(['list', '--json'])).stdout)).toMatchObject([{ name: 'default' }]);
+  });
+
+  it.each([[[]], [['add', 'x']], [['remove']], [['list', '--nonsense']], [['nonsense']]])(
+    'ends with 2 when it is used like %j',
+    async (args) => {
+      expect(await server(args)).toMatchObject({ exit: 2, stdout: '' });
+    },
+  );
+
+  it('never prints the password', () => {
+    expect(printed.join('')).toContain('eu');
+    for (const secret of [password, encodeURIComponent(password)]) expect(printed.join('')).not.toContain(secret);
+  });
+});
