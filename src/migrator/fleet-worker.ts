@@ -5,7 +5,7 @@ import type { Catalog } from '../catalog/catalog.ts';
 import { MigrationRun } from '../catalog/migration-run.entity.ts';
 import type { Listener } from '../postgres/listener.ts';
 import { claimItems, type RunItem, takeOverItems } from './claim-items.ts';
-import { migrateTenant, type RunContext } from './migrate-tenant.ts';
+import { lookAtTenant, migrateTenant, type RunContext } from './migrate-tenant.ts';
 import type { MigrationFolder } from './migration-files.ts';
 import { RunJournal } from './run-journal.ts';
 import { type RunQueue, workChannel } from './run-queue.ts';
@@ -137,14 +137,14 @@ export class FleetWorker implements AsyncDisposable {
 
   async #migrate(run: ActiveRun, context: RunContext | undefined, item: RunItem): Promise<void> {
     const { journal } = run;
-    if (!context || run.stopping || this.#stop.signal.aborted) {
+    if (!context || (run.stopping && item.attempts === 0) || this.#stop.signal.aborted) {
       const { position, tenantId, job, attempts } = item;
       const nothing = { applied: [], records: [], events: [], durationMs: 0 };
       journal.finish({ position, tenantId, job, attempts, status: 'PENDING', ...nothing });
       return;
     }
     if (item.attempts === 0) journal.tell({ kind: 'TENANT_STARTED', tenantId: item.tenantId });
-    const result = await migrateTenant(context, item);
+    const result = await (run.stopping ? lookAtTenant : migrateTenant)(context, item);
     journal.finish(result);
     const { continueOnError, maxFailures } = context.options;
     // This failure may be the one too many, so the next tenant waits until that has been found out.
@@ -157,9 +157,11 @@ export class FleetWorker implements AsyncDisposable {
     const { catalog, queue, concurrency, log } = this.#options;
     const limit = pLimit(concurrency);
     const run: ActiveRun = {
-      context: this.#readContext(id).then((context) => {
-        if (context) limit.concurrency = context.options.concurrency;
-        return context;
+      context: this.#readRun(id).then((row) => {
+        if (!row) return undefined;
+        limit.concurrency = row.options.concurrency;
+        run.stopping ||= row.stopping != null;
+        return this.#contextOf(row);
       }),
       journal: new RunJournal({
         catalog,
@@ -179,22 +181,26 @@ export class FleetWorker implements AsyncDisposable {
     return run;
   }
 
-  /** Undefined if this worker stops before the run could be read. */
-  async #readContext(id: string): Promise<RunContext | undefined> {
-    const { catalog, migrations, lockTimeoutMs, connect, log } = this.#options;
+  /** Undefined if the run is gone, or this worker stops before it could be read. */
+  async #readRun(id: string): Promise<MigrationRun | undefined> {
+    const { catalog, log } = this.#options;
     while (!this.#stop.signal.aborted) {
       try {
-        const { checkpoint, options } = await catalog.fork().findOneOrFail(MigrationRun, { id });
-        const files = migrations.read();
-        // Each tenant says why, if the files cannot be read.
-        files.catch(() => undefined);
-        return { run: id, checkpoint, options, files, lockTimeoutMs, connect, log };
+        return (await catalog.fork().findOne(MigrationRun, { id })) ?? undefined;
       } catch (err) {
         log.warn({ err, run: id }, 'a migration run cannot be read now; trying again');
         await sleep(LOOK_MS, undefined, { signal: this.#stop.signal }).catch(() => undefined);
       }
     }
     return undefined;
+  }
+
+  #contextOf({ id, checkpoint, options }: MigrationRun): RunContext {
+    const { migrations, lockTimeoutMs, connect, log } = this.#options;
+    const files = migrations.read();
+    // Each tenant says why, if the files cannot be read.
+    files.catch(() => undefined);
+    return { run: id, checkpoint, options, files, lockTimeoutMs, connect, log };
   }
 
   async #learnWhetherStopping(id: string): Promise<void> {

@@ -90,6 +90,16 @@ export async function migrateDatabase(client: pg.Client, options: MigrateOptions
   }
 }
 
+/**
+ * Reads what a database has, ordered by name, when no other process migrates it.
+ * @throws {AppError} CONFLICT if it is no such database
+ */
+export async function readApplied(client: pg.Client, options: MigrateOptions): Promise<readonly AppliedMigration[]> {
+  const applied = await begin(client, options);
+  await client.query('ROLLBACK');
+  return merge(applied, []);
+}
+
 /** Records, in a transaction of its own, an attempt that was rolled back. */
 export async function recordFailure(
   client: pg.Client,

@@ -11,6 +11,7 @@ import {
   type MigrateOutcome,
   MigrationFailedError,
   migrateDatabase,
+  readApplied,
   recordFailure,
 } from './migrate-database.ts';
 import type { MigrationFile } from './migration-files.ts';
@@ -34,13 +35,29 @@ const MAX_TRIES_UNREACHABLE = 6;
 const FIRST_DELAY_MS = 300;
 
 /** Tries once to bring one tenant forward, or to take migrations back. It never throws. */
-export async function migrateTenant(context: RunContext, item: RunItem): Promise<ItemResult> {
+export function migrateTenant(context: RunContext, item: RunItem): Promise<ItemResult> {
+  return tryOnce(context, item, async () => success(context, item, await attempt(context, item)));
+}
+
+/**
+ * Finds out what earlier tries at a tenant have done, which had no time to say so, and begins nothing: for a run that is to
+ * stop. A tenant to which they did nothing is given back as if it had never been tried. It never throws.
+ */
+export function lookAtTenant(context: RunContext, item: RunItem): Promise<ItemResult> {
+  return tryOnce(context, item, async () => {
+    const done = await look(context, item);
+    return done.all.length > 0 ? success(context, item, done) : untouched;
+  });
+}
+
+const untouched: Ended = { status: 'PENDING', attempts: 0, applied: [], records: [], events: [] };
+
+async function tryOnce(context: RunContext, item: RunItem, work: () => Promise<Ended>): Promise<ItemResult> {
   const start = performance.now();
   const attempts = item.attempts + 1;
   const common = { position: item.position, tenantId: item.tenantId, job: item.job, attempts };
   try {
-    const done = await attempt(context, item);
-    return { ...common, ...success(context, item, done), durationMs: performance.now() - start };
+    return { ...common, ...(await work()), durationMs: performance.now() - start };
   } catch (error) {
     const ended = mayPass(error, attempts) ? retry(item, attempts, error) : await failure(context, item, error);
     return { ...common, ...ended, durationMs: performance.now() - start };
@@ -67,7 +84,16 @@ async function attempt(context: RunContext, item: RunItem): Promise<Done> {
   });
 }
 
-type Ended = Omit<ItemResult, 'position' | 'tenantId' | 'job' | 'attempts' | 'durationMs'>;
+async function look(context: RunContext, item: RunItem): Promise<Done> {
+  return context.connect(item, async (client) => {
+    const applied = await readApplied(client, await migrateOptions(context, item));
+    return { applied, records: [], warnings: [], all: await readDoneByRun(client, item.schema, context.run) };
+  });
+}
+
+type Ended = Omit<ItemResult, 'position' | 'tenantId' | 'job' | 'attempts' | 'durationMs'> & {
+  readonly attempts?: number;
+};
 
 function success({ options }: RunContext, { tenantId }: RunItem, { all, applied, warnings }: Done): Ended {
   const names = all.map(({ name }) => name);

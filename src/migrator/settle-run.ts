@@ -62,7 +62,11 @@ function isTooMuch({ options, failed, wave, waves, waveOpen, waveFailed }: RunSt
   return waveFailed > 0 && waveOpen === 0 && wave < waves;
 }
 
-/** @returns how many tenants are under way, which are left to end */
+/**
+ * Tenants that have been tried are not stopped: their last try may have come to its end, and had no time to say so. Whoever
+ * claims them looks what it did, and begins nothing.
+ * @returns how many tenants are under way, which are left to end
+ */
 async function stopRun(
   client: pg.Client,
   queue: RunQueue,
@@ -71,7 +75,7 @@ async function stopRun(
 ): Promise<number> {
   // Jobs first, then items, as those who claim do: two that lock in the same order cannot wait for each other.
   const open = await client.query<{ job: string | null }>(
-    `SELECT job FROM migration_run_items WHERE run_id = $1 AND status = 'PENDING'`,
+    `SELECT job FROM migration_run_items WHERE run_id = $1 AND ${isUntried}`,
     [run],
   );
   await queue.remove(
@@ -79,12 +83,12 @@ async function stopRun(
     open.rows.flatMap(({ job }) => job ?? []),
   );
   const { rowCount } = await client.query(
-    `UPDATE migration_run_items SET status = 'CANCELLED', job = NULL, ended_at = now() WHERE run_id = $1 AND status = 'PENDING'`,
+    `UPDATE migration_run_items SET status = 'CANCELLED', job = NULL, ended_at = now() WHERE run_id = $1 AND ${isUntried}`,
     [run],
   );
   const { rows } = await client.query<{ underWay: number }>(
     `UPDATE migration_runs SET stopping = $2, cancelled = cancelled + $3, wave_open = i.under_way
-     FROM (SELECT count(*)::int AS under_way FROM migration_run_items WHERE run_id = $1 AND status = 'RUNNING') i
+     FROM (SELECT count(*)::int AS under_way FROM migration_run_items WHERE run_id = $1 AND status IN ('PENDING', 'RUNNING')) i
      WHERE id = $1 RETURNING i.under_way AS "underWay"`,
     [run, stopping, rowCount],
   );
@@ -92,6 +96,8 @@ async function stopRun(
   await client.query('SELECT pg_notify($1, $2)', [workChannel, run]);
   return rows[0]?.underWay ?? 0;
 }
+
+const isUntried = `status = 'PENDING' AND attempts = 0`;
 
 /** @returns how many tenants it has */
 async function startWave(client: pg.Client, queue: RunQueue, run: string, state: RunState): Promise<number> {

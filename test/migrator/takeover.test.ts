@@ -139,4 +139,56 @@ describe('a run whose process is killed', () => {
     );
     expect(migrationHistory.totalCount).toBe(2 * slugs.length);
   });
+
+  it('is told what the dead process has done, also when the run is cancelled meanwhile, and begins nothing', async () => {
+    const slugs = ['committed', 'waiting-db', 'waiting-schema'];
+    await fleet.createTenants({ committed: 'SCHEMA', 'waiting-db': 'DATABASE', 'waiting-schema': 'SCHEMA' });
+    const name = '20270101000003_cancelled';
+    await fleet.migrations.add(name, 'ALTER TABLE products ADD COLUMN cancelled int');
+    const blocker = await fleet.sessionIn('committed');
+    await blocker.query('BEGIN; LOCK TABLE products IN ACCESS SHARE MODE');
+    const { child, url } = await startServer();
+    const { data } = await post<{ runMigrations: { id: string } }>(
+      url,
+      fleet.app.admin,
+      `mutation { runMigrations(input: { concurrency: 1, tenants: ${JSON.stringify(slugs)} }) { id } }`,
+    );
+    const run = data?.runMigrations.id ?? '';
+    for await (const { kind } of fleet.follow(run)) if (kind === 'TENANT_STARTED') break;
+    const silencer = await fleet.session('auth');
+    await silencer.query('BEGIN');
+    await silencer.query('SELECT FROM migration_runs WHERE id = $1 FOR UPDATE', [run]);
+    const cancelled = fleet.cancel(run);
+    await eventually('the cancellation waits for the run', async () => {
+      const [row] = await fleet.inCatalog<{ waiting: boolean }>(
+        `SELECT count(*) > 0 AS waiting FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%stopping%'`,
+      );
+      return row?.waiting;
+    });
+    await fleet.end(blocker);
+    await eventually('the tenant is migrated', async () => {
+      const [row] = await fleet.inTenant<{ there: boolean }>(
+        'committed',
+        `SELECT count(*) > 0 AS there FROM migration_history WHERE name = '${name}'`,
+      );
+      return row?.there;
+    });
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    await fleet.end(silencer);
+
+    expect(await cancelled).toBe(true);
+    const events = await fleet.events(run);
+    expect(events.at(-1)).toMatchObject({ kind: 'RUN_ENDED', done: 3, total: 3 });
+    const ended = await fleet.runNow(run);
+    expect(ended).toMatchObject({ status: 'CANCELLED', succeeded: 1, cancelled: 2, pending: 0 });
+    expect(ended.items.nodes.map(({ status, applied }) => [status, applied])).toEqual([
+      ['SUCCEEDED', [name]],
+      ['CANCELLED', []],
+      ['CANCELLED', []],
+    ]);
+    const { tenant } = await fleet.ask<{ tenant: { behind: number } }>('{ tenant(slug: "committed") { behind } }');
+    expect(tenant.behind).toBe(0);
+    expect(await fleet.resume(run)).toMatchObject({ status: 'SUCCEEDED', succeeded: 3 });
+  });
 });

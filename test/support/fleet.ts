@@ -126,6 +126,21 @@ export class Fleet implements AsyncDisposable {
     return (await this.ask<{ runMigrations: { id: string } }>(query)).runMigrations.id;
   }
 
+  /** Cancels a run, unless it has ended; tells whether it did. */
+  async cancel(run: string): Promise<boolean> {
+    const { errors } = await post(this.url, this.app.admin, `mutation { cancelMigrationRun(id: "${run}") { id } }`);
+    const code = errors?.[0]?.extensions.code;
+    if (errors && code !== 'CONFLICT') throw new Error(`The run cannot be cancelled: ${JSON.stringify(errors)}`);
+    return !errors;
+  }
+
+  /** Does again what a run has left, until it has ended. */
+  async resume(run: string): Promise<ShownRun> {
+    await this.ask(`mutation { resumeMigrationRun(id: "${run}") { id } }`);
+    await this.events(run);
+    return this.runNow(run);
+  }
+
   /** A run as it is now. */
   async runNow(id: string): Promise<ShownRun> {
     return (await this.ask<{ migrationRun: ShownRun }>(`{ migrationRun(id: "${id}") { ${runFields} } }`)).migrationRun;
