@@ -1,0 +1,47 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { FaultLab } from '../support/fault-lab.ts';
+import { auditRun } from '../support/fleet-audit.ts';
+import { seededRandom, seeds } from '../support/seeded-random.ts';
+
+/** Within this time, in milliseconds, others have taken over what a killed process had under way. */
+const TAKE_OVER_MS = 15_000;
+
+describe('workers that are killed at any moment', () => {
+  let lab: FaultLab;
+
+  beforeAll(async () => {
+    lab = await FaultLab.start({ schemas: 26, databases: 6 });
+  });
+  afterAll(() => lab[Symbol.asyncDispose]());
+
+  const now = async () =>
+    (await lab.fleet.inCatalog<{ ms: number }>('SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS ms'))[0]
+      ?.ms ?? 0;
+
+  it.each(seeds(30))('leave every tenant old or new, and nothing is done twice or lost: seed %i', async (seed) => {
+    const random = seededRandom(seed);
+    const workers = await lab.keepWorkers(2);
+    await lab.addRound();
+    const waves = random.chance(0.3) ? ', waves: ["1", "50%"]' : '';
+    const run = await lab.fleet.startRun(`concurrency: ${random.int(1, 6)}${waves}`);
+    // The moment is the fault: it is not waited for anything.
+    await sleep(random.int(0, 400));
+    const victims = workers.slice(0, random.chance(0.2) ? 2 : 1);
+    await Promise.all(victims.map((worker) => worker.end('SIGKILL')));
+    const killedAt = await now();
+    const cancels = random.chance(0.25);
+    if (cancels) await lab.fleet.cancel(run);
+    if (victims.length === 2 || random.chance(0.7)) await lab.keepWorkers(2);
+    const events = await lab.fleet.events(run);
+    for (const { at, message } of events.filter(({ kind }) => kind === 'TENANT_RETRYING')) {
+      expect(message).toBe('the process that worked on it has died');
+      expect(Date.parse(at) - killedAt).toBeLessThan(TAKE_OVER_MS);
+    }
+    const ended = await auditRun(lab, run);
+    if (ended.status === 'CANCELLED') {
+      await lab.fleet.resume(run);
+      expect(await auditRun(lab, run)).toMatchObject({ status: 'SUCCEEDED', succeeded: lab.slugs.length });
+    } else expect(ended).toMatchObject({ status: 'SUCCEEDED', succeeded: lab.slugs.length });
+  });
+});

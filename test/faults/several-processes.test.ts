@@ -1,0 +1,93 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.ts';
+import { FaultLab } from '../support/fault-lab.ts';
+import { progressQuery, type ShownEvent } from '../support/fleet.ts';
+import { auditRun } from '../support/fleet-audit.ts';
+import { post, subscribe } from '../support/http-server.ts';
+import { seededRandom, seeds } from '../support/seeded-random.ts';
+
+describe('several processes over one fleet', () => {
+  let lab: FaultLab;
+
+  beforeAll(async () => {
+    lab = await FaultLab.start({ schemas: 26, databases: 6 });
+  });
+  afterAll(() => lab[Symbol.asyncDispose]());
+
+  const all = () => lab.slugs.length;
+
+  it.each(seeds(3))(
+    'stop on SIGTERM in the middle: tenants under way end, others do the rest at once: seed %i',
+    async (seed) => {
+      const random = seededRandom(seed);
+      const [leaving] = await lab.keepWorkers(2);
+      await lab.addRound();
+      const run = await lab.fleet.startRun(`concurrency: ${random.int(1, 6)}`);
+      await sleep(random.int(0, 300));
+      expect(await leaving?.end('SIGTERM'), leaving?.output()).toBe(0);
+      const events = await lab.fleet.events(run);
+      expect(await auditRun(lab, run)).toMatchObject({ status: 'SUCCEEDED', succeeded: all() });
+      // Given back, not found with a dead process some seconds later.
+      expect(events.filter(({ kind }) => kind === 'TENANT_RETRYING')).toEqual([]);
+    },
+  );
+
+  it.each(seeds(4))('cancel and resume runs that others carry out: seed %i', async (seed) => {
+    const random = seededRandom(seed);
+    await lab.keepWorkers(2);
+    await lab.addRound();
+    const run = await lab.fleet.startRun(`concurrency: ${random.int(1, 4)}, waves: ["3", "50%"]`);
+    for (let times = random.int(1, 3); times > 0; times -= 1) {
+      await sleep(random.int(0, 200));
+      const wasCancelled = await lab.fleet.cancel(run);
+      await lab.fleet.events(run);
+      expect((await auditRun(lab, run)).status).toBe(wasCancelled ? 'CANCELLED' : 'SUCCEEDED');
+      if (!wasCancelled) return;
+      await lab.fleet.ask(`mutation { resumeMigrationRun(id: "${run}") { id } }`);
+    }
+    await lab.fleet.events(run);
+    expect(await auditRun(lab, run)).toMatchObject({ status: 'SUCCEEDED', succeeded: all() });
+  });
+
+  it.each(seeds(3))('are asked for the same by two deployers at once, and do it once: seed %i', async () => {
+    await using one = await lab.startServer();
+    await using other = await lab.startServer();
+    await lab.keepWorkers(1);
+    await lab.addRound();
+    const deploy = async (url: string) => {
+      const query = 'mutation { runMigrations(input: { wait: true }) { id } }';
+      const { data, errors } = await post<{ runMigrations: { id: string } }>(url, lab.fleet.app.admin, query);
+      if (!data) throw new Error(JSON.stringify(errors));
+      return data.runMigrations.id;
+    };
+    const ids = await Promise.all([deploy(one.url), deploy(other.url)]);
+    const runs = await Promise.all(ids.map((id) => auditRun(lab, id)));
+    for (const run of runs) expect(run).toMatchObject({ status: 'SUCCEEDED', failed: 0, cancelled: 0 });
+    expect(runs.map(({ succeeded }) => succeeded).reduce((a, b) => a + b)).toBe(all());
+  });
+
+  it('tell every subscriber each event once and in order, whichever process it asks', async () => {
+    await using working = await lab.startServer();
+    await using idle = await lab.startServer({ WORKER: 'off' });
+    await lab.keepWorkers(0);
+    await lab.addRound();
+    // Started where nobody works, so that even the first event comes from another process.
+    const run = await lab.fleet.startRun('concurrency: 2');
+    const watch = async (url: string, after: number) => {
+      const events: ShownEvent[] = [];
+      const results = subscribe<{ migrationProgress: ShownEvent }>(url, lab.fleet.app.admin, progressQuery(run, after));
+      for await (const { data } of results) if (data) events.push(data.migrationProgress);
+      return events;
+    };
+    const watching = [working, idle].flatMap(({ url }) => [watch(url, 0), watch(url, 0), watch(url, 5)]);
+    await eventually('some tenants are done', async () => (await lab.fleet.runNow(run)).succeeded > 3);
+    watching.push(watch(working.url, 0), watch(idle.url, 2));
+    const [first = [], ...others] = await Promise.all(watching);
+    expect(first.map(({ seq }) => seq)).toEqual(first.map((_, index) => index + 1));
+    expect(first.at(-1)).toMatchObject({ kind: 'RUN_ENDED', done: all(), total: all() });
+    for (const events of others) expect(events).toEqual(first.slice((events[0]?.seq ?? 0) - 1));
+    expect(others.map((events) => events[0]?.seq)).toEqual([1, 6, 1, 1, 6, 1, 3]);
+    await auditRun(lab, run);
+  });
+});

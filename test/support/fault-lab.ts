@@ -1,0 +1,138 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { eventually } from './eventually.ts';
+import { Fleet } from './fleet.ts';
+import { type OwnProcess, type ServerProcess, startServerProcess, startWorkerProcess } from './server-process.ts';
+import { type SharedPostgres, startSharedPostgres } from './shared-postgres.ts';
+
+/** How many tenants of each kind a lab has. */
+export interface LabSize {
+  readonly schemas: number;
+  readonly databases: number;
+}
+
+/**
+ * One PostgreSQL, a fleet of tenants, and processes that work on runs and can be killed. The test's own process only asks:
+ * it carries out nothing.
+ */
+export class FaultLab implements AsyncDisposable {
+  readonly postgres: SharedPostgres;
+  readonly fleet: Fleet;
+  readonly slugs: readonly string[];
+  readonly #env: Record<string, string>;
+  readonly #workers = new Set<OwnProcess>();
+  readonly #servers = new Set<OwnProcess>();
+  readonly #parts: AsyncDisposable;
+  #rounds = 0;
+
+  private constructor(
+    postgres: SharedPostgres,
+    fleet: Fleet,
+    slugs: readonly string[],
+    env: Record<string, string>,
+    parts: AsyncDisposable,
+  ) {
+    this.postgres = postgres;
+    this.fleet = fleet;
+    this.slugs = slugs;
+    this.#env = env;
+    this.#parts = parts;
+  }
+
+  /** Starts it; `settings` are those of all processes. */
+  static async start(size: LabSize, settings: Record<string, string> = {}): Promise<FaultLab> {
+    await using stack = new AsyncDisposableStack();
+    const dataDir = await mkdtemp(path.join(tmpdir(), 'tenantry-lab-'));
+    stack.defer(() => rm(dataDir, { recursive: true, force: true }));
+    const postgres = stack.use(await startSharedPostgres());
+    const shared = { ...postgres.settings(), MIGRATION_CONCURRENCY: '4', ...settings };
+    const fleet = stack.use(await Fleet.start({ ...shared, WORKER: 'off' }));
+    // In it each migration of a round leaves a row each time it runs.
+    await fleet.migrations.add('20270101000000_log', 'CREATE TABLE migration_log (name text)');
+    const slugs: string[] = [];
+    for (let index = 1; index <= size.schemas + size.databases; index += 1) {
+      const slug = `tenant-${String(index).padStart(3, '0')}`;
+      // Those with a database of their own are spread over the others.
+      const isDatabase =
+        Math.floor((index * size.databases) / (size.schemas + size.databases)) >
+        slugs.filter((other) => other.endsWith('-db')).length;
+      slugs.push(isDatabase ? `${slug}-db` : slug);
+      await fleet.createTenants({ [slugs.at(-1) ?? '']: isDatabase ? 'DATABASE' : 'SCHEMA' });
+    }
+    const env = {
+      NODE_ENV: 'test',
+      LOG_LEVEL: 'warn',
+      GRAPHIQL: 'false',
+      DATA_DIR: dataDir,
+      TENANT_MIGRATIONS_DIR: fleet.migrations.path,
+      ...shared,
+    };
+    return new FaultLab(postgres, fleet, slugs, env, stack.move());
+  }
+
+  /** The worker processes that run at this moment. */
+  get workers(): readonly OwnProcess[] {
+    return [...this.#workers].filter(isAlive);
+  }
+
+  /** Starts one more worker process. */
+  async startWorker(settings: Record<string, string> = {}): Promise<OwnProcess> {
+    const worker = await startWorkerProcess(process.cwd(), { ...this.#env, ...settings });
+    this.#workers.add(worker);
+    return worker;
+  }
+
+  /** Starts a server process. */
+  async startServer(settings: Record<string, string> = {}): Promise<ServerProcess> {
+    const server = await startServerProcess(process.cwd(), { ...this.#env, ...settings });
+    this.#servers.add(server);
+    return server;
+  }
+
+  /** Starts as many workers as are missing, or ends what is too much. */
+  async keepWorkers(count: number): Promise<readonly OwnProcess[]> {
+    await Promise.all(this.workers.slice(count).map((worker) => worker.end('SIGTERM')));
+    const missing = Math.max(0, count - this.workers.length);
+    await Promise.all(Array.from({ length: missing }, () => this.startWorker()));
+    return this.workers;
+  }
+
+  /** Adds a migration that makes a table, takes some milliseconds and leaves a row in `migration_log`; gives its name. */
+  async addRound(...statements: readonly string[]): Promise<string> {
+    this.#rounds += 1;
+    const round = String(this.#rounds).padStart(6, '0');
+    const name = `20270102${round}_round`;
+    await this.fleet.migrations.add(
+      name,
+      `CREATE TABLE round_${round} (id int)`,
+      'SELECT pg_sleep(0.01 + random() * 0.03)',
+      ...statements,
+      `INSERT INTO migration_log VALUES ('${name}')`,
+    );
+    return name;
+  }
+
+  /** Waits until a run has ended, although the process that is asked may have lost its connections as well. */
+  async ended(run: string): Promise<void> {
+    await eventually('the run ends', async () => {
+      const ended = await this.fleet
+        .inCatalog<{ ended: boolean }>(
+          'SELECT ended_at IS NOT NULL AS ended FROM migration_runs WHERE id = $1',
+          [run],
+          // It answers again in a moment.
+        )
+        .catch(() => []);
+      return ended[0]?.ended;
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#workers, ...this.#servers].map((each) => each.end('SIGKILL')));
+    await this.#parts[Symbol.asyncDispose]();
+  }
+}
+
+function isAlive({ process: { exitCode, signalCode } }: OwnProcess): boolean {
+  return exitCode === null && signalCode === null;
+}
