@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { Fleet, progressQuery, type ShownEvent } from '../support/fleet.ts';
 import { post, subscribe } from '../support/http-server.ts';
@@ -18,7 +18,7 @@ interface ServerProcess {
 
 describe('a run whose process is killed', () => {
   let postgres: SharedPostgres;
-  /** The process that is left. */
+  /** Asks, and carries out nothing. */
   let fleet: Fleet;
   let dataDir: string;
   const children: ChildProcess[] = [];
@@ -26,10 +26,16 @@ describe('a run whose process is killed', () => {
   beforeAll(async () => {
     dataDir = await mkdtemp(path.join(tmpdir(), 'tenantry-killed-'));
     postgres = await startSharedPostgres();
-    fleet = await Fleet.start({ ...postgres.settings(), MIGRATION_LOCK_TIMEOUT_MS: '60000' });
+    fleet = await Fleet.start({ ...postgres.settings(), WORKER: 'off' });
+  });
+  afterEach(async () => {
+    for (const child of children.splice(0)) {
+      if (child.exitCode !== null || child.signalCode !== null) continue;
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    }
   });
   afterAll(async () => {
-    for (const child of children) child.kill('SIGKILL');
     await fleet[Symbol.asyncDispose]();
     await postgres[Symbol.asyncDispose]();
     await rm(dataDir, { recursive: true, force: true });
@@ -113,8 +119,9 @@ describe('a run whose process is killed', () => {
     await once(child, 'exit');
     await fleet.end(silencer);
     await release('under-way');
+    await startServer();
 
-    // The process that is left tells the rest to whoever watched the dead one.
+    // The other process tells the rest to whoever watched the dead one.
     const rest = await fleet.events(run, seen.length);
     const events = [...seen, ...rest];
     expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
@@ -145,8 +152,12 @@ describe('a run whose process is killed', () => {
     await fleet.createTenants({ committed: 'SCHEMA', 'waiting-db': 'DATABASE', 'waiting-schema': 'SCHEMA' });
     const name = '20270101000003_cancelled';
     await fleet.migrations.add(name, 'ALTER TABLE products ADD COLUMN cancelled int');
-    const blocker = await fleet.sessionIn('committed');
-    await blocker.query('BEGIN; LOCK TABLE products IN ACCESS SHARE MODE');
+    const block = async (slug: string) => {
+      const session = await fleet.sessionIn(slug);
+      await session.query('BEGIN; LOCK TABLE products IN ACCESS SHARE MODE');
+      return session;
+    };
+    const [blocker, next] = [await block('committed'), await block('waiting-db')];
     const { child, url } = await startServer();
     const { data } = await post<{ runMigrations: { id: string } }>(
       url,
@@ -175,7 +186,9 @@ describe('a run whose process is killed', () => {
     });
     child.kill('SIGKILL');
     await once(child, 'exit');
+    await fleet.end(next);
     await fleet.end(silencer);
+    await startServer();
 
     expect(await cancelled).toBe(true);
     const events = await fleet.events(run);
