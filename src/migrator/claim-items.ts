@@ -35,7 +35,7 @@ export function claimItems(
       if (jobs.length === 0) return [];
       const { rows } = await client.query<RunItem>(
         `WITH claimed AS (
-           UPDATE migration_run_items i SET status = 'RUNNING', started_at = now(), claimed_by = $1
+           UPDATE migration_run_items i SET status = 'RUNNING', claimed_by = $1
            FROM unnest($2::uuid[], $3::int[], $4::uuid[]) AS j (run, position, id)
            WHERE i.run_id = j.run AND i.position = j.position AND i.job = j.id AND i.status = 'PENDING'
            RETURNING i.run_id, i.position, i.attempts, i.tenant_id, i.job)
@@ -54,35 +54,50 @@ export function claimItems(
   );
 }
 
+/** The jobs of tenants that a process has claimed and that have not ended, as the catalog knows it. */
+export async function jobsClaimedBy(catalog: Catalog, instance: number): Promise<readonly string[]> {
+  const { rows } = await catalog.use((client) =>
+    client.query<{ job: string }>(`SELECT job FROM migration_run_items WHERE status = 'RUNNING' AND claimed_by = $1`, [
+      instance,
+    ]),
+  );
+  return rows.map(({ job }) => job);
+}
+
 /**
  * Puts the tenants of processes that have died back into the queue. A process is dead when nobody holds its advisory lock.
+ * @param lost jobs of living processes that are put back as well, since their processes do not know of them
  * @returns how many there were
  */
-export async function takeOverItems(catalog: Catalog, queue: RunQueue): Promise<number> {
+export async function takeOverItems(catalog: Catalog, queue: RunQueue, lost: readonly string[]): Promise<number> {
   const { rows } = await catalog.use((client) =>
-    client.query<{ run: string }>(`SELECT DISTINCT run_id AS run FROM migration_run_items WHERE ${isAbandoned}`),
+    client.query<{ run: string }>(`SELECT DISTINCT run_id AS run FROM migration_run_items WHERE ${isAbandoned('$1')}`, [
+      lost,
+    ]),
   );
   let count = 0;
   for (const { run } of rows) {
-    count += await catalog.use((client) => inTransaction(client, () => takeOver(client, queue, run)));
+    count += await catalog.use((client) => inTransaction(client, () => takeOver(client, queue, run, lost)));
   }
   return count;
 }
 
-/** True of items that a process had under way which is not alive any more. */
-const isAbandoned = `status = 'RUNNING' AND NOT EXISTS (
-  SELECT FROM pg_locks
-  WHERE locktype = 'advisory' AND classid = ${lockKind.alive} AND objid = claimed_by AND objsubid = 2 AND granted
-    AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))`;
+/** True of items that a process had under way which is not alive any more, and of those whose jobs are given as lost. */
+function isAbandoned(lost: '$1' | '$2'): string {
+  return `status = 'RUNNING' AND (job = ANY (${lost}::uuid[]) OR NOT EXISTS (
+    SELECT FROM pg_locks
+    WHERE locktype = 'advisory' AND classid = ${lockKind.alive} AND objid = claimed_by AND objsubid = 2 AND granted
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())))`;
+}
 
-async function takeOver(client: pg.Client, queue: RunQueue, run: string): Promise<number> {
+async function takeOver(client: pg.Client, queue: RunQueue, run: string, unknown: readonly string[]): Promise<number> {
   await client.query('SELECT FROM migration_runs WHERE id = $1 FOR UPDATE', [run]);
   const { rows } = await client.query<{ position: number; tenantId: string; lost: string; job: string }>(
     `UPDATE migration_run_items i SET status = 'PENDING', claimed_by = NULL, attempts = i.attempts + 1, job = gen_random_uuid()
-     FROM (SELECT position, job FROM migration_run_items WHERE run_id = $1 AND ${isAbandoned} FOR UPDATE) lost
+     FROM (SELECT position, job FROM migration_run_items WHERE run_id = $1 AND ${isAbandoned('$2')} FOR UPDATE) lost
      WHERE i.run_id = $1 AND i.position = lost.position
      RETURNING i.position, i.tenant_id AS "tenantId", lost.job AS lost, i.job`,
-    [run],
+    [run, unknown],
   );
   await queue.remove(
     client,

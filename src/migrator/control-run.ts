@@ -34,7 +34,7 @@ export function resumeRun({ catalog, queue }: RunsOptions, run: string): Promise
       if (!hasEnded(status))
         throw new AppError('CONFLICT', `The run is ${status}; it can be resumed when it has ended`);
       const { rowCount } = await client.query(
-        `UPDATE migration_run_items SET status = 'PENDING', attempts = 0, error = NULL, ended_at = NULL, wave = 1
+        `UPDATE migration_run_items SET status = 'PENDING', attempts = 0, error = NULL, started_at = NULL, ended_at = NULL, wave = 1
          WHERE run_id = $1 AND status IN ('FAILED', 'CANCELLED')`,
         [run],
       );

@@ -4,11 +4,12 @@ import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
 import { MigrationRun } from '../catalog/migration-run.entity.ts';
 import type { Listener } from '../postgres/listener.ts';
-import { claimItems, type RunItem, takeOverItems } from './claim-items.ts';
+import { claimItems, jobsClaimedBy, type RunItem, takeOverItems } from './claim-items.ts';
 import { lookAtTenant, migrateTenant, type RunContext } from './migrate-tenant.ts';
 import type { MigrationFolder } from './migration-files.ts';
 import { RunJournal } from './run-journal.ts';
 import { type RunQueue, workChannel } from './run-queue.ts';
+import type { ItemResult } from './write-results.ts';
 
 /** What carrying out runs needs. */
 export interface FleetWorkerOptions {
@@ -48,6 +49,10 @@ export class FleetWorker implements AsyncDisposable {
   readonly #limit: LimitFunction;
   readonly #runs = new Map<string, ActiveRun>();
   readonly #tasks = new Set<Promise<void>>();
+  /** The jobs of these tasks. */
+  readonly #held = new Set<string>();
+  /** Jobs that this process has claimed and did not know of when it looked last. */
+  #unknown: ReadonlySet<string> = new Set();
   /** Claimed, and not worked on to the end; what is only still to be written down does not count. */
   #waiting = 0;
   readonly #stop = new AbortController();
@@ -103,7 +108,8 @@ export class FleetWorker implements AsyncDisposable {
     // Some more than are worked on, so that nobody waits for the next ones to be claimed.
     const room = concurrency * 2 - this.#waiting;
     this.#bell = Promise.withResolvers();
-    if (room < concurrency) return this.#called();
+    // Without the sign of life others would take at once what is claimed now.
+    if (room < concurrency || !listener.connected) return this.#called();
     const items = await claimItems(catalog, queue, listener.instance, room);
     for (const item of items) this.#begin(item);
     if (items.length < room) await this.#called();
@@ -119,7 +125,11 @@ export class FleetWorker implements AsyncDisposable {
 
   #begin(item: RunItem): void {
     this.#waiting += 1;
-    const task: Promise<void> = this.#work(item).finally(() => this.#tasks.delete(task));
+    this.#held.add(item.job);
+    const task: Promise<void> = this.#work(item).finally(() => {
+      this.#tasks.delete(task);
+      this.#held.delete(item.job);
+    });
     this.#tasks.add(task);
   }
 
@@ -143,12 +153,17 @@ export class FleetWorker implements AsyncDisposable {
       journal.finish({ position, tenantId, job, attempts, status: 'PENDING', ...nothing });
       return;
     }
-    if (item.attempts === 0) journal.tell({ kind: 'TENANT_STARTED', tenantId: item.tenantId });
-    const result = await (run.stopping ? lookAtTenant : migrateTenant)(context, item);
+    const result = await this.#tryOnce(run, context, item);
     journal.finish(result);
     const { continueOnError, maxFailures } = context.options;
     // This failure may be the one too many, so the next tenant waits until that has been found out.
     if (result.status === 'FAILED' && (!continueOnError || maxFailures !== undefined)) await journal.flush();
+  }
+
+  #tryOnce({ journal, stopping }: ActiveRun, context: RunContext, item: RunItem): Promise<ItemResult> {
+    if (stopping) return lookAtTenant(context, item);
+    journal.begin(item);
+    return migrateTenant(context, item);
   }
 
   #activeRun(id: string): ActiveRun {
@@ -215,8 +230,13 @@ export class FleetWorker implements AsyncDisposable {
   }
 
   async #takeOver(): Promise<void> {
-    const { catalog, queue, log } = this.#options;
-    const count = await takeOverItems(catalog, queue);
-    if (count > 0) log.warn({ tenants: count }, 'taking over tenants of a process that has died in a migration run');
+    const { catalog, queue, listener, log } = this.#options;
+    const claimed = await jobsClaimedBy(catalog, listener.instance);
+    const unknown = new Set(claimed.filter((job) => !this.#held.has(job)));
+    // A claim that was committed without an answer is known to nobody; one that is under way is known the next time.
+    const lost = claimed.filter((job) => unknown.has(job) && this.#unknown.has(job));
+    this.#unknown = unknown;
+    const count = await takeOverItems(catalog, queue, lost);
+    if (count > 0) log.warn({ tenants: count }, 'taking over tenants in migration runs that nobody works on any more');
   }
 }

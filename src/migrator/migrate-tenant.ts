@@ -15,7 +15,7 @@ import {
   recordFailure,
 } from './migrate-database.ts';
 import type { MigrationFile } from './migration-files.ts';
-import type { ItemResult } from './run-journal.ts';
+import type { ItemResult } from './write-results.ts';
 
 /** What is the same for all tenants of a run. */
 export interface RunContext {

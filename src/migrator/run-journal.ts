@@ -2,39 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
-import type { AppliedMigration } from '../catalog/migration-state.entity.ts';
-import { saveMigrationState } from '../catalog/migration-states.ts';
-import { appendEvents, type NewRunEvent } from '../events/append-events.ts';
-import { inTransaction } from '../postgres/transaction.ts';
-import type { NewRecord } from './history.ts';
 import type { RunQueue } from './run-queue.ts';
-import { enqueue, type SettledRun, settleRun } from './settle-run.ts';
-
-/** How one try at a tenant of a run ended. */
-export interface ItemResult {
-  readonly position: number;
-  readonly tenantId: string;
-  /** The job under which it was done; whoever has lost it may not say how the tenant ended. */
-  readonly job: string;
-  /** PENDING: it is to be tried again. */
-  readonly status: 'SUCCEEDED' | 'SKIPPED' | 'FAILED' | 'PENDING';
-  /** For PENDING: not before this time. */
-  readonly retryAt?: Date;
-  readonly applied: readonly string[];
-  readonly attempts: number;
-  readonly error?: string;
-  readonly durationMs: number;
-  /** What was tried, for the fleet's history. */
-  readonly records: readonly NewRecord[];
-  /** What the tenant has now; undefined if that has not been learned. */
-  readonly state?: readonly AppliedMigration[];
-  /** What happened; the last one ends the tenant, unless it is tried again. */
-  readonly events: readonly NewRunEvent[];
-}
-
-type Entry =
-  | { readonly event: NewRunEvent; readonly result?: never }
-  | { readonly event?: never; readonly result: ItemResult };
+import type { SettledRun } from './settle-run.ts';
+import { type ClaimedItem, type Entry, type ItemResult, writeEntries } from './write-results.ts';
 
 /** How long results are gathered before they are written together, in milliseconds. */
 const GATHER_MS = 40;
@@ -67,9 +37,9 @@ export class RunJournal {
     this.#options = options;
   }
 
-  /** Tells that something has happened which ends no tenant. */
-  tell(event: NewRunEvent): void {
-    this.#entries.push({ event });
+  /** Tells that work on a tenant begins, unless that has been told. */
+  begin(started: ClaimedItem): void {
+    this.#entries.push({ started });
     this.#writing ??= this.#writeAll();
   }
 
@@ -85,10 +55,11 @@ export class RunJournal {
   }
 
   async #writeAll(): Promise<void> {
+    const { queue, run } = this.#options;
     while (this.#entries.length > 0) {
       if (this.#entries.length < MAX_BATCH) await sleep(GATHER_MS);
       const entries = this.#entries.splice(0, MAX_BATCH);
-      await this.#persistently((client) => writeBatch(client, this.#options, entries));
+      await this.#persistently((client) => writeEntries(client, queue, run, entries));
     }
     this.#writing = undefined;
   }
@@ -104,142 +75,4 @@ export class RunJournal {
       }
     }
   }
-}
-
-function writeBatch(client: pg.Client, { queue, run }: JournalOptions, entries: readonly Entry[]): Promise<SettledRun> {
-  return inTransaction(client, async () => {
-    // The run first, as everyone does who changes it. Nothing follows its end: what is still told was taken over.
-    const { rowCount } = await client.query(
-      'SELECT FROM migration_runs WHERE id = $1 AND ended_at IS NULL FOR UPDATE',
-      [run],
-    );
-    if (rowCount === 0) return { hasEnded: true, stopping: true };
-    const results = entries.flatMap(({ result }) => result ?? []);
-    const accepted = await updateItems(client, run, results);
-    const ended = accepted.filter(({ status }) => status !== 'PENDING');
-    await queue.remove(
-      client,
-      accepted.map(({ job }) => job),
-    );
-    await countEnded(client, run, ended);
-    await appendEvents(client, run, eventsOf(entries, new Set(accepted)));
-    await updateTenants(client, accepted);
-    await insertRecords(client, accepted);
-    await tryAgain(client, queue, run, accepted);
-    return settleRun(client, queue, run);
-  });
-}
-
-function eventsOf(entries: readonly Entry[], accepted: ReadonlySet<ItemResult>): NewRunEvent[] {
-  return entries.flatMap(({ event, result }): readonly NewRunEvent[] => {
-    if (event) return [event];
-    if (!accepted.has(result)) return [];
-    const { status, events } = result;
-    return events.map((told, index) => ({
-      ...told,
-      endsTenant: status !== 'PENDING' && index === events.length - 1,
-    }));
-  });
-}
-
-/** @returns the results of tenants that have not been taken over by another process meanwhile */
-async function updateItems(
-  client: pg.Client,
-  run: string,
-  results: readonly ItemResult[],
-): Promise<readonly ItemResult[]> {
-  if (results.length === 0) return [];
-  const { rows } = await client.query<{ position: number }>(
-    `UPDATE migration_run_items i SET status = r.status, attempts = r.attempts, error = r.error, claimed_by = NULL,
-       job = NULL, applied = ARRAY(SELECT jsonb_array_elements_text(r.applied)), duration_ms = r.duration_ms,
-       ended_at = CASE WHEN r.status <> 'PENDING' THEN now() END
-     FROM unnest($2::int[], $3::text[], $4::int[], $5::text[], $6::jsonb[], $7::float8[], $8::uuid[])
-       AS r (position, status, attempts, error, applied, duration_ms, job)
-     WHERE i.run_id = $1 AND i.position = r.position AND i.job = r.job AND i.status = 'RUNNING'
-     RETURNING i.position`,
-    [
-      run,
-      results.map(({ position }) => position),
-      results.map(({ status }) => status),
-      results.map(({ attempts }) => attempts),
-      results.map(({ error }) => error),
-      results.map(({ applied }) => JSON.stringify(applied)),
-      results.map(({ durationMs }) => durationMs),
-      results.map(({ job }) => job),
-    ],
-  );
-  const accepted = new Set(rows.map(({ position }) => position));
-  return results.filter(({ position }) => accepted.has(position));
-}
-
-async function countEnded(client: pg.Client, run: string, ended: readonly ItemResult[]): Promise<void> {
-  if (ended.length === 0) return;
-  const count = (status: ItemResult['status']) => ended.filter((result) => result.status === status).length;
-  await client.query(
-    `UPDATE migration_runs SET succeeded = succeeded + $2, failed = failed + $3, skipped = skipped + $4,
-       wave_open = wave_open - $5, wave_failed = wave_failed + $3 WHERE id = $1`,
-    [run, count('SUCCEEDED'), count('FAILED'), count('SKIPPED'), ended.length],
-  );
-}
-
-async function tryAgain(
-  client: pg.Client,
-  queue: RunQueue,
-  run: string,
-  accepted: readonly ItemResult[],
-): Promise<void> {
-  const again = accepted.filter(({ status }) => status === 'PENDING');
-  if (again.length === 0) return;
-  const { rows } = await client.query<{ position: number; job: string }>(
-    `UPDATE migration_run_items SET job = gen_random_uuid() WHERE run_id = $1 AND position = ANY ($2::int[])
-     RETURNING position, job`,
-    [run, again.map(({ position }) => position)],
-  );
-  const when = new Map(again.map(({ position, retryAt }) => [position, retryAt]));
-  await enqueue(
-    client,
-    queue,
-    run,
-    rows.map((item) => ({ ...item, startAfter: when.get(item.position) })),
-  );
-}
-
-/** A fleet has few states, so that each is saved once and not once for each tenant. */
-async function updateTenants(client: pg.Client, results: readonly ItemResult[]): Promise<void> {
-  const learned = new Map<string, { state: readonly AppliedMigration[]; tenants: string[] }>();
-  for (const { state, tenantId } of results) {
-    if (!state) continue;
-    const key = state.map(({ name, hash }) => `${name} ${hash}`).join('\n');
-    const group = learned.get(key) ?? { state, tenants: [] };
-    group.tenants.push(tenantId);
-    learned.set(key, group);
-  }
-  for (const { state, tenants } of learned.values()) {
-    const id = await saveMigrationState(client, state);
-    await client.query(
-      'UPDATE tenants SET migration_state = $1 WHERE id = ANY ($2::uuid[]) AND migration_state IS DISTINCT FROM $1',
-      [id, tenants],
-    );
-  }
-}
-
-async function insertRecords(client: pg.Client, results: readonly ItemResult[]): Promise<void> {
-  const rows = results.flatMap(({ tenantId, records }) => records.map((record) => ({ ...record, tenantId })));
-  if (rows.length === 0) return;
-  await client.query(
-    `INSERT INTO migration_records (tenant_id, scope, name, hash, status, run_id, checkpoint, applied_at, duration_ms, error)
-     SELECT tenant_id, 'TENANT', name, hash, status, run_id, checkpoint, now(), duration_ms, error
-     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::float8[], $8::text[])
-       AS r (tenant_id, name, hash, status, run_id, checkpoint, duration_ms, error)`,
-    [
-      rows.map(({ tenantId }) => tenantId),
-      rows.map(({ name }) => name),
-      rows.map(({ hash }) => hash),
-      rows.map(({ status }) => status),
-      rows.map(({ run }) => run),
-      rows.map(({ checkpoint }) => checkpoint),
-      rows.map(({ durationMs }) => durationMs),
-      rows.map(({ error }) => error),
-    ],
-  );
 }
