@@ -54,5 +54,6 @@ export function badInput(field: string, message: string): AppError {
 export function messageOf(error: unknown): string {
   // A name with several addresses, none of which could be connected to: Node gives it no text of its own.
   if (error instanceof AggregateError && !error.message) return error.errors.map(messageOf).join('; ');
-  return error instanceof Error ? error.message : String(error);
+  // A zero byte is what no text in PostgreSQL can hold.
+  return (error instanceof Error ? error.message : String(error)).replaceAll('\0', '');
 }
