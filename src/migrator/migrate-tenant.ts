@@ -118,7 +118,7 @@ function retry({ tenantId }: RunItem, attempts: number, error: unknown): Ended {
   const delayMs = FIRST_DELAY_MS * 2 ** (attempts - 1) * (0.5 + Math.random());
   return {
     status: 'PENDING',
-    retryAt: new Date(Date.now() + delayMs),
+    delayMs,
     error: messageOf(error),
     applied: [],
     records: [],

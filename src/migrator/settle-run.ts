@@ -125,15 +125,15 @@ export async function enqueue(
   client: pg.Client,
   queue: RunQueue,
   run: string,
-  items: readonly { readonly position: number; readonly job: string; readonly startAfter?: Date | undefined }[],
+  items: readonly { readonly position: number; readonly job: string; readonly delayMs?: number | undefined }[],
 ): Promise<void> {
   await queue.add(
     client,
-    items.map(({ position, job, startAfter }) => ({
+    items.map(({ position, job, delayMs }) => ({
       id: job,
       priority: -position,
       data: { run, position },
-      startAfter,
+      delayMs,
     })),
   );
   await client.query('SELECT pg_notify($1, $2)', [workChannel, run]);

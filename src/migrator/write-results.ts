@@ -15,8 +15,8 @@ export interface ItemResult {
   readonly job: string;
   /** PENDING: it is to be tried again. */
   readonly status: 'SUCCEEDED' | 'SKIPPED' | 'FAILED' | 'PENDING';
-  /** For PENDING: not before this time. */
-  readonly retryAt?: Date;
+  /** For PENDING: after how long, in milliseconds; without it at once. */
+  readonly delayMs?: number;
   readonly applied: readonly string[];
   readonly attempts: number;
   readonly error?: string;
@@ -160,12 +160,12 @@ async function tryAgain(
      RETURNING position, job`,
     [run, again.map(({ position }) => position)],
   );
-  const when = new Map(again.map(({ position, retryAt }) => [position, retryAt]));
+  const delays = new Map(again.map(({ position, delayMs }) => [position, delayMs]));
   await enqueue(
     client,
     queue,
     run,
-    rows.map((item) => ({ ...item, startAfter: when.get(item.position) })),
+    rows.map((item) => ({ ...item, delayMs: delays.get(item.position) })),
   );
 }
 

@@ -8,8 +8,8 @@ export interface NewJob<T> {
   readonly data: T;
   /** Jobs with a higher number are claimed first. */
   readonly priority: number;
-  /** Not before this time; without it at once. */
-  readonly startAfter?: Date | undefined;
+  /** How long it is kept back, in milliseconds by PostgreSQL's clock, since machines disagree; without it not at all. */
+  readonly delayMs?: number | undefined;
 }
 
 /** A job that somebody has claimed. */
@@ -67,7 +67,7 @@ export class JobQueue<T extends object> implements AsyncDisposable {
   /** Adds jobs. */
   async add(client: pg.Client, jobs: readonly NewJob<T>[]): Promise<void> {
     if (jobs.length === 0) return;
-    const rows = jobs.map(({ startAfter, ...job }) => ({ ...job, ...(startAfter && { startAfter }) }));
+    const rows = jobs.map(({ delayMs, ...job }) => ({ ...job, ...(delayMs && { startAfter: delayMs / 1000 }) }));
     await this.#boss.insert(this.#name, rows, { db: databaseOf(client) });
   }
 

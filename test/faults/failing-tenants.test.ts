@@ -47,6 +47,20 @@ describe('a run in which one tenant is in trouble', () => {
     expect(itemOf(ended, 'tenant-003')?.attempts).toBeGreaterThan(1);
   });
 
+  it('is tried again soon, also by a machine whose clock is an hour ahead', async () => {
+    await lab.keepWorkers(0);
+    const clock = 'const now = Date.now; Date.now = () => now() + 3_600_000;';
+    await lab.startWorker({ NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(clock)}` });
+    await lab.addRound('ALTER TABLE products ADD COLUMN IF NOT EXISTS later int');
+    const blocker = await lab.fleet.sessionIn('tenant-003');
+    await blocker.query('BEGIN; LOCK TABLE products IN ACCESS SHARE MODE');
+    const run = await lab.fleet.startRun();
+    for await (const { kind } of lab.fleet.follow(run)) if (kind === 'TENANT_RETRYING') break;
+    await lab.fleet.end(blocker);
+    await lab.fleet.events(run);
+    expect(await auditRun(lab, run)).toMatchObject({ status: 'SUCCEEDED', succeeded: 10 });
+  });
+
   it('leaves tenants old whose disk is full, and brings them forward when there is room', async () => {
     // What PostgreSQL says then, said by a trigger: the statement fails in the middle of the batch.
     const full = async (slug: string) => {
