@@ -3,7 +3,7 @@ import type { MigrationScope } from '../catalog/migration-record.entity.ts';
 import type { DownTarget } from '../catalog/migration-run.entity.ts';
 import type { AppliedMigration } from '../catalog/migration-state.entity.ts';
 import { AppError, messageOf } from '../errors.ts';
-import { lockKind, transactionLockSql } from '../postgres/advisory-lock.ts';
+import { lockKind, noticeSilenceSql, transactionLockSql } from '../postgres/advisory-lock.ts';
 import { sqlState, sqlStateOf } from '../postgres/error-codes.ts';
 import { quoteIdentifier } from '../postgres/identifiers.ts';
 import {
@@ -139,6 +139,7 @@ async function begin(client: pg.Client, options: MigrateOptions): Promise<Applie
     const results: unknown = await client.query(`
       BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
       ${freshSessionSql}
+      ${noticeSilenceSql('SET LOCAL')}
       SET LOCAL lock_timeout = ${OTHER_MIGRATION_MS};
       ${transactionLockSql(lockKind.migrate, schema)}
       ${prelude ?? ''}

@@ -42,6 +42,15 @@ export async function withAdvisoryLock<T>(
   }
 }
 
+/**
+ * SQL after which PostgreSQL finds out within ten seconds that the machine at the other end is gone without a word, and drops
+ * the session's locks; by default it asks after two hours. Over a Unix socket it does nothing.
+ * @see https://www.postgresql.org/docs/current/runtime-config-connection.html#GUC-TCP-KEEPALIVES-IDLE
+ */
+export function noticeSilenceSql(set: 'SET' | 'SET LOCAL'): string {
+  return `${set} tcp_keepalives_idle = 4; ${set} tcp_keepalives_interval = 2; ${set} tcp_keepalives_count = 2;`;
+}
+
 /** SQL that takes a lock on a name until the transaction ends. */
 export function transactionLockSql(kind: number, name: string): string {
   return `SELECT pg_advisory_xact_lock(${kind}, ${lockKeyOf(quoteLiteral(name))});`;

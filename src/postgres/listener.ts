@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import type { Logger } from 'pino';
-import { lockKind } from './advisory-lock.ts';
+import { lockKind, noticeSilenceSql } from './advisory-lock.ts';
 import { quoteIdentifier } from './identifiers.ts';
 import type { Lane, LentClient } from './lane.ts';
 
@@ -83,6 +83,7 @@ export class Listener implements AsyncDisposable {
     client.on('notification', ({ channel, payload }) => this.#tell(channel, payload));
     client.once('end', () => this.#lost(client));
     try {
+      await client.query(noticeSilenceSql('SET'));
       await client.query('SELECT pg_advisory_lock_shared($1, $2)', [lockKind.alive, this.instance]);
       // A channel that is added meanwhile comes up in this loop too.
       for (const channel of this.#handlers.keys()) await listen(client, channel);

@@ -20,10 +20,11 @@ describe('a worker', () => {
     await postgres[Symbol.asyncDispose]();
   });
 
-  const addColumn = async () => {
+  const add = async (statement: string) => {
     count += 1;
-    await fleet.migrations.add(`2027010100000${count}_column`, `ALTER TABLE products ADD COLUMN extra_${count} int`);
+    await fleet.migrations.add(`2027010100000${count}_step`, statement);
   };
+  const addTable = () => add(`CREATE TABLE step_${count} (id int)`);
   /** Does something in `auth` as its owner. */
   const asOwner = async (sql: string) => {
     const owner = await fleet.session('auth');
@@ -44,7 +45,7 @@ describe('a worker', () => {
   });
 
   it('is not held up by runs that are deleted after it has claimed their tenants', async () => {
-    await addColumn();
+    await addTable();
     await asOwner(
       `CREATE FUNCTION delete_run() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
          BEGIN DELETE FROM migration_runs WHERE id = new.run_id; RETURN NULL; END $$;
@@ -63,8 +64,18 @@ describe('a worker', () => {
     expect(await fleet.run()).toMatchObject({ status: 'SUCCEEDED', succeeded: 3 });
   });
 
+  it('lets PostgreSQL drop the locks of a migration within seconds when the machine is gone', async () => {
+    await add(
+      `CREATE TABLE silence AS SELECT sum(setting::int)::int AS seconds FROM pg_settings
+       WHERE name IN ('tcp_keepalives_idle', 'tcp_keepalives_interval')`,
+    );
+    await fleet.run();
+    expect(await fleet.inTenant('one-db', 'SELECT seconds FROM silence')).toEqual([{ seconds: 6 }]);
+    expect(await fleet.inTenant('two-schema', 'SELECT seconds FROM silence')).toEqual([{ seconds: 6 }]);
+  });
+
   it('claims nothing while its sign of life is lost', async () => {
-    await addColumn();
+    await addTable();
     const { listener } = fleet.app.services;
     await asOwner(
       `CREATE TABLE claims (claimed_by int);
@@ -95,7 +106,7 @@ describe('a worker', () => {
     await owner.query(`SELECT pg_advisory_unlock(${lock})`);
     await fleet.end(owner);
     // Afterwards it works again.
-    await addColumn();
+    await addTable();
     expect(await fleet.run()).toMatchObject({ status: 'SUCCEEDED', succeeded: 3 });
   });
 });

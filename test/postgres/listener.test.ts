@@ -3,11 +3,13 @@ import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { lockKind } from '../../src/postgres/advisory-lock.ts';
 import { ConnectionBudget } from '../../src/postgres/connection-budget.ts';
+import type { Lane } from '../../src/postgres/lane.ts';
 import { Listener } from '../../src/postgres/listener.ts';
 import { settling, startTestPostgres, type TestPostgres } from '../support/postgres.ts';
 
 let postgres: TestPostgres;
 let budget: ConnectionBudget;
+let lane: Lane;
 let listener: Listener;
 beforeAll(async () => {
   postgres = await startTestPostgres();
@@ -15,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => postgres[Symbol.asyncDispose]());
 beforeEach(async () => {
   budget = new ConnectionBudget({ max: 2, reserved: 0, waitMs: 5_000, recycleMs: 3_600_000, idleMs: 60_000 });
-  const lane = budget.lane({ connection: postgres.connection, max: 1, priority: 'system' });
+  lane = budget.lane({ connection: postgres.connection, max: 1, priority: 'system' });
   listener = new Listener(lane, pino({ level: 'silent' }));
 });
 afterEach(async () => {
@@ -171,6 +173,16 @@ describe('its sign of life', () => {
     await cut();
     await reconnected();
     expect(await signsOfLife()).toBe(1);
+  });
+
+  it('is missed by PostgreSQL within seconds when the machine is gone', async () => {
+    const connect = vi.spyOn(lane, 'connect');
+    await listener.start();
+    const client = await connect.mock.results[0]?.value;
+    const { rows } = await client.query(
+      `SELECT sum(setting::int)::int AS seconds FROM pg_settings WHERE name IN ('tcp_keepalives_idle', 'tcp_keepalives_interval')`,
+    );
+    expect(rows).toEqual([{ seconds: 6 }]);
   });
 
   it('is gone after dispose, and so is the connection', async () => {
