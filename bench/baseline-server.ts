@@ -1,0 +1,76 @@
+/**
+ * What a team writes without Tenantry: the same Yoga, Pothos and MikroORM with the same limits, log line and token, on one
+ * fixed database or, when BASELINE_DATABASES has several, on a Map with a MikroORM for each tenant.
+ */
+import { createServer } from 'node:http';
+import { costLimitPlugin } from '@escape.tech/graphql-armor-cost-limit';
+import { maxAliasesPlugin } from '@escape.tech/graphql-armor-max-aliases';
+import { maxDepthPlugin } from '@escape.tech/graphql-armor-max-depth';
+import { maxTokensPlugin } from '@escape.tech/graphql-armor-max-tokens';
+import { useDisableIntrospection } from '@graphql-yoga/plugin-disable-introspection';
+import { type EntityManager, MikroORM } from '@mikro-orm/postgresql';
+import { createYoga } from 'graphql-yoga';
+import { jwtVerify } from 'jose';
+import { pino } from 'pino';
+import { loadConfig } from '../src/config.ts';
+import { endOperations } from '../src/graphql/operations.ts';
+import { currentRequestId, requestIds } from '../src/graphql/request-id.ts';
+import { baselineSchema, ProductSchema } from './baseline-schema.ts';
+
+const { graphql, connections, http, logLevel } = loadConfig(process.env);
+const log = pino({ level: logLevel });
+const key = new TextEncoder().encode(process.env.JWT_SECRET);
+// Written by the benchmark: slugs and addresses.
+const urls = JSON.parse(process.env.BASELINE_DATABASES ?? '{}') as Record<string, string>;
+const fork = Object.keys(urls).length === 1 ? await oneDatabase(Object.values(urls)[0] ?? '') : mapOfDatabases();
+
+const yoga = createYoga({
+  schema: baselineSchema,
+  healthCheckEndpoint: '/health/live',
+  maxRequestBodySize: http.maxBodyBytes,
+  multipart: false,
+  batching: false,
+  landingPage: false,
+  logging: 'error',
+  graphiql: false,
+  cors: false,
+  plugins: [
+    requestIds(),
+    useDisableIntrospection(),
+    maxTokensPlugin({ n: graphql.maxTokens, exposeLimits: true }),
+    maxDepthPlugin({ n: graphql.maxDepth, ignoreIntrospection: true }),
+    maxAliasesPlugin({ n: graphql.maxAliases }),
+    costLimitPlugin({ maxCost: graphql.maxCost, ignoreIntrospection: true }),
+    endOperations(),
+  ],
+  context: async ({ request }) => {
+    const token = request.headers.get('authorization')?.replace('Bearer ', '') ?? '';
+    const { payload } = await jwtVerify(token, key, { algorithms: ['HS256'], clockTolerance: 5 });
+    const tenant = String(payload.tenant);
+    return {
+      tenant,
+      em: await fork(tenant),
+      log: log.child({ requestId: currentRequestId() }),
+      release: () => Promise.resolve(),
+    };
+  },
+});
+createServer(yoga).listen(Number(process.env.PORT), process.env.HOST);
+
+async function oneDatabase(clientUrl: string): Promise<() => EntityManager> {
+  const orm = await open(clientUrl);
+  return () => orm.em.fork();
+}
+
+function mapOfDatabases(): (tenant: string) => Promise<EntityManager> {
+  const orms = new Map<string, Promise<MikroORM>>();
+  return async (tenant) => {
+    const orm = orms.get(tenant) ?? open(urls[tenant] ?? '');
+    orms.set(tenant, orm);
+    return (await orm).em.fork();
+  };
+}
+
+function open(clientUrl: string): Promise<MikroORM> {
+  return MikroORM.init({ entities: [ProductSchema], clientUrl, pool: { max: connections.tenantPoolSize } });
+}

@@ -1,0 +1,56 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import type pg from 'pg';
+import { buildSchema } from '../src/graphql/schema.ts';
+import { createGraphqlServer } from '../src/graphql/server.ts';
+import { type Benchmark, limit } from './harness.ts';
+import { openInstallation } from './installation.ts';
+import { askTenant, createSchemaTenants } from './tenants.ts';
+
+const BUDGET = 20;
+const TENANTS = 200;
+const ROUNDS = 3;
+
+/** Far more tenants at once than there may be connections. */
+export const connectionBudget: Benchmark = {
+  name: 'connection-budget',
+  about: 'connections in pg_stat_activity, and requests that fail, with 200 tenants at once and a budget of 20',
+  async run(signal) {
+    await using place = await openInstallation();
+    await using app = await place.openApp({ CONNECTION_BUDGET: String(BUDGET) });
+    const { services } = app;
+    const slugs = await createSchemaTenants(services, TENANTS);
+    const yoga = createGraphqlServer(services, buildSchema());
+    const observer = await place.connect();
+    let failed = 0;
+    const ask = (slug: string) =>
+      askTenant(yoga, services, slug).catch(() => {
+        failed += 1;
+      });
+    let most = 0;
+    for (let round = 0; round < ROUNDS; round += 1) {
+      signal.throwIfAborted();
+      let asking = true;
+      const asked = Promise.all(slugs.map(ask)).finally(() => {
+        asking = false;
+      });
+      while (asking) {
+        most = Math.max(most, await countConnections(observer));
+        await turn();
+      }
+      await asked;
+    }
+    return [
+      limit('connections at once', 'connections', { atMost: BUDGET }, most),
+      limit('requests that failed', 'requests', { atMost: 0 }, failed),
+    ];
+  },
+};
+
+/** Those of this process but for the observer's own; one that is still starting has no name yet. */
+async function countConnections(observer: pg.Client): Promise<number> {
+  const { rows } = await observer.query<{ count: number }>(
+    `SELECT count(*)::int FROM pg_stat_activity
+     WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND coalesce(application_name, '') IN ('tenantry', '')`,
+  );
+  return rows[0]?.count ?? Number.NaN;
+}

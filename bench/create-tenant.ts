@@ -1,0 +1,77 @@
+import { randomUUID } from 'node:crypto';
+import type pg from 'pg';
+import { insertHistorySql } from '../src/migrator/history.ts';
+import { quoteIdentifier } from '../src/postgres/identifiers.ts';
+import { createLoginRoleSql } from '../src/postgres/roles.ts';
+import { createTenant } from '../src/provisioning/create-tenant.ts';
+import { prepareTenantSchemaSql } from '../src/provisioning/tenant-tables.ts';
+import type { Services } from '../src/services.ts';
+import { installationRoles } from '../src/tenancy/placement.ts';
+import { type Benchmark, compare, interleave, timed } from './harness.ts';
+import { type Installation, openInstallation } from './installation.ts';
+
+/** Creating a tenant, against the one statement or transaction that nobody can do without. */
+export const createTenants: Benchmark = {
+  name: 'create-tenant',
+  about: 'createTenant against a bare CREATE DATABASE, and against the same statements by plain pg',
+  async run(signal) {
+    const rounds = { rounds: 40, warmUp: 5, signal };
+    await using place = await openInstallation();
+    await using app = await place.openApp();
+    const { services } = app;
+    const create = (isolation: 'DATABASE' | 'SCHEMA') => () =>
+      timed(() => createTenant(services.provisioning, { slug: randomUUID().slice(4), name: 'Bench', isolation }));
+    const databases = await interleave({ baseline: await bareClone(place), tenantry: create('DATABASE') }, rounds);
+    const schemas = await interleave(
+      { baseline: await plainSchema(place, services), tenantry: create('SCHEMA') },
+      rounds,
+    );
+    return [
+      compare('create a tenant with a database', 'ms', { atMost: 1.5 }, databases),
+      compare('create a tenant with a schema', 'ms', { atMost: 1.5 }, schemas),
+    ];
+  },
+};
+
+/** `CREATE DATABASE … TEMPLATE` and nothing else, on a connection that is open. */
+async function bareClone(place: Installation): Promise<(round: number) => Promise<number>> {
+  const admin = await place.connect();
+  const { rows } = await admin.query<{ name: string }>(
+    `SELECT datname AS name FROM pg_database WHERE starts_with(datname, '${place.prefix}_auth_template_')`,
+  );
+  const template = quoteIdentifier(rows[0]?.name ?? '');
+  return (round) => {
+    const name = quoteIdentifier(`${place.prefix}_clone_${round}`);
+    return timed(() => admin.query(`CREATE DATABASE ${name} TEMPLATE ${template} STRATEGY WAL_LOG`));
+  };
+}
+
+/** The role, the schema, its tables and its history in one transaction, in as few round trips as Tenantry has. */
+async function plainSchema(place: Installation, services: Services): Promise<(round: number) => Promise<number>> {
+  const client = await place.connect(services.config.databases.shared);
+  const { schemaTenants } = installationRoles(services.config.databases.auth);
+  const files = await services.migrations.tenant.read();
+  return (round) => {
+    const schema = `${place.prefix}_plain_${round}`;
+    const role = createLoginRoleSql(schema, 'x'.repeat(43), schemaTenants);
+    const prelude = `${role} CREATE SCHEMA ${quoteIdentifier(schema)}; ${prepareTenantSchemaSql(schema, schema)}`;
+    const record = (name: string, hash: string) =>
+      insertHistorySql(schema, 'TENANT', [
+        { name, hash, status: 'APPLIED', run: undefined, checkpoint: undefined, durationMs: 1 },
+      ]);
+    return timed(() =>
+      inTransaction(client, `${prelude} SET LOCAL search_path = ${quoteIdentifier(schema)}`, async () => {
+        for (const { name, hash, statements = [] } of files) {
+          await client.query(statements.join(';'));
+          await client.query(record(name, hash));
+        }
+      }),
+    );
+  };
+}
+
+async function inTransaction(client: pg.Client, first: string, work: () => Promise<void>): Promise<void> {
+  await client.query(`BEGIN; ${first}`);
+  await work();
+  await client.query('COMMIT');
+}

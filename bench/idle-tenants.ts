@@ -1,0 +1,45 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { buildSchema } from '../src/graphql/schema.ts';
+import { createGraphqlServer } from '../src/graphql/server.ts';
+import { type Benchmark, limit } from './harness.ts';
+import { openInstallation } from './installation.ts';
+import { askTenant, createSchemaTenants } from './tenants.ts';
+
+const WARM_UP = 100;
+const TENANTS = 500;
+
+/** What a tenant costs that was served once and has no connection any more. */
+export const idleTenants: Benchmark = {
+  name: 'idle-tenants',
+  about: 'the heap that a tenant keeps which was served once and is idle',
+  async run(signal) {
+    await using place = await openInstallation();
+    await using app = await place.openApp({ POOL_IDLE_SECONDS: '1' });
+    const { services } = app;
+    const slugs = await createSchemaTenants(services, WARM_UP + TENANTS);
+    const yoga = createGraphqlServer(services, buildSchema());
+    const serve = async (some: readonly string[]) => {
+      for (const slug of some) {
+        signal.throwIfAborted();
+        await askTenant(yoga, services, slug);
+      }
+      for (const server of services.servers.values()) while (server.stats.idle > 0) await sleep(50);
+      return heapInUse();
+    };
+    // What is loaded and compiled at first use belongs to no tenant.
+    const before = await serve(slugs.slice(0, WARM_UP));
+    const after = await serve(slugs.slice(WARM_UP));
+    return [limit('heap of an idle tenant', 'KB', { atMost: 10 }, (after - before) / TENANTS / 1000)];
+  },
+};
+
+/** Bytes, after everything that can be collected is gone. */
+async function heapInUse(): Promise<number> {
+  if (!globalThis.gc) throw new Error('Start node with --expose-gc, as `npm run bench` does');
+  for (let pass = 0; pass < 4; pass += 1) {
+    globalThis.gc();
+    // Finalisers run between turns, and what they let go of is collected in the next pass.
+    await sleep(50);
+  }
+  return process.memoryUsage().heapUsed;
+}

@@ -1,0 +1,114 @@
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import pg from 'pg';
+import { pino } from 'pino';
+import { type App, createApp } from '../src/app.ts';
+import { loadConfig } from '../src/config.ts';
+import { quoteIdentifier } from '../src/postgres/identifiers.ts';
+import { tenantRole } from '../src/tenancy/placement.ts';
+
+/** A place to measure in: a PostgreSQL server, an installation's settings, and a folder, all gone when it is disposed of. */
+export interface Installation extends AsyncDisposable {
+  readonly databaseUrl: string;
+  /** Databases and roles whose names begin with this are dropped at the end. */
+  readonly prefix: string;
+  readonly folder: string;
+  /** The settings, for processes that are to share the installation. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Builds an app over it in this process. */
+  openApp(env?: Readonly<Record<string, string>>): Promise<App>;
+  /** Opens a connection as the owner; it ends with the installation at the latest. */
+  connect(database?: string): Promise<pg.Client>;
+  /** The address of one of its databases. */
+  urlOf(database: string): string;
+  /** Has something cleaned up before the rest is. */
+  defer(cleanUp: () => Promise<unknown>): void;
+}
+
+/** Prepares an installation on an embedded PostgreSQL, or on the server that BENCH_DATABASE_URL names. */
+export async function openInstallation(): Promise<Installation> {
+  await using stack = new AsyncDisposableStack();
+  const folder = await mkdtemp(path.join(tmpdir(), 'tenantry-bench-'));
+  stack.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }));
+  const external = process.env.BENCH_DATABASE_URL;
+  const databaseUrl = external ?? (await startEmbedded(folder, stack));
+  const prefix = `bench_${randomBytes(4).toString('hex')}`;
+  const env = {
+    NODE_ENV: 'production',
+    LOG_LEVEL: 'warn',
+    DATABASE_URL: databaseUrl,
+    DATA_DIR: folder,
+    AUTH_DATABASE: `${prefix}_auth`,
+    CONSTANTS_DATABASE: `${prefix}_constants`,
+    SHARED_DATABASE: `${prefix}_shared`,
+    TENANT_MIGRATIONS_DIR: path.join(import.meta.dirname, '../migrations/tenant'),
+    ROLE_SECRET: randomBytes(32).toString('base64url'),
+    JWT_SECRET: randomBytes(32).toString('base64url'),
+  };
+  // The embedded server goes away as a whole.
+  if (external) stack.defer(() => dropEverything(databaseUrl, prefix));
+  const urlOf = (database: string) => Object.assign(new URL(databaseUrl), { pathname: `/${database}` }).href;
+  const opened = stack.move();
+  return {
+    databaseUrl,
+    prefix,
+    folder,
+    env,
+    openApp: (more = {}) => createApp(loadConfig({ ...env, ...more }), pino({ level: 'warn' }, process.stderr)),
+    async connect(database) {
+      const client = new pg.Client(database === undefined ? databaseUrl : urlOf(database));
+      client.on('error', () => undefined);
+      await client.connect();
+      opened.defer(() => client.end());
+      return client;
+    },
+    urlOf,
+    defer: (cleanUp) => opened.defer(async () => void (await cleanUp())),
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
+}
+
+async function startEmbedded(folder: string, stack: AsyncDisposableStack): Promise<string> {
+  const { startEmbeddedPostgres } = await import('../src/postgres/embedded.ts');
+  // PostgreSQL's own user must be able to enter, or the data would be put elsewhere.
+  await chmod(folder, 0o755);
+  const dataDir = path.join(folder, 'data');
+  // A hand-written map of pools knows no budget, and is not to fail for that.
+  const settings = { max_connections: '400' };
+  const { host, port, user, password } = stack.use(await startEmbeddedPostgres({ dataDir, settings }));
+  return `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/postgres`;
+}
+
+async function dropEverything(databaseUrl: string, prefix: string): Promise<void> {
+  const auth = `${prefix}_auth`;
+  const keys = await query<{ key: string }>(
+    Object.assign(new URL(databaseUrl), { pathname: `/${auth}` }).href,
+    'SELECT key FROM tenants',
+  ).catch(() => []);
+  const databases = await query<{ name: string }>(
+    databaseUrl,
+    `SELECT datname AS name FROM pg_database WHERE starts_with(datname, '${prefix}')`,
+  );
+  for (const name of [...keys.map(({ key }) => `db_${key}`), ...databases.map(({ name }) => name)]) {
+    await query(databaseUrl, `DROP DATABASE IF EXISTS ${quoteIdentifier(name)} WITH (FORCE)`);
+  }
+  const roles = await query<{ name: string }>(
+    databaseUrl,
+    `SELECT rolname AS name FROM pg_roles WHERE starts_with(rolname, '${prefix}')`,
+  );
+  for (const role of [...keys.map(({ key }) => tenantRole(key)), ...roles.map(({ name }) => name)]) {
+    await query(databaseUrl, `DROP ROLE IF EXISTS ${quoteIdentifier(role)}`);
+  }
+}
+
+async function query<Row extends pg.QueryResultRow>(url: string, text: string): Promise<Row[]> {
+  const client = new pg.Client(url);
+  await client.connect();
+  try {
+    return (await client.query<Row>(text)).rows;
+  } finally {
+    await client.end();
+  }
+}

@@ -1,0 +1,38 @@
+import { Command } from 'commander';
+import { connectionBudget } from './connection-budget.ts';
+import { createTenants } from './create-tenant.ts';
+import { fleetRun } from './fleet-run.ts';
+import type { Benchmark, Result } from './harness.ts';
+import { idleTenants } from './idle-tenants.ts';
+import { requests } from './requests.ts';
+import { formatTable } from './table.ts';
+
+/** In this order, for creating databases is slow for some minutes after many have been dropped. */
+const benchmarks: readonly Benchmark[] = [createTenants, fleetRun, requests, idleTenants, connectionBudget];
+
+const command = new Command('npm run bench --')
+  .description(
+    `Measures speed and memory against baselines in the same run, on an embedded PostgreSQL or on BENCH_DATABASE_URL.
+Exits with 1 if a target is missed.
+
+${benchmarks.map(({ name, about }) => `  ${name.padEnd(20)}${about}`).join('\n')}`,
+  )
+  .option('--only <names...>', 'measure these only')
+  .option('--json', 'print the results as JSON')
+  .parse();
+const { only, json } = command.opts<{ only?: string[]; json?: true }>();
+const unknown = only?.find((name) => !benchmarks.some((benchmark) => benchmark.name === name));
+if (unknown !== undefined) command.error(`There is no benchmark ${unknown}`);
+
+// What is measured ends with an error at its next step, and so cleans up behind itself.
+const interrupted = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interrupted.abort(new Error(name)));
+
+const results: (Result & { readonly benchmark: string })[] = [];
+for (const { name, run } of benchmarks) {
+  if (only && !only.includes(name)) continue;
+  process.stderr.write(`${name} …\n`);
+  results.push(...(await run(interrupted.signal)).map((result) => ({ benchmark: name, ...result })));
+}
+process.stdout.write(`${json ? JSON.stringify(results, undefined, 2) : formatTable(results)}\n`);
+process.exitCode = results.every(({ met }) => met) ? 0 : 1;

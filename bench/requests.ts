@@ -1,0 +1,101 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createTenant } from '../src/provisioning/create-tenant.ts';
+import { type Benchmark, compare, interleave } from './harness.ts';
+import { prepareLoad } from './http-load.ts';
+import { type Installation, openInstallation } from './installation.ts';
+
+const TENANTS = 50;
+const CONNECTIONS = 32;
+const BLOCK_MS = 500;
+
+/** Requests a second over HTTP, against the same stack that knows no tenants, and against a hand-written map of ORMs. */
+export const requests: Benchmark = {
+  name: 'requests',
+  about: 'a list over HTTP against the same stack on one database, and against a hand-written Map<tenant, MikroORM>',
+  async run(signal) {
+    await using place = await openInstallation();
+    const { databases, tokens } = await seed(place);
+    const tenantry = await startServer(place, '../src/main.ts');
+    const contest = async (baseline: string, some: readonly string[]) => {
+      const loads = {
+        baseline: prepareLoad(baseline, some, CONNECTIONS),
+        tenantry: prepareLoad(tenantry, some, CONNECTIONS),
+      };
+      const samples = await interleave(
+        { baseline: () => loads.baseline.run(BLOCK_MS), tenantry: () => loads.tenantry.run(BLOCK_MS) },
+        { rounds: 40, warmUp: 8, signal },
+      );
+      for (const load of Object.values(loads)) load.close();
+      return samples;
+    };
+    const baselineOf = (urls: Record<string, string>) =>
+      startServer(place, 'baseline-server.ts', { BASELINE_DATABASES: JSON.stringify(urls) });
+    const [slug = '', url = ''] = Object.entries(databases)[0] ?? [];
+    const one = await contest(await baselineOf({ [slug]: url }), tokens.slice(0, 1));
+    const many = await contest(await baselineOf(databases), tokens);
+    return [
+      compare('requests, one tenant', '/s', { atLeast: 0.85 }, one),
+      compare(`requests, ${TENANTS} tenants in turn`, '/s', { atLeast: 0.85 }, many),
+    ];
+  },
+};
+
+/** Tenants with products; gives the address of each one's database by slug, and their tokens. */
+async function seed(place: Installation): Promise<{ databases: Record<string, string>; tokens: string[] }> {
+  await using app = await place.openApp();
+  const { provisioning, tokens } = app.services;
+  const databases: Record<string, string> = {};
+  for (let index = 0; index < TENANTS; index += 1) {
+    const { slug, database } = await createTenant(provisioning, { slug: `tenant-${index}`, name: 'Bench' });
+    databases[slug] = place.urlOf(database);
+    const client = await place.connect(database);
+    await client.query(`INSERT INTO products (sku, name, price, currency, stock)
+      SELECT 'sku-' || n, 'Product ' || n, n + 0.25, 'EUR', 10 FROM generate_series(1, 50) n`);
+    await client.end();
+  }
+  const issue = (tenant: string) => tokens.issue({ tenant, expiresIn: '1h' });
+  return { databases, tokens: await Promise.all(Object.keys(databases).map(issue)) };
+}
+
+/** Starts a server as a process of its own, which ends with the installation; gives the address of its API. */
+async function startServer(place: Installation, script: string, env: Record<string, string> = {}): Promise<string> {
+  const port = await freePort();
+  // Not in the checkout, where an .env of the developer may lie.
+  const child = spawn(process.execPath, [path.join(import.meta.dirname, script)], {
+    cwd: place.folder,
+    env: { ...place.env, LOG_LEVEL: 'info', ...env, HOST: '127.0.0.1', PORT: String(port) },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  place.defer(() => end(child));
+  const url = `http://127.0.0.1:${port}`;
+  while (!(await answers(`${url}/health/live`))) {
+    if (child.exitCode !== null) throw new Error(`${script} ended with ${child.exitCode}`);
+    await sleep(50);
+  }
+  return `${url}/graphql`;
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill('SIGTERM');
+  await exited;
+}
+
+async function answers(url: string): Promise<boolean> {
+  const response = await fetch(url).catch(() => undefined);
+  return response?.ok ?? false;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  if (typeof address !== 'object' || !address) throw new Error('The system gave no port');
+  return address.port;
+}
