@@ -7,6 +7,7 @@ import { pino } from 'pino';
 import { createApp } from '../src/app.ts';
 import { loadConfig } from '../src/config.ts';
 import { followRun } from '../src/events/run-events.ts';
+import { startRun } from '../src/migrator/start-run.ts';
 import { moduleEntities } from '../src/modules/index.ts';
 import type { Services } from '../src/services.ts';
 import { timed } from './harness.ts';
@@ -62,8 +63,9 @@ async function mikroOrmRun(urls: readonly string[], folder: string): Promise<voi
 }
 
 async function tenantryRun(services: Services, concurrency: number, tenants: number): Promise<void> {
-  const { runner, catalog, listener } = services;
-  const id = await runner.run({ dryRun: false, continueOnError: true, concurrency, verify: false });
+  const { runs, migrations, catalog, listener } = services;
+  const files = await migrations.tenant.read();
+  const id = await startRun(runs, files, { dryRun: false, continueOnError: true, concurrency, verify: false });
   for await (const { kind, message } of followRun(catalog, listener, id)) {
     if (kind === 'RUN_ENDED' && !message?.startsWith(`${tenants} succeeded`)) throw new Error(`The run: ${message}`);
   }

@@ -10,14 +10,16 @@ const CACHED = 10_000;
 /** How long an answer may be believed when the notification that it has changed is lost, in milliseconds. */
 const TTL_MS = 5_000;
 
-/** What is kept belongs to no entity manager, which it would keep in memory. */
-const detached = { disableIdentityMap: true } as const;
+/** What serving a tenant needs to know of it. An entity would keep the entity manager that read it in memory. */
+export type KnownTenant = Readonly<
+  Pick<Tenant, 'id' | 'slug' | 'status' | 'isolation' | 'key' | 'server' | 'database' | 'schema'>
+>;
 
 /** An answer that is kept, or one that is still waited for. */
 interface Entry {
-  readonly answer: Promise<Tenant | null>;
+  readonly answer: Promise<KnownTenant | null>;
   /** Null: there is none; undefined: the answer has not come. */
-  tenant: Tenant | null | undefined;
+  tenant: KnownTenant | null | undefined;
 }
 
 /** Finds tenants for requests, from memory if it can: the catalog's notifications tell what has changed. */
@@ -33,7 +35,7 @@ export class TenantDirectory {
       ttl: TTL_MS,
       fetchMethod: async (key) => {
         const [user = '', tenant = ''] = key.split(' ');
-        const membership = await catalog.fork().findOne(Membership, { user, tenant }, detached);
+        const membership = await catalog.fork().findOne(Membership, { user, tenant });
         return { role: membership?.role ?? null };
       },
     });
@@ -41,27 +43,27 @@ export class TenantDirectory {
   }
 
   /** The tenant with this id or slug. */
-  async byReference(reference: string): Promise<Tenant | undefined> {
+  async byReference(reference: string): Promise<KnownTenant | undefined> {
     if (!/^[a-z0-9-]{3,63}$/i.test(reference)) return undefined;
     return this.#find(`ref:${reference}`, isUuid(reference) ? { id: reference } : { slug: reference });
   }
 
   /** The tenant with this host name, which is given without port. */
-  async byHost(host: string): Promise<Tenant | undefined> {
+  async byHost(host: string): Promise<KnownTenant | undefined> {
     if (!/^[a-z0-9.-]{1,253}$/.test(host)) return undefined;
     return this.#find(`host:${host}`, { host });
   }
 
   /** What a user is in a tenant; undefined if no member. */
-  async roleOf(user: string, tenant: Tenant): Promise<MemberRole | undefined> {
+  async roleOf(user: string, tenant: KnownTenant): Promise<MemberRole | undefined> {
     if (!isUuid(user)) return undefined;
     return (await this.#members.fetch(`${user} ${tenant.id}`))?.role ?? undefined;
   }
 
-  async #find(key: string, where: FilterQuery<Tenant>): Promise<Tenant | undefined> {
-    const known = this.#cache.get(key);
-    if (known) return (await known.answer) ?? undefined;
-    const entry: Entry = { answer: this.#catalog.fork().findOne(Tenant, where, detached), tenant: undefined };
+  async #find(key: string, where: FilterQuery<Tenant>): Promise<KnownTenant | undefined> {
+    const kept = this.#cache.get(key);
+    if (kept) return (await kept.answer) ?? undefined;
+    const entry: Entry = { answer: this.#catalog.fork().findOne(Tenant, where).then(known), tenant: undefined };
     this.#cache.set(key, entry);
     try {
       entry.tenant = await entry.answer;
@@ -79,4 +81,10 @@ export class TenantDirectory {
       if (!tenant || tenant.id === id) this.#cache.delete(key);
     }
   }
+}
+
+function known(tenant: Tenant | null): KnownTenant | null {
+  if (!tenant) return null;
+  const { id, slug, status, isolation, key, server, database, schema } = tenant;
+  return { id, slug, status, isolation, key, server, database, schema };
 }

@@ -1,7 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Logger } from 'pino';
 import type { Identity } from '../accounts/tokens.ts';
-import type { Tenant } from '../catalog/tenant.entity.ts';
+import type { KnownTenant } from '../catalog/tenant-directory.ts';
 import type { Services } from '../services.ts';
 
 /**
@@ -11,8 +11,8 @@ import type { Services } from '../services.ts';
 export interface TenantContext {
   /** Whether the request names a tenant at all. */
   readonly isNamed: boolean;
-  /** The tenant's row in the catalog. */
-  readonly row: Tenant;
+  /** What the catalog says of the tenant. */
+  readonly row: KnownTenant;
   /** What the caller is in it; undefined for someone who is no member. */
   readonly role: string | undefined;
   /** Sees this tenant's tables and no others. The database is leased at its first use, until the operation ends. */

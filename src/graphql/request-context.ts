@@ -1,7 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { YogaInitialContext } from 'graphql-yoga';
 import type { Identity } from '../accounts/tokens.ts';
-import type { Tenant } from '../catalog/tenant.entity.ts';
+import type { KnownTenant } from '../catalog/tenant-directory.ts';
 import { AppError } from '../errors.ts';
 import type { Services } from '../services.ts';
 import { type ResolvedTenant, resolveTenant } from '../tenancy/resolve-tenant.ts';
@@ -64,7 +64,7 @@ class LeaseOnFirstUse implements TenantContext {
     return this.#resolution !== undefined;
   }
 
-  get row(): Tenant {
+  get row(): KnownTenant {
     return this.#resolved.tenant;
   }
 

@@ -1,6 +1,5 @@
 import type { Identity } from '../accounts/tokens.ts';
-import type { Tenant } from '../catalog/tenant.entity.ts';
-import type { TenantDirectory } from '../catalog/tenant-directory.ts';
+import type { KnownTenant, TenantDirectory } from '../catalog/tenant-directory.ts';
 import { AppError } from '../errors.ts';
 
 /** What a request says about its tenant. */
@@ -14,7 +13,7 @@ export interface TenantHints {
 
 /** The tenant of a request, and what the caller is in it. */
 export interface ResolvedTenant {
-  readonly tenant: Tenant;
+  readonly tenant: KnownTenant;
   /** Undefined for someone who is no member, such as a visitor of its host. */
   readonly role: string | undefined;
 }
@@ -46,13 +45,13 @@ export async function resolveTenant(
 async function roleAt(
   directory: TenantDirectory,
   identity: Identity | undefined,
-  tenant: Tenant,
+  tenant: KnownTenant,
 ): Promise<string | undefined> {
   if (identity?.isPlatformAdmin) return 'ADMIN';
   return identity?.subject === undefined ? undefined : directory.roleOf(identity.subject, tenant);
 }
 
-function servable(tenant: Tenant | undefined, reference: string): Tenant {
+function servable(tenant: KnownTenant | undefined, reference: string): KnownTenant {
   switch (tenant?.status) {
     case 'ACTIVE':
       return tenant;

@@ -1,6 +1,6 @@
 import type { EntityManager, EntitySchema } from '@mikro-orm/postgresql';
 import { LRUCache } from 'lru-cache';
-import type { Tenant } from '../catalog/tenant.entity.ts';
+import type { KnownTenant } from '../catalog/tenant-directory.ts';
 import { AppError } from '../errors.ts';
 import {
   createEntityDatabases,
@@ -23,7 +23,7 @@ export interface TenantConnectionsOptions {
   readonly passwordOf: PasswordOf;
   readonly poolSize: number;
   /** Called when PostgreSQL refuses the password of a tenant's role, which is then to be set again. */
-  readonly renewRole: (tenant: Tenant) => Promise<void>;
+  readonly renewRole: (tenant: KnownTenant) => Promise<void>;
 }
 
 /** A tenant's database, lent for one operation. */
@@ -60,7 +60,7 @@ export class TenantConnections {
   }
 
   /** Lends a tenant's database. It connects when the first query is sent. */
-  lease(tenant: Tenant): TenantLease {
+  lease(tenant: KnownTenant): TenantLease {
     const em = this.#opened(tenant).database.fork(tenant.schema);
     return {
       em,
@@ -72,19 +72,19 @@ export class TenantConnections {
   }
 
   /** Lends a connection as the tenant's role, for statements that no entity fits. */
-  lane(tenant: Tenant): Lane {
+  lane(tenant: KnownTenant): Lane {
     return this.#opened(tenant).lane;
   }
 
   /** Closes what is open to a tenant; a later lease opens it again. */
-  async close(tenant: Tenant): Promise<void> {
+  async close(tenant: KnownTenant): Promise<void> {
     const key = keyOf(tenant);
     const open = this.#open.peek(key);
     this.#open.delete(key);
     await open?.lane.end();
   }
 
-  #opened(tenant: Tenant): OpenTenant {
+  #opened(tenant: KnownTenant): OpenTenant {
     const key = keyOf(tenant);
     const known = this.#open.get(key);
     if (known) return known;
@@ -94,7 +94,7 @@ export class TenantConnections {
     return open;
   }
 
-  #laneTo(tenant: Tenant): Lane {
+  #laneTo(tenant: KnownTenant): Lane {
     const { servers, passwordOf, poolSize } = this.#options;
     const server = servers.get(tenant.server);
     if (!server) {
@@ -139,6 +139,6 @@ async function connectAnew(lane: Lane, renew: () => Promise<void>, error: unknow
 }
 
 /** A tenant that moves is another one here. */
-function keyOf({ id, server, database, schema }: Tenant): string {
+function keyOf({ id, server, database, schema }: KnownTenant): string {
   return `${id} ${server} ${database} ${schema}`;
 }

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Tenant } from '../../src/catalog/tenant.entity.ts';
+import type { KnownTenant } from '../../src/catalog/tenant-directory.ts';
 import { derivePasswords } from '../../src/postgres/roles.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
 import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
@@ -8,7 +8,7 @@ import { startTestPostgres, type TestPostgres } from '../support/start-postgres.
 describe('with the role and the password of a tenant', () => {
   let postgres: TestPostgres;
   let app: TestApp;
-  const tenants: Record<string, Tenant> = {};
+  const tenants: Record<string, KnownTenant> = {};
   beforeAll(async () => {
     postgres = await startTestPostgres();
     app = await startTestApp(postgres.env);

@@ -1,5 +1,6 @@
 import pg from 'pg';
-import type { Isolation, Tenant } from '../../src/catalog/tenant.entity.ts';
+import type { Isolation } from '../../src/catalog/tenant.entity.ts';
+import type { KnownTenant } from '../../src/catalog/tenant-directory.ts';
 import { quoteIdentifier } from '../../src/postgres/identifiers.ts';
 import { post, serveOverHttp, subscribe } from './http-server.ts';
 import { type MigrationDir, makeMigrationDir } from './migration-dir.ts';
@@ -166,7 +167,7 @@ export class Fleet implements AsyncDisposable {
   }
 
   /** The catalog's row of a tenant. */
-  async tenant(slug: string): Promise<Tenant> {
+  async tenant(slug: string): Promise<KnownTenant> {
     const tenant = await this.app.services.directory.byReference(slug);
     if (!tenant) throw new Error(`There is no tenant ${slug}`);
     return tenant;

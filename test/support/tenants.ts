@@ -1,11 +1,12 @@
 import { expect } from 'vitest';
-import type { Isolation, Tenant } from '../../src/catalog/tenant.entity.ts';
+import type { Isolation } from '../../src/catalog/tenant.entity.ts';
+import type { KnownTenant } from '../../src/catalog/tenant-directory.ts';
 import type { TestApp } from './start-app.ts';
 
 /** A tenant, and the headers of one of its members. */
 export interface TestTenant {
   readonly slug: string;
-  readonly row: Tenant;
+  readonly row: KnownTenant;
   readonly member: Record<string, string>;
 }
 
