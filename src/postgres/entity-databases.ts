@@ -7,7 +7,7 @@ import {
   PostgreSqlDriver,
 } from '@mikro-orm/postgresql';
 import { createPostgreSqlTypeParsers } from '@mikro-orm/sql';
-import { PostgresDialect } from 'kysely';
+import { PostgresDialect, PostgresQueryCompiler } from 'kysely';
 import pg from 'pg';
 import Cursor from 'pg-cursor';
 import array from 'postgres-array';
@@ -47,13 +47,14 @@ export function createEntityDatabases(entities: readonly EntitySchema[]): Entity
     discovery: { warnWhenNoEntities: false },
   });
   keepAppErrors(orm);
+  const compiler = new PostgresQueryCompiler();
   return {
     open(lane) {
       const driver = new PostgreSqlDriver(orm.config);
       // `platform` and `connection` are protected fields: MikroORM has no other way to share what it discovered.
       Object.assign(driver, {
         platform: orm.driver.getPlatform(),
-        connection: new PostgreSqlConnection(orm.config, { driverOptions: () => dialectOf(lane) }),
+        connection: new PostgreSqlConnection(orm.config, { driverOptions: () => new LaneDialect(lane, compiler) }),
       });
       driver.setMetadata(orm.getMetadata());
       const em = driver.createEntityManager(false);
@@ -94,9 +95,16 @@ export const entityTypes: pg.CustomTypesConfig = {
     parsers[oid] ?? pg.types.getTypeParser(oid, format)) as pg.CustomTypesConfig['getTypeParser'],
 };
 
-function dialectOf(lane: Pick<Lane, 'connect' | 'end'>): PostgresDialect {
-  return new PostgresDialect({
-    cursor: Cursor,
-    pool: { connect: () => lane.connect(), end: () => lane.end(), options: {} },
-  });
+/** A compiler takes 6 KB and begins anew with each query, so that one is enough for all databases. */
+class LaneDialect extends PostgresDialect {
+  readonly #compiler: PostgresQueryCompiler;
+
+  constructor(lane: Pick<Lane, 'connect' | 'end'>, compiler: PostgresQueryCompiler) {
+    super({ cursor: Cursor, pool: { connect: () => lane.connect(), end: () => lane.end(), options: {} } });
+    this.#compiler = compiler;
+  }
+
+  override createQueryCompiler(): PostgresQueryCompiler {
+    return this.#compiler;
+  }
 }
