@@ -162,7 +162,8 @@ async function insertRow(options: ProvisioningOptions, id: string, input: Create
     claimedBy: listener.instance,
   });
   try {
-    await em.flush();
+    // One statement; flush() would put a transaction around it.
+    await em.insert(tenant);
   } catch (error) {
     throw takenError(error, tenant) ?? error;
   }
