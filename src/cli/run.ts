@@ -2,19 +2,12 @@ import { Command, CommanderError } from 'commander';
 import { messageOf } from '../errors.ts';
 import { addServeCommand } from './serve.ts';
 import { addServerCommand } from './server.ts';
+import { addTenantCommand } from './tenant.ts';
+import { type CommandContext, CommandExit, exitCode, type Terminal } from './terminal.ts';
 import { addTokenCommand } from './token.ts';
 import { addWorkerCommand } from './worker.ts';
 
-/** What a command reads and writes. Only `src/cli` prints. */
-export interface Terminal {
-  readonly env: Readonly<Record<string, string | undefined>>;
-  /** Results, and nothing else. */
-  readonly stdout: NodeJS.WritableStream;
-  readonly stderr: NodeJS.WritableStream;
-}
-
-/** How a command ends, as the shell sees it. */
-export const exitCode = { success: 0, failure: 1, usage: 2, interrupted: 130 } as const;
+export type { Terminal } from './terminal.ts';
 
 /**
  * Runs one command line.
@@ -22,26 +15,45 @@ export const exitCode = { success: 0, failure: 1, usage: 2, interrupted: 130 } a
  * @returns the exit status
  */
 export async function run(argv: readonly string[], terminal: Terminal): Promise<number> {
-  const program = new Command('tenantry')
-    .description('A GraphQL server that gives every tenant a PostgreSQL database, or a schema, of its own')
-    .helpOption('-h, --help', 'Show help')
-    .helpCommand('help [command]', 'Show help for a command')
-    .showHelpAfterError('(add --help to see what can be said)')
-    .configureOutput({
-      writeOut: (text) => terminal.stdout.write(text),
-      writeErr: (text) => terminal.stderr.write(text),
-    })
-    .exitOverride();
-  addServeCommand(program, terminal);
-  addTokenCommand(program, terminal);
-  addWorkerCommand(program, terminal);
-  addServerCommand(program, terminal);
+  const program = createProgram(terminal);
   try {
     await program.parseAsync(argv, { from: 'user' });
     return exitCode.success;
   } catch (error) {
+    if (error instanceof CommandExit) return error.code;
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.success : exitCode.usage;
-    terminal.stderr.write(`${messageOf(error)}\n`);
+    const stack = program.opts<{ verbose?: true }>().verbose && error instanceof Error ? error.stack : undefined;
+    terminal.stderr.write(`${stack ?? messageOf(error)}\n`);
     return exitCode.failure;
   }
+}
+
+/** All commands with their options. */
+export function createProgram(terminal: Terminal): Command {
+  const program = new Command('tenantry')
+    .description('A GraphQL server that gives every tenant a PostgreSQL database, or a schema, of its own')
+    .option('--verbose', 'show the log, the time that each statement took, and where errors come from')
+    .helpOption('-h, --help', 'Show help')
+    .helpCommand('help [command]', 'Show help for a command')
+    .showHelpAfterError('(add --help to see what can be said)')
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      writeOut: (text) => terminal.stdout.write(text),
+      writeErr: (text) => terminal.stderr.write(text),
+      getOutHelpWidth: () => terminal.stdout.columns ?? 100,
+      getErrHelpWidth: () => terminal.stderr.columns ?? 100,
+    })
+    .exitOverride();
+  const context: CommandContext = {
+    ...terminal,
+    get verbose() {
+      return program.opts<{ verbose?: true }>().verbose === true;
+    },
+  };
+  addServeCommand(program, context);
+  addWorkerCommand(program, context);
+  addTokenCommand(program, context);
+  addTenantCommand(program, context);
+  addServerCommand(program, context);
+  return program;
 }

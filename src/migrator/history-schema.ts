@@ -57,7 +57,8 @@ export const MigrationRecordRef = builder.objectRef<ShownRecord>('MigrationRecor
   }),
 });
 
-interface HistoryArgs extends ConnectionArgs {
+/** Which history to read. */
+export interface HistoryArgs extends ConnectionArgs {
   readonly tenant?: string | null | undefined;
   readonly scope?: 'AUTH' | 'CONSTANTS' | 'TENANT' | null | undefined;
   readonly status?: MigrationStatus | null | undefined;
@@ -82,7 +83,11 @@ builder.queryField('migrationHistory', (t) =>
   ),
 );
 
-async function readMigrationHistory(
+/**
+ * A page of a database's own history, or of what runs did over the whole fleet; newest first.
+ * @throws {AppError} BAD_USER_INPUT, TENANT_NOT_FOUND
+ */
+export async function readMigrationHistory(
   services: Services,
   { tenant: reference, scope, status, ...page }: HistoryArgs,
 ): Promise<ConnectionPage<ShownRecord>> {

@@ -81,6 +81,28 @@ export async function createTenant(options: ProvisioningOptions, input: CreateTe
   });
 }
 
+/** A tenant that could be created. */
+export interface CheckedTenant {
+  readonly slug: string;
+  readonly name: string;
+  readonly host: string | null;
+  readonly isolation: Isolation;
+  readonly server: string;
+}
+
+/**
+ * Tells what {@link createTenant} would create now, and changes nothing.
+ * @throws {AppError} as createTenant does, but for what only making the tenant can tell
+ */
+export async function checkTenant(options: ProvisioningOptions, input: CreateTenantInput): Promise<CheckedTenant> {
+  const names = validNames(input);
+  const server = await chooseServer(options, input.server);
+  const em = options.catalog.fork();
+  if ((await em.count(Tenant, { slug: names.slug })) > 0) throw slugTaken(names.slug);
+  if (names.host !== null && (await em.count(Tenant, { host: names.host })) > 0) throw hostTaken(names.host);
+  return { ...names, isolation: input.isolation ?? options.defaultIsolation, server };
+}
+
 /** Keeps a tenant from being taken for abandoned while this process works on it. */
 export async function whileUnderWay<T>(
   { underWay }: ProvisioningOptions,
@@ -145,11 +167,7 @@ async function insertRow(options: ProvisioningOptions, id: string, input: Create
   const { catalog, listener, defaultIsolation, sharedDatabase } = options;
   const key = newTenantKey();
   const isolation = input.isolation ?? defaultIsolation;
-  const names = {
-    slug: valid('slug', slugSchema, input.slug),
-    name: valid('name', nameSchema, input.name),
-    host: input.host === undefined ? null : valid('host', hostSchema, input.host),
-  };
+  const names = validNames(input);
   const server = await chooseServer(options, input.server);
   const em = catalog.fork();
   const tenant = em.create(Tenant, {
@@ -170,21 +188,30 @@ async function insertRow(options: ProvisioningOptions, id: string, input: Create
   return tenant;
 }
 
+/** The names of a new tenant, as they are stored. */
+function validNames(input: CreateTenantInput) {
+  return {
+    slug: valid('slug', slugSchema, input.slug),
+    name: valid('name', nameSchema, input.name),
+    host: input.host === undefined ? null : valid('host', hostSchema, input.host),
+  };
+}
+
 function takenError(error: unknown, { slug, host }: Tenant): AppError | undefined {
   const constraint = constraintOf(error);
-  if (constraint === 'tenants_slug_key') {
-    return new AppError('SLUG_TAKEN', `There is a tenant with the slug ${slug} already`, {
-      cause: error,
-      details: { field: 'slug' },
-    });
-  }
-  if (constraint === 'tenants_host_key') {
-    return new AppError('HOST_TAKEN', `There is a tenant with the host ${host} already`, {
-      cause: error,
-      details: { field: 'host' },
-    });
-  }
+  if (constraint === 'tenants_slug_key') return slugTaken(slug, error);
+  if (constraint === 'tenants_host_key') return hostTaken(host, error);
   return undefined;
+}
+
+function slugTaken(slug: string, cause?: unknown): AppError {
+  const message = `There is a tenant with the slug ${slug} already`;
+  return new AppError('SLUG_TAKEN', message, { cause, details: { field: 'slug' } });
+}
+
+function hostTaken(host: string | null | undefined, cause?: unknown): AppError {
+  const message = `There is a tenant with the host ${host} already`;
+  return new AppError('HOST_TAKEN', message, { cause, details: { field: 'host' } });
 }
 
 function failedMigration(error: unknown, { slug }: Tenant): AppError | undefined {

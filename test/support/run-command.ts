@@ -1,15 +1,38 @@
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { run } from '../../src/cli/run.ts';
+import type { Config } from '../../src/config.ts';
 
-/** Runs a command line inside this process, with these settings and no others. */
-export async function runCommand(argv: readonly string[], env: Record<string, string>) {
-  const stdout = new PassThrough();
-  const stderr = new PassThrough();
+/** How a command ended, and what it wrote. */
+export interface CommandResult {
+  readonly exit: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/**
+ * Runs a command line inside this process, with these settings and no others.
+ * @param columns the width of the terminal; without it, it is none
+ */
+export async function runCommand(
+  argv: readonly string[],
+  env: Record<string, string>,
+  columns?: number,
+): Promise<CommandResult> {
+  const screen = () => Object.assign(new PassThrough(), columns === undefined ? {} : { isTTY: true, columns });
+  const stdout = screen();
+  const stderr = screen();
   const written = Promise.all([text(stdout), text(stderr)]);
   const exit = await run(argv, { env, stdout, stderr });
   stdout.end();
   stderr.end();
   const [out, err] = await written;
   return { exit, stdout: out, stderr: err };
+}
+
+/** A way to run commands over an installation that runs: they join its PostgreSQL. */
+export function commandsOf({ services }: { readonly services: { readonly config: Config } }) {
+  const { dataDir, migrations } = services.config;
+  const env = { NODE_ENV: 'test', DATA_DIR: dataDir, TENANT_MIGRATIONS_DIR: migrations.tenantDir };
+  return (...argv: string[]) => runCommand(argv, env);
 }

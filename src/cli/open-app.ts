@@ -1,0 +1,54 @@
+import type { Logger } from 'pino';
+import type { App } from '../app.ts';
+import type { Services } from '../services.ts';
+import type { CommandContext } from './terminal.ts';
+
+/** What a command wants otherwise than the server has it. */
+export interface OpenOptions {
+  /** Whether this process carries out migration runs as long as the command takes; by default it leaves them to others. */
+  readonly worker?: boolean;
+  /** Tenants at once; by default as the settings say. */
+  readonly concurrency?: number | undefined;
+}
+
+/**
+ * Opens the installation that the settings name, as the server does: an embedded PostgreSQL that runs already is joined, else
+ * it runs as long as the command. Nothing is logged, but for `--verbose`.
+ * @throws {Error} that says what to do, if it cannot be opened
+ */
+export async function openApp(
+  context: CommandContext,
+  { worker = false, concurrency }: OpenOptions = {},
+): Promise<App> {
+  const { createApp } = await import('../app.ts');
+  const { loadConfig } = await import('../config.ts');
+  const { explainStartFailure } = await import('../start-failure.ts');
+  const config = loadConfig(context.env);
+  const migrations = {
+    ...config.migrations,
+    worker: worker ? 'inline' : 'off',
+    ...(concurrency && { concurrency }),
+  } as const;
+  try {
+    return await createApp({ ...config, migrations }, await createLogger(context));
+  } catch (error) {
+    throw new Error(explainStartFailure(error, config.server), { cause: error });
+  }
+}
+
+/** Lends what the installation offers, and closes it afterwards. */
+export async function withServices<T>(context: CommandContext, work: (services: Services) => Promise<T>): Promise<T> {
+  await using app = await openApp(context);
+  return await work(app.services);
+}
+
+async function createLogger({ stderr, verbose }: CommandContext): Promise<Logger> {
+  const { pino } = await import('pino');
+  if (!verbose) return pino({ level: 'silent' });
+  const { default: pinoPretty } = await import('pino-pretty');
+  const { logOptions } = await import('../log.ts');
+  const { logStatements } = await import('../postgres/log-statements.ts');
+  const log = pino({ ...logOptions, level: 'debug' }, pinoPretty({ destination: stderr, colorize: false, sync: true }));
+  logStatements(log);
+  return log;
+}

@@ -1,0 +1,113 @@
+import { stripVTControlCharacters } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { commandsOf, runCommand } from '../support/run-command.ts';
+import { startTestApp, type TestApp } from '../support/start-app.ts';
+
+let app: TestApp;
+let tenantry: ReturnType<typeof commandsOf>;
+
+beforeAll(async () => {
+  app = await startTestApp();
+  tenantry = commandsOf(app);
+});
+afterAll(() => app[Symbol.asyncDispose]());
+
+describe('tenantry tenant create', () => {
+  it('creates a tenant that the server has then', async () => {
+    const { exit, stdout, stderr } = await tenantry(
+      'tenant',
+      'create',
+      'acme',
+      '--name',
+      'Acme Ltd',
+      '--host',
+      'acme.example',
+    );
+    expect({ exit, stderr }).toEqual({ exit: 0, stderr: '' });
+    expect(stdout).toMatch(/^Created the tenant acme: database db_\w{10}, schema public\n$/);
+    const { data } = await app.ask('{ tenant(slug: "acme") { name host isolation status } }', app.admin);
+    expect(data?.tenant).toEqual({ name: 'Acme Ltd', host: 'acme.example', isolation: 'DATABASE', status: 'ACTIVE' });
+  });
+
+  it('prints the tenant as JSON', async () => {
+    const { stdout } = await tenantry('tenant', 'create', 'json', '--isolation', 'schema', '--json');
+    expect(JSON.parse(stdout)).toMatchObject({ slug: 'json', isolation: 'SCHEMA', database: 'shared', behind: 0 });
+  });
+
+  it('changes nothing in a dry run, and refuses there what it would refuse', async () => {
+    expect(await tenantry('tenant', 'create', 'draft', '--dry-run')).toEqual({
+      exit: 0,
+      stdout: 'Would create the tenant draft with a database on the server default\n',
+      stderr: '',
+    });
+    expect((await app.ask('{ tenant(slug: "draft") { id } }', app.admin)).data?.tenant).toBeNull();
+    expect(await tenantry('tenant', 'create', 'json', '--dry-run')).toEqual({
+      exit: 1,
+      stdout: '',
+      stderr: 'There is a tenant with the slug json already\n',
+    });
+    expect(await tenantry('tenant', 'create', 'other', '--host', 'acme.example', '--dry-run')).toMatchObject({
+      exit: 1,
+      stderr: 'There is a tenant with the host acme.example already\n',
+    });
+  });
+
+  it.each([
+    [['tenant', 'create'], 2, "missing required argument 'slug'"],
+    [['tenant', 'create', 'x', '--isolation', 'none'], 2, 'Allowed choices are database, schema'],
+    [['tenant', 'create', 'No'], 1, 'A slug has 3 to 63 characters'],
+    [['tenant', 'create', 'json'], 1, 'There is a tenant with the slug json already'],
+    [['tenant', 'create', 'elsewhere', '--server', 'mars'], 1, 'no server mars'],
+    [['tenant', 'show', 'nobody'], 1, 'There is no tenant nobody'],
+    [['tenant', 'list', '--status', 'asleep'], 2, 'Allowed choices are provisioning, active'],
+  ])('%j ends with %i and says why', async (argv, exit, message) => {
+    const result = await tenantry(...argv);
+    expect(result).toEqual({ exit, stdout: '', stderr: expect.stringContaining(message) });
+  });
+});
+
+describe('tenantry tenant list and show', () => {
+  it('list tenants oldest first, as a table or as JSON', async () => {
+    const { stdout } = await tenantry('tenant', 'list');
+    const lines = stdout.split('\n');
+    expect(lines[0]).toMatch(/^SLUG +NAME +STATUS +ISOLATION +VERSION +BEHIND +CREATED$/);
+    expect(lines[1]).toMatch(/^acme +Acme Ltd +ACTIVE +DATABASE +20261121000000_shop +0 +\d{4}-\d\d-\d\d$/);
+    const views = JSON.parse((await tenantry('tenant', 'list', '--json')).stdout);
+    expect(views.map(({ slug }: { slug: string }) => slug)).toEqual(['acme', 'json']);
+    const { stdout: shown } = await tenantry('tenant', 'show', views[0].id, '--json');
+    expect(JSON.parse(shown)).toEqual(views[0]);
+    expect((await tenantry('tenant', 'show', 'acme')).stdout).toContain('host:       acme.example\n');
+  });
+
+  it('leave out those that a filter leaves out, and say on standard error that there are none', async () => {
+    expect(JSON.parse((await tenantry('tenant', 'list', '--status', 'suspended', '--json')).stdout)).toEqual([]);
+    expect(await tenantry('tenant', 'list', '--behind')).toEqual({
+      exit: 0,
+      stdout: '',
+      stderr: 'There are no such tenants.\n',
+    });
+  });
+
+  it('fit the width of a terminal, and colour nothing if NO_COLOR is set', async () => {
+    await tenantry('tenant', 'create', 'wide', '--name', `日本語${'x'.repeat(150)}\u001B[31m\n`);
+    const env = { NODE_ENV: 'test', DATA_DIR: app.services.config.dataDir };
+    const coloured = await runCommand(['tenant', 'list'], env, 80);
+    expect(coloured.stdout).toContain('\u001B[1mSLUG');
+    expect(coloured.stdout).not.toContain('\u001B[31m');
+    const lines = stripVTControlCharacters(coloured.stdout).trimEnd().split('\n');
+    expect(lines).toHaveLength(4);
+    // Three characters of the name are two columns wide.
+    expect(lines.map(({ length }) => length).filter((length) => length > 80)).toEqual([]);
+    expect(lines[3]).toMatch(/^wide +日本語x+… +ACTIVE/);
+    const plain = await runCommand(['tenant', 'list'], { ...env, NO_COLOR: '1' }, 80);
+    expect(plain.stdout).toBe(stripVTControlCharacters(coloured.stdout));
+  });
+});
+
+it('--verbose logs statements on standard error, and where an error comes from', async () => {
+  const { stdout, stderr } = await tenantry('--verbose', 'tenant', 'list', '--json');
+  expect(JSON.parse(stdout)).toHaveLength(3);
+  expect(stderr).toMatch(/ms: [\d.]+\n +sql: "/);
+  const failed = await tenantry('tenant', 'show', 'nobody', '--verbose');
+  expect(failed.stderr).toMatch(/There is no tenant nobody.*\n +at .*tenant\.ts/);
+});
