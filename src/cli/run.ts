@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { messageOf } from '../errors.ts';
+import { addMigrateCommand } from './migrate.ts';
 import { addServeCommand } from './serve.ts';
 import { addServerCommand } from './server.ts';
 import { addTenantCommand } from './tenant.ts';
@@ -55,5 +56,6 @@ export function createProgram(terminal: Terminal): Command {
   addTokenCommand(program, context);
   addTenantCommand(program, context);
   addServerCommand(program, context);
+  addMigrateCommand(program, context);
   return program;
 }

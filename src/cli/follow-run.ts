@@ -1,0 +1,114 @@
+import { followRun } from '../events/run-events.ts';
+import { cancelRun } from '../migrator/control-run.ts';
+import { readRunReport, readRunTenants } from '../migrator/run-report.ts';
+import type { Services } from '../services.ts';
+import { openApp } from './open-app.ts';
+import { summaryOf, writeSummary } from './run-summary.ts';
+import { createRunView, type RunView, type ToldEvent } from './run-view.ts';
+import { type CommandContext, CommandExit, exitCode, type Screen, writeJson } from './terminal.ts';
+
+/** A run that a command has started, or one that it watches. */
+export interface StartedRun {
+  readonly run: string;
+  /** The sequence number of the last event that is not shown. */
+  readonly after?: number;
+}
+
+/** How a run is carried out. */
+export interface CarryOutOptions {
+  /** Start it only, and leave it to servers and workers. */
+  readonly detach?: boolean | undefined;
+  readonly json?: boolean | undefined;
+  readonly concurrency?: number | undefined;
+}
+
+/**
+ * Starts a run, works on it together with whoever else works, shows it, and sums it up. Ctrl-C cancels it.
+ * @throws {CommandExit} if it did not succeed
+ */
+export async function carryOut(
+  context: CommandContext,
+  { detach = false, json = false, concurrency }: CarryOutOptions,
+  start: (services: Services) => Promise<StartedRun>,
+): Promise<void> {
+  await using app = await openApp(context, { worker: !detach, concurrency });
+  const { services } = app;
+  const { run, after = 0 } = await start(services);
+  if (detach) {
+    if (json) writeJson(context.stdout, { run });
+    else context.stdout.write(`${run}\n`);
+    return void context.stderr.write(`Servers and workers carry it out. Follow it with: ${howToFollow(run)}\n`);
+  }
+  const view = createRunView(context, context.stderr);
+  using interrupts = onInterrupt((isSecond) => {
+    if (isSecond) leaveAtOnce(context.stderr, run);
+    view.note('Cancelling: tenants under way still end. Ctrl-C again leaves at once.');
+    // It may have ended in this moment.
+    cancelRun(services.runs, run).catch(() => undefined);
+  });
+  await show(services, { run, after }, (event) => view.show(event));
+  view.end();
+  const report = await readRunReport(services.catalog, run);
+  if (json) writeJson(context.stdout, summaryOf(report));
+  else writeSummary(context.stdout, report);
+  if (interrupts.count > 0) throw new CommandExit(exitCode.interrupted);
+  if (report.run.status !== 'SUCCEEDED') throw new CommandExit(exitCode.failure);
+}
+
+/**
+ * Shows a run that others carry out, until it ends or Ctrl-C is pressed, which leaves the run alone.
+ * @throws {CommandExit} if it did not succeed, or Ctrl-C was pressed
+ */
+export async function watch(
+  context: CommandContext,
+  services: Services,
+  started: StartedRun,
+  json: boolean | undefined,
+): Promise<void> {
+  const { stdout } = context;
+  const stop = new AbortController();
+  const view: RunView | undefined = json ? undefined : createRunView(context, stdout);
+  using interrupts = onInterrupt(() => stop.abort());
+  const tell = (event: ToldEvent) => (view ? view.show(event) : stdout.write(`${JSON.stringify(event)}\n`));
+  await show(services, started, tell, stop.signal);
+  view?.end();
+  if (interrupts.count > 0) throw new CommandExit(exitCode.interrupted);
+  const report = await readRunReport(services.catalog, started.run);
+  if (!json) writeSummary(stdout, report);
+  if (report.run.status !== 'SUCCEEDED') throw new CommandExit(exitCode.failure);
+}
+
+async function show(
+  { catalog, listener }: Services,
+  { run, after = 0 }: StartedRun,
+  tell: (event: ToldEvent) => void,
+  signal?: AbortSignal,
+): Promise<void> {
+  const slugs = await readRunTenants(catalog, run);
+  for await (const event of followRun(catalog, listener, run, after, signal)) {
+    tell({ ...event, tenant: event.tenantId === null ? null : (slugs.get(event.tenantId) ?? event.tenantId) });
+  }
+}
+
+/** Calls back at each Ctrl-C, instead of ending the process, until it is disposed of. */
+function onInterrupt(callback: (isSecond: boolean) => void) {
+  const handle = () => {
+    counter.count += 1;
+    callback(counter.count > 1);
+  };
+  const counter = { count: 0, [Symbol.dispose]: () => void process.off('SIGINT', handle) };
+  process.on('SIGINT', handle);
+  return counter;
+}
+
+function leaveAtOnce(stderr: Screen, run: string): never {
+  stderr.write(
+    `Left. What was under way is ended by servers and workers, or rolled back. Follow it with: ${howToFollow(run)}\n`,
+  );
+  // Not by way of an exception: what is open would first wait for the tenants under way.
+  process.exit(exitCode.interrupted);
+}
+
+function howToFollow(run: string): string {
+  return `tenantry migrate watch ${run}`;
+}

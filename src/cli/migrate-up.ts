@@ -1,0 +1,174 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { waveEnds } from '../migrator/waves.ts';
+import type { Services } from '../services.ts';
+import { withServices } from './open-app.ts';
+import { type CommandContext, CommandExit, exitCode } from './terminal.ts';
+
+interface UpOptions {
+  readonly tenant?: readonly string[];
+  readonly to?: string;
+  readonly dryRun?: true;
+  readonly sql?: true;
+  readonly waves?: readonly string[];
+  readonly maxFailures?: number;
+  readonly stopOnError?: true;
+  readonly concurrency?: number;
+  readonly verify?: true;
+  readonly detach?: true;
+  readonly json?: true;
+}
+
+interface DownOptions extends Pick<UpOptions, 'tenant' | 'to' | 'dryRun' | 'json'> {
+  readonly all?: true;
+  readonly steps?: number;
+}
+
+const upExamples = `
+Examples:
+  tenantry migrate up
+  tenantry migrate up --tenant acme beta --dry-run
+  tenantry migrate up --waves 1,10%,100% --max-failures 5
+  tenantry migrate up --sql --tenant acme > acme.sql`;
+
+/** `tenantry migrate up`: applies migrations to tenants. */
+export function addUpCommand(migrate: Command, context: CommandContext): void {
+  migrate
+    .command('up')
+    .description('Apply migrations to all tenants, or to some; this process works, and so does whoever else is there')
+    .option('--tenant <slug...>', 'only these tenants, by slug or id')
+    .option('--to <name>', 'the last migration to apply; by default the newest')
+    .option('--dry-run', 'apply everything in transactions that are rolled back')
+    .addOption(
+      new Option('--sql', 'print a script for psql instead, and change nothing').conflicts([
+        'dryRun',
+        'detach',
+        'json',
+      ]),
+    )
+    .option(
+      '--waves <sizes>',
+      'sizes such as 1,10%,100%; each wave starts when the one before has ended well',
+      parseWaves,
+    )
+    .option('--max-failures <n>', 'start no further tenant after more failures than this', integer(0))
+    .option('--stop-on-error', 'start no further tenant after the first failure')
+    .option('--concurrency <n>', 'tenants at once; by default as MIGRATION_CONCURRENCY says', integer(1, 1000))
+    .option('--verify', 'look into every tenant, also those that the catalog calls current')
+    .option('--detach', 'start the run, print its id, and leave it to servers and workers')
+    .option('--json', 'print the summary as JSON')
+    .addHelpText('after', upExamples)
+    .action((options: UpOptions) => (options.sql ? printSql(context, options) : up(context, options)));
+}
+
+/** `tenantry migrate down`: takes migrations back. */
+export function addDownCommand(migrate: Command, context: CommandContext): void {
+  const command = migrate
+    .command('down')
+    .description('Take migrations back in tenants')
+    .option('--tenant <slug...>', 'in these tenants, by slug or id')
+    .addOption(new Option('--all', 'in the whole fleet').conflicts('tenant'))
+    .option('--steps <n>', 'how many of the last ones', integer(1))
+    .addOption(new Option('--to <name>', 'the migration that stays as the last one').conflicts('steps'))
+    .option('--dry-run', 'take everything back in transactions that are rolled back')
+    .option('--json', 'print the summary as JSON');
+  command.action(async (options: DownOptions) => {
+    if (!options.tenant && !options.all) command.error('error: say --tenant <slug...> or --all');
+    if (options.steps === undefined && options.to === undefined) command.error('error: say --steps <n> or --to <name>');
+    await down(context, options);
+  });
+}
+
+async function up(context: CommandContext, options: UpOptions): Promise<void> {
+  const { carryOut } = await import('./follow-run.ts');
+  const { startRun } = await import('../migrator/start-run.ts');
+  await carryOut(context, options, async ({ runs, migrations, config }) => ({
+    run: await startRun(runs, await migrations.tenant.read(), {
+      tenants: options.tenant,
+      ...(options.to !== undefined && { to: options.to }),
+      dryRun: options.dryRun ?? false,
+      continueOnError: !options.stopOnError,
+      concurrency: options.concurrency ?? config.migrations.concurrency,
+      ...(options.maxFailures !== undefined && { maxFailures: options.maxFailures }),
+      ...(options.waves && { waves: options.waves }),
+      verify: options.verify ?? false,
+    }),
+  }));
+}
+
+async function down(context: CommandContext, { tenant, to, steps = 1, dryRun, json }: DownOptions): Promise<void> {
+  const { carryOut } = await import('./follow-run.ts');
+  const { startRun } = await import('../migrator/start-run.ts');
+  await carryOut(context, { json }, async ({ runs, migrations, config }) => ({
+    run: await startRun(runs, await migrations.tenant.read(), {
+      tenants: tenant,
+      down: to === undefined ? { kind: 'steps', steps } : { kind: 'to', to },
+      dryRun: dryRun ?? false,
+      continueOnError: true,
+      concurrency: config.migrations.concurrency,
+      verify: false,
+    }),
+  }));
+}
+
+/** Nothing but the script on standard output; what cannot be in it is told on standard error. */
+async function printSql(context: CommandContext, { tenant, to, verify }: UpOptions): Promise<void> {
+  const { groupBySteps, sqlScript } = await import('../migrator/sql-script.ts');
+  await withServices(context, async (services) => {
+    const plan = await fleetPlan(services, { tenants: tenant, to, verify: verify ?? false });
+    const groups = groupBySteps(plan.tenants);
+    const opaque = (steps: (typeof groups)[number]['steps']) =>
+      steps.find(({ statements }) => statements === undefined);
+    const files = await services.migrations.tenant.read();
+    context.stdout.write(
+      sqlScript(
+        groups.filter(({ steps }) => !opaque(steps)),
+        files,
+      ),
+    );
+    const missing = [
+      ...plan.tenants.flatMap(({ tenant: { slug }, plan }) =>
+        plan.kind === 'steps' ? [] : `${slug}: ${plan.message}`,
+      ),
+      ...groups.flatMap(({ steps, tenants }) => {
+        const name = opaque(steps)?.name;
+        return name ? `${tenants.map(({ slug }) => slug).join(', ')}: ${name} asks the database while it runs` : [];
+      }),
+    ];
+    if (missing.length === 0) return;
+    context.stderr.write(`These tenants are not in the script:\n${missing.map((line) => `  ${line}\n`).join('')}`);
+    throw new CommandExit(exitCode.failure);
+  });
+}
+
+/** What a run would do. */
+export async function fleetPlan(
+  { catalog, tenants: connections, migrations, config }: Services,
+  request: {
+    readonly tenants?: readonly string[] | undefined;
+    readonly to?: string | undefined;
+    readonly verify: boolean;
+  },
+) {
+  const { planFleet } = await import('../migrator/plan-fleet.ts');
+  const { concurrency } = config.migrations;
+  return planFleet({ catalog, connections, files: await migrations.tenant.read(), concurrency }, request);
+}
+
+/** Reads an option's number. */
+export function integer(min: number, max = 1_000_000): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
+  };
+}
+
+function parseWaves(text: string): readonly string[] {
+  const sizes = text.split(',').map((size) => size.trim());
+  try {
+    waveEnds(sizes, 1);
+    return sizes;
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
+  }
+}

@@ -1,0 +1,70 @@
+import type { RunReport } from '../migrator/run-report.ts';
+import { duration } from './run-view.ts';
+import { oneLine, type Screen } from './terminal.ts';
+
+const kinds: Readonly<Record<string, string>> = {
+  UP: 'Migrations',
+  DOWN: 'Taking migrations back',
+  UNDO: 'Undoing a run',
+};
+
+/** Writes what a run did, each failure, and how to try again. */
+export function writeSummary(screen: Screen, report: RunReport): void {
+  const { run, migrations, failures } = report;
+  const seconds = run.startedAt && run.endedAt ? (run.endedAt.getTime() - run.startedAt.getTime()) / 1000 : undefined;
+  const lines = [
+    '',
+    `${kinds[run.kind]}: ${run.status}${run.options.dryRun ? ' (dry run: nothing was changed)' : ''}`,
+    '',
+    `  Run         ${run.id}`,
+    ...(run.kind === 'UP' && !run.options.dryRun ? [`  Checkpoint  ${run.checkpoint}`] : []),
+    ...(seconds === undefined ? [] : [`  Took        ${duration(seconds)}`]),
+    '',
+    `  Total                   ${run.total}`,
+    `  Succeeded               ${run.succeeded}`,
+    `  Failed and rolled back  ${run.failed}`,
+    `  Skipped                 ${run.skipped}`,
+    ...(run.cancelled > 0 ? [`  Not started             ${run.cancelled}`] : []),
+  ];
+  if (migrations.length > 0) {
+    lines.push('', `${verb(report)}:`, ...migrations.map(({ name, tenants }) => `  ${name}  ${tenants}`));
+  }
+  if (failures.length > 0) {
+    lines.push('', 'Failed:', ...failures.map(({ tenant, error }) => `  ${tenant}: ${oneLine(error)}`));
+  }
+  const again = howToTryAgain(report);
+  if (again) lines.push('', `Try again what failed or was not started: ${again}`);
+  screen.write(`${lines.join('\n')}\n`);
+}
+
+/** The summary as one JSON value. */
+export function summaryOf(report: RunReport) {
+  const { run, migrations, failures } = report;
+  const { id, kind, status, total, succeeded, failed, skipped, cancelled } = run;
+  return {
+    run: id,
+    kind,
+    status,
+    dryRun: run.options.dryRun,
+    checkpoint: run.checkpoint,
+    startedAt: run.startedAt?.toISOString() ?? null,
+    endedAt: run.endedAt?.toISOString() ?? null,
+    total,
+    succeeded,
+    failed,
+    skipped,
+    cancelled,
+    migrations,
+    failures,
+    tryAgain: howToTryAgain(report),
+  };
+}
+
+function verb({ run }: RunReport): string {
+  const done = run.kind === 'UP' ? 'applied' : 'taken back';
+  return run.options.dryRun ? `Would be ${done}, and to how many tenants` : `Were ${done}, and to how many tenants`;
+}
+
+function howToTryAgain({ run }: RunReport): string | null {
+  return run.endedAt && run.failed + run.cancelled > 0 ? `tenantry migrate resume ${run.id}` : null;
+}

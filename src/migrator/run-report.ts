@@ -1,0 +1,52 @@
+import type { Catalog } from '../catalog/catalog.ts';
+import { MigrationRun } from '../catalog/migration-run.entity.ts';
+import { AppError } from '../errors.ts';
+
+/** A tenant that a run could not migrate, which is as it was before. */
+export interface RunFailure {
+  readonly tenant: string;
+  readonly error: string;
+  readonly attempts: number;
+}
+
+/** What a run has done so far. */
+export interface RunReport {
+  readonly run: MigrationRun;
+  /** Each migration that was applied, or taken back, and to how many tenants. */
+  readonly migrations: readonly { readonly name: string; readonly tenants: number }[];
+  readonly failures: readonly RunFailure[];
+}
+
+/**
+ * Reads what a run has done.
+ * @throws {AppError} NOT_FOUND
+ */
+export async function readRunReport(catalog: Catalog, id: string): Promise<RunReport> {
+  const run = await catalog.fork().findOne(MigrationRun, { id });
+  if (!run) throw new AppError('NOT_FOUND', `There is no migration run ${id}`);
+  return catalog.use(async (client) => {
+    const migrations = await client.query<{ name: string; tenants: number }>(
+      `SELECT name, count(*)::int AS tenants FROM migration_run_items, unnest(applied) AS name
+       WHERE run_id = $1 GROUP BY name ORDER BY name COLLATE "C"`,
+      [id],
+    );
+    const failures = await client.query<RunFailure>(
+      `SELECT slug AS tenant, coalesce(error, '') AS error, attempts
+       FROM migration_run_items i JOIN tenants t ON t.id = i.tenant_id
+       WHERE run_id = $1 AND i.status = 'FAILED' ORDER BY position`,
+      [id],
+    );
+    return { run, migrations: migrations.rows, failures: failures.rows };
+  });
+}
+
+/** The slugs of a run's tenants, by their ids. */
+export async function readRunTenants(catalog: Catalog, id: string): Promise<ReadonlyMap<string, string>> {
+  const { rows } = await catalog.use((client) =>
+    client.query<{ id: string; slug: string }>(
+      'SELECT t.id, t.slug FROM migration_run_items i JOIN tenants t ON t.id = i.tenant_id WHERE i.run_id = $1',
+      [id],
+    ),
+  );
+  return new Map(rows.map(({ id: tenant, slug }) => [tenant, slug]));
+}

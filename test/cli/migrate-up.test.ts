@@ -1,0 +1,146 @@
+import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Fleet } from '../support/fleet.ts';
+import { commandsOf } from '../support/run-command.ts';
+
+let fleet: Fleet;
+let tenantry: ReturnType<typeof commandsOf>;
+
+// The server carries out nothing: what is done here, commands do.
+beforeAll(async () => {
+  fleet = await Fleet.start({ WORKER: 'off' });
+  tenantry = commandsOf(fleet.app);
+  for (const slug of ['alpha', 'beta', 'gamma']) await tenantry('tenant', 'create', slug);
+});
+afterAll(() => fleet[Symbol.asyncDispose]());
+
+const reversible = (up: string, down: string) =>
+  `override up() { this.addSql(${JSON.stringify(up)}); } override down() { this.addSql(${JSON.stringify(down)}); }`;
+
+it('applies migrations without a server that works, tells each event on a line, and sums up', async () => {
+  await fleet.migrations.addClass('20270101000000_notes', reversible('CREATE TABLE notes ()', 'DROP TABLE notes'));
+  const { exit, stdout, stderr } = await tenantry('migrate', 'up');
+  expect(exit).toBe(0);
+  expect(stderr).toMatch(/^\S+ RUN_STARTED 3 tenants, checkpoint (pre_migration_\d{8}_\d{6}) \(0\/3\)\n/);
+  expect(stderr).toMatch(/^\S+ MIGRATION_APPLIED beta 20270101000000_notes \(\d\/3\)$/m);
+  expect(stderr).toMatch(/ RUN_ENDED 3 succeeded, .* \(3\/3\)\n$/);
+  expect(stdout).toContain('Migrations: SUCCEEDED');
+  expect(stdout).toMatch(/Checkpoint {2}pre_migration_/);
+  expect(stdout).toMatch(/Total +3\n +Succeeded +3\n +Failed and rolled back +0\n +Skipped +0\n/);
+  expect(stdout).toContain('  20270101000000_notes  3\n');
+  expect(await fleet.applied('beta')).toContain('20270101000000_notes');
+  expect((await tenantry('migrate', 'up')).stdout).toMatch(/Succeeded +0\n.*\n +Skipped +3\n/);
+});
+
+it('takes migrations back', async () => {
+  const { exit, stdout } = await tenantry('migrate', 'down', '--tenant', 'gamma', '--steps', '1', '--json');
+  expect(exit).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({
+    kind: 'DOWN',
+    total: 1,
+    migrations: [{ name: '20270101000000_notes', tenants: 1 }],
+  });
+  expect(await fleet.applied('gamma')).not.toContain('20270101000000_notes');
+  await tenantry('migrate', 'up');
+});
+
+it('names each failed tenant with its error, ends with 1, and says what tries again', async () => {
+  await fleet.inTenant('beta', 'CREATE TABLE obstacles ()');
+  await fleet.migrations.add('20270102000000_obstacles', 'CREATE TABLE obstacles ()');
+  const { exit, stdout } = await tenantry('migrate', 'up');
+  expect(exit).toBe(1);
+  expect(stdout).toMatch(/Succeeded +2\n +Failed and rolled back +1\n/);
+  expect(stdout).toMatch(/Failed:\n {2}beta: .*20270102000000_obstacles.*relation "obstacles" already exists/);
+  const [, run = ''] = /Try again.*: tenantry migrate resume (\S+)\n/.exec(stdout) ?? [];
+  expect(await fleet.runNow(run)).toMatchObject({ failed: 1, status: 'FAILED' });
+  await fleet.inTenant('beta', 'DROP TABLE obstacles');
+  expect((await tenantry('migrate', 'up')).exit).toBe(0);
+});
+
+it('applies nothing in a dry run, and nothing beyond what was asked for', async () => {
+  await fleet.migrations.add('20270103000000_dry', 'CREATE TABLE dry ()');
+  await fleet.migrations.add('20270104000000_later', 'CREATE TABLE later ()');
+  const args = ['migrate', 'up', '--to', '20270103000000_dry', '--tenant', 'alpha', 'beta', '--json'];
+  const dry = JSON.parse((await tenantry(...args, '--dry-run')).stdout);
+  expect(dry).toMatchObject({ dryRun: true, total: 2, succeeded: 2, migrations: [{ name: '20270103000000_dry' }] });
+  expect(await fleet.applied('alpha')).not.toContain('20270103000000_dry');
+  const waves = await tenantry(...args, '--waves', '1,100%', '--verify', '--concurrency', '1', '--max-failures', '0');
+  expect(JSON.parse(waves.stdout)).toMatchObject({ dryRun: false, succeeded: 2 });
+  expect(waves.stderr).toContain('WAVE_STARTED wave 2 of 2: 1 tenant');
+  expect((await fleet.applied('alpha')).at(-1)).toBe('20270103000000_dry');
+  expect(await fleet.applied('gamma')).not.toContain('20270103000000_dry');
+});
+
+it('leaves a detached run to others, and prints its id', async () => {
+  const { exit, stdout, stderr } = await tenantry('migrate', 'up', '--detach', '--tenant', 'gamma');
+  expect({ exit, stdout }).toEqual({ exit: 0, stdout: expect.stringMatching(/^[\da-f-]{36}\n$/) });
+  expect(stderr).toContain(`tenantry migrate watch ${stdout.trim()}`);
+  expect(await fleet.runNow(stdout.trim())).toMatchObject({ status: 'RUNNING', total: 1, pending: 1 });
+  // Whoever works takes it up: here, the next command that does.
+  await tenantry('migrate', 'up');
+  expect((await fleet.runNow(stdout.trim())).status).toBe('SUCCEEDED');
+});
+
+describe('--sql', () => {
+  it('prints a script for each distinct plan and nothing else, which psql carries out where it fits', async () => {
+    await fleet.migrations.add('20270105000000_a', "CREATE TABLE a (t text DEFAULT 'x;' -- why not\n)");
+    await tenantry('migrate', 'up', '--tenant', 'alpha');
+    await fleet.migrations.add('20270106000000_b', 'CREATE TABLE b ()', 'INSERT INTO b DEFAULT VALUES -- a row');
+    await tenantry('tenant', 'create', 'delta', '--isolation', 'schema');
+    await tenantry('migrate', 'down', '--tenant', 'delta', '--steps', '1');
+    const { exit, stdout, stderr } = await tenantry('migrate', 'up', '--sql', '--tenant', 'alpha', 'beta');
+    expect({ exit, stderr }).toEqual({ exit: 0, stderr: '' });
+    expect(stdout.match(/^-- Plan \d of 2/gm)).toHaveLength(2);
+    expect(stdout.match(/CREATE TABLE a/g)).toHaveLength(1);
+    expect(await fleet.applied('beta')).not.toContain('20270105000000_a');
+    const psql = await psqlFor('beta', stdout);
+    if (!psql) return;
+    await psql();
+    expect((await fleet.applied('beta')).slice(-2)).toEqual(['20270105000000_a', '20270106000000_b']);
+    expect(await fleet.inTenant('beta', 'SELECT count(*)::int FROM b')).toEqual([{ count: 1 }]);
+    // A second time nothing fits, so nothing happens; and the next run learns what was done.
+    await psql();
+    expect(await fleet.inTenant('beta', 'SELECT count(*)::int FROM b')).toEqual([{ count: 1 }]);
+    const { stdout: summary } = await tenantry('migrate', 'up', '--json', '--tenant', 'beta');
+    expect(JSON.parse(summary)).toMatchObject({ status: 'SUCCEEDED', skipped: 1 });
+    expect(await fleet.versionOf('beta')).toEqual({ version: '20270106000000_b', behind: 0 });
+  });
+
+  it('says on standard error which tenants cannot be in it, and ends with 1', async () => {
+    await fleet.migrations.addClass('20270107000000_asks', "override async up() { await this.execute('SELECT 1'); }");
+    const { exit, stdout, stderr } = await tenantry('migrate', 'up', '--sql', '--tenant', 'beta');
+    expect(exit).toBe(1);
+    expect(stdout).not.toContain('-- Plan');
+    expect(stderr).toContain('beta: 20270107000000_asks asks the database while it runs');
+  });
+
+  /** Undefined where there is no psql. */
+  async function psqlFor(slug: string, script: string): Promise<(() => Promise<unknown>) | undefined> {
+    const run = promisify(execFile);
+    const found = await run('psql', ['--version']).catch(() => undefined);
+    const address = fleet.app.services.servers.get('default')?.address;
+    if (!found || !address) return undefined;
+    const { database, schema } = await fleet.tenant(slug);
+    const file = path.join(fleet.migrations.path, 'script.sql');
+    writeFileSync(file, script);
+    const env = { ...process.env, PGHOST: address.host, PGPORT: String(address.port), PGUSER: address.user };
+    const args = ['-X', '-v', `schema=${schema}`, '-f', file, database];
+    return () => run('psql', args, { env: { ...env, PGPASSWORD: address.password } });
+  }
+});
+
+it.each([
+  [['migrate', 'up', '--waves', '1,x'], 2, '"x" is no size of a wave'],
+  [['migrate', 'up', '--concurrency', '0'], 2, 'whole number from 1 to 1000'],
+  [['migrate', 'up', '--sql', '--detach'], 2, 'cannot be used with'],
+  [['migrate', 'up', '--to', 'nothing'], 1, 'There is no tenant migration nothing'],
+  [['migrate', 'up', '--tenant', 'nobody'], 1, 'There is no tenant nobody'],
+  [['migrate', 'down', '--steps', '1'], 2, 'say --tenant <slug...> or --all'],
+  [['migrate', 'down', '--all'], 2, 'say --steps <n> or --to <name>'],
+  [['migrate', 'down', '--all', '--tenant', 'alpha', '--steps', '1'], 2, 'cannot be used with'],
+])('%j ends with %i and says why', async (argv, exit, message) => {
+  expect(await tenantry(...argv)).toEqual({ exit, stdout: '', stderr: expect.stringContaining(message) });
+});
