@@ -1,4 +1,7 @@
 import type { Command } from 'commander';
+import { addFileCommands } from './migrate-files.ts';
+import { addRunCommands } from './migrate-run.ts';
+import { addStatusCommands } from './migrate-status.ts';
 import { addDownCommand, addUpCommand } from './migrate-up.ts';
 import type { CommandContext } from './terminal.ts';
 
@@ -7,4 +10,7 @@ export function addMigrateCommand(program: Command, context: CommandContext): vo
   const migrate = program.command('migrate').description('Plan, apply, watch and take back migrations');
   addUpCommand(migrate, context);
   addDownCommand(migrate, context);
+  addFileCommands(migrate, context);
+  addStatusCommands(migrate, context);
+  addRunCommands(migrate, context);
 }

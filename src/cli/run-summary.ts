@@ -1,3 +1,4 @@
+import type { MigrationRun } from '../catalog/migration-run.entity.ts';
 import type { RunReport } from '../migrator/run-report.ts';
 import { duration } from './run-view.ts';
 import { oneLine, type Screen } from './terminal.ts';
@@ -40,13 +41,19 @@ export function writeSummary(screen: Screen, report: RunReport): void {
 /** The summary as one JSON value. */
 export function summaryOf(report: RunReport) {
   const { run, migrations, failures } = report;
-  const { id, kind, status, total, succeeded, failed, skipped, cancelled } = run;
+  return { ...runView(run), migrations, failures, tryAgain: howToTryAgain(report) };
+}
+
+/** A run as JSON shows it. */
+export function runView(run: MigrationRun) {
+  const { id, kind, status, checkpoint, total, succeeded, failed, skipped, cancelled } = run;
   return {
     run: id,
     kind,
     status,
     dryRun: run.options.dryRun,
-    checkpoint: run.checkpoint,
+    checkpoint,
+    createdAt: run.createdAt.toISOString(),
     startedAt: run.startedAt?.toISOString() ?? null,
     endedAt: run.endedAt?.toISOString() ?? null,
     total,
@@ -54,9 +61,6 @@ export function summaryOf(report: RunReport) {
     failed,
     skipped,
     cancelled,
-    migrations,
-    failures,
-    tryAgain: howToTryAgain(report),
   };
 }
 

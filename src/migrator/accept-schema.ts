@@ -1,7 +1,7 @@
 import { FIRST_SERVER } from '../catalog/database-server.entity.ts';
 import { badInput } from '../errors.ts';
 import { builder } from '../graphql/builder.ts';
-import type { Context } from '../graphql/context.ts';
+import type { Services } from '../services.ts';
 import { type AcceptOptions, acceptInSystemDatabase, acceptInTenants } from './accept-hash.ts';
 import type { Acceptance } from './accepted-hashes.ts';
 import { MigrationRecordRef, type ShownRecord } from './history-schema.ts';
@@ -19,24 +19,37 @@ builder.mutationField('acceptMigrationHash', (t) =>
       migration: t.arg.string({ required: true, description: 'Its name.' }),
     },
     resolve: async (_root, { tenant, scope, migration }, context) => {
-      const accepted = await accept(context, scope ?? 'TENANT', migration, tenant ?? undefined);
-      return accepted.map(shown);
+      const { services, identity, log } = context;
+      const acceptedBy = identity?.email ?? identity?.subject ?? 'a platform admin';
+      const request = { scope: scope ?? 'TENANT', migration, tenant: tenant ?? undefined, acceptedBy };
+      return (await acceptChangedFile({ ...services, log }, request)).map(shown);
     },
   }),
 );
 
-async function accept(
-  { services, identity, log }: Context,
-  scope: ShownRecord['scope'],
-  migration: string,
-  tenant: string | undefined,
+/** Which changed file is accepted, where, and by whom. */
+export interface AcceptRequest {
+  readonly scope: ShownRecord['scope'];
+  readonly migration: string;
+  /** Its id or slug; without it the whole fleet. */
+  readonly tenant?: string | undefined;
+  readonly acceptedBy: string;
+}
+
+/**
+ * Accepts that a migration's file has been changed.
+ * @throws {AppError} BAD_USER_INPUT, NOT_FOUND, CONFLICT
+ */
+export async function acceptChangedFile(
+  services: Services,
+  { scope, migration, tenant, acceptedBy }: AcceptRequest,
 ): Promise<readonly Acceptance[]> {
-  const { catalog, servers, config } = services;
+  const { catalog, servers, config, log } = services;
   const options: AcceptOptions = {
     catalog,
     servers,
     files: await folderOf(services, scope).read(),
-    acceptedBy: identity?.email ?? identity?.subject ?? 'a platform admin',
+    acceptedBy,
     concurrency: config.migrations.concurrency,
     log,
   };

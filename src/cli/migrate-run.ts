@@ -1,0 +1,67 @@
+import { type Command, InvalidArgumentError } from 'commander';
+import { isUuid } from '../is-uuid.ts';
+import type { CarryOutOptions } from './follow-run.ts';
+import { withServices } from './open-app.ts';
+import type { CommandContext } from './terminal.ts';
+
+const runArgument = ['<run>', "the run's id; tenantry migrate runs lists them", parseRun] as const;
+const detachOption = ['--detach', 'start it only, and leave it to servers and workers'] as const;
+const jsonOption = ['--json', 'print the summary as JSON'] as const;
+
+/** `tenantry migrate watch | cancel | resume | undo`: one run. */
+export function addRunCommands(migrate: Command, context: CommandContext): void {
+  migrate
+    .command('watch')
+    .description('Show a run from its beginning until its end, whoever carries it out; Ctrl-C leaves the run alone')
+    .argument(...runArgument)
+    .option('--json', 'print each event as a line of JSON')
+    .action((run: string, { json }: { json?: true }) =>
+      withServices(context, async (services) => {
+        const { watch } = await import('./follow-run.ts');
+        await watch(context, services, { run }, json);
+      }),
+    );
+  migrate
+    .command('cancel')
+    .description('Stop a run: tenants under way still end, and the others are not started')
+    .argument(...runArgument)
+    .action(async (run: string) => {
+      const { cancelRun } = await import('../migrator/control-run.ts');
+      await withServices(context, ({ runs }) => cancelRun(runs, run));
+      context.stdout.write(`The run ${run} is cancelled. Go on with: tenantry migrate resume ${run}\n`);
+    });
+  migrate
+    .command('resume')
+    .description("Do a run's failed, cancelled and unstarted tenants again")
+    .argument(...runArgument)
+    .option(...detachOption)
+    .option(...jsonOption)
+    .action(async (run: string, options: CarryOutOptions) => {
+      const { carryOut } = await import('./follow-run.ts');
+      const { resumeRun } = await import('../migrator/control-run.ts');
+      const { readRunReport } = await import('../migrator/run-report.ts');
+      await carryOut(context, options, async ({ catalog, runs }) => {
+        const before = await readRunReport(catalog, run);
+        await resumeRun(runs, run);
+        return { run, after: before.run.lastSeq };
+      });
+    });
+  migrate
+    .command('undo')
+    .description('Take back exactly what a run applied, tenant by tenant')
+    .argument(...runArgument)
+    .option(...detachOption)
+    .option(...jsonOption)
+    .action(async (parent: string, options: CarryOutOptions) => {
+      const { carryOut } = await import('./follow-run.ts');
+      const { undoRun } = await import('../migrator/undo-run.ts');
+      await carryOut(context, options, async ({ runs, migrations, config }) => ({
+        run: await undoRun(runs, await migrations.tenant.read(), parent, config.migrations.concurrency),
+      }));
+    });
+}
+
+function parseRun(text: string): string {
+  if (isUuid(text)) return text;
+  throw new InvalidArgumentError('It is no id of a run.');
+}
