@@ -1,8 +1,10 @@
 import { Command, CommanderError } from 'commander';
 import { messageOf } from '../errors.ts';
+import { addDoctorCommand } from './doctor.ts';
 import { addMigrateCommand } from './migrate.ts';
 import { addServeCommand } from './serve.ts';
 import { addServerCommand } from './server.ts';
+import { addSetupCommand } from './setup.ts';
 import { addTenantCommand } from './tenant.ts';
 import { type CommandContext, CommandExit, exitCode, type Terminal } from './terminal.ts';
 import { addTokenCommand } from './token.ts';
@@ -53,6 +55,8 @@ export function createProgram(terminal: Terminal): Command {
   };
   addServeCommand(program, context);
   addWorkerCommand(program, context);
+  addSetupCommand(program, context);
+  addDoctorCommand(program, context);
   addTokenCommand(program, context);
   addTenantCommand(program, context);
   addServerCommand(program, context);

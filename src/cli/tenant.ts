@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 
 import type { Isolation, Tenant, TenantStatus } from '../catalog/tenant.entity.ts';
+import { isUuid } from '../is-uuid.ts';
 import type { Services } from '../services.ts';
 import { withServices } from './open-app.ts';
 import { type Column, writeTable } from './table.ts';
@@ -104,9 +105,11 @@ async function list(context: CommandContext, { behind, status, json }: ListOptio
 }
 
 async function show(context: CommandContext, reference: string, { json }: { json?: true }): Promise<void> {
+  const { Tenant } = await import('../catalog/tenant.entity.ts');
   const { AppError } = await import('../errors.ts');
   await withServices(context, async (services) => {
-    const tenant = await services.directory.byReference(reference);
+    const where = isUuid(reference) ? { id: reference } : { slug: reference };
+    const tenant = await services.catalog.fork().findOne(Tenant, where);
     if (!tenant) throw new AppError('NOT_FOUND', `There is no tenant ${reference}; tenantry tenant list shows all`);
     const [view] = await viewTenants(services, [tenant]);
     if (json) return writeJson(context.stdout, view);

@@ -1,0 +1,72 @@
+import type { Command } from 'commander';
+import type { Services } from '../services.ts';
+import { Checklist, checkNode } from './checklist.ts';
+import { openApp } from './open-app.ts';
+import { type CommandContext, CommandExit, exitCode } from './terminal.ts';
+
+/** `tenantry setup`: everything that is needed before the first request. */
+export function addSetupCommand(program: Command, context: CommandContext): void {
+  program
+    .command('setup')
+    .description('Check what is needed, create and migrate the system databases, and create tenants; safe to repeat')
+    .option('--tenant <slug...>', 'tenants to be created, unless they are there')
+    .action(({ tenant = [] }: { tenant?: readonly string[] }) => setUp(context, tenant));
+}
+
+async function setUp(context: CommandContext, slugs: readonly string[]): Promise<void> {
+  const list = new Checklist(context);
+  checkNode(list);
+  if (list.problems > 0) throw new CommandExit(exitCode.failure);
+  const { loadConfig } = await import('../config.ts');
+  const { environment, server: address, dataDir, databases } = loadConfig(context.env);
+  list.good(`The settings can be used (${environment})`);
+  await using app = await openApp(context);
+  const { services } = app;
+  const place = address ? `${address.host}:${address.port}` : `built in, in ${dataDir}`;
+  list.good(`PostgreSQL ${await readVersion(services)}, ${place}`);
+  list.good(
+    `The databases ${databases.auth}, ${databases.constants} and ${databases.shared} are there and at the newest version`,
+  );
+  await prepareTemplate(services);
+  list.good('The template for tenants is ready');
+  for (const slug of slugs) list.good(await ensureTenant(services, slug));
+  const [first = 'acme'] = slugs;
+  context.stdout.write(`
+What to do next:
+  npm start                                      start the server, with GraphiQL
+  npm run -s tenantry -- token --tenant ${first.padEnd(8)} print a token for a tenant
+  npm run -s tenantry -- migrate status          see at which version the tenants are
+`);
+}
+
+async function readVersion({ servers }: Services): Promise<string> {
+  const { FIRST_SERVER } = await import('../catalog/database-server.entity.ts');
+  const { checkServer } = await import('../provisioning/check-server.ts');
+  const { server } = await servers.find(FIRST_SERVER);
+  return showVersion((await checkServer(server)).version);
+}
+
+/** @param version such as 150004 for 15.4 */
+export function showVersion(version: number): string {
+  return `${Math.trunc(version / 10_000)}.${version % 10_000}`;
+}
+
+/** Opening the installation builds it too, but goes on without it when that fails. */
+async function prepareTemplate({ servers }: Services): Promise<void> {
+  const { FIRST_SERVER } = await import('../catalog/database-server.entity.ts');
+  const { provisioner } = await servers.find(FIRST_SERVER);
+  await provisioner.prepare();
+}
+
+async function ensureTenant({ provisioning, directory }: Services, slug: string): Promise<string> {
+  const { AppError } = await import('../errors.ts');
+  const { createTenant } = await import('../provisioning/create-tenant.ts');
+  try {
+    const { database, schema } = await createTenant(provisioning, { slug, name: slug });
+    return `The tenant ${slug} is created: database ${database}, schema ${schema}`;
+  } catch (error) {
+    if (!(error instanceof AppError && error.code === 'SLUG_TAKEN')) throw error;
+    const tenant = await directory.byReference(slug);
+    return `The tenant ${slug} is there already (${tenant?.status})`;
+  }
+}

@@ -1,0 +1,175 @@
+import pLimit from 'p-limit';
+import type pg from 'pg';
+import type { Isolation, TenantStatus } from '../catalog/tenant.entity.ts';
+import { lockKind } from '../postgres/advisory-lock.ts';
+import { quoteIdentifier } from '../postgres/identifiers.ts';
+import { jobsSchema } from '../postgres/job-queue.ts';
+import type { PostgresServer } from '../postgres/server.ts';
+import { installationRoles } from '../tenancy/placement.ts';
+
+/** Something that an interruption, or somebody's hand, has left behind. */
+export interface Leftover {
+  readonly message: string;
+  /** What to do about it. */
+  readonly remedy: string;
+  /** A statement that mends it without losing anything, and where it is to be sent; outside a transaction. */
+  readonly mend?: { readonly server: string; readonly database: string; readonly sql: string };
+}
+
+/** Where to look. */
+export interface LeftoverOptions {
+  /** All servers, by name; the first has the catalog. */
+  readonly servers: ReadonlyMap<string, PostgresServer>;
+  readonly first: string;
+  readonly databases: { readonly auth: string; readonly shared: string };
+}
+
+interface TenantRow {
+  readonly slug: string;
+  readonly status: TenantStatus;
+  readonly isolation: Isolation;
+  readonly server: string;
+  readonly database: string;
+  readonly schema: string;
+  /** Whether a living process works on it. */
+  readonly attended: boolean;
+}
+
+/** Databases that are looked into at once. */
+const AT_ONCE = 8;
+
+const howToMend = 'tenantry doctor --fix mends it';
+
+/** Compares the catalog with what the servers have. Every tenant's database is connected to, and nothing is changed. */
+export async function findLeftovers(options: LeftoverOptions): Promise<readonly Leftover[]> {
+  const { servers, first, databases } = options;
+  const server = servers.get(first);
+  if (!server) throw new Error(`The server ${first} is not known here`);
+  const { tenants, stale } = await server.owner(databases.auth, async (client) => ({
+    tenants: await readTenants(client),
+    stale: await countStaleJobs(client),
+  }));
+  const found = [...halfCreated(tenants)];
+  if (stale > 0) {
+    const sql = `DELETE FROM ${jobsSchema}.job j WHERE ${isStale}`;
+    found.push({
+      message: `${stale} jobs in the queue belong to no tenant of a run that is still to be done`,
+      remedy: howToMend,
+      mend: { server: first, database: databases.auth, sql },
+    });
+  }
+  for (const [name, on] of servers) {
+    const here = tenants.filter((tenant) => tenant.server === name);
+    found.push(...(await comparePlaces(on, here, databases)));
+  }
+  return found;
+}
+
+async function readTenants(client: pg.Client): Promise<readonly TenantRow[]> {
+  const { rows } = await client.query<TenantRow>(
+    `SELECT slug, status, isolation, server, database, schema, EXISTS (
+       SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = $1 AND objid = claimed_by AND objsubid = 2 AND granted
+         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())) AS attended
+     FROM tenants ORDER BY created_at, id`,
+    [lockKind.alive],
+  );
+  return rows;
+}
+
+const isStale = `NOT EXISTS (SELECT FROM migration_run_items i WHERE i.job = j.id AND i.status IN ('PENDING', 'RUNNING'))`;
+
+async function countStaleJobs(client: pg.Client): Promise<number> {
+  const { rows } = await client.query<{ count: number }>(
+    `SELECT count(*)::int AS count FROM ${jobsSchema}.job j WHERE ${isStale}`,
+  );
+  return rows[0]?.count ?? 0;
+}
+
+function halfCreated(tenants: readonly TenantRow[]): Leftover[] {
+  return tenants
+    .filter(({ status, attended }) => (status === 'PROVISIONING' || status === 'DELETING') && !attended)
+    .map(({ slug, status }) => ({
+      message: `The tenant ${slug} is ${status}, and no process works on it`,
+      remedy: 'Every start of a server finishes or removes it, and so does tenantry doctor --fix',
+    }));
+}
+
+async function comparePlaces(
+  server: PostgresServer,
+  tenants: readonly TenantRow[],
+  databases: LeftoverOptions['databases'],
+): Promise<Leftover[]> {
+  const { all, ours } = await server.admin((admin) => readDatabases(admin, databases.auth));
+  const settled = tenants.filter(({ status }) => status !== 'PROVISIONING' && status !== 'DELETING');
+  const known = new Set(tenants.map(({ database }) => database));
+  const present = settled.filter(({ database }) => all.has(database));
+  const schemas = all.has(databases.shared) ? await server.owner(databases.shared, readSchemas) : new Set<string>();
+  const knownSchemas = new Set(tenants.map(({ schema }) => schema));
+  const lost = settled.filter(({ isolation, database, schema }) =>
+    isolation === 'DATABASE' ? !all.has(database) : !schemas.has(schema),
+  );
+  const inspected = new Set([...present.map(({ database }) => database)]);
+  const limit = pLimit(AT_ONCE);
+  const invalid = await Promise.all([...inspected].map((database) => limit(() => invalidIndexes(server, database))));
+  return [
+    ...lost.map(({ slug, isolation, database, schema }) => ({
+      message: `The ${isolation === 'DATABASE' ? `database ${database}` : `schema ${schema}`} of the tenant ${slug} is gone from the server ${server.name}`,
+      remedy: 'Restore it from a backup under this name',
+    })),
+    ...ours
+      .filter((database) => !known.has(database))
+      .map((database) => ({
+        message: `The database ${database} on the server ${server.name} belongs to no tenant`,
+        remedy: `If nobody needs its data: DROP DATABASE ${quoteIdentifier(database)}`,
+      })),
+    ...[...schemas]
+      .filter((schema) => !knownSchemas.has(schema))
+      .map((schema) => ({
+        message: `The schema ${schema} of ${databases.shared} on the server ${server.name} belongs to no tenant`,
+        remedy: `If nobody needs its data: DROP SCHEMA ${quoteIdentifier(schema)} CASCADE`,
+      })),
+    ...invalid.flat(),
+  ];
+}
+
+/** All databases, and those that were made for tenants of this installation: their roles belong to its group. */
+async function readDatabases(admin: pg.Client, authDatabase: string) {
+  const { rows } = await admin.query<{ name: string; ours: boolean }>(
+    `SELECT datname AS name, datname ~ '^db_[0-9a-z]{10}$' AND EXISTS (
+       SELECT FROM aclexplode(datacl) a JOIN pg_auth_members m ON m.member = a.grantee JOIN pg_roles g ON g.oid = m.roleid
+       WHERE g.rolname = $1) AS ours
+     FROM pg_database`,
+    [installationRoles(authDatabase).databaseTenants],
+  );
+  return {
+    all: new Set(rows.map(({ name }) => name)),
+    ours: rows.filter(({ ours }) => ours).map(({ name }) => name),
+  };
+}
+
+async function readSchemas(client: pg.Client): Promise<ReadonlySet<string>> {
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT nspname AS name FROM pg_namespace WHERE nspname ~ '^tenant_[0-9a-z]{10}$'`,
+  );
+  return new Set(rows.map(({ name }) => name));
+}
+
+/** @see https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY */
+async function invalidIndexes(server: PostgresServer, database: string): Promise<Leftover[]> {
+  const { rows } = await server.owner(database, (client) =>
+    client.query<{ schema: string; name: string }>(
+      `SELECT nspname AS schema, relname AS name FROM pg_index i JOIN pg_class c ON c.oid = indexrelid
+       JOIN pg_namespace n ON n.oid = relnamespace
+       WHERE NOT indisvalid AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = indexrelid)`,
+    ),
+  );
+  return rows.map(({ schema, name }) => ({
+    message: `The index ${schema}.${name} in the database ${database} on the server ${server.name} is INVALID`,
+    remedy: howToMend,
+    mend: {
+      server: server.name,
+      database,
+      sql: `REINDEX INDEX CONCURRENTLY ${quoteIdentifier(schema)}.${quoteIdentifier(name)}`,
+    },
+  }));
+}
