@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import type { Logger } from 'pino';
+import { Identities } from './accounts/identities.ts';
+import { createPasswords } from './accounts/passwords.ts';
 import { loadTokenKeys } from './accounts/token-keys.ts';
 import { createTokens } from './accounts/tokens.ts';
 import { catalogEntities, catalogPlainTables, openCatalog } from './catalog/catalog.ts';
@@ -159,6 +161,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
   await recover();
   const recovering = setInterval(recover, RECOVER_MS).unref();
   stack.defer(() => clearInterval(recovering));
+  const tokens = createTokens(await loadTokenKeys(config.tokens.keys, config.dataDir, log), config.tokens);
   const stopping = new AbortController();
   const services: Services = {
     config,
@@ -186,7 +189,9 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
       TENANT: entityTables(moduleEntities, { ignored: [historyTable], compare: 'all' }),
     },
     runs: { catalog, queue },
-    tokens: createTokens(await loadTokenKeys(config.tokens.keys, config.dataDir, log), config.tokens),
+    tokens,
+    identities: new Identities(catalog, listener, config.accounts.trustedClaims),
+    accounts: { catalog, tokens, passwords: createPasswords(), ...config.accounts },
   };
   const built = stack.move();
   return {

@@ -54,6 +54,13 @@ export interface Config {
     readonly audience: string | undefined;
     readonly tenantClaim: string;
   };
+  readonly accounts: {
+    readonly signUp: boolean;
+    readonly accessTokenSeconds: number;
+    readonly sessionDays: number;
+    /** What is believed of tokens that belong to no user of this installation. */
+    readonly trustedClaims: { readonly tenant: boolean; readonly admin: boolean };
+  };
   readonly migrations: {
     readonly tenantDir: string;
     readonly worker: 'inline' | 'off';
@@ -133,6 +140,12 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
       idleSeconds: values.POOL_IDLE_SECONDS,
     },
     tokens: { keys, issuer: values.JWT_ISSUER, audience: values.JWT_AUDIENCE, tenantClaim: values.TENANT_CLAIM },
+    accounts: {
+      signUp: values.SIGN_UP,
+      accessTokenSeconds: values.ACCESS_TOKEN_SECONDS,
+      sessionDays: values.SESSION_DAYS,
+      trustedClaims: { tenant: values.TRUST_TENANT_CLAIM, admin: values.TRUST_ADMIN_CLAIM ?? keys?.kind !== 'jwks' },
+    },
     migrations: {
       tenantDir: values.TENANT_MIGRATIONS_DIR,
       worker: values.WORKER,

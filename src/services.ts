@@ -1,5 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Logger } from 'pino';
+import type { Identities } from './accounts/identities.ts';
+import type { SignInOptions } from './accounts/sign-in.ts';
 import type { Tokens } from './accounts/tokens.ts';
 import type { Catalog } from './catalog/catalog.ts';
 import type { MigrationScope } from './catalog/migration-record.entity.ts';
@@ -38,4 +40,6 @@ export interface Services {
   readonly tables: Readonly<Record<MigrationScope, EntityTables>>;
   readonly runs: RunsOptions;
   readonly tokens: Tokens;
+  readonly identities: Identities;
+  readonly accounts: SignInOptions;
 }

@@ -1,40 +1,5 @@
 import { z } from 'zod';
-
-const flag = z
-  .enum(['true', 'false', '1', '0', 'on', 'off', 'yes', 'no'], { error: 'must be true or false' })
-  .transform((text) => ['true', '1', 'on', 'yes'].includes(text));
-
-const integer = (min: number, max: number) =>
-  z
-    .string()
-    .regex(/^\d{1,12}$/, { error: `must be a whole number from ${min} to ${max}` })
-    .transform(Number)
-    .refine((value) => value >= min && value <= max, { error: `must be a whole number from ${min} to ${max}` });
-
-const url = (...protocols: string[]) =>
-  z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
-    error: `must be a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
-  });
-
-const databaseName = z
-  .string()
-  .regex(/^[a-z][a-z0-9_]{0,39}$/, { error: 'must be 1 to 40 characters of [a-z0-9_] and start with a letter' });
-
-const secret = z.string().refine((text) => Buffer.byteLength(text) >= 32, {
-  error: 'must be at least 32 bytes; try: openssl rand -base64 48',
-});
-
-const origins = z
-  .string()
-  .transform((text) =>
-    text
-      .split(',')
-      .map((part) => part.trim())
-      .filter(Boolean),
-  )
-  .refine((list) => list.every((text) => URL.canParse(text) && new URL(text).origin === text), {
-    error: 'must be origins such as https://app.example.com, without a path, separated by commas',
-  });
+import { databaseName, flag, integer, origins, secret, url } from './setting-readers.ts';
 
 /** One setting: how its text is read, what it is when it is not set, and what it means. */
 interface Setting {
@@ -156,6 +121,29 @@ export const settings = {
     schema: z.string().regex(/^[^.]+(\.[^.]+)*$/, { error: 'must be a path such as tenant or app_metadata.tenant' }),
     default: 'tenant',
     meaning: "path of the claim that holds the tenant's id or slug, such as app_metadata.tenant",
+  },
+  TRUST_TENANT_CLAIM: {
+    schema: flag,
+    default: 'true',
+    meaning:
+      'whether a token that belongs to no user of this installation makes its bearer a member of the tenant that it names, with the role that it claims; of users only memberships tell',
+  },
+  TRUST_ADMIN_CLAIM: {
+    schema: flag,
+    absent: 'yes, but no with JWT_JWKS_URL',
+    meaning:
+      'whether the claim platform_admin makes a platform admin of the bearer of a token that belongs to no user of this installation',
+  },
+  SIGN_UP: { schema: flag, default: 'true', meaning: 'whether people may make accounts for themselves' },
+  ACCESS_TOKEN_SECONDS: {
+    schema: integer(10, 86_400),
+    default: '900',
+    meaning: 'how long the token of someone who has signed in is valid; it is renewed with the refresh token',
+  },
+  SESSION_DAYS: {
+    schema: integer(1, 3650),
+    default: '30',
+    meaning: 'how long someone stays signed in before the password is asked for again',
   },
   WORKER: {
     schema: z.enum(['inline', 'off'], { error: 'must be inline or off' }),

@@ -3,10 +3,11 @@ import { TenantRef } from '../catalog/schema.ts';
 import { Tenant } from '../catalog/tenant.entity.ts';
 import { User } from '../catalog/user.entity.ts';
 import { builder } from '../graphql/builder.ts';
-import { isUuid } from '../is-uuid.ts';
+import type { TenantContext } from '../graphql/context.ts';
 import type { Identity } from './tokens.ts';
 
-const UserRef = builder.objectType(User, {
+/** The GraphQL type of a person. */
+export const UserRef = builder.objectType(User, {
   name: 'User',
   fields: (t) => ({ id: t.exposeID('id'), email: t.exposeString('email'), name: t.exposeString('name') }),
 });
@@ -33,34 +34,38 @@ builder.objectField(Tenant, 'members', (t) =>
   }),
 );
 
-const ViewerRef = builder.objectRef<Identity>('Viewer').implement({
+/** The caller, and the caller's place in a tenant, which is looked at only when it is asked for. */
+export interface Viewer {
+  readonly identity: Identity;
+  readonly place: () => { readonly tenantId: string; readonly role: string } | undefined;
+}
+
+/** The GraphQL type of {@link Viewer}. */
+export const ViewerRef = builder.objectRef<Viewer>('Viewer').implement({
   description: 'Who the token says that you are.',
   fields: (t) => ({
     user: t.field({
       type: UserRef,
       nullable: true,
-      resolve: ({ subject }, _args, { services }) =>
-        isUuid(subject) ? services.catalog.fork().findOne(User, { id: subject }) : null,
+      resolve: ({ identity: { user } }, _args, { services }) =>
+        user ? services.catalog.fork().findOne(User, { id: user.id }) : null,
     }),
     tenant: t.field({
       type: TenantRef,
       nullable: true,
       description: "The request's tenant, if you are a member of it.",
-      resolve: (_viewer, _args, { tenant, services }) =>
-        tenant.isNamed && tenant.role !== undefined
-          ? services.catalog.fork().findOne(Tenant, { id: tenant.row.id })
-          : null,
+      resolve: ({ place }, _args, { services }) => {
+        const id = place()?.tenantId;
+        return id === undefined ? null : services.catalog.fork().findOne(Tenant, { id });
+      },
     }),
-    role: t.string({
-      nullable: true,
-      resolve: (_viewer, _args, { tenant }) => (tenant.isNamed ? (tenant.role ?? null) : null),
-    }),
+    role: t.string({ nullable: true, resolve: ({ place }) => place()?.role ?? null }),
     permissions: t.stringList({ resolve: () => [] }),
-    isPlatformAdmin: t.exposeBoolean('isPlatformAdmin'),
+    isPlatformAdmin: t.boolean({ resolve: ({ identity }) => identity.isPlatformAdmin }),
     memberships: t.field({
       type: [MembershipRef],
-      resolve: ({ subject }, _args, { services }) =>
-        isUuid(subject) ? services.catalog.fork().find(Membership, { user: subject }) : [],
+      resolve: ({ identity: { user } }, _args, { services }) =>
+        user ? services.catalog.fork().find(Membership, { user: user.id }) : [],
     }),
   }),
 });
@@ -71,6 +76,11 @@ builder.queryField('viewer', (t) =>
     nullable: true,
     description: 'Null without a token.',
     authScopes: { anyone: true },
-    resolve: (_root, _args, { identity }) => identity ?? null,
+    resolve: (_root, _args, { identity, tenant }) => (identity ? { identity, place: () => placeIn(tenant) } : null),
   }),
 );
+
+function placeIn(tenant: TenantContext) {
+  if (!tenant.isNamed || tenant.role === undefined) return undefined;
+  return { tenantId: tenant.row.id, role: tenant.role };
+}

@@ -2,15 +2,22 @@ import { errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import { AppError } from '../errors.ts';
 import type { TokenKeys } from './token-keys.ts';
 
-/** Who a verified token says that the caller is. */
-export interface Identity {
-  /** The token's subject. */
+/** What a verified token says of its bearer. */
+export interface TokenClaims {
   readonly subject: string | undefined;
   readonly email: string | undefined;
   /** The id or slug of the tenant that the token names. */
   readonly tenant: string | undefined;
   readonly role: string | undefined;
   readonly isPlatformAdmin: boolean;
+  /** The session in which this installation gave it to one of its users. */
+  readonly session: string | undefined;
+}
+
+/** Who the caller is, and which of the token's claims are believed: a user's role and rights are not the token's to say. */
+export interface Identity extends TokenClaims {
+  /** Undefined for a bearer who is no user of this installation. */
+  readonly user: { readonly id: string } | undefined;
 }
 
 /** What tokens must say. One without an expiry is good for ever; one with an expiry, until then. */
@@ -28,14 +35,17 @@ export interface TokenRequest {
   readonly tenant?: string | undefined;
   readonly role?: string | undefined;
   readonly platformAdmin?: boolean;
-  /** As `2h` or `30 days`. */
-  readonly expiresIn: string;
+  readonly session?: string | undefined;
+  /** As `2h` or `30 days`, or the moment. */
+  readonly expiresIn: string | Date;
 }
 
 /** Verifies tokens, and makes them where the private key is at hand. */
 export interface Tokens {
+  /** Whether there is a key to sign with. */
+  readonly canIssue: boolean;
   /** @throws {AppError} UNAUTHENTICATED, saying what is wrong with the token */
-  verify(token: string): Promise<Identity>;
+  verify(token: string): Promise<TokenClaims>;
   /** @throws {AppError} BAD_USER_INPUT if there is no key to sign with */
   issue(request: TokenRequest): Promise<string>;
 }
@@ -45,6 +55,9 @@ const CLOCK_TOLERANCE_SECONDS = 5;
 /** The claim that makes a token a platform admin's. */
 const ADMIN_CLAIM = 'platform_admin';
 
+/** The claim with the session that a token is of. Identity providers have claims of other names for theirs. */
+const SESSION_CLAIM = 'tenantry_session';
+
 export function createTokens(keys: TokenKeys, rules: TokenRules): Tokens {
   const options = {
     algorithms: [...keys.algorithms],
@@ -53,6 +66,7 @@ export function createTokens(keys: TokenKeys, rules: TokenRules): Tokens {
     ...(rules.audience !== undefined && { audience: rules.audience }),
   };
   return {
+    canIssue: keys.sign !== undefined,
     async verify(token) {
       try {
         // The overloads of jwtVerify tell keys and key sets apart, which the union of both does not fit.
@@ -60,7 +74,7 @@ export function createTokens(keys: TokenKeys, rules: TokenRules): Tokens {
           typeof keys.verify === 'function'
             ? await jwtVerify(token, keys.verify, options)
             : await jwtVerify(token, keys.verify, options);
-        return identityOf(payload, rules.tenantClaim);
+        return claimsOf(payload, rules.tenantClaim);
       } catch (error) {
         throw unauthenticated(error);
       }
@@ -76,6 +90,7 @@ export function createTokens(keys: TokenKeys, rules: TokenRules): Tokens {
         ...(request.email !== undefined && { email: request.email }),
         ...(request.role !== undefined && { role: request.role }),
         ...(request.platformAdmin && { [ADMIN_CLAIM]: true }),
+        ...(request.session !== undefined && { [SESSION_CLAIM]: request.session }),
         ...(request.tenant !== undefined && claimAt(rules.tenantClaim, request.tenant)),
       })
         .setProtectedHeader({ alg: keys.sign.algorithm })
@@ -110,13 +125,14 @@ export function claimAt(claimPath: string, value: string): Record<string, unknow
     .reduceRight<unknown>((inner, name) => Object.fromEntries([[name, inner]]), value) as Record<string, unknown>;
 }
 
-function identityOf(payload: JWTPayload, tenantClaim: string): Identity {
+function claimsOf(payload: JWTPayload, tenantClaim: string): TokenClaims {
   return {
     subject: payload.sub,
     email: text(payload.email),
     tenant: readClaim(payload, tenantClaim),
     role: text(payload.role),
     isPlatformAdmin: payload[ADMIN_CLAIM] === true,
+    session: text(payload[SESSION_CLAIM]),
   };
 }
 

@@ -23,7 +23,13 @@ export const catalogEntities = [
 ];
 
 /** Tables of the `auth` database that are read and written with SQL alone. */
-export const catalogPlainTables = ['migration_events'] as const;
+export const catalogPlainTables = [
+  'migration_events',
+  'sessions',
+  'refresh_tokens',
+  'login_attempts',
+  'audit_log',
+] as const;
 
 /** The `auth` database: who the tenants are, where they are, and what runs did. */
 export interface Catalog {

@@ -1,45 +1,28 @@
 import type { FilterQuery } from '@mikro-orm/core';
-import { LRUCache } from 'lru-cache';
 import { isUuid } from '../is-uuid.ts';
 import type { Listener } from '../postgres/listener.ts';
+import { AnswerCache } from './answer-cache.ts';
 import type { Catalog } from './catalog.ts';
 import { type MemberRole, Membership } from './membership.entity.ts';
 import { Tenant } from './tenant.entity.ts';
-
-const CACHED = 10_000;
-/** How long an answer may be believed when the notification that it has changed is lost, in milliseconds. */
-const TTL_MS = 5_000;
 
 /** What serving a tenant needs to know of it. An entity would keep the entity manager that read it in memory. */
 export type KnownTenant = Readonly<
   Pick<Tenant, 'id' | 'slug' | 'status' | 'isolation' | 'key' | 'server' | 'database' | 'schema'>
 >;
 
-/** An answer that is kept, or one that is still waited for. */
-interface Entry {
-  readonly answer: Promise<KnownTenant | null>;
-  /** Null: there is none; undefined: the answer has not come. */
-  tenant: KnownTenant | null | undefined;
-}
-
 /** Finds tenants for requests, from memory if it can: the catalog's notifications tell what has changed. */
 export class TenantDirectory {
   readonly #catalog: Catalog;
-  readonly #cache = new LRUCache<string, Entry>({ max: CACHED, ttl: TTL_MS });
-  readonly #members: LRUCache<string, { readonly role: MemberRole | null }>;
+  readonly #tenants = new AnswerCache<KnownTenant>();
+  readonly #memberships = new AnswerCache<{ readonly role: MemberRole }>();
 
   constructor(catalog: Catalog, listener: Listener) {
     this.#catalog = catalog;
-    this.#members = new LRUCache({
-      max: CACHED,
-      ttl: TTL_MS,
-      fetchMethod: async (key) => {
-        const [user = '', tenant = ''] = key.split(' ');
-        const membership = await catalog.fork().findOne(Membership, { user, tenant });
-        return { role: membership?.role ?? null };
-      },
-    });
-    listener.on('tenants', (id) => this.#forget(id));
+    listener.on('tenants', (id) =>
+      this.#tenants.forget((_key, tenant) => id === undefined || !tenant || tenant.id === id),
+    );
+    listener.on('memberships', (pair) => this.#memberships.forget((key) => pair === undefined || key === pair));
   }
 
   /** The tenant with this id or slug. */
@@ -54,32 +37,20 @@ export class TenantDirectory {
     return this.#find(`host:${host}`, { host });
   }
 
-  /** What a user is in a tenant; undefined if no member. */
+  /**
+   * What a user is in a tenant; undefined if no member.
+   * @param user the id of a user
+   */
   async roleOf(user: string, tenant: KnownTenant): Promise<MemberRole | undefined> {
-    if (!isUuid(user)) return undefined;
-    return (await this.#members.fetch(`${user} ${tenant.id}`))?.role ?? undefined;
+    const find = async () => {
+      const membership = await this.#catalog.fork().findOne(Membership, { user, tenant: tenant.id });
+      return membership && { role: membership.role };
+    };
+    return (await this.#memberships.find(`${user} ${tenant.id}`, find))?.role;
   }
 
-  async #find(key: string, where: FilterQuery<Tenant>): Promise<KnownTenant | undefined> {
-    const kept = this.#cache.get(key);
-    if (kept) return (await kept.answer) ?? undefined;
-    const entry: Entry = { answer: this.#catalog.fork().findOne(Tenant, where).then(known), tenant: undefined };
-    this.#cache.set(key, entry);
-    try {
-      entry.tenant = await entry.answer;
-      return entry.tenant ?? undefined;
-    } catch (error) {
-      if (this.#cache.peek(key) === entry) this.#cache.delete(key);
-      throw error;
-    }
-  }
-
-  /** An answer that is on its way may be older than the change: who waits for it gets it, but it is not kept. */
-  #forget(id: string | undefined): void {
-    if (id === undefined) this.#cache.clear();
-    for (const [key, { tenant }] of this.#cache.entries()) {
-      if (!tenant || tenant.id === id) this.#cache.delete(key);
-    }
+  #find(key: string, where: FilterQuery<Tenant>): Promise<KnownTenant | undefined> {
+    return this.#tenants.find(key, async () => known(await this.#catalog.fork().findOne(Tenant, where)));
   }
 }
 

@@ -8,14 +8,14 @@ import type { Context } from './context.ts';
 
 /**
  * The builder of the GraphQL schema. Every field of Query, Mutation and Subscription declares who may use it:
- * `anyone`, `tenantMember` (a member of the request's tenant) or `platformAdmin`.
+ * `anyone`, `user` (somebody with an account here), `tenantMember` (a member of the request's tenant) or `platformAdmin`.
  */
 export const builder = new SchemaBuilder<{
   Context: Context;
   DefaultFieldNullability: false;
   DefaultEdgesNullability: { list: false; items: false };
   DefaultNodeNullability: false;
-  AuthScopes: { anyone: boolean; tenantMember: boolean; platformAdmin: boolean };
+  AuthScopes: { anyone: boolean; user: boolean; tenantMember: boolean; platformAdmin: boolean };
   Scalars: { DateTime: { Input: Date; Output: Date }; ID: { Input: string; Output: string } };
   Connection: { totalCount: number | (() => Promise<number>) };
 }>({
@@ -34,6 +34,7 @@ export const builder = new SchemaBuilder<{
     authorizeOnSubscribe: true,
     authScopes: (context) => ({
       anyone: true,
+      user: () => isUser(context),
       tenantMember: () => isTenantMember(context),
       platformAdmin: () => isPlatformAdmin(context),
     }),
@@ -57,6 +58,12 @@ function isPlatformAdmin({ identity }: Context): boolean {
   if (!identity) throw unauthenticated();
   if (identity.isPlatformAdmin) return true;
   throw new AppError('FORBIDDEN', 'Only platform admins may do this');
+}
+
+function isUser({ identity }: Context): boolean {
+  if (!identity) throw unauthenticated();
+  if (identity.user) return true;
+  throw new AppError('FORBIDDEN', 'The token is of no user of this installation. Sign in with login.');
 }
 
 function isTenantMember(context: Context): boolean {

@@ -18,7 +18,7 @@ export interface RequestContext extends Context {
 /**
  * Makes the context of a request: verifies the token and finds the tenant. That a tenant cannot be found or is not served
  * is told when something asks for it, for operations on public data need none.
- * @throws {AppError} UNAUTHENTICATED if there is a token and it cannot be verified
+ * @throws {AppError} UNAUTHENTICATED if there is a token and it cannot be verified, or is of a user who is not let in
  */
 export async function createRequestContext(services: Services, initial: YogaInitialContext): Promise<RequestContext> {
   const { request } = initial;
@@ -93,11 +93,11 @@ class LeaseOnFirstUse implements TenantContext {
   }
 }
 
-async function identify({ tokens }: Services, header: string | null): Promise<Identity | undefined> {
+async function identify({ tokens, identities }: Services, header: string | null): Promise<Identity | undefined> {
   if (!header) return undefined;
   const [scheme, token] = header.split(' ', 2);
   if (scheme?.toLowerCase() !== 'bearer' || !token) {
     throw new AppError('UNAUTHENTICATED', 'The header authorization must be “Bearer <token>”');
   }
-  return tokens.verify(token);
+  return identities.identify(await tokens.verify(token));
 }

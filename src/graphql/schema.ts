@@ -1,5 +1,6 @@
 import type { GraphQLSchema } from 'graphql';
 import '../accounts/schema.ts';
+import '../accounts/session-schema.ts';
 import '../constants/schema.ts';
 import '../health/schema.ts';
 import '../migrator/accept-schema.ts';

@@ -31,7 +31,9 @@ export async function resolveTenant(
   const { identity, header } = hints;
   if (identity?.tenant !== undefined) {
     const tenant = servable(await directory.byReference(identity.tenant), identity.tenant);
-    return { tenant, role: identity.role ?? (identity.isPlatformAdmin ? 'ADMIN' : 'MEMBER') };
+    // Whoever is no user is what the token claims, for its maker is trusted with that.
+    const claimed = identity.role ?? (identity.isPlatformAdmin ? 'ADMIN' : 'MEMBER');
+    return { tenant, role: identity.user ? await roleAt(directory, identity, tenant) : claimed };
   }
   const atHost = hints.host && (await directory.byHost(hostName(hints.host)));
   if (atHost) return { tenant: servable(atHost, atHost.slug), role: await roleAt(directory, identity, atHost) };
@@ -42,13 +44,14 @@ export async function resolveTenant(
   return { tenant: servable(await directory.byReference(header), header), role: 'ADMIN' };
 }
 
+/** What the caller is in a tenant, whatever the token claims. */
 async function roleAt(
   directory: TenantDirectory,
   identity: Identity | undefined,
   tenant: KnownTenant,
 ): Promise<string | undefined> {
-  if (identity?.isPlatformAdmin) return 'ADMIN';
-  return identity?.subject === undefined ? undefined : directory.roleOf(identity.subject, tenant);
+  const member = identity?.user && (await directory.roleOf(identity.user.id, tenant));
+  return member ?? (identity?.isPlatformAdmin ? 'ADMIN' : undefined);
 }
 
 function servable(tenant: KnownTenant | undefined, reference: string): KnownTenant {

@@ -1,13 +1,23 @@
 import type { GraphQLField } from 'graphql';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildSchema } from '../../src/graphql/schema.ts';
+import { password, register } from '../support/accounts.ts';
 import { type Listening, listen } from '../support/listen.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
 
-type Scope = 'anyone' | 'tenantMember' | 'platformAdmin';
+type Scope = 'anyone' | 'user' | 'tenantMember' | 'platformAdmin';
+
+const email = 'somebody@example.com';
+
+interface Operation {
+  readonly text: string;
+  readonly scope: Scope;
+  /** The code with which it refuses whom its scope lets through. */
+  readonly beyond?: string;
+}
 
 /** Every operation, with arguments and a selection that its callers would send, and for whom it is. */
-const operations: Record<string, { readonly text: string; readonly scope: Scope }> = {
+const operations: Record<string, Operation> = {
   'Query.server': { text: '{ server { name } }', scope: 'anyone' },
   'Query.health': { text: '{ health { status } }', scope: 'anyone' },
   'Query.timestamp': { text: '{ timestamp }', scope: 'anyone' },
@@ -28,6 +38,29 @@ const operations: Record<string, { readonly text: string; readonly scope: Scope 
   },
   'Query.products': { text: '{ products { totalCount } }', scope: 'tenantMember' },
   'Query.orders': { text: '{ orders { totalCount } }', scope: 'tenantMember' },
+  'Mutation.register': {
+    text: 'mutation { register(input: { email: "x", password: "x", name: "x" }) { token } }',
+    scope: 'anyone',
+  },
+  'Mutation.login': {
+    text: `mutation { login(input: { email: "${email}", password: "${password}" }) { token } }`,
+    scope: 'anyone',
+  },
+  'Mutation.refreshToken': {
+    text: 'mutation { refreshToken(refreshToken: "x") { token } }',
+    scope: 'anyone',
+    beyond: 'UNAUTHENTICATED',
+  },
+  'Mutation.logout': { text: 'mutation { logout(refreshToken: "x") }', scope: 'anyone' },
+  'Mutation.switchTenant': { text: 'mutation { switchTenant(tenant: "acme") { token } }', scope: 'user' },
+  'Mutation.changePassword': {
+    text: 'mutation { changePassword(input: { currentPassword: "x", newPassword: "x" }) }',
+    scope: 'user',
+  },
+  'Mutation.setUserActive': {
+    text: 'mutation { setUserActive(user: "x", active: true) { id } }',
+    scope: 'platformAdmin',
+  },
   'Mutation.createTenant': {
     text: 'mutation { createTenant(input: { slug: "other", name: "Other", isolation: SCHEMA }) { slug } }',
     scope: 'platformAdmin',
@@ -98,6 +131,10 @@ describe('who may do what', () => {
       'mutation { createTenant(input: { slug: "acme", name: "Acme", host: "acme.example.com" }) { id } }',
       app.admin,
     );
+    const user = await register(app, email);
+    await app.services.catalog.use((client) =>
+      client.query(`INSERT INTO memberships SELECT $1, id, 'OWNER' FROM tenants`, [user.id]),
+    );
     const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
     const host = 'acme.example.com';
     callers = {
@@ -112,6 +149,7 @@ describe('who may do what', () => {
       'a member whose token calls him owner': bearer(
         await app.services.tokens.issue({ tenant: 'acme', role: 'OWNER', expiresIn: '1h' }),
       ),
+      'a user whose token names no tenant': user.headers,
       'a platform admin': app.admin,
       'a platform admin with a tenant': { ...app.admin, 'x-tenant': 'acme' },
     };
@@ -123,18 +161,55 @@ describe('who may do what', () => {
 
   /** For each caller: the code with which each kind of operation is refused; undefined: it is let through. */
   const refusals: Record<string, Record<Scope, string | undefined>> = {
-    nobody: { anyone: undefined, tenantMember: 'UNAUTHENTICATED', platformAdmin: 'UNAUTHENTICATED' },
-    'nobody, at the host of a tenant': {
+    nobody: {
       anyone: undefined,
+      user: 'UNAUTHENTICATED',
       tenantMember: 'UNAUTHENTICATED',
       platformAdmin: 'UNAUTHENTICATED',
     },
-    'somebody without a tenant': { anyone: undefined, tenantMember: 'TENANT_REQUIRED', platformAdmin: 'FORBIDDEN' },
-    'somebody at the host of a tenant': { anyone: undefined, tenantMember: 'FORBIDDEN', platformAdmin: 'FORBIDDEN' },
-    'a member': { anyone: undefined, tenantMember: undefined, platformAdmin: 'FORBIDDEN' },
-    'a member whose token calls him owner': { anyone: undefined, tenantMember: undefined, platformAdmin: 'FORBIDDEN' },
-    'a platform admin': { anyone: undefined, tenantMember: 'TENANT_REQUIRED', platformAdmin: undefined },
-    'a platform admin with a tenant': { anyone: undefined, tenantMember: undefined, platformAdmin: undefined },
+    'nobody, at the host of a tenant': {
+      anyone: undefined,
+      user: 'UNAUTHENTICATED',
+      tenantMember: 'UNAUTHENTICATED',
+      platformAdmin: 'UNAUTHENTICATED',
+    },
+    'somebody without a tenant': {
+      anyone: undefined,
+      user: 'FORBIDDEN',
+      tenantMember: 'TENANT_REQUIRED',
+      platformAdmin: 'FORBIDDEN',
+    },
+    'somebody at the host of a tenant': {
+      anyone: undefined,
+      user: 'FORBIDDEN',
+      tenantMember: 'FORBIDDEN',
+      platformAdmin: 'FORBIDDEN',
+    },
+    'a member': { anyone: undefined, user: 'FORBIDDEN', tenantMember: undefined, platformAdmin: 'FORBIDDEN' },
+    'a member whose token calls him owner': {
+      anyone: undefined,
+      user: 'FORBIDDEN',
+      tenantMember: undefined,
+      platformAdmin: 'FORBIDDEN',
+    },
+    'a user whose token names no tenant': {
+      anyone: undefined,
+      user: undefined,
+      tenantMember: 'TENANT_REQUIRED',
+      platformAdmin: 'FORBIDDEN',
+    },
+    'a platform admin': {
+      anyone: undefined,
+      user: 'FORBIDDEN',
+      tenantMember: 'TENANT_REQUIRED',
+      platformAdmin: undefined,
+    },
+    'a platform admin with a tenant': {
+      anyone: undefined,
+      user: 'FORBIDDEN',
+      tenantMember: undefined,
+      platformAdmin: undefined,
+    },
   };
 
   /** What else may be wrong with the operations of the table, once they are let through. */
@@ -143,14 +218,14 @@ describe('who may do what', () => {
   it.each(
     Object.keys(refusals).flatMap((caller) => Object.keys(operations).map((operation) => [caller, operation] as const)),
   )('%s: %s', async (caller, operation) => {
-    const { text, scope } = operations[operation] ?? { text: '', scope: 'anyone' };
+    const { text, scope, ...rest } = operations[operation] ?? expect.unreachable(operation);
     const { status, code, body } = await server.post({ query: text }, callers[caller]);
     const refusal = refusals[caller]?.[scope];
     if (refusal) {
       expect({ code, status }).toEqual({ code: refusal, status: refusal === 'UNAUTHENTICATED' ? 401 : 200 });
       expect(Object.values(body.data ?? {}).every((value) => value === null)).toBe(true);
     } else {
-      expect(beyond).toContain(code);
+      expect([...beyond, rest.beyond]).toContain(code);
     }
   });
 });

@@ -1,0 +1,113 @@
+import { builder } from '../graphql/builder.ts';
+import type { Context } from '../graphql/context.ts';
+import { UserRef, type Viewer, ViewerRef } from './schema.ts';
+import { login, logout, refresh, register, type SignedIn, switchTenant } from './sign-in.ts';
+import type { Identity } from './tokens.ts';
+import { changePassword, setUserActive } from './users.ts';
+
+const AuthPayloadRef = builder.objectRef<SignedIn>('AuthPayload').implement({
+  fields: (t) => ({
+    token: t.exposeString('token', { description: 'For the header “authorization: Bearer <token>”.' }),
+    refreshToken: t.exposeString('refreshToken', { description: 'For refreshToken, once: it gives the next one.' }),
+    expiresAt: t.field({
+      type: 'DateTime',
+      description: 'When the token expires.',
+      resolve: ({ expiresAt }) => expiresAt,
+    }),
+    viewer: t.field({ type: ViewerRef, resolve: viewerOf }),
+  }),
+});
+
+const RegisterInputRef = builder.inputType('RegisterInput', {
+  fields: (t) => ({
+    email: t.string({ required: true }),
+    password: t.string({ required: true, description: 'At least 12 characters.' }),
+    name: t.string({ required: true }),
+  }),
+});
+
+const LoginInputRef = builder.inputType('LoginInput', {
+  fields: (t) => ({
+    email: t.string({ required: true }),
+    password: t.string({ required: true }),
+    tenant: t.string({
+      description: 'The slug of the tenant that the token is to name; by default the only one that you belong to.',
+    }),
+  }),
+});
+
+const ChangePasswordInputRef = builder.inputType('ChangePasswordInput', {
+  fields: (t) => ({
+    currentPassword: t.string({ required: true }),
+    newPassword: t.string({ required: true, description: 'At least 12 characters.' }),
+  }),
+});
+
+builder.mutationFields((t) => ({
+  register: t.field({
+    type: AuthPayloadRef,
+    description: 'Makes an account and signs in, unless the setting SIGN_UP says no.',
+    authScopes: { anyone: true },
+    args: { input: t.arg({ type: RegisterInputRef, required: true }) },
+    resolve: (_root, { input }, { services }) => register(services.accounts, input),
+  }),
+  login: t.field({
+    type: AuthPayloadRef,
+    authScopes: { anyone: true },
+    args: { input: t.arg({ type: LoginInputRef, required: true }) },
+    resolve: (_root, { input }, { services }) =>
+      login(services.accounts, { ...input, tenant: input.tenant ?? undefined }),
+  }),
+  refreshToken: t.field({
+    type: AuthPayloadRef,
+    description: 'New tokens for a refresh token, which is good once: if it comes a second time, its session ends.',
+    authScopes: { anyone: true },
+    args: { refreshToken: t.arg.string({ required: true }) },
+    resolve: (_root, { refreshToken }, { services }) => refresh(services.accounts, refreshToken),
+  }),
+  logout: t.boolean({
+    description: 'Ends the session; its tokens are refused from now on.',
+    authScopes: { anyone: true },
+    args: { refreshToken: t.arg.string({ required: true }) },
+    resolve: async (_root, { refreshToken }, { services }) => {
+      await logout(services.accounts, refreshToken);
+      return true;
+    },
+  }),
+  switchTenant: t.field({
+    type: AuthPayloadRef,
+    description: 'New tokens of this session, which name another tenant. The refresh token before is good no more.',
+    authScopes: { user: true },
+    args: { tenant: t.arg.id({ required: true, description: 'Its id or slug.' }) },
+    resolve: (_root, { tenant }, context) => switchTenant(context.services.accounts, callerOf(context), tenant),
+  }),
+  changePassword: t.boolean({
+    description: 'Ends all your sessions but this one.',
+    authScopes: { user: true },
+    args: { input: t.arg({ type: ChangePasswordInputRef, required: true }) },
+    resolve: async (_root, { input }, context) => {
+      await changePassword(context.services.accounts, callerOf(context), input);
+      return true;
+    },
+  }),
+  setUserActive: t.field({
+    type: UserRef,
+    description: 'A user who is not active cannot sign in, and has no session any more.',
+    authScopes: { platformAdmin: true },
+    args: { user: t.arg.id({ required: true }), active: t.arg.boolean({ required: true }) },
+    resolve: (_root, { user, active }, { services }) => setUserActive(services.accounts, user, active),
+  }),
+}));
+
+function viewerOf({ user, sessionId, membership }: SignedIn): Viewer {
+  const { id, email, isPlatformAdmin } = user;
+  const tenant = membership?.tenant.id;
+  const identity = { user: { id }, subject: id, email, tenant, role: undefined, isPlatformAdmin, session: sessionId };
+  return { identity, place: () => membership && { tenantId: membership.tenant.id, role: membership.role } };
+}
+
+/** The scope `user` lets nobody else through. */
+function callerOf({ identity }: Context): Identity {
+  if (!identity) throw new Error('a field with the scope user was resolved without a token');
+  return identity;
+}

@@ -1,0 +1,115 @@
+import { z } from 'zod';
+import type { Catalog } from '../catalog/catalog.ts';
+import { User } from '../catalog/user.entity.ts';
+import { AppError, badInput } from '../errors.ts';
+import { isUuid } from '../is-uuid.ts';
+import { constraintOf } from '../postgres/error-codes.ts';
+import { inTransaction } from '../postgres/transaction.ts';
+import { checkNewPassword, type Passwords } from './passwords.ts';
+import { endSessionsOf } from './sessions.ts';
+import type { Identity } from './tokens.ts';
+
+/** What keeping accounts needs. */
+export interface UsersOptions {
+  readonly catalog: Catalog;
+  readonly passwords: Passwords;
+}
+
+/** A new account. */
+export interface NewAccount {
+  readonly email: string;
+  readonly name: string;
+  /** At least 12 characters. */
+  readonly password: string;
+  readonly isPlatformAdmin?: boolean;
+}
+
+const emailSchema = z.email({ error: 'This is no email address' }).max(254, { error: 'The email address is too long' });
+
+const nameSchema = z
+  .string()
+  .trim()
+  .min(1, { error: 'A name is missing' })
+  .max(200, { error: 'A name has at most 200 characters' })
+  // PostgreSQL's texts cannot hold it.
+  .refine((name) => !name.includes('\0'), { error: 'A name must not have a zero byte' });
+
+/**
+ * Makes an account.
+ * @throws {AppError} BAD_USER_INPUT, or CONFLICT if the address has one
+ */
+export async function createUser({ catalog, passwords }: UsersOptions, input: NewAccount): Promise<User> {
+  const email = valid('email', emailSchema, input.email.trim());
+  const name = valid('name', nameSchema, input.name);
+  checkNewPassword('password', input.password);
+  const passwordHash = await passwords.hash(input.password);
+  const em = catalog.fork();
+  const user = em.create(User, { email, name, passwordHash, isPlatformAdmin: input.isPlatformAdmin ?? false });
+  try {
+    await em.flush();
+  } catch (error) {
+    if (constraintOf(error) !== 'users_email_key') throw error;
+    throw new AppError('CONFLICT', `There is an account with the address ${email} already`, {
+      cause: error,
+      details: { field: 'email' },
+    });
+  }
+  return user;
+}
+
+/**
+ * Changes the caller's password and ends all of the caller's sessions but the present one.
+ * @throws {AppError} BAD_USER_INPUT if the current password is wrong, or nobody should have the new one
+ */
+export async function changePassword(
+  { catalog, passwords }: UsersOptions,
+  identity: Identity,
+  input: { readonly currentPassword: string; readonly newPassword: string },
+): Promise<void> {
+  checkNewPassword('newPassword', input.newPassword);
+  const user = identity.user && (await catalog.fork().findOne(User, { id: identity.user.id }));
+  const hash = user?.passwordHash ?? undefined;
+  if (!(await passwords.verify(input.currentPassword, hash)) || !user || hash === undefined) {
+    throw badInput('currentPassword', 'The current password is wrong');
+  }
+  const newHash = await passwords.hash(input.newPassword);
+  await catalog.use((client) =>
+    inTransaction(client, async () => {
+      await client.query('UPDATE users SET password_hash = $2 WHERE id = $1', [user.id, newHash]);
+      await endSessionsOf(client, user.id, identity.session);
+    }),
+  );
+}
+
+/**
+ * Lets a user in, or no more; a user who is not let in has no session any more.
+ * @throws {AppError} NOT_FOUND
+ */
+export async function setUserActive({ catalog }: UsersOptions, id: string, active: boolean): Promise<User> {
+  const user = isUuid(id) ? await catalog.fork().findOne(User, { id }) : null;
+  if (!user) throw new AppError('NOT_FOUND', `There is no user ${id}`);
+  await catalog.use((client) =>
+    inTransaction(client, async () => {
+      await client.query('UPDATE users SET active = $2 WHERE id = $1', [id, active]);
+      if (!active) await endSessionsOf(client, id);
+    }),
+  );
+  return Object.assign(user, { active });
+}
+
+/** The user with an email address, whatever its letters' case. */
+export async function userByEmail(catalog: Catalog, email: string): Promise<User | undefined> {
+  const id = await catalog.use(async (client) => {
+    const { rows } = await client.query<{ id: string }>('SELECT id FROM users WHERE lower(email) = lower($1)', [
+      email.trim(),
+    ]);
+    return rows[0]?.id;
+  });
+  return id === undefined ? undefined : ((await catalog.fork().findOne(User, { id })) ?? undefined);
+}
+
+function valid(field: string, schema: z.ZodType<string>, value: string): string {
+  const result = schema.safeParse(value);
+  if (!result.success) throw badInput(field, result.error.issues[0]?.message ?? `${field} cannot be used`);
+  return result.data;
+}

@@ -1,0 +1,59 @@
+import { expect } from 'vitest';
+import type { Answer } from './start-app.ts';
+
+/** Long enough for anybody. */
+export const password = 'correct horse battery staple';
+
+/** Somebody who has signed in. */
+export interface Person {
+  readonly id: string;
+  readonly email: string;
+  readonly token: string;
+  readonly refreshToken: string;
+  readonly headers: Record<string, string>;
+}
+
+/** Anything that answers GraphQL requests. */
+interface Front {
+  ask(query: string, headers?: Record<string, string>): Promise<Answer>;
+}
+
+/** What a client asks for of somebody who signs in. */
+export const payload = '{ token refreshToken expiresAt viewer { user { id email } tenant { slug } role } }';
+
+export const registerText = (email: string, secret = password) =>
+  `mutation { register(input: { email: "${email}", password: "${secret}", name: "Somebody" }) ${payload} }`;
+
+export const loginText = (email: string, secret = password, tenant?: string) => {
+  const place = tenant === undefined ? '' : `, tenant: "${tenant}"`;
+  return `mutation { login(input: { email: "${email}", password: "${secret}"${place} }) ${payload} }`;
+};
+
+export const refreshText = (token: string) => `mutation { refreshToken(refreshToken: "${token}") ${payload} }`;
+
+/** Makes an account through the API. */
+export async function register(app: Front, email: string): Promise<Person> {
+  return personOf(await app.ask(registerText(email)));
+}
+
+/** Signs in through the API. */
+export async function login(app: Front, email: string, secret = password, tenant?: string): Promise<Person> {
+  return personOf(await app.ask(loginText(email, secret, tenant)));
+}
+
+/** Who has signed in with this answer, which must be a good one. */
+export function personOf({ data, errors }: Answer): Person {
+  expect(errors).toBeUndefined();
+  // What `payload` asks for, of the one field of the operation.
+  const [answer] = Object.values(data ?? {}) as {
+    token: string;
+    refreshToken: string;
+    viewer: { user: { id: string; email: string } };
+  }[];
+  if (!answer) expect.unreachable('nobody has signed in');
+  const { token, refreshToken, viewer } = answer;
+  return { ...viewer.user, token, refreshToken, headers: { authorization: `Bearer ${token}` } };
+}
+
+/** The code of the first error; undefined if all went well. */
+export const codeOf = ({ errors }: Answer): string | undefined => errors?.[0]?.extensions.code;
