@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { Logger } from 'pino';
 import { Identities } from './accounts/identities.ts';
 import { createPasswords } from './accounts/passwords.ts';
+import { SignInLimits } from './accounts/sign-in-limits.ts';
 import { loadTokenKeys } from './accounts/token-keys.ts';
 import { createTokens } from './accounts/tokens.ts';
 import { catalogEntities, catalogPlainTables, openCatalog } from './catalog/catalog.ts';
@@ -191,6 +192,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
     runs: { catalog, queue },
     tokens,
     identities: new Identities(catalog, listener, config.accounts.trustedClaims),
+    signInLimits: stack.use(new SignInLimits({ catalog, log, ...config.accounts.signInLimits })),
     accounts: { catalog, tokens, passwords: createPasswords(), ...config.accounts },
   };
   const built = stack.move();

@@ -21,6 +21,7 @@ export interface Config {
   readonly http: {
     readonly host: string;
     readonly port: number;
+    readonly trustedProxies: number;
     readonly corsOrigins: readonly string[];
     readonly maxBodyBytes: number;
     readonly shutdownSeconds: number;
@@ -58,6 +59,8 @@ export interface Config {
     readonly signUp: boolean;
     readonly accessTokenSeconds: number;
     readonly sessionDays: number;
+    /** Attempts in a quarter of an hour. */
+    readonly signInLimits: { readonly perAccount: number; readonly perAddress: number };
     /** What is believed of tokens that belong to no user of this installation. */
     readonly trustedClaims: { readonly tenant: boolean; readonly admin: boolean };
   };
@@ -115,6 +118,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     http: {
       host: values.HOST,
       port: values.PORT,
+      trustedProxies: values.TRUSTED_PROXIES,
       corsOrigins: values.CORS_ORIGINS ?? [],
       maxBodyBytes: values.MAX_BODY_BYTES,
       shutdownSeconds: values.SHUTDOWN_SECONDS,
@@ -144,6 +148,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
       signUp: values.SIGN_UP,
       accessTokenSeconds: values.ACCESS_TOKEN_SECONDS,
       sessionDays: values.SESSION_DAYS,
+      signInLimits: { perAccount: values.SIGN_IN_LIMIT_ACCOUNT, perAddress: values.SIGN_IN_LIMIT_ADDRESS },
       trustedClaims: { tenant: values.TRUST_TENANT_CLAIM, admin: values.TRUST_ADMIN_CLAIM ?? keys?.kind !== 'jwks' },
     },
     migrations: {

@@ -2,6 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Logger } from 'pino';
 import type { Identities } from './accounts/identities.ts';
 import type { SignInOptions } from './accounts/sign-in.ts';
+import type { SignInLimits } from './accounts/sign-in-limits.ts';
 import type { Tokens } from './accounts/tokens.ts';
 import type { Catalog } from './catalog/catalog.ts';
 import type { MigrationScope } from './catalog/migration-record.entity.ts';
@@ -42,4 +43,5 @@ export interface Services {
   readonly tokens: Tokens;
   readonly identities: Identities;
   readonly accounts: SignInOptions;
+  readonly signInLimits: SignInLimits;
 }

@@ -145,6 +145,16 @@ export const settings = {
     default: '30',
     meaning: 'how long someone stays signed in before the password is asked for again',
   },
+  SIGN_IN_LIMIT_ACCOUNT: {
+    schema: integer(1, 1_000_000),
+    default: '10',
+    meaning: 'attempts to sign in to one account that may fail in a quarter of an hour',
+  },
+  SIGN_IN_LIMIT_ADDRESS: {
+    schema: integer(1, 1_000_000),
+    default: '100',
+    meaning: 'attempts to sign in, and new accounts, that may come from one address in a quarter of an hour',
+  },
   WORKER: {
     schema: z.enum(['inline', 'off'], { error: 'must be inline or off' }),
     default: 'inline',
@@ -155,6 +165,12 @@ export const settings = {
     schema: integer(1, 3_600_000),
     default: '2000',
     meaning: "how long a migration waits for a table's lock, in milliseconds",
+  },
+  TRUSTED_PROXIES: {
+    schema: integer(0, 10),
+    default: '0',
+    meaning:
+      'proxies in front of the server, each of which appends to x-forwarded-for the address that it was asked by',
   },
   CORS_ORIGINS: {
     schema: origins,

@@ -49,14 +49,17 @@ builder.mutationFields((t) => ({
     description: 'Makes an account and signs in, unless the setting SIGN_UP says no.',
     authScopes: { anyone: true },
     args: { input: t.arg({ type: RegisterInputRef, required: true }) },
-    resolve: (_root, { input }, { services }) => register(services.accounts, input),
+    resolve: (_root, { input }, { services, address }) =>
+      services.signInLimits.attempt({ account: undefined, address }, () => register(services.accounts, input)),
   }),
   login: t.field({
     type: AuthPayloadRef,
     authScopes: { anyone: true },
     args: { input: t.arg({ type: LoginInputRef, required: true }) },
-    resolve: (_root, { input }, { services }) =>
-      login(services.accounts, { ...input, tenant: input.tenant ?? undefined }),
+    resolve: (_root, { input: { tenant, ...input } }, { services, address }) =>
+      services.signInLimits.attempt({ account: input.email, address }, () =>
+        login(services.accounts, { ...input, tenant: tenant ?? undefined }),
+      ),
   }),
   refreshToken: t.field({
     type: AuthPayloadRef,
@@ -86,7 +89,11 @@ builder.mutationFields((t) => ({
     authScopes: { user: true },
     args: { input: t.arg({ type: ChangePasswordInputRef, required: true }) },
     resolve: async (_root, { input }, context) => {
-      await changePassword(context.services.accounts, callerOf(context), input);
+      const { services, address } = context;
+      const caller = callerOf(context);
+      await services.signInLimits.attempt({ account: caller.email, address }, () =>
+        changePassword(services.accounts, caller, input),
+      );
       return true;
     },
   }),

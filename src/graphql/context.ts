@@ -25,6 +25,8 @@ export interface Context {
   /** Undefined without a token. */
   readonly identity: Identity | undefined;
   readonly tenant: TenantContext;
+  /** The address that the request comes from; undefined if that is not known. */
+  readonly address: string | undefined;
   /** The whole installation; for the platform's own fields, and not for modules. */
   readonly services: Services;
   readonly log: Logger;

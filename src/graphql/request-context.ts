@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { YogaInitialContext } from 'graphql-yoga';
 import type { Identity } from '../accounts/tokens.ts';
@@ -6,8 +7,12 @@ import { AppError } from '../errors.ts';
 import type { Services } from '../services.ts';
 import { type ResolvedTenant, resolveTenant } from '../tenancy/resolve-tenant.ts';
 import type { TenantLease } from '../tenancy/tenant-connections.ts';
+import { clientAddress } from './client-address.ts';
 import type { Context, TenantContext } from './context.ts';
 import { currentRequestId } from './request-id.ts';
+
+/** A request as the server was given it; one that came through no socket has no `req`. */
+export type IncomingRequest = YogaInitialContext & { readonly req?: IncomingMessage };
 
 /** A request's context, and how its leases end. */
 export interface RequestContext extends Context {
@@ -20,8 +25,8 @@ export interface RequestContext extends Context {
  * is told when something asks for it, for operations on public data need none.
  * @throws {AppError} UNAUTHENTICATED if there is a token and it cannot be verified, or is of a user who is not let in
  */
-export async function createRequestContext(services: Services, initial: YogaInitialContext): Promise<RequestContext> {
-  const { request } = initial;
+export async function createRequestContext(services: Services, initial: IncomingRequest): Promise<RequestContext> {
+  const { request, req } = initial;
   const requestId = currentRequestId();
   const identity = await identify(services, request.headers.get('authorization'));
   const resolved = await resolveTenant(services.directory, {
@@ -39,6 +44,7 @@ export async function createRequestContext(services: Services, initial: YogaInit
     log,
     signal: AbortSignal.any([request.signal, services.stopping]),
     tenant: lease,
+    address: clientAddress(request.headers, req?.socket.remoteAddress, services.config.http.trustedProxies),
     release: () => lease.release(),
   };
 }

@@ -4,7 +4,7 @@ import { maxDepthPlugin } from '@escape.tech/graphql-armor-max-depth';
 import { maxTokensPlugin } from '@escape.tech/graphql-armor-max-tokens';
 import { useDisableIntrospection } from '@graphql-yoga/plugin-disable-introspection';
 import type { GraphQLSchema } from 'graphql';
-import { createYoga, type YogaInitialContext } from 'graphql-yoga';
+import { createYoga } from 'graphql-yoga';
 import type { Services } from '../services.ts';
 import { corsOf, isLocalHost, refuseForms } from './browsers.ts';
 import { toClientError, validationErrors } from './errors.ts';
@@ -12,7 +12,7 @@ import { readableGetParameters } from './get-parameters.ts';
 import { graphiqlPage } from './graphiql.ts';
 import { healthRoutes } from './health-routes.ts';
 import { endOperations } from './operations.ts';
-import { createRequestContext, type RequestContext } from './request-context.ts';
+import { createRequestContext, type IncomingRequest, type RequestContext } from './request-context.ts';
 import { currentRequestId, requestIds } from './request-id.ts';
 
 /** What the pages of a development server are given. */
@@ -58,7 +58,7 @@ export function createGraphqlServer(services: Services, schema: GraphQLSchema, {
       endOperations(),
       validationErrors(),
     ],
-    context: (initial: YogaInitialContext) => createRequestContext(services, initial),
+    context: (initial: IncomingRequest) => createRequestContext(services, initial),
     maskedErrors: {
       maskError: (error) => toClientError(error, currentRequestId(), services.log),
     },
