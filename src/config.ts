@@ -59,6 +59,8 @@ export interface Config {
     readonly signUp: boolean;
     readonly accessTokenSeconds: number;
     readonly sessionDays: number;
+    /** Tenants that a user may create who is no platform admin. */
+    readonly ownTenants: number;
     /** Attempts in a quarter of an hour. */
     readonly signInLimits: { readonly perAccount: number; readonly perAddress: number };
     /** What is believed of tokens that belong to no user of this installation. */
@@ -148,6 +150,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
       signUp: values.SIGN_UP,
       accessTokenSeconds: values.ACCESS_TOKEN_SECONDS,
       sessionDays: values.SESSION_DAYS,
+      ownTenants: values.OWN_TENANTS,
       signInLimits: { perAccount: values.SIGN_IN_LIMIT_ACCOUNT, perAddress: values.SIGN_IN_LIMIT_ADDRESS },
       trustedClaims: { tenant: values.TRUST_TENANT_CLAIM, admin: values.TRUST_ADMIN_CLAIM ?? keys?.kind !== 'jwks' },
     },

@@ -145,6 +145,11 @@ export const settings = {
     default: '30',
     meaning: 'how long someone stays signed in before the password is asked for again',
   },
+  OWN_TENANTS: {
+    schema: integer(0, 1_000_000),
+    default: '5',
+    meaning: 'tenants that a user may create and own who is no platform admin; 0: only platform admins create tenants',
+  },
   SIGN_IN_LIMIT_ACCOUNT: {
     schema: integer(1, 1_000_000),
     default: '10',

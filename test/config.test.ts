@@ -43,6 +43,13 @@ describe('settings', () => {
     expect(loadConfig(env).server).toMatchObject(server);
   });
 
+  it('believe an identity provider’s claim of a platform admin only when told to', () => {
+    const trusted = (env: Record<string, string>) => loadConfig(env).accounts.trustedClaims.admin;
+    expect(trusted({})).toBe(true);
+    expect(trusted({ JWT_JWKS_URL: 'https://id.example.com/keys' })).toBe(false);
+    expect(trusted({ JWT_JWKS_URL: 'https://id.example.com/keys', TRUST_ADMIN_CLAIM: 'yes' })).toBe(true);
+  });
+
   it('ask for real keys and a real database in production, and hide GraphiQL and introspection there', () => {
     const names = problemsOf({ NODE_ENV: 'production' }).map((problem) => problem.split(' ')[0]);
     expect(names).toEqual(['DATABASE_URL', 'JWT_SECRET,', 'ROLE_SECRET']);

@@ -12,9 +12,11 @@ export const UserRef = builder.objectType(User, {
   fields: (t) => ({ id: t.exposeID('id'), email: t.exposeString('email'), name: t.exposeString('name') }),
 });
 
-const MemberRoleRef = builder.enumType('MemberRole', { values: memberRoles });
+/** The GraphQL enum of what a person may do in a tenant. */
+export const MemberRoleRef = builder.enumType('MemberRole', { values: memberRoles });
 
-const MembershipRef = builder.objectType(Membership, {
+/** The GraphQL type of a person's place in a tenant. */
+export const MembershipRef = builder.objectType(Membership, {
   name: 'Membership',
   fields: (t) => ({
     user: t.field({ type: UserRef, resolve: ({ user }) => user.loadOrFail({ dataloader: true }) }),

@@ -1,9 +1,8 @@
 import { builder } from '../graphql/builder.ts';
-import type { Context } from '../graphql/context.ts';
+import { callerOf } from '../graphql/context.ts';
 import { UserRef, type Viewer, ViewerRef } from './schema.ts';
 import { login, logout, refresh, register, type SignedIn, switchTenant } from './sign-in.ts';
-import type { Identity } from './tokens.ts';
-import { changePassword, setUserActive } from './users.ts';
+import { changePassword, setPlatformAdmin, setUserActive } from './users.ts';
 
 const AuthPayloadRef = builder.objectRef<SignedIn>('AuthPayload').implement({
   fields: (t) => ({
@@ -104,6 +103,13 @@ builder.mutationFields((t) => ({
     args: { user: t.arg.id({ required: true }), active: t.arg.boolean({ required: true }) },
     resolve: (_root, { user, active }, { services }) => setUserActive(services.accounts, user, active),
   }),
+  setPlatformAdmin: t.field({
+    type: UserRef,
+    description: 'Makes a user a platform admin, or one no more.',
+    authScopes: { platformAdmin: true },
+    args: { user: t.arg.id({ required: true }), isPlatformAdmin: t.arg.boolean({ required: true }) },
+    resolve: (_root, args, { services }) => setPlatformAdmin(services.accounts, args.user, args.isPlatformAdmin),
+  }),
 }));
 
 function viewerOf({ user, sessionId, membership }: SignedIn): Viewer {
@@ -111,10 +117,4 @@ function viewerOf({ user, sessionId, membership }: SignedIn): Viewer {
   const tenant = membership?.tenant.id;
   const identity = { user: { id }, subject: id, email, tenant, role: undefined, isPlatformAdmin, session: sessionId };
   return { identity, place: () => membership && { tenantId: membership.tenant.id, role: membership.role } };
-}
-
-/** The scope `user` lets nobody else through. */
-function callerOf({ identity }: Context): Identity {
-  if (!identity) throw new Error('a field with the scope user was resolved without a token');
-  return identity;
 }

@@ -86,15 +86,30 @@ export async function changePassword(
  * @throws {AppError} NOT_FOUND
  */
 export async function setUserActive({ catalog }: UsersOptions, id: string, active: boolean): Promise<User> {
-  const user = isUuid(id) ? await catalog.fork().findOne(User, { id }) : null;
-  if (!user) throw new AppError('NOT_FOUND', `There is no user ${id}`);
+  const user = await userById(catalog, id);
   await catalog.use((client) =>
     inTransaction(client, async () => {
       await client.query('UPDATE users SET active = $2 WHERE id = $1', [id, active]);
       if (!active) await endSessionsOf(client, id);
     }),
   );
-  return Object.assign(user, { active });
+  return user;
+}
+
+/**
+ * Makes a user a platform admin, or one no more.
+ * @throws {AppError} NOT_FOUND
+ */
+export async function setPlatformAdmin({ catalog }: UsersOptions, id: string, isAdmin: boolean): Promise<User> {
+  const user = await userById(catalog, id);
+  await catalog.use((client) => client.query('UPDATE users SET is_platform_admin = $2 WHERE id = $1', [id, isAdmin]));
+  return user;
+}
+
+async function userById(catalog: Catalog, id: string): Promise<User> {
+  const user = isUuid(id) ? await catalog.fork().findOne(User, { id }) : null;
+  if (!user) throw new AppError('NOT_FOUND', `There is no user ${id}`);
+  return user;
 }
 
 /** The user with an email address, whatever its letters' case. */

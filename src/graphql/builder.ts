@@ -4,18 +4,21 @@ import RelayPlugin from '@pothos/plugin-relay';
 import ScopeAuthPlugin from '@pothos/plugin-scope-auth';
 import { DateTimeResolver } from 'graphql-scalars';
 import { AppError } from '../errors.ts';
-import type { Context } from './context.ts';
+import { type Context, callerOf } from './context.ts';
+
+type Scope = 'anyone' | 'authenticated' | 'user' | 'tenantMember' | 'tenantCreator' | 'platformAdmin';
 
 /**
  * The builder of the GraphQL schema. Every field of Query, Mutation and Subscription declares who may use it:
- * `anyone`, `user` (somebody with an account here), `tenantMember` (a member of the request's tenant) or `platformAdmin`.
+ * `anyone`, `authenticated` (whoever has a token), `user` (somebody with an account here), `tenantMember` (a member of the
+ * request's tenant), `tenantCreator` (who may create tenants, if only so many) or `platformAdmin`.
  */
 export const builder = new SchemaBuilder<{
   Context: Context;
   DefaultFieldNullability: false;
   DefaultEdgesNullability: { list: false; items: false };
   DefaultNodeNullability: false;
-  AuthScopes: { anyone: boolean; user: boolean; tenantMember: boolean; platformAdmin: boolean };
+  AuthScopes: Record<Scope, boolean>;
   Scalars: { DateTime: { Input: Date; Output: Date }; ID: { Input: string; Output: string } };
   Connection: { totalCount: number | (() => Promise<number>) };
 }>({
@@ -34,8 +37,10 @@ export const builder = new SchemaBuilder<{
     authorizeOnSubscribe: true,
     authScopes: (context) => ({
       anyone: true,
+      authenticated: () => callerOf(context) !== undefined,
       user: () => isUser(context),
       tenantMember: () => isTenantMember(context),
+      tenantCreator: () => isTenantCreator(context),
       platformAdmin: () => isPlatformAdmin(context),
     }),
     // The scopes throw the precise error; what is left is a field that nobody may use.
@@ -54,25 +59,24 @@ builder.globalConnectionField('totalCount', (t) =>
   }),
 );
 
-function isPlatformAdmin({ identity }: Context): boolean {
-  if (!identity) throw unauthenticated();
-  if (identity.isPlatformAdmin) return true;
+function isPlatformAdmin(context: Context): boolean {
+  if (callerOf(context).isPlatformAdmin) return true;
   throw new AppError('FORBIDDEN', 'Only platform admins may do this');
 }
 
-function isUser({ identity }: Context): boolean {
-  if (!identity) throw unauthenticated();
-  if (identity.user) return true;
+function isUser(context: Context): boolean {
+  if (callerOf(context).user) return true;
   throw new AppError('FORBIDDEN', 'The token is of no user of this installation. Sign in with login.');
 }
 
+function isTenantCreator(context: Context): boolean {
+  const { ownTenants } = context.services.config.accounts;
+  return (callerOf(context).user !== undefined && ownTenants > 0) || isPlatformAdmin(context);
+}
+
 function isTenantMember(context: Context): boolean {
-  if (!context.identity) throw unauthenticated();
+  callerOf(context);
   const { row, role } = context.tenant;
   if (role !== undefined) return true;
   throw new AppError('FORBIDDEN', `You are no member of the tenant ${row.slug}`);
-}
-
-function unauthenticated(): AppError {
-  return new AppError('UNAUTHENTICATED', 'A token is needed: send the header “authorization: Bearer <token>”');
 }

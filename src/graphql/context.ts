@@ -2,6 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Logger } from 'pino';
 import type { Identity } from '../accounts/tokens.ts';
 import type { KnownTenant } from '../catalog/tenant-directory.ts';
+import { AppError } from '../errors.ts';
 import type { Services } from '../services.ts';
 
 /**
@@ -17,6 +18,12 @@ export interface TenantContext {
   readonly role: string | undefined;
   /** Sees this tenant's tables and no others. The database is leased at its first use, until the operation ends. */
   readonly em: EntityManager;
+}
+
+/** The caller, where the field's scope lets nobody through without a token. */
+export function callerOf({ identity }: Pick<Context, 'identity'>): Identity {
+  if (identity) return identity;
+  throw new AppError('UNAUTHENTICATED', 'A token is needed: send the header “authorization: Bearer <token>”');
 }
 
 /** What resolvers are given. */

@@ -1,4 +1,5 @@
 import type { GraphQLSchema } from 'graphql';
+import '../accounts/member-schema.ts';
 import '../accounts/schema.ts';
 import '../accounts/session-schema.ts';
 import '../constants/schema.ts';

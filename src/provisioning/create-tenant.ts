@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import type { EntityManager, RequiredEntityData } from '@mikro-orm/postgresql';
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Catalog } from '../catalog/catalog.ts';
+import { Membership } from '../catalog/membership.entity.ts';
 import { saveMigrationState } from '../catalog/migration-states.ts';
 import { type Isolation, Tenant } from '../catalog/tenant.entity.ts';
 import { AppError, badInput } from '../errors.ts';
@@ -25,6 +27,8 @@ export interface CreateTenantInput {
   readonly host?: string | undefined;
   /** The server to put it on; without it the one with the fewest tenants among those that accept tenants and answer. */
   readonly server?: string | undefined;
+  /** Who owns it from the beginning, and how many tenants that user may own. */
+  readonly owner?: { readonly id: string; readonly limit: number } | undefined;
 }
 
 /** What creating tenants needs. */
@@ -64,7 +68,8 @@ const nameSchema = z
 /**
  * Creates a tenant. Its row comes first, so that a crash leaves something that can be found and finished; on any other
  * failure nothing is left.
- * @throws {AppError} SLUG_TAKEN, HOST_TAKEN, BAD_USER_INPUT, CONFLICT if a migration failed, or as {@link chooseServer}
+ * @throws {AppError} SLUG_TAKEN, HOST_TAKEN, BAD_USER_INPUT, FORBIDDEN if the owner has as many as may be, CONFLICT if a
+ *   migration failed, or as {@link chooseServer}
  */
 export async function createTenant(options: ProvisioningOptions, input: CreateTenantInput): Promise<Tenant> {
   const id = randomUUID();
@@ -169,23 +174,26 @@ async function insertRow(options: ProvisioningOptions, id: string, input: Create
   const isolation = input.isolation ?? defaultIsolation;
   const names = validNames(input);
   const server = await chooseServer(options, input.server);
-  const em = catalog.fork();
-  const tenant = em.create(Tenant, {
+  const row = {
     id,
     ...names,
-    status: 'PROVISIONING',
+    status: 'PROVISIONING' as const,
     isolation,
     key,
     ...placeTenant(key, isolation, server, sharedDatabase),
     claimedBy: listener.instance,
-  });
+  };
   try {
+    const { owner } = input;
+    if (owner) return await catalog.fork().transactional((em) => createOwned(em, row, owner));
+    const em = catalog.fork();
+    const tenant = em.create(Tenant, row);
     // One statement; flush() would put a transaction around it.
     await em.insert(tenant);
+    return tenant;
   } catch (error) {
-    throw takenError(error, tenant) ?? error;
+    throw takenError(error, row) ?? error;
   }
-  return tenant;
 }
 
 /** The names of a new tenant, as they are stored. */
@@ -197,7 +205,22 @@ function validNames(input: CreateTenantInput) {
   };
 }
 
-function takenError(error: unknown, { slug, host }: Tenant): AppError | undefined {
+/** Under a lock on the user, so that somebody who creates many at once gets no more than one after the other. */
+async function createOwned(
+  em: EntityManager,
+  row: RequiredEntityData<Tenant>,
+  { id, limit }: NonNullable<CreateTenantInput['owner']>,
+): Promise<Tenant> {
+  await em.execute('SELECT FROM users WHERE id = ? FOR NO KEY UPDATE', [id]);
+  if ((await em.count(Membership, { user: id, role: 'OWNER' })) >= limit) {
+    throw new AppError('FORBIDDEN', `You own ${limit} tenants, and may not have more. Ask a platform admin.`);
+  }
+  const tenant = em.create(Tenant, row);
+  em.create(Membership, { user: id, tenant, role: 'OWNER' });
+  return tenant;
+}
+
+function takenError(error: unknown, { slug, host }: Pick<Tenant, 'slug' | 'host'>): AppError | undefined {
   const constraint = constraintOf(error);
   if (constraint === 'tenants_slug_key') return slugTaken(slug, error);
   if (constraint === 'tenants_host_key') return hostTaken(host, error);

@@ -1,9 +1,10 @@
 import { tenantWhere } from '../catalog/find-tenants.ts';
 import { IsolationRef, TenantRef, TenantStatusRef } from '../catalog/schema.ts';
 import { Tenant } from '../catalog/tenant.entity.ts';
-import { badInput } from '../errors.ts';
+import { AppError, badInput } from '../errors.ts';
 import { builder } from '../graphql/builder.ts';
 import { entityConnection } from '../graphql/connection.ts';
+import { callerOf } from '../graphql/context.ts';
 import { isUuid } from '../is-uuid.ts';
 import { doneStateIds } from '../migrator/tenant-states.ts';
 import { createTenant } from './create-tenant.ts';
@@ -116,15 +117,23 @@ builder.queryFields((t) => ({
 builder.mutationFields((t) => ({
   createTenant: t.field({
     type: TenantRef,
-    authScopes: { platformAdmin: true },
+    description:
+      'A user who is no platform admin becomes the owner, may have as many as the setting OWN_TENANTS says, and does not choose the isolation, host or server.',
+    authScopes: { tenantCreator: true },
     args: { input: t.arg({ type: CreateTenantInputRef, required: true }) },
-    resolve: (_root, { input }, { services }) =>
-      createTenant(services.provisioning, {
-        slug: input.slug,
-        name: input.name,
-        isolation: input.isolation ?? undefined,
-        host: input.host ?? undefined,
-        server: input.server ?? undefined,
-      }),
+    resolve: (_root, { input: { slug, name, ...rest } }, context) => {
+      const { isPlatformAdmin, user } = callerOf(context);
+      const { provisioning, config } = context.services;
+      const choice = {
+        isolation: rest.isolation ?? undefined,
+        host: rest.host ?? undefined,
+        server: rest.server ?? undefined,
+      };
+      if (isPlatformAdmin) return createTenant(provisioning, { slug, name, ...choice });
+      const chosen = Object.entries(choice).find(([, value]) => value !== undefined);
+      if (chosen) throw new AppError('FORBIDDEN', `Only platform admins choose the ${chosen[0]} of a tenant`);
+      const owner = user && { id: user.id, limit: config.accounts.ownTenants };
+      return createTenant(provisioning, { slug, name, owner });
+    },
   }),
 }));

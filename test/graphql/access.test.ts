@@ -5,7 +5,7 @@ import { password, register } from '../support/accounts.ts';
 import { type Listening, listen } from '../support/listen.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
 
-type Scope = 'anyone' | 'user' | 'tenantMember' | 'platformAdmin';
+type Scope = 'anyone' | 'authenticated' | 'user' | 'tenantMember' | 'tenantCreator' | 'platformAdmin';
 
 const email = 'somebody@example.com';
 
@@ -61,9 +61,25 @@ const operations: Record<string, Operation> = {
     text: 'mutation { setUserActive(user: "x", active: true) { id } }',
     scope: 'platformAdmin',
   },
-  'Mutation.createTenant': {
-    text: 'mutation { createTenant(input: { slug: "other", name: "Other", isolation: SCHEMA }) { slug } }',
+  'Mutation.setPlatformAdmin': {
+    text: 'mutation { setPlatformAdmin(user: "x", isPlatformAdmin: true) { id } }',
     scope: 'platformAdmin',
+  },
+  'Mutation.addMember': {
+    text: 'mutation { addMember(input: { tenant: "nowhere", email: "x", role: MEMBER }) { role } }',
+    scope: 'authenticated',
+  },
+  'Mutation.setMemberRole': {
+    text: 'mutation { setMemberRole(tenant: "nowhere", user: "x", role: MEMBER) { role } }',
+    scope: 'authenticated',
+  },
+  'Mutation.removeMember': {
+    text: 'mutation { removeMember(tenant: "nowhere", user: "x") }',
+    scope: 'authenticated',
+  },
+  'Mutation.createTenant': {
+    text: 'mutation { createTenant(input: { slug: "other", name: "Other" }) { slug } }',
+    scope: 'tenantCreator',
   },
   'Mutation.runMigrations': { text: 'mutation { runMigrations { id } }', scope: 'platformAdmin' },
   'Mutation.rollbackMigrations': {
@@ -160,54 +176,35 @@ describe('who may do what', () => {
   });
 
   /** For each caller: the code with which each kind of operation is refused; undefined: it is let through. */
+  const nobody: Record<Scope, string | undefined> = {
+    anyone: undefined,
+    authenticated: 'UNAUTHENTICATED',
+    user: 'UNAUTHENTICATED',
+    tenantMember: 'UNAUTHENTICATED',
+    tenantCreator: 'UNAUTHENTICATED',
+    platformAdmin: 'UNAUTHENTICATED',
+  };
+  const somebody = {
+    ...nobody,
+    authenticated: undefined,
+    user: 'FORBIDDEN',
+    tenantMember: 'TENANT_REQUIRED',
+    tenantCreator: 'FORBIDDEN',
+    platformAdmin: 'FORBIDDEN',
+  };
   const refusals: Record<string, Record<Scope, string | undefined>> = {
-    nobody: {
-      anyone: undefined,
-      user: 'UNAUTHENTICATED',
-      tenantMember: 'UNAUTHENTICATED',
-      platformAdmin: 'UNAUTHENTICATED',
-    },
-    'nobody, at the host of a tenant': {
-      anyone: undefined,
-      user: 'UNAUTHENTICATED',
-      tenantMember: 'UNAUTHENTICATED',
-      platformAdmin: 'UNAUTHENTICATED',
-    },
-    'somebody without a tenant': {
-      anyone: undefined,
-      user: 'FORBIDDEN',
-      tenantMember: 'TENANT_REQUIRED',
-      platformAdmin: 'FORBIDDEN',
-    },
-    'somebody at the host of a tenant': {
-      anyone: undefined,
-      user: 'FORBIDDEN',
-      tenantMember: 'FORBIDDEN',
-      platformAdmin: 'FORBIDDEN',
-    },
-    'a member': { anyone: undefined, user: 'FORBIDDEN', tenantMember: undefined, platformAdmin: 'FORBIDDEN' },
-    'a member whose token calls him owner': {
-      anyone: undefined,
-      user: 'FORBIDDEN',
-      tenantMember: undefined,
-      platformAdmin: 'FORBIDDEN',
-    },
-    'a user whose token names no tenant': {
-      anyone: undefined,
-      user: undefined,
-      tenantMember: 'TENANT_REQUIRED',
-      platformAdmin: 'FORBIDDEN',
-    },
-    'a platform admin': {
-      anyone: undefined,
-      user: 'FORBIDDEN',
-      tenantMember: 'TENANT_REQUIRED',
-      platformAdmin: undefined,
-    },
+    nobody,
+    'nobody, at the host of a tenant': nobody,
+    'somebody without a tenant': somebody,
+    'somebody at the host of a tenant': { ...somebody, tenantMember: 'FORBIDDEN' },
+    'a member': { ...somebody, tenantMember: undefined },
+    'a member whose token calls him owner': { ...somebody, tenantMember: undefined },
+    'a user whose token names no tenant': { ...somebody, user: undefined, tenantCreator: undefined },
+    'a platform admin': { ...somebody, tenantCreator: undefined, platformAdmin: undefined },
     'a platform admin with a tenant': {
-      anyone: undefined,
-      user: 'FORBIDDEN',
+      ...somebody,
       tenantMember: undefined,
+      tenantCreator: undefined,
       platformAdmin: undefined,
     },
   };
