@@ -8,6 +8,7 @@ for (const stream of [process.stdout, process.stderr]) {
 
 process.exitCode = await run(process.argv.slice(2), {
   env: readEnvironment(),
+  stdin: process.stdin,
   stdout: process.stdout,
   stderr: process.stderr,
 });

@@ -3,6 +3,7 @@ import { readEnvironment } from './environment.ts';
 
 process.exitCode = await run(['serve'], {
   env: readEnvironment(),
+  stdin: process.stdin,
   stdout: process.stdout,
   stderr: process.stderr,
 });

@@ -8,6 +8,7 @@ import { addSetupCommand } from './setup.ts';
 import { addTenantCommand } from './tenant.ts';
 import { type CommandContext, CommandExit, exitCode, type Terminal } from './terminal.ts';
 import { addTokenCommand } from './token.ts';
+import { addUserCommand } from './user.ts';
 import { addWorkerCommand } from './worker.ts';
 
 export type { Terminal } from './terminal.ts';
@@ -25,6 +26,7 @@ export async function run(argv: readonly string[], terminal: Terminal): Promise<
   } catch (error) {
     if (error instanceof CommandExit) return error.code;
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.success : exitCode.usage;
+    if (error instanceof Error && error.name === 'AbortError') return exitCode.interrupted;
     const stack = program.opts<{ verbose?: true }>().verbose && error instanceof Error ? error.stack : undefined;
     terminal.stderr.write(`${stack ?? messageOf(error)}\n`);
     return exitCode.failure;
@@ -60,6 +62,7 @@ export function createProgram(terminal: Terminal): Command {
   addTokenCommand(program, context);
   addTenantCommand(program, context);
   addServerCommand(program, context);
+  addUserCommand(program, context);
   addMigrateCommand(program, context);
   return program;
 }

@@ -1,4 +1,4 @@
-import { PassThrough } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { run } from '../../src/cli/run.ts';
 import type { Config } from '../../src/config.ts';
@@ -13,17 +13,19 @@ export interface CommandResult {
 /**
  * Runs a command line inside this process, with these settings and no others.
  * @param columns the width of the terminal; without it, it is none
+ * @param stdin what it reads; by default nothing
  */
 export async function runCommand(
   argv: readonly string[],
   env: Record<string, string>,
   columns?: number,
+  stdin: NodeJS.ReadableStream = Readable.from([]),
 ): Promise<CommandResult> {
   const screen = () => Object.assign(new PassThrough(), columns === undefined ? {} : { isTTY: true, columns });
   const stdout = screen();
   const stderr = screen();
   const written = Promise.all([text(stdout), text(stderr)]);
-  const exit = await run(argv, { env, stdout, stderr });
+  const exit = await run(argv, { env, stdin, stdout, stderr });
   stdout.end();
   stderr.end();
   const [out, err] = await written;

@@ -1,0 +1,102 @@
+import { PassThrough, Readable } from 'node:stream';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { codeOf, login, loginText, password } from '../support/accounts.ts';
+import { runCommand } from '../support/run-command.ts';
+import { type SharedPostgres, startSharedPostgres } from '../support/shared-postgres.ts';
+import { startTestApp, type TestApp } from '../support/start-app.ts';
+
+describe('tenantry user create', () => {
+  let postgres: SharedPostgres;
+  let app: TestApp;
+  beforeAll(async () => {
+    postgres = await startSharedPostgres();
+    app = await startTestApp({ ...postgres.settings(), DEFAULT_ISOLATION: 'schema' });
+    await app.ask('mutation { createTenant(input: { slug: "acme", name: "Acme" }) { id } }', app.admin);
+  });
+  afterAll(async () => {
+    await app[Symbol.asyncDispose]();
+    await postgres[Symbol.asyncDispose]();
+  });
+
+  const create = (args: string[], stdin: NodeJS.ReadableStream = Readable.from([`${password}\n`])) =>
+    runCommand(['user', 'create', ...args], postgres.settings(), undefined, stdin);
+  const viewer = async (email: string) => {
+    const text = '{ viewer { isPlatformAdmin role tenant { slug } user { name } } }';
+    return (await app.ask(text, (await login(app, email)).headers)).data?.viewer;
+  };
+  const exists = async (email: string) => codeOf(await app.ask(loginText(email))) === undefined;
+
+  /** A terminal, at which these lines are typed. */
+  function terminal(...lines: string[]) {
+    const stdin = Object.assign(new PassThrough(), { isTTY: true });
+    stdin.write(lines.join('\r'));
+    return stdin;
+  }
+
+  it('makes a platform admin, with the password from standard input', async () => {
+    expect(await create(['root@example.com', '--admin', '--name', 'Root'])).toEqual({
+      exit: 0,
+      stdout: 'root@example.com may sign in, a platform admin\n',
+      stderr: '',
+    });
+    expect(await viewer('root@example.com')).toEqual({
+      isPlatformAdmin: true,
+      role: null,
+      tenant: null,
+      user: { name: 'Root' },
+    });
+  });
+
+  it('makes a member of a tenant', async () => {
+    expect(await create(['bob@example.com', '--tenant', 'acme', '--role', 'OWNER'])).toMatchObject({
+      exit: 0,
+      stdout: 'bob@example.com may sign in, OWNER of acme\n',
+    });
+    expect(await viewer('bob@example.com')).toEqual({
+      isPlatformAdmin: false,
+      role: 'OWNER',
+      tenant: { slug: 'acme' },
+      user: { name: 'bob' },
+    });
+  });
+
+  it('asks for the password at a terminal, twice, and does not show it', async () => {
+    const { exit, stdout, stderr } = await create(['typed@example.com'], terminal(password, password, ''));
+    expect({ exit, stderr }).toEqual({
+      exit: 0,
+      stderr: 'Password (at least 12 characters): \nThe same again: \n',
+    });
+    expect(stdout).toBe('typed@example.com may sign in\n');
+    expect(await exists('typed@example.com')).toBe(true);
+  });
+
+  it('makes nothing when the two passwords differ, or after Ctrl-C', async () => {
+    expect(await create(['no@example.com'], terminal(password, `${password}!`, ''))).toMatchObject({
+      exit: 1,
+      stderr: expect.stringContaining('The two passwords differ'),
+    });
+    expect(await create(['no@example.com'], terminal(password, '\u0003'))).toMatchObject({ exit: 130, stdout: '' });
+    expect(await exists('no@example.com')).toBe(false);
+  });
+
+  it.each([
+    [['short@example.com'], 'short\n', 'at least 12 characters'],
+    [['nobody'], password, 'no email address'],
+    [['lost@example.com', '--tenant', 'nowhere'], password, 'There is no tenant nowhere'],
+    [['BOB@example.com'], password, 'There is an account with the address BOB@example.com already'],
+  ])('ends with 1, says why and makes nothing: %j', async (args, secret, message) => {
+    expect(await create(args, Readable.from([secret]))).toEqual({
+      exit: 1,
+      stdout: '',
+      stderr: expect.stringContaining(message),
+    });
+  });
+
+  it('says what is wrong with its arguments', async () => {
+    expect(await create([])).toMatchObject({ exit: 2, stderr: expect.stringContaining('email') });
+    expect(await create(['a@example.com', '--role', 'OWNER'])).toMatchObject({
+      exit: 2,
+      stderr: expect.stringContaining('--role needs --tenant'),
+    });
+  });
+});
