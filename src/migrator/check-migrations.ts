@@ -10,7 +10,8 @@ import { closeDatabaseSql } from '../postgres/roles.ts';
 import type { PostgresServer } from '../postgres/server.ts';
 import { compareRecorded, type Misfit, type RecordedMigrations } from './compare-recorded.ts';
 import { createHistorySql } from './history.ts';
-import { MigrationFailedError, migrateDatabase } from './migrate-database.ts';
+import { migrateDatabase } from './migrate-database.ts';
+import { MigrationFailedError } from './migration-batch.ts';
 import { type MigrationFile, MigrationFileError, type MigrationFolder } from './migration-files.ts';
 
 /** One kind of database, to be checked. */

@@ -89,12 +89,22 @@ export interface KindRow {
   readonly kind: string | null;
 }
 
-/** What a run did to a database, in that order: what it applied or, if it is one that takes back, what it took back. */
-export async function readDoneByRun(client: pg.Client, schema: string, run: string): Promise<NewRecord[]> {
+/**
+ * What a run did to a database, in that order, as far as the run has not undone it itself.
+ * @param status APPLIED for a run that applies, REVERTED for one that takes back
+ */
+export async function readDoneByRun(
+  client: pg.Client,
+  schema: string,
+  run: string,
+  status: 'APPLIED' | 'REVERTED',
+): Promise<NewRecord[]> {
   const { rows } = await client.query<NewRecord>(
-    `SELECT name, hash, status, run, checkpoint, duration_ms AS "durationMs" FROM ${table(schema)}
-     WHERE run = $1 AND status <> 'ROLLED_BACK' ORDER BY id`,
-    [run],
+    `SELECT name, hash, status, run, checkpoint, duration_ms AS "durationMs" FROM ${table(schema)} h
+     WHERE status = $2 AND id = (
+       SELECT max(id) FROM ${table(schema)} WHERE run = $1 AND name = h.name AND status <> 'ROLLED_BACK')
+     ORDER BY id`,
+    [run, status],
   );
   return rows;
 }

@@ -6,15 +6,10 @@ import type { NewRunEvent } from '../events/append-events.ts';
 import { isConnectionFailure, isTransient } from '../postgres/error-codes.ts';
 import type { RunItem } from './claim-items.ts';
 import { type NewRecord, readDoneByRun } from './history.ts';
-import {
-  type MigrateOptions,
-  type MigrateOutcome,
-  MigrationFailedError,
-  migrateDatabase,
-  readApplied,
-  recordFailure,
-} from './migrate-database.ts';
+import { migrateDatabase, readApplied, recordFailure } from './migrate-database.ts';
+import { type MigrateOptions, type MigrateOutcome, MigrationFailedError } from './migration-batch.ts';
 import type { MigrationFile } from './migration-files.ts';
+import { NotTakenBackError, takeBack } from './take-back.ts';
 import type { ItemResult } from './write-results.ts';
 
 /** What is the same for all tenants of a run. */
@@ -80,22 +75,26 @@ async function attempt(context: RunContext, item: RunItem): Promise<Done> {
     const outcome = await migrateDatabase(client, await migrateOptions(context, item));
     // An earlier try may have committed this very batch, and had no time to say so.
     const unsure = !context.options.dryRun && (item.attempts > 0 || outcome.records.length === 0);
-    return { ...outcome, all: unsure ? await readDoneByRun(client, item.schema, context.run) : outcome.records };
+    return { ...outcome, all: unsure ? await doneByRun(client, context, item) : outcome.records };
   });
 }
 
 async function look(context: RunContext, item: RunItem): Promise<Done> {
   return context.connect(item, async (client) => {
     const applied = await readApplied(client, await migrateOptions(context, item));
-    return { applied, records: [], warnings: [], all: await readDoneByRun(client, item.schema, context.run) };
+    return { applied, records: [], warnings: [], all: await doneByRun(client, context, item) };
   });
+}
+
+function doneByRun(client: pg.Client, { run, options }: RunContext, { schema }: RunItem): Promise<NewRecord[]> {
+  return readDoneByRun(client, schema, run, options.down ? 'REVERTED' : 'APPLIED');
 }
 
 type Ended = Omit<ItemResult, 'position' | 'tenantId' | 'job' | 'attempts' | 'durationMs'> & {
   readonly attempts?: number;
 };
 
-function success({ options }: RunContext, { tenantId }: RunItem, { all, applied, warnings }: Done): Ended {
+function success({ options }: RunContext, { tenantId }: RunItem, { all, applied, warnings, untried }: Done): Ended {
   const names = all.map(({ name }) => name);
   const status = names.length > 0 ? 'SUCCEEDED' : 'SKIPPED';
   const kind = options.down ? 'MIGRATION_REVERTED' : 'MIGRATION_APPLIED';
@@ -106,10 +105,11 @@ function success({ options }: RunContext, { tenantId }: RunItem, { all, applied,
     applied: names,
     records: options.dryRun ? [] : all,
     ...(!options.dryRun && { state: applied }),
+    ...(untried !== undefined && { error: untried }),
     events: [
       ...warnings.map((warning): NewRunEvent => ({ kind: 'TENANT_WARNING', tenantId, message: warning })),
       ...steps,
-      { kind: `TENANT_${status}`, tenantId },
+      { kind: `TENANT_${status}`, tenantId, message: untried },
     ],
   };
 }
@@ -128,19 +128,50 @@ function retry({ tenantId }: RunItem, attempts: number, error: unknown): Ended {
 
 async function failure(context: RunContext, item: RunItem, error: unknown): Promise<Ended> {
   const { tenantId } = item;
-  const message = error instanceof AppError ? `${error.code}: ${error.message}` : messageOf(error);
+  const { dryRun, down } = context.options;
   const failed = error instanceof MigrationFailedError ? error : undefined;
+  const { records, problem } = dryRun ? unchanged : await undo(context, item, failed);
+  const reason = error instanceof AppError ? `${error.code}: ${error.message}` : messageOf(error);
+  const message =
+    problem === undefined ? reason : `${reason}. The tenant needs attention, and is not served: ${problem}`;
   context.log.warn(
-    { err: error, run: context.run, tenant: tenantId },
-    'a tenant could not be migrated and is as it was before',
+    { err: error, run: context.run, tenant: tenantId, problem },
+    problem === undefined
+      ? 'a tenant could not be migrated and is as it was before'
+      : 'a tenant could not be migrated, nor be taken back to what it was',
   );
+  const kind = down ? 'MIGRATION_APPLIED' : 'MIGRATION_REVERTED';
   return {
     status: 'FAILED',
     error: message,
+    needsAttention: problem !== undefined,
     applied: [],
-    records: failed && !context.options.dryRun ? await record(context, item, failed) : [],
-    events: [{ kind: 'TENANT_FAILED', tenantId, message, migration: failed?.migration.name }],
+    records: failed && !dryRun ? [...records, ...(await record(context, item, failed))] : records,
+    events: [
+      ...records.map(
+        ({ name }): NewRunEvent => ({ kind, tenantId, migration: name, message: 'since a later one failed' }),
+      ),
+      { kind: 'TENANT_FAILED', tenantId, message, migration: failed?.migration.name },
+    ],
   };
+}
+
+const unchanged: { readonly records: readonly NewRecord[]; readonly problem?: string } = { records: [] };
+
+/** What a batch in parts has done is taken back. One transaction has left nothing, and this finds nothing to do. */
+async function undo(
+  context: RunContext,
+  item: RunItem,
+  failed: MigrationFailedError | undefined,
+): Promise<typeof unchanged> {
+  try {
+    const options = await migrateOptions(context, item);
+    return { records: await context.connect(item, (client) => takeBack(client, context.run, failed, options)) };
+  } catch (error) {
+    if (failed?.inParts || error instanceof NotTakenBackError) return { records: [], problem: messageOf(error) };
+    context.log.warn({ err: error, run: context.run, tenant: item.tenantId }, 'a tenant cannot be looked into');
+    return unchanged;
+  }
 }
 
 async function record(context: RunContext, item: RunItem, failed: MigrationFailedError): Promise<NewRecord[]> {
@@ -156,9 +187,9 @@ async function record(context: RunContext, item: RunItem, failed: MigrationFaile
   }
 }
 
-async function migrateOptions(context: RunContext, { schema }: RunItem): Promise<MigrateOptions> {
+async function migrateOptions(context: RunContext, { schema, attempts }: RunItem): Promise<MigrateOptions> {
   const { run, checkpoint, options, lockTimeoutMs } = context;
   const { to, down, dryRun } = options;
-  const files = await context.files;
-  return { scope: 'TENANT', schema, files, to, down, dryRun, run, checkpoint, lockTimeoutMs };
+  const [files, isRepeated] = [await context.files, attempts > 0];
+  return { scope: 'TENANT', schema, files, to, down, dryRun, run, checkpoint, lockTimeoutMs, isRepeated };
 }

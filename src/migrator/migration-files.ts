@@ -214,9 +214,7 @@ async function statementsOf(Class: MigrationClass, direction: Direction): Promis
 }
 
 function obstacleOf(transactional: boolean, statements: readonly string[]): string | undefined {
-  if (!transactional) {
-    return 'says that it is not transactional, and such migrations cannot be run yet. Write it so that it can run in a transaction.';
-  }
+  if (!transactional) return undefined;
   const command = statements.map(findTransactionCommand).find((found) => found !== undefined);
   return command && transactionObstacle(command);
 }

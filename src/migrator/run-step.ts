@@ -15,6 +15,46 @@ export async function runStep(client: pg.Client, step: MigrationFile, direction:
   else await runWithEntityManager(client, step, direction);
 }
 
+/**
+ * Runs what a migration does that is not transactional, each statement by itself: several in one message would be one
+ * transaction to PostgreSQL.
+ * @param isDone tells whether an error means that an earlier try has done this statement
+ * @throws {Error} naming the statement that failed, where that can be told
+ */
+export async function runStepAlone(
+  client: pg.Client,
+  step: MigrationFile,
+  direction: Direction,
+  isDone: (statement: string, error: unknown) => boolean = () => false,
+): Promise<void> {
+  for (const statement of statementsAlone(step, direction) ?? (await collectStatements(client, step, direction))) {
+    try {
+      await client.query(statement);
+    } catch (error) {
+      if (!isDone(statement, error)) throw withStatement(error, statement);
+    }
+  }
+  if (client.getTransactionStatus() !== 'I') throw new Error('it left a transaction open');
+}
+
+/** What is sent one by one; undefined if that can only be told by running the migration. */
+export function statementsAlone(step: MigrationFile, direction: Direction): readonly string[] | undefined {
+  return (direction === 'up' ? step.statements : step.downStatements)?.flatMap(splitStatements);
+}
+
+/** Lets a migration ask the database, and gives what it has added. */
+async function collectStatements(client: pg.Client, step: MigrationFile, direction: Direction): Promise<string[]> {
+  const em = entityManagerOn(lend(client, (text) => text));
+  const driver = em.getDriver();
+  const migration = new step.Class(driver, em.config);
+  await migration[direction]();
+  return migration.getQueries().flatMap((query) => {
+    if (typeof query !== 'string')
+      throw new Error('it must add its statements as texts, since it is not transactional');
+    return splitStatements(query);
+  });
+}
+
 /** Sends all statements in one round trip. */
 async function sendTogether(client: pg.Client, texts: readonly string[]): Promise<void> {
   let finished = 0;
@@ -62,6 +102,17 @@ function entityManagerOn(client: LentClient): SqlEntityManager {
   return createEntityDatabases([])
     .open({ connect: async () => client, end: async () => undefined })
     .fork();
+}
+
+/** The connection as MikroORM takes it, with a say in what is sent. */
+function lend(client: pg.Client, send: (text: string) => string): LentClient {
+  return new Proxy(Object.assign(Object.create(client), { release: () => undefined }), {
+    get: (target, key) => {
+      if (key !== 'query') return Reflect.get(target, key);
+      return (text: unknown, ...rest: unknown[]) =>
+        Reflect.apply(client.query, client, [typeof text === 'string' ? send(text) : text, ...rest]);
+    },
+  });
 }
 
 /**

@@ -20,6 +20,8 @@ export interface ItemResult {
   readonly applied: readonly string[];
   readonly attempts: number;
   readonly error?: string;
+  /** Whether the tenant is not to be served until somebody has looked at it. */
+  readonly needsAttention?: boolean;
   readonly durationMs: number;
   /** What was tried, for the fleet's history. */
   readonly records: readonly NewRecord[];
@@ -69,6 +71,7 @@ export function writeEntries(
     await countEnded(client, run, ended);
     await appendEvents(client, run, eventsOf(entries, started, new Set(accepted)));
     await updateTenants(client, accepted);
+    await callForAttention(client, accepted);
     await insertRecords(client, accepted);
     await tryAgain(client, queue, run, accepted);
     return settleRun(client, queue, run);
@@ -186,6 +189,17 @@ async function updateTenants(client: pg.Client, results: readonly ItemResult[]):
       [id, tenants],
     );
   }
+}
+
+/** What such a tenant has is not known any more. */
+async function callForAttention(client: pg.Client, results: readonly ItemResult[]): Promise<void> {
+  const ids = results.flatMap(({ needsAttention, tenantId }) => (needsAttention ? [tenantId] : []));
+  if (ids.length === 0) return;
+  await client.query(
+    `UPDATE tenants SET status = 'NEEDS_ATTENTION', migration_state = NULL
+     WHERE id = ANY ($1::uuid[]) AND status IN ('ACTIVE', 'SUSPENDED')`,
+    [ids],
+  );
 }
 
 async function insertRecords(client: pg.Client, results: readonly ItemResult[]): Promise<void> {

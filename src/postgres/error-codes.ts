@@ -16,6 +16,8 @@ export const sqlState = {
   deadlockDetected: '40P01',
   insufficientPrivilege: '42501',
   undefinedTable: '42P01',
+  undefinedObject: '42704',
+  duplicateTable: '42P07',
   duplicateDatabase: '42P04',
   duplicateSchema: '42P06',
   duplicateObject: '42710',

@@ -9,7 +9,7 @@ import { saveMigrationState } from '../catalog/migration-states.ts';
 import { type Isolation, Tenant } from '../catalog/tenant.entity.ts';
 import { AppError, badInput } from '../errors.ts';
 import { isUuid } from '../is-uuid.ts';
-import { MigrationFailedError } from '../migrator/migrate-database.ts';
+import { MigrationFailedError } from '../migrator/migration-batch.ts';
 import { constraintOf } from '../postgres/error-codes.ts';
 import type { Listener } from '../postgres/listener.ts';
 import { newTenantKey, placeTenant } from '../tenancy/placement.ts';

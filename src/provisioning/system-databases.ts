@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { createHistorySql, kindOf } from '../migrator/history.ts';
-import { type MigrateOutcome, migrateDatabase } from '../migrator/migrate-database.ts';
+import { migrateDatabase } from '../migrator/migrate-database.ts';
+import type { MigrateOutcome } from '../migrator/migration-batch.ts';
 import type { MigrationFolder } from '../migrator/migration-files.ts';
 import { migrateQueue } from '../migrator/run-queue.ts';
 import { lockKind, withAdvisoryLock } from '../postgres/advisory-lock.ts';

@@ -113,16 +113,6 @@ describe('a run, and what tenants have already', () => {
     expect(await fleet.run('dryRun: true')).toMatchObject({ status: 'SUCCEEDED', succeeded: 4 });
   });
 
-  it('refuses a migration that is not transactional', async () => {
-    const name = '20270201000000_index';
-    await fleet.migrations.addClass(name, `isTransactional() { return false; } up() { this.addSql('VACUUM'); }`);
-    tried.push(name);
-    const run = await fleet.run();
-    expect(run).toMatchObject({ status: 'FAILED', failed: 4 });
-    for (const { error } of run.items.nodes)
-      expect(error).toMatch(new RegExp(`${name} says that it is not transactional`));
-  });
-
   it('does not start if a file cannot be read, and names it', async () => {
     await fleet.migrations.write('20270202000000_broken.ts', 'export default 1;');
     tried.push('20270202000000_broken');

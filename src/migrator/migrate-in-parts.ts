@@ -1,0 +1,148 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type pg from 'pg';
+import { AppError } from '../errors.ts';
+import { lockKeyOf, lockKind } from '../postgres/advisory-lock.ts';
+import { sqlState, sqlStateOf } from '../postgres/error-codes.ts';
+import { quoteIdentifier, quoteLiteral } from '../postgres/identifiers.ts';
+import { inTransaction } from '../postgres/transaction.ts';
+import { insertHistorySql, type NewRecord, readAppliedSql, revertHistorySql } from './history.ts';
+import { dropInvalidIndexes } from './invalid-indexes.ts';
+import {
+  applyStep,
+  freshSessionSql,
+  type MigrateOptions,
+  type MigrateOutcome,
+  MigrationFailedError,
+  merge,
+  OTHER_MIGRATION_MS,
+  planBatch,
+  recordOf,
+  stepSettingsSql,
+} from './migration-batch.ts';
+import type { Direction, MigrationFile } from './migration-files.ts';
+import type { AppliedByRun } from './plan.ts';
+import { runStepAlone } from './run-step.ts';
+
+/** How often PostgreSQL looks, while it is busy with a statement, whether the process that sent it is there, in milliseconds. */
+const LOOK_FOR_CLIENT_MS = 2_000;
+const LOCK_POLL_MS = 200;
+
+/**
+ * Brings one database forward when a step cannot run in a transaction. Neighbours that can share one, with their history
+ * rows; each other step runs by itself, and its history row is written when it is done. What is done stays done when a later
+ * step fails: the caller has a snapshot, or takes back what was done.
+ *
+ * An attempt may be cut short at any moment. The next one finds in the history which steps are done; the step that has no row
+ * yet is done again from its start. Indexes that are INVALID are dropped before, and one that the attempt has built, or
+ * dropped, to its end counts as done. Whatever else such a step does must bear to be repeated (IF EXISTS, IF NOT EXISTS).
+ *
+ * An advisory lock of the session keeps two processes apart, those too that migrate in one transaction.
+ * @param client the owner's connection, outside a transaction; nothing of its session is kept
+ * @throws see `migrateDatabase`
+ */
+export async function migrateInParts(client: pg.Client, options: MigrateOptions): Promise<MigrateOutcome> {
+  return aloneInSession(client, options.schema, async () => {
+    const { rows: before } = await client.query<AppliedByRun>(readAppliedSql(options.schema));
+    const { steps, warnings } = planBatch(before, options);
+    const records: NewRecord[] = [];
+    for (const part of partsOf(steps)) records.push(...(await applyPart(client, part, options)));
+    return { applied: merge(before, records), records, warnings };
+  });
+}
+
+/** Does `work` while this session holds the lock on the migrations of a schema, and leaves the session as it was. */
+export async function aloneInSession<T>(client: pg.Client, schema: string, work: () => Promise<T>): Promise<T> {
+  const key = `${lockKind.migrate}, ${lockKeyOf(quoteLiteral(schema))}`;
+  // PostgreSQL refuses the setting where it runs on Windows.
+  await client.query(`
+    ${freshSessionSql}
+    SELECT set_config('client_connection_check_interval', '${LOOK_FOR_CLIENT_MS}', false)
+    WHERE version() !~* 'windows|mingw|msvc|visual'`);
+  await takeLock(client, key);
+  try {
+    return await work();
+  } finally {
+    await client.query(`ROLLBACK; RESET ALL; SELECT pg_advisory_unlock(${key})`).catch(() => undefined);
+  }
+}
+
+/**
+ * Waits without a statement that waits: CREATE INDEX CONCURRENTLY, of whoever holds the lock, would wait for that one's end.
+ * @throws {AppError} TENANT_BUSY
+ */
+async function takeLock(client: pg.Client, key: string): Promise<void> {
+  for (let waitedMs = 0; waitedMs < OTHER_MIGRATION_MS; waitedMs += LOCK_POLL_MS) {
+    const { rows } = await client.query<{ ours: boolean }>(`SELECT pg_try_advisory_lock(${key}) AS ours`);
+    if (rows[0]?.ours) return;
+    await sleep(LOCK_POLL_MS);
+  }
+  throw new AppError('TENANT_BUSY', 'Another migration of this tenant is under way, and has not ended in time');
+}
+
+/** Does one step by itself, and records it. */
+export async function applyAlone(
+  client: pg.Client,
+  step: MigrationFile,
+  direction: Direction,
+  options: MigrateOptions,
+): Promise<NewRecord> {
+  const { schema, scope, isRepeated } = options;
+  const start = performance.now();
+  try {
+    await prepareAlone(client, step, options);
+    await runStepAlone(client, step, direction, isRepeated ? isDoneBefore : undefined);
+    const record = recordOf(step, direction === 'down' ? 'REVERTED' : 'APPLIED', performance.now() - start, options);
+    const revert = direction === 'down' ? `${revertHistorySql(schema, step.name)};` : '';
+    await client.query(`${revert} ${insertHistorySql(schema, scope, [record])}`);
+    return record;
+  } catch (error) {
+    throw new MigrationFailedError(step, performance.now() - start, error, true);
+  }
+}
+
+/**
+ * What a step that runs by itself starts with, whatever the one before it has set or left. One that works concurrently may
+ * wait long for a lock, for nobody waits behind it.
+ */
+export async function prepareAlone(
+  client: pg.Client,
+  step: MigrationFile,
+  { schema, lockTimeoutMs }: MigrateOptions,
+): Promise<void> {
+  await client.query(`SET search_path = ${quoteIdentifier(schema)}; SET lock_timeout = ${OTHER_MIGRATION_MS}`);
+  await dropInvalidIndexes(client, schema);
+  const texts = [...(step.statements ?? []), ...(step.downStatements ?? [])];
+  if (!texts.some((text) => /\bconcurrently\b/i.test(text))) await client.query(`SET lock_timeout = ${lockTimeoutMs}`);
+}
+
+function applyPart(client: pg.Client, part: readonly MigrationFile[], options: MigrateOptions): Promise<NewRecord[]> {
+  const [first] = part;
+  if (first && !first.transactional) {
+    return applyAlone(client, first, options.down ? 'down' : 'up', options).then((record) => [record]);
+  }
+  return inTransaction(client, async () => {
+    await client.query(stepSettingsSql(options));
+    const records: NewRecord[] = [];
+    for (const step of part) records.push(await applyStep(client, step, options, true));
+    return records;
+  });
+}
+
+/** Steps that may share a transaction are one part. */
+function partsOf(steps: readonly MigrationFile[]): MigrationFile[][] {
+  const parts: MigrationFile[][] = [];
+  for (const step of steps) {
+    const last = parts.at(-1);
+    if (step.transactional && last?.[0]?.transactional) last.push(step);
+    else parts.push([step]);
+  }
+  return parts;
+}
+
+/** Since those that are INVALID are gone by now, an index of that name is the one that the earlier try has built. */
+function isDoneBefore(statement: string, error: unknown): boolean {
+  const state = sqlStateOf(error);
+  return /^create\s+(unique\s+)?index\s+concurrently\b/i.test(statement)
+    ? state === sqlState.duplicateTable
+    : /^drop\s+index\s+concurrently\b/i.test(statement) && state === sqlState.undefinedObject;
+}

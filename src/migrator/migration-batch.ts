@@ -1,0 +1,153 @@
+import type pg from 'pg';
+import type { MigrationScope } from '../catalog/migration-record.entity.ts';
+import type { DownTarget } from '../catalog/migration-run.entity.ts';
+import type { AppliedMigration } from '../catalog/migration-state.entity.ts';
+import { AppError, messageOf } from '../errors.ts';
+import { quoteIdentifier } from '../postgres/identifiers.ts';
+import { insertHistorySql, type NewRecord, revertHistorySql } from './history.ts';
+import { compareNames, type MigrationFile } from './migration-files.ts';
+import { type AppliedByRun, planDown, planUp } from './plan.ts';
+import { runStep } from './run-step.ts';
+
+/** What to bring forward, and how far. */
+export interface MigrateOptions {
+  readonly scope: MigrationScope;
+  /** Where the database's tables are, and its history. */
+  readonly schema: string;
+  readonly files: readonly MigrationFile[];
+  /** The last migration to apply; without it the newest. */
+  readonly to?: string | undefined;
+  /** Take migrations back, instead of applying any. */
+  readonly down?: DownTarget | undefined;
+  /** Apply everything, then roll back. */
+  readonly dryRun?: boolean;
+  readonly run?: string;
+  readonly checkpoint?: string;
+  /** How long to wait for a table's lock, in milliseconds. */
+  readonly lockTimeoutMs: number;
+  /** Looks at what is about to be done, when nobody else can do anything; it may throw, and then nothing is done. */
+  readonly approve?: (batch: PlannedBatch) => void;
+  /** Whether an earlier try at this batch may have been cut short anywhere. */
+  readonly isRepeated?: boolean;
+  /** SQL that comes first in the transaction, such as what makes a new tenant's schema and its history. */
+  readonly prelude?: string;
+}
+
+/** What a batch did. */
+export interface MigrateOutcome {
+  /** What the database has now, ordered by name. */
+  readonly applied: readonly AppliedMigration[];
+  /** What this batch did; in a dry run, what it would have done. */
+  readonly records: readonly NewRecord[];
+  readonly warnings: readonly string[];
+  /** Why a dry run has tried nothing; undefined if it has. */
+  readonly untried?: string;
+}
+
+/**
+ * A migration that failed. The database is as it was before the batch, unless the batch was applied in parts: then the parts
+ * before stay, and of a migration that is not transactional what it did until it failed.
+ */
+export class MigrationFailedError extends Error {
+  override readonly name = 'MigrationFailedError';
+  readonly migration: MigrationFile;
+  readonly durationMs: number;
+  readonly inParts: boolean;
+
+  constructor(migration: MigrationFile, durationMs: number, cause: unknown, inParts: boolean) {
+    super(`${migration.name} failed: ${messageOf(cause)}`, { cause });
+    this.migration = migration;
+    this.durationMs = durationMs;
+    this.inParts = inParts;
+  }
+}
+
+/** How long to wait for another process that migrates the same database, in milliseconds. */
+export const OTHER_MIGRATION_MS = 60_000;
+
+/** What is to be done to one database. */
+export interface PlannedBatch {
+  /** What it has. */
+  readonly before: readonly AppliedByRun[];
+  readonly steps: readonly MigrationFile[];
+  readonly warnings: readonly string[];
+  /** The first step that no transaction can hold. */
+  readonly alone: MigrationFile | undefined;
+}
+
+/**
+ * The steps that a history asks for, approved unless it is a dry run.
+ * @throws {AppError} see `migrateDatabase`
+ */
+export function planBatch(before: readonly AppliedByRun[], options: MigrateOptions): PlannedBatch {
+  const { files, to, down, dryRun, approve } = options;
+  const plan = down ? planDown(files, before, down) : planUp(files, before, to);
+  if (plan.kind === 'refusal') throw new AppError(plan.code, plan.message, { details: { migration: plan.migration } });
+  const { steps, warnings } = plan;
+  const batch = { before, steps, warnings, alone: steps.find(({ transactional }) => !transactional) };
+  if (!dryRun) approve?.(batch);
+  return batch;
+}
+
+/**
+ * What an earlier migration may have left in the session, which the connection brings to the next database or schema: all
+ * that DISCARD ALL undoes, which cannot be sent together with other statements.
+ * @see https://www.postgresql.org/docs/current/sql-discard.html
+ */
+export const freshSessionSql = `
+  CLOSE ALL; RESET SESSION AUTHORIZATION; RESET ALL; DEALLOCATE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all();
+  DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES;`;
+
+/** What each step starts with, whatever the one before it has set. */
+export function stepSettingsSql({ schema, lockTimeoutMs }: MigrateOptions): string {
+  return `SET LOCAL lock_timeout = ${lockTimeoutMs}; SET LOCAL search_path = ${quoteIdentifier(schema)};`;
+}
+
+/**
+ * Makes what is deferred fail now, where it can be told which step it was, and where a dry run meets it too. It is deferred
+ * again afterwards, as each constraint has it.
+ */
+const checkDeferredSql = `
+  SAVEPOINT deferred; SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK TO SAVEPOINT deferred; RELEASE SAVEPOINT deferred;`;
+
+/** Does one step in the transaction that is open, and records it there. */
+export async function applyStep(
+  client: pg.Client,
+  step: MigrationFile,
+  options: MigrateOptions,
+  inParts = false,
+): Promise<NewRecord> {
+  const { schema, scope, down } = options;
+  const start = performance.now();
+  try {
+    await runStep(client, step, down ? 'down' : 'up');
+    const record = recordOf(step, down ? 'REVERTED' : 'APPLIED', performance.now() - start, options);
+    const revert = down ? `${revertHistorySql(schema, step.name)};` : '';
+    await client.query(
+      `${checkDeferredSql} ${stepSettingsSql(options)} ${revert} ${insertHistorySql(schema, scope, [record])}`,
+    );
+    return record;
+  } catch (error) {
+    throw new MigrationFailedError(step, performance.now() - start, error, inParts);
+  }
+}
+
+/** What the history says of a step that has been tried. */
+export function recordOf(
+  { name, hash }: MigrationFile,
+  status: NewRecord['status'],
+  durationMs: number,
+  { run, checkpoint }: MigrateOptions,
+): NewRecord {
+  return { name, hash, status, durationMs: Math.round(durationMs * 1000) / 1000, run, checkpoint };
+}
+
+/** What a database has after a batch. */
+export function merge(before: readonly AppliedMigration[], records: readonly NewRecord[]): AppliedMigration[] {
+  const now = new Map(before.map(({ name, hash }) => [name, { name, hash }]));
+  for (const { name, hash, status } of records) {
+    if (status === 'APPLIED') now.set(name, { name, hash });
+    else now.delete(name);
+  }
+  return [...now.values()].sort((a, b) => compareNames(a.name, b.name));
+}
