@@ -9,12 +9,15 @@ import { createTokens } from './accounts/tokens.ts';
 import { catalogEntities, catalogPlainTables, openCatalog } from './catalog/catalog.ts';
 import { FIRST_SERVER } from './catalog/database-server.entity.ts';
 import { TenantDirectory } from './catalog/tenant-directory.ts';
+import { isMaintained } from './catalog/tenant-maintenance.ts';
 import type { Config, ServerAddress } from './config.ts';
 import { CountrySchema } from './constants/country.entity.ts';
 import { CurrencySchema } from './constants/currency.entity.ts';
+import { type CheckpointsOptions, pruneCheckpoints } from './migrator/checkpoints.ts';
 import { FleetWorker } from './migrator/fleet-worker.ts';
 import { HistoryRecordSchema } from './migrator/history.entity.ts';
 import { historyTable } from './migrator/history.ts';
+import { Maintenance } from './migrator/maintenance.ts';
 import { MigrationFolder } from './migrator/migration-files.ts';
 import { OwnerConnections } from './migrator/owner-connections.ts';
 import { migrateQueue, type TenantJob } from './migrator/run-queue.ts';
@@ -141,6 +144,8 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
   };
   const queue = stack.use(await JobQueue.open<TenantJob>(migrateQueue, (work) => catalog.use(work)));
   const { concurrency } = config.migrations;
+  const maintenance = new Maintenance({ catalog, servers, listener, log });
+  const checkpoints: CheckpointsOptions = { catalog, servers, maintenance, limits: config.checkpoints, log };
   const owner = new OwnerConnections(servers, concurrency);
   if (config.migrations.worker === 'inline') {
     const worker = stack.use(
@@ -152,13 +157,20 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
         concurrency,
         lockTimeoutMs,
         connect: (tenant, work) => owner.use(tenant, work),
+        checkpoints,
         log,
       }),
     );
     worker.start();
   }
   const recover = () =>
-    recoverTenants(provisioning).catch((err: unknown) => log.warn({ err }, 'cannot look for half-created tenants'));
+    Promise.all([
+      recoverTenants(provisioning).catch((err: unknown) => log.warn({ err }, 'cannot look for half-created tenants')),
+      maintenance
+        .recover()
+        .catch((err: unknown) => log.warn({ err }, 'cannot look for work on tenants that was cut short')),
+      pruneCheckpoints(checkpoints).catch((err: unknown) => log.warn({ err }, 'cannot look for checkpoints to drop')),
+    ]);
   await recover();
   const recovering = setInterval(recover, RECOVER_MS).unref();
   stack.defer(() => clearInterval(recovering));
@@ -180,6 +192,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
       passwordOf,
       poolSize: connections.tenantPoolSize,
       renewRole: async (tenant) => (await servers.find(tenant.server)).provisioner.renewRole(tenant),
+      isMaintained: ({ id }) => isMaintained(catalog, id),
     }),
     provisioning,
     migrations,
@@ -190,6 +203,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
       TENANT: entityTables(moduleEntities, { ignored: [historyTable], compare: 'all' }),
     },
     runs: { catalog, queue },
+    checkpoints,
     tokens,
     identities: new Identities(catalog, listener, config.accounts.trustedClaims),
     signInLimits: stack.use(new SignInLimits({ catalog, log, ...config.accounts.signInLimits })),

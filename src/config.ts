@@ -72,6 +72,8 @@ export interface Config {
     readonly concurrency: number;
     readonly lockTimeoutMs: number;
   };
+  /** How many checkpoints of one tenant are kept, and how long. */
+  readonly checkpoints: { readonly keep: number; readonly maxAgeDays: number };
 }
 
 /** Where the keys come from that verify, and perhaps sign, tokens. */
@@ -160,6 +162,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
       concurrency: values.MIGRATION_CONCURRENCY,
       lockTimeoutMs: values.MIGRATION_LOCK_TIMEOUT_MS,
     },
+    checkpoints: { keep: values.CHECKPOINT_KEEP, maxAgeDays: values.CHECKPOINT_MAX_AGE_DAYS },
   };
 }
 

@@ -8,6 +8,7 @@ import type { Catalog } from './catalog/catalog.ts';
 import type { MigrationScope } from './catalog/migration-record.entity.ts';
 import type { TenantDirectory } from './catalog/tenant-directory.ts';
 import type { Config } from './config.ts';
+import type { CheckpointsOptions } from './migrator/checkpoints.ts';
 import type { MigrationFolder } from './migrator/migration-files.ts';
 import type { RunsOptions } from './migrator/start-run.ts';
 import type { EntityTables } from './postgres/entity-tables.ts';
@@ -40,6 +41,7 @@ export interface Services {
   /** What the entities say that each kind of database's tables should be. */
   readonly tables: Readonly<Record<MigrationScope, EntityTables>>;
   readonly runs: RunsOptions;
+  readonly checkpoints: CheckpointsOptions;
   readonly tokens: Tokens;
   readonly identities: Identities;
   readonly accounts: SignInOptions;

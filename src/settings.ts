@@ -166,6 +166,16 @@ export const settings = {
     meaning: 'inline: this server carries out migration runs; off: it only serves',
   },
   MIGRATION_CONCURRENCY: { schema: integer(1, 1000), default: '8', meaning: 'tenants that are migrated at once' },
+  CHECKPOINT_KEEP: {
+    schema: integer(1, 1000),
+    default: '5',
+    meaning: 'checkpoints of one tenant that are kept; the oldest go first',
+  },
+  CHECKPOINT_MAX_AGE_DAYS: {
+    schema: integer(1, 36_500),
+    default: '30',
+    meaning: 'age at which a checkpoint is dropped, in days',
+  },
   MIGRATION_LOCK_TIMEOUT_MS: {
     schema: integer(1, 3_600_000),
     default: '2000',

@@ -2,6 +2,7 @@ import type { EntityManager, EntitySchema } from '@mikro-orm/postgresql';
 import type pg from 'pg';
 import { createEntityDatabases } from '../postgres/entity-databases.ts';
 import type { Lane } from '../postgres/lane.ts';
+import { CheckpointSchema } from './checkpoint.entity.ts';
 import { DatabaseServerSchema } from './database-server.entity.ts';
 import { MembershipSchema } from './membership.entity.ts';
 import { MigrationRecordSchema } from './migration-record.entity.ts';
@@ -12,6 +13,7 @@ import { UserSchema } from './user.entity.ts';
 
 /** The entities of the `auth` database. */
 export const catalogEntities = [
+  CheckpointSchema,
   DatabaseServerSchema,
   MembershipSchema,
   MigrationRecordSchema,
@@ -25,6 +27,7 @@ export const catalogEntities = [
 /** Tables of the `auth` database that are read and written with SQL alone. */
 export const catalogPlainTables = [
   'migration_events',
+  'tenant_maintenances',
   'sessions',
   'refresh_tokens',
   'login_attempts',

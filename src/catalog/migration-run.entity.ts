@@ -1,4 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/core';
+import type { CheckpointKind } from './checkpoint.entity.ts';
 import { Tenant } from './tenant.entity.ts';
 
 /** What a run does with each tenant. */
@@ -28,6 +29,8 @@ export interface RunOptions {
   readonly continueOnError: boolean;
   /** Failures beyond which no further tenant is started; undefined: any number. */
   readonly maxFailures?: number;
+  /** What a batch is to be able to go back to; undefined: what it needs. */
+  readonly checkpoint?: CheckpointKind;
   /** Tenants at once. */
   readonly concurrency: number;
   /** Whether tenants are looked into that the catalog calls current. */

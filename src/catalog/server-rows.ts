@@ -67,7 +67,7 @@ export async function saveServerRow(
 
 /**
  * Removes a server on which there is no tenant.
- * @throws {AppError} NOT_FOUND, or CONFLICT if tenants are on it or it is the first
+ * @throws {AppError} NOT_FOUND, or CONFLICT if tenants or checkpoints are on it or it is the first
  */
 export async function deleteServerRow(client: pg.Client, name: string): Promise<void> {
   if (name === FIRST_SERVER) {
@@ -79,6 +79,13 @@ export async function deleteServerRow(client: pg.Client, name: string): Promise<
   } catch (error) {
     if (sqlStateOf(error) !== sqlState.foreignKeyViolation) throw error;
     const count = (await countTenants(client)).get(name) ?? 0;
+    if (count === 0) {
+      throw new AppError(
+        'CONFLICT',
+        `There are checkpoints on the server ${name}, so it cannot be removed before they are dropped`,
+        { cause: error },
+      );
+    }
     const tenants = count === 1 ? 'is 1 tenant' : `are ${count} tenants`;
     throw new AppError('CONFLICT', `There ${tenants} on the server ${name}, so it cannot be removed`, {
       cause: error,

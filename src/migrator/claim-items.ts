@@ -17,6 +17,8 @@ export interface RunItem extends Placement {
   readonly isolation: Isolation;
   /** How often it has been tried before, by whatever process. */
   readonly attempts: number;
+  /** Whether its database was being copied or replaced when it was claimed. */
+  readonly isMaintained: boolean;
 }
 
 /**
@@ -39,7 +41,8 @@ export function claimItems(
            FROM unnest($2::uuid[], $3::int[], $4::uuid[]) AS j (run, position, id)
            WHERE i.run_id = j.run AND i.position = j.position AND i.job = j.id AND i.status = 'PENDING'
            RETURNING i.run_id, i.position, i.attempts, i.tenant_id, i.job)
-         SELECT c.run_id AS run, c.position, c.job, c.attempts, c.tenant_id AS "tenantId", t.isolation, t.server, t.database, t.schema
+         SELECT c.run_id AS run, c.position, c.job, c.attempts, c.tenant_id AS "tenantId", t.isolation, t.server, t.database, t.schema,
+           t.status = 'MAINTENANCE' AS "isMaintained"
          FROM claimed c JOIN tenants t ON t.id = c.tenant_id ORDER BY c.run_id, c.position`,
         [instance, jobs.map(({ data }) => data.run), jobs.map(({ data }) => data.position), jobs.map(({ id }) => id)],
       );

@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
 import { MigrationRun } from '../catalog/migration-run.entity.ts';
 import type { Listener } from '../postgres/listener.ts';
+import type { CheckpointsOptions } from './checkpoints.ts';
 import { claimItems, jobsClaimedBy, type RunItem, takeOverItems } from './claim-items.ts';
 import { lookAtTenant, migrateTenant, type RunContext } from './migrate-tenant.ts';
 import type { MigrationFolder } from './migration-files.ts';
@@ -22,6 +23,7 @@ export interface FleetWorkerOptions {
   readonly lockTimeoutMs: number;
   /** Lends an owner's connection to a tenant's database. */
   readonly connect: RunContext['connect'];
+  readonly checkpoints: CheckpointsOptions;
   readonly log: Logger;
 }
 
@@ -211,11 +213,11 @@ export class FleetWorker implements AsyncDisposable {
   }
 
   #contextOf({ id, checkpoint, options }: MigrationRun): RunContext {
-    const { migrations, lockTimeoutMs, connect, log } = this.#options;
+    const { migrations, lockTimeoutMs, connect, checkpoints, log } = this.#options;
     const files = migrations.read();
     // Each tenant says why, if the files cannot be read.
     files.catch(() => undefined);
-    return { run: id, checkpoint, options, files, lockTimeoutMs, connect, log };
+    return { run: id, checkpoint, options, files, lockTimeoutMs, connect, checkpoints, log };
   }
 
   async #learnWhetherStopping(id: string): Promise<void> {

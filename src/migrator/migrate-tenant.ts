@@ -3,12 +3,14 @@ import type { Logger } from 'pino';
 import type { RunOptions } from '../catalog/migration-run.entity.ts';
 import { AppError, messageOf } from '../errors.ts';
 import type { NewRunEvent } from '../events/append-events.ts';
-import { isConnectionFailure, isTransient } from '../postgres/error-codes.ts';
+import { isConnectionFailure, isRefusedDatabase, isTransient } from '../postgres/error-codes.ts';
+import type { CheckpointsOptions } from './checkpoints.ts';
 import type { RunItem } from './claim-items.ts';
 import { type NewRecord, readDoneByRun } from './history.ts';
 import { migrateDatabase, readApplied, recordFailure } from './migrate-database.ts';
 import { type MigrateOptions, type MigrateOutcome, MigrationFailedError } from './migration-batch.ts';
 import type { MigrationFile } from './migration-files.ts';
+import { migrateProtected } from './protected-batch.ts';
 import { NotTakenBackError, takeBack } from './take-back.ts';
 import type { ItemResult } from './write-results.ts';
 
@@ -21,6 +23,7 @@ export interface RunContext {
   readonly lockTimeoutMs: number;
   /** Lends an owner's connection to the tenant's database. */
   readonly connect: <T>(item: RunItem, use: (client: pg.Client) => Promise<T>) => Promise<T>;
+  readonly checkpoints: CheckpointsOptions;
   readonly log: Logger;
 }
 
@@ -60,7 +63,10 @@ async function tryOnce(context: RunContext, item: RunItem, work: () => Promise<E
 }
 
 function mayPass(error: unknown, attempts: number): boolean {
-  if (error instanceof AppError && error.code === 'SERVER_BUSY') return attempts < MAX_TRIES_UNREACHABLE;
+  if (error instanceof AppError) {
+    return (error.code === 'SERVER_BUSY' || error.code === 'TENANT_BUSY') && attempts < MAX_TRIES_UNREACHABLE;
+  }
+  if (!(error instanceof MigrationFailedError) && isRefusedDatabase(error)) return attempts < MAX_TRIES_UNREACHABLE;
   if (isConnectionFailure(error)) return attempts < MAX_TRIES_UNREACHABLE;
   return isTransient(error) && attempts < MAX_TRIES;
 }
@@ -71,19 +77,29 @@ interface Done extends MigrateOutcome {
 }
 
 async function attempt(context: RunContext, item: RunItem): Promise<Done> {
-  return context.connect(item, async (client) => {
-    const outcome = await migrateDatabase(client, await migrateOptions(context, item));
-    // An earlier try may have committed this very batch, and had no time to say so.
-    const unsure = !context.options.dryRun && (item.attempts > 0 || outcome.records.length === 0);
-    return { ...outcome, all: unsure ? await doneByRun(client, context, item) : outcome.records };
-  });
+  await endMaintenance(context, item);
+  const connect = <T>(use: (client: pg.Client) => Promise<T>) => context.connect(item, use);
+  const { checkpoint, dryRun } = context.options;
+  const options = await migrateOptions(context, item);
+  const outcome = dryRun
+    ? await connect((client) => migrateDatabase(client, options))
+    : await migrateProtected({ checkpoints: context.checkpoints, tenant: item, checkpoint, connect }, options);
+  // An earlier try may have committed this very batch, and had no time to say so.
+  const unsure = !dryRun && (item.attempts > 0 || outcome.records.length === 0);
+  return { ...outcome, all: unsure ? await connect((client) => doneByRun(client, context, item)) : outcome.records };
 }
 
 async function look(context: RunContext, item: RunItem): Promise<Done> {
+  await endMaintenance(context, item);
   return context.connect(item, async (client) => {
     const applied = await readApplied(client, await migrateOptions(context, item));
     return { applied, records: [], warnings: [], all: await doneByRun(client, context, item) };
   });
+}
+
+/** An earlier try may have died in the middle of a batch that has a snapshot: what it did is undone first. */
+async function endMaintenance({ checkpoints }: RunContext, { isMaintained, tenantId }: RunItem): Promise<void> {
+  if (isMaintained) await checkpoints.maintenance.recover(tenantId);
 }
 
 function doneByRun(client: pg.Client, { run, options }: RunContext, { schema }: RunItem): Promise<NewRecord[]> {
@@ -130,7 +146,7 @@ async function failure(context: RunContext, item: RunItem, error: unknown): Prom
   const { tenantId } = item;
   const { dryRun, down } = context.options;
   const failed = error instanceof MigrationFailedError ? error : undefined;
-  const { records, problem } = dryRun ? unchanged : await undo(context, item, failed);
+  const { records, problem } = dryRun || item.isolation === 'DATABASE' ? unchanged : await undo(context, item, failed);
   const reason = error instanceof AppError ? `${error.code}: ${error.message}` : messageOf(error);
   const message =
     problem === undefined ? reason : `${reason}. The tenant needs attention, and is not served: ${problem}`;

@@ -15,6 +15,7 @@ import { builder } from '../graphql/builder.ts';
 import { entityConnection } from '../graphql/connection.ts';
 import type { Context } from '../graphql/context.ts';
 import { isUuid } from '../is-uuid.ts';
+import { CheckpointKindRef } from './checkpoint-schema.ts';
 import { cancelRun, resumeRun } from './control-run.ts';
 import { startRun } from './start-run.ts';
 import { undoRun } from './undo-run.ts';
@@ -122,6 +123,11 @@ const RunMigrationsInput = builder.inputType('RunMigrationsInput', {
     }),
     canaries: t.idList({ description: 'Ids or slugs of tenants that go first.' }),
     maxFailures: t.int({ description: 'Start no further tenant after more failures than this.' }),
+    checkpoint: t.field({
+      type: CheckpointKindRef,
+      description:
+        'By default what each batch needs. SNAPSHOT: every tenant with a database of its own is copied first, and the copy stays as a checkpoint if the batch succeeds. TRANSACTION: batches that cannot be one transaction are refused.',
+    }),
     verify: t.boolean({
       defaultValue: false,
       description: 'Look into every tenant, also those that the catalog calls current.',
@@ -179,6 +185,7 @@ builder.mutationFields((t) => ({
         concurrency: input?.concurrency ?? config.migrations.concurrency,
         ...(input?.maxFailures != null && { maxFailures: input.maxFailures }),
         ...(input?.waves && { waves: input.waves }),
+        ...(input?.checkpoint && { checkpoint: input.checkpoint }),
         verify: input?.verify ?? false,
       });
       return showRun(context, run, input?.wait);

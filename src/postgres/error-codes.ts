@@ -14,6 +14,7 @@ export const sqlState = {
   invalidCatalogName: '3D000',
   serializationFailure: '40001',
   deadlockDetected: '40P01',
+  objectNotInPrerequisiteState: '55000',
   insufficientPrivilege: '42501',
   undefinedTable: '42P01',
   undefinedObject: '42704',
@@ -102,7 +103,22 @@ export function isConnectionFailure(error: unknown): boolean {
  */
 export function isUnreachable(error: unknown): boolean {
   const state = sqlStateOf(error);
-  return state === undefined || (state !== sqlState.tooManyConnections && isConnectionFailure(error));
+  // A backend that is told to end while it starts says adminShutdown; a server that stops says cannotConnectNow to newcomers.
+  const isUp = state === sqlState.tooManyConnections || state === sqlState.adminShutdown;
+  return state === undefined || (!isUp && isConnectionFailure(error));
+}
+
+/**
+ * Whether PostgreSQL refused a connection for the database's sake: it is shut, is not there, or the role may not enter it.
+ * Statements fail with these codes for other reasons.
+ */
+export function isRefusedDatabase(error: unknown): boolean {
+  const state = sqlStateOf(error);
+  return (
+    state === sqlState.objectNotInPrerequisiteState ||
+    state === sqlState.invalidCatalogName ||
+    state === sqlState.insufficientPrivilege
+  );
 }
 
 /** Whether the same statement may well succeed if it is tried again a little later. */

@@ -54,15 +54,21 @@ async function roleAt(
   return member ?? (identity?.isPlatformAdmin ? 'ADMIN' : undefined);
 }
 
+/** What a request gets while its tenant's database is made, copied or replaced. */
+export function tenantBusy(slug: string, cause?: unknown): AppError {
+  return new AppError('TENANT_BUSY', `The tenant ${slug} is being worked on. Try again in a moment.`, {
+    cause,
+    details: { retryAfterMs: 1000 },
+  });
+}
+
 function servable(tenant: KnownTenant | undefined, reference: string): KnownTenant {
   switch (tenant?.status) {
     case 'ACTIVE':
       return tenant;
     case 'PROVISIONING':
     case 'MAINTENANCE':
-      throw new AppError('TENANT_BUSY', `The tenant ${tenant.slug} is being worked on. Try again in a moment.`, {
-        details: { retryAfterMs: 1000 },
-      });
+      throw tenantBusy(tenant.slug);
     case 'SUSPENDED':
     case 'NEEDS_ATTENTION':
       throw new AppError('TENANT_SUSPENDED', `The tenant ${tenant.slug} is not served at present`);

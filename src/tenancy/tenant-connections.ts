@@ -8,12 +8,13 @@ import {
   type EntityDatabases,
   entityTypes,
 } from '../postgres/entity-databases.ts';
-import { sqlState, sqlStateOf } from '../postgres/error-codes.ts';
+import { isConnectionFailure, isRefusedDatabase, sqlState, sqlStateOf } from '../postgres/error-codes.ts';
 import { quoteIdentifier } from '../postgres/identifiers.ts';
 import { type Lane, type LentClient, useLent } from '../postgres/lane.ts';
 import type { PasswordOf } from '../postgres/roles.ts';
 import type { Servers } from '../postgres/server.ts';
 import { tenantRole } from './placement.ts';
+import { tenantBusy } from './resolve-tenant.ts';
 
 /** What connecting to tenants needs. */
 export interface TenantConnectionsOptions {
@@ -24,6 +25,8 @@ export interface TenantConnectionsOptions {
   readonly poolSize: number;
   /** Called when PostgreSQL refuses the password of a tenant's role, which is then to be set again. */
   readonly renewRole: (tenant: KnownTenant) => Promise<void>;
+  /** Whether the tenant's database is being copied or replaced, or was a moment ago. */
+  readonly isMaintained: (tenant: KnownTenant) => Promise<boolean>;
 }
 
 /** A tenant's database, lent for one operation. */
@@ -53,6 +56,8 @@ export class TenantConnections {
   readonly #options: TenantConnectionsOptions;
   readonly #databases: EntityDatabases;
   readonly #open = new LRUCache<string, OpenTenant>({ max: KNOWN });
+  /** Connections whose errors are explained. */
+  readonly #watched = new WeakSet<LentClient>();
 
   constructor(options: TenantConnectionsOptions) {
     this.#options = options;
@@ -126,8 +131,36 @@ export class TenantConnections {
       });
       return renewing;
     };
-    const connect = () => lane.connect().catch((error: unknown) => connectAnew(lane, renew, error));
+    const connect = async () => {
+      const connecting = lane.connect().catch((error: unknown) => connectAnew(lane, renew, error));
+      const client = await connecting.catch((error: unknown) => this.#explain(tenant, error, isRefusedDatabase(error)));
+      return this.#watch(tenant, client);
+    };
     return { ...lane, connect, use: (work) => useLent(connect, work) };
+  }
+
+  /** Has it looked into when the connection breaks in the middle of a query. */
+  #watch(tenant: KnownTenant, client: LentClient): LentClient {
+    if (this.#watched.has(client)) return client;
+    this.#watched.add(client);
+    const query: (...args: unknown[]) => unknown = client.query.bind(client);
+    return Object.assign(client, {
+      query: (...args: unknown[]) => {
+        const result = query(...args);
+        return result instanceof Promise ? result.catch((error: unknown) => this.#explain(tenant, error)) : result;
+      },
+    });
+  }
+
+  /**
+   * Throws TENANT_BUSY instead, if that is what happened: a request may have found its tenant before maintenance of it began,
+   * in this process or another, and is then refused, or sent away, by PostgreSQL.
+   */
+  async #explain(tenant: KnownTenant, error: unknown, isRefused = false): Promise<never> {
+    if (!isRefused && !isConnectionFailure(error)) throw error;
+    // Without an answer from the catalog the error itself is the best that can be told.
+    if (await this.#options.isMaintained(tenant).catch(() => false)) throw tenantBusy(tenant.slug, error);
+    throw error;
   }
 }
 

@@ -36,6 +36,7 @@ const operations: Record<string, Operation> = {
     text: '{ migrationRun(id: "00000000-0000-4000-8000-000000000000") { id } }',
     scope: 'platformAdmin',
   },
+  'Query.checkpoints': { text: '{ checkpoints(tenant: "acme") { id } }', scope: 'platformAdmin' },
   'Query.products': { text: '{ products { totalCount } }', scope: 'tenantMember' },
   'Query.orders': { text: '{ orders { totalCount } }', scope: 'tenantMember' },
   'Mutation.register': {
@@ -100,6 +101,18 @@ const operations: Record<string, Operation> = {
   },
   'Mutation.acceptMigrationHash': {
     text: 'mutation { acceptMigrationHash(migration: "nothing") { name } }',
+    scope: 'platformAdmin',
+  },
+  'Mutation.createCheckpoint': {
+    text: 'mutation { createCheckpoint(tenant: "acme", name: "") { id } }',
+    scope: 'platformAdmin',
+  },
+  'Mutation.restoreCheckpoint': {
+    text: 'mutation { restoreCheckpoint(id: "00000000-0000-4000-8000-000000000000") { id } }',
+    scope: 'platformAdmin',
+  },
+  'Mutation.deleteCheckpoint': {
+    text: 'mutation { deleteCheckpoint(id: "00000000-0000-4000-8000-000000000000") }',
     scope: 'platformAdmin',
   },
   'Mutation.createProduct': {

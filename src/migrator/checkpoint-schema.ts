@@ -1,0 +1,86 @@
+import { Checkpoint, checkpointKinds } from '../catalog/checkpoint.entity.ts';
+import { TenantRef } from '../catalog/schema.ts';
+import { Tenant } from '../catalog/tenant.entity.ts';
+import { AppError } from '../errors.ts';
+import { builder } from '../graphql/builder.ts';
+import type { Services } from '../services.ts';
+import { createCheckpoint, deleteCheckpoint, listCheckpoints } from './checkpoints.ts';
+import { restoreCheckpoint } from './restore-checkpoint.ts';
+
+/** The GraphQL enum of what a batch can go back to. */
+export const CheckpointKindRef = builder.enumType('CheckpointKind', {
+  description: "TRANSACTION: the batch's own transaction. SNAPSHOT: a copy of the tenant's database.",
+  values: checkpointKinds,
+});
+
+const CheckpointRef = builder.objectType(Checkpoint, {
+  name: 'Checkpoint',
+  description: 'A copy of a tenant’s database, to which the tenant can go back.',
+  fields: (t) => ({
+    id: t.exposeID('id'),
+    name: t.exposeString('name'),
+    kind: t.field({ type: CheckpointKindRef, resolve: () => 'SNAPSHOT' as const }),
+    tenant: t.field({
+      type: TenantRef,
+      resolve: async ({ tenant }) => (await tenant?.loadOrFail()) ?? gone(),
+    }),
+    version: t.string({
+      nullable: true,
+      description: 'The last migration that it has.',
+      resolve: ({ migrationState }) => migrationState?.getEntity().version ?? null,
+    }),
+    createdAt: t.field({ type: 'DateTime', resolve: ({ createdAt }) => createdAt }),
+    sizeBytes: t.float({ nullable: true, resolve: ({ sizeBytes }) => sizeBytes ?? null }),
+  }),
+});
+
+builder.queryField('checkpoints', (t) =>
+  t.field({
+    type: [CheckpointRef],
+    description: 'Newest first. The settings CHECKPOINT_KEEP and CHECKPOINT_MAX_AGE_DAYS limit them.',
+    authScopes: { platformAdmin: true },
+    args: { tenant: t.arg.id({ required: true, description: 'Its id or slug.' }) },
+    resolve: async (_root, { tenant }, { services }) =>
+      listCheckpoints(services.checkpoints, await findTenant(services, tenant)),
+  }),
+);
+
+builder.mutationFields((t) => ({
+  createCheckpoint: t.field({
+    type: CheckpointRef,
+    description: "Copies a tenant's database. Its requests get TENANT_BUSY meanwhile.",
+    authScopes: { platformAdmin: true },
+    args: { tenant: t.arg.id({ required: true, description: 'Its id or slug.' }), name: t.arg.string() },
+    resolve: async (_root, { tenant, name }, { services }) =>
+      createCheckpoint(services.checkpoints, await findTenant(services, tenant), name ?? undefined),
+  }),
+  restoreCheckpoint: t.field({
+    type: TenantRef,
+    description:
+      "Puts a copy of a checkpoint in the place of the tenant's database. Without acceptDataLoss it is refused, and the refusal says what would be lost.",
+    authScopes: { platformAdmin: true },
+    args: { id: t.arg.id({ required: true }), acceptDataLoss: t.arg.boolean({ defaultValue: false }) },
+    resolve: (_root, { id, acceptDataLoss }, { services }) =>
+      restoreCheckpoint(services.checkpoints, id, acceptDataLoss ?? false),
+  }),
+  deleteCheckpoint: t.field({
+    type: 'Boolean',
+    authScopes: { platformAdmin: true },
+    args: { id: t.arg.id({ required: true }) },
+    resolve: async (_root, { id }, { services }) => {
+      await deleteCheckpoint(services.checkpoints, id);
+      return true;
+    },
+  }),
+}));
+
+async function findTenant({ directory, catalog }: Services, reference: string): Promise<Tenant> {
+  const known = await directory.byReference(reference);
+  const tenant = known && (await catalog.fork().findOne(Tenant, { id: known.id }));
+  if (tenant) return tenant;
+  throw new AppError('TENANT_NOT_FOUND', `There is no tenant ${reference}`);
+}
+
+function gone(): never {
+  throw new AppError('TENANT_NOT_FOUND', 'The tenant of this checkpoint is gone');
+}

@@ -1,0 +1,224 @@
+import type pg from 'pg';
+import type { Logger } from 'pino';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { TenantStatus } from '../catalog/tenant.entity.ts';
+import { AppError } from '../errors.ts';
+import { lockKind, withAdvisoryLock } from '../postgres/advisory-lock.ts';
+import { copyDatabase, openDatabase, replaceDatabase, shutDatabase } from '../postgres/closed-databases.ts';
+import { dropDatabase } from '../postgres/databases.ts';
+import type { Listener } from '../postgres/listener.ts';
+import type { Servers } from '../postgres/server.ts';
+import { inTransaction } from '../postgres/transaction.ts';
+import { newTenantKey, tenantRole } from '../tenancy/placement.ts';
+import { tenantBusy } from '../tenancy/resolve-tenant.ts';
+
+/** What working on tenants' databases needs. */
+export interface MaintenanceOptions {
+  readonly catalog: Catalog;
+  readonly servers: Pick<Servers, 'get'>;
+  readonly listener: Pick<Listener, 'instance'>;
+  readonly log: Logger;
+}
+
+/** A tenant under maintenance. */
+export interface Maintained {
+  readonly tenantId: string;
+  readonly slug: string;
+  readonly key: string;
+  readonly server: string;
+  readonly database: string;
+  readonly phase: 'COPYING' | 'COPIED' | 'DONE';
+  /** The name of the copy. */
+  readonly copy: string;
+}
+
+/** What is written down with the end of the work. */
+export type Ending = (client: pg.Client) => Promise<unknown>;
+
+/** How long to wait for what a process that died has left running on the server, in milliseconds. */
+const OTHERS_WAIT_MS = 10_000;
+
+/**
+ * Work that copies or replaces a tenant's database. While a tenant has a row in `tenant_maintenances` its status is
+ * MAINTENANCE, so that requests get TENANT_BUSY, and its role may not connect. The row's phase tells whoever finds it, at
+ * whatever moment its process has died, what is to be done, so that nothing but the row is needed to end the work:
+ *
+ * - COPYING: a copy is being made, and the tenant's database is as it was. The copy is dropped.
+ * - COPIED: the copy is complete, and the tenant's database may be in the middle of a batch, or is to be replaced. The copy
+ *   takes its place, which two renames in one transaction do: when there is no copy any more, that is done. Then what was
+ *   there before, called as the copy with `_old`, is dropped.
+ * - DONE: the tenant's database is as it is to be.
+ *
+ * Then, in each case, the tenant's role may connect again, and the tenant gets the status back that it had, as the row goes.
+ * The row names its process, which is dead when nobody holds its advisory lock; see {@link recover}. What is done on
+ * the server, is done under the lock of the tenant's place: a statement outlives the process that sent it.
+ */
+export class Maintenance {
+  readonly #options: MaintenanceOptions;
+  /** The tenants that this process works on at this moment. */
+  readonly #underWay = new Set<string>();
+
+  constructor(options: MaintenanceOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Copies a database and does `work`. Whatever happens then, the tenant is served again at the end.
+   * @param source a database to copy, with the id of its migration state; without it, the tenant's own
+   * @param work gets the copy's size in bytes, and ends with `replace`, or by calling the tenant's database good and saying
+   *   what is to be written down with that; if it fails, the copy takes the place of the tenant's database
+   * @throws {AppError} TENANT_BUSY if somebody else works on the tenant, CONFLICT if it is in no status for this
+   */
+  async run(
+    tenantId: string,
+    source: { readonly database: string; readonly state: string | null } | undefined,
+    work: (tenant: Maintained, size: number) => Promise<Ending | 'replace'>,
+  ): Promise<void> {
+    const tenant = await this.#begin(tenantId, source?.state);
+    this.#underWay.add(tenantId);
+    try {
+      await this.#runAndEnd(tenant, source?.database, work);
+    } finally {
+      this.#underWay.delete(tenantId);
+    }
+  }
+
+  /** Ends work that was cut short: that of dead processes, and what this process could not end when it was to. */
+  async recover(tenantId?: string): Promise<void> {
+    const { catalog, listener, log } = this.#options;
+    const { rows } = await catalog.use((client) =>
+      client.query<Maintained>(
+        `UPDATE tenant_maintenances m SET claimed_by = $1 FROM tenants t
+         WHERE t.id = m.tenant_id AND ($3::uuid IS NULL OR t.id = $3) AND t.id <> ALL ($4::uuid[])
+           AND (m.claimed_by = $1 OR NOT EXISTS (
+             SELECT FROM pg_locks
+             WHERE locktype = 'advisory' AND classid = $2 AND objid = m.claimed_by AND objsubid = 2 AND granted
+               AND database = (SELECT oid FROM pg_database WHERE datname = current_database())))
+         RETURNING ${columns}`,
+        [listener.instance, lockKind.alive, tenantId ?? null, [...this.#underWay]],
+      ),
+    );
+    for (const tenant of rows) {
+      this.#underWay.add(tenant.tenantId);
+      try {
+        await this.#end(tenant);
+        log.warn(
+          { tenant: tenant.tenantId, phase: tenant.phase },
+          'work on a tenant had been cut short and is ended now',
+        );
+      } catch (err) {
+        log.error(
+          { err, tenant: tenant.tenantId },
+          'work on a tenant that was cut short cannot be ended now; trying again later',
+        );
+      } finally {
+        this.#underWay.delete(tenant.tenantId);
+      }
+    }
+  }
+
+  /** Lends the owner's connection to the maintenance database while nobody else works on the tenant's place. */
+  async #alone<T>({ server, key }: Maintained, work: (admin: pg.Client) => Promise<T>): Promise<T> {
+    const known = this.#options.servers.get(server);
+    if (!known) throw new AppError('SERVER_BUSY', `The server ${server} is not known here`);
+    return known.admin((admin) => withAdvisoryLock(admin, lockKind.place, key, () => work(admin), OTHERS_WAIT_MS));
+  }
+
+  async #begin(tenantId: string, state: string | null | undefined): Promise<Maintained> {
+    const { catalog, listener } = this.#options;
+    return catalog.use((client) =>
+      inTransaction(client, async () => {
+        const { rows: found } = await client.query<{ slug: string; status: TenantStatus; own: string | null }>(
+          'SELECT slug, status, migration_state AS own FROM tenants WHERE id = $1 FOR UPDATE',
+          [tenantId],
+        );
+        const [row] = found;
+        if (!row) throw new AppError('TENANT_NOT_FOUND', 'There is no such tenant');
+        if (row.status === 'MAINTENANCE') throw tenantBusy(row.slug);
+        if (row.status !== 'ACTIVE' && row.status !== 'SUSPENDED') {
+          throw new AppError('CONFLICT', `The tenant ${row.slug} is ${row.status}, so its database is left alone`);
+        }
+        const { rows } = await client.query<Maintained>(
+          `WITH m AS (
+             INSERT INTO tenant_maintenances (tenant_id, copy, copy_state, status_before, claimed_by)
+             VALUES ($1, $2, $3, $4, $5) RETURNING *)
+           UPDATE tenants t SET status = 'MAINTENANCE', maintained_at = now() FROM m WHERE t.id = m.tenant_id
+           RETURNING ${columns}`,
+          [tenantId, `snap_${newTenantKey()}`, state === undefined ? row.own : state, row.status, listener.instance],
+        );
+        const [tenant] = rows;
+        if (!tenant) throw new Error('The row of a maintenance was not returned');
+        return tenant;
+      }),
+    );
+  }
+
+  async #runAndEnd(
+    tenant: Maintained,
+    source: string | undefined,
+    work: (tenant: Maintained, size: number) => Promise<Ending | 'replace'>,
+  ): Promise<void> {
+    let now = tenant;
+    try {
+      const role = tenantRole(tenant.key);
+      const size = await this.#alone(tenant, async (admin) => {
+        await shutDatabase(admin, tenant.database, role);
+        const bytes = await copyDatabase(admin, tenant.copy, source ?? tenant.database, role);
+        if (!source) await openDatabase(admin, tenant.database, []);
+        return bytes;
+      });
+      now = await this.#enter(tenant, 'COPIED');
+      const ending = await work(now, size);
+      if (ending !== 'replace') now = await this.#enter(now, 'DONE', ending);
+    } finally {
+      await this.#end(now);
+    }
+  }
+
+  /** What the phases ask for; it may be repeated, and ends with the row gone. */
+  async #end(tenant: Maintained): Promise<void> {
+    const role = tenantRole(tenant.key);
+    if (tenant.phase === 'COPYING') await this.#alone(tenant, (admin) => dropDatabase(admin, tenant.copy));
+    if (tenant.phase === 'COPIED') {
+      const aside = `${tenant.copy}_old`;
+      await this.#alone(tenant, async (admin) => {
+        await shutDatabase(admin, tenant.database, role);
+        await replaceDatabase(admin, tenant.database, tenant.copy, aside);
+        await dropDatabase(admin, aside);
+      });
+      await this.#enter(tenant, 'DONE', (client) =>
+        client.query(
+          `UPDATE tenants t SET migration_state = copy_state FROM tenant_maintenances m
+           WHERE t.id = $1 AND m.tenant_id = t.id`,
+          [tenant.tenantId],
+        ),
+      );
+    }
+    await this.#alone(tenant, (admin) => openDatabase(admin, tenant.database, [role]));
+    await this.#options.catalog.use((client) =>
+      client.query(
+        `WITH m AS (DELETE FROM tenant_maintenances WHERE tenant_id = $1 AND claimed_by = $2 RETURNING *)
+         UPDATE tenants t SET status = status_before, maintained_at = now() FROM m WHERE t.id = m.tenant_id`,
+        [tenant.tenantId, this.#options.listener.instance],
+      ),
+    );
+  }
+
+  async #enter(tenant: Maintained, phase: Maintained['phase'], ending?: Ending): Promise<Maintained> {
+    const { catalog, listener } = this.#options;
+    await catalog.use((client) =>
+      inTransaction(client, async () => {
+        const { rowCount } = await client.query(
+          'UPDATE tenant_maintenances SET phase = $3 WHERE tenant_id = $1 AND claimed_by = $2',
+          [tenant.tenantId, listener.instance, phase],
+        );
+        // The others held this process for dead, perhaps since its connection to auth broke.
+        if (rowCount === 0) throw tenantBusy(tenant.slug);
+        await ending?.(client);
+      }),
+    );
+    return { ...tenant, phase };
+  }
+}
+
+const columns = 't.id AS "tenantId", slug, key, server, database, phase, copy';
