@@ -1,0 +1,99 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.ts';
+import { Fleet } from '../support/fleet.ts';
+import { type SharedPostgres, startSharedPostgres } from '../support/shared-postgres.ts';
+
+describe('a worker that is killed in a batch that is not transactional', () => {
+  let postgres: SharedPostgres;
+  /** Serves, and works on no runs. */
+  let fleet: Fleet;
+  let dataDir: string;
+  const children: ChildProcess[] = [];
+
+  beforeAll(async () => {
+    dataDir = await mkdtemp(path.join(tmpdir(), 'tenantry-killed-'));
+    postgres = await startSharedPostgres();
+    fleet = await Fleet.start({ ...postgres.settings(), WORKER: 'off' });
+    await fleet.createTenants({ 'own-database': 'DATABASE', 'own-schema': 'SCHEMA' });
+  });
+  afterAll(async () => {
+    for (const child of children) child.kill('SIGKILL');
+    await fleet[Symbol.asyncDispose]();
+    await postgres[Symbol.asyncDispose]();
+    await rm(dataDir, { recursive: true, force: true });
+  });
+
+  const startWorker = () => {
+    const child = spawn(process.execPath, ['src/cli.ts', 'worker'], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+      env: {
+        PATH: process.env.PATH,
+        NODE_ENV: 'test',
+        LOG_LEVEL: 'silent',
+        DATA_DIR: dataDir,
+        TENANT_MIGRATIONS_DIR: fleet.migrations.path,
+        ...postgres.settings(),
+      },
+    });
+    children.push(child);
+    return child;
+  };
+
+  it.each([
+    ['own-database', '20270101'],
+    ['own-schema', '20270102'],
+  ])('leaves a tenant that another brings to the new version: %s', async (slug, day) => {
+    const [first, second] = [`${day}000000_table`, `${day}000001_index`];
+    await fleet.inTenant(
+      slug,
+      `INSERT INTO products (sku, name, price, currency, stock) VALUES ('before', 'n', 1, 'EUR', 1)`,
+    );
+    await fleet.migrations.add(
+      first,
+      'CREATE TABLE before_index AS SELECT 1 AS id',
+      'UPDATE products SET stock = stock + 1',
+    );
+    await fleet.migrations.addClass(
+      second,
+      `isTransactional() { return false; }
+       up() { this.addSql('CREATE INDEX CONCURRENTLY by_stock ON products (stock)'); this.addSql('SELECT pg_sleep(2)'); }`,
+    );
+    const worker = startWorker();
+    const run = await fleet.startRun(`tenants: ["${slug}"]`);
+    const watcher = await fleet.session('postgres');
+    await eventually('the step has built its index, and is not recorded', async () => {
+      const { rowCount } = await watcher.query(
+        `SELECT FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(2)' AND state = 'active'`,
+      );
+      return rowCount === 1;
+    });
+    worker.kill('SIGKILL');
+    await once(worker, 'exit');
+    const other = startWorker();
+    await eventually('the run has ended', async () => (await fleet.runNow(run)).endedAt !== null);
+    expect(await fleet.runNow(run)).toMatchObject({ status: 'SUCCEEDED', succeeded: 1 });
+    await eventually('no copy is left', async () => {
+      const left = await fleet.inCatalog(`SELECT FROM pg_database WHERE datname LIKE 'snap%'`);
+      return left.length === 0;
+    });
+    expect(await fleet.inCatalog('SELECT status FROM tenants WHERE slug = $1', [slug])).toEqual([{ status: 'ACTIVE' }]);
+    expect(await fleet.inCatalog('SELECT FROM tenant_maintenances')).toEqual([]);
+    expect(
+      await fleet.inTenant(
+        slug,
+        `SELECT stock, (SELECT count(*)::int FROM before_index) AS times,
+           (SELECT array_agg(indisvalid) FROM pg_index WHERE indexrelid = 'by_stock'::regclass) AS valid FROM products`,
+      ),
+    ).toEqual([{ stock: 2, times: 1, valid: [true] }]);
+    const { errors } = await fleet.app.ask('{ products { totalCount } }', await fleet.app.tokenFor(slug));
+    expect(errors).toBeUndefined();
+    other.kill('SIGTERM');
+    await once(other, 'exit');
+    await fleet.migrations.remove(first, second);
+  });
+});
