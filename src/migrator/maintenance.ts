@@ -74,10 +74,10 @@ export class Maintenance {
     source: { readonly database: string; readonly state: string | null } | undefined,
     work: (tenant: Maintained, size: number) => Promise<Ending | 'replace'>,
   ): Promise<void> {
-    const tenant = await this.#begin(tenantId, source?.state);
+    if (this.#underWay.has(tenantId)) throw tenantBusy(tenantId);
     this.#underWay.add(tenantId);
     try {
-      await this.#runAndEnd(tenant, source?.database, work);
+      await this.#runAndEnd(await this.#begin(tenantId, source?.state), source?.database, work);
     } finally {
       this.#underWay.delete(tenantId);
     }
@@ -90,7 +90,7 @@ export class Maintenance {
       client.query<Maintained>(
         `UPDATE tenant_maintenances m SET claimed_by = $1 FROM tenants t
          WHERE t.id = m.tenant_id AND ($3::uuid IS NULL OR t.id = $3) AND t.id <> ALL ($4::uuid[])
-           AND (m.claimed_by = $1 OR NOT EXISTS (
+           AND (m.claimed_by = $1 AND m.started_at < now() - interval '10 seconds' OR NOT EXISTS (
              SELECT FROM pg_locks
              WHERE locktype = 'advisory' AND classid = $2 AND objid = m.claimed_by AND objsubid = 2 AND granted
                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())))
