@@ -3,7 +3,6 @@
  * fixed database or, when BASELINE_DATABASES has several, on a Map with a MikroORM for each tenant.
  */
 import { createServer } from 'node:http';
-import { costLimitPlugin } from '@escape.tech/graphql-armor-cost-limit';
 import { maxAliasesPlugin } from '@escape.tech/graphql-armor-max-aliases';
 import { maxDepthPlugin } from '@escape.tech/graphql-armor-max-depth';
 import { maxTokensPlugin } from '@escape.tech/graphql-armor-max-tokens';
@@ -40,7 +39,6 @@ const yoga = createYoga({
     maxTokensPlugin({ n: graphql.maxTokens, exposeLimits: true }),
     maxDepthPlugin({ n: graphql.maxDepth, ignoreIntrospection: true }),
     maxAliasesPlugin({ n: graphql.maxAliases }),
-    costLimitPlugin({ maxCost: graphql.maxCost, ignoreIntrospection: true }),
     endOperations(),
   ],
   context: async ({ request }) => {

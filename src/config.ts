@@ -31,6 +31,7 @@ export interface Config {
     readonly introspection: boolean;
     readonly maxDepth: number;
     readonly maxTokens: number;
+    readonly maxFields: number;
     readonly maxAliases: number;
     readonly maxCost: number;
   };
@@ -132,6 +133,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
       introspection: values.INTROSPECTION ?? !production,
       maxDepth: values.MAX_QUERY_DEPTH,
       maxTokens: values.MAX_QUERY_TOKENS,
+      maxFields: values.MAX_QUERY_FIELDS,
       maxAliases: values.MAX_QUERY_ALIASES,
       maxCost: values.MAX_QUERY_COST,
     },

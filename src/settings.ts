@@ -201,11 +201,17 @@ export const settings = {
     default: '2000',
     meaning: 'size limit of a GraphQL document, in tokens',
   },
+  MAX_QUERY_FIELDS: {
+    schema: integer(1, 100_000),
+    default: '200',
+    meaning: 'limit of fields and fragment spreads written in a GraphQL document',
+  },
   MAX_QUERY_ALIASES: { schema: integer(0, 10_000), default: '30', meaning: 'limit of aliases in a GraphQL document' },
   MAX_QUERY_COST: {
     schema: integer(1, 10_000_000),
-    default: '20000',
-    meaning: 'cost limit of a GraphQL document; a field costs 1, a level doubles it by half',
+    default: '10000',
+    meaning:
+      'cost limit of a GraphQL operation; a field costs 1, times the items of the lists around it: the size of a page, or 10',
   },
   SHUTDOWN_SECONDS: {
     schema: integer(0, 3600),

@@ -18,14 +18,19 @@ const CountryRef = builder.objectType(Country, {
   fields: (t) => ({ code: t.exposeString('code'), name: t.exposeString('name') }),
 });
 
+/** Both lists have about this many items, and no pages. */
+const WHOLE_LIST = { field: 1, multiplier: 200 };
+
 builder.queryFields((t) => ({
   currencies: t.field({
     type: [CurrencyRef],
+    complexity: WHOLE_LIST,
     authScopes: { anyone: true },
     resolve: (_root, _args, { services }) => services.constants.fork().find(Currency, {}, { orderBy: { code: 'asc' } }),
   }),
   countries: t.field({
     type: [CountryRef],
+    complexity: WHOLE_LIST,
     authScopes: { anyone: true },
     resolve: (_root, _args, { services }) => services.constants.fork().find(Country, {}, { orderBy: { code: 'asc' } }),
   }),

@@ -24,8 +24,11 @@ export interface ConnectionPage<T> {
   readonly totalCount: () => Promise<number>;
 }
 
-const DEFAULT_PAGE = 20;
-const MAX_PAGE = 100;
+/** Items of a page whose size is not asked for. */
+export const DEFAULT_PAGE = 20;
+
+/** Items of the largest page. */
+export const MAX_PAGE = 100;
 
 /**
  * A page of entities, by a cursor over `orderBy`, which must end in a unique column.

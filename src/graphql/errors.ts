@@ -38,6 +38,11 @@ export function toClientError(error: unknown, requestId: string, log: Logger): G
   });
 }
 
+/** A document that asks for more than is allowed; the message says for how much it may ask. */
+export function tooMuch(message: string): GraphQLError {
+  return new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT', http: { spec: true, status: 400 } } });
+}
+
 /** By its name, since packages that are loaded as CommonJS have a class of their own. */
 function isGraphQLError(error: unknown): error is GraphQLError {
   return error instanceof Error && error.name === 'GraphQLError';

@@ -1,7 +1,3 @@
-import { costLimitPlugin } from '@escape.tech/graphql-armor-cost-limit';
-import { maxAliasesPlugin } from '@escape.tech/graphql-armor-max-aliases';
-import { maxDepthPlugin } from '@escape.tech/graphql-armor-max-depth';
-import { maxTokensPlugin } from '@escape.tech/graphql-armor-max-tokens';
 import { useDisableIntrospection } from '@graphql-yoga/plugin-disable-introspection';
 import type { GraphQLSchema } from 'graphql';
 import { createYoga } from 'graphql-yoga';
@@ -11,6 +7,7 @@ import { toClientError, validationErrors } from './errors.ts';
 import { readableGetParameters } from './get-parameters.ts';
 import { graphiqlPage } from './graphiql.ts';
 import { healthRoutes } from './health-routes.ts';
+import { limitDocuments } from './limits.ts';
 import { endOperations } from './operations.ts';
 import { createRequestContext, type IncomingRequest, type RequestContext } from './request-context.ts';
 import { currentRequestId, requestIds } from './request-id.ts';
@@ -51,10 +48,7 @@ export function createGraphqlServer(services: Services, schema: GraphQLSchema, {
       readableGetParameters(),
       healthRoutes(services),
       ...(graphql.introspection ? [] : [useDisableIntrospection()]),
-      maxTokensPlugin({ n: graphql.maxTokens, exposeLimits: true }),
-      maxDepthPlugin({ n: graphql.maxDepth, ignoreIntrospection: true }),
-      maxAliasesPlugin({ n: graphql.maxAliases }),
-      costLimitPlugin({ maxCost: graphql.maxCost, ignoreIntrospection: true }),
+      ...limitDocuments(graphql),
       endOperations(),
       validationErrors(),
     ],

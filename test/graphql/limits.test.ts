@@ -1,3 +1,4 @@
+import { getIntrospectionQuery } from 'graphql';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Listening, listen } from '../support/listen.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
@@ -48,24 +49,85 @@ describe('the limits of requests', () => {
        fragment A on TenantConnection { ${times(10, (index) => `a${index}: totalCount`)} }`,
       /[Aa]lias/,
     ],
-    ['cost', `{ tenants { nodes { ${times(75, () => nested(4))} } } }`, /[Cc]ost/],
+    [
+      'fields, before it is known what they are',
+      `{ ${times(201, () => 'nope')} }`,
+      /^The document has 201 fields .*200 is the limit/,
+    ],
+    ['fields, written again and again', `{ ${times(490, () => 'currencies { code }')} }`, /980 fields/],
+    [
+      'fields, most of them spreads of fragments',
+      `{ ${times(200, () => '...A')} } fragment A on Query { server { name } }`,
+      /202 fields/,
+    ],
+    ['cost', `{ tenants { nodes { ${nested(3)} } } }`, /^The operation costs 44441, and 10000 is the limit\..*ask for/],
     [
       'cost, multiplied by fragments',
       `{ tenants { nodes { ${times(8, () => '...A')} } } } fragment A on Tenant { ${times(8, () => '...B')} }
        fragment B on Tenant { ${times(8, () => '...C')} } fragment C on Tenant { ${times(8, () => nested(1))} }`,
-      /[Cc]ost/,
+      /costs/,
     ],
     ['fragments that hold themselves', '{ ...A } fragment A on Query { server { name } ...A }', /itself/],
     ['fragments that hold each other', '{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }', /itself/],
   ])('refuses a document for its %s', async (_name, query, reason) => {
     const { body, code } = await server.post({ query }, app.admin);
     expect(body.data).toBeUndefined();
+    expect(body.errors).toHaveLength(1);
     expect(body.errors?.[0]?.message).toMatch(reason);
+    expect(body.errors?.[0]?.message).not.toMatch(/Syntax Error|aborted/);
     expect(code).toBe('BAD_USER_INPUT');
   });
 
+  /** Ten times a list inside a page; the page's size is written in several ways. */
+  const orders = (size: string) => times(10, (index) => `a${index}: orders${size} { nodes { id lines { quantity } } }`);
+  const costs = (items: number) => 10 * (1 + items * (1 + 1 + 1 + 10));
+
+  it.each([
+    ['a number', `{ ${orders('(first: 100)')} }`, {}, costs(100)],
+    ['a number of last', `{ ${orders('(last: 100)')} }`, {}, costs(100)],
+    ['a variable', `query ($n: Int) { ${orders('(first: $n)')} }`, { n: 100 }, costs(100)],
+    ['a variable’s default', `query ($n: Int = 90) { ${orders('(first: $n)')} }`, {}, costs(90)],
+    ['more than a page may have', `{ ${orders('(first: 2000000000)')} }`, {}, costs(100)],
+  ])('counts the items of lists, where a page’s size is %s', async (_name, query, variables, cost) => {
+    const { body } = await server.post({ query, variables }, app.admin);
+    expect(body.data).toBeUndefined();
+    expect(body.errors?.[0]?.message).toContain(`The operation costs ${cost}, `);
+  });
+
+  it('counts anew for other variables, for the operation that is chosen, and for subscriptions', async () => {
+    const query = `query Orders($n: Int) { ${orders('(first: $n)')} } query Server { server { name } }`;
+    const ask = async (operationName: string, n: number) =>
+      (await server.post({ query, operationName, variables: { n } }, app.admin)).code;
+    expect(await ask('Orders', 100)).toBe('BAD_USER_INPUT');
+    expect(await ask('Server', 100)).toBeUndefined();
+    expect(await ask('Orders', 1)).toBe('TENANT_REQUIRED');
+    expect(await ask('Orders', 100)).toBe('BAD_USER_INPUT');
+    const deep = `subscription { migrationProgress(run: "x") { tenant { ${nested(4)} } } }`;
+    const { text } = await server.post({ query: deep }, { ...app.admin, accept: 'text/event-stream' });
+    expect(text).toContain('The operation costs');
+  });
+
+  it('counts every item of lists that have no pages', async () => {
+    const query = `{ ${times(30, (index) => `a${index}: currencies { code name }`)} }`;
+    expect((await server.post({ query })).body.errors?.[0]?.message).toMatch(/^The operation costs 12030,/);
+  });
+
+  it('lets tools ask for the whole schema', async () => {
+    const query = getIntrospectionQuery({
+      descriptions: true,
+      specifiedByUrl: true,
+      directiveIsRepeatable: true,
+      schemaDescription: true,
+      inputValueDeprecation: true,
+      oneOf: true,
+    });
+    const { body } = await server.post({ query });
+    expect(body.errors).toBeUndefined();
+    expect(body.data).toHaveProperty('__schema');
+  });
+
   it('lets through a document that is as deep as a client of ours needs', async () => {
-    const { body } = await server.post({ query: `{ tenants { nodes { ${nested(4)} } } }` }, app.admin);
+    const { body } = await server.post({ query: `{ tenants(first: 2) { nodes { ${nested(2)} } } }` }, app.admin);
     expect(body).toEqual({ data: { tenants: { nodes: [] } } });
   });
 
