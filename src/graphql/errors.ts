@@ -1,4 +1,4 @@
-import { GraphQLError } from 'graphql';
+import { GraphQLError, Kind } from 'graphql';
 import { isAsyncIterable, type Plugin } from 'graphql-yoga';
 import type { Logger } from 'pino';
 import { AppError, errorCodes } from '../errors.ts';
@@ -9,7 +9,7 @@ import { isConnectionFailure, isNullCharacter } from '../postgres/error-codes.ts
  * that is wrong keeps GraphQL's own message, and anything else is masked and logged whole under the request's id.
  */
 export function toClientError(error: unknown, requestId: string, log: Logger): GraphQLError {
-  const original = originalOf(error);
+  const original = isOfVariable(error) ? error : originalOf(error);
   const position = isGraphQLError(error) ? { nodes: error.nodes, path: error.path } : {};
   if (original instanceof AppError) {
     return new GraphQLError(original.message, {
@@ -48,6 +48,11 @@ function isGraphQLError(error: unknown): error is GraphQLError {
   return error instanceof Error && error.name === 'GraphQLError';
 }
 
+/** Whether the error tells which field of which variable is wrong; what is below it, a scalar threw, which knows only the value. */
+function isOfVariable(error: unknown): error is GraphQLError {
+  return isGraphQLError(error) && error.nodes?.[0]?.kind === Kind.VARIABLE_DEFINITION;
+}
+
 /** The error that a resolver threw, below the wrappers that the pipeline puts around it. */
 function originalOf(error: unknown): unknown {
   let current = error;
@@ -80,11 +85,17 @@ function isTranslated(error: GraphQLError): boolean {
 function toInputError(error: GraphQLError): GraphQLError {
   // Yoga adds the parser's message, which repeats a part of the body, where that is no JSON and so no request of GraphQL's.
   const http = error.extensions.originalError === undefined ? error.extensions.http : { status: 400 };
-  return new GraphQLError(error.message, {
+  return new GraphQLError(readable[error.message] ?? error.message, {
     ...withoutUndefined({ nodes: error.nodes, source: error.source, positions: error.positions, path: error.path }),
     extensions: { code: 'BAD_USER_INPUT', ...(http !== undefined && { http }) },
   });
 }
+
+/** What GraphQL says too briefly. */
+const readable: Readonly<Record<string, string>> = {
+  'Validation aborted.':
+    'The document writes so many fields with the same names that it cannot be checked in time. Write no field twice, or ask in several requests.',
+};
 
 /** A request without a valid token is refused with 401, as HTTP asks; other errors of a field leave the response at 200. */
 function httpStatusOf({ code }: AppError) {

@@ -32,6 +32,12 @@ builder.queryFields((t) => ({
       throw 'a text';
     },
   }),
+  since: t.string({
+    authScopes: { anyone: true },
+    nullable: true,
+    args: { from: t.arg({ type: 'DateTime' }) },
+    resolve: (_root, { from }) => String(from),
+  }),
   conflict: t.string({
     authScopes: { anyone: true },
     nullable: true,
@@ -90,6 +96,52 @@ describe('an error', () => {
         expect(log).toContain(part);
     },
   );
+
+  const create = 'mutation ($i: CreateProductInput!) { createProduct(input: $i) { sku } }';
+  it.each([
+    [
+      'a field of an input',
+      { i: { sku: 'a', name: 'a', price: 4.5, currency: 'EUR' } },
+      'Variable "$i" got invalid value 4.5 at "i.price"; String cannot represent a non string value: 4.5',
+    ],
+    [
+      'a field that is missing',
+      { i: { sku: 'a', name: 'a', currency: 'EUR' } },
+      'Variable "$i" got invalid value { sku: "a", name: "a", currency: "EUR" }; Field "price" of required type "String!" was not provided.',
+    ],
+    ['a variable that is missing', {}, 'Variable "$i" of required type "CreateProductInput!" was not provided.'],
+  ])('of a variable says which field of it is wrong: %s', async (_name, variables, message) => {
+    const { body } = await server.post({ query: create, variables });
+    expect(body).toEqual({
+      errors: [{ message, locations: [{ line: 1, column: 11 }], extensions: { code: 'BAD_USER_INPUT' } }],
+    });
+  });
+
+  it('of a scalar of our own says which variable is wrong, and is not called ours', async () => {
+    const { body } = await server.post({
+      query: 'query ($from: DateTime) { since(from: $from) }',
+      variables: { from: 'x' },
+    });
+    expect(body.errors?.[0]).toMatchObject({
+      message: expect.stringContaining('Variable "$from" got invalid value "x"; '),
+      extensions: { code: 'BAD_USER_INPUT' },
+    });
+  });
+
+  it('of validation that gives up says why', async () => {
+    const large = await startTestApp({ MAX_QUERY_FIELDS: '2000' });
+    try {
+      const { errors } = await large.ask(`{ ${'currencies { code } '.repeat(490)} }`);
+      expect(errors).toEqual([
+        {
+          message: expect.stringContaining('so many fields with the same names'),
+          extensions: { code: 'BAD_USER_INPUT' },
+        },
+      ]);
+    } finally {
+      await large[Symbol.asyncDispose]();
+    }
+  });
 
   it('that is no Error at all is masked too', async () => {
     const { body, headers, text } = await server.post({ query: '{ thrownText }' });
