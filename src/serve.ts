@@ -3,6 +3,7 @@ import { type Logger, pino } from 'pino';
 import { createApp } from './app.ts';
 import { type Config, loadConfig } from './config.ts';
 import { isLocalHost } from './graphql/browsers.ts';
+import { refuseMalformedRequests } from './graphql/malformed-requests.ts';
 import { buildSchema } from './graphql/schema.ts';
 import { createGraphqlServer } from './graphql/server.ts';
 import { logOptions } from './log.ts';
@@ -24,9 +25,8 @@ export async function serve(
     await using app = await createApp(config, log);
     const token = await developmentToken(config, app.services.tokens);
     const isLocal = isLocalHost(config.http.host);
-    const server = createServer(
-      createGraphqlServer(app.services, buildSchema(), token && isLocal ? authorizationHeader(token) : {}),
-    );
+    const yoga = createGraphqlServer(app.services, buildSchema(), token && isLocal ? authorizationHeader(token) : {});
+    const server = createServer(refuseMalformedRequests(yoga));
     const url = await listen(server, config.http);
     out.write(config.graphql.graphiql ? greeting(url, token, isLocal) : `Tenantry listens at ${url}\n`);
     await stopped;

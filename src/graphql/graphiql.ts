@@ -1,4 +1,4 @@
-import type { GraphiQLOptions } from 'graphql-yoga';
+import type { GraphiQLOptions, Plugin } from 'graphql-yoga';
 
 /** What GraphiQL understands; Yoga's types leave out what the editors hold at first. */
 interface Page extends GraphiQLOptions {
@@ -20,6 +20,16 @@ export function graphiqlPage(url: string, headers: string | undefined): Page {
     ...(headers !== undefined && { initialHeaders: headers, defaultHeaders: headers }),
     // A browser must not send yesterday's token, which has expired, instead of the one that this page brings.
     shouldPersistHeaders: false,
+  };
+}
+
+/** Leads whoever opens the server's bare address to GraphiQL. */
+export function redirectToGraphiql(): Plugin {
+  return {
+    onRequest({ request, url, endResponse, fetchAPI }) {
+      if (url.pathname !== '/' || !['GET', 'HEAD'].includes(request.method)) return;
+      endResponse(new fetchAPI.Response(null, { status: 302, headers: { location: '/graphql' } }));
+    },
   };
 }
 

@@ -5,7 +5,7 @@ import type { Services } from '../services.ts';
 import { corsOf, isLocalHost, refuseForms } from './browsers.ts';
 import { toClientError, validationErrors } from './errors.ts';
 import { readableGetParameters } from './get-parameters.ts';
-import { graphiqlPage } from './graphiql.ts';
+import { graphiqlPage, redirectToGraphiql } from './graphiql.ts';
 import { healthRoutes } from './health-routes.ts';
 import { limitDocuments } from './limits.ts';
 import { endOperations } from './operations.ts';
@@ -47,6 +47,7 @@ export function createGraphqlServer(services: Services, schema: GraphQLSchema, {
       refuseForms(),
       readableGetParameters(),
       healthRoutes(services),
+      ...(graphql.graphiql ? [redirectToGraphiql()] : []),
       ...(graphql.introspection ? [] : [useDisableIntrospection()]),
       ...limitDocuments(graphql),
       endOperations(),

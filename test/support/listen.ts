@@ -1,5 +1,6 @@
 import { createServer, request as httpRequest, type IncomingHttpHeaders, type RequestListener } from 'node:http';
 import { text } from 'node:stream/consumers';
+import { refuseMalformedRequests } from '../../src/graphql/malformed-requests.ts';
 import type { Answer } from './start-app.ts';
 
 /** A real HTTP server on a free port of 127.0.0.1. */
@@ -36,7 +37,7 @@ export interface HttpAnswer {
 
 /** Listens as `src/main.ts` does. */
 export async function listen(listener: RequestListener): Promise<Listening> {
-  const server = createServer(listener);
+  const server = createServer(refuseMalformedRequests(listener));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
   const port = typeof address === 'object' && address ? address.port : 0;
