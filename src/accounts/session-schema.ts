@@ -115,6 +115,15 @@ builder.mutationFields((t) => ({
 function viewerOf({ user, sessionId, membership }: SignedIn): Viewer {
   const { id, email, isPlatformAdmin } = user;
   const tenant = membership?.tenant.id;
-  const identity = { user: { id }, subject: id, email, tenant, role: undefined, isPlatformAdmin, session: sessionId };
+  const claims = {
+    subject: id,
+    email,
+    tenant,
+    role: undefined,
+    isPlatformAdmin,
+    expiresAt: undefined,
+    session: sessionId,
+  };
+  const identity = { user: { id }, ...claims };
   return { identity, place: () => membership && { tenantId: membership.tenant.id, role: membership.role } };
 }

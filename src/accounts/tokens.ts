@@ -10,6 +10,8 @@ export interface TokenClaims {
   readonly tenant: string | undefined;
   readonly role: string | undefined;
   readonly isPlatformAdmin: boolean;
+  /** When the token ends; undefined if it never does. */
+  readonly expiresAt: Date | undefined;
   /** The session in which this installation gave it to one of its users. */
   readonly session: string | undefined;
 }
@@ -105,17 +107,26 @@ export function createTokens(keys: TokenKeys, rules: TokenRules): Tokens {
 }
 
 /**
- * The value of a claim, which may lie inside others.
+ * The value of a claim that is a text, and may lie inside others; undefined if it is not there, or null.
  * @param claimPath names joined by dots; a claim whose own name has dots, such as a URL, is found too
+ * @throws {AppError} UNAUTHENTICATED if it is anything else: a token that means to name something must not count as one that
+ *   names nothing
  */
 export function readClaim(payload: Readonly<Record<string, unknown>>, claimPath: string): string | undefined {
-  if (Object.hasOwn(payload, claimPath)) return text(payload[claimPath]);
+  const value = valueAt(payload, claimPath);
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === 'string' && value !== '') return value;
+  throw new AppError('UNAUTHENTICATED', `The token's claim ${claimPath} must be a text that is not empty`);
+}
+
+function valueAt(payload: Readonly<Record<string, unknown>>, claimPath: string): unknown {
+  if (Object.hasOwn(payload, claimPath)) return payload[claimPath];
   let value: unknown = payload;
   for (const name of claimPath.split('.')) {
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined;
     value = Reflect.get(value, name);
   }
-  return text(value);
+  return value;
 }
 
 /** The claims that {@link readClaim} finds `value` in. */
@@ -132,6 +143,7 @@ function claimsOf(payload: JWTPayload, tenantClaim: string): TokenClaims {
     tenant: readClaim(payload, tenantClaim),
     role: text(payload.role),
     isPlatformAdmin: payload[ADMIN_CLAIM] === true,
+    expiresAt: payload.exp === undefined ? undefined : new Date(payload.exp * 1000),
     session: text(payload[SESSION_CLAIM]),
   };
 }

@@ -1,6 +1,6 @@
 import type { Identity } from '../accounts/tokens.ts';
 import type { KnownTenant, TenantDirectory } from '../catalog/tenant-directory.ts';
-import { AppError } from '../errors.ts';
+import { AppError, badInput } from '../errors.ts';
 
 /** What a request says about its tenant. */
 export interface TenantHints {
@@ -22,7 +22,8 @@ export interface ResolvedTenant {
  * Finds the tenant of a request: the one that the token's claim names, else the one whose host was asked for, else the one
  * that a platform admin's header names.
  * @returns undefined if the request names no tenant, which operations on public data need not
- * @throws {AppError} TENANT_NOT_FOUND, TENANT_SUSPENDED, TENANT_BUSY, or FORBIDDEN
+ * @throws {AppError} TENANT_NOT_FOUND, TENANT_SUSPENDED, TENANT_BUSY, FORBIDDEN, or BAD_USER_INPUT if the header names
+ *   another tenant than what goes before it
  */
 export async function resolveTenant(
   directory: TenantDirectory,
@@ -31,17 +32,35 @@ export async function resolveTenant(
   const { identity, header } = hints;
   if (identity?.tenant !== undefined) {
     const tenant = servable(await directory.byReference(identity.tenant), identity.tenant);
+    await checkHeader(directory, header, tenant, 'the token');
     // Whoever is no user is what the token claims, for its maker is trusted with that.
     const claimed = identity.role ?? (identity.isPlatformAdmin ? 'ADMIN' : 'MEMBER');
     return { tenant, role: identity.user ? await roleAt(directory, identity, tenant) : claimed };
   }
   const atHost = hints.host && (await directory.byHost(hostName(hints.host)));
-  if (atHost) return { tenant: servable(atHost, atHost.slug), role: await roleAt(directory, identity, atHost) };
+  if (atHost) {
+    await checkHeader(directory, header, atHost, 'the host');
+    return { tenant: servable(atHost, atHost.slug), role: await roleAt(directory, identity, atHost) };
+  }
   if (header === undefined) return undefined;
   if (!identity?.isPlatformAdmin) {
     throw new AppError('FORBIDDEN', 'Only platform admins may name a tenant with x-tenant');
   }
   return { tenant: servable(await directory.byReference(header), header), role: 'ADMIN' };
+}
+
+/** Whoever sends the header means to see its tenant, and must not be shown, or write to, another one. */
+async function checkHeader(
+  directory: TenantDirectory,
+  header: string | undefined,
+  { id, slug }: KnownTenant,
+  source: string,
+): Promise<void> {
+  if (header === undefined || (await directory.byReference(header))?.id === id) return;
+  throw badInput(
+    'x-tenant',
+    `The header x-tenant names another tenant than ${source}, which is for ${slug}: send one of them`,
+  );
 }
 
 /** What the caller is in a tenant, whatever the token claims. */
@@ -77,7 +96,7 @@ function servable(tenant: KnownTenant | undefined, reference: string): KnownTena
   }
 }
 
-/** The name alone: without port, and without the dot that may end a full one. */
+/** The name alone: without port, which may be empty, and without the dot that may end a full one. */
 function hostName(host: string): string {
-  return host.toLowerCase().replace(/\.?(:\d+)?$/, '');
+  return host.toLowerCase().replace(/\.?(:\d*)?$/, '');
 }

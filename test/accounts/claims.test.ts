@@ -48,11 +48,13 @@ describe('a claim', () => {
     );
   });
 
-  it('is never anything but a text with something in it', () => {
+  it('is a text with something in it, or nothing; a token with anything else is refused', () => {
     fc.assert(
-      fc.property(fc.dictionary(name, fc.jsonValue()), path, (payload, claimPath) => {
-        const value = readClaim(payload, claimPath);
-        expect(value === undefined || (typeof value === 'string' && value !== '')).toBe(true);
+      fc.property(fc.jsonValue(), path, (value, claimPath) => {
+        const payload = Object.fromEntries([[claimPath, value]]);
+        if (value === null) expect(readClaim(payload, claimPath)).toBeUndefined();
+        else if (typeof value === 'string' && value !== '') expect(readClaim(payload, claimPath)).toBe(value);
+        else expect(() => readClaim(payload, claimPath)).toThrow(`The token's claim ${claimPath} must be a text`);
       }),
     );
   });

@@ -161,6 +161,7 @@ describe('a token', () => {
       tenant: 'acme',
       role: 'OWNER',
       isPlatformAdmin: false,
+      expiresAt: new Date((claims.exp ?? 0) * 1000),
     });
   });
 

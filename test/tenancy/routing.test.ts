@@ -1,7 +1,9 @@
+import { SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Listening, listen } from '../support/listen.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
 
+const JWT_SECRET = 'the secret of the tests of routing, long enough';
 const products = '{ products { nodes { sku } } }';
 
 describe('the tenant of a request', () => {
@@ -10,7 +12,7 @@ describe('the tenant of a request', () => {
   const ids: Record<string, string> = {};
 
   beforeAll(async () => {
-    app = await startTestApp({ DEFAULT_ISOLATION: 'schema' });
+    app = await startTestApp({ DEFAULT_ISOLATION: 'schema', JWT_SECRET });
     server = await listen(app.yoga);
     for (const slug of ['one', 'two', 'gone', 'changing', 'hosted', 'racing']) {
       const { data } = await app.ask(
@@ -64,6 +66,7 @@ describe('the tenant of a request', () => {
       'one.example.com',
       'ONE.Example.COM',
       'one.example.com:4000',
+      'one.example.com:',
       'one.example.com.',
       'one.example.com.:80',
     ];
@@ -107,26 +110,50 @@ describe('the tenant of a request', () => {
     expect(await ask({ 'x-tenant': 'two' })).toBe('UNAUTHENTICATED');
   });
 
-  it('is the claim’s before the host’s, and the host’s before the header’s', async () => {
-    const claim = await app.tokenFor('one');
-    expect(await ask({ ...claim, host: 'two.example.com' })).toEqual(sees('one'));
-    expect(await ask({ ...claim, 'x-tenant': 'two' })).toEqual(sees('one'));
-    expect(await ask({ ...claim, host: 'two.example.com', 'x-tenant': 'gone' })).toEqual(sees('one'));
-    expect(await ask({ ...app.admin, host: 'two.example.com', 'x-tenant': 'one' })).toEqual(sees('two'));
-    const adminWithClaim = await app.services.tokens.issue({ tenant: 'one', platformAdmin: true, expiresIn: '1h' });
-    expect(await ask({ ...bearer(adminWithClaim), 'x-tenant': 'two' })).toEqual(sees('one'));
+  it('is the claim’s before the host’s', async () => {
+    expect(await ask({ ...(await app.tokenFor('one')), host: 'two.example.com' })).toEqual(sees('one'));
   });
+
+  it('is refused where x-tenant names another one than the claim or the host', async () => {
+    const claim = await app.tokenFor('one');
+    const adminWithClaim = bearer(
+      await app.services.tokens.issue({ tenant: 'one', platformAdmin: true, expiresIn: '1h' }),
+    );
+    const atTwo = { ...app.admin, host: 'two.example.com' };
+    for (const way of [claim, adminWithClaim]) {
+      for (const same of ['one', ids.one ?? '']) expect(await ask({ ...way, 'x-tenant': same })).toEqual(sees('one'));
+      // Whether there is such a tenant makes no difference.
+      for (const other of ['two', 'nobody', '']) {
+        const { body } = await server.post({ query: products }, { ...way, 'x-tenant': other });
+        expect(body.errors?.[0]).toMatchObject({
+          message: 'The header x-tenant names another tenant than the token, which is for one: send one of them',
+          extensions: { code: 'BAD_USER_INPUT', field: 'x-tenant' },
+        });
+      }
+    }
+    expect(await ask({ ...atTwo, 'x-tenant': 'two' })).toEqual(sees('two'));
+    expect(await ask({ ...atTwo, 'x-tenant': 'one' })).toBe('BAD_USER_INPUT');
+  });
+
+  it.each([[['two']], [42], [''], [true], [{ id: 'two' }]])(
+    'is refused with the token for the claim %j',
+    async (claim) => {
+      const key = new TextEncoder().encode(JWT_SECRET);
+      const token = await new SignJWT({ tenant: claim }).setProtectedHeader({ alg: 'HS256' }).sign(key);
+      const ways = [{}, { host: 'two.example.com' }, { 'x-tenant': 'two' }];
+      for (const way of ways) expect(await ask({ ...bearer(token), ...way })).toBe('UNAUTHENTICATED');
+    },
+  );
 
   it.each([
     'nobody',
-    '',
     '../one',
     'one; DROP TABLE tenants',
     '00000000-0000-0000-0000-000000000000',
     'ONE',
     'x'.repeat(5000),
   ])('is not found for the claim %j', async (tenant) => {
-    expect(await ask(await app.tokenFor(tenant))).toBe(tenant === '' ? 'TENANT_REQUIRED' : 'TENANT_NOT_FOUND');
+    expect(await ask(await app.tokenFor(tenant))).toBe('TENANT_NOT_FOUND');
   });
 
   it('is not needed for public data, even if the claim names one that is not there', async () => {
