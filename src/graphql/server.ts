@@ -11,6 +11,7 @@ import { limitDocuments } from './limits.ts';
 import { endOperations } from './operations.ts';
 import { createRequestContext, type IncomingRequest, type RequestContext } from './request-context.ts';
 import { currentRequestId, requestIds } from './request-id.ts';
+import { endWithToken } from './token-expiry.ts';
 
 /** What the pages of a development server are given. */
 export interface GraphiqlOptions {
@@ -50,6 +51,7 @@ export function createGraphqlServer(services: Services, schema: GraphQLSchema, {
       ...(graphql.graphiql ? [redirectToGraphiql()] : []),
       ...(graphql.introspection ? [] : [useDisableIntrospection()]),
       ...limitDocuments(graphql),
+      endWithToken(),
       endOperations(),
       validationErrors(),
     ],
