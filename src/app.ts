@@ -13,6 +13,7 @@ import { isMaintained } from './catalog/tenant-maintenance.ts';
 import type { Config, ServerAddress } from './config.ts';
 import { CountrySchema } from './constants/country.entity.ts';
 import { CurrencySchema } from './constants/currency.entity.ts';
+import { createHealthCheck } from './health/check-health.ts';
 import { type CheckpointsOptions, pruneCheckpoints } from './migrator/checkpoints.ts';
 import { FleetWorker } from './migrator/fleet-worker.ts';
 import { HistoryRecordSchema } from './migrator/history.entity.ts';
@@ -208,6 +209,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
     identities: new Identities(catalog, listener, config.accounts.trustedClaims),
     signInLimits: stack.use(new SignInLimits({ catalog, log, ...config.accounts.signInLimits })),
     accounts: { catalog, tokens, passwords: createPasswords(), ...config.accounts },
+    health: createHealthCheck({ catalog, constants, servers, config }),
   };
   const built = stack.move();
   return {

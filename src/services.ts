@@ -8,6 +8,7 @@ import type { Catalog } from './catalog/catalog.ts';
 import type { MigrationScope } from './catalog/migration-record.entity.ts';
 import type { TenantDirectory } from './catalog/tenant-directory.ts';
 import type { Config } from './config.ts';
+import type { HealthCheck } from './health/check-health.ts';
 import type { CheckpointsOptions } from './migrator/checkpoints.ts';
 import type { MigrationFolder } from './migrator/migration-files.ts';
 import type { RunsOptions } from './migrator/start-run.ts';
@@ -46,4 +47,6 @@ export interface Services {
   readonly identities: Identities;
   readonly accounts: SignInOptions;
   readonly signInLimits: SignInLimits;
+  /** Whether the databases answer. */
+  readonly health: HealthCheck;
 }

@@ -1,5 +1,4 @@
 import type { Plugin } from 'graphql-yoga';
-import { checkHealth } from '../health/check-health.ts';
 import type { Services } from '../services.ts';
 
 /**
@@ -10,7 +9,7 @@ export function healthRoutes(services: Services): Plugin {
   return {
     async onRequest({ url, endResponse, fetchAPI }) {
       if (url.pathname !== '/health/ready') return;
-      const { status } = services.stopping.aborted ? { status: 'DOWN' as const } : await checkHealth(services);
+      const { status } = services.stopping.aborted ? { status: 'DOWN' as const } : await services.health();
       endResponse(fetchAPI.Response.json({ status }, { status: status === 'DOWN' ? 503 : 200 }));
     },
   };

@@ -1,6 +1,13 @@
+import { LRUCache } from 'lru-cache';
+import type { Catalog } from '../catalog/catalog.ts';
 import { FIRST_SERVER } from '../catalog/database-server.entity.ts';
+import type { Config } from '../config.ts';
 import { messageOf } from '../errors.ts';
-import type { Services } from '../services.ts';
+import type { Lane } from '../postgres/lane.ts';
+import type { ServerRegistry } from '../provisioning/server-registry.ts';
+
+/** Gives the health of an installation. It never throws, and is never slower than some seconds. */
+export type HealthCheck = () => Promise<Health>;
 
 /** How one database answers. */
 export interface DatabaseHealth {
@@ -19,9 +26,31 @@ export interface Health {
 
 const TIMEOUT_MS = 3_000;
 
-/** Asks each system database, and each server, whether it answers. It never throws, and is never slower than some seconds. */
-export async function checkHealth(services: Services): Promise<Health> {
-  const { catalog, constants, servers, config } = services;
+/** How long an answer is good for everybody who asks, in milliseconds. */
+const REMEMBERED_MS = 1_000;
+
+/**
+ * Makes the check that all who ask share: anyone may ask, as often as they like, and must not take connections from tenants
+ * by it. One check runs at a time, and its answer is kept for a second.
+ */
+export function createHealthCheck(checked: Checked): HealthCheck {
+  const answers = new LRUCache<'health', Health>({
+    max: 1,
+    ttl: REMEMBERED_MS,
+    fetchMethod: () => checkHealth(checked),
+  });
+  return () => answers.forceFetch('health');
+}
+
+interface Checked {
+  readonly catalog: Catalog;
+  readonly constants: { readonly lane: Lane };
+  readonly servers: ServerRegistry;
+  readonly config: Config;
+}
+
+/** Asks each system database, and each server, whether it answers. */
+async function checkHealth({ catalog, constants, servers, config }: Checked): Promise<Health> {
   const select = 'SELECT 1';
   const databases = await Promise.all([
     check(config.databases.auth, FIRST_SERVER, () => catalog.use((client) => client.query(select))),

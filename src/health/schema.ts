@@ -1,5 +1,5 @@
 import { builder } from '../graphql/builder.ts';
-import { checkHealth, type DatabaseHealth, type Health } from './check-health.ts';
+import type { DatabaseHealth, Health } from './check-health.ts';
 import { productName, productVersion } from './product.ts';
 
 const DatabaseHealthRef = builder.objectRef<DatabaseHealth>('DatabaseHealth').implement({
@@ -42,7 +42,7 @@ builder.queryFields((t) => ({
     type: HealthRef,
     description: 'Never fails: what is down is told.',
     authScopes: { anyone: true },
-    resolve: (_root, _args, { services }) => checkHealth(services),
+    resolve: (_root, _args, { services }) => services.health(),
   }),
   timestamp: t.field({
     type: 'DateTime',
