@@ -53,10 +53,13 @@ export async function openSession(client: pg.Client, session: NewSession): Promi
 /**
  * Takes a refresh token and gives the next one. A token that was used before ends its session, since either the one who
  * used it first or the one who brings it now has stolen it.
- * @returns undefined if the token is not good, or not any more
+ * @returns undefined if nobody knows the token, or any more; `endedOf` if it was used before
  * @see https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2
  */
-export async function rotateRefreshToken(client: pg.Client, token: string): Promise<Session | undefined> {
+export async function rotateRefreshToken(
+  client: pg.Client,
+  token: string,
+): Promise<Session | { readonly endedOf: string } | undefined> {
   const hash = hashOf(token);
   return inTransaction(client, async () => {
     const { rows } = await client.query<Row>(
@@ -72,7 +75,7 @@ export async function rotateRefreshToken(client: pg.Client, token: string): Prom
     );
     if (rowCount === 1) return withNewToken(client, rows[0]);
     await client.query('DELETE FROM sessions WHERE id = $1', [rows[0].id]);
-    return undefined;
+    return { endedOf: rows[0].user_id };
   });
 }
 

@@ -15,6 +15,18 @@ export interface SignInOptions extends UsersOptions {
   readonly sessionDays: number;
 }
 
+/** A refresh token came a second time, so that one of two has stolen it. */
+export class ReusedTokenError extends AppError {
+  readonly userId: string;
+  readonly email: string | undefined;
+
+  constructor(userId: string, email: string | undefined) {
+    super('UNAUTHENTICATED', 'The refresh token was used before, so that its session has ended. Sign in again.');
+    this.userId = userId;
+    this.email = email;
+  }
+}
+
 /** What somebody who has signed in gets. */
 export interface SignedIn {
   readonly token: string;
@@ -71,6 +83,10 @@ export async function refresh(options: SignInOptions, refreshToken: string): Pro
   const session = await options.catalog.use((client) => rotateRefreshToken(client, refreshToken));
   if (!session)
     throw new AppError('UNAUTHENTICATED', 'The refresh token is not valid, or not any more. Sign in again.');
+  if ('endedOf' in session) {
+    const user = await options.catalog.fork().findOne(User, { id: session.endedOf });
+    throw new ReusedTokenError(session.endedOf, user?.email);
+  }
   return continued(options, session);
 }
 

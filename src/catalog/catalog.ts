@@ -2,6 +2,7 @@ import type { EntityManager, EntitySchema } from '@mikro-orm/postgresql';
 import type pg from 'pg';
 import { createEntityDatabases } from '../postgres/entity-databases.ts';
 import type { Lane } from '../postgres/lane.ts';
+import { AuditEntrySchema } from './audit-entry.entity.ts';
 import { CheckpointSchema } from './checkpoint.entity.ts';
 import { DatabaseServerSchema } from './database-server.entity.ts';
 import { MembershipSchema } from './membership.entity.ts';
@@ -13,6 +14,7 @@ import { UserSchema } from './user.entity.ts';
 
 /** The entities of the `auth` database. */
 export const catalogEntities = [
+  AuditEntrySchema,
   CheckpointSchema,
   DatabaseServerSchema,
   MembershipSchema,
@@ -31,7 +33,6 @@ export const catalogPlainTables = [
   'sessions',
   'refresh_tokens',
   'login_attempts',
-  'audit_log',
 ] as const;
 
 /** The `auth` database: who the tenants are, where they are, and what runs did. */

@@ -1,6 +1,7 @@
 import type { ExecutionArgs } from 'graphql';
 import { getOperationAST } from 'graphql';
 import { isAsyncIterable, type Plugin } from 'graphql-yoga';
+import { auditQuery } from './audit.ts';
 import { toClientError } from './errors.ts';
 import type { RequestContext } from './request-context.ts';
 
@@ -14,6 +15,9 @@ export function endOperations(): Plugin<RequestContext> {
         async onExecuteDone({ result }) {
           await context.release();
           const failed = !isAsyncIterable(result) && (result.errors?.length ?? 0) > 0;
+          if (getOperationAST(args.document, args.operationName)?.operation === 'query') {
+            await auditQuery(context, nameOf(args), failed);
+          }
           context.log.info(
             { operation: nameOf(args), durationMs: Math.round(performance.now() - start), failed },
             'operation',

@@ -1,4 +1,5 @@
 import type { GraphQLSchema } from 'graphql';
+import '../accounts/audit-schema.ts';
 import '../accounts/member-schema.ts';
 import '../accounts/schema.ts';
 import '../accounts/session-schema.ts';
@@ -13,9 +14,10 @@ import '../migrator/run-schema.ts';
 import '../migrator/tenant-schema.ts';
 import '../modules/index.ts';
 import '../provisioning/schema.ts';
+import { auditMutations } from './audit.ts';
 import { builder } from './builder.ts';
 
 /** Builds the GraphQL schema out of what each folder's `schema.ts` adds to it. */
 export function buildSchema(): GraphQLSchema {
-  return builder.toSchema();
+  return auditMutations(builder.toSchema());
 }

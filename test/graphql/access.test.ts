@@ -39,6 +39,7 @@ const operations: Record<string, Operation> = {
   'Query.checkpoints': { text: '{ checkpoints(tenant: "acme") { id } }', scope: 'platformAdmin' },
   'Query.products': { text: '{ products { totalCount } }', scope: 'tenantMember' },
   'Query.orders': { text: '{ orders { totalCount } }', scope: 'tenantMember' },
+  'Query.auditLog': { text: '{ auditLog { totalCount } }', scope: 'platformAdmin' },
   'Mutation.register': {
     text: 'mutation { register(input: { email: "x", password: "x", name: "x" }) { token } }',
     scope: 'anyone',

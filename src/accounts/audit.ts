@@ -1,0 +1,52 @@
+import type { Catalog } from '../catalog/catalog.ts';
+import type { Identity } from './tokens.ts';
+
+/** One thing that somebody did, or tried to. */
+export interface AuditRecord {
+  readonly actor: string;
+  readonly userId: string | undefined;
+  /** What was done, such as the name of a mutation. */
+  readonly action: string;
+  readonly tenantId: string | undefined;
+  /** OK, or the code of the error. */
+  readonly outcome: string;
+  readonly address: string | undefined;
+  readonly requestId: string;
+  readonly details: string | undefined;
+}
+
+const MAX_ACTOR = 254;
+const MAX_DETAILS = 4000;
+
+/** Adds to the audit log. */
+export async function writeAudit(catalog: Catalog, record: AuditRecord): Promise<void> {
+  const { actor, userId, action, tenantId, outcome, address, requestId, details } = record;
+  await catalog.use((client) =>
+    client.query(
+      `INSERT INTO audit_log (actor, user_id, action, tenant_id, outcome, address, request_id, details)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+      [
+        // PostgreSQL's texts cannot hold the character zero, which what a stranger gives as an address may.
+        actor.replaceAll('\0', '\uFFFD').slice(0, MAX_ACTOR),
+        userId,
+        action,
+        tenantId,
+        outcome,
+        address,
+        requestId,
+        details?.slice(0, MAX_DETAILS),
+      ],
+    ),
+  );
+}
+
+/** What a caller is called in the log. */
+export function actorOf({ email, subject, isPlatformAdmin }: Identity): string {
+  return email ?? subject ?? (isPlatformAdmin ? 'a platform admin' : 'a token without a subject');
+}
+
+/** Arguments as JSON, without secrets. */
+export function describeArguments(args: object): string {
+  const secret = /password|token/i;
+  return JSON.stringify(args, (key, value: unknown) => (secret.test(key) ? undefined : value));
+}

@@ -1,0 +1,28 @@
+import { defineEntity, p } from '@mikro-orm/core';
+
+/** The table `audit_log`: who did what. PostgreSQL lets nobody change or remove its rows. */
+export const AuditEntrySchema = defineEntity({
+  name: 'AuditEntry',
+  tableName: 'audit_log',
+  properties: {
+    id: p.bigint('string').primary(),
+    at: p.datetime(3).defaultRaw('now()'),
+    /** An email address, or what else is known of who it was. */
+    actor: p.text(),
+    userId: p.uuid().nullable(),
+    action: p.text(),
+    /** No relation, for the entry outlives the tenant. */
+    tenantId: p.uuid().nullable(),
+    /** OK, or the code of the error. */
+    outcome: p.text(),
+    address: p.text().nullable(),
+    requestId: p.text().nullable(),
+    /** JSON, without passwords and tokens. */
+    details: p.text().nullable(),
+  },
+});
+
+/** One thing that somebody did, or tried to. */
+export class AuditEntry extends AuditEntrySchema.class {}
+
+AuditEntrySchema.setClass(AuditEntry);

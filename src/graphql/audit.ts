@@ -1,0 +1,122 @@
+import { defaultFieldResolver, type GraphQLField, type GraphQLSchema } from 'graphql';
+import { type AuditRecord, actorOf, describeArguments, writeAudit } from '../accounts/audit.ts';
+import { ReusedTokenError } from '../accounts/sign-in.ts';
+import { Tenant } from '../catalog/tenant.entity.ts';
+import { AppError } from '../errors.ts';
+import type { Context } from './context.ts';
+
+type Args = Readonly<Record<string, unknown>>;
+
+/** How a mutation ended. */
+interface Ending {
+  readonly result?: unknown;
+  readonly error?: unknown;
+}
+
+/**
+ * Has the outcome of every mutation written to the audit log, those included that a scope refuses. Not written is what
+ * members do with their tenant's own data, and what strangers try without an account to name, for they could fill the disk.
+ */
+export function auditMutations(schema: GraphQLSchema): GraphQLSchema {
+  for (const field of Object.values(schema.getMutationType()?.getFields() ?? {})) audit(field);
+  return schema;
+}
+
+/** Writes that a platform admin has asked for something in a tenant. */
+export async function auditQuery(context: Context, operation: string, failed: boolean): Promise<void> {
+  if (!context.identity?.isPlatformAdmin || !tenantIdOf(context)) return;
+  await write(context, { action: operation, outcome: failed ? 'FAILED' : 'OK', tenantId: tenantIdOf(context) });
+}
+
+function audit(field: GraphQLField<unknown, Context, Args>): void {
+  const resolve = field.resolve ?? defaultFieldResolver;
+  const isForMembers = isTenantData(field);
+  field.resolve = async (root, args, context, info) => {
+    const record = async (ending: Ending) => {
+      if (isWorthRecording(field.name, isForMembers, context, ending))
+        await recordEnding(field.name, args, context, ending);
+    };
+    let result: unknown;
+    try {
+      result = await resolve(root, args, context, info);
+    } catch (error) {
+      await record({ error });
+      throw error;
+    }
+    await record({ result });
+    return result;
+  };
+}
+
+function isWorthRecording(name: string, isForMembers: boolean, { identity }: Context, { error }: Ending): boolean {
+  if (error instanceof ReusedTokenError) return true;
+  if (isSignIn(name)) return !(error instanceof AppError && error.code === 'RATE_LIMITED');
+  if (!identity || name === 'refreshToken') return false;
+  return identity.isPlatformAdmin || !isForMembers;
+}
+
+async function recordEnding(action: string, args: Args, context: Context, { result, error }: Ending): Promise<void> {
+  const created = result instanceof Tenant ? result.id : undefined;
+  const reference = textAt(args, 'tenant');
+  const named = reference === undefined ? undefined : await context.services.directory.byReference(reference);
+  await write(context, {
+    action,
+    outcome: error === undefined ? 'OK' : error instanceof AppError ? error.code : 'INTERNAL_SERVER_ERROR',
+    tenantId: created ?? named?.id ?? tenantIdOf(context),
+    details: describeArguments(args),
+    ...signerOf(action, args, error),
+  });
+}
+
+/** Whom it is about where that is not the bearer of the request's token, if it has one. */
+function signerOf(action: string, args: Args, error: unknown): Partial<AuditRecord> {
+  if (error instanceof ReusedTokenError) return { actor: error.email ?? error.userId, userId: error.userId };
+  const email = textAt(args, 'email');
+  return email !== undefined && isSignIn(action) ? { actor: email } : {};
+}
+
+function isSignIn(action: string): boolean {
+  return action === 'login' || action === 'register';
+}
+
+/** What was done is done, so that an entry that cannot be written goes to the log of the server. */
+async function write(
+  { services, identity, address, requestId, log }: Context,
+  entry: Partial<AuditRecord> & Pick<AuditRecord, 'action' | 'outcome'>,
+): Promise<void> {
+  const record: AuditRecord = {
+    actor: identity ? actorOf(identity) : 'somebody without a token',
+    userId: identity?.user?.id,
+    tenantId: undefined,
+    address,
+    requestId,
+    details: undefined,
+    ...entry,
+  };
+  await writeAudit(services.catalog, record).catch((err: unknown) => {
+    log.error({ err, audit: record }, 'an entry cannot be written to the audit log');
+  });
+}
+
+/** The tenant that the request names, if it is served. */
+function tenantIdOf({ tenant }: Context): string | undefined {
+  try {
+    return tenant.isNamed ? tenant.row.id : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** An argument of this name, at the top or in the input. */
+function textAt(args: Args, name: string): string | undefined {
+  const { input } = args;
+  const value = args[name] ?? (typeof input === 'object' && input !== null ? Reflect.get(input, name) : undefined);
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** Whether the field declares that it is for members of the request's tenant. */
+function isTenantData(field: GraphQLField<unknown, Context, Args>): boolean {
+  // What Pothos keeps of the options that t.field() was given.
+  const options = field.extensions.pothosOptions as { readonly authScopes?: object } | undefined;
+  return options?.authScopes !== undefined && 'tenantMember' in options.authScopes;
+}
