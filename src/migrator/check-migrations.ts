@@ -1,18 +1,15 @@
-import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import type { MigrationScope } from '../catalog/migration-record.entity.ts';
 import { AppError } from '../errors.ts';
-import { lockKind, withAdvisoryLock } from '../postgres/advisory-lock.ts';
-import { createDatabase, dropDatabase } from '../postgres/databases.ts';
 import type { EntityTables } from '../postgres/entity-tables.ts';
 import { isTransient } from '../postgres/error-codes.ts';
-import { closeDatabaseSql } from '../postgres/roles.ts';
 import type { PostgresServer } from '../postgres/server.ts';
 import { compareRecorded, type Misfit, type RecordedMigrations } from './compare-recorded.ts';
 import { createHistorySql } from './history.ts';
 import { migrateDatabase } from './migrate-database.ts';
 import { MigrationFailedError } from './migration-batch.ts';
 import { type MigrationFile, MigrationFileError, type MigrationFolder } from './migration-files.ts';
+import { withScratchDatabase } from './scratch-database.ts';
 
 /** One kind of database, to be checked. */
 export interface CheckedLine {
@@ -52,48 +49,13 @@ export interface Finding {
  * has been applied, and can be taken back. It needs a PostgreSQL server, but no fleet, and leaves nothing behind.
  * @returns what was found, line by line; empty if all is well
  */
-export async function checkMigrations({ server, authDatabase, ...options }: CheckOptions): Promise<readonly Finding[]> {
-  const prefix = `${authDatabase}_check_`;
-  return server.admin((admin) =>
-    withAdvisoryLock(admin, lockKind.check, 0, async () => {
-      await dropLeftovers(admin, prefix);
-      const scratch: Scratch = {
-        admin,
-        server,
-        name: `${prefix}${randomBytes(6).toString('hex')}`,
-        lockTimeoutMs: options.lockTimeoutMs,
-      };
-      const findings: Finding[] = [];
-      for (const line of options.lines) {
-        try {
-          findings.push(...(await checkLine(scratch, line)));
-        } finally {
-          await dropDatabase(admin, scratch.name);
-        }
-      }
-      return findings;
-    }),
-  );
+export async function checkMigrations({ lines, ...options }: CheckOptions): Promise<readonly Finding[]> {
+  const findings: Finding[] = [];
+  for (const line of lines) findings.push(...(await checkLine(options, line)));
+  return findings;
 }
 
-/** The database in which one line after the other is applied. */
-interface Scratch {
-  readonly admin: pg.Client;
-  readonly server: PostgresServer;
-  readonly name: string;
-  readonly lockTimeoutMs: number;
-}
-
-/** What checks that were killed have left: the lock tells that none of them is under way. */
-async function dropLeftovers(admin: pg.Client, prefix: string): Promise<void> {
-  const { rows } = await admin.query<{ datname: string }>(
-    `SELECT datname FROM pg_database WHERE left(datname, length($1)) = $1 AND substr(datname, length($1) + 1) ~ '^[0-9a-f]{12}$'`,
-    [prefix],
-  );
-  for (const { datname } of rows) await dropDatabase(admin, datname);
-}
-
-async function checkLine(scratch: Scratch, line: CheckedLine): Promise<Finding[]> {
+async function checkLine(options: Omit<CheckOptions, 'lines'>, line: CheckedLine): Promise<Finding[]> {
   const { scope } = line.folder;
   try {
     const files = await line.folder.read();
@@ -108,7 +70,7 @@ async function checkLine(scratch: Scratch, line: CheckedLine): Promise<Finding[]
           message: `${name} has no down(), and cannot be reverted`,
         };
       }),
-      ...(await differences(scratch, line, files)),
+      ...(await differences(options, line, files)),
     ];
   } catch (error) {
     if (!(error instanceof MigrationFileError)) throw error;
@@ -116,15 +78,13 @@ async function checkLine(scratch: Scratch, line: CheckedLine): Promise<Finding[]
   }
 }
 
-async function differences(
-  { admin, server, name, lockTimeoutMs }: Scratch,
+function differences(
+  options: Omit<CheckOptions, 'lines'>,
   { folder: { scope }, tables }: CheckedLine,
   files: readonly MigrationFile[],
 ): Promise<Finding[]> {
-  await createDatabase(admin, name);
-  await admin.query(closeDatabaseSql(name, []));
-  return server.owner(name, async (client) => {
-    const broken = await apply(client, { scope, files, lockTimeoutMs });
+  return withScratchDatabase(options, async (client) => {
+    const broken = await apply(client, { scope, files, lockTimeoutMs: options.lockTimeoutMs });
     if (broken) return [broken];
     const sql = await tables.differences(client, 'public');
     const message = `The ${scope} migrations do not make what the entities say. Write a migration with these statements, or mend the entities.`;

@@ -26,6 +26,14 @@ export interface EntityTables {
    * @param schema where the tables are of entities that are declared with `schema: '*'`
    */
   differences(client: pg.Client, schema: string): Promise<readonly string[]>;
+  /** The same, and the statements that would make the tables again what they are now. */
+  changes(client: pg.Client, schema: string): Promise<TableChanges>;
+}
+
+/** Statements that change tables, and those that take the change back, each in order. */
+export interface TableChanges {
+  readonly up: readonly string[];
+  readonly down: readonly string[];
 }
 
 /** How entities and tables belong together. */
@@ -42,8 +50,9 @@ export interface EntityTablesOptions {
 /** Describes entities' tables. The entities are discovered when they are first compared. */
 export function entityTables(entities: readonly EntitySchema[], options: EntityTablesOptions): EntityTables {
   let databases: ReturnType<typeof createEntityDatabases> | undefined;
-  return {
-    async differences(client, schema) {
+  const tables: EntityTables = {
+    differences: async (client, schema) => (await tables.changes(client, schema)).up,
+    async changes(client, schema) {
       databases ??= createEntityDatabases(entities);
       const lent = lendAgain(client, mended);
       const em = databases.open({ connect: async () => lent, end: async () => undefined }).fork(schema);
@@ -54,14 +63,19 @@ export function entityTables(entities: readonly EntitySchema[], options: EntityT
         SET LOCAL search_path = ${quoteIdentifier(schema)}`);
       try {
         const found = await readTables(client, em.getDriver(), schema, options.ignored);
-        const difference = new SchemaComparator(em.getPlatform()).compare(found, target);
-        if (options.compare === 'needed') keepNeeded(difference);
-        return statementsOf(generator.diffToSQL(difference, { wrap: false, schema, dropTables: true }));
+        const comparator = new SchemaComparator(em.getPlatform());
+        const forward = comparator.compare(found, target);
+        if (options.compare === 'needed') keepNeeded(forward);
+        const backward = comparator.compare(target, found);
+        const sqlOf = (difference: SchemaDifference) =>
+          statementsOf(generator.diffToSQL(difference, { wrap: false, schema, dropTables: true }));
+        return { up: sqlOf(forward), down: sqlOf(backward) };
       } finally {
         await client.query('ROLLBACK');
       }
     },
   };
+  return tables;
 }
 
 /** MikroORM's own way would read all schemas of the database: every tenant's, to compare one. */
