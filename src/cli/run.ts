@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { messageOf } from '../errors.ts';
+import { addCompletionCommand } from './completion.ts';
 import { addDoctorCommand } from './doctor.ts';
 import { addMigrateCommand } from './migrate.ts';
 import { addServeCommand } from './serve.ts';
@@ -64,5 +65,6 @@ export function createProgram(terminal: Terminal): Command {
   addServerCommand(program, context);
   addUserCommand(program, context);
   addMigrateCommand(program, context);
+  addCompletionCommand(program, context);
   return program;
 }
