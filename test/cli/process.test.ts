@@ -1,0 +1,52 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { removeDataDir } from '../support/remove-data-dir.ts';
+
+const dataDir = mkdtempSync(path.join(tmpdir(), 'tenantry-process-'));
+afterAll(() => removeDataDir(dataDir));
+
+interface Ended {
+  readonly exit: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a line of shell, in which `tenantry` is the command line as a process of its own. */
+function shell(line: string): Promise<Ended> {
+  const { PATH, HOME } = process.env;
+  const tenantry = `tenantry() { '${process.execPath}' src/cli.ts "$@"; }`;
+  return new Promise((resolve) => {
+    const env = { PATH, HOME, NODE_ENV: 'test', DATA_DIR: dataDir };
+    execFile('bash', ['-o', 'pipefail', '-c', `${tenantry}; ${line}`], { env }, (error, stdout, stderr) => {
+      resolve({ exit: typeof error?.code === 'number' ? error.code : 0, stdout, stderr });
+    });
+  });
+}
+
+describe('without a server', () => {
+  it('commands start the built-in PostgreSQL, and stop it again', async () => {
+    const { exit, stdout, stderr } = await shell(
+      'tenantry setup --tenant acme >/dev/null && tenantry migrate up && tenantry tenant list --json',
+    );
+    expect({ exit, stdout }).toEqual({ exit: 0, stdout: expect.stringMatching(/Skipped +1\n[\s\S]*"slug": "acme"/) });
+    expect(stderr).toMatch(/ RUN_ENDED /);
+    expect(JSON.parse(await readFile(path.join(dataDir, 'embedded.json'), 'utf8'))).toMatchObject({ starter: null });
+  });
+
+  it('failures and wrong usage have their exit status, and results alone are on standard output', async () => {
+    expect(await shell('tenantry tenant show nobody')).toMatchObject({ exit: 1, stdout: '' });
+    expect(await shell('tenantry tenant sow nobody')).toMatchObject({ exit: 2, stdout: '' });
+    expect(await shell('PORT=x tenantry tenant list')).toMatchObject({
+      exit: 1,
+      stderr: expect.stringContaining('PORT'),
+    });
+  });
+
+  it('somebody who has read enough is no failure', async () => {
+    expect(await shell('tenantry --help | head -c 1')).toEqual({ exit: 0, stdout: 'U', stderr: '' });
+  });
+});
