@@ -75,12 +75,12 @@ function nextStamp(files: readonly MigrationFile[], now: Date): string {
 
 function migrationText(words: readonly string[], changes: TableChanges | undefined): string {
   const name = words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
+  const methods = [methodText('up', changes?.up)];
+  if (!changes || changes.down) methods.push(methodText('down', changes?.down));
   return `import { Migration } from '@mikro-orm/migrations';
 
 export default class ${name} extends Migration {
-  ${methodText('up', changes?.up)}
-
-  ${methodText('down', changes?.down)}
+  ${methods.join('\n\n  ')}
 }
 `;
 }

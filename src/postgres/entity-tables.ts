@@ -33,7 +33,8 @@ export interface EntityTables {
 /** Statements that change tables, and those that take the change back, each in order. */
 export interface TableChanges {
   readonly up: readonly string[];
-  readonly down: readonly string[];
+  /** Undefined if that cannot be told: entities no longer describe a table that `up` drops. */
+  readonly down: readonly string[] | undefined;
 }
 
 /** How entities and tables belong together. */
@@ -66,10 +67,10 @@ export function entityTables(entities: readonly EntitySchema[], options: EntityT
         const comparator = new SchemaComparator(em.getPlatform());
         const forward = comparator.compare(found, target);
         if (options.compare === 'needed') keepNeeded(forward);
-        const backward = comparator.compare(target, found);
         const sqlOf = (difference: SchemaDifference) =>
           statementsOf(generator.diffToSQL(difference, { wrap: false, schema, dropTables: true }));
-        return { up: sqlOf(forward), down: sqlOf(backward) };
+        const dropsTables = Object.keys(forward.removedTables).length > 0;
+        return { up: sqlOf(forward), down: dropsTables ? undefined : sqlOf(comparator.compare(target, found)) };
       } finally {
         await client.query('ROLLBACK');
       }

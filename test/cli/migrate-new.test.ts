@@ -54,6 +54,15 @@ it('writes what entities say and migrations do not make: formatted, applied, and
   expect((await tenantry('migrate', 'up')).exit).toBe(0);
 });
 
+it('leaves out down() when it drops a table, for nobody can tell then what it was', async () => {
+  await fleet.migrations.add('20990101000002_extra', 'CREATE TABLE extra (id int)');
+  const { stdout } = await tenantry('migrate', 'new', 'drop extra');
+  const text = await readFile(stdout.trim(), 'utf8');
+  expect(text).toMatch(/addSql\('drop table if exists "extra"/);
+  expect(text).not.toContain('down()');
+  expect(formatted(text)).toBe(text);
+});
+
 it.each([
   [['migrate', 'new', '...'], 1, 'nothing to write'],
   [['migrate', 'new', '...', '--blank'], 1, 'begins with a letter'],

@@ -55,8 +55,8 @@ it('plan tells what a run would do, with warnings, and ends with 1 for what it w
 });
 
 it('check finds what should be mended before a deployment, and ends with 1 then', async () => {
-  const { exit, stdout } = await tenantry('migrate', 'check');
-  expect(exit).toBe(1);
+  const { exit, stdout, stderr } = await tenantry('migrate', 'check');
+  expect({ exit, stderr }).toEqual({ exit: 1, stderr: '' });
   expect(stdout).toMatch(/^CHANGED: 20280101000000_notes has been changed/m);
   expect(stdout).toMatch(/^MISORDERED: 20270101000000_late is dated before/m);
   expect(stdout).toMatch(/^ENTITIES_DIFFER: .*\n {2}drop table .*;$/m);
