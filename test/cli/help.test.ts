@@ -5,14 +5,19 @@ import { expect, it } from 'vitest';
 import { createProgram } from '../../src/cli/run.ts';
 import { runCommand } from '../support/run-command.ts';
 
-const program = createProgram({ env: {}, stdout: new PassThrough(), stderr: new PassThrough() });
+const program = createProgram({
+  env: {},
+  stdin: new PassThrough(),
+  stdout: new PassThrough(),
+  stderr: new PassThrough(),
+});
 
 /** The names of all commands, such as `['migrate', 'up']`. */
 function pathsOf(command: Command, path: readonly string[] = []): (readonly string[])[] {
   return [path, ...command.commands.flatMap((inner) => pathsOf(inner, [...path, inner.name()]))];
 }
 
-it("every command's help is as it was; after a wanted change: npx vitest -u", async () => {
+it("every command's help is as it was; after a wanted change: npx vitest run test/cli/help.test.ts -u", async () => {
   const texts: string[] = [];
   for (const path of pathsOf(program)) {
     const { exit, stdout, stderr } = await runCommand([...path, '--help'], {});
