@@ -2,6 +2,7 @@ import { Membership, memberRoles } from '../catalog/membership.entity.ts';
 import { TenantRef } from '../catalog/schema.ts';
 import { Tenant } from '../catalog/tenant.entity.ts';
 import { User } from '../catalog/user.entity.ts';
+import { AppError } from '../errors.ts';
 import { builder } from '../graphql/builder.ts';
 import type { TenantContext } from '../graphql/context.ts';
 import type { Identity } from './tokens.ts';
@@ -28,6 +29,13 @@ export const MembershipRef = builder.objectType(Membership, {
 builder.objectField(Tenant, 'members', (t) =>
   t.loadableList({
     type: MembershipRef,
+    description: 'For platform admins, and for members in a request for this tenant.',
+    authScopes: ({ id, slug }, _args, { identity, tenant }) => {
+      if (identity?.isPlatformAdmin) return true;
+      // Who is a member of several tenants is shown only what the one that the token is for may see.
+      if (tenant.isNamed && tenant.role !== undefined && tenant.row.id === id) return true;
+      throw new AppError('FORBIDDEN', `The members of ${slug} are shown in a request for that tenant only`);
+    },
     load: async (ids: string[], { services }) => {
       const all = await services.catalog.fork().find(Membership, { tenant: { $in: ids } });
       return ids.map((id) => all.filter(({ tenant }) => tenant.id === id));

@@ -29,7 +29,12 @@ export const TenantRef = builder.objectType(Tenant, {
     host: t.string({ nullable: true, resolve: ({ host }) => host ?? null }),
     status: t.field({ type: TenantStatusRef, resolve: ({ status }) => status }),
     isolation: t.field({ type: IsolationRef, resolve: ({ isolation }) => isolation }),
-    placement: t.field({ type: PlacementRef, resolve: (tenant) => tenant }),
+    placement: t.field({
+      type: PlacementRef,
+      description: 'For platform admins.',
+      authScopes: { platformAdmin: true },
+      resolve: (tenant) => tenant,
+    }),
     createdAt: t.field({ type: 'DateTime', resolve: ({ createdAt }) => createdAt }),
   }),
 });

@@ -7,7 +7,8 @@ builder.objectFields(Tenant, (t) => ({
   version: t.loadable({
     type: 'String',
     nullable: true,
-    description: 'The last tenant migration applied, as the catalog knows it.',
+    description: 'The last tenant migration applied, as the catalog knows it. For platform admins.',
+    authScopes: { platformAdmin: true },
     load: async (ids: string[], { services }) => {
       const states = await services.catalog.fork().find(MigrationState, { id: ids });
       const versions = new Map(states.map(({ id, version }) => [id, version ?? null]));
@@ -17,7 +18,8 @@ builder.objectFields(Tenant, (t) => ({
   }),
   behind: t.loadable({
     type: 'Int',
-    description: 'How many migrations the code has that the tenant has not.',
+    description: 'How many migrations the code has that the tenant has not. For platform admins.',
+    authScopes: { platformAdmin: true },
     load: async (ids: string[], { services }) => {
       const files = await services.migrations.tenant.read();
       const behind = await behindByState(services.catalog, files);

@@ -95,7 +95,7 @@ describe('the tenant of a request', () => {
   });
 
   it('does not tell a visitor of a host who the tenant and its members are', async () => {
-    const query = '{ viewer { role tenant { slug placement { database } members { user { email } } } } }';
+    const query = '{ viewer { role tenant { slug members { user { email } } } } }';
     const { body } = await server.post({ query }, { ...(await member('two')), host: 'one.example.com' });
     expect(body).toEqual({ data: { viewer: { role: null, tenant: null } } });
     const own = await server.post({ query }, { ...(await member('one')), host: 'one.example.com' });
