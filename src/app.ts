@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Logger } from 'pino';
 import { Identities } from './accounts/identities.ts';
@@ -10,9 +11,10 @@ import { catalogEntities, catalogPlainTables, openCatalog } from './catalog/cata
 import { FIRST_SERVER } from './catalog/database-server.entity.ts';
 import { TenantDirectory } from './catalog/tenant-directory.ts';
 import { isMaintained } from './catalog/tenant-maintenance.ts';
-import type { Config, ServerAddress } from './config.ts';
+import { type Config, ConfigError, type ServerAddress } from './config.ts';
 import { CountrySchema } from './constants/country.entity.ts';
 import { CurrencySchema } from './constants/currency.entity.ts';
+import { messageOf } from './errors.ts';
 import { createHealthCheck } from './health/check-health.ts';
 import { type CheckpointsOptions, pruneCheckpoints } from './migrator/checkpoints.ts';
 import { FleetWorker } from './migrator/fleet-worker.ts';
@@ -54,10 +56,18 @@ const RECOVER_MS = 15_000;
 
 const constantsEntities = [CountrySchema, CurrencySchema];
 
+/** A folder that is not there would give tenants without tables. */
+async function checkFolder(setting: string, folder: string): Promise<void> {
+  await readdir(folder).catch((error: unknown) => {
+    throw new ConfigError([`${setting} must be a folder that can be read: ${messageOf(error)}`]);
+  });
+}
+
 /** Builds everything, in the order in which things need each other; disposing of it closes them in reverse. */
 export async function createApp(config: Config, log: Logger): Promise<App> {
   await using stack = new AsyncDisposableStack();
   const { connections, databases } = config;
+  await checkFolder('TENANT_MIGRATIONS_DIR', config.migrations.tenantDir);
   const address = config.server ?? (await startEmbedded(config, log, stack));
   const openServer = (name: string, at: ServerAddress | undefined, budget: number) =>
     new PostgresServer(name, at, {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { link, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { makeFolder } from './make-folder.ts';
 
 /**
  * Reads a file that only its owner may read; if there is none, it is made with what `create` gives. Several processes may do
@@ -9,7 +10,7 @@ import path from 'node:path';
 export async function readOrCreateFile(file: string, create: () => string): Promise<string> {
   const existing = await readFile(file, 'utf8').catch(() => undefined);
   if (existing !== undefined) return existing;
-  await mkdir(path.dirname(file), { recursive: true });
+  await makeFolder(path.dirname(file));
   const draft = `${file}.${randomUUID()}`;
   await writeFile(draft, create(), { mode: 0o600, flag: 'wx' });
   try {

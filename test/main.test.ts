@@ -173,6 +173,31 @@ describe('node src/main.ts', () => {
     expect(server.output()).toMatch(/The role weak needs CREATEDB and CREATEROLE/);
   });
 
+  it('tells at once that its folder cannot be made', async () => {
+    for (const env of [{}, { DATABASE_URL: url() }]) {
+      await using server = startServer({ PORT: '0', ...env, DATA_DIR: '/proc/nowhere/data' });
+      expect(await server.ended).toEqual({ code: 1, signal: null });
+      expect(server.output()).toMatch(/^Tenantry cannot start: .*mkdir '\/proc\/nowhere'$/m);
+    }
+  });
+
+  it('refuses a folder of migrations that is not there, before it touches PostgreSQL', async () => {
+    const env = own();
+    await using server = startServer({ ...env, TENANT_MIGRATIONS_DIR: '/nonexist' });
+    expect(await server.ended).toEqual({ code: 1, signal: null });
+    expect(server.output()).toMatch(/^ {2}- TENANT_MIGRATIONS_DIR must be .*'\/nonexist'/m);
+    expect(await databasesOf(env)).toEqual([]);
+  });
+
+  /** The databases that an installation has made. */
+  async function databasesOf({ AUTH_DATABASE }: ReturnType<typeof own>): Promise<unknown[]> {
+    const client = new pg.Client(url());
+    await client.connect();
+    const { rows } = await client.query('SELECT datname FROM pg_database WHERE datname = $1', [AUTH_DATABASE]);
+    await client.end();
+    return rows;
+  }
+
   it('tells what to do when its port is taken', async () => {
     const other = createServer().listen(0, '127.0.0.1');
     await vi.waitUntil(() => other.listening);

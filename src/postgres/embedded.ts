@@ -1,7 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdir, readFile, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { makeFolder } from '../make-folder.ts';
 import {
   type EmbeddedState,
   existingCluster,
@@ -76,7 +77,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     log: options.onLog ?? (() => {}),
   };
   try {
-    await mkdir(job.dataDir, { recursive: true });
+    await makeFolder(job.dataDir);
     return await withLock(lockPath(job), job.log, () => startLocked(job));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
