@@ -46,6 +46,11 @@ import { TenantConnections } from './tenancy/tenant-connections.ts';
 /** A running installation; `await using` ends it. */
 export interface App extends AsyncDisposable {
   readonly services: Services;
+  /**
+   * Resolves, and never rejects, when tenants can be created as fast as they should, and those are finished or removed whose
+   * creation was cut short; to why no tenant can be created, if that was found out.
+   */
+  readonly prepared: Promise<string | undefined>;
   /** Begins to stop: the server is not ready any more, and streams end. */
   beginStop(): void;
 }
@@ -174,19 +179,22 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
     );
     worker.start();
   }
+  const stopping = new AbortController();
   const recover = () =>
     Promise.all([
-      recoverTenants(provisioning).catch((err: unknown) => log.warn({ err }, 'cannot look for half-created tenants')),
+      recoverTenants(provisioning).catch((err: unknown) => {
+        if (!stopping.signal.aborted) log.warn({ err }, 'cannot look for half-created tenants');
+      }),
       maintenance
         .recover()
         .catch((err: unknown) => log.warn({ err }, 'cannot look for work on tenants that was cut short')),
       pruneCheckpoints(checkpoints).catch((err: unknown) => log.warn({ err }, 'cannot look for checkpoints to drop')),
     ]);
-  await recover();
+  // Both run the tenants' migrations, which may take any time: nobody who is served has to wait for them.
+  const prepared = Promise.all([servers.prepareFirst(), recover()]).then(([problem]) => problem);
   const recovering = setInterval(recover, RECOVER_MS).unref();
   stack.defer(() => clearInterval(recovering));
   const tokens = createTokens(await loadTokenKeys(config.tokens.keys, config.dataDir, log), config.tokens);
-  const stopping = new AbortController();
   const services: Services = {
     config,
     log,
@@ -224,6 +232,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
   const built = stack.move();
   return {
     services,
+    prepared,
     beginStop: () => stopping.abort(),
     async [Symbol.asyncDispose]() {
       stopping.abort();

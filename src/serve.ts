@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Logger, pino } from 'pino';
-import { createApp } from './app.ts';
+import { type App, createApp } from './app.ts';
 import { type Config, loadConfig } from './config.ts';
 import { isLocalHost } from './graphql/browsers.ts';
 import { refuseMalformedRequests } from './graphql/malformed-requests.ts';
@@ -8,6 +9,9 @@ import { buildSchema } from './graphql/schema.ts';
 import { createGraphqlServer } from './graphql/server.ts';
 import { logOptions } from './log.ts';
 import { explainStartFailure } from './start-failure.ts';
+
+/** How long the greeting waits for what it may have to tell, in milliseconds. */
+const GREETING_WAIT_MS = 2_000;
 
 /**
  * Serves until SIGTERM or SIGINT comes, then drains: no new requests, and those under way end within the limit.
@@ -28,7 +32,8 @@ export async function serve(
     const yoga = createGraphqlServer(app.services, buildSchema(), token && isLocal ? authorizationHeader(token) : {});
     const server = createServer(refuseMalformedRequests(yoga));
     const url = await listen(server, config.http);
-    out.write(config.graphql.graphiql ? greeting(url, token, isLocal) : `Tenantry listens at ${url}\n`);
+    if (config.graphql.graphiql) out.write(greeting(url, token, isLocal, await problemSoon(app)));
+    else out.write(`Tenantry listens at ${url}\n`);
     await stopped;
     log.info('stopping');
     app.beginStop();
@@ -106,13 +111,20 @@ async function drain(server: Server, limitSeconds: number): Promise<void> {
   clearTimeout(limit);
 }
 
-function greeting(url: string, token: string | undefined, isLocal: boolean): string {
+/** Why no tenant can be created, if that is found out soon. */
+function problemSoon({ prepared }: App): Promise<string | undefined> {
+  return Promise.race([prepared, sleep(GREETING_WAIT_MS, undefined, { ref: false })]);
+}
+
+function greeting(url: string, token: string | undefined, isLocal: boolean, problem: string | undefined): string {
   const place = isLocal ? "GraphiQL's headers have it already" : "paste it into GraphiQL's headers as authorization";
   const lines = [
     '',
     `Tenantry is up. GraphiQL: ${url}`,
     '',
-    'Try there, from the top down: create a tenant, list the fleet, run its migrations, watch them.',
+    problem === undefined
+      ? 'Try there, from the top down: create a tenant, list the fleet, run its migrations, watch them.'
+      : `No tenant can be created until this is mended: ${problem}`,
     'Then make a token for that tenant, for what a frontend sees:',
     '',
     '  npm run -s tenantry -- token --tenant acme',

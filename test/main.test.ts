@@ -5,6 +5,7 @@ import path from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../src/postgres/embedded.ts';
+import { copyMigrations } from './support/migrations-folder.ts';
 import { ownInstallation, type SpawnedServer, startServer, urlOf } from './support/spawned-server.ts';
 
 const products = { query: '{ products { nodes { sku } } }' };
@@ -197,6 +198,18 @@ describe('node src/main.ts', () => {
     await client.end();
     return rows;
   }
+
+  it('says in a line of the log, and where it asks to create a tenant, that a migration keeps it from that', async () => {
+    await using broken = await copyMigrations();
+    await broken.write('20270101000000_broken', 'SELECT 1 / 0');
+    await using server = startServer({ ...own(), TENANT_MIGRATIONS_DIR: broken.path });
+    await server.listening();
+    const problem = '20270101000000_broken failed: division by zero, in: SELECT 1 / 0';
+    await vi.waitUntil(() => /^No tenant can/m.test(server.output()), { timeout: 10_000 });
+    expect(server.output()).toContain(`\nNo tenant can be created until this is mended: ${problem}\n`);
+    expect(server.output()).toMatch(new RegExp(`ERROR.*tenants cannot be created until this is mended: ${problem}`));
+    expect(server.output()).not.toMatch(/create a tenant|\n {4}at /);
+  });
 
   it('tells what to do when its port is taken', async () => {
     const other = createServer().listen(0, '127.0.0.1');

@@ -5,6 +5,7 @@ import type { Config } from '../config.ts';
 import { messageOf } from '../errors.ts';
 import type { Lane } from '../postgres/lane.ts';
 import type { ServerRegistry } from '../provisioning/server-registry.ts';
+import { withTimeLimit } from '../time-limit.ts';
 
 /** Gives the health of an installation. It never throws, and is never slower than some seconds. */
 export type HealthCheck = () => Promise<Health>;
@@ -70,7 +71,7 @@ async function checkHealth({ catalog, constants, servers, config }: Checked): Pr
 async function check(name: string, server: string, ask: () => Promise<unknown>): Promise<DatabaseHealth> {
   const start = performance.now();
   try {
-    await withTimeout(ask());
+    await withTimeLimit(ask(), TIMEOUT_MS, `no answer within ${TIMEOUT_MS} ms`);
     return { name, server, ok: true, latencyMs: Math.round((performance.now() - start) * 100) / 100, error: null };
   } catch (error) {
     return { name, server, ok: false, latencyMs: null, error: publicReason(error) };
@@ -80,16 +81,4 @@ async function check(name: string, server: string, ask: () => Promise<unknown>):
 /** Anyone may ask for health, so addresses and roles, which PostgreSQL's messages may name, are left out. */
 function publicReason(error: unknown): string {
   return /no answer within|came free/.test(messageOf(error)) ? messageOf(error) : 'it cannot be reached';
-}
-
-async function withTimeout<T>(work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${TIMEOUT_MS} ms`)), TIMEOUT_MS);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

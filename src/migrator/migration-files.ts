@@ -8,6 +8,7 @@ import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import type { MigrationScope } from '../catalog/migration-record.entity.ts';
 import { AppError, messageOf } from '../errors.ts';
 import { findTransactionCommand } from '../postgres/statements.ts';
+import { withTimeLimit } from '../time-limit.ts';
 
 /** The class that a migration's file exports. */
 export type MigrationClass = new (...args: ConstructorParameters<typeof Migration>) => Migration;
@@ -45,6 +46,9 @@ export class MigrationFileError extends AppError {
 }
 
 const fileName = /^(?:Migration)?\d{14}(?:[_-][A-Za-z0-9_-]+)?\.(?:ts|js|mjs)$/;
+
+/** How long a migration may take to be loaded and to say what it sends, in milliseconds. */
+const READ_MS = 10_000;
 
 /** What the parts of a migration are told apart with; it never connects. */
 const describingConfig = new Configuration({ driver: PostgreSqlDriver, dbName: 'unused', entities: [] }, false);
@@ -96,7 +100,11 @@ export class MigrationFolder {
     const known = this.#known.get(`${migration}:${hash}`);
     if (known) return known;
     try {
-      return await describe(await importClass(file, hash), migration, this.scope, hash);
+      return await withTimeLimit(
+        importClass(file, hash).then((Class) => describe(Class, migration, this.scope, hash)),
+        READ_MS,
+        `cannot be read: its module, up() or down() did not end within ${READ_MS / 1000} s, run without a database`,
+      );
     } catch (error) {
       throw new MigrationFileError(`The migration ${shown(file)} ${messageOf(error)}`, error);
     }

@@ -9,7 +9,7 @@ export const lockKind = {
   setup: 7002,
   /** In `auth`: held by a process as long as it lives; the second key is the process's number. */
   alive: 7003,
-  /** In the maintenance database: one process at a time builds the template. */
+  /** In the maintenance database: one process of an installation at a time builds its template. */
   template: 7004,
   /** In the maintenance database: one process at a time makes or removes a tenant's role and database. */
   place: 7010,

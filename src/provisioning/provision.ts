@@ -119,7 +119,7 @@ export class Provisioner {
     const template = await this.#options.template.ensure(files);
     const cloned = await this.#alone(place, async (admin) => {
       await admin.query(this.#roleSql(place));
-      const done = await this.#clone(admin, place.database, template);
+      const done = template !== undefined && (await this.#clone(admin, place.database, template));
       if (!done) await createDatabase(admin, place.database);
       await admin.query(closeDatabaseSql(place.database, [tenantRole(place.key)]));
       return done;

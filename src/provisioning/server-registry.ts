@@ -3,7 +3,7 @@ import type { Catalog } from '../catalog/catalog.ts';
 import { FIRST_SERVER } from '../catalog/database-server.entity.ts';
 import { deleteServerRow, readServerRows, type ServerRow, saveServerRow } from '../catalog/server-rows.ts';
 import { parseServerUrl, type ServerAddress } from '../config.ts';
-import { AppError, badInput } from '../errors.ts';
+import { AppError, badInput, messageOf } from '../errors.ts';
 import type { Listener } from '../postgres/listener.ts';
 import type { PostgresServer, Servers } from '../postgres/server.ts';
 import type { SecretBox } from '../secret-box.ts';
@@ -58,17 +58,34 @@ export class ServerRegistry implements Servers, AsyncDisposable {
   }
 
   /**
-   * Reads the servers, and prepares the first for tenants; the others get ready in the background.
+   * Reads the servers, and makes what the first needs to hold tenants; the others get ready in the background.
    * @throws {ForeignDatabaseError} if the first one's shared database is somebody else's
    */
   async start(): Promise<void> {
-    const { listener, log } = this.#options;
+    const { listener } = this.#options;
     listener.on('servers', () => this.#notice());
     await this.refresh();
     const { provisioner } = await this.find(FIRST_SERVER);
     await provisioner.setUp();
-    // Without a template no tenant can be created, but those that there are can be served.
-    await provisioner.prepare().catch((err: unknown) => log.error({ err }, 'the template for tenants cannot be built'));
+  }
+
+  /**
+   * Builds the first server's template, which takes as long as the tenants' migrations do: those that there are can be served
+   * meanwhile, and if it fails. It never throws.
+   * @returns why no tenant can be created, if it failed
+   */
+  async prepareFirst(): Promise<string | undefined> {
+    const { log } = this.#options;
+    try {
+      const { provisioner } = await this.find(FIRST_SERVER);
+      await provisioner.prepare();
+      return undefined;
+    } catch (err) {
+      if (this.#stopped) return undefined;
+      log.error(`tenants cannot be created until this is mended: ${messageOf(err)}`);
+      log.debug({ err }, 'the template for tenants cannot be built');
+      return messageOf(err);
+    }
   }
 
   get(name: string): PostgresServer | undefined {

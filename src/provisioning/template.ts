@@ -5,6 +5,7 @@ import { migrateDatabase } from '../migrator/migrate-database.ts';
 import type { MigrationFile } from '../migrator/migration-files.ts';
 import { lockKind, withAdvisoryLock } from '../postgres/advisory-lock.ts';
 import { createDatabase, databaseExists, dropDatabase } from '../postgres/databases.ts';
+import { sqlState, sqlStateOf } from '../postgres/error-codes.ts';
 import { quoteIdentifier } from '../postgres/identifiers.ts';
 import { closeDatabaseSql } from '../postgres/roles.ts';
 import type { PostgresServer } from '../postgres/server.ts';
@@ -20,22 +21,29 @@ export interface TemplateOptions {
   readonly log: Logger;
 }
 
+/** How long to wait for another process that builds a template of this installation, in milliseconds. */
+const OTHERS_WAIT_MS = 10_000;
+
 /** The databases of one server from which tenants are cloned. */
 export class TemplateDatabase {
   readonly #options: TemplateOptions;
   /** The template of the files seen last; the promise keeps two callers from building one twice. */
-  #current: { readonly name: string; readonly ready: Promise<string> } | undefined;
+  #current: { readonly name: string; readonly ready: Promise<string | undefined> } | undefined;
 
   constructor(options: TemplateOptions) {
     this.#options = options;
   }
 
-  /** The name of a template that has these migrations; it is built if there is none yet. */
-  ensure(files: readonly MigrationFile[]): Promise<string> {
+  /**
+   * The name of a template that has these migrations; it is built if there is none yet. Undefined if another one of this
+   * installation is being built, for longer than a tenant should wait for it.
+   */
+  ensure(files: readonly MigrationFile[]): Promise<string | undefined> {
     const name = templateName(this.#options.authDatabase, files);
     if (this.#current?.name !== name) {
       const ready = this.#build(name, files).catch((error: unknown) => {
         this.forget();
+        if (sqlStateOf(error) === sqlState.lockNotAvailable) return undefined;
         throw error;
       });
       this.#current = { name, ready };
@@ -52,38 +60,44 @@ export class TemplateDatabase {
     const { server, authDatabase, grantee, lockTimeoutMs, log } = this.#options;
     const prefix = templatePrefix(authDatabase);
     await server.admin((admin) =>
-      // One template at a time on this server: the lock is in the maintenance database, so the key is the same for all.
-      withAdvisoryLock(admin, lockKind.template, 0, async () => {
-        // Whoever began these is gone, for the lock is ours.
-        await dropTemplates(admin, prefix, '^[0-9a-f]{12}_new$');
-        if (await databaseExists(admin, name)) return;
-        const building = `${name}_new`;
-        await createDatabase(admin, building);
-        try {
-          await admin.query(closeDatabaseSql(building, []));
-          await server.owner(building, (client) =>
-            migrateDatabase(client, {
-              scope: 'TENANT',
-              schema: 'public',
-              files,
-              lockTimeoutMs,
-              prelude: prepareTenantSchemaSql('public', grantee),
-            }),
+      // One template of this installation at a time; the lock is in the maintenance database, which all installations share.
+      withAdvisoryLock(
+        admin,
+        lockKind.template,
+        authDatabase,
+        async () => {
+          // Whoever began these is gone, for the lock is ours.
+          await dropTemplates(admin, prefix, '^[0-9a-f]{12}_new$');
+          if (await databaseExists(admin, name)) return;
+          const building = `${name}_new`;
+          await createDatabase(admin, building);
+          try {
+            await admin.query(closeDatabaseSql(building, []));
+            await server.owner(building, (client) =>
+              migrateDatabase(client, {
+                scope: 'TENANT',
+                schema: 'public',
+                files,
+                lockTimeoutMs,
+                prelude: prepareTenantSchemaSql('public', grantee),
+              }),
+            );
+            // Nobody may connect, for that would stop cloning. The final name comes last: a database that has it is complete.
+            await admin.query(`ALTER DATABASE ${quoteIdentifier(building)} WITH ALLOW_CONNECTIONS false`);
+            await admin.query(`ALTER DATABASE ${quoteIdentifier(building)} RENAME TO ${quoteIdentifier(name)}`);
+          } catch (error) {
+            await dropDatabase(admin, building).catch(() => undefined);
+            throw error;
+          }
+          log.info(
+            { server: server.name, template: name, migrations: files.length },
+            'the template for tenants is built',
           );
-          // Nobody may connect, for that would stop cloning. The final name comes last: a database that has it is complete.
-          await admin.query(`ALTER DATABASE ${quoteIdentifier(building)} WITH ALLOW_CONNECTIONS false`);
-          await admin.query(`ALTER DATABASE ${quoteIdentifier(building)} RENAME TO ${quoteIdentifier(name)}`);
-        } catch (error) {
-          await dropDatabase(admin, building).catch(() => undefined);
-          throw error;
-        }
-        log.info(
-          { server: server.name, template: name, migrations: files.length },
-          'the template for tenants is built',
-        );
-        // A server that still runs the older code builds its own again when it needs it.
-        await dropTemplates(admin, prefix, '^[0-9a-f]{12}$', name);
-      }),
+          // A server that still runs the older code builds its own again when it needs it.
+          await dropTemplates(admin, prefix, '^[0-9a-f]{12}$', name);
+        },
+        OTHERS_WAIT_MS,
+      ),
     );
     return name;
   }

@@ -31,6 +31,8 @@ pg.Client.prototype.query = function (this: pg.Client, ...args: unknown[]) {
 } as typeof pg.Client.prototype.query;
 
 const app = await createApp(loadConfig(process.env), pino({ level: 'silent' }));
+// The statements that build the template are not those of a tenant.
+await app.prepared;
 const isolations = (['DATABASE', 'SCHEMA'] as const).filter((isolation) => process.env.ISOLATIONS?.includes(isolation));
 
 async function create(slug: string, isolation: 'DATABASE' | 'SCHEMA', stopAt: number): Promise<Creation> {

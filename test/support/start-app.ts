@@ -23,6 +23,8 @@ export interface Answer {
 export interface TestApp extends AsyncDisposable {
   readonly services: Services;
   readonly yoga: ReturnType<typeof createGraphqlServer>;
+  /** What keeps tenants from being created, when that is found out. */
+  readonly prepared: Promise<string | undefined>;
   /** Begins to stop, as a signal does. */
   beginStop(): void;
   ask(query: string, headers?: Record<string, string>): Promise<Answer>;
@@ -33,6 +35,8 @@ export interface TestApp extends AsyncDisposable {
 /** What a test may want otherwise than the server has it. */
 export interface TestAppOptions {
   readonly log?: Logger;
+  /** False: does not wait until tenants can be created. */
+  readonly prepared?: boolean;
   /** For a test that has added fields to the builder. */
   readonly schema?: GraphQLSchema;
 }
@@ -56,11 +60,13 @@ export async function startTestApp(env: Record<string, string> = {}, options: Te
 /** Opens an installation that may be there already, and leaves its folder. */
 export async function openTestApp(config: Config, options: TestAppOptions = {}): Promise<TestApp> {
   const app = await createApp(config, options.log ?? pino({ level: process.env.TEST_LOG ?? 'silent' }));
+  if (options.prepared ?? true) await app.prepared;
   const yoga = createGraphqlServer(app.services, options.schema ?? buildSchema());
   const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
   return {
     services: app.services,
     yoga,
+    prepared: app.prepared,
     beginStop: () => app.beginStop(),
     async ask(query, headers = {}) {
       const response = await yoga.fetch('http://localhost/graphql', {
