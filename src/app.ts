@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { addAbortListener } from 'node:events';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Logger } from 'pino';
@@ -68,12 +69,17 @@ async function checkFolder(setting: string, folder: string): Promise<void> {
   });
 }
 
-/** Builds everything, in the order in which things need each other; disposing of it closes them in reverse. */
-export async function createApp(config: Config, log: Logger): Promise<App> {
+/**
+ * Builds everything, in the order in which things need each other; disposing of it closes them in reverse.
+ * @param signal ends the start: it fails soon then, and what has been started is stopped
+ * @throws {ConfigError} if the settings cannot be used
+ */
+export async function createApp(config: Config, log: Logger, signal?: AbortSignal): Promise<App> {
   await using stack = new AsyncDisposableStack();
   const { connections, databases } = config;
   await checkFolder('TENANT_MIGRATIONS_DIR', config.migrations.tenantDir);
-  const address = config.server ?? (await startEmbedded(config, log, stack));
+  const address = config.server ?? (await startEmbedded(config, log, stack, signal));
+  signal?.throwIfAborted();
   const openServer = (name: string, at: ServerAddress | undefined, budget: number) =>
     new PostgresServer(name, at, {
       max: budget,
@@ -85,6 +91,8 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
       log,
     });
   const server = stack.use(openServer(FIRST_SERVER, address, connections.budget));
+  // Whatever the start waits for below, PostgreSQL is to answer.
+  using _cancelling = signal && addAbortListener(signal, () => void server[Symbol.asyncDispose]());
   const roleSecret = config.roleSecret ?? (await developmentSecret(config.dataDir));
   const passwordOf = derivePasswords(roleSecret);
   const roles = installationRoles(databases.auth);
@@ -241,10 +249,15 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
   };
 }
 
-async function startEmbedded(config: Config, log: Logger, stack: AsyncDisposableStack): Promise<ServerAddress> {
+async function startEmbedded(
+  { dataDir }: Config,
+  log: Logger,
+  stack: AsyncDisposableStack,
+  signal: AbortSignal | undefined,
+): Promise<ServerAddress> {
   const { startEmbeddedPostgres } = await import('./postgres/embedded.ts');
   const onLog = (line: string) => log.info(line);
-  const { host, port, user, password } = stack.use(await startEmbeddedPostgres({ dataDir: config.dataDir, onLog }));
+  const { host, port, user, password } = stack.use(await startEmbeddedPostgres({ dataDir, onLog, signal }));
   return { host, port, user, password, maintenanceDatabase: 'postgres', ssl: false };
 }
 

@@ -1,8 +1,8 @@
-import { createServer, type Server } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Logger, pino } from 'pino';
 import { type App, createApp } from './app.ts';
 import { type Config, loadConfig } from './config.ts';
+import { takePort } from './front-door.ts';
 import { isLocalHost } from './graphql/browsers.ts';
 import { refuseMalformedRequests } from './graphql/malformed-requests.ts';
 import { buildSchema } from './graphql/schema.ts';
@@ -24,20 +24,22 @@ export async function serve(
 ): Promise<void> {
   const config = loadConfig(env);
   const log = createLogger(config);
-  const stopped = signalled();
+  const stop = stopSignal();
   try {
-    await using app = await createApp(config, log);
+    // Before anything else: a start that fails since the port is taken has not touched anything then.
+    await using door = await takePort(config.http);
+    await using app = await start(config, log, stop);
+    if (!app) return;
     const token = await developmentToken(config, app.services.tokens);
     const isLocal = isLocalHost(config.http.host);
-    const yoga = createGraphqlServer(app.services, buildSchema(), token && isLocal ? authorizationHeader(token) : {});
-    const server = createServer(refuseMalformedRequests(yoga));
-    const url = await listen(server, config.http);
-    if (config.graphql.graphiql) out.write(greeting(url, token, isLocal, await problemSoon(app)));
-    else out.write(`Tenantry listens at ${url}\n`);
-    await stopped;
+    const headers = token && isLocal ? authorizationHeader(token) : {};
+    door.open(refuseMalformedRequests(createGraphqlServer(app.services, buildSchema(), headers)));
+    if (config.graphql.graphiql) out.write(greeting(door.url, token, isLocal, await problemSoon(app)));
+    else out.write(`Tenantry listens at ${door.url}\n`);
+    await aborted(stop);
     log.info('stopping');
     app.beginStop();
-    await drain(server, config.http.shutdownSeconds);
+    await door.drain(config.http.shutdownSeconds);
   } catch (error) {
     throw new Error(explainStartFailure(error, config.server), { cause: error });
   }
@@ -54,11 +56,12 @@ export async function work(
 ): Promise<void> {
   const config = loadConfig({ ...env, WORKER: 'inline' });
   const log = createLogger(config);
-  const stopped = signalled();
+  const stop = stopSignal();
   try {
-    await using _app = await createApp(config, log);
+    await using app = await start(config, log, stop);
+    if (!app) return;
     out.write(`Working on migration runs, on ${config.migrations.concurrency} tenants at once\n`);
-    await stopped;
+    await aborted(stop);
     log.info('stopping');
   } catch (error) {
     throw new Error(explainStartFailure(error, config.server), { cause: error });
@@ -70,10 +73,28 @@ function createLogger({ environment, logLevel }: Config): Logger {
   return pino({ ...logOptions, level: logLevel, ...pretty });
 }
 
-/** Listens from now on, so that a signal that comes while the server starts is not lost. */
-function signalled(): Promise<void> {
+/** Undefined if the signal to stop came first; nothing is left running then. */
+async function start(config: Config, log: Logger, stop: AbortSignal): Promise<App | undefined> {
+  try {
+    return await createApp(config, log, stop);
+  } catch (error) {
+    if (!stop.aborted) throw error;
+    log.info('stopped before it was ready');
+    return undefined;
+  }
+}
+
+/** Aborted by the first SIGINT or SIGTERM from now on; the next one ends the process at once. */
+function stopSignal(): AbortSignal {
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+  return stop.signal;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
   });
 }
 
@@ -88,27 +109,6 @@ async function developmentToken(
 
 function authorizationHeader(token: string) {
   return { localHeaders: JSON.stringify({ authorization: `Bearer ${token}` }, null, 2) };
-}
-
-/** Resolves to the address of the API. */
-async function listen(server: Server, { host, port }: Config['http']): Promise<string> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject).listen(port, host, resolve);
-  });
-  const address = server.address();
-  const name = host.includes(':') ? `[${host}]` : host;
-  return `http://${name}:${typeof address === 'object' && address ? address.port : port}/graphql`;
-}
-
-async function drain(server: Server, limitSeconds: number): Promise<void> {
-  // What still comes on a connection that is kept alive is answered, and the connection closed.
-  server.prependListener('request', (_request, response) => response.setHeader('connection', 'close'));
-  const closed = new Promise((resolve) => server.close(resolve));
-  const sweep = setInterval(() => server.closeIdleConnections(), 100);
-  const limit = setTimeout(() => server.closeAllConnections(), limitSeconds * 1000);
-  await closed;
-  clearInterval(sweep);
-  clearTimeout(limit);
 }
 
 /** Why no tenant can be created, if that is found out soon. */

@@ -18,7 +18,7 @@ const layers: readonly RegExp[] = [
   /^[a-z]+\/([a-z]+-)?schema\.ts$/,
   /^modules\//,
   /^graphql\/schema\.ts$/,
-  /^(app|serve|start-failure)\.ts$/,
+  /^(app|front-door|serve|start-failure)\.ts$/,
   /^cli\//,
   /^(main|cli)\.ts$/,
 ];

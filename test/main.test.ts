@@ -216,9 +216,11 @@ describe('node src/main.ts', () => {
     await vi.waitUntil(() => other.listening);
     const address = other.address();
     const port = String(typeof address === 'object' && address?.port);
-    await using server = startServer({ ...own(), PORT: port });
+    const env = own();
+    await using server = startServer({ ...env, PORT: port });
     expect(await server.ended).toEqual({ code: 1, signal: null });
     expect(server.output()).toContain(`something listens on port ${port} of 127.0.0.1 already. Stop it, or set PORT`);
+    expect(await databasesOf(env)).toEqual([]);
     other.close();
   });
 });

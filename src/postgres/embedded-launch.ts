@@ -4,7 +4,14 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type EmbeddedState, writeState } from './embedded-cluster.ts';
-import { type Account, findPostmaster, POSTGRES_ENV, type Postmaster, terminate } from './embedded-processes.ts';
+import {
+  type Account,
+  findPostmaster,
+  POSTGRES_ENV,
+  type Postmaster,
+  processStart,
+  terminate,
+} from './embedded-processes.ts';
 import type { Binaries } from './embedded-programs.ts';
 
 /** The only address the server listens on. */
@@ -20,11 +27,12 @@ export interface LaunchJob {
   readonly dataDir: string;
   readonly settings: Record<string, string>;
   readonly log: (line: string) => void;
+  readonly signal: AbortSignal | undefined;
 }
 
 /**
  * Starts the server of a cluster, on another port when the wanted one is taken, and waits until it is ready.
- * Throws with the last lines of its log when it ends or is not ready in time.
+ * Throws with the last lines of its log when it ends or is not ready in time, and when the signal ends the start.
  */
 export async function launch(
   job: LaunchJob,
@@ -38,6 +46,7 @@ export async function launch(
     await writeState(job.dataDir, { ...wanted, port }, account);
     const result = await launchOnce(job, cluster, binaries, account, port);
     if (typeof result !== 'string') return result;
+    job.signal?.throwIfAborted();
     // The port was taken after we looked, or (macOS) a killed server's last processes are still ending.
     const passing = /could not create any TCP\/IP sockets|pre-existing shared memory block/.test(result);
     if (!passing || Date.now() > deadline)
@@ -100,8 +109,9 @@ async function launchOnce(
   for (const timeout = Date.now() + START_TIMEOUT_MS; ended === undefined; await sleep(25)) {
     const server = await findPostmaster(cluster);
     if (server && server.pid === child.pid && server.status === 'ready') return server;
-    if (Date.now() > timeout) {
-      if (server && server.pid === child.pid) await terminate(server, job.log);
+    if (Date.now() > timeout || job.signal?.aborted) {
+      const started = child.pid && (await processStart(child.pid));
+      if (started) await terminate({ pid: Number(child.pid), started }, job.log);
       break;
     }
   }

@@ -8,13 +8,19 @@ import { errorCode, isRunning, ownProcess } from './embedded-processes.ts';
  *
  * The lock is a symbolic link whose target names the holder: it comes into being whole, so that there is never a lock
  * without a holder, and the lock of a holder that was killed is known as such and broken. Throws when a live holder
- * keeps it for over three minutes.
+ * keeps it for over three minutes, and when `signal` ends the wait.
  */
-export async function withLock<T>(path: string, onLog: (line: string) => void, action: () => Promise<T>): Promise<T> {
+export async function withLock<T>(
+  path: string,
+  onLog: (line: string) => void,
+  action: () => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
   const own = await ownProcess();
   const mark = [own.pid, own.started, randomUUID()].join('|');
   const deadline = Date.now() + 180_000;
   for (let told = false; !(await tryLink(mark, path)); ) {
+    signal?.throwIfAborted();
     const holder = await readlink(path).catch(() => undefined);
     if (holder === undefined) continue;
     if (!(await isHeld(holder))) {

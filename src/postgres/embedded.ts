@@ -50,6 +50,8 @@ export interface EmbeddedPostgresOptions {
   onLog?: (line: string) => void;
   /** where root puts programs and cluster that PostgreSQL's user cannot reach in the checkout: /var/lib/tenantry */
   sharedDir?: string;
+  /** ends the start, which fails then and leaves no server behind that it has started */
+  signal?: AbortSignal | undefined;
 }
 
 interface Job extends LaunchJob {
@@ -75,10 +77,11 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     settings: options.settings ?? {},
     sharedDir: resolve(options.sharedDir ?? SHARED_DIR),
     log: options.onLog ?? (() => {}),
+    signal: options.signal,
   };
   try {
     await makeFolder(job.dataDir);
-    return await withLock(lockPath(job), job.log, () => startLocked(job));
+    return await withLock(lockPath(job), job.log, () => startLocked(job), job.signal);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(`Could not start the built-in PostgreSQL of ${job.dataDir}. ${reason}`, { cause: error });
@@ -97,7 +100,7 @@ async function startLocked(job: Job): Promise<EmbeddedPostgres> {
   const starter = { ...(await ownProcess()), token: randomUUID() };
   const account = await accountFor(existing, log);
 
-  const running = existing ? await settled(existing) : undefined;
+  const running = existing ? await settled(existing, job.signal) : undefined;
   if (running) {
     if (!found)
       throw new Error(
@@ -141,14 +144,16 @@ async function startLocked(job: Job): Promise<EmbeddedPostgres> {
     log('embedded.json is missing or damaged: giving the superuser a new password');
     await resetPassword(cluster, binaries, account, state.password);
   }
+  job.signal?.throwIfAborted();
   const server = await launch(job, cluster, binaries, account, state);
   log(`PostgreSQL ${binaries.major} listens on ${HOST}:${server.port} (process ${server.pid})`);
   return handle(job, server, state.password, { token: starter.token, account });
 }
 
 /** The server of a cluster once it is ready; undefined when there is none, or it has ended in the meantime. */
-async function settled(cluster: string): Promise<Postmaster | undefined> {
+async function settled(cluster: string, signal: AbortSignal | undefined): Promise<Postmaster | undefined> {
   for (const deadline = Date.now() + START_TIMEOUT_MS; Date.now() < deadline; await sleep(50)) {
+    signal?.throwIfAborted();
     const server = await findPostmaster(cluster);
     if (!server || server.status === 'ready') return server;
   }

@@ -1,0 +1,63 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { lockKind } from '../src/postgres/advisory-lock.ts';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../src/postgres/embedded.ts';
+import { freePort } from '../src/postgres/embedded-launch.ts';
+import { clientOf } from './support/listen.ts';
+import { ownInstallation, startServer, urlOf } from './support/spawned-server.ts';
+
+describe('a server that starts', () => {
+  let folder: string;
+  let postgres: EmbeddedPostgres;
+  let owner: pg.Client;
+  beforeAll(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), 'tenantry-start-'));
+    postgres = await startEmbeddedPostgres({ dataDir: path.join(folder, 'postgres') });
+    owner = new pg.Client(urlOf(postgres));
+    await owner.connect();
+  });
+  afterAll(async () => {
+    await owner.end();
+    await postgres.stop();
+    await rm(folder, { recursive: true });
+  });
+
+  it('says that it is not ready, and ends at SIGTERM whatever it waits for', async () => {
+    await owner.query(`SELECT pg_advisory_lock(${lockKind.setup}, 0)`);
+    const port = await freePort();
+    await using server = startServer({ ...ownInstallation(postgres, folder), PORT: String(port) });
+    await vi.waitFor(async () => expect(await waiting()).toBe(1), 30_000);
+    const client = clientOf(port);
+    expect((await client.get('/health/live')).status).toBe(200);
+    expect(await client.get('/health/ready')).toMatchObject({ status: 503, text: '{"status":"DOWN"}' });
+    expect(await client.post({ query: '{ health { status } }' })).toMatchObject({ status: 503, code: 'SERVER_BUSY' });
+    server.signal('SIGTERM');
+    expect(await server.ended).toEqual({ code: 0, signal: null });
+    expect(server.output()).toContain('stopped before it was ready');
+    expect(await waiting()).toBe(0);
+    await owner.query(`SELECT pg_advisory_unlock(${lockKind.setup}, 0)`);
+  });
+
+  async function waiting(): Promise<number> {
+    const { rows } = await owner.query(`SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`);
+    return rows.length;
+  }
+
+  it('leaves no PostgreSQL running when SIGINT comes while that is being started', async () => {
+    const dataDir = path.join(folder, 'embedded');
+    await using server = startServer({ PORT: '0', DATA_DIR: dataDir });
+    await vi.waitUntil(() => server.output().includes('creating a PostgreSQL'), { timeout: 30_000 });
+    server.signal('SIGINT');
+    expect(await server.ended).toEqual({ code: 0, signal: null });
+    expect(server.output()).toContain('stopped before it was ready');
+    expect(await readdir(path.join(dataDir, 'postgres'))).not.toContain('postmaster.pid');
+    // Nothing is in the way of the next start.
+    await using next = startServer({ PORT: '0', DATA_DIR: dataDir });
+    await next.listening();
+    next.signal('SIGTERM');
+    expect(await next.ended).toEqual({ code: 0, signal: null });
+  });
+});
