@@ -2,7 +2,7 @@ import type pg from 'pg';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { Isolation } from '../catalog/tenant.entity.ts';
 import { appendEvents } from '../events/append-events.ts';
-import { lockKind } from '../postgres/advisory-lock.ts';
+import { isAliveSql } from '../postgres/advisory-lock.ts';
 import { inTransaction } from '../postgres/transaction.ts';
 import type { Placement } from '../tenancy/placement.ts';
 import type { RunQueue } from './run-queue.ts';
@@ -87,10 +87,7 @@ export async function takeOverItems(catalog: Catalog, queue: RunQueue, lost: rea
 
 /** True of items that a process had under way which is not alive any more, and of those whose jobs are given as lost. */
 function isAbandoned(lost: '$1' | '$2'): string {
-  return `status = 'RUNNING' AND (job = ANY (${lost}::uuid[]) OR NOT EXISTS (
-    SELECT FROM pg_locks
-    WHERE locktype = 'advisory' AND classid = ${lockKind.alive} AND objid = claimed_by AND objsubid = 2 AND granted
-      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())))`;
+  return `status = 'RUNNING' AND (job = ANY (${lost}::uuid[]) OR NOT ${isAliveSql('claimed_by')})`;
 }
 
 async function takeOver(client: pg.Client, queue: RunQueue, run: string, unknown: readonly string[]): Promise<number> {

@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { TenantStatus } from '../catalog/tenant.entity.ts';
 import { AppError } from '../errors.ts';
-import { lockKind, withAdvisoryLock } from '../postgres/advisory-lock.ts';
+import { isAliveSql, lockKind, withAdvisoryLock } from '../postgres/advisory-lock.ts';
 import { copyDatabase, openDatabase, replaceDatabase, shutDatabase } from '../postgres/closed-databases.ts';
 import { dropDatabase } from '../postgres/databases.ts';
 import type { Listener } from '../postgres/listener.ts';
@@ -89,13 +89,10 @@ export class Maintenance {
     const { rows } = await catalog.use((client) =>
       client.query<Maintained>(
         `UPDATE tenant_maintenances m SET claimed_by = $1 FROM tenants t
-         WHERE t.id = m.tenant_id AND ($3::uuid IS NULL OR t.id = $3) AND t.id <> ALL ($4::uuid[])
-           AND (m.claimed_by = $1 AND m.started_at < now() - interval '10 seconds' OR NOT EXISTS (
-             SELECT FROM pg_locks
-             WHERE locktype = 'advisory' AND classid = $2 AND objid = m.claimed_by AND objsubid = 2 AND granted
-               AND database = (SELECT oid FROM pg_database WHERE datname = current_database())))
+         WHERE t.id = m.tenant_id AND ($2::uuid IS NULL OR t.id = $2) AND t.id <> ALL ($3::uuid[])
+           AND (m.claimed_by = $1 AND m.started_at < now() - interval '10 seconds' OR NOT ${isAliveSql('m.claimed_by')})
          RETURNING ${columns}`,
-        [listener.instance, lockKind.alive, tenantId ?? null, [...this.#underWay]],
+        [listener.instance, tenantId ?? null, [...this.#underWay]],
       ),
     );
     for (const tenant of rows) {

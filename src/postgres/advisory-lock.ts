@@ -56,6 +56,17 @@ export function transactionLockSql(kind: number, name: string): string {
   return `SELECT pg_advisory_xact_lock(${kind}, ${lockKeyOf(quoteLiteral(name))});`;
 }
 
+/**
+ * SQL that is true while the process lives whose number is in a column: it holds the lock of kind `alive` on its number.
+ * Only in `auth`, for advisory locks are per database.
+ */
+export function isAliveSql(column: string): string {
+  return `EXISTS (
+    SELECT FROM pg_locks
+    WHERE locktype = 'advisory' AND classid = ${lockKind.alive} AND objid = ${column} AND objsubid = 2 AND granted
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))`;
+}
+
 /** A lock's second key for a name: 32 bits, as PostgreSQL's `hashtext` gives them; two names may share one and then wait. */
 export function lockKeyOf(nameLiteral: string): string {
   return `hashtext(${nameLiteral})`;

@@ -1,7 +1,7 @@
 import pLimit from 'p-limit';
 import type pg from 'pg';
 import type { Isolation, TenantStatus } from '../catalog/tenant.entity.ts';
-import { lockKind } from '../postgres/advisory-lock.ts';
+import { isAliveSql } from '../postgres/advisory-lock.ts';
 import { quoteIdentifier } from '../postgres/identifiers.ts';
 import { jobsSchema } from '../postgres/job-queue.ts';
 import type { PostgresServer } from '../postgres/server.ts';
@@ -67,11 +67,8 @@ export async function findLeftovers(options: LeftoverOptions): Promise<readonly 
 
 async function readTenants(client: pg.Client): Promise<readonly TenantRow[]> {
   const { rows } = await client.query<TenantRow>(
-    `SELECT slug, status, isolation, server, database, schema, EXISTS (
-       SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = $1 AND objid = claimed_by AND objsubid = 2 AND granted
-         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())) AS attended
+    `SELECT slug, status, isolation, server, database, schema, ${isAliveSql('claimed_by')} AS attended
      FROM tenants ORDER BY created_at, id`,
-    [lockKind.alive],
   );
   return rows;
 }

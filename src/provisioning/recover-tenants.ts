@@ -1,5 +1,5 @@
 import { Tenant } from '../catalog/tenant.entity.ts';
-import { lockKind } from '../postgres/advisory-lock.ts';
+import { isAliveSql } from '../postgres/advisory-lock.ts';
 import { discard, finish, type ProvisioningOptions, whileUnderWay } from './create-tenant.ts';
 
 /**
@@ -42,13 +42,11 @@ async function claimAbandoned(
       `UPDATE tenants SET claimed_by = $1
        WHERE id = (
          SELECT id FROM tenants
-         WHERE status IN ('PROVISIONING', 'DELETING') AND id <> ALL ($3::uuid[]) AND (claimed_by = $1 OR NOT EXISTS (
-           SELECT FROM pg_locks
-           WHERE locktype = 'advisory' AND classid = $2 AND objid = claimed_by AND objsubid = 2 AND granted
-             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())))
+         WHERE status IN ('PROVISIONING', 'DELETING') AND id <> ALL ($2::uuid[])
+           AND (claimed_by = $1 OR NOT ${isAliveSql('claimed_by')})
          ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED)
        RETURNING id`,
-      [listener.instance, lockKind.alive, [...underWay, ...seen]],
+      [listener.instance, [...underWay, ...seen]],
     ),
   );
   return rows[0]?.id;
