@@ -42,7 +42,8 @@ export async function withServices<T>(context: CommandContext, work: (services: 
   return await work(app.services);
 }
 
-async function createLogger({ stderr, verbose }: CommandContext): Promise<Logger> {
+/** The log of a command, which is silent but for `--verbose`. */
+export async function createLogger({ stderr, verbose }: CommandContext): Promise<Logger> {
   const { pino } = await import('pino');
   if (!verbose) return pino({ level: 'silent' });
   const { default: pinoPretty } = await import('pino-pretty');

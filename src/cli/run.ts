@@ -12,8 +12,6 @@ import { addTokenCommand } from './token.ts';
 import { addUserCommand } from './user.ts';
 import { addWorkerCommand } from './worker.ts';
 
-export type { Terminal } from './terminal.ts';
-
 /**
  * Runs one command line.
  * @param argv the arguments, without Node and the script

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Terminal } from './run.ts';
+import type { Terminal } from './terminal.ts';
 
 /** `tenantry serve`: what `npm start` runs. */
 export function addServeCommand(program: Command, { env, stdout }: Terminal): void {

@@ -1,8 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { pino } from 'pino';
-import type { Config } from '../config.ts';
 import { AppError } from '../errors.ts';
-import type { Terminal } from './run.ts';
+import { createLogger, withServices } from './open-app.ts';
+import type { CommandContext } from './terminal.ts';
 
 interface TokenOptions {
   readonly admin?: true;
@@ -12,9 +11,6 @@ interface TokenOptions {
   readonly expires: string;
 }
 
-/** What a command says is its result; it writes no log. */
-const silent = pino({ level: 'silent' });
-
 const examples = `
 Examples:
   tenantry token --admin
@@ -22,7 +18,7 @@ Examples:
   curl -H "authorization: Bearer $(tenantry token --tenant acme)" …`;
 
 /** `tenantry token`: prints a JWT that the server accepts. */
-export function addTokenCommand(program: Command, { env, stdout }: Terminal): void {
+export function addTokenCommand(program: Command, context: CommandContext): void {
   const command = program
     .command('token')
     .description('Print a JWT, made with the private key or secret of the settings')
@@ -34,30 +30,32 @@ export function addTokenCommand(program: Command, { env, stdout }: Terminal): vo
     .addHelpText('after', examples);
   command.action(async (options: TokenOptions) => {
     if (!options.admin && !options.tenant) command.error('error: say --admin or --tenant <slug>');
-    const { loadConfig } = await import('../config.ts');
-    stdout.write(`${await makeToken(loadConfig(env), options)}\n`);
+    context.stdout.write(`${await makeToken(context, options)}\n`);
   });
 }
 
-async function makeToken(config: Config, { admin, tenant, user, role, expires }: TokenOptions): Promise<string> {
+async function makeToken(
+  context: CommandContext,
+  { admin, tenant, user, role, expires }: TokenOptions,
+): Promise<string> {
+  const { loadConfig } = await import('../config.ts');
   const { loadTokenKeys } = await import('../accounts/token-keys.ts');
   const { createTokens } = await import('../accounts/tokens.ts');
-  const tokens = createTokens(await loadTokenKeys(config.tokens.keys, config.dataDir, silent), config.tokens);
+  const config = loadConfig(context.env);
+  const keys = await loadTokenKeys(config.tokens.keys, config.dataDir, await createLogger(context));
+  const tokens = createTokens(keys, config.tokens);
   return tokens.issue({
     platformAdmin: admin === true,
     tenant,
     role,
     expiresIn: expires,
-    ...(user !== undefined && { email: user, subject: await userId(config, user) }),
+    ...(user !== undefined && { email: user, subject: await userId(context, user) }),
   });
 }
 
-async function userId(config: Config, email: string): Promise<string> {
-  const { createApp } = await import('../app.ts');
-  const { User } = await import('../catalog/user.entity.ts');
-  const settings: Config = { ...config, migrations: { ...config.migrations, worker: 'off' } };
-  await using app = await createApp(settings, silent);
-  const user = await app.services.catalog.fork().findOne(User, { email: { $ilike: email.replace(/[\\%_]/g, '\\$&') } });
+async function userId(context: CommandContext, email: string): Promise<string> {
+  const { userByEmail } = await import('../accounts/users.ts');
+  const user = await withServices(context, ({ catalog }) => userByEmail(catalog, email));
   if (!user) throw new AppError('NOT_FOUND', `There is no user with the address ${email}`);
   return user.id;
 }

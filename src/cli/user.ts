@@ -1,9 +1,8 @@
 import { type Command, Option } from 'commander';
-import { pino } from 'pino';
 import type { MemberRole } from '../catalog/membership.entity.ts';
-import type { Config } from '../config.ts';
 import { AppError } from '../errors.ts';
-import type { Terminal } from './run.ts';
+import { withServices } from './open-app.ts';
+import type { CommandContext } from './terminal.ts';
 
 interface CreateOptions {
   readonly name?: string;
@@ -11,9 +10,6 @@ interface CreateOptions {
   readonly tenant?: string;
   readonly role?: MemberRole;
 }
-
-/** What a command says is its result; it writes no log. */
-const silent = pino({ level: 'silent' });
 
 const examples = `
 The password is asked for, or read from standard input.
@@ -23,7 +19,7 @@ Examples:
   tenantry user create bob@example.com --tenant acme --role OWNER < password.txt`;
 
 /** `tenantry user create`: makes an account, such as the first platform admin's. */
-export function addUserCommand(program: Command, terminal: Terminal): void {
+export function addUserCommand(program: Command, context: CommandContext): void {
   const command = program
     .command('user')
     .description('Manage the accounts of people')
@@ -43,34 +39,33 @@ export function addUserCommand(program: Command, terminal: Terminal): void {
     .addHelpText('after', examples);
   command.action(async (email: string, options: CreateOptions) => {
     if (options.role && !options.tenant) command.error('error: --role needs --tenant <slug>');
+    // Before anybody types a password for nothing.
     const { loadConfig } = await import('../config.ts');
-    const config = loadConfig(terminal.env);
+    loadConfig(context.env);
     const { readNewPassword } = await import('./password.ts');
-    await createAccount(config, email, await readNewPassword(terminal), options);
+    await createAccount(context, email, await readNewPassword(context), options);
     const rights = options.admin ? ', a platform admin' : '';
     const place = options.tenant ? `, ${options.role ?? 'MEMBER'} of ${options.tenant}` : '';
-    terminal.stdout.write(`${email} may sign in${rights}${place}\n`);
+    context.stdout.write(`${email} may sign in${rights}${place}\n`);
   });
 }
 
 async function createAccount(
-  config: Config,
+  context: CommandContext,
   email: string,
   password: string,
   { name = email.split('@')[0] ?? '', admin, tenant: slug, role = 'MEMBER' }: CreateOptions,
 ): Promise<void> {
-  const { createApp } = await import('../app.ts');
   const { createUser } = await import('../accounts/users.ts');
   const { Membership } = await import('../catalog/membership.entity.ts');
   const { Tenant } = await import('../catalog/tenant.entity.ts');
-  const settings: Config = { ...config, migrations: { ...config.migrations, worker: 'off' } };
-  await using app = await createApp(settings, silent);
-  const { accounts, catalog } = app.services;
-  const em = catalog.fork();
-  const tenant = slug === undefined ? null : await em.findOne(Tenant, { slug });
-  if (slug !== undefined && !tenant) throw new AppError('NOT_FOUND', `There is no tenant ${slug}`);
-  const user = await createUser(accounts, { email, name, password, isPlatformAdmin: admin === true });
-  if (!tenant) return;
-  em.create(Membership, { user: user.id, tenant, role });
-  await em.flush();
+  await withServices(context, async ({ accounts, catalog }) => {
+    const em = catalog.fork();
+    const tenant = slug === undefined ? null : await em.findOne(Tenant, { slug });
+    if (slug !== undefined && !tenant) throw new AppError('NOT_FOUND', `There is no tenant ${slug}`);
+    const user = await createUser(accounts, { email, name, password, isPlatformAdmin: admin === true });
+    if (!tenant) return;
+    em.create(Membership, { user: user.id, tenant, role });
+    await em.flush();
+  });
 }

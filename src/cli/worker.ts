@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Terminal } from './run.ts';
+import type { Terminal } from './terminal.ts';
 
 /** `tenantry worker`: one more process that carries out migration runs. */
 export function addWorkerCommand(program: Command, { env, stdout }: Terminal): void {
