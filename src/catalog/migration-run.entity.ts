@@ -27,7 +27,7 @@ export interface RunOptions {
   readonly down?: DownTarget;
   readonly dryRun: boolean;
   readonly continueOnError: boolean;
-  /** Failures beyond which no further tenant is started; undefined: any number. */
+  /** Failures beyond which no further tenant is started; undefined: any number, but no wave starts after one that had any. */
   readonly maxFailures?: number;
   /** What a batch is to be able to go back to; undefined: what it needs. */
   readonly checkpoint?: CheckpointKind;

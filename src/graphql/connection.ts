@@ -105,7 +105,7 @@ function noCursor(field: string): AppError {
 }
 
 /** The page that is asked for, within the limits. */
-export function pageOf({ first, after, last, before }: ConnectionArgs) {
+function pageOf({ first, after, last, before }: ConnectionArgs) {
   if (first != null && last != null) throw badInput('last', 'Ask for first or last, not both');
   for (const [field, value] of Object.entries({ first, last })) {
     if (value != null && (value < 1 || value > MAX_PAGE))

@@ -48,14 +48,15 @@ export async function startRun(
     const first = await resolveTenants(client, canaries);
     const done = options.verify ? [] : await doneStateIds(client, files, options);
     await inTransaction(client, async () => {
-      await insertRun(client, id, options);
+      const checkpoint = checkpointName(new Date());
+      await insertRun(client, id, checkpoint, options);
       const { total, skipped } = await insertItems(client, id, { ids, first, done });
       const waves = await divide(client, id, options.waves ?? [], total - skipped);
       await client.query(
         'UPDATE migration_runs SET total = $2, skipped = $3, skipped_at_start = $3, waves = $4 WHERE id = $1',
         [id, total, skipped, waves],
       );
-      await announce(client, id, { total, skipped }, options);
+      await announce(client, id, { total, skipped, checkpoint }, options);
       await settleRun(client, queue, id);
     });
   });
@@ -89,7 +90,7 @@ export function checkTarget(files: readonly MigrationFile[], to: string | undefi
 }
 
 /** The name of the state before a run, such as pre_migration_20231215_143022, in UTC. */
-export function checkpointName(now: Date): string {
+function checkpointName(now: Date): string {
   const digits = now.toISOString().replace(/\D/g, '');
   return `pre_migration_${digits.slice(0, 8)}_${digits.slice(8, 14)}`;
 }
@@ -100,12 +101,12 @@ function checkRequest(files: readonly MigrationFile[], { to, down, concurrency, 
   if (maxFailures !== undefined && maxFailures < 0) throw badInput('maxFailures', 'maxFailures must not be negative');
 }
 
-async function insertRun(client: pg.Client, id: string, options: RunOptions): Promise<void> {
+async function insertRun(client: pg.Client, id: string, checkpoint: string, options: RunOptions): Promise<void> {
   const { down } = options;
   const kind = down === undefined ? 'UP' : down.kind === 'run' ? 'UNDO' : 'DOWN';
   await client.query(
     'INSERT INTO migration_runs (id, kind, options, checkpoint, parent_id) VALUES ($1, $2, $3, $4, $5)',
-    [id, kind, JSON.stringify(options), checkpointName(new Date()), down?.kind === 'run' ? down.run : null],
+    [id, kind, JSON.stringify(options), checkpoint, down?.kind === 'run' ? down.run : null],
   );
 }
 
@@ -150,17 +151,14 @@ export async function divide(client: pg.Client, run: string, sizes: readonly str
 async function announce(
   client: pg.Client,
   run: string,
-  counts: { readonly total: number; readonly skipped: number },
+  about: { readonly total: number; readonly skipped: number; readonly checkpoint: string },
   { dryRun, down }: RunOptions,
 ): Promise<void> {
-  const { rows } = await client.query<{ checkpoint: string }>('SELECT checkpoint FROM migration_runs WHERE id = $1', [
-    run,
-  ]);
-  const what = down ? 'taking migrations back' : `checkpoint ${rows[0]?.checkpoint}`;
-  const started = `${tenants(counts.total)}, ${what}${dryRun ? ', dry run' : ''}`;
-  const skipped = `${tenants(counts.skipped)} with nothing to ${down ? 'take back' : 'apply'}`;
+  const what = down ? 'taking migrations back' : `checkpoint ${about.checkpoint}`;
+  const started = `${tenants(about.total)}, ${what}${dryRun ? ', dry run' : ''}`;
+  const skipped = `${tenants(about.skipped)} with nothing to ${down ? 'take back' : 'apply'}`;
   await appendEvents(client, run, [
     { kind: 'RUN_STARTED', message: started },
-    ...(counts.skipped > 0 ? [{ kind: 'TENANTS_SKIPPED' as const, message: skipped }] : []),
+    ...(about.skipped > 0 ? [{ kind: 'TENANTS_SKIPPED' as const, message: skipped }] : []),
   ]);
 }

@@ -38,10 +38,10 @@ export function createEntityDatabases(entities: readonly EntitySchema[]): Entity
   const orm = new MikroORM({
     entities: [...entities],
     dbName: 'unused: connections come from lanes',
-    // MikroORM keys cached results by entity and query only: one database would be answered with the rows of another.
     // It would look for the template's own database, at the default address.
     ensureDatabase: false,
     namingStrategy: PostgresNames,
+    // MikroORM keys cached results by entity and query only: one database would be answered with the rows of another.
     resultCache: { adapter: NullCacheAdapter },
     // A migration's entity manager has none.
     discovery: { warnWhenNoEntities: false },
