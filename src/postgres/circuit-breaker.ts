@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { AppError, messageOf } from '../errors.ts';
-import { isUnreachable } from './error-codes.ts';
+import { isConnectTimeout, isUnreachable } from './error-codes.ts';
 
 /** How long callers are turned away at once after a server did not answer, in milliseconds. */
 const PAUSE_MS = 1_000;
@@ -28,6 +28,7 @@ export class CircuitBreaker {
 
   /**
    * Connects, unless the server is known to be down.
+   * @param connect is called once more when its time has run out
    * @throws {AppError} SERVER_BUSY if it does not answer; whatever it answers is thrown as it is
    */
   async attempt<T>(connect: () => Promise<T>): Promise<T> {
@@ -36,7 +37,7 @@ export class CircuitBreaker {
       this.#tryAgainAt = Number.POSITIVE_INFINITY;
     }
     try {
-      const connected = await connect();
+      const connected = await this.#connect(connect);
       this.reset();
       return connected;
     } catch (error) {
@@ -56,6 +57,19 @@ export class CircuitBreaker {
   reset(): void {
     if (this.#failure) this.#log.info({ server: this.#server }, 'a PostgreSQL server can be asked again');
     this.#failure = undefined;
+  }
+
+  /**
+   * When this process stands still for some seconds, its timers run out before it reads what the server has long answered: one
+   * timeout says nothing of the server.
+   */
+  async #connect<T>(connect: () => Promise<T>): Promise<T> {
+    try {
+      return await connect();
+    } catch (error) {
+      if (this.#failure || !isConnectTimeout(error)) throw error;
+      return connect();
+    }
   }
 
   #error(cause: unknown): AppError {

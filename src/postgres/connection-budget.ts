@@ -199,28 +199,33 @@ export class ConnectionBudget {
   }
 
   async #connect(lane: LaneState): Promise<Connection> {
-    // Kysely never gives a connection back that breaks inside a transaction: its place is free without that.
     const { connection: config } = lane.options;
-    const session = new ServerConnection(typeof config === 'function' ? config() : config, () =>
-      this.#close(connection),
-    );
-    const release = (destroy = false) => this.#giveBack(connection, destroy);
-    const connection: Connection = {
-      session,
-      client: Object.assign(session.client, { release }),
-      lane,
-      openedAt: Date.now(),
-      generation: this.#generation,
-      lent: true,
+    const generation = this.#generation;
+    let connection: Connection | undefined;
+    const open = async () => {
+      // Kysely never gives a connection back that breaks inside a transaction: its place is free without that.
+      const lost = () => connection?.session === opened && this.#close(connection);
+      const opened = new ServerConnection(typeof config === 'function' ? config() : config, lost);
+      await opened.open();
+      return opened;
     };
-    const open = () => session.open();
-    await (this.#options.attempt?.(open) ?? open());
+    const session = await (this.#options.attempt?.(open) ?? open());
     if (this.#closed || lane.ended) {
       await session.end();
       throw closed();
     }
-    this.#connections.add(connection);
-    return connection;
+    const release = (destroy = false) => this.#giveBack(made, destroy);
+    const made: Connection = {
+      session,
+      client: Object.assign(session.client, { release }),
+      lane,
+      openedAt: Date.now(),
+      generation,
+      lent: true,
+    };
+    this.#connections.add(made);
+    connection = made;
+    return made;
   }
 
   #giveBack(connection: Connection, destroy: boolean): void {

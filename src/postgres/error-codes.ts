@@ -121,6 +121,11 @@ export function isRefusedDatabase(error: unknown): boolean {
   );
 }
 
+/** Whether node-postgres gave up connecting, since its time had run out. */
+export function isConnectTimeout(error: unknown): boolean {
+  return error instanceof Error && error.message === 'timeout expired';
+}
+
 /** Whether the same statement may well succeed if it is tried again a little later. */
 export function isTransient(error: unknown): boolean {
   return transientStates.has(sqlStateOf(error) ?? '') || isConnectionFailure(error);

@@ -45,6 +45,18 @@ describe('a server that does not answer', () => {
   });
 });
 
+it('a server is down when connecting takes too long twice, and is then not tried twice again', async () => {
+  vi.useFakeTimers({ toFake: ['Date'] });
+  const breaker = new CircuitBreaker('b', pino({ level: 'silent' }));
+  const late = vi.fn(() => Promise.reject(new Error('timeout expired')));
+  await expect(breaker.attempt(late)).rejects.toMatchObject(down);
+  expect(late).toHaveBeenCalledTimes(2);
+  vi.setSystemTime(Date.now() + 1_000);
+  await expect(breaker.attempt(late)).rejects.toMatchObject(down);
+  expect(late).toHaveBeenCalledTimes(3);
+  vi.useRealTimers();
+});
+
 it.each([
   ['28P01', 'a wrong password'],
   ['3D000', 'a database that is not there'],

@@ -75,6 +75,14 @@ describe('a server', () => {
     await expect.poll(() => server.stats).toEqual({ open: 0, idle: 0, waiting: 0, max: 5 });
   });
 
+  it('is not taken for down when this process stood still while it connected', async () => {
+    const answer = server.owner('postgres', (client) => client.query('SELECT 1 AS one'));
+    // Longer than connecting may take: the timer is due before the socket is looked at.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5_100);
+    expect((await answer).rows).toEqual([{ one: 1 }]);
+    expect(server.isDown).toBe(false);
+  });
+
   it('keeps the connections where databases are made', async () => {
     const pid = () =>
       server.admin((client) => client.query('SELECT pg_backend_pid() AS pid, current_database() AS database'));
