@@ -39,6 +39,13 @@ export interface Servers {
 const CONNECT_TIMEOUT_MS = 5_000;
 
 /**
+ * PostgreSQL ends a statement, and drops its locks, within two seconds after the process that sent it was killed. Otherwise it
+ * would look only when the statement is done.
+ * @see https://www.postgresql.org/docs/current/runtime-config-connection.html#GUC-CLIENT-CONNECTION-CHECK-INTERVAL
+ */
+const everySession = { client_connection_check_interval: '2s' };
+
+/**
  * One PostgreSQL server, and the budget of connections that this process may hold on it. Connecting fails at once for a
  * moment after the server did not answer. Lanes outlive a change of the address.
  */
@@ -123,7 +130,7 @@ export class PostgresServer implements AsyncDisposable {
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       keepAlive: true,
       ...(request.types && { types: request.types }),
-      ...(request.session && { options: startupOptions(request.session) }),
+      options: startupOptions({ ...everySession, ...request.session }),
     };
   }
 }
