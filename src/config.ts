@@ -45,6 +45,7 @@ export interface Config {
     readonly budget: number;
     readonly waitMs: number;
     readonly tenantPoolSize: number;
+    readonly tenantStatementTimeoutMs: number;
     readonly systemPoolSize: number;
     readonly recycleSeconds: number;
     readonly idleSeconds: number;
@@ -145,6 +146,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
       budget: values.CONNECTION_BUDGET,
       waitMs: values.CONNECTION_WAIT_MS,
       tenantPoolSize: values.TENANT_POOL_SIZE,
+      tenantStatementTimeoutMs: values.TENANT_STATEMENT_TIMEOUT_MS,
       systemPoolSize: values.SYSTEM_POOL_SIZE,
       recycleSeconds: values.POOL_RECYCLE_SECONDS,
       idleSeconds: values.POOL_IDLE_SECONDS,

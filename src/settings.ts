@@ -84,6 +84,11 @@ export const settings = {
     meaning: 'how long a request waits for a connection before it gets SERVER_BUSY, in milliseconds',
   },
   TENANT_POOL_SIZE: { schema: integer(1, 1000), default: '3', meaning: 'connections of one tenant' },
+  TENANT_STATEMENT_TIMEOUT_MS: {
+    schema: integer(1, 3_600_000),
+    default: '30000',
+    meaning: "how long a statement of a tenant's request may take, in milliseconds",
+  },
   SYSTEM_POOL_SIZE: { schema: integer(1, 1000), default: '8', meaning: 'connections to each system database' },
   POOL_RECYCLE_SECONDS: {
     schema: integer(1, 1_000_000),

@@ -240,7 +240,9 @@ export class ConnectionBudget {
   #keep(connection: Connection): void {
     const { lane, session } = connection;
     if (!this.#connections.has(connection)) return;
-    if (lane.ended || lane.options.keepIdle === false || !session.isReusable || !this.#isFresh(connection)) {
+    const { keepIdle, keepFailed } = lane.options;
+    const isUnwanted = lane.ended || keepIdle === false || (keepFailed === false && session.hasFailed);
+    if (isUnwanted || !session.isReusable || !this.#isFresh(connection)) {
       this.#close(connection);
       return;
     }

@@ -12,6 +12,11 @@ export interface LaneOptions {
   readonly priority: Priority;
   /** False for work that comes once: its connection is closed when it is given back. */
   readonly keepIdle?: boolean;
+  /**
+   * False where statements are not ours: a connection on which one has failed is closed when it is given back, for what that
+   * one did to the session, such as locks that outlive a transaction, is not undone.
+   */
+  readonly keepFailed?: boolean;
 }
 
 /** A connection lent to a caller, who must give it back. */

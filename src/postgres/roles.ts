@@ -64,6 +64,33 @@ export function joinRoleSql(role: string): string {
 }
 
 /**
+ * SQL that drops what a role has made in this database, such as large objects, and takes its rights and default rights there;
+ * without it such a role cannot be dropped. Nothing happens if there is no such role.
+ * @see https://www.postgresql.org/docs/current/sql-drop-owned.html
+ */
+export function dropOwnedSql(role: string): string {
+  return `
+    ${joinRoleSql(role)}
+    DO $role$ BEGIN
+      DROP OWNED BY ${quoteIdentifier(role)};
+    EXCEPTION WHEN undefined_object THEN NULL;
+    END $role$;`;
+}
+
+/** SQL that takes back what a role has set for its later sessions, anywhere; it may do that by itself. */
+export function resetRoleSql(role: string): string {
+  const name = quoteIdentifier(role);
+  return `
+    ALTER ROLE ${name} RESET ALL;
+    DO $role$ DECLARE place name; BEGIN
+      FOR place IN SELECT datname FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase
+          WHERE s.setrole = ${quoteLiteral(name)}::regrole LOOP
+        EXECUTE format('ALTER ROLE %I IN DATABASE %I RESET ALL', ${quoteLiteral(role)}, place);
+      END LOOP;
+    END $role$;`;
+}
+
+/**
  * SQL that lets only the given roles connect to a database. By default everyone may, and may make temporary tables.
  * @see https://www.postgresql.org/docs/current/ddl-priv.html
  */

@@ -18,6 +18,7 @@ export class ServerConnection {
   readonly #gone: Promise<void>;
   #broken = false;
   #open = false;
+  #failed = false;
 
   /** @param onLost called when PostgreSQL, or the network, ends the connection, and when `end` has ended it */
   constructor(config: pg.ClientConfig, onLost: () => void) {
@@ -30,6 +31,9 @@ export class ServerConnection {
     // Without a listener, the error of a connection that PostgreSQL ends would end the process.
     this.client.on('error', lost);
     this.client.on('end', lost);
+    this.client.connection.on('errorMessage', () => {
+      this.#failed = true;
+    });
   }
 
   /** @throws what node-postgres throws; nothing is left of the connection then */
@@ -55,6 +59,11 @@ export class ServerConnection {
   get isQuiet(): boolean {
     // node-postgres has no public name for this. Without the field nothing would be quiet, and no connection kept.
     return Reflect.get(this.client, 'readyForQuery') === true;
+  }
+
+  /** Whether PostgreSQL has refused anything that it was asked. */
+  get hasFailed(): boolean {
+    return this.#failed;
   }
 
   /** Whether somebody else can use the connection as if it were new, session settings aside. */

@@ -16,6 +16,8 @@ export interface LaneRequest {
   readonly priority: Priority;
   /** See {@link LaneOptions.keepIdle}. */
   readonly keepIdle?: boolean;
+  /** See {@link LaneOptions.keepFailed}. */
+  readonly keepFailed?: boolean;
   /** Settings of each session, such as `search_path`; they are sent with the connection and cost no round trip. */
   readonly session?: Readonly<Record<string, string>>;
   /** How node-postgres turns values into JavaScript's. */
@@ -107,6 +109,7 @@ export class PostgresServer implements AsyncDisposable {
       max: request.max,
       priority: request.priority,
       keepIdle: request.keepIdle ?? true,
+      keepFailed: request.keepFailed ?? true,
       connection: () => this.#connectionTo(request),
     });
   }

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import type { Logger } from 'pino';
 import type { AppliedMigration } from '../catalog/migration-state.entity.ts';
 import type { Isolation } from '../catalog/tenant.entity.ts';
 import { kindOf } from '../migrator/history.ts';
@@ -9,12 +10,19 @@ import { cloneDatabase, createDatabase, dropDatabase, isInUse } from '../postgre
 import { sqlState, sqlStateOf } from '../postgres/error-codes.ts';
 import { quoteIdentifier } from '../postgres/identifiers.ts';
 import type { Lane } from '../postgres/lane.ts';
-import { closeDatabaseSql, createLoginRoleSql, joinRoleSql, type PasswordOf } from '../postgres/roles.ts';
+import {
+  closeDatabaseSql,
+  createLoginRoleSql,
+  dropOwnedSql,
+  joinRoleSql,
+  type PasswordOf,
+  resetRoleSql,
+} from '../postgres/roles.ts';
 import type { PostgresServer } from '../postgres/server.ts';
 import { type InstallationRoles, type Placement, tenantRole } from '../tenancy/placement.ts';
 import { setUpServer } from './set-up-server.ts';
 import type { TemplateDatabase } from './template.ts';
-import { prepareTenantSchemaSql } from './tenant-tables.ts';
+import { prepareTenantDatabaseSql, prepareTenantSchemaSql } from './tenant-tables.ts';
 
 /** What is needed to make tenants' databases and schemas on one server. */
 export interface ProvisionerOptions {
@@ -26,6 +34,7 @@ export interface ProvisionerOptions {
   readonly migrations: MigrationFolder;
   readonly systemPoolSize: number;
   readonly lockTimeoutMs: number;
+  readonly log: Logger;
 }
 
 /** A tenant's place that is to be made or removed. */
@@ -57,8 +66,8 @@ export class Provisioner {
    * @throws {ForeignDatabaseError} as {@link setUpServer}
    */
   setUp(): Promise<void> {
-    const { server, sharedDatabase, roles } = this.#options;
-    this.#setUp ??= setUpServer(server, sharedDatabase, roles).catch((error: unknown) => {
+    const { server, sharedDatabase, roles, log } = this.#options;
+    this.#setUp ??= setUpServer(server, sharedDatabase, roles, log).catch((error: unknown) => {
       this.#setUp = undefined;
       throw error;
     });
@@ -92,7 +101,8 @@ export class Provisioner {
         client.query(`
           SET LOCAL lock_timeout = ${OTHERS_WAIT_MS};
           ${transactionLockSql(lockKind.migrate, place.schema)}
-          DROP SCHEMA IF EXISTS ${quoteIdentifier(place.schema)} CASCADE`),
+          DROP SCHEMA IF EXISTS ${quoteIdentifier(place.schema)} CASCADE;
+          ${dropOwnedSql(tenantRole(place.key))}`),
       );
     }
     await this.#alone(place, async (admin) => {
@@ -101,6 +111,8 @@ export class Provisioner {
         await admin.query(joinRoleSql(role));
         await dropDatabase(admin, place.database);
       }
+      // Everyone may connect to the maintenance database, and leave something there.
+      await admin.query(dropOwnedSql(role));
       await admin.query(`DROP ROLE IF EXISTS ${quoteIdentifier(role)}`);
     });
   }
@@ -147,7 +159,7 @@ export class Provisioner {
   async #migrateEmptyDatabase(place: Place, files: readonly MigrationFile[]): Promise<void> {
     const { server, roles } = this.#options;
     await server.owner(place.database, (client) =>
-      this.#migrate(client, place, files, prepareTenantSchemaSql('public', roles.databaseTenants)),
+      this.#migrate(client, place, files, prepareTenantDatabaseSql(roles.databaseTenants)),
     );
   }
 
@@ -174,10 +186,7 @@ export class Provisioner {
   #roleSql({ key, isolation }: Place): string {
     const { roles, passwordOf } = this.#options;
     const role = tenantRole(key);
-    return createLoginRoleSql(
-      role,
-      passwordOf(role),
-      isolation === 'DATABASE' ? roles.databaseTenants : roles.schemaTenants,
-    );
+    const group = isolation === 'DATABASE' ? roles.databaseTenants : roles.schemaTenants;
+    return `${createLoginRoleSql(role, passwordOf(role), group)} ${resetRoleSql(role)}`;
   }
 }

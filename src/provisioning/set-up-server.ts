@@ -1,9 +1,11 @@
 import type pg from 'pg';
+import type { Logger } from 'pino';
 import { lockKind, withAdvisoryLock } from '../postgres/advisory-lock.ts';
 import { createDatabase } from '../postgres/databases.ts';
 import { closeDatabaseSql, createGroupRoleSql } from '../postgres/roles.ts';
 import type { PostgresServer } from '../postgres/server.ts';
 import type { InstallationRoles } from '../tenancy/placement.ts';
+import { forbidFunctionsSql, mayForbidFunctions } from './forbidden-functions.ts';
 import { assertOurs } from './foreign-database.ts';
 
 /**
@@ -15,6 +17,7 @@ export async function setUpServer(
   server: PostgresServer,
   sharedDatabase: string,
   roles: InstallationRoles,
+  log: Logger,
 ): Promise<void> {
   await server.admin((admin) =>
     withAdvisoryLock(admin, lockKind.setup, 0, async () => {
@@ -23,7 +26,15 @@ export async function setUpServer(
       await assertOurs(server, admin, 'SHARED_DATABASE', sharedDatabase, roles.schemaTenants);
       await createClosedDatabase(admin, sharedDatabase, roles.schemaTenants);
       // Before PostgreSQL 15 everyone may make tables there.
-      await server.owner(sharedDatabase, (client) => client.query('REVOKE ALL ON SCHEMA public FROM PUBLIC'));
+      await server.owner(sharedDatabase, (client) =>
+        client.query(`REVOKE ALL ON SCHEMA public FROM PUBLIC; ${forbidFunctionsSql}`),
+      );
+      if (!(await mayForbidFunctions(admin))) {
+        log.warn(
+          { server: server.name },
+          "the role of DATABASE_URL is no superuser, so tenants' roles may call functions such as pg_advisory_lock, with which one could hold up others: let no tenant send SQL of its own",
+        );
+      }
     }),
   );
 }

@@ -9,7 +9,7 @@ import { sqlState, sqlStateOf } from '../postgres/error-codes.ts';
 import { quoteIdentifier } from '../postgres/identifiers.ts';
 import { closeDatabaseSql } from '../postgres/roles.ts';
 import type { PostgresServer } from '../postgres/server.ts';
-import { prepareTenantSchemaSql } from './tenant-tables.ts';
+import { prepareTenantDatabaseSql } from './tenant-tables.ts';
 
 /** What a template is made from. */
 export interface TemplateOptions {
@@ -39,7 +39,7 @@ export class TemplateDatabase {
    * installation is being built, for longer than a tenant should wait for it.
    */
   ensure(files: readonly MigrationFile[]): Promise<string | undefined> {
-    const name = templateName(this.#options.authDatabase, files);
+    const name = templateName(this.#options, files);
     if (this.#current?.name !== name) {
       const ready = this.#build(name, files).catch((error: unknown) => {
         this.forget();
@@ -79,7 +79,7 @@ export class TemplateDatabase {
                 schema: 'public',
                 files,
                 lockTimeoutMs,
-                prelude: prepareTenantSchemaSql('public', grantee),
+                prelude: prepareTenantDatabaseSql(grantee),
               }),
             );
             // Nobody may connect, for that would stop cloning. The final name comes last: a database that has it is complete.
@@ -117,7 +117,8 @@ function templatePrefix(authDatabase: string): string {
   return `${authDatabase}_template_`;
 }
 
-function templateName(authDatabase: string, files: readonly MigrationFile[]): string {
-  const text = files.map(({ name, hash }) => `${name} ${hash}`).join('\n');
+/** It changes with all that the template is made of. */
+function templateName({ authDatabase, grantee }: TemplateOptions, files: readonly MigrationFile[]): string {
+  const text = [prepareTenantDatabaseSql(grantee), ...files.map(({ name, hash }) => `${name} ${hash}`)].join('\n');
   return `${templatePrefix(authDatabase)}${createHash('sha256').update(text).digest('hex').slice(0, 12)}`;
 }

@@ -1,6 +1,12 @@
 import { createHistorySql } from '../migrator/history.ts';
 import { quoteIdentifier } from '../postgres/identifiers.ts';
 import { grantRowsSql } from '../postgres/roles.ts';
+import { forbidFunctionsSql } from './forbidden-functions.ts';
+
+/** SQL that prepares an empty database of one tenant, or the template of such. */
+export function prepareTenantDatabaseSql(grantee: string): string {
+  return `${forbidFunctionsSql} ${prepareTenantSchemaSql('public', grantee)}`;
+}
 
 /**
  * SQL that prepares a schema for a tenant's tables: the rights on rows of whoever serves it, and the history, which they

@@ -23,6 +23,8 @@ export interface TenantConnectionsOptions {
   readonly entities: readonly EntitySchema[];
   readonly passwordOf: PasswordOf;
   readonly poolSize: number;
+  /** How long a statement may take, in milliseconds. */
+  readonly statementTimeoutMs: number;
   /** Called when PostgreSQL refuses the password of a tenant's role, which is then to be set again. */
   readonly renewRole: (tenant: KnownTenant) => Promise<void>;
   /** Whether the tenant's database is being copied or replaced, or was a moment ago. */
@@ -100,7 +102,7 @@ export class TenantConnections {
   }
 
   #laneTo(tenant: KnownTenant): Lane {
-    const { servers, passwordOf, poolSize } = this.#options;
+    const { servers, passwordOf, poolSize, statementTimeoutMs } = this.#options;
     const server = servers.get(tenant.server);
     if (!server) {
       throw new AppError(
@@ -117,9 +119,11 @@ export class TenantConnections {
       role: { name: role, password: passwordOf(role) },
       max: poolSize,
       priority: 'tenant',
+      keepFailed: false,
       types: entityTypes,
       session: {
         search_path: quoteIdentifier(tenant.schema),
+        statement_timeout: String(statementTimeoutMs),
         idle_in_transaction_session_timeout: String(IDLE_IN_TRANSACTION_MS),
       },
     });
