@@ -5,7 +5,7 @@ import { quoteLiteral } from './identifiers.ts';
 export const lockKind = {
   /** In a tenant's database: its migrations. */
   migrate: 7001,
-  /** In the maintenance database: one server at a time sets the system databases up. */
+  /** In the maintenance database: one server of an installation at a time sets the system databases up. */
   setup: 7002,
   /** In `auth`: held by a process as long as it lives; the second key is the process's number. */
   alive: 7003,

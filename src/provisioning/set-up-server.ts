@@ -20,7 +20,7 @@ export async function setUpServer(
   log: Logger,
 ): Promise<void> {
   await server.admin((admin) =>
-    withAdvisoryLock(admin, lockKind.setup, 0, async () => {
+    withAdvisoryLock(admin, lockKind.setup, roles.app, async () => {
       await admin.query(createGroupRoleSql(roles.databaseTenants));
       await admin.query(createGroupRoleSql(roles.schemaTenants));
       await assertOurs(server, admin, 'SHARED_DATABASE', sharedDatabase, roles.schemaTenants);

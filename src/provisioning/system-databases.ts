@@ -33,7 +33,7 @@ export interface SystemDatabasesOptions {
 export async function setUpSystemDatabases(options: SystemDatabasesOptions): Promise<void> {
   const { server, databases, roles, passwordOf } = options;
   await server.admin((admin) =>
-    withAdvisoryLock(admin, lockKind.setup, 0, async () => {
+    withAdvisoryLock(admin, lockKind.setup, roles.app, async () => {
       await admin.query(createLoginRoleSql(roles.app, passwordOf(roles.app)));
       // Before anything is made, the shared database too, which is made with the server's other needs for tenants.
       await assertOurs(server, admin, 'AUTH_DATABASE', databases.auth, roles.app);
