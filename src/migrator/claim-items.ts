@@ -15,10 +15,12 @@ export interface RunItem extends Placement {
   readonly job: string;
   readonly tenantId: string;
   readonly isolation: Isolation;
-  /** How often it has been tried before, by whatever process. */
+  /** How often it has been tried before, by whatever process; a process that died counts. */
   readonly attempts: number;
   /** Whether its database was being copied or replaced when it was claimed. */
   readonly isMaintained: boolean;
+  /** Whether work on it has begun before. */
+  readonly begun: boolean;
 }
 
 /**
@@ -40,9 +42,9 @@ export function claimItems(
            UPDATE migration_run_items i SET status = 'RUNNING', claimed_by = $1
            FROM unnest($2::uuid[], $3::int[], $4::uuid[]) AS j (run, position, id)
            WHERE i.run_id = j.run AND i.position = j.position AND i.job = j.id AND i.status = 'PENDING'
-           RETURNING i.run_id, i.position, i.attempts, i.tenant_id, i.job)
-         SELECT c.run_id AS run, c.position, c.job, c.attempts, c.tenant_id AS "tenantId", t.isolation, t.server, t.database, t.schema,
-           t.status = 'MAINTENANCE' AS "isMaintained"
+           RETURNING i.run_id, i.position, i.attempts, i.tenant_id, i.job, i.started_at IS NOT NULL AS begun)
+         SELECT c.run_id AS run, c.position, c.job, c.attempts, c.begun, c.tenant_id AS "tenantId", t.isolation, t.server, t.database,
+           t.schema, t.status = 'MAINTENANCE' AS "isMaintained"
          FROM claimed c JOIN tenants t ON t.id = c.tenant_id ORDER BY c.run_id, c.position`,
         [instance, jobs.map(({ data }) => data.run), jobs.map(({ data }) => data.position), jobs.map(({ id }) => id)],
       );

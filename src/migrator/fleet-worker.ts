@@ -162,9 +162,11 @@ export class FleetWorker implements AsyncDisposable {
     if (result.status === 'FAILED' && (!continueOnError || maxFailures !== undefined)) await journal.flush();
   }
 
-  #tryOnce({ journal, stopping }: ActiveRun, context: RunContext, item: RunItem): Promise<ItemResult> {
+  async #tryOnce({ journal, stopping }: ActiveRun, context: RunContext, item: RunItem): Promise<ItemResult> {
     if (stopping) return lookAtTenant(context, item);
     journal.begin(item);
+    // Should this one kill the process at once, it must be known which it was.
+    if (item.attempts > 0) await journal.flush();
     return migrateTenant(context, item);
   }
 

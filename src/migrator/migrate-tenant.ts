@@ -32,9 +32,26 @@ const MAX_TRIES = 3;
 const MAX_TRIES_UNREACHABLE = 6;
 const FIRST_DELAY_MS = 300;
 
-/** Tries once to bring one tenant forward, or to take migrations back. It never throws. */
+/**
+ * Tries once to bring one tenant forward, or to take migrations back. It never throws. A tenant whose processes keep dying has
+ * failed: its migration may be what kills them.
+ */
 export function migrateTenant(context: RunContext, item: RunItem): Promise<ItemResult> {
-  return tryOnce(context, item, async () => success(context, item, await attempt(context, item)));
+  // Errors end a tenant before: whatever has been tried that often was taken over.
+  const isDeadly = item.begun && item.attempts >= MAX_TRIES_UNREACHABLE;
+  return tryOnce(context, item, async () => {
+    const done = await (isDeadly ? look(context, item) : attempt(context, item));
+    if (isDeadly && done.all.length === 0) throw new DeadlyTenantError(item.attempts);
+    return success(context, item, done);
+  });
+}
+
+class DeadlyTenantError extends Error {
+  constructor(attempts: number) {
+    super(
+      `It was tried ${attempts} times, and the process that worked on it died again and again. Its migration may be why: look at what ended them, mend it, and resume the run.`,
+    );
+  }
 }
 
 /**
