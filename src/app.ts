@@ -172,8 +172,9 @@ export async function createApp(config: Config, log: Logger, signal?: AbortSigna
   const maintenance = new Maintenance({ catalog, servers, listener, log });
   const checkpoints: CheckpointsOptions = { catalog, servers, maintenance, limits: config.checkpoints, log };
   const owner = new OwnerConnections(servers, concurrency);
+  let worker: FleetWorker | undefined;
   if (config.migrations.worker === 'inline') {
-    const worker = stack.use(
+    worker = stack.use(
       new FleetWorker({
         catalog,
         queue,
@@ -181,7 +182,8 @@ export async function createApp(config: Config, log: Logger, signal?: AbortSigna
         migrations: migrations.tenant,
         concurrency,
         lockTimeoutMs,
-        connect: (tenant, work) => owner.use(tenant, work),
+        stopMs: config.http.shutdownSeconds * 1000,
+        connect: (tenant, work, signal) => owner.use(tenant, work, signal),
         checkpoints,
         log,
       }),
@@ -243,7 +245,11 @@ export async function createApp(config: Config, log: Logger, signal?: AbortSigna
   return {
     services,
     prepared,
-    beginStop: () => stopping.abort(),
+    beginStop: () => {
+      stopping.abort();
+      // Its time runs together with that of the requests under way; it is waited for when the app is disposed of.
+      void worker?.stop();
+    },
     async [Symbol.asyncDispose]() {
       stopping.abort();
       await built.disposeAsync();

@@ -11,7 +11,7 @@ import { logOptions } from './log.ts';
 import { explainStartFailure } from './start-failure.ts';
 
 /** How long the greeting waits for what it may have to tell, in milliseconds. */
-const GREETING_WAIT_MS = 2_000;
+const GREETING_WAIT_MS = 5_000;
 
 /**
  * Serves until SIGTERM or SIGINT comes, then drains: no new requests, and those under way end within the limit.

@@ -221,7 +221,8 @@ export const settings = {
   SHUTDOWN_SECONDS: {
     schema: integer(0, 3600),
     default: '20',
-    meaning: 'how long running requests may take to end after SIGTERM',
+    meaning:
+      'how long running requests and migrations may take to end after SIGTERM, and migrations when their run is cancelled',
   },
   LOG_LEVEL: {
     schema: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {

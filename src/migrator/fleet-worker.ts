@@ -8,6 +8,8 @@ import type { CheckpointsOptions } from './checkpoints.ts';
 import { claimItems, jobsClaimedBy, type RunItem, takeOverItems } from './claim-items.ts';
 import { lookAtTenant, migrateTenant, type RunContext } from './migrate-tenant.ts';
 import type { MigrationFolder } from './migration-files.ts';
+import { readRun } from './read-run.ts';
+import { repeatUntil } from './repeat.ts';
 import { RunJournal } from './run-journal.ts';
 import { type RunQueue, workChannel } from './run-queue.ts';
 import type { ItemResult } from './write-results.ts';
@@ -21,6 +23,8 @@ export interface FleetWorkerOptions {
   /** Tenants at once, over all runs. */
   readonly concurrency: number;
   readonly lockTimeoutMs: number;
+  /** How long tenants under way may take to end when this worker stops, or their run is cancelled, in milliseconds. */
+  readonly stopMs: number;
   /** Lends an owner's connection to a tenant's database. */
   readonly connect: RunContext['connect'];
   readonly checkpoints: CheckpointsOptions;
@@ -35,14 +39,17 @@ interface ActiveRun {
   /** Claimed, and not finished. */
   open: number;
   stopping: boolean;
+  /** Ends the tries at tenants that are under way; `cancel` is for those of this run only. */
+  readonly signal: AbortSignal;
+  readonly cancel: AbortController;
+  cancelled: boolean;
 }
 
 /** How often to look for work even if nobody calls, in milliseconds: tenants that are tried again wait for a time. */
 const LOOK_MS = 500;
 /** How often to look for tenants of processes that have died, in milliseconds. */
 const TAKE_OVER_MS = 5_000;
-const MAX_TROUBLE_MS = 5_000;
-/** How long a worker that stops tries to write down what it did, in milliseconds. */
+/** How long a worker that stops tries again to write down what it did, in milliseconds. */
 const GIVE_UP_MS = 10_000;
 
 /** Carries out runs: takes tenants from the queue that all processes share, and works on several at once. */
@@ -58,9 +65,12 @@ export class FleetWorker implements AsyncDisposable {
   /** Claimed, and not worked on to the end; what is only still to be written down does not count. */
   #waiting = 0;
   readonly #stop = new AbortController();
+  /** Ends whatever is under way. */
+  readonly #interrupt = new AbortController();
   readonly #giveUp = new AbortController();
   #bell = Promise.withResolvers<void>();
   #loops: Promise<unknown> = Promise.resolve();
+  #stopped: Promise<void> | undefined;
 
   constructor(options: FleetWorkerOptions) {
     this.#options = options;
@@ -73,36 +83,39 @@ export class FleetWorker implements AsyncDisposable {
       this.#bell.resolve();
       if (run !== undefined) void this.#learnWhetherStopping(run);
     });
+    const trouble = (err: unknown) =>
+      this.#options.log.warn({ err }, 'cannot look for work on migration runs now; trying again');
     this.#loops = Promise.all([
-      this.#repeat(() => this.#claim()),
-      this.#repeat(() => this.#takeOver(), TAKE_OVER_MS),
+      repeatUntil(this.#stop.signal, () => this.#claim(), 0, trouble),
+      repeatUntil(this.#stop.signal, () => this.#takeOver(), TAKE_OVER_MS, trouble),
     ]).finally(silence);
   }
 
-  /** Tenants under way end; those that wait for their turn go back into the queue. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort();
-    this.#bell.resolve();
-    await this.#loops;
-    // What cannot be written down, since auth is gone, is for those who take over.
-    const limit = setTimeout(() => this.#giveUp.abort(), GIVE_UP_MS);
-    await Promise.all(this.#tasks);
-    clearTimeout(limit);
+  /**
+   * Takes no more tenants. Those under way end, or are rolled back and given back when their time is over; those that wait for
+   * their turn go back into the queue.
+   */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#end();
+    return this.#stopped;
   }
 
-  /** Does `work` again and again until this worker stops, more slowly while it fails. */
-  async #repeat(work: () => Promise<void>, pauseMs = 0): Promise<void> {
-    const { signal } = this.#stop;
-    for (let troubleMs = 0; !signal.aborted; ) {
-      try {
-        await work();
-        troubleMs = 0;
-      } catch (err) {
-        this.#options.log.warn({ err }, 'cannot look for work on migration runs now; trying again');
-        troubleMs = Math.min(troubleMs * 2 || 200, MAX_TROUBLE_MS);
-      }
-      await sleep(pauseMs + troubleMs, undefined, { signal }).catch(() => undefined);
-    }
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  async #end(): Promise<void> {
+    const { stopMs } = this.#options;
+    this.#stop.abort();
+    this.#bell.resolve();
+    const reason = new Error('it had not ended when the process that worked on it stopped');
+    const patience = setTimeout(() => this.#interrupt.abort(reason), stopMs);
+    // What cannot be written down, since auth is gone, is for those who take over.
+    const limit = setTimeout(() => this.#giveUp.abort(), GIVE_UP_MS);
+    await this.#loops;
+    await Promise.all(this.#tasks);
+    clearTimeout(patience);
+    clearTimeout(limit);
   }
 
   async #claim(): Promise<void> {
@@ -162,12 +175,12 @@ export class FleetWorker implements AsyncDisposable {
     if (result.status === 'FAILED' && (!continueOnError || maxFailures !== undefined)) await journal.flush();
   }
 
-  async #tryOnce({ journal, stopping }: ActiveRun, context: RunContext, item: RunItem): Promise<ItemResult> {
-    if (stopping) return lookAtTenant(context, item);
+  async #tryOnce({ journal, stopping, signal }: ActiveRun, context: RunContext, item: RunItem): Promise<ItemResult> {
+    if (stopping) return lookAtTenant(context, item, this.#interrupt.signal);
     journal.begin(item);
     // Should this one kill the process at once, it must be known which it was.
     if (item.attempts > 0) await journal.flush();
-    return migrateTenant(context, item);
+    return migrateTenant(context, item, signal);
   }
 
   #activeRun(id: string): ActiveRun {
@@ -175,8 +188,9 @@ export class FleetWorker implements AsyncDisposable {
     if (known) return known;
     const { catalog, queue, concurrency, log } = this.#options;
     const limit = pLimit(concurrency);
+    const cancel = new AbortController();
     const run: ActiveRun = {
-      context: this.#readRun(id).then((row) => {
+      context: readRun(catalog, id, this.#stop.signal, log).then((row) => {
         if (!row) return undefined;
         limit.concurrency = row.options.concurrency;
         run.stopping ||= row.stopping != null;
@@ -195,23 +209,12 @@ export class FleetWorker implements AsyncDisposable {
       limit,
       open: 0,
       stopping: false,
+      signal: AbortSignal.any([this.#interrupt.signal, cancel.signal]),
+      cancel,
+      cancelled: false,
     };
     this.#runs.set(id, run);
     return run;
-  }
-
-  /** Undefined if the run is gone, or this worker stops before it could be read. */
-  async #readRun(id: string): Promise<MigrationRun | undefined> {
-    const { catalog, log } = this.#options;
-    while (!this.#stop.signal.aborted) {
-      try {
-        return (await catalog.fork().findOne(MigrationRun, { id })) ?? undefined;
-      } catch (err) {
-        log.warn({ err, run: id }, 'a migration run cannot be read now; trying again');
-        await sleep(LOOK_MS, undefined, { signal: this.#stop.signal }).catch(() => undefined);
-      }
-    }
-    return undefined;
   }
 
   #contextOf({ id, checkpoint, options }: MigrationRun): RunContext {
@@ -224,13 +227,18 @@ export class FleetWorker implements AsyncDisposable {
 
   async #learnWhetherStopping(id: string): Promise<void> {
     const run = this.#runs.get(id);
-    if (!run || run.stopping) return;
+    if (!run || run.cancelled) return;
     const row = await this.#options.catalog
       .fork()
       .findOne(MigrationRun, { id })
       // Without the answer more tenants are migrated than had to be, and the run stops all the same.
       .catch(() => null);
-    run.stopping = row?.stopping != null;
+    run.stopping ||= row?.stopping != null;
+    if (row?.stopping !== 'CANCELLED' || run.cancelled) return;
+    run.cancelled = true;
+    const { stopMs } = this.#options;
+    const reason = new Error(`it had not ended ${stopMs / 1000} s after its run was cancelled`);
+    setTimeout(() => run.cancel.abort(reason), stopMs).unref();
   }
 
   async #takeOver(): Promise<void> {

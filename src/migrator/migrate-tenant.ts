@@ -21,8 +21,8 @@ export interface RunContext {
   readonly options: RunOptions;
   readonly files: Promise<readonly MigrationFile[]>;
   readonly lockTimeoutMs: number;
-  /** Lends an owner's connection to the tenant's database. */
-  readonly connect: <T>(item: RunItem, use: (client: pg.Client) => Promise<T>) => Promise<T>;
+  /** Lends an owner's connection to the tenant's database, until the signal comes. */
+  readonly connect: <T>(item: RunItem, use: (client: pg.Client) => Promise<T>, signal?: AbortSignal) => Promise<T>;
   readonly checkpoints: CheckpointsOptions;
   readonly log: Logger;
 }
@@ -35,11 +35,12 @@ const FIRST_DELAY_MS = 300;
 /**
  * Tries once to bring one tenant forward, or to take migrations back. It never throws. A tenant whose processes keep dying has
  * failed: its migration may be what kills them.
+ * @param signal ends the try: the tenant is given back, and whoever claims it next finds out what it came to
  */
-export function migrateTenant(context: RunContext, item: RunItem): Promise<ItemResult> {
+export function migrateTenant(run: RunContext, item: RunItem, signal: AbortSignal): Promise<ItemResult> {
   // Errors end a tenant before: whatever has been tried that often was taken over.
   const isDeadly = item.begun && item.attempts >= MAX_TRIES_UNREACHABLE;
-  return tryOnce(context, item, async () => {
+  return tryOnce(run, item, signal, async (context) => {
     const done = await (isDeadly ? look(context, item) : attempt(context, item));
     if (isDeadly && done.all.length === 0) throw new DeadlyTenantError(item.attempts);
     return success(context, item, done);
@@ -58,8 +59,8 @@ class DeadlyTenantError extends Error {
  * Finds out what earlier tries at a tenant have done, which had no time to say so, and begins nothing: for a run that is to
  * stop. A tenant to which they did nothing is given back as if it had never been tried. It never throws.
  */
-export function lookAtTenant(context: RunContext, item: RunItem): Promise<ItemResult> {
-  return tryOnce(context, item, async () => {
+export function lookAtTenant(run: RunContext, item: RunItem, signal: AbortSignal): Promise<ItemResult> {
+  return tryOnce(run, item, signal, async (context) => {
     const done = await look(context, item);
     return done.all.length > 0 ? success(context, item, done) : untouched;
   });
@@ -67,15 +68,24 @@ export function lookAtTenant(context: RunContext, item: RunItem): Promise<ItemRe
 
 const untouched: Ended = { status: 'PENDING', attempts: 0, applied: [], records: [], events: [] };
 
-async function tryOnce(context: RunContext, item: RunItem, work: () => Promise<Ended>): Promise<ItemResult> {
+async function tryOnce(
+  run: RunContext,
+  item: RunItem,
+  signal: AbortSignal,
+  work: (context: RunContext) => Promise<Ended>,
+): Promise<ItemResult> {
+  const context: RunContext = { ...run, connect: (tenant, use) => run.connect(tenant, use, signal) };
   const start = performance.now();
   const attempts = item.attempts + 1;
   const common = { position: item.position, tenantId: item.tenantId, job: item.job, attempts };
   try {
-    return { ...common, ...(await work()), durationMs: performance.now() - start };
+    return { ...common, ...(await work(context)), durationMs: performance.now() - start };
   } catch (error) {
-    const ended = mayPass(error, attempts) ? retry(item, attempts, error) : await failure(context, item, error);
-    return { ...common, ...ended, durationMs: performance.now() - start };
+    const passes = signal.aborted || mayPass(error, attempts);
+    const ended = passes ? retry(item, attempts, error) : await failure(context, item, error);
+    // The signal may also have come while the tenant was being taken back, and is no reason to give it up.
+    const given = signal.aborted ? givenBack(item, signal.reason) : ended;
+    return { ...common, ...given, durationMs: performance.now() - start };
   }
 }
 
@@ -147,11 +157,13 @@ function success({ options }: RunContext, { tenantId }: RunItem, { all, applied,
   };
 }
 
-function retry({ tenantId }: RunItem, attempts: number, error: unknown): Ended {
-  const delayMs = FIRST_DELAY_MS * 2 ** (attempts - 1) * (0.5 + Math.random());
+function retry(item: RunItem, attempts: number, error: unknown): Ended {
+  return { ...givenBack(item, error), delayMs: FIRST_DELAY_MS * 2 ** (attempts - 1) * (0.5 + Math.random()) };
+}
+
+function givenBack({ tenantId }: RunItem, error: unknown): Ended {
   return {
     status: 'PENDING',
-    delayMs,
     error: messageOf(error),
     applied: [],
     records: [],

@@ -17,11 +17,20 @@ export class OwnerConnections {
     this.#concurrency = concurrency;
   }
 
-  /** Lends a connection. A tenant's own database is connected to once; those of a shared database go from schema to schema. */
-  use<T>(tenant: Placement & { isolation: Isolation }, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  /**
+   * Lends a connection. A tenant's own database is connected to once; those of a shared database go from schema to schema.
+   * @param signal see {@link Lane.use}
+   */
+  use<T>(
+    tenant: Placement & { isolation: Isolation },
+    work: (client: pg.Client) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
     const server = this.#servers.get(tenant.server);
     if (!server) throw new AppError('SERVER_BUSY', `The server ${tenant.server} is not known here`);
-    return tenant.isolation === 'DATABASE' ? server.owner(tenant.database, work) : this.#lane(server, tenant).use(work);
+    return tenant.isolation === 'DATABASE'
+      ? server.owner(tenant.database, work, signal)
+      : this.#lane(server, tenant).use(work, signal);
   }
 
   #lane(server: PostgresServer, { database }: Placement): Lane {

@@ -19,7 +19,7 @@ export interface JournalOptions {
   readonly log: Logger;
   /** Told how the run stands after each time something has been written. */
   readonly onSettled: (settled: SettledRun) => void;
-  /** Ends the tries to write. */
+  /** Lets each write be tried once only from then on. */
   readonly giveUp: AbortSignal;
 }
 
@@ -66,11 +66,12 @@ export class RunJournal {
 
   async #persistently(write: (client: pg.Client) => Promise<SettledRun>): Promise<void> {
     const { catalog, run, log, giveUp, onSettled } = this.#options;
-    for (let delayMs = 100; !giveUp.aborted; delayMs = Math.min(delayMs * 2, MAX_RETRY_MS)) {
+    for (let delayMs = 100; ; delayMs = Math.min(delayMs * 2, MAX_RETRY_MS)) {
       try {
         return onSettled(await catalog.use(write));
       } catch (err) {
         log.warn({ err, run }, 'what happened in a run cannot be written down now; trying again');
+        if (giveUp.aborted) return;
         await sleep(delayMs);
       }
     }

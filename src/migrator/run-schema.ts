@@ -222,7 +222,8 @@ builder.mutationFields((t) => ({
   }),
   cancelMigrationRun: t.field({
     type: RunRef,
-    description: 'Stops a run: tenants under way still end, and the others are not started.',
+    description:
+      'Stops a run: no more tenants are started. Those under way have SHUTDOWN_SECONDS to end, and are rolled back then.',
     authScopes: { platformAdmin: true },
     args: { id: t.arg.id({ required: true }) },
     resolve: async (_root, { id }, context) => {

@@ -98,7 +98,7 @@ export class ConnectionBudget {
     const connect = async () => (await this.#acquire(lane)).client;
     return {
       connect,
-      use: (work) => useLent(connect, work),
+      use: (work, signal) => useLent(connect, work, signal),
       end: () => this.#endLane(lane),
     };
   }

@@ -35,8 +35,11 @@ export interface Lane {
    * @throws {AppError} SERVER_BUSY when none came free in time
    */
   connect(): Promise<LentClient>;
-  /** Lends a connection for the duration of `work`. It is closed, not kept, when `work` fails. */
-  use<T>(work: (client: pg.Client) => Promise<T>): Promise<T>;
+  /**
+   * Lends a connection for the duration of `work`. It is closed, not kept, when `work` fails.
+   * @param signal ends the work, whatever it waits for: its statement is cancelled, and `use` throws the signal's reason
+   */
+  use<T>(work: (client: pg.Client) => Promise<T>, signal?: AbortSignal): Promise<T>;
   /**
    * Closes this lane's connections: those in use when they come back, all others at once. Callers that wait get SERVER_BUSY.
    * Resolves when those are gone that are not in use.
@@ -48,14 +51,21 @@ export interface Lane {
 export async function useLent<T>(
   connect: () => Promise<LentClient>,
   work: (client: pg.Client) => Promise<T>,
+  signal?: AbortSignal,
 ): Promise<T> {
+  signal?.throwIfAborted();
   const client = await connect();
+  const ended = Promise.withResolvers<never>();
+  const end = () => ended.reject(signal?.reason);
+  signal?.addEventListener('abort', end);
   let failed = true;
   try {
-    const result = await work(client);
+    signal?.throwIfAborted();
+    const result = await Promise.race([work(client), ended.promise]);
     failed = false;
     return result;
   } finally {
+    signal?.removeEventListener('abort', end);
     client.release(failed);
   }
 }

@@ -98,9 +98,12 @@ export class PostgresServer implements AsyncDisposable {
     return this.#admin.use(use);
   }
 
-  /** Lends an owner's connection to a database, which is closed afterwards. */
-  owner<T>(database: string, use: (client: pg.Client) => Promise<T>): Promise<T> {
-    return this.lane({ database, max: 1, priority: 'tenant', keepIdle: false }).use(use);
+  /**
+   * Lends an owner's connection to a database, which is closed afterwards.
+   * @param signal see {@link Lane.use}
+   */
+  owner<T>(database: string, use: (client: pg.Client) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    return this.lane({ database, max: 1, priority: 'tenant', keepIdle: false }).use(use, signal);
   }
 
   /** Makes a lane of this server's budget. */

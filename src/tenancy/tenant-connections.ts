@@ -140,7 +140,7 @@ export class TenantConnections {
       const client = await connecting.catch((error: unknown) => this.#explain(tenant, error, isRefusedDatabase(error)));
       return this.#watch(tenant, client);
     };
-    return { ...lane, connect, use: (work) => useLent(connect, work) };
+    return { ...lane, connect, use: (work, signal) => useLent(connect, work, signal) };
   }
 
   /** Has it looked into when the connection breaks in the middle of a query. */

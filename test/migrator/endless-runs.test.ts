@@ -1,0 +1,92 @@
+import type pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.ts';
+import { Fleet, kindsOf, statusesOf } from '../support/fleet.ts';
+import { startWorkerProcess } from '../support/server-process.ts';
+import { type SharedPostgres, startSharedPostgres } from '../support/shared-postgres.ts';
+
+const waits = 'SELECT pg_sleep(3600)';
+
+describe.each([
+  ['a statement', `override up() { this.addSql('CREATE TABLE half (id int)'); this.addSql('${waits}'); }`],
+  [
+    'its own code',
+    `override async up() {
+       await this.execute('CREATE TABLE half (id int)');
+       await this.execute('SELECT 3600');
+       await new Promise(() => setInterval(() => undefined, 1000));
+     }`,
+  ],
+])('a run in which %s does not end', (_what, body) => {
+  const name = '20270101000000_endless';
+  let postgres: SharedPostgres;
+  let fleet: Fleet;
+  let owner: pg.Client;
+  beforeAll(async () => {
+    postgres = await startSharedPostgres();
+    fleet = await Fleet.start({ ...postgres.settings(), WORKER: 'off' });
+    owner = await fleet.session('auth');
+    await fleet.createTenants({ 'one-db': 'DATABASE', 'two-schema': 'SCHEMA' });
+  });
+  afterAll(async () => {
+    await fleet[Symbol.asyncDispose]();
+    await postgres[Symbol.asyncDispose]();
+  });
+
+  const startWorker = () =>
+    startWorkerProcess(process.cwd(), {
+      NODE_ENV: 'test',
+      LOG_LEVEL: 'warn',
+      SHUTDOWN_SECONDS: '1',
+      TENANT_MIGRATIONS_DIR: fleet.migrations.path,
+      ...postgres.settings(),
+    });
+  /** Sessions in which a tenant is being migrated; the worker builds its template too. */
+  const underWay = async () => {
+    const { rows } = await owner.query(
+      `SELECT FROM pg_stat_activity WHERE query ~ '(SELECT |sleep\\()3600' AND datname NOT LIKE '%template%' AND pid <> pg_backend_pid()`,
+    );
+    return rows.length;
+  };
+
+  it('is cancelled all the same, and nothing of it is left', async () => {
+    await fleet.migrations.addClass(name, body);
+    await using _worker = await startWorker();
+    const id = await fleet.startRun();
+    await eventually('both are under way', async () => (await underWay()) === 2);
+    await fleet.cancel(id);
+    const events = await fleet.events(id);
+    expect(kindsOf(events, 'one-db')).toEqual(['TENANT_STARTED', 'TENANT_RETRYING']);
+    expect(events.find(({ kind }) => kind === 'TENANT_RETRYING')?.message).toBe(
+      'it had not ended 1 s after its run was cancelled',
+    );
+    const run = await fleet.runNow(id);
+    expect(run).toMatchObject({ status: 'CANCELLED', cancelled: 2, failed: 0, pending: 0 });
+    await eventually('nobody works on them any more', async () => (await underWay()) === 0);
+    for (const slug of ['one-db', 'two-schema']) {
+      expect(await fleet.inTenant(slug, `SELECT to_regclass('half')::text AS half`)).toEqual([{ half: null }]);
+    }
+  });
+
+  it('does not keep its worker from stopping, and the next one goes on', async () => {
+    await fleet.migrations.addClass(name, body);
+    const worker = await startWorker();
+    const id = await fleet.startRun();
+    await eventually('both are under way', async () => (await underWay()) === 2);
+    expect(await worker.end('SIGTERM')).toBe(0);
+    expect(await underWay()).toBe(0);
+    const run = await fleet.runNow(id);
+    expect(run).toMatchObject({ status: 'RUNNING', pending: 2 });
+    expect(statusesOf(run)).toEqual({ 'one-db': 'PENDING', 'two-schema': 'PENDING' });
+    await fleet.migrations.add(name, 'CREATE TABLE half (id int)');
+    await using _next = await startWorker();
+    const events = await fleet.events(id);
+    expect(kindsOf(events, 'one-db')).toEqual([
+      'TENANT_STARTED',
+      'TENANT_RETRYING',
+      'MIGRATION_APPLIED',
+      'TENANT_SUCCEEDED',
+    ]);
+    expect(await fleet.runNow(id)).toMatchObject({ status: 'SUCCEEDED', succeeded: 2 });
+  });
+});
