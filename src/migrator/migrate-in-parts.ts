@@ -23,8 +23,6 @@ import type { Direction, MigrationFile } from './migration-files.ts';
 import type { AppliedByRun } from './plan.ts';
 import { runStepAlone } from './run-step.ts';
 
-/** How often PostgreSQL looks, while it is busy with a statement, whether the process that sent it is there, in milliseconds. */
-const LOOK_FOR_CLIENT_MS = 2_000;
 const LOCK_POLL_MS = 200;
 
 /**
@@ -53,11 +51,7 @@ export async function migrateInParts(client: pg.Client, options: MigrateOptions)
 /** Does `work` while this session holds the lock on the migrations of a schema, and leaves the session as it was. */
 export async function aloneInSession<T>(client: pg.Client, schema: string, work: () => Promise<T>): Promise<T> {
   const key = `${lockKind.migrate}, ${lockKeyOf(quoteLiteral(schema))}`;
-  // PostgreSQL refuses the setting where it runs on Windows.
-  await client.query(`
-    ${freshSessionSql}
-    SELECT set_config('client_connection_check_interval', '${LOOK_FOR_CLIENT_MS}', false)
-    WHERE version() !~* 'windows|mingw|msvc|visual'`);
+  await client.query(freshSessionSql);
   await takeLock(client, key);
   try {
     return await work();

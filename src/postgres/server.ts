@@ -42,10 +42,11 @@ const CONNECT_TIMEOUT_MS = 5_000;
 
 /**
  * PostgreSQL ends a statement, and drops its locks, within two seconds after the process that sent it was killed. Otherwise it
- * would look only when the statement is done.
+ * would look only when the statement is done. PostgreSQL on Windows refuses the setting: who develops there has it there.
  * @see https://www.postgresql.org/docs/current/runtime-config-connection.html#GUC-CLIENT-CONNECTION-CHECK-INTERVAL
  */
-const everySession = { client_connection_check_interval: '2s' };
+const everySession: Readonly<Record<string, string>> =
+  process.platform === 'win32' ? {} : { client_connection_check_interval: '2s' };
 
 /**
  * One PostgreSQL server, and the budget of connections that this process may hold on it. Connecting fails at once for a
