@@ -112,7 +112,8 @@ describe('a run that is interrupted', () => {
     let [now, peak] = [0, 0];
     for (const { kind } of await fleet.events(run)) {
       if (kind === 'TENANT_STARTED') now += 1;
-      if (kind === 'TENANT_SUCCEEDED') now -= 1;
+      // A tenant that has waited too long for its lock makes room, and starts again later.
+      if (kind === 'TENANT_SUCCEEDED' || kind === 'TENANT_RETRYING') now -= 1;
       peak = Math.max(peak, now);
     }
     expect(peak).toBe(3);
