@@ -1,7 +1,32 @@
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { defineConfig } from 'vitest/config';
+
+const fixture = path.resolve('test/fixture');
 
 export default defineConfig({
   // Vite would take the package's `module`, and Node takes `main`: with two copies, errors get other HTTP statuses than in the server.
   resolve: { alias: [{ find: /^graphql$/, replacement: 'graphql/index.js' }] },
-  test: { include: ['test/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000, maxWorkers: 2 },
+  test: {
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    maxWorkers: 2,
+    projects: [
+      {
+        extends: true,
+        resolve: { alias: [{ find: /^\.{1,2}\/modules\/index\.ts$/, replacement: path.join(fixture, 'modules.ts') }] },
+        test: {
+          name: 'platform',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/modules/**'],
+          // For this process and those that tests start.
+          env: {
+            TENANT_MIGRATIONS_DIR: path.join(fixture, 'migrations'),
+            NODE_OPTIONS: `--import=${pathToFileURL(path.join(fixture, 'register.ts'))}`,
+          },
+        },
+      },
+      { extends: true, test: { name: 'modules', include: ['test/modules/**/*.test.ts'] } },
+    ],
+  },
 });

@@ -52,6 +52,12 @@ it('modules import the builder, the connections, the errors and themselves, and 
   expect(foreign).toEqual([]);
 });
 
+it('tests know modules only where those are tested', () => {
+  const tests = globSync('test/**/*.ts', { exclude: ['test/modules/**'] });
+  expect(tests.length).toBeGreaterThan(100);
+  expect(tests.filter((file) => /from '[./]+src\/modules\//.test(readFileSync(file, 'utf8')))).toEqual([]);
+});
+
 it('only the composition and the API as a whole import modules', () => {
   const importers = imports.filter(({ file, target }) => target.startsWith('modules/') && !file.startsWith('modules/'));
   expect(importers.map(({ file }) => file).sort()).toEqual(['app.ts', 'graphql/schema.ts']);

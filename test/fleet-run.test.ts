@@ -42,7 +42,7 @@ describe('a run in which one tenant fails', () => {
 
   it('leaves those that fail exactly as they were, and brings the others forward', async () => {
     expect(await fleet.run()).toMatchObject({ status: 'FAILED', succeeded: 2, failed: 2, skipped: 0, total: 4 });
-    const applied = ['20261121000000_shop'];
+    const applied = ['20261121000000_fixture'];
     const all = [...applied, '20270101000000_one', '20270102000000_two', '20270103000000_three'];
     for (const slug of slugs) {
       expect(await state(slug), slug).toEqual([

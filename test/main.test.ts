@@ -89,7 +89,7 @@ describe('node src/main.ts', () => {
       ...installation,
       ...settings(),
       PORT: '1',
-      TENANT_MIGRATIONS_DIR: path.resolve('migrations/tenant'),
+      TENANT_MIGRATIONS_DIR: path.resolve('test/fixture/migrations'),
     };
     await writeFile(
       path.join(cwd, '.env'),

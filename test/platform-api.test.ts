@@ -125,7 +125,7 @@ describe('what a platform admin can ask for', () => {
     expect(data?.tenant).toEqual({
       id: expect.any(String),
       host: 'first-db.example.com',
-      version: '20261121000000_shop',
+      version: '20261121000000_fixture',
       behind: 0,
       members: [],
       createdAt: expect.any(String),
@@ -142,7 +142,7 @@ describe('what a platform admin can ask for', () => {
     expect(data).toMatchObject({
       tenant: [
         {
-          name: '20261121000000_shop',
+          name: '20261121000000_fixture',
           scope: 'TENANT',
           hash: expect.stringMatching(/^[0-9a-f]{64}$/),
           transactional: true,
@@ -175,7 +175,7 @@ describe('what a platform admin can ask for', () => {
           {
             tenant: { slug: 'first-db' },
             scope: 'TENANT',
-            name: '20261121000000_shop',
+            name: '20261121000000_fixture',
             status: 'APPLIED',
             error: null,
           },

@@ -30,7 +30,7 @@ describe('two tenants of each isolation', () => {
     }
     for (const slug of ['one-db', 'two-db', 'one-schema', 'two-schema']) {
       const { data } = await app.ask('{ products { totalCount nodes { sku price } } }', await app.tokenFor(slug));
-      expect(data).toEqual({ products: { totalCount: 1, nodes: [{ sku: slug, price: '9.50' }] } });
+      expect(data).toEqual({ products: { totalCount: 1, nodes: [{ sku: slug, price: '9.5000' }] } });
     }
   });
 

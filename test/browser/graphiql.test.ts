@@ -30,7 +30,7 @@ describe.skipIf(!browser)('GraphiQL in a browser, at the address that the server
     dataDir = await temporaryFolder(path.join(tmpdir(), 'tenantry-graphiql-'));
     // Inside the checkout, so that the migrations find their packages.
     migrationsDir = await temporaryFolder(path.resolve('artifacts-migrations-'));
-    await cp('migrations/tenant', migrationsDir, { recursive: true });
+    await cp('test/fixture/migrations', migrationsDir, { recursive: true });
     const server = await startServerProcess(process.cwd(), {
       NODE_ENV: 'development',
       DATA_DIR: dataDir,
@@ -59,12 +59,12 @@ describe.skipIf(!browser)('GraphiQL in a browser, at the address that the server
 
   it('creates a tenant of each isolation', async () => {
     await graphiql.run('CreateTenant');
-    const created = await shows('response', '"schema": "public"', '"version": "20261121000000_shop"');
+    const created = await shows('response', '"schema": "public"', '"version": "20261121000000_fixture"');
     database = /"database": "(db_\w+)"/.exec(created)?.[1];
     await graphiql.replaceWord('"acme"', 'corner-shop');
     await graphiql.replaceWord('DATABASE', 'SCHEMA');
     await graphiql.run('CreateTenant');
-    await shows('response', '"database": "shared"', '"schema": "tenant_', '"version": "20261121000000_shop"');
+    await shows('response', '"database": "shared"', '"schema": "tenant_', '"version": "20261121000000_fixture"');
     await graphiql.run('Fleet');
     await shows('response', '"slug": "acme"', '"slug": "corner-shop"');
   });

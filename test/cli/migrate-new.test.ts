@@ -37,7 +37,7 @@ it('writes nothing while the migrations make what the entities say, but for a bl
 });
 
 it('writes what entities say and migrations do not make: formatted, applied, and taken back', async () => {
-  await fleet.migrations.remove('20261121000000_shop');
+  await fleet.migrations.remove('20261121000000_fixture');
   await fleet.migrations.add('20990101000000_future', 'CREATE EXTENSION IF NOT EXISTS pg_trgm');
   const { exit, stdout } = await tenantry('migrate', 'new', 'createShop');
   // After the newest one, whatever its date, for it must be applied last.

@@ -24,7 +24,7 @@ afterAll(() => fleet[Symbol.asyncDispose]());
 it('status counts the tenants of each version, and ends with 1 while any is behind', async () => {
   const { exit, stdout } = await tenantry('migrate', 'status');
   expect(exit).toBe(1);
-  expect(stdout).toMatch(/^VERSION +TENANTS +BEHIND BY\n20280101000000_notes +1 +0\n20261121000000_shop +1 +1\n/);
+  expect(stdout).toMatch(/^VERSION +TENANTS +BEHIND BY\n20280101000000_notes +1 +0\n20261121000000_fixture +1 +1\n/);
   expect(stdout).toMatch(/\n1 of 2 tenants are behind\. The newest migration is 20280101000000_notes\.\n$/);
   expect(await json('tenant', 'list', '--behind')).toMatchObject([{ slug: 'beta', behind: 1 }]);
   await tenantry('migrate', 'up');
@@ -80,7 +80,7 @@ it("history tells what runs did, or one database's own", async () => {
   ]);
   expect(records.map(({ tenant }: { tenant: string }) => tenant).sort()).toEqual(['alpha', 'beta']);
   const own = await json('migrate', 'history', '--tenant', 'alpha');
-  expect(own.map(({ name }: { name: string }) => name)).toEqual([late, notes, '20261121000000_shop']);
+  expect(own.map(({ name }: { name: string }) => name)).toEqual([late, notes, '20261121000000_fixture']);
   expect((await tenantry('migrate', 'history', '--scope', 'constants')).stdout).toMatch(/^WHEN .*\n.* CONSTANTS +2026/);
   expect((await tenantry('migrate', 'history', '--tenant', 'nobody')).exit).toBe(1);
 });

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { childEnv } from '../support/child-env.ts';
 import { removeDataDir } from '../support/remove-data-dir.ts';
 
 const dataDir = mkdtempSync(path.join(tmpdir(), 'tenantry-process-'));
@@ -17,10 +18,9 @@ interface Ended {
 
 /** Runs a line of shell, in which `tenantry` is the command line as a process of its own. */
 function shell(line: string): Promise<Ended> {
-  const { PATH, HOME } = process.env;
   const tenantry = `tenantry() { '${process.execPath}' src/cli.ts "$@"; }`;
   return new Promise((resolve) => {
-    const env = { PATH, HOME, NODE_ENV: 'test', DATA_DIR: dataDir };
+    const env = { ...childEnv, NODE_ENV: 'test', DATA_DIR: dataDir };
     execFile('bash', ['-o', 'pipefail', '-c', `${tenantry}; ${line}`], { env }, (error, stdout, stderr) => {
       resolve({ exit: typeof error?.code === 'number' ? error.code : 0, stdout, stderr });
     });

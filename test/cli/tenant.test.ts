@@ -71,7 +71,7 @@ describe('tenantry tenant list and show', () => {
     const { stdout } = await tenantry('tenant', 'list');
     const lines = stdout.split('\n');
     expect(lines[0]).toMatch(/^SLUG +NAME +STATUS +ISOLATION +VERSION +BEHIND +CREATED$/);
-    expect(lines[1]).toMatch(/^acme +Acme Ltd +ACTIVE +DATABASE +20261121000000_shop +0 +\d{4}-\d\d-\d\d$/);
+    expect(lines[1]).toMatch(/^acme +Acme Ltd +ACTIVE +DATABASE +20261121000000_fixture +0 +\d{4}-\d\d-\d\d$/);
     const views = JSON.parse((await tenantry('tenant', 'list', '--json')).stdout);
     expect(views.map(({ slug }: { slug: string }) => slug)).toEqual(['acme', 'json']);
     const { stdout: shown } = await tenantry('tenant', 'show', views[0].id, '--json');

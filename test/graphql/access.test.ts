@@ -38,7 +38,6 @@ const operations: Record<string, Operation> = {
   },
   'Query.checkpoints': { text: '{ checkpoints(tenant: "acme") { id } }', scope: 'platformAdmin' },
   'Query.products': { text: '{ products { totalCount } }', scope: 'tenantMember' },
-  'Query.orders': { text: '{ orders { totalCount } }', scope: 'tenantMember' },
   'Query.auditLog': { text: '{ auditLog { totalCount } }', scope: 'platformAdmin' },
   'Mutation.register': {
     text: 'mutation { register(input: { email: "x", password: "x", name: "x" }) { token } }',
@@ -120,7 +119,6 @@ const operations: Record<string, Operation> = {
     text: 'mutation { createProduct(input: { sku: "a", name: "a", price: "1.00", currency: "EUR" }) { sku } }',
     scope: 'tenantMember',
   },
-  'Mutation.placeOrder': { text: 'mutation { placeOrder(input: { lines: [] }) { id } }', scope: 'tenantMember' },
   'Subscription.migrationProgress': {
     text: 'subscription { migrationProgress(run: "x") { seq } }',
     scope: 'platformAdmin',

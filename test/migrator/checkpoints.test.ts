@@ -87,7 +87,7 @@ describe('checkpoints', () => {
     expect(checkpoint).toMatchObject({
       name: 'good',
       kind: 'SNAPSHOT',
-      version: '20261121000000_shop',
+      version: '20261121000000_fixture',
       tenant: { slug: 'acme' },
     });
     expect(checkpoint.sizeBytes).toBeGreaterThan(1_000_000);
@@ -103,7 +103,7 @@ describe('checkpoints', () => {
     const restore = () =>
       fleet.ask(`mutation { restoreCheckpoint(id: "${checkpoint.id}", acceptDataLoss: true) { status version } }`);
     const restored = await whileAsked('acme', async () => {
-      expect(await restore()).toEqual({ restoreCheckpoint: { status: 'ACTIVE', version: '20261121000000_shop' } });
+      expect(await restore()).toEqual({ restoreCheckpoint: { status: 'ACTIVE', version: '20261121000000_fixture' } });
     });
     expect(restored.codes.filter((code) => code !== 'TENANT_BUSY')).toEqual([]);
     await restore();
@@ -196,7 +196,7 @@ describe('checkpoints', () => {
     expect(refused.items.nodes[0]?.error).toMatch(/^CONFLICT: 20270102000002_vacuum is not transactional/);
     const run = await fleet.run('tenants: ["wanted", "shared"], to: "20270102000001_plain", checkpoint: SNAPSHOT');
     expect(run).toMatchObject({ status: 'SUCCEEDED', succeeded: 2 });
-    expect(await list('wanted')).toMatchObject([{ name: run.checkpoint, version: '20261121000000_shop' }]);
+    expect(await list('wanted')).toMatchObject([{ name: run.checkpoint, version: '20261121000000_fixture' }]);
     const warnings = (await fleet.events(run.id)).filter(({ kind }) => kind === 'TENANT_WARNING');
     expect(warnings.map(({ tenant, message }) => [tenant?.slug, message])).toEqual([
       ['shared', 'There is no snapshot, since the tenant has a schema and no database of its own'],
@@ -206,7 +206,7 @@ describe('checkpoints', () => {
     expect(refusal.message).toMatch(/and these migrations: 20270102000001_plain\. Say acceptDataLoss: true/);
     expect(
       await fleet.ask(`mutation { restoreCheckpoint(id: "${id}", acceptDataLoss: true) { version behind } }`),
-    ).toEqual({ restoreCheckpoint: { version: '20261121000000_shop', behind: 2 } });
+    ).toEqual({ restoreCheckpoint: { version: '20261121000000_fixture', behind: 2 } });
     const kept = await snapshots();
     expect(await fleet.run('tenants: ["wanted"]')).toMatchObject({ status: 'SUCCEEDED', succeeded: 1 });
     expect(await snapshots()).toEqual(kept);

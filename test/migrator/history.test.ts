@@ -76,7 +76,7 @@ describe('what is remembered', () => {
           ),
           tenant: { slug },
         },
-        { name: '20261121000000_shop', run: null, checkpoint: null, ...applied },
+        { name: '20261121000000_fixture', run: null, checkpoint: null, ...applied },
       ]);
       const { id } = await fleet.tenant(slug);
       expect(await history(`tenant: "${id}", status: ROLLED_BACK`)).toMatchObject({

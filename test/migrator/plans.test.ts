@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Fleet } from '../support/fleet.ts';
 
-const shop = '20261121000000_shop';
+const fixture = '20261121000000_fixture';
 const [first, second, asking] = ['20270101000001_first', '20270101000002_second', '20270101000003_asking'];
 
 interface ShownPlan {
@@ -168,7 +168,7 @@ describe('the plan for a fleet', () => {
     expect(await plan('verify: true')).toEqual({ totalCount: 3, upToDateCount: 3, migrations: [], tenants: [] });
     expect(await fleet.ask('{ tenants { nodes { version behind } } migrations { name } }')).toEqual({
       tenants: { nodes: Array(3).fill({ version: second, behind: 0 }) },
-      migrations: [{ name: shop }, { name: first }, { name: second }],
+      migrations: [{ name: fixture }, { name: first }, { name: second }],
     });
   });
 });

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Fleet, kindsOf, statusesOf } from '../support/fleet.ts';
 
-const shop = '20261121000000_shop';
+const fixture = '20261121000000_fixture';
 
 describe('a run over a fleet of both isolations', () => {
   const slugs = ['alpha-db', 'beta-schema', 'gamma-db', 'delta-schema'];
@@ -74,14 +74,14 @@ describe('a run over a fleet of both isolations', () => {
       message: expect.stringMatching(`^${bad} failed: on purpose, in: DO `),
     });
     for (const slug of slugs) {
-      expect(await fleet.applied(slug), slug).toEqual([shop]);
+      expect(await fleet.applied(slug), slug).toEqual([fixture]);
       expect(
         await fleet.inTenant(
           slug,
           `SELECT to_regclass('noted') AS noted, (SELECT count(*)::int FROM migration_history WHERE status <> 'APPLIED') AS failures`,
         ),
       ).toEqual([{ noted: null, failures: 0 }]);
-      expect(await fleet.versionOf(slug)).toEqual({ version: shop, behind: 2 });
+      expect(await fleet.versionOf(slug)).toEqual({ version: fixture, behind: 2 });
     }
   });
 
@@ -89,10 +89,10 @@ describe('a run over a fleet of both isolations', () => {
     const first = await add('CREATE TABLE first_step (id int)');
     const second = await add('CREATE TABLE second_step (id int)');
     expect(await fleet.run(`to: "${first}"`)).toMatchObject({ status: 'SUCCEEDED', succeeded: 4 });
-    for (const slug of slugs) expect(await fleet.applied(slug), slug).toEqual([shop, first]);
+    for (const slug of slugs) expect(await fleet.applied(slug), slug).toEqual([fixture, first]);
     expect(await fleet.run(`to: "${first}"`)).toMatchObject({ skipped: 4, succeeded: 0 });
     expect(await fleet.run()).toMatchObject({ status: 'SUCCEEDED', succeeded: 4 });
-    for (const slug of slugs) expect(await fleet.applied(slug), slug).toEqual([shop, first, second]);
+    for (const slug of slugs) expect(await fleet.applied(slug), slug).toEqual([fixture, first, second]);
     expect(await fleet.refusal('mutation { runMigrations(input: { to: "nonsense" }) { id } }')).toEqual({
       code: 'BAD_USER_INPUT',
       message: `There is no tenant migration nonsense; the newest is ${second}`,

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { childEnv } from '../support/child-env.ts';
 import { eventually } from '../support/eventually.ts';
 import { Fleet, progressQuery, type ShownEvent } from '../support/fleet.ts';
 import { post, subscribe } from '../support/http-server.ts';
@@ -45,7 +46,7 @@ describe('a run whose process is killed', () => {
     const child = spawn(process.execPath, ['src/main.ts'], {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: {
-        PATH: process.env.PATH,
+        ...childEnv,
         NODE_ENV: 'test',
         LOG_LEVEL: 'silent',
         GRAPHIQL: 'false',

@@ -37,7 +37,7 @@ describe('one of two PostgreSQL servers stops', () => {
   beforeAll(async () => {
     // Inside the checkout, so that the migrations find their packages.
     migrations = await mkdtemp(path.join(import.meta.dirname, '../../artifacts-migrations-'));
-    await cp('migrations/tenant', migrations, { recursive: true });
+    await cp('test/fixture/migrations', migrations, { recursive: true });
     [app, second] = await Promise.all([
       startTestApp({ TENANT_MIGRATIONS_DIR: migrations }, { log }),
       startSecondServer(),

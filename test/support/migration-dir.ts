@@ -17,7 +17,7 @@ export interface MigrationDir extends AsyncDisposable {
 export async function makeMigrationDir({ empty = false } = {}): Promise<MigrationDir> {
   // Inside the checkout, so that the migrations find their packages.
   const dir = await mkdtemp(path.join(import.meta.dirname, '../../artifacts-migrations-'));
-  if (!empty) await cp(path.join(import.meta.dirname, '../../migrations/tenant'), dir, { recursive: true });
+  if (!empty) await cp(path.join(import.meta.dirname, '../fixture/migrations'), dir, { recursive: true });
   const write = (fileName: string, text: string) => writeFile(path.join(dir, fileName), text);
   const addClass = (name: string, body: string) => write(`${name}.ts`, migrationText(body));
   return {

@@ -12,7 +12,7 @@ export interface TestMigrations extends AsyncDisposable {
 export async function makeMigrationFolder(): Promise<TestMigrations> {
   // Inside the checkout, so that the migrations find their packages.
   const dir = await mkdtemp(path.join(import.meta.dirname, '../../artifacts-migrations-'));
-  await cp('migrations/tenant', dir, { recursive: true });
+  await cp('test/fixture/migrations', dir, { recursive: true });
   const method = (name: string, sql: string) => `override ${name}(): void { this.addSql(${JSON.stringify(sql)}); }`;
   return {
     dir,

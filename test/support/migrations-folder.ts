@@ -13,7 +13,7 @@ export interface MigrationsFolder extends AsyncDisposable {
 export async function copyMigrations(): Promise<MigrationsFolder> {
   // Inside the checkout, so that the migrations find their packages.
   const folder = await mkdtemp(path.join(import.meta.dirname, '../../artifacts-migrations-'));
-  await cp(path.join(import.meta.dirname, '../../migrations/tenant'), folder, { recursive: true });
+  await cp(path.join(import.meta.dirname, '../fixture/migrations'), folder, { recursive: true });
   const file = (name: string) => path.join(folder, `${name}.ts`);
   return {
     path: folder,

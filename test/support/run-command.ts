@@ -2,6 +2,7 @@ import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { run } from '../../src/cli/run.ts';
 import type { Config } from '../../src/config.ts';
+import { childEnv } from './child-env.ts';
 
 /** How a command ended, and what it wrote. */
 export interface CommandResult {
@@ -11,7 +12,7 @@ export interface CommandResult {
 }
 
 /**
- * Runs a command line inside this process, with these settings and no others.
+ * Runs a command line inside this process, with these settings and no others but the folder of migrations.
  * @param columns the width of the terminal; without it, it is none
  * @param stdin what it reads; by default nothing
  */
@@ -25,7 +26,8 @@ export async function runCommand(
   const stdout = screen();
   const stderr = screen();
   const written = Promise.all([text(stdout), text(stderr)]);
-  const exit = await run(argv, { env, stdin, stdout, stderr });
+  const { TENANT_MIGRATIONS_DIR } = childEnv;
+  const exit = await run(argv, { env: { TENANT_MIGRATIONS_DIR, ...env }, stdin, stdout, stderr });
   stdout.end();
   stderr.end();
   const [out, err] = await written;

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { childEnv } from './child-env.ts';
 
 /** One of the project's programs, which runs as a process of its own, the way a user starts it. */
 export interface OwnProcess extends AsyncDisposable {
@@ -41,7 +42,7 @@ async function start(
 ): Promise<OwnProcess & { readonly ready: string }> {
   const child = spawn(process.execPath, args, {
     cwd,
-    env: { PATH: process.env.PATH, ...env },
+    env: { ...childEnv, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import path from 'node:path';
 import { vi } from 'vitest';
 import type { EmbeddedPostgres } from '../../src/postgres/embedded.ts';
+import { childEnv } from './child-env.ts';
 import { clientOf } from './listen.ts';
 
 /** A server as a user starts it. Disposing of it kills it, if it runs. */
@@ -40,14 +41,13 @@ export function urlOf({ user, password, host, port }: EmbeddedPostgres): string 
 }
 
 /**
- * Starts `src/main.ts` with these variables and no others of ours.
+ * Starts `src/main.ts` with these variables and no others of ours but those that put the fixture in the modules' place.
  * @param cwd the folder that it is started in, where its `.env` may be
  */
 export function startServer(env: Record<string, string>, cwd = process.cwd()): SpawnedServer {
-  const { PATH = '', HOME = '', TMPDIR } = process.env;
   const child = spawn(process.execPath, [path.resolve('src/main.ts')], {
     cwd,
-    env: { PATH, HOME, ...(TMPDIR && { TMPDIR }), ...env },
+    env: { ...childEnv, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';

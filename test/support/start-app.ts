@@ -8,6 +8,7 @@ import { type Config, loadConfig } from '../../src/config.ts';
 import { buildSchema } from '../../src/graphql/schema.ts';
 import { createGraphqlServer } from '../../src/graphql/server.ts';
 import type { Services } from '../../src/services.ts';
+import { childEnv } from './child-env.ts';
 import { removeDataDir } from './remove-data-dir.ts';
 
 /** What a GraphQL server answers. */
@@ -43,7 +44,8 @@ export interface TestAppOptions {
 
 export async function startTestApp(env: Record<string, string> = {}, options: TestAppOptions = {}): Promise<TestApp> {
   const dataDir = await mkdtemp(path.join(tmpdir(), 'tenantry-test-'));
-  const config = loadConfig({ NODE_ENV: 'test', DATA_DIR: dataDir, ...env });
+  const { TENANT_MIGRATIONS_DIR } = childEnv;
+  const config = loadConfig({ NODE_ENV: 'test', DATA_DIR: dataDir, TENANT_MIGRATIONS_DIR, ...env });
   const app = await openTestApp(config, options).catch(async (error: unknown) => {
     await removeDataDir(dataDir);
     throw error;

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import path from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
+import { childEnv } from './child-env.ts';
 import { eventually } from './eventually.ts';
 
 /** Whether {@link startInTerminal} works here: it needs the `script` of util-linux. */
@@ -25,9 +26,8 @@ export function startInTerminal(
   columns: number,
 ): TerminalProcess {
   const command = [process.execPath, path.resolve('src/cli.ts'), ...argv].map((word) => `'${word}'`).join(' ');
-  const { PATH = '', HOME = '' } = process.env;
   const child = spawn('script', ['-qec', `stty cols ${columns} rows 30; exec ${command}`, '/dev/null'], {
-    env: { PATH, HOME, TERM: 'xterm', SHELL: '/bin/sh', ...env },
+    env: { ...childEnv, TERM: 'xterm', SHELL: '/bin/sh', ...env },
   });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
