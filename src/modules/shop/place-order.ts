@@ -1,6 +1,7 @@
 import { LockMode } from '@mikro-orm/core';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { AppError, badInput } from '../../errors.ts';
+import { isUuid } from '../../is-uuid.ts';
 import { totalOf } from './money.ts';
 import { Order, OrderLine } from './order.entity.ts';
 import { Product } from './product.entity.ts';
@@ -55,15 +56,11 @@ async function lockProducts(em: EntityManager, ids: readonly string[]): Promise<
   const products = await em.find(
     Product,
     // PostgreSQL would refuse the whole statement for one text that is no UUID.
-    { id: { $in: ids.filter(isUuid) } },
+    { id: { $in: ids.filter((id) => isUuid(id)) } },
     // Always in the same order: two orders of the same products wait for each other but never in a circle.
     { orderBy: { id: 'asc' }, lockMode: LockMode.PESSIMISTIC_WRITE },
   );
   return new Map(products.map((product) => [product.id, product]));
-}
-
-function isUuid(text: string): boolean {
-  return /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text);
 }
 
 function take(product: Product | undefined, id: string, quantity: number): Product {
