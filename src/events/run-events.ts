@@ -106,9 +106,17 @@ async function readPage(catalog: Catalog, run: string, after: number): Promise<P
   const first = rows[0];
   if (!first) throw new AppError('NOT_FOUND', `There is no migration run ${run}`);
   // The outer join gives a row of nulls where there is no event.
-  const events =
-    first.seq === null ? [] : rows.map(({ ended: _, atMs, ...event }) => ({ ...event, at: new Date(atMs) }));
+  const events = first.seq === null ? [] : rows.map(toEvent);
   return { ended: first.ended, events };
+}
+
+function toEvent({ ended: _, atMs, rate, remainingSeconds, ...event }: EventRow): RunEvent {
+  return {
+    ...event,
+    at: new Date(atMs),
+    rate: rate && Number(rate.toPrecision(3)),
+    remainingSeconds: remainingSeconds && Number(remainingSeconds.toFixed(1)),
+  };
 }
 
 /** A bell that may ring before anyone listens. */

@@ -5,6 +5,7 @@ import type { Catalog } from '../catalog/catalog.ts';
 import type { MigrationScope } from '../catalog/migration-record.entity.ts';
 import type { AppliedMigration } from '../catalog/migration-state.entity.ts';
 import { Tenant } from '../catalog/tenant.entity.ts';
+import { elapsedSince } from '../elapsed.ts';
 import { AppError, messageOf } from '../errors.ts';
 import { lockKeyOf, lockKind } from '../postgres/advisory-lock.ts';
 import { sqlState, sqlStateOf } from '../postgres/error-codes.ts';
@@ -119,7 +120,7 @@ async function acceptInTenant(options: AcceptOptions, file: MigrationFile, tenan
     options.log.warn({ err: error, tenant: tenant.id, migration: file.name }, 'a changed file could not be accepted');
     const message = error instanceof AppError ? `${error.code}: ${error.message}` : messageOf(error);
     const { acceptedBy } = options;
-    const when = { acceptedAt: new Date(), durationMs: performance.now() - start };
+    const when = { acceptedAt: new Date(), durationMs: elapsedSince(start) };
     return { acceptance: { tenant, file, acceptedBy, previousHash: null, error: message, ...when }, failure: error };
   }
 }
@@ -141,7 +142,7 @@ async function acceptAt(
     { acceptedBy, database: place.database, schema: place.schema, migration: file.name, previousHash, hash: file.hash },
     'a changed migration is accepted',
   );
-  const durationMs = performance.now() - start;
+  const durationMs = elapsedSince(start);
   return { applied, acceptance: { tenant, file, previousHash, acceptedBy, acceptedAt, durationMs, error: null } };
 }
 

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
+import { elapsedSince } from '../elapsed.ts';
 import { AppError } from '../errors.ts';
 import { lockKeyOf, lockKind } from '../postgres/advisory-lock.ts';
 import { sqlState, sqlStateOf } from '../postgres/error-codes.ts';
@@ -85,12 +86,12 @@ export async function applyAlone(
   try {
     await prepareAlone(client, step, options);
     await runStepAlone(client, step, direction, isRepeated ? isDoneBefore : undefined);
-    const record = recordOf(step, direction === 'down' ? 'REVERTED' : 'APPLIED', performance.now() - start, options);
+    const record = recordOf(step, direction === 'down' ? 'REVERTED' : 'APPLIED', elapsedSince(start), options);
     const revert = direction === 'down' ? `${revertHistorySql(schema, step.name)};` : '';
     await client.query(`${revert} ${insertHistorySql(schema, scope, [record])}`);
     return record;
   } catch (error) {
-    throw new MigrationFailedError(step, performance.now() - start, error, true);
+    throw new MigrationFailedError(step, elapsedSince(start), error, true);
   }
 }
 

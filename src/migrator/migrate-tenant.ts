@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { RunOptions } from '../catalog/migration-run.entity.ts';
+import { elapsedSince } from '../elapsed.ts';
 import { AppError, messageOf } from '../errors.ts';
 import type { NewRunEvent } from '../events/append-events.ts';
 import { isConnectionFailure, isRefusedDatabase, isTransient } from '../postgres/error-codes.ts';
@@ -40,10 +41,10 @@ const FIRST_DELAY_MS = 300;
 export function migrateTenant(run: RunContext, item: RunItem, signal: AbortSignal): Promise<ItemResult> {
   // Errors end a tenant before: whatever has been tried that often was taken over.
   const isDeadly = item.begun && item.attempts >= MAX_TRIES_UNREACHABLE;
-  return tryOnce(run, item, signal, async (context) => {
+  return tryOnce(run, item, signal, async (context, start) => {
     const done = await (isDeadly ? look(context, item) : attempt(context, item));
     if (isDeadly && done.all.length === 0) throw new DeadlyTenantError(item.attempts);
-    return success(context, item, done);
+    return success(context, item, done, start);
   });
 }
 
@@ -60,9 +61,9 @@ class DeadlyTenantError extends Error {
  * stop. A tenant to which they did nothing is given back as if it had never been tried. It never throws.
  */
 export function lookAtTenant(run: RunContext, item: RunItem, signal: AbortSignal): Promise<ItemResult> {
-  return tryOnce(run, item, signal, async (context) => {
+  return tryOnce(run, item, signal, async (context, start) => {
     const done = await look(context, item);
-    return done.all.length > 0 ? success(context, item, done) : untouched;
+    return done.all.length > 0 ? success(context, item, done, start) : untouched;
   });
 }
 
@@ -72,20 +73,20 @@ async function tryOnce(
   run: RunContext,
   item: RunItem,
   signal: AbortSignal,
-  work: (context: RunContext) => Promise<Ended>,
+  work: (context: RunContext, start: number) => Promise<Ended>,
 ): Promise<ItemResult> {
   const context: RunContext = { ...run, connect: (tenant, use) => run.connect(tenant, use, signal) };
   const start = performance.now();
   const attempts = item.attempts + 1;
   const common = { position: item.position, tenantId: item.tenantId, job: item.job, attempts };
   try {
-    return { ...common, ...(await work(context)), durationMs: performance.now() - start };
+    return { ...common, ...(await work(context, start)), durationMs: elapsedSince(start) };
   } catch (error) {
     const passes = signal.aborted || mayPass(error, attempts);
     const ended = passes ? retry(item, attempts, error) : await failure(context, item, error);
     // The signal may also have come while the tenant was being taken back, and is no reason to give it up.
     const given = signal.aborted ? givenBack(item, signal.reason) : ended;
-    return { ...common, ...given, durationMs: performance.now() - start };
+    return { ...common, ...given, durationMs: elapsedSince(start) };
   }
 }
 
@@ -137,12 +138,20 @@ type Ended = Omit<ItemResult, 'position' | 'tenantId' | 'job' | 'attempts' | 'du
   readonly attempts?: number;
 };
 
-function success({ options }: RunContext, { tenantId }: RunItem, { all, applied, warnings, untried }: Done): Ended {
+function success(
+  { options }: RunContext,
+  { tenantId }: RunItem,
+  { all, applied, warnings, untried }: Done,
+  start: number,
+): Ended {
   const names = all.map(({ name }) => name);
   const status = names.length > 0 ? 'SUCCEEDED' : 'SKIPPED';
   const kind = options.down ? 'MIGRATION_REVERTED' : 'MIGRATION_APPLIED';
-  const message = options.dryRun ? 'tried, and rolled back' : undefined;
-  const steps = names.map((migration): NewRunEvent => ({ kind, tenantId, migration, message }));
+  const did = options.dryRun ? 'tried, and rolled back' : options.down ? 'taken back' : 'applied';
+  const steps = all.map(({ name, durationMs }): NewRunEvent => {
+    return { kind, tenantId, migration: name, message: `${did} in ${Math.ceil(durationMs)} ms` };
+  });
+  const message = status === 'SKIPPED' ? 'nothing to do' : `done in ${Math.ceil(elapsedSince(start))} ms`;
   return {
     status,
     applied: names,
@@ -152,7 +161,7 @@ function success({ options }: RunContext, { tenantId }: RunItem, { all, applied,
     events: [
       ...warnings.map((warning): NewRunEvent => ({ kind: 'TENANT_WARNING', tenantId, message: warning })),
       ...steps,
-      { kind: `TENANT_${status}`, tenantId, message: untried },
+      { kind: `TENANT_${status}`, tenantId, message: untried ?? message },
     ],
   };
 }

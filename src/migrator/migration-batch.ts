@@ -2,6 +2,7 @@ import type pg from 'pg';
 import type { MigrationScope } from '../catalog/migration-record.entity.ts';
 import type { DownTarget } from '../catalog/migration-run.entity.ts';
 import type { AppliedMigration } from '../catalog/migration-state.entity.ts';
+import { elapsedSince } from '../elapsed.ts';
 import { AppError, messageOf } from '../errors.ts';
 import { quoteIdentifier } from '../postgres/identifiers.ts';
 import { insertHistorySql, type NewRecord, revertHistorySql } from './history.ts';
@@ -121,14 +122,14 @@ export async function applyStep(
   const start = performance.now();
   try {
     await runStep(client, step, down ? 'down' : 'up');
-    const record = recordOf(step, down ? 'REVERTED' : 'APPLIED', performance.now() - start, options);
+    const record = recordOf(step, down ? 'REVERTED' : 'APPLIED', elapsedSince(start), options);
     const revert = down ? `${revertHistorySql(schema, step.name)};` : '';
     await client.query(
       `${checkDeferredSql} ${stepSettingsSql(options)} ${revert} ${insertHistorySql(schema, scope, [record])}`,
     );
     return record;
   } catch (error) {
-    throw new MigrationFailedError(step, performance.now() - start, error, inParts);
+    throw new MigrationFailedError(step, elapsedSince(start), error, inParts);
   }
 }
 
@@ -139,7 +140,7 @@ export function recordOf(
   durationMs: number,
   { run, checkpoint }: MigrateOptions,
 ): NewRecord {
-  return { name, hash, status, durationMs: Math.round(durationMs * 1000) / 1000, run, checkpoint };
+  return { name, hash, status, durationMs, run, checkpoint };
 }
 
 /** What a database has after a batch. */

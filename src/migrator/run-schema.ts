@@ -35,7 +35,11 @@ const RunItemRef = builder.objectType(MigrationRunItem, {
   fields: (t) => ({
     tenant: t.field({ type: TenantRef, resolve: ({ tenant }) => tenant.loadOrFail({ dataloader: true }) }),
     status: t.field({ type: RunItemStatusRef, resolve: ({ status }) => status }),
-    applied: t.stringList({ resolve: ({ applied }) => applied }),
+    applied: t.stringList({
+      description:
+        'Migrations that it applied or, if its kind is not UP, took back; in a dry run, those that it tried.',
+      resolve: ({ applied }) => applied,
+    }),
     attempts: t.exposeInt('attempts'),
     error: t.string({ nullable: true, resolve: ({ error }) => error ?? null }),
     durationMs: t.float({ nullable: true, resolve: ({ durationMs }) => durationMs ?? null }),

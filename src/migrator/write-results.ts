@@ -84,7 +84,10 @@ function eventsOf(
   accepted: ReadonlySet<ItemResult>,
 ): NewRunEvent[] {
   return entries.flatMap(({ started, result }): readonly NewRunEvent[] => {
-    if (started) return begun.has(started.position) ? [{ kind: 'TENANT_STARTED', tenantId: started.tenantId }] : [];
+    if (started) {
+      if (!begun.has(started.position)) return [];
+      return [{ kind: 'TENANT_STARTED', tenantId: started.tenantId, message: 'work begins' }];
+    }
     if (!accepted.has(result)) return [];
     const { status, events } = result;
     return events.map((told, index) => ({

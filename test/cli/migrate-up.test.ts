@@ -25,7 +25,7 @@ it('applies migrations without a server that works, tells each event on a line, 
   const { exit, stdout, stderr } = await tenantry('migrate', 'up');
   expect(exit).toBe(0);
   expect(stderr).toMatch(/^\S+ RUN_STARTED 3 tenants, checkpoint (pre_migration_\d{8}_\d{6}) \(0\/3\)\n/);
-  expect(stderr).toMatch(/^\S+ MIGRATION_APPLIED beta 20270101000000_notes \(\d\/3\)$/m);
+  expect(stderr).toMatch(/^\S+ MIGRATION_APPLIED beta 20270101000000_notes applied in \d+ ms \(\d\/3\)$/m);
   expect(stderr).toMatch(/ RUN_ENDED 3 succeeded, .* \(3\/3\)\n$/);
   expect(stdout).toContain('Migrations: SUCCEEDED');
   expect(stdout).toMatch(/Checkpoint {2}pre_migration_/);
