@@ -49,13 +49,14 @@ export const slugSchema = z
   .regex(/^[a-z0-9-]{3,63}$/, { error: 'A slug has 3 to 63 characters of a to z, 0 to 9 and -' })
   .refine((slug) => !isUuid(slug), { error: 'A slug must not look like an id' });
 
-/** The rule for hosts. @see https://www.rfc-editor.org/rfc/rfc1123#section-2 */
+/** The rule for hosts, which are kept in small letters. @see https://www.rfc-editor.org/rfc/rfc1123#section-2 */
 export const hostSchema = z
   .string()
   .max(253)
-  .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/, {
-    error: 'A host is a name like shop.example.com, in small letters, without port or path',
-  });
+  .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i, {
+    error: 'A host is a name like shop.example.com, without port or path',
+  })
+  .toLowerCase();
 
 const nameSchema = z
   .string()

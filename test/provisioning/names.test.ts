@@ -32,7 +32,7 @@ const hosts = fc
   .map((all) => all.join('.'))
   .filter(({ length }) => length <= 253);
 
-/** The rule in words: labels of 1 to 63 of these characters that neither begin nor end with a hyphen; 253 in all. */
+/** The rule in words: labels of 1 to 63 of these characters, or capitals, that neither begin nor end with a hyphen; 253 in all. */
 function isHost(text: string): boolean {
   return (
     text.length <= 253 &&
@@ -42,7 +42,7 @@ function isHost(text: string): boolean {
         (label) =>
           label.length >= 1 &&
           label.length <= 63 &&
-          [...label].every((each) => slugCharacters.includes(each)) &&
+          [...label].every((each) => slugCharacters.includes(each) || (each >= 'A' && each <= 'Z')) &&
           !label.startsWith('-') &&
           !label.endsWith('-'),
       )
@@ -139,8 +139,15 @@ describe('createTenant', () => {
     expect(data).toEqual({ tenant: { name } });
   });
 
+  it('keeps a host in small letters', async () => {
+    expect((await create({ slug: 'capitals', host: 'Shop.Example.COM' })).errors).toBeUndefined();
+    const { data } = await app.ask('{ tenant(slug: "capitals") { host } }', app.admin);
+    expect(data).toEqual({ tenant: { host: 'shop.example.com' } });
+    expect((await create({ slug: 'again', host: 'SHOP.example.com' })).errors?.[0]?.extensions.code).toBe('HOST_TAKEN');
+  });
+
   it('leaves nothing behind of what it refuses', async () => {
     const { data } = await app.ask('{ tenants { totalCount } }', app.admin);
-    expect(data).toEqual({ tenants: { totalCount: 1 } });
+    expect(data).toEqual({ tenants: { totalCount: 2 } });
   });
 });
