@@ -2,6 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Logger } from 'pino';
 import type { Identity } from '../accounts/tokens.ts';
 import type { KnownTenant } from '../catalog/tenant-directory.ts';
+import type { SharedConstants } from '../constants/shared-constants.ts';
 import { AppError } from '../errors.ts';
 import type { Services } from '../services.ts';
 
@@ -34,6 +35,8 @@ export interface Context {
   readonly tenant: TenantContext;
   /** The address that the request comes from; undefined if that is not known. */
   readonly address: string | undefined;
+  /** What all tenants share, such as currencies. */
+  readonly constants: SharedConstants;
   /** The whole installation; for the platform's own fields, and not for modules. */
   readonly services: Services;
   readonly log: Logger;

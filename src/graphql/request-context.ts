@@ -3,6 +3,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import type { YogaInitialContext } from 'graphql-yoga';
 import type { Identity } from '../accounts/tokens.ts';
 import type { KnownTenant } from '../catalog/tenant-directory.ts';
+import { sharedConstants } from '../constants/shared-constants.ts';
 import { AppError } from '../errors.ts';
 import type { Services } from '../services.ts';
 import { type ResolvedTenant, resolveTenant } from '../tenancy/resolve-tenant.ts';
@@ -45,6 +46,7 @@ export async function createRequestContext(services: Services, initial: Incoming
     signal: AbortSignal.any([request.signal, services.stopping]),
     tenant: lease,
     address: clientAddress(request.headers, req?.socket.remoteAddress, services.config.http.trustedProxies),
+    constants: sharedConstants(services.constants),
     release: () => lease.release(),
   };
 }

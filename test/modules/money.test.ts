@@ -79,14 +79,14 @@ describe('a total', () => {
 
 describe('input', () => {
   it('takes every price within the limits, and means the same amount', () => {
-    fc.assert(fc.property(price, (text) => toUnits(readPrice(text)) === toUnits(text)));
+    fc.assert(fc.property(price, (text) => toUnits(readPrice(text, 4)) === toUnits(text)));
   });
 
   it('refuses everything else', () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
         fc.pre(!/^\d{1,10}(\.\d{1,4})?$/.test(text));
-        expect(() => readPrice(text)).toThrow(expect.objectContaining({ code: 'BAD_USER_INPUT' }));
+        expect(() => readPrice(text, 4)).toThrow(expect.objectContaining({ code: 'BAD_USER_INPUT' }));
       }),
     );
   });
@@ -94,11 +94,26 @@ describe('input', () => {
   it.each(['', '-1', '+1', '1.', '.5', '1.23456', '12345678901', '1e3', '1,50', ' 1', '1\n', '0x10', 'NaN', '١'])(
     'refuses the price %j',
     (text) => {
-      expect(() => readPrice(text)).toThrow(
+      expect(() => readPrice(text, 4)).toThrow(
         expect.objectContaining({ code: 'BAD_USER_INPUT', details: { field: 'price' } }),
       );
     },
   );
+
+  it.each([
+    ['1', 0, '1.00'],
+    ['1.00', 0, '1.00'],
+    ['0.5', 0, undefined],
+    ['12.34', 2, '12.34'],
+    ['12.3400', 2, '12.34'],
+    ['12.345', 2, undefined],
+    ['12.345', 3, '12.345'],
+    ['0.0001', 3, undefined],
+    ['0.0001', 4, '0.0001'],
+  ])('takes no more digits than the currency has: %s with %i', (text, digits, taken) => {
+    if (taken !== undefined) expect(readPrice(text, digits)).toBe(taken);
+    else expect(() => readPrice(text, digits)).toThrow(expect.objectContaining({ details: { field: 'price' } }));
+  });
 
   it.each(['', 'eur', 'EU', 'EURO', 'EUR\n', 'ÉUR'])('refuses the currency %j', (code) => {
     expect(() => readCurrency(code)).toThrow(

@@ -13,18 +13,30 @@ export interface ProductInput {
   readonly stock: number;
 }
 
+/** Where currencies are looked up by their code; `digits` is how many an amount has after the point. */
+export interface Currencies {
+  currency(code: string): Promise<{ readonly digits: number } | undefined>;
+}
+
 /**
  * Adds a product to a tenant's shop.
  * @throws {AppError} BAD_USER_INPUT, or CONFLICT if the SKU is taken
  */
-export async function createProduct(tenantEm: EntityManager, input: ProductInput): Promise<Product> {
+export async function createProduct(
+  tenantEm: EntityManager,
+  input: ProductInput,
+  currencies: Currencies,
+): Promise<Product> {
+  const code = readCurrency(input.currency);
+  const currency = await currencies.currency(code);
+  if (!currency) throw badInput('currency', `There is no currency ${code} in ISO 4217`);
   // What cannot be written must not stay behind in the caller's entity manager.
   const em = tenantEm.fork();
   const product = em.create(Product, {
     sku: readSku(input.sku),
     name: readName(input.name),
-    price: readPrice(input.price),
-    currency: readCurrency(input.currency),
+    price: readPrice(input.price, currency.digits),
+    currency: code,
     stock: readStock(input.stock),
   });
   try {

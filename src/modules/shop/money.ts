@@ -37,15 +37,19 @@ export function totalOf(lines: Iterable<{ readonly quantity: number; readonly un
 
 /**
  * Checks a price from a client.
+ * @param digits how many its currency has after the point; zeros beyond them do no harm
  * @returns it in canonical form
  * @throws {AppError} BAD_USER_INPUT
  */
-export function readPrice(text: string): string {
+export function readPrice(text: string, digits: number): string {
   if (!/^\d{1,10}(?:\.\d{1,4})?$/.test(text)) {
     throw badInput(
       'price',
       'The price must be a decimal such as 12.50: not negative, up to 10 digits before the point and 4 after it',
     );
+  }
+  if (toUnits(text) % 10n ** BigInt(FRACTION_DIGITS - digits) !== 0n) {
+    throw badInput('price', `A price in this currency has ${digits} digits after the point at most`);
   }
   return canonicalMoney(text);
 }

@@ -63,9 +63,9 @@ const CreateProductInput = builder.inputType('CreateProductInput', {
     name: t.string({ required: true }),
     price: t.string({
       required: true,
-      description: 'A decimal with up to 10 digits before the point and up to 4 after it.',
+      description: 'A decimal with up to 10 digits before the point, and after it as many as the currency has.',
     }),
-    currency: t.string({ required: true, description: 'Three capital letters, such as EUR.' }),
+    currency: t.string({ required: true, description: 'The code of ISO 4217, such as EUR.' }),
     stock: t.int({ defaultValue: 0 }),
   }),
 });
@@ -113,7 +113,8 @@ builder.mutationFields((t) => ({
     type: Product,
     authScopes: { tenantMember: true },
     args: { input: t.arg({ type: CreateProductInput, required: true }) },
-    resolve: (_root, { input }, { tenant }) => createProduct(tenant.em, { ...input, stock: input.stock ?? 0 }),
+    resolve: (_root, { input }, { tenant, constants }) =>
+      createProduct(tenant.em, { ...input, stock: input.stock ?? 0 }, constants),
   }),
   placeOrder: t.field({
     type: Order,

@@ -1,0 +1,33 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startTestApp, type TestApp } from '../support/start-app.ts';
+
+describe('a product', () => {
+  let app: TestApp;
+  beforeAll(async () => {
+    app = await startTestApp({ DEFAULT_ISOLATION: 'schema' });
+    await app.ask('mutation { createTenant(input: { slug: "acme", name: "Acme" }) { id } }', app.admin);
+  });
+  afterAll(async () => {
+    await app[Symbol.asyncDispose]();
+  });
+
+  it.each([
+    ['EUR', '4.50', { price: '4.50' }],
+    ['JPY', '450', { price: '450.00' }],
+    ['BHD', '1.234', { price: '1.234' }],
+    ['CLF', '1.2345', { price: '1.2345' }],
+    ['EUR', '4.505', { refused: 'price' }],
+    ['JPY', '1.2345', { refused: 'price' }],
+    ['XYZ', '1.00', { refused: 'currency' }],
+    ['eur', '1.00', { refused: 'currency' }],
+  ])('has a currency of ISO 4217, and a price that it can have: %s %s', async (currency, price, expected) => {
+    const input = `sku: "${currency}-${price}", name: "x", price: "${price}", currency: "${currency}"`;
+    const { data, errors } = await app.ask(
+      `mutation { createProduct(input: { ${input} }) { price } }`,
+      await app.tokenFor('acme'),
+    );
+    const { code, field } = errors?.[0]?.extensions ?? {};
+    if (!errors) expect(data?.createProduct).toEqual(expected);
+    else expect({ code, refused: field }).toEqual({ code: 'BAD_USER_INPUT', ...expected });
+  });
+});
