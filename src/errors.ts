@@ -1,25 +1,26 @@
-/** The codes that clients may rely on, as they stand in `extensions.code` of a GraphQL error. */
-export const errorCodes = [
-  'UNAUTHENTICATED',
-  'FORBIDDEN',
-  'TENANT_REQUIRED',
-  'TENANT_NOT_FOUND',
-  'TENANT_SUSPENDED',
-  'TENANT_BUSY',
-  'SLUG_TAKEN',
-  'HOST_TAKEN',
-  'BAD_USER_INPUT',
-  'NOT_FOUND',
-  'CONFLICT',
-  'SERVER_BUSY',
-  'MIGRATION_CHANGED',
-  'MIGRATION_UNKNOWN',
-  'IRREVERSIBLE',
-  'RATE_LIMITED',
-] as const;
+/** The codes that clients may rely on, as they stand in `extensions.code` of a GraphQL error, and what they mean. */
+export const errorCodes = {
+  UNAUTHENTICATED: 'There is no token, or it cannot be verified or has expired; sent with HTTP status 401.',
+  FORBIDDEN: 'The token is good, and does not allow this.',
+  TENANT_REQUIRED: 'The request names no tenant, and needs one.',
+  TENANT_NOT_FOUND: 'There is no such tenant.',
+  TENANT_SUSPENDED: 'The tenant is not served at present.',
+  TENANT_BUSY: 'The tenant is being worked on; try again after `retryAfterMs`.',
+  SLUG_TAKEN: 'Another tenant has this slug.',
+  HOST_TAKEN: 'Another tenant has this host.',
+  BAD_USER_INPUT: 'The request is wrong; `field` says which argument, if it is one.',
+  NOT_FOUND: 'What the arguments name is not there.',
+  CONFLICT: 'It does not fit what is there.',
+  SERVER_BUSY: 'A database is busy or cannot be reached; try again after `retryAfterMs`.',
+  MIGRATION_CHANGED: "A migration's file is not what was applied.",
+  MIGRATION_UNKNOWN: 'A tenant has a migration whose file is gone.',
+  IRREVERSIBLE: 'A migration that is to be taken back has no `down()`.',
+  RATE_LIMITED: 'Too many attempts; try again after `retryAfterMs`.',
+  INTERNAL_SERVER_ERROR: 'It went wrong on our side; `requestId` finds it in the log.',
+} as const;
 
-/** One of {@link errorCodes}. */
-export type ErrorCode = (typeof errorCodes)[number];
+/** One of {@link errorCodes} that is thrown on purpose; what anything else becomes is INTERNAL_SERVER_ERROR. */
+export type ErrorCode = Exclude<keyof typeof errorCodes, 'INTERNAL_SERVER_ERROR'>;
 
 /**
  * An error that its reader can act on. Its message is shown to clients as it stands, so it says what happened, to what,

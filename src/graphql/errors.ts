@@ -71,7 +71,7 @@ export function validationErrors(): Plugin {
   };
 }
 
-const ownCodes: ReadonlySet<unknown> = new Set([...errorCodes, 'INTERNAL_SERVER_ERROR']);
+const ownCodes: ReadonlySet<unknown> = new Set(Object.keys(errorCodes));
 
 /** Whether the error has been here before, and was wrapped again on its way. */
 function isTranslated(error: GraphQLError): boolean {

@@ -14,10 +14,14 @@ import '../migrator/run-schema.ts';
 import '../migrator/tenant-schema.ts';
 import '../modules/index.ts';
 import '../provisioning/schema.ts';
+import { errorCodes } from '../errors.ts';
 import { auditMutations } from './audit.ts';
 import { builder } from './builder.ts';
 
 /** Builds the GraphQL schema out of what each folder's `schema.ts` adds to it. */
 export function buildSchema(): GraphQLSchema {
-  return auditMutations(builder.toSchema());
+  const schema = auditMutations(builder.toSchema());
+  const codes = Object.entries(errorCodes).map(([code, meaning]) => `- ${code}: ${meaning}`);
+  schema.description = `An error says in \`extensions.code\` what it is:\n${codes.join('\n')}`;
+  return schema;
 }
