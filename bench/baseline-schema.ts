@@ -4,7 +4,6 @@ import SchemaBuilder from '@pothos/core';
 import RelayPlugin from '@pothos/plugin-relay';
 import ScopeAuthPlugin from '@pothos/plugin-scope-auth';
 import { entityConnection } from '../src/graphql/connection.ts';
-import { canonicalMoney } from '../src/modules/shop/money.ts';
 
 /** The table `products`, in the one schema that this server knows. */
 export const ProductSchema = defineEntity({
@@ -49,7 +48,7 @@ builder.objectType(Product, {
     id: t.exposeID('id'),
     sku: t.exposeString('sku'),
     name: t.exposeString('name'),
-    price: t.string({ resolve: ({ price }) => canonicalMoney(price) }),
+    price: t.exposeString('price'),
     currency: t.exposeString('currency'),
     stock: t.exposeInt('stock'),
   }),
@@ -66,5 +65,5 @@ builder.queryType({
   }),
 });
 
-/** Products as the shop has them, for one database. */
+/** Products as the fixture has them, for one database. */
 export const baselineSchema = builder.toSchema();

@@ -8,8 +8,8 @@ import { createApp } from '../src/app.ts';
 import { loadConfig } from '../src/config.ts';
 import { followRun } from '../src/events/run-events.ts';
 import { startRun } from '../src/migrator/start-run.ts';
-import { moduleEntities } from '../src/modules/index.ts';
 import type { Services } from '../src/services.ts';
+import { moduleEntities } from '../test/fixture/modules.ts';
 import { timed } from './harness.ts';
 
 /** What a contender is told, as JSON in its first argument. */

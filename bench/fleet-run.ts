@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { createTenant } from '../src/provisioning/create-tenant.ts';
 import type { FleetJob } from './fleet-contenders.ts';
 import { type Benchmark, compare, interleave } from './harness.ts';
-import { type Installation, openInstallation } from './installation.ts';
+import { fixture, type Installation, openInstallation } from './installation.ts';
 
 const TENANTS = 100;
 const CONCURRENCY = 8;
@@ -24,7 +24,7 @@ export const fleetRun: Benchmark = {
     const root = await mkdtemp(path.join(import.meta.dirname, '../artifacts-bench-'));
     place.defer(() => rm(root, { recursive: true, force: true }));
     const env = { ...place.env, TENANT_MIGRATIONS_DIR: path.join(root, 'tenantry') };
-    await cp(path.join(import.meta.dirname, '../migrations/tenant'), env.TENANT_MIGRATIONS_DIR, { recursive: true });
+    await cp(fixture.TENANT_MIGRATIONS_DIR, env.TENANT_MIGRATIONS_DIR, { recursive: true });
     await mkdir(path.join(root, 'mikro_orm'));
     const urls = await createFleet(place);
     const contend = (contender: FleetJob['contender']) => async (round: number) => {

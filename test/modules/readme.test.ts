@@ -3,8 +3,8 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writ
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { errorCodes } from '../src/errors.ts';
-import { startServerProcess } from './support/server-process.ts';
+import { errorCodes } from '../../src/errors.ts';
+import { startServerProcess } from '../support/server-process.ts';
 
 const readme = readFileSync('README.md', 'utf8');
 
@@ -12,9 +12,6 @@ const copied = [
   ...['package.json', 'tsconfig.json', 'biome.json', '.gitignore', 'vitest.config.ts', 'schema.graphql'],
   ...['src', 'test', 'bench', 'migrations', 'scripts'],
 ];
-
-/** The server is to have the modules of the copy, and not the fixture of the tests. */
-const own = { NODE_OPTIONS: '', TENANT_MIGRATIONS_DIR: '' };
 
 /** Tests of the platform that would fail first if they knew the shop. */
 const platformTests = ['architecture', 'schema', 'story', 'entities', 'graphql/access'].map(
@@ -36,7 +33,7 @@ describe('what README says', () => {
   afterEach(() => rmSync(checkout, { recursive: true, force: true }));
 
   it('first steps can be taken one after the other', async () => {
-    await using server = await startServerProcess(checkout, own);
+    await using server = await startServerProcess(checkout, {});
     const script = blocks('sh').join('\n').replaceAll('http://127.0.0.1:4000/graphql', server.url);
     const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], { cwd: checkout });
     expect(stdout).not.toContain('"errors"');
@@ -45,23 +42,22 @@ describe('what README says', () => {
     expect(stdout).toContain('"pending":["20261121010000_capital_skus"],"sql":["UPDATE products');
     expect(stdout).toMatch(/"kind":"MIGRATION_APPLIED","tenant":\{"slug":"acme"\}.*"message":"applied in /);
     expect(stdout).toMatch(/"kind":"RUN_ENDED".*"done":1,"total":1/);
-    expect(stdout.trimEnd().split('\n').at(-1)).toBe(
+    expect(stdout).toContain(
       '{"data":{"tenant":{"version":"20261121010000_capital_skus","drift":{"isClean":true,"sql":[]}}}}',
     );
   });
 
   it('the example shop can be replaced', async () => {
     rmSync(inCheckout('src/modules/shop'), { recursive: true });
-    for (const folder of ['test/modules', 'bench', 'migrations/tenant'])
-      rmSync(inCheckout(folder), { recursive: true });
+    for (const folder of ['test/modules', 'migrations/tenant']) rmSync(inCheckout(folder), { recursive: true });
     for (const text of blocks('ts')) {
       const file = inCheckout(/^\/\/ (\S+)\n/.exec(text)?.[1] ?? 'unnamed.ts');
       mkdirSync(path.dirname(file), { recursive: true });
       writeFileSync(file, text);
     }
-    runTool('@biomejs/biome/bin/biome', 'check', '--error-on-warnings', 'src', 'test', 'migrations');
+    runTool('@biomejs/biome/bin/biome', 'check', '--error-on-warnings', 'src', 'test', 'bench', 'migrations');
     runTool('typescript/bin/tsc', '--noEmit');
-    await using server = await startServerProcess(checkout, own);
+    await using server = await startServerProcess(checkout, {});
     const admin = await token('--admin');
     await ask(server.url, admin, 'mutation { createTenant(input: { slug: "acme", name: "Acme" }) { id } }');
     const acme = await token('--tenant', 'acme');
