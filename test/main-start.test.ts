@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { lockKind } from '../src/postgres/advisory-lock.ts';
+import { lockKind, withAdvisoryLock } from '../src/postgres/advisory-lock.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../src/postgres/embedded.ts';
 import { freePort } from '../src/postgres/embedded-launch.ts';
+import { installationRoles } from '../src/tenancy/placement.ts';
 import { clientOf } from './support/listen.ts';
 import { ownInstallation, startServer, urlOf } from './support/spawned-server.ts';
 
@@ -26,19 +27,20 @@ describe('a server that starts', () => {
   });
 
   it('says that it is not ready, and ends at SIGTERM whatever it waits for', async () => {
-    await owner.query(`SELECT pg_advisory_lock(${lockKind.setup}, 0)`);
-    const port = await freePort();
-    await using server = startServer({ ...ownInstallation(postgres, folder), PORT: String(port) });
-    await vi.waitFor(async () => expect(await waiting()).toBe(1), 30_000);
-    const client = clientOf(port);
-    expect((await client.get('/health/live')).status).toBe(200);
-    expect(await client.get('/health/ready')).toMatchObject({ status: 503, text: '{"status":"DOWN"}' });
-    expect(await client.post({ query: '{ health { status } }' })).toMatchObject({ status: 503, code: 'SERVER_BUSY' });
-    server.signal('SIGTERM');
-    expect(await server.ended).toEqual({ code: 0, signal: null });
-    expect(server.output()).toContain('stopped before it was ready');
-    expect(await waiting()).toBe(0);
-    await owner.query(`SELECT pg_advisory_unlock(${lockKind.setup}, 0)`);
+    const installation = ownInstallation(postgres, folder);
+    await withAdvisoryLock(owner, lockKind.setup, installationRoles(installation.AUTH_DATABASE).app, async () => {
+      const port = await freePort();
+      await using server = startServer({ ...installation, PORT: String(port) });
+      await vi.waitFor(async () => expect(await waiting()).toBe(1), 30_000);
+      const client = clientOf(port);
+      expect((await client.get('/health/live')).status).toBe(200);
+      expect(await client.get('/health/ready')).toMatchObject({ status: 503, text: '{"status":"DOWN"}' });
+      expect(await client.post({ query: '{ health { status } }' })).toMatchObject({ status: 503, code: 'SERVER_BUSY' });
+      server.signal('SIGTERM');
+      expect(await server.ended).toEqual({ code: 0, signal: null });
+      expect(server.output()).toContain('stopped before it was ready');
+      expect(await waiting()).toBe(0);
+    });
   });
 
   async function waiting(): Promise<number> {
