@@ -11,7 +11,7 @@ import { logOptions } from './log.ts';
 import { explainStartFailure } from './start-failure.ts';
 
 /** How long the greeting waits for what it may have to tell, in milliseconds. */
-const GREETING_WAIT_MS = 5_000;
+const GREETING_WAIT_MS = 15_000;
 
 /**
  * Serves until SIGTERM or SIGINT comes, then drains: no new requests, and those under way end within the limit.
@@ -34,7 +34,7 @@ export async function serve(
     const isLocal = isLocalHost(config.http.host);
     const headers = token && isLocal ? authorizationHeader(token) : {};
     door.open(refuseMalformedRequests(createGraphqlServer(app.services, buildSchema(), headers)));
-    if (config.graphql.graphiql) out.write(greeting(door.url, token, isLocal, await problemSoon(app)));
+    if (config.graphql.graphiql) out.write(greeting(door.url, token, isLocal, await problemSoon(app, stop)));
     else out.write(`Tenantry listens at ${door.url}\n`);
     await aborted(stop);
     log.info('stopping');
@@ -111,9 +111,10 @@ function authorizationHeader(token: string) {
   return { localHeaders: JSON.stringify({ authorization: `Bearer ${token}` }, null, 2) };
 }
 
-/** Why no tenant can be created, if that is found out soon. */
-function problemSoon({ prepared }: App): Promise<string | undefined> {
-  return Promise.race([prepared, sleep(GREETING_WAIT_MS, undefined, { ref: false })]);
+/** Why no tenant can be created, if that is found out soon, and before the server is to stop. */
+function problemSoon({ prepared }: App, stop: AbortSignal): Promise<string | undefined> {
+  const limit = sleep(GREETING_WAIT_MS, undefined, { ref: false, signal: stop }).catch(() => undefined);
+  return Promise.race([prepared, limit]);
 }
 
 function greeting(url: string, token: string | undefined, isLocal: boolean, problem: string | undefined): string {

@@ -205,7 +205,7 @@ describe('node src/main.ts', () => {
     await using server = startServer({ ...own(), TENANT_MIGRATIONS_DIR: broken.path });
     await server.listening();
     const problem = '20270101000000_broken failed: division by zero, in: SELECT 1 / 0';
-    await vi.waitUntil(() => /^No tenant can/m.test(server.output()), { timeout: 10_000 });
+    await vi.waitUntil(() => /^No tenant can/m.test(server.output()), { timeout: 30_000 });
     expect(server.output()).toContain(`\nNo tenant can be created until this is mended: ${problem}\n`);
     expect(server.output()).toMatch(new RegExp(`ERROR.*tenants cannot be created until this is mended: ${problem}`));
     expect(server.output()).not.toMatch(/create a tenant|\n {4}at /);
