@@ -1,5 +1,8 @@
 import type { FilterQuery } from '@mikro-orm/core';
-import type { Isolation, Tenant, TenantStatus } from './tenant.entity.ts';
+import { AppError } from '../errors.ts';
+import { isUuid } from '../is-uuid.ts';
+import type { Catalog } from './catalog.ts';
+import { type Isolation, Tenant, type TenantStatus } from './tenant.entity.ts';
 
 /** Which tenants to list. */
 export interface TenantFilter {
@@ -10,6 +13,18 @@ export interface TenantFilter {
   readonly behind?: boolean | null | undefined;
   /** A part of the slug, name or host, whatever its letters' case. */
   readonly search?: string | null | undefined;
+}
+
+/**
+ * Finds a tenant as the catalog has it now.
+ * @param reference its id or slug
+ * @throws {AppError} TENANT_NOT_FOUND
+ */
+export async function tenantByReference(catalog: Catalog, reference: string): Promise<Tenant> {
+  const where = isUuid(reference) ? { id: reference } : { slug: reference };
+  const tenant = await catalog.fork().findOne(Tenant, where);
+  if (tenant) return tenant;
+  throw new AppError('TENANT_NOT_FOUND', `There is no tenant ${reference}`);
 }
 
 /**

@@ -14,6 +14,7 @@ interface UpOptions {
   readonly stopOnError?: true;
   readonly concurrency?: number;
   readonly verify?: true;
+  readonly checkpoint?: 'transaction' | 'snapshot';
   readonly detach?: true;
   readonly json?: true;
 }
@@ -22,6 +23,8 @@ interface DownOptions extends Pick<UpOptions, 'tenant' | 'to' | 'dryRun' | 'json
   readonly all?: true;
   readonly steps?: number;
 }
+
+const checkpoints = { transaction: 'TRANSACTION', snapshot: 'SNAPSHOT' } as const;
 
 const upExamples = `
 Examples:
@@ -54,6 +57,12 @@ export function addUpCommand(migrate: Command, context: CommandContext): void {
     .option('--stop-on-error', 'start no further tenant after the first failure')
     .option('--concurrency <n>', 'tenants at once; by default as MIGRATION_CONCURRENCY says', integer(1, 1000))
     .option('--verify', 'look into every tenant, also those that the catalog calls current')
+    .addOption(
+      new Option(
+        '--checkpoint <kind>',
+        'snapshot: copy each database first, and keep the copy as a checkpoint; transaction: refuse what cannot be one; by default what each tenant needs',
+      ).choices(['transaction', 'snapshot']),
+    )
     .option('--detach', 'start the run, print its id, and leave it to servers and workers')
     .option('--json', 'print the summary as JSON')
     .addHelpText('after', upExamples)
@@ -90,6 +99,7 @@ async function up(context: CommandContext, options: UpOptions): Promise<void> {
       concurrency: options.concurrency ?? config.migrations.concurrency,
       ...(options.maxFailures !== undefined && { maxFailures: options.maxFailures }),
       ...(options.waves && { waves: options.waves }),
+      ...(options.checkpoint && { checkpoint: checkpoints[options.checkpoint] }),
       verify: options.verify ?? false,
     }),
   }));

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { messageOf } from '../errors.ts';
+import { addCheckpointCommand } from './checkpoint.ts';
 import { addCompletionCommand } from './completion.ts';
 import { addDoctorCommand } from './doctor.ts';
 import { addMigrateCommand } from './migrate.ts';
@@ -63,6 +64,7 @@ export function createProgram(terminal: Terminal): Command {
   addServerCommand(program, context);
   addUserCommand(program, context);
   addMigrateCommand(program, context);
+  addCheckpointCommand(program, context);
   addCompletionCommand(program, context);
   return program;
 }

@@ -1,7 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-
 import type { Isolation, Tenant, TenantStatus } from '../catalog/tenant.entity.ts';
-import { isUuid } from '../is-uuid.ts';
 import type { Services } from '../services.ts';
 import { withServices } from './open-app.ts';
 import { type Column, writeTable } from './table.ts';
@@ -105,12 +103,9 @@ async function list(context: CommandContext, { behind, status, json }: ListOptio
 }
 
 async function show(context: CommandContext, reference: string, { json }: { json?: true }): Promise<void> {
-  const { Tenant } = await import('../catalog/tenant.entity.ts');
-  const { AppError } = await import('../errors.ts');
+  const { tenantByReference } = await import('../catalog/find-tenants.ts');
   await withServices(context, async (services) => {
-    const where = isUuid(reference) ? { id: reference } : { slug: reference };
-    const tenant = await services.catalog.fork().findOne(Tenant, where);
-    if (!tenant) throw new AppError('NOT_FOUND', `There is no tenant ${reference}; tenantry tenant list shows all`);
+    const tenant = await tenantByReference(services.catalog, reference);
     const [view] = await viewTenants(services, [tenant]);
     if (json) return writeJson(context.stdout, view);
     for (const [name, value] of Object.entries(view ?? {})) {

@@ -1,9 +1,8 @@
 import { Checkpoint, checkpointKinds } from '../catalog/checkpoint.entity.ts';
+import { tenantByReference } from '../catalog/find-tenants.ts';
 import { TenantRef } from '../catalog/schema.ts';
-import { Tenant } from '../catalog/tenant.entity.ts';
 import { AppError } from '../errors.ts';
 import { builder } from '../graphql/builder.ts';
-import type { Services } from '../services.ts';
 import { createCheckpoint, deleteCheckpoint, listCheckpoints } from './checkpoints.ts';
 import { restoreCheckpoint } from './restore-checkpoint.ts';
 
@@ -41,7 +40,7 @@ builder.queryField('checkpoints', (t) =>
     authScopes: { platformAdmin: true },
     args: { tenant: t.arg.id({ required: true, description: 'Its id or slug.' }) },
     resolve: async (_root, { tenant }, { services }) =>
-      listCheckpoints(services.checkpoints, await findTenant(services, tenant)),
+      listCheckpoints(services.checkpoints, await tenantByReference(services.catalog, tenant)),
   }),
 );
 
@@ -52,7 +51,7 @@ builder.mutationFields((t) => ({
     authScopes: { platformAdmin: true },
     args: { tenant: t.arg.id({ required: true, description: 'Its id or slug.' }), name: t.arg.string() },
     resolve: async (_root, { tenant, name }, { services }) =>
-      createCheckpoint(services.checkpoints, await findTenant(services, tenant), name ?? undefined),
+      createCheckpoint(services.checkpoints, await tenantByReference(services.catalog, tenant), name ?? undefined),
   }),
   restoreCheckpoint: t.field({
     type: TenantRef,
@@ -73,13 +72,6 @@ builder.mutationFields((t) => ({
     },
   }),
 }));
-
-async function findTenant({ directory, catalog }: Services, reference: string): Promise<Tenant> {
-  const known = await directory.byReference(reference);
-  const tenant = known && (await catalog.fork().findOne(Tenant, { id: known.id }));
-  if (tenant) return tenant;
-  throw new AppError('TENANT_NOT_FOUND', `There is no tenant ${reference}`);
-}
 
 function gone(): never {
   throw new AppError('TENANT_NOT_FOUND', 'The tenant of this checkpoint is gone');

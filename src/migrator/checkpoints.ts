@@ -67,13 +67,13 @@ export async function insertCheckpoint(
   return row.id;
 }
 
-/** A tenant's checkpoints, newest first. */
-export function listCheckpoints({ catalog }: CheckpointsOptions, tenant: Tenant): Promise<Checkpoint[]> {
+/** A tenant's checkpoints, or those of all, newest first. */
+export function listCheckpoints({ catalog }: CheckpointsOptions, tenant?: Tenant): Promise<Checkpoint[]> {
   return catalog
     .fork()
     .find(
       Checkpoint,
-      { tenant: tenant.id, isDropping: false },
+      { tenant: tenant?.id ?? { $ne: null }, isDropping: false },
       { orderBy: { createdAt: 'desc', id: 'desc' }, populate: ['tenant', 'migrationState'] },
     );
 }
@@ -90,7 +90,10 @@ export async function findCheckpoint({ catalog }: CheckpointsOptions, id: string
         )
     : null;
   if (found?.tenant) return found;
-  throw new AppError('NOT_FOUND', `There is no checkpoint ${id}; checkpoints(tenant) lists them`);
+  throw new AppError(
+    'NOT_FOUND',
+    `There is no checkpoint ${id}; checkpoints(tenant), or tenantry checkpoint list, tells which there are`,
+  );
 }
 
 /** @throws {AppError} NOT_FOUND */

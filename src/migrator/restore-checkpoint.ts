@@ -26,7 +26,7 @@ export async function restoreCheckpoint(
     const lost = migrations.length > 0 ? `, and these migrations: ${migrations.join(', ')}` : '';
     throw new AppError(
       'CONFLICT',
-      `Restoring ${name} would lose everything that ${tenant.slug} has written since ${since}, which is ${minutes} minutes ago${lost}. Say acceptDataLoss: true if that may be lost.`,
+      `Restoring ${name} would lose everything that ${tenant.slug} has written since ${since}, which is ${minutes} minutes ago${lost}. Say acceptDataLoss: true, or --accept-data-loss, if that may be lost.`,
       { details: { since, migrations } },
     );
   }

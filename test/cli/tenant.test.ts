@@ -109,5 +109,5 @@ it('--verbose logs statements on standard error, and where an error comes from',
   expect(JSON.parse(stdout)).toHaveLength(3);
   expect(stderr).toMatch(/ms: [\d.]+\n +sql: "/);
   const failed = await tenantry('tenant', 'show', 'nobody', '--verbose');
-  expect(failed.stderr).toMatch(/There is no tenant nobody.*\n +at .*tenant\.ts/);
+  expect(failed.stderr).toMatch(/There is no tenant nobody.*\n +at .*find-tenants\.ts/);
 });

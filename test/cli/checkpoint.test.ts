@@ -1,0 +1,78 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { Fleet } from '../support/fleet.ts';
+import { commandsOf } from '../support/run-command.ts';
+
+let fleet: Fleet;
+let tenantry: ReturnType<typeof commandsOf>;
+
+beforeAll(async () => {
+  fleet = await Fleet.start({ WORKER: 'off' });
+  tenantry = commandsOf(fleet.app);
+  await tenantry('tenant', 'create', 'acme');
+  await tenantry('tenant', 'create', 'shared', '--isolation', 'schema');
+  await fleet.migrations.add('20270101000000_notes', 'CREATE TABLE notes (note text)');
+});
+afterAll(() => fleet[Symbol.asyncDispose]());
+
+const list = async (...args: string[]) => JSON.parse((await tenantry('checkpoint', 'list', ...args, '--json')).stdout);
+
+it('a tenant goes back to a checkpoint, but not before whoever asks has seen what is lost', async () => {
+  expect(await tenantry('checkpoint', 'list')).toEqual({
+    exit: 0,
+    stdout: '',
+    stderr: 'There are no checkpoints.\n',
+  });
+  const created = await tenantry('checkpoint', 'create', 'acme', '--name', 'before the change');
+  const [, id = ''] = /tenantry checkpoint restore (\S+)\n$/.exec(created.stdout) ?? [];
+  expect(created).toMatchObject({
+    exit: 0,
+    stdout: expect.stringMatching(/^Made the checkpoint before the change of acme\./),
+  });
+  expect(await list('acme')).toEqual([
+    {
+      id,
+      name: 'before the change',
+      tenant: 'acme',
+      version: '20261121000000_shop',
+      createdAt: expect.stringMatching(/^2\d{3}-.*Z$/),
+      sizeBytes: expect.any(Number),
+    },
+  ]);
+  await tenantry('migrate', 'up', '--tenant', 'acme');
+  expect(await tenantry('checkpoint', 'restore', id)).toEqual({
+    exit: 1,
+    stdout: '',
+    stderr: expect.stringMatching(/would lose everything .* since .*: 20270101000000_notes\. Say .*--accept-data-loss/),
+  });
+  expect(await fleet.applied('acme')).toContain('20270101000000_notes');
+  expect(await tenantry('checkpoint', 'restore', id, '--accept-data-loss')).toEqual({
+    exit: 0,
+    stdout: `The tenant acme is as the checkpoint ${id} was. The checkpoint is kept.\n`,
+    stderr: '',
+  });
+  expect(await fleet.applied('acme')).toEqual(['20261121000000_shop']);
+  expect(await tenantry('checkpoint', 'delete', id)).toMatchObject({ exit: 0, stdout: expect.stringContaining(id) });
+  expect(await list()).toEqual([]);
+});
+
+it('migrate up takes a checkpoint of each database, where it is asked to', async () => {
+  const up = await tenantry('migrate', 'up', '--checkpoint', 'snapshot', '--json');
+  expect(up).toMatchObject({ exit: 0, stderr: expect.stringMatching(/TENANT_WARNING shared There is no snapshot/) });
+  const { checkpoint } = JSON.parse(up.stdout);
+  expect(await list()).toMatchObject([{ name: checkpoint, tenant: 'acme', version: '20261121000000_shop' }]);
+  const { stdout } = await tenantry('checkpoint', 'list', 'acme');
+  expect(stdout).toMatch(/^ID +TENANT +NAME +VERSION +CREATED +MB\n/);
+  expect(stdout).toContain(`  acme    ${checkpoint}  20261121000000_shop  `);
+});
+
+it.each([
+  [['checkpoint', 'create', 'shared'], 1, 'there are no checkpoints of it'],
+  [['checkpoint', 'create', 'nobody'], 1, 'There is no tenant nobody'],
+  [['checkpoint', 'list', 'nobody'], 1, 'There is no tenant nobody'],
+  [['checkpoint', 'restore', 'nothing'], 1, 'There is no checkpoint nothing; '],
+  [['checkpoint', 'delete', 'nothing'], 1, 'There is no checkpoint nothing; '],
+  [['checkpoint', 'create'], 2, "missing required argument 'tenant'"],
+  [['migrate', 'up', '--checkpoint', 'photo'], 2, 'Allowed choices are transaction, snapshot'],
+])('%j ends with %i and says why', async (argv, exit, message) => {
+  expect(await tenantry(...argv)).toEqual({ exit, stdout: '', stderr: expect.stringContaining(message) });
+});
