@@ -13,6 +13,7 @@ import Cursor from 'pg-cursor';
 import array from 'postgres-array';
 import { AppError } from '../errors.ts';
 import { PostgresNames } from './constraint-names.ts';
+import { inTurn } from './in-turn.ts';
 import type { Lane, LentClient } from './lane.ts';
 
 /** A database seen through entities; it holds no connection of its own. */
@@ -73,15 +74,19 @@ function keepAppErrors(orm: MikroORM): void {
 }
 
 /**
- * A client that somebody holds, as a lane would lend it: giving it back does nothing.
+ * A client that somebody holds, as a lane would lend it: giving it back does nothing. Statements wait for each other, since
+ * MikroORM sends several at once where it has a pool.
  * @param rewrite changes the text of each statement
  */
 export function lendAgain(client: pg.Client, rewrite: (text: string) => string): LentClient {
+  const take = inTurn();
   return new Proxy(Object.assign(Object.create(client), { release: () => undefined }), {
     get(target, key) {
       if (key !== 'query') return Reflect.get(target, key);
       return (text: unknown, ...rest: unknown[]) =>
-        Reflect.apply(client.query, client, [typeof text === 'string' ? rewrite(text) : text, ...rest]);
+        typeof text === 'string'
+          ? take(async () => Reflect.apply(client.query, client, [rewrite(text), ...rest]))
+          : Reflect.apply(client.query, client, [text, ...rest]);
     },
   });
 }

@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import type { Logger } from 'pino';
 import { lockKind, noticeSilenceSql } from './advisory-lock.ts';
 import { quoteIdentifier } from './identifiers.ts';
+import { inTurn } from './in-turn.ts';
 import type { Lane, LentClient } from './lane.ts';
 
 /** Called with the payload of a notification, or with undefined after a gap in which some may have been missed. */
@@ -25,6 +26,8 @@ export class Listener implements AsyncDisposable {
   readonly #log: Logger;
   readonly #handlers = new Map<string, Set<NotificationHandler>>();
   #client: LentClient | undefined;
+  /** Of the client: what hangs in a lost one must not keep another waiting. */
+  #take = inTurn();
   /** Whether the client listens to all channels; false while it is being told them. */
   #listening = false;
   #heartbeat: NodeJS.Timeout | undefined;
@@ -60,7 +63,7 @@ export class Listener implements AsyncDisposable {
       handlers = new Set();
       this.#handlers.set(channel, handlers);
       const client = this.#client;
-      if (client && this.#listening) listen(client, channel).catch(() => this.#lost(client));
+      if (client && this.#listening) this.#ask(client, listenSql(channel)).catch(() => this.#lost(client));
     }
     handlers.add(handler);
     return () => handlers.delete(handler);
@@ -80,13 +83,14 @@ export class Listener implements AsyncDisposable {
     const client = await this.#lane.connect();
     if (this.#stopped) return client.release(true);
     this.#client = client;
+    this.#take = inTurn();
     client.on('notification', ({ channel, payload }) => this.#tell(channel, payload));
     client.once('end', () => this.#lost(client));
     try {
-      await client.query(noticeSilenceSql('SET'));
-      await client.query('SELECT pg_advisory_lock_shared($1, $2)', [lockKind.alive, this.instance]);
+      await this.#ask(client, noticeSilenceSql('SET'));
+      await this.#ask(client, `SELECT pg_advisory_lock_shared(${lockKind.alive}, ${this.instance})`);
       // A channel that is added meanwhile comes up in this loop too.
-      for (const channel of this.#handlers.keys()) await listen(client, channel);
+      for (const channel of this.#handlers.keys()) await this.#ask(client, listenSql(channel));
     } catch (error) {
       this.#client = undefined;
       client.release(true);
@@ -101,7 +105,7 @@ export class Listener implements AsyncDisposable {
     if (!client) return;
     const silence = setTimeout(() => this.#lost(client), HEARTBEAT_MS);
     try {
-      await client.query('SELECT 1');
+      await this.#ask(client, 'SELECT 1');
     } catch {
       this.#lost(client);
     } finally {
@@ -133,6 +137,10 @@ export class Listener implements AsyncDisposable {
     }, delayMs).unref();
   }
 
+  #ask(client: LentClient, sql: string): Promise<unknown> {
+    return this.#take(() => client.query(sql));
+  }
+
   #tell(channel: string, payload: string | undefined): void {
     for (const handler of this.#handlers.get(channel) ?? []) {
       try {
@@ -144,6 +152,6 @@ export class Listener implements AsyncDisposable {
   }
 }
 
-function listen(client: LentClient, channel: string): Promise<unknown> {
-  return client.query(`LISTEN ${quoteIdentifier(channel)}`);
+function listenSql(channel: string): string {
+  return `LISTEN ${quoteIdentifier(channel)}`;
 }

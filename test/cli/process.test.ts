@@ -30,10 +30,11 @@ function shell(line: string): Promise<Ended> {
 describe('without a server', () => {
   it('commands start the built-in PostgreSQL, and stop it again', async () => {
     const { exit, stdout, stderr } = await shell(
-      'tenantry setup --tenant acme >/dev/null && tenantry migrate up && tenantry tenant list --json',
+      'tenantry setup --tenant acme >/dev/null && tenantry migrate up && tenantry migrate check >&2 && tenantry tenant list --json',
     );
     expect({ exit, stdout }).toEqual({ exit: 0, stdout: expect.stringMatching(/Skipped +1\n[\s\S]*"slug": "acme"/) });
     expect(stderr).toMatch(/ RUN_ENDED /);
+    expect(stderr).not.toContain('Warning');
     expect(JSON.parse(await readFile(path.join(dataDir, 'embedded.json'), 'utf8'))).toMatchObject({ starter: null });
   });
 
