@@ -8,26 +8,22 @@ import { createPasswords } from './accounts/passwords.ts';
 import { SignInLimits } from './accounts/sign-in-limits.ts';
 import { loadTokenKeys } from './accounts/token-keys.ts';
 import { createTokens } from './accounts/tokens.ts';
-import { catalogEntities, catalogPlainTables, openCatalog } from './catalog/catalog.ts';
+import { openCatalog } from './catalog/catalog.ts';
 import { FIRST_SERVER } from './catalog/database-server.entity.ts';
 import { TenantDirectory } from './catalog/tenant-directory.ts';
 import { isMaintained } from './catalog/tenant-maintenance.ts';
 import { type Config, ConfigError, type ServerAddress } from './config.ts';
-import { CountrySchema } from './constants/country.entity.ts';
-import { CurrencySchema } from './constants/currency.entity.ts';
 import { messageOf } from './errors.ts';
 import { createHealthCheck } from './health/check-health.ts';
+import { constantsEntities, createMigrationLines } from './migration-lines.ts';
 import { type CheckpointsOptions, pruneCheckpoints } from './migrator/checkpoints.ts';
 import { FleetWorker } from './migrator/fleet-worker.ts';
 import { HistoryRecordSchema } from './migrator/history.entity.ts';
-import { historyTable } from './migrator/history.ts';
 import { Maintenance } from './migrator/maintenance.ts';
-import { MigrationFolder } from './migrator/migration-files.ts';
 import { OwnerConnections } from './migrator/owner-connections.ts';
 import { migrateQueue, type TenantJob } from './migrator/run-queue.ts';
 import { moduleEntities } from './modules/index.ts';
 import { createEntityDatabases, entityTypes } from './postgres/entity-databases.ts';
-import { entityTables } from './postgres/entity-tables.ts';
 import { JobQueue } from './postgres/job-queue.ts';
 import { Listener } from './postgres/listener.ts';
 import { derivePasswords } from './postgres/roles.ts';
@@ -59,8 +55,6 @@ export interface App extends AsyncDisposable {
 /** Connections that tenants cannot take: the listener, one to `auth` and one to the maintenance database. */
 const RESERVED_CONNECTIONS = 3;
 const RECOVER_MS = 15_000;
-
-const constantsEntities = [CountrySchema, CurrencySchema];
 
 /** A folder that is not there would give tenants without tables. */
 async function checkFolder(setting: string, folder: string): Promise<void> {
@@ -96,11 +90,8 @@ export async function createApp(config: Config, log: Logger, signal?: AbortSigna
   const roleSecret = config.roleSecret ?? (await developmentSecret(config.dataDir));
   const passwordOf = derivePasswords(roleSecret);
   const roles = installationRoles(databases.auth);
-  const migrations = {
-    auth: new MigrationFolder(path.join(import.meta.dirname, '../migrations/auth'), 'AUTH'),
-    constants: new MigrationFolder(path.join(import.meta.dirname, '../migrations/constants'), 'CONSTANTS'),
-    tenant: new MigrationFolder(config.migrations.tenantDir, 'TENANT'),
-  };
+  const lines = createMigrationLines(config.migrations.tenantDir);
+  const migrations = { auth: lines.auth.folder, constants: lines.constants.folder, tenant: lines.tenant.folder };
   const { lockTimeoutMs } = config.migrations;
   await setUpSystemDatabases({
     server,
@@ -227,12 +218,7 @@ export async function createApp(config: Config, log: Logger, signal?: AbortSigna
     }),
     provisioning,
     migrations,
-    tables: {
-      // The catalog's migrations make indexes, triggers and the like that its entities need not know.
-      AUTH: entityTables(catalogEntities, { ignored: [historyTable, ...catalogPlainTables], compare: 'needed' }),
-      CONSTANTS: entityTables(constantsEntities, { ignored: [historyTable], compare: 'all' }),
-      TENANT: entityTables(moduleEntities, { ignored: [historyTable], compare: 'all' }),
-    },
+    tables: { AUTH: lines.auth.tables, CONSTANTS: lines.constants.tables, TENANT: lines.tenant.tables },
     runs: { catalog, queue },
     checkpoints,
     tokens,

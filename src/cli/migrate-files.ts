@@ -1,9 +1,9 @@
 import { userInfo } from 'node:os';
-import path from 'node:path';
 import { type Command, Option } from 'commander';
 import type { MigrationScope } from '../catalog/migration-record.entity.ts';
 import type { Finding } from '../migrator/check-migrations.ts';
 import type { Services } from '../services.ts';
+import { scratchOf } from './migrate-new.ts';
 import { scopeNames } from './migrate-status.ts';
 import { withServices } from './open-app.ts';
 import { writeTable } from './table.ts';
@@ -19,20 +19,8 @@ interface CheckOptions {
   readonly json?: true;
 }
 
-interface NewOptions {
-  readonly scope: string;
-  readonly blank?: true;
-}
-
-/** `tenantry migrate new | system | accept | check`: the databases of the installation itself, and the files. */
+/** `tenantry migrate system | accept | check`: the databases of the installation itself, and the files. */
 export function addFileCommands(migrate: Command, context: CommandContext): void {
-  migrate
-    .command('new')
-    .description('Write a migration from what entities say and migrations do not make yet')
-    .argument('<name>', 'a few words, such as add_notes')
-    .addOption(new Option('--scope <scope>', 'which kind of database it is for').choices(scopeNames).default('tenant'))
-    .option('--blank', 'leave it empty')
-    .action((name: string, options: NewOptions) => writeNew(context, name, options));
   migrate
     .command('system')
     .description(
@@ -53,44 +41,6 @@ export function addFileCommands(migrate: Command, context: CommandContext): void
     .option('--base <revision>', 'compare with the files of this revision of git, such as origin/main, too')
     .option('--json', 'print JSON')
     .action((options: CheckOptions) => check(context, options));
-}
-
-async function writeNew(context: CommandContext, name: string, { scope, blank }: NewOptions): Promise<void> {
-  const { readEntityChanges, writeMigration } = await import('../migrator/new-migration.ts');
-  const { AppError } = await import('../errors.ts');
-  await withServices(context, async (services) => {
-    // Commander lets no other scopes through.
-    const line = scope.toUpperCase() as MigrationScope;
-    const folder = Object.values(services.migrations).find((candidate) => candidate.scope === line);
-    if (!folder) throw new Error(`There is no folder of ${line} migrations`);
-    if (line === 'AUTH' && !blank) {
-      throw new AppError('BAD_USER_INPUT', 'What auth has beyond its entities is written by hand: say --blank');
-    }
-    const { authDatabase, server, lockTimeoutMs } = await scratchOf(services);
-    const tables = services.tables[line];
-    const changes = blank
-      ? undefined
-      : await readEntityChanges({ authDatabase, server, lockTimeoutMs, folder, tables });
-    if (changes?.up.length === 0) {
-      throw new AppError(
-        'CONFLICT',
-        'The migrations make what the entities say, so there is nothing to write. For an empty file say --blank',
-      );
-    }
-    const file = await writeMigration(folder, name, changes);
-    context.stdout.write(`${path.relative(process.cwd(), file)}\n`);
-    context.stderr.write(
-      'Read it before it is applied: MikroORM cannot know whether a column was renamed, or is another one.\n',
-    );
-  });
-}
-
-/** Where scratch databases are made. */
-async function scratchOf({ servers, config }: Services) {
-  const { FIRST_SERVER } = await import('../catalog/database-server.entity.ts');
-  const server = servers.get(FIRST_SERVER);
-  if (!server) throw new Error('There is no server to check on');
-  return { server, authDatabase: config.databases.auth, lockTimeoutMs: config.migrations.lockTimeoutMs };
 }
 
 async function system(context: CommandContext, { json }: { json?: true }): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { addFileCommands } from './migrate-files.ts';
+import { addNewCommands } from './migrate-new.ts';
 import { addRunCommands } from './migrate-run.ts';
 import { addStatusCommands } from './migrate-status.ts';
 import { addDownCommand, addUpCommand } from './migrate-up.ts';
@@ -10,6 +11,7 @@ export function addMigrateCommand(program: Command, context: CommandContext): vo
   const migrate = program.command('migrate').description('Plan, apply, watch and take back migrations');
   addUpCommand(migrate, context);
   addDownCommand(migrate, context);
+  addNewCommands(migrate, context);
   addFileCommands(migrate, context);
   addStatusCommands(migrate, context);
   addRunCommands(migrate, context);

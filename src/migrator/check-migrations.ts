@@ -4,12 +4,14 @@ import { AppError } from '../errors.ts';
 import type { EntityTables } from '../postgres/entity-tables.ts';
 import { isTransient } from '../postgres/error-codes.ts';
 import type { PostgresServer } from '../postgres/server.ts';
+import type { TableSnapshot } from '../postgres/table-snapshot.ts';
 import { compareRecorded, type Misfit, type RecordedMigrations } from './compare-recorded.ts';
 import { createHistorySql } from './history.ts';
 import { migrateDatabase } from './migrate-database.ts';
 import { MigrationFailedError } from './migration-batch.ts';
 import { type MigrationFile, MigrationFileError, type MigrationFolder } from './migration-files.ts';
 import { withScratchDatabase } from './scratch-database.ts';
+import { readSnapshot } from './snapshot-file.ts';
 
 /** One kind of database, to be checked. */
 export interface CheckedLine {
@@ -33,10 +35,11 @@ export interface CheckOptions {
 export interface Finding {
   /**
    * `BROKEN`: the files cannot be read, or fail on an empty database. `ENTITIES_DIFFER`: the migrations do not make what
-   * the entities say; `sql` would. `IRREVERSIBLE`: it has no `down()`. The others are told of files that do not fit what
-   * has been applied.
+   * the entities say; `sql` would. `IRREVERSIBLE`: it has no `down()`. `SNAPSHOT_WRONG`: the file from which the next
+   * migration is derived cannot be read, or says something else than what these very migrations make. The others are told of
+   * files that do not fit what has been applied.
    */
-  readonly kind: 'BROKEN' | 'ENTITIES_DIFFER' | 'IRREVERSIBLE' | Misfit['kind'];
+  readonly kind: 'BROKEN' | 'ENTITIES_DIFFER' | 'IRREVERSIBLE' | 'SNAPSHOT_WRONG' | Misfit['kind'];
   readonly scope: MigrationScope;
   /** Undefined if it is about the line as a whole. */
   readonly migration?: string;
@@ -80,16 +83,34 @@ async function checkLine(options: Omit<CheckOptions, 'lines'>, line: CheckedLine
 
 function differences(
   options: Omit<CheckOptions, 'lines'>,
-  { folder: { scope }, tables }: CheckedLine,
+  { folder, tables }: CheckedLine,
   files: readonly MigrationFile[],
 ): Promise<Finding[]> {
+  const { scope } = folder;
   return withScratchDatabase(options, async (client) => {
     const broken = await apply(client, { scope, files, lockTimeoutMs: options.lockTimeoutMs });
     if (broken) return [broken];
     const sql = await tables.differences(client, 'public');
     const message = `The ${scope} migrations do not make what the entities say. Write a migration with these statements, or mend the entities.`;
-    return sql.length > 0 ? [{ kind: 'ENTITIES_DIFFER', scope, message, sql }] : [];
+    return [
+      ...(sql.length > 0 ? [{ kind: 'ENTITIES_DIFFER', scope, message, sql } as const] : []),
+      ...(await snapshotProblems(folder, files, (kept) => tables.has(client, kept))),
+    ];
   });
+}
+
+/** A snapshot that is missing, or of older migrations, is no problem: `migrate new` notices, and makes it anew. */
+async function snapshotProblems(
+  folder: MigrationFolder,
+  files: readonly MigrationFile[],
+  isMade: (kept: TableSnapshot) => Promise<boolean>,
+): Promise<Finding[]> {
+  const kept = await readSnapshot(folder, files);
+  if (kept.kind === 'none' || (kept.kind === 'read' && (kept.stale || (await isMade(kept.tables))))) return [];
+  const reason = kept.kind === 'broken' ? kept.reason : 'says something else than what the migrations make';
+  const { scope } = folder;
+  const message = `The snapshot beside the ${scope} migrations ${reason}. Make it anew: tenantry migrate snapshot --scope ${scope.toLowerCase()}`;
+  return [{ kind: 'SNAPSHOT_WRONG', scope, message }];
 }
 
 async function apply(

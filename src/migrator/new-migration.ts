@@ -1,99 +1,111 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { badInput } from '../errors.ts';
-import type { EntityTables, TableChanges } from '../postgres/entity-tables.ts';
+import { AppError } from '../errors.ts';
+import type { EntityTables } from '../postgres/entity-tables.ts';
+import type { TableSnapshot } from '../postgres/table-snapshot.ts';
 import { createHistorySql } from './history.ts';
 import { migrateDatabase } from './migrate-database.ts';
-import { compareNames, type MigrationFile, type MigrationFolder } from './migration-files.ts';
+import type { MigrationFile, MigrationFolder } from './migration-files.ts';
+import { migrationText, wordsOf } from './migration-text.ts';
 import { type ScratchOptions, withScratchDatabase } from './scratch-database.ts';
+import { readSnapshot, writeSnapshot } from './snapshot-file.ts';
 
-/** What comparing entities with migrations needs. */
-export interface ChangesOptions extends ScratchOptions {
+/** One kind of database: its migrations, and what its entities say. */
+export interface MigrationLine {
   readonly folder: MigrationFolder;
   readonly tables: EntityTables;
+}
+
+/** What applying a line's migrations to an empty database needs. */
+export interface EmptyDatabaseOptions extends ScratchOptions {
   readonly lockTimeoutMs: number;
 }
 
-/**
- * Tells what the entities say and the migrations do not make yet: these are applied to a scratch database, which is compared.
- * @throws {AppError} if the migrations cannot be read
- * @throws {MigrationFailedError} if one fails on an empty database
- */
-export async function readEntityChanges({
-  folder,
-  tables,
-  lockTimeoutMs,
-  ...scratch
-}: ChangesOptions): Promise<TableChanges> {
-  const files = await folder.read();
-  const { scope } = folder;
-  return withScratchDatabase(scratch, async (client) => {
-    const prelude = createHistorySql('public', scope);
-    await migrateDatabase(client, { scope, schema: 'public', files, lockTimeoutMs, prelude });
-    return tables.changes(client, 'public');
-  });
+/** A migration's file that has been written. */
+export interface NewMigration {
+  readonly file: string;
+  /** What a person must look at in it. */
+  readonly remarks: readonly string[];
 }
 
 /**
- * Writes the file of a new migration, which is the last in its folder.
+ * Writes a migration from what the entities say and the migrations before it do not make, which the snapshot tells.
  * @param title a few words, such as `add notes`
- * @param changes undefined: `up()` and `down()` stay empty
+ * @param remake makes the snapshot anew, if it is of no use; the reason is the end of a sentence that begins with its name
+ * @throws {AppError} BAD_USER_INPUT if no name can be made of the title; CONFLICT if there is nothing to write
+ */
+export async function writeMigration(
+  { folder, tables }: MigrationLine,
+  title: string,
+  remake: (reason: string) => Promise<TableSnapshot>,
+): Promise<NewMigration> {
+  const words = wordsOf(title);
+  const files = await folder.read();
+  const kept = await readSnapshot(folder, files);
+  const before =
+    kept.kind === 'read' && !kept.stale
+      ? kept.tables
+      : await remake(kept.kind === 'read' ? (kept.stale ?? '') : kept.reason);
+  const changes = tables.changesSince(before);
+  if (changes.up.length === 0) {
+    throw new AppError(
+      'CONFLICT',
+      'The migrations make what the entities say, so there is nothing to write. For an empty file say --blank',
+    );
+  }
+  const file = await writeText(folder, files, words, migrationText(words, changes));
+  await writeSnapshot(folder, await folder.read(), tables.snapshot());
+  return { file, remarks: changes.remarks };
+}
+
+/**
+ * Writes a migration that does nothing yet, and explains how it is filled in.
  * @returns the file's path
  * @throws {AppError} BAD_USER_INPUT if no name can be made of the title
  */
-export async function writeMigration(
+export async function writeBlankMigration(folder: MigrationFolder, title: string): Promise<string> {
+  const words = wordsOf(title);
+  return writeText(folder, await folder.read(), words, migrationText(words, undefined));
+}
+
+/**
+ * Makes the snapshot anew, by applying the migrations to a scratch database.
+ * @throws {AppError} if the migrations cannot be read
+ * @throws {MigrationFailedError} if one fails on an empty database
+ */
+export async function remakeSnapshot(
+  { folder, tables }: MigrationLine,
+  { lockTimeoutMs, ...scratch }: EmptyDatabaseOptions,
+): Promise<TableSnapshot> {
+  const files = await folder.read();
+  const { scope } = folder;
+  const found = await withScratchDatabase(scratch, async (client) => {
+    const prelude = createHistorySql('public', scope);
+    await migrateDatabase(client, { scope, schema: 'public', files, lockTimeoutMs, prelude });
+    return tables.read(client);
+  });
+  await writeSnapshot(folder, files, found);
+  return found;
+}
+
+async function writeText(
   folder: MigrationFolder,
-  title: string,
-  changes: TableChanges | undefined,
-  now = new Date(),
+  files: readonly MigrationFile[],
+  words: readonly string[],
+  text: string,
 ): Promise<string> {
-  const words = title.split(/[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])/).filter((word) => word !== '');
-  if (words.length === 0 || !/^[a-z]/i.test(words[0] ?? '')) {
-    throw badInput('name', 'A name of a migration has letters and digits, and begins with a letter, such as add_notes');
-  }
-  const stamp = nextStamp(await folder.read(), now);
+  const stamp = nextStamp(files, new Date());
   const file = path.join(folder.path, `${stamp}_${words.join('_').toLowerCase()}.ts`);
-  await writeFile(file, migrationText(words, changes), { flag: 'wx' });
+  await writeFile(file, text, { flag: 'wx' });
   return file;
 }
 
 /** Fourteen digits of now, or of a second after the newest migration, if that is dated later. */
 function nextStamp(files: readonly MigrationFile[], now: Date): string {
   const digits = (date: Date) => date.toISOString().replace(/\D/g, '').slice(0, 14);
-  const newest =
-    /\d{14}/.exec(
-      files
-        .map(({ name }) => name)
-        .sort(compareNames)
-        .at(-1) ?? '',
-    )?.[0] ?? '';
+  const newest = /\d{14}/.exec(files.at(-1)?.name ?? '')?.[0] ?? '';
   if (newest < digits(now)) return digits(now);
   const [, ...parts] = /(....)(..)(..)(..)(..)(..)/.exec(newest) ?? [];
   const [year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0] = parts.map(Number);
   return digits(new Date(Date.UTC(year, month - 1, day, hour, minute, second + 1)));
-}
-
-function migrationText(words: readonly string[], changes: TableChanges | undefined): string {
-  const name = words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
-  const methods = [methodText('up', changes?.up)];
-  if (!changes || changes.down) methods.push(methodText('down', changes?.down));
-  return `import { Migration } from '@mikro-orm/migrations';
-
-export default class ${name} extends Migration {
-  ${methods.join('\n\n  ')}
-}
-`;
-}
-
-function methodText(name: 'up' | 'down', statements: readonly string[] | undefined): string {
-  const lines = statements ? statements.map(addSqlText) : ["    this.addSql('');"];
-  return `override ${name}(): void {\n${lines.map((line) => `${line}\n`).join('')}  }`;
-}
-
-/** As the formatter writes it: 120 columns at most, and quotes that need no escaping. */
-function addSqlText(statement: string): string {
-  const isPlain = !/['\\\n]/.test(statement);
-  const text = isPlain ? `'${statement}'` : `\`${statement.replace(/[\\`]|\$(?=\{)/g, '\\$&')}\``;
-  const line = `    this.addSql(${text});`;
-  return line.length <= 120 || text.includes('\n') ? line : `    this.addSql(\n      ${text},\n    );`;
 }

@@ -1,19 +1,21 @@
 import type { EntitySchema } from '@mikro-orm/postgresql';
 import {
   type AbstractSqlDriver,
-  type Column,
   DatabaseSchema,
   SchemaComparator,
   type SchemaDifference,
   SchemaGenerator,
   type SchemaHelper,
-  type TableDifference,
 } from '@mikro-orm/sql';
 import type pg from 'pg';
 import { createEntityDatabases, lendAgain } from './entity-databases.ts';
 import { quoteIdentifier } from './identifiers.ts';
+import { keepNeeded, withoutAdded } from './needed-tables.ts';
+import { splitStatements } from './statements.ts';
+import { remarksOn } from './table-remarks.ts';
+import { schemaOf, snapshotOf, type TableSnapshot } from './table-snapshot.ts';
 
-/** The tables that entities describe, to be compared with those that a schema really has. */
+/** The tables that entities describe, to be compared with those that a schema really has, or had. */
 export interface EntityTables {
   /**
    * Tells what would make a schema's tables what the entities say: statements in the order in which they are to be sent,
@@ -26,15 +28,26 @@ export interface EntityTables {
    * @param schema where the tables are of entities that are declared with `schema: '*'`
    */
   differences(client: pg.Client, schema: string): Promise<readonly string[]>;
-  /** The same, and the statements that would make the tables again what they are now. */
-  changes(client: pg.Client, schema: string): Promise<TableChanges>;
+  /** What the entities say. */
+  snapshot(): TableSnapshot;
+  /**
+   * The tables of the schema `public`, to be kept. Of tables that may have more than the entities, what is kept is what the
+   * entities say, but for what they lack.
+   */
+  read(client: pg.Client): Promise<TableSnapshot>;
+  /** Whether the schema `public` has what a snapshot says: no more, unless it may have more than the entities, and no less. */
+  has(client: pg.Client, snapshot: TableSnapshot): Promise<boolean>;
+  /** What would make tables what the entities say that are as a snapshot says. It needs no database. */
+  changesSince(snapshot: TableSnapshot): TableChanges;
 }
 
 /** Statements that change tables, and those that take the change back, each in order. */
 export interface TableChanges {
   readonly up: readonly string[];
-  /** Undefined if that cannot be told: entities no longer describe a table that `up` drops. */
+  /** Undefined if MikroORM cannot tell. */
   readonly down: readonly string[] | undefined;
+  /** What a person must look at, since tables and entities do not tell it. */
+  readonly remarks: readonly string[];
 }
 
 /** How entities and tables belong together. */
@@ -48,35 +61,81 @@ export interface EntityTablesOptions {
   readonly compare: 'all' | 'needed';
 }
 
+/** Where tables are that are in no tenant's schema. MikroORM writes their names without it. */
+const PLAIN = 'public';
+
 /** Describes entities' tables. The entities are discovered when they are first compared. */
-export function entityTables(entities: readonly EntitySchema[], options: EntityTablesOptions): EntityTables {
+export function entityTables(
+  entities: readonly EntitySchema[],
+  { ignored, compare }: EntityTablesOptions,
+): EntityTables {
   let databases: ReturnType<typeof createEntityDatabases> | undefined;
-  const tables: EntityTables = {
-    differences: async (client, schema) => (await tables.changes(client, schema)).up,
-    async changes(client, schema) {
-      databases ??= createEntityDatabases(entities);
-      const lent = lendAgain(client, mended);
-      const em = databases.open({ connect: async () => lent, end: async () => undefined }).fork(schema);
-      const generator = new SchemaGenerator(em);
-      const target = generator.getTargetSchema(schema, true);
-      // All catalogs as they were at one moment; names as they stand in migrations, which find the schema first.
-      await client.query(`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
-        SET LOCAL search_path = ${quoteIdentifier(schema)}`);
-      try {
-        const found = await readTables(client, em.getDriver(), schema, options.ignored);
-        const comparator = new SchemaComparator(em.getPlatform());
-        const forward = comparator.compare(found, target);
-        if (options.compare === 'needed') keepNeeded(forward);
-        const sqlOf = (difference: SchemaDifference) =>
-          statementsOf(generator.diffToSQL(difference, { wrap: false, schema, dropTables: true }));
-        const dropsTables = Object.keys(forward.removedTables).length > 0;
-        return { up: sqlOf(forward), down: dropsTables ? undefined : sqlOf(comparator.compare(target, found)) };
-      } finally {
-        await client.query('ROLLBACK');
-      }
-    },
+
+  const open = (schema: string, client?: pg.Client) => {
+    databases ??= createEntityDatabases(entities);
+    const lent = client && lendAgain(client, mended);
+    const connect = async () => lent ?? Promise.reject(new Error('This comparison has no database'));
+    const em = databases.open({ connect, end: async () => undefined }).fork(schema);
+    const generator = new SchemaGenerator(em);
+    return {
+      driver: em.getDriver(),
+      platform: em.getPlatform(),
+      comparator: new SchemaComparator(em.getPlatform()),
+      target: () => generator.getTargetSchema(schema, true),
+      sqlOf: (difference: SchemaDifference) =>
+        splitStatements(generator.diffToSQL(difference, { wrap: false, schema, dropTables: true })),
+    };
   };
-  return tables;
+
+  const changes = (from: DatabaseSchema): TableChanges => {
+    const { comparator, target, sqlOf } = open(PLAIN);
+    const to = target();
+    const forward = comparator.compare(from, to);
+    const backward = comparator.compare(to, from, forward);
+    return { up: sqlOf(forward), down: sqlOf(backward), remarks: remarksOn(forward, backward) };
+  };
+
+  /** Lends MikroORM's tools, and the tables that a schema has. */
+  const reading = async <T>(
+    client: pg.Client,
+    schema: string,
+    work: (found: DatabaseSchema, tools: ReturnType<typeof open>) => T,
+  ): Promise<T> => {
+    const tools = open(schema, client);
+    // All catalogs as they were at one moment; names as they stand in migrations, which find the schema first.
+    await client.query(`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+      SET LOCAL search_path = ${quoteIdentifier(schema)}`);
+    try {
+      return work(await readTables(client, tools.driver, schema, ignored), tools);
+    } finally {
+      await client.query('ROLLBACK');
+    }
+  };
+
+  const compareFound = (found: DatabaseSchema, to: DatabaseSchema, { comparator }: ReturnType<typeof open>) => {
+    const difference = comparator.compare(found, to);
+    if (compare === 'needed') keepNeeded(difference);
+    return difference;
+  };
+
+  return {
+    differences: (client, schema) =>
+      reading(client, schema, (found, tools) => tools.sqlOf(compareFound(found, tools.target(), tools))),
+    snapshot: () => snapshotOf(open(PLAIN).target()),
+    read: (client) =>
+      reading(client, PLAIN, (found, tools) => {
+        if (compare === 'all') return snapshotOf(found);
+        const target = tools.target();
+        const says = snapshotOf(target);
+        return withoutAdded(says, snapshotOf(found), compareFound(found, target, tools));
+      }),
+    has: (client, snapshot) =>
+      reading(client, PLAIN, (found, tools) => {
+        const to = schemaOf(snapshot, tools.platform, PLAIN);
+        return tools.sqlOf(compareFound(found, to, tools)).length === 0;
+      }),
+    changesSince: (snapshot) => changes(schemaOf(snapshot, open(PLAIN).platform, PLAIN)),
+  };
 }
 
 /** MikroORM's own way would read all schemas of the database: every tenant's, to compare one. */
@@ -130,42 +189,4 @@ const columnsOfOneTable = `${columnsByNameAlone} and pgc.relnamespace = quote_id
  */
 function mended(text: string): string {
   return text.replace(columnsByNameAlone, columnsOfOneTable);
-}
-
-function statementsOf(sql: string): string[] {
-  return sql
-    .split(/;\s*(?:\n|$)/)
-    .map((statement) => statement.trim())
-    .filter((statement) => statement !== '');
-}
-
-/** Leaves out what tables have beyond the entities, and what differs without being needed. */
-function keepNeeded(difference: SchemaDifference): void {
-  Object.assign(difference, {
-    removedTables: {},
-    removedViews: {},
-    removedNativeEnums: [],
-    orphanedForeignKeys: [],
-  });
-  for (const table of Object.values(difference.changedTables)) keepNeededOf(table);
-}
-
-function keepNeededOf(table: TableDifference): void {
-  const { fromTable, changedColumns, renamedColumns } = table;
-  const added: Column[] = [...Object.values(table.addedColumns), ...Object.values(renamedColumns)];
-  const lacking = added.filter(({ name }) => !fromTable.hasColumn(name));
-  const unfit = Object.entries(changedColumns).flatMap(([name, { changedProperties, ...change }]) => {
-    const needed = [...changedProperties].filter((property) => property === 'type' || property === 'nullable');
-    return needed.length > 0 ? [[name, { ...change, changedProperties: new Set(needed) }] as const] : [];
-  });
-  for (const key of ['changedComment', 'changedPartitioning', 'changedRlsEnabled', 'changedRlsForced'] as const) {
-    delete table[key];
-  }
-  for (const key of Object.keys(table)) {
-    if (/^(removed|changed|renamed)[A-Z]/.test(key)) Reflect.set(table, key, {});
-  }
-  Object.assign(table, {
-    addedColumns: Object.fromEntries(lacking.map((column) => [column.name, column])),
-    changedColumns: Object.fromEntries(unfit),
-  });
 }

@@ -33,7 +33,7 @@ it('a tenant goes back to a checkpoint, but not before whoever asks has seen wha
       id,
       name: 'before the change',
       tenant: 'acme',
-      version: '20261121000000_shop',
+      version: '20261121000000_fixture',
       createdAt: expect.stringMatching(/^2\d{3}-.*Z$/),
       sizeBytes: expect.any(Number),
     },
@@ -50,7 +50,7 @@ it('a tenant goes back to a checkpoint, but not before whoever asks has seen wha
     stdout: `The tenant acme is as the checkpoint ${id} was. The checkpoint is kept.\n`,
     stderr: '',
   });
-  expect(await fleet.applied('acme')).toEqual(['20261121000000_shop']);
+  expect(await fleet.applied('acme')).toEqual(['20261121000000_fixture']);
   expect(await tenantry('checkpoint', 'delete', id)).toMatchObject({ exit: 0, stdout: expect.stringContaining(id) });
   expect(await list()).toEqual([]);
 });
@@ -59,10 +59,10 @@ it('migrate up takes a checkpoint of each database, where it is asked to', async
   const up = await tenantry('migrate', 'up', '--checkpoint', 'snapshot', '--json');
   expect(up).toMatchObject({ exit: 0, stderr: expect.stringMatching(/TENANT_WARNING shared There is no snapshot/) });
   const { checkpoint } = JSON.parse(up.stdout);
-  expect(await list()).toMatchObject([{ name: checkpoint, tenant: 'acme', version: '20261121000000_shop' }]);
+  expect(await list()).toMatchObject([{ name: checkpoint, tenant: 'acme', version: '20261121000000_fixture' }]);
   const { stdout } = await tenantry('checkpoint', 'list', 'acme');
   expect(stdout).toMatch(/^ID +TENANT +NAME +VERSION +CREATED +MB\n/);
-  expect(stdout).toContain(`  acme    ${checkpoint}  20261121000000_shop  `);
+  expect(stdout).toContain(`  acme    ${checkpoint}  20261121000000_fixture  `);
 });
 
 it.each([

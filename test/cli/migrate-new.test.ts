@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { appendFile, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Fleet } from '../support/fleet.ts';
-import { commandsOf } from '../support/run-command.ts';
+import { commandsOf, runCommand } from '../support/run-command.ts';
 
 let fleet: Fleet;
 let tenantry: ReturnType<typeof commandsOf>;
@@ -32,14 +32,17 @@ it('writes nothing while the migrations make what the entities say, but for a bl
   expect({ exit, stdout }).toEqual({ exit: 0, stdout: expect.stringMatching(/^\S+\/\d{14}_fill_in_skus\.ts\n$/) });
   const text = await readFile(stdout.trim(), 'utf8');
   expect(text).toContain('export default class FillInSKUs extends Migration');
+  // It explains itself in three lines.
+  expect(text.match(/^\/\/ /gm)).toHaveLength(3);
   expect(formatted(text)).toBe(text);
   await fleet.migrations.remove(path.basename(stdout.trim(), '.ts'));
 });
 
-it('writes what entities say and migrations do not make: formatted, applied, and taken back', async () => {
+it('makes its snapshot anew where migrations were written by hand; then writes what entities say and they do not make: formatted, applied, and taken back', async () => {
   await fleet.migrations.remove('20261121000000_fixture');
   await fleet.migrations.add('20990101000000_future', 'CREATE EXTENSION IF NOT EXISTS pg_trgm');
-  const { exit, stdout } = await tenantry('migrate', 'new', 'createShop');
+  const { exit, stdout, stderr } = await tenantry('migrate', 'new', 'createShop');
+  expect(stderr).toMatch(/^The snapshot .*\.snapshot\.json does not know 20990101000000_future, so it is made anew/);
   // After the newest one, whatever its date, for it must be applied last.
   expect({ exit, stdout }).toEqual({ exit: 0, stdout: expect.stringMatching(/\/20990101000001_create_shop\.ts\n$/) });
   const text = await readFile(stdout.trim(), 'utf8');
@@ -54,19 +57,67 @@ it('writes what entities say and migrations do not make: formatted, applied, and
   expect((await tenantry('migrate', 'up')).exit).toBe(0);
 });
 
-it('leaves out down() when it drops a table, for nobody can tell then what it was', async () => {
-  await fleet.migrations.add('20990101000002_extra', 'CREATE TABLE extra (id int)');
-  const { stdout } = await tenantry('migrate', 'new', 'drop extra');
+it('needs no database while the snapshot is of these migrations; says what is lost, and makes it again in down()', async () => {
+  await fleet.migrations.addClass(
+    '20990101000002_extra',
+    "override up() { this.addSql('CREATE TABLE extra (id int)'); } override down() { this.addSql('DROP TABLE extra'); }",
+  );
+  expect(await tenantry('migrate', 'snapshot')).toMatchObject({ exit: 0, stderr: '' });
+  const { stdout, stderr } = await offline('migrate', 'new', 'drop extra');
+  expect(stderr).toBe('TODO: The rows of extra are lost: down() makes it empty.\n');
   const text = await readFile(stdout.trim(), 'utf8');
-  expect(text).toMatch(/addSql\('drop table if exists "extra"/);
-  expect(text).not.toContain('down()');
+  expect(text).toContain('// TODO: The rows of extra are lost');
+  expect(text).toMatch(
+    /up\(\)[\s\S]*addSql\('drop table if exists "extra"[\s\S]*down\(\)[\s\S]*create table "extra" \("id" int null\)/,
+  );
   expect(formatted(text)).toBe(text);
+  // The snapshot is of this one, too, which a merge may break, and a file that is edited makes old.
+  expect(await offline('migrate', 'new', 'more')).toMatchObject({
+    exit: 1,
+    stderr: expect.stringContaining('nothing to'),
+  });
+  const snapshot = path.join(fleet.migrations.path, '.snapshot.json');
+  const kept = await readFile(snapshot, 'utf8');
+  for (const [broken, reason] of [
+    [`<<<<<<< HEAD\n${kept}=======\n${kept}>>>>>>> theirs\n`, 'has conflicts of a merge'],
+    [kept.slice(0, -10), 'cannot be read'],
+    ['{}', 'does not describe tables'],
+    [undefined, 'is missing'],
+  ] as const) {
+    if (broken === undefined) await rm(snapshot);
+    else await writeFile(snapshot, broken);
+    expect((await offline('migrate', 'new', 'more')).stderr).toContain(`${reason}`);
+    expect(await tenantry('migrate', 'new', 'more')).toMatchObject({
+      exit: 1,
+      stderr: expect.stringMatching(new RegExp(`${reason}.*made anew[\\s\\S]*nothing to write`)),
+    });
+    expect((await offline('migrate', 'new', 'more')).stderr).not.toContain('made anew');
+  }
+  await appendFile(stdout.trim(), '// edited\n');
+  expect((await offline('migrate', 'new', 'more')).stderr).toMatch(/is older than \d+_drop_extra, so it is made anew/);
+});
+
+it.each(['auth', 'constants'])('writes for %s, too', async (scope) => {
+  expect(await offline('migrate', 'new', 'nothing', '--scope', scope)).toMatchObject({
+    exit: 1,
+    stderr: expect.stringMatching(/^The migrations make what the entities say/),
+  });
 });
 
 it.each([
-  [['migrate', 'new', '...'], 1, 'nothing to write'],
+  [['migrate', 'new', '...'], 1, 'begins with a letter'],
   [['migrate', 'new', '...', '--blank'], 1, 'begins with a letter'],
-  [['migrate', 'new', 'x', '--scope', 'auth'], 1, 'say --blank'],
+  [['migrate', 'new', 'x', '--scope', 'shop'], 2, 'Allowed choices are tenant, auth, constants'],
 ])('%j ends with %i and says why', async (argv, exit, message) => {
   expect(await tenantry(...argv)).toEqual({ exit, stdout: '', stderr: expect.stringContaining(message) });
 });
+
+/** With settings that name a server where none is. */
+function offline(...argv: string[]) {
+  return runCommand(argv, {
+    NODE_ENV: 'test',
+    DATABASE_URL: 'postgres://nobody:x@127.0.0.1:9/postgres',
+    DATA_DIR: path.join(fleet.migrations.path, 'nothing'),
+    TENANT_MIGRATIONS_DIR: fleet.migrations.path,
+  });
+}

@@ -1,8 +1,11 @@
 import { execFileSync } from 'node:child_process';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { checkMigrations, type Finding } from '../../src/migrator/check-migrations.ts';
 import { committedMigrations } from '../../src/migrator/committed-migrations.ts';
 import { recordedMigrations } from '../../src/migrator/recorded-migrations.ts';
+import { readSnapshot } from '../../src/migrator/snapshot-file.ts';
 import { makeMigrationFolder, type TestMigrations } from '../support/migration-folder.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
 
@@ -87,6 +90,30 @@ it('finds in auth what entities need, and lets its tables have more', async () =
   expect(await differ('ALTER TABLE users RENAME COLUMN called TO name')).toBe('');
   expect(await differ('ALTER TABLE tenants ALTER COLUMN name DROP NOT NULL')).toMatch(/set not null/);
   expect(await differ('ALTER TABLE tenants ALTER COLUMN name SET NOT NULL')).toBe('');
+});
+
+it('finds a snapshot that says something else than these migrations make, and lets it be missing or old', async () => {
+  const snapshot = path.join(migrations.dir, '.snapshot.json');
+  const kept = await readFile(snapshot, 'utf8');
+  const finding = (message: string) => [
+    { kind: 'SNAPSHOT_WRONG', scope: 'TENANT', message: expect.stringContaining(message) },
+  ];
+  await writeFile(snapshot, kept.replace(/^.*"name":"stock".*\n/m, ''));
+  expect(await check()).toEqual(finding('says something else than what the migrations make. Make it anew: tenantry'));
+  await writeFile(snapshot, `<<<<<<< HEAD\n${kept}`);
+  expect(await check()).toEqual(finding('has conflicts of a merge'));
+  await rm(snapshot);
+  expect(await check()).toEqual([]);
+  await writeFile(snapshot, kept);
+  await write('20270101000000_comment', "COMMENT ON TABLE products IS 'x'", 'COMMENT ON TABLE products IS NULL');
+  expect((await check()).map(({ kind }) => kind)).toEqual(['ENTITIES_DIFFER']);
+});
+
+it('the snapshots beside the migrations are of these; if not, make them anew: tenantry migrate snapshot', async () => {
+  for (const folder of Object.values(app.services.migrations)) {
+    const kept = await readSnapshot(folder, await folder.read());
+    expect({ scope: folder.scope, kept }).toMatchObject({ kept: { kind: 'read', stale: undefined } });
+  }
 });
 
 it('finds files that cannot be taken back', async () => {

@@ -1,0 +1,31 @@
+import path from 'node:path';
+import { catalogEntities, catalogPlainTables } from './catalog/catalog.ts';
+import { CountrySchema } from './constants/country.entity.ts';
+import { CurrencySchema } from './constants/currency.entity.ts';
+import { historyTable } from './migrator/history.ts';
+import { MigrationFolder } from './migrator/migration-files.ts';
+import { moduleEntities } from './modules/index.ts';
+import { entityTables } from './postgres/entity-tables.ts';
+
+/** The entities of the `constants` database. */
+export const constantsEntities = [CountrySchema, CurrencySchema];
+
+/** The migrations of each kind of database, and what its entities say. No database is needed to have them. */
+export function createMigrationLines(tenantDir: string) {
+  const ours = (name: string) => path.join(import.meta.dirname, '../migrations', name);
+  return {
+    auth: {
+      folder: new MigrationFolder(ours('auth'), 'AUTH'),
+      // The catalog's migrations make indexes, triggers and the like that its entities need not know.
+      tables: entityTables(catalogEntities, { ignored: [historyTable, ...catalogPlainTables], compare: 'needed' }),
+    },
+    constants: {
+      folder: new MigrationFolder(ours('constants'), 'CONSTANTS'),
+      tables: entityTables(constantsEntities, { ignored: [historyTable], compare: 'all' }),
+    },
+    tenant: {
+      folder: new MigrationFolder(tenantDir, 'TENANT'),
+      tables: entityTables(moduleEntities, { ignored: [historyTable], compare: 'all' }),
+    },
+  };
+}

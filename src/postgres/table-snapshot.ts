@@ -1,0 +1,111 @@
+import { Type, t, UnknownType } from '@mikro-orm/core';
+import {
+  type AbstractSqlPlatform,
+  type CheckDef,
+  type Column,
+  DatabaseSchema,
+  DatabaseTable,
+  type DatabaseView,
+  type ForeignKey,
+  type IndexDef,
+  type SqlPolicyDef,
+  type SqlTriggerDef,
+  type TablePartitioning,
+} from '@mikro-orm/sql';
+import { z } from 'zod';
+
+/** A part of a table as MikroORM describes it, but for what is not set. */
+const part = z.record(z.string(), z.unknown());
+
+const table = z.object({
+  name: z.string(),
+  schema: z.string().optional(),
+  columns: z.array(part),
+  indexes: z.array(part).default([]),
+  checks: z.array(part).default([]),
+  foreignKeys: z.record(z.string(), part).default({}),
+  triggers: z.array(part).default([]),
+  policies: z.array(part).default([]),
+  rlsEnabled: z.boolean().default(false),
+  rlsForced: z.boolean().default(false),
+  comment: z.string().optional(),
+  collation: z.string().optional(),
+  partitioning: part.optional(),
+});
+
+/** Reads a {@link TableSnapshot} out of a file. */
+export const tableSnapshot = z.object({
+  namespaces: z.array(z.string()),
+  tables: z.array(table),
+  views: z.array(part).default([]),
+  nativeEnums: z.record(z.string(), part).default({}),
+});
+
+/** Tables as they can be kept in a file, to be compared with later ones. */
+export type TableSnapshot = z.output<typeof tableSnapshot>;
+
+/** Describes tables. */
+export function snapshotOf(schema: DatabaseSchema): TableSnapshot {
+  const { namespaces, views, nativeEnums } = schema.toJSON();
+  const tables = schema
+    .getTables()
+    .map((found) => {
+      const { columns, ...rest } = found.toJSON();
+      // MikroORM orders columns by their names; whoever makes the table again wants them in their own order.
+      const ordered = found.getColumns().map(({ name }) => withoutEmpty(columns[name]));
+      return withoutEmpty({
+        ...rest,
+        columns: ordered,
+        collation: found.collation,
+        partitioning: found.getPartitioning(),
+      });
+    })
+    .sort((a, b) => (String(a.name) < String(b.name) ? -1 : 1));
+  // By way of JSON, so that it is what it will be when it comes out of a file.
+  return tableSnapshot.parse(JSON.parse(JSON.stringify({ namespaces, tables, views, nativeEnums })));
+}
+
+/** The tables that a snapshot describes, as MikroORM compares them. */
+export function schemaOf(snapshot: TableSnapshot, platform: AbstractSqlPlatform, name: string): DatabaseSchema {
+  const schema = new DatabaseSchema(platform, name);
+  schema.setNamespaces(new Set(snapshot.namespaces));
+  // Below, parts get the types that they had when `snapshotOf` wrote them down.
+  schema.setNativeEnums(snapshot.nativeEnums as ReturnType<DatabaseSchema['getNativeEnums']>);
+  schema.setViews(snapshot.views as unknown as DatabaseView[]);
+  schema.setTables(
+    snapshot.tables.map((kept) => {
+      const found = new DatabaseTable(platform, kept.name, kept.schema);
+      found.nativeEnums = schema.getNativeEnums();
+      found.rlsEnabled = kept.rlsEnabled;
+      found.rlsForced = kept.rlsForced;
+      if (kept.comment !== undefined) found.comment = kept.comment;
+      if (kept.collation !== undefined) found.collation = kept.collation;
+      found.setPartitioning(kept.partitioning as TablePartitioning | undefined);
+      found.setIndexes(kept.indexes.map((index) => ({ ...plainIndex, ...index }) as unknown as IndexDef));
+      found.setChecks(kept.checks as unknown as CheckDef[]);
+      found.setForeignKeys(kept.foreignKeys as unknown as Record<string, ForeignKey>);
+      found.setTriggers(kept.triggers as unknown as SqlTriggerDef[]);
+      found.setPolicies(kept.policies.map((policy) => ({ roles: [], ...policy }) as unknown as SqlPolicyDef));
+      for (const column of kept.columns) found.addColumn(columnOf(column));
+      return found;
+    }),
+  );
+  return schema;
+}
+
+const plainIndex = { columnNames: [], unique: false, constraint: false, primary: false };
+
+function columnOf(kept: Readonly<Record<string, unknown>>): Column {
+  const known = Object.entries(t).find(([name]) => name === kept.mappedType)?.[1] ?? UnknownType;
+  return { ...(kept as unknown as Column), mappedType: Type.getType(known) };
+}
+
+function withoutEmpty(values: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => saysSomething(value)));
+}
+
+/** Whether a value is another than those that stand for nothing: null, false, and what is empty. */
+export function saysSomething(value: unknown): boolean {
+  if (value === null || value === undefined || value === false) return false;
+  return typeof value !== 'object' || Object.keys(value).length > 0;
+}

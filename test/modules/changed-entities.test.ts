@@ -1,0 +1,102 @@
+import { execFile } from 'node:child_process';
+import { existsSync, writeFileSync } from 'node:fs';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createMigrationLines } from '../../src/migration-lines.ts';
+import { readSnapshot } from '../../src/migrator/snapshot-file.ts';
+import { type Checkout, copyCheckout } from '../support/checkout.ts';
+import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
+
+let postgres: TestPostgres;
+let checkout: Checkout;
+
+beforeAll(async () => {
+  postgres = await startTestPostgres();
+  checkout = copyCheckout();
+});
+afterAll(async () => {
+  checkout?.[Symbol.dispose]();
+  await postgres?.[Symbol.asyncDispose]();
+});
+
+const review = `import { defineEntity, p } from '@mikro-orm/core';
+import { Product } from './product.entity.ts';
+
+export const ReviewSchema = defineEntity({
+  name: 'Review',
+  tableName: 'reviews',
+  schema: '*',
+  properties: {
+    id: p.uuid().primary(),
+    product: () => p.manyToOne(Product).ref().deleteRule('cascade'),
+    stars: p.integer().check('stars > 0'),
+  },
+});
+`;
+
+/** Runs the command line of the copy as a process, and gives its output, or fails with it. */
+async function tenantry(env: Record<string, string>, ...args: string[]): Promise<string> {
+  const { PATH = '', HOME = '' } = process.env;
+  const options = { cwd: checkout.dir, env: { PATH, HOME, NODE_ENV: 'test', ...env } };
+  return new Promise((resolve, reject) => {
+    execFile(process.execPath, ['src/cli.ts', ...args], options, (error, stdout, stderr) => {
+      if (error) reject(new Error(`${args.join(' ')}: ${stdout}${stderr}`));
+      else resolve(stdout);
+    });
+  });
+}
+
+it('the snapshot beside the migrations is of these; if not, make it anew: tenantry migrate snapshot', async () => {
+  const { folder, tables } = createMigrationLines('migrations/tenant').tenant;
+  const kept = await readSnapshot(folder, await folder.read());
+  expect(kept).toMatchObject({ kind: 'read', stale: undefined });
+  if (kept.kind === 'read') expect(tables.changesSince(kept.tables)).toEqual({ up: [], down: [], remarks: [] });
+});
+
+it('a new entity and a new column become a migration without a database, which both kinds of tenants take, give back and take again', async () => {
+  const on = (...args: string[]) => tenantry(postgres.env, ...args);
+  await on('tenant', 'create', 'alone', '--isolation', 'database');
+  await on('tenant', 'create', 'shared', '--isolation', 'schema');
+  writeFileSync(checkout.file('src/modules/shop/review.entity.ts'), review);
+  checkout.edit('src/modules/shop/index.ts', '[ProductSchema', '[ReviewSchema, ProductSchema');
+  checkout.edit(
+    'src/modules/shop/index.ts',
+    "import './schema",
+    "import { ReviewSchema } from './review.entity.ts';\nimport './schema",
+  );
+  checkout.edit(
+    'src/modules/shop/product.entity.ts',
+    'name: p.text(),',
+    'name: p.text(), weight: p.integer().nullable(),',
+  );
+  const file = (await tenantry({ DATA_DIR: 'nothing' }, 'migrate', 'new', 'add_reviews')).trim();
+  expect(file).toMatch(/^migrations\/tenant\/\d{14}_add_reviews\.ts$/);
+  expect(existsSync(checkout.file('nothing'))).toBe(false);
+  const columns = `SELECT table_name || '.' || column_name AS name FROM information_schema.columns
+    WHERE (table_name = 'reviews' OR column_name = 'weight') ORDER BY name`;
+  const made = async () =>
+    Promise.all(
+      (
+        await postgres.rows<{ database: string; schema: string }>(
+          'SELECT database, schema FROM tenants ORDER BY slug',
+          [],
+          'auth',
+        )
+      ).map(async ({ database, schema }) =>
+        (
+          await postgres.rows<{ name: string }>(
+            columns.replace('WHERE', `WHERE table_schema = '${schema}' AND`),
+            [],
+            database,
+          )
+        ).map(({ name }) => name),
+      ),
+    );
+  const all = ['products.weight', 'reviews.id', 'reviews.product_id', 'reviews.stars'];
+  await on('migrate', 'up');
+  expect(await made()).toEqual([all, all]);
+  await on('migrate', 'down', '--all', '--steps', '1');
+  expect(await made()).toEqual([[], []]);
+  await on('migrate', 'up');
+  expect(await made()).toEqual([all, all]);
+  expect(await on('migrate', 'check')).toBe('The migrations are in order.\n');
+}, 120_000);

@@ -1,0 +1,31 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+
+/** A copy of the project, in which a test changes what it likes. */
+export interface Checkout extends Disposable {
+  readonly dir: string;
+  /** The path of one of its files. */
+  file(name: string): string;
+  /** Changes one place of a file; fails if it is not there. */
+  edit(name: string, from: string, to: string): void;
+}
+
+/** Copies the project; beside the real one's packages, and ignored by git. */
+export function copyCheckout(): Checkout {
+  const dir = mkdtempSync(path.resolve('artifacts-checkout-'));
+  const file = (name: string) => path.join(dir, name);
+  for (const name of ['package.json', 'tsconfig.json', 'src', 'migrations', 'scripts']) {
+    cpSync(name, file(name), { recursive: true });
+  }
+  symlinkSync(path.resolve('node_modules'), file('node_modules'));
+  return {
+    dir,
+    file,
+    edit(name, from, to) {
+      const text = readFileSync(file(name), 'utf8');
+      if (!text.includes(from)) throw new Error(`${name} does not have ${from}`);
+      writeFileSync(file(name), text.replace(from, to));
+    },
+    [Symbol.dispose]: () => rmSync(dir, { recursive: true, force: true }),
+  };
+}
