@@ -6,15 +6,9 @@ import { quoteIdentifier } from '../postgres/identifiers.ts';
 import { jobsSchema } from '../postgres/job-queue.ts';
 import type { PostgresServer } from '../postgres/server.ts';
 import { installationRoles } from '../tenancy/placement.ts';
-
-/** Something that an interruption, or somebody's hand, has left behind. */
-export interface Leftover {
-  readonly message: string;
-  /** What to do about it. */
-  readonly remedy: string;
-  /** A statement that mends it without losing anything, and where it is to be sent; outside a transaction. */
-  readonly mend?: { readonly server: string; readonly database: string; readonly sql: string };
-}
+import { compareCheckpoints, readCheckpoints } from './find-lost-checkpoints.ts';
+import { findCutShort, findIdleLocks } from './find-stale-work.ts';
+import { howToMend, type Leftover, startMends } from './leftover.ts';
 
 /** Where to look. */
 export interface LeftoverOptions {
@@ -22,6 +16,8 @@ export interface LeftoverOptions {
   readonly servers: ReadonlyMap<string, PostgresServer>;
   readonly first: string;
   readonly databases: { readonly auth: string; readonly shared: string };
+  /** How long a session may hold a lock and do nothing, in seconds. */
+  readonly idleLockSeconds: number;
 }
 
 interface TenantRow {
@@ -38,18 +34,18 @@ interface TenantRow {
 /** Databases that are looked into at once. */
 const AT_ONCE = 8;
 
-const howToMend = 'tenantry doctor --fix mends it';
-
 /** Compares the catalog with what the servers have. Every tenant's database is connected to, and nothing is changed. */
 export async function findLeftovers(options: LeftoverOptions): Promise<readonly Leftover[]> {
   const { servers, first, databases } = options;
   const server = servers.get(first);
   if (!server) throw new Error(`The server ${first} is not known here`);
-  const { tenants, stale } = await server.owner(databases.auth, async (client) => ({
+  const { tenants, stale, cutShort, checkpoints } = await server.owner(databases.auth, async (client) => ({
     tenants: await readTenants(client),
     stale: await countStaleJobs(client),
+    cutShort: await findCutShort(client),
+    checkpoints: await readCheckpoints(client),
   }));
-  const found = [...halfCreated(tenants)];
+  const found = [...halfCreated(tenants), ...cutShort];
   if (stale > 0) {
     const sql = `DELETE FROM ${jobsSchema}.job j WHERE ${isStale}`;
     found.push({
@@ -61,6 +57,8 @@ export async function findLeftovers(options: LeftoverOptions): Promise<readonly 
   for (const [name, on] of servers) {
     const here = tenants.filter((tenant) => tenant.server === name);
     found.push(...(await comparePlaces(on, here, databases)));
+    const copies = checkpoints.filter(({ server: there }) => there === name);
+    found.push(...(await compareCheckpoints(on, copies, options)), ...(await findIdleLocks(on, options)));
   }
   return found;
 }
@@ -87,7 +85,8 @@ function halfCreated(tenants: readonly TenantRow[]): Leftover[] {
     .filter(({ status, attended }) => (status === 'PROVISIONING' || status === 'DELETING') && !attended)
     .map(({ slug, status }) => ({
       message: `The tenant ${slug} is ${status}, and no process works on it`,
-      remedy: 'Every start of a server finishes or removes it, and so does tenantry doctor --fix',
+      remedy: startMends,
+      mend: 'start',
     }));
 }
 

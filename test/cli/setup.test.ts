@@ -3,10 +3,12 @@ import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { findLeftovers } from '../../src/provisioning/find-leftovers.ts';
 import { eventually } from '../support/eventually.ts';
 import { Fleet } from '../support/fleet.ts';
 import { removeDataDir } from '../support/remove-data-dir.ts';
 import { commandsOf, runCommand } from '../support/run-command.ts';
+import { hasTerminals, startInTerminal } from '../support/terminal-process.ts';
 
 const empty = mkdtempSync(path.join(tmpdir(), 'tenantry-setup-'));
 let fleet: Fleet;
@@ -68,45 +70,110 @@ it('setup says what cannot be reached, and what to set', async () => {
   });
 });
 
-it('doctor finds leftovers, and mends those that can be mended without losing anything', async () => {
-  for (const slug of ['gone', 'lost', 'index']) await tenantry('tenant', 'create', slug);
+it('doctor finds leftovers, and mends those that can be mended without losing anything, after asking', async () => {
+  for (const slug of ['gone', 'lost', 'index', 'halted']) await tenantry('tenant', 'create', slug);
   await tenantry('tenant', 'create', 'schema', '--isolation', 'schema');
   expect((await tenantry('doctor')).stdout).toContain('✓ There are no leftovers');
   const { database, schema } = await fleet.tenant('lost');
   const admin = await fleet.session('postgres');
-  // A database whose tenant is gone, a tenant whose schema is gone, and one that a process of long ago was making.
+  // A database whose tenant is gone, a tenant whose schema is gone, and an index that could not be built.
   const orphan = (await fleet.tenant('gone')).database;
   await fleet.inCatalog(`DELETE FROM tenants WHERE slug = 'gone'`);
   const { database: shared, schema: lost } = await fleet.tenant('schema');
   const owner = await fleet.session(shared);
   await owner.query(`DROP SCHEMA ${lost} CASCADE`);
-  const keeper = await fleet.session('auth');
-  await keeper.query(`UPDATE tenants SET status = 'PROVISIONING', claimed_by = 1 WHERE slug = 'lost'`);
-  // Servers, which look for such tenants now and then, pass over rows that are locked.
-  await keeper.query(`BEGIN; SELECT FROM tenants WHERE slug = 'lost' FOR UPDATE`);
   await fleet.inTenant(
     'index',
     'INSERT INTO products (sku, name, price, currency, stock) SELECT s, $$x$$, 1, $$EUR$$, 1 FROM unnest(ARRAY[$$a$$, $$b$$]) s',
   );
   await fleet.inTenant('index', 'CREATE UNIQUE INDEX CONCURRENTLY broken ON products (name)').catch(() => undefined);
   await fleet.inTenant('index', 'UPDATE products SET name = sku');
+  // A copy that is no checkpoint, a checkpoint whose copy is gone, and a job of no tenant.
+  await tenantry('checkpoint', 'create', 'index');
+  const [{ copy } = { copy: '' }] = await fleet.inCatalog<{ copy: string }>(
+    `UPDATE checkpoints c SET name = 'lost', database = 'snap_gone000000' FROM checkpoints o WHERE o.id = c.id RETURNING o.database AS copy`,
+  );
   await fleet.inCatalog(`INSERT INTO jobs.job (id, name, data) VALUES (gen_random_uuid(), 'migrate-tenant', '{}')`);
+  // Tenants that a process of long ago was making, and copying. Servers, which look for such now and then, wait for rows.
+  const keeper = await fleet.session('auth');
+  await keeper.query(`UPDATE tenants SET status = 'PROVISIONING', claimed_by = 1 WHERE slug = 'lost'`);
+  await keeper.query(
+    `INSERT INTO tenant_maintenances (tenant_id, copy, status_before, claimed_by)
+     SELECT id, 'snap_never00000', 'ACTIVE', 1 FROM tenants WHERE slug = 'halted'`,
+  );
+  await keeper.query(
+    `BEGIN; SELECT FROM tenants WHERE slug = 'lost' FOR UPDATE; SELECT FROM tenant_maintenances FOR UPDATE`,
+  );
   const { exit, stdout } = await tenantry('doctor');
+  await keeper.query('COMMIT');
   expect(exit).toBe(1);
   expect(stdout).toContain('✗ The tenant lost is PROVISIONING, and no process works on it');
+  expect(stdout).toContain('✗ The tenant halted is in maintenance, and no process works on it');
   expect(stdout).toContain('✗ 1 jobs in the queue belong to no tenant');
   expect(stdout).toContain(`✗ The schema ${lost} of the tenant schema is gone from the server default`);
   expect(stdout).toMatch(new RegExp(`✗ The database ${orphan} .*belongs to no tenant\n.*DROP DATABASE "${orphan}"`));
+  expect(stdout).toMatch(new RegExp(`✗ The database ${copy} .* no checkpoint\n.*DROP DATABASE "${copy}"`));
+  expect(stdout).toMatch(/✗ The database snap_gone000000 of the checkpoint lost \([\da-f-]{36}\) is gone/);
   expect(stdout).toMatch(/✗ The index public\.broken in the database \w+ on the server default is INVALID/);
-  await keeper.query('COMMIT');
-  const fixed = await tenantry('doctor', '--fix');
+  expect(await tenantry('doctor', '--fix')).toMatchObject({ exit: 2, stderr: expect.stringContaining('say --yes') });
+  await inTerminal('n');
+  const fixed = await tenantry('doctor', '--fix', '--yes');
   expect(fixed.exit).toBe(1);
-  expect(fixed.stdout.match(/✓ Mended: /g)).toHaveLength(2);
-  // What only a person can decide about is left.
-  await eventually('the tenant is finished', async () => (await fleet.tenant('lost')).status === 'ACTIVE');
-  const after = await tenantry('doctor');
-  expect(after.stdout.match(/✗/g)).toHaveLength(2);
+  for (const what of ['1 jobs', 'The database snap_gone000000', 'The index public.broken']) {
+    expect(fixed.stdout).toContain(`\nMended: ${what}`);
+  }
+  // What only a person can decide about is left: a database, a schema and a copy.
+  const [, after = ''] = fixed.stdout.split('Looking again:');
+  expect(after.match(/✗.*/g)).toHaveLength(3);
   expect(await fleet.tenant('lost')).toMatchObject({ status: 'ACTIVE', database, schema });
-  const { rowCount } = await admin.query('SELECT FROM pg_database WHERE datname = $1', [orphan]);
-  expect(rowCount).toBe(1);
+  expect(await fleet.inCatalog(`SELECT status FROM tenants WHERE slug = 'halted'`)).toEqual([{ status: 'ACTIVE' }]);
+  const { rowCount } = await admin.query('SELECT FROM pg_database WHERE datname = ANY ($1)', [[orphan, copy]]);
+  expect(rowCount).toBe(2);
+  await admin.query(`DROP DATABASE ${orphan}`);
+  await admin.query(`DROP DATABASE ${copy}`);
+  await fleet.inCatalog(`DELETE FROM tenants WHERE slug = 'schema'`);
+  expect(await tenantry('doctor')).toMatchObject({
+    exit: 0,
+    stdout: expect.stringContaining('There are no leftovers'),
+  });
 });
+
+it('doctor finds sessions that hold locks and do nothing', async () => {
+  const { servers, config } = fleet.app.services;
+  const server = servers.get('default');
+  if (!server) throw new Error('There is no server');
+  const find = async (idleLockSeconds: number) =>
+    (
+      await findLeftovers({
+        servers: new Map([['default', server]]),
+        first: 'default',
+        databases: config.databases,
+        idleLockSeconds,
+      })
+    ).filter(({ message }) => message.includes('holds a lock and has done nothing'));
+  const idle = await fleet.sessionIn('index');
+  const ended = new Promise((resolve) => idle.on('error', resolve));
+  await idle.query('BEGIN; LOCK TABLE products');
+  expect(await find(300)).toEqual([]);
+  const found = await eventually('the session is seen', async () => {
+    const sessions = await find(0);
+    return sessions.length > 0 && sessions;
+  });
+  const [{ mend } = {}] = found;
+  if (!mend || mend === 'start') throw new Error('It cannot be mended');
+  await server.owner(mend.database, (client) => client.query(mend.sql));
+  await ended;
+  expect(await find(0)).toEqual([]);
+});
+
+/** Answers the question of doctor --fix, if there are terminals here, with no, and sees that nothing is mended then. */
+async function inTerminal(answer: string): Promise<void> {
+  if (!hasTerminals) return;
+  const { dataDir, migrations } = fleet.app.services.config;
+  const env = { NODE_ENV: 'test', DATA_DIR: dataDir, TENANT_MIGRATIONS_DIR: migrations.tenantDir };
+  const command = startInTerminal(['doctor', '--fix'], env, 100);
+  await command.shows('that can be mended? [y/N]');
+  command.type(`${answer}\n`);
+  expect(await command.ended).toBe(1);
+  expect(command.raw()).not.toContain('Mended');
+}

@@ -1,0 +1,98 @@
+import { access } from 'node:fs/promises';
+import path from 'node:path';
+import type { Config, ServerAddress } from '../config.ts';
+import type { PostgresServer } from '../postgres/server.ts';
+import type { LeftoverOptions } from '../provisioning/find-leftovers.ts';
+import type { Checklist } from './checklist.ts';
+import { showVersion } from './setup.ts';
+
+/** All servers that can be looked into; undefined where there is nothing to look into. */
+export async function openServers(
+  config: Config,
+  list: Checklist,
+  stack: AsyncDisposableStack,
+): Promise<Pick<LeftoverOptions, 'servers' | 'first'> | undefined> {
+  const address = config.server ?? (await joinEmbedded(config, stack));
+  if (!address) return void list.bad(`There is no database in ${config.dataDir} yet`, 'tenantry setup makes one');
+  const server = await openServer(stack, 'default', address);
+  const { checkServer } = await import('../provisioning/check-server.ts');
+  try {
+    const { version } = await checkServer(server);
+    list.good(`PostgreSQL ${showVersion(version)}, ${config.server ? `${address.host}:${address.port}` : 'built in'}`);
+  } catch (error) {
+    const { messageOf } = await import('../errors.ts');
+    return void list.bad(
+      messageOf(error),
+      'DATABASE_URL must name a PostgreSQL server that runs, and a role that may create databases and roles',
+    );
+  }
+  if (!(await checkSystemDatabases(server, config, list))) return undefined;
+  return {
+    servers: new Map([[server.name, server], ...(await otherServers(stack, server, config, list))]),
+    first: server.name,
+  };
+}
+
+/** Undefined if there is no cluster: looking must not make one. */
+async function joinEmbedded({ dataDir }: Config, stack: AsyncDisposableStack): Promise<ServerAddress | undefined> {
+  const exists = await access(path.join(dataDir, 'embedded.json')).then(
+    () => true,
+    () => false,
+  );
+  if (!exists) return undefined;
+  const { startEmbeddedPostgres } = await import('../postgres/embedded.ts');
+  const { host, port, user, password } = stack.use(await startEmbeddedPostgres({ dataDir }));
+  return { host, port, user, password, maintenanceDatabase: 'postgres', ssl: false };
+}
+
+async function openServer(stack: AsyncDisposableStack, name: string, address: ServerAddress): Promise<PostgresServer> {
+  const { PostgresServer } = await import('../postgres/server.ts');
+  const { pino } = await import('pino');
+  const limits = { max: 20, reserved: 2, waitMs: 10_000, recycleMs: 3_600_000, idleMs: 60_000, systemPoolSize: 2 };
+  return stack.use(new PostgresServer(name, address, { ...limits, log: pino({ level: 'silent' }) }));
+}
+
+async function checkSystemDatabases(server: PostgresServer, { databases }: Config, list: Checklist): Promise<boolean> {
+  const { databaseExists } = await import('../postgres/databases.ts');
+  const names = Object.values(databases);
+  const missing: string[] = [];
+  for (const name of names) {
+    if (!(await server.admin((admin) => databaseExists(admin, name)))) missing.push(name);
+  }
+  if (missing.length === 0) list.good(`The databases ${names.join(', ')} are there`);
+  else list.bad(`The database ${missing.join(', ')} is missing`, 'tenantry setup, or any start of a server, makes it');
+  return missing.length === 0;
+}
+
+async function otherServers(
+  stack: AsyncDisposableStack,
+  first: PostgresServer,
+  { databases, roleSecret, dataDir }: Config,
+  list: Checklist,
+): Promise<(readonly [string, PostgresServer])[]> {
+  const { readFile } = await import('node:fs/promises');
+  const { readServerRows } = await import('../catalog/server-rows.ts');
+  const { parseServerUrl } = await import('../config.ts');
+  const { createSecretBox } = await import('../secret-box.ts');
+  const { checkServer } = await import('../provisioning/check-server.ts');
+  const rows = await first.owner(databases.auth, readServerRows);
+  const others: (readonly [string, PostgresServer])[] = [];
+  for (const { name, url } of rows) {
+    if (name === first.name || url === null) continue;
+    try {
+      const secret = roleSecret ?? (await readFile(path.join(dataDir, 'role-secret'), 'utf8'));
+      const opened = createSecretBox(secret, 'servers.url').open(url, name);
+      if (opened === undefined) throw new Error('its URL was stored with another ROLE_SECRET');
+      const server = await openServer(stack, name, parseServerUrl(opened));
+      await checkServer(server);
+      others.push([name, server]);
+      list.good(`The server ${name} answers`);
+    } catch (error) {
+      list.bad(
+        `The server ${name}: ${error instanceof Error ? error.message : error}`,
+        'tenantry server list tells more; its tenants were not looked at',
+      );
+    }
+  }
+  return others;
+}

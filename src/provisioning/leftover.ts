@@ -1,0 +1,17 @@
+/** Something that an interruption, or somebody's hand, has left behind. */
+export interface Leftover {
+  readonly message: string;
+  /** What to do about it. */
+  readonly remedy: string;
+  /**
+   * What mends it without losing anything: a start, as any server makes it; or a statement, and where it is to be sent,
+   * outside a transaction.
+   */
+  readonly mend?: 'start' | { readonly server: string; readonly database: string; readonly sql: string };
+}
+
+/** The remedy of what `mend` mends. */
+export const howToMend = 'tenantry doctor --fix mends it';
+
+/** The remedy of what a start mends. */
+export const startMends = 'Every start of a server ends this, and so does tenantry doctor --fix';
