@@ -1,5 +1,10 @@
-import { run } from './cli/run.ts';
-import { readEnvironment } from './environment.ts';
+import { enableCompileCache } from 'node:module';
+import path from 'node:path';
+
+// Most of a short command's time is compiling. What comes of it is kept beside the packages, and goes with them.
+enableCompileCache(path.join(import.meta.dirname, '../node_modules/.cache/tenantry'));
+const { run } = await import('./cli/run.ts');
+const { readEnvironment } = await import('./environment.ts');
 
 // Whoever reads may have read enough, as `head` does.
 for (const stream of [process.stdout, process.stderr]) {
