@@ -8,6 +8,7 @@ import '../health/schema.ts';
 import '../migrator/accept-schema.ts';
 import '../migrator/drift-schema.ts';
 import '../migrator/checkpoint-schema.ts';
+import '../migrator/control-schema.ts';
 import '../migrator/history-schema.ts';
 import '../migrator/plan-schema.ts';
 import '../migrator/run-schema.ts';
