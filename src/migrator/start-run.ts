@@ -32,8 +32,8 @@ export const fleetStatuses = ['ACTIVE', 'SUSPENDED'] as const;
  * Writes down a new run with an item for each tenant, and hands its first wave to whoever works. Tenants for which the
  * catalog knows that there is nothing to do are skipped at once.
  * @returns the run's id
- * @throws {AppError} NOT_FOUND for unknown tenants, CONFLICT for tenants that cannot be migrated now, BAD_USER_INPUT if `to`
- *   or a number makes no sense
+ * @throws {AppError} NOT_FOUND for unknown tenants, CONFLICT for tenants that cannot be migrated now, BAD_USER_INPUT if `to`,
+ *   a number or a canary makes no sense
  */
 export async function startRun(
   { catalog, queue }: RunsOptions,
@@ -46,6 +46,7 @@ export async function startRun(
   await catalog.use(async (client) => {
     const ids = references && (await resolveTenants(client, references));
     const first = await resolveTenants(client, canaries);
+    checkCanaries(canaries, first, ids);
     const done = options.verify ? [] : await doneStateIds(client, files, options);
     await inTransaction(client, async () => {
       const checkpoint = checkpointName(new Date());
@@ -99,6 +100,20 @@ function checkRequest(files: readonly MigrationFile[], { to, down, concurrency, 
   checkTarget(files, down?.kind === 'to' ? down.to : to);
   if (concurrency < 1 || concurrency > 1000) throw badInput('concurrency', 'concurrency must be from 1 to 1000');
   if (maxFailures !== undefined && maxFailures < 0) throw badInput('maxFailures', 'maxFailures must not be negative');
+}
+
+/** A canary that the run does not have would be missed by nobody until something goes wrong. */
+function checkCanaries(
+  references: readonly string[],
+  canaries: readonly string[],
+  tenants: readonly string[] = canaries,
+) {
+  const foreign = references.filter((_, index) => !tenants.includes(canaries[index] ?? ''));
+  if (foreign.length === 0) return;
+  throw badInput(
+    'canaries',
+    `Canaries go first among the tenants of the run, but these are not among tenants: ${foreign.join(', ')}`,
+  );
 }
 
 async function insertRun(client: pg.Client, id: string, checkpoint: string, options: RunOptions): Promise<void> {

@@ -110,7 +110,7 @@ describe('a run over a fleet of both isolations', () => {
     expect(await fleet.run()).toMatchObject({ total: 4, succeeded: 2, skipped: 2 });
   });
 
-  it('is refused if a tenant is unknown, and starts nothing', async () => {
+  it('is refused if a tenant is unknown, or a canary is none of its tenants, and starts nothing', async () => {
     const runs = async () =>
       (await fleet.ask<{ migrationRuns: { totalCount: number } }>('{ migrationRuns { totalCount } }')).migrationRuns;
     const before = await runs();
@@ -126,6 +126,14 @@ describe('a run over a fleet of both isolations', () => {
         message: expect.stringContaining(field),
       });
     }
+    expect(
+      await fleet.refusal(
+        `mutation { runMigrations(input: { tenants: ["alpha-db"], canaries: ["gamma-db", "alpha-db", "beta-schema"] }) { id } }`,
+      ),
+    ).toEqual({
+      code: 'BAD_USER_INPUT',
+      message: 'Canaries go first among the tenants of the run, but these are not among tenants: gamma-db, beta-schema',
+    });
     expect(await runs()).toEqual(before);
   });
 
