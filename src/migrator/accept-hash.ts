@@ -13,7 +13,7 @@ import { quoteLiteral } from '../postgres/identifiers.ts';
 import type { Servers } from '../postgres/server.ts';
 import { type Acceptance, recordAcceptances, type TenantState } from './accepted-hashes.ts';
 import { acceptHashSql, readAppliedSql } from './history.ts';
-import type { MigrationFile } from './migration-files.ts';
+import { type MigrationFile, shortHash } from './migration-files.ts';
 import { fleetStatuses, resolveTenants } from './start-run.ts';
 import { readStates } from './tenant-states.ts';
 
@@ -179,5 +179,8 @@ function fileOf(files: readonly MigrationFile[], name: string, scope: MigrationS
 }
 
 function nothingToAccept({ name, hash }: MigrationFile, who: string): AppError {
-  return new AppError('CONFLICT', `${who} has ${name} with another hash than the file’s, ${hash}: nothing to accept`);
+  return new AppError(
+    'CONFLICT',
+    `${who} has ${name} with another hash than the file’s, ${shortHash(hash)}: nothing to accept`,
+  );
 }

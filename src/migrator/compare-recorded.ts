@@ -1,5 +1,5 @@
 import type { AppliedMigration } from '../catalog/migration-state.entity.ts';
-import { compareNames, type MigrationFile } from './migration-files.ts';
+import { compareNames, type MigrationFile, shortHash } from './migration-files.ts';
 
 /** What some history says has been applied already. */
 export interface RecordedMigrations {
@@ -36,7 +36,7 @@ function* misfits(files: readonly MigrationFile[], { source, applied }: Recorded
       const message = `${name} has been applied according to ${source}, but the code has no such migration. Put the file back.`;
       yield { kind: 'MISSING', migration: name, message };
     } else if (file.hash !== hash) {
-      const message = `${name} has been changed: according to ${source} its hash was ${hash} when it was applied, and is now ${file.hash}. Put the file back as it was and write a new migration for the change.`;
+      const message = `${name} has been changed: according to ${source} its hash was ${shortHash(hash)} when it was applied, and is now ${shortHash(file.hash)}. Put the file back as it was and write a new migration for the change.`;
       yield { kind: 'CHANGED', migration: name, message };
     }
   }

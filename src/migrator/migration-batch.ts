@@ -83,7 +83,9 @@ export interface PlannedBatch {
 export function planBatch(before: readonly AppliedByRun[], options: MigrateOptions): PlannedBatch {
   const { files, to, down, dryRun, approve } = options;
   const plan = down ? planDown(files, before, down) : planUp(files, before, to);
-  if (plan.kind === 'refusal') throw new AppError(plan.code, plan.message, { details: { migration: plan.migration } });
+  if (plan.kind === 'refusal') {
+    throw new AppError(plan.code, plan.message, { details: { migration: plan.migration, ...plan.hashes } });
+  }
   const { steps, warnings } = plan;
   const batch = { before, steps, warnings, alone: steps.find(({ transactional }) => !transactional) };
   if (!dryRun) approve?.(batch);

@@ -131,6 +131,11 @@ export function hashOf(text: string): string {
   return createHash('sha256').update(text.replaceAll('\r\n', '\n')).digest('hex');
 }
 
+/** A hash as messages for people show it: enough of it to tell two files apart. */
+export function shortHash(hash: string): string {
+  return hash.slice(0, 12);
+}
+
 /** A path as people who see only the project know it. */
 function shown(file: string): string {
   return path.relative(process.cwd(), file) || '.';

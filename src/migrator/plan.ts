@@ -1,7 +1,7 @@
 import type { DownTarget } from '../catalog/migration-run.entity.ts';
 import type { AppliedMigration } from '../catalog/migration-state.entity.ts';
 import type { ErrorCode } from '../errors.ts';
-import { compareNames, type MigrationFile } from './migration-files.ts';
+import { compareNames, type MigrationFile, shortHash } from './migration-files.ts';
 
 /** What is to be done to bring a database forward, or why nothing may be done. */
 export type Plan =
@@ -22,6 +22,8 @@ export interface Refusal {
   >;
   readonly migration: string;
   readonly message: string;
+  /** With MIGRATION_CHANGED: the whole hash that is recorded, and the file's. */
+  readonly hashes?: { readonly recordedHash: string; readonly fileHash: string };
 }
 
 /**
@@ -130,7 +132,8 @@ function refuse(files: readonly MigrationFile[], applied: readonly AppliedMigrat
         kind: 'refusal',
         code: 'MIGRATION_CHANGED',
         migration: name,
-        message: `${name} has been changed since it was applied: its hash was ${hash} and is now ${file.hash}. Put the file back as it was and write a new migration for the change; or, if the change is wanted, accept it with acceptMigrationHash.`,
+        message: `${name} has been changed since it was applied: its hash was ${shortHash(hash)} and is now ${shortHash(file.hash)}. Put the file back as it was and write a new migration for the change; or, if the change is wanted, accept it with acceptMigrationHash.`,
+        hashes: { recordedHash: hash, fileHash: file.hash },
       };
     }
   }

@@ -1,9 +1,9 @@
 import { MigrationRun } from '../catalog/migration-run.entity.ts';
 import type { AppliedMigration } from '../catalog/migration-state.entity.ts';
-import { AppError, type ErrorCode } from '../errors.ts';
+import { AppError } from '../errors.ts';
 import { hasEnded } from './control-run.ts';
 import type { MigrationFile } from './migration-files.ts';
-import { planDown } from './plan.ts';
+import { planDown, type Refusal } from './plan.ts';
 import { type RunsOptions, startRun } from './start-run.ts';
 
 /** How many tenants a message names. */
@@ -65,7 +65,7 @@ async function changedTenants({ catalog }: RunsOptions, run: string): Promise<re
 
 /** What the catalog can tell beforehand; each tenant is looked at once more under its lock. */
 function refuse(files: readonly MigrationFile[], tenants: readonly ChangedTenant[], run: string): void {
-  const refused = new Map<string, { code: ErrorCode; message: string; slugs: string[] }>();
+  const refused = new Map<string, { refusal: Refusal; slugs: string[] }>();
   for (const { slug, names, has } of tenants) {
     const applied = (has ?? []).map((migration) => ({
       ...migration,
@@ -73,14 +73,15 @@ function refuse(files: readonly MigrationFile[], tenants: readonly ChangedTenant
     }));
     const plan = planDown(files, applied, { kind: 'run', run });
     if (plan.kind === 'steps') continue;
-    const group = refused.get(plan.message) ?? { code: plan.code, message: plan.message, slugs: [] };
+    const group = refused.get(plan.message) ?? { refusal: plan, slugs: [] };
     group.slugs.push(slug);
     refused.set(plan.message, group);
   }
   const [first] = refused.values();
   if (!first) return;
-  const more = first.slugs.length > NAMED ? ` and ${first.slugs.length - NAMED} more` : '';
-  throw new AppError(first.code, `${first.message} Tenants: ${first.slugs.slice(0, NAMED).join(', ')}${more}`, {
-    details: { tenants: first.slugs },
+  const { refusal, slugs } = first;
+  const more = slugs.length > NAMED ? ` and ${slugs.length - NAMED} more` : '';
+  throw new AppError(refusal.code, `${refusal.message} Tenants: ${slugs.slice(0, NAMED).join(', ')}${more}`, {
+    details: { tenants: slugs, migration: refusal.migration, ...refusal.hashes },
   });
 }

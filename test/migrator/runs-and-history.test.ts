@@ -87,7 +87,7 @@ describe('a run, and what tenants have already', () => {
 
   it('refuses a tenant that has what the code does not have, or has otherwise, and leaves it alone', async () => {
     const [gone, changed] = [await add('SELECT 1'), await add('SELECT 2')];
-    await fleet.run();
+    const applied = await fleet.run();
     const { hash } = (
       await fleet.inTenant<{ hash: string }>('alpha-db', `SELECT hash FROM migration_history WHERE name = '${changed}'`)
     )[0] ?? { hash: '' };
@@ -95,12 +95,22 @@ describe('a run, and what tenants have already', () => {
     await fleet.migrations.add(changed, 'SELECT 3');
     const refused = await fleet.run();
     expect(refused).toMatchObject({ status: 'FAILED', failed: 4 });
-    for (const { error, applied } of refused.items.nodes) {
-      expect(applied).toEqual([]);
+    for (const { error, applied: done } of refused.items.nodes) {
+      expect(done).toEqual([]);
       expect(error).toMatch(
-        new RegExp(`^MIGRATION_CHANGED: ${changed} .*its hash was ${hash} and is now [0-9a-f]{64}`),
+        new RegExp(`^MIGRATION_CHANGED: ${changed} .*its hash was ${hash.slice(0, 12)} and is now [0-9a-f]{12}\\.`),
       );
     }
+    const undo = await fleet.app.ask(`mutation { undoMigrationRun(id: "${applied.id}") { id } }`, fleet.app.admin);
+    expect(undo.errors?.[0]).toMatchObject({
+      message: expect.stringMatching(/its hash was [0-9a-f]{12} and is now [0-9a-f]{12}\..*Tenants: alpha-db/),
+      extensions: {
+        code: 'MIGRATION_CHANGED',
+        migration: changed,
+        recordedHash: hash,
+        fileHash: expect.stringMatching(/^[0-9a-f]{64}$/),
+      },
+    });
     await fleet.migrations.add(changed, 'SELECT 2');
     await fleet.migrations.remove(gone);
     const unknown = await fleet.run();
