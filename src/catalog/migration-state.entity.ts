@@ -7,20 +7,21 @@ export interface AppliedMigration {
   readonly hash: string;
 }
 
-/** The table `migration_states`: each set of migrations that some tenant has is one row, so that a fleet has few of them. */
+/** The table `migration_states`: each list of migrations that some tenant has is one row, so that a fleet has few of them. */
 export const MigrationStateSchema = defineEntity({
   name: 'MigrationState',
   tableName: 'migration_states',
   properties: {
     /** SHA-256 of `applied`. */
     id: p.text().primary(),
+    /** In the order in which they were applied. */
     applied: p.json<AppliedMigration[]>(),
-    /** The name of the last one. */
+    /** The last one by name. */
     version: p.text().nullable(),
   },
 });
 
-/** A set of tenant migrations, in the order of their names. */
+/** The tenant migrations that a tenant has. */
 export class MigrationState extends MigrationStateSchema.class {}
 
 MigrationStateSchema.setClass(MigrationState);

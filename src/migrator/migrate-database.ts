@@ -49,7 +49,7 @@ export async function migrateDatabase(client: pg.Client, options: MigrateOptions
 }
 
 /**
- * Reads what a database has, ordered by name, when no other process migrates it.
+ * Reads what a database has, in the order of application, when no other process migrates it.
  * @throws {AppError} CONFLICT if it is no such database
  */
 export async function readApplied(client: pg.Client, options: MigrateOptions): Promise<readonly AppliedMigration[]> {

@@ -6,7 +6,7 @@ import { elapsedSince } from '../elapsed.ts';
 import { AppError, messageOf } from '../errors.ts';
 import { quoteIdentifier } from '../postgres/identifiers.ts';
 import { insertHistorySql, type NewRecord, revertHistorySql } from './history.ts';
-import { compareNames, type MigrationFile } from './migration-files.ts';
+import type { MigrationFile } from './migration-files.ts';
 import { type AppliedByRun, planDown, planUp } from './plan.ts';
 import { runStep } from './run-step.ts';
 
@@ -36,7 +36,7 @@ export interface MigrateOptions {
 
 /** What a batch did. */
 export interface MigrateOutcome {
-  /** What the database has now, ordered by name. */
+  /** What the database has now, in the order of application. */
   readonly applied: readonly AppliedMigration[];
   /** What this batch did; in a dry run, what it would have done. */
   readonly records: readonly NewRecord[];
@@ -145,12 +145,12 @@ export function recordOf(
   return { name, hash, status, durationMs, run, checkpoint };
 }
 
-/** What a database has after a batch. */
+/** What a database has after a batch, in the order of application. */
 export function merge(before: readonly AppliedMigration[], records: readonly NewRecord[]): AppliedMigration[] {
   const now = new Map(before.map(({ name, hash }) => [name, { name, hash }]));
   for (const { name, hash, status } of records) {
     if (status === 'APPLIED') now.set(name, { name, hash });
     else now.delete(name);
   }
-  return [...now.values()].sort((a, b) => compareNames(a.name, b.name));
+  return [...now.values()];
 }

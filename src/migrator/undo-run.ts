@@ -14,7 +14,7 @@ interface ChangedTenant {
   readonly slug: string;
   /** What the run applied to it. */
   readonly names: readonly string[];
-  /** What it has now, as the catalog knows it. */
+  /** What it has now, as the catalog knows it, in the order of application. */
   readonly has: readonly AppliedMigration[] | null;
 }
 

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { Fleet } from '../support/fleet.ts';
 import { makeMigrationFolder } from '../support/migration-folder.ts';
 import { startTestApp } from '../support/start-app.ts';
 
@@ -26,4 +27,38 @@ it('is planned with a warning when it is dated before one that is applied, and i
   });
   const run = await app.ask('mutation { runMigrations(input: { wait: true }) { status succeeded } }', app.admin);
   expect(run.data?.runMigrations).toEqual({ status: 'SUCCEEDED', succeeded: 1 });
+});
+
+it('is undone by the order of application: nothing stands on it that was applied before, whatever its date', async () => {
+  await using fleet = await Fleet.start();
+  const { migrations } = fleet;
+  const add = (name: string, table: string) =>
+    migrations.addClass(
+      name,
+      `override up() { this.addSql('CREATE TABLE ${table} (id int)'); }
+       override down() { this.addSql('DROP TABLE ${table}'); }`,
+    );
+  await add('20270201000000_newer', 'newer');
+  await fleet.createTenants({ 'one-db': 'DATABASE', 'one-schema': 'SCHEMA' });
+  await add('20270101000000_late', 'late');
+  const late = await fleet.run();
+  expect(late.items.nodes.map(({ applied }) => applied)).toEqual(Array(2).fill(['20270101000000_late']));
+  await add('20270115000000_between', 'between');
+  const between = await fleet.run(', tenants: ["one-schema"]');
+
+  const undo = (id: string) => `mutation { undoMigrationRun(id: "${id}") { id status } }`;
+  expect(await fleet.refusal(undo(late.id))).toEqual({
+    code: 'CONFLICT',
+    message:
+      '20270115000000_between was applied after 20270101000000_late and may stand on it. Take that back first. Tenants: one-schema',
+  });
+  for (const { id } of [between, late]) {
+    const { undoMigrationRun } = await fleet.ask<{ undoMigrationRun: { id: string } }>(undo(id));
+    await fleet.events(undoMigrationRun.id);
+    expect(await fleet.runNow(undoMigrationRun.id)).toMatchObject({ status: 'SUCCEEDED', failed: 0, skipped: 0 });
+  }
+  for (const slug of ['one-db', 'one-schema']) {
+    expect(await fleet.applied(slug)).toEqual(['20261121000000_fixture', '20270201000000_newer']);
+    expect(await fleet.versionOf(slug)).toEqual({ version: '20270201000000_newer', behind: 2 });
+  }
 });
