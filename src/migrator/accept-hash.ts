@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { MigrationScope } from '../catalog/migration-record.entity.ts';
 import type { AppliedMigration } from '../catalog/migration-state.entity.ts';
+import type { FoundState } from '../catalog/migration-states.ts';
 import { Tenant } from '../catalog/tenant.entity.ts';
 import { elapsedSince } from '../elapsed.ts';
 import { AppError, messageOf } from '../errors.ts';
@@ -12,7 +13,7 @@ import { sqlState, sqlStateOf } from '../postgres/error-codes.ts';
 import { quoteLiteral } from '../postgres/identifiers.ts';
 import type { Servers } from '../postgres/server.ts';
 import { type Acceptance, recordAcceptances, type TenantState } from './accepted-hashes.ts';
-import { acceptHashSql, readAppliedSql } from './history.ts';
+import { acceptHashSql, readAppliedSql, readSeenAt } from './history.ts';
 import { type MigrationFile, shortHash } from './migration-files.ts';
 import { fleetStatuses, resolveTenants } from './start-run.ts';
 import { readStates } from './tenant-states.ts';
@@ -114,8 +115,8 @@ async function concerned(catalog: Catalog, file: MigrationFile, reference: strin
 async function acceptInTenant(options: AcceptOptions, file: MigrationFile, tenant: Tenant): Promise<Outcome> {
   const start = performance.now();
   try {
-    const { acceptance, applied } = await acceptAt(options, file, tenant, tenant);
-    return { acceptance, state: { tenant, applied } };
+    const { acceptance, found } = await acceptAt(options, file, tenant, tenant);
+    return { acceptance, state: { tenantId: tenant.id, ...found } };
   } catch (error) {
     options.log.warn({ err: error, tenant: tenant.id, migration: file.name }, 'a changed file could not be accepted');
     const message = error instanceof AppError ? `${error.code}: ${error.message}` : messageOf(error);
@@ -130,12 +131,12 @@ async function acceptAt(
   file: MigrationFile,
   place: { readonly server: string; readonly database: string; readonly schema: string },
   tenant: Tenant | null,
-): Promise<{ acceptance: Acceptance | undefined; applied: readonly AppliedMigration[] }> {
+): Promise<{ acceptance: Acceptance | undefined; found: FoundState }> {
   const start = performance.now();
   const server = servers.get(place.server);
   if (!server) throw new AppError('SERVER_BUSY', `The server ${place.server} is not known here`);
-  const { applied, change } = await server.owner(place.database, (client) => changeHash(client, place.schema, file));
-  if (!change) return { applied, acceptance: undefined };
+  const { found, change } = await server.owner(place.database, (client) => changeHash(client, place.schema, file));
+  if (!change) return { found, acceptance: undefined };
   const { previousHash, acceptedAt } = change;
   // Written before the catalog's record, which may fail.
   log.info(
@@ -143,7 +144,7 @@ async function acceptAt(
     'a changed migration is accepted',
   );
   const durationMs = elapsedSince(start);
-  return { applied, acceptance: { tenant, file, previousHash, acceptedBy, acceptedAt, durationMs, error: null } };
+  return { found, acceptance: { tenant, file, previousHash, acceptedBy, acceptedAt, durationMs, error: null } };
 }
 
 async function changeHash(client: pg.Client, schema: string, { name, hash, scope }: MigrationFile) {
@@ -156,8 +157,9 @@ async function changeHash(client: pg.Client, schema: string, { name, hash, scope
       hash,
     ]);
     const applied = await client.query<AppliedMigration>(readAppliedSql(schema));
+    const seenAt = await readSeenAt(client, schema);
     await client.query('COMMIT');
-    return { applied: applied.rows, change: rows[0] };
+    return { found: { applied: applied.rows, seenAt }, change: rows[0] };
   } catch (error) {
     await client.query('ROLLBACK').catch(() => undefined);
     if (sqlStateOf(error) === sqlState.lockNotAvailable) {

@@ -1,7 +1,6 @@
 import type pg from 'pg';
 import type { Catalog } from '../catalog/catalog.ts';
-import type { AppliedMigration } from '../catalog/migration-state.entity.ts';
-import { migrationStateId, saveMigrationState } from '../catalog/migration-states.ts';
+import { type FoundState, learnMigrationStates } from '../catalog/migration-states.ts';
 import type { Tenant } from '../catalog/tenant.entity.ts';
 import type { MigrationFile } from './migration-files.ts';
 
@@ -20,10 +19,8 @@ export interface Acceptance {
 }
 
 /** What a tenant's history has been found to say. */
-export interface TenantState {
-  /** As the catalog knew it before. */
-  readonly tenant: Tenant;
-  readonly applied: readonly AppliedMigration[];
+export interface TenantState extends FoundState {
+  readonly tenantId: string;
 }
 
 /** Writes down, for many databases at once, what was accepted, and what their histories say now. */
@@ -36,7 +33,7 @@ export async function recordAcceptances(
     await client.query('BEGIN');
     try {
       await insertRecords(client, accepted);
-      await updateStates(client, states);
+      await learnMigrationStates(client, states);
       await client.query('COMMIT');
     } catch (error) {
       await client.query('ROLLBACK').catch(() => undefined);
@@ -63,21 +60,4 @@ async function insertRecords(client: pg.Client, accepted: readonly Acceptance[])
       accepted.map(({ acceptedBy }) => acceptedBy),
     ],
   );
-}
-
-/** A tenant that a run has brought forward meanwhile keeps the state that the run learned. */
-async function updateStates(client: pg.Client, states: readonly TenantState[]): Promise<void> {
-  const moves = Map.groupBy(
-    states,
-    ({ tenant, applied }) => `${tenant.migrationState?.id} ${migrationStateId(applied)}`,
-  );
-  for (const group of moves.values()) {
-    const [first] = group;
-    if (!first) continue;
-    const id = await saveMigrationState(client, first.applied);
-    await client.query(
-      'UPDATE tenants SET migration_state = $1 WHERE id = ANY ($2::uuid[]) AND migration_state IS NOT DISTINCT FROM $3',
-      [id, group.map(({ tenant }) => tenant.id), first.tenant.migrationState?.id],
-    );
-  }
 }

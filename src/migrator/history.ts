@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { MigrationScope, MigrationStatus } from '../catalog/migration-record.entity.ts';
 import type { AppliedMigration } from '../catalog/migration-state.entity.ts';
+import { type FoundState, seenAtSql } from '../catalog/migration-states.ts';
 import { quoteIdentifier, quoteLiteral } from '../postgres/identifiers.ts';
 
 /** The name of the table in which a database keeps what was applied to it. */
@@ -40,6 +41,25 @@ export function createHistorySql(schema: string, scope: MigrationScope): string 
 /** SQL whose rows are the migrations that are applied, in the order in which that happened: {@link AppliedByRun}. */
 export function readAppliedSql(schema: string): string {
   return `SELECT name, hash, run FROM ${table(schema)} WHERE status = 'APPLIED' ORDER BY id`;
+}
+
+/**
+ * SQL whose only row tells when a database's migrations are looked at, by its server's clock: later than whatever was done
+ * under their lock before, also if the clock has been set back since. To be sent under that lock.
+ */
+export function readSeenAtSql(schema: string): string {
+  return `SELECT ${seenAtSql('greatest(clock_timestamp(), max(applied_at))')} AS "seenAt" FROM ${table(schema)}`;
+}
+
+/** The row of {@link readSeenAtSql}. */
+export type SeenRow = Pick<FoundState, 'seenAt'>;
+
+/** See {@link readSeenAtSql}. */
+export async function readSeenAt(client: pg.Client, schema: string): Promise<string> {
+  const { rows } = await client.query<SeenRow>(readSeenAtSql(schema));
+  const [row] = rows;
+  if (!row) throw new Error('The clock was not told');
+  return row.seenAt;
 }
 
 /** SQL that says of an applied migration that it has been taken back. */

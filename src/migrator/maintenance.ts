@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
+import { seenAtSql } from '../catalog/migration-states.ts';
 import type { TenantStatus } from '../catalog/tenant.entity.ts';
 import { AppError } from '../errors.ts';
 import { isAliveSql, lockKind, withAdvisoryLock } from '../postgres/advisory-lock.ts';
@@ -178,16 +179,19 @@ export class Maintenance {
     if (tenant.phase === 'COPYING') await this.#alone(tenant, (admin) => dropDatabase(admin, tenant.copy));
     if (tenant.phase === 'COPIED') {
       const aside = `${tenant.copy}_old`;
-      await this.#alone(tenant, async (admin) => {
+      const replacedAt = await this.#alone(tenant, async (admin) => {
         await shutDatabase(admin, tenant.database, role);
         await replaceDatabase(admin, tenant.database, tenant.copy, aside);
         await dropDatabase(admin, aside);
+        const { rows } = await admin.query<{ now: string }>(`SELECT ${seenAtSql()} AS now`);
+        return rows[0]?.now;
       });
+      // A run that has migrated what is gone now may still have to tell of it, and is too late then.
       await this.#enter(tenant, 'DONE', (client) =>
         client.query(
-          `UPDATE tenants t SET migration_state = copy_state FROM tenant_maintenances m
-           WHERE t.id = $1 AND m.tenant_id = t.id`,
-          [tenant.tenantId],
+          `UPDATE tenants t SET migration_state = copy_state, migration_state_seen_at = $2
+           FROM tenant_maintenances m WHERE t.id = $1 AND m.tenant_id = t.id`,
+          [tenant.tenantId, replacedAt],
         ),
       );
     }

@@ -1,9 +1,18 @@
 import type pg from 'pg';
-import type { AppliedMigration } from '../catalog/migration-state.entity.ts';
+import type { FoundState } from '../catalog/migration-states.ts';
 import { AppError } from '../errors.ts';
 import { lockKind, noticeSilenceSql, transactionLockSql } from '../postgres/advisory-lock.ts';
 import { sqlState, sqlStateOf } from '../postgres/error-codes.ts';
-import { insertHistorySql, type KindRow, type NewRecord, readAppliedSql, readKind, readKindSql } from './history.ts';
+import {
+  insertHistorySql,
+  type KindRow,
+  type NewRecord,
+  readAppliedSql,
+  readKind,
+  readKindSql,
+  readSeenAtSql,
+  type SeenRow,
+} from './history.ts';
 import { migrateInParts } from './migrate-in-parts.ts';
 import {
   applyStep,
@@ -29,7 +38,7 @@ import type { AppliedByRun } from './plan.ts';
  * @throws {MigrationFailedError} if a migration failed
  */
 export async function migrateDatabase(client: pg.Client, options: MigrateOptions): Promise<MigrateOutcome> {
-  const before = await begin(client, options);
+  const { before, seenAt } = await begin(client, options);
   try {
     const { steps, warnings, alone } = planBatch(before, options);
     if (alone && !options.dryRun) {
@@ -41,7 +50,7 @@ export async function migrateDatabase(client: pg.Client, options: MigrateOptions
     if (!alone) for (const step of steps) records.push(await applyStep(client, step, options));
     await client.query(options.dryRun ? 'ROLLBACK' : 'COMMIT');
     const untried = alone && `${alone.name} is not transactional, so that its batch could not be tried and rolled back`;
-    return { applied: merge(before, records), records, warnings, ...(untried && { untried }) };
+    return { applied: merge(before, records), seenAt, records, warnings, ...(untried && { untried }) };
   } catch (error) {
     await client.query('ROLLBACK').catch(() => undefined);
     throw error;
@@ -52,10 +61,10 @@ export async function migrateDatabase(client: pg.Client, options: MigrateOptions
  * Reads what a database has, in the order of application, when no other process migrates it.
  * @throws {AppError} CONFLICT if it is no such database
  */
-export async function readApplied(client: pg.Client, options: MigrateOptions): Promise<readonly AppliedMigration[]> {
-  const applied = await begin(client, options);
+export async function readApplied(client: pg.Client, options: MigrateOptions): Promise<FoundState> {
+  const { before, seenAt } = await begin(client, options);
   await client.query('ROLLBACK');
-  return merge(applied, []);
+  return { applied: merge(before, []), seenAt };
 }
 
 /** Records, in a transaction of its own, an attempt that was rolled back. */
@@ -69,8 +78,13 @@ export async function recordFailure(
   return record;
 }
 
+/** What a database has, and when that was read. */
+interface Begun extends SeenRow {
+  readonly before: readonly AppliedByRun[];
+}
+
 /** Starts the transaction, takes the lock and reads the history: one round trip. */
-async function begin(client: pg.Client, options: MigrateOptions): Promise<AppliedByRun[]> {
+async function begin(client: pg.Client, options: MigrateOptions): Promise<Begun> {
   const { schema, scope, prelude } = options;
   try {
     const results: unknown = await client.query(`
@@ -82,9 +96,12 @@ async function begin(client: pg.Client, options: MigrateOptions): Promise<Applie
       ${prelude ?? ''}
       ${stepSettingsSql(options)}
       ${readKindSql(schema)};
-      ${readAppliedSql(schema)}`);
-    const kind = readKind(rowsOf<KindRow>(results, -2)[0]);
-    if (kind === scope) return rowsOf<AppliedByRun>(results, -1);
+      ${readAppliedSql(schema)};
+      ${readSeenAtSql(schema)}`);
+    const kind = readKind(rowsOf<KindRow>(results, -3)[0]);
+    const before = rowsOf<AppliedByRun>(results, -2);
+    const [seen] = rowsOf<SeenRow>(results, -1);
+    if (kind === scope && seen) return { before, ...seen };
     throw new AppError(
       'CONFLICT',
       `This is ${kind ? `the ${kind}` : 'no'} database, so no ${scope} migration is applied to it`,

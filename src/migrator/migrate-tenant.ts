@@ -120,8 +120,8 @@ async function attempt(context: RunContext, item: RunItem): Promise<Done> {
 async function look(context: RunContext, item: RunItem): Promise<Done> {
   await endMaintenance(context, item);
   return context.connect(item, async (client) => {
-    const applied = await readApplied(client, await migrateOptions(context, item));
-    return { applied, records: [], warnings: [], all: await doneByRun(client, context, item) };
+    const found = await readApplied(client, await migrateOptions(context, item));
+    return { ...found, records: [], warnings: [], all: await doneByRun(client, context, item) };
   });
 }
 
@@ -141,7 +141,7 @@ type Ended = Omit<ItemResult, 'position' | 'tenantId' | 'job' | 'attempts' | 'du
 function success(
   { options }: RunContext,
   { tenantId }: RunItem,
-  { all, applied, warnings, untried }: Done,
+  { all, applied, seenAt, warnings, untried }: Done,
   start: number,
 ): Ended {
   const names = all.map(({ name }) => name);
@@ -156,7 +156,7 @@ function success(
     status,
     applied: names,
     records: options.dryRun ? [] : all,
-    ...(!options.dryRun && { state: applied }),
+    ...(!options.dryRun && { state: { applied, seenAt } }),
     ...(untried !== undefined && { error: untried }),
     events: [
       ...warnings.map((warning): NewRunEvent => ({ kind: 'TENANT_WARNING', tenantId, message: warning })),

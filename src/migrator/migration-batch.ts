@@ -2,6 +2,7 @@ import type pg from 'pg';
 import type { MigrationScope } from '../catalog/migration-record.entity.ts';
 import type { DownTarget } from '../catalog/migration-run.entity.ts';
 import type { AppliedMigration } from '../catalog/migration-state.entity.ts';
+import type { FoundState } from '../catalog/migration-states.ts';
 import { elapsedSince } from '../elapsed.ts';
 import { AppError, messageOf } from '../errors.ts';
 import { quoteIdentifier } from '../postgres/identifiers.ts';
@@ -35,7 +36,7 @@ export interface MigrateOptions {
 }
 
 /** What a batch did. */
-export interface MigrateOutcome {
+export interface MigrateOutcome extends FoundState {
   /** What the database has now, in the order of application. */
   readonly applied: readonly AppliedMigration[];
   /** What this batch did; in a dry run, what it would have done. */

@@ -1,6 +1,5 @@
 import type pg from 'pg';
-import type { AppliedMigration } from '../catalog/migration-state.entity.ts';
-import { saveMigrationState } from '../catalog/migration-states.ts';
+import { type FoundState, learnMigrationStates } from '../catalog/migration-states.ts';
 import { appendEvents, type NewRunEvent } from '../events/append-events.ts';
 import { inTransaction } from '../postgres/transaction.ts';
 import type { NewRecord } from './history.ts';
@@ -26,7 +25,7 @@ export interface ItemResult {
   /** What was tried, for the fleet's history. */
   readonly records: readonly NewRecord[];
   /** What the tenant has now; undefined if that has not been learned. */
-  readonly state?: readonly AppliedMigration[];
+  readonly state?: FoundState;
   /** What happened; the last one ends the tenant, unless it is tried again. */
   readonly events: readonly NewRunEvent[];
 }
@@ -70,7 +69,10 @@ export function writeEntries(
     );
     await countEnded(client, run, ended);
     await appendEvents(client, run, eventsOf(entries, started, new Set(accepted)));
-    await updateTenants(client, accepted);
+    await learnMigrationStates(
+      client,
+      accepted.flatMap(({ tenantId, state }) => (state ? { tenantId, ...state } : [])),
+    );
     await callForAttention(client, accepted);
     await insertRecords(client, accepted);
     await tryAgain(client, queue, run, accepted);
@@ -173,25 +175,6 @@ async function tryAgain(
     run,
     rows.map((item) => ({ ...item, delayMs: delays.get(item.position) })),
   );
-}
-
-/** A fleet has few states, so that each is saved once and not once for each tenant. */
-async function updateTenants(client: pg.Client, results: readonly ItemResult[]): Promise<void> {
-  const learned = new Map<string, { state: readonly AppliedMigration[]; tenants: string[] }>();
-  for (const { state, tenantId } of results) {
-    if (!state) continue;
-    const key = state.map(({ name, hash }) => `${name} ${hash}`).join('\n');
-    const group = learned.get(key) ?? { state, tenants: [] };
-    group.tenants.push(tenantId);
-    learned.set(key, group);
-  }
-  for (const { state, tenants } of learned.values()) {
-    const id = await saveMigrationState(client, state);
-    await client.query(
-      'UPDATE tenants SET migration_state = $1 WHERE id = ANY ($2::uuid[]) AND migration_state IS DISTINCT FROM $1',
-      [id, tenants],
-    );
-  }
 }
 
 /** What such a tenant has is not known any more. */
