@@ -6,6 +6,7 @@ import '../accounts/session-schema.ts';
 import '../constants/schema.ts';
 import '../health/schema.ts';
 import '../migrator/accept-schema.ts';
+import '../migrator/attention-schema.ts';
 import '../migrator/drift-schema.ts';
 import '../migrator/checkpoint-schema.ts';
 import '../migrator/control-schema.ts';

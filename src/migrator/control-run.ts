@@ -25,7 +25,7 @@ export function cancelRun({ catalog, queue }: RunsOptions, run: string): Promise
 
 /**
  * Does a run's failed, cancelled and unstarted tenants again, in waves as at first.
- * @throws {AppError} NOT_FOUND, or CONFLICT if it is under way, or has nothing left to do
+ * @throws {AppError} NOT_FOUND, or CONFLICT if it is under way, has nothing left to do, or a tenant of it needs attention
  */
 export function resumeRun({ catalog, queue }: RunsOptions, run: string): Promise<void> {
   return catalog.use((client) =>
@@ -33,6 +33,7 @@ export function resumeRun({ catalog, queue }: RunsOptions, run: string): Promise
       const { status, options } = await lockRun(client, run);
       if (!hasEnded(status))
         throw new AppError('CONFLICT', `The run is ${status}; it can be resumed when it has ended`);
+      await refuseUnready(client, run);
       const { rowCount } = await client.query(
         `UPDATE migration_run_items SET status = 'PENDING', attempts = 0, error = NULL, started_at = NULL, ended_at = NULL, wave = 1
          WHERE run_id = $1 AND status IN ('FAILED', 'CANCELLED')`,
@@ -50,6 +51,22 @@ export function resumeRun({ catalog, queue }: RunsOptions, run: string): Promise
       await appendEvents(client, run, [{ kind: 'RUN_RESUMED', message: `${tenants(count)} again` }]);
       await settleRun(client, queue, run);
     }),
+  );
+}
+
+/** A tenant that needs attention may hold a part of what the run was to do, which somebody has to look at first. */
+async function refuseUnready(client: pg.Client, run: string): Promise<void> {
+  const { rows } = await client.query<{ slug: string }>(
+    `SELECT slug FROM migration_run_items i JOIN tenants t ON t.id = i.tenant_id
+     WHERE run_id = $1 AND i.status IN ('FAILED', 'CANCELLED') AND t.status = 'NEEDS_ATTENTION' ORDER BY position`,
+    [run],
+  );
+  if (rows.length === 0) return;
+  const slugs = rows.map(({ slug }) => slug);
+  throw new AppError(
+    'CONFLICT',
+    `These tenants need attention before the run can go on: ${slugs.join(', ')}. Mend each, and say resolveTenant, or tenantry tenant resolve.`,
+    { details: { tenants: slugs } },
   );
 }
 

@@ -129,6 +129,16 @@ export async function readDoneByRun(
   return rows;
 }
 
+/** What the history says of the last attempt that failed, unless the migration has been applied since. */
+export async function readLastFailure(client: pg.Client, schema: string): Promise<string | null> {
+  const { rows } = await client.query<{ error: string | null }>(
+    `SELECT coalesce(error, name) AS error FROM ${table(schema)} h WHERE status = 'ROLLED_BACK'
+       AND NOT EXISTS (SELECT FROM ${table(schema)} WHERE name = h.name AND status <> 'ROLLED_BACK' AND id > h.id)
+     ORDER BY id DESC LIMIT 1`,
+  );
+  return rows[0]?.error ?? null;
+}
+
 function table(schema: string): string {
   return `${quoteIdentifier(schema)}.${historyTable}`;
 }

@@ -1,14 +1,14 @@
 import type pg from 'pg';
 
 /**
- * Drops the indexes of a schema that PostgreSQL calls INVALID: what an attempt left that failed, or was cut short, while it
+ * Finds the indexes of a schema that PostgreSQL calls INVALID: what an attempt left that failed, or was cut short, while it
  * built or dropped them concurrently. They serve no query, and a unique one goes on to refuse rows. Those that are being
- * built at this moment, and those of partitioned tables, which are INVALID until all parts have theirs, are left.
- * @param client the owner's connection, outside a transaction
- * @returns their names
+ * built at this moment, and those of partitioned tables, which are INVALID until all parts have theirs, do not count.
+ * @param client the owner's connection
+ * @returns their names, quoted
  * @see https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY
  */
-export async function dropInvalidIndexes(client: pg.Client, schema: string): Promise<string[]> {
+export async function findInvalidIndexes(client: pg.Client, schema: string): Promise<string[]> {
   const { rows } = await client.query<{ name: string }>(
     `SELECT format('%I.%I', nspname, relname) AS name
      FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -18,6 +18,15 @@ export async function dropInvalidIndexes(client: pg.Client, schema: string): Pro
      ORDER BY relname`,
     [schema],
   );
-  for (const { name } of rows) await client.query(`DROP INDEX CONCURRENTLY IF EXISTS ${name}`);
   return rows.map(({ name }) => name);
+}
+
+/**
+ * Drops what {@link findInvalidIndexes} finds.
+ * @param client the owner's connection, outside a transaction
+ */
+export async function dropInvalidIndexes(client: pg.Client, schema: string): Promise<void> {
+  for (const name of await findInvalidIndexes(client, schema)) {
+    await client.query(`DROP INDEX CONCURRENTLY IF EXISTS ${name}`);
+  }
 }

@@ -187,7 +187,9 @@ async function failure(context: RunContext, item: RunItem, error: unknown): Prom
   const { records, problem } = dryRun || item.isolation === 'DATABASE' ? unchanged : await undo(context, item, failed);
   const reason = error instanceof AppError ? `${error.code}: ${error.message}` : messageOf(error);
   const message =
-    problem === undefined ? reason : `${reason}. The tenant needs attention, and is not served: ${problem}`;
+    problem === undefined
+      ? reason
+      : `${reason}. The tenant needs attention, and is not served: ${problem}. Mend it, and say tenantry tenant resolve.`;
   context.log.warn(
     { err: error, run: context.run, tenant: tenantId, problem },
     problem === undefined

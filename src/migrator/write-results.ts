@@ -182,7 +182,7 @@ async function callForAttention(client: pg.Client, results: readonly ItemResult[
   const ids = results.flatMap(({ needsAttention, tenantId }) => (needsAttention ? [tenantId] : []));
   if (ids.length === 0) return;
   await client.query(
-    `UPDATE tenants SET status = 'NEEDS_ATTENTION', migration_state = NULL
+    `UPDATE tenants SET status = 'NEEDS_ATTENTION', status_before_attention = status, migration_state = NULL
      WHERE id = ANY ($1::uuid[]) AND status IN ('ACTIVE', 'SUSPENDED')`,
     [ids],
   );

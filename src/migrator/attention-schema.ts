@@ -1,0 +1,61 @@
+import { TenantRef } from '../catalog/schema.ts';
+import { Tenant } from '../catalog/tenant.entity.ts';
+import { AppError } from '../errors.ts';
+import { builder } from '../graphql/builder.ts';
+import type { Services } from '../services.ts';
+import { type Resolution, resolveAttention } from './resolve-attention.ts';
+
+const ResolutionRef = builder.objectRef<Resolution>('TenantResolution').implement({
+  description: 'What was found in a tenant, and what came of it.',
+  fields: (t) => ({
+    tenant: t.field({ type: TenantRef, description: 'As it is now.', resolve: ({ tenant }) => tenant }),
+    resolved: t.exposeBoolean('resolved', {
+      description: 'Whether it has the status again that it had before it needed attention.',
+    }),
+    applied: t.stringList({ description: 'In the order of application.', resolve: ({ applied }) => applied }),
+    pending: t.stringList({
+      description: 'What a run would apply; empty also if the history does not fit the files.',
+      resolve: ({ pending }) => pending,
+    }),
+    lastFailure: t.exposeString('lastFailure', {
+      nullable: true,
+      description: 'The last attempt that failed and has not succeeded since.',
+    }),
+    problems: t.stringList({
+      description: 'What speaks against serving it; with any, it is resolved only by force: true.',
+      resolve: ({ problems }) => problems,
+    }),
+  }),
+});
+
+builder.mutationField('resolveTenant', (t) =>
+  t.field({
+    type: ResolutionRef,
+    description:
+      'Looks into a tenant, and corrects what the catalog knows of its migrations. A tenant that NEEDS_ATTENTION is served again if nothing speaks against it, or by force.',
+    authScopes: { platformAdmin: true },
+    args: {
+      tenant: t.arg.id({ required: true, description: 'Its id or slug.' }),
+      force: t.arg.boolean({ defaultValue: false, description: 'Serve it again in spite of problems.' }),
+    },
+    resolve: (_root, { tenant, force }, { services }) => resolveTenantAttention(services, tenant, force ?? false),
+  }),
+);
+
+/**
+ * Looks into a tenant, and lets it be served again; see {@link resolveAttention}.
+ * @param reference its id or slug
+ * @throws {AppError} TENANT_NOT_FOUND, and as resolveAttention
+ */
+export async function resolveTenantAttention(
+  { catalog, directory, servers, migrations, tables, config }: Services,
+  reference: string,
+  force: boolean,
+): Promise<Resolution> {
+  const known = await directory.byReference(reference);
+  const tenant = known && (await catalog.fork().findOne(Tenant, { id: known.id }));
+  if (!tenant) throw new AppError('TENANT_NOT_FOUND', `There is no tenant ${reference}`);
+  const { lockTimeoutMs } = config.migrations;
+  const files = await migrations.tenant.read();
+  return resolveAttention({ catalog, servers, files, tables: tables.TENANT, lockTimeoutMs }, tenant, force);
+}
