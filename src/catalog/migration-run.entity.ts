@@ -1,5 +1,6 @@
 import { defineEntity, p } from '@mikro-orm/core';
 import type { CheckpointKind } from './checkpoint.entity.ts';
+import type { AppliedMigration } from './migration-state.entity.ts';
 import { Tenant } from './tenant.entity.ts';
 
 /** What a run does with each tenant. */
@@ -50,6 +51,8 @@ export const MigrationRunSchema = defineEntity({
     options: p.json<RunOptions>(),
     /** The name that the state before the run has in each tenant's history. */
     checkpoint: p.text(),
+    /** The migrations that it was planned with; they may be many, so that they are read only by who carries it out. */
+    files: p.json<AppliedMigration[]>().nullable().lazy(),
     error: p.text().nullable(),
     total: p.integer().default(0),
     succeeded: p.integer().default(0),

@@ -40,9 +40,9 @@ export function addRunCommands(migrate: Command, context: CommandContext): void 
       const { carryOut } = await import('./follow-run.ts');
       const { resumeRun } = await import('../migrator/control-run.ts');
       const { readRunReport } = await import('../migrator/run-report.ts');
-      await carryOut(context, options, async ({ catalog, runs }) => {
+      await carryOut(context, options, async ({ catalog, runs, migrations }) => {
         const before = await readRunReport(catalog, run);
-        await resumeRun(runs, run);
+        await resumeRun(runs, await migrations.tenant.read(), run);
         return { run, after: before.run.lastSeq };
       });
     });

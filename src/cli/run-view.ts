@@ -64,6 +64,7 @@ class LiveView implements RunView {
       this.#failed += 1;
       this.#keep('red', `✗ ${tenant}: ${oneLine(message ?? '')}`);
     }
+    if (kind === 'RUN_WARNING') this.#keep('yellow', `! ${oneLine(message ?? '')}`);
     if (kind === 'TENANT_WARNING') this.#keep('yellow', `! ${tenant}: ${oneLine(message ?? '')}`);
     this.#timer ??= setTimeout(() => this.#render(), DRAW_MS);
   }

@@ -22,6 +22,7 @@ export interface RunEvent {
 /** What can happen in a run, and what it means. */
 export const runEventKinds = {
   RUN_STARTED: 'The run has been written down.',
+  RUN_WARNING: 'Something about the run that does not stop it, such as a process that leaves it to others.',
   TENANTS_SKIPPED: 'Tenants for which the catalog knows that there is nothing to do.',
   WAVE_STARTED: 'The next wave begins.',
   TENANT_STARTED: 'Work on a tenant begins.',

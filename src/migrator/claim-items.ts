@@ -26,16 +26,18 @@ export interface RunItem extends Placement {
 /**
  * Claims tenants for this process. Each is marked with the process's number, so that others know whose it is when it dies.
  * @param instance the number of this process
+ * @param except runs that are left to other processes
  */
 export function claimItems(
   catalog: Catalog,
   queue: RunQueue,
   instance: number,
   count: number,
+  except: readonly string[],
 ): Promise<readonly RunItem[]> {
   return catalog.use((client) =>
     inTransaction(client, async () => {
-      const jobs = await queue.claim(client, count);
+      const jobs = await queue.claim(client, count, except);
       if (jobs.length === 0) return [];
       const { rows } = await client.query<RunItem>(
         `WITH claimed AS (

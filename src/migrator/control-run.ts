@@ -3,6 +3,8 @@ import type { MigrationRunStatus, RunOptions } from '../catalog/migration-run.en
 import { AppError } from '../errors.ts';
 import { appendEvents } from '../events/append-events.ts';
 import { inTransaction } from '../postgres/transaction.ts';
+import type { MigrationFile } from './migration-files.ts';
+import { plannedFiles } from './run-files.ts';
 import { settleRun, tenants } from './settle-run.ts';
 import { divide, type RunsOptions } from './start-run.ts';
 
@@ -25,9 +27,14 @@ export function cancelRun({ catalog, queue }: RunsOptions, run: string): Promise
 
 /**
  * Does a run's failed, cancelled and unstarted tenants again, in waves as at first.
+ * @param files what the code has: from here on it is planned with these, since one of them may have been what failed
  * @throws {AppError} NOT_FOUND, or CONFLICT if it is under way, has nothing left to do, or a tenant of it needs attention
  */
-export function resumeRun({ catalog, queue }: RunsOptions, run: string): Promise<void> {
+export function resumeRun(
+  { catalog, queue }: RunsOptions,
+  files: readonly MigrationFile[],
+  run: string,
+): Promise<void> {
   return catalog.use((client) =>
     inTransaction(client, async () => {
       const { status, options } = await lockRun(client, run);
@@ -45,8 +52,9 @@ export function resumeRun({ catalog, queue }: RunsOptions, run: string): Promise
       const waves = await divide(client, run, options.waves ?? [], count);
       await client.query(
         `UPDATE migration_runs SET status = 'PENDING', ended_at = NULL, started_at = now(), failed = 0, cancelled = 0,
-           wave = 0, waves = $2, wave_open = 0, wave_failed = 0, skipped_at_start = succeeded + skipped WHERE id = $1`,
-        [run, waves],
+           wave = 0, waves = $2, wave_open = 0, wave_failed = 0, skipped_at_start = succeeded + skipped, files = $3
+         WHERE id = $1`,
+        [run, waves, plannedFiles(files)],
       );
       await appendEvents(client, run, [{ kind: 'RUN_RESUMED', message: `${tenants(count)} again` }]);
       await settleRun(client, queue, run);

@@ -111,11 +111,12 @@ builder.mutationFields((t) => ({
   }),
   resumeMigrationRun: t.field({
     type: RunRef,
-    description: "Does a run's failed, cancelled and unstarted tenants again.",
+    description: "Does a run's failed, cancelled and unstarted tenants again, with the migrations as they are now.",
     authScopes: { platformAdmin: true },
     args: { id: t.arg.id({ required: true }) },
     resolve: async (_root, { id }, context) => {
-      await resumeRun(context.services.runs, runId('id', id));
+      const { runs, migrations } = context.services;
+      await resumeRun(runs, await migrations.tenant.read(), runId('id', id));
       return showRun(context, id);
     },
   }),

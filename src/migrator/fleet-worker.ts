@@ -1,48 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pLimit, { type LimitFunction } from 'p-limit';
-import type { Logger } from 'pino';
-import type { Catalog } from '../catalog/catalog.ts';
-import { MigrationRun } from '../catalog/migration-run.entity.ts';
 import type { Listener } from '../postgres/listener.ts';
-import type { CheckpointsOptions } from './checkpoints.ts';
+import { ActiveRun, type RunWorkOptions } from './active-run.ts';
 import { claimItems, jobsClaimedBy, type RunItem, takeOverItems } from './claim-items.ts';
 import { lookAtTenant, migrateTenant, type RunContext } from './migrate-tenant.ts';
-import type { MigrationFolder } from './migration-files.ts';
-import { readRun } from './read-run.ts';
 import { repeatUntil } from './repeat.ts';
-import { RunJournal } from './run-journal.ts';
-import { type RunQueue, workChannel } from './run-queue.ts';
+import { workChannel } from './run-queue.ts';
 import type { ItemResult } from './write-results.ts';
 
 /** What carrying out runs needs. */
-export interface FleetWorkerOptions {
-  readonly catalog: Catalog;
-  readonly queue: RunQueue;
+export interface FleetWorkerOptions extends RunWorkOptions {
   readonly listener: Listener;
-  readonly migrations: MigrationFolder;
-  /** Tenants at once, over all runs. */
-  readonly concurrency: number;
-  readonly lockTimeoutMs: number;
-  /** How long tenants under way may take to end when this worker stops, or their run is cancelled, in milliseconds. */
-  readonly stopMs: number;
-  /** Lends an owner's connection to a tenant's database. */
-  readonly connect: RunContext['connect'];
-  readonly checkpoints: CheckpointsOptions;
-  readonly log: Logger;
-}
-
-/** A run that this process has tenants of. */
-interface ActiveRun {
-  readonly context: Promise<RunContext | undefined>;
-  readonly journal: RunJournal;
-  readonly limit: LimitFunction;
-  /** Claimed, and not finished. */
-  open: number;
-  stopping: boolean;
-  /** Ends the tries at tenants that are under way; `cancel` is for those of this run only. */
-  readonly signal: AbortSignal;
-  readonly cancel: AbortController;
-  cancelled: boolean;
 }
 
 /** How often to look for work even if nobody calls, in milliseconds: tenants that are tried again wait for a time. */
@@ -58,6 +26,8 @@ export class FleetWorker implements AsyncDisposable {
   readonly #limit: LimitFunction;
   readonly #runs = new Map<string, ActiveRun>();
   readonly #tasks = new Set<Promise<void>>();
+  /** Runs that others carry out, since this process has other migrations; it looks again now and then. */
+  readonly #left = new Set<string>();
   /** The jobs of these tasks. */
   readonly #held = new Set<string>();
   /** Jobs that this process has claimed and did not know of when it looked last. */
@@ -81,7 +51,7 @@ export class FleetWorker implements AsyncDisposable {
   start(): void {
     const silence = this.#options.listener.on(workChannel, (run) => {
       this.#bell.resolve();
-      if (run !== undefined) void this.#learnWhetherStopping(run);
+      if (run !== undefined) void this.#runs.get(run)?.learnWhetherStopping();
     });
     const trouble = (err: unknown) =>
       this.#options.log.warn({ err }, 'cannot look for work on migration runs now; trying again');
@@ -125,7 +95,7 @@ export class FleetWorker implements AsyncDisposable {
     this.#bell = Promise.withResolvers();
     // Without the sign of life others would take at once what is claimed now.
     if (room < concurrency || !listener.connected) return this.#called();
-    const items = await claimItems(catalog, queue, listener.instance, room);
+    const items = await claimItems(catalog, queue, listener.instance, room, [...this.#left]);
     for (const item of items) this.#begin(item);
     if (items.length < room) await this.#called();
   }
@@ -162,7 +132,9 @@ export class FleetWorker implements AsyncDisposable {
 
   async #migrate(run: ActiveRun, context: RunContext | undefined, item: RunItem): Promise<void> {
     const { journal } = run;
-    if (!context || (run.stopping && item.attempts === 0) || this.#stop.signal.aborted) {
+    // A run that stops begins nothing any more, so that whoever is there may look what became of it.
+    const isLeft = !context || (context.misfit !== undefined && !run.stopping);
+    if (isLeft || (run.stopping && item.attempts === 0) || this.#stop.signal.aborted) {
       const { position, tenantId, job, attempts } = item;
       const nothing = { applied: [], records: [], events: [], durationMs: 0 };
       journal.finish({ position, tenantId, job, attempts, status: 'PENDING', ...nothing });
@@ -186,63 +158,15 @@ export class FleetWorker implements AsyncDisposable {
   #activeRun(id: string): ActiveRun {
     const known = this.#runs.get(id);
     if (known) return known;
-    const { catalog, queue, concurrency, log } = this.#options;
-    const limit = pLimit(concurrency);
-    const cancel = new AbortController();
-    const run: ActiveRun = {
-      context: readRun(catalog, id, this.#stop.signal, log).then((row) => {
-        if (!row) return undefined;
-        limit.concurrency = row.options.concurrency;
-        run.stopping ||= row.stopping != null;
-        return this.#contextOf(row);
-      }),
-      journal: new RunJournal({
-        catalog,
-        queue,
-        run: id,
-        log,
-        giveUp: this.#giveUp.signal,
-        onSettled: ({ stopping }) => {
-          run.stopping = stopping;
-        },
-      }),
-      limit,
-      open: 0,
-      stopping: false,
-      signal: AbortSignal.any([this.#interrupt.signal, cancel.signal]),
-      cancel,
-      cancelled: false,
-    };
+    const signals = { stop: this.#stop.signal, interrupt: this.#interrupt.signal, giveUp: this.#giveUp.signal };
+    const run = new ActiveRun(id, this.#options, signals, () => this.#left.add(id));
     this.#runs.set(id, run);
     return run;
   }
 
-  #contextOf({ id, checkpoint, options }: MigrationRun): RunContext {
-    const { migrations, lockTimeoutMs, connect, checkpoints, log } = this.#options;
-    const files = migrations.read();
-    // Each tenant says why, if the files cannot be read.
-    files.catch(() => undefined);
-    return { run: id, checkpoint, options, files, lockTimeoutMs, connect, checkpoints, log };
-  }
-
-  async #learnWhetherStopping(id: string): Promise<void> {
-    const run = this.#runs.get(id);
-    if (!run || run.cancelled) return;
-    const row = await this.#options.catalog
-      .fork()
-      .findOne(MigrationRun, { id })
-      // Without the answer more tenants are migrated than had to be, and the run stops all the same.
-      .catch(() => null);
-    run.stopping ||= row?.stopping != null;
-    if (row?.stopping !== 'CANCELLED' || run.cancelled) return;
-    run.cancelled = true;
-    const { stopMs } = this.#options;
-    const reason = new Error(`it had not ended ${stopMs / 1000} s after its run was cancelled`);
-    setTimeout(() => run.cancel.abort(reason), stopMs).unref();
-  }
-
   async #takeOver(): Promise<void> {
     const { catalog, queue, listener, log } = this.#options;
+    this.#left.clear();
     const claimed = await jobsClaimedBy(catalog, listener.instance);
     const unknown = new Set(claimed.filter((job) => !this.#held.has(job)));
     // A claim that was committed without an answer is known to nobody; one that is under way is known the next time.

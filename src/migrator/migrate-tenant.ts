@@ -20,7 +20,10 @@ export interface RunContext {
   readonly run: string;
   readonly checkpoint: string;
   readonly options: RunOptions;
-  readonly files: Promise<readonly MigrationFile[]>;
+  /** Those that the run was planned with. */
+  readonly files: readonly MigrationFile[];
+  /** Why this process may not carry the run out; undefined if it may. */
+  readonly misfit: string | undefined;
   readonly lockTimeoutMs: number;
   /** Lends an owner's connection to the tenant's database, until the signal comes. */
   readonly connect: <T>(item: RunItem, use: (client: pg.Client) => Promise<T>, signal?: AbortSignal) => Promise<T>;
@@ -108,7 +111,7 @@ async function attempt(context: RunContext, item: RunItem): Promise<Done> {
   await endMaintenance(context, item);
   const connect = <T>(use: (client: pg.Client) => Promise<T>) => context.connect(item, use);
   const { checkpoint, dryRun } = context.options;
-  const options = await migrateOptions(context, item);
+  const options = migrateOptions(context, item);
   const outcome = dryRun
     ? await connect((client) => migrateDatabase(client, options))
     : await migrateProtected({ checkpoints: context.checkpoints, tenant: item, checkpoint, connect }, options);
@@ -120,7 +123,7 @@ async function attempt(context: RunContext, item: RunItem): Promise<Done> {
 async function look(context: RunContext, item: RunItem): Promise<Done> {
   await endMaintenance(context, item);
   return context.connect(item, async (client) => {
-    const found = await readApplied(client, await migrateOptions(context, item));
+    const found = await readApplied(client, migrateOptions(context, item));
     return { ...found, records: [], warnings: [], all: await doneByRun(client, context, item) };
   });
 }
@@ -221,7 +224,7 @@ async function undo(
   failed: MigrationFailedError | undefined,
 ): Promise<typeof unchanged> {
   try {
-    const options = await migrateOptions(context, item);
+    const options = migrateOptions(context, item);
     return { records: await context.connect(item, (client) => takeBack(client, context.run, failed, options)) };
   } catch (error) {
     if (failed?.inParts || error instanceof NotTakenBackError) return { records: [], problem: messageOf(error) };
@@ -232,7 +235,7 @@ async function undo(
 
 async function record(context: RunContext, item: RunItem, failed: MigrationFailedError): Promise<NewRecord[]> {
   try {
-    const options = await migrateOptions(context, item);
+    const options = migrateOptions(context, item);
     return [await context.connect(item, (client) => recordFailure(client, failed, options))];
   } catch (err) {
     context.log.error(
@@ -243,9 +246,9 @@ async function record(context: RunContext, item: RunItem, failed: MigrationFaile
   }
 }
 
-async function migrateOptions(context: RunContext, { schema, attempts }: RunItem): Promise<MigrateOptions> {
-  const { run, checkpoint, options, lockTimeoutMs } = context;
+function migrateOptions(context: RunContext, { schema, attempts }: RunItem): MigrateOptions {
+  const { run, checkpoint, options, files, lockTimeoutMs } = context;
   const { to, down, dryRun } = options;
-  const [files, isRepeated] = [await context.files, attempts > 0];
+  const isRepeated = attempts > 0;
   return { scope: 'TENANT', schema, files, to, down, dryRun, run, checkpoint, lockTimeoutMs, isRepeated };
 }

@@ -6,7 +6,7 @@ import { MigrationRun } from '../catalog/migration-run.entity.ts';
 /** How long to wait after a failure, in milliseconds. */
 const TRY_AGAIN_MS = 500;
 
-/** Reads a run, as often as it takes. Undefined if it is gone, or the signal comes before it could be read. */
+/** Reads a run, with the files that it was planned with, as often as it takes. Undefined if it is gone, or the signal comes before it could be read. */
 export async function readRun(
   catalog: Catalog,
   id: string,
@@ -15,7 +15,7 @@ export async function readRun(
 ): Promise<MigrationRun | undefined> {
   while (!signal.aborted) {
     try {
-      return (await catalog.fork().findOne(MigrationRun, { id })) ?? undefined;
+      return (await catalog.fork().findOne(MigrationRun, { id }, { populate: ['files'] })) ?? undefined;
     } catch (err) {
       log.warn({ err, run: id }, 'a migration run cannot be read now; trying again');
       await sleep(TRY_AGAIN_MS, undefined, { signal }).catch(() => undefined);

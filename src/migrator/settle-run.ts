@@ -131,6 +131,7 @@ export async function enqueue(
     client,
     items.map(({ position, job, delayMs }) => ({
       id: job,
+      groupId: run,
       priority: -position,
       data: { run, position },
       delayMs,

@@ -6,6 +6,7 @@ import { AppError, badInput } from '../errors.ts';
 import { appendEvents } from '../events/append-events.ts';
 import { inTransaction } from '../postgres/transaction.ts';
 import type { MigrationFile } from './migration-files.ts';
+import { plannedFiles } from './run-files.ts';
 import type { RunQueue } from './run-queue.ts';
 import { settleRun, tenants } from './settle-run.ts';
 import { doneStateIds } from './tenant-states.ts';
@@ -50,7 +51,7 @@ export async function startRun(
     const done = options.verify ? [] : await doneStateIds(client, files, options);
     await inTransaction(client, async () => {
       const checkpoint = checkpointName(new Date());
-      await insertRun(client, id, checkpoint, options);
+      await insertRun(client, id, { checkpoint, files: plannedFiles(files), options });
       const { total, skipped } = await insertItems(client, id, { ids, first, done });
       const waves = await divide(client, id, options.waves ?? [], total - skipped);
       await client.query(
@@ -116,12 +117,16 @@ function checkCanaries(
   );
 }
 
-async function insertRun(client: pg.Client, id: string, checkpoint: string, options: RunOptions): Promise<void> {
+async function insertRun(
+  client: pg.Client,
+  id: string,
+  { checkpoint, files, options }: { readonly checkpoint: string; readonly files: string; readonly options: RunOptions },
+): Promise<void> {
   const { down } = options;
   const kind = down === undefined ? 'UP' : down.kind === 'run' ? 'UNDO' : 'DOWN';
   await client.query(
-    'INSERT INTO migration_runs (id, kind, options, checkpoint, parent_id) VALUES ($1, $2, $3, $4, $5)',
-    [id, kind, JSON.stringify(options), checkpoint, down?.kind === 'run' ? down.run : null],
+    'INSERT INTO migration_runs (id, kind, options, checkpoint, files, parent_id) VALUES ($1, $2, $3, $4, $5, $6)',
+    [id, kind, JSON.stringify(options), checkpoint, files, down?.kind === 'run' ? down.run : null],
   );
 }
 

@@ -8,6 +8,8 @@ export interface NewJob<T> {
   readonly data: T;
   /** Jobs with a higher number are claimed first. */
   readonly priority: number;
+  /** What it belongs to, by which it can be left to others. */
+  readonly groupId: string;
   /** How long it is kept back, in milliseconds by PostgreSQL's clock, since machines disagree; without it not at all. */
   readonly delayMs?: number | undefined;
 }
@@ -71,9 +73,12 @@ export class JobQueue<T extends object> implements AsyncDisposable {
     await this.#boss.insert(this.#name, rows, { db: databaseOf(client) });
   }
 
-  /** Claims up to `count` jobs, which nobody else gets then. */
-  async claim(client: pg.Client, count: number): Promise<readonly ClaimedJob<T>[]> {
-    return this.#boss.fetch<T>(this.#name, { batchSize: count, db: databaseOf(client) });
+  /**
+   * Claims up to `count` jobs, which nobody else gets then.
+   * @param except groups whose jobs are left to others
+   */
+  async claim(client: pg.Client, count: number, except: readonly string[] = []): Promise<readonly ClaimedJob<T>[]> {
+    return this.#boss.fetch<T>(this.#name, { batchSize: count, ignoreGroups: [...except], db: databaseOf(client) });
   }
 
   /** Removes jobs, claimed or not; those that are gone already do not matter. */

@@ -30,7 +30,11 @@ describe('a worker that is killed', () => {
 
   it('leaves no statement behind that would keep the next one from the tenant', async () => {
     const name = '20270101000001_long';
-    await fleet.migrations.add(name, "SELECT pg_sleep(600) WHERE current_database() !~ 'template'");
+    await fleet.migrations.add(
+      name,
+      "SELECT pg_sleep(600) WHERE current_database() !~ 'template' AND NOT EXISTS (SELECT FROM products)",
+      'CREATE TABLE long (id int)',
+    );
     // The catalog's role is not told what other roles do.
     const owner = await fleet.session('auth');
     const sleeping = async () => {
@@ -44,7 +48,12 @@ describe('a worker that is killed', () => {
     await eventually('both tenants are under way', async () => (await sleeping()) === 2);
     await worker.end('SIGKILL');
     await eventually('PostgreSQL has ended what they did', async () => (await sleeping()) === 0);
-    await fleet.migrations.add(name, 'CREATE TABLE long (id int)');
+    for (const slug of ['one-db', 'two-schema']) {
+      await fleet.inTenant(
+        slug,
+        `INSERT INTO products (sku, name, price, currency, stock) VALUES ('x', 'x', 1, 'EUR', 1)`,
+      );
+    }
     await using _next = await startWorker();
     await eventually('the run has ended', () => ended(run));
     expect(await fleet.runNow(run)).toMatchObject({ status: 'SUCCEEDED', succeeded: 2 });

@@ -5,7 +5,8 @@ import { Fleet, kindsOf, statusesOf } from '../support/fleet.ts';
 import { startWorkerProcess } from '../support/server-process.ts';
 import { type SharedPostgres, startSharedPostgres } from '../support/shared-postgres.ts';
 
-const waits = 'SELECT pg_sleep(3600)';
+/** It ends where there is a product. */
+const waits = 'SELECT pg_sleep(3600) WHERE NOT EXISTS (SELECT FROM products)';
 
 describe.each([
   ['a statement', `override up() { this.addSql('CREATE TABLE half (id int)'); this.addSql('${waits}'); }`],
@@ -13,8 +14,8 @@ describe.each([
     'its own code',
     `override async up() {
        await this.execute('CREATE TABLE half (id int)');
-       await this.execute('SELECT 3600');
-       await new Promise(() => setInterval(() => undefined, 1000));
+       const ends = await this.execute('SELECT 3600 FROM products');
+       if (ends.length === 0) await new Promise(() => setInterval(() => undefined, 1000));
      }`,
   ],
 ])('a run in which %s does not end', (_what, body) => {
@@ -78,7 +79,12 @@ describe.each([
     const run = await fleet.runNow(id);
     expect(run).toMatchObject({ status: 'RUNNING', pending: 2 });
     expect(statusesOf(run)).toEqual({ 'one-db': 'PENDING', 'two-schema': 'PENDING' });
-    await fleet.migrations.add(name, 'CREATE TABLE half (id int)');
+    for (const slug of ['one-db', 'two-schema']) {
+      await fleet.inTenant(
+        slug,
+        `INSERT INTO products (sku, name, price, currency, stock) VALUES ('x', 'x', 1, 'EUR', 1)`,
+      );
+    }
     await using _next = await startWorker();
     const events = await fleet.events(id);
     expect(kindsOf(events, 'one-db')).toEqual([
