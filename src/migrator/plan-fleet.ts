@@ -3,7 +3,7 @@ import type pg from 'pg';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { AppliedMigration } from '../catalog/migration-state.entity.ts';
 import { Tenant } from '../catalog/tenant.entity.ts';
-import { messageOf } from '../errors.ts';
+import { badInput, messageOf } from '../errors.ts';
 import type { TenantConnections } from '../tenancy/tenant-connections.ts';
 import { readAppliedSql } from './history.ts';
 import type { MigrationFile } from './migration-files.ts';
@@ -36,7 +36,8 @@ export interface Unreadable {
 /** What a run would do now. */
 export interface FleetPlan {
   readonly tenants: readonly TenantPlan[];
-  /** All tenants that were looked at, those that are current included. */
+  /** All tenants that were looked at, those that are current included, in the same order. */
+  readonly all: readonly Tenant[];
   readonly totalCount: number;
   readonly upToDateCount: number;
   /** Every migration that some tenant lacks. */
@@ -81,10 +82,33 @@ export async function planFleet(options: PlanFleetOptions, request: PlanRequest)
   const pending = new Set(open.flatMap(({ plan }) => (plan.kind === 'steps' ? plan.steps : [])));
   return {
     tenants: open,
+    all: tenants,
     totalCount: tenants.length,
     upToDateCount: tenants.length - open.length,
     migrations: files.filter((file) => pending.has(file)),
   };
+}
+
+/** Tenants of a page that is not asked for otherwise, and of the largest one. */
+export const PLAN_PAGE = { default: 100, max: 1000 };
+
+/**
+ * A part of a plan's tenants.
+ * @param after the id or slug of a tenant that the plan has looked at; those that follow it
+ * @throws {AppError} BAD_USER_INPUT
+ */
+export function pageOfPlan(
+  { tenants, all }: FleetPlan,
+  first: number,
+  after?: string | null | undefined,
+): readonly TenantPlan[] {
+  if (first < 1 || first > PLAN_PAGE.max) throw badInput('first', `first must be from 1 to ${PLAN_PAGE.max}`);
+  if (after == null) return tenants.slice(0, first);
+  const last = all.findIndex(({ id, slug }) => id === after || slug === after);
+  if (last < 0) throw badInput('after', `The plan has no tenant ${after}`);
+  // The tenant itself may be up to date by now, and so be none of the plan's.
+  const following = new Set(all.slice(last + 1));
+  return tenants.filter(({ tenant }) => following.has(tenant)).slice(0, first);
 }
 
 /** What the steps send, in order. What cannot be told beforehand is a comment. */

@@ -3,7 +3,7 @@ import { TenantRef } from '../catalog/schema.ts';
 import { builder } from '../graphql/builder.ts';
 import type { Services } from '../services.ts';
 import type { MigrationFile } from './migration-files.ts';
-import { type FleetPlan, planFleet, sqlOf, type TenantPlan } from './plan-fleet.ts';
+import { type FleetPlan, PLAN_PAGE, pageOfPlan, planFleet, sqlOf, type TenantPlan } from './plan-fleet.ts';
 
 /** The GraphQL enum of the kinds of databases. */
 export const MigrationScopeRef = builder.enumType('MigrationScope', {
@@ -52,8 +52,14 @@ const MigrationPlanRef = builder.objectRef<FleetPlan>('MigrationPlan').implement
   fields: (t) => ({
     tenants: t.field({
       type: [TenantPlanRef],
-      description: 'Those that are not up to date.',
-      resolve: ({ tenants }) => tenants,
+      description:
+        'Those that are not up to date, oldest first: totalCount - upToDateCount altogether. The largest page has 1000.',
+      args: {
+        first: t.arg.int({ defaultValue: PLAN_PAGE.default }),
+        after: t.arg.id({ description: 'The id or slug of the last tenant of the page before.' }),
+      },
+      complexity: ({ first }) => ({ field: 1, multiplier: Math.max(first ?? PLAN_PAGE.default, 1) }),
+      resolve: (plan, { first, after }) => pageOfPlan(plan, first ?? PLAN_PAGE.default, after),
     }),
     totalCount: t.exposeInt('totalCount', { description: 'All tenants that a run would look at.' }),
     upToDateCount: t.exposeInt('upToDateCount'),

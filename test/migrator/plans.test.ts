@@ -67,6 +67,32 @@ describe('the plan for a fleet', () => {
     expect(await fleet.inTenant('alpha-db', `SELECT to_regclass('one') AS one`)).toEqual([{ one: null }]);
   });
 
+  it('shows its tenants page by page', async () => {
+    const page = async (args: string) => {
+      const { migrationPlan } = await fleet.ask<{ migrationPlan: { tenants: { tenant: { slug: string } }[] } }>(
+        `{ migrationPlan { totalCount tenants${args} { tenant { slug } } } }`,
+      );
+      return migrationPlan.tenants.map(({ tenant }) => tenant.slug);
+    };
+    expect(await page('')).toEqual(['alpha-db', 'beta-schema']);
+    expect(await page('(first: 1)')).toEqual(['alpha-db']);
+    expect(await page('(first: 1, after: "alpha-db")')).toEqual(['beta-schema']);
+    const { id } = await fleet.tenant('beta-schema');
+    expect(await page(`(after: "${id}")`)).toEqual([]);
+    // It is up to date, as a tenant may be by the time the next page is asked for.
+    expect(await page('(after: "gamma-db")')).toEqual([]);
+    for (const [args, message] of [
+      ['first: 0', 'first must be from 1 to 1000'],
+      ['first: 1001', 'first must be from 1 to 1000'],
+      ['after: "nobody"', 'The plan has no tenant nobody'],
+    ]) {
+      expect(await fleet.refusal(`{ migrationPlan { tenants(${args}) { pending } } }`)).toEqual({
+        code: 'BAD_USER_INPUT',
+        message,
+      });
+    }
+  });
+
   it('takes the same arguments as a run', async () => {
     expect(await plan(`to: "${first}"`)).toMatchObject({
       totalCount: 3,
