@@ -22,7 +22,7 @@ import { HistoryRecordSchema } from './migrator/history.entity.ts';
 import { Maintenance } from './migrator/maintenance.ts';
 import { OwnerConnections } from './migrator/owner-connections.ts';
 import { migrateQueue, type TenantJob } from './migrator/run-queue.ts';
-import { moduleEntities } from './modules/index.ts';
+import { moduleEntities, permissionsOf } from './modules/index.ts';
 import { createEntityDatabases, entityTypes } from './postgres/entity-databases.ts';
 import { JobQueue } from './postgres/job-queue.ts';
 import { Listener } from './postgres/listener.ts';
@@ -216,6 +216,7 @@ export async function createApp(config: Config, log: Logger, signal?: AbortSigna
       renewRole: async (tenant) => (await servers.find(tenant.server)).provisioner.renewRole(tenant),
       isMaintained: ({ id }) => isMaintained(catalog, id),
     }),
+    permissionsOf,
     provisioning,
     migrations,
     tables: { AUTH: lines.auth.tables, CONSTANTS: lines.constants.tables, TENANT: lines.tenant.tables },

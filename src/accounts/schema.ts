@@ -48,6 +48,7 @@ builder.objectField(Tenant, 'members', (t) =>
 export interface Viewer {
   readonly identity: Identity;
   readonly place: () => { readonly tenantId: string; readonly role: string } | undefined;
+  readonly permissions: () => Promise<ReadonlySet<string>>;
 }
 
 /** The GraphQL type of {@link Viewer}. */
@@ -70,7 +71,10 @@ export const ViewerRef = builder.objectRef<Viewer>('Viewer').implement({
       },
     }),
     role: t.string({ nullable: true, resolve: ({ place }) => place()?.role ?? null }),
-    permissions: t.stringList({ resolve: () => [] }),
+    permissions: t.stringList({
+      description: "What you may do in the request's tenant, such as orders:write.",
+      resolve: async ({ place, permissions }) => (place() ? [...(await permissions())].sort() : []),
+    }),
     isPlatformAdmin: t.boolean({ resolve: ({ identity }) => identity.isPlatformAdmin }),
     memberships: t.field({
       type: [MembershipRef],
@@ -86,7 +90,8 @@ builder.queryField('viewer', (t) =>
     nullable: true,
     description: 'Null without a token.',
     authScopes: { anyone: true },
-    resolve: (_root, _args, { identity, tenant }) => (identity ? { identity, place: () => placeIn(tenant) } : null),
+    resolve: (_root, _args, { identity, tenant }) =>
+      identity ? { identity, place: () => placeIn(tenant), permissions: () => tenant.permissions() } : null,
   }),
 );
 

@@ -1,5 +1,7 @@
 import { builder } from '../graphql/builder.ts';
-import { callerOf } from '../graphql/context.ts';
+import { type Context, callerOf } from '../graphql/context.ts';
+import { memberIn, permissionsIn } from '../tenancy/permissions.ts';
+import { resolveTenant } from '../tenancy/resolve-tenant.ts';
 import { UserRef, type Viewer, ViewerRef } from './schema.ts';
 import { login, logout, refresh, register, type SignedIn, switchTenant } from './sign-in.ts';
 import { changePassword, setPlatformAdmin, setUserActive } from './users.ts';
@@ -13,7 +15,7 @@ const AuthPayloadRef = builder.objectRef<SignedIn>('AuthPayload').implement({
       description: 'When the token expires.',
       resolve: ({ expiresAt }) => expiresAt,
     }),
-    viewer: t.field({ type: ViewerRef, resolve: viewerOf }),
+    viewer: t.field({ type: ViewerRef, resolve: (signedIn, _args, { services }) => viewerOf(signedIn, services) }),
   }),
 });
 
@@ -112,7 +114,8 @@ builder.mutationFields((t) => ({
   }),
 }));
 
-function viewerOf({ user, sessionId, membership }: SignedIn): Viewer {
+/** Who has signed in, as the new token says, and not the one of this request. */
+function viewerOf({ user, sessionId, membership }: SignedIn, services: Context['services']): Viewer {
   const { id, email, isPlatformAdmin } = user;
   const tenant = membership?.tenant.id;
   const claims = {
@@ -125,5 +128,12 @@ function viewerOf({ user, sessionId, membership }: SignedIn): Viewer {
     session: sessionId,
   };
   const identity = { user: { id }, ...claims };
-  return { identity, place: () => membership && { tenantId: membership.tenant.id, role: membership.role } };
+  return {
+    identity,
+    place: () => membership && { tenantId: membership.tenant.id, role: membership.role },
+    permissions: async () => {
+      const resolved = await resolveTenant(services.directory, { identity, host: undefined, header: undefined });
+      return resolved ? permissionsIn(services, resolved.tenant, memberIn(resolved, identity)) : new Set();
+    },
+  };
 }

@@ -11,11 +11,18 @@ export type KnownTenant = Readonly<
   Pick<Tenant, 'id' | 'slug' | 'status' | 'isolation' | 'key' | 'server' | 'database' | 'schema'>
 >;
 
+/** What serving a member needs to know of the membership. */
+export interface KnownMembership {
+  readonly role: MemberRole;
+  /** When it began; one that is ended and made anew is another one. */
+  readonly since: Date;
+}
+
 /** Finds tenants for requests, from memory if it can: the catalog's notifications tell what has changed. */
 export class TenantDirectory {
   readonly #catalog: Catalog;
   readonly #tenants = new AnswerCache<KnownTenant>();
-  readonly #memberships = new AnswerCache<{ readonly role: MemberRole }>();
+  readonly #memberships = new AnswerCache<KnownMembership>();
 
   constructor(catalog: Catalog, listener: Listener) {
     this.#catalog = catalog;
@@ -41,12 +48,20 @@ export class TenantDirectory {
    * What a user is in a tenant; undefined if no member.
    * @param user the id of a user
    */
-  async roleOf(user: string, tenant: KnownTenant): Promise<MemberRole | undefined> {
-    const find = async () => {
+  async membershipOf(user: string, tenant: KnownTenant): Promise<KnownMembership | undefined> {
+    return this.#memberships.find(`${user} ${tenant.id}`, async () => {
       const membership = await this.#catalog.fork().findOne(Membership, { user, tenant: tenant.id });
-      return membership && { role: membership.role };
-    };
-    return (await this.#memberships.find(`${user} ${tenant.id}`, find))?.role;
+      return membership && { role: membership.role, since: membership.createdAt };
+    });
+  }
+
+  /**
+   * Those of some users who are members of a tenant, as they are now, by their ids.
+   * @param users ids of users
+   */
+  async membershipsOf(users: readonly string[], tenant: KnownTenant): Promise<ReadonlyMap<string, KnownMembership>> {
+    const found = await this.#catalog.fork().find(Membership, { user: { $in: [...users] }, tenant: tenant.id });
+    return new Map(found.map(({ user, role, createdAt }) => [user.id, { role, since: createdAt }]));
   }
 
   #find(key: string, where: FilterQuery<Tenant>): Promise<KnownTenant | undefined> {

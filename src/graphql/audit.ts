@@ -15,7 +15,8 @@ interface Ending {
 
 /**
  * Has the outcome of every mutation written to the audit log, those included that a scope refuses. Not written is what
- * members do with their tenant's own data, and what strangers try without an account to name, for they could fill the disk.
+ * members do with their tenant's own data, unless a field has the extension `isAudited`, and what strangers try without an
+ * account to name, for they could fill the disk.
  */
 export function auditMutations(schema: GraphQLSchema): GraphQLSchema {
   for (const field of Object.values(schema.getMutationType()?.getFields() ?? {})) audit(field);
@@ -30,7 +31,7 @@ export async function auditQuery(context: Context, operation: string, failed: bo
 
 function audit(field: GraphQLField<unknown, Context, Args>): void {
   const resolve = field.resolve ?? defaultFieldResolver;
-  const isForMembers = isTenantData(field);
+  const isForMembers = isTenantData(field) && field.extensions.isAudited !== true;
   field.resolve = async (root, args, context, info) => {
     const record = async (ending: Ending) => {
       if (isWorthRecording(field.name, isForMembers, context, ending))
@@ -118,5 +119,6 @@ function textAt(args: Args, name: string): string | undefined {
 function isTenantData(field: GraphQLField<unknown, Context, Args>): boolean {
   // What Pothos keeps of the options that t.field() was given.
   const options = field.extensions.pothosOptions as { readonly authScopes?: object } | undefined;
-  return options?.authScopes !== undefined && 'tenantMember' in options.authScopes;
+  const scopes = options?.authScopes ?? {};
+  return 'tenantMember' in scopes || 'permission' in scopes;
 }

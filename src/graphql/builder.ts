@@ -8,19 +8,22 @@ import { AppError } from '../errors.ts';
 import { type Context, callerOf } from './context.ts';
 import { fieldCost, ONCE } from './query-cost.ts';
 
+export type { TenantContext } from './context.ts';
+
 type Scope = 'anyone' | 'authenticated' | 'user' | 'tenantMember' | 'tenantCreator' | 'platformAdmin';
 
 /**
  * The builder of the GraphQL schema. Every field of Query, Mutation and Subscription declares who may use it:
  * `anyone`, `authenticated` (whoever has a token), `user` (somebody with an account here), `tenantMember` (a member of the
- * request's tenant), `tenantCreator` (who may create tenants, if only so many) or `platformAdmin`.
+ * request's tenant), `permission: 'orders:write'` (a member who has this permission), `tenantCreator` (who may create tenants,
+ * if only so many) or `platformAdmin`.
  */
 export const builder = new SchemaBuilder<{
   Context: Context;
   DefaultFieldNullability: false;
   DefaultEdgesNullability: { list: false; items: false };
   DefaultNodeNullability: false;
-  AuthScopes: Record<Scope, boolean>;
+  AuthScopes: Record<Scope, boolean> & { permission: string };
   Scalars: { DateTime: { Input: Date; Output: Date }; ID: { Input: string; Output: string } };
   Connection: { totalCount: number | (() => Promise<number>) };
 }>({
@@ -43,6 +46,7 @@ export const builder = new SchemaBuilder<{
       authenticated: () => callerOf(context) !== undefined,
       user: () => isUser(context),
       tenantMember: () => isTenantMember(context),
+      permission: (name) => hasPermission(context, name),
       tenantCreator: () => isTenantCreator(context),
       platformAdmin: () => isPlatformAdmin(context),
     }),
@@ -82,4 +86,13 @@ function isTenantMember(context: Context): boolean {
   const { row, role } = context.tenant;
   if (role !== undefined) return true;
   throw new AppError('FORBIDDEN', `You are no member of the tenant ${row.slug}`);
+}
+
+async function hasPermission(context: Context, name: string): Promise<boolean> {
+  isTenantMember(context);
+  if ((await context.tenant.permissions()).has(name)) return true;
+  throw new AppError(
+    'FORBIDDEN',
+    `This needs the permission ${name}, which you do not have in ${context.tenant.row.slug}`,
+  );
 }

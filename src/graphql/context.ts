@@ -1,13 +1,14 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Logger } from 'pino';
 import type { Identity } from '../accounts/tokens.ts';
-import type { KnownTenant } from '../catalog/tenant-directory.ts';
+import type { KnownMembership, KnownTenant } from '../catalog/tenant-directory.ts';
 import type { SharedConstants } from '../constants/shared-constants.ts';
 import { AppError } from '../errors.ts';
 import type { Services } from '../services.ts';
+import type { TenantMember } from '../tenancy/permissions.ts';
 
 /**
- * A request's tenant, and its database. Except for `isNamed`, its fields throw an AppError if the request names no tenant
+ * A request's tenant, and its database. All but `isNamed` throws an AppError if the request names no tenant
  * (TENANT_REQUIRED), or one that is not served.
  */
 export interface TenantContext {
@@ -17,8 +18,14 @@ export interface TenantContext {
   readonly row: KnownTenant;
   /** What the caller is in it; undefined for someone who is no member. */
   readonly role: string | undefined;
+  /** The caller as seen from inside it; undefined for someone who is no member. */
+  readonly member: TenantMember | undefined;
   /** Sees this tenant's tables and no others. The database is leased at its first use, until the operation ends. */
   readonly em: EntityManager;
+  /** What the caller may do in it, such as `orders:write`; it is looked up once. */
+  permissions(): Promise<ReadonlySet<string>>;
+  /** Those of some users who are its members, by their ids. */
+  membershipsOf(users: readonly string[]): Promise<ReadonlyMap<string, KnownMembership>>;
 }
 
 /** The caller, where the field's scope lets nobody through without a token. */

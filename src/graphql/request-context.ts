@@ -2,10 +2,11 @@ import type { IncomingMessage } from 'node:http';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { YogaInitialContext } from 'graphql-yoga';
 import type { Identity } from '../accounts/tokens.ts';
-import type { KnownTenant } from '../catalog/tenant-directory.ts';
+import type { KnownMembership, KnownTenant } from '../catalog/tenant-directory.ts';
 import { sharedConstants } from '../constants/shared-constants.ts';
 import { AppError } from '../errors.ts';
 import type { Services } from '../services.ts';
+import { memberIn, permissionsIn, type TenantMember } from '../tenancy/permissions.ts';
 import { type ResolvedTenant, resolveTenant } from '../tenancy/resolve-tenant.ts';
 import type { TenantLease } from '../tenancy/tenant-connections.ts';
 import { clientAddress } from './client-address.ts';
@@ -37,7 +38,7 @@ export async function createRequestContext(services: Services, initial: Incoming
   }).catch(later);
   const tenant = resolved && 'tenant' in resolved ? { tenant: resolved.tenant.slug } : {};
   const log = services.log.child({ requestId, ...tenant });
-  const lease = new LeaseOnFirstUse(services, resolved);
+  const lease = new LeaseOnFirstUse(services, resolved, identity);
   return {
     requestId,
     identity,
@@ -61,11 +62,14 @@ function later(error: unknown): { error: unknown } {
 class LeaseOnFirstUse implements TenantContext {
   readonly #services: Services;
   readonly #resolution: Resolution;
+  readonly #identity: Identity | undefined;
   #lease: TenantLease | undefined;
+  #permissions: Promise<ReadonlySet<string>> | undefined;
 
-  constructor(services: Services, resolution: Resolution) {
+  constructor(services: Services, resolution: Resolution, identity: Identity | undefined) {
     this.#services = services;
     this.#resolution = resolution;
+    this.#identity = identity;
   }
 
   get isNamed(): boolean {
@@ -80,9 +84,22 @@ class LeaseOnFirstUse implements TenantContext {
     return this.#resolved.role;
   }
 
+  get member(): TenantMember | undefined {
+    return memberIn(this.#resolved, this.#identity);
+  }
+
   get em(): EntityManager {
     this.#lease ??= this.#services.tenants.lease(this.row);
     return this.#lease.em;
+  }
+
+  async permissions(): Promise<ReadonlySet<string>> {
+    this.#permissions ??= permissionsIn(this.#services, this.row, this.member);
+    return this.#permissions;
+  }
+
+  async membershipsOf(users: readonly string[]): Promise<ReadonlyMap<string, KnownMembership>> {
+    return this.#services.directory.membershipsOf(users, this.row);
   }
 
   async release(): Promise<void> {

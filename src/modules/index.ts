@@ -1,4 +1,5 @@
 import type { EntitySchema } from '@mikro-orm/postgresql';
+import { permissionsByRole } from '../tenancy/permissions.ts';
 import { shopEntities } from './shop/index.ts';
 
 /**
@@ -6,3 +7,6 @@ import { shopEntities } from './shop/index.ts';
  * meets what is built on it; README.md tells how the example shop is replaced.
  */
 export const moduleEntities: readonly EntitySchema[] = [...shopEntities];
+
+/** What a member may do in a tenant. */
+export const permissionsOf = permissionsByRole({});

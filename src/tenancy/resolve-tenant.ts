@@ -11,11 +11,17 @@ export interface TenantHints {
   readonly header: string | undefined;
 }
 
-/** The tenant of a request, and what the caller is in it. */
-export interface ResolvedTenant {
-  readonly tenant: KnownTenant;
+/** What a caller is in a tenant. */
+interface Place {
   /** Undefined for someone who is no member, such as a visitor of its host. */
   readonly role: string | undefined;
+  /** When the membership began; undefined where the role is of no membership, but of a token or of a platform admin. */
+  readonly since?: Date | undefined;
+}
+
+/** The tenant of a request, and what the caller is in it. */
+export interface ResolvedTenant extends Place {
+  readonly tenant: KnownTenant;
 }
 
 /**
@@ -35,12 +41,12 @@ export async function resolveTenant(
     await checkHeader(directory, header, tenant, 'the token');
     // Whoever is no user is what the token claims, for its maker is trusted with that.
     const claimed = identity.role ?? (identity.isPlatformAdmin ? 'ADMIN' : 'MEMBER');
-    return { tenant, role: identity.user ? await roleAt(directory, identity, tenant) : claimed };
+    return { tenant, ...(identity.user ? await placeAt(directory, identity, tenant) : { role: claimed }) };
   }
   const atHost = hints.host && (await directory.byHost(hostName(hints.host)));
   if (atHost) {
     await checkHeader(directory, header, atHost, 'the host');
-    return { tenant: servable(atHost, atHost.slug), role: await roleAt(directory, identity, atHost) };
+    return { tenant: servable(atHost, atHost.slug), ...(await placeAt(directory, identity, atHost)) };
   }
   if (header === undefined) return undefined;
   if (!identity?.isPlatformAdmin) {
@@ -64,13 +70,13 @@ async function checkHeader(
 }
 
 /** What the caller is in a tenant, whatever the token claims. */
-async function roleAt(
+async function placeAt(
   directory: TenantDirectory,
   identity: Identity | undefined,
   tenant: KnownTenant,
-): Promise<string | undefined> {
-  const member = identity?.user && (await directory.roleOf(identity.user.id, tenant));
-  return member ?? (identity?.isPlatformAdmin ? 'ADMIN' : undefined);
+): Promise<Place> {
+  const membership = identity?.user && (await directory.membershipOf(identity.user.id, tenant));
+  return membership ?? { role: identity?.isPlatformAdmin ? 'ADMIN' : undefined };
 }
 
 /** What a request gets while its tenant's database is made, copied or replaced. */

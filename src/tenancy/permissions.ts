@@ -1,0 +1,59 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+import type { Identity } from '../accounts/tokens.ts';
+import { type MemberRole, memberRoles } from '../catalog/membership.entity.ts';
+import type { KnownTenant } from '../catalog/tenant-directory.ts';
+import type { ResolvedTenant } from './resolve-tenant.ts';
+import type { TenantConnections } from './tenant-connections.ts';
+
+/** Somebody who belongs to a tenant, as seen from inside it. */
+export interface TenantMember {
+  /** Undefined for who has no membership: a platform admin, or the bearer of a token whose claims are believed. */
+  readonly user: { readonly id: string; readonly since: Date } | undefined;
+  /** What the membership says, or a token whose claims are believed; MEMBER if that says none of the three. */
+  readonly role: MemberRole;
+  /** Names of roles of the tenant's own that such a token gives its bearer. */
+  readonly tokenRoles: readonly string[];
+  readonly isPlatformAdmin: boolean;
+}
+
+/**
+ * Finds what a member may do in a tenant: names such as `orders:write`. The product that is built on the platform says how,
+ * and the platform asks at most once in a request, and only for a field that needs a permission.
+ */
+export type PermissionsOf = (em: EntityManager, member: TenantMember) => Promise<ReadonlySet<string>>;
+
+/**
+ * For a product whose tenants make no roles of their own.
+ * @param lists what OWNER, ADMIN and MEMBER may do; platform admins may do all of it
+ */
+export function permissionsByRole(lists: Readonly<Partial<Record<MemberRole, readonly string[]>>>): PermissionsOf {
+  return async (_em, { role, isPlatformAdmin }) => new Set(isPlatformAdmin ? Object.values(lists).flat() : lists[role]);
+}
+
+/** The caller of a request as a member of its tenant; undefined for someone who is none. */
+export function memberIn({ role, since }: ResolvedTenant, identity: Identity | undefined): TenantMember | undefined {
+  if (!identity || role === undefined) return undefined;
+  const { user, isPlatformAdmin } = identity;
+  const known = memberRoles.find((name) => name === role);
+  return {
+    user: user && since && { id: user.id, since },
+    role: known ?? 'MEMBER',
+    tokenRoles: known ? [] : [role],
+    isPlatformAdmin,
+  };
+}
+
+/** What a member may do in a tenant, asked for in its database, which is lent for this alone. */
+export async function permissionsIn(
+  { tenants, permissionsOf }: { readonly tenants: TenantConnections; readonly permissionsOf: PermissionsOf },
+  tenant: KnownTenant,
+  member: TenantMember | undefined,
+): Promise<ReadonlySet<string>> {
+  if (!member) return new Set();
+  const lease = tenants.lease(tenant);
+  try {
+    return await permissionsOf(lease.em, member);
+  } finally {
+    await lease.release();
+  }
+}
