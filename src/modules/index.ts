@@ -1,12 +1,12 @@
 import type { EntitySchema } from '@mikro-orm/postgresql';
-import { permissionsByRole } from '../tenancy/permissions.ts';
+import { accessEntities } from './access/index.ts';
 import { shopEntities } from './shop/index.ts';
 
 /**
  * The entities that every tenant has, each declared with `schema: '*'`. This file is the only place where the platform
  * meets what is built on it; README.md tells how the example shop is replaced.
  */
-export const moduleEntities: readonly EntitySchema[] = [...shopEntities];
+export const moduleEntities: readonly EntitySchema[] = [...accessEntities, ...shopEntities];
 
 /** What a member may do in a tenant. */
-export const permissionsOf = permissionsByRole({});
+export { permissionsOf } from './access/index.ts';

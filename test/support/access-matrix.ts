@@ -1,7 +1,6 @@
 import type { GraphQLField, GraphQLSchema } from 'graphql';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { MemberRole } from '../../src/catalog/membership.entity.ts';
-import { login, type Person, password, register } from './accounts.ts';
+import { join, register } from './accounts.ts';
 import { type Listening, listen } from './listen.ts';
 import { startTestApp, type TestApp } from './start-app.ts';
 
@@ -147,23 +146,15 @@ async function prepareCallers(app: TestApp): Promise<Record<Caller, Record<strin
     const created = await app.ask(`mutation { createTenant(input: { ${input}, name: "x" }) { id } }`, app.admin);
     expect(created.errors).toBeUndefined();
   }
-  const person = async (email: string, tenant?: string, role?: MemberRole): Promise<Person> => {
-    const registered = await register(app, email);
-    if (tenant === undefined) return registered;
-    const input = `{ tenant: "${tenant}", email: "${email}", role: ${role} }`;
-    const added = await app.ask(`mutation { addMember(input: ${input}) { role } }`, app.admin);
-    expect(added.errors).toBeUndefined();
-    return login(app, email, password, tenant);
-  };
   const token = async (claims: { tenant?: string; role?: string }) => ({
     authorization: `Bearer ${await app.services.tokens.issue({ subject: 'somebody', ...claims, expiresIn: '1h' })}`,
   });
-  const gone = await person('gone@example.com', 'acme', 'OWNER');
+  const gone = await join(app, 'gone@example.com', 'acme', 'OWNER');
   const [sleeper, owner] = [
-    await person('a@asleep.org', 'asleep', 'MEMBER'),
-    await person('o@asleep.org', 'asleep', 'OWNER'),
+    await join(app, 'a@asleep.org', 'asleep', 'MEMBER'),
+    await join(app, 'o@asleep.org', 'asleep', 'OWNER'),
   ];
-  const stranger = await person('c@other.org', 'other', 'MEMBER');
+  const stranger = await join(app, 'c@other.org', 'other', 'MEMBER');
   const callers = {
     nobody: {},
     'nobody, at the host of a tenant': { host },
@@ -172,15 +163,15 @@ async function prepareCallers(app: TestApp): Promise<Record<Caller, Record<strin
     'a stranger’s token at the host of a tenant': { ...(await token({})), host },
     'a token that is believed to be a member’s': await token({ tenant: 'acme' }),
     'a token that is believed to be an owner’s': await token({ tenant: 'acme', role: 'OWNER' }),
-    'a user without a tenant': (await person('alone@example.com')).headers,
+    'a user without a tenant': (await register(app, 'alone@example.com')).headers,
     // Without a tenant of its own, for that would go before the host's.
     'a member of another tenant, at the host': {
       authorization: `Bearer ${await app.services.tokens.issue({ subject: stranger.id, expiresIn: '1h' })}`,
       host,
     },
-    'a member': (await person(memberEmail, 'acme', 'MEMBER')).headers,
-    'an admin of the tenant': (await person('admin@example.com', 'acme', 'ADMIN')).headers,
-    'an owner': (await person('owner@example.com', 'acme', 'OWNER')).headers,
+    'a member': (await join(app, memberEmail, 'acme', 'MEMBER')).headers,
+    'an admin of the tenant': (await join(app, 'admin@example.com', 'acme', 'ADMIN')).headers,
+    'an owner': (await join(app, 'owner@example.com', 'acme', 'OWNER')).headers,
     'a member of a suspended tenant': sleeper.headers,
     'an owner of a suspended tenant': owner.headers,
     'a platform admin': app.admin,

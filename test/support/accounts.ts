@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
-import type { Answer } from './start-app.ts';
+import type { MemberRole } from '../../src/catalog/membership.entity.ts';
+import type { Answer, TestApp } from './start-app.ts';
 
 /** Long enough for anybody. */
 export const password = 'correct horse battery staple';
@@ -39,6 +40,15 @@ export async function register(app: Front, email: string): Promise<Person> {
 /** Signs in through the API. */
 export async function login(app: Front, email: string, secret = password, tenant?: string): Promise<Person> {
   return personOf(await app.ask(loginText(email, secret, tenant)));
+}
+
+/** Makes an account, a member of a tenant, who is signed in there. */
+export async function join(app: TestApp, email: string, tenant: string, role: MemberRole): Promise<Person> {
+  await register(app, email);
+  const input = `{ tenant: "${tenant}", email: "${email}", role: ${role} }`;
+  const { errors } = await app.ask(`mutation { addMember(input: ${input}) { role } }`, app.admin);
+  expect(errors).toBeUndefined();
+  return login(app, email, password, tenant);
 }
 
 /** Who has signed in with this answer, which must be a good one. */

@@ -111,7 +111,7 @@ builder.queryFields((t) => ({
 builder.mutationFields((t) => ({
   createProduct: t.field({
     type: Product,
-    authScopes: { tenantMember: true },
+    authScopes: { permission: 'products:write' },
     args: { input: t.arg({ type: CreateProductInput, required: true }) },
     resolve: (_root, { input }, { tenant, constants }) =>
       createProduct(tenant.em, { ...input, stock: input.stock ?? 0 }, constants),
@@ -119,7 +119,7 @@ builder.mutationFields((t) => ({
   placeOrder: t.field({
     type: Order,
     description: 'Takes the products from the stock: all of them or, if any is missing, none.',
-    authScopes: { tenantMember: true },
+    authScopes: { permission: 'orders:write' },
     args: { input: t.arg({ type: PlaceOrderInput, required: true }) },
     resolve: (_root, { input }, { tenant }) => placeOrder(tenant.em, input.lines),
   }),

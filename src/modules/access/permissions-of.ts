@@ -1,0 +1,31 @@
+import type { EntityManager, FilterQuery } from '@mikro-orm/postgresql';
+import type { TenantContext } from '../../graphql/builder.ts';
+import { Permission, type Role } from './role.entity.ts';
+
+/** A member of the tenant. */
+export type Member = NonNullable<TenantContext['member']>;
+
+/** The built-in role that has all permissions, also those of modules to come, and that nobody can change. */
+export const OWNER_ROLE = 'owner';
+
+/** The permission to change roles, and who has them. */
+export const ROLES_WRITE = 'roles:write';
+
+/**
+ * What a member may do: what any of the member's roles may, whether it was assigned here, or came with the membership or the
+ * token. Owners, and platform admins as much as owners, may do everything. It is one query.
+ */
+export async function permissionsOf(em: EntityManager, member: Member): Promise<ReadonlySet<string>> {
+  const { user, isPlatformAdmin, tokenRoles } = member;
+  const builtIn = builtInRole(member);
+  const mine: FilterQuery<Role>[] = [{ name: builtIn }, { name: { $in: [...tokenRoles] }, isBuiltIn: false }];
+  if (user) mine.push({ assignments: { $some: { userId: user.id, memberSince: user.since } } });
+  const all = isPlatformAdmin || builtIn === OWNER_ROLE;
+  const found = await em.find(Permission, all ? {} : { roles: { $some: { $or: mine } } });
+  return new Set(found.map(({ name }) => name));
+}
+
+/** The name of the role that comes with a membership. */
+export function builtInRole({ role }: Pick<Member, 'role'>): string {
+  return role.toLowerCase();
+}

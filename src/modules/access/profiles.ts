@@ -1,0 +1,103 @@
+import { AppError, badInput } from '../../errors.ts';
+import type { TenantContext } from '../../graphql/builder.ts';
+import { isUuid } from '../../is-uuid.ts';
+import { MemberProfile } from './member-profile.entity.ts';
+import { builtInRole } from './permissions-of.ts';
+import { MemberRole, Role } from './role.entity.ts';
+
+/** A member as other members see them. */
+export interface Profile {
+  readonly userId: string;
+  readonly displayName: string | undefined;
+  readonly jobTitle: string | undefined;
+}
+
+const MAX_USERS = 100;
+
+/**
+ * Those of some users who are members, in the order in which they are named.
+ * @throws {AppError} BAD_USER_INPUT if too many are asked for
+ */
+export async function findProfiles(tenant: TenantContext, users: readonly string[]): Promise<Profile[]> {
+  if (users.length > MAX_USERS) throw badInput('users', `Ask for ${MAX_USERS} users at most`);
+  const ids = [...new Set(users.map((id) => id.toLowerCase()).filter(isUuid))];
+  const memberships = await tenant.membershipsOf(ids);
+  const written = await tenant.em.find(MemberProfile, { userId: { $in: [...memberships.keys()] } });
+  return ids
+    .filter((id) => memberships.has(id))
+    .map((id) =>
+      profileOf(
+        id,
+        written.find(({ userId }) => userId === id),
+      ),
+    );
+}
+
+/**
+ * Says what the caller is called in the tenant.
+ * @throws {AppError} FORBIDDEN for who has no membership, or BAD_USER_INPUT
+ */
+export async function updateProfile(
+  { em: tenantEm, member }: TenantContext,
+  input: { readonly displayName: string | null | undefined; readonly jobTitle: string | null | undefined },
+): Promise<Profile> {
+  if (!member?.user) throw new AppError('FORBIDDEN', 'Only users with a membership of their own have a profile');
+  const { id: userId } = member.user;
+  const em = tenantEm.fork();
+  const profile = await em.upsert(MemberProfile, {
+    userId,
+    ...(input.displayName !== undefined && { displayName: readLine('displayName', input.displayName) }),
+    ...(input.jobTitle !== undefined && { jobTitle: readLine('jobTitle', input.jobTitle) }),
+  });
+  return profileOf(userId, profile);
+}
+
+/** The roles of each of some members, by name: the one that comes with the membership, and those assigned. */
+export async function rolesOf(tenant: TenantContext, users: readonly string[]): Promise<Role[][]> {
+  const memberships = await tenant.membershipsOf(users);
+  const assigned = await tenant.em.find(MemberRole, { userId: { $in: [...users] } });
+  const roles = await tenant.em.find(Role, {}, { orderBy: { name: 'asc' } });
+  return users.map((user) => {
+    const membership = memberships.get(user);
+    if (!membership) return [];
+    const ids = assigned.filter((one) => one.userId === user && lasts(one, membership)).map(({ role }) => role.id);
+    return roles.filter(({ id, name }) => name === builtInRole(membership) || ids.includes(id));
+  });
+}
+
+/** To whom each of some roles is assigned. */
+export async function assigneesOf(tenant: TenantContext, roles: readonly string[]): Promise<Profile[][]> {
+  const assigned = await tenant.em.find(MemberRole, { role: { $in: [...roles] } }, { orderBy: { userId: 'asc' } });
+  const users = [...new Set(assigned.map(({ userId }) => userId))];
+  const memberships = await tenant.membershipsOf(users);
+  const profiles = await readProfiles(tenant, users);
+  return roles.map((id) =>
+    assigned
+      .filter(({ role, userId, memberSince }) => role.id === id && lasts({ memberSince }, memberships.get(userId)))
+      .map(({ userId }) => profiles.get(userId) ?? profileOf(userId)),
+  );
+}
+
+/** Whether the membership is still the one for which a role was assigned. */
+function lasts(
+  { memberSince }: Pick<MemberRole, 'memberSince'>,
+  membership: { readonly since: Date } | undefined,
+): boolean {
+  return membership?.since.getTime() === memberSince.getTime();
+}
+
+async function readProfiles({ em }: TenantContext, users: readonly string[]): Promise<Map<string, Profile>> {
+  const written = await em.find(MemberProfile, { userId: { $in: [...users] } });
+  return new Map(written.map((profile) => [profile.userId, profileOf(profile.userId, profile)]));
+}
+
+function profileOf(userId: string, written?: MemberProfile): Profile {
+  return { userId, displayName: written?.displayName ?? undefined, jobTitle: written?.jobTitle ?? undefined };
+}
+
+function readLine(field: string, text: string | null): string | null {
+  const line = text?.trim() ?? '';
+  if (!/^[^\p{Cc}\p{Cs}]{0,200}$/u.test(line))
+    throw badInput(field, `${field} must have at most 200 characters, all on one line`);
+  return line === '' ? null : line;
+}

@@ -1,0 +1,181 @@
+import { builder } from '../../graphql/builder.ts';
+import { entityConnection } from '../../graphql/connection.ts';
+import { assignRole, unassignRole } from './assign-roles.ts';
+import { createRole, deleteRole, updateRole } from './define-roles.ts';
+import { OWNER_ROLE, ROLES_WRITE } from './permissions-of.ts';
+import { assigneesOf, findProfiles, type Profile, rolesOf, updateProfile } from './profiles.ts';
+import { Permission, Role } from './role.entity.ts';
+
+builder.objectType(Permission, {
+  name: 'Permission',
+  description: 'Something that only some members may do.',
+  fields: (t) => ({
+    name: t.exposeString('name', { description: 'What it is about, and what may be done with it: orders:write.' }),
+    description: t.exposeString('description'),
+  }),
+});
+
+builder.objectType(Role, {
+  name: 'Role',
+  description: 'What members may be: a name for some permissions.',
+  fields: (t) => ({
+    id: t.exposeID('id'),
+    name: t.exposeString('name'),
+    description: t.exposeString('description'),
+    isBuiltIn: t.exposeBoolean('isBuiltIn', {
+      description: 'True for owner, admin and member, which come with a membership and are not assigned.',
+    }),
+    permissions: t.field({
+      type: [Permission],
+      resolve: async ({ name, permissions }, _args, { tenant }) => {
+        if (name === OWNER_ROLE) return tenant.em.find(Permission, {}, { orderBy: { name: 'asc' } });
+        const loaded = await permissions.loadItems({ dataloader: true });
+        return loaded.sort((a, b) => a.name.localeCompare(b.name));
+      },
+    }),
+  }),
+});
+
+const MemberProfileRef = builder.objectRef<Profile>('MemberProfile').implement({
+  description: 'A member of the tenant, as other members see them.',
+  fields: (t) => ({
+    user: t.exposeID('userId', { description: "The user's id." }),
+    displayName: t.string({ nullable: true, resolve: ({ displayName }) => displayName ?? null }),
+    jobTitle: t.string({ nullable: true, resolve: ({ jobTitle }) => jobTitle ?? null }),
+    roles: t.loadableList({
+      type: Role,
+      description: 'The one that comes with the membership, and those assigned.',
+      load: (users: string[], { tenant }) => rolesOf(tenant, users),
+      resolve: ({ userId }) => userId,
+    }),
+  }),
+});
+
+builder.objectField(Role, 'members', (t) =>
+  t.loadableList({
+    type: MemberProfileRef,
+    description: 'To whom it is assigned; none for built-in ones.',
+    load: (roles: string[], { tenant }) => assigneesOf(tenant, roles),
+    resolve: ({ id }) => id,
+  }),
+);
+
+const permissionsDescription = 'Names of permissions; you can give only those that you have.';
+
+const CreateRoleInput = builder.inputType('CreateRoleInput', {
+  fields: (t) => ({
+    name: t.string({
+      required: true,
+      description: '1 to 50 characters of a to z, 0 to 9 and -; unique in the tenant.',
+    }),
+    description: t.string(),
+    permissions: t.stringList({ required: true, description: permissionsDescription }),
+  }),
+});
+
+const UpdateRoleInput = builder.inputType('UpdateRoleInput', {
+  description: 'What is left out stays as it is.',
+  fields: (t) => ({
+    name: t.string(),
+    description: t.string(),
+    permissions: t.stringList({ description: permissionsDescription }),
+  }),
+});
+
+const UpdateProfileInput = builder.inputType('UpdateProfileInput', {
+  description: 'What is left out stays as it is.',
+  fields: (t) => ({ displayName: t.string(), jobTitle: t.string() }),
+});
+
+builder.queryFields((t) => ({
+  permissions: t.field({
+    type: [Permission],
+    description: 'All that there are in the tenant.',
+    authScopes: { tenantMember: true },
+    resolve: (_root, _args, { tenant }) => tenant.em.find(Permission, {}, { orderBy: { name: 'asc' } }),
+  }),
+  roles: t.connection(
+    {
+      type: Role,
+      description: "The tenant's roles, by name.",
+      authScopes: { tenantMember: true },
+      resolve: (_root, args, { tenant }) => entityConnection(tenant.em, Role, args, { orderBy: { name: 'asc' } }),
+    },
+    { name: 'RoleConnection' },
+    { name: 'RoleEdge' },
+  ),
+  memberProfiles: t.field({
+    type: [MemberProfileRef],
+    description: 'Those of these users who are members of the tenant.',
+    authScopes: { tenantMember: true },
+    args: { users: t.arg.idList({ required: true, description: 'Ids of up to 100 users.' }) },
+    resolve: (_root, { users }, { tenant }) => findProfiles(tenant, users),
+  }),
+}));
+
+/** Who may do what is worth a line in the audit log. */
+const changesRoles = { authScopes: { permission: ROLES_WRITE }, extensions: { isAudited: true } };
+
+const assignmentArgs = builder.args((t) => ({
+  role: t.id({ required: true, description: "The role's id." }),
+  user: t.id({ required: true, description: "The user's id." }),
+}));
+
+builder.mutationFields((t) => ({
+  updateProfile: t.field({
+    type: MemberProfileRef,
+    description: 'Says what you are called in the tenant.',
+    authScopes: { tenantMember: true },
+    args: { input: t.arg({ type: UpdateProfileInput, required: true }) },
+    resolve: (_root, { input: { displayName, jobTitle } }, { tenant }) =>
+      updateProfile(tenant, { displayName, jobTitle }),
+  }),
+  createRole: t.field({
+    type: Role,
+    ...changesRoles,
+    args: { input: t.arg({ type: CreateRoleInput, required: true }) },
+    resolve: (_root, { input }, { tenant }) =>
+      createRole(tenant, { ...input, description: input.description ?? undefined }),
+  }),
+  updateRole: t.field({
+    type: Role,
+    description: 'Changes a role for all who have it. That of owners stays as it is.',
+    ...changesRoles,
+    args: {
+      role: t.arg.id({ required: true, description: "The role's id." }),
+      input: t.arg({ type: UpdateRoleInput, required: true }),
+    },
+    resolve: (_root, { role, input }, { tenant }) =>
+      updateRole(tenant, role, {
+        name: input.name ?? undefined,
+        description: input.description ?? undefined,
+        permissions: input.permissions ?? undefined,
+      }),
+  }),
+  deleteRole: t.boolean({
+    description: 'Deletes a role, and takes it from all who have it.',
+    ...changesRoles,
+    args: { role: t.arg.id({ required: true, description: "The role's id." }) },
+    resolve: async (_root, { role }, { tenant }) => {
+      await deleteRole(tenant, role);
+      return true;
+    },
+  }),
+  assignRole: t.field({
+    type: MemberProfileRef,
+    description: 'Gives a member one more role, for as long as the membership lasts.',
+    ...changesRoles,
+    args: assignmentArgs,
+    resolve: async (_root, args, { tenant }) => {
+      await assignRole(tenant, args);
+      const [profile] = await findProfiles(tenant, [args.user]);
+      return profile ?? { userId: args.user, displayName: undefined, jobTitle: undefined };
+    },
+  }),
+  unassignRole: t.boolean({
+    description: 'Takes a role from a member. False if it was not assigned.',
+    ...changesRoles,
+    args: assignmentArgs,
+    resolve: (_root, args, { tenant }) => unassignRole(tenant, args),
+  }),
+}));
