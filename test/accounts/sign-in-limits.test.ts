@@ -63,6 +63,31 @@ describe('attempts to sign in', () => {
     expect(codeOf(await guess(one, 'aliased@example.com'))).toBe('RATE_LIMITED');
   });
 
+  it('are refused when a request is a list of them, and one is made where a document has several', async () => {
+    await register(one, 'batched@example.com');
+    const send = async (body: unknown) => {
+      const headers = { 'content-type': 'application/json', ...from(anywhere()) };
+      const response = await one.yoga.fetch('http://localhost/graphql', {
+        method: 'POST',
+        headers,
+        body: JSON.stringify(body),
+      });
+      return { status: response.status, text: await response.text() };
+    };
+    const query = loginText('batched@example.com', 'a wrong password');
+    const batch = await send(Array.from({ length: 50 }, () => ({ query })));
+    expect(batch.status).toBe(400);
+    expect(batch.text).not.toContain('UNAUTHENTICATED');
+    const document = query.replace('mutation', 'mutation A') + query.replace('mutation', 'mutation B');
+    expect((await send({ query: document })).text).toContain('BAD_USER_INPUT');
+    expect((await send({ query: document, operationName: 'B' })).text).toContain('UNAUTHENTICATED');
+    // Of five attempts, one is used.
+    for (let round = 0; round < 4; round++) {
+      expect(codeOf(await guess(one, 'batched@example.com'))).toBe('UNAUTHENTICATED');
+    }
+    expect(codeOf(await guess(one, 'batched@example.com'))).toBe('RATE_LIMITED');
+  });
+
   it('that succeed are given back', async () => {
     await register(one, 'owner@example.com');
     const address = anywhere();

@@ -1,0 +1,26 @@
+import { expect, it } from 'vitest';
+import { buildSchema } from '../../src/graphql/schema.ts';
+import { idArguments, type Prepare, testForeignIds } from '../support/foreign-ids.ts';
+import { platformIds } from '../support/platform-ids.ts';
+
+it('arguments that take an id are all in the table of this test', () => {
+  expect(Object.keys(platformIds)).toEqual(expect.arrayContaining(idArguments(buildSchema())));
+});
+
+/** A run and a checkpoint of the other tenant. */
+const prepare: Prepare = async (app) => {
+  const ask = async (text: string) => {
+    const { data, errors } = await app.ask(`mutation { answer: ${text} { id } }`, app.admin);
+    expect(errors).toBeUndefined();
+    // What this mutation asks for.
+    const { id } = (data?.answer ?? {}) as { id: string };
+    return id;
+  };
+  await ask('createTenant(input: { slug: "copied", name: "x", isolation: DATABASE })');
+  return {
+    run: await ask('runMigrations(input: { tenants: ["theirs"], wait: true })'),
+    checkpoint: await ask('createCheckpoint(tenant: "copied")'),
+  };
+};
+
+testForeignIds(platformIds, prepare);

@@ -1,0 +1,81 @@
+import type { IdCase } from './foreign-ids.ts';
+
+const forAdmins = (text: string, ...of: string[]): IdCase => ({ text, of, code: 'FORBIDDEN' });
+const references = ['tenant', 'slug'];
+
+/** Every argument of the platform that takes an id, and others that name a tenant. */
+export const platformIds: Record<string, IdCase> = {
+  'Query.auditLog(tenant)': forAdmins('{ auditLog(tenant: "$id") { totalCount } }', ...references),
+  'Query.checkpoints(tenant)': forAdmins('{ checkpoints(tenant: "$id") { id } }', ...references),
+  'Query.migrationHistory(tenant)': forAdmins('{ migrationHistory(tenant: "$id") { totalCount } }', ...references),
+  'Query.migrationPlan(input.tenants)': forAdmins(
+    '{ migrationPlan(input: { tenants: ["$id"] }) { totalCount } }',
+    ...references,
+  ),
+  'Query.migrationRun(id)': forAdmins('{ migrationRun(id: "$id") { id } }', 'run'),
+  'Query.tenant(id)': forAdmins('{ tenant(id: "$id") { name } }', 'tenant'),
+  'Query.tenant(slug)': forAdmins('{ tenant(slug: "$id") { name } }', 'slug'),
+  'Mutation.acceptMigrationHash(tenant)': forAdmins(
+    'mutation { acceptMigrationHash(tenant: "$id", migration: "x") { name } }',
+    ...references,
+  ),
+  'Mutation.cancelMigrationRun(id)': forAdmins('mutation { cancelMigrationRun(id: "$id") { id } }', 'run'),
+  'Mutation.resumeMigrationRun(id)': forAdmins('mutation { resumeMigrationRun(id: "$id") { id } }', 'run'),
+  'Mutation.undoMigrationRun(id)': forAdmins('mutation { undoMigrationRun(id: "$id") { id } }', 'run'),
+  'Mutation.rollbackMigrations(input.tenants)': forAdmins(
+    'mutation { rollbackMigrations(input: { steps: 1, tenants: ["$id"] }) { id } }',
+    ...references,
+  ),
+  'Mutation.runMigrations(input.tenants)': forAdmins(
+    'mutation { runMigrations(input: { tenants: ["$id"] }) { id } }',
+    ...references,
+  ),
+  'Mutation.runMigrations(input.canaries)': forAdmins(
+    'mutation { runMigrations(input: { canaries: ["$id"] }) { id } }',
+    ...references,
+  ),
+  'Mutation.createCheckpoint(tenant)': forAdmins('mutation { createCheckpoint(tenant: "$id") { id } }', ...references),
+  'Mutation.restoreCheckpoint(id)': forAdmins('mutation { restoreCheckpoint(id: "$id") { id } }', 'checkpoint'),
+  'Mutation.deleteCheckpoint(id)': forAdmins('mutation { deleteCheckpoint(id: "$id") }', 'checkpoint'),
+  'Mutation.setPlatformAdmin(user)': forAdmins(
+    'mutation { setPlatformAdmin(user: "$id", isPlatformAdmin: true) { id } }',
+    'user',
+  ),
+  'Mutation.setUserActive(user)': forAdmins('mutation { setUserActive(user: "$id", active: false) { id } }', 'user'),
+  'Subscription.migrationProgress(run)': forAdmins('subscription { migrationProgress(run: "$id") { seq } }', 'run'),
+  'Mutation.login(input.tenant)': {
+    text: 'mutation { login(input: { email: "owner@mine.example.com", password: "correct horse battery staple", tenant: "$id" }) { token } }',
+    of: ['slug', 'tenant'],
+    code: 'FORBIDDEN',
+  },
+  'Mutation.switchTenant(tenant)': {
+    text: 'mutation { switchTenant(tenant: "$id") { token } }',
+    of: references,
+    code: 'FORBIDDEN',
+  },
+  'Mutation.addMember(input.tenant)': {
+    text: 'mutation { addMember(input: { tenant: "$id", email: "owner@mine.example.com", role: OWNER }) { role } }',
+    of: references,
+    code: 'NOT_FOUND',
+  },
+  'Mutation.setMemberRole(tenant)': {
+    text: 'mutation { setMemberRole(tenant: "$id", user: "00000000-0000-4000-8000-000000000000", role: OWNER) { role } }',
+    of: references,
+    code: 'NOT_FOUND',
+  },
+  'Mutation.setMemberRole(user)': {
+    text: 'mutation { setMemberRole(tenant: "mine", user: "$id", role: MEMBER) { role } }',
+    of: ['user'],
+    code: 'NOT_FOUND',
+  },
+  'Mutation.removeMember(tenant)': {
+    text: 'mutation { removeMember(tenant: "$id", user: "00000000-0000-4000-8000-000000000000") }',
+    of: references,
+    code: 'NOT_FOUND',
+  },
+  'Mutation.removeMember(user)': {
+    text: 'mutation { removeMember(tenant: "mine", user: "$id") }',
+    of: ['user'],
+    code: undefined,
+  },
+};
