@@ -12,6 +12,7 @@ export const platformIds: Record<string, IdCase> = {
     '{ migrationPlan(input: { tenants: ["$id"] }) { totalCount } }',
     ...references,
   ),
+  'MigrationPlan.tenants(after)': forAdmins('{ migrationPlan { tenants(after: "$id") { pending } } }', ...references),
   'Query.migrationRun(id)': forAdmins('{ migrationRun(id: "$id") { id } }', 'run'),
   'Query.tenant(id)': forAdmins('{ tenant(id: "$id") { name } }', 'tenant'),
   'Query.tenant(slug)': forAdmins('{ tenant(slug: "$id") { name } }', 'slug'),
@@ -32,6 +33,10 @@ export const platformIds: Record<string, IdCase> = {
   ),
   'Mutation.runMigrations(input.canaries)': forAdmins(
     'mutation { runMigrations(input: { canaries: ["$id"] }) { id } }',
+    ...references,
+  ),
+  'Mutation.resolveTenant(tenant)': forAdmins(
+    'mutation { resolveTenant(tenant: "$id") { tenant { id } } }',
     ...references,
   ),
   'Mutation.createCheckpoint(tenant)': forAdmins('mutation { createCheckpoint(tenant: "$id") { id } }', ...references),

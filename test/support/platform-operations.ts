@@ -132,6 +132,11 @@ export const platformOperations: Record<string, Operation> = {
     scope: 'platformAdmin',
     code: 'NOT_FOUND',
   },
+  'Mutation.resolveTenant': {
+    text: 'mutation { resolveTenant(tenant: "nobody") { tenant { id } } }',
+    scope: 'platformAdmin',
+    code: 'TENANT_NOT_FOUND',
+  },
   'Mutation.createCheckpoint': {
     text: 'mutation { createCheckpoint(tenant: "acme", name: "") { id } }',
     scope: 'platformAdmin',
