@@ -73,7 +73,7 @@ describe('what README says', () => {
     });
     execFileSync('sh', ['-c', 'npm run -s schema'], { cwd: checkout, stdio: 'pipe' });
     runTool('vitest/vitest.mjs', 'run', ...platformTests, 'test/modules/access');
-  }, 180_000);
+  }, 600_000);
 
   it('an error means what it says', () => {
     const rows = readme.matchAll(/^\| `([A-Z_]+)` \| (.*) \|$/gm);
