@@ -9,15 +9,18 @@ import { settleRun, tenants } from './settle-run.ts';
 import { divide, type RunsOptions } from './start-run.ts';
 
 /**
- * Stops a run: tenants under way end as they would have, and the others are not started.
+ * Stops a run: tenants under way have a time to end, and the others are not started. One that halts already, since too much
+ * has failed, is cancelled as well: what is under way in it need not end by itself.
  * @throws {AppError} NOT_FOUND, or CONFLICT if it has ended
  */
 export function cancelRun({ catalog, queue }: RunsOptions, run: string): Promise<void> {
   return catalog.use((client) =>
     inTransaction(client, async () => {
       const { status, stopping } = await lockRun(client, run);
-      if (hasEnded(status)) throw new AppError('CONFLICT', `The run has ended already: it is ${status}`);
-      if (stopping !== null) return;
+      if (hasEnded(status)) {
+        throw new AppError('CONFLICT', `The run has ended already: it is ${status}. What it has left can be resumed.`);
+      }
+      if (stopping === 'CANCELLED') return;
       await client.query(`UPDATE migration_runs SET stopping = 'CANCELLED' WHERE id = $1`, [run]);
       await appendEvents(client, run, [{ kind: 'RUN_CANCELLED', message: 'tenants under way still end' }]);
       await settleRun(client, queue, run);

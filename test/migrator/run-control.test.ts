@@ -71,6 +71,10 @@ describe('a run', () => {
       ['t-five', 'CANCELLED'],
     ]);
     expect(await has('t-one', table)).toBe(false);
+    expect(await fleet.refusal(`mutation { cancelMigrationRun(id: "${run.id}") { id } }`)).toEqual({
+      code: 'CONFLICT',
+      message: 'The run has ended already: it is HALTED. What it has left can be resumed.',
+    });
 
     await mendTenant('t-three');
     const resumed = await control(`resumeMigrationRun(id: "${run.id}")`);
