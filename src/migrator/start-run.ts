@@ -4,6 +4,7 @@ import type { Catalog } from '../catalog/catalog.ts';
 import type { RunOptions } from '../catalog/migration-run.entity.ts';
 import { AppError, badInput } from '../errors.ts';
 import { appendEvents } from '../events/append-events.ts';
+import { isUuid } from '../is-uuid.ts';
 import { inTransaction } from '../postgres/transaction.ts';
 import type { MigrationFile } from './migration-files.ts';
 import { plannedFiles } from './run-files.ts';
@@ -68,9 +69,11 @@ export async function startRun(
 /** The ids of tenants that are named by id or slug, in that order. */
 export async function resolveTenants(client: pg.Client, references: readonly string[]): Promise<string[]> {
   const { rows } = await client.query<{ reference: string; id: string | null; status: string | null }>(
-    `SELECT r.reference, t.id, t.status FROM unnest($1::text[]) WITH ORDINALITY AS r (reference, n)
-     LEFT JOIN tenants t ON t.id::text = lower(r.reference) OR t.slug = r.reference ORDER BY n`,
-    [references],
+    // A join for each, since one with OR would compare each name with each tenant.
+    `SELECT r.reference, coalesce(i.id, s.id) AS id, coalesce(i.status, s.status) AS status
+     FROM unnest($1::text[], $2::uuid[]) WITH ORDINALITY AS r (reference, id, n)
+     LEFT JOIN tenants i ON i.id = r.id LEFT JOIN tenants s ON s.slug = r.reference ORDER BY n`,
+    [references, references.map((reference) => (isUuid(reference) ? reference : null))],
   );
   const missing = rows.filter(({ id }) => id === null).map(({ reference }) => reference);
   if (missing.length > 0) {
