@@ -19,6 +19,8 @@ export interface RunItem extends Placement {
   readonly attempts: number;
   /** Whether its database was being copied or replaced when it was claimed. */
   readonly isMaintained: boolean;
+  /** Whether it waits for somebody to look at it, since an earlier run has left it half done. */
+  readonly needsAttention: boolean;
   /** Whether work on it has begun before. */
   readonly begun: boolean;
 }
@@ -46,7 +48,7 @@ export function claimItems(
            WHERE i.run_id = j.run AND i.position = j.position AND i.job = j.id AND i.status = 'PENDING'
            RETURNING i.run_id, i.position, i.attempts, i.tenant_id, i.job, i.started_at IS NOT NULL AS begun)
          SELECT c.run_id AS run, c.position, c.job, c.attempts, c.begun, c.tenant_id AS "tenantId", t.isolation, t.server, t.database,
-           t.schema, t.status = 'MAINTENANCE' AS "isMaintained"
+           t.schema, t.status = 'MAINTENANCE' AS "isMaintained", t.status = 'NEEDS_ATTENTION' AS "needsAttention"
          FROM claimed c JOIN tenants t ON t.id = c.tenant_id ORDER BY c.run_id, c.position`,
         [instance, jobs.map(({ data }) => data.run), jobs.map(({ data }) => data.position), jobs.map(({ id }) => id)],
       );

@@ -108,6 +108,12 @@ interface Done extends MigrateOutcome {
 }
 
 async function attempt(context: RunContext, item: RunItem): Promise<Done> {
+  if (item.needsAttention) {
+    throw new AppError(
+      'CONFLICT',
+      'The tenant needs attention: look at it, and say tenantry tenant resolve. Then resume.',
+    );
+  }
   await endMaintenance(context, item);
   const connect = <T>(use: (client: pg.Client) => Promise<T>) => context.connect(item, use);
   const { checkpoint, dryRun } = context.options;

@@ -4,7 +4,7 @@ import { Fleet } from '../support/fleet.ts';
 import { commandsOf } from '../support/run-command.ts';
 
 const first = '20261121000000_fixture';
-const [stuck, alone] = ['20270101000001_stuck', '20270101000002_alone'];
+const [stuck, alone, late] = ['20270101000001_stuck', '20270101000002_alone', '20270101000003_late'];
 
 interface ShownResolution {
   readonly tenant: { readonly status: string; readonly version: string | null; readonly behind: number };
@@ -147,5 +147,28 @@ describe('a tenant that needs attention', () => {
       stderr: 'There is no tenant nobody\n',
     });
     expect(await audited()).toMatchObject({ outcome: 'TENANT_NOT_FOUND', details: expect.stringContaining('nobody') });
+  });
+
+  it('is not touched by a run that began before it needed attention', async () => {
+    const blocker = await fleet.sessionIn('two-db');
+    await blocker.query('BEGIN; LOCK TABLE products IN ACCESS EXCLUSIVE MODE');
+    await fleet.migrations.add(late, 'ALTER TABLE products ADD COLUMN late int');
+    const run = await fleet.startRun(`canaries: ["two-db"], waves: ["1"]`);
+    for await (const { kind } of fleet.follow(run)) if (kind === 'TENANT_STARTED') break;
+    await fleet.inCatalog(`UPDATE tenants SET status = 'NEEDS_ATTENTION' WHERE slug = $1`, [slug]);
+    await fleet.end(blocker);
+    await fleet.events(run);
+    expect((await fleet.runNow(run)).items.nodes).toMatchObject([
+      { tenant: { slug: 'two-db' }, status: 'SUCCEEDED' },
+      {
+        tenant: { slug },
+        status: 'FAILED',
+        attempts: 1,
+        error: expect.stringMatching(/^CONFLICT: .* needs attention/),
+      },
+    ]);
+    expect(await fleet.applied(slug)).not.toContain(late);
+    expect(await resolve()).toMatchObject({ resolved: true });
+    expect(await fleet.resume(run)).toMatchObject({ status: 'SUCCEEDED' });
   });
 });
