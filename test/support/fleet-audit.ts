@@ -121,6 +121,9 @@ async function auditRemains(fleet: Fleet): Promise<void> {
         `SELECT (SELECT count(*)::int FROM jobs.job) AS jobs,
          (SELECT count(*)::int FROM migration_run_items WHERE status = 'RUNNING' OR claimed_by IS NOT NULL) AS claimed,
          (SELECT count(*)::int FROM pg_locks WHERE locktype = 'advisory' AND classid = ${lockKind.migrate}) AS locks,
+         (SELECT count(*)::int FROM tenant_maintenances) AS maintenances,
+         (SELECT count(*)::int FROM pg_database d WHERE datname ~ '^snap_'
+           AND NOT EXISTS (SELECT FROM checkpoints c WHERE c.database = d.datname AND NOT is_dropping)) AS snapshots,
          (SELECT count(*)::int FROM pg_stat_activity WHERE state LIKE 'idle in transaction%') AS transactions`,
       );
       remains = row;
