@@ -10,6 +10,7 @@ interface UpOptions {
   readonly dryRun?: true;
   readonly sql?: true;
   readonly waves?: readonly string[];
+  readonly canary?: readonly string[];
   readonly maxFailures?: number;
   readonly stopOnError?: true;
   readonly concurrency?: number;
@@ -30,7 +31,7 @@ const upExamples = `
 Examples:
   tenantry migrate up
   tenantry migrate up --tenant acme beta --dry-run
-  tenantry migrate up --waves 1,10%,100% --max-failures 5
+  tenantry migrate up --waves 1,10%,100% --canary acme --max-failures 5
   tenantry migrate up --sql --tenant acme > acme.sql`;
 
 /** `tenantry migrate up`: applies migrations to tenants. */
@@ -53,6 +54,7 @@ export function addUpCommand(migrate: Command, context: CommandContext): void {
       'sizes such as 1,10%,100%; each wave starts when the one before has ended well',
       parseWaves,
     )
+    .option('--canary <slug...>', 'tenants that go first, by slug or id')
     .option('--max-failures <n>', 'start no further tenant after more failures than this', integer(0))
     .option('--stop-on-error', 'start no further tenant after the first failure')
     .option('--concurrency <n>', 'tenants at once; by default as MIGRATION_CONCURRENCY says', integer(1, 1000))
@@ -93,6 +95,7 @@ async function up(context: CommandContext, options: UpOptions): Promise<void> {
   await carryOut(context, options, async ({ runs, migrations, config }) => ({
     run: await startRun(runs, await migrations.tenant.read(), {
       tenants: options.tenant,
+      canaries: options.canary,
       ...(options.to !== undefined && { to: options.to }),
       dryRun: options.dryRun ?? false,
       continueOnError: !options.stopOnError,

@@ -67,7 +67,9 @@ it('applies nothing in a dry run, and nothing beyond what was asked for', async 
   const dry = JSON.parse((await tenantry(...args, '--dry-run')).stdout);
   expect(dry).toMatchObject({ dryRun: true, total: 2, succeeded: 2, migrations: [{ name: '20270103000000_dry' }] });
   expect(await fleet.applied('alpha')).not.toContain('20270103000000_dry');
-  const waves = await tenantry(...args, '--waves', '1,100%', '--verify', '--concurrency', '1', '--max-failures', '0');
+  const options = ['--waves', '1,100%', '--canary', 'beta', '--verify', '--concurrency', '1', '--max-failures', '0'];
+  const waves = await tenantry(...args, ...options);
+  expect(waves.stderr).toMatch(/WAVE_STARTED wave 1.*\n.*TENANT_STARTED beta/);
   expect(JSON.parse(waves.stdout)).toMatchObject({ dryRun: false, succeeded: 2 });
   expect(waves.stderr).toContain('WAVE_STARTED wave 2 of 2: 1 tenant');
   expect((await fleet.applied('alpha')).at(-1)).toBe('20270103000000_dry');
@@ -138,6 +140,7 @@ it.each([
   [['migrate', 'up', '--sql', '--detach'], 2, 'cannot be used with'],
   [['migrate', 'up', '--to', 'nothing'], 1, 'There is no tenant migration nothing'],
   [['migrate', 'up', '--tenant', 'nobody'], 1, 'There is no tenant nobody'],
+  [['migrate', 'up', '--tenant', 'alpha', '--canary', 'beta'], 1, 'these are not among tenants: beta'],
   [['migrate', 'down', '--steps', '1'], 2, 'say --tenant <slug...> or --all'],
   [['migrate', 'down', '--all'], 2, 'say --steps <n> or --to <name>'],
   [['migrate', 'down', '--all', '--tenant', 'alpha', '--steps', '1'], 2, 'cannot be used with'],
