@@ -64,6 +64,11 @@ const refusals = {
   'a token that is believed to be an owner’s': { ...bearer, ...admin },
   'a user without a tenant': user,
   'a member of another tenant, at the host': { ...user, tenantMember: 'FORBIDDEN', tenantAdmin: 'FORBIDDEN' },
+  'a member of another tenant, whose token claims this one': {
+    ...user,
+    tenantMember: 'FORBIDDEN',
+    tenantAdmin: 'FORBIDDEN',
+  },
   'a member': { ...user, ...member },
   'an admin of the tenant': { ...user, ...admin },
   'an owner': { ...user, ...admin },
@@ -168,6 +173,9 @@ async function prepareCallers(app: TestApp): Promise<Record<Caller, Record<strin
     'a member of another tenant, at the host': {
       authorization: `Bearer ${await app.services.tokens.issue({ subject: stranger.id, expiresIn: '1h' })}`,
       host,
+    },
+    'a member of another tenant, whose token claims this one': {
+      authorization: `Bearer ${await app.services.tokens.issue({ subject: stranger.id, tenant: 'acme', role: 'OWNER', platformAdmin: true, expiresIn: '1h' })}`,
     },
     'a member': (await join(app, memberEmail, 'acme', 'MEMBER')).headers,
     'an admin of the tenant': (await join(app, 'admin@example.com', 'acme', 'ADMIN')).headers,

@@ -52,6 +52,7 @@ export const platformOperations: Record<string, Operation> = {
     codes: {
       'a user without a tenant': 'FORBIDDEN',
       'a member of another tenant, at the host': 'FORBIDDEN',
+      'a member of another tenant, whose token claims this one': 'FORBIDDEN',
       'a member of a suspended tenant': 'FORBIDDEN',
       'an owner of a suspended tenant': 'FORBIDDEN',
     },
