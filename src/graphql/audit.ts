@@ -4,6 +4,7 @@ import { ReusedTokenError } from '../accounts/sign-in.ts';
 import { Tenant } from '../catalog/tenant.entity.ts';
 import { AppError } from '../errors.ts';
 import type { Context } from './context.ts';
+import { declaredScopes } from './declared-scopes.ts';
 
 type Args = Readonly<Record<string, unknown>>;
 
@@ -117,8 +118,6 @@ function textAt(args: Args, name: string): string | undefined {
 
 /** Whether the field declares that it is for members of the request's tenant. */
 function isTenantData(field: GraphQLField<unknown, Context, Args>): boolean {
-  // What Pothos keeps of the options that t.field() was given.
-  const options = field.extensions.pothosOptions as { readonly authScopes?: object } | undefined;
-  const scopes = options?.authScopes ?? {};
-  return 'tenantMember' in scopes || 'permission' in scopes;
+  const { tenantMember, permission } = declaredScopes(field);
+  return tenantMember === true || permission !== undefined;
 }

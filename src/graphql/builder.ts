@@ -94,5 +94,6 @@ async function hasPermission(context: Context, name: string): Promise<boolean> {
   throw new AppError(
     'FORBIDDEN',
     `This needs the permission ${name}, which you do not have in ${context.tenant.row.slug}`,
+    { details: { permission: name } },
   );
 }

@@ -19,10 +19,12 @@ import '../provisioning/schema.ts';
 import { errorCodes } from '../errors.ts';
 import { auditMutations } from './audit.ts';
 import { builder } from './builder.ts';
+import { describePermissions } from './declared-scopes.ts';
 
 /** Builds the GraphQL schema out of what each folder's `schema.ts` adds to it. */
 export function buildSchema(): GraphQLSchema {
   const schema = auditMutations(builder.toSchema());
+  describePermissions(schema);
   const codes = Object.entries(errorCodes).map(([code, meaning]) => `- ${code}: ${meaning}`);
   schema.description = `An error says in \`extensions.code\` what it is:\n${codes.join('\n')}`;
   return schema;

@@ -69,7 +69,14 @@ describe('permissions', () => {
 
   it('say which one is missing, and where', async () => {
     const { errors } = await app.ask('mutation { emptyShelves }', await believed());
-    expect(errors?.[0]?.message).toBe('This needs the permission products:empty, which you do not have in acme');
+    expect(errors?.[0]).toMatchObject({
+      message: 'This needs the permission products:empty, which you do not have in acme',
+      extensions: { code: 'FORBIDDEN', permission: 'products:empty' },
+    });
+    const { data } = await app.ask('{ __type(name: "Mutation") { fields { name description } } }');
+    expect(JSON.stringify(data)).toContain(
+      '{"name":"emptyShelves","description":"Needs the permission products:empty."}',
+    );
   });
 
   it('of who signs in are those in the tenant that the new token names, with the membership that they belong to', async () => {

@@ -1,5 +1,6 @@
 import type { GraphQLField, GraphQLSchema } from 'graphql';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { declaredScopes } from '../../src/graphql/declared-scopes.ts';
 import { join, register } from './accounts.ts';
 import { type Listening, listen } from './listen.ts';
 import { startTestApp, type TestApp } from './start-app.ts';
@@ -97,20 +98,13 @@ export function rootFields(schema: GraphQLSchema): ReadonlyMap<string, GraphQLFi
 export function testDeclarations(schema: GraphQLSchema, operations: Readonly<Record<string, Operation>>): void {
   const fields = rootFields(schema);
   it('all declare who may use them, and are in the table of this test', () => {
-    const declared = [...fields].map(([name, field]) => [name, scopesOf(field) ?? 'no scope']);
+    const declared = [...fields].map(([name, field]) => [name, declaredScopes(field)]);
     const expected = Object.entries(operations).map(([name, { scope, permission }]) => [
       name,
       permission === undefined ? { [scope]: true } : { permission },
     ]);
     expect(Object.fromEntries(declared)).toEqual(Object.fromEntries(expected));
   });
-}
-
-/** The scopes that a field was declared with. */
-function scopesOf(field: GraphQLField<unknown, unknown>): unknown {
-  // What Pothos keeps of the options that t.field() was given.
-  const options = field.extensions.pothosOptions as { readonly authScopes?: unknown } | undefined;
-  return options?.authScopes;
 }
 
 /** Tests each operation with each kind of caller: that it is allowed, or refused with exactly the right code. */
