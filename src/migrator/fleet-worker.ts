@@ -3,8 +3,9 @@ import pLimit, { type LimitFunction } from 'p-limit';
 import type { Listener } from '../postgres/listener.ts';
 import { ActiveRun, type RunWorkOptions } from './active-run.ts';
 import { claimItems, jobsClaimedBy, type RunItem, takeOverItems } from './claim-items.ts';
-import { lookAtTenant, migrateTenant, type RunContext } from './migrate-tenant.ts';
+import { lookAtTenant, migrateTenant } from './migrate-tenant.ts';
 import { repeatUntil } from './repeat.ts';
+import type { RunContext } from './run-context.ts';
 import { workChannel } from './run-queue.ts';
 import type { ItemResult } from './write-results.ts';
 

@@ -1,35 +1,16 @@
 import type pg from 'pg';
-import type { Logger } from 'pino';
-import type { RunOptions } from '../catalog/migration-run.entity.ts';
 import { elapsedSince } from '../elapsed.ts';
 import { AppError, messageOf } from '../errors.ts';
 import type { NewRunEvent } from '../events/append-events.ts';
 import { isConnectionFailure, isRefusedDatabase, isTransient } from '../postgres/error-codes.ts';
-import type { CheckpointsOptions } from './checkpoints.ts';
 import type { RunItem } from './claim-items.ts';
 import { type NewRecord, readDoneByRun } from './history.ts';
 import { migrateDatabase, readApplied, recordFailure } from './migrate-database.ts';
 import { type MigrateOptions, type MigrateOutcome, MigrationFailedError } from './migration-batch.ts';
-import type { MigrationFile } from './migration-files.ts';
 import { migrateProtected } from './protected-batch.ts';
+import type { RunContext } from './run-context.ts';
 import { NotTakenBackError, takeBack } from './take-back.ts';
 import type { ItemResult } from './write-results.ts';
-
-/** What is the same for all tenants of a run. */
-export interface RunContext {
-  readonly run: string;
-  readonly checkpoint: string;
-  readonly options: RunOptions;
-  /** Those that the run was planned with. */
-  readonly files: readonly MigrationFile[];
-  /** Why this process may not carry the run out; undefined if it may. */
-  readonly misfit: string | undefined;
-  readonly lockTimeoutMs: number;
-  /** Lends an owner's connection to the tenant's database, until the signal comes. */
-  readonly connect: <T>(item: RunItem, use: (client: pg.Client) => Promise<T>, signal?: AbortSignal) => Promise<T>;
-  readonly checkpoints: CheckpointsOptions;
-  readonly log: Logger;
-}
 
 /** How often a tenant is tried: after errors that may pass, and while its database cannot be reached. */
 const MAX_TRIES = 3;
