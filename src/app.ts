@@ -6,7 +6,7 @@ import type { Logger } from 'pino';
 import { Identities } from './accounts/identities.ts';
 import { createPasswords } from './accounts/passwords.ts';
 import { SignInLimits } from './accounts/sign-in-limits.ts';
-import { loadTokenKeys } from './accounts/token-keys.ts';
+import { loadTokenKeys, publishedKeys } from './accounts/token-keys.ts';
 import { createTokens } from './accounts/tokens.ts';
 import { openCatalog } from './catalog/catalog.ts';
 import { FIRST_SERVER } from './catalog/database-server.entity.ts';
@@ -196,7 +196,8 @@ export async function createApp(config: Config, log: Logger, signal?: AbortSigna
   const prepared = Promise.all([servers.prepareFirst(), recover()]).then(([problem]) => problem);
   const recovering = setInterval(recover, RECOVER_MS).unref();
   stack.defer(() => clearInterval(recovering));
-  const tokens = createTokens(await loadTokenKeys(config.tokens.keys, config.dataDir, log), config.tokens);
+  const keys = await loadTokenKeys(config.tokens.keys, config.dataDir, log);
+  const tokens = createTokens(keys, config.tokens);
   const services: Services = {
     config,
     log,
@@ -223,6 +224,7 @@ export async function createApp(config: Config, log: Logger, signal?: AbortSigna
     runs: { catalog, queue },
     checkpoints,
     tokens,
+    publishedKeys: publishedKeys(keys),
     identities: new Identities(catalog, listener, config.accounts.trustedClaims),
     signInLimits: stack.use(new SignInLimits({ catalog, log, ...config.accounts.signInLimits })),
     accounts: { catalog, tokens, passwords: createPasswords(), ...config.accounts },

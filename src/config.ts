@@ -51,8 +51,7 @@ export interface Config {
     readonly idleSeconds: number;
   };
   readonly tokens: {
-    /** Undefined: a key pair is made in `dataDir`. */
-    readonly keys: KeySource | undefined;
+    readonly keys: KeySource;
     readonly issuer: string | undefined;
     readonly audience: string | undefined;
     readonly tenantClaim: string;
@@ -81,7 +80,10 @@ export interface Config {
 /** Where the keys come from that verify, and perhaps sign, tokens. */
 export type KeySource =
   | { readonly kind: 'secret'; readonly secret: string }
-  | { readonly kind: 'pair'; readonly publicKey: string; readonly privateKey: string | undefined }
+  /** PEMs, or a JWK, or a set of JWKs; without public keys that of the private key alone. */
+  | { readonly kind: 'keys'; readonly publicKeys: string | undefined; readonly privateKey: string | undefined }
+  /** Made in `dataDir`, in development. */
+  | { readonly kind: 'folder' }
   | { readonly kind: 'jwks'; readonly url: string };
 
 /** Settings that cannot be used; the message has a line for each problem, with the variable's name. */
@@ -109,7 +111,11 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   const keys = keySource(values, problems);
   if (production) {
     if (!server) problems.push('DATABASE_URL must be set when NODE_ENV is production');
-    if (!keys) problems.push('JWT_SECRET, JWT_PUBLIC_KEY or JWT_JWKS_URL must be set when NODE_ENV is production');
+    if (keys.kind === 'folder') {
+      problems.push(
+        'JWT_PRIVATE_KEY, JWT_PUBLIC_KEY, JWT_SECRET or JWT_JWKS_URL must be set when NODE_ENV is production',
+      );
+    }
     if (!values.ROLE_SECRET) problems.push('ROLE_SECRET must be set when NODE_ENV is production');
   }
   const names = [values.AUTH_DATABASE, values.CONSTANTS_DATABASE, values.SHARED_DATABASE];
@@ -158,7 +164,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
       sessionDays: values.SESSION_DAYS,
       ownTenants: values.OWN_TENANTS,
       signInLimits: { perAccount: values.SIGN_IN_LIMIT_ACCOUNT, perAddress: values.SIGN_IN_LIMIT_ADDRESS },
-      trustedClaims: { tenant: values.TRUST_TENANT_CLAIM, admin: values.TRUST_ADMIN_CLAIM ?? keys?.kind !== 'jwks' },
+      trustedClaims: { tenant: values.TRUST_TENANT_CLAIM, admin: values.TRUST_ADMIN_CLAIM ?? keys.kind !== 'jwks' },
     },
     migrations: {
       tenantDir: values.TENANT_MIGRATIONS_DIR,
@@ -247,21 +253,27 @@ function addressFromUrl(text: string, name: string, problems: string[]): ServerA
   };
 }
 
-function keySource(values: SettingValues, problems: string[]): KeySource | undefined {
-  const set = (['JWT_SECRET', 'JWT_PUBLIC_KEY', 'JWT_JWKS_URL'] as const).filter((name) => values[name]);
+function keySource(values: SettingValues, problems: string[]): KeySource {
+  const { JWT_SECRET: secret, JWT_JWKS_URL: url, JWT_PUBLIC_KEY: publicKeys, JWT_PRIVATE_KEY: privateKey } = values;
+  const set = Object.entries({
+    JWT_SECRET: secret,
+    'JWT_PUBLIC_KEY or JWT_PRIVATE_KEY': publicKeys ?? privateKey,
+    JWT_JWKS_URL: url,
+  })
+    .filter(([, value]) => value !== undefined)
+    .map(([name]) => name);
   if (set.length > 1) problems.push(`${set.join(' and ')} are set, but tokens are verified with one of them only`);
-  if (values.JWT_PRIVATE_KEY && !values.JWT_PUBLIC_KEY) problems.push('JWT_PRIVATE_KEY needs JWT_PUBLIC_KEY beside it');
-  if (values.JWT_SECRET) return { kind: 'secret', secret: values.JWT_SECRET };
-  if (values.JWT_JWKS_URL) return { kind: 'jwks', url: values.JWT_JWKS_URL };
-  if (!values.JWT_PUBLIC_KEY) return undefined;
+  if (secret !== undefined) return { kind: 'secret', secret };
+  if (url !== undefined) return { kind: 'jwks', url };
+  if (publicKeys === undefined && privateKey === undefined) return { kind: 'folder' };
   return {
-    kind: 'pair',
-    publicKey: unescapeLines(values.JWT_PUBLIC_KEY),
-    privateKey: values.JWT_PRIVATE_KEY && unescapeLines(values.JWT_PRIVATE_KEY),
+    kind: 'keys',
+    publicKeys: publicKeys && unescapeLines(publicKeys),
+    privateKey: privateKey && unescapeLines(privateKey),
   };
 }
 
 /** Environment files cannot hold line ends everywhere, so a PEM may be written with `\n`. */
 function unescapeLines(text: string): string {
-  return text.startsWith('{') ? text : text.replaceAll('\\n', '\n');
+  return text.trimStart().startsWith('{') ? text : text.replaceAll('\\n', '\n');
 }

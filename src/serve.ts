@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Logger, pino } from 'pino';
+import type { Tokens } from './accounts/tokens.ts';
 import { type App, createApp } from './app.ts';
 import { type Config, loadConfig } from './config.ts';
 import { takePort } from './front-door.ts';
@@ -99,12 +100,9 @@ function aborted(signal: AbortSignal): Promise<void> {
 }
 
 /** In development only, and only if this server can make tokens: a platform admin's. */
-async function developmentToken(
-  { environment, tokens }: Config,
-  issuer: { issue(request: { platformAdmin: boolean; expiresIn: string }): Promise<string> },
-): Promise<string | undefined> {
-  const canSign = tokens.keys?.kind !== 'jwks' && !(tokens.keys?.kind === 'pair' && !tokens.keys.privateKey);
-  return environment === 'development' && canSign ? issuer.issue({ platformAdmin: true, expiresIn: '12h' }) : undefined;
+async function developmentToken({ environment }: Config, tokens: Tokens): Promise<string | undefined> {
+  if (environment !== 'development' || !tokens.canIssue) return undefined;
+  return tokens.issue({ platformAdmin: true, expiresIn: '12h' });
 }
 
 function authorizationHeader(token: string) {

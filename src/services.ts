@@ -1,4 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
+import type { JWK } from 'jose';
 import type { Logger } from 'pino';
 import type { Identities } from './accounts/identities.ts';
 import type { SignInOptions } from './accounts/sign-in.ts';
@@ -46,6 +47,8 @@ export interface Services {
   readonly runs: RunsOptions;
   readonly checkpoints: CheckpointsOptions;
   readonly tokens: Tokens;
+  /** The public keys of `tokens`, as others can read them. */
+  readonly publishedKeys: readonly JWK[];
   readonly identities: Identities;
   readonly accounts: SignInOptions;
   readonly signInLimits: SignInLimits;

@@ -105,15 +105,16 @@ export const settings = {
     absent: 'a key pair in DATA_DIR, in development',
     meaning: 'shared secret of at least 32 bytes (HS256)',
   },
-  JWT_PUBLIC_KEY: {
-    schema: z.string(),
-    absent: 'see JWT_SECRET',
-    meaning: 'PEM or JWK that verifies tokens; \\n stands for a line end',
-  },
   JWT_PRIVATE_KEY: {
     schema: z.string(),
-    absent: 'tokens are verified but not made',
-    meaning: 'PEM or JWK that signs tokens',
+    absent: 'tokens are verified but not made, unless JWT_SECRET is set or this is development',
+    meaning: 'PEM or JWK of the key that signs tokens, best of Ed25519; \\n stands for a line end',
+  },
+  JWT_PUBLIC_KEY: {
+    schema: z.string(),
+    absent: 'that of JWT_PRIVATE_KEY',
+    meaning:
+      'PEMs one after the other, a JWK, or a set of JWKs: the keys that verify tokens, that of JWT_PRIVATE_KEY among them; /.well-known/jwks.json publishes them',
   },
   JWT_JWKS_URL: {
     schema: url('http:', 'https:'),

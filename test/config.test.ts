@@ -52,7 +52,7 @@ describe('settings', () => {
 
   it('ask for real keys and a real database in production, and hide GraphiQL and introspection there', () => {
     const names = problemsOf({ NODE_ENV: 'production' }).map((problem) => problem.split(' ')[0]);
-    expect(names).toEqual(['DATABASE_URL', 'JWT_SECRET,', 'ROLE_SECRET']);
+    expect(names).toEqual(['DATABASE_URL', 'JWT_PRIVATE_KEY,', 'ROLE_SECRET']);
     const { graphql } = loadConfig({
       NODE_ENV: 'production',
       DATABASE_URL: 'postgres://u:p@db/postgres',

@@ -1,62 +1,49 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type JsonWebKey, type KeyObject } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, type JsonWebKey, type KeyObject } from 'node:crypto';
 import path from 'node:path';
-import { createRemoteJWKSet, errors, type JWTVerifyGetKey } from 'jose';
+import { calculateJwkThumbprint, createRemoteJWKSet, errors, type JWK, type JWTVerifyGetKey } from 'jose';
 import type { Logger } from 'pino';
 import { ConfigError, type KeySource } from '../config.ts';
-import { AppError, messageOf } from '../errors.ts';
+import { AppError } from '../errors.ts';
 import { readOrCreateFile } from '../read-or-create-file.ts';
+import { type NamedKey, readPrivateKey, readPublicKeys } from './key-texts.ts';
 
-/** A key with the one algorithm that it is used with. */
-export interface SigningKey {
+/** A key with the one algorithm that it is used with: no other is accepted, whatever a token's header says. */
+export interface TokenKey {
   readonly key: KeyObject | Uint8Array;
   readonly algorithm: string;
+  /** What tokens may call it; first its thumbprint, which ours do. A secret has none. */
+  readonly ids: readonly string[];
 }
 
-/** The keys that tokens are verified, and perhaps signed, with. */
+/** The keys of this installation. */
 export interface TokenKeys {
-  readonly verify: KeyObject | Uint8Array | JWTVerifyGetKey;
-  /** No other algorithm is accepted, whatever a token's header says. */
-  readonly algorithms: readonly string[];
+  /** Any of these may have signed a token. */
+  readonly verify: readonly TokenKey[];
   /** Undefined where only somebody else can make tokens. */
-  readonly sign: SigningKey | undefined;
+  readonly sign: TokenKey | undefined;
+  /** Those of an identity provider, which stand in for `verify` then. */
+  readonly remote?: JWTVerifyGetKey;
 }
-
-/** What identity providers sign with: no shared secrets, for those would be published with the key set. */
-const jwksAlgorithms = [
-  'EdDSA',
-  'Ed25519',
-  'ES256',
-  'ES384',
-  'ES512',
-  'RS256',
-  'RS384',
-  'RS512',
-  'PS256',
-  'PS384',
-  'PS512',
-];
 
 const MIN_RSA_BITS = 2048;
 
 /**
- * Loads the keys that the settings name. Without any, which only development may be, a key pair is made in `dataDir`.
+ * Loads the keys that the settings name.
  * @throws {ConfigError} if a key cannot be read
  */
-export async function loadTokenKeys(source: KeySource | undefined, dataDir: string, log: Logger): Promise<TokenKeys> {
-  if (!source) return developmentKeys(dataDir);
+export async function loadTokenKeys(source: KeySource, dataDir: string, log: Logger): Promise<TokenKeys> {
   switch (source.kind) {
-    case 'secret': {
-      const key = new TextEncoder().encode(source.secret);
-      return { verify: key, algorithms: ['HS256'], sign: { key, algorithm: 'HS256' } };
-    }
     case 'jwks':
-      return { verify: remoteKeys(source.url, log), algorithms: jwksAlgorithms, sign: undefined };
-    case 'pair': {
-      const { publicKey, privateKey } = source;
-      return pair(
-        read('JWT_PUBLIC_KEY', () => createPublicKey(keyInput(publicKey))),
-        privateKey === undefined ? undefined : read('JWT_PRIVATE_KEY', () => createPrivateKey(keyInput(privateKey))),
-      );
+      return { verify: [], sign: undefined, remote: remoteKeys(source.url, log) };
+    case 'secret': {
+      const key = { key: new TextEncoder().encode(source.secret), algorithm: 'HS256', ids: [] };
+      return { verify: [key], sign: key };
+    }
+    case 'keys':
+      return configuredKeys(source);
+    case 'folder': {
+      const { file, text } = await readDevelopmentKeys(dataDir);
+      return keysOf(file, readPublicKeys(file, text), readPrivateKey(file, text));
     }
   }
 }
@@ -76,57 +63,68 @@ function remoteKeys(url: string, log: Logger): JWTVerifyGetKey {
   };
 }
 
-function pair(publicKey: KeyObject, privateKey: KeyObject | undefined): TokenKeys {
-  const algorithm = algorithmOf(publicKey);
-  if (privateKey && !createPublicKey(privateKey).equals(publicKey)) {
-    throw new ConfigError(['JWT_PRIVATE_KEY does not belong to JWT_PUBLIC_KEY']);
-  }
-  return { verify: publicKey, algorithms: [algorithm], sign: privateKey && { key: privateKey, algorithm } };
+/** The public keys of an installation as others can read them; of a secret nothing. */
+export function publishedKeys({ verify }: TokenKeys): JWK[] {
+  return verify.flatMap(({ key, algorithm, ids: [kid] }) =>
+    kid === undefined || key instanceof Uint8Array
+      ? []
+      : // The private part of a key that has one is not among what a public key exports.
+        [{ ...key.export({ format: 'jwk' }), kid, alg: algorithm, use: 'sig' }],
+  );
 }
 
-function keyInput(text: string) {
-  if (!text.trimStart().startsWith('{')) return text;
-  return { key: parseJwk(text), format: 'jwk' as const };
+/** A new key of Ed25519. */
+export function newPrivateJwk(): JsonWebKey {
+  return generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
 }
 
-/** The parser's own message would repeat a part of the key. */
-function parseJwk(text: string): JsonWebKey {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new Error('it begins like JSON and is none');
-  }
+/** The file with the keys of development; the first of them signs. */
+export async function readDevelopmentKeys(dataDir: string): Promise<{ readonly file: string; readonly text: string }> {
+  const file = path.join(dataDir, 'jwt-key.json');
+  return { file, text: await readOrCreateFile(file, () => JSON.stringify(newPrivateJwk())) };
 }
 
-function read<T>(name: string, load: () => T): T {
-  try {
-    return load();
-  } catch (cause) {
-    throw new ConfigError([`${name} is neither a PEM nor a JWK that can be read (${messageOf(cause)})`]);
+async function configuredKeys({ publicKeys, privateKey }: Extract<KeySource, { kind: 'keys' }>): Promise<TokenKeys> {
+  const signing = privateKey === undefined ? undefined : readPrivateKey('JWT_PRIVATE_KEY', privateKey);
+  const beside = privateKey === undefined ? [] : readPublicKeys('JWT_PRIVATE_KEY', privateKey);
+  if (beside.length > 1) {
+    throw new ConfigError(['JWT_PRIVATE_KEY has several keys, but one signs; the others belong into JWT_PUBLIC_KEY']);
   }
+  if (publicKeys === undefined) return keysOf('JWT_PRIVATE_KEY', beside, signing);
+  return keysOf('JWT_PUBLIC_KEY', readPublicKeys('JWT_PUBLIC_KEY', publicKeys), signing);
+}
+
+async function keysOf(name: string, publicKeys: readonly NamedKey[], signing: KeyObject | undefined) {
+  const verify = await Promise.all(
+    publicKeys.map(async ({ key, id }) => {
+      const algorithm = algorithmOf(name, key);
+      const thumbprint = await thumbprintOf(key);
+      return { key, algorithm, ids: id === undefined ? [thumbprint] : [thumbprint, id] };
+    }),
+  );
+  if (!signing) return { verify, sign: undefined };
+  // Not with equals(), which where the types differ leaves an error behind that the next use of a key then throws.
+  const thumbprint = await thumbprintOf(createPublicKey(signing));
+  const own = verify.find(({ ids }) => ids[0] === thumbprint);
+  if (!own) throw new ConfigError(['JWT_PRIVATE_KEY does not belong to any key of JWT_PUBLIC_KEY']);
+  return { verify, sign: { ...own, key: signing } };
+}
+
+/** @see https://www.rfc-editor.org/rfc/rfc7638 */
+function thumbprintOf(publicKey: KeyObject): Promise<string> {
+  return calculateJwkThumbprint(publicKey.export({ format: 'jwk' }));
 }
 
 /** @see https://www.rfc-editor.org/rfc/rfc7518#section-3 */
-function algorithmOf(key: KeyObject): string {
+function algorithmOf(name: string, key: KeyObject): string {
   const { namedCurve: curve, modulusLength = 0 } = key.asymmetricKeyDetails ?? {};
   if (key.asymmetricKeyType === 'rsa' && modulusLength < MIN_RSA_BITS) {
-    throw new ConfigError([`JWT_PUBLIC_KEY has ${modulusLength} bits; a key of RSA needs ${MIN_RSA_BITS} or more`]);
+    throw new ConfigError([`${name} has ${modulusLength} bits; a key of RSA needs ${MIN_RSA_BITS} or more`]);
   }
   if (key.asymmetricKeyType === 'ed25519') return 'EdDSA';
   if (key.asymmetricKeyType === 'rsa') return 'RS256';
   if (curve === 'prime256v1') return 'ES256';
   if (curve === 'secp384r1') return 'ES384';
   if (curve === 'secp521r1') return 'ES512';
-  throw new ConfigError([
-    `JWT_PUBLIC_KEY is a key of type ${curve ?? key.asymmetricKeyType}; use Ed25519, P-256 or RSA`,
-  ]);
-}
-
-async function developmentKeys(dataDir: string): Promise<TokenKeys> {
-  const file = path.join(dataDir, 'jwt-key.json');
-  const text = await readOrCreateFile(file, () =>
-    JSON.stringify(generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' })),
-  );
-  const privateKey = read(file, () => createPrivateKey(keyInput(text)));
-  return pair(createPublicKey(privateKey), privateKey);
+  throw new ConfigError([`${name} is a key of type ${curve ?? key.asymmetricKeyType}; use Ed25519, P-256 or RSA`]);
 }

@@ -1,6 +1,6 @@
-import { errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
+import { decodeProtectedHeader, errors, type JWTPayload, type JWTVerifyOptions, jwtVerify, SignJWT } from 'jose';
 import { AppError } from '../errors.ts';
-import type { TokenKeys } from './token-keys.ts';
+import type { TokenKey, TokenKeys } from './token-keys.ts';
 
 /** What a verified token says of its bearer. */
 export interface TokenClaims {
@@ -52,6 +52,21 @@ export interface Tokens {
   issue(request: TokenRequest): Promise<string>;
 }
 
+/** What identity providers sign with: no shared secrets, for those would be published with the key set. */
+const jwksAlgorithms = [
+  'EdDSA',
+  'Ed25519',
+  'ES256',
+  'ES384',
+  'ES512',
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+];
+
 const CLOCK_TOLERANCE_SECONDS = 5;
 
 /** The claim that makes a token a platform admin's. */
@@ -62,7 +77,6 @@ const SESSION_CLAIM = 'tenantry_session';
 
 export function createTokens(keys: TokenKeys, rules: TokenRules): Tokens {
   const options = {
-    algorithms: [...keys.algorithms],
     clockTolerance: CLOCK_TOLERANCE_SECONDS,
     ...(rules.issuer !== undefined && { issuer: rules.issuer }),
     ...(rules.audience !== undefined && { audience: rules.audience }),
@@ -71,11 +85,9 @@ export function createTokens(keys: TokenKeys, rules: TokenRules): Tokens {
     canIssue: keys.sign !== undefined,
     async verify(token) {
       try {
-        // The overloads of jwtVerify tell keys and key sets apart, which the union of both does not fit.
-        const { payload } =
-          typeof keys.verify === 'function'
-            ? await jwtVerify(token, keys.verify, options)
-            : await jwtVerify(token, keys.verify, options);
+        const { payload } = keys.remote
+          ? await jwtVerify(token, keys.remote, { ...options, algorithms: jwksAlgorithms })
+          : await verifyWithAny(keys.verify, token, options);
         return claimsOf(payload, rules.tenantClaim);
       } catch (error) {
         throw unauthenticated(error);
@@ -88,6 +100,7 @@ export function createTokens(keys: TokenKeys, rules: TokenRules): Tokens {
           'Tokens cannot be made here, for there is no private key; set JWT_PRIVATE_KEY or JWT_SECRET',
         );
       }
+      const [kid] = keys.sign.ids;
       const jwt = new SignJWT({
         ...(request.email !== undefined && { email: request.email }),
         ...(request.role !== undefined && { role: request.role }),
@@ -95,7 +108,7 @@ export function createTokens(keys: TokenKeys, rules: TokenRules): Tokens {
         ...(request.session !== undefined && { [SESSION_CLAIM]: request.session }),
         ...(request.tenant !== undefined && claimAt(rules.tenantClaim, request.tenant)),
       })
-        .setProtectedHeader({ alg: keys.sign.algorithm })
+        .setProtectedHeader({ alg: keys.sign.algorithm, ...(kid !== undefined && { kid }) })
         .setIssuedAt()
         .setExpirationTime(request.expiresIn);
       if (request.subject !== undefined) jwt.setSubject(request.subject);
@@ -104,6 +117,27 @@ export function createTokens(keys: TokenKeys, rules: TokenRules): Tokens {
       return jwt.sign(keys.sign.key);
     },
   };
+}
+
+/** Verifies a token with the key that it names. One that names none of ours may be of any, for other makers have other names. */
+async function verifyWithAny(
+  keys: readonly TokenKey[],
+  token: string,
+  options: JWTVerifyOptions,
+): Promise<{ payload: JWTPayload }> {
+  const { kid, alg } = decodeProtectedHeader(token);
+  const named = keys.filter(({ ids }) => kid !== undefined && ids.includes(kid));
+  const candidates = named.length > 0 ? named : keys.filter(({ algorithm }) => algorithm === alg);
+  let refusal: unknown = new errors.JWSSignatureVerificationFailed();
+  for (const { key, algorithm } of candidates) {
+    try {
+      return await jwtVerify(token, key, { ...options, algorithms: [algorithm] });
+    } catch (error) {
+      if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
+      refusal = error;
+    }
+  }
+  throw refusal;
 }
 
 /**

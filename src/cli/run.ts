@@ -3,6 +3,7 @@ import { messageOf } from '../errors.ts';
 import { addCheckpointCommand } from './checkpoint.ts';
 import { addCompletionCommand } from './completion.ts';
 import { addDoctorCommand } from './doctor.ts';
+import { addKeysCommand } from './keys.ts';
 import { addMigrateCommand } from './migrate.ts';
 import { addServeCommand } from './serve.ts';
 import { addServerCommand } from './server.ts';
@@ -60,6 +61,7 @@ export function createProgram(terminal: Terminal): Command {
   addSetupCommand(program, context);
   addDoctorCommand(program, context);
   addTokenCommand(program, context);
+  addKeysCommand(program, context);
   addTenantCommand(program, context);
   addServerCommand(program, context);
   addUserCommand(program, context);

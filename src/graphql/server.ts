@@ -7,6 +7,7 @@ import { toClientError, validationErrors } from './errors.ts';
 import { readableGetParameters } from './get-parameters.ts';
 import { graphiqlPage, redirectToGraphiql } from './graphiql.ts';
 import { healthRoutes } from './health-routes.ts';
+import { keySetRoute } from './key-set-route.ts';
 import { limitDocuments } from './limits.ts';
 import { endOperations } from './operations.ts';
 import { createRequestContext, type IncomingRequest, type RequestContext } from './request-context.ts';
@@ -48,6 +49,7 @@ export function createGraphqlServer(services: Services, schema: GraphQLSchema, {
       refuseForms(),
       readableGetParameters(),
       healthRoutes(services),
+      keySetRoute(services.publishedKeys),
       ...(graphql.graphiql ? [redirectToGraphiql()] : []),
       ...(graphql.introspection ? [] : [useDisableIntrospection()]),
       ...limitDocuments(graphql),

@@ -78,6 +78,6 @@ function sendTo(port: number, { method, path = '/graphql', headers = {}, body, c
 
 function answerOf(status: number, headers: IncomingHttpHeaders, all: string): HttpAnswer {
   // The server answers GraphQL requests in this shape.
-  const body = (headers['content-type']?.includes('json') ? JSON.parse(all) : {}) as Answer;
+  const body = (all && headers['content-type']?.includes('json') ? JSON.parse(all) : {}) as Answer;
   return { status, headers, text: all, body, code: body.errors?.[0]?.extensions?.code };
 }

@@ -1,0 +1,34 @@
+import type { Command } from 'commander';
+import { createLogger } from './open-app.ts';
+import type { CommandContext } from './terminal.ts';
+
+const help = `
+In development, where no key is set, the new key is put into DATA_DIR. Otherwise nothing is changed, but the settings are
+printed that are to be made, the public keys of now among them: first JWT_PUBLIC_KEY on all servers, then, five minutes
+later, JWT_PRIVATE_KEY. When the last token of an old key has expired, take the key out of JWT_PUBLIC_KEY.`;
+
+/** `tenantry keys rotate`: a new key to sign tokens with. */
+export function addKeysCommand(program: Command, context: CommandContext): void {
+  program
+    .command('keys')
+    .description('Manage the keys that tokens are signed with')
+    .command('rotate')
+    .description('Make a new key to sign tokens with; those before it go on verifying')
+    .addHelpText('after', help)
+    .action(async () => void context.stdout.write(await rotate(context)));
+}
+
+/** The settings are in single quotes, as shells and files `.env` both understand them. */
+async function rotate(context: CommandContext): Promise<string> {
+  const { loadConfig } = await import('../config.ts');
+  const { loadTokenKeys } = await import('../accounts/token-keys.ts');
+  const { newKeySettings, rotateDevelopmentKeys } = await import('../accounts/rotate-keys.ts');
+  const { tokens, dataDir } = loadConfig(context.env);
+  if (tokens.keys.kind === 'folder') {
+    return `A new key is in ${await rotateDevelopmentKeys(dataDir)}. It signs when the servers have been started again.\n`;
+  }
+  const { publicKeys, privateKey } = newKeySettings(
+    await loadTokenKeys(tokens.keys, dataDir, await createLogger(context)),
+  );
+  return `JWT_PUBLIC_KEY='${publicKeys}'\nJWT_PRIVATE_KEY='${privateKey}'\n`;
+}
