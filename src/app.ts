@@ -196,8 +196,8 @@ export async function createApp(config: Config, log: Logger, signal?: AbortSigna
   const prepared = Promise.all([servers.prepareFirst(), recover()]).then(([problem]) => problem);
   const recovering = setInterval(recover, RECOVER_MS).unref();
   stack.defer(() => clearInterval(recovering));
-  const keys = await loadTokenKeys(config.tokens.keys, config.dataDir, log);
-  const tokens = createTokens(keys, config.tokens);
+  const keys = await loadTokenKeys(config.tokens.keys, config.dataDir);
+  const tokens = createTokens(keys, config.tokens, log);
   const services: Services = {
     config,
     log,

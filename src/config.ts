@@ -1,5 +1,6 @@
 import { badInput } from './errors.ts';
 import { type SettingName, type SettingValues, settings } from './settings.ts';
+import { type TokenConfig, type TrustedClaims, tokenConfig } from './token-config.ts';
 
 /** How to reach a PostgreSQL server as the role that owns everything there. */
 export interface ServerAddress {
@@ -50,12 +51,7 @@ export interface Config {
     readonly recycleSeconds: number;
     readonly idleSeconds: number;
   };
-  readonly tokens: {
-    readonly keys: KeySource;
-    readonly issuer: string | undefined;
-    readonly audience: string | undefined;
-    readonly tenantClaim: string;
-  };
+  readonly tokens: TokenConfig;
   readonly accounts: {
     readonly signUp: boolean;
     readonly accessTokenSeconds: number;
@@ -64,8 +60,8 @@ export interface Config {
     readonly ownTenants: number;
     /** Attempts in a quarter of an hour. */
     readonly signInLimits: { readonly perAccount: number; readonly perAddress: number };
-    /** What is believed of tokens that belong to no user of this installation. */
-    readonly trustedClaims: { readonly tenant: boolean; readonly admin: boolean };
+    /** What is believed of tokens that are not made for a user of this installation. */
+    readonly trustedClaims: TrustedClaims;
   };
   readonly migrations: {
     readonly tenantDir: string;
@@ -76,15 +72,6 @@ export interface Config {
   /** How many checkpoints of one tenant are kept, and how long. */
   readonly checkpoints: { readonly keep: number; readonly maxAgeDays: number };
 }
-
-/** Where the keys come from that verify, and perhaps sign, tokens. */
-export type KeySource =
-  | { readonly kind: 'secret'; readonly secret: string }
-  /** PEMs, or a JWK, or a set of JWKs; without public keys that of the private key alone. */
-  | { readonly kind: 'keys'; readonly publicKeys: string | undefined; readonly privateKey: string | undefined }
-  /** Made in `dataDir`, in development. */
-  | { readonly kind: 'folder' }
-  | { readonly kind: 'jwks'; readonly url: string };
 
 /** Settings that cannot be used; the message has a line for each problem, with the variable's name. */
 export class ConfigError extends Error {
@@ -108,10 +95,10 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   const values = readSettings(env, problems);
   const production = values.NODE_ENV === 'production';
   const server = serverAddress(values, problems);
-  const keys = keySource(values, problems);
+  const tokens = tokenConfig(values, problems);
   if (production) {
     if (!server) problems.push('DATABASE_URL must be set when NODE_ENV is production');
-    if (keys.kind === 'folder') {
+    if (tokens.keys.kind === 'folder') {
       problems.push(
         'JWT_PRIVATE_KEY, JWT_PUBLIC_KEY, JWT_SECRET or JWT_JWKS_URL must be set when NODE_ENV is production',
       );
@@ -157,14 +144,18 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
       recycleSeconds: values.POOL_RECYCLE_SECONDS,
       idleSeconds: values.POOL_IDLE_SECONDS,
     },
-    tokens: { keys, issuer: values.JWT_ISSUER, audience: values.JWT_AUDIENCE, tenantClaim: values.TENANT_CLAIM },
+    tokens,
     accounts: {
       signUp: values.SIGN_UP,
       accessTokenSeconds: values.ACCESS_TOKEN_SECONDS,
       sessionDays: values.SESSION_DAYS,
       ownTenants: values.OWN_TENANTS,
       signInLimits: { perAccount: values.SIGN_IN_LIMIT_ACCOUNT, perAddress: values.SIGN_IN_LIMIT_ADDRESS },
-      trustedClaims: { tenant: values.TRUST_TENANT_CLAIM, admin: values.TRUST_ADMIN_CLAIM ?? keys.kind !== 'jwks' },
+      trustedClaims: {
+        tenant: values.TRUST_TENANT_CLAIM,
+        admin: values.TRUST_ADMIN_CLAIM ?? true,
+        adminOfProvider: values.TRUST_ADMIN_CLAIM ?? false,
+      },
     },
     migrations: {
       tenantDir: values.TENANT_MIGRATIONS_DIR,
@@ -251,29 +242,4 @@ function addressFromUrl(text: string, name: string, problems: string[]): ServerA
       ? { rejectUnauthorized: true }
       : ['require', 'no-verify'].includes(sslMode) && { rejectUnauthorized: false },
   };
-}
-
-function keySource(values: SettingValues, problems: string[]): KeySource {
-  const { JWT_SECRET: secret, JWT_JWKS_URL: url, JWT_PUBLIC_KEY: publicKeys, JWT_PRIVATE_KEY: privateKey } = values;
-  const set = Object.entries({
-    JWT_SECRET: secret,
-    'JWT_PUBLIC_KEY or JWT_PRIVATE_KEY': publicKeys ?? privateKey,
-    JWT_JWKS_URL: url,
-  })
-    .filter(([, value]) => value !== undefined)
-    .map(([name]) => name);
-  if (set.length > 1) problems.push(`${set.join(' and ')} are set, but tokens are verified with one of them only`);
-  if (secret !== undefined) return { kind: 'secret', secret };
-  if (url !== undefined) return { kind: 'jwks', url };
-  if (publicKeys === undefined && privateKey === undefined) return { kind: 'folder' };
-  return {
-    kind: 'keys',
-    publicKeys: publicKeys && unescapeLines(publicKeys),
-    privateKey: privateKey && unescapeLines(privateKey),
-  };
-}
-
-/** Environment files cannot hold line ends everywhere, so a PEM may be written with `\n`. */
-function unescapeLines(text: string): string {
-  return text.trimStart().startsWith('{') ? text : text.replaceAll('\\n', '\n');
 }

@@ -1,5 +1,15 @@
 import { z } from 'zod';
 
+/** One setting: how its text is read, what it is when it is not set, and what it means. */
+export interface Setting {
+  readonly schema: z.ZodType<unknown, string>;
+  /** The text that stands in when the variable is not set; undefined where the absence itself means something. */
+  readonly default?: string;
+  /** What the absence means, where there is no default. */
+  readonly absent?: string;
+  readonly meaning: string;
+}
+
 /** Yes or no, in any of the usual words. */
 export const flag = z
   .enum(['true', 'false', '1', '0', 'on', 'off', 'yes', 'no'], { error: 'must be true or false' })
@@ -41,3 +51,47 @@ export const origins = z
   .refine((list) => list.every((text) => URL.canParse(text) && new URL(text).origin === text), {
     error: 'must be origins such as https://app.example.com, without a path, separated by commas',
   });
+
+/** The path of a claim. */
+export const claimPath = z
+  .string()
+  .regex(/^[^.]+(\.[^.]+)*$/, { error: 'must be a path such as tenant or app_metadata.tenant' });
+
+const keySetUrl = url('http:', 'https:');
+
+const providerSchema = z.strictObject({
+  issuer: z.string().min(1),
+  url: keySetUrl,
+  audience: z.string().min(1).optional(),
+  userClaim: claimPath.optional(),
+  emailClaim: claimPath.optional(),
+  emailVerifiedClaim: claimPath.optional(),
+  tenantClaim: claimPath.optional(),
+  rolesClaim: claimPath.optional(),
+  linkByEmail: z.boolean().optional(),
+});
+
+type ProviderEntry = z.output<typeof providerSchema>;
+
+/** The address of one identity provider's keys, or a list of providers in JSON. */
+export const identityProviders = z.string().transform((text, context): string | ProviderEntry[] => {
+  const isList = text.trimStart().startsWith('[');
+  const result = isList ? z.array(providerSchema).min(1).safeParse(parseJson(text)) : keySetUrl.safeParse(text);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const [index, field] = issue?.path ?? [];
+  const place =
+    typeof index === 'number' ? `its entry ${index + 1}${field === undefined ? '' : `, ${String(field)}`}: ` : '';
+  const message = isList ? `must be a list of identity providers: ${place}${issue?.message}` : (issue?.message ?? '');
+  context.addIssue({ code: 'custom', message });
+  return z.NEVER;
+});
+
+/** Undefined if it cannot be parsed. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

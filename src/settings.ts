@@ -1,15 +1,6 @@
 import { z } from 'zod';
-import { databaseName, flag, integer, origins, secret, url } from './setting-readers.ts';
-
-/** One setting: how its text is read, what it is when it is not set, and what it means. */
-interface Setting {
-  readonly schema: z.ZodType<unknown, string>;
-  /** The text that stands in when the variable is not set; undefined where the absence itself means something. */
-  readonly default?: string;
-  /** What the absence means, where there is no default. */
-  readonly absent?: string;
-  readonly meaning: string;
-}
+import { databaseName, flag, integer, origins, type Setting, secret, url } from './setting-readers.ts';
+import { tokenSettings } from './token-settings.ts';
 
 /**
  * Every setting there is, in the order in which `.env.example` and the documentation list them: the one place to add one.
@@ -100,46 +91,7 @@ export const settings = {
     default: '60',
     meaning: 'idle time after which a connection is closed',
   },
-  JWT_SECRET: {
-    schema: secret,
-    absent: 'a key pair in DATA_DIR, in development',
-    meaning: 'shared secret of at least 32 bytes (HS256)',
-  },
-  JWT_PRIVATE_KEY: {
-    schema: z.string(),
-    absent: 'tokens are verified but not made, unless JWT_SECRET is set or this is development',
-    meaning: 'PEM or JWK of the key that signs tokens, best of Ed25519; \\n stands for a line end',
-  },
-  JWT_PUBLIC_KEY: {
-    schema: z.string(),
-    absent: 'that of JWT_PRIVATE_KEY',
-    meaning:
-      'PEMs one after the other, a JWK, or a set of JWKs: the keys that verify tokens, that of JWT_PRIVATE_KEY among them; /.well-known/jwks.json publishes them',
-  },
-  JWT_JWKS_URL: {
-    schema: url('http:', 'https:'),
-    absent: 'see JWT_SECRET',
-    meaning: 'where an identity provider publishes its keys',
-  },
-  JWT_ISSUER: { schema: z.string(), absent: 'any issuer', meaning: 'the issuer that tokens must name' },
-  JWT_AUDIENCE: { schema: z.string(), absent: 'any audience', meaning: 'the audience that tokens must name' },
-  TENANT_CLAIM: {
-    schema: z.string().regex(/^[^.]+(\.[^.]+)*$/, { error: 'must be a path such as tenant or app_metadata.tenant' }),
-    default: 'tenant',
-    meaning: "path of the claim that holds the tenant's id or slug, such as app_metadata.tenant",
-  },
-  TRUST_TENANT_CLAIM: {
-    schema: flag,
-    default: 'true',
-    meaning:
-      'whether a token that belongs to no user of this installation makes its bearer a member of the tenant that it names, with the role that it claims; of users only memberships tell',
-  },
-  TRUST_ADMIN_CLAIM: {
-    schema: flag,
-    absent: 'yes, but no with JWT_JWKS_URL',
-    meaning:
-      'whether the claim platform_admin makes a platform admin of the bearer of a token that belongs to no user of this installation',
-  },
+  ...tokenSettings,
   SIGN_UP: { schema: flag, default: 'true', meaning: 'whether people may make accounts for themselves' },
   ACCESS_TOKEN_SECONDS: {
     schema: integer(10, 86_400),

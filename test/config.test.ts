@@ -44,10 +44,68 @@ describe('settings', () => {
   });
 
   it('believe an identity provider’s claim of a platform admin only when told to', () => {
-    const trusted = (env: Record<string, string>) => loadConfig(env).accounts.trustedClaims.admin;
-    expect(trusted({})).toBe(true);
-    expect(trusted({ JWT_JWKS_URL: 'https://id.example.com/keys' })).toBe(false);
-    expect(trusted({ JWT_JWKS_URL: 'https://id.example.com/keys', TRUST_ADMIN_CLAIM: 'yes' })).toBe(true);
+    const trusted = (env: Record<string, string>) => loadConfig(env).accounts.trustedClaims;
+    expect(trusted({})).toMatchObject({ admin: true, adminOfProvider: false });
+    expect(trusted({ TRUST_ADMIN_CLAIM: 'yes' })).toMatchObject({ admin: true, adminOfProvider: true });
+    expect(trusted({ TRUST_ADMIN_CLAIM: 'no' })).toMatchObject({ admin: false, adminOfProvider: false });
+  });
+
+  const keys = { JWT_JWKS_URL: 'https://id.example.com/keys', JWT_ISSUER: 'https://id.example.com/' };
+  const provider = { issuer: 'https://id.example.com/', url: 'https://id.example.com/keys' };
+  const list = (...entries: object[]) => ({ JWT_JWKS_URL: JSON.stringify(entries) });
+  const own = { JWT_SECRET: 'x'.repeat(32) };
+
+  it('name one identity provider by its address, or several in a list, with what they have in common beside it', () => {
+    const common = { JWT_AUDIENCE: 'api', TENANT_CLAIM: 'org.slug', USER_CLAIM: 'uid', LINK_BY_EMAIL: 'yes' };
+    const claims = { user: 'uid', email: 'email', emailVerified: 'email_verified', tenant: 'org.slug', roles: 'role' };
+    const expected = {
+      issuer: provider.issuer,
+      jwksUrl: provider.url,
+      audience: 'api',
+      claims,
+      linkByEmail: true,
+    };
+    expect(loadConfig({ ...keys, ...common }).tokens).toMatchObject({ keys: { kind: 'none' }, providers: [expected] });
+    const other = { issuer: 'b', url: 'http://b/keys', audience: 'b', userClaim: 'sub', linkByEmail: false };
+    expect(loadConfig({ ...own, ...common, ...list(provider, other) }).tokens).toMatchObject({
+      keys: { kind: 'secret' },
+      providers: [
+        expected,
+        {
+          issuer: 'b',
+          jwksUrl: 'http://b/keys',
+          audience: 'b',
+          claims: { ...claims, user: 'sub' },
+          linkByEmail: false,
+        },
+      ],
+    });
+  });
+
+  it.each([
+    ['an issuer that nobody names', { JWT_JWKS_URL: keys.JWT_JWKS_URL }, /^JWT_ISSUER must be set beside JWT_JWKS_URL/],
+    ['something else than an address', { ...keys, JWT_JWKS_URL: 'id.example.com' }, /^JWT_JWKS_URL must be a URL/],
+    ['a list that is no JSON', { JWT_JWKS_URL: '[{' }, /^JWT_JWKS_URL must be a list of identity providers/],
+    ['a list of none', { JWT_JWKS_URL: '[]' }, /^JWT_JWKS_URL must be a list of identity providers/],
+    ['a provider without an issuer', list(provider, { url: 'https://b/' }), /^JWT_JWKS_URL .*entry 2, issuer/],
+    ['a provider without keys', list({ issuer: 'b' }), /^JWT_JWKS_URL .*entry 1, url/],
+    [
+      'a provider with a file for keys',
+      list({ issuer: 'b', url: 'file:///etc/passwd' }),
+      /^JWT_JWKS_URL .*entry 1, url/,
+    ],
+    ['a word that nobody knows', list({ ...provider, audiance: 'x' }), /^JWT_JWKS_URL .*entry 1.*audiance/],
+    ['an issuer twice', list(provider, provider), /^JWT_JWKS_URL names an issuer twice/],
+    ['one issuer for them and us', { ...own, ...keys }, /^JWT_JWKS_URL must be a list that names issuers/],
+    [
+      'our issuer in the list',
+      { ...own, JWT_ISSUER: 'us', ...list({ ...provider, issuer: 'us' }) },
+      /which is JWT_ISSUER/,
+    ],
+    ['a secret and keys', { ...own, JWT_PRIVATE_KEY: 'x' }, /^JWT_SECRET and JWT_PRIVATE_KEY are set/],
+    ['a claim that is no path', { ROLES_CLAIM: 'realm_access..roles' }, /^ROLES_CLAIM must be a path/],
+  ])('are refused when they have %s', (_what, env: Record<string, string>, problem) => {
+    expect(problemsOf(env)).toEqual([expect.stringMatching(problem)]);
   });
 
   it('ask for real keys and a real database in production, and hide GraphiQL and introspection there', () => {

@@ -19,7 +19,7 @@ const MAX_ACTOR = 254;
 const MAX_DETAILS = 4000;
 
 /** Adds to the audit log. */
-export async function writeAudit(catalog: Catalog, record: AuditRecord): Promise<void> {
+export async function writeAudit(catalog: Pick<Catalog, 'use'>, record: AuditRecord): Promise<void> {
   const { actor, userId, action, tenantId, outcome, address, requestId, details } = record;
   await catalog.use((client) =>
     client.query(

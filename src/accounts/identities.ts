@@ -1,21 +1,20 @@
+import type pg from 'pg';
 import { AnswerCache } from '../catalog/answer-cache.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import { AppError } from '../errors.ts';
 import { isUuid } from '../is-uuid.ts';
 import type { Listener } from '../postgres/listener.ts';
+import type { IdentityProvider, TrustedClaims } from '../token-config.ts';
+import { linkedUserId, linkUser, type Origin, type Person } from './linked-users.ts';
 import type { Identity, TokenClaims } from './tokens.ts';
+import { emailSchema } from './users.ts';
 
-/** Which claims are believed of tokens that belong to no user of this installation. */
-export interface TrustedClaims {
-  /** That the bearer is a member of the tenant, with the role that the token says. */
-  readonly tenant: boolean;
-  /** That the bearer is a platform admin. */
-  readonly admin: boolean;
-}
+/** As OpenID Connect has it. @see https://openid.net/specs/openid-connect-core-1_0.html#IDToken */
+const MAX_SUBJECT = 255;
 
 interface KnownUser {
   readonly id: string;
-  readonly email: string;
+  readonly email: string | null;
   readonly active: boolean;
   readonly isPlatformAdmin: boolean;
   /** Whether the session that the token is of goes on; true for a token of none. */
@@ -34,11 +33,37 @@ export class Identities {
   constructor(catalog: Catalog, listener: Listener, trusted: TrustedClaims) {
     this.#catalog = catalog;
     this.#trusted = trusted;
-    listener.on('users', (id) => this.#users.forget((key) => id === undefined || key.startsWith(id)));
+    listener.on('users', (id) =>
+      this.#users.forget(
+        (key, user) => id === undefined || key.startsWith(id) || user === undefined || user?.id === id,
+      ),
+    );
   }
 
-  /** @throws {AppError} UNAUTHENTICATED if the account is deactivated, or the session has ended */
-  async identify(claims: TokenClaims): Promise<Identity> {
+  /**
+   * @param origin where the request comes from
+   * @throws {AppError} UNAUTHENTICATED if the account is deactivated, or the session has ended
+   */
+  async identify(claims: TokenClaims, origin: Origin): Promise<Identity> {
+    return claims.provider ? this.#ofProvider(claims, claims.provider, origin) : this.#ofOwnKey(claims);
+  }
+
+  /** What the provider calls a person is no id of a user here, even where it looks like one. */
+  async #ofProvider(claims: TokenClaims, provider: IdentityProvider, origin: Origin): Promise<Identity> {
+    const user = await this.#findLinked(personOf(claims, provider), origin);
+    if (!user.active) throw new AppError('UNAUTHENTICATED', 'The account is deactivated');
+    const { tenant, adminOfProvider } = this.#trusted;
+    return {
+      ...claims,
+      ...(!tenant && noRoles),
+      user: { id: user.id },
+      email: user.email ?? undefined,
+      isMemberByClaim: tenant,
+      isPlatformAdmin: user.isPlatformAdmin || (claims.isPlatformAdmin && adminOfProvider),
+    };
+  }
+
+  async #ofOwnKey(claims: TokenClaims): Promise<Identity> {
     const { subject, session } = claims;
     if (session !== undefined && !isUuid(session)) throw ended();
     const user = isUuid(subject) ? await this.#find(subject.toLowerCase(), session) : undefined;
@@ -47,27 +72,60 @@ export class Identities {
     if (user ? !user.signedIn : session !== undefined) throw ended();
     if (!user) return this.#believed(claims);
     const { id, email, isPlatformAdmin } = user;
-    return { ...claims, user: { id }, email, role: undefined, isPlatformAdmin };
+    return { ...claims, ...noRoles, user: { id }, email: email ?? undefined, isMemberByClaim: false, isPlatformAdmin };
   }
 
   #believed(claims: TokenClaims): Identity {
-    const place = this.#trusted.tenant ? {} : { tenant: undefined, role: undefined };
-    return { ...claims, ...place, user: undefined, isPlatformAdmin: claims.isPlatformAdmin && this.#trusted.admin };
+    const { tenant, admin } = this.#trusted;
+    return {
+      ...claims,
+      ...(!tenant && { ...noRoles, tenant: undefined }),
+      user: undefined,
+      isMemberByClaim: tenant,
+      isPlatformAdmin: claims.isPlatformAdmin && admin,
+    };
   }
 
   #find(id: string, session: string | undefined): Promise<KnownUser | undefined> {
     return this.#users.find(`${id} ${session ?? ''}`, () =>
-      this.#catalog.use(async (client) => {
-        const { rows } = await client.query<KnownUser>(
-          `SELECT id, email, active, is_platform_admin AS "isPlatformAdmin", $2::uuid IS NULL OR EXISTS (
-             SELECT FROM sessions WHERE id = $2::uuid AND user_id = users.id AND expires_at > now()) AS "signedIn"
-           FROM users WHERE id = $1`,
-          [id, session],
-        );
-        return rows[0] ?? null;
-      }),
+      this.#catalog.use((client) => knownUser(client, id, session)),
     );
   }
+
+  async #findLinked(person: Person, origin: Origin): Promise<KnownUser> {
+    const user = await this.#users.find(JSON.stringify([person.issuer, person.subject]), () =>
+      this.#catalog.use(async (client) => {
+        const id = (await linkedUserId(client, person)) ?? (await linkUser(client, person, origin));
+        return knownUser(client, id, undefined);
+      }),
+    );
+    if (!user) throw new AppError('UNAUTHENTICATED', 'The account is gone at this moment. Try again.');
+    return user;
+  }
+}
+
+/** What a token says of roles, where it is not believed. */
+const noRoles = { role: undefined, roles: [] };
+
+async function knownUser(client: pg.Client, id: string, session: string | undefined): Promise<KnownUser | null> {
+  const { rows } = await client.query<KnownUser>(
+    `SELECT id, email, active, is_platform_admin AS "isPlatformAdmin", $2::uuid IS NULL OR EXISTS (
+       SELECT FROM sessions WHERE id = $2::uuid AND user_id = users.id AND expires_at > now()) AS "signedIn"
+     FROM users WHERE id = $1`,
+    [id, session],
+  );
+  return rows[0] ?? null;
+}
+
+/** @throws {AppError} UNAUTHENTICATED if the token does not say who it is */
+function personOf({ subject, email, emailVerified, name }: TokenClaims, provider: IdentityProvider): Person {
+  // PostgreSQL's texts cannot hold the character zero.
+  if (subject === undefined || subject.length > MAX_SUBJECT || subject.includes('\0')) {
+    throw new AppError('UNAUTHENTICATED', `The token's claim ${provider.claims.user} names nobody`);
+  }
+  const { issuer, linkByEmail } = provider;
+  const address = emailVerified ? emailSchema.safeParse(email).data : undefined;
+  return { issuer, subject, email: address, name, linkByEmail };
 }
 
 function ended(): AppError {

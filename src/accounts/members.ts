@@ -127,7 +127,8 @@ async function asMember<T>(
 
 async function rightsIn(client: pg.Client, identity: Identity, tenant: TenantRow): Promise<Rights | undefined> {
   if (identity.isPlatformAdmin) return 'OWNER';
-  if (identity.user) return roleOf(client, tenant, identity.user.id);
+  const own = identity.user && (await roleOf(client, tenant, identity.user.id));
+  if (own || !identity.isMemberByClaim) return own;
   if (identity.tenant !== tenant.id && identity.tenant !== tenant.slug) return undefined;
   return identity.role === 'OWNER' || identity.role === 'ADMIN' ? identity.role : 'MEMBER';
 }

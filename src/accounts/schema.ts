@@ -10,7 +10,14 @@ import type { Identity } from './tokens.ts';
 /** The GraphQL type of a person. */
 export const UserRef = builder.objectType(User, {
   name: 'User',
-  fields: (t) => ({ id: t.exposeID('id'), email: t.exposeString('email'), name: t.exposeString('name') }),
+  fields: (t) => ({
+    id: t.exposeID('id'),
+    email: t.string({
+      description: 'Empty if an identity provider has told none, or another user has it.',
+      resolve: ({ email }) => email ?? '',
+    }),
+    name: t.exposeString('name'),
+  }),
 });
 
 /** The GraphQL enum of what a person may do in a tenant. */

@@ -4,6 +4,7 @@ import { memberIn, permissionsIn } from '../tenancy/permissions.ts';
 import { resolveTenant } from '../tenancy/resolve-tenant.ts';
 import { UserRef, type Viewer, ViewerRef } from './schema.ts';
 import { login, logout, refresh, register, type SignedIn, switchTenant } from './sign-in.ts';
+import type { Identity } from './tokens.ts';
 import { changePassword, setPlatformAdmin, setUserActive } from './users.ts';
 
 const AuthPayloadRef = builder.objectRef<SignedIn>('AuthPayload').implement({
@@ -118,16 +119,21 @@ builder.mutationFields((t) => ({
 function viewerOf({ user, sessionId, membership }: SignedIn, services: Context['services']): Viewer {
   const { id, email, isPlatformAdmin } = user;
   const tenant = membership?.tenant.id;
-  const claims = {
+  const identity: Identity = {
+    user: { id },
+    provider: undefined,
     subject: id,
-    email,
+    email: email ?? undefined,
+    emailVerified: false,
+    name: undefined,
     tenant,
+    isMemberByClaim: false,
     role: undefined,
+    roles: [],
     isPlatformAdmin,
     expiresAt: undefined,
     session: sessionId,
   };
-  const identity = { user: { id }, ...claims };
   return {
     identity,
     place: () => membership && { tenantId: membership.tenant.id, role: membership.role },

@@ -85,7 +85,7 @@ export async function refresh(options: SignInOptions, refreshToken: string): Pro
     throw new AppError('UNAUTHENTICATED', 'The refresh token is not valid, or not any more. Sign in again.');
   if ('endedOf' in session) {
     const user = await options.catalog.fork().findOne(User, { id: session.endedOf });
-    throw new ReusedTokenError(session.endedOf, user?.email);
+    throw new ReusedTokenError(session.endedOf, user?.email ?? undefined);
   }
   return continued(options, session);
 }
@@ -142,7 +142,7 @@ async function signedIn(
   const expiresAt = new Date((Math.floor(Date.now() / 1000) + accessTokenSeconds) * 1000);
   const token = await tokens.issue({
     subject: user.id,
-    email: user.email,
+    email: user.email ?? undefined,
     tenant: membership?.tenant.id,
     session: session.id,
     expiresIn: expiresAt,

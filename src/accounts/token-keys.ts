@@ -1,10 +1,9 @@
 import { createPublicKey, generateKeyPairSync, type JsonWebKey, type KeyObject } from 'node:crypto';
 import path from 'node:path';
-import { calculateJwkThumbprint, createRemoteJWKSet, errors, type JWK, type JWTVerifyGetKey } from 'jose';
-import type { Logger } from 'pino';
-import { ConfigError, type KeySource } from '../config.ts';
-import { AppError } from '../errors.ts';
+import { calculateJwkThumbprint, type JWK } from 'jose';
+import { ConfigError } from '../config.ts';
 import { readOrCreateFile } from '../read-or-create-file.ts';
+import type { KeySource } from '../token-config.ts';
 import { type NamedKey, readPrivateKey, readPublicKeys } from './key-texts.ts';
 
 /** A key with the one algorithm that it is used with: no other is accepted, whatever a token's header says. */
@@ -21,8 +20,6 @@ export interface TokenKeys {
   readonly verify: readonly TokenKey[];
   /** Undefined where only somebody else can make tokens. */
   readonly sign: TokenKey | undefined;
-  /** Those of an identity provider, which stand in for `verify` then. */
-  readonly remote?: JWTVerifyGetKey;
 }
 
 const MIN_RSA_BITS = 2048;
@@ -31,10 +28,10 @@ const MIN_RSA_BITS = 2048;
  * Loads the keys that the settings name.
  * @throws {ConfigError} if a key cannot be read
  */
-export async function loadTokenKeys(source: KeySource, dataDir: string, log: Logger): Promise<TokenKeys> {
+export async function loadTokenKeys(source: KeySource, dataDir: string): Promise<TokenKeys> {
   switch (source.kind) {
-    case 'jwks':
-      return { verify: [], sign: undefined, remote: remoteKeys(source.url, log) };
+    case 'none':
+      return { verify: [], sign: undefined };
     case 'secret': {
       const key = { key: new TextEncoder().encode(source.secret), algorithm: 'HS256', ids: [] };
       return { verify: [key], sign: key };
@@ -46,21 +43,6 @@ export async function loadTokenKeys(source: KeySource, dataDir: string, log: Log
       return keysOf(file, readPublicKeys(file, text), readPrivateKey(file, text));
     }
   }
-}
-
-/** The keys that an identity provider publishes: fetched with the first token, and again when one names a key that is new. */
-function remoteKeys(url: string, log: Logger): JWTVerifyGetKey {
-  const find = createRemoteJWKSet(new URL(url));
-  return async (header, token) => {
-    try {
-      return await find(header, token);
-    } catch (error) {
-      if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys) throw error;
-      log.warn({ err: error }, 'the keys at JWT_JWKS_URL cannot be fetched, so no token can be verified');
-      const message = 'The token cannot be verified at present, for its issuer’s keys cannot be fetched';
-      throw new AppError('UNAUTHENTICATED', message, { cause: error });
-    }
-  };
 }
 
 /** The public keys of an installation as others can read them; of a secret nothing. */

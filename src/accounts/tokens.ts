@@ -1,14 +1,33 @@
-import { decodeProtectedHeader, errors, type JWTPayload, type JWTVerifyOptions, jwtVerify, SignJWT } from 'jose';
+import {
+  decodeJwt,
+  decodeProtectedHeader,
+  errors,
+  type JWTPayload,
+  type JWTVerifyOptions,
+  jwtVerify,
+  SignJWT,
+} from 'jose';
+import type { Logger } from 'pino';
 import { AppError } from '../errors.ts';
+import type { IdentityProvider, TokenConfig } from '../token-config.ts';
+import { claimAt, memberRoleOf, readClaim, readFlag, readText, readTexts } from './claims.ts';
+import { providerKeys } from './provider-keys.ts';
 import type { TokenKey, TokenKeys } from './token-keys.ts';
 
 /** What a verified token says of its bearer. */
 export interface TokenClaims {
+  /** Who made it, if it was not made with a key of this installation. */
+  readonly provider: IdentityProvider | undefined;
   readonly subject: string | undefined;
   readonly email: string | undefined;
+  /** Whether an identity provider says that the address is the bearer's. */
+  readonly emailVerified: boolean;
+  readonly name: string | undefined;
   /** The id or slug of the tenant that the token names. */
   readonly tenant: string | undefined;
+  /** OWNER, ADMIN or MEMBER, if one of them is among `roles`. */
   readonly role: string | undefined;
+  readonly roles: readonly string[];
   readonly isPlatformAdmin: boolean;
   /** When the token ends; undefined if it never does. */
   readonly expiresAt: Date | undefined;
@@ -20,14 +39,8 @@ export interface TokenClaims {
 export interface Identity extends TokenClaims {
   /** Undefined for a bearer who is no user of this installation. */
   readonly user: { readonly id: string } | undefined;
-}
-
-/** What tokens must say. One without an expiry is good for ever; one with an expiry, until then. */
-export interface TokenRules {
-  readonly issuer: string | undefined;
-  readonly audience: string | undefined;
-  /** Path of the tenant's claim, such as `app_metadata.tenant`. */
-  readonly tenantClaim: string;
+  /** Whether the token makes its bearer a member of the tenant that it names, with its roles; else memberships tell. */
+  readonly isMemberByClaim: boolean;
 }
 
 /** What a new token is to say. */
@@ -46,14 +59,17 @@ export interface TokenRequest {
 export interface Tokens {
   /** Whether there is a key to sign with. */
   readonly canIssue: boolean;
-  /** @throws {AppError} UNAUTHENTICATED, saying what is wrong with the token */
+  /**
+   * @throws {AppError} UNAUTHENTICATED, saying what is wrong with the token, or SERVER_BUSY while the keys that it needs cannot
+   *   be fetched
+   */
   verify(token: string): Promise<TokenClaims>;
   /** @throws {AppError} BAD_USER_INPUT if there is no key to sign with */
   issue(request: TokenRequest): Promise<string>;
 }
 
 /** What identity providers sign with: no shared secrets, for those would be published with the key set. */
-const jwksAlgorithms = [
+const providerAlgorithms = [
   'EdDSA',
   'Ed25519',
   'ES256',
@@ -72,23 +88,35 @@ const CLOCK_TOLERANCE_SECONDS = 5;
 /** The claim that makes a token a platform admin's. */
 const ADMIN_CLAIM = 'platform_admin';
 
-/** The claim with the session that a token is of. Identity providers have claims of other names for theirs. */
+/** The claim with the session that a token is of. Only this installation's own tokens have any. */
 const SESSION_CLAIM = 'tenantry_session';
 
-export function createTokens(keys: TokenKeys, rules: TokenRules): Tokens {
-  const options = {
-    clockTolerance: CLOCK_TOLERANCE_SECONDS,
-    ...(rules.issuer !== undefined && { issuer: rules.issuer }),
-    ...(rules.audience !== undefined && { audience: rules.audience }),
-  };
+const ownClaims = { user: 'sub', email: 'email', emailVerified: 'email_verified' } as const;
+
+/**
+ * @param rules what tokens must say; one without an expiry is good for ever if a key of this installation has signed it
+ * @param log where it is written that an identity provider cannot be reached
+ */
+export function createTokens(keys: TokenKeys, rules: Omit<TokenConfig, 'keys'>, log: Logger): Tokens {
+  const claims = { ...ownClaims, ...rules.claims };
+  const providers = new Map(
+    rules.providers.map((provider) => [provider.issuer, { provider, keys: providerKeys(provider, log) }]),
+  );
   return {
     canIssue: keys.sign !== undefined,
     async verify(token) {
       try {
-        const { payload } = keys.remote
-          ? await jwtVerify(token, keys.remote, { ...options, algorithms: jwksAlgorithms })
-          : await verifyWithAny(keys.verify, token, options);
-        return claimsOf(payload, rules.tenantClaim);
+        // Who signed a token must not be for its key id to say: the issuer chooses the keys, and is verified with them.
+        const issuer = providers.size > 0 ? decodeJwt(token).iss : undefined;
+        const source = issuer === undefined ? undefined : providers.get(issuer);
+        if (!source) {
+          const payload = await verifyWithAny(keys.verify, token, optionsOf(rules));
+          return { ...claimsOf(payload, claims), provider: undefined, session: readText(payload, SESSION_CLAIM) };
+        }
+        const { provider } = source;
+        const options = { ...optionsOf(provider), algorithms: providerAlgorithms, requiredClaims: ['exp'] };
+        const { payload } = await jwtVerify(token, source.keys, options);
+        return { ...claimsOf(payload, provider.claims), provider, session: undefined };
       } catch (error) {
         throw unauthenticated(error);
       }
@@ -101,12 +129,13 @@ export function createTokens(keys: TokenKeys, rules: TokenRules): Tokens {
         );
       }
       const [kid] = keys.sign.ids;
+      const { tenant, role } = request;
+      const place = tenant === undefined ? {} : claimAt(claims.tenant, tenant);
       const jwt = new SignJWT({
+        ...(role === undefined ? place : claimAt(claims.roles, role, place)),
         ...(request.email !== undefined && { email: request.email }),
-        ...(request.role !== undefined && { role: request.role }),
         ...(request.platformAdmin && { [ADMIN_CLAIM]: true }),
         ...(request.session !== undefined && { [SESSION_CLAIM]: request.session }),
-        ...(request.tenant !== undefined && claimAt(rules.tenantClaim, request.tenant)),
       })
         .setProtectedHeader({ alg: keys.sign.algorithm, ...(kid !== undefined && { kid }) })
         .setIssuedAt()
@@ -119,19 +148,24 @@ export function createTokens(keys: TokenKeys, rules: TokenRules): Tokens {
   };
 }
 
+/** What a token must say of its issuer and audience. */
+function optionsOf({ issuer, audience }: Pick<TokenConfig, 'issuer' | 'audience'>): JWTVerifyOptions {
+  return {
+    clockTolerance: CLOCK_TOLERANCE_SECONDS,
+    ...(issuer !== undefined && { issuer }),
+    ...(audience !== undefined && { audience }),
+  };
+}
+
 /** Verifies a token with the key that it names. One that names none of ours may be of any, for other makers have other names. */
-async function verifyWithAny(
-  keys: readonly TokenKey[],
-  token: string,
-  options: JWTVerifyOptions,
-): Promise<{ payload: JWTPayload }> {
+async function verifyWithAny(keys: readonly TokenKey[], token: string, options: JWTVerifyOptions): Promise<JWTPayload> {
   const { kid, alg } = decodeProtectedHeader(token);
   const named = keys.filter(({ ids }) => kid !== undefined && ids.includes(kid));
   const candidates = named.length > 0 ? named : keys.filter(({ algorithm }) => algorithm === alg);
   let refusal: unknown = new errors.JWSSignatureVerificationFailed();
   for (const { key, algorithm } of candidates) {
     try {
-      return await jwtVerify(token, key, { ...options, algorithms: [algorithm] });
+      return (await jwtVerify(token, key, { ...options, algorithms: [algorithm] })).payload;
     } catch (error) {
       if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
       refusal = error;
@@ -140,50 +174,19 @@ async function verifyWithAny(
   throw refusal;
 }
 
-/**
- * The value of a claim that is a text, and may lie inside others; undefined if it is not there, or null.
- * @param claimPath names joined by dots; a claim whose own name has dots, such as a URL, is found too
- * @throws {AppError} UNAUTHENTICATED if it is anything else: a token that means to name something must not count as one that
- *   names nothing
- */
-export function readClaim(payload: Readonly<Record<string, unknown>>, claimPath: string): string | undefined {
-  const value = valueAt(payload, claimPath);
-  if (value === undefined || value === null) return undefined;
-  if (typeof value === 'string' && value !== '') return value;
-  throw new AppError('UNAUTHENTICATED', `The token's claim ${claimPath} must be a text that is not empty`);
-}
-
-function valueAt(payload: Readonly<Record<string, unknown>>, claimPath: string): unknown {
-  if (Object.hasOwn(payload, claimPath)) return payload[claimPath];
-  let value: unknown = payload;
-  for (const name of claimPath.split('.')) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined;
-    value = Reflect.get(value, name);
-  }
-  return value;
-}
-
-/** The claims that {@link readClaim} finds `value` in. */
-export function claimAt(claimPath: string, value: string): Record<string, unknown> {
-  return claimPath
-    .split('.')
-    .reduceRight<unknown>((inner, name) => Object.fromEntries([[name, inner]]), value) as Record<string, unknown>;
-}
-
-function claimsOf(payload: JWTPayload, tenantClaim: string): TokenClaims {
+function claimsOf(payload: JWTPayload, paths: IdentityProvider['claims']): Omit<TokenClaims, 'provider' | 'session'> {
+  const roles = readTexts(payload, paths.roles);
   return {
-    subject: payload.sub,
-    email: text(payload.email),
-    tenant: readClaim(payload, tenantClaim),
-    role: text(payload.role),
+    subject: readText(payload, paths.user),
+    email: readText(payload, paths.email),
+    emailVerified: readFlag(payload, paths.emailVerified),
+    name: readText(payload, 'name'),
+    tenant: readClaim(payload, paths.tenant),
+    role: memberRoleOf(roles),
+    roles,
     isPlatformAdmin: payload[ADMIN_CLAIM] === true,
     expiresAt: payload.exp === undefined ? undefined : new Date(payload.exp * 1000),
-    session: text(payload[SESSION_CLAIM]),
   };
-}
-
-function text(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
 function unauthenticated(error: unknown): AppError {

@@ -24,9 +24,13 @@ export interface NewAccount {
   readonly isPlatformAdmin?: boolean;
 }
 
-const emailSchema = z.email({ error: 'This is no email address' }).max(254, { error: 'The email address is too long' });
+/** An email address. */
+export const emailSchema = z
+  .email({ error: 'This is no email address' })
+  .max(254, { error: 'The email address is too long' });
 
-const nameSchema = z
+/** What somebody is called. */
+export const nameSchema = z
   .string()
   .trim()
   .min(1, { error: 'A name is missing' })

@@ -31,6 +31,7 @@ export const catalogPlainTables = [
   'migration_events',
   'tenant_maintenances',
   'sessions',
+  'user_identities',
   'refresh_tokens',
   'login_attempts',
 ] as const;

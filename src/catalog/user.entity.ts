@@ -6,8 +6,8 @@ export const UserSchema = defineEntity({
   tableName: 'users',
   properties: {
     id: p.uuid().primary().defaultRaw('gen_random_uuid()'),
-    /** Unique whatever its letters' case. */
-    email: p.text(),
+    /** Unique whatever its letters' case; null where an identity provider has told none, or another user has it. */
+    email: p.text().nullable(),
     name: p.text(),
     passwordHash: p.text().nullable().hidden(),
     isPlatformAdmin: p.boolean().default(false),

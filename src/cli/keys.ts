@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { createLogger } from './open-app.ts';
 import type { CommandContext } from './terminal.ts';
 
 const help = `
@@ -27,8 +26,6 @@ async function rotate(context: CommandContext): Promise<string> {
   if (tokens.keys.kind === 'folder') {
     return `A new key is in ${await rotateDevelopmentKeys(dataDir)}. It signs when the servers have been started again.\n`;
   }
-  const { publicKeys, privateKey } = newKeySettings(
-    await loadTokenKeys(tokens.keys, dataDir, await createLogger(context)),
-  );
+  const { publicKeys, privateKey } = newKeySettings(await loadTokenKeys(tokens.keys, dataDir));
   return `JWT_PUBLIC_KEY='${publicKeys}'\nJWT_PRIVATE_KEY='${privateKey}'\n`;
 }

@@ -42,8 +42,8 @@ async function makeToken(
   const { loadTokenKeys } = await import('../accounts/token-keys.ts');
   const { createTokens } = await import('../accounts/tokens.ts');
   const config = loadConfig(context.env);
-  const keys = await loadTokenKeys(config.tokens.keys, config.dataDir, await createLogger(context));
-  const tokens = createTokens(keys, config.tokens);
+  const keys = await loadTokenKeys(config.tokens.keys, config.dataDir);
+  const tokens = createTokens(keys, config.tokens, await createLogger(context));
   return tokens.issue({
     platformAdmin: admin === true,
     tenant,

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { YogaInitialContext } from 'graphql-yoga';
+import type { Origin } from '../accounts/linked-users.ts';
 import type { Identity } from '../accounts/tokens.ts';
 import type { KnownMembership, KnownTenant } from '../catalog/tenant-directory.ts';
 import { sharedConstants } from '../constants/shared-constants.ts';
@@ -30,7 +31,8 @@ export interface RequestContext extends Context {
 export async function createRequestContext(services: Services, initial: IncomingRequest): Promise<RequestContext> {
   const { request, req } = initial;
   const requestId = currentRequestId();
-  const identity = await identify(services, request.headers.get('authorization'));
+  const address = clientAddress(request.headers, req?.socket.remoteAddress, services.config.http.trustedProxies);
+  const identity = await identify(services, request.headers.get('authorization'), { address, requestId });
   const resolved = await resolveTenant(services.directory, {
     identity,
     host: request.headers.get('host') ?? undefined,
@@ -46,7 +48,7 @@ export async function createRequestContext(services: Services, initial: Incoming
     log,
     signal: AbortSignal.any([request.signal, services.stopping]),
     tenant: lease,
-    address: clientAddress(request.headers, req?.socket.remoteAddress, services.config.http.trustedProxies),
+    address,
     constants: sharedConstants(services.constants),
     release: () => lease.release(),
   };
@@ -118,11 +120,15 @@ class LeaseOnFirstUse implements TenantContext {
   }
 }
 
-async function identify({ tokens, identities }: Services, header: string | null): Promise<Identity | undefined> {
+async function identify(
+  { tokens, identities }: Services,
+  header: string | null,
+  origin: Origin,
+): Promise<Identity | undefined> {
   if (!header) return undefined;
   const [scheme, token] = header.split(' ', 2);
   if (scheme?.toLowerCase() !== 'bearer' || !token) {
     throw new AppError('UNAUTHENTICATED', 'The header authorization must be “Bearer <token>”');
   }
-  return identities.identify(await tokens.verify(token));
+  return identities.identify(await tokens.verify(token), origin);
 }

@@ -11,6 +11,8 @@ export const lockKind = {
   alive: 7003,
   /** In the maintenance database: one process of an installation at a time builds its template. */
   template: 7004,
+  /** In `auth`: one request at a time makes the user that a person of an identity provider is. */
+  identity: 7006,
   /** In the maintenance database: one process at a time makes or removes a tenant's role and database. */
   place: 7010,
   /** In the maintenance database: one process at a time checks migrations in its scratch database. */

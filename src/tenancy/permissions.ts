@@ -1,4 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
+import { memberRoleOf } from '../accounts/claims.ts';
 import type { Identity } from '../accounts/tokens.ts';
 import { type MemberRole, memberRoles } from '../catalog/membership.entity.ts';
 import type { KnownTenant } from '../catalog/tenant-directory.ts';
@@ -31,14 +32,16 @@ export function permissionsByRole(lists: Readonly<Partial<Record<MemberRole, rea
 }
 
 /** The caller of a request as a member of its tenant; undefined for someone who is none. */
-export function memberIn({ role, since }: ResolvedTenant, identity: Identity | undefined): TenantMember | undefined {
+export function memberIn(
+  { role, since, tokenRoles = [] }: ResolvedTenant,
+  identity: Identity | undefined,
+): TenantMember | undefined {
   if (!identity || role === undefined) return undefined;
   const { user, isPlatformAdmin } = identity;
-  const known = memberRoles.find((name) => name === role);
   return {
     user: user && since && { id: user.id, since },
-    role: known ?? 'MEMBER',
-    tokenRoles: known ? [] : [role],
+    role: memberRoles.find((name) => name === role) ?? 'MEMBER',
+    tokenRoles: tokenRoles.filter((name) => memberRoleOf([name]) === undefined),
     isPlatformAdmin,
   };
 }

@@ -17,6 +17,8 @@ interface Place {
   readonly role: string | undefined;
   /** When the membership began; undefined where the role is of no membership, but of a token or of a platform admin. */
   readonly since?: Date | undefined;
+  /** Roles that the token claims in the tenant that it names, if it is believed. */
+  readonly tokenRoles?: readonly string[];
 }
 
 /** The tenant of a request, and what the caller is in it. */
@@ -39,9 +41,12 @@ export async function resolveTenant(
   if (identity?.tenant !== undefined) {
     const tenant = servable(await directory.byReference(identity.tenant), identity.tenant);
     await checkHeader(directory, header, tenant, 'the token');
-    // Whoever is no user is what the token claims, for its maker is trusted with that.
-    const claimed = identity.role ?? (identity.isPlatformAdmin ? 'ADMIN' : 'MEMBER');
-    return { tenant, ...(identity.user ? await placeAt(directory, identity, tenant) : { role: claimed }) };
+    const own = identity.user && (await directory.membershipOf(identity.user.id, tenant));
+    return {
+      tenant,
+      ...(own ?? { role: roleByClaim(identity) }),
+      tokenRoles: identity.isMemberByClaim ? identity.roles : [],
+    };
   }
   const atHost = hints.host && (await directory.byHost(hostName(hints.host)));
   if (atHost) {
@@ -67,6 +72,13 @@ async function checkHeader(
     'x-tenant',
     `The header x-tenant names another tenant than ${source}, which is for ${slug}: send one of them`,
   );
+}
+
+/** What somebody without a membership is in the token's tenant. */
+function roleByClaim({ isMemberByClaim, isPlatformAdmin, role }: Identity): string | undefined {
+  if (isMemberByClaim && role !== undefined) return role;
+  if (isPlatformAdmin) return 'ADMIN';
+  return isMemberByClaim ? 'MEMBER' : undefined;
 }
 
 /** What the caller is in a tenant, whatever the token claims. */

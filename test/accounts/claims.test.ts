@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { claimAt, readClaim } from '../../src/accounts/tokens.ts';
+import { claimAt, readClaim } from '../../src/accounts/claims.ts';
 
 /** Names that JavaScript's objects have by themselves, among others. */
 const name = fc.oneof(

@@ -1,117 +1,173 @@
-import { generateKeyPairSync } from 'node:crypto';
-import type { RequestListener } from 'node:http';
+import type { RequestListener, ServerResponse } from 'node:http';
 import { SignJWT } from 'jose';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { loadTokenKeys } from '../../src/accounts/token-keys.ts';
 import { createTokens, type Tokens } from '../../src/accounts/tokens.ts';
 import { loadConfig } from '../../src/config.ts';
-import { type Listening, listen } from '../support/listen.ts';
+import { makeKey, type ProviderKey, startProvider, type TestProvider } from '../support/identity-provider.ts';
 
-/** One of an identity provider's keys. */
-function makeKey(kid: string, kind: 'ed25519' | 'rsa' = 'ed25519') {
-  const pair = kind === 'rsa' ? generateKeyPairSync('rsa', { modulusLength: 2048 }) : generateKeyPairSync('ed25519');
-  const alg = kind === 'rsa' ? 'RS256' : 'EdDSA';
-  return {
-    public: { ...pair.publicKey.export({ format: 'jwk' }), kid, alg, use: 'sig' },
-    token: (header = {}) =>
-      new SignJWT({ tenant: 'acme' })
-        .setProtectedHeader({ alg, kid, ...header })
-        .setExpirationTime('1h')
-        .sign(pair.privateKey),
-  };
-}
-
-/** After this time the keys may be fetched again for a key id that is not known; see jose's `cooldownDuration`. */
+/** After an answer the keys are fetched again for a key id that is not known no sooner than this. */
 const COOLDOWN_MS = 30_000;
+/** And after this they are fetched again in any case. */
+const REFRESH_MS = 10 * 60_000;
+/** After a failure they are fetched again no sooner than this. */
+const RETRY_MS = 5_000;
+
+const known = makeKey('known');
+const fresh = makeKey('fresh');
 
 describe('tokens of an identity provider that publishes its keys', () => {
-  let provider: Listening;
-  let answer: RequestListener;
-  let fetches = 0;
+  let provider: TestProvider;
   let logged: string[];
   let tokens: Tokens;
 
-  const publish = (...keys: object[]) => {
-    answer = (_request, response) =>
-      response.setHeader('content-type', 'application/json').end(JSON.stringify({ keys }));
-  };
-
   beforeEach(async () => {
     vi.useFakeTimers({ toFake: ['Date'] });
-    [fetches, logged] = [0, []];
-    provider = await listen((request, response) => {
-      fetches += 1;
-      answer(request, response);
-    });
-    const env = { JWT_JWKS_URL: `http://127.0.0.1:${provider.port}/.well-known/jwks.json` };
+    logged = [];
+    provider = await startProvider(known);
+    const config = loadConfig({ JWT_JWKS_URL: provider.jwksUrl, JWT_ISSUER: provider.issuer }).tokens;
     const log = pino({ level: 'warn' }, { write: (line: string) => logged.push(line) });
-    const config = loadConfig(env).tokens;
-    tokens = createTokens(await loadTokenKeys(config.keys, 'unused', log), config);
+    tokens = createTokens(await loadTokenKeys(config.keys, 'unused'), config, log);
   });
   afterEach(async () => {
     vi.useRealTimers();
     await provider[Symbol.asyncDispose]();
   });
 
-  const refusal = (token: string) =>
-    tokens.verify(token).then(
+  const later = (ms: number) => vi.setSystemTime(Date.now() + ms + 1);
+  const present = async (key: ProviderKey, header = {}) =>
+    tokens.verify(await provider.token(key, { sub: 'ada', tenant: 'acme' }, header));
+  /** How a token is refused. */
+  const refusal = (key: ProviderKey, header = {}) =>
+    present(key, header).then(
       () => 'accepted',
       (error: unknown) => error,
     );
+  const accepted = (key: ProviderKey) =>
+    expect(present(key)).resolves.toMatchObject({ subject: 'ada', tenant: 'acme' });
+  const refused = { code: 'UNAUTHENTICATED', message: 'The token cannot be verified' };
+  const unreachable = {
+    name: 'AppError',
+    code: 'SERVER_BUSY',
+    message: expect.stringContaining('keys of its issuer cannot be fetched'),
+    details: { retryAfterMs: RETRY_MS },
+  };
 
   it('are verified with the key that they name, which is fetched once', async () => {
-    const [first, second] = [makeKey('first'), makeKey('second', 'rsa')];
-    publish(first.public, second.public);
-    for (const key of [first, second, first])
-      expect(await tokens.verify(await key.token())).toMatchObject({ tenant: 'acme' });
-    expect(fetches).toBe(1);
+    const rsa = makeKey('rsa', 'rsa');
+    provider.publish(known, rsa);
+    for (const key of [known, rsa, known]) await accepted(key);
+    expect(provider.fetches).toBe(1);
   });
 
   it('follow a rotation of the keys', async () => {
-    const [old, fresh] = [makeKey('old'), makeKey('fresh')];
-    publish(old.public);
-    await tokens.verify(await old.token());
-    publish(fresh.public);
-    vi.setSystemTime(Date.now() + COOLDOWN_MS + 1);
-    expect(await tokens.verify(await fresh.token())).toMatchObject({ tenant: 'acme' });
-    expect(await refusal(await old.token())).toMatchObject({
-      code: 'UNAUTHENTICATED',
-      message: 'The token cannot be verified',
+    await accepted(known);
+    provider.publish(fresh, known);
+    later(COOLDOWN_MS);
+    await accepted(fresh);
+    await accepted(known);
+    expect(provider.fetches).toBe(2);
+    provider.publish(fresh);
+    later(COOLDOWN_MS);
+    expect(await refusal(makeKey('another'))).toMatchObject(refused);
+    expect(await refusal(known)).toMatchObject(refused);
+  });
+
+  it('of a key that was withdrawn are refused some time later, without anybody who waits for that', async () => {
+    await accepted(known);
+    let held: ServerResponse | undefined;
+    provider.answer((_request, response) => {
+      held = response;
     });
-    expect(fetches).toBe(2);
+    later(REFRESH_MS);
+    // The keys are asked for now, and the answer is not waited for.
+    await accepted(known);
+    await vi.waitUntil(() => held);
+    await accepted(known);
+    expect(provider.fetches).toBe(2);
+    held?.end(JSON.stringify({ keys: [fresh.jwk] }));
+    await vi.waitFor(async () => expect(await refusal(known)).toMatchObject(refused));
+    await accepted(fresh);
+    expect(provider.fetches).toBe(2);
   });
 
   it('with key ids that nobody knows are refused, and do not make us fetch for each', async () => {
-    publish(makeKey('known').public);
     for (let index = 0; index < 20; index += 1) {
-      const token = await makeKey(`unknown-${index}`).token();
-      expect(await refusal(token)).toMatchObject({ code: 'UNAUTHENTICATED', message: 'The token cannot be verified' });
+      expect(await refusal(makeKey(`unknown-${index}`))).toMatchObject(refused);
     }
-    expect(fetches).toBeLessThanOrEqual(2);
-    expect(logged).toEqual([]);
+    expect(provider.fetches).toBeLessThanOrEqual(2);
+    expect(logged).toEqual([expect.stringContaining('JWT_AUDIENCE')]);
   });
 
   it('signed by somebody else under a known key id are refused', async () => {
-    publish(makeKey('known').public);
     for (const kid of ['known', '../known', 'http://127.0.0.1/known']) {
-      expect(await refusal(await makeKey('other').token({ kid }))).toMatchObject({ code: 'UNAUTHENTICATED' });
+      expect(await refusal(makeKey('other'), { kid })).toMatchObject(refused);
     }
   });
 
   it('signed with a secret are refused, even if the provider publishes one', async () => {
     const secret = Buffer.alloc(32, 'x');
-    publish({ kty: 'oct', k: secret.toString('base64url'), kid: 'secret', alg: 'HS256' });
-    const token = await new SignJWT({}).setProtectedHeader({ alg: 'HS256', kid: 'secret' }).sign(secret);
-    expect(await refusal(token)).toMatchObject({ code: 'UNAUTHENTICATED', message: 'The token cannot be verified' });
+    const jwk = { kty: 'oct', k: secret.toString('base64url'), kid: 'secret', alg: 'HS256' };
+    provider.publish({ ...known, jwk });
+    const token = await new SignJWT({ iss: provider.issuer, sub: 'ada' })
+      .setProtectedHeader({ alg: 'HS256', kid: 'secret' })
+      .setExpirationTime('1h')
+      .sign(secret);
+    await expect(tokens.verify(token)).rejects.toMatchObject(refused);
   });
 
-  it('go on being verified with the keys that are known while the provider is down', async () => {
-    const key = makeKey('known');
-    publish(key.public);
-    await tokens.verify(await key.token());
-    answer = (_request, response) => response.destroy();
-    expect(await tokens.verify(await key.token())).toMatchObject({ tenant: 'acme' });
+  describe('while the provider is down', () => {
+    const down: RequestListener = (_request, response) => response.destroy();
+
+    it('go on being verified with the keys that are known, however long it takes', async () => {
+      await accepted(known);
+      provider.answer(down);
+      for (const ms of [0, REFRESH_MS, RETRY_MS, 24 * 3_600_000]) {
+        later(ms);
+        await accepted(known);
+      }
+      expect(provider.fetches).toBeGreaterThan(1);
+      provider.publish(fresh);
+      later(RETRY_MS);
+      await accepted(known);
+      await vi.waitFor(async () => expect(await refusal(known)).toMatchObject(refused));
+    });
+
+    it('are told to come again when their key is new, and many at once make for one fetch', async () => {
+      await accepted(known);
+      later(COOLDOWN_MS);
+      provider.answer(down);
+      const before = provider.fetches;
+      for (const error of await Promise.all(Array.from({ length: 20 }, () => refusal(fresh)))) {
+        expect(error).toMatchObject(unreachable);
+      }
+      for (let index = 0; index < 20; index += 1) {
+        expect(await refusal(makeKey(`unknown-${index}`))).toMatchObject(unreachable);
+      }
+      await accepted(known);
+      expect(provider.fetches - before).toBe(1);
+      expect(logged.filter((line) => line.includes('cannot be fetched'))).toHaveLength(1);
+      provider.publish(fresh);
+      later(RETRY_MS);
+      await accepted(fresh);
+    });
+  });
+
+  it('do not wait for a slow answer longer than some seconds, and then not at all', async () => {
+    const waiting: ServerResponse[] = [];
+    provider.answer((_request, response) => {
+      waiting.push(response);
+      // The head comes at once, and the rest never.
+      response.writeHead(200, { 'content-type': 'application/json' }).write('{"keys":[');
+    });
+    const errors = await Promise.all(Array.from({ length: 20 }, () => refusal(known)));
+    for (const error of errors) expect(error).toMatchObject(unreachable);
+    for (let index = 0; index < 20; index += 1) expect(await refusal(known)).toMatchObject(unreachable);
+    expect(waiting).toHaveLength(1);
+    provider.publish(known);
+    later(RETRY_MS);
+    await accepted(known);
   });
 
   const failures: Record<string, RequestListener> = {
@@ -122,20 +178,16 @@ describe('tokens of an identity provider that publishes its keys', () => {
     redirects: (_request, response) => response.writeHead(302, { location: 'http://127.0.0.1:1/' }).end(),
   };
   it.each(Object.keys(failures))('are refused with a clear message, and a log, when the provider %s', async (name) => {
-    answer = failures[name] ?? answer;
-    const key = makeKey('known');
-    expect(await refusal(await key.token())).toMatchObject({
-      name: 'AppError',
-      code: 'UNAUTHENTICATED',
-      message: expect.stringContaining('keys cannot be fetched'),
-    });
-    expect(logged.join()).toContain('JWT_JWKS_URL');
-    publish(key.public);
-    vi.setSystemTime(Date.now() + COOLDOWN_MS + 1);
-    expect(await tokens.verify(await key.token())).toMatchObject({ tenant: 'acme' });
+    provider.answer(failures[name] ?? expect.unreachable());
+    expect(await refusal(known)).toMatchObject(unreachable);
+    expect(logged.join()).toContain(provider.jwksUrl);
+    provider.publish(known);
+    later(RETRY_MS);
+    await accepted(known);
   });
 
   it('cannot be made here', async () => {
+    expect(tokens.canIssue).toBe(false);
     await expect(tokens.issue({ expiresIn: '1h' })).rejects.toMatchObject({ code: 'BAD_USER_INPUT' });
   });
 });

@@ -12,7 +12,7 @@ import { loadConfig } from '../../src/config.ts';
 
 const eddsa = { alg: 'EdDSA', use: 'sig' };
 const log = pino({ level: 'silent' });
-const rules = { issuer: undefined, audience: undefined, tenantClaim: 'tenant' };
+const rules = loadConfig({}).tokens;
 const pem = (key: KeyObject) =>
   key.export({ type: key.type === 'private' ? 'pkcs8' : 'spki', format: 'pem' }).toString();
 const jwk = (key: KeyObject) => JSON.stringify(key.export({ format: 'jwk' }));
@@ -27,8 +27,8 @@ describe('the keys of tokens', () => {
   afterAll(() => rm(dataDir, { recursive: true, force: true }));
 
   /** The keys that the settings give, by way of the configuration. */
-  const load = (env: Record<string, string>) => loadTokenKeys(loadConfig(env).tokens.keys, dataDir, log);
-  const tokensOf = async (env: Record<string, string>) => createTokens(await load(env), rules);
+  const load = (env: Record<string, string>) => loadTokenKeys(loadConfig(env).tokens.keys, dataDir);
+  const tokensOf = async (env: Record<string, string>) => createTokens(await load(env), rules, log);
 
   it('are made once in DATA_DIR, for its owner alone, and kept over restarts', async () => {
     const starts = await Promise.all([tokensOf({}), tokensOf({}), tokensOf({})]);
@@ -45,7 +45,7 @@ describe('the keys of tokens', () => {
   it('in DATA_DIR are named by their file when they are damaged', async () => {
     const damaged = await mkdtemp(path.join(tmpdir(), 'tenantry-keys-'));
     await writeFile(path.join(damaged, 'jwt-key.json'), '{"kty":');
-    await expect(loadTokenKeys({ kind: 'folder' }, damaged, log)).rejects.toThrow(/jwt-key\.json/);
+    await expect(loadTokenKeys({ kind: 'folder' }, damaged)).rejects.toThrow(/jwt-key\.json/);
     await rm(damaged, { recursive: true });
   });
 
@@ -167,7 +167,7 @@ describe('the keys of tokens', () => {
 
   it('in DATA_DIR rotate: the newest signs, and of the others nothing is left that could sign', async () => {
     const folder = await mkdtemp(path.join(tmpdir(), 'tenantry-keys-'));
-    const open = async () => createTokens(await loadTokenKeys({ kind: 'folder' }, folder, log), rules);
+    const open = async () => createTokens(await loadTokenKeys({ kind: 'folder' }, folder), rules, log);
     const made: string[] = [];
     for (let round = 0; round < 3; round += 1) {
       if (round > 0) await rotateDevelopmentKeys(folder);

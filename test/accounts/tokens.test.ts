@@ -1,6 +1,7 @@
-import { createHmac, generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto';
+import { generateKeyPairSync, randomUUID, sign } from 'node:crypto';
 import { decodeJwt, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { forge, hs256, now, part, rs256, unsigned } from '../support/forge-token.ts';
 import { type Listening, listen } from '../support/listen.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
 
@@ -8,20 +9,10 @@ const [issuer, audience] = ['https://id.example.com', 'tenantry'];
 const ours = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const foreign = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const publicPem = ours.publicKey.export({ type: 'spki', format: 'pem' }).toString();
-const now = () => Math.floor(Date.now() / 1000);
 
 /** The claims of a platform admin's token that is good. */
 const good = () => ({ platform_admin: true, iss: issuer, aud: audience, exp: now() + 600 });
 
-const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
-
-/** A token whose header may say anything. */
-function forge(header: object, payload: object, signature: (input: string) => Buffer): string {
-  const input = `${part(header)}.${part(payload)}`;
-  return `${input}.${signature(input).toString('base64url')}`;
-}
-const rs256 = (key: KeyObject) => (input: string) => sign('sha256', Buffer.from(input), key);
-const hs256 = (secret: string) => (input: string) => createHmac('sha256', secret).update(input).digest();
 const jwt = (payload: object) => forge({ alg: 'RS256' }, payload, rs256(ours.privateKey));
 
 describe('a token', () => {
@@ -58,9 +49,9 @@ describe('a token', () => {
   });
 
   const bad: Record<string, string> = {
-    'without a signature, by “none”': forge({ alg: 'none' }, good(), () => Buffer.alloc(0)),
-    'without a signature, by “NoNe”': forge({ alg: 'NoNe', typ: 'JWT' }, good(), () => Buffer.alloc(0)),
-    'without a signature, by our algorithm': forge({ alg: 'RS256' }, good(), () => Buffer.alloc(0)),
+    'without a signature, by “none”': forge({ alg: 'none' }, good(), unsigned),
+    'without a signature, by “NoNe”': forge({ alg: 'NoNe', typ: 'JWT' }, good(), unsigned),
+    'without a signature, by our algorithm': forge({ alg: 'RS256' }, good(), unsigned),
     'signed with the public key as if it were a secret': forge({ alg: 'HS256' }, good(), hs256(publicPem)),
     'signed with the public key, trimmed, as a secret': forge({ alg: 'HS256' }, good(), hs256(publicPem.trim())),
     'signed with an empty secret': forge({ alg: 'HS256' }, good(), hs256('')),
@@ -159,7 +150,9 @@ describe('a token', () => {
       subject,
       email: undefined,
       tenant: 'acme',
+      emailVerified: false,
       role: 'OWNER',
+      roles: ['OWNER'],
       isPlatformAdmin: false,
       expiresAt: new Date((claims.exp ?? 0) * 1000),
     });

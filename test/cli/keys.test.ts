@@ -19,7 +19,7 @@ describe('tenantry keys rotate', () => {
     (await runCommand(['token', '--tenant', 'acme'], { DATA_DIR: dataDir, ...env })).stdout.trim();
   const tokensOf = async (env: Record<string, string> = {}) => {
     const { tokens } = loadConfig(env);
-    return createTokens(await loadTokenKeys(tokens.keys, dataDir, pino({ level: 'silent' })), tokens);
+    return createTokens(await loadTokenKeys(tokens.keys, dataDir), tokens, pino({ level: 'silent' }));
   };
 
   it('gives development a new key, and the tokens from before are good still', async () => {

@@ -51,7 +51,8 @@ describe('tenantry token', () => {
   });
 
   it('ends with 1 and says why when there is no key to sign with', async () => {
-    const { exit, stderr } = await runCommand(['token', '--admin'], { JWT_JWKS_URL: 'http://127.0.0.1:9/keys' });
+    const env = { JWT_JWKS_URL: 'http://127.0.0.1:9/keys', JWT_ISSUER: 'https://id.example.com' };
+    const { exit, stderr } = await runCommand(['token', '--admin'], env);
     expect({ exit, stderr }).toEqual({ exit: 1, stderr: expect.stringContaining('there is no private key') });
   });
 

@@ -1,0 +1,118 @@
+import type { SettingValues } from './settings.ts';
+
+/** Where tokens come from, and what they say where. */
+export interface TokenConfig {
+  readonly keys: KeySource;
+  /** What the tokens of this installation's keys must name, and those made here do. */
+  readonly issuer: string | undefined;
+  readonly audience: string | undefined;
+  readonly claims: Pick<ClaimPaths, 'tenant' | 'roles'>;
+  readonly providers: readonly IdentityProvider[];
+}
+
+/** Where the keys come from that verify, and perhaps sign, this installation's own tokens. */
+export type KeySource =
+  | { readonly kind: 'secret'; readonly secret: string }
+  /** PEMs, or a JWK, or a set of JWKs; without public keys that of the private key alone. */
+  | { readonly kind: 'keys'; readonly publicKeys: string | undefined; readonly privateKey: string | undefined }
+  /** Made in `dataDir`, in development. */
+  | { readonly kind: 'folder' }
+  /** Only identity providers make tokens. */
+  | { readonly kind: 'none' };
+
+/** Somebody else who makes tokens. */
+export interface IdentityProvider {
+  /** The issuer that its tokens name; it chooses the keys. */
+  readonly issuer: string;
+  /** Where its keys are published. */
+  readonly jwksUrl: string;
+  readonly audience: string | undefined;
+  readonly claims: ClaimPaths;
+  /** Whether a person whose verified email address an account has gets that account. */
+  readonly linkByEmail: boolean;
+}
+
+/** Where a token says what, such as `sub` or `app_metadata.tenant`. */
+export interface ClaimPaths {
+  readonly user: string;
+  readonly email: string;
+  readonly emailVerified: string;
+  readonly tenant: string;
+  readonly roles: string;
+}
+
+/** Which claims are believed of tokens that are not made for a user of this installation. */
+export interface TrustedClaims {
+  /** That the bearer is a member of the tenant, with the roles that the token says. */
+  readonly tenant: boolean;
+  /** That the bearer is a platform admin, where a key of this installation says so. */
+  readonly admin: boolean;
+  /** The same, where an identity provider says so. */
+  readonly adminOfProvider: boolean;
+}
+
+/** The part of the configuration that tells of tokens. What does not fit together is added to `problems`. */
+export function tokenConfig(values: SettingValues, problems: string[]): TokenConfig {
+  const { JWT_ISSUER: issuer, JWT_AUDIENCE: audience } = values;
+  const providers = identityProviders(values, problems);
+  const own = ownKeys(values, problems);
+  if (own && providers.some((provider) => provider.issuer === issuer)) {
+    const problem = Array.isArray(values.JWT_JWKS_URL)
+      ? `JWT_JWKS_URL names the issuer ${issuer}, which is JWT_ISSUER, that of the tokens made here`
+      : 'JWT_JWKS_URL must be a list that names issuers when there are own keys too, for JWT_ISSUER is that of the tokens made here';
+    problems.push(problem);
+  }
+  return {
+    keys: own ?? { kind: providers.length > 0 ? 'none' : 'folder' },
+    issuer,
+    audience,
+    claims: { tenant: values.TENANT_CLAIM, roles: values.ROLES_CLAIM },
+    providers,
+  };
+}
+
+function identityProviders(values: SettingValues, problems: string[]): IdentityProvider[] {
+  const { JWT_JWKS_URL: source, JWT_ISSUER } = values;
+  if (source === undefined) return [];
+  if (typeof source === 'string' && JWT_ISSUER === undefined) {
+    problems.push('JWT_ISSUER must be set beside JWT_JWKS_URL: the issuer that the tokens name');
+  }
+  const entries = typeof source === 'string' ? [{ issuer: JWT_ISSUER ?? '', url: source }] : source;
+  if (new Set(entries.map(({ issuer }) => issuer)).size < entries.length) {
+    problems.push('JWT_JWKS_URL names an issuer twice');
+  }
+  return entries.map(({ issuer, url, audience, linkByEmail, ...claims }) => ({
+    issuer,
+    jwksUrl: url,
+    audience: audience ?? values.JWT_AUDIENCE,
+    claims: {
+      user: claims.userClaim ?? values.USER_CLAIM,
+      email: claims.emailClaim ?? values.EMAIL_CLAIM,
+      emailVerified: claims.emailVerifiedClaim ?? values.EMAIL_VERIFIED_CLAIM,
+      tenant: claims.tenantClaim ?? values.TENANT_CLAIM,
+      roles: claims.rolesClaim ?? values.ROLES_CLAIM,
+    },
+    linkByEmail: linkByEmail ?? values.LINK_BY_EMAIL,
+  }));
+}
+
+/** Undefined if none are set. */
+function ownKeys(values: SettingValues, problems: string[]): KeySource | undefined {
+  const { JWT_SECRET: secret, JWT_PUBLIC_KEY: publicKeys, JWT_PRIVATE_KEY: privateKey } = values;
+  const hasKeys = publicKeys !== undefined || privateKey !== undefined;
+  if (secret !== undefined && hasKeys) {
+    problems.push(`JWT_SECRET and ${publicKeys ? 'JWT_PUBLIC_KEY' : 'JWT_PRIVATE_KEY'} are set; use one of them`);
+  }
+  if (secret !== undefined) return { kind: 'secret', secret };
+  if (!hasKeys) return undefined;
+  return {
+    kind: 'keys',
+    publicKeys: publicKeys && unescapeLines(publicKeys),
+    privateKey: privateKey && unescapeLines(privateKey),
+  };
+}
+
+/** Environment files cannot hold line ends everywhere, so a PEM may be written with `\n`. */
+function unescapeLines(text: string): string {
+  return text.trimStart().startsWith('{') ? text : text.replaceAll('\\n', '\n');
+}
