@@ -85,6 +85,25 @@ describe('accounts', () => {
     expect(new Set(answers.map(({ errors }) => errors?.[0]?.message)).size).toBe(1);
   });
 
+  it('are found by addresses with characters that mean something to SQL, and no others are', async () => {
+    await register(app, "o'brien+1@example.com");
+    expect((await login(app, "O'Brien+1@example.com")).email).toBe("o'brien+1@example.com");
+    for (const email of [
+      "' OR true --",
+      String.raw`\\' OR true --`,
+      '?',
+      '??',
+      ':id',
+      '$1',
+      '%',
+      'o_brien+1@example.com',
+    ]) {
+      const { errors } = await app.ask(loginText(email));
+      expect(errors?.[0]?.message, email).toBe('The email address or the password is wrong');
+    }
+    expect(codeOf(await app.ask(loginText(String.raw`\u0000`)))).toBe('BAD_USER_INPUT');
+  });
+
   it('keep passwords as argon2id in PHC format, with a salt each', async () => {
     await register(app, 'salt-1@example.com');
     await register(app, 'salt-2@example.com');
