@@ -1,4 +1,5 @@
 import { argon2, randomBytes, timingSafeEqual } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import { promisify } from 'node:util';
 import pLimit from 'p-limit';
 import { AppError, badInput } from '../errors.ts';
@@ -16,8 +17,11 @@ const TAG_BYTES = 32;
 const MIN_LENGTH = 12;
 /** A limit only so that nobody sends megabytes. */
 const MAX_LENGTH = 1000;
-/** Hashing takes threads that the verification of tokens needs too, so it gets half of them. */
-const AT_ONCE = 2;
+/**
+ * Hashing takes threads that the verification of tokens needs too, so it gets half of them; and processors that all other
+ * requests need, so it leaves them one.
+ */
+const AT_ONCE = Math.max(1, Math.min(2, availableParallelism() - 1));
 const MAX_WAITING = 100;
 
 /** Makes and checks hashes of passwords. */
