@@ -4,12 +4,23 @@ import { createTenants } from './create-tenant.ts';
 import { fleetRun } from './fleet-run.ts';
 import type { Benchmark, Result } from './harness.ts';
 import { idleTenants } from './idle-tenants.ts';
+import { membership } from './membership.ts';
 import { requests } from './requests.ts';
+import { signIn } from './sign-in.ts';
 import { startUp } from './start-up.ts';
 import { formatTable } from './table.ts';
 
 /** In this order, for creating databases is slow for some minutes after many have been dropped. */
-const benchmarks: readonly Benchmark[] = [createTenants, fleetRun, requests, idleTenants, connectionBudget, startUp];
+const benchmarks: readonly Benchmark[] = [
+  createTenants,
+  fleetRun,
+  requests,
+  membership,
+  signIn,
+  idleTenants,
+  connectionBudget,
+  startUp,
+];
 
 const command = new Command('npm run bench --')
   .description(

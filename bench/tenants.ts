@@ -1,4 +1,6 @@
 import pLimit from 'p-limit';
+import { buildSchema } from '../src/graphql/schema.ts';
+import { createGraphqlServer } from '../src/graphql/server.ts';
 import { createTenant } from '../src/provisioning/create-tenant.ts';
 import type { Services } from '../src/services.ts';
 
@@ -10,6 +12,19 @@ export async function createSchemaTenants({ provisioning }: Services, count: num
   const slugs = Array.from({ length: count }, (_, index) => `tenant-${index}`);
   await pLimit(4).map(slugs, (slug) => createTenant(provisioning, { slug, name: 'Bench', isolation: 'SCHEMA' }));
   return slugs;
+}
+
+/** Asks the whole pipeline of a server, but for HTTP; gives the text of the answer. */
+export function frontOf(services: Services): (query: string, token?: string) => Promise<string> {
+  const yoga = createGraphqlServer(services, buildSchema());
+  return async (query, token) => {
+    const response = await yoga.fetch('http://localhost/graphql', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) },
+      body: JSON.stringify({ query }),
+    });
+    return response.text();
+  };
 }
 
 /** Asks for a tenant's products through the whole pipeline of a server, but for HTTP. */

@@ -1,0 +1,46 @@
+import { login } from '../src/accounts/sign-in.ts';
+import { createUser } from '../src/accounts/users.ts';
+import { type Benchmark, compare, interleave, quantile, timed } from './harness.ts';
+import { openInstallation } from './installation.ts';
+import { createSchemaTenants, frontOf, productsQuery } from './tenants.ts';
+
+/** Requests that are timed in one round. */
+const REQUESTS = 50;
+
+/** What looking up the user, the session and the membership adds to a query that verifies the token alone. */
+export const membership: Benchmark = {
+  name: 'membership',
+  about: 'a list for a member who has signed in, against a token that is believed as it stands',
+  async run(signal) {
+    await using place = await openInstallation();
+    await using app = await place.openApp();
+    const { services } = app;
+    const [slug = ''] = await createSchemaTenants(services, 1);
+    const [email, password] = ['member@example.com', 'correct horse battery staple'];
+    const { id } = await createUser(services.accounts, { email, name: 'Bench', password });
+    await services.catalog.use((client) =>
+      client.query(`INSERT INTO memberships (user_id, tenant_id, role) SELECT $1, id, 'MEMBER' FROM tenants`, [id]),
+    );
+    const ask = frontOf(services);
+    const listWith = (token: string) => async () => {
+      const figures: number[] = [];
+      for (let index = 0; index < REQUESTS; index += 1) {
+        figures.push(
+          await timed(async () => {
+            const answer = await ask(productsQuery, token);
+            if (answer.includes('"errors"')) throw new Error(`A member was answered: ${answer}`);
+          }),
+        );
+      }
+      return quantile(figures, 0.5);
+    };
+    const samples = await interleave(
+      {
+        baseline: listWith(await services.tokens.issue({ tenant: slug, expiresIn: '1h' })),
+        tenantry: listWith((await login(services.accounts, { email, password, tenant: slug })).token),
+      },
+      { rounds: 40, warmUp: 5, signal },
+    );
+    return [compare('a list for a member, user and session looked up', 'ms', { atMost: 1.15 }, samples)];
+  },
+};
