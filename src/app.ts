@@ -55,6 +55,8 @@ export interface App extends AsyncDisposable {
 /** Connections that tenants cannot take: the listener, one to `auth` and one to the maintenance database. */
 const RESERVED_CONNECTIONS = 3;
 const RECOVER_MS = 15_000;
+/** How long `auth` and `constants`, which nobody asks for much at once, may leave a statement unanswered, in milliseconds. */
+const SYSTEM_SILENCE_MS = 30_000;
 
 /** A folder that is not there would give tenants without tables. */
 async function checkFolder(setting: string, folder: string): Promise<void> {
@@ -109,6 +111,7 @@ export async function createApp(config: Config, log: Logger, signal?: AbortSigna
       role: { name: roles.app, password: passwordOf(roles.app) },
       max,
       priority: 'system',
+      silenceMs: SYSTEM_SILENCE_MS,
       types: entityTypes,
     });
   const catalog = openCatalog(systemLane(databases.auth), [HistoryRecordSchema]);

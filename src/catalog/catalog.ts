@@ -40,8 +40,11 @@ export const catalogPlainTables = [
 export interface Catalog {
   /** Makes an entity manager with an identity map of its own; one for each operation. */
   fork(): EntityManager;
-  /** Lends a connection, for statements that entities are too slow or too plain for. */
-  use<T>(work: (client: pg.Client) => Promise<T>): Promise<T>;
+  /**
+   * Lends a connection, for statements that entities are too slow or too plain for.
+   * @param signal see {@link Lane.use}
+   */
+  use<T>(work: (client: pg.Client) => Promise<T>, signal?: AbortSignal): Promise<T>;
 }
 
 /**
@@ -50,5 +53,5 @@ export interface Catalog {
  */
 export function openCatalog(lane: Lane, others: readonly EntitySchema[]): Catalog {
   const database = createEntityDatabases([...catalogEntities, ...others]).open(lane);
-  return { fork: () => database.fork('public'), use: (work) => lane.use(work) };
+  return { fork: () => database.fork('public'), use: (work, signal) => lane.use(work, signal) };
 }

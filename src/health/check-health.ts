@@ -54,13 +54,15 @@ interface Checked {
 async function checkHealth({ catalog, constants, servers, config }: Checked): Promise<Health> {
   const select = 'SELECT 1';
   const databases = await Promise.all([
-    check(config.databases.auth, FIRST_SERVER, () => catalog.use((client) => client.query(select))),
-    check(config.databases.constants, FIRST_SERVER, () => constants.lane.use((client) => client.query(select))),
+    check(config.databases.auth, FIRST_SERVER, (signal) => catalog.use((client) => client.query(select), signal)),
+    check(config.databases.constants, FIRST_SERVER, (signal) =>
+      constants.lane.use((client) => client.query(select), signal),
+    ),
     ...servers
       .values()
       .map((server) =>
-        check(server.address?.maintenanceDatabase ?? '', server.name, () =>
-          server.admin((client) => client.query(select)),
+        check(server.address?.maintenanceDatabase ?? '', server.name, (signal) =>
+          server.admin((client) => client.query(select), signal),
         ),
       ),
   ]);
@@ -68,13 +70,21 @@ async function checkHealth({ catalog, constants, servers, config }: Checked): Pr
   return { status: databases[0]?.ok ? 'DEGRADED' : 'DOWN', databases };
 }
 
-async function check(name: string, server: string, ask: () => Promise<unknown>): Promise<DatabaseHealth> {
+async function check(
+  name: string,
+  server: string,
+  ask: (signal: AbortSignal) => Promise<unknown>,
+): Promise<DatabaseHealth> {
   const start = performance.now();
+  // A connection that does not answer is dropped: the next check, and whoever else needs one, gets another.
+  const enough = new AbortController();
   try {
-    await withTimeLimit(ask(), TIMEOUT_MS, `no answer within ${TIMEOUT_MS} ms`);
+    await withTimeLimit(ask(enough.signal), TIMEOUT_MS, `no answer within ${TIMEOUT_MS} ms`);
     return { name, server, ok: true, latencyMs: Math.round((performance.now() - start) * 100) / 100, error: null };
   } catch (error) {
     return { name, server, ok: false, latencyMs: null, error: publicReason(error) };
+  } finally {
+    enough.abort();
   }
 }
 

@@ -199,14 +199,14 @@ export class ConnectionBudget {
   }
 
   async #connect(lane: LaneState): Promise<Connection> {
-    const { connection: config } = lane.options;
+    const { connection: config, silenceMs } = lane.options;
     const generation = this.#generation;
     let connection: Connection | undefined;
     const open = async () => {
       // Kysely never gives a connection back that breaks inside a transaction: its place is free without that.
       const lost = () => connection?.session === opened && this.#close(connection);
       const opened = new ServerConnection(typeof config === 'function' ? config() : config, lost);
-      await opened.open();
+      await opened.open(silenceMs);
       return opened;
     };
     const session = await (this.#options.attempt?.(open) ?? open());

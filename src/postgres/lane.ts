@@ -17,6 +17,11 @@ export interface LaneOptions {
    * one did to the session, such as locks that outlive a transaction, is not undone.
    */
   readonly keepFailed?: boolean;
+  /**
+   * How long PostgreSQL may say nothing while it is asked something, in milliseconds; then the connection counts as lost.
+   * Without it, as long as it takes.
+   */
+  readonly silenceMs?: number | undefined;
 }
 
 /** A connection lent to a caller, who must give it back. */

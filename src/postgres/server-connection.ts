@@ -1,4 +1,4 @@
-import { connect } from 'node:net';
+import { connect, Socket } from 'node:net';
 import pg from 'pg';
 
 /** How long a connection may take to finish what it was asked when its user is done with it, in milliseconds. */
@@ -36,10 +36,22 @@ export class ServerConnection {
     });
   }
 
-  /** @throws what node-postgres throws; nothing is left of the connection then */
-  async open(): Promise<void> {
+  /**
+   * @param silenceMs see `LaneOptions`
+   * @throws what node-postgres throws; nothing is left of the connection then
+   */
+  async open(silenceMs?: number): Promise<void> {
     try {
       await this.client.connect();
+      // TCP alone would wait a quarter of an hour for a machine that is gone, and for ever for one that hangs.
+      const { stream } = this.client.connection;
+      if (silenceMs !== undefined && stream instanceof Socket) {
+        stream.setTimeout(silenceMs, () => {
+          if (this.isQuiet) return;
+          this.#cancel();
+          stream.destroy();
+        });
+      }
       this.#open = true;
     } catch (error) {
       await this.end();

@@ -18,6 +18,8 @@ export interface LaneRequest {
   readonly keepIdle?: boolean;
   /** See {@link LaneOptions.keepFailed}. */
   readonly keepFailed?: boolean;
+  /** See {@link LaneOptions.silenceMs}. */
+  readonly silenceMs?: number;
   /** Settings of each session, such as `search_path`; they are sent with the connection and cost no round trip. */
   readonly session?: Readonly<Record<string, string>>;
   /** How node-postgres turns values into JavaScript's. */
@@ -94,9 +96,12 @@ export class PostgresServer implements AsyncDisposable {
     await this.admin((admin) => admin.query('SELECT 1'));
   }
 
-  /** Lends the owner's connection to the maintenance database, where databases and roles are made. */
-  admin<T>(use: (client: pg.Client) => Promise<T>): Promise<T> {
-    return this.#admin.use(use);
+  /**
+   * Lends the owner's connection to the maintenance database, where databases and roles are made.
+   * @param signal see {@link Lane.use}
+   */
+  admin<T>(use: (client: pg.Client) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    return this.#admin.use(use, signal);
   }
 
   /**
@@ -114,6 +119,7 @@ export class PostgresServer implements AsyncDisposable {
       priority: request.priority,
       keepIdle: request.keepIdle ?? true,
       keepFailed: request.keepFailed ?? true,
+      silenceMs: request.silenceMs,
       connection: () => this.#connectionTo(request),
     });
   }

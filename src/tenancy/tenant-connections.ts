@@ -47,6 +47,9 @@ interface OpenTenant {
 /** Tenants that are kept known; one costs some kilobytes and, when it is idle, no connection. */
 const KNOWN = 5_000;
 
+/** How much later than its time limit PostgreSQL may say that a statement has reached it, in milliseconds. */
+const LATE_MS = 5_000;
+
 /** A transaction that its resolver forgot ends by itself after this time. */
 const IDLE_IN_TRANSACTION_MS = 60_000;
 
@@ -120,6 +123,7 @@ export class TenantConnections {
       max: poolSize,
       priority: 'tenant',
       keepFailed: false,
+      silenceMs: statementTimeoutMs + LATE_MS,
       types: entityTypes,
       session: {
         search_path: quoteIdentifier(tenant.schema),

@@ -241,3 +241,24 @@ describe('the end of a budget', () => {
     await expect(idle.connect()).rejects.toMatchObject({ code: 'SERVER_BUSY' });
   });
 });
+
+describe('a connection on which PostgreSQL says nothing', () => {
+  it('is lost while it is asked something, and leaves its place to the next caller', async () => {
+    start({ max: 1 });
+    const mine = lane({ silenceMs: 200 });
+    const asking = mine.use((client) => client.query('SELECT pg_sleep(3600)'));
+    await expect(asking).rejects.toThrow('Connection terminated');
+    expect(await mine.use(pidOf)).toBeGreaterThan(0);
+  });
+
+  it('is kept while it is idle, however often', async () => {
+    start();
+    const mine = lane({ silenceMs: 100 });
+    const pid = await mine.use(pidOf);
+    for (const ms of [300, 300]) {
+      // Silence is what is tested; what it must not do shows only when it is over.
+      await postgres.query('SELECT pg_sleep($1)', [ms / 1000]);
+      expect(await mine.use(pidOf)).toBe(pid);
+    }
+  });
+});
