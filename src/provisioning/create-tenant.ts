@@ -10,7 +10,7 @@ import { type Isolation, Tenant } from '../catalog/tenant.entity.ts';
 import { AppError, badInput } from '../errors.ts';
 import { isUuid } from '../is-uuid.ts';
 import { MigrationFailedError } from '../migrator/migration-batch.ts';
-import { constraintOf } from '../postgres/error-codes.ts';
+import { constraintOf, isConnectionFailure } from '../postgres/error-codes.ts';
 import type { Listener } from '../postgres/listener.ts';
 import { newTenantKey, placeTenant } from '../tenancy/placement.ts';
 import { chooseServer } from './choose-server.ts';
@@ -239,7 +239,7 @@ function hostTaken(host: string | null | undefined, cause?: unknown): AppError {
 }
 
 function failedMigration(error: unknown, { slug }: Tenant): AppError | undefined {
-  if (!(error instanceof MigrationFailedError)) return undefined;
+  if (!(error instanceof MigrationFailedError) || isConnectionFailure(error)) return undefined;
   const message = `The tenant ${slug} is not created: ${error.message}. Mend the migration, and create it again.`;
   return new AppError('CONFLICT', message, { cause: error, details: { migration: error.migration.name } });
 }

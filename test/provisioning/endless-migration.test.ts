@@ -70,3 +70,20 @@ describe('a migration that does not end', () => {
     expect(found).toMatch(message);
   });
 });
+
+it('a migration whose connection breaks while a tenant is made is not blamed: the client may try again', async () => {
+  await using migrations = await makeMigrationDir();
+  await using app = await startTestApp({ TENANT_MIGRATIONS_DIR: migrations.path });
+  await migrations.add('20270101000000_breaking', 'SELECT pg_terminate_backend(pg_backend_pid())');
+  const create = (isolation: string) =>
+    app.ask(
+      `mutation { createTenant(input: { slug: "again", name: "x", isolation: ${isolation} }) { slug } }`,
+      app.admin,
+    );
+  for (const isolation of ['SCHEMA', 'DATABASE']) {
+    const { errors } = await create(isolation);
+    expect(errors?.map(({ extensions }) => extensions)).toMatchObject([{ code: 'SERVER_BUSY', retryAfterMs: 1000 }]);
+  }
+  await migrations.remove('20270101000000_breaking');
+  expect(await create('SCHEMA')).toEqual({ data: { createTenant: { slug: 'again' } } });
+});
