@@ -1,4 +1,5 @@
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { Server as NetServer } from 'node:net';
 import type { Config } from './config.ts';
 
 /** The address that this process listens at. Disposing of it drops every connection. */
@@ -52,8 +53,10 @@ function answerTooEarly(url: string | undefined, response: ServerResponse): void
 async function drain(server: Server, limitSeconds: number): Promise<void> {
   // What still comes on a connection that is kept alive is answered, and the connection closed.
   server.prependListener('request', (_request, response) => response.setHeader('connection', 'close'));
-  const closed = new Promise((resolve) => server.close(resolve));
-  const sweep = setInterval(() => server.closeIdleConnections(), 100);
+  // Not HTTP's close, which drops idle connections at once: on some of them requests have come that are not read yet.
+  const closed = new Promise((resolve) => NetServer.prototype.close.call(server, resolve));
+  // Immediates run when all has been read that came while this process was busy.
+  const sweep = setInterval(() => setImmediate(() => server.closeIdleConnections()), 100);
   const limit = setTimeout(() => server.closeAllConnections(), limitSeconds * 1000);
   await closed;
   clearInterval(sweep);
