@@ -1,4 +1,4 @@
-import { GraphQLError, Kind } from 'graphql';
+import { GraphQLError, type GraphQLErrorExtensions, Kind } from 'graphql';
 import { isAsyncIterable, type Plugin } from 'graphql-yoga';
 import type { Logger } from 'pino';
 import { AppError, errorCodes } from '../errors.ts';
@@ -71,6 +71,23 @@ export function validationErrors(): Plugin {
   };
 }
 
+/** Leaves out which name GraphQL takes a wrong one for: whoever may not ask for the schema could guess it from that. */
+export function hideSuggestions(): Plugin {
+  return {
+    onResultProcess({ result, setResult }) {
+      if (Array.isArray(result) || isAsyncIterable(result) || !result.errors) return;
+      const errors = result.errors.map((error) => reworded(error, withoutSuggestion(error.message), error.extensions));
+      setResult({ ...result, errors });
+    },
+  };
+}
+
+/** A suggestion is what comes last, as GraphQL's `didYouMean` writes it. What comes before may be long, and a client's own text. */
+function withoutSuggestion(message: string): string {
+  const start = message.lastIndexOf(' Did you mean ');
+  return start >= 0 && message.endsWith('?') ? message.slice(0, start) : message;
+}
+
 const ownCodes: ReadonlySet<unknown> = new Set(Object.keys(errorCodes));
 
 /** Whether the error has been here before, and was wrapped again on its way. */
@@ -85,10 +102,18 @@ function isTranslated(error: GraphQLError): boolean {
 function toInputError(error: GraphQLError): GraphQLError {
   // Yoga adds the parser's message, which repeats a part of the body, where that is no JSON and so no request of GraphQL's.
   const http = error.extensions.originalError === undefined ? error.extensions.http : { status: 400 };
-  return new GraphQLError(readable[error.message] ?? error.message, {
-    ...withoutUndefined({ nodes: error.nodes, source: error.source, positions: error.positions, path: error.path }),
-    extensions: { code: 'BAD_USER_INPUT', ...(http !== undefined && { http }) },
+  return reworded(error, readable[error.message] ?? error.message, {
+    code: 'BAD_USER_INPUT',
+    ...(http !== undefined && { http }),
   });
+}
+
+function reworded(
+  { nodes, source, positions, path }: GraphQLError,
+  message: string,
+  extensions: GraphQLErrorExtensions,
+) {
+  return new GraphQLError(message, { ...withoutUndefined({ nodes, source, positions, path }), extensions });
 }
 
 /** What GraphQL says too briefly. */

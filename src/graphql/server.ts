@@ -3,7 +3,7 @@ import type { GraphQLSchema } from 'graphql';
 import { createYoga } from 'graphql-yoga';
 import type { Services } from '../services.ts';
 import { corsOf, isLocalHost, refuseForms } from './browsers.ts';
-import { toClientError, validationErrors } from './errors.ts';
+import { hideSuggestions, toClientError, validationErrors } from './errors.ts';
 import { readableGetParameters } from './get-parameters.ts';
 import { graphiqlPage, redirectToGraphiql } from './graphiql.ts';
 import { healthRoutes } from './health-routes.ts';
@@ -51,7 +51,7 @@ export function createGraphqlServer(services: Services, schema: GraphQLSchema, {
       healthRoutes(services),
       keySetRoute(services.publishedKeys),
       ...(graphql.graphiql ? [redirectToGraphiql()] : []),
-      ...(graphql.introspection ? [] : [useDisableIntrospection()]),
+      ...(graphql.introspection ? [] : [useDisableIntrospection(), hideSuggestions()]),
       ...limitDocuments(graphql),
       endWithToken(),
       endOperations(),

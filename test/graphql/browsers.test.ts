@@ -100,6 +100,22 @@ describe('what pages in browsers may do', () => {
     expect(page.headers['content-type'] ?? '').not.toContain('html');
   });
 
+  it.each([
+    ['a field', '{ tenant(slug: "a") { plcement { server } } }'],
+    ['a type', 'query ($filter: TenantFilte) { tenants(filter: $filter) { totalCount } }'],
+    ['a field of an input', 'mutation { createTenant(input: { slug: "a", nam: "a" }) { id } }'],
+    ['a value of an enum', '{ tenants(filter: { isolation: SCHEM }) { totalCount } }'],
+  ])('does not tell in production how %s is called that is not written right', async (_what, query) => {
+    const refused = await production.post({ query });
+    expect(refused.code).toBe('BAD_USER_INPUT');
+    expect(refused.body.errors?.[0]).toMatchObject({
+      locations: [{ line: 1 }],
+      extensions: { code: 'BAD_USER_INPUT' },
+    });
+    expect(refused.text).not.toContain('Did you mean');
+    expect((await opened.post({ query })).text).toContain('Did you mean');
+  });
+
   it('shows both in production when the settings say so, and in development', async () => {
     for (const each of [opened, server]) {
       expect((await each.post({ query: schemaQuery })).body).toEqual({
