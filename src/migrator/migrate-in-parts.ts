@@ -125,7 +125,7 @@ function applyPart(client: pg.Client, part: readonly MigrationFile[], options: M
 }
 
 /** Steps that may share a transaction are one part. */
-function partsOf(steps: readonly MigrationFile[]): MigrationFile[][] {
+export function partsOf(steps: readonly MigrationFile[]): MigrationFile[][] {
   const parts: MigrationFile[][] = [];
   for (const step of steps) {
     const last = parts.at(-1);

@@ -1,4 +1,5 @@
 import { quoteLiteral } from '../postgres/identifiers.ts';
+import { partsOf } from './migrate-in-parts.ts';
 import { compareNames, type MigrationFile } from './migration-files.ts';
 import type { TenantPlan } from './plan-fleet.ts';
 
@@ -50,11 +51,15 @@ SELECT has @> ${array(before)} AND NOT has && ${array(steps)} AS fits
 FROM (SELECT coalesce(array_agg(name), '{}') AS has FROM migration_history WHERE status = 'APPLIED') h
 \\gset
 \\if :fits
-BEGIN;
-${steps.map(stepScript).join('\n')}
-COMMIT;
+${partsOf(steps).map(partScript).join('\n')}
 \\endif
 `;
+}
+
+/** Neighbours in one transaction, as a run has them, and what cannot be in one by itself. */
+function partScript(part: readonly MigrationFile[]): string {
+  const script = part.map(stepScript).join('\n');
+  return part.every(({ transactional }) => transactional) ? `BEGIN;\n${script}\nCOMMIT;` : script;
 }
 
 function stepScript({ name, hash, statements }: MigrationFile): string {

@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Fleet } from '../support/fleet.ts';
 import { commandsOf } from '../support/run-command.ts';
 
+const hasPsql = spawnSync('psql', ['--version']).status === 0;
 let fleet: Fleet;
 let tenantry: ReturnType<typeof commandsOf>;
 
@@ -87,7 +88,7 @@ it('leaves a detached run to others, and prints its id', async () => {
 });
 
 describe('--sql', () => {
-  it('prints a script for each distinct plan and nothing else, which psql carries out where it fits', async () => {
+  it('prints a script for each distinct plan, and nothing else', async () => {
     await fleet.migrations.add('20270105000000_a', "CREATE TABLE a (t text DEFAULT 'x;' -- why not\n)");
     await tenantry('migrate', 'up', '--tenant', 'alpha');
     await fleet.migrations.add('20270106000000_b', 'CREATE TABLE b ()', 'INSERT INTO b DEFAULT VALUES -- a row');
@@ -98,18 +99,38 @@ describe('--sql', () => {
     expect(stdout.match(/^-- Plan \d of 2/gm)).toHaveLength(2);
     expect(stdout.match(/CREATE TABLE a/g)).toHaveLength(1);
     expect(await fleet.applied('beta')).not.toContain('20270105000000_a');
-    const psql = await psqlFor('beta', stdout);
-    if (!psql) return;
-    await psql();
-    expect((await fleet.applied('beta')).slice(-2)).toEqual(['20270105000000_a', '20270106000000_b']);
-    expect(await fleet.inTenant('beta', 'SELECT count(*)::int FROM b')).toEqual([{ count: 1 }]);
-    // A second time nothing fits, so nothing happens; and the next run learns what was done.
-    await psql();
-    expect(await fleet.inTenant('beta', 'SELECT count(*)::int FROM b')).toEqual([{ count: 1 }]);
-    const { stdout: summary } = await tenantry('migrate', 'up', '--json', '--tenant', 'beta');
-    expect(JSON.parse(summary)).toMatchObject({ status: 'SUCCEEDED', skipped: 1 });
-    expect(await fleet.versionOf('beta')).toEqual({ version: '20270106000000_b', behind: 0 });
   });
+
+  it.skipIf(!hasPsql)(
+    'psql makes of it the same tables as a run, in both kinds of tenants, and does nothing a second time',
+    async () => {
+      await fleet.migrations.addClass(
+        '20270106000001_alone',
+        "isTransactional() { return false; } up() { this.addSql('CREATE INDEX CONCURRENTLY products_name_idx ON products (name)'); }",
+      );
+      await tenantry('tenant', 'create', 'epsilon', '--isolation', 'schema');
+      await tenantry('migrate', 'down', '--tenant', 'epsilon', '--to', '20270105000000_a');
+      const { stdout } = await tenantry('migrate', 'up', '--sql', '--tenant', 'beta', 'delta');
+      for (const slug of ['beta', 'delta']) {
+        await psql(slug, stdout);
+        expect((await fleet.applied(slug)).slice(-3)).toEqual([
+          '20270105000000_a',
+          '20270106000000_b',
+          '20270106000001_alone',
+        ]);
+        await psql(slug, stdout);
+        expect(await fleet.inTenant(slug, 'SELECT count(*)::int FROM b')).toEqual([{ count: 1 }]);
+      }
+      await tenantry('migrate', 'up', '--tenant', 'gamma', 'epsilon');
+      const made = await tablesOf('gamma');
+      expect(made.map(({ what }) => what)).toEqual(expect.arrayContaining(['a.t', 'b', 'products_name_idx']));
+      for (const slug of ['beta', 'delta', 'epsilon']) expect(await tablesOf(slug)).toEqual(made);
+      // The next run learns what was done.
+      const { stdout: summary } = await tenantry('migrate', 'up', '--json', '--tenant', 'beta', 'delta');
+      expect(JSON.parse(summary)).toMatchObject({ status: 'SUCCEEDED', skipped: 2 });
+      expect(await fleet.versionOf('beta')).toEqual({ version: '20270106000001_alone', behind: 0 });
+    },
+  );
 
   it('says on standard error which tenants cannot be in it, and ends with 1', async () => {
     await fleet.migrations.addClass('20270107000000_asks', "override async up() { await this.execute('SELECT 1'); }");
@@ -119,18 +140,35 @@ describe('--sql', () => {
     expect(stderr).toContain('beta: 20270107000000_asks asks the database while it runs');
   });
 
-  /** Undefined where there is no psql. */
-  async function psqlFor(slug: string, script: string): Promise<(() => Promise<unknown>) | undefined> {
-    const run = promisify(execFile);
-    const found = await run('psql', ['--version']).catch(() => undefined);
+  async function psql(slug: string, script: string): Promise<void> {
     const address = fleet.app.services.servers.get('default')?.address;
-    if (!found || !address) return undefined;
-    const { database, schema } = await fleet.tenant(slug);
+    if (!address) throw new Error('There is no server');
+    const { database, schema, isolation } = await fleet.tenant(slug);
     const file = path.join(fleet.migrations.path, 'script.sql');
     writeFileSync(file, script);
-    const env = { ...process.env, PGHOST: address.host, PGPORT: String(address.port), PGUSER: address.user };
-    const args = ['-X', '-v', `schema=${schema}`, '-f', file, database];
-    return () => run('psql', args, { env: { ...env, PGPASSWORD: address.password } });
+    const { host: PGHOST, port, user: PGUSER, password: PGPASSWORD } = address;
+    const place = isolation === 'SCHEMA' ? ['-v', `schema=${schema}`] : [];
+    await promisify(execFile)('psql', ['-X', ...place, '-f', file, database], {
+      env: { ...process.env, PGHOST, PGPORT: String(port), PGUSER, PGPASSWORD },
+    });
+  }
+
+  /** All relations, columns, indexes and constraints, without the name of the schema that they are in. */
+  async function tablesOf(slug: string): Promise<{ what: string; how: string }[]> {
+    const { schema } = await fleet.tenant(slug);
+    return fleet.inTenant(
+      slug,
+      `SELECT what, replace(how, '${schema}.', '') AS how FROM (
+         SELECT relname AS what, coalesce(pg_get_indexdef(i.indexrelid) || i.indisvalid, relkind::text) AS how
+         FROM pg_class c LEFT JOIN pg_index i ON i.indexrelid = c.oid WHERE relnamespace = '${schema}'::regnamespace
+         UNION ALL
+         SELECT relname || '.' || attname, format_type(atttypid, atttypmod) || attnotnull || coalesce(pg_get_expr(adbin, adrelid), '')
+         FROM pg_class c JOIN pg_attribute a ON attrelid = c.oid LEFT JOIN pg_attrdef ON adrelid = c.oid AND adnum = attnum
+         WHERE relnamespace = '${schema}'::regnamespace AND attnum > 0 AND NOT attisdropped AND relkind = 'r'
+         UNION ALL
+         SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = '${schema}'::regnamespace) t
+       ORDER BY what, how`,
+    );
   }
 });
 
