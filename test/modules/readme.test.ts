@@ -6,11 +6,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { errorCodes } from '../../src/errors.ts';
 import { startServerProcess } from '../support/server-process.ts';
 
-const readme = readFileSync('README.md', 'utf8');
-
 const copied = [
   ...['package.json', 'tsconfig.json', 'biome.json', '.gitignore', 'vitest.config.ts', 'schema.graphql'],
-  ...['src', 'test', 'bench', 'migrations', 'scripts'],
+  ...['README.md', 'docs', 'src', 'test', 'bench', 'migrations', 'scripts'],
 ];
 
 /** Tests of the platform that would fail first if they knew the shop. */
@@ -18,7 +16,7 @@ const platformTests = ['architecture', 'schema', 'story', 'entities', 'graphql/a
   (name) => `test/${name}.test.ts`,
 );
 
-describe('what README says', () => {
+describe('what README and docs say', () => {
   let checkout: string;
   const inCheckout = (file: string) => path.join(checkout, file);
 
@@ -32,16 +30,18 @@ describe('what README says', () => {
   });
   afterEach(() => rmSync(checkout, { recursive: true, force: true }));
 
-  it('first steps can be taken one after the other', async () => {
+  it('README can be followed from its beginning to its end', async () => {
     await using server = await startServerProcess(checkout, {});
-    const script = blocks('sh').join('\n').replaceAll('http://127.0.0.1:4000/graphql', server.url);
+    const script = blocks('README.md', 'sh').join('\n').replaceAll('http://127.0.0.1:4000/graphql', server.url);
     const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], { cwd: checkout });
     expect(stdout).not.toContain('"errors"');
     expect(stdout).toContain('"version":"20261121004000_shop_permissions"');
     expect(stdout).toContain('"products":{"totalCount":1,"nodes":[{"sku":"tea","price":"4.50","stock":10}]}');
     expect(stdout).toContain('"pending":["20261121010000_capital_skus"],"sql":["UPDATE products');
     expect(stdout).toMatch(/"kind":"MIGRATION_APPLIED","tenant":\{"slug":"acme"\}.*"message":"applied in /);
-    expect(stdout).toMatch(/"kind":"RUN_ENDED".*"done":1,"total":1/);
+    expect(stdout).toMatch(/"kind":"RUN_ENDED".*"done":3,"total":3/);
+    expect(stdout).toContain('0 of 3 tenants are behind.');
+    expect(stdout).toContain('All is well.');
     expect(stdout).toContain(
       '{"data":{"tenant":{"version":"20261121010000_capital_skus","drift":{"isClean":true,"sql":[]}}}}',
     );
@@ -53,7 +53,7 @@ describe('what README says', () => {
       const doomed = readdirSync(folder).filter((name) => !/^access$|_access\.ts$/.test(name));
       for (const name of doomed) rmSync(path.join(folder, name), { recursive: true });
     }
-    for (const text of blocks('ts')) {
+    for (const text of blocks('docs/replacing-the-shop.md', 'ts')) {
       const file = inCheckout(/^\/\/ (\S+)\n/.exec(text)?.[1] ?? 'unnamed.ts');
       mkdirSync(path.dirname(file), { recursive: true });
       writeFileSync(file, text);
@@ -75,8 +75,51 @@ describe('what README says', () => {
     runTool('vitest/vitest.mjs', 'run', ...platformTests, 'test/modules/access/profiles.test.ts');
   }, 600_000);
 
+  it('a pipeline can check, migrate and ask whether it may go on', async () => {
+    await using server = await startServerProcess(checkout, {});
+    await tenantry('setup', '--tenant', 'acme', 'beta');
+    writeFileSync(
+      inCheckout('migrations/tenant/20270101000000_later.ts'),
+      `import { Migration } from '@mikro-orm/migrations';
+export default class extends Migration {
+  override up() { this.addSql('UPDATE products SET stock = 0'); }
+  override down() { this.addSql('SELECT 1'); }
+}`,
+    );
+    const git = `git init -q && git add -A && git -c user.name=x -c user.email=x@example.com commit -qm x && git update-ref refs/remotes/origin/main HEAD`;
+    const script = [git, ...blocks('docs/deploying.md', 'sh')].join('\n');
+    const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], { cwd: checkout });
+    expect(stdout).toContain('The migrations are in order.');
+    expect(stdout).toMatch(/To be applied to 2: acme, beta\n {2}20270101000000_later\n/);
+    expect(stdout).toMatch(
+      /Migrations: SUCCEEDED \(dry run[\s\S]*Migrations: SUCCEEDED\n[\s\S]*20270101000000_later {2}2\n/,
+    );
+    expect(readFileSync(inCheckout('plan.sql'), 'utf8')).toContain('UPDATE products SET stock = 0');
+    expect(stdout).toMatch(/ RUN_ENDED .*2 skipped[\s\S]*\n0 of 2 tenants are behind\./);
+    expect(server.output()).not.toContain('Warning');
+  }, 180_000);
+
+  it('leads to pages, chapters and commands that are there', () => {
+    for (const page of ['README.md', ...readdirSync('docs').map((name) => `docs/${name}`)]) {
+      const text = readFileSync(page, 'utf8');
+      for (const [, target = '', chapter] of text.matchAll(/\]\((?!http)([^)#]+)(?:#([^)]+))?\)/g)) {
+        const other = readFileSync(path.join(path.dirname(page), target), 'utf8');
+        const chapters = [...other.matchAll(/^#+ (.*)$/gm)].map(([, title = '']) =>
+          title.toLowerCase().replaceAll(' ', '-'),
+        );
+        if (chapter) expect(chapters, page).toContain(chapter);
+      }
+      const help = readFileSync('test/cli/help.txt', 'utf8');
+      for (const [, group, name] of text.matchAll(
+        /tenantry (?:-- )?(migrate|checkpoint|tenant|server|user) ([a-z]+)/g,
+      )) {
+        expect(help, page).toContain(`$ tenantry ${group} ${name} --help`);
+      }
+    }
+  });
+
   it('an error means what it says', () => {
-    const rows = readme.matchAll(/^\| `([A-Z_]+)` \| (.*) \|$/gm);
+    const rows = readFileSync('docs/errors.md', 'utf8').matchAll(/^\| `([A-Z_]+)` \| (.*) \|$/gm);
     expect(Object.fromEntries([...rows].map(([, code, meaning]) => [code, meaning]))).toEqual(errorCodes);
   });
 
@@ -88,15 +131,16 @@ describe('what README says', () => {
     if (status !== 0) throw new Error(`${tool}: ${stdout}${stderr}`);
   }
 
-  async function token(...args: string[]): Promise<string> {
-    const { stdout } = await promisify(execFile)(process.execPath, ['src/cli.ts', 'token', ...args], { cwd: checkout });
-    return stdout.trim();
+  const token = async (...args: string[]) => (await tenantry('token', ...args)).trim();
+
+  async function tenantry(...args: string[]): Promise<string> {
+    return (await promisify(execFile)(process.execPath, ['src/cli.ts', ...args], { cwd: checkout })).stdout;
   }
 });
 
-function blocks(language: string): string[] {
+function blocks(page: string, language: string): string[] {
   const fenced = new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, 'gms');
-  return [...readme.matchAll(fenced)].map(([, text]) => text ?? '');
+  return [...readFileSync(page, 'utf8').matchAll(fenced)].map(([, text]) => text ?? '');
 }
 
 async function ask(url: string, token: string, query: string): Promise<unknown> {
