@@ -78,15 +78,9 @@ async function mendAndLookAgain(
   return list.problems;
 }
 
-async function confirm({ stdin, stderr }: CommandContext, count: number): Promise<boolean> {
-  const { createInterface } = await import('node:readline/promises');
-  const reader = createInterface({ input: stdin, output: stderr });
-  try {
-    const answer = await reader.question(
-      `Mend ${count === 1 ? 'what' : `the ${count} things`} that can be mended? [y/N] `,
-    );
-    return /^y(es)?$/i.test(answer.trim());
-  } finally {
-    reader.close();
-  }
+async function confirm(context: CommandContext, count: number): Promise<boolean> {
+  const { withPrompt } = await import('./prompt.ts');
+  const question = `Mend ${count === 1 ? 'what' : `the ${count} things`} that can be mended? [y/N] `;
+  const answer = await withPrompt(context, false, (ask) => ask(question));
+  return /^y(es)?$/i.test(answer.trim());
 }

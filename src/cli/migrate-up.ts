@@ -27,6 +27,9 @@ interface DownOptions extends Pick<UpOptions, 'tenant' | 'to' | 'dryRun' | 'json
 
 const checkpoints = { transaction: 'TRANSACTION', snapshot: 'SNAPSHOT' } as const;
 
+/** What only a run has a use for. */
+const runOptions = ['dryRun', 'detach', 'json', 'waves', 'maxFailures', 'stopOnError', 'checkpoint'];
+
 const upExamples = `
 Examples:
   tenantry migrate up
@@ -42,13 +45,7 @@ export function addUpCommand(migrate: Command, context: CommandContext): void {
     .option('--tenant <slug...>', 'only these tenants, by slug or id')
     .option('--to <name>', 'the last migration to apply; by default the newest')
     .option('--dry-run', 'apply everything in transactions that are rolled back')
-    .addOption(
-      new Option('--sql', 'print a script for psql instead, and change nothing').conflicts([
-        'dryRun',
-        'detach',
-        'json',
-      ]),
-    )
+    .addOption(new Option('--sql', 'print a script for psql instead, and change nothing').conflicts(runOptions))
     .option(
       '--waves <sizes>',
       'sizes such as 1,10%,100%; each wave starts when the one before has ended well',

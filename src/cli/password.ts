@@ -1,7 +1,6 @@
-import { createInterface } from 'node:readline';
-import { Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { AppError } from '../errors.ts';
+import { withPrompt } from './prompt.ts';
 import type { Terminal } from './terminal.ts';
 
 /**
@@ -9,24 +8,11 @@ import type { Terminal } from './terminal.ts';
  * @throws {AppError} BAD_USER_INPUT if the two differ
  * @throws {DOMException} an AbortError after Ctrl-C
  */
-export async function readNewPassword({ stdin, stderr }: Terminal): Promise<string> {
-  if (!stdin.isTTY) return (await text(stdin)).replace(/\r?\n$/, '');
-  // A terminal shows what is typed because readline writes it back.
-  const output = new Writable({ write: (_chunk, _encoding, done) => done() });
-  const reader = createInterface({ input: stdin, output, terminal: true });
-  const lines = reader[Symbol.asyncIterator]();
-  const ask = async (prompt: string): Promise<string> => {
-    stderr.write(prompt);
-    const { value, done } = await lines.next();
-    stderr.write('\n');
-    if (done) throw new DOMException('Nothing was made', 'AbortError');
-    return value;
-  };
-  try {
+export async function readNewPassword(terminal: Terminal): Promise<string> {
+  if (!terminal.stdin.isTTY) return (await text(terminal.stdin)).replace(/\r?\n$/, '');
+  return withPrompt(terminal, true, async (ask) => {
     const password = await ask('Password (at least 12 characters): ');
     if ((await ask('The same again: ')) === password) return password;
     throw new AppError('BAD_USER_INPUT', 'The two passwords differ');
-  } finally {
-    reader.close();
-  }
+  });
 }
