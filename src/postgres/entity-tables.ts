@@ -11,6 +11,7 @@ import type pg from 'pg';
 import { createEntityDatabases, lendAgain } from './entity-databases.ts';
 import { quoteIdentifier } from './identifiers.ts';
 import { keepNeeded, withoutAdded } from './needed-tables.ts';
+import { takeOutSameChecks, withWording } from './same-checks.ts';
 import { splitStatements } from './statements.ts';
 import { remarksOn } from './table-remarks.ts';
 import { schemaOf, snapshotOf, type TableSnapshot } from './table-snapshot.ts';
@@ -95,45 +96,37 @@ export function entityTables(
     return { up: sqlOf(forward), down: sqlOf(backward), remarks: remarksOn(forward, backward) };
   };
 
-  /** Lends MikroORM's tools, and the tables that a schema has. */
-  const reading = async <T>(
-    client: pg.Client,
-    schema: string,
-    work: (found: DatabaseSchema, tools: ReturnType<typeof open>) => T,
-  ): Promise<T> => {
-    const tools = open(schema, client);
+  const readFound = async (client: pg.Client, schema: string, driver: AbstractSqlDriver): Promise<DatabaseSchema> => {
     // All catalogs as they were at one moment; names as they stand in migrations, which find the schema first.
     await client.query(`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
       SET LOCAL search_path = ${quoteIdentifier(schema)}`);
     try {
-      return work(await readTables(client, tools.driver, schema, ignored), tools);
+      return await readTables(client, driver, schema, ignored);
     } finally {
       await client.query('ROLLBACK');
     }
   };
 
-  const compareFound = (found: DatabaseSchema, to: DatabaseSchema, { comparator }: ReturnType<typeof open>) => {
-    const difference = comparator.compare(found, to);
+  /** Compares the tables that a schema has with what the entities say, or with what a snapshot says. */
+  const compareFound = async (client: pg.Client, schema: string, kept?: TableSnapshot) => {
+    const { driver, platform, comparator, target, sqlOf } = open(schema, client);
+    const found = await readFound(client, schema, driver);
+    const wanted = kept ? schemaOf(kept, platform, schema) : target();
+    const difference = comparator.compare(found, wanted);
     if (compare === 'needed') keepNeeded(difference);
-    return difference;
+    const same = await takeOutSameChecks(client, schema, difference);
+    return { found, wanted, difference, same, sql: sqlOf(difference) };
   };
 
   return {
-    differences: (client, schema) =>
-      reading(client, schema, (found, tools) => tools.sqlOf(compareFound(found, tools.target(), tools))),
+    differences: async (client, schema) => (await compareFound(client, schema)).sql,
     snapshot: () => snapshotOf(open(PLAIN).target()),
-    read: (client) =>
-      reading(client, PLAIN, (found, tools) => {
-        if (compare === 'all') return snapshotOf(found);
-        const target = tools.target();
-        const says = snapshotOf(target);
-        return withoutAdded(says, snapshotOf(found), compareFound(found, target, tools));
-      }),
-    has: (client, snapshot) =>
-      reading(client, PLAIN, (found, tools) => {
-        const to = schemaOf(snapshot, tools.platform, PLAIN);
-        return tools.sqlOf(compareFound(found, to, tools)).length === 0;
-      }),
+    async read(client) {
+      const { found, wanted, difference, same } = await compareFound(client, PLAIN);
+      const has = withWording(snapshotOf(found), same);
+      return compare === 'all' ? has : withoutAdded(snapshotOf(wanted), has, difference);
+    },
+    has: async (client, snapshot) => (await compareFound(client, PLAIN, snapshot)).sql.length === 0,
     changesSince: (snapshot) => changes(schemaOf(snapshot, open(PLAIN).platform, PLAIN)),
   };
 }
