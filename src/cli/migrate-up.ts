@@ -28,7 +28,7 @@ interface DownOptions extends Pick<UpOptions, 'tenant' | 'to' | 'dryRun' | 'json
 const checkpoints = { transaction: 'TRANSACTION', snapshot: 'SNAPSHOT' } as const;
 
 /** What only a run has a use for. */
-const runOptions = ['dryRun', 'detach', 'json', 'waves', 'maxFailures', 'stopOnError', 'checkpoint'];
+const runOptions = ['dryRun', 'detach', 'json', 'waves', 'maxFailures', 'stopOnError', 'canary', 'checkpoint'];
 
 const upExamples = `
 Examples:
