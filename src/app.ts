@@ -1,7 +1,4 @@
-import { randomBytes } from 'node:crypto';
-import { addAbortListener } from 'node:events';
 import { readdir } from 'node:fs/promises';
-import path from 'node:path';
 import type { Logger } from 'pino';
 import { Identities } from './accounts/identities.ts';
 import { createPasswords } from './accounts/passwords.ts';
@@ -9,14 +6,14 @@ import { SignInLimits } from './accounts/sign-in-limits.ts';
 import { loadTokenKeys, publishedKeys } from './accounts/token-keys.ts';
 import { createTokens } from './accounts/tokens.ts';
 import { openCatalog } from './catalog/catalog.ts';
-import { FIRST_SERVER } from './catalog/database-server.entity.ts';
 import { TenantDirectory } from './catalog/tenant-directory.ts';
 import { isMaintained } from './catalog/tenant-maintenance.ts';
-import { type Config, ConfigError, type ServerAddress } from './config.ts';
+import { type Config, ConfigError } from './config.ts';
 import { messageOf } from './errors.ts';
+import { openFirstServer, roleSecretOf, serverOpener } from './first-server.ts';
 import { createHealthCheck } from './health/check-health.ts';
 import { constantsEntities, createMigrationLines } from './migration-lines.ts';
-import { type CheckpointsOptions, pruneCheckpoints } from './migrator/checkpoints.ts';
+import type { CheckpointsOptions } from './migrator/checkpoints.ts';
 import { FleetWorker } from './migrator/fleet-worker.ts';
 import { HistoryRecordSchema } from './migrator/history.entity.ts';
 import { Maintenance } from './migrator/maintenance.ts';
@@ -27,14 +24,12 @@ import { createEntityDatabases, entityTypes } from './postgres/entity-databases.
 import { JobQueue } from './postgres/job-queue.ts';
 import { Listener } from './postgres/listener.ts';
 import { derivePasswords } from './postgres/roles.ts';
-import { PostgresServer } from './postgres/server.ts';
 import type { ProvisioningOptions } from './provisioning/create-tenant.ts';
 import { Provisioner } from './provisioning/provision.ts';
-import { recoverTenants } from './provisioning/recover-tenants.ts';
 import { ServerRegistry } from './provisioning/server-registry.ts';
 import { setUpSystemDatabases } from './provisioning/system-databases.ts';
 import { TemplateDatabase } from './provisioning/template.ts';
-import { readOrCreateFile } from './read-or-create-file.ts';
+import { startRecovery } from './recovery.ts';
 import { createSecretBox } from './secret-box.ts';
 import type { Services } from './services.ts';
 import { installationRoles } from './tenancy/placement.ts';
@@ -52,9 +47,6 @@ export interface App extends AsyncDisposable {
   beginStop(): void;
 }
 
-/** Connections that tenants cannot take: the listener, one to `auth` and one to the maintenance database. */
-const RESERVED_CONNECTIONS = 3;
-const RECOVER_MS = 15_000;
 /** How long `auth` and `constants`, which nobody asks for much at once, may leave a statement unanswered, in milliseconds. */
 const SYSTEM_SILENCE_MS = 30_000;
 
@@ -74,22 +66,11 @@ export async function createApp(config: Config, log: Logger, signal?: AbortSigna
   await using stack = new AsyncDisposableStack();
   const { connections, databases } = config;
   await checkFolder('TENANT_MIGRATIONS_DIR', config.migrations.tenantDir);
-  const address = config.server ?? (await startEmbedded(config, log, stack, signal));
-  signal?.throwIfAborted();
-  const openServer = (name: string, at: ServerAddress | undefined, budget: number) =>
-    new PostgresServer(name, at, {
-      max: budget,
-      reserved: RESERVED_CONNECTIONS,
-      waitMs: connections.waitMs,
-      recycleMs: connections.recycleSeconds * 1000,
-      idleMs: connections.idleSeconds * 1000,
-      systemPoolSize: connections.systemPoolSize,
-      log,
-    });
-  const server = stack.use(openServer(FIRST_SERVER, address, connections.budget));
+  const openServer = serverOpener(config, log);
+  const { server, cancelling } = await openFirstServer(config, openServer, log, stack, signal);
   // Whatever the start waits for below, PostgreSQL is to answer.
-  using _cancelling = signal && addAbortListener(signal, () => void server[Symbol.asyncDispose]());
-  const roleSecret = config.roleSecret ?? (await developmentSecret(config.dataDir));
+  using _cancelling = cancelling;
+  const roleSecret = await roleSecretOf(config);
   const passwordOf = derivePasswords(roleSecret);
   const roles = installationRoles(databases.auth);
   const lines = createMigrationLines(config.migrations.tenantDir);
@@ -185,20 +166,9 @@ export async function createApp(config: Config, log: Logger, signal?: AbortSigna
     worker.start();
   }
   const stopping = new AbortController();
-  const recover = () =>
-    Promise.all([
-      recoverTenants(provisioning).catch((err: unknown) => {
-        if (!stopping.signal.aborted) log.warn({ err }, 'cannot look for half-created tenants');
-      }),
-      maintenance
-        .recover()
-        .catch((err: unknown) => log.warn({ err }, 'cannot look for work on tenants that was cut short')),
-      pruneCheckpoints(checkpoints).catch((err: unknown) => log.warn({ err }, 'cannot look for checkpoints to drop')),
-    ]);
+  const recovery = stack.use(startRecovery({ provisioning, checkpoints, stopping: stopping.signal, log }));
   // Both run the tenants' migrations, which may take any time: nobody who is served has to wait for them.
-  const prepared = Promise.all([servers.prepareFirst(), recover()]).then(([problem]) => problem);
-  const recovering = setInterval(recover, RECOVER_MS).unref();
-  stack.defer(() => clearInterval(recovering));
+  const prepared = Promise.all([servers.prepareFirst(), recovery.first]).then(([problem]) => problem);
   const keys = await loadTokenKeys(config.tokens.keys, config.dataDir);
   const tokens = createTokens(keys, config.tokens, log);
   const services: Services = {
@@ -247,20 +217,4 @@ export async function createApp(config: Config, log: Logger, signal?: AbortSigna
       await built.disposeAsync();
     },
   };
-}
-
-async function startEmbedded(
-  { dataDir }: Config,
-  log: Logger,
-  stack: AsyncDisposableStack,
-  signal: AbortSignal | undefined,
-): Promise<ServerAddress> {
-  const { startEmbeddedPostgres } = await import('./postgres/embedded.ts');
-  const onLog = (line: string) => log.info(line);
-  const { host, port, user, password } = stack.use(await startEmbeddedPostgres({ dataDir, onLog, signal }));
-  return { host, port, user, password, maintenanceDatabase: 'postgres', ssl: false };
-}
-
-function developmentSecret(dataDir: string): Promise<string> {
-  return readOrCreateFile(path.join(dataDir, 'role-secret'), () => randomBytes(48).toString('base64url'));
 }

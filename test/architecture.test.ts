@@ -18,7 +18,7 @@ const layers: readonly RegExp[] = [
   /^[a-z]+\/([a-z]+-)?schema\.ts$/,
   /^modules\//,
   /^graphql\/schema\.ts$/,
-  /^(app|front-door|migration-lines|serve|start-failure)\.ts$/,
+  /^(app|first-server|front-door|migration-lines|recovery|serve|start-failure)\.ts$/,
   /^cli\//,
   /^(main|cli)\.ts$/,
 ];
