@@ -25,7 +25,7 @@ const fork = Object.keys(urls).length === 1 ? await oneDatabase(Object.values(ur
 
 const yoga = createYoga({
   schema: baselineSchema,
-  healthCheckEndpoint: '/health/live',
+  healthCheckEndpoint: '/health/ready',
   maxRequestBodySize: http.maxBodyBytes,
   multipart: false,
   batching: false,

@@ -4,7 +4,7 @@ import { buildSchema } from '../src/graphql/schema.ts';
 import { createGraphqlServer } from '../src/graphql/server.ts';
 import { type Benchmark, limit } from './harness.ts';
 import { openInstallation } from './installation.ts';
-import { askTenant, createSchemaTenants } from './tenants.ts';
+import { askTenant, createTenants } from './tenants.ts';
 
 const BUDGET = 20;
 const TENANTS = 200;
@@ -18,7 +18,7 @@ export const connectionBudget: Benchmark = {
     await using place = await openInstallation();
     await using app = await place.openApp({ CONNECTION_BUDGET: String(BUDGET) });
     const { services } = app;
-    const slugs = await createSchemaTenants(services, TENANTS);
+    const slugs = await createTenants(services, TENANTS, { isolation: 'SCHEMA' });
     const yoga = createGraphqlServer(services, buildSchema());
     const observer = await place.connect();
     let failed = 0;

@@ -1,72 +1,85 @@
 /** One contender's run over the fleet, in a process of its own as a deploy has it; prints its milliseconds. */
+import { readFile } from 'node:fs/promises';
 import { Migrator } from '@mikro-orm/migrations';
 import { MikroORM } from '@mikro-orm/postgresql';
 import pLimit from 'p-limit';
 import pg from 'pg';
 import { pino } from 'pino';
 import { createApp } from '../src/app.ts';
+import type { Isolation } from '../src/catalog/tenant.entity.ts';
 import { loadConfig } from '../src/config.ts';
-import { followRun } from '../src/events/run-events.ts';
-import { startRun } from '../src/migrator/start-run.ts';
-import type { Services } from '../src/services.ts';
+import { quoteIdentifier } from '../src/postgres/identifiers.ts';
 import { moduleEntities } from '../test/fixture/modules.ts';
 import { timed } from './harness.ts';
+import { runFleet } from './run-fleet.ts';
 
-/** What a contender is told, as JSON in its first argument. */
+/** What a contender is told, as JSON in a file that its first argument names. */
 export interface FleetJob {
   readonly contender: 'plain' | 'tenantry' | 'mikro_orm';
-  readonly urls: readonly string[];
+  readonly isolation: Isolation;
+  readonly tenants: readonly { readonly url: string; readonly schema: string }[];
   readonly concurrency: number;
   /** The new migration, for those that read files. */
-  readonly folder: string;
+  readonly folder: string | undefined;
   /** The same, for those that do not. */
   readonly statements: readonly string[];
 }
 
 // The benchmark wrote it.
-const job = JSON.parse(process.argv[2] ?? '') as FleetJob;
+const job = JSON.parse(await readFile(process.argv[2] ?? '', 'utf8')) as FleetJob;
 process.stdout.write(String(await measure(job)));
 
-async function measure({ contender, urls, concurrency, folder, statements }: FleetJob): Promise<number> {
-  if (contender === 'plain') return timed(() => plainRun(urls, statements, concurrency));
-  if (contender === 'mikro_orm') return timed(() => mikroOrmRun(urls, folder));
+async function measure(fleet: FleetJob): Promise<number> {
+  const { contender, isolation, tenants, concurrency } = fleet;
+  if (contender === 'plain')
+    return timed(() => (isolation === 'DATABASE' ? plainDatabases(fleet) : plainSchemas(fleet)));
+  if (contender === 'mikro_orm') return timed(() => mikroOrmRun(fleet));
   await using app = await createApp(loadConfig(process.env), pino({ level: 'warn' }, process.stderr));
-  return await timed(() => tenantryRun(app.services, concurrency, urls.length));
+  // The template for new tenants is made behind a server that starts.
+  await app.prepared;
+  return await timed(() => runFleet(app.services, { succeeded: tenants.length, concurrency }));
 }
 
 /** Connect, one transaction with the statements and a history row, close. */
-async function plainRun(urls: readonly string[], statements: readonly string[], concurrency: number): Promise<void> {
-  await pLimit(concurrency).map(urls, async (url) => {
+async function plainDatabases({ tenants, statements, concurrency }: FleetJob): Promise<void> {
+  await pLimit(concurrency).map(tenants, async ({ url, schema }) => {
     const client = new pg.Client(url);
     await client.connect();
-    await client.query('BEGIN');
-    await client.query(statements.join(';'));
-    await client.query('INSERT INTO plain_history (name, hash) VALUES ($1, $2)', [statements[0], 'x'.repeat(64)]);
-    await client.query('COMMIT');
+    await plainTransaction(client, schema, statements);
     await client.end();
   });
 }
 
+/** The same transactions, over as many connections as there are tenants at once. */
+async function plainSchemas({ tenants, statements, concurrency }: FleetJob): Promise<void> {
+  const open = tenants.values();
+  const work = async () => {
+    const client = new pg.Client(tenants[0]?.url);
+    await client.connect();
+    for (const { schema } of open) await plainTransaction(client, schema, statements);
+    await client.end();
+  };
+  await Promise.all(Array.from({ length: concurrency }, work));
+}
+
+async function plainTransaction(client: pg.Client, schema: string, statements: readonly string[]): Promise<void> {
+  await client.query(`BEGIN; SET LOCAL search_path = ${quoteIdentifier(schema)}`);
+  await client.query(statements.join(';'));
+  await client.query('INSERT INTO plain_history (name, hash) VALUES ($1, $2)', [statements[0], 'x'.repeat(64)]);
+  await client.query('COMMIT');
+}
+
 /** As its documentation has it for one database, with its defaults, for one tenant after another. */
-async function mikroOrmRun(urls: readonly string[], folder: string): Promise<void> {
-  for (const clientUrl of urls) {
+async function mikroOrmRun({ tenants, folder }: FleetJob): Promise<void> {
+  for (const { url } of tenants) {
     const orm = await MikroORM.init({
       entities: [...moduleEntities],
-      clientUrl,
+      clientUrl: url,
       extensions: [Migrator],
-      migrations: { path: folder },
+      ...(folder !== undefined && { migrations: { path: folder } }),
       logger: () => undefined,
     });
     await orm.migrator.up();
     await orm.close();
-  }
-}
-
-async function tenantryRun(services: Services, concurrency: number, tenants: number): Promise<void> {
-  const { runs, migrations, catalog, listener } = services;
-  const files = await migrations.tenant.read();
-  const id = await startRun(runs, files, { dryRun: false, continueOnError: true, concurrency, verify: false });
-  for await (const { kind, message } of followRun(catalog, listener, id)) {
-    if (kind === 'RUN_ENDED' && !message?.startsWith(`${tenants} succeeded`)) throw new Error(`The run: ${message}`);
   }
 }

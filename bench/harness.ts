@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 
-/** One benchmark: a name for `--only`, and what it measures. */
+/** One benchmark: a name to choose it by, and what it measures. */
 export interface Benchmark {
   readonly name: string;
   readonly about: string;
@@ -82,9 +82,13 @@ export function compare(
   };
 }
 
-/** A figure that must keep to a target by itself. */
-export function limit(what: string, unit: string, target: Target, tenantry: number): Result {
-  return { what, unit, tenantry, target: `${describe(target)} ${unit}`, met: keepsTo(tenantry, target) };
+/**
+ * A figure that must keep to a target by itself.
+ * @param baseline only to be shown beside it
+ */
+export function limit(what: string, unit: string, target: Target, tenantry: number, baseline?: number): Result {
+  const beside = baseline === undefined ? {} : { baseline, ratio: tenantry / baseline };
+  return { what, unit, ...beside, tenantry, target: `${describe(target)} ${unit}`, met: keepsTo(tenantry, target) };
 }
 
 /** The value below which a part of the figures lies; 0.5 gives the median. */

@@ -3,7 +3,7 @@ import { buildSchema } from '../src/graphql/schema.ts';
 import { createGraphqlServer } from '../src/graphql/server.ts';
 import { type Benchmark, limit } from './harness.ts';
 import { openInstallation } from './installation.ts';
-import { askTenant, createSchemaTenants } from './tenants.ts';
+import { askTenant, createTenants } from './tenants.ts';
 
 const WARM_UP = 100;
 const TENANTS = 500;
@@ -16,7 +16,7 @@ export const idleTenants: Benchmark = {
     await using place = await openInstallation();
     await using app = await place.openApp({ POOL_IDLE_SECONDS: '1' });
     const { services } = app;
-    const slugs = await createSchemaTenants(services, WARM_UP + TENANTS);
+    const slugs = await createTenants(services, WARM_UP + TENANTS, { isolation: 'SCHEMA' });
     const yoga = createGraphqlServer(services, buildSchema());
     const serve = async (some: readonly string[]) => {
       for (const slug of some) {

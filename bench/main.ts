@@ -6,6 +6,11 @@ import type { Benchmark, Result } from './harness.ts';
 import { idleTenants } from './idle-tenants.ts';
 import { membership } from './membership.ts';
 import { requests } from './requests.ts';
+import { runsCurrent } from './runs-current.ts';
+import { runsDatabases, runsSchemas } from './runs-large.ts';
+import { runsMemory } from './runs-memory.ts';
+import { runsReplay } from './runs-replay.ts';
+import { runsWorkers } from './runs-workers.ts';
 import { signIn } from './sign-in.ts';
 import { startUp } from './start-up.ts';
 import { formatTable } from './table.ts';
@@ -14,6 +19,12 @@ import { formatTable } from './table.ts';
 const benchmarks: readonly Benchmark[] = [
   createTenants,
   fleetRun,
+  runsDatabases,
+  runsSchemas,
+  runsCurrent,
+  runsReplay,
+  runsWorkers,
+  runsMemory,
   requests,
   membership,
   signIn,
@@ -29,20 +40,21 @@ Exits with 1 if a target is missed.
 
 ${benchmarks.map(({ name, about }) => `  ${name.padEnd(20)}${about}`).join('\n')}`,
   )
-  .option('--only <names...>', 'measure these only')
+  .argument('[names...]', 'measure these only; how a name begins is enough')
   .option('--json', 'print the results as JSON')
   .parse();
-const { only, json } = command.opts<{ only?: string[]; json?: true }>();
-const unknown = only?.find((name) => !benchmarks.some((benchmark) => benchmark.name === name));
+const { json } = command.opts<{ json?: true }>();
+const wanted = command.args;
+const unknown = wanted.find((start) => !benchmarks.some(({ name }) => name.startsWith(start)));
 if (unknown !== undefined) command.error(`There is no benchmark ${unknown}`);
+const chosen = benchmarks.filter(({ name }) => wanted.length === 0 || wanted.some((start) => name.startsWith(start)));
 
 // What is measured ends with an error at its next step, and so cleans up behind itself.
 const interrupted = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interrupted.abort(new Error(name)));
 
 const results: (Result & { readonly benchmark: string })[] = [];
-for (const { name, run } of benchmarks) {
-  if (only && !only.includes(name)) continue;
+for (const { name, run } of chosen) {
   process.stderr.write(`${name} …\n`);
   results.push(...(await run(interrupted.signal)).map((result) => ({ benchmark: name, ...result })));
 }

@@ -2,7 +2,7 @@ import { login } from '../src/accounts/sign-in.ts';
 import { createUser } from '../src/accounts/users.ts';
 import { type Benchmark, compare, interleave, quantile, timed } from './harness.ts';
 import { openInstallation } from './installation.ts';
-import { createSchemaTenants, frontOf, productsQuery } from './tenants.ts';
+import { createTenants, frontOf, productsQuery } from './tenants.ts';
 
 /** Requests that are timed in one round. */
 const REQUESTS = 50;
@@ -15,7 +15,7 @@ export const membership: Benchmark = {
     await using place = await openInstallation();
     await using app = await place.openApp();
     const { services } = app;
-    const [slug = ''] = await createSchemaTenants(services, 1);
+    const [slug = ''] = await createTenants(services, 1, { isolation: 'SCHEMA' });
     const [email, password] = ['member@example.com', 'correct horse battery staple'];
     const { id } = await createUser(services.accounts, { email, name: 'Bench', password });
     await services.catalog.use((client) =>

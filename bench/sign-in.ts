@@ -1,7 +1,7 @@
 import { createUser } from '../src/accounts/users.ts';
 import { type Benchmark, compare, interleave, limit, quantile, timed } from './harness.ts';
 import { openInstallation } from './installation.ts';
-import { createSchemaTenants, frontOf, productsQuery } from './tenants.ts';
+import { createTenants, frontOf, productsQuery } from './tenants.ts';
 
 const ACCOUNTS = 20;
 /** So many that chance alone makes 54 % of the guesses right in one run of twenty. */
@@ -37,7 +37,7 @@ export const signIn: Benchmark = {
       { rounds: GUESSES, warmUp: 20, signal },
     );
 
-    const [slug = ''] = await createSchemaTenants(services, 1);
+    const [slug = ''] = await createTenants(services, 1, { isolation: 'SCHEMA' });
     const token = await services.tokens.issue({ tenant: slug, expiresIn: '1h' });
     const products = async () => {
       const figures: number[] = [];

@@ -1,16 +1,21 @@
 import pLimit from 'p-limit';
 import { buildSchema } from '../src/graphql/schema.ts';
 import { createGraphqlServer } from '../src/graphql/server.ts';
-import { createTenant } from '../src/provisioning/create-tenant.ts';
+import { type CreateTenantInput, createTenant } from '../src/provisioning/create-tenant.ts';
 import type { Services } from '../src/services.ts';
 
 /** The query that benchmarks send. */
 export const productsQuery = '{ products(first: 10) { nodes { id name price } } }';
 
-/** Creates tenants with a schema of their own; gives their slugs. */
-export async function createSchemaTenants({ provisioning }: Services, count: number): Promise<string[]> {
-  const slugs = Array.from({ length: count }, (_, index) => `tenant-${index}`);
-  await pLimit(4).map(slugs, (slug) => createTenant(provisioning, { slug, name: 'Bench', isolation: 'SCHEMA' }));
+/** Creates tenants; gives their slugs. */
+export async function createTenants(
+  { provisioning }: Services,
+  count: number,
+  place: Pick<CreateTenantInput, 'isolation' | 'server'>,
+): Promise<string[]> {
+  const prefix = `${place.server ?? 'tenant'}-${place.isolation?.toLowerCase()}`;
+  const slugs = Array.from({ length: count }, (_, index) => `${prefix}-${index}`);
+  await pLimit(4).map(slugs, (slug) => createTenant(provisioning, { slug, name: 'Bench', ...place }));
   return slugs;
 }
 

@@ -1,0 +1,25 @@
+import { randomBytes } from 'node:crypto';
+import { createTenant } from '../src/provisioning/create-tenant.ts';
+import type { Services } from '../src/services.ts';
+
+/**
+ * Puts tenants into the catalog that have all migrations, half of them with a database each; nothing of them is on the server.
+ */
+export async function insertCurrentTenants({ provisioning, catalog }: Services, count: number): Promise<void> {
+  const model = await createTenant(provisioning, { slug: 'model', name: 'Bench', isolation: 'SCHEMA' });
+  // What is left of the ten characters of a key.
+  const salt = randomBytes(2).toString('hex');
+  await catalog.use(async (client) => {
+    await client.query(
+      `INSERT INTO tenants (slug, name, status, isolation, key, server, database, schema, migration_state)
+       SELECT 'tenant-' || n, 'Bench', 'ACTIVE', CASE WHEN has_database THEN 'DATABASE' ELSE 'SCHEMA' END, new.key, m.server,
+         CASE WHEN has_database THEN 'db_' || new.key ELSE m.database END,
+         CASE WHEN has_database THEN 'public' ELSE 'tenant_' || new.key END, m.migration_state
+       FROM tenants m, generate_series(1, $2::int) n,
+         LATERAL (SELECT $3 || lpad(n::text, 6, '0') AS key, n % 2 = 0 AS has_database) new
+       WHERE m.id = $1`,
+      [model.id, count - 1, salt],
+    );
+    await client.query('ANALYZE tenants');
+  });
+}

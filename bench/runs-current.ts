@@ -1,0 +1,52 @@
+import { insertCurrentTenants } from './current-tenants.ts';
+import { type Benchmark, interleave, limit, quantile, timed } from './harness.ts';
+import { type Installation, openInstallation } from './installation.ts';
+import { runFleet } from './run-fleet.ts';
+
+const TENANTS = 10_000;
+
+/** A deploy that brings nothing new. */
+export const runsCurrent: Benchmark = {
+  name: 'runs-current',
+  about: `a run with nothing to do over ${TENANTS} tenants, against one statement that writes a row for each`,
+  async run(signal) {
+    await using place = await openInstallation();
+    await using app = await place.openApp();
+    await app.prepared;
+    await insertCurrentTenants(app.services, TENANTS);
+    const sessions = await watchTenants(place);
+    const before = await sessions();
+    const { plain, tenantry } = await interleave(
+      {
+        plain: await plainRows(place),
+        tenantry: () => timed(() => runFleet(app.services, { succeeded: 0, skipped: TENANTS })),
+      },
+      { rounds: 10, warmUp: 2, signal },
+    );
+    const [baseline, figure] = [quantile(plain, 0.5), quantile(tenantry, 0.5)];
+    return [
+      limit(`nothing to do for ${TENANTS} tenants`, 'ms', { atMost: 1_000 }, figure, baseline),
+      limit('tenants’ databases connected to', 'sessions', { atMost: 0 }, (await sessions()) - before),
+    ];
+  },
+};
+
+/** Writes down which tenants there are, and nothing else. */
+async function plainRows(place: Installation): Promise<(round: number) => Promise<number>> {
+  const client = await place.connect(place.env.AUTH_DATABASE);
+  await client.query('CREATE TABLE plain_items (run integer, tenant_id uuid, PRIMARY KEY (run, tenant_id))');
+  return (round: number) =>
+    timed(() => client.query('INSERT INTO plain_items SELECT $1, id FROM tenants ORDER BY created_at, id', [round]));
+}
+
+/** Counts the sessions that there have ever been where the tables of tenants are. */
+async function watchTenants(place: Installation): Promise<() => Promise<number>> {
+  const client = await place.connect();
+  return async () => {
+    const { rows } = await client.query<{ count: number }>(
+      `SELECT sum(sessions)::int AS count FROM pg_stat_database WHERE datname = $1 OR datname LIKE 'db\\_%'`,
+      [place.env.SHARED_DATABASE],
+    );
+    return rows[0]?.count ?? Number.NaN;
+  };
+}

@@ -1,0 +1,49 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Installation } from './installation.ts';
+
+/** Starts a server as a process of its own, which ends with the installation; gives the address of its API. */
+export async function startServer(
+  place: Installation,
+  script: string,
+  env: Record<string, string> = {},
+): Promise<string> {
+  const port = await freePort();
+  // Not in the checkout, where an .env of the developer may lie.
+  const child = spawn(process.execPath, [path.join(import.meta.dirname, script)], {
+    cwd: place.folder,
+    env: { ...place.env, LOG_LEVEL: 'info', ...env, HOST: '127.0.0.1', PORT: String(port) },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  place.defer(() => end(child));
+  const url = `http://127.0.0.1:${port}`;
+  while (!(await answers(`${url}/health/ready`))) {
+    if (child.exitCode !== null) throw new Error(`${script} ended with ${child.exitCode}`);
+    await sleep(50);
+  }
+  return `${url}/graphql`;
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill('SIGTERM');
+  await exited;
+}
+
+async function answers(url: string): Promise<boolean> {
+  const response = await fetch(url).catch(() => undefined);
+  return response?.ok ?? false;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  if (typeof address !== 'object' || !address) throw new Error('The system gave no port');
+  return address.port;
+}

@@ -1,0 +1,41 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import type { Installation } from './installation.ts';
+import type { WorkerMessage } from './worker-process.ts';
+
+/** A process that carries out runs. */
+export interface Worker extends AsyncDisposable {
+  /** Collects garbage and tells what is resident then, in bytes. */
+  memory(): Promise<number>;
+}
+
+/** Starts a worker as a process of its own, and waits until it works. */
+export async function startWorker(place: Installation, env: Readonly<Record<string, string>>): Promise<Worker> {
+  const child = fork(path.join(import.meta.dirname, 'worker-process.ts'), {
+    // Not in the checkout, where an .env of the developer may lie.
+    cwd: place.folder,
+    env: { ...place.env, ...env },
+    execArgv: ['--expose-gc'],
+  });
+  const exited = once(child, 'exit');
+  const next = async () => {
+    const ended = exited.then(() => Promise.reject(new Error(`The worker ended with ${child.exitCode}`)));
+    const [message] = await Promise.race([once(child, 'message'), ended]);
+    // It sends nothing else.
+    return message as WorkerMessage;
+  };
+  await next();
+  return {
+    async memory() {
+      const told = next();
+      child.send('memory');
+      const message = await told;
+      return message === 'ready' ? Number.NaN : message.rss;
+    },
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGTERM');
+      await exited;
+    },
+  };
+}
