@@ -63,6 +63,17 @@ export async function* followRun(
   after = 0,
   signal?: AbortSignal,
 ): AsyncGenerator<RunEvent, void, undefined> {
+  for await (const events of followRunInPages(catalog, listener, run, after, signal)) yield* events;
+}
+
+/** The same, in the pages in which they are read: whoever needs more for each event can read it for a page at once. */
+export async function* followRunInPages(
+  catalog: Catalog,
+  listener: Listener,
+  run: string,
+  after = 0,
+  signal?: AbortSignal,
+): AsyncGenerator<readonly RunEvent[], void, undefined> {
   const wake = new Wake();
   const unsubscribe = listener.on(runChannel, (payload) => {
     if (payload === undefined || payload === run) wake.now();
@@ -72,10 +83,8 @@ export async function* followRun(
   try {
     for (let seen = after; !signal?.aborted; ) {
       const { events, ended } = await readPage(catalog, run, seen);
-      for (const event of events) {
-        yield event;
-        seen = event.seq;
-      }
+      if (events.length > 0) yield events;
+      seen = events.at(-1)?.seq ?? seen;
       if (events.length === PAGE) continue;
       if (ended) return;
       await wake.wait(POLL_MS);

@@ -7,12 +7,12 @@ import {
   runStatuses,
 } from '../catalog/migration-run.entity.ts';
 import { TenantRef } from '../catalog/schema.ts';
-import { Tenant } from '../catalog/tenant.entity.ts';
 import { badInput } from '../errors.ts';
-import { followRun, type RunEvent, runEventKinds } from '../events/run-events.ts';
+import { runEventKinds } from '../events/run-events.ts';
 import { builder } from '../graphql/builder.ts';
 import { entityConnection } from '../graphql/connection.ts';
 import { isUuid } from '../is-uuid.ts';
+import { followWithTenants, type TenantEvent } from './run-progress.ts';
 
 const RunStatusRef = builder.enumType('MigrationRunStatus', {
   description: 'FAILED: it went through, and some tenants failed. HALTED: it stopped early, since too many did.',
@@ -84,22 +84,13 @@ export const RunRef = builder.objectType(MigrationRun, {
   }),
 });
 
-const EventRef = builder.objectRef<RunEvent>('MigrationEvent').implement({
+const EventRef = builder.objectRef<TenantEvent>('MigrationEvent').implement({
   description: 'Something that happened in a run.',
   fields: (t) => ({
     seq: t.exposeInt('seq', { description: 'From 1, without gaps.' }),
     at: t.field({ type: 'DateTime', resolve: ({ at }) => at }),
     kind: t.exposeString('kind', { description: describeKinds() }),
-    tenant: t.loadable({
-      type: TenantRef,
-      nullable: true,
-      load: async (ids: string[], { services }) => {
-        const tenants = await services.catalog.fork().find(Tenant, { id: ids });
-        const byId = new Map(tenants.map((tenant) => [tenant.id, tenant]));
-        return ids.map((id) => byId.get(id) ?? null);
-      },
-      resolve: ({ tenantId }) => tenantId,
-    }),
+    tenant: t.field({ type: TenantRef, nullable: true, resolve: ({ tenant }) => tenant }),
     migration: t.exposeString('migration', { nullable: true }),
     message: t.string({ description: 'For people.', resolve: ({ message }) => message ?? '' }),
     done: t.exposeInt('done', { description: 'Tenants that are done, well or not.' }),
@@ -137,7 +128,7 @@ builder.subscriptionField('migrationProgress', (t) =>
     authScopes: { platformAdmin: true },
     args: { run: t.arg.id({ required: true }), after: t.arg.int({ defaultValue: 0 }) },
     subscribe: (_root, { run, after }, { services, signal }) =>
-      followRun(services.catalog, services.listener, runId('run', run), after ?? 0, signal),
+      followWithTenants(services.catalog, services.listener, runId('run', run), after ?? 0, signal),
     resolve: (event) => event,
   }),
 );
