@@ -3,7 +3,6 @@ import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { MigrationScope } from '../catalog/migration-record.entity.ts';
-import type { AppliedMigration } from '../catalog/migration-state.entity.ts';
 import type { FoundState } from '../catalog/migration-states.ts';
 import { Tenant } from '../catalog/tenant.entity.ts';
 import { elapsedSince } from '../elapsed.ts';
@@ -13,7 +12,8 @@ import { sqlState, sqlStateOf } from '../postgres/error-codes.ts';
 import { quoteLiteral } from '../postgres/identifiers.ts';
 import type { Servers } from '../postgres/server.ts';
 import { type Acceptance, recordAcceptances, type TenantState } from './accepted-hashes.ts';
-import { acceptHashSql, readAppliedSql, readSeenAt } from './history.ts';
+import { acceptHashSql, readHistory } from './history.ts';
+import { merge } from './migration-batch.ts';
 import { type MigrationFile, shortHash } from './migration-files.ts';
 import { fleetStatuses, resolveTenants } from './start-run.ts';
 import { readStates } from './tenant-states.ts';
@@ -156,10 +156,9 @@ async function changeHash(client: pg.Client, schema: string, { name, hash, scope
       name,
       hash,
     ]);
-    const applied = await client.query<AppliedMigration>(readAppliedSql(schema));
-    const seenAt = await readSeenAt(client, schema);
+    const { before, seenAt } = await readHistory(client, schema);
     await client.query('COMMIT');
-    return { found: { applied: applied.rows, seenAt }, change: rows[0] };
+    return { found: { applied: merge(before, []), seenAt }, change: rows[0] };
   } catch (error) {
     await client.query('ROLLBACK').catch(() => undefined);
     if (sqlStateOf(error) === sqlState.lockNotAvailable) {

@@ -44,8 +44,10 @@ export class ActiveRun {
   readonly limit: LimitFunction;
   /** Ends the tries at its tenants that are under way. */
   readonly signal: AbortSignal;
-  /** Claimed, and not finished. */
+  /** Claimed, and not written down. */
   open = 0;
+  /** Claimed, and not tried to the end. */
+  underWay = 0;
   stopping = false;
   readonly #id: string;
   readonly #options: RunWorkOptions;

@@ -122,11 +122,14 @@ export class FleetWorker implements AsyncDisposable {
   async #work(item: RunItem): Promise<void> {
     const run = this.#activeRun(item.run);
     run.open += 1;
+    run.underWay += 1;
     const context = await run.context;
     await run.limit(() => this.#limit(() => this.#migrate(run, context, item)));
     this.#waiting -= 1;
+    run.underWay -= 1;
     this.#bell.resolve();
-    await run.journal.flush();
+    // With the last one there is nothing to be gathered any more, and the run may be at its end.
+    await (run.underWay === 0 ? run.journal.flush() : run.journal.written());
     run.open -= 1;
     if (run.open === 0) this.#runs.delete(item.run);
   }

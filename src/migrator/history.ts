@@ -3,6 +3,7 @@ import type { MigrationScope, MigrationStatus } from '../catalog/migration-recor
 import type { AppliedMigration } from '../catalog/migration-state.entity.ts';
 import { type FoundState, seenAtSql } from '../catalog/migration-states.ts';
 import { quoteIdentifier, quoteLiteral } from '../postgres/identifiers.ts';
+import type { AppliedByRun } from './plan.ts';
 
 /** The name of the table in which a database keeps what was applied to it. */
 export const historyTable = 'migration_history';
@@ -44,22 +45,53 @@ export function readAppliedSql(schema: string): string {
 }
 
 /**
- * SQL whose only row tells when a database's migrations are looked at, by its server's clock: later than whatever was done
- * under their lock before, also if the clock has been set back since. To be sent under that lock.
+ * SQL whose rows {@link historyOf} reads: all that was recorded, in the order in which that happened, and at least one row. To
+ * be sent under the lock of the database's migrations. It is one statement, for the first look at a table is what costs a new
+ * connection most.
  */
-export function readSeenAtSql(schema: string): string {
-  return `SELECT ${seenAtSql('greatest(clock_timestamp(), max(applied_at))')} AS "seenAt" FROM ${table(schema)}`;
+export function readHistorySql(schema: string): string {
+  // Later than whatever was done under the lock before, also if the server's clock has been set back since.
+  const seenAt = seenAtSql('greatest(clock_timestamp(), applied_at)');
+  return `SELECT scope, name, hash, run, status, ${seenAt} AS "seenAt"
+    FROM (VALUES (0)) AS one LEFT JOIN ${table(schema)} ON true ORDER BY id`;
 }
 
-/** The row of {@link readSeenAtSql}. */
-export type SeenRow = Pick<FoundState, 'seenAt'>;
+/** A row of {@link readHistorySql}; all but the last is null where nothing was recorded. */
+export interface HistoryRow {
+  readonly scope: MigrationScope | null;
+  readonly name: string;
+  readonly hash: string;
+  readonly run: string | null;
+  readonly status: MigrationStatus;
+  readonly seenAt: string;
+}
 
-/** See {@link readSeenAtSql}. */
-export async function readSeenAt(client: pg.Client, schema: string): Promise<string> {
-  const { rows } = await client.query<SeenRow>(readSeenAtSql(schema));
-  const [row] = rows;
-  if (!row) throw new Error('The clock was not told');
-  return row.seenAt;
+/** What a database's history says. */
+export interface History {
+  /** What is applied, in the order in which that happened. */
+  readonly before: readonly AppliedByRun[];
+  /** When it was looked at, by its server's clock. */
+  readonly seenAt: FoundState['seenAt'];
+  /** What kind of database it is; undefined if only {@link kindOf} can tell, since nothing was recorded yet. */
+  readonly kind: MigrationScope | undefined;
+}
+
+/** What the rows of {@link readHistorySql} tell. */
+export function historyOf(rows: readonly HistoryRow[]): History {
+  const before = rows.flatMap(({ name, hash, run, status }) => (status === 'APPLIED' ? [{ name, hash, run }] : []));
+  // All are as long as each other, so that their order is that of time.
+  const seenAt = rows
+    .map((row) => row.seenAt)
+    .sort()
+    .at(-1);
+  if (seenAt === undefined) throw new Error('The clock was not told');
+  return { before, seenAt, kind: rows[0]?.scope ?? undefined };
+}
+
+/** See {@link readHistorySql}. */
+export async function readHistory(client: pg.Client, schema: string): Promise<History> {
+  const { rows } = await client.query<HistoryRow>(readHistorySql(schema));
+  return historyOf(rows);
 }
 
 /** SQL that says of an applied migration that it has been taken back. */
@@ -90,23 +122,10 @@ export function acceptHashSql(schema: string): string {
 
 /** What kind of database this is, or undefined if it has no history and so is none of ours. */
 export async function kindOf(client: pg.Client, schema: string): Promise<MigrationScope | undefined> {
-  const { rows } = await client.query<KindRow>(readKindSql(schema));
-  return readKind(rows[0]);
-}
-
-/** SQL whose only row is what {@link readKind} reads. */
-export function readKindSql(schema: string): string {
-  return `SELECT obj_description(to_regclass(${quoteLiteral(table(schema))}), 'pg_class') AS kind`;
-}
-
-/** What kind of database it is that gave this row. */
-export function readKind(row: KindRow | undefined): MigrationScope | undefined {
-  return (['AUTH', 'CONSTANTS', 'TENANT'] as const).find((scope) => row?.kind === kindComment(scope));
-}
-
-/** The row of {@link readKindSql}. */
-export interface KindRow {
-  readonly kind: string | null;
+  const { rows } = await client.query<{ kind: string | null }>(
+    `SELECT obj_description(to_regclass(${quoteLiteral(table(schema))}), 'pg_class') AS kind`,
+  );
+  return (['AUTH', 'CONSTANTS', 'TENANT'] as const).find((scope) => rows[0]?.kind === kindComment(scope));
 }
 
 /**

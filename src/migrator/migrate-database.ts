@@ -4,14 +4,13 @@ import { AppError } from '../errors.ts';
 import { lockKind, noticeSilenceSql, transactionLockSql } from '../postgres/advisory-lock.ts';
 import { sqlState, sqlStateOf } from '../postgres/error-codes.ts';
 import {
+  type History,
+  type HistoryRow,
+  historyOf,
   insertHistorySql,
-  type KindRow,
+  kindOf,
   type NewRecord,
-  readAppliedSql,
-  readKind,
-  readKindSql,
-  readSeenAtSql,
-  type SeenRow,
+  readHistorySql,
 } from './history.ts';
 import { migrateInParts } from './migrate-in-parts.ts';
 import {
@@ -26,7 +25,6 @@ import {
   recordOf,
   stepSettingsSql,
 } from './migration-batch.ts';
-import type { AppliedByRun } from './plan.ts';
 
 /**
  * Brings one database forward, in one transaction with its history rows: whatever happens, it is afterwards either at the
@@ -78,13 +76,8 @@ export async function recordFailure(
   return record;
 }
 
-/** What a database has, and when that was read. */
-interface Begun extends SeenRow {
-  readonly before: readonly AppliedByRun[];
-}
-
 /** Starts the transaction, takes the lock and reads the history: one round trip. */
-async function begin(client: pg.Client, options: MigrateOptions): Promise<Begun> {
+async function begin(client: pg.Client, options: MigrateOptions): Promise<History> {
   const { schema, scope, prelude } = options;
   try {
     const results: unknown = await client.query(`
@@ -95,13 +88,11 @@ async function begin(client: pg.Client, options: MigrateOptions): Promise<Begun>
       ${transactionLockSql(lockKind.migrate, schema)}
       ${prelude ?? ''}
       ${stepSettingsSql(options)}
-      ${readKindSql(schema)};
-      ${readAppliedSql(schema)};
-      ${readSeenAtSql(schema)}`);
-    const kind = readKind(rowsOf<KindRow>(results, -3)[0]);
-    const before = rowsOf<AppliedByRun>(results, -2);
-    const [seen] = rowsOf<SeenRow>(results, -1);
-    if (kind === scope && seen) return { before, ...seen };
+      ${readHistorySql(schema)}`);
+    const history = historyOf(lastRows<HistoryRow>(results));
+    // What was recorded is of the one kind that the table takes.
+    const kind = history.kind ?? (await kindOf(client, schema));
+    if (kind === scope) return history;
     throw new AppError(
       'CONFLICT',
       `This is ${kind ? `the ${kind}` : 'no'} database, so no ${scope} migration is applied to it`,
@@ -116,8 +107,8 @@ async function begin(client: pg.Client, options: MigrateOptions): Promise<Begun>
 }
 
 /** node-postgres answers several statements with a list of results, which its types do not tell. */
-function rowsOf<Row extends object>(results: unknown, index: number): Row[] {
-  // The caller knows which statement is at this place, counted from the end, and what its rows are like.
+function lastRows<Row extends object>(results: unknown): Row[] {
+  // The caller knows what the rows of the last statement are like.
   const list = results as readonly pg.QueryResult<Row & pg.QueryResultRow>[];
-  return list.at(index)?.rows ?? [];
+  return list.at(-1)?.rows ?? [];
 }

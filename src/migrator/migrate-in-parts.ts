@@ -6,7 +6,7 @@ import { lockKeyOf, lockKind } from '../postgres/advisory-lock.ts';
 import { sqlState, sqlStateOf } from '../postgres/error-codes.ts';
 import { quoteIdentifier, quoteLiteral } from '../postgres/identifiers.ts';
 import { inTransaction } from '../postgres/transaction.ts';
-import { insertHistorySql, type NewRecord, readAppliedSql, readSeenAt, revertHistorySql } from './history.ts';
+import { insertHistorySql, type NewRecord, readHistory, revertHistorySql } from './history.ts';
 import { dropInvalidIndexes } from './invalid-indexes.ts';
 import {
   applyStep,
@@ -21,7 +21,6 @@ import {
   stepSettingsSql,
 } from './migration-batch.ts';
 import type { Direction, MigrationFile } from './migration-files.ts';
-import type { AppliedByRun } from './plan.ts';
 import { runStepAlone } from './run-step.ts';
 
 const LOCK_POLL_MS = 200;
@@ -41,8 +40,7 @@ const LOCK_POLL_MS = 200;
  */
 export async function migrateInParts(client: pg.Client, options: MigrateOptions): Promise<MigrateOutcome> {
   return aloneInSession(client, options.schema, async () => {
-    const { rows: before } = await client.query<AppliedByRun>(readAppliedSql(options.schema));
-    const seenAt = await readSeenAt(client, options.schema);
+    const { before, seenAt } = await readHistory(client, options.schema);
     const { steps, warnings } = planBatch(before, options);
     const records: NewRecord[] = [];
     for (const part of partsOf(steps)) records.push(...(await applyPart(client, part, options)));

@@ -6,9 +6,8 @@ import type { RunQueue } from './run-queue.ts';
 import type { SettledRun } from './settle-run.ts';
 import { type ClaimedItem, type Entry, type ItemResult, writeEntries } from './write-results.ts';
 
-/** How long results are gathered before they are written together, in milliseconds. */
-const GATHER_MS = 40;
-const MAX_BATCH = 500;
+/** How long results are gathered before they are written together, unless somebody waits for them, in milliseconds. */
+const GATHER_MS = 150;
 const MAX_RETRY_MS = 5_000;
 
 /** What a journal writes to. */
@@ -29,9 +28,9 @@ export interface JournalOptions {
  */
 export class RunJournal {
   readonly #options: JournalOptions;
-  /** What is still to be written, in the order in which it happened. */
-  #entries: Entry[] = [];
-  #writing: Promise<void> | undefined;
+  #gathered = new Batch();
+  #written: Promise<void> = Promise.resolve();
+  #isWriting = false;
 
   constructor(options: JournalOptions) {
     this.#options = options;
@@ -39,29 +38,42 @@ export class RunJournal {
 
   /** Tells that work on a tenant begins, unless that has been told. */
   begin(started: ClaimedItem): void {
-    this.#entries.push({ started });
-    this.#writing ??= this.#writeAll();
+    this.#add({ started });
   }
 
   /** Writes down how a try ended. */
   finish(result: ItemResult): void {
-    this.#entries.push({ result });
-    this.#writing ??= this.#writeAll();
+    this.#add({ result });
   }
 
-  /** Resolves when everything has been written. */
-  async flush(): Promise<void> {
-    while (this.#writing) await this.#writing;
+  /** Resolves when all that has been told so far is written, sooner or later. */
+  written(): Promise<void> {
+    return this.#gathered.entries.length > 0 ? this.#gathered.written.promise : this.#written;
+  }
+
+  /** The same, at once. */
+  flush(): Promise<void> {
+    if (this.#gathered.entries.length > 0) this.#gathered.hurry.abort();
+    return this.written();
+  }
+
+  #add(entry: Entry): void {
+    this.#gathered.entries.push(entry);
+    if (!this.#isWriting) void this.#writeAll();
   }
 
   async #writeAll(): Promise<void> {
     const { queue, run } = this.#options;
-    while (this.#entries.length > 0) {
-      if (this.#entries.length < MAX_BATCH) await sleep(GATHER_MS);
-      const entries = this.#entries.splice(0, MAX_BATCH);
-      await this.#persistently((client) => writeEntries(client, queue, run, entries));
+    this.#isWriting = true;
+    while (this.#gathered.entries.length > 0) {
+      const batch = this.#gathered;
+      await sleep(GATHER_MS, undefined, { signal: batch.hurry.signal }).catch(() => undefined);
+      this.#gathered = new Batch();
+      this.#written = batch.written.promise;
+      await this.#persistently((client) => writeEntries(client, queue, run, batch.entries));
+      batch.written.resolve();
     }
-    this.#writing = undefined;
+    this.#isWriting = false;
   }
 
   async #persistently(write: (client: pg.Client) => Promise<SettledRun>): Promise<void> {
@@ -76,4 +88,12 @@ export class RunJournal {
       }
     }
   }
+}
+
+/** What is written together. */
+class Batch {
+  /** In the order in which it happened. */
+  readonly entries: Entry[] = [];
+  readonly written = Promise.withResolvers<void>();
+  readonly hurry = new AbortController();
 }
