@@ -67,8 +67,8 @@ const nameSchema = z
   .refine((name) => !name.includes('\0'), { error: 'A name must not have a zero byte' });
 
 /**
- * Creates a tenant. Its row comes first, so that a crash leaves something that can be found and finished; on any other
- * failure nothing is left.
+ * Creates a tenant. Its row comes first, so that a crash leaves something that can be found and finished, as does a failure
+ * of PostgreSQL itself, after which it may be there in a moment; on any other failure nothing is left.
  * @throws {AppError} SLUG_TAKEN, HOST_TAKEN, BAD_USER_INPUT, FORBIDDEN if the owner has as many as may be, CONFLICT if a
  *   migration failed, or as {@link chooseServer}
  */
