@@ -87,9 +87,13 @@ describe.skipIf(!hasTerminals)('in a terminal', () => {
     await eventually('the run is cancelled', async () => ((await runOf())?.cancelled ?? 0) > 0);
     await open();
     expect(await command.ended).toBe(130);
-    expect(stripVTControlCharacters(command.raw())).toMatch(/Succeeded +1\r\n[\s\S]*Not started +3\r\n/);
+    const summary = /Succeeded +(\d)\r\n[\s\S]*Not started +(\d)\r\n/.exec(stripVTControlCharacters(command.raw()));
+    const [succeeded, notStarted] = [Number(summary?.[1]), Number(summary?.[2])];
+    // One more may have begun in the moment before the news came, never those that nobody had claimed.
+    expect([1, 2]).toContain(succeeded);
+    expect(notStarted).toBe(4 - succeeded);
     expect(command.raw()).not.toContain('\u001B[31m');
-    expect(await runOf()).toMatchObject({ status: 'CANCELLED', succeeded: 1 });
+    expect(await runOf()).toMatchObject({ status: 'CANCELLED', succeeded });
   });
 
   it('a second Ctrl-C leaves at once, and says how to follow', async () => {
