@@ -32,6 +32,7 @@ import { TemplateDatabase } from './provisioning/template.ts';
 import { startRecovery } from './recovery.ts';
 import { createSecretBox } from './secret-box.ts';
 import type { Services } from './services.ts';
+import { closeRefused } from './tenancy/close-refused.ts';
 import { installationRoles } from './tenancy/placement.ts';
 import { TenantConnections } from './tenancy/tenant-connections.ts';
 
@@ -171,6 +172,17 @@ export async function createApp(config: Config, log: Logger, signal?: AbortSigna
   const prepared = Promise.all([servers.prepareFirst(), recovery.first]).then(([problem]) => problem);
   const keys = await loadTokenKeys(config.tokens.keys, config.dataDir);
   const tokens = createTokens(keys, config.tokens, log);
+  const directory = new TenantDirectory(catalog, listener);
+  const tenants = new TenantConnections({
+    servers,
+    entities: [...moduleEntities, HistoryRecordSchema],
+    passwordOf,
+    poolSize: connections.tenantPoolSize,
+    statementTimeoutMs: connections.tenantStatementTimeoutMs,
+    renewRole: async (tenant) => (await servers.find(tenant.server)).provisioner.renewRole(tenant),
+    isMaintained: ({ id }) => isMaintained(catalog, id),
+  });
+  closeRefused(directory, tenants, log);
   const services: Services = {
     config,
     log,
@@ -180,16 +192,8 @@ export async function createApp(config: Config, log: Logger, signal?: AbortSigna
     catalog,
     constants,
     listener,
-    directory: new TenantDirectory(catalog, listener),
-    tenants: new TenantConnections({
-      servers,
-      entities: [...moduleEntities, HistoryRecordSchema],
-      passwordOf,
-      poolSize: connections.tenantPoolSize,
-      statementTimeoutMs: connections.tenantStatementTimeoutMs,
-      renewRole: async (tenant) => (await servers.find(tenant.server)).provisioner.renewRole(tenant),
-      isMaintained: ({ id }) => isMaintained(catalog, id),
-    }),
+    directory,
+    tenants,
     permissionsOf,
     provisioning,
     migrations,

@@ -21,15 +21,35 @@ export interface KnownMembership {
 /** Finds tenants for requests, from memory if it can: the catalog's notifications tell what has changed. */
 export class TenantDirectory {
   readonly #catalog: Catalog;
+  readonly #listener: Listener;
   readonly #tenants = new AnswerCache<KnownTenant>();
   readonly #memberships = new AnswerCache<KnownMembership>();
 
   constructor(catalog: Catalog, listener: Listener) {
     this.#catalog = catalog;
+    this.#listener = listener;
     listener.on('tenants', (id) =>
       this.#tenants.forget((_key, tenant) => id === undefined || !tenant || tenant.id === id),
     );
     listener.on('memberships', (pair) => this.#memberships.forget((key) => pair === undefined || key === pair));
+  }
+
+  /**
+   * Calls `handler` with the id of each tenant that changes, when what was known of it is forgotten, or with undefined when any
+   * may have changed, until the returned function is called.
+   */
+  onChange(handler: (id: string | undefined) => void): () => void {
+    // Handlers are called in the order in which they came, and the one that forgets came first.
+    return this.#listener.on('tenants', handler);
+  }
+
+  /** Those of some tenants, by their ids, that no request is served of, now or when work on them has ended. */
+  async closedAmong(ids: readonly string[]): Promise<ReadonlySet<string>> {
+    const open = await this.#catalog
+      .fork()
+      .find(Tenant, { id: { $in: [...ids] }, status: { $in: ['PROVISIONING', 'ACTIVE', 'MAINTENANCE'] } });
+    const known = new Set(open.map(({ id }) => id));
+    return new Set(ids.filter((id) => !known.has(id)));
   }
 
   /** The tenant with this id or slug. */

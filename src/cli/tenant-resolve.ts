@@ -1,9 +1,6 @@
-import { randomUUID } from 'node:crypto';
-import { userInfo } from 'node:os';
 import type { Command } from 'commander';
-import { AppError } from '../errors.ts';
 import type { Resolution } from '../migrator/resolve-attention.ts';
-import type { Services } from '../services.ts';
+import { audited } from './audited.ts';
 import { withServices } from './open-app.ts';
 import { type CommandContext, CommandExit, exitCode, oneLine, type Screen, writeJson } from './terminal.ts';
 
@@ -27,41 +24,16 @@ async function resolve(context: CommandContext, slug: string, { force: wanted, j
   const force = wanted === true;
   const { resolveTenantAttention } = await import('../migrator/attention-schema.ts');
   const found = await withServices(context, (services) =>
-    audited(services, slug, force, () => resolveTenantAttention(services, slug, force)),
+    audited(
+      services,
+      { action: 'resolveTenant', args: { tenant: slug, force }, tenantOf: ({ tenant }) => tenant.id },
+      () => resolveTenantAttention(services, slug, force),
+    ),
   );
   const { tenant, ...rest } = found;
   if (json) writeJson(context.stdout, { tenant: tenant.slug, status: tenant.status, ...rest });
   else describe(context.stdout, found);
   if (tenant.status === 'NEEDS_ATTENTION') throw new CommandExit(exitCode.failure);
-}
-
-/** As a mutation is. */
-async function audited(
-  { catalog }: Services,
-  slug: string,
-  force: boolean,
-  work: () => Promise<Resolution>,
-): Promise<Resolution> {
-  const { writeAudit } = await import('../accounts/audit.ts');
-  const write = (outcome: string, tenantId?: string) =>
-    writeAudit(catalog, {
-      actor: userInfo().username,
-      userId: undefined,
-      action: 'resolveTenant',
-      tenantId,
-      outcome,
-      address: undefined,
-      requestId: randomUUID(),
-      details: JSON.stringify({ tenant: slug, force, by: 'the command line' }),
-    });
-  try {
-    const found = await work();
-    await write('OK', found.tenant.id);
-    return found;
-  } catch (error) {
-    await write(error instanceof AppError ? error.code : 'INTERNAL_SERVER_ERROR');
-    throw error;
-  }
 }
 
 function describe(screen: Screen, { tenant, applied, pending, lastFailure, problems, resolved }: Resolution): void {

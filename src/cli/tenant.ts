@@ -3,6 +3,7 @@ import type { Isolation, Tenant, TenantStatus } from '../catalog/tenant.entity.t
 import type { Services } from '../services.ts';
 import { withServices } from './open-app.ts';
 import { type Column, writeTable } from './table.ts';
+import { addChangeCommands } from './tenant-change.ts';
 import { addResolveCommand } from './tenant-resolve.ts';
 import { type CommandContext, oneLine, writeJson } from './terminal.ts';
 
@@ -25,9 +26,9 @@ const statuses = ['provisioning', 'active', 'suspended', 'maintenance', 'needs_a
 
 const jsonOption = ['--json', 'print JSON'] as const;
 
-/** `tenantry tenant create | list | show | resolve`. */
+/** `tenantry tenant create | list | show | suspend | activate | resolve`. */
 export function addTenantCommand(program: Command, context: CommandContext): void {
-  const tenant = program.command('tenant').description('Create, list, show and mend tenants');
+  const tenant = program.command('tenant').description('Create, list, show, suspend and mend tenants');
   tenant
     .command('create')
     .description('Create a tenant, with its database or schema, and its tables')
@@ -57,6 +58,7 @@ export function addTenantCommand(program: Command, context: CommandContext): voi
     .argument('<slug>', 'its slug or id')
     .option(...jsonOption)
     .action((slug: string, options: { json?: true }) => show(context, slug, options));
+  addChangeCommands(tenant, context);
   addResolveCommand(tenant, context);
 }
 

@@ -59,7 +59,8 @@ function isWorthRecording(name: string, isForMembers: boolean, { identity }: Con
 
 async function recordEnding(action: string, args: Args, context: Context, { result, error }: Ending): Promise<void> {
   const created = result instanceof Tenant ? result.id : undefined;
-  const reference = textAt(args, 'tenant');
+  // An id of something else, such as a run, is no tenant's.
+  const reference = textAt(args, 'tenant') ?? textAt(args, 'id');
   const named = reference === undefined ? undefined : await context.services.directory.byReference(reference);
   await write(context, {
     action,

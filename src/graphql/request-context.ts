@@ -19,6 +19,8 @@ export type IncomingRequest = YogaInitialContext & { readonly req?: IncomingMess
 
 /** A request's context, and how its leases end. */
 export interface RequestContext extends Context {
+  /** The request's tenant, if the operation has asked for it. */
+  askedTenant(): KnownTenant | undefined;
   /** Ends the lease of the tenant's database, if there is one. */
   release(): Promise<void>;
 }
@@ -50,6 +52,7 @@ export async function createRequestContext(services: Services, initial: Incoming
     tenant: lease,
     address,
     constants: sharedConstants(services.constants),
+    askedTenant: () => lease.asked,
     release: () => lease.release(),
   };
 }
@@ -65,6 +68,8 @@ class LeaseOnFirstUse implements TenantContext {
   readonly #services: Services;
   readonly #resolution: Resolution;
   readonly #identity: Identity | undefined;
+  /** The tenant, once somebody has asked for it. */
+  asked: KnownTenant | undefined;
   #lease: TenantLease | undefined;
   #permissions: Promise<ReadonlySet<string>> | undefined;
 
@@ -116,6 +121,7 @@ class LeaseOnFirstUse implements TenantContext {
       );
     }
     if ('error' in this.#resolution) throw this.#resolution.error;
+    this.asked = this.#resolution.tenant;
     return this.#resolution;
   }
 }

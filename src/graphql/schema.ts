@@ -16,6 +16,7 @@ import '../migrator/run-schema.ts';
 import '../migrator/tenant-schema.ts';
 import '../modules/index.ts';
 import '../provisioning/schema.ts';
+import '../provisioning/tenant-schema.ts';
 import { errorCodes } from '../errors.ts';
 import { auditMutations } from './audit.ts';
 import { builder } from './builder.ts';

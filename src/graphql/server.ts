@@ -12,6 +12,7 @@ import { limitDocuments } from './limits.ts';
 import { endOperations } from './operations.ts';
 import { createRequestContext, type IncomingRequest, type RequestContext } from './request-context.ts';
 import { currentRequestId, requestIds } from './request-id.ts';
+import { endWithTenant } from './tenant-end.ts';
 import { endWithToken } from './token-expiry.ts';
 
 /** What the pages of a development server are given. */
@@ -54,6 +55,7 @@ export function createGraphqlServer(services: Services, schema: GraphQLSchema, {
       ...(graphql.introspection ? [] : [useDisableIntrospection(), hideSuggestions()]),
       ...limitDocuments(graphql),
       endWithToken(),
+      endWithTenant(),
       endOperations(),
       validationErrors(),
     ],

@@ -1,6 +1,6 @@
-import type { ExecutionResult } from 'graphql';
 import { GraphQLError } from 'graphql';
 import { isAsyncIterable, type Plugin } from 'graphql-yoga';
+import { endAt } from './end-stream.ts';
 import type { RequestContext } from './request-context.ts';
 
 /** The longest time that Node's timers know, about 25 days, in milliseconds. */
@@ -17,38 +17,10 @@ export function endWithToken(): Plugin<RequestContext> {
       extendContext({ signal: AbortSignal.any([signal, expiry]) });
       return {
         onSubscribeResult({ result, setResult }) {
-          if (isAsyncIterable(result)) setResult(until(expiry, result));
+          if (isAsyncIterable(result)) setResult(endAt(expiry, result, tokenExpired));
         },
       };
     },
-  };
-}
-
-/** It does not wait for the events to end, since a source may not heed its context's signal. */
-function until(expiry: AbortSignal, results: AsyncIterable<ExecutionResult>): AsyncIterableIterator<ExecutionResult> {
-  const source = results[Symbol.asyncIterator]();
-  const expired = new Promise<undefined>((resolve) => {
-    expiry.addEventListener('abort', () => resolve(undefined), { once: true });
-  });
-  let ended = false;
-  const end = async (): Promise<IteratorResult<ExecutionResult>> => {
-    ended = true;
-    await source.return?.();
-    return { done: true, value: undefined };
-  };
-  return {
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-    async next() {
-      if (ended) return { done: true, value: undefined };
-      const next = await Promise.race([source.next(), expired]);
-      if (next && !(next.done && expiry.aborted)) return next;
-      // The stream is over for the client, however its source ends.
-      end().catch(() => undefined);
-      return { done: false, value: { errors: [tokenExpired()] } };
-    },
-    return: end,
   };
 }
 

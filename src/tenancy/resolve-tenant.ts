@@ -99,7 +99,12 @@ export function tenantBusy(slug: string, cause?: unknown): AppError {
   });
 }
 
-function servable(tenant: KnownTenant | undefined, reference: string): KnownTenant {
+/**
+ * The tenant, if requests to it are served.
+ * @param reference what it was asked for by
+ * @throws {AppError} TENANT_NOT_FOUND, TENANT_SUSPENDED or TENANT_BUSY
+ */
+export function servable(tenant: KnownTenant | undefined, reference: string): KnownTenant {
   switch (tenant?.status) {
     case 'ACTIVE':
       return tenant;

@@ -40,6 +40,7 @@ export interface TenantLease {
 }
 
 interface OpenTenant {
+  readonly tenant: KnownTenant;
   readonly database: EntityDatabase;
   readonly lane: Lane;
 }
@@ -86,6 +87,11 @@ export class TenantConnections {
     return this.#opened(tenant).lane;
   }
 
+  /** The tenants to which something is open, or was. */
+  known(): readonly KnownTenant[] {
+    return [...this.#open.values()].map(({ tenant }) => tenant);
+  }
+
   /** Closes what is open to a tenant; a later lease opens it again. */
   async close(tenant: KnownTenant): Promise<void> {
     const key = keyOf(tenant);
@@ -99,7 +105,7 @@ export class TenantConnections {
     const known = this.#open.get(key);
     if (known) return known;
     const lane = this.#laneTo(tenant);
-    const open = { lane, database: this.#databases.open(lane) };
+    const open = { tenant, lane, database: this.#databases.open(lane) };
     this.#open.set(key, open);
     return open;
   }

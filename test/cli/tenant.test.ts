@@ -104,6 +104,32 @@ describe('tenantry tenant list and show', () => {
   });
 });
 
+describe('tenantry tenant suspend and activate', () => {
+  const audit = '{ auditLog(filter: { action: "suspendTenant" }) { nodes { outcome tenant { slug } details } } }';
+
+  it('serve a tenant no more, and again, and write that to the audit log', async () => {
+    expect(await tenantry('tenant', 'suspend', 'json')).toEqual({
+      exit: 0,
+      stdout: 'The tenant json is SUSPENDED.\n',
+      stderr: '',
+    });
+    expect(JSON.parse((await tenantry('tenant', 'list', '--status', 'suspended', '--json')).stdout)).toHaveLength(1);
+    expect((await tenantry('tenant', 'activate', 'json')).stdout).toBe('The tenant json is ACTIVE.\n');
+    expect(await tenantry('tenant', 'suspend', 'nobody')).toEqual({
+      exit: 1,
+      stdout: '',
+      stderr: 'There is no tenant nobody\n',
+    });
+    const details = (id: string) => JSON.stringify({ id, by: 'the command line' });
+    expect((await app.ask(audit, app.admin)).data?.auditLog).toEqual({
+      nodes: [
+        { outcome: 'TENANT_NOT_FOUND', tenant: null, details: details('nobody') },
+        { outcome: 'OK', tenant: { slug: 'json' }, details: details('json') },
+      ],
+    });
+  });
+});
+
 it('--verbose logs statements on standard error, and where an error comes from', async () => {
   const { stdout, stderr } = await tenantry('--verbose', 'tenant', 'list', '--json');
   expect(JSON.parse(stdout)).toHaveLength(3);

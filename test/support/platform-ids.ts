@@ -39,6 +39,8 @@ export const platformIds: Record<string, IdCase> = {
     'mutation { resolveTenant(tenant: "$id") { tenant { id } } }',
     ...references,
   ),
+  'Mutation.suspendTenant(id)': forAdmins('mutation { suspendTenant(id: "$id") { id } }', ...references),
+  'Mutation.activateTenant(id)': forAdmins('mutation { activateTenant(id: "$id") { id } }', ...references),
   'Mutation.createCheckpoint(tenant)': forAdmins('mutation { createCheckpoint(tenant: "$id") { id } }', ...references),
   'Mutation.restoreCheckpoint(id)': forAdmins('mutation { restoreCheckpoint(id: "$id") { id } }', 'checkpoint'),
   'Mutation.deleteCheckpoint(id)': forAdmins('mutation { deleteCheckpoint(id: "$id") }', 'checkpoint'),

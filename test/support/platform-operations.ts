@@ -138,6 +138,16 @@ export const platformOperations: Record<string, Operation> = {
     scope: 'platformAdmin',
     code: 'TENANT_NOT_FOUND',
   },
+  'Mutation.suspendTenant': {
+    text: 'mutation { suspendTenant(id: "nobody") { id } }',
+    scope: 'platformAdmin',
+    code: 'TENANT_NOT_FOUND',
+  },
+  'Mutation.activateTenant': {
+    text: 'mutation { activateTenant(id: "nobody") { id } }',
+    scope: 'platformAdmin',
+    code: 'TENANT_NOT_FOUND',
+  },
   'Mutation.createCheckpoint': {
     text: 'mutation { createCheckpoint(tenant: "acme", name: "") { id } }',
     scope: 'platformAdmin',

@@ -1,0 +1,50 @@
+import type { Catalog } from '../catalog/catalog.ts';
+import { tenantByReference } from '../catalog/find-tenants.ts';
+import { Tenant } from '../catalog/tenant.entity.ts';
+import { AppError } from '../errors.ts';
+import { tenantBusy } from '../tenancy/resolve-tenant.ts';
+
+/**
+ * Has a tenant served no more, by any process, until it is activated again. Migrations go over it all the same. One that is
+ * suspended stays so.
+ * @param reference its id or slug
+ * @throws {AppError} TENANT_NOT_FOUND, TENANT_BUSY while it is created, or its database copied or replaced, CONFLICT
+ */
+export function suspendTenant(catalog: Catalog, reference: string): Promise<Tenant> {
+  return setStatus(catalog, reference, 'SUSPENDED');
+}
+
+/**
+ * Has a suspended tenant served again. One that is active stays so.
+ * @param reference its id or slug
+ * @throws {AppError} as {@link suspendTenant}
+ */
+export function activateTenant(catalog: Catalog, reference: string): Promise<Tenant> {
+  return setStatus(catalog, reference, 'ACTIVE');
+}
+
+async function setStatus(catalog: Catalog, reference: string, status: 'ACTIVE' | 'SUSPENDED'): Promise<Tenant> {
+  const { id } = await tenantByReference(catalog, reference);
+  await catalog.use((client) =>
+    client.query(`UPDATE tenants SET status = $2 WHERE id = $1 AND status IN ('ACTIVE', 'SUSPENDED')`, [id, status]),
+  );
+  const tenant = await catalog.fork().findOne(Tenant, { id });
+  if (tenant?.status === status) return tenant;
+  throw refusalOf(tenant, reference);
+}
+
+/** Why a tenant in some other status than these two cannot be changed now. */
+export function refusalOf(tenant: Tenant | null, reference: string): AppError {
+  if (!tenant) return new AppError('TENANT_NOT_FOUND', `There is no tenant ${reference}`);
+  switch (tenant.status) {
+    case 'NEEDS_ATTENTION':
+      return new AppError(
+        'CONFLICT',
+        `The tenant ${tenant.slug} needs attention, and is not served. Mend it, and say resolveTenant, or tenantry tenant resolve, first.`,
+      );
+    case 'DELETING':
+      return new AppError('CONFLICT', `The tenant ${tenant.slug} is being deleted`);
+    default:
+      return tenantBusy(tenant.slug);
+  }
+}
