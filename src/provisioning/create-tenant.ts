@@ -2,19 +2,18 @@ import { randomUUID } from 'node:crypto';
 import type { EntityManager, RequiredEntityData } from '@mikro-orm/postgresql';
 import type pg from 'pg';
 import type { Logger } from 'pino';
-import { z } from 'zod';
 import type { Catalog } from '../catalog/catalog.ts';
 import { Membership } from '../catalog/membership.entity.ts';
 import { saveMigrationState } from '../catalog/migration-states.ts';
 import { type Isolation, Tenant } from '../catalog/tenant.entity.ts';
-import { AppError, badInput } from '../errors.ts';
-import { isUuid } from '../is-uuid.ts';
+import { AppError } from '../errors.ts';
 import { MigrationFailedError } from '../migrator/migration-batch.ts';
-import { constraintOf, isConnectionFailure } from '../postgres/error-codes.ts';
+import { isConnectionFailure } from '../postgres/error-codes.ts';
 import type { Listener } from '../postgres/listener.ts';
 import { newTenantKey, placeTenant } from '../tenancy/placement.ts';
 import { chooseServer } from './choose-server.ts';
 import type { ServerRegistry } from './server-registry.ts';
+import { hostTaken, slugTaken, takenError, validHost, validName, validSlug } from './tenant-names.ts';
 
 /** What a new tenant is to be. */
 export interface CreateTenantInput {
@@ -42,29 +41,6 @@ export interface ProvisioningOptions {
   readonly underWay: Set<string>;
   readonly log: Logger;
 }
-
-/** The rule for slugs. One that looks like an id is refused, for a token's claim may hold either. */
-export const slugSchema = z
-  .string()
-  .regex(/^[a-z0-9-]{3,63}$/, { error: 'A slug has 3 to 63 characters of a to z, 0 to 9 and -' })
-  .refine((slug) => !isUuid(slug), { error: 'A slug must not look like an id' });
-
-/** The rule for hosts, which are kept in small letters. @see https://www.rfc-editor.org/rfc/rfc1123#section-2 */
-export const hostSchema = z
-  .string()
-  .max(253)
-  .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i, {
-    error: 'A host is a name like shop.example.com, without port or path',
-  })
-  .toLowerCase();
-
-const nameSchema = z
-  .string()
-  .trim()
-  .min(1, { error: 'A name is missing' })
-  .max(200, { error: 'A name has at most 200 characters' })
-  // PostgreSQL's texts cannot hold it.
-  .refine((name) => !name.includes('\0'), { error: 'A name must not have a zero byte' });
 
 /**
  * Creates a tenant. Its row comes first, so that a crash leaves something that can be found and finished, as does a failure
@@ -200,9 +176,9 @@ async function insertRow(options: ProvisioningOptions, id: string, input: Create
 /** The names of a new tenant, as they are stored. */
 function validNames(input: CreateTenantInput) {
   return {
-    slug: valid('slug', slugSchema, input.slug),
-    name: valid('name', nameSchema, input.name),
-    host: input.host === undefined ? null : valid('host', hostSchema, input.host),
+    slug: validSlug(input.slug),
+    name: validName(input.name),
+    host: input.host === undefined ? null : validHost(input.host),
   };
 }
 
@@ -221,31 +197,8 @@ async function createOwned(
   return tenant;
 }
 
-function takenError(error: unknown, { slug, host }: Pick<Tenant, 'slug' | 'host'>): AppError | undefined {
-  const constraint = constraintOf(error);
-  if (constraint === 'tenants_slug_key') return slugTaken(slug, error);
-  if (constraint === 'tenants_host_key') return hostTaken(host, error);
-  return undefined;
-}
-
-function slugTaken(slug: string, cause?: unknown): AppError {
-  const message = `There is a tenant with the slug ${slug} already`;
-  return new AppError('SLUG_TAKEN', message, { cause, details: { field: 'slug' } });
-}
-
-function hostTaken(host: string | null | undefined, cause?: unknown): AppError {
-  const message = `There is a tenant with the host ${host} already`;
-  return new AppError('HOST_TAKEN', message, { cause, details: { field: 'host' } });
-}
-
 function failedMigration(error: unknown, { slug }: Tenant): AppError | undefined {
   if (!(error instanceof MigrationFailedError) || isConnectionFailure(error)) return undefined;
   const message = `The tenant ${slug} is not created: ${error.message}. Mend the migration, and create it again.`;
   return new AppError('CONFLICT', message, { cause: error, details: { migration: error.migration.name } });
-}
-
-function valid(field: string, schema: z.ZodType<string>, value: string): string {
-  const result = schema.safeParse(value);
-  if (!result.success) throw badInput(field, result.error.issues[0]?.message ?? `${field} cannot be used`);
-  return result.data;
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isolations } from '../../src/catalog/tenant.entity.ts';
 import { quoteIdentifier } from '../../src/postgres/identifiers.ts';
-import { hostSchema, slugSchema } from '../../src/provisioning/create-tenant.ts';
+import { hostSchema, slugSchema } from '../../src/provisioning/tenant-names.ts';
 import { newTenantKey, placeTenant, tenantRole } from '../../src/tenancy/placement.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
 
