@@ -1,12 +1,29 @@
 import type { Command } from 'commander';
 import { audited } from './audited.ts';
 import { withServices } from './open-app.ts';
-import type { CommandContext } from './terminal.ts';
+import { type CommandContext, oneLine } from './terminal.ts';
 
 const slugArgument = ['<slug>', 'its slug or id'] as const;
 
-/** `tenantry tenant suspend | activate`. */
+interface UpdateOptions {
+  readonly name?: string;
+  /** False: the tenant is to have none. */
+  readonly host?: string | false;
+}
+
+/** `tenantry tenant update | suspend | activate`. */
 export function addChangeCommands(tenant: Command, context: CommandContext): void {
+  const update = tenant
+    .command('update')
+    .description('Change the name or the host of a tenant')
+    .argument(...slugArgument)
+    .option('--name <name>', 'what people call it')
+    .option('--host <host>', 'the host name by which it is found')
+    .option('--no-host', 'it is found by no host any more')
+    .action((slug: string, options: UpdateOptions) => {
+      if (Object.keys(options).length === 0) update.error('error: say --name, --host or --no-host');
+      return changeNames(context, slug, options);
+    });
   tenant
     .command('suspend')
     .description('Serve a tenant no more; migrations still go over it')
@@ -17,6 +34,20 @@ export function addChangeCommands(tenant: Command, context: CommandContext): voi
     .description('Serve a suspended tenant again')
     .argument(...slugArgument)
     .action((slug: string) => setStatus(context, 'activateTenant', slug));
+}
+
+async function changeNames(context: CommandContext, reference: string, { name, host }: UpdateOptions): Promise<void> {
+  const { updateTenant } = await import('../provisioning/update-tenant.ts');
+  const changes = { name, host: host === false ? null : host };
+  const tenant = await withServices(context, (services) =>
+    audited(
+      services,
+      { action: 'updateTenant', args: { input: { id: reference, ...changes } }, tenantOf: ({ id }) => id },
+      () => updateTenant(services.catalog, reference, changes),
+    ),
+  );
+  const place = tenant.host ? `, at ${tenant.host}` : '';
+  context.stdout.write(`The tenant ${tenant.slug} is called ${oneLine(tenant.name)}${place}.\n`);
 }
 
 async function setStatus(

@@ -26,9 +26,9 @@ const statuses = ['provisioning', 'active', 'suspended', 'maintenance', 'needs_a
 
 const jsonOption = ['--json', 'print JSON'] as const;
 
-/** `tenantry tenant create | list | show | suspend | activate | resolve`. */
+/** `tenantry tenant create | list | show | update | suspend | activate | resolve`. */
 export function addTenantCommand(program: Command, context: CommandContext): void {
-  const tenant = program.command('tenant').description('Create, list, show, suspend and mend tenants');
+  const tenant = program.command('tenant').description('Create, list, show, change, suspend and mend tenants');
   tenant
     .command('create')
     .description('Create a tenant, with its database or schema, and its tables')

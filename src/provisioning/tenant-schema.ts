@@ -1,8 +1,19 @@
 import { TenantRef } from '../catalog/schema.ts';
 import { builder } from '../graphql/builder.ts';
 import { activateTenant, suspendTenant } from './suspend-tenant.ts';
+import { updateTenant } from './update-tenant.ts';
 
 const reference = { required: true, description: 'Its id or slug.' } as const;
+
+const UpdateTenantInputRef = builder.inputType('UpdateTenantInput', {
+  fields: (t) => ({
+    id: t.id(reference),
+    name: t.string({ description: 'What people call it; without this it stays.' }),
+    host: t.string({
+      description: 'The host name by which it is found; unique. Without this it stays; null clears it.',
+    }),
+  }),
+});
 
 builder.mutationFields((t) => ({
   suspendTenant: t.field({
@@ -19,5 +30,14 @@ builder.mutationFields((t) => ({
     authScopes: { platformAdmin: true },
     args: { id: t.arg.id(reference) },
     resolve: (_root, { id }, { services }) => activateTenant(services.catalog, id),
+  }),
+  updateTenant: t.field({
+    type: TenantRef,
+    description: 'Changes the name or the host of a tenant. Every process finds it by the new host at once.',
+    authScopes: { platformAdmin: true },
+    args: { input: t.arg({ type: UpdateTenantInputRef, required: true }) },
+    resolve: (_root, { input: { id, name, host } }, { services }) =>
+      // A tenant always has a name, so that null is refused as an empty one is.
+      updateTenant(services.catalog, id, { name: name === null ? '' : name, host }),
   }),
 }));

@@ -104,6 +104,28 @@ describe('tenantry tenant list and show', () => {
   });
 });
 
+describe('tenantry tenant update', () => {
+  it('changes the name and the host, or clears it', async () => {
+    expect(await tenantry('tenant', 'update', 'json', '--name', 'Jason', '--host', 'json.example')).toEqual({
+      exit: 0,
+      stdout: 'The tenant json is called Jason, at json.example.\n',
+      stderr: '',
+    });
+    expect((await tenantry('tenant', 'update', 'json', '--no-host')).stdout).toBe('The tenant json is called Jason.\n');
+    const { data } = await app.ask('{ tenant(slug: "json") { name host } }', app.admin);
+    expect(data?.tenant).toEqual({ name: 'Jason', host: null });
+  });
+
+  it.each([
+    [['json'], 2, 'say --name, --host or --no-host'],
+    [['json', '--host', 'acme.example'], 1, 'There is a tenant with the host acme.example already'],
+    [['nobody', '--name', 'x'], 1, 'There is no tenant nobody'],
+  ])('%j ends with %i and says why', async (argv, exit, message) => {
+    const result = await tenantry('tenant', 'update', ...argv);
+    expect(result).toEqual({ exit, stdout: '', stderr: expect.stringContaining(message) });
+  });
+});
+
 describe('tenantry tenant suspend and activate', () => {
   const audit = '{ auditLog(filter: { action: "suspendTenant" }) { nodes { outcome tenant { slug } details } } }';
 

@@ -39,6 +39,10 @@ export const platformIds: Record<string, IdCase> = {
     'mutation { resolveTenant(tenant: "$id") { tenant { id } } }',
     ...references,
   ),
+  'Mutation.updateTenant(input.id)': forAdmins(
+    'mutation { updateTenant(input: { id: "$id", name: "x" }) { id } }',
+    ...references,
+  ),
   'Mutation.suspendTenant(id)': forAdmins('mutation { suspendTenant(id: "$id") { id } }', ...references),
   'Mutation.activateTenant(id)': forAdmins('mutation { activateTenant(id: "$id") { id } }', ...references),
   'Mutation.createCheckpoint(tenant)': forAdmins('mutation { createCheckpoint(tenant: "$id") { id } }', ...references),

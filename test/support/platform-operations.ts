@@ -138,6 +138,11 @@ export const platformOperations: Record<string, Operation> = {
     scope: 'platformAdmin',
     code: 'TENANT_NOT_FOUND',
   },
+  'Mutation.updateTenant': {
+    text: 'mutation { updateTenant(input: { id: "nobody", name: "x" }) { id } }',
+    scope: 'platformAdmin',
+    code: 'TENANT_NOT_FOUND',
+  },
   'Mutation.suspendTenant': {
     text: 'mutation { suspendTenant(id: "nobody") { id } }',
     scope: 'platformAdmin',
