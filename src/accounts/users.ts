@@ -1,6 +1,7 @@
-import { raw } from '@mikro-orm/core';
+import { type FilterQuery, raw } from '@mikro-orm/core';
 import { z } from 'zod';
 import type { Catalog } from '../catalog/catalog.ts';
+import { containing } from '../catalog/containing.ts';
 import { User } from '../catalog/user.entity.ts';
 import { AppError, badInput } from '../errors.ts';
 import { isUuid } from '../is-uuid.ts';
@@ -91,14 +92,14 @@ export async function changePassword(
  * @throws {AppError} NOT_FOUND
  */
 export async function setUserActive({ catalog }: UsersOptions, id: string, active: boolean): Promise<User> {
-  const user = await userById(catalog, id);
+  await userById(catalog, id);
   await catalog.use((client) =>
     inTransaction(client, async () => {
       await client.query('UPDATE users SET active = $2 WHERE id = $1', [id, active]);
       if (!active) await endSessionsOf(client, id);
     }),
   );
-  return user;
+  return userById(catalog, id);
 }
 
 /**
@@ -106,9 +107,18 @@ export async function setUserActive({ catalog }: UsersOptions, id: string, activ
  * @throws {AppError} NOT_FOUND
  */
 export async function setPlatformAdmin({ catalog }: UsersOptions, id: string, isAdmin: boolean): Promise<User> {
-  const user = await userById(catalog, id);
+  await userById(catalog, id);
   await catalog.use((client) => client.query('UPDATE users SET is_platform_admin = $2 WHERE id = $1', [id, isAdmin]));
-  return user;
+  return userById(catalog, id);
+}
+
+/**
+ * The condition for users, as MikroORM takes it.
+ * @param search a part of the email address or the name, whatever its letters' case
+ */
+export function userWhere(search: string | null | undefined): FilterQuery<User> {
+  if (!search) return {};
+  return { $or: [{ email: containing(search) }, { name: containing(search) }] };
 }
 
 async function userById(catalog: Catalog, id: string): Promise<User> {

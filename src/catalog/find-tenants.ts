@@ -2,6 +2,7 @@ import type { FilterQuery } from '@mikro-orm/core';
 import { AppError } from '../errors.ts';
 import { isUuid } from '../is-uuid.ts';
 import type { Catalog } from './catalog.ts';
+import { containing } from './containing.ts';
 import { type Isolation, Tenant, type TenantStatus } from './tenant.entity.ts';
 
 /** Which tenants to list. */
@@ -41,7 +42,7 @@ export function tenantWhere(filter: TenantFilter, currentStates: readonly string
     conditions.push({ $or: [{ migrationState: null }, { migrationState: { $nin: [...currentStates] } }] });
   }
   if (filter.search) {
-    const pattern = { $ilike: `%${filter.search.replace(/[\\%_]/g, '\\$&')}%` };
+    const pattern = containing(filter.search);
     conditions.push({ $or: [{ slug: pattern }, { name: pattern }, { host: pattern }] });
   }
   return conditions.length > 0 ? { $and: conditions } : {};

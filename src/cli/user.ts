@@ -1,14 +1,21 @@
 import { type Command, Option } from 'commander';
 import type { MemberRole } from '../catalog/membership.entity.ts';
+import type { User } from '../catalog/user.entity.ts';
 import { AppError } from '../errors.ts';
 import { withServices } from './open-app.ts';
-import type { CommandContext } from './terminal.ts';
+import { type Column, writeTable } from './table.ts';
+import { type CommandContext, writeJson } from './terminal.ts';
 
 interface CreateOptions {
   readonly name?: string;
   readonly admin?: true;
   readonly tenant?: string;
   readonly role?: MemberRole;
+}
+
+interface ListOptions {
+  readonly search?: string;
+  readonly json?: true;
 }
 
 const examples = `
@@ -18,11 +25,20 @@ Examples:
   tenantry user create ada@example.com --admin
   tenantry user create bob@example.com --tenant acme --role OWNER < password.txt`;
 
-/** `tenantry user create`: makes an account, such as the first platform admin's. */
+/** `tenantry user create | list`: the accounts of people, such as the first platform admin's. */
 export function addUserCommand(program: Command, context: CommandContext): void {
-  const command = program
-    .command('user')
-    .description('Manage the accounts of people')
+  const user = program.command('user').description('Manage the accounts of people');
+  addCreateCommand(user, context);
+  user
+    .command('list')
+    .description('List the accounts, oldest first')
+    .option('--search <text>', 'only those with this in the address or the name')
+    .option('--json', 'print JSON')
+    .action((options: ListOptions) => list(context, options));
+}
+
+function addCreateCommand(user: Command, context: CommandContext): void {
+  const command = user
     .command('create')
     .description('Make an account')
     .argument('<email>', 'the address to sign in with')
@@ -69,3 +85,39 @@ async function createAccount(
     await em.flush();
   });
 }
+
+async function list(context: CommandContext, { search, json }: ListOptions): Promise<void> {
+  const { userWhere } = await import('../accounts/users.ts');
+  const { User } = await import('../catalog/user.entity.ts');
+  const views = await withServices(context, async ({ catalog }) => {
+    const users = await catalog.fork().find(User, userWhere(search), { orderBy: { createdAt: 'asc', id: 'asc' } });
+    return users.map(viewOf);
+  });
+  if (json) writeJson(context.stdout, views);
+  else if (views.length === 0) context.stderr.write('There are no such users.\n');
+  else writeTable(context, context.stdout, columns, views);
+}
+
+/** An account as the command line shows it; the field names of `--json`. */
+interface UserView {
+  readonly id: string;
+  /** Null if an identity provider has told none. */
+  readonly email: string | null;
+  readonly name: string;
+  readonly isPlatformAdmin: boolean;
+  readonly active: boolean;
+  readonly createdAt: string;
+}
+
+function viewOf({ id, email, name, isPlatformAdmin, active, createdAt }: User): UserView {
+  return { id, email: email ?? null, name, isPlatformAdmin, active, createdAt: createdAt.toISOString() };
+}
+
+const columns: readonly Column<UserView>[] = [
+  { title: 'ID', value: ({ id }) => id },
+  { title: 'EMAIL', value: ({ email }) => email },
+  { title: 'NAME', value: ({ name }) => name },
+  { title: 'ADMIN', value: ({ isPlatformAdmin }) => (isPlatformAdmin ? 'yes' : 'no') },
+  { title: 'ACTIVE', value: ({ active }) => (active ? 'yes' : 'no') },
+  { title: 'CREATED', value: ({ createdAt }) => createdAt.slice(0, 10) },
+];

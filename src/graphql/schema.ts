@@ -3,6 +3,7 @@ import '../accounts/audit-schema.ts';
 import '../accounts/member-schema.ts';
 import '../accounts/schema.ts';
 import '../accounts/session-schema.ts';
+import '../accounts/user-schema.ts';
 import '../constants/schema.ts';
 import '../health/schema.ts';
 import '../migrator/accept-schema.ts';

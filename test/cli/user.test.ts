@@ -1,7 +1,7 @@
 import { PassThrough, Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { codeOf, login, loginText, password } from '../support/accounts.ts';
-import { runCommand } from '../support/run-command.ts';
+import { codeOf, login, loginText, password, register } from '../support/accounts.ts';
+import { commandsOf, runCommand } from '../support/run-command.ts';
 import { type SharedPostgres, startSharedPostgres } from '../support/shared-postgres.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
 
@@ -98,5 +98,40 @@ describe('tenantry user create', () => {
       exit: 2,
       stderr: expect.stringContaining('--role needs --tenant'),
     });
+  });
+});
+
+describe('tenantry user list', () => {
+  let app: TestApp;
+  let tenantry: ReturnType<typeof commandsOf>;
+  beforeAll(async () => {
+    app = await startTestApp();
+    tenantry = commandsOf(app);
+  });
+  afterAll(() => app[Symbol.asyncDispose]());
+
+  it('says on standard error that there are none', async () => {
+    expect(await tenantry('user', 'list')).toEqual({ exit: 0, stdout: '', stderr: 'There are no such users.\n' });
+    expect((await tenantry('user', 'list', '--json')).stdout).toBe('[]\n');
+  });
+
+  it('lists users oldest first, as a table or as JSON, or those that are searched for', async () => {
+    const [ada, bob] = [await register(app, 'ada@example.com'), await register(app, 'bob@example.com')];
+    await app.ask(`mutation { setPlatformAdmin(user: "${ada.id}", isPlatformAdmin: true) { id } }`, app.admin);
+    await app.ask(`mutation { setUserActive(user: "${bob.id}", active: false) { id } }`, app.admin);
+    const lines = (await tenantry('user', 'list')).stdout.split('\n');
+    expect(lines[0]).toMatch(/^ID +EMAIL +NAME +ADMIN +ACTIVE +CREATED$/);
+    expect(lines[1]).toMatch(new RegExp(`^${ada.id} +ada@example.com +Somebody +yes +yes +\\d{4}-\\d\\d-\\d\\d$`));
+    expect(lines[2]).toMatch(new RegExp(`^${bob.id} +bob@example.com +Somebody +no +no +`));
+    expect(JSON.parse((await tenantry('user', 'list', '--search', 'BOB', '--json')).stdout)).toEqual([
+      {
+        id: bob.id,
+        email: 'bob@example.com',
+        name: 'Somebody',
+        isPlatformAdmin: false,
+        active: false,
+        createdAt: expect.any(String),
+      },
+    ]);
   });
 });

@@ -30,6 +30,7 @@ export const platformOperations: Record<string, Operation> = {
     scope: 'platformAdmin',
   },
   'Query.checkpoints': { text: '{ checkpoints(tenant: "acme") { id } }', scope: 'platformAdmin' },
+  'Query.users': { text: '{ users { totalCount } }', scope: 'platformAdmin' },
   'Query.auditLog': { text: '{ auditLog { totalCount } }', scope: 'platformAdmin' },
   'Mutation.register': {
     text: 'mutation { register(input: { email: "x", password: "x", name: "x" }) { token } }',

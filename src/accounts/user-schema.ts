@@ -1,0 +1,44 @@
+import { User } from '../catalog/user.entity.ts';
+import { builder } from '../graphql/builder.ts';
+import { entityConnection } from '../graphql/connection.ts';
+import { UserRef } from './schema.ts';
+import { userWhere } from './users.ts';
+
+const forAdmins = { authScopes: { platformAdmin: true } } as const;
+
+builder.objectFields(User, (t) => ({
+  active: t.boolean({
+    ...forAdmins,
+    description: 'Whether the user may sign in. For platform admins.',
+    resolve: ({ active }) => active,
+  }),
+  isPlatformAdmin: t.boolean({
+    ...forAdmins,
+    description: 'For platform admins.',
+    resolve: ({ isPlatformAdmin }) => isPlatformAdmin,
+  }),
+  createdAt: t.field({
+    ...forAdmins,
+    type: 'DateTime',
+    description: 'For platform admins.',
+    resolve: ({ createdAt }) => createdAt,
+  }),
+}));
+
+builder.queryField('users', (t) =>
+  t.connection(
+    {
+      type: UserRef,
+      description: 'Everybody who has an account, oldest first.',
+      authScopes: { platformAdmin: true },
+      args: { search: t.arg.string({ description: 'A part of the email address or the name.' }) },
+      resolve: (_root, { search, ...page }, { services }) =>
+        entityConnection(services.catalog.fork(), User, page, {
+          where: userWhere(search),
+          orderBy: { createdAt: 'asc', id: 'asc' },
+        }),
+    },
+    { name: 'UserConnection' },
+    { name: 'UserEdge' },
+  ),
+);
