@@ -7,7 +7,7 @@ import { loadTokenKeys, publishedKeys } from './accounts/token-keys.ts';
 import { createTokens } from './accounts/tokens.ts';
 import { openCatalog } from './catalog/catalog.ts';
 import { TenantDirectory } from './catalog/tenant-directory.ts';
-import { isMaintained } from './catalog/tenant-maintenance.ts';
+import { checkKept, isMaintained } from './catalog/tenant-maintenance.ts';
 import { type Config, ConfigError } from './config.ts';
 import { messageOf } from './errors.ts';
 import { openFirstServer, roleSecretOf, serverOpener } from './first-server.ts';
@@ -179,7 +179,10 @@ export async function createApp(config: Config, log: Logger, signal?: AbortSigna
     passwordOf,
     poolSize: connections.tenantPoolSize,
     statementTimeoutMs: connections.tenantStatementTimeoutMs,
-    renewRole: async (tenant) => (await servers.find(tenant.server)).provisioner.renewRole(tenant),
+    renewRole: async (tenant) => {
+      const { provisioner } = await servers.find(tenant.server);
+      await provisioner.renewRole(tenant, () => checkKept(catalog, tenant));
+    },
     isMaintained: ({ id }) => isMaintained(catalog, id),
   });
   closeRefused(directory, tenants, log);

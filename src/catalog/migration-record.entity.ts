@@ -15,7 +15,10 @@ export const MigrationRecordSchema = defineEntity({
   tableName: 'migration_records',
   properties: {
     id: p.bigint('string').primary(),
+    /** Null for the system databases, and if it is deleted. */
     tenant: () => p.manyToOne(Tenant).nullable().ref(),
+    /** The slug that it had. */
+    deletedTenant: p.text().nullable(),
     scope: p.enum(migrationScopes),
     name: p.text(),
     hash: p.text(),

@@ -85,7 +85,10 @@ export const MigrationRunItemSchema = defineEntity({
   properties: {
     run: () => p.manyToOne(MigrationRun).primary().ref(),
     position: p.integer().primary(),
-    tenant: () => p.manyToOne(Tenant).ref(),
+    /** Null if it is deleted. */
+    tenant: () => p.manyToOne(Tenant).nullable().ref(),
+    /** The slug that it had. */
+    deletedTenant: p.text().nullable(),
     wave: p.integer().default(0),
     status: p.enum(runItemStatuses).default('PENDING'),
     applied: p.array<string>().columnType('text[]'),

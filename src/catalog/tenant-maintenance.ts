@@ -1,4 +1,6 @@
+import { AppError } from '../errors.ts';
 import type { Catalog } from './catalog.ts';
+import { Tenant } from './tenant.entity.ts';
 
 /** How long after a maintenance connections may still be found broken by it. */
 const AFTERMATH = '1 minute';
@@ -13,4 +15,13 @@ export async function isMaintained(catalog: Catalog, tenantId: string): Promise<
     ),
   );
   return rows[0]?.maintained ?? false;
+}
+
+/**
+ * Makes sure that a tenant is there, and is not being deleted.
+ * @throws {AppError} TENANT_NOT_FOUND
+ */
+export async function checkKept(catalog: Catalog, { id, slug }: Pick<Tenant, 'id' | 'slug'>): Promise<void> {
+  const kept = await catalog.fork().count(Tenant, { id, status: { $ne: 'DELETING' } });
+  if (kept === 0) throw new AppError('TENANT_NOT_FOUND', `There is no tenant ${slug}`);
 }

@@ -34,7 +34,7 @@ export const TenantSchema = defineEntity({
     schema: p.text(),
     /** Undefined while nothing is known of the migrations that it has. */
     migrationState: () => p.manyToOne(MigrationState).fieldName('migration_state').nullable().ref(),
-    /** While PROVISIONING: the number of the process that works on it. */
+    /** While PROVISIONING or DELETING: the number of the process that works on it. */
     claimedBy: p.integer().nullable(),
     createdAt: p.datetime(3).defaultRaw('now()'),
   },

@@ -4,6 +4,7 @@ import type { Services } from '../services.ts';
 import { withServices } from './open-app.ts';
 import { type Column, writeTable } from './table.ts';
 import { addChangeCommands } from './tenant-change.ts';
+import { addDeleteCommand } from './tenant-delete.ts';
 import { addResolveCommand } from './tenant-resolve.ts';
 import { type CommandContext, oneLine, writeJson } from './terminal.ts';
 
@@ -26,9 +27,9 @@ const statuses = ['provisioning', 'active', 'suspended', 'maintenance', 'needs_a
 
 const jsonOption = ['--json', 'print JSON'] as const;
 
-/** `tenantry tenant create | list | show | update | suspend | activate | resolve`. */
+/** `tenantry tenant create | list | show | update | suspend | activate | resolve | delete`. */
 export function addTenantCommand(program: Command, context: CommandContext): void {
-  const tenant = program.command('tenant').description('Create, list, show, change, suspend and mend tenants');
+  const tenant = program.command('tenant').description('Create, list, show, change, suspend, mend and delete tenants');
   tenant
     .command('create')
     .description('Create a tenant, with its database or schema, and its tables')
@@ -60,6 +61,7 @@ export function addTenantCommand(program: Command, context: CommandContext): voi
     .action((slug: string, options: { json?: true }) => show(context, slug, options));
   addChangeCommands(tenant, context);
   addResolveCommand(tenant, context);
+  addDeleteCommand(tenant, context);
 }
 
 async function create(context: CommandContext, slug: string, options: CreateOptions): Promise<void> {

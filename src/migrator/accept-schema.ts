@@ -61,7 +61,7 @@ export async function acceptChangedFile(
 
 function shown({ tenant, file, previousHash, acceptedBy, acceptedAt, durationMs, error }: Acceptance): ShownRecord {
   const { scope, name, hash } = file;
-  const none = { run: null, checkpoint: null };
+  const none = { run: null, checkpoint: null, deletedTenant: null };
   return {
     tenant,
     scope,

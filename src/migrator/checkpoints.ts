@@ -124,22 +124,41 @@ export async function pruneCheckpoints(options: CheckpointsOptions, tenantId?: s
   await dropUnwanted(options, tenantId === undefined ? {} : { tenant: tenantId });
 }
 
-/** The row goes last, so that no database is forgotten. */
-async function dropUnwanted(
-  { catalog, servers, log }: CheckpointsOptions,
-  where: FilterQuery<Checkpoint>,
+/**
+ * Drops all of a tenant's checkpoints, for it is being deleted; it may be repeated.
+ * @throws {Error} if one cannot be dropped now
+ */
+export async function dropCheckpointsOf(
+  options: Pick<CheckpointsOptions, 'catalog' | 'servers'>,
+  tenantId: string,
 ): Promise<void> {
+  const { catalog } = options;
+  await catalog.use((client) =>
+    client.query('UPDATE checkpoints SET is_dropping = true WHERE tenant_id = $1', [tenantId]),
+  );
+  for (const checkpoint of await catalog.fork().find(Checkpoint, { tenant: tenantId })) await drop(options, checkpoint);
+}
+
+async function dropUnwanted(options: CheckpointsOptions, where: FilterQuery<Checkpoint>): Promise<void> {
+  const { catalog, servers, log } = options;
   const unwanted = await catalog.fork().find(Checkpoint, { $and: [{ isDropping: true }, where] });
-  for (const { id, server, database } of unwanted) {
-    try {
-      const known = servers.get(server);
-      if (!known) continue;
-      await known.admin((admin) => dropDatabase(admin, database));
-      await catalog.use((client) => client.query('DELETE FROM checkpoints WHERE id = $1 AND is_dropping', [id]));
-    } catch (err) {
-      log.warn({ err, checkpoint: id }, 'a checkpoint cannot be dropped now; trying again later');
-    }
+  for (const checkpoint of unwanted) {
+    if (!servers.get(checkpoint.server)) continue;
+    await drop(options, checkpoint).catch((err: unknown) =>
+      log.warn({ err, checkpoint: checkpoint.id }, 'a checkpoint cannot be dropped now; trying again later'),
+    );
   }
+}
+
+/** The row goes last, so that no database is forgotten. */
+async function drop(
+  { catalog, servers }: Pick<CheckpointsOptions, 'catalog' | 'servers'>,
+  { id, server, database }: Checkpoint,
+): Promise<void> {
+  const known = servers.get(server);
+  if (!known) throw new AppError('SERVER_BUSY', `The server ${server} is not known here`);
+  await known.admin((admin) => dropDatabase(admin, database));
+  await catalog.use((client) => client.query('DELETE FROM checkpoints WHERE id = $1 AND is_dropping', [id]));
 }
 
 function defaultName(now: Date): string {

@@ -44,6 +44,7 @@ export function resumeRun(
       if (!hasEnded(status))
         throw new AppError('CONFLICT', `The run is ${status}; it can be resumed when it has ended`);
       await refuseUnready(client, run);
+      const gone = await skipDeleted(client, run);
       const { rowCount } = await client.query(
         `UPDATE migration_run_items SET status = 'PENDING', attempts = 0, error = NULL, started_at = NULL, ended_at = NULL, wave = 1
          WHERE run_id = $1 AND status IN ('FAILED', 'CANCELLED')`,
@@ -51,18 +52,40 @@ export function resumeRun(
       );
       const count = rowCount ?? 0;
       if (count === 0)
-        throw new AppError('CONFLICT', 'All tenants of this run have succeeded, so nothing is left to do');
+        throw new AppError(
+          'CONFLICT',
+          'All tenants of this run have succeeded or are deleted, so nothing is left to do',
+        );
       const waves = await divide(client, run, options.waves ?? [], count);
       await client.query(
         `UPDATE migration_runs SET status = 'PENDING', ended_at = NULL, started_at = now(), failed = 0, cancelled = 0,
-           wave = 0, waves = $2, wave_open = 0, wave_failed = 0, skipped_at_start = succeeded + skipped, files = $3
+           wave = 0, waves = $2, wave_open = 0, wave_failed = 0, skipped = skipped + $4,
+           skipped_at_start = succeeded + skipped + $4, files = $3
          WHERE id = $1`,
-        [run, waves, plannedFiles(files)],
+        [run, waves, plannedFiles(files), gone],
       );
       await appendEvents(client, run, [{ kind: 'RUN_RESUMED', message: `${tenants(count)} again` }]);
       await settleRun(client, queue, run);
     }),
   );
+}
+
+/**
+ * There is nothing more to do in tenants that are deleted, or are being deleted. The others cannot be from here on.
+ * @returns how many there are
+ */
+async function skipDeleted(client: pg.Client, run: string): Promise<number> {
+  const { rows } = await client.query<{ id: string }>(
+    `SELECT t.id FROM migration_run_items i JOIN tenants t ON t.id = i.tenant_id
+     WHERE i.run_id = $1 AND i.status IN ('FAILED', 'CANCELLED') AND t.status <> 'DELETING' FOR KEY SHARE OF t`,
+    [run],
+  );
+  const { rowCount } = await client.query(
+    `UPDATE migration_run_items SET status = 'SKIPPED'
+     WHERE run_id = $1 AND status IN ('FAILED', 'CANCELLED') AND (tenant_id = ANY ($2::uuid[])) IS NOT TRUE`,
+    [run, rows.map(({ id }) => id)],
+  );
+  return rowCount ?? 0;
 }
 
 /** A tenant that needs attention may hold a part of what the run was to do, which somebody has to look at first. */

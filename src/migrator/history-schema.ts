@@ -17,6 +17,7 @@ const MigrationStatusRef = builder.enumType('MigrationStatus', {
 /** An attempt as it is shown, whether a run or the database itself remembers it. */
 export interface ShownRecord extends Pick<HistoryRecord, 'scope' | 'name' | 'hash' | 'status'> {
   readonly tenant: Tenant | null;
+  readonly deletedTenant: string | null;
   readonly run: string | null;
   readonly checkpoint: string | null;
   readonly appliedAt: Date;
@@ -34,8 +35,12 @@ export const MigrationRecordRef = builder.objectRef<ShownRecord>('MigrationRecor
     tenant: t.field({
       type: TenantRef,
       nullable: true,
-      description: 'Null for the system databases.',
+      description: 'Null for the system databases, and if it is deleted.',
       resolve: ({ tenant }) => tenant,
+    }),
+    deletedTenant: t.exposeString('deletedTenant', {
+      nullable: true,
+      description: 'The slug that the tenant had, if it is deleted.',
     }),
     scope: t.field({ type: MigrationScopeRef, resolve: ({ scope }) => scope }),
     name: t.exposeString('name'),
@@ -115,6 +120,7 @@ async function ownHistory(
     ...shown(record),
     run: record.run ?? null,
     tenant,
+    deletedTenant: null,
     previousHash: null,
     acceptedBy: null,
   }));
@@ -137,6 +143,7 @@ async function fleetHistory(
     previousHash: record.previousHash ?? null,
     acceptedBy: record.acceptedBy ?? null,
     tenant: record.tenant?.getEntity() ?? null,
+    deletedTenant: record.deletedTenant ?? null,
   }));
 }
 

@@ -31,8 +31,8 @@ export async function readRunReport(catalog: Catalog, id: string): Promise<RunRe
       [id],
     );
     const failures = await client.query<RunFailure>(
-      `SELECT slug AS tenant, coalesce(error, '') AS error, attempts
-       FROM migration_run_items i JOIN tenants t ON t.id = i.tenant_id
+      `SELECT coalesce(slug, deleted_tenant, '?') AS tenant, coalesce(error, '') AS error, attempts
+       FROM migration_run_items i LEFT JOIN tenants t ON t.id = i.tenant_id
        WHERE run_id = $1 AND i.status = 'FAILED' ORDER BY position`,
       [id],
     );

@@ -27,7 +27,17 @@ const RunItemRef = builder.objectType(MigrationRunItem, {
   name: 'MigrationRunItem',
   description: 'What a run did with one tenant.',
   fields: (t) => ({
-    tenant: t.field({ type: TenantRef, resolve: ({ tenant }) => tenant.loadOrFail({ dataloader: true }) }),
+    tenant: t.field({
+      type: TenantRef,
+      nullable: true,
+      description: 'Null if it is deleted.',
+      resolve: ({ tenant }) => tenant?.loadOrFail({ dataloader: true }) ?? null,
+    }),
+    deletedTenant: t.string({
+      nullable: true,
+      description: 'The slug that the tenant had, if it is deleted.',
+      resolve: ({ deletedTenant }) => deletedTenant ?? null,
+    }),
     status: t.field({ type: RunItemStatusRef, resolve: ({ status }) => status }),
     applied: t.stringList({
       description:

@@ -143,12 +143,15 @@ async function insertItems(
   },
 ): Promise<{ total: number; skipped: number }> {
   const { rows } = await client.query<{ total: number; skipped: number }>(
-    `WITH items AS (
+    // The lock keeps whoever would delete a tenant waiting, and seeing then that a run is to come to it.
+    `WITH chosen AS MATERIALIZED (
+       SELECT id, created_at, migration_state FROM tenants
+       WHERE status = ANY ($4::text[]) AND ($2::uuid[] IS NULL OR id = ANY ($2)) FOR KEY SHARE),
+     items AS (
        INSERT INTO migration_run_items (run_id, position, tenant_id, status, ended_at, wave)
        SELECT $1, row_number() OVER (ORDER BY array_position($5::uuid[], id), created_at, id), id,
          CASE WHEN is_done THEN 'SKIPPED' ELSE 'PENDING' END, CASE WHEN is_done THEN now() END, 1
-       FROM tenants, LATERAL (SELECT coalesce(migration_state = ANY ($3::text[]), false) AS is_done) c
-       WHERE status = ANY ($4::text[]) AND ($2::uuid[] IS NULL OR id = ANY ($2))
+       FROM chosen, LATERAL (SELECT coalesce(migration_state = ANY ($3::text[]), false) AS is_done) c
        RETURNING status)
      SELECT count(*)::int AS total, count(*) FILTER (WHERE status = 'SKIPPED')::int AS skipped FROM items`,
     [run, chosen.ids, chosen.done, fleetStatuses, chosen.first],

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import type { EntityManager, RequiredEntityData } from '@mikro-orm/postgresql';
-import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
 import { Membership } from '../catalog/membership.entity.ts';
@@ -12,6 +11,7 @@ import { isConnectionFailure } from '../postgres/error-codes.ts';
 import type { Listener } from '../postgres/listener.ts';
 import { newTenantKey, placeTenant } from '../tenancy/placement.ts';
 import { chooseServer } from './choose-server.ts';
+import { discard, whileUnderWay } from './remove-tenant.ts';
 import type { ServerRegistry } from './server-registry.ts';
 import { hostTaken, slugTaken, takenError, validHost, validName, validSlug } from './tenant-names.ts';
 
@@ -85,20 +85,6 @@ export async function checkTenant(options: ProvisioningOptions, input: CreateTen
   return { ...names, isolation: input.isolation ?? options.defaultIsolation, server };
 }
 
-/** Keeps a tenant from being taken for abandoned while this process works on it. */
-export async function whileUnderWay<T>(
-  { underWay }: ProvisioningOptions,
-  id: string,
-  work: () => Promise<T>,
-): Promise<T> {
-  underWay.add(id);
-  try {
-    return await work();
-  } finally {
-    underWay.delete(id);
-  }
-}
-
 /**
  * Makes the tenant's place and calls it active; it may be repeated.
  * @throws {AppError} CONFLICT if it was removed meanwhile
@@ -116,33 +102,6 @@ export async function finish({ catalog, servers }: ProvisioningOptions, tenant: 
   const finished = await catalog.fork().findOne(Tenant, { id: tenant.id });
   if (finished?.status === 'ACTIVE') return finished;
   throw new AppError('CONFLICT', `The tenant ${tenant.slug} was removed while it was being created. Create it again.`);
-}
-
-/**
- * Removes a tenant that never became active; its names are free again when its place is proven gone. One that another
- * process has taken over is left to it.
- */
-export async function discard(options: ProvisioningOptions, tenant: Tenant): Promise<void> {
-  const { catalog, servers } = options;
-  if (!(await catalog.use((client) => beginRemoval(client, options, tenant)))) return;
-  const { provisioner } = await servers.find(tenant.server);
-  await provisioner.remove(tenant);
-  await catalog.use((client) => client.query(`DELETE FROM tenants WHERE id = $1 AND status = 'DELETING'`, [tenant.id]));
-}
-
-/**
- * From here on nobody can call the tenant active. False if it is active already, or another process's. One that has no row
- * any more was removed by another process, and this one may have made its place again since.
- */
-async function beginRemoval(client: pg.Client, { listener }: ProvisioningOptions, { id }: Tenant): Promise<boolean> {
-  const { rowCount } = await client.query(
-    `WITH marked AS (
-       UPDATE tenants SET status = 'DELETING'
-       WHERE id = $1 AND claimed_by = $2 AND status IN ('PROVISIONING', 'DELETING') RETURNING id)
-     SELECT FROM marked UNION ALL SELECT WHERE NOT EXISTS (SELECT FROM tenants WHERE id = $1)`,
-    [id, listener.instance],
-  );
-  return rowCount === 1;
 }
 
 async function insertRow(options: ProvisioningOptions, id: string, input: CreateTenantInput): Promise<Tenant> {

@@ -89,9 +89,15 @@ export class Provisioner {
     return files.map(({ name, hash }) => ({ name, hash }));
   }
 
-  /** Makes the role of a tenant anew, with the password that is derived for it now. */
-  async renewRole(place: Place): Promise<void> {
-    await this.#alone(place, (admin) => admin.query(this.#roleSql(place)));
+  /**
+   * Makes the role of a tenant anew, with the password that is derived for it now.
+   * @param check throws if that is not to be, and is asked when nobody else can make or remove the role
+   */
+  async renewRole(place: Place, check?: () => Promise<void>): Promise<void> {
+    await this.#alone(place, async (admin) => {
+      await check?.();
+      await admin.query(this.#roleSql(place));
+    });
   }
 
   /** Removes the place and its role; nothing happens if they are not there. */

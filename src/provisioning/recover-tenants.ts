@@ -1,9 +1,10 @@
 import { Tenant } from '../catalog/tenant.entity.ts';
 import { isAliveSql } from '../postgres/advisory-lock.ts';
-import { discard, finish, type ProvisioningOptions, whileUnderWay } from './create-tenant.ts';
+import { finish, type ProvisioningOptions } from './create-tenant.ts';
+import { discard, whileUnderWay } from './remove-tenant.ts';
 
 /**
- * Finishes tenants whose creation was cut short, and removes those that cannot be finished. Such a tenant is one that a dead
+ * Finishes tenants whose creation was cut short, and removes those that cannot be finished or were being deleted. Such a tenant is one that a dead
  * process worked on, which is one whose advisory lock nobody holds, or this process, if it could not remove the tenant then.
  */
 export async function recoverTenants(options: ProvisioningOptions): Promise<void> {
@@ -28,7 +29,7 @@ async function recover(options: ProvisioningOptions, id: string): Promise<void> 
     log.error({ err, tenant: id }, 'the creation of a tenant had been cut short and cannot be finished; removing it');
   }
   await discard(options, tenant).catch((err: unknown) =>
-    log.error({ err, tenant: id }, 'a half-created tenant cannot be removed now; trying again later'),
+    log.error({ err, tenant: id }, 'a tenant that is to be gone cannot be removed now; trying again later'),
   );
 }
 

@@ -34,7 +34,7 @@ async function setStatus(catalog: Catalog, reference: string, status: 'ACTIVE' |
 }
 
 /** Why a tenant in some other status than these two cannot be changed now. */
-export function refusalOf(tenant: Tenant | null, reference: string): AppError {
+export function refusalOf(tenant: Pick<Tenant, 'slug' | 'status'> | null | undefined, reference: string): AppError {
   if (!tenant) return new AppError('TENANT_NOT_FOUND', `There is no tenant ${reference}`);
   switch (tenant.status) {
     case 'NEEDS_ATTENTION':

@@ -1,5 +1,6 @@
 import { TenantRef } from '../catalog/schema.ts';
 import { builder } from '../graphql/builder.ts';
+import { deleteTenant } from './delete-tenant.ts';
 import { activateTenant, suspendTenant } from './suspend-tenant.ts';
 import { updateTenant } from './update-tenant.ts';
 
@@ -39,5 +40,16 @@ builder.mutationFields((t) => ({
     resolve: (_root, { input: { id, name, host } }, { services }) =>
       // A tenant always has a name, so that null is refused as an empty one is.
       updateTenant(services.catalog, id, { name: name === null ? '' : name, host }),
+  }),
+  deleteTenant: t.field({
+    type: TenantRef,
+    description:
+      'Deletes a tenant with its database or schema and its checkpoints, for good. Its slug is free again when these are gone. Refused while a migration run or a checkpoint works on it. What runs did to it is kept in their history.',
+    authScopes: { platformAdmin: true },
+    args: {
+      id: t.arg.id(reference),
+      slug: t.arg.string({ required: true, description: 'Its slug, so that no other tenant is deleted by mistake.' }),
+    },
+    resolve: (_root, { id, slug }, { services }) => deleteTenant(services.provisioning, id, slug),
   }),
 }));

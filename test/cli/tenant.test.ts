@@ -1,3 +1,4 @@
+import { PassThrough } from 'node:stream';
 import { stripVTControlCharacters } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { commandsOf, runCommand } from '../support/run-command.ts';
@@ -148,6 +149,54 @@ describe('tenantry tenant suspend and activate', () => {
         { outcome: 'TENANT_NOT_FOUND', tenant: null, details: details('nobody') },
         { outcome: 'OK', tenant: { slug: 'json' }, details: details('json') },
       ],
+    });
+  });
+});
+
+describe('tenantry tenant delete', () => {
+  /** At a terminal, if lines are typed there. */
+  function remove(args: string[], ...typed: string[]) {
+    const env = { NODE_ENV: 'test', DATA_DIR: app.services.config.dataDir };
+    const stdin = Object.assign(new PassThrough(), typed.length > 0 && { isTTY: true });
+    stdin.write(typed.join('\r'));
+    return runCommand(['tenant', 'delete', ...args], env, undefined, stdin);
+  }
+  const isThere = async (slug: string) =>
+    (await app.ask(`{ tenant(slug: "${slug}") { id } }`, app.admin)).data?.tenant !== null;
+  beforeAll(async () => {
+    for (const slug of ['typed', 'said']) await tenantry('tenant', 'create', slug, '--isolation', 'schema');
+  });
+
+  it('asks at a terminal for the slug, and deletes nothing if it is another one, or after Ctrl-C', async () => {
+    expect(await remove(['typed'], 'said', '')).toMatchObject({
+      exit: 1,
+      stdout: '',
+      stderr: expect.stringMatching(
+        /the tenant typed \(typed\) will be gone.*\n.*Type its slug.*\n.*Nothing is deleted/s,
+      ),
+    });
+    expect(await remove(['typed'], 'typ\u0003')).toMatchObject({ exit: 130, stdout: '' });
+    expect(await isThere('typed')).toBe(true);
+    expect(await remove(['typed'], 'typed', '')).toMatchObject({ exit: 0, stdout: 'The tenant typed is deleted.\n' });
+    expect(await isThere('typed')).toBe(false);
+  });
+
+  it('needs the slug once more where there is no terminal, and writes to the audit log what became of it', async () => {
+    expect(await remove(['said'])).toMatchObject({ exit: 2, stderr: expect.stringContaining('--yes <slug>') });
+    expect(await remove(['said', '--yes', 'json'])).toMatchObject({
+      exit: 1,
+      stderr: 'Nothing is deleted: the slug of this tenant is said, and was to be repeated\n',
+    });
+    const { id } = JSON.parse((await tenantry('tenant', 'show', 'said', '--json')).stdout);
+    expect(await remove([id, '--yes', 'said'])).toEqual({
+      exit: 0,
+      stdout: 'The tenant said is deleted.\n',
+      stderr: '',
+    });
+    expect(await remove(['said', '--yes', 'said'])).toMatchObject({ exit: 1, stderr: 'There is no tenant said\n' });
+    const text = `{ auditLog(tenant: "${id}") { nodes { action outcome tenant { slug } } } }`;
+    expect((await app.ask(text, app.admin)).data?.auditLog).toEqual({
+      nodes: [{ action: 'deleteTenant', outcome: 'OK', tenant: null }],
     });
   });
 });

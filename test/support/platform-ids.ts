@@ -43,6 +43,8 @@ export const platformIds: Record<string, IdCase> = {
     'mutation { updateTenant(input: { id: "$id", name: "x" }) { id } }',
     ...references,
   ),
+  'Mutation.deleteTenant(id)': forAdmins('mutation { deleteTenant(id: "$id", slug: "theirs") { id } }', ...references),
+  'Mutation.deleteTenant(slug)': forAdmins('mutation { deleteTenant(id: "theirs", slug: "$id") { id } }', 'slug'),
   'Mutation.suspendTenant(id)': forAdmins('mutation { suspendTenant(id: "$id") { id } }', ...references),
   'Mutation.activateTenant(id)': forAdmins('mutation { activateTenant(id: "$id") { id } }', ...references),
   'Mutation.createCheckpoint(tenant)': forAdmins('mutation { createCheckpoint(tenant: "$id") { id } }', ...references),

@@ -144,6 +144,11 @@ export const platformOperations: Record<string, Operation> = {
     scope: 'platformAdmin',
     code: 'TENANT_NOT_FOUND',
   },
+  'Mutation.deleteTenant': {
+    text: 'mutation { deleteTenant(id: "nobody", slug: "nobody") { id } }',
+    scope: 'platformAdmin',
+    code: 'TENANT_NOT_FOUND',
+  },
   'Mutation.suspendTenant': {
     text: 'mutation { suspendTenant(id: "nobody") { id } }',
     scope: 'platformAdmin',
