@@ -29,14 +29,10 @@ const RunItemRef = builder.objectType(MigrationRunItem, {
   fields: (t) => ({
     tenant: t.field({
       type: TenantRef,
-      nullable: true,
-      description: 'Null if it is deleted.',
-      resolve: ({ tenant }) => tenant?.loadOrFail({ dataloader: true }) ?? null,
-    }),
-    deletedTenant: t.string({
-      nullable: true,
-      description: 'The slug that the tenant had, if it is deleted.',
-      resolve: ({ deletedTenant }) => deletedTenant ?? null,
+      resolve: ({ tenant }) => {
+        if (tenant) return tenant.loadOrFail({ dataloader: true });
+        throw new Error('An item without a tenant was listed');
+      },
     }),
     status: t.field({ type: RunItemStatusRef, resolve: ({ status }) => status }),
     applied: t.stringList({
@@ -80,7 +76,7 @@ export const RunRef = builder.objectType(MigrationRun, {
     items: t.connection(
       {
         type: RunItemRef,
-        description: 'Its tenants, in the order in which they are started.',
+        description: 'Its tenants, in the order in which they are started, but for those that are deleted since.',
         args: { status: t.arg({ type: RunItemStatusRef }) },
         resolve: ({ id }, { status, ...page }, { services }) =>
           entityConnection(services.catalog.fork(), MigrationRunItem, page, {
@@ -144,7 +140,7 @@ builder.subscriptionField('migrationProgress', (t) =>
 );
 
 function itemsWhere(run: string, status: RunItemStatus | null | undefined) {
-  return status ? { run, status } : { run };
+  return { run, tenant: { $ne: null }, ...(status && { status }) };
 }
 
 /**
