@@ -9,6 +9,7 @@ import { refuseMalformedRequests } from './graphql/malformed-requests.ts';
 import { buildSchema } from './graphql/schema.ts';
 import { createGraphqlServer } from './graphql/server.ts';
 import { logOptions } from './log.ts';
+import { onSignals } from './signals.ts';
 import { explainStartFailure } from './start-failure.ts';
 
 /** How long the greeting waits for what it may have to tell, in milliseconds. */
@@ -25,7 +26,7 @@ export async function serve(
 ): Promise<void> {
   const config = loadConfig(env);
   const log = createLogger(config);
-  const stop = stopSignal();
+  const stop = stopSignal(env);
   try {
     // Before anything else: a start that fails since the port is taken has not touched anything then.
     await using door = await takePort(config.http);
@@ -57,7 +58,7 @@ export async function work(
 ): Promise<void> {
   const config = loadConfig({ ...env, WORKER: 'inline' });
   const log = createLogger(config);
-  const stop = stopSignal();
+  const stop = stopSignal(env);
   try {
     await using app = await start(config, log, stop);
     if (!app) return;
@@ -86,9 +87,14 @@ async function start(config: Config, log: Logger, stop: AbortSignal): Promise<Ap
 }
 
 /** Aborted by the first SIGINT or SIGTERM from now on; the next one ends the process at once. */
-function stopSignal(): AbortSignal {
+function stopSignal(env: Readonly<Record<string, string | undefined>>): AbortSignal {
   const stop = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+  const signals = onSignals(['SIGINT', 'SIGTERM'], env, ({ name, isRepeated }) => {
+    stop.abort();
+    if (!isRepeated) return;
+    signals[Symbol.dispose]();
+    process.kill(process.pid, name);
+  });
   return stop.signal;
 }
 

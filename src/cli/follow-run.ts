@@ -2,6 +2,7 @@ import { followRun } from '../events/run-events.ts';
 import { cancelRun } from '../migrator/control-run.ts';
 import { readRunReport, readRunTenants } from '../migrator/run-report.ts';
 import type { Services } from '../services.ts';
+import { onSignals } from '../signals.ts';
 import { openApp } from './open-app.ts';
 import { summaryOf, writeSummary } from './run-summary.ts';
 import { createRunView, type RunView, type ToldEvent } from './run-view.ts';
@@ -40,8 +41,8 @@ export async function carryOut(
     return void context.stderr.write(`Servers and workers carry it out. Follow it with: ${howToFollow(run)}\n`);
   }
   const view = createRunView(context, context.stderr);
-  using interrupts = onInterrupt((isSecond) => {
-    if (isSecond) leaveAtOnce(context.stderr, run);
+  using interrupts = onSignals(['SIGINT'], context.env, ({ isRepeated }) => {
+    if (isRepeated) leaveAtOnce(context.stderr, run);
     view.note('Cancelling: tenants under way still end. Ctrl-C again leaves at once.');
     // It may have ended in this moment.
     cancelRun(services.runs, run).catch(() => undefined);
@@ -51,7 +52,7 @@ export async function carryOut(
   const report = await readRunReport(services.catalog, run);
   if (json) writeJson(context.stdout, summaryOf(report));
   else writeSummary(context.stdout, report);
-  if (interrupts.count > 0) throw new CommandExit(exitCode.interrupted);
+  if (interrupts.came) throw new CommandExit(exitCode.interrupted);
   if (report.run.status !== 'SUCCEEDED') throw new CommandExit(exitCode.failure);
 }
 
@@ -68,11 +69,11 @@ export async function watch(
   const { stdout } = context;
   const stop = new AbortController();
   const view: RunView | undefined = json ? undefined : createRunView(context, stdout);
-  using interrupts = onInterrupt(() => stop.abort());
+  using interrupts = onSignals(['SIGINT'], context.env, () => stop.abort());
   const tell = (event: ToldEvent) => (view ? view.show(event) : stdout.write(`${JSON.stringify(event)}\n`));
   await show(services, started, tell, stop.signal);
   view?.end();
-  if (interrupts.count > 0) throw new CommandExit(exitCode.interrupted);
+  if (interrupts.came) throw new CommandExit(exitCode.interrupted);
   const report = await readRunReport(services.catalog, started.run);
   if (!json) writeSummary(stdout, report);
   if (report.run.status !== 'SUCCEEDED') throw new CommandExit(exitCode.failure);
@@ -88,17 +89,6 @@ async function show(
   for await (const event of followRun(catalog, listener, run, after, signal)) {
     tell({ ...event, tenant: event.tenantId === null ? null : (slugs.get(event.tenantId) ?? event.tenantId) });
   }
-}
-
-/** Calls back at each Ctrl-C, instead of ending the process, until it is disposed of. */
-function onInterrupt(callback: (isSecond: boolean) => void) {
-  const handle = () => {
-    counter.count += 1;
-    callback(counter.count > 1);
-  };
-  const counter = { count: 0, [Symbol.dispose]: () => void process.off('SIGINT', handle) };
-  process.on('SIGINT', handle);
-  return counter;
 }
 
 function leaveAtOnce(stderr: Screen, run: string): never {

@@ -1,13 +1,15 @@
-import { spawn } from 'node:child_process';
+import { type SpawnOptions, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
 import { vi } from 'vitest';
 import type { EmbeddedPostgres } from '../../src/postgres/embedded.ts';
+import { errorCode } from '../../src/postgres/embedded-processes.ts';
 import { childEnv } from './child-env.ts';
 import { clientOf } from './listen.ts';
 
 /** A server as a user starts it. Disposing of it kills it, if it runs. */
 export interface SpawnedServer extends AsyncDisposable {
+  readonly pid: number;
   /** All that it has written so far, to stdout and stderr. */
   output(): string;
   /** Headers with the token that it shows in development. */
@@ -45,8 +47,43 @@ export function urlOf({ user, password, host, port }: EmbeddedPostgres): string 
  * @param cwd the folder that it is started in, where its `.env` may be
  */
 export function startServer(env: Record<string, string>, cwd = process.cwd()): SpawnedServer {
-  const child = spawn(process.execPath, [path.resolve('src/main.ts')], {
-    cwd,
+  return start([process.execPath, path.resolve('src/main.ts')], env, { cwd });
+}
+
+/** A server that npm has started. */
+export interface NpmServer extends SpawnedServer {
+  /** Sends a signal to npm and to the server, as a terminal does. */
+  signalAll(name: NodeJS.Signals): void;
+}
+
+/** Starts it with `npm start`. Disposing of it kills both. */
+export function startWithNpm(env: Record<string, string>): NpmServer {
+  const server = start(['npm', 'start'], env, { detached: true });
+  const signalAll = (name: NodeJS.Signals) => {
+    try {
+      process.kill(-server.pid, name);
+    } catch (error) {
+      // There is nobody left.
+      if (errorCode(error) !== 'ESRCH') throw error;
+    }
+  };
+  return {
+    ...server,
+    signalAll,
+    async [Symbol.asyncDispose]() {
+      signalAll('SIGKILL');
+      await server.ended;
+    },
+  };
+}
+
+function start(
+  [file, ...args]: [string, ...string[]],
+  env: Record<string, string>,
+  options: SpawnOptions,
+): SpawnedServer {
+  const child = spawn(file, args, {
+    ...options,
     env: { ...childEnv, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -62,6 +99,7 @@ export function startServer(env: Record<string, string>, cwd = process.cwd()): S
   return {
     output: () => output,
     admin: () => ({ authorization: `Bearer ${/^ey[\w-]+\.[\w-]+\.[\w-]+$/m.exec(output)?.[0]}` }),
+    pid: Number(child.pid),
     signal: (name) => child.kill(name),
     ended,
     async listening() {
