@@ -14,7 +14,9 @@ const AuditEntryRef = builder.objectType(AuditEntry, {
     id: t.exposeID('id'),
     at: t.field({ type: 'DateTime', resolve: ({ at }) => at }),
     actor: t.exposeString('actor', { description: 'An email address, or what else is known of who it was.' }),
-    action: t.exposeString('action', { description: 'The name of a mutation, or the operation that was asked for.' }),
+    action: t.exposeString('action', {
+      description: 'The name of a mutation, the operation that was asked for, or a command of the command line.',
+    }),
     outcome: t.exposeString('outcome', { description: 'OK, or the code of the error.' }),
     tenant: t.loadable({
       type: TenantRef,

@@ -1,17 +1,18 @@
 import type { Catalog } from '../catalog/catalog.ts';
+import { AppError } from '../errors.ts';
 import type { Identity } from './tokens.ts';
 
 /** One thing that somebody did, or tried to. */
 export interface AuditRecord {
   readonly actor: string;
   readonly userId: string | undefined;
-  /** What was done, such as the name of a mutation. */
+  /** What was done: the name of a mutation, or a command. */
   readonly action: string;
   readonly tenantId: string | undefined;
   /** OK, or the code of the error. */
   readonly outcome: string;
   readonly address: string | undefined;
-  readonly requestId: string;
+  readonly requestId: string | undefined;
   readonly details: string | undefined;
 }
 
@@ -45,8 +46,17 @@ export function actorOf({ email, subject, isPlatformAdmin }: Identity): string {
   return email ?? subject ?? (isPlatformAdmin ? 'a platform admin' : 'a token without a subject');
 }
 
-/** Arguments as JSON, without secrets. */
+/** How it ended, for {@link AuditRecord.outcome}. */
+export function outcomeOf(error: unknown): string {
+  if (error === undefined) return 'OK';
+  return error instanceof AppError ? error.code : 'INTERNAL_SERVER_ERROR';
+}
+
+/** Arguments as JSON, without secrets, nor those in URLs. */
 export function describeArguments(args: object): string {
   const secret = /password|token/i;
-  return JSON.stringify(args, (key, value: unknown) => (secret.test(key) ? undefined : value));
+  return JSON.stringify(args, (key, value: unknown) => {
+    if (secret.test(key)) return undefined;
+    return typeof value === 'string' ? value.replace(/:\/\/\S*@/, '://…@') : value;
+  });
 }

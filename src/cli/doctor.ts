@@ -57,25 +57,30 @@ async function mendAndLookAgain(
   config: Config,
   mendable: readonly Leftover[],
 ): Promise<number> {
-  {
+  await mendAll(context, mendable);
+  context.stdout.write('\nLooking again:\n');
+  const list = new Checklist(context);
+  await look(config, list);
+  return list.problems;
+}
+
+async function mendAll(context: CommandContext, mendable: readonly Leftover[]): Promise<void> {
+  const { audited } = await import('./audit.ts');
+  await using app = await openApp(context);
+  const { services, prepared } = app;
+  await audited(context, services, async () => {
     // A start finishes half-created tenants and work that was cut short.
-    await using app = await openApp(context);
-    await app.prepared;
+    await prepared;
     for (const { mend, message } of mendable) {
-      const { servers } = app.services;
       if (mend === undefined) continue;
       if (mend !== 'start') {
-        const server = servers.get(mend.server);
+        const server = services.servers.get(mend.server);
         if (!server) continue;
         await server.owner(mend.database, (client) => client.query(mend.sql));
       }
       context.stdout.write(`Mended: ${message}\n`);
     }
-  }
-  context.stdout.write('\nLooking again:\n');
-  const list = new Checklist(context);
-  await look(config, list);
-  return list.problems;
+  });
 }
 
 async function confirm(context: CommandContext, count: number): Promise<boolean> {

@@ -3,6 +3,7 @@ import { cancelRun } from '../migrator/control-run.ts';
 import { readRunReport, readRunTenants } from '../migrator/run-report.ts';
 import type { Services } from '../services.ts';
 import { onSignals } from '../signals.ts';
+import { audited } from './audit.ts';
 import { openApp } from './open-app.ts';
 import { summaryOf, writeSummary } from './run-summary.ts';
 import { createRunView, type RunView, type ToldEvent } from './run-view.ts';
@@ -34,7 +35,7 @@ export async function carryOut(
 ): Promise<void> {
   await using app = await openApp(context, { worker: !detach, concurrency });
   const { services } = app;
-  const { run, after = 0 } = await start(services);
+  const { run, after = 0 } = await audited(context, services, () => start(services));
   if (detach) {
     if (json) writeJson(context.stdout, { run });
     else context.stdout.write(`${run}\n`);

@@ -1,4 +1,3 @@
-import { userInfo } from 'node:os';
 import { type Command, Option } from 'commander';
 import type { MigrationScope } from '../catalog/migration-record.entity.ts';
 import type { Finding } from '../migrator/check-migrations.ts';
@@ -6,6 +5,7 @@ import type { Services } from '../services.ts';
 import { scratchOf } from './migrate-new.ts';
 import { scopeNames } from './migrate-status.ts';
 import { withServices } from './open-app.ts';
+import { operatorName } from './operator.ts';
 import { writeTable } from './table.ts';
 import { type CommandContext, CommandExit, exitCode, writeJson } from './terminal.ts';
 
@@ -69,7 +69,7 @@ async function system(context: CommandContext, { json }: { json?: true }): Promi
 async function accept(context: CommandContext, migration: string, { tenant, scope }: AcceptOptions): Promise<void> {
   const { acceptChangedFile } = await import('../migrator/accept-schema.ts');
   // Commander lets no other scopes through.
-  const request = { migration, tenant, scope: scope.toUpperCase() as MigrationScope, acceptedBy: userInfo().username };
+  const request = { migration, tenant, scope: scope.toUpperCase() as MigrationScope, acceptedBy: operatorName() };
   const accepted = await withServices(context, (services) => acceptChangedFile(services, request));
   const failed = accepted.filter(({ error }) => error !== null);
   for (const { tenant, error } of failed) context.stderr.write(`${tenant?.slug}: ${error}\n`);

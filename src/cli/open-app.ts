@@ -36,10 +36,12 @@ export async function openApp(
   }
 }
 
-/** Lends what the installation offers, and closes it afterwards. */
+/** Lends what the installation offers, closes it afterwards, and has the command audited. */
 export async function withServices<T>(context: CommandContext, work: (services: Services) => Promise<T>): Promise<T> {
   await using app = await openApp(context);
-  return await work(app.services);
+  const { services } = app;
+  const { audited } = await import('./audit.ts');
+  return await audited(context, services, () => work(services));
 }
 
 /** The log of a command, which is silent but for `--verbose`. */

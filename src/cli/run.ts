@@ -50,10 +50,17 @@ export function createProgram(terminal: Terminal): Command {
       getErrHelpWidth: () => terminal.stderr.columns ?? 100,
     })
     .exitOverride();
+  let command = program;
+  program.hook('preAction', (_program, chosen) => {
+    command = chosen;
+  });
   const context: CommandContext = {
     ...terminal,
     get verbose() {
       return program.opts<{ verbose?: true }>().verbose === true;
+    },
+    get command() {
+      return command;
     },
   };
   addServeCommand(program, context);

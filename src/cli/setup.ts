@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Services } from '../services.ts';
 import { Checklist, checkNode } from './checklist.ts';
-import { openApp } from './open-app.ts';
+import { withServices } from './open-app.ts';
 import { type CommandContext, CommandExit, exitCode } from './terminal.ts';
 
 /** `tenantry setup`: everything that is needed before the first request. */
@@ -20,16 +20,16 @@ async function setUp(context: CommandContext, slugs: readonly string[]): Promise
   const { loadConfig } = await import('../config.ts');
   const { environment, server: address, dataDir, databases } = loadConfig(context.env);
   list.good(`The settings can be used (${environment})`);
-  await using app = await openApp(context);
-  const { services } = app;
-  const place = address ? `${address.host}:${address.port}` : `built in, in ${dataDir}`;
-  list.good(`PostgreSQL ${await readVersion(services)}, ${place}`);
-  list.good(
-    `The databases ${databases.auth}, ${databases.constants} and ${databases.shared} are there and at the newest version`,
-  );
-  await prepareTemplate(services);
-  list.good('The template for tenants is ready');
-  for (const slug of slugs) list.good(await ensureTenant(services, slug));
+  await withServices(context, async (services) => {
+    const place = address ? `${address.host}:${address.port}` : `built in, in ${dataDir}`;
+    list.good(`PostgreSQL ${await readVersion(services)}, ${place}`);
+    list.good(
+      `The databases ${databases.auth}, ${databases.constants} and ${databases.shared} are there and at the newest version`,
+    );
+    await prepareTemplate(services);
+    list.good('The template for tenants is ready');
+    for (const slug of slugs) list.good(await ensureTenant(services, slug));
+  });
   const [first = 'acme'] = slugs;
   context.stdout.write(`
 What to do next:

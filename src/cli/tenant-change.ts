@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { audited } from './audited.ts';
 import { withServices } from './open-app.ts';
 import { type CommandContext, oneLine } from './terminal.ts';
 
@@ -39,13 +38,7 @@ export function addChangeCommands(tenant: Command, context: CommandContext): voi
 async function changeNames(context: CommandContext, reference: string, { name, host }: UpdateOptions): Promise<void> {
   const { updateTenant } = await import('../provisioning/update-tenant.ts');
   const changes = { name, host: host === false ? null : host };
-  const tenant = await withServices(context, (services) =>
-    audited(
-      services,
-      { action: 'updateTenant', args: { input: { id: reference, ...changes } }, tenantOf: ({ id }) => id },
-      () => updateTenant(services.catalog, reference, changes),
-    ),
-  );
+  const tenant = await withServices(context, ({ catalog }) => updateTenant(catalog, reference, changes));
   const place = tenant.host ? `, at ${tenant.host}` : '';
   context.stdout.write(`The tenant ${tenant.slug} is called ${oneLine(tenant.name)}${place}.\n`);
 }
@@ -56,10 +49,6 @@ async function setStatus(
   reference: string,
 ): Promise<void> {
   const { [action]: change } = await import('../provisioning/suspend-tenant.ts');
-  const { slug, status } = await withServices(context, (services) =>
-    audited(services, { action, args: { id: reference }, tenantOf: ({ id }) => id }, () =>
-      change(services.catalog, reference),
-    ),
-  );
+  const { slug, status } = await withServices(context, ({ catalog }) => change(catalog, reference));
   context.stdout.write(`The tenant ${slug} is ${status}.\n`);
 }

@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { audited } from './audited.ts';
 import { withServices } from './open-app.ts';
 import { type CommandContext, oneLine } from './terminal.ts';
 
@@ -23,11 +22,7 @@ async function remove(context: CommandContext, reference: string, yes: string | 
   const { deleteTenant } = await import('../provisioning/delete-tenant.ts');
   const { slug } = await withServices(context, async (services) => {
     const typed = yes ?? (await ask(context, await tenantByReference(services.catalog, reference)));
-    return audited(
-      services,
-      { action: 'deleteTenant', args: { id: reference, slug: typed }, tenantOf: ({ id }) => id },
-      () => deleteTenant(services.provisioning, reference, typed),
-    );
+    return deleteTenant(services.provisioning, reference, typed);
   });
   context.stdout.write(`The tenant ${slug} is deleted.\n`);
 }

@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import type { Resolution } from '../migrator/resolve-attention.ts';
-import { audited } from './audited.ts';
 import { withServices } from './open-app.ts';
 import { type CommandContext, CommandExit, exitCode, oneLine, type Screen, writeJson } from './terminal.ts';
 
@@ -23,13 +22,7 @@ export function addResolveCommand(tenant: Command, context: CommandContext): voi
 async function resolve(context: CommandContext, slug: string, { force: wanted, json }: ResolveOptions): Promise<void> {
   const force = wanted === true;
   const { resolveTenantAttention } = await import('../migrator/attention-schema.ts');
-  const found = await withServices(context, (services) =>
-    audited(
-      services,
-      { action: 'resolveTenant', args: { tenant: slug, force }, tenantOf: ({ tenant }) => tenant.id },
-      () => resolveTenantAttention(services, slug, force),
-    ),
-  );
+  const found = await withServices(context, (services) => resolveTenantAttention(services, slug, force));
   const { tenant, ...rest } = found;
   if (json) writeJson(context.stdout, { tenant: tenant.slug, status: tenant.status, ...rest });
   else describe(context.stdout, found);

@@ -1,3 +1,5 @@
+import type { Command } from 'commander';
+
 /** A stream that commands write to; it may be a terminal. */
 export type Screen = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
 
@@ -15,6 +17,8 @@ export interface Terminal {
 export interface CommandContext extends Terminal {
   /** Whether everything is to be told: stacks, the log, and how long statements took. Known when a command runs. */
   readonly verbose: boolean;
+  /** The command that runs. */
+  readonly command: Command;
 }
 
 /** How a command ends, as the shell sees it. */

@@ -1,5 +1,5 @@
 import { defaultFieldResolver, type GraphQLField, type GraphQLSchema } from 'graphql';
-import { type AuditRecord, actorOf, describeArguments, writeAudit } from '../accounts/audit.ts';
+import { type AuditRecord, actorOf, describeArguments, outcomeOf, writeAudit } from '../accounts/audit.ts';
 import { ReusedTokenError } from '../accounts/sign-in.ts';
 import { Tenant } from '../catalog/tenant.entity.ts';
 import { AppError } from '../errors.ts';
@@ -64,7 +64,7 @@ async function recordEnding(action: string, args: Args, context: Context, { resu
   const named = reference === undefined ? undefined : await context.services.directory.byReference(reference);
   await write(context, {
     action,
-    outcome: error === undefined ? 'OK' : error instanceof AppError ? error.code : 'INTERNAL_SERVER_ERROR',
+    outcome: outcomeOf(error),
     tenantId: created ?? named?.id ?? tenantIdOf(context),
     details: describeArguments(args),
     ...signerOf(action, args, error),

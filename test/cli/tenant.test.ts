@@ -143,7 +143,7 @@ describe('tenantry tenant suspend and activate', () => {
       stdout: '',
       stderr: 'There is no tenant nobody\n',
     });
-    const details = (id: string) => JSON.stringify({ id, by: 'the command line' });
+    const details = (slug: string) => JSON.stringify({ slug });
     expect((await app.ask(audit, app.admin)).data?.auditLog).toEqual({
       nodes: [
         { outcome: 'TENANT_NOT_FOUND', tenant: null, details: details('nobody') },
@@ -196,7 +196,11 @@ describe('tenantry tenant delete', () => {
     expect(await remove(['said', '--yes', 'said'])).toMatchObject({ exit: 1, stderr: 'There is no tenant said\n' });
     const text = `{ auditLog(tenant: "${id}") { nodes { action outcome tenant { slug } } } }`;
     expect((await app.ask(text, app.admin)).data?.auditLog).toEqual({
-      nodes: [{ action: 'deleteTenant', outcome: 'OK', tenant: null }],
+      nodes: [
+        { action: 'deleteTenant', outcome: 'OK', tenant: null },
+        { action: 'deleteTenant', outcome: 'BAD_USER_INPUT', tenant: null },
+        { action: 'createTenant', outcome: 'OK', tenant: null },
+      ],
     });
   });
 });

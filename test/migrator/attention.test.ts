@@ -112,7 +112,7 @@ describe('a tenant that needs attention', () => {
       action: 'resolveTenant',
       outcome: 'OK',
       tenant: { slug },
-      details: expect.stringContaining('the command line'),
+      actor: expect.stringMatching(/^command line \(.+@.+\)$/),
     });
     const { exit, stdout } = await tenantry('tenant', 'resolve', slug, '--force', '--json');
     expect(exit).toBe(0);
