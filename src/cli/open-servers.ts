@@ -26,6 +26,7 @@ export async function openServers(
       'DATABASE_URL must name a PostgreSQL server that runs, and a role that may create databases and roles',
     );
   }
+  await checkBudget(server, config.connections.budget, list);
   if (!(await checkSystemDatabases(server, config, list))) return undefined;
   return {
     servers: new Map([[server.name, server], ...(await otherServers(stack, server, config, list))]),
@@ -52,6 +53,12 @@ async function openServer(stack: AsyncDisposableStack, name: string, address: Se
   return stack.use(new PostgresServer(name, address, { ...limits, log: pino({ level: 'silent' }) }));
 }
 
+async function checkBudget(server: PostgresServer, budget: number, list: Checklist): Promise<void> {
+  const { findBudgetProblem } = await import('../provisioning/connection-limit.ts');
+  const problem = await server.admin((admin) => findBudgetProblem(admin, server.name, budget));
+  if (problem) list.bad(problem.message, problem.remedy);
+}
+
 async function checkSystemDatabases(server: PostgresServer, { databases }: Config, list: Checklist): Promise<boolean> {
   const { databaseExists } = await import('../postgres/databases.ts');
   const names = Object.values(databases);
@@ -67,7 +74,7 @@ async function checkSystemDatabases(server: PostgresServer, { databases }: Confi
 async function otherServers(
   stack: AsyncDisposableStack,
   first: PostgresServer,
-  { databases, roleSecret, dataDir }: Config,
+  { databases, roleSecret, dataDir, connections }: Config,
   list: Checklist,
 ): Promise<(readonly [string, PostgresServer])[]> {
   const { readFile } = await import('node:fs/promises');
@@ -77,7 +84,7 @@ async function otherServers(
   const { checkServer } = await import('../provisioning/check-server.ts');
   const rows = await first.owner(databases.auth, readServerRows);
   const others: (readonly [string, PostgresServer])[] = [];
-  for (const { name, url } of rows) {
+  for (const { name, url, connectionBudget } of rows) {
     if (name === first.name || url === null) continue;
     try {
       const secret = roleSecret ?? (await readFile(path.join(dataDir, 'role-secret'), 'utf8'));
@@ -87,6 +94,7 @@ async function otherServers(
       await checkServer(server);
       others.push([name, server]);
       list.good(`The server ${name} answers`);
+      await checkBudget(server, connectionBudget ?? connections.budget, list);
     } catch (error) {
       list.bad(
         `The server ${name}: ${error instanceof Error ? error.message : error}`,

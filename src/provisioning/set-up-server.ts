@@ -5,6 +5,7 @@ import { createDatabase } from '../postgres/databases.ts';
 import { closeDatabaseSql, createGroupRoleSql } from '../postgres/roles.ts';
 import type { PostgresServer } from '../postgres/server.ts';
 import type { InstallationRoles } from '../tenancy/placement.ts';
+import { findBudgetProblem } from './connection-limit.ts';
 import { forbidFunctionsSql, mayForbidFunctions } from './forbidden-functions.ts';
 import { assertOurs } from './foreign-database.ts';
 
@@ -19,8 +20,10 @@ export async function setUpServer(
   roles: InstallationRoles,
   log: Logger,
 ): Promise<void> {
-  await server.admin((admin) =>
-    withAdvisoryLock(admin, lockKind.setup, roles.app, async () => {
+  await server.admin(async (admin) => {
+    const tooMuch = await findBudgetProblem(admin, server.name, server.stats.max);
+    if (tooMuch) log.warn(`${tooMuch.message}. ${tooMuch.remedy}.`);
+    await withAdvisoryLock(admin, lockKind.setup, roles.app, async () => {
       await admin.query(createGroupRoleSql(roles.databaseTenants));
       await admin.query(createGroupRoleSql(roles.schemaTenants));
       await assertOurs(server, admin, 'SHARED_DATABASE', sharedDatabase, roles.schemaTenants);
@@ -35,8 +38,8 @@ export async function setUpServer(
           "the role of DATABASE_URL is no superuser, so tenants' roles may call functions such as pg_advisory_lock, with which one could hold up others: let no tenant send SQL of its own",
         );
       }
-    }),
-  );
+    });
+  });
 }
 
 /** Makes a database, unless it is there, to which only one role may connect. */

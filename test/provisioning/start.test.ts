@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { captureLog } from '../support/log-lines.ts';
+import { runCommand } from '../support/run-command.ts';
 import { startTestApp } from '../support/start-app.ts';
 import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
@@ -32,6 +34,24 @@ describe('starting on an empty PostgreSQL', () => {
        WHERE datname <> 'postgres' AND NOT datname LIKE 'template_' ORDER BY 1`,
     );
     expect(databases.map(({ name }) => name)).toEqual(['auth', 'auth_template_#', 'constants', 'shared']);
+  });
+
+  it('warns of a budget above what PostgreSQL grants, and doctor finds it', async () => {
+    const [{ reserved } = { reserved: '' }] = await postgres.rows<{ reserved: string }>(
+      `SELECT current_setting('superuser_reserved_connections') AS reserved`,
+    );
+    const granted = 200 - Number(reserved);
+    for (const budget of [granted, granted + 1]) {
+      const env = { ...postgres.env, CONNECTION_BUDGET: String(budget) };
+      const { log, text } = captureLog();
+      await using _app = await startTestApp(env, { log });
+      const { exit, stdout } = await runCommand(['doctor'], { NODE_ENV: 'test', ...env });
+      const numbers = `The budget of ${budget} connections to the server default is more than the ${granted} that`;
+      const isTooMuch = budget > granted;
+      expect(text().includes(`${numbers} PostgreSQL grants: max_connections is 200, and`)).toBe(isTooMuch);
+      expect({ exit, told: stdout.includes(`✗ ${numbers}`) }).toEqual({ exit: Number(isTooMuch), told: isTooMuch });
+      expect(stdout.includes(`Set CONNECTION_BUDGET to ${granted} at most`)).toBe(isTooMuch);
+    }
   });
 
   it('leaves no connection behind when the servers stop', async () => {
