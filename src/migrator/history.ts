@@ -14,6 +14,8 @@ export interface NewRecord extends AppliedMigration {
   readonly run: string | undefined;
   readonly checkpoint: string | undefined;
   readonly durationMs: number;
+  /** When it ended, as `performance.now()` has it; undefined if it was read, so that this is not known. */
+  readonly endedAt?: number;
   readonly error?: string;
 }
 

@@ -138,8 +138,8 @@ function success(
   const status = names.length > 0 ? 'SUCCEEDED' : 'SKIPPED';
   const kind = options.down ? 'MIGRATION_REVERTED' : 'MIGRATION_APPLIED';
   const did = options.dryRun ? 'tried, and rolled back' : options.down ? 'taken back' : 'applied';
-  const steps = all.map(({ name, durationMs }): NewRunEvent => {
-    return { kind, tenantId, migration: name, message: `${did} in ${Math.ceil(durationMs)} ms` };
+  const steps = all.map(({ name, durationMs, endedAt }): NewRunEvent => {
+    return { kind, tenantId, migration: name, message: `${did} in ${Math.ceil(durationMs)} ms`, happenedAt: endedAt };
   });
   const message = status === 'SKIPPED' ? 'nothing to do' : `done in ${Math.ceil(elapsedSince(start))} ms`;
   return {
@@ -195,7 +195,13 @@ async function failure(context: RunContext, item: RunItem, error: unknown): Prom
     records: failed && !dryRun ? [...records, ...(await record(context, item, failed))] : records,
     events: [
       ...records.map(
-        ({ name }): NewRunEvent => ({ kind, tenantId, migration: name, message: 'since a later one failed' }),
+        ({ name, endedAt }): NewRunEvent => ({
+          kind,
+          tenantId,
+          migration: name,
+          message: 'since a later one failed',
+          happenedAt: endedAt,
+        }),
       ),
       { kind: 'TENANT_FAILED', tenantId, message, migration: failed?.migration.name },
     ],

@@ -143,7 +143,7 @@ export function recordOf(
   durationMs: number,
   { run, checkpoint }: MigrateOptions,
 ): NewRecord {
-  return { name, hash, status, durationMs, run, checkpoint };
+  return { name, hash, status, durationMs, endedAt: performance.now(), run, checkpoint };
 }
 
 /** What a database has after a batch, in the order of application. */

@@ -38,12 +38,12 @@ export class RunJournal {
 
   /** Tells that work on a tenant begins, unless that has been told. */
   begin(started: ClaimedItem): void {
-    this.#add({ started });
+    this.#add({ at: performance.now(), started });
   }
 
   /** Writes down how a try ended. */
   finish(result: ItemResult): void {
-    this.#add({ result });
+    this.#add({ at: performance.now(), result });
   }
 
   /** Resolves when all that has been told so far is written, sooner or later. */

@@ -34,9 +34,13 @@ export interface ItemResult {
 export type ClaimedItem = Pick<ItemResult, 'position' | 'tenantId' | 'job'>;
 
 /** Something to write down: that work on a tenant begins, or how a try ended. */
-export type Entry =
+export type Entry = {
+  /** When it happened, as `performance.now()` has it. */
+  readonly at: number;
+} & (
   | { readonly started: ClaimedItem; readonly result?: never }
-  | { readonly started?: never; readonly result: ItemResult };
+  | { readonly started?: never; readonly result: ItemResult }
+);
 
 /**
  * Writes down, in one transaction, what happened to tenants of a run, and settles the run. What has been written before, by a
@@ -85,17 +89,22 @@ function eventsOf(
   begun: ReadonlySet<number>,
   accepted: ReadonlySet<ItemResult>,
 ): NewRunEvent[] {
-  return entries.flatMap(({ started, result }): readonly NewRunEvent[] => {
+  return entries.flatMap(({ at, started, result }): readonly NewRunEvent[] => {
     if (started) {
       if (!begun.has(started.position)) return [];
-      return [{ kind: 'TENANT_STARTED', tenantId: started.tenantId, message: 'work begins' }];
+      return [{ kind: 'TENANT_STARTED', tenantId: started.tenantId, message: 'work begins', happenedAt: at }];
     }
     if (!accepted.has(result)) return [];
     const { status, events } = result;
-    return events.map((told, index) => ({
-      ...told,
-      endsTenant: status !== 'PENDING' && index === events.length - 1,
-    }));
+    let before = at;
+    return events
+      .toReversed()
+      .map((told, index) => {
+        // What has no time of its own keeps its place among the tenant's other events.
+        before = told.happenedAt ?? before;
+        return { ...told, happenedAt: before, endsTenant: status !== 'PENDING' && index === 0 };
+      })
+      .toReversed();
   });
 }
 

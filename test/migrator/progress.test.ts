@@ -150,6 +150,23 @@ describe('the progress of a run, over HTTP', () => {
     expect(await codes({})).toEqual(['UNAUTHENTICATED']);
   });
 
+  it('tells when each thing happened, not when that was written down', async () => {
+    await fleet.migrations.add('20270102000000_quick', 'CREATE TABLE quick ()');
+    await fleet.migrations.add('20270102000001_slow', 'SELECT pg_sleep(0.3)');
+    const events = await fleet.events(await fleet.startRun('concurrency: 3'));
+    expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
+    const times = events.map(({ at }) => Date.parse(at));
+    expect(times).toEqual(times.toSorted((a, b) => a - b));
+    for (const slug of ['alpha-db', 'beta-schema', 'gamma-db']) {
+      const own = events.filter(({ tenant }) => tenant?.slug === slug);
+      const kinds = ['TENANT_STARTED', 'MIGRATION_APPLIED', 'MIGRATION_APPLIED', 'TENANT_SUCCEEDED'];
+      expect(own.map(({ kind }) => kind)).toEqual(kinds);
+      const [, quick = 0, slow = 0] = own.map(({ at }) => Date.parse(at));
+      // It cannot have taken less; the times are rounded.
+      expect(slow - quick).toBeGreaterThan(290);
+    }
+  });
+
   it('ends when the server begins to stop', async () => {
     const { run, blocker } = await startBlockedRun();
     const events = fleet.follow(run);
