@@ -71,7 +71,9 @@ export async function work(
 }
 
 function createLogger({ environment, logLevel }: Config): Logger {
-  const pretty = environment === 'development' && { transport: { target: 'pino-pretty' } };
+  const pretty = environment === 'development' && {
+    transport: { target: 'pino-pretty', options: { singleLine: true } },
+  };
   return pino({ ...logOptions, level: logLevel, ...pretty });
 }
 

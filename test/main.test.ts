@@ -37,6 +37,10 @@ describe('node src/main.ts', () => {
     const env = { PORT: '0', DATA_DIR: path.join(folder, 'nothing-set') };
     await using first = startServer(env);
     const client = await first.listening();
+    const migrated = first.output().match(/a system database is migrated.*/g);
+    expect(migrated).toEqual(
+      ['auth', 'constants'].map((database) => expect.stringContaining(`"database":"${database}"`)),
+    );
     expect(first.output()).toContain(`GraphiQL: http://127.0.0.1:${client.port}/graphql`);
     const admin = first.admin();
     expect((await client.post(createTenant, admin)).body.errors).toBeUndefined();

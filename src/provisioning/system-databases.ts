@@ -74,7 +74,8 @@ async function bringForward(
       ...(isNew && { prelude }),
     });
   });
-  for (const { name, durationMs } of outcome.records) {
-    log.info({ database, migration: name, durationMs }, 'a system database is migrated');
-  }
+  const { records } = outcome;
+  const durationMs = records.reduce((sum, record) => sum + record.durationMs, 0);
+  const version = records.at(-1)?.name;
+  if (version) log.info({ database, migrations: records.length, version, durationMs }, 'a system database is migrated');
 }
