@@ -66,6 +66,7 @@ describe('node src/main.ts', () => {
     const page = (host: string) => client.get('/graphql', { accept: 'text/html', host });
     expect((await page(`127.0.0.1:${client.port}`)).text).toContain(token);
     expect((await page(`localhost:${client.port}`)).text).toContain(token);
+    expect((await page(`[::1]:${client.port}`)).text).toContain(token);
     for (const host of ['evil.example.com', `evil.example.com:${client.port}`, 'localhost.evil.example.com']) {
       const { status, text: html } = await page(host);
       expect({ status, shown: html.includes(token) }, host).toEqual({ status: 200, shown: false });
