@@ -1,4 +1,3 @@
-import { readdir } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import { Identities } from './accounts/identities.ts';
 import { createPasswords } from './accounts/passwords.ts';
@@ -8,8 +7,8 @@ import { createTokens } from './accounts/tokens.ts';
 import { openCatalog } from './catalog/catalog.ts';
 import { TenantDirectory } from './catalog/tenant-directory.ts';
 import { checkKept, isMaintained } from './catalog/tenant-maintenance.ts';
-import { type Config, ConfigError } from './config.ts';
-import { messageOf } from './errors.ts';
+import { checkFolders } from './check-folders.ts';
+import type { Config } from './config.ts';
 import { openFirstServer, roleSecretOf, serverOpener } from './first-server.ts';
 import { createHealthCheck } from './health/check-health.ts';
 import { constantsEntities, createMigrationLines } from './migration-lines.ts';
@@ -51,13 +50,6 @@ export interface App extends AsyncDisposable {
 /** How long `auth` and `constants`, which nobody asks for much at once, may leave a statement unanswered, in milliseconds. */
 const SYSTEM_SILENCE_MS = 30_000;
 
-/** A folder that is not there would give tenants without tables. */
-async function checkFolder(setting: string, folder: string): Promise<void> {
-  await readdir(folder).catch((error: unknown) => {
-    throw new ConfigError([`${setting} must be a folder that can be read: ${messageOf(error)}`]);
-  });
-}
-
 /**
  * Builds everything, in the order in which things need each other; disposing of it closes them in reverse.
  * @param signal ends the start: it fails soon then, and what has been started is stopped
@@ -66,9 +58,11 @@ async function checkFolder(setting: string, folder: string): Promise<void> {
 export async function createApp(config: Config, log: Logger, signal?: AbortSignal): Promise<App> {
   await using stack = new AsyncDisposableStack();
   const { connections, databases } = config;
-  await checkFolder('TENANT_MIGRATIONS_DIR', config.migrations.tenantDir);
+  await checkFolders(config);
   const openServer = serverOpener(config, log);
-  const { server, cancelling } = await openFirstServer(config, openServer, log, stack, signal);
+  const firstLog = log.child({}, { level: 'silent' });
+  const openFirst = serverOpener(config, firstLog);
+  const { server, cancelling } = await openFirstServer(config, openFirst, log, stack, signal);
   // Whatever the start waits for below, PostgreSQL is to answer.
   using _cancelling = cancelling;
   const roleSecret = await roleSecretOf(config);
@@ -87,6 +81,8 @@ export async function createApp(config: Config, log: Logger, signal?: AbortSigna
     lockTimeoutMs,
     log,
   });
+  // Until now, that the server does not answer ends the start, with an error that says so.
+  firstLog.level = log.level;
   const systemLane = (database: string, max = connections.systemPoolSize) =>
     server.lane({
       database,

@@ -1,5 +1,6 @@
-import { mkdir, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, rmdir, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { messageOf } from './errors.ts';
 
 /**
  * Makes a folder, and those above it that are missing; nothing happens if it is there. Node's `recursive` tries for ever
@@ -14,6 +15,23 @@ export async function makeFolder(folder: string): Promise<void> {
     // Another process may have been faster.
     if (!(await isFolder(folder))) throw error;
   });
+}
+
+/**
+ * Finds out whether a folder can be written to, or made, by trying it in the nearest one that is there; nothing is left.
+ * @returns why not, as the system says it; undefined if it can
+ */
+export async function whyUnwritable(folder: string): Promise<string | undefined> {
+  const parent = path.dirname(folder);
+  const isThere = await stat(folder).catch(() => undefined);
+  if (!isThere && parent !== folder) return whyUnwritable(parent);
+  try {
+    await rmdir(await mkdtemp(path.join(folder, '.tenantry-')));
+    return undefined;
+  } catch (error) {
+    // The rest names the folder that was tried.
+    return messageOf(error).replace(/, \w+ '.*/, ` (${folder})`);
+  }
 }
 
 async function isFolder(name: string): Promise<boolean> {

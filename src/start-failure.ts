@@ -7,27 +7,33 @@ import { isConnectionFailure, sqlState, sqlStateOf } from './postgres/error-code
  * @param server where PostgreSQL is, as far as the settings could be read and name one
  */
 export function explainStartFailure(thrown: unknown, server: ServerAddress | undefined): string {
-  if (thrown instanceof ConfigError) return thrown.message;
+  return thrown instanceof ConfigError ? thrown.message : `Tenantry cannot start: ${explainFailure(thrown, server)}`;
+}
+
+/**
+ * What to tell the person whose installation cannot be opened; see {@link explainStartFailure}.
+ */
+export function explainFailure(thrown: unknown, server: ServerAddress | undefined): string {
   // That a server does not answer says less than why.
   const error = thrown instanceof AppError && thrown.cause ? thrown.cause : thrown;
   const { code, syscall, address, port } = systemErrorOf(error);
-  if (syscall === 'listen' || syscall === 'bind') return `Tenantry cannot start: ${listenProblem(code, address, port)}`;
-  if (!server) return `Tenantry cannot start: ${messageOf(error)}`;
+  if (syscall === 'listen' || syscall === 'bind') return listenProblem(code, address, port);
+  if (!server) return messageOf(error);
   const place = `PostgreSQL at ${server.host}:${server.port}`;
   const settings = 'The setting DATABASE_URL, or DB_HOST, DB_PORT, DB_USERNAME and DB_PASSWORD';
   switch (sqlStateOf(error)) {
     case sqlState.invalidPassword:
     case sqlState.invalidAuthorization:
-      return `Tenantry cannot start: ${place} does not let ${server.user} in (${messageOf(error)}). ${settings} must name a role and its password.`;
+      return `${place} does not let ${server.user} in (${messageOf(error)}). ${settings} must name a role and its password.`;
     case sqlState.invalidCatalogName:
-      return `Tenantry cannot start: ${messageOf(error)} (${place}). The path of DATABASE_URL must name a database that exists, such as postgres.`;
+      return `${messageOf(error)} (${place}). The path of DATABASE_URL must name a database that exists, such as postgres.`;
     case sqlState.insufficientPrivilege:
-      return `Tenantry cannot start: ${messageOf(error)} (${place}). The role ${server.user} needs CREATEDB and CREATEROLE.`;
+      return `${messageOf(error)} (${place}). The role ${server.user} needs CREATEDB and CREATEROLE.`;
   }
   if (isConnectionFailure(error) || syscall === 'getaddrinfo') {
-    return `Tenantry cannot start: ${place} cannot be reached (${messageOf(error) || code}). Is it running? ${settings}, must say where it is; with none of them, Tenantry starts a PostgreSQL of its own.`;
+    return `${place} cannot be reached (${messageOf(error) || code}). Is it running? ${settings}, must say where it is; with none of them, Tenantry starts a PostgreSQL of its own.`;
   }
-  return `Tenantry cannot start: ${messageOf(error)}`;
+  return messageOf(error);
 }
 
 function listenProblem(code: unknown, address: unknown, port: unknown): string {

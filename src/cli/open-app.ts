@@ -22,7 +22,7 @@ export async function openApp(
 ): Promise<App> {
   const { createApp } = await import('../app.ts');
   const { loadConfig } = await import('../config.ts');
-  const { explainStartFailure } = await import('../start-failure.ts');
+  const { explainFailure } = await import('../start-failure.ts');
   const config = loadConfig(context.env);
   const migrations = {
     ...config.migrations,
@@ -32,7 +32,7 @@ export async function openApp(
   try {
     return await createApp({ ...config, migrations }, await createLogger(context));
   } catch (error) {
-    throw new Error(explainStartFailure(error, config.server), { cause: error });
+    throw new Error(explainFailure(error, config.server), { cause: error });
   }
 }
 

@@ -61,13 +61,22 @@ it('setup says what cannot be reached, and what to set', async () => {
   });
   expect({ exit, stderr }).toEqual({
     exit: 1,
-    stderr: expect.stringMatching(/127\.0\.0\.1:9 cannot be reached.*DATABASE_URL/),
+    stderr: expect.stringMatching(/^PostgreSQL at 127\.0\.0\.1:9 cannot be reached.*DATABASE_URL/),
   });
   const doctor = await runCommand(['doctor'], { DATABASE_URL: 'postgres://a:b@127.0.0.1:9/postgres' });
   expect(doctor).toMatchObject({
     exit: 1,
     stdout: expect.stringMatching(/✗ It cannot be connected to: .*\n +DATABASE_URL/),
   });
+});
+
+it('setup and doctor say of a folder that cannot be written to that DATA_DIR names it', async () => {
+  const env = { NODE_ENV: 'test', DATA_DIR: '/proc/nowhere/data' };
+  const problem = /\/proc\/nowhere\/data (is none|cannot be written to): E[A-Z]+: .* \(\/proc\)\n/;
+  expect(await runCommand(['setup'], env)).toMatchObject({ exit: 1, stderr: expect.stringMatching(problem) });
+  const { exit, stdout } = await runCommand(['doctor'], env);
+  expect({ exit, stdout }).toEqual({ exit: 1, stdout: expect.stringMatching(problem) });
+  expect(stdout).toContain('DATA_DIR must be a folder');
 });
 
 it('doctor finds leftovers, and mends those that can be mended without losing anything, after asking', async () => {
