@@ -143,14 +143,23 @@ function shown(file: string): string {
 
 async function importClass(file: string, hash: string): Promise<MigrationClass> {
   // The hash in the address makes Node load a file anew that has changed while the process runs.
-  const module: Record<string, unknown> = await import(`${pathToFileURL(file).href}?${hash}`).catch(
-    (cause: unknown) => {
-      throw new Error(`cannot be loaded: ${messageOf(cause)}`, { cause });
-    },
-  );
+  const address = `${pathToFileURL(file).href}?${hash}`;
+  const module: Record<string, unknown> = await import(address).catch((cause: unknown) => {
+    throw new Error(`cannot be loaded: ${messageOf(cause)}${placeIn(address, cause)}`, { cause });
+  });
   const found = [module.default, ...Object.values(module)].find(isMigrationClass);
   if (!found) throw new Error('must export a class that extends Migration');
   return found;
+}
+
+/** Where in the file Node finds an error, in brackets; only the stack tells it, above which a mark stands for the column. */
+function placeIn(address: string, error: unknown): string {
+  const stack = error instanceof Error ? (error.stack ?? '') : '';
+  const [, line, named] = /^(\d+)(?::(\d+))?/.exec(stack.split(`${address}:`)[1] ?? '') ?? [];
+  if (line === undefined) return '';
+  const mark = /^( *)\^+$/m.exec(stack)?.[1];
+  const column = named ?? (mark === undefined ? undefined : mark.length + 1);
+  return column === undefined ? ` (line ${line})` : ` (line ${line}, column ${column})`;
 }
 
 function isMigrationClass(value: unknown): value is MigrationClass {

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -45,6 +45,18 @@ describe('without a server', () => {
       exit: 1,
       stderr: expect.stringContaining('PORT'),
     });
+  });
+
+  it.each([
+    [`import {} from '@mikro-orm/migrations';\n\nexport default class {\n  up( }\n}\n`, /\(line 4, column 7\)\n$/],
+    [`const slug = '';\n\nthrow new Error('no luck');\n`, /cannot be loaded: no luck \(line 3, column 7\)\n$/],
+    ['export default class {\n', /cannot be loaded: \S.* \(line 1\)\n$/],
+  ])('say in which line of a migration a mistake is: %j', async (text, message) => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'tenantry-broken-'));
+    await writeFile(path.join(folder, '20260101000000_broken.ts'), text);
+    const { exit, stderr } = await shell(`TENANT_MIGRATIONS_DIR='${folder}' tenantry migrate new more`);
+    await rm(folder, { recursive: true });
+    expect({ exit, stderr }).toEqual({ exit: 1, stderr: expect.stringMatching(message) });
   });
 
   it('somebody who has read enough is no failure', async () => {
