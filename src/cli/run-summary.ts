@@ -35,6 +35,7 @@ export function writeSummary(screen: Screen, report: RunReport): void {
   }
   const again = howToTryAgain(report);
   if (again) lines.push('', `Try again what failed or was not started: ${again}`);
+  if (run.options.dryRun && run.failed > 0) lines.push('', 'Mend what failed, and run it again.');
   screen.write(`${lines.join('\n')}\n`);
 }
 
@@ -70,5 +71,6 @@ function verb({ run }: RunReport): string {
 }
 
 function howToTryAgain({ run }: RunReport): string | null {
+  if (run.options.dryRun) return null;
   return run.endedAt && run.failed + run.cancelled > 0 ? `tenantry migrate resume ${run.id}` : null;
 }

@@ -35,7 +35,9 @@ function lineView(screen: Screen): RunView {
 }
 
 function describe({ at, kind, tenant, migration, message, done, total }: ToldEvent): string {
-  const what = [at.toISOString(), kind, tenant, migration, message && oneLine(message)].filter((part) => part);
+  // A failure's message names its migration itself.
+  const named = migration !== null && message?.startsWith(`${migration} `) ? null : migration;
+  const what = [at.toISOString(), kind, tenant, named, message && oneLine(message)].filter((part) => part);
   return `${what.join(' ')} (${done}/${total})`;
 }
 

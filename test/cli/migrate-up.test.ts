@@ -52,8 +52,13 @@ it('takes migrations back', async () => {
 it('names each failed tenant with its error, ends with 1, and says what tries again', async () => {
   await fleet.inTenant('beta', 'CREATE TABLE obstacles ()');
   await fleet.migrations.add('20270102000000_obstacles', 'CREATE TABLE obstacles ()');
-  const { exit, stdout } = await tenantry('migrate', 'up');
+  const dry = await tenantry('migrate', 'up', '--dry-run');
+  expect(dry).toMatchObject({ exit: 1, stdout: expect.stringMatching(/\n\nMend what failed, and run it again\.\n$/) });
+  expect(dry.stdout).not.toContain('resume');
+  const { exit, stdout, stderr } = await tenantry('migrate', 'up');
   expect(exit).toBe(1);
+  // The message names the migration.
+  expect(stderr).toMatch(/TENANT_FAILED beta 20270102000000_obstacles failed: relation "obstacles"/);
   expect(stdout).toMatch(/Succeeded +2\n +Failed and rolled back +1\n/);
   expect(stdout).toMatch(/Failed:\n {2}beta: .*20270102000000_obstacles.*relation "obstacles" already exists/);
   const [, run = ''] = /Try again.*: tenantry migrate resume (\S+)\n/.exec(stdout) ?? [];
