@@ -87,7 +87,8 @@ async function create(context: CommandContext, slug: string, options: CreateOpti
     const tenant = await createTenant(services.provisioning, input);
     const [view] = await viewTenants(services, [tenant]);
     if (options.json) return writeJson(stdout, view);
-    stdout.write(`Created the tenant ${slug}: database ${tenant.database}, schema ${tenant.schema}\n`);
+    const server = hasServers(services) ? `server ${tenant.server}, ` : '';
+    stdout.write(`Created the tenant ${slug}: ${server}database ${tenant.database}, schema ${tenant.schema}\n`);
   });
 }
 
@@ -104,7 +105,7 @@ async function list(context: CommandContext, { behind, status, json }: ListOptio
     const views = await viewTenants(services, tenants);
     if (json) return writeJson(context.stdout, views);
     if (views.length === 0) return void context.stderr.write('There are no such tenants.\n');
-    writeTable(context, context.stdout, columns, views);
+    writeTable(context, context.stdout, hasServers(services) ? [...columns, serverColumn] : columns, views);
   });
 }
 
@@ -146,6 +147,13 @@ const columns: readonly Column<TenantView>[] = [
   { title: 'BEHIND', value: ({ behind }) => behind },
   { title: 'CREATED', value: ({ createdAt }) => createdAt.slice(0, 10) },
 ];
+
+const serverColumn: Column<TenantView> = { title: 'SERVER', value: ({ server }) => server };
+
+/** Whether there are several, so that it is of interest on which one a tenant is. */
+function hasServers({ servers }: Services): boolean {
+  return servers.known().length > 1;
+}
 
 async function viewTenants(services: Services, tenants: readonly Tenant[]): Promise<readonly TenantView[]> {
   const { behindByState, readStates } = await import('../migrator/tenant-states.ts');

@@ -59,6 +59,15 @@ describe('tenantry server', () => {
     ]);
   });
 
+  it('is told of tenants, now that there are two', async () => {
+    const { dataDir } = app.services.config;
+    const tenant = (...args: string[]) => runCommand(['tenant', ...args], { NODE_ENV: 'test', DATA_DIR: dataDir });
+    const { stdout } = await tenant('create', 'acme', '--server', 'default');
+    expect(stdout).toMatch(/^Created the tenant acme: server default, database /);
+    expect((await tenant('list')).stdout).toMatch(/ SERVER\nacme .* default\n$/);
+    await app.services.catalog.use((client) => client.query(`DELETE FROM tenants WHERE slug = 'acme'`));
+  });
+
   it('list says why a server does not answer', async () => {
     await second.stop();
     const { exit, stdout } = await server(['list', '--json']);
