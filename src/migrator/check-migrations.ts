@@ -35,11 +35,11 @@ export interface CheckOptions {
 export interface Finding {
   /**
    * `BROKEN`: the files cannot be read, or fail on an empty database. `ENTITIES_DIFFER`: the migrations do not make what
-   * the entities say; `sql` would. `IRREVERSIBLE`: it has no `down()`. `SNAPSHOT_WRONG`: the file from which the next
+   * the entities say; `sql` would. `IRREVERSIBLE`: it has no `down()`. `EMPTY`: it does nothing, as one that is still blank. `SNAPSHOT_WRONG`: the file from which the next
    * migration is derived cannot be read, or says something else than what these very migrations make. The others are told of
    * files that do not fit what has been applied.
    */
-  readonly kind: 'BROKEN' | 'ENTITIES_DIFFER' | 'IRREVERSIBLE' | 'SNAPSHOT_WRONG' | Misfit['kind'];
+  readonly kind: 'BROKEN' | 'ENTITIES_DIFFER' | 'IRREVERSIBLE' | 'EMPTY' | 'SNAPSHOT_WRONG' | Misfit['kind'];
   readonly scope: MigrationScope;
   /** Undefined if it is about the line as a whole. */
   readonly migration?: string;
@@ -63,6 +63,7 @@ async function checkLine(options: Omit<CheckOptions, 'lines'>, line: CheckedLine
   try {
     const files = await line.folder.read();
     const irreversible = files.filter(({ reversible }) => !reversible);
+    const empty = files.filter(({ statements }) => statements?.every((statement) => statement.trim() === ''));
     return [
       ...compareRecorded(files, line.recorded ?? []).map((misfit) => ({ scope, ...misfit })),
       ...irreversible.map(({ name }): Finding => {
@@ -72,6 +73,9 @@ async function checkLine(options: Omit<CheckOptions, 'lines'>, line: CheckedLine
           migration: name,
           message: `${name} has no down(), and cannot be reverted`,
         };
+      }),
+      ...empty.map(({ name }): Finding => {
+        return { kind: 'EMPTY', scope, migration: name, message: `${name} does nothing: its up() has no statement` };
       }),
       ...(await differences(options, line, files)),
     ];

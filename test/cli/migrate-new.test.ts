@@ -28,8 +28,13 @@ it('writes nothing while the migrations make what the entities say, but for a bl
     stdout: '',
     stderr: expect.stringContaining('--blank'),
   });
-  const { exit, stdout } = await tenantry('migrate', 'new', 'fill in SKUs', '--blank');
-  expect({ exit, stdout }).toEqual({ exit: 0, stdout: expect.stringMatching(/^\S+\/\d{14}_fill_in_skus\.ts\n$/) });
+  const { exit, stdout, stderr } = await tenantry('migrate', 'new', 'fill in SKUs', '--blank');
+  expect({ exit, stderr }).toEqual({ exit: 0, stderr: '' });
+  expect(stdout).toMatch(/^\S+\/\d{14}_fill_in_skus\.ts\n$/);
+  expect(await tenantry('migrate', 'check')).toMatchObject({
+    exit: 1,
+    stdout: expect.stringMatching(/^EMPTY: \d{14}_fill_in_skus does nothing/m),
+  });
   const text = await readFile(stdout.trim(), 'utf8');
   expect(text).toContain('export default class FillInSKUs extends Migration');
   // It explains itself in three lines.
