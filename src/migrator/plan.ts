@@ -132,7 +132,7 @@ function refuse(files: readonly MigrationFile[], applied: readonly AppliedMigrat
         kind: 'refusal',
         code: 'MIGRATION_CHANGED',
         migration: name,
-        message: `${name} has been changed since it was applied: its hash was ${shortHash(hash)} and is now ${shortHash(file.hash)}. Put the file back as it was and write a new migration for the change; or, if the change is wanted, accept it with acceptMigrationHash.`,
+        message: `${name} has been changed since it was applied: its hash was ${shortHash(hash)} and is now ${shortHash(file.hash)}. Put the file back as it was and write a new migration for the change; or, if the change is wanted, accept it: tenantry migrate accept ${name}, or the mutation acceptMigrationHash.`,
         hashes: { recordedHash: hash, fileHash: file.hash },
       };
     }

@@ -34,7 +34,10 @@ export async function undoRun(
   if (!run) throw new AppError('NOT_FOUND', `There is no migration run ${parent}`);
   if (!hasEnded(run.status)) throw new AppError('CONFLICT', `The run is ${run.status}; cancel it, or wait for its end`);
   if (run.kind !== 'UP') {
-    throw new AppError('CONFLICT', 'This run took migrations back; runMigrations applies them again');
+    throw new AppError(
+      'CONFLICT',
+      'This run took migrations back; tenantry migrate up, or the mutation runMigrations, applies them again',
+    );
   }
   const tenants = await changedTenants(options, parent);
   if (run.options.dryRun || tenants.length === 0) {
