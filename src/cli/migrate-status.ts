@@ -69,7 +69,15 @@ async function status(context: CommandContext, { json }: { json?: true }): Promi
       { title: 'TENANTS', value: ({ tenants }) => tenants },
       { title: 'BEHIND BY', value: ({ behind }) => behind },
     ];
+    if (fleet.versions.some(({ unknown }) => unknown.length > 0)) {
+      columns.push({ title: 'UNKNOWN HERE', value: ({ unknown }) => unknown.join(', ') || null });
+    }
     if (fleet.tenants > 0) writeTable(context, stdout, columns, fleet.versions);
+    if (columns.length > 3) {
+      stdout.write(
+        'Some tenants have migrations whose files are not here: runs refuse them with MIGRATION_UNKNOWN. Is this code older?\n',
+      );
+    }
     stdout.write(
       `${fleet.behind} of ${fleet.tenants} tenants are behind. The newest migration is ${fleet.newest ?? 'none'}.\n`,
     );

@@ -9,6 +9,8 @@ export interface VersionCount {
   readonly tenants: number;
   /** How many migrations the code has that they have not. */
   readonly behind: number;
+  /** Migrations that they have and the code has not: a run refuses them with MIGRATION_UNKNOWN. */
+  readonly unknown: readonly string[];
 }
 
 /** Where a fleet stands. */
@@ -26,11 +28,12 @@ export interface FleetStatus {
 export async function readFleetStatus(catalog: Catalog, files: readonly MigrationFile[]): Promise<FleetStatus> {
   const { rows } = await catalog.use((client) =>
     client.query<VersionCount>(
-      `SELECT version, count(*)::int AS tenants, behind FROM (
+      `SELECT version, count(*)::int AS tenants, behind, unknown FROM (
          SELECT s.version, (SELECT count(*)::int FROM unnest($1::text[]) AS name
-           WHERE NOT coalesce(s.applied @> jsonb_build_array(jsonb_build_object('name', name)), false)) AS behind
+           WHERE NOT coalesce(s.applied @> jsonb_build_array(jsonb_build_object('name', name)), false)) AS behind,
+           ARRAY(SELECT m->>'name' FROM jsonb_array_elements(s.applied) AS m WHERE m->>'name' <> ALL ($1)) AS unknown
          FROM tenants t LEFT JOIN migration_states s ON s.id = t.migration_state WHERE t.status = ANY ($2::text[])) v
-       GROUP BY version, behind ORDER BY behind, version DESC NULLS LAST`,
+       GROUP BY version, behind, unknown ORDER BY behind, version DESC NULLS LAST`,
       [files.map(({ name }) => name), fleetStatuses],
     ),
   );

@@ -33,8 +33,17 @@ it('status counts the tenants of each version, and ends with 1 while any is behi
     newest: notes,
     tenants: 2,
     behind: 0,
-    versions: [{ version: notes, tenants: 2, behind: 0 }],
+    versions: [{ version: notes, tenants: 2, behind: 0, unknown: [] }],
   });
+});
+
+it('status marks tenants that have a migration whose file is not here', async () => {
+  await fleet.migrations.remove(notes);
+  expect((await tenantry('migrate', 'status')).stdout).toMatch(
+    /^VERSION +TENANTS +BEHIND BY +UNKNOWN HERE\n20280101000000_notes +2 +0 +20280101000000_notes\nSome .*MIGRATION_UNKNOWN/,
+  );
+  await fleet.migrations.addClass(notes, body('CREATE TABLE notes ()', 'DROP TABLE notes'));
+  expect((await tenantry('migrate', 'status')).stdout).not.toContain('UNKNOWN');
 });
 
 it('plan tells what a run would do, with warnings, and ends with 1 for what it would refuse', async () => {
