@@ -63,5 +63,5 @@ export function addRunCommands(migrate: Command, context: CommandContext): void 
 
 function parseRun(text: string): string {
   if (isUuid(text)) return text;
-  throw new InvalidArgumentError('It is no id of a run.');
+  throw new InvalidArgumentError('is no id of a run; tenantry migrate runs lists them');
 }

@@ -76,7 +76,10 @@ async function checkSystemDatabases(server: PostgresServer, { databases }: Confi
     if (!(await server.admin((admin) => databaseExists(admin, name)))) missing.push(name);
   }
   if (missing.length === 0) list.good(`The databases ${names.join(', ')} are there`);
-  else list.bad(`The database ${missing.join(', ')} is missing`, 'tenantry setup, or any start of a server, makes it');
+  else if (missing.length === 1)
+    list.bad(`The database ${missing[0]} is missing`, 'tenantry setup, or any start of a server, makes it');
+  else
+    list.bad(`The databases ${missing.join(', ')} are missing`, 'tenantry setup, or any start of a server, makes them');
   return missing.length === 0;
 }
 

@@ -34,6 +34,14 @@ export async function run(argv: readonly string[], terminal: Terminal): Promise<
   }
 }
 
+/** What commander says of an argument, shorter; an explanation that begins with "is" goes on from the value. */
+function inWords(text: string): string {
+  return text.replace(
+    /^error: command-argument value '(.*)' is invalid for argument '(.*)'\. (is )?/s,
+    (_text, value: string, name: string, is: string | undefined) => `error: ${value} ${is ?? `is no ${name}. `}`,
+  );
+}
+
 /** All commands with their options. */
 export function createProgram(terminal: Terminal): Command {
   const program = new Command('tenantry')
@@ -47,6 +55,7 @@ export function createProgram(terminal: Terminal): Command {
       writeOut: (text) => terminal.stdout.write(text),
       writeErr: (text) => terminal.stderr.write(text),
       getOutHelpWidth: () => terminal.stdout.columns ?? 100,
+      outputError: (text, write) => write(inWords(text)),
       getErrHelpWidth: () => terminal.stderr.columns ?? 100,
     })
     .exitOverride();

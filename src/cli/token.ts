@@ -29,7 +29,10 @@ export function addTokenCommand(program: Command, context: CommandContext): void
     .option('--expires <time>', 'how long it is valid, such as 15m, 2h or 30d', parseTime, '2h')
     .addHelpText('after', examples);
   command.action(async (options: TokenOptions) => {
-    if (!options.admin && !options.tenant) command.error('error: say --admin or --tenant <slug>');
+    if (!options.admin && !options.tenant) {
+      const beside = options.user ? ' beside --user, for a token is for a tenant, or for a platform admin' : '';
+      command.error(`error: say --admin or --tenant <slug>${beside}`);
+    }
     context.stdout.write(`${await makeToken(context, options)}\n`);
   });
 }

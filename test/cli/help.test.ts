@@ -33,6 +33,10 @@ it('a group without a command is wrong usage, and so is an unknown command', asy
     exit: 2,
     stderr: expect.stringContaining('Did you mean up?'),
   });
+  expect(await runCommand(['completion', 'fish'], {})).toMatchObject({
+    exit: 2,
+    stderr: expect.stringMatching(/^error: fish is no shell\. Allowed choices are bash, zsh\.\n/),
+  });
 });
 
 it('bash completes commands and options', async () => {

@@ -138,7 +138,7 @@ describe('one run', () => {
   });
 
   it.each([
-    [['migrate', 'watch', 'x'], 2, 'It is no id of a run'],
+    [['migrate', 'watch', 'x'], 2, 'error: x is no id of a run; tenantry migrate runs lists them\n'],
     [['migrate', 'resume', '00000000-0000-4000-8000-000000000000'], 1, 'There is no migration run'],
     [['migrate', 'accept', 'nothing'], 1, 'no TENANT migration nothing'],
     [['migrate', 'history', '--scope', 'mars'], 2, 'Allowed choices are tenant, auth, constants'],

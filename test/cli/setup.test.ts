@@ -79,6 +79,19 @@ it('setup and doctor say of a folder that cannot be written to that DATA_DIR nam
   expect(stdout).toContain('DATA_DIR must be a folder');
 });
 
+it('doctor names the databases that are missing', async () => {
+  const { exit, stdout } = await runCommand(['doctor'], {
+    NODE_ENV: 'test',
+    DATA_DIR: fleet.app.services.config.dataDir,
+    AUTH_DATABASE: 'other_auth',
+    SHARED_DATABASE: 'other_shared',
+  });
+  expect({ exit, stdout }).toEqual({
+    exit: 1,
+    stdout: expect.stringMatching(/✗ The databases other_auth, other_shared are missing\n.* makes them\n/),
+  });
+});
+
 it('doctor finds leftovers, and mends those that can be mended without losing anything, after asking', async () => {
   for (const slug of ['gone', 'lost', 'index', 'halted']) await tenantry('tenant', 'create', slug);
   await tenantry('tenant', 'create', 'schema', '--isolation', 'schema');

@@ -24,6 +24,14 @@ describe('tenantry token', () => {
     expect(claims).toEqual({ platform_admin: true, iat: expect.any(Number), exp: (claims.iat ?? 0) + 7200 });
   });
 
+  it('says what --user needs beside it', async () => {
+    expect(await token('--user', 'ada@example.com')).toMatchObject({
+      exit: 2,
+      stdout: '',
+      stderr: expect.stringMatching(/^error: say --admin or --tenant <slug> beside --user, for /),
+    });
+  });
+
   it('puts the tenant where the settings say', async () => {
     const { stdout } = await runCommand(['token', '--tenant', 'acme'], {
       DATA_DIR: dataDir,
