@@ -5,7 +5,7 @@ import path from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../src/postgres/embedded.ts';
-import { copyMigrations } from './support/migrations-folder.ts';
+import { makeMigrationDir } from './support/migration-dir.ts';
 import { ownInstallation, type SpawnedServer, startServer, urlOf } from './support/spawned-server.ts';
 
 const products = { query: '{ products { nodes { sku } } }' };
@@ -208,8 +208,8 @@ describe('node src/main.ts', () => {
   }
 
   it('says in a line of the log, and where it asks to create a tenant, that a migration keeps it from that', async () => {
-    await using broken = await copyMigrations();
-    await broken.write('20270101000000_broken', 'SELECT 1 / 0');
+    await using broken = await makeMigrationDir();
+    await broken.add('20270101000000_broken', 'SELECT 1 / 0');
     await using server = startServer({ ...own(), TENANT_MIGRATIONS_DIR: broken.path });
     await server.listening();
     const problem = '20270101000000_broken failed: division by zero, in: SELECT 1 / 0';

@@ -1,4 +1,4 @@
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
@@ -7,34 +7,30 @@ import { z } from 'zod';
 import { SUPERUSER } from '../../src/postgres/embedded-cluster.ts';
 import { findBrowser, howToGetABrowser } from '../support/browser.ts';
 import { type GraphiqlPage, openGraphiql } from '../support/graphiql-page.ts';
+import { type MigrationDir, makeMigrationDir } from '../support/migration-dir.ts';
+import { removeDataDir } from '../support/remove-data-dir.ts';
 import { startServerProcess } from '../support/server-process.ts';
 
 const browser = findBrowser();
 if (!browser) process.stderr.write(`\nGraphiQL is not tested in a browser: ${howToGetABrowser}.\n`);
 
-/** Waits for a lock that the test can hold, so that a run lasts as long as the test wants. */
-const slowMigration = `import { Migration } from '@mikro-orm/migrations';
-export default class Slow extends Migration { override up(): void { this.addSql('SELECT pg_advisory_xact_lock(1)'); } }
-`;
-
 describe.skipIf(!browser)('GraphiQL in a browser, at the address that the server prints', () => {
   const stack = new AsyncDisposableStack();
   let dataDir: string;
-  let migrationsDir: string;
+  let migrations: MigrationDir;
   let graphiql: GraphiqlPage;
   let database: string | undefined;
   let run: string | undefined;
   let screenshots = 0;
 
   beforeAll(async () => {
-    dataDir = await temporaryFolder(path.join(tmpdir(), 'tenantry-graphiql-'));
-    // Inside the checkout, so that the migrations find their packages.
-    migrationsDir = await temporaryFolder(path.resolve('artifacts-migrations-'));
-    await cp('test/fixture/migrations', migrationsDir, { recursive: true });
+    dataDir = await mkdtemp(path.join(tmpdir(), 'tenantry-graphiql-'));
+    stack.defer(() => removeDataDir(dataDir));
+    migrations = stack.use(await makeMigrationDir());
     const server = await startServerProcess(process.cwd(), {
       NODE_ENV: 'development',
       DATA_DIR: dataDir,
-      TENANT_MIGRATIONS_DIR: migrationsDir,
+      TENANT_MIGRATIONS_DIR: migrations.path,
       MIGRATION_LOCK_TIMEOUT_MS: '60000',
     });
     stack.use(server);
@@ -70,7 +66,8 @@ describe.skipIf(!browser)('GraphiQL in a browser, at the address that the server
   });
 
   it('shows the events of a run as they happen', async () => {
-    await writeFile(path.join(migrationsDir, '20270101000000_slow.ts'), slowMigration);
+    // Waits for a lock that the test holds, so that the run lasts as long as the test wants.
+    await migrations.add('20270101000000_slow', 'SELECT pg_advisory_xact_lock(1)');
     const owner = await connect(dataDir, database);
     await owner.query('SELECT pg_advisory_lock(1)');
     await graphiql.run('Migrate');
@@ -104,12 +101,6 @@ describe.skipIf(!browser)('GraphiQL in a browser, at the address that the server
       return text;
     };
     return vi.waitFor(look, { timeout: 30_000 });
-  }
-
-  async function temporaryFolder(prefix: string): Promise<string> {
-    const folder = await mkdtemp(prefix);
-    stack.defer(() => rm(folder, { recursive: true, force: true }));
-    return folder;
   }
 });
 

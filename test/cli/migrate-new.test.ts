@@ -63,10 +63,7 @@ it('makes its snapshot anew where migrations were written by hand; then writes w
 });
 
 it('needs no database while the snapshot is of these migrations; says what is lost, and makes it again in down()', async () => {
-  await fleet.migrations.addClass(
-    '20990101000002_extra',
-    "override up() { this.addSql('CREATE TABLE extra (id int)'); } override down() { this.addSql('DROP TABLE extra'); }",
-  );
+  await fleet.migrations.addReversible('20990101000002_extra', 'CREATE TABLE extra (id int)', 'DROP TABLE extra');
   expect(await tenantry('migrate', 'snapshot')).toMatchObject({ exit: 0, stderr: '' });
   const { stdout, stderr } = await offline('migrate', 'new', 'drop extra');
   expect(stderr).toBe('TODO: The rows of extra are lost: down() makes it empty.\n');

@@ -5,8 +5,6 @@ import { commandsOf } from '../support/run-command.ts';
 const notes = '20280101000000_notes';
 const more = '20280201000000_more';
 const late = '20270101000000_late';
-const body = (up: string, down: string) =>
-  `override up() { this.addSql(${JSON.stringify(up)}); } override down() { this.addSql(${JSON.stringify(down)}); }`;
 
 let fleet: Fleet;
 let tenantry: ReturnType<typeof commandsOf>;
@@ -16,7 +14,7 @@ beforeAll(async () => {
   fleet = await Fleet.start({ WORKER: 'off' });
   tenantry = commandsOf(fleet.app);
   for (const slug of ['alpha', 'beta']) await tenantry('tenant', 'create', slug);
-  await fleet.migrations.addClass(notes, body('CREATE TABLE notes ()', 'DROP TABLE notes'));
+  await fleet.migrations.addReversible(notes, 'CREATE TABLE notes ()', 'DROP TABLE notes');
   await tenantry('migrate', 'up', '--tenant', 'alpha');
 });
 afterAll(() => fleet[Symbol.asyncDispose]());
@@ -47,7 +45,7 @@ it('status marks tenants that have a migration whose file is not here', async ()
 });
 
 it('plan tells what a run would do, with warnings, and ends with 1 for what it would refuse', async () => {
-  await fleet.migrations.addClass(late, body('CREATE TABLE late ()', 'DROP TABLE late'));
+  await fleet.migrations.addReversible(late, 'CREATE TABLE late ()', 'DROP TABLE late');
   const { exit, stdout } = await tenantry('migrate', 'plan');
   expect(exit).toBe(0);
   expect(stdout).toMatch(
@@ -58,7 +56,7 @@ it('plan tells what a run would do, with warnings, and ends with 1 for what it w
     migrations: [late],
     tenants: [{ tenant: 'beta', pending: [late], sql: ['CREATE TABLE late ()'], refusal: null }],
   });
-  await fleet.migrations.addClass(notes, body('CREATE TABLE notes ( )', 'DROP TABLE notes'));
+  await fleet.migrations.addReversible(notes, 'CREATE TABLE notes ( )', 'DROP TABLE notes');
   const refused = await tenantry('migrate', 'plan');
   expect(refused).toMatchObject({ exit: 1, stdout: expect.stringContaining('Refused:\n  alpha: MIGRATION_CHANGED: ') });
   expect(refused.stdout).toContain(`accept it: tenantry migrate accept ${notes}, or the mutation acceptMigrationHash.`);
@@ -103,7 +101,7 @@ it('system tells at which version the databases of the installation are', async 
 
 describe('one run', () => {
   it('is listed, watched, undone, and cannot be cancelled when it has ended', async () => {
-    await fleet.migrations.addClass(more, body('CREATE TABLE more ()', 'DROP TABLE more'));
+    await fleet.migrations.addReversible(more, 'CREATE TABLE more ()', 'DROP TABLE more');
     await tenantry('migrate', 'up');
     const [latest] = await json('migrate', 'runs', '--limit', '1');
     expect(latest).toMatchObject({ kind: 'UP', status: 'SUCCEEDED', total: 2 });

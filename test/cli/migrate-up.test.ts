@@ -19,11 +19,8 @@ beforeAll(async () => {
 });
 afterAll(() => fleet[Symbol.asyncDispose]());
 
-const reversible = (up: string, down: string) =>
-  `override up() { this.addSql(${JSON.stringify(up)}); } override down() { this.addSql(${JSON.stringify(down)}); }`;
-
 it('applies migrations without a server that works, tells each event on a line, and sums up', async () => {
-  await fleet.migrations.addClass('20270101000000_notes', reversible('CREATE TABLE notes ()', 'DROP TABLE notes'));
+  await fleet.migrations.addReversible('20270101000000_notes', 'CREATE TABLE notes ()', 'DROP TABLE notes');
   const { exit, stdout, stderr } = await tenantry('migrate', 'up');
   expect(exit).toBe(0);
   expect(stderr).toMatch(/^\S+ RUN_STARTED 3 tenants, checkpoint (pre_migration_\d{8}_\d{6}) \(0\/3\)\n/);

@@ -1,18 +1,18 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { lockKeyOf, lockKind } from '../../src/postgres/advisory-lock.ts';
 import { quoteIdentifier, quoteLiteral } from '../../src/postgres/identifiers.ts';
-import { makeMigrationFolder, type TestMigrations } from '../support/migration-folder.ts';
+import { type MigrationDir, makeMigrationDir } from '../support/migration-dir.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
 
 let app: TestApp;
-let migrations: TestMigrations;
+let migrations: MigrationDir;
 const changed = '20270101000000_one';
 const hashes: string[] = [];
 
 beforeAll(async () => {
-  migrations = await makeMigrationFolder();
-  await migrations.write(changed, 'CREATE TABLE one (id int)');
-  app = await startTestApp({ TENANT_MIGRATIONS_DIR: migrations.dir });
+  migrations = await makeMigrationDir();
+  await migrations.add(changed, 'CREATE TABLE one (id int)');
+  app = await startTestApp({ TENANT_MIGRATIONS_DIR: migrations.path });
   for (const [slug, isolation] of Object.entries({ 'a-db': 'DATABASE', 'b-schema': 'SCHEMA', 'c-db': 'DATABASE' })) {
     await ask(`mutation { createTenant(input: { slug: "${slug}", name: "x", isolation: ${isolation} }) { id } }`);
   }
@@ -40,7 +40,7 @@ async function hashNow(): Promise<string> {
   return files.find(({ name }) => name === changed)?.hash ?? '';
 }
 async function change(up: string) {
-  await migrations.write(changed, up);
+  await migrations.add(changed, up);
   hashes.push(await hashNow());
 }
 /** The slugs of tenants that may not be migrated, as the catalog knows it or as they are themselves. */
@@ -98,7 +98,7 @@ it('accepts it in the rest of the fleet, tells which tenant failed, and tries th
 });
 
 it('lets runs go on', async () => {
-  await migrations.write('20270102000000_two', 'CREATE TABLE two (id int)');
+  await migrations.add('20270102000000_two', 'CREATE TABLE two (id int)');
   const data = await ask('mutation { runMigrations(input: { wait: true }) { status succeeded failed } }');
   expect(data?.runMigrations).toEqual({ status: 'SUCCEEDED', succeeded: 3, failed: 0 });
 });
@@ -120,7 +120,7 @@ it('is kept in the history of the fleet, with who did it and both hashes', async
 it('changes nothing where nothing differs, and says so', async () => {
   expect(await code(fleet)).toBe('CONFLICT');
   expect(await code(`tenant: "b-schema", ${fleet}`)).toBe('CONFLICT');
-  await migrations.write('20270103000000_three', 'SELECT 1');
+  await migrations.add('20270103000000_three', 'SELECT 1');
   expect(await code('tenant: "a-db", migration: "20270103000000_three"')).toBe('CONFLICT');
   await migrations.remove('20270103000000_three');
 });

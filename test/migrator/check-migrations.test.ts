@@ -6,16 +6,16 @@ import { checkMigrations, type Finding } from '../../src/migrator/check-migratio
 import { committedMigrations } from '../../src/migrator/committed-migrations.ts';
 import { recordedMigrations } from '../../src/migrator/recorded-migrations.ts';
 import { readSnapshot } from '../../src/migrator/snapshot-file.ts';
-import { makeMigrationFolder, type TestMigrations } from '../support/migration-folder.ts';
+import { type MigrationDir, makeMigrationDir } from '../support/migration-dir.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
 
 let app: TestApp;
-let migrations: TestMigrations;
+let migrations: MigrationDir;
 const written = new Set<string>();
 
 beforeAll(async () => {
-  migrations = await makeMigrationFolder();
-  app = await startTestApp({ TENANT_MIGRATIONS_DIR: migrations.dir });
+  migrations = await makeMigrationDir();
+  app = await startTestApp({ TENANT_MIGRATIONS_DIR: migrations.path });
 });
 afterEach(async () => {
   for (const name of written) await migrations.remove(name);
@@ -28,7 +28,7 @@ afterAll(async () => {
 
 const write = async (name: string, up: string, down?: string) => {
   written.add(name);
-  await migrations.write(name, up, down);
+  await (down === undefined ? migrations.add(name, up) : migrations.addReversible(name, up, down));
 };
 
 /** Checks all lines against what this installation has, or the tenant line against what a revision of git has. */
@@ -93,7 +93,7 @@ it('finds in auth what entities need, and lets its tables have more', async () =
 });
 
 it('finds a snapshot that says something else than these migrations make, and lets it be missing or old', async () => {
-  const snapshot = path.join(migrations.dir, '.snapshot.json');
+  const snapshot = path.join(migrations.path, '.snapshot.json');
   const kept = await readFile(snapshot, 'utf8');
   const finding = (message: string) => [
     { kind: 'SNAPSHOT_WRONG', scope: 'TENANT', message: expect.stringContaining(message) },
@@ -156,13 +156,13 @@ it('finds files that do not fit what the fleet has: changed, misordered, gone', 
 });
 
 it('finds files that do not fit a branch of git', async () => {
-  const git = (...args: string[]) => execFileSync('git', ['-C', migrations.dir, ...args], { stdio: 'pipe' });
+  const git = (...args: string[]) => execFileSync('git', ['-C', migrations.path, ...args], { stdio: 'pipe' });
   await write('20270201000000_two', 'SELECT 2', 'SELECT 1');
   git('init', '--quiet', '--initial-branch', 'deployed');
   git('add', '.');
   git('-c', 'user.name=x', '-c', 'user.email=x@example.com', 'commit', '--quiet', '--message', 'x');
   await write('20270101000000_one', 'SELECT 1', 'SELECT 1');
-  await migrations.write('20270201000000_two', 'SELECT 22', 'SELECT 1');
+  await migrations.addReversible('20270201000000_two', 'SELECT 22', 'SELECT 1');
   expect(await check('deployed')).toMatchObject([
     { kind: 'MISORDERED', migration: '20270101000000_one', message: expect.stringContaining('deployed') },
     { kind: 'CHANGED', migration: '20270201000000_two' },

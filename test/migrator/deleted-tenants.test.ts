@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
-import { makeMigrationFolder, type TestMigrations } from '../support/migration-folder.ts';
+import { type MigrationDir, makeMigrationDir } from '../support/migration-dir.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
 
 describe('the history of a tenant that is deleted', () => {
   let app: TestApp;
-  let folder: TestMigrations;
+  let folder: MigrationDir;
   let run: string;
   beforeAll(async () => {
-    folder = await makeMigrationFolder();
-    app = await startTestApp({ TENANT_MIGRATIONS_DIR: folder.dir, DEFAULT_ISOLATION: 'schema' });
+    folder = await makeMigrationDir();
+    app = await startTestApp({ TENANT_MIGRATIONS_DIR: folder.path, DEFAULT_ISOLATION: 'schema' });
     for (const slug of ['gone', 'kept', 'broken']) {
       await ask(`mutation { createTenant(input: { slug: "${slug}", name: "x" }) { id } }`);
     }
@@ -18,7 +18,7 @@ describe('the history of a tenant that is deleted', () => {
       'mutation { createProduct(input: { sku: "a", name: "a", price: "1.00", currency: "EUR" }) { sku } }',
       await app.tokenFor('broken'),
     );
-    await folder.write(
+    await folder.addReversible(
       '20270101000000_more',
       'ALTER TABLE products ADD COLUMN more integer NOT NULL',
       'ALTER TABLE products DROP COLUMN more',
@@ -94,12 +94,12 @@ describe('the history of a tenant that is deleted', () => {
         await app.tokenFor(slug),
       );
     }
-    await folder.write('20270102000000_other', 'ALTER TABLE products ADD COLUMN other integer NOT NULL');
+    await folder.add('20270102000000_other', 'ALTER TABLE products ADD COLUMN other integer NOT NULL');
     const input = 'input: { tenants: ["first", "second"], wait: true, continueOnError: true }';
     const { answer } = await ask(`mutation { answer: runMigrations(${input}) { id failed } }`);
     expect(answer.failed).toBe(2);
     await ask('mutation { deleteTenant(id: "first", slug: "first") { id } }');
-    await folder.write('20270102000000_other', 'ALTER TABLE products ADD COLUMN other integer');
+    await folder.add('20270102000000_other', 'ALTER TABLE products ADD COLUMN other integer');
     const counts = 'status total succeeded failed skipped pending';
     await ask(`mutation { resumeMigrationRun(id: "${answer.id}") { id } }`);
     expect(await ended(answer.id, counts)).toEqual({

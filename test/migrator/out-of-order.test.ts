@@ -1,15 +1,15 @@
 import { expect, it } from 'vitest';
 import { Fleet } from '../support/fleet.ts';
-import { makeMigrationFolder } from '../support/migration-folder.ts';
+import { makeMigrationDir } from '../support/migration-dir.ts';
 import { startTestApp } from '../support/start-app.ts';
 
 it('is planned with a warning when it is dated before one that is applied, and is applied nevertheless', async () => {
-  await using migrations = await makeMigrationFolder();
-  await migrations.write('20270201000000_newer', 'CREATE TABLE newer (id int)');
-  await using app = await startTestApp({ TENANT_MIGRATIONS_DIR: migrations.dir });
+  await using migrations = await makeMigrationDir();
+  await migrations.add('20270201000000_newer', 'CREATE TABLE newer (id int)');
+  await using app = await startTestApp({ TENANT_MIGRATIONS_DIR: migrations.path });
   await app.ask('mutation { createTenant(input: { slug: "one", name: "x" }) { id } }', app.admin);
-  await migrations.write('20270101000000_late', 'CREATE TABLE late (id int)');
-  await migrations.write('20270301000000_newest', 'CREATE TABLE newest (id int)');
+  await migrations.add('20270101000000_late', 'CREATE TABLE late (id int)');
+  await migrations.add('20270301000000_newest', 'CREATE TABLE newest (id int)');
 
   const plan = await app.ask('{ migrationPlan { tenants { pending refusal warnings } } }', app.admin);
   expect(plan).toEqual({
@@ -33,11 +33,7 @@ it('is undone by the order of application: nothing stands on it that was applied
   await using fleet = await Fleet.start();
   const { migrations } = fleet;
   const add = (name: string, table: string) =>
-    migrations.addClass(
-      name,
-      `override up() { this.addSql('CREATE TABLE ${table} (id int)'); }
-       override down() { this.addSql('DROP TABLE ${table}'); }`,
-    );
+    migrations.addReversible(name, `CREATE TABLE ${table} (id int)`, `DROP TABLE ${table}`);
   await add('20270201000000_newer', 'newer');
   await fleet.createTenants({ 'one-db': 'DATABASE', 'one-schema': 'SCHEMA' });
   await add('20270101000000_late', 'late');

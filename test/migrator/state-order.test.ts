@@ -9,10 +9,10 @@ let fleet: Fleet;
 beforeAll(async () => {
   fleet = await Fleet.start();
   await fleet.createTenants({ 'one-db': 'DATABASE', 'one-schema': 'SCHEMA' });
-  await fleet.migrations.addClass(
+  await fleet.migrations.addReversible(
     name,
-    `override up() { this.addSql('ALTER TABLE products ADD COLUMN step int'); }
-     override down() { this.addSql('ALTER TABLE products DROP COLUMN step'); }`,
+    'ALTER TABLE products ADD COLUMN step int',
+    'ALTER TABLE products DROP COLUMN step',
   );
 });
 afterAll(() => fleet[Symbol.asyncDispose]());

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Tenant } from '../../src/catalog/tenant.entity.ts';
 import { lockKind } from '../../src/postgres/advisory-lock.ts';
 import { recoverTenants } from '../../src/provisioning/recover-tenants.ts';
-import { copyMigrations, type MigrationsFolder } from '../support/migrations-folder.ts';
+import { type MigrationDir, makeMigrationDir } from '../support/migration-dir.ts';
 import { findPlaces, placesOf } from '../support/places.ts';
 import { startServer } from '../support/spawned-server.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
@@ -16,11 +16,11 @@ import { startTestPostgres, type TestPostgres } from '../support/start-postgres.
 
 describe('a server that is killed while it creates tenants', () => {
   let postgres: TestPostgres;
-  let broken: MigrationsFolder;
+  let broken: MigrationDir;
   beforeAll(async () => {
     postgres = await startTestPostgres();
-    broken = await copyMigrations();
-    await broken.write('20270101000000_broken', 'SELECT 1 / 0');
+    broken = await makeMigrationDir();
+    await broken.add('20270101000000_broken', 'SELECT 1 / 0');
     await (await startTestApp(postgres.env))[Symbol.asyncDispose]();
   });
   afterAll(async () => {

@@ -2,14 +2,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Tenant } from '../../src/catalog/tenant.entity.ts';
 import { createDatabase, databaseExists, dropDatabase, isInUse } from '../../src/postgres/databases.ts';
 import { recoverTenants } from '../../src/provisioning/recover-tenants.ts';
-import { copyMigrations, type MigrationsFolder } from '../support/migrations-folder.ts';
+import { type MigrationDir, makeMigrationDir } from '../support/migration-dir.ts';
 import { findPlaces, placesOf } from '../support/places.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
 import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 describe('with an admin role that may create databases and roles, and is no superuser', () => {
   let postgres: TestPostgres;
-  let migrations: MigrationsFolder;
+  let migrations: MigrationDir;
   let app: TestApp;
   const env = () => ({
     ...postgres.env,
@@ -22,7 +22,7 @@ describe('with an admin role that may create databases and roles, and is no supe
 
   beforeAll(async () => {
     postgres = await startTestPostgres();
-    migrations = await copyMigrations();
+    migrations = await makeMigrationDir();
     await postgres.rows(`CREATE ROLE limited LOGIN CREATEDB CREATEROLE PASSWORD 'secret'`);
     app = await startTestApp(env());
   });
@@ -57,7 +57,7 @@ describe('with an admin role that may create databases and roles, and is no supe
   });
 
   it('migrates the fleet, and creates tenants with the new migration', async () => {
-    await migrations.write('20270101000000_notes', 'CREATE TABLE notes (id int)');
+    await migrations.add('20270101000000_notes', 'CREATE TABLE notes (id int)');
     const run = 'mutation { runMigrations(input: { wait: true }) { status succeeded } }';
     expect(await app.ask(run, app.admin)).toEqual({ data: { runMigrations: { status: 'SUCCEEDED', succeeded: 2 } } });
     for (const isolation of isolations) {

@@ -1,18 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Tenant } from '../../src/catalog/tenant.entity.ts';
-import { copyMigrations, type MigrationsFolder } from '../support/migrations-folder.ts';
+import { type MigrationDir, makeMigrationDir } from '../support/migration-dir.ts';
 import { findPlaces, placesOf } from '../support/places.ts';
 import { type Answer, startTestApp, type TestApp } from '../support/start-app.ts';
 import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 describe('creating tenants through two servers at once', () => {
   let postgres: TestPostgres;
-  let migrations: MigrationsFolder;
+  let migrations: MigrationDir;
   let one: TestApp;
   let two: TestApp;
   beforeAll(async () => {
     postgres = await startTestPostgres();
-    migrations = await copyMigrations();
+    migrations = await makeMigrationDir();
     const env = { ...postgres.env, TENANT_MIGRATIONS_DIR: migrations.path };
     // On an empty PostgreSQL, at once.
     [one, two] = await Promise.all([startTestApp(env), startTestApp(env)]);
@@ -60,7 +60,7 @@ describe('creating tenants through two servers at once', () => {
 
     it('leaves nothing of a tenant whose migration fails, and the slug can be used when it is mended', async () => {
       const slug = `failing-${isolation.toLowerCase()}`;
-      await migrations.write('20270101000000_failing', 'CREATE TABLE half (id int); SELECT 1 / 0');
+      await migrations.add('20270101000000_failing', 'CREATE TABLE half (id int); SELECT 1 / 0');
       const { errors } = await create(one, slug, isolation);
       expect(errors?.[0]?.extensions.code).toBe('CONFLICT');
       expect(errors?.[0]?.message).toMatch(/20270101000000_failing failed: division by zero/);

@@ -1,17 +1,17 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { copyMigrations, type MigrationsFolder } from '../support/migrations-folder.ts';
+import { type MigrationDir, makeMigrationDir } from '../support/migration-dir.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
 import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 describe('the template of tenants’ databases', () => {
   let postgres: TestPostgres;
-  let migrations: MigrationsFolder;
+  let migrations: MigrationDir;
   let app: TestApp;
   const env = () => ({ ...postgres.env, TENANT_MIGRATIONS_DIR: migrations.path });
   beforeAll(async () => {
     postgres = await startTestPostgres();
-    migrations = await copyMigrations();
+    migrations = await makeMigrationDir();
     app = await startTestApp(env());
   });
   afterAll(async () => {
@@ -119,7 +119,7 @@ describe('the template of tenants’ databases', () => {
 
   it('is built again when there is a new migration, and when one is taken away; the old one is dropped', async () => {
     const before = await templates();
-    await migrations.write('20270101000000_notes', 'CREATE TABLE notes (id int)');
+    await migrations.add('20270101000000_notes', 'CREATE TABLE notes (id int)');
     const withNotes = await create('with-notes');
     expect(await query(withNotes, `SELECT to_regclass('notes')::text AS notes`)).toEqual([{ notes: 'notes' }]);
     const after = await templates();
@@ -141,7 +141,7 @@ describe('the template of tenants’ databases', () => {
 
   it('is nobody’s concern but of those who create tenants when it cannot be built, and nothing of it is left', async () => {
     const before = await templates();
-    await migrations.write('20270101000000_broken', 'SELECT 1 / 0');
+    await migrations.add('20270101000000_broken', 'SELECT 1 / 0');
     {
       await using other = await startTestApp(env());
       const token = await other.tokenFor('cloned');

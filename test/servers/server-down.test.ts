@@ -1,13 +1,9 @@
-import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { captureLog } from '../support/log-lines.ts';
+import { type MigrationDir, makeMigrationDir } from '../support/migration-dir.ts';
 import { type SecondServer, startSecondServer, tellTalePassword } from '../support/second-server.ts';
 import { openTestApp, startTestApp, type TestApp } from '../support/start-app.ts';
 
-const migration = (name: string) => `import { Migration } from '@mikro-orm/migrations';
-export default class ${name} extends Migration { override up(): void { this.addSql('CREATE TABLE ${name} (id int)'); } }
-`;
 const products = '{ products { totalCount } }';
 const run = 'mutation { runMigrations(input: { wait: true }) { status succeeded failed skipped } }';
 const noAnswer = {
@@ -21,7 +17,7 @@ describe('one of two PostgreSQL servers stops', () => {
   const answers: string[] = [];
   let app: TestApp;
   let second: SecondServer;
-  let migrations: string;
+  let migrations: MigrationDir;
 
   const ask = async (query: string, headers = app.admin, on = app) => {
     const answer = await on.ask(query, headers);
@@ -35,11 +31,9 @@ describe('one of two PostgreSQL servers stops', () => {
   const served = { data: { products: { totalCount: 0 } } };
 
   beforeAll(async () => {
-    // Inside the checkout, so that the migrations find their packages.
-    migrations = await mkdtemp(path.join(import.meta.dirname, '../../artifacts-migrations-'));
-    await cp('test/fixture/migrations', migrations, { recursive: true });
+    migrations = await makeMigrationDir();
     [app, second] = await Promise.all([
-      startTestApp({ TENANT_MIGRATIONS_DIR: migrations }, { log }),
+      startTestApp({ TENANT_MIGRATIONS_DIR: migrations.path }, { log }),
       startSecondServer(),
     ]);
     await app.services.servers.add('b', await second.urlFor('owner', password));
@@ -58,7 +52,7 @@ describe('one of two PostgreSQL servers stops', () => {
   afterAll(async () => {
     await app[Symbol.asyncDispose]();
     await second[Symbol.asyncDispose]();
-    await rm(migrations, { recursive: true, force: true });
+    await migrations[Symbol.asyncDispose]();
   });
 
   it('its tenants are told at once what is wrong, and the others do not notice', async () => {
@@ -95,7 +89,7 @@ describe('one of two PostgreSQL servers stops', () => {
   });
 
   it('a run fails for its tenants only, and names the reason', async () => {
-    await writeFile(path.join(migrations, '20270101000000_one.ts'), migration('One'));
+    await migrations.add('20270101000000_one', 'CREATE TABLE one (id int)');
     const { data } = await ask(run);
     expect(data?.runMigrations).toEqual({ status: 'FAILED', succeeded: 4, failed: 2, skipped: 0 });
     const { rows } = await inCatalog(
@@ -137,7 +131,7 @@ describe('one of two PostgreSQL servers stops', () => {
     await servers.add('b', await second.urlFor('owner', password));
     await create('b-again', 'server: "b", isolation: SCHEMA');
     expect(await askAs('b-again')).toEqual(served);
-    await writeFile(path.join(migrations, '20270102000000_two.ts'), migration('Two'));
+    await migrations.add('20270102000000_two', 'CREATE TABLE two (id int)');
     expect(await ask(run)).toMatchObject({ data: { runMigrations: { status: 'SUCCEEDED', succeeded: 5 } } });
   });
 

@@ -6,6 +6,8 @@ export interface MigrationDir extends AsyncDisposable {
   readonly path: string;
   /** Writes a migration whose `up()` adds these statements, and anew if there is one of this name. */
   add(name: string, ...statements: readonly string[]): Promise<void>;
+  /** Writes a migration of one statement, and of another that takes it back. */
+  addReversible(name: string, up: string, down: string): Promise<void>;
   /** Writes a migration with this text as the body of its class. */
   addClass(name: string, body: string): Promise<void>;
   /** Writes any file. */
@@ -24,7 +26,8 @@ export async function makeMigrationDir({ empty = false } = {}): Promise<Migratio
     path: dir,
     write,
     addClass,
-    add: (name, ...statements) => addClass(name, `override up() { ${statements.map(addSql).join(' ')} }`),
+    add: (name, ...statements) => addClass(name, method('up', ...statements)),
+    addReversible: (name, up, down) => addClass(name, `${method('up', up)} ${method('down', down)}`),
     remove: async (...names) => {
       for (const name of names) await rm(path.join(dir, `${name}.ts`));
     },
@@ -37,6 +40,6 @@ export function migrationText(body: string): string {
   return `import { Migration } from '@mikro-orm/migrations';\nexport default class extends Migration { ${body} }\n`;
 }
 
-function addSql(statement: string): string {
-  return `this.addSql(${JSON.stringify(statement)});`;
+function method(name: 'up' | 'down', ...statements: readonly string[]): string {
+  return `override ${name}() { ${statements.map((sql) => `this.addSql(${JSON.stringify(sql)});`).join(' ')} }`;
 }
