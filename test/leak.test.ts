@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { builder } from '../src/graphql/builder.ts';
-import { BackendWatch, connectTestClient, settling } from './support/postgres.ts';
+import { BackendWatch, connectTestClient, settling } from './support/backends.ts';
 import { type Answer, startTestApp, type TestApp } from './support/start-app.ts';
 import { createTenants, mapAtOnce, type TestTenant } from './support/tenants.ts';
 

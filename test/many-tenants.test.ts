@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { BackendWatch } from './support/postgres.ts';
+import { BackendWatch } from './support/backends.ts';
 import { startTestApp, type TestApp } from './support/start-app.ts';
 import { createTenants, type TestTenant } from './support/tenants.ts';
 

@@ -2,18 +2,18 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { MemberRole } from '../../src/catalog/membership.entity.ts';
 import { codeOf, login, type Person, password, register } from '../support/accounts.ts';
-import { type SharedPostgres, startSharedPostgres } from '../support/shared-postgres.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
+import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 describe('members of a tenant', () => {
-  let postgres: SharedPostgres;
+  let postgres: TestPostgres;
   /** Two servers of one installation. */
   let app: TestApp;
   let other: TestApp;
   let owner: Person;
   beforeAll(async () => {
-    postgres = await startSharedPostgres();
-    const env = { ...postgres.settings(), DEFAULT_ISOLATION: 'schema', OWN_TENANTS: '20' };
+    postgres = await startTestPostgres();
+    const env = { ...postgres.env, DEFAULT_ISOLATION: 'schema', OWN_TENANTS: '20' };
     app = await startTestApp(env);
     other = await startTestApp(env);
     owner = await register(app, 'owner@example.com');

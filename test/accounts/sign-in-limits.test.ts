@@ -1,19 +1,19 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { codeOf, login, loginText, password, register, registerText } from '../support/accounts.ts';
 import { type Listening, listen } from '../support/listen.ts';
-import { type SharedPostgres, startSharedPostgres } from '../support/shared-postgres.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
+import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 describe('attempts to sign in', () => {
-  let postgres: SharedPostgres;
+  let postgres: TestPostgres;
   /** Two servers of one installation, behind a proxy. */
   let one: TestApp;
   let two: TestApp;
   beforeAll(async () => {
-    postgres = await startSharedPostgres();
+    postgres = await startTestPostgres();
     const limits = { TRUSTED_PROXIES: '1', SIGN_IN_LIMIT_ACCOUNT: '5', SIGN_IN_LIMIT_ADDRESS: '12' };
-    one = await startTestApp({ ...postgres.settings(), ...limits });
-    two = await startTestApp({ ...postgres.settings(), ...limits });
+    one = await startTestApp({ ...postgres.env, ...limits });
+    two = await startTestApp({ ...postgres.env, ...limits });
   });
   afterAll(async () => {
     await one[Symbol.asyncDispose]();

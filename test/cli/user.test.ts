@@ -2,15 +2,15 @@ import { PassThrough, Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { codeOf, login, loginText, password, register } from '../support/accounts.ts';
 import { commandsOf, runCommand } from '../support/run-command.ts';
-import { type SharedPostgres, startSharedPostgres } from '../support/shared-postgres.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
+import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 describe('tenantry user create', () => {
-  let postgres: SharedPostgres;
+  let postgres: TestPostgres;
   let app: TestApp;
   beforeAll(async () => {
-    postgres = await startSharedPostgres();
-    app = await startTestApp({ ...postgres.settings(), DEFAULT_ISOLATION: 'schema' });
+    postgres = await startTestPostgres();
+    app = await startTestApp({ ...postgres.env, DEFAULT_ISOLATION: 'schema' });
     await app.ask('mutation { createTenant(input: { slug: "acme", name: "Acme" }) { id } }', app.admin);
   });
   afterAll(async () => {
@@ -19,7 +19,7 @@ describe('tenantry user create', () => {
   });
 
   const create = (args: string[], stdin: NodeJS.ReadableStream = Readable.from([`${password}\n`])) =>
-    runCommand(['user', 'create', ...args], postgres.settings(), undefined, stdin);
+    runCommand(['user', 'create', ...args], postgres.env, undefined, stdin);
   const viewer = async (email: string) => {
     const text = '{ viewer { isPlatformAdmin role tenant { slug } user { name } } }';
     return (await app.ask(text, (await login(app, email)).headers)).data?.viewer;

@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type SharedPostgres, startSharedPostgres } from '../support/shared-postgres.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
+import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 describe('a PostgreSQL that hangs, with connections that stay open', () => {
-  let postgres: SharedPostgres;
+  let postgres: TestPostgres;
   let app: TestApp;
   const stopped: number[] = [];
   beforeAll(async () => {
-    postgres = await startSharedPostgres();
-    app = await startTestApp({ ...postgres.settings(), TENANT_STATEMENT_TIMEOUT_MS: '500', TENANT_POOL_SIZE: '1' });
+    postgres = await startTestPostgres();
+    app = await startTestApp({ ...postgres.env, TENANT_STATEMENT_TIMEOUT_MS: '500', TENANT_POOL_SIZE: '1' });
     await app.ask(
       'mutation { createTenant(input: { slug: "acme", name: "Acme", isolation: SCHEMA }) { id } }',
       app.admin,

@@ -10,7 +10,7 @@ describe('a run whose process hears nothing of what it has committed in auth', (
 
   beforeAll(async () => {
     lab = await FaultLab.start({ schemas: 3, databases: 0 }, { MIGRATION_LOCK_TIMEOUT_MS: '60000' });
-    proxy = await startCuttingProxy(lab.postgres.port);
+    proxy = await startCuttingProxy(lab.postgres.address.port);
   });
   afterAll(async () => {
     await lab[Symbol.asyncDispose]();
@@ -18,7 +18,7 @@ describe('a run whose process hears nothing of what it has committed in auth', (
   });
   beforeEach(() => lab.keepWorkers(0));
 
-  const startWorker = () => lab.startWorker({ ...lab.postgres.settings(proxy.port), MIGRATION_CONCURRENCY: '1' });
+  const startWorker = () => lab.startWorker({ ...lab.postgres.envThrough(proxy.port), MIGRATION_CONCURRENCY: '1' });
   /** From now on, until `times` is 0. */
   const cutCommitsInAuth = (times: number) => proxy.cutAfter('COMMIT', times, 'shared');
 

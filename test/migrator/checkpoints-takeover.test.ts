@@ -7,10 +7,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { childEnv } from '../support/child-env.ts';
 import { eventually } from '../support/eventually.ts';
 import { Fleet } from '../support/fleet.ts';
-import { type SharedPostgres, startSharedPostgres } from '../support/shared-postgres.ts';
+import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 describe('a worker that is killed in a batch that is not transactional', () => {
-  let postgres: SharedPostgres;
+  let postgres: TestPostgres;
   /** Serves, and works on no runs. */
   let fleet: Fleet;
   let dataDir: string;
@@ -18,8 +18,8 @@ describe('a worker that is killed in a batch that is not transactional', () => {
 
   beforeAll(async () => {
     dataDir = await mkdtemp(path.join(tmpdir(), 'tenantry-killed-'));
-    postgres = await startSharedPostgres();
-    fleet = await Fleet.start({ ...postgres.settings(), WORKER: 'off' });
+    postgres = await startTestPostgres();
+    fleet = await Fleet.start({ ...postgres.env, WORKER: 'off' });
     await fleet.createTenants({ 'own-database': 'DATABASE', 'own-schema': 'SCHEMA' });
   });
   afterAll(async () => {
@@ -38,7 +38,7 @@ describe('a worker that is killed in a batch that is not transactional', () => {
         LOG_LEVEL: 'silent',
         DATA_DIR: dataDir,
         TENANT_MIGRATIONS_DIR: fleet.migrations.path,
-        ...postgres.settings(),
+        ...postgres.env,
       },
     });
     children.push(child);

@@ -2,16 +2,16 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { Fleet } from '../support/fleet.ts';
 import { startWorkerProcess } from '../support/server-process.ts';
-import { type SharedPostgres, startSharedPostgres } from '../support/shared-postgres.ts';
+import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 describe('a worker that is killed', () => {
-  let postgres: SharedPostgres;
+  let postgres: TestPostgres;
   /** Asks, and carries out nothing. */
   let fleet: Fleet;
 
   beforeAll(async () => {
-    postgres = await startSharedPostgres();
-    fleet = await Fleet.start({ ...postgres.settings(), WORKER: 'off' });
+    postgres = await startTestPostgres();
+    fleet = await Fleet.start({ ...postgres.env, WORKER: 'off' });
     await fleet.createTenants({ 'one-db': 'DATABASE', 'two-schema': 'SCHEMA' });
   });
   afterAll(async () => {
@@ -24,7 +24,7 @@ describe('a worker that is killed', () => {
       NODE_ENV: 'test',
       LOG_LEVEL: 'warn',
       TENANT_MIGRATIONS_DIR: fleet.migrations.path,
-      ...postgres.settings(),
+      ...postgres.env,
     });
   const ended = async (run: string) => !['PENDING', 'RUNNING'].includes((await fleet.runNow(run)).status);
 

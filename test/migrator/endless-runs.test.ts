@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { Fleet, kindsOf, statusesOf } from '../support/fleet.ts';
 import { startWorkerProcess } from '../support/server-process.ts';
-import { type SharedPostgres, startSharedPostgres } from '../support/shared-postgres.ts';
+import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 /** It ends where there is a product. */
 const waits = 'SELECT pg_sleep(3600) WHERE NOT EXISTS (SELECT FROM products)';
@@ -20,12 +20,12 @@ describe.each([
   ],
 ])('a run in which %s does not end', (_what, body) => {
   const name = '20270101000000_endless';
-  let postgres: SharedPostgres;
+  let postgres: TestPostgres;
   let fleet: Fleet;
   let owner: pg.Client;
   beforeAll(async () => {
-    postgres = await startSharedPostgres();
-    fleet = await Fleet.start({ ...postgres.settings(), WORKER: 'off' });
+    postgres = await startTestPostgres();
+    fleet = await Fleet.start({ ...postgres.env, WORKER: 'off' });
     owner = await fleet.session('auth');
     await fleet.createTenants({ 'one-db': 'DATABASE', 'two-schema': 'SCHEMA' });
   });
@@ -40,7 +40,7 @@ describe.each([
       LOG_LEVEL: 'warn',
       SHUTDOWN_SECONDS: '1',
       TENANT_MIGRATIONS_DIR: fleet.migrations.path,
-      ...postgres.settings(),
+      ...postgres.env,
     });
   /** Sessions in which a tenant is being migrated; the worker builds its template too. */
   const underWay = async () => {

@@ -3,16 +3,16 @@ import { lockKind } from '../../src/postgres/advisory-lock.ts';
 import { eventually } from '../support/eventually.ts';
 import { Fleet } from '../support/fleet.ts';
 import { startWorkerProcess } from '../support/server-process.ts';
-import { type SharedPostgres, startSharedPostgres } from '../support/shared-postgres.ts';
+import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 describe('a worker', () => {
-  let postgres: SharedPostgres;
+  let postgres: TestPostgres;
   let fleet: Fleet;
   let count = 0;
 
   beforeAll(async () => {
-    postgres = await startSharedPostgres();
-    fleet = await Fleet.start({ ...postgres.settings(), MIGRATION_CONCURRENCY: '1' });
+    postgres = await startTestPostgres();
+    fleet = await Fleet.start({ ...postgres.env, MIGRATION_CONCURRENCY: '1' });
     await fleet.createTenants({ 'one-db': 'DATABASE', 'two-schema': 'SCHEMA', 'three-schema': 'SCHEMA' });
   });
   afterAll(async () => {
@@ -97,7 +97,7 @@ describe('a worker', () => {
       NODE_ENV: 'test',
       LOG_LEVEL: 'warn',
       TENANT_MIGRATIONS_DIR: fleet.migrations.path,
-      ...postgres.settings(),
+      ...postgres.env,
     });
     await eventually('the other worker has done it all', async () => (await fleet.runNow(run)).succeeded === 3);
     const { rows } = await owner.query(`SELECT FROM claims WHERE claimed_by = ${listener.instance}`);

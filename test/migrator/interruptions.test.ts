@@ -3,19 +3,19 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CuttingProxy, startCuttingProxy } from '../support/cutting-proxy.ts';
 import { eventually } from '../support/eventually.ts';
 import { Fleet, kindsOf, type ShownEvent } from '../support/fleet.ts';
-import { type SharedPostgres, startSharedPostgres } from '../support/shared-postgres.ts';
+import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 describe('a run that is interrupted', () => {
   const slugs = ['alpha-db', 'beta-schema', 'gamma-db', 'delta-schema'];
-  let postgres: SharedPostgres;
+  let postgres: TestPostgres;
   let proxy: CuttingProxy;
   let fleet: Fleet;
   let count = 0;
 
   beforeAll(async () => {
-    postgres = await startSharedPostgres();
-    proxy = await startCuttingProxy(postgres.port);
-    fleet = await Fleet.start({ ...postgres.settings(proxy.port), MIGRATION_LOCK_TIMEOUT_MS: '100' });
+    postgres = await startTestPostgres();
+    proxy = await startCuttingProxy(postgres.address.port);
+    fleet = await Fleet.start({ ...postgres.envThrough(proxy.port), MIGRATION_LOCK_TIMEOUT_MS: '100' });
     await fleet.createTenants({
       'alpha-db': 'DATABASE',
       'beta-schema': 'SCHEMA',

@@ -5,13 +5,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Fleet, kindsOf } from '../support/fleet.ts';
 import { type MigrationDir, makeMigrationDir } from '../support/migration-dir.ts';
 import { type OwnProcess, startWorkerProcess } from '../support/server-process.ts';
-import { type SharedPostgres, startSharedPostgres } from '../support/shared-postgres.ts';
+import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 const [step, extra] = ['20270101000001_step', '20270101000002_extra'];
 
 /** The server has one folder of migrations, and a worker another, as when a new version is being deployed. */
 describe('a process with other migrations than a run was planned with', () => {
-  let postgres: SharedPostgres;
+  let postgres: TestPostgres;
   /** Asks, and carries out nothing. */
   let fleet: Fleet;
   let others: MigrationDir;
@@ -20,16 +20,16 @@ describe('a process with other migrations than a run was planned with', () => {
 
   beforeAll(async () => {
     dataDir = await mkdtemp(path.join(tmpdir(), 'tenantry-files-'));
-    postgres = await startSharedPostgres();
+    postgres = await startTestPostgres();
     others = await makeMigrationDir();
-    fleet = await Fleet.start({ ...postgres.settings(), WORKER: 'off' });
+    fleet = await Fleet.start({ ...postgres.env, WORKER: 'off' });
     await fleet.createTenants({ 'one-db': 'DATABASE', 'one-schema': 'SCHEMA' });
     worker = await startWorkerProcess(process.cwd(), {
       NODE_ENV: 'test',
       LOG_LEVEL: 'silent',
       DATA_DIR: dataDir,
       TENANT_MIGRATIONS_DIR: others.path,
-      ...postgres.settings(),
+      ...postgres.env,
     });
   });
   afterAll(async () => {

@@ -9,7 +9,7 @@ import { childEnv } from '../support/child-env.ts';
 import { eventually } from '../support/eventually.ts';
 import { Fleet, progressQuery, type ShownEvent } from '../support/fleet.ts';
 import { post, subscribe } from '../support/http-server.ts';
-import { type SharedPostgres, startSharedPostgres } from '../support/shared-postgres.ts';
+import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 /** A server in a process of its own, which a test can kill. */
 interface ServerProcess {
@@ -18,7 +18,7 @@ interface ServerProcess {
 }
 
 describe('a run whose process is killed', () => {
-  let postgres: SharedPostgres;
+  let postgres: TestPostgres;
   /** Asks, and carries out nothing. */
   let fleet: Fleet;
   let dataDir: string;
@@ -26,8 +26,8 @@ describe('a run whose process is killed', () => {
 
   beforeAll(async () => {
     dataDir = await mkdtemp(path.join(tmpdir(), 'tenantry-killed-'));
-    postgres = await startSharedPostgres();
-    fleet = await Fleet.start({ ...postgres.settings(), WORKER: 'off' });
+    postgres = await startTestPostgres();
+    fleet = await Fleet.start({ ...postgres.env, WORKER: 'off' });
   });
   afterEach(async () => {
     for (const child of children.splice(0)) {
@@ -54,7 +54,7 @@ describe('a run whose process is killed', () => {
         DATA_DIR: dataDir,
         TENANT_MIGRATIONS_DIR: fleet.migrations.path,
         MIGRATION_LOCK_TIMEOUT_MS: '60000',
-        ...postgres.settings(),
+        ...postgres.env,
       },
     });
     children.push(child);

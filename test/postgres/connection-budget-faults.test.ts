@@ -3,7 +3,8 @@ import { createServer, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type BudgetOptions, ConnectionBudget } from '../../src/postgres/connection-budget.ts';
 import type { LaneOptions, LentClient } from '../../src/postgres/lane.ts';
-import { BackendWatch, settling, startTestPostgres, type TestPostgres } from '../support/postgres.ts';
+import { BackendWatch, backendsOf, expectBackends, settling } from '../support/backends.ts';
+import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 let postgres: TestPostgres;
 let budget: ConnectionBudget;
@@ -14,7 +15,7 @@ afterAll(() => postgres[Symbol.asyncDispose]());
 afterEach(async () => {
   await budget.close();
   expect(budget.stats).toEqual({ open: 0, idle: 0, waiting: 0 });
-  await postgres.expectBackends([]);
+  await expectBackends(postgres, []);
 });
 
 function start(options: Partial<BudgetOptions> = {}): void {
@@ -40,7 +41,7 @@ async function pidOf(client: Pick<LentClient, 'query'>): Promise<number> {
 }
 
 function terminate(pid: number): Promise<unknown> {
-  return postgres.query('SELECT pg_terminate_backend($1)', [pid]);
+  return postgres.rows('SELECT pg_terminate_backend($1)', [pid]);
 }
 
 function settlesTo(stats: Partial<ConnectionBudget['stats']>): Promise<void> {
@@ -62,7 +63,7 @@ describe('a connection that comes back', () => {
     await leave(client);
     client.release();
     expect(await pidOf(await next)).not.toBe(pid);
-    expect(await postgres.backends()).not.toContain(pid);
+    expect(await backendsOf(postgres)).not.toContain(pid);
   });
 
   it('after an error outside of any transaction is kept', async () => {
@@ -105,7 +106,7 @@ describe('a connection that comes back', () => {
       throw new Error('no more');
     });
     await expect(failing).rejects.toThrow('no more');
-    await postgres.expectBackends([]);
+    await expectBackends(postgres, []);
   });
 });
 
@@ -125,7 +126,7 @@ describe('a connection that PostgreSQL ends', () => {
     const client = await lane().connect();
     const sleeping = client.query('SELECT pg_sleep(600)');
     const next = lane().connect();
-    await terminate(await vi.waitFor(async () => (await postgres.backends())[0] ?? expect.unreachable(), settling));
+    await terminate(await vi.waitFor(async () => (await backendsOf(postgres))[0] ?? expect.unreachable(), settling));
     await expect(sleeping).rejects.toMatchObject({ code: '57P01' });
     const other = await next;
     client.release();
@@ -197,10 +198,10 @@ describe('the end of a lane', () => {
     const [pid, kept] = [await pidOf(held), await other.use(pidOf)];
     for (const client of rest) client.release();
     await mine.end();
-    expect((await postgres.backends()).toSorted()).toEqual([kept, pid].toSorted());
+    expect((await backendsOf(postgres)).toSorted()).toEqual([kept, pid].toSorted());
     await expect(mine.connect()).rejects.toMatchObject({ code: 'SERVER_BUSY' });
     held.release();
-    await postgres.expectBackends([kept]);
+    await expectBackends(postgres, [kept]);
     expect(await other.use(pidOf)).toBe(kept);
   });
 
@@ -222,7 +223,7 @@ describe('the end of a lane', () => {
     const opening = expect(mine.connect()).rejects.toMatchObject({ code: 'SERVER_BUSY' });
     await mine.end();
     await opening;
-    expect(await postgres.backends()).toEqual([]);
+    expect(await backendsOf(postgres)).toEqual([]);
   });
 });
 
@@ -235,7 +236,7 @@ describe('the end of a budget', () => {
     const sleeping = (await busy.connect()).query('SELECT pg_sleep(600)');
     const results = Promise.allSettled([sleeping, lane().connect(), lane().connect(), lane().connect()]);
     await budget.close();
-    expect(await postgres.backends()).toEqual([]);
+    expect(await backendsOf(postgres)).toEqual([]);
     const refused = { status: 'rejected', reason: { code: 'SERVER_BUSY' } };
     expect(await results).toMatchObject([{ status: 'rejected' }, refused, refused, refused]);
     await expect(idle.connect()).rejects.toMatchObject({ code: 'SERVER_BUSY' });
@@ -257,7 +258,7 @@ describe('a connection on which PostgreSQL says nothing', () => {
     const pid = await mine.use(pidOf);
     for (const ms of [300, 300]) {
       // Silence is what is tested; what it must not do shows only when it is over.
-      await postgres.query('SELECT pg_sleep($1)', [ms / 1000]);
+      await postgres.rows('SELECT pg_sleep($1)', [ms / 1000]);
       expect(await mine.use(pidOf)).toBe(pid);
     }
   });

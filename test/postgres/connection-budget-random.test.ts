@@ -4,7 +4,8 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { ConnectionBudget } from '../../src/postgres/connection-budget.ts';
 import { isConnectionFailure } from '../../src/postgres/error-codes.ts';
 import type { Lane, LaneOptions, LentClient } from '../../src/postgres/lane.ts';
-import { BackendWatch, settling, startTestPostgres, type TestPostgres } from '../support/postgres.ts';
+import { BackendWatch, backendsOf, settling } from '../support/backends.ts';
+import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 const limits = { max: 5, reserved: 2, waitMs: 20_000, recycleMs: 3_600_000, idleMs: 60_000 };
 
@@ -132,8 +133,8 @@ class World {
   }
 
   async #terminate(index: number): Promise<void> {
-    const pids = await postgres.backends();
-    await postgres.query('SELECT pg_terminate_backend($1)', [pids[index % pids.length]]);
+    const pids = await backendsOf(postgres);
+    await postgres.rows('SELECT pg_terminate_backend($1)', [pids[index % pids.length]]);
   }
 }
 
@@ -149,7 +150,7 @@ it('keeps its promises, whatever callers do and whenever connections break', asy
       await Promise.all(Array.from({ length: limits.max }, () => all.connect()));
       await world.budget.close();
       expect(world.budget.stats).toEqual({ open: 0, idle: 0, waiting: 0 });
-      expect(await postgres.backends()).toEqual([]);
+      expect(await backendsOf(postgres)).toEqual([]);
     }),
     { numRuns: 20 },
   );

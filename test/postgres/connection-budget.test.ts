@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type BudgetOptions, ConnectionBudget } from '../../src/postgres/connection-budget.ts';
 import type { LaneOptions, LentClient } from '../../src/postgres/lane.ts';
-import { BackendWatch, settling, startTestPostgres, type TestPostgres } from '../support/postgres.ts';
+import { BackendWatch, backendsOf, expectBackends, settling } from '../support/backends.ts';
+import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 let postgres: TestPostgres;
 let budget: ConnectionBudget;
@@ -17,7 +18,7 @@ afterEach(async () => {
   vi.useRealTimers();
   await budget.close();
   expect(budget.stats).toEqual({ open: 0, idle: 0, waiting: 0 });
-  await postgres.expectBackends([]);
+  await expectBackends(postgres, []);
 });
 
 function start(options: Partial<BudgetOptions>): void {
@@ -120,10 +121,10 @@ describe('making room', () => {
     const [a, b, c, d, e] = [lane(), lane(), lane(), lane(), lane()];
     const [, pidOfB, pidOfC] = [await a.use(pidOf), await b.use(pidOf), await c.use(pidOf)];
     const pidOfD = await d.use(pidOf);
-    expect((await postgres.backends()).toSorted()).toEqual([pidOfB, pidOfC, pidOfD].toSorted());
+    expect((await backendsOf(postgres)).toSorted()).toEqual([pidOfB, pidOfC, pidOfD].toSorted());
     expect(await b.use(pidOf)).toBe(pidOfB);
     const pidOfE = await e.use(pidOf);
-    expect((await postgres.backends()).toSorted()).toEqual([pidOfB, pidOfD, pidOfE].toSorted());
+    expect((await backendsOf(postgres)).toSorted()).toEqual([pidOfB, pidOfD, pidOfE].toSorted());
   });
 
   it('closes only as many as there are callers', async () => {
@@ -212,7 +213,7 @@ describe('keeping', () => {
     expect(second).not.toBe(first);
     // One that grows too old in use is closed when it comes back.
     await mine.use(async () => vi.setSystemTime(Date.now() + 1000));
-    await postgres.expectBackends([]);
+    await expectBackends(postgres, []);
   });
 
   it('closes connections that have been idle for long', async () => {
@@ -222,12 +223,12 @@ describe('keeping', () => {
     await lane().use(pidOf);
     vi.setSystemTime(Date.now() + 60);
     await vi.waitFor(() => expect(budget.stats.open).toBe(1), settling);
-    expect(await postgres.backends()).toEqual([await pidOf(held)]);
+    expect(await backendsOf(postgres)).toEqual([await pidOf(held)]);
   });
 
   it('closes at once what a lane does not keep', async () => {
     start({});
     await lane({ keepIdle: false }).use(pidOf);
-    await postgres.expectBackends([]);
+    await expectBackends(postgres, []);
   });
 });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { quoteIdentifier, quoteLiteral } from '../../src/postgres/identifiers.ts';
-import { startTestPostgres, type TestPostgres } from '../support/postgres.ts';
+import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 let postgres: TestPostgres;
 beforeAll(async () => {
@@ -39,7 +39,7 @@ describe('an identifier', () => {
   it('is read by PostgreSQL as the name that was quoted, whatever the name', async () => {
     await fc.assert(
       fc.asyncProperty(name, async (value) => {
-        const [row] = await postgres.query(`SELECT 1 AS ${quoteIdentifier(value)}`);
+        const [row] = await postgres.rows(`SELECT 1 AS ${quoteIdentifier(value)}`);
         expect(Object.entries(row ?? {})).toEqual([[value, 1]]);
       }),
       { numRuns: 300, examples: [['__proto__'], ['"; DROP TABLE x; --'], ['Ω'.repeat(31)], ['x'.repeat(63)]] },
@@ -50,14 +50,14 @@ describe('an identifier', () => {
     await fc.assert(
       fc.asyncProperty(name, async (value) => {
         const quoted = quoteIdentifier(value);
-        await postgres.query(`CREATE TABLE ${quoted} (${quoted} int)`);
+        await postgres.rows(`CREATE TABLE ${quoted} (${quoted} int)`);
         expect(
-          await postgres.query(
+          await postgres.rows(
             `SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND attnum = 1
              WHERE c.relnamespace = 'public'::regnamespace`,
           ),
         ).toEqual([{ relname: value, attname: value }]);
-        await postgres.query(`DROP TABLE ${quoted}`);
+        await postgres.rows(`DROP TABLE ${quoted}`);
       }),
       { numRuns: 50 },
     );
@@ -85,16 +85,16 @@ describe('a literal', () => {
   it.each(['on', 'off'])(
     'is read as the text that was quoted, with standard_conforming_strings %s',
     async (setting) => {
-      await postgres.query(`SET standard_conforming_strings = ${setting}`);
+      await postgres.rows(`SET standard_conforming_strings = ${setting}`);
       try {
         await fc.assert(
           fc.asyncProperty(text, async (value) => {
-            expect(await postgres.query(`SELECT ${quoteLiteral(value)} AS value`)).toEqual([{ value }]);
+            expect(await postgres.rows(`SELECT ${quoteLiteral(value)} AS value`)).toEqual([{ value }]);
           }),
           { numRuns: 300, examples: [[''], ["\\'; DROP TABLE x; --"], ['\\'], ["E'"]] },
         );
       } finally {
-        await postgres.query('RESET standard_conforming_strings');
+        await postgres.rows('RESET standard_conforming_strings');
       }
     },
   );

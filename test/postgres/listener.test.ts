@@ -5,7 +5,8 @@ import { lockKind } from '../../src/postgres/advisory-lock.ts';
 import { ConnectionBudget } from '../../src/postgres/connection-budget.ts';
 import type { Lane } from '../../src/postgres/lane.ts';
 import { Listener } from '../../src/postgres/listener.ts';
-import { settling, startTestPostgres, type TestPostgres } from '../support/postgres.ts';
+import { backendsOf, expectBackends, settling } from '../support/backends.ts';
+import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 let postgres: TestPostgres;
 let budget: ConnectionBudget;
@@ -26,7 +27,7 @@ afterEach(async () => {
 });
 
 function notify(channel: string, payload: string): Promise<unknown> {
-  return postgres.query('SELECT pg_notify($1, $2)', [channel, payload]);
+  return postgres.rows('SELECT pg_notify($1, $2)', [channel, payload]);
 }
 
 /** What a new handler on the channel has been called with. */
@@ -45,21 +46,21 @@ function arrives(heard: readonly (string | undefined)[], channel: string, payloa
 }
 
 async function backend(): Promise<number> {
-  const [pid, ...others] = await postgres.backends();
+  const [pid, ...others] = await backendsOf(postgres);
   expect(others).toEqual([]);
   return pid ?? expect.unreachable('the listener has no connection');
 }
 
 async function cut(): Promise<void> {
   const pid = await backend();
-  await postgres.query('SELECT pg_terminate_backend($1)', [pid]);
+  await postgres.rows('SELECT pg_terminate_backend($1)', [pid]);
   await vi.waitFor(() => expect(listener.connected).toBe(false), settling);
 }
 
 const reconnected = () => vi.waitFor(() => expect(listener.connected).toBe(true), settling);
 
 async function signsOfLife(): Promise<number> {
-  const rows = await postgres.query(
+  const rows = await postgres.rows(
     `SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = $1 AND objid = $2 AND objsubid = 2 AND granted`,
     [lockKind.alive, listener.instance],
   );
@@ -140,7 +141,7 @@ describe('a listener', () => {
   });
 
   it('keeps trying while the server refuses it', async () => {
-    await postgres.query(`CREATE ROLE listens LOGIN PASSWORD 'right'`);
+    await postgres.rows(`CREATE ROLE listens LOGIN PASSWORD 'right'`);
     const lane = budget.lane({
       connection: { ...postgres.connection, user: 'listens', password: 'right' },
       max: 1,
@@ -148,7 +149,7 @@ describe('a listener', () => {
     });
     await using other = new Listener(lane, pino({ level: 'silent' }));
     await other.start();
-    await postgres.query(`ALTER ROLE listens PASSWORD 'wrong'`);
+    await postgres.rows(`ALTER ROLE listens PASSWORD 'wrong'`);
     const failures: unknown[] = [];
     const connect = lane.connect;
     vi.spyOn(lane, 'connect').mockImplementation(() =>
@@ -157,10 +158,10 @@ describe('a listener', () => {
         throw error;
       }),
     );
-    await postgres.query('SELECT pg_terminate_backend($1)', [await backend()]);
+    await postgres.rows('SELECT pg_terminate_backend($1)', [await backend()]);
     await vi.waitFor(() => expect(failures.length).toBeGreaterThan(1), settling);
     expect(other.connected).toBe(false);
-    await postgres.query(`ALTER ROLE listens PASSWORD 'right'`);
+    await postgres.rows(`ALTER ROLE listens PASSWORD 'right'`);
     await vi.waitFor(() => expect(other.connected).toBe(true), settling);
   });
 });
@@ -189,7 +190,7 @@ describe('its sign of life', () => {
     await listener.start();
     await listener[Symbol.asyncDispose]();
     expect(await signsOfLife()).toBe(0);
-    expect(await postgres.backends()).toEqual([]);
+    expect(await backendsOf(postgres)).toEqual([]);
     expect(listener.connected).toBe(false);
     expect(budget.stats).toEqual({ open: 0, idle: 0, waiting: 0 });
   });
@@ -201,7 +202,7 @@ describe('its sign of life', () => {
     while (budget.stats.open === 0) await nextTurn();
     await listener[Symbol.asyncDispose]();
     expect(await signsOfLife()).toBe(0);
-    await postgres.expectBackends([]);
+    await expectBackends(postgres, []);
     expect(budget.stats).toEqual({ open: 0, idle: 0, waiting: 0 });
     expect(heard).toEqual([]);
   });

@@ -3,7 +3,8 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { quoteIdentifier } from '../../src/postgres/identifiers.ts';
 import { PostgresServer } from '../../src/postgres/server.ts';
-import { startTestPostgres, type TestPostgres } from '../support/postgres.ts';
+import { expectBackends } from '../support/backends.ts';
+import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 let postgres: TestPostgres;
 let server: PostgresServer;
@@ -21,7 +22,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await server[Symbol.asyncDispose]();
-  await postgres.expectBackends([]);
+  await expectBackends(postgres, []);
   await postgres[Symbol.asyncDispose]();
 });
 
@@ -54,7 +55,7 @@ describe('the settings of a session', () => {
 
   it('can name any schema', async () => {
     for (const schema of ['tenant_0123456789', 'a b', 'a"b', "a'b", 'a\\b', 'a\tb', 'a,b', '$user']) {
-      await postgres.query(`CREATE SCHEMA ${quoteIdentifier(schema)}`);
+      await postgres.rows(`CREATE SCHEMA ${quoteIdentifier(schema)}`);
       const session = { search_path: quoteIdentifier(schema) };
       const lane = server.lane({ database: 'postgres', max: 1, priority: 'tenant', keepIdle: false, session });
       const { rows } = await lane.use((client) => client.query('SELECT current_schema() AS schema'));
@@ -66,12 +67,12 @@ describe('the settings of a session', () => {
 
 describe('a server', () => {
   it('lends the owner’s connection to any database, and keeps none', async () => {
-    await postgres.query('CREATE DATABASE other');
+    await postgres.rows('CREATE DATABASE other');
     const { rows } = await server.owner('other', (client) =>
       client.query('SELECT current_database() AS database, current_user AS role'),
     );
     expect(rows).toEqual([{ database: 'other', role: postgres.address.user }]);
-    await postgres.expectBackends([]);
+    await expectBackends(postgres, []);
     await expect.poll(() => server.stats).toEqual({ open: 0, idle: 0, waiting: 0, max: 5 });
   });
 

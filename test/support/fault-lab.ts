@@ -4,7 +4,7 @@ import path from 'node:path';
 import { eventually } from './eventually.ts';
 import { Fleet } from './fleet.ts';
 import { type OwnProcess, type ServerProcess, startServerProcess, startWorkerProcess } from './server-process.ts';
-import { type SharedPostgres, startSharedPostgres } from './shared-postgres.ts';
+import { startTestPostgres, type TestPostgres } from './start-postgres.ts';
 
 /** How many tenants of each kind a lab has. */
 export interface LabSize {
@@ -17,7 +17,7 @@ export interface LabSize {
  * it carries out nothing.
  */
 export class FaultLab implements AsyncDisposable {
-  readonly postgres: SharedPostgres;
+  readonly postgres: TestPostgres;
   readonly fleet: Fleet;
   readonly slugs: readonly string[];
   readonly #env: Record<string, string>;
@@ -27,7 +27,7 @@ export class FaultLab implements AsyncDisposable {
   #rounds = 0;
 
   private constructor(
-    postgres: SharedPostgres,
+    postgres: TestPostgres,
     fleet: Fleet,
     slugs: readonly string[],
     env: Record<string, string>,
@@ -45,8 +45,8 @@ export class FaultLab implements AsyncDisposable {
     await using stack = new AsyncDisposableStack();
     const dataDir = await mkdtemp(path.join(tmpdir(), 'tenantry-lab-'));
     stack.defer(() => rm(dataDir, { recursive: true, force: true }));
-    const postgres = stack.use(await startSharedPostgres());
-    const shared = { ...postgres.settings(), MIGRATION_CONCURRENCY: '4', ...settings };
+    const postgres = stack.use(await startTestPostgres({}));
+    const shared = { ...postgres.env, MIGRATION_CONCURRENCY: '4', ...settings };
     const fleet = stack.use(await Fleet.start({ ...shared, WORKER: 'off' }));
     // In it each migration of a round leaves a row each time it runs.
     await fleet.migrations.add('20270101000000_log', 'CREATE TABLE migration_log (name text)');

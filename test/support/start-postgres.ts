@@ -2,45 +2,73 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
+import type { ServerAddress } from '../../src/config.ts';
 import { startEmbeddedPostgres } from '../../src/postgres/embedded.ts';
+import { existingCluster } from '../../src/postgres/embedded-cluster.ts';
+import { findPostmaster, isRunning } from '../../src/postgres/embedded-processes.ts';
+import { eventually } from './eventually.ts';
 import { removeDataDir } from './remove-data-dir.ts';
 
-/** A PostgreSQL server that several installations or processes of a test share. */
+/** A PostgreSQL server of one test file, which several installations or processes can share. */
 export interface TestPostgres extends AsyncDisposable {
-  /** Settings of an installation on this server, as its superuser; the secret is the same for every process. */
-  readonly env: { readonly DATABASE_URL: string; readonly ROLE_SECRET: string };
+  /** Where it is, with its superuser. */
+  readonly address: ServerAddress;
+  /** How a client connects as the superuser. */
+  readonly connection: pg.ClientConfig;
+  /** Settings of an installation on this server, as its superuser; the secrets are the same for every process. */
+  readonly env: { readonly DATABASE_URL: string; readonly ROLE_SECRET: string; readonly JWT_SECRET: string };
+  /** Such settings of an installation that goes through another port of this machine. */
+  envThrough(port: number): TestPostgres['env'];
   /** The address of a database on this server, for a role or else the superuser. */
   url(database: string, user?: string, password?: string): string;
   /** Connects as the superuser; the connection ends with the server. */
   connect(database?: string): Promise<pg.Client>;
-  /** Asks as the superuser. */
+  /** Asks as the superuser, in the database `postgres` always on the same connection. */
   rows<Row extends pg.QueryResultRow>(sql: string, values?: unknown[], database?: string): Promise<Row[]>;
+  /** Ends it as a crash does: at once, without telling anyone. It is what `pg_ctl stop -m immediate` does. */
+  crash(): Promise<void>;
+  /** Starts it again after a crash, at the same port. */
+  restart(): Promise<void>;
 }
 
-/** Starts an embedded PostgreSQL; its data go with it. */
-export async function startTestPostgres(): Promise<TestPostgres> {
+/** The name of the superuser's connections, by which they can be told from those of the tested code. */
+export const testApplication = 'tenantry test';
+
+/** Starts an embedded PostgreSQL, with settings of the server's own; its data go with it. */
+export async function startTestPostgres(settings: Record<string, string> = { fsync: 'off' }): Promise<TestPostgres> {
   const dataDir = await mkdtemp(path.join(tmpdir(), 'tenantry-postgres-'));
-  const server = await startEmbeddedPostgres({ dataDir, settings: { fsync: 'off', max_connections: '200' } });
-  const url = (database: string, user = server.user, password = server.password) =>
-    `postgres://${user}:${encodeURIComponent(password)}@${server.host}:${server.port}/${database}`;
-  const open = new Map<string, Promise<pg.Client>>();
+  let server = await startEmbeddedPostgres({ dataDir, settings });
+  const { host, port, user, password } = server;
+  const address = { host, port, user, password, maintenanceDatabase: 'postgres', ssl: false };
+  const url = (database: string, role = user, itsPassword = password, through = port) =>
+    `postgres://${role}:${encodeURIComponent(itsPassword)}@${host}:${through}/${database}`;
+  const envThrough = (through: number) => ({
+    DATABASE_URL: url('postgres', user, password, through),
+    ROLE_SECRET: 'a secret that every process of the test knows',
+    JWT_SECRET: 'another secret that every process of the test knows',
+  });
   const clients: pg.Client[] = [];
   const connect = async (database = 'postgres') => {
-    const client = new pg.Client({ connectionString: url(database) });
+    const client = new pg.Client({ connectionString: url(database), application_name: testApplication });
     client.on('error', () => undefined);
     clients.push(client);
     await client.connect();
     return client;
   };
+  // At once, so that no test that counts backends sees it log in.
+  let own: Promise<pg.Client> | undefined = connect();
+  await own;
   return {
-    env: { DATABASE_URL: url('postgres'), ROLE_SECRET: 'a secret of the tests, long enough for it' },
-    url,
+    address,
+    connection: { host, port, user, password, database: 'postgres' },
+    env: envThrough(port),
+    envThrough,
+    url: (database, role, itsPassword) => url(database, role, itsPassword),
     connect,
     async rows<Row extends pg.QueryResultRow>(sql: string, values: unknown[] = [], database = 'postgres') {
       if (database === 'postgres') {
-        const client = open.get(database) ?? connect();
-        open.set(database, client);
-        return (await (await client).query<Row>(sql, values)).rows;
+        own ??= connect();
+        return (await (await own).query<Row>(sql, values)).rows;
       }
       // An open connection would keep others from copying or dropping the database.
       const client = await connect(database);
@@ -49,6 +77,18 @@ export async function startTestPostgres(): Promise<TestPostgres> {
       } finally {
         await client.end();
       }
+    },
+    async crash() {
+      const cluster = await existingCluster(dataDir);
+      const postmaster = cluster && (await findPostmaster(cluster));
+      if (!postmaster) throw new Error('PostgreSQL does not run');
+      own = undefined;
+      process.kill(postmaster.pid, 'SIGQUIT');
+      await eventually('PostgreSQL ends', async () => !(await isRunning(postmaster)));
+    },
+    async restart() {
+      server = await startEmbeddedPostgres({ dataDir, settings });
+      if (server.port !== port) throw new Error(`PostgreSQL is at port ${server.port} now, and was at ${port}`);
     },
     async [Symbol.asyncDispose]() {
       await Promise.all(clients.map((client) => client.end()));

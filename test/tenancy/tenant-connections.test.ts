@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { builder } from '../../src/graphql/builder.ts';
-import { settling } from '../support/postgres.ts';
+import { settling } from '../support/backends.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
 import { createTenants, type TestTenant } from '../support/tenants.ts';
 

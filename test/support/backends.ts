@@ -1,62 +1,28 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import pg from 'pg';
 import { expect, vi } from 'vitest';
-import type { ServerAddress } from '../../src/config.ts';
-import { startEmbeddedPostgres } from '../../src/postgres/embedded.ts';
+import { type TestPostgres, testApplication } from './start-postgres.ts';
 
-/** A PostgreSQL of one test file, with a connection of the superuser that counts for nothing. */
-export interface TestPostgres extends AsyncDisposable {
-  readonly address: ServerAddress;
-  /** How tests connect as the superuser. */
-  readonly connection: pg.ClientConfig;
-  /** Sends one statement as the superuser; gives the rows. */
-  query<Row extends pg.QueryResultRow>(sql: string, values?: unknown[]): Promise<Row[]>;
-  /** Which backends clients have at this moment, this file's own ones left out. */
-  backends(): Promise<number[]>;
-  /** Waits until these backends, and no others, are there. */
-  expectBackends(pids: readonly number[]): Promise<void>;
+/** Which backends clients have at this moment, the test's own ones left out. */
+export async function backendsOf(postgres: TestPostgres): Promise<number[]> {
+  const rows = await postgres.rows<{ pid: number }>(`SELECT pid FROM pg_stat_activity WHERE ${isCounted}`);
+  return rows.map(({ pid }) => pid);
 }
 
-export async function startTestPostgres(): Promise<TestPostgres> {
-  const dataDir = await mkdtemp(path.join(tmpdir(), 'tenantry-test-'));
-  const { host, port, user, password, stop } = await startEmbeddedPostgres({ dataDir });
-  const address = { host, port, user, password, maintenanceDatabase: 'postgres', ssl: false };
-  const connection = { host, port, user, password, database: 'postgres' };
-  const admin = await connectTestClient(connection);
-  const query = async <Row extends pg.QueryResultRow>(sql: string, values: unknown[] = []) =>
-    (await admin.query<Row>(sql, values)).rows;
-  const backends = async () => {
-    const rows = await query<{ pid: number }>(`SELECT pid FROM pg_stat_activity WHERE ${isCounted}`);
-    return rows.map(({ pid }) => pid);
-  };
-  return {
-    address,
-    connection,
-    query,
-    backends,
-    expectBackends: (pids) =>
-      vi.waitFor(async () => expect((await backends()).toSorted()).toEqual(pids.toSorted()), settling),
-    async [Symbol.asyncDispose]() {
-      await admin.end();
-      await stop();
-      await rm(dataDir, { recursive: true, force: true });
-    },
-  };
+/** Waits until these backends, and no others, are there. */
+export async function expectBackends(postgres: TestPostgres, pids: readonly number[]): Promise<void> {
+  const look = async () => expect((await backendsOf(postgres)).toSorted()).toEqual(pids.toSorted());
+  await vi.waitFor(look, settling);
 }
 
 /** Connects a plain client whose backend is not counted. */
 export async function connectTestClient(connection: pg.ClientConfig): Promise<pg.Client> {
-  const client = new pg.Client({ ...connection, application_name: testName });
+  const client = new pg.Client({ ...connection, application_name: testApplication });
   await client.connect();
   return client;
 }
 
-const testName = 'tenantry test';
-
 /** All that clients have, also while they log in and have no name yet. */
-const isCounted = `backend_type = 'client backend' AND application_name IS DISTINCT FROM '${testName}'`;
+const isCounted = `backend_type = 'client backend' AND application_name IS DISTINCT FROM '${testApplication}'`;
 
 /** How long to wait for what PostgreSQL does in a moment, on a busy machine. */
 export const settling = { timeout: 20_000, interval: 5 };
