@@ -1,13 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCommand } from '../support/run-command.ts';
-import { type SecondServer, startSecondServer, tellTalePassword } from '../support/second-server.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
+import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
+import { tellTalePassword } from '../support/tell-tale-password.ts';
 
 describe('tenantry server', () => {
   const password = tellTalePassword();
   const printed: string[] = [];
   let app: TestApp;
-  let second: SecondServer;
+  let second: TestPostgres;
   let url: string;
 
   const server = async (args: readonly string[], env: Record<string, string> = {}) => {
@@ -18,8 +19,8 @@ describe('tenantry server', () => {
   };
 
   beforeAll(async () => {
-    [app, second] = await Promise.all([startTestApp(), startSecondServer()]);
-    url = await second.urlFor('owner', password);
+    [app, second] = await Promise.all([startTestApp(), startTestPostgres()]);
+    url = await second.createRole('owner', password);
   });
   afterAll(async () => {
     await app[Symbol.asyncDispose]();
@@ -48,13 +49,13 @@ describe('tenantry server', () => {
     const common = { connectionBudget: 64, tenantCount: 0, acceptsTenants: true, answers: true, error: null };
     expect(JSON.parse(stdout)).toEqual([
       { name: 'default', host, port, ...common },
-      { name: 'eu', host: '127.0.0.1', port: second.port, ...common },
+      { name: 'eu', host: '127.0.0.1', port: second.address.port, ...common },
     ]);
     const lines = (await server(['list'])).stdout.split('\n').map((line) => line.split(/ +/));
     expect(lines).toEqual([
       ['NAME', 'ADDRESS', 'TENANTS', 'CONNECTIONS', 'ACCEPTS', 'STATE'],
       ['default', `${host}:${port}`, '0', '64', 'yes', 'answers'],
-      ['eu', `127.0.0.1:${second.port}`, '0', '64', 'yes', 'answers'],
+      ['eu', `127.0.0.1:${second.address.port}`, '0', '64', 'yes', 'answers'],
       [''],
     ]);
   });
@@ -71,11 +72,11 @@ describe('tenantry server', () => {
   it('list says why a server does not answer', async () => {
     await second.stop();
     const { exit, stdout } = await server(['list', '--json']);
-    await second.start();
+    await second.restart();
     expect(exit).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject([
       { answers: true },
-      { name: 'eu', answers: false, error: `connect ECONNREFUSED 127.0.0.1:${second.port}` },
+      { name: 'eu', answers: false, error: `connect ECONNREFUSED 127.0.0.1:${second.address.port}` },
     ]);
   });
 
@@ -94,15 +95,15 @@ describe('tenantry server', () => {
 
   it('add refuses what cannot hold tenants, and says what is missing', async () => {
     const secret = encodeURIComponent(password);
-    const address = `127.0.0.1:${second.port}/postgres`;
+    const address = `127.0.0.1:${second.address.port}/postgres`;
     for (const [name, wrong, message] of [
       ['Not Good', url, "A server's name has 1 to 63 characters"],
       ['us', `mysql://owner:${secret}@${address}`, 'must be a URL that starts with postgres://'],
       ['us', `postgres://owner:${secret}@[/x`, 'must be a URL that starts with postgres://'],
       ['us', `${url}?sslmode=maybe`, 'The URL has sslmode=maybe'],
       ['us', `postgres://owner:${secret}@127.0.0.1:1/postgres`, 'It cannot be connected to: connect ECONNREFUSED'],
-      ['us', await second.urlFor('no_roles', password, 'CREATEDB'), 'may not create roles'],
-      ['us', await second.urlFor('no_databases', password, 'CREATEROLE'), 'may not create databases'],
+      ['us', await second.createRole('no_roles', password, 'CREATEDB'), 'may not create roles'],
+      ['us', await second.createRole('no_databases', password, 'CREATEROLE'), 'may not create databases'],
     ] as const) {
       const { exit, stdout, stderr } = await server(['add', name, wrong]);
       expect({ exit, stdout, stderr }).toEqual({ exit: 1, stdout: '', stderr: expect.stringContaining(message) });

@@ -1,16 +1,16 @@
-import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { recoverTenants } from '../../src/provisioning/recover-tenants.ts';
-import { type SecondServer, startSecondServer, tellTalePassword } from '../support/second-server.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
+import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
+import { tellTalePassword } from '../support/tell-tale-password.ts';
 
 describe('a PostgreSQL server that dies while tenants are created on it', () => {
   const isolations = ['DATABASE', 'SCHEMA'];
   let app: TestApp;
-  let second: SecondServer;
+  let second: TestPostgres;
   beforeAll(async () => {
-    [app, second] = await Promise.all([startTestApp(), startSecondServer()]);
-    await app.services.servers.add('b', await second.urlFor('owner', tellTalePassword()));
+    [app, second] = await Promise.all([startTestApp(), startTestPostgres()]);
+    await app.services.servers.add('b', await second.createRole('owner', tellTalePassword()));
   });
   afterAll(async () => {
     await app[Symbol.asyncDispose]();
@@ -28,31 +28,27 @@ describe('a PostgreSQL server that dies while tenants are created on it', () => 
     return rows.map(({ status }) => status);
   };
   const rolesOfTenants = async () =>
-    (await second.ask(`SELECT FROM pg_roles WHERE rolname LIKE 'tenant\\_%'`)).rowCount;
+    (await second.rows(`SELECT FROM pg_roles WHERE rolname LIKE 'tenant\\_%'`)).length;
   /** Keeps a lock until the server stops. */
   const hold = async (database: string, sql: string) => {
-    const url = new URL(await second.urlFor('holder', 'of locks', 'SUPERUSER'));
-    url.pathname = database;
-    const client = new pg.Client({ connectionString: url.href });
-    client.on('error', () => undefined);
-    await client.connect();
+    const client = await second.connect(database);
     await client.query(`BEGIN; ${sql}`);
   };
 
   it('is tidied by the process that was creating them, when it is back', async () => {
-    const { rows } = await second.ask(`SELECT datname FROM pg_database WHERE datname LIKE 'auth\\_template\\_%'`);
-    await hold('postgres', `ALTER DATABASE ${rows[0].datname} RENAME TO held`);
+    const rows = await second.rows(`SELECT datname FROM pg_database WHERE datname LIKE 'auth\\_template\\_%'`);
+    await hold('postgres', `ALTER DATABASE ${rows[0]?.datname} RENAME TO held`);
     await hold('shared', 'LOCK TABLE pg_namespace IN EXCLUSIVE MODE');
     const created = Promise.all(isolations.map(create));
     const waiting = `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ 'CREATE (DATABASE|SCHEMA)'`;
-    await vi.waitFor(async () => expect((await second.ask(waiting)).rowCount).toBe(2), { timeout: 10_000 });
+    await vi.waitFor(async () => expect(await second.rows(waiting)).toHaveLength(2), { timeout: 10_000 });
     expect(await rolesOfTenants()).toBe(2);
     await second.stop();
     expect((await created).map(({ errors }) => errors?.[0]?.extensions.code)).toEqual(['SERVER_BUSY', 'SERVER_BUSY']);
     const { provisioning } = app.services;
     await recoverTenants(provisioning);
     expect(await statuses()).toEqual(['DELETING', 'DELETING']);
-    await second.start();
+    await second.restart();
     await vi.waitFor(
       async () => {
         await recoverTenants(provisioning);
@@ -69,8 +65,8 @@ describe('a PostgreSQL server that dies while tenants are created on it', () => 
   it.each(isolations)('makes the role of a tenant with isolation %s anew where the tenant is', async (isolation) => {
     const tenant = await app.services.directory.byReference(slugOf(isolation));
     const role = `tenant_${tenant?.key}`;
-    await second.ask(`ALTER ROLE ${role} PASSWORD 'another one'`);
-    await second.ask(`SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = '${role}'`);
+    await second.rows(`ALTER ROLE ${role} PASSWORD 'another one'`);
+    await second.rows(`SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = '${role}'`);
     expect(await app.ask('{ products { totalCount } }', await app.tokenFor(slugOf(isolation)))).toEqual({
       data: { products: { totalCount: 0 } },
     });

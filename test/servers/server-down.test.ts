@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { captureLog } from '../support/log-lines.ts';
 import { type MigrationDir, makeMigrationDir } from '../support/migration-dir.ts';
-import { type SecondServer, startSecondServer, tellTalePassword } from '../support/second-server.ts';
 import { openTestApp, startTestApp, type TestApp } from '../support/start-app.ts';
+import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
+import { tellTalePassword } from '../support/tell-tale-password.ts';
 
 const products = '{ products { totalCount } }';
 const run = 'mutation { runMigrations(input: { wait: true }) { status succeeded failed skipped } }';
@@ -16,7 +17,7 @@ describe('one of two PostgreSQL servers stops', () => {
   const password = tellTalePassword();
   const answers: string[] = [];
   let app: TestApp;
-  let second: SecondServer;
+  let second: TestPostgres;
   let migrations: MigrationDir;
 
   const ask = async (query: string, headers = app.admin, on = app) => {
@@ -34,9 +35,9 @@ describe('one of two PostgreSQL servers stops', () => {
     migrations = await makeMigrationDir();
     [app, second] = await Promise.all([
       startTestApp({ TENANT_MIGRATIONS_DIR: migrations.path }, { log }),
-      startSecondServer(),
+      startTestPostgres(),
     ]);
-    await app.services.servers.add('b', await second.urlFor('owner', password));
+    await app.services.servers.add('b', await second.createRole('owner', password));
     for (const [slug, isolation, server] of [
       ['a-db', 'DATABASE', 'default'],
       ['a-schema', 'SCHEMA', 'default'],
@@ -106,7 +107,7 @@ describe('one of two PostgreSQL servers stops', () => {
     await using late = await openTestApp(app.services.config, { log });
     expect(await askAs('a-db', late)).toEqual(served);
     expect((await askAs('b-db', late)).errors).toMatchObject([noAnswer]);
-    await second.start();
+    await second.restart();
     for (const process of [late, app]) {
       for (const slug of ['b-db', 'b-schema']) {
         await vi.waitFor(async () => expect(await askAs(slug, process)).toEqual(served), { timeout: 20_000 });
@@ -128,7 +129,7 @@ describe('one of two PostgreSQL servers stops', () => {
     await servers.remove('b');
     expect(await ask('{ servers { name } }')).toEqual({ data: { servers: [{ name: 'default' }] } });
     expect((await create('too-late', 'server: "b"')).errors?.[0]?.extensions.code).toBe('NOT_FOUND');
-    await servers.add('b', await second.urlFor('owner', password));
+    await servers.add('b', await second.createRole('owner', password));
     await create('b-again', 'server: "b", isolation: SCHEMA');
     expect(await askAs('b-again')).toEqual(served);
     await migrations.add('20270102000000_two', 'CREATE TABLE two (id int)');

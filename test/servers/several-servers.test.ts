@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { captureLog } from '../support/log-lines.ts';
 import { runCommand } from '../support/run-command.ts';
-import { type SecondServer, startSecondServer, tellTalePassword } from '../support/second-server.ts';
 import { openTestApp, startTestApp, type TestApp } from '../support/start-app.ts';
+import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
+import { tellTalePassword } from '../support/tell-tale-password.ts';
 
 describe('tenants on two PostgreSQL servers', () => {
   const { log, text: logged } = captureLog();
@@ -10,7 +11,7 @@ describe('tenants on two PostgreSQL servers', () => {
   /** Everything that was answered or printed. */
   const shown: string[] = [];
   let app: TestApp;
-  let second: SecondServer;
+  let second: TestPostgres;
 
   const answer = async (query: string, headers = app.admin) => {
     const result = await app.ask(query, headers);
@@ -36,7 +37,7 @@ describe('tenants on two PostgreSQL servers', () => {
   const inCatalog = (sql: string) => app.services.catalog.use((client) => client.query(sql));
 
   beforeAll(async () => {
-    [app, second] = await Promise.all([startTestApp({}, { log }), startSecondServer()]);
+    [app, second] = await Promise.all([startTestApp({}, { log }), startTestPostgres()]);
   });
   afterAll(async () => {
     await app[Symbol.asyncDispose]();
@@ -44,7 +45,7 @@ describe('tenants on two PostgreSQL servers', () => {
   });
 
   it('a server that is added is noticed by those that run', async () => {
-    const url = await second.urlFor('owner', passwords[0]);
+    const url = await second.createRole('owner', passwords[0]);
     expect(await command('add', 'b', url)).toEqual({ exit: 0, stdout: 'The server b is added.\n', stderr: '' });
     await vi.waitFor(() => expect([...app.services.servers.keys()]).toEqual(['default', 'b']));
   });
@@ -68,7 +69,7 @@ describe('tenants on two PostgreSQL servers', () => {
     }
     for (const slug of ['b-db', 'b-schema']) {
       const tenant = await app.services.directory.byReference(slug);
-      const { rows } = await second.ask(`SELECT sku FROM "${tenant?.schema}".products`, tenant?.database);
+      const rows = await second.rows(`SELECT sku FROM "${tenant?.schema}".products`, [], tenant?.database);
       expect(rows).toEqual([{ sku: slug }]);
     }
   });
@@ -122,7 +123,7 @@ describe('tenants on two PostgreSQL servers', () => {
         { server: 'b', sizeBytes, tenants: [{ slug: 'b-db' }] },
       ],
     });
-    const { rows } = await second.ask(`SELECT datname FROM pg_database WHERE datname IN ('auth', 'constants')`);
+    const rows = await second.rows(`SELECT datname FROM pg_database WHERE datname IN ('auth', 'constants')`);
     expect(rows).toEqual([]);
   });
 
@@ -146,29 +147,40 @@ describe('tenants on two PostgreSQL servers', () => {
     expect(await ask(`{ servers { ${fields} } }`)).toMatchObject({
       servers: [
         { name: 'default', host: '127.0.0.1', tenantCount: 5, connectionBudget: 64 },
-        { name: 'b', host: '127.0.0.1', port: second.port, tenantCount: 3, connectionBudget: 5, acceptsTenants: true },
+        {
+          name: 'b',
+          host: '127.0.0.1',
+          port: second.address.port,
+          tenantCount: 3,
+          connectionBudget: 5,
+          acceptsTenants: true,
+        },
       ],
     });
     const tokens = await Promise.all(['b-db', 'b-schema', 'second'].map((slug) => app.tokenFor(slug)));
-    const busy = Array.from({ length: 30 }, (_, index) => ask('{ products { totalCount } }', tokens[index % 3]));
+    let asking = true;
+    const questions = Array.from({ length: 30 }, (_, index) => ask('{ products { totalCount } }', tokens[index % 3]));
+    const busy = Promise.all(questions).finally(() => {
+      asking = false;
+    });
     const counts: number[] = [];
-    for (let sample = 0; sample < 5; sample += 1) {
-      const { rows } = await second.ask(
+    while (asking) {
+      const rows = await second.rows<{ count: number }>(
         `SELECT count(*)::int AS count FROM pg_stat_activity WHERE application_name = 'tenantry'`,
       );
-      counts.push(rows[0].count);
+      counts.push(rows[0]?.count ?? 0);
     }
-    await Promise.all(busy);
+    await busy;
     expect(Math.max(...counts)).toBeLessThanOrEqual(5);
     expect(Math.max(...counts)).toBeGreaterThan(0);
   });
 
   it('a server can be given another password while it is used', async () => {
-    const url = await second.urlFor('owner', passwords[1]);
+    const url = await second.createRole('owner', passwords[1]);
     expect(await command('add', 'b', url)).toMatchObject({ exit: 0, stdout: 'The server b has its new URL.\n' });
     await ask('{ servers { name } }');
     // None that was opened with the old password is left that could do the work.
-    await second.ask(
+    await second.rows(
       `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'tenantry'`,
     );
     await ask(create('after-rotation', 'server: "b", isolation: DATABASE'));

@@ -6,6 +6,8 @@ import type { ServerAddress } from '../../src/config.ts';
 import { startEmbeddedPostgres } from '../../src/postgres/embedded.ts';
 import { existingCluster } from '../../src/postgres/embedded-cluster.ts';
 import { findPostmaster, isRunning } from '../../src/postgres/embedded-processes.ts';
+import { quoteIdentifier } from '../../src/postgres/identifiers.ts';
+import { createLoginRoleSql } from '../../src/postgres/roles.ts';
 import { eventually } from './eventually.ts';
 import { removeDataDir } from './remove-data-dir.ts';
 
@@ -25,9 +27,12 @@ export interface TestPostgres extends AsyncDisposable {
   connect(database?: string): Promise<pg.Client>;
   /** Asks as the superuser, in the database `postgres` always on the same connection. */
   rows<Row extends pg.QueryResultRow>(sql: string, values?: unknown[], database?: string): Promise<Row[]>;
+  /** Makes a login role that may own an installation, or has these attributes; gives the URL to connect as it. */
+  createRole(role: string, password: string, attributes?: string): Promise<string>;
+  stop(): Promise<void>;
   /** Ends it as a crash does: at once, without telling anyone. It is what `pg_ctl stop -m immediate` does. */
   crash(): Promise<void>;
-  /** Starts it again after a crash, at the same port. */
+  /** Starts it again, at the same port. */
   restart(): Promise<void>;
 }
 
@@ -58,6 +63,19 @@ export async function startTestPostgres(settings: Record<string, string> = { fsy
   // At once, so that no test that counts backends sees it log in.
   let own: Promise<pg.Client> | undefined = connect();
   await own;
+  const rows = async <Row extends pg.QueryResultRow>(sql: string, values: unknown[] = [], database = 'postgres') => {
+    if (database === 'postgres') {
+      own ??= connect();
+      return (await (await own).query<Row>(sql, values)).rows;
+    }
+    // An open connection would keep others from copying or dropping the database.
+    const client = await connect(database);
+    try {
+      return (await client.query<Row>(sql, values)).rows;
+    } finally {
+      await client.end();
+    }
+  };
   return {
     address,
     connection: { host, port, user, password, database: 'postgres' },
@@ -65,18 +83,14 @@ export async function startTestPostgres(settings: Record<string, string> = { fsy
     envThrough,
     url: (database, role, itsPassword) => url(database, role, itsPassword),
     connect,
-    async rows<Row extends pg.QueryResultRow>(sql: string, values: unknown[] = [], database = 'postgres') {
-      if (database === 'postgres') {
-        own ??= connect();
-        return (await (await own).query<Row>(sql, values)).rows;
-      }
-      // An open connection would keep others from copying or dropping the database.
-      const client = await connect(database);
-      try {
-        return (await client.query<Row>(sql, values)).rows;
-      } finally {
-        await client.end();
-      }
+    rows,
+    async createRole(role, itsPassword, attributes = 'CREATEDB CREATEROLE') {
+      await rows(`${createLoginRoleSql(role, itsPassword)} ALTER ROLE ${quoteIdentifier(role)} ${attributes}`);
+      return url('postgres', role, itsPassword);
+    },
+    async stop() {
+      own = undefined;
+      await server.stop();
     },
     async crash() {
       const cluster = await existingCluster(dataDir);
