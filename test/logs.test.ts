@@ -1,18 +1,14 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import pg from 'pg';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { User } from '../src/catalog/user.entity.ts';
 import { builder } from '../src/graphql/builder.ts';
 import { buildSchema } from '../src/graphql/schema.ts';
 import { logOptions } from '../src/log.ts';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../src/postgres/embedded.ts';
 import { derivePasswords } from '../src/postgres/roles.ts';
 import { installationRoles, tenantRole } from '../src/tenancy/placement.ts';
 import { type Listening, listen } from './support/listen.ts';
 import { startTestApp, type TestApp } from './support/start-app.ts';
+import { startTestPostgres, type TestPostgres } from './support/start-postgres.ts';
 
 const secrets = {
   ROLE_SECRET: 'role-secret-role-secret-role-secret-role',
@@ -46,25 +42,16 @@ builder.mutationFields((t) => ({
 }));
 
 describe('the log', () => {
-  let dataDir: string;
-  let postgres: EmbeddedPostgres;
+  let postgres: TestPostgres;
   let app: TestApp;
   let server: Listening;
-  let superuser: pg.Client;
   const lines: string[] = [];
 
   beforeAll(async () => {
-    dataDir = await mkdtemp(path.join(tmpdir(), 'tenantry-logs-'));
-    postgres = await startEmbeddedPostgres({ dataDir });
-    const { host, port, user, password } = postgres;
-    superuser = new pg.Client({ host, port, user, password, database: 'postgres' });
-    // Statements of the next test end this server's connections.
-    superuser.on('error', () => {});
-    await superuser.connect();
-    await superuser.query(`CREATE ROLE owner LOGIN CREATEDB CREATEROLE PASSWORD '${secrets.ownerPassword}'`);
+    postgres = await startTestPostgres();
     const { ROLE_SECRET, JWT_SECRET } = secrets;
     const env = {
-      DATABASE_URL: `postgres://owner:${secrets.ownerPassword}@${host}:${port}/postgres`,
+      DATABASE_URL: await postgres.createRole('owner', secrets.ownerPassword),
       ROLE_SECRET,
       JWT_SECRET,
     };
@@ -76,8 +63,7 @@ describe('the log', () => {
   afterAll(async () => {
     await server[Symbol.asyncDispose]();
     await app[Symbol.asyncDispose]();
-    await postgres.stop();
-    await rm(dataDir, { recursive: true });
+    await postgres[Symbol.asyncDispose]();
   });
 
   it('holds no token, secret or password, whatever goes wrong', async () => {
@@ -106,14 +92,13 @@ describe('the log', () => {
 
     // The tenant's role gets a password that is not the derived one, and its owner may not set it again.
     const role = tenantRole(acme.key);
-    await superuser.query(`ALTER ROLE ${role} PASSWORD 'another-one'; REVOKE ${role} FROM owner`);
-    await superuser.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1', [role]);
+    await postgres.rows(`ALTER ROLE ${role} PASSWORD 'another-one'; REVOKE ${role} FROM owner`);
+    await postgres.rows('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1', [role]);
     await vi.waitFor(async () => {
       expect((await server.post({ query: products }, member)).code).toBe('INTERNAL_SERVER_ERROR');
     });
     expect(lines.join('')).toContain('permission denied to alter role');
 
-    await superuser.end();
     await postgres.stop();
     for (const [body, headers] of requests) await server.post(body, headers);
     await server.get('/health/ready');

@@ -1,33 +1,29 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { lockKind, withAdvisoryLock } from '../src/postgres/advisory-lock.ts';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../src/postgres/embedded.ts';
 import { freePort } from '../src/postgres/embedded-launch.ts';
 import { installationRoles } from '../src/tenancy/placement.ts';
 import { clientOf } from './support/listen.ts';
-import { ownInstallation, startServer, urlOf } from './support/spawned-server.ts';
+import { ownInstallation, startServer } from './support/spawned-server.ts';
+import { startTestPostgres, type TestPostgres } from './support/start-postgres.ts';
 
 describe('a server that starts', () => {
   let folder: string;
-  let postgres: EmbeddedPostgres;
-  let owner: pg.Client;
+  let postgres: TestPostgres;
   beforeAll(async () => {
     folder = await mkdtemp(path.join(tmpdir(), 'tenantry-start-'));
-    postgres = await startEmbeddedPostgres({ dataDir: path.join(folder, 'postgres') });
-    owner = new pg.Client(urlOf(postgres));
-    await owner.connect();
+    postgres = await startTestPostgres();
   });
   afterAll(async () => {
-    await owner.end();
-    await postgres.stop();
+    await postgres[Symbol.asyncDispose]();
     await rm(folder, { recursive: true });
   });
 
   it('says that it is not ready, and ends at SIGTERM whatever it waits for', async () => {
     const installation = ownInstallation(postgres, folder);
+    const owner = await postgres.connect();
     await withAdvisoryLock(owner, lockKind.setup, installationRoles(installation.AUTH_DATABASE).app, async () => {
       const port = await freePort();
       await using server = startServer({ ...installation, PORT: String(port) });
@@ -44,8 +40,7 @@ describe('a server that starts', () => {
   });
 
   async function waiting(): Promise<number> {
-    const { rows } = await owner.query(`SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`);
-    return rows.length;
+    return (await postgres.rows(`SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`)).length;
   }
 
   it('leaves no PostgreSQL running when SIGINT comes while that is being started', async () => {

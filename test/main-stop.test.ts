@@ -3,10 +3,9 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
-import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../src/postgres/embedded.ts';
-import { ownInstallation, startServer, urlOf } from './support/spawned-server.ts';
+import { ownInstallation, startServer } from './support/spawned-server.ts';
+import { startTestPostgres, type TestPostgres } from './support/start-postgres.ts';
 
 const products = { query: '{ products { nodes { sku } } }' };
 const createTenant = {
@@ -15,13 +14,13 @@ const createTenant = {
 
 describe('a server at SIGTERM', () => {
   let folder: string;
-  let postgres: EmbeddedPostgres;
+  let postgres: TestPostgres;
   beforeAll(async () => {
     folder = await mkdtemp(path.join(tmpdir(), 'tenantry-stop-'));
-    postgres = await startEmbeddedPostgres({ dataDir: path.join(folder, 'postgres') });
+    postgres = await startTestPostgres();
   });
   afterAll(async () => {
-    await postgres.stop();
+    await postgres[Symbol.asyncDispose]();
     await rm(folder, { recursive: true });
   });
 
@@ -77,9 +76,7 @@ describe('a server at SIGTERM', () => {
 
   /** Makes every query for products wait. */
   async function blockProducts(database: string) {
-    const client = new pg.Client({ connectionString: urlOf(postgres).replace(/postgres$/, database) });
-    const watcher = new pg.Client({ connectionString: urlOf(postgres) });
-    await Promise.all([client.connect(), watcher.connect()]);
+    const client = await postgres.connect(database);
     const { rows } = await client.query<{ place: string }>(
       `SELECT format('%I.%I', schemaname, tablename) AS place FROM pg_tables WHERE tablename = 'products'`,
     );
@@ -87,12 +84,10 @@ describe('a server at SIGTERM', () => {
     return {
       waited: () =>
         vi.waitFor(async () => {
-          expect((await watcher.query('SELECT 1 FROM pg_locks WHERE NOT granted')).rowCount).toBe(1);
+          expect(await postgres.rows('SELECT 1 FROM pg_locks WHERE NOT granted')).toHaveLength(1);
         }, 10_000),
       release: () => client.query('COMMIT'),
-      [Symbol.asyncDispose]: async () => {
-        await Promise.all([client.end(), watcher.end()]);
-      },
+      [Symbol.asyncDispose]: () => client.end(),
     };
   }
 });

@@ -2,11 +2,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../src/postgres/embedded.ts';
 import { makeMigrationDir } from './support/migration-dir.ts';
-import { ownInstallation, type SpawnedServer, startServer, urlOf } from './support/spawned-server.ts';
+import { ownInstallation, type SpawnedServer, startServer } from './support/spawned-server.ts';
+import { startTestPostgres, type TestPostgres } from './support/start-postgres.ts';
 
 const products = { query: '{ products { nodes { sku } } }' };
 const createTenant = {
@@ -20,17 +19,17 @@ const tokenOf = (server: SpawnedServer) => String(server.admin().authorization?.
 
 describe('node src/main.ts', () => {
   let folder: string;
-  let postgres: EmbeddedPostgres;
+  let postgres: TestPostgres;
   beforeAll(async () => {
     folder = await mkdtemp(path.join(tmpdir(), 'tenantry-main-'));
-    postgres = await startEmbeddedPostgres({ dataDir: path.join(folder, 'postgres') });
+    postgres = await startTestPostgres();
   });
   afterAll(async () => {
-    await postgres.stop();
+    await postgres[Symbol.asyncDispose]();
     await rm(folder, { recursive: true });
   });
 
-  const url = () => urlOf(postgres);
+  const url = () => postgres.env.DATABASE_URL;
   const own = () => ownInstallation(postgres, folder);
 
   it('needs no settings: it says where GraphiQL is, gives a token that works, and finds everything again', async () => {
@@ -80,10 +79,10 @@ describe('node src/main.ts', () => {
     [
       'DB_HOST, DB_PORT, DB_USERNAME and DB_PASSWORD',
       () => ({
-        DB_HOST: postgres.host,
-        DB_PORT: String(postgres.port),
-        DB_USERNAME: postgres.user,
-        DB_PASSWORD: postgres.password,
+        DB_HOST: postgres.address.host,
+        DB_PORT: String(postgres.address.port),
+        DB_USERNAME: postgres.address.user,
+        DB_PASSWORD: postgres.address.password,
       }),
     ],
     ['ADMIN_CONN_STR', () => ({ ADMIN_CONN_STR: url().replace('postgres:', 'postgresql+psycopg2:') })],
@@ -114,7 +113,7 @@ describe('node src/main.ts', () => {
           { name: installation.SHARED_DATABASE },
         ],
       },
-      servers: [{ port: postgres.port }],
+      servers: [{ port: postgres.address.port }],
     });
   });
 
@@ -151,7 +150,7 @@ describe('node src/main.ts', () => {
     ],
     [
       'the password is wrong',
-      () => url().replace(postgres.password, 'hunter2'),
+      () => url().replace(postgres.address.password, 'hunter2'),
       /does not let tenantry in .*DATABASE_URL/,
     ],
     [
@@ -168,14 +167,8 @@ describe('node src/main.ts', () => {
   });
 
   it('tells what to do when the role may not create databases and roles', async () => {
-    const owner = new pg.Client(url());
-    await owner.connect();
-    await owner.query(`CREATE ROLE weak LOGIN PASSWORD 'weak'`);
-    await owner.end();
-    await using server = startServer({
-      ...own(),
-      DATABASE_URL: url().replace(`${postgres.user}:${postgres.password}`, 'weak:weak'),
-    });
+    const weak = await postgres.createRole('weak', 'weak', 'NOCREATEDB NOCREATEROLE');
+    await using server = startServer({ ...own(), DATABASE_URL: weak });
     expect(await server.ended).toEqual({ code: 1, signal: null });
     expect(server.output()).toMatch(/The role weak needs CREATEDB and CREATEROLE/);
   });
@@ -199,12 +192,8 @@ describe('node src/main.ts', () => {
   });
 
   /** The databases that an installation has made. */
-  async function databasesOf({ AUTH_DATABASE }: ReturnType<typeof own>): Promise<unknown[]> {
-    const client = new pg.Client(url());
-    await client.connect();
-    const { rows } = await client.query('SELECT datname FROM pg_database WHERE datname = $1', [AUTH_DATABASE]);
-    await client.end();
-    return rows;
+  function databasesOf({ AUTH_DATABASE }: ReturnType<typeof own>): Promise<unknown[]> {
+    return postgres.rows('SELECT datname FROM pg_database WHERE datname = $1', [AUTH_DATABASE]);
   }
 
   it('says in a line of the log, and where it asks to create a tenant, that a migration keeps it from that', async () => {

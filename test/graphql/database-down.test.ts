@@ -1,22 +1,16 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/postgres/embedded.ts';
 import { type Listening, listen } from '../support/listen.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
+import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 describe('a server whose PostgreSQL goes away', () => {
-  let dataDir: string;
-  let postgres: EmbeddedPostgres;
+  let postgres: TestPostgres;
   let app: TestApp;
   let server: Listening;
   let member: Record<string, string>;
   beforeAll(async () => {
-    dataDir = await mkdtemp(path.join(tmpdir(), 'tenantry-down-'));
-    postgres = await startEmbeddedPostgres({ dataDir });
-    const { user, password, host, port } = postgres;
-    app = await startTestApp({ DATABASE_URL: `postgres://${user}:${password}@${host}:${port}/postgres` });
+    postgres = await startTestPostgres();
+    app = await startTestApp(postgres.env);
     server = await listen(app.yoga);
     member = await app.tokenFor('acme');
     await app.ask(
@@ -27,8 +21,7 @@ describe('a server whose PostgreSQL goes away', () => {
   afterAll(async () => {
     await server[Symbol.asyncDispose]();
     await app[Symbol.asyncDispose]();
-    await postgres.stop();
-    await rm(dataDir, { recursive: true });
+    await postgres[Symbol.asyncDispose]();
   });
 
   it('is ready while it is there', async () => {
@@ -59,8 +52,8 @@ describe('a server whose PostgreSQL goes away', () => {
         body.errors?.map(({ extensions }) => extensions),
         query,
       ).toEqual([expect.objectContaining({ code: 'SERVER_BUSY', retryAfterMs: 1000 })]);
-      expect(text).not.toContain(String(postgres.port));
-      expect(text).not.toContain(postgres.password);
+      expect(text).not.toContain(String(postgres.address.port));
+      expect(text).not.toContain(postgres.address.password);
     }
   });
 
@@ -70,13 +63,11 @@ describe('a server whose PostgreSQL goes away', () => {
     });
     expect(body.data).toMatchObject({ server: { name: 'Tenantry' }, health: { status: 'DOWN' }, viewer: null });
     expect(text).toContain('"error":"it cannot be reached"');
-    expect(text).not.toMatch(new RegExp(`127\\.0\\.0\\.1|${postgres.port}|ECONN`));
+    expect(text).not.toMatch(new RegExp(`127\\.0\\.0\\.1|${postgres.address.port}|ECONN`));
   });
 
   it('goes on by itself when it is back', async () => {
-    const before = postgres.port;
-    postgres = await startEmbeddedPostgres({ dataDir });
-    expect(postgres.port).toBe(before);
+    await postgres.restart();
     await vi.waitFor(async () => expect((await server.get('/health/ready')).status).toBe(200), { timeout: 10_000 });
     expect((await server.post({ query: '{ products { totalCount } }' }, member)).body.data).toEqual({
       products: { totalCount: 0 },

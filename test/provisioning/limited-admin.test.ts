@@ -23,7 +23,7 @@ describe('with an admin role that may create databases and roles, and is no supe
   beforeAll(async () => {
     postgres = await startTestPostgres();
     migrations = await makeMigrationDir();
-    await postgres.rows(`CREATE ROLE limited LOGIN CREATEDB CREATEROLE PASSWORD 'secret'`);
+    await postgres.createRole('limited', 'secret');
     app = await startTestApp(env());
   });
   afterAll(async () => {

@@ -27,8 +27,7 @@ describe('a PostgreSQL server that dies while tenants are created on it', () => 
     const { rows } = await app.services.catalog.use((client) => client.query('SELECT status FROM tenants'));
     return rows.map(({ status }) => status);
   };
-  const rolesOfTenants = async () =>
-    (await second.rows(`SELECT FROM pg_roles WHERE rolname LIKE 'tenant\\_%'`)).length;
+  const rolesOfTenants = async () => (await second.rows(`SELECT FROM pg_roles WHERE rolname LIKE 'tenant\\_%'`)).length;
   /** Keeps a lock until the server stops. */
   const hold = async (database: string, sql: string) => {
     const client = await second.connect(database);

@@ -2,10 +2,10 @@ import { type SpawnOptions, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
 import { vi } from 'vitest';
-import type { EmbeddedPostgres } from '../../src/postgres/embedded.ts';
 import { errorCode } from '../../src/postgres/embedded-processes.ts';
 import { childEnv } from './child-env.ts';
 import { clientOf } from './listen.ts';
+import type { TestPostgres } from './start-postgres.ts';
 
 /** A server as a user starts it. Disposing of it kills it, if it runs. */
 export interface SpawnedServer extends AsyncDisposable {
@@ -25,21 +25,16 @@ export interface SpawnedServer extends AsyncDisposable {
  * Settings of an installation of its own on a PostgreSQL that others use too, at a free port.
  * @param folder where its folder is made
  */
-export function ownInstallation(postgres: EmbeddedPostgres, folder: string) {
+export function ownInstallation(postgres: TestPostgres, folder: string) {
   const id = randomUUID().slice(0, 8);
   return {
     PORT: '0',
-    DATABASE_URL: urlOf(postgres),
+    DATABASE_URL: postgres.env.DATABASE_URL,
     DATA_DIR: path.join(folder, id),
     AUTH_DATABASE: `auth_${id}`,
     CONSTANTS_DATABASE: `constants_${id}`,
     SHARED_DATABASE: `shared_${id}`,
   };
-}
-
-/** The URL of a server's maintenance database, with its superuser. */
-export function urlOf({ user, password, host, port }: EmbeddedPostgres): string {
-  return `postgres://${user}:${password}@${host}:${port}/postgres`;
 }
 
 /**

@@ -15,8 +15,7 @@ describe.each(['a superuser', 'a role that may create databases and roles'])(
     let tenants: TestTenant[];
     beforeAll(async () => {
       postgres = await startTestPostgres();
-      await postgres.rows(`CREATE ROLE limited LOGIN CREATEDB CREATEROLE PASSWORD 'secret'`);
-      const url = isSuperuser ? postgres.env.DATABASE_URL : postgres.url('postgres', 'limited', 'secret');
+      const url = isSuperuser ? postgres.env.DATABASE_URL : await postgres.createRole('limited', 'secret');
       app = await startTestApp({ ...postgres.env, DATABASE_URL: url, TENANT_STATEMENT_TIMEOUT_MS: '4000' });
       tenants = await createTenants(app, ['DATABASE', 'SCHEMA', 'SCHEMA']);
     });
