@@ -6,7 +6,7 @@ import { lockKind, withAdvisoryLock } from '../src/postgres/advisory-lock.ts';
 import { freePort } from '../src/postgres/embedded-launch.ts';
 import { installationRoles } from '../src/tenancy/placement.ts';
 import { clientOf } from './support/listen.ts';
-import { ownInstallation, startServer } from './support/spawned-server.ts';
+import { ownInstallation, startServer } from './support/server-process.ts';
 import { startTestPostgres, type TestPostgres } from './support/start-postgres.ts';
 
 describe('a server that starts', () => {

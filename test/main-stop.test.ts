@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { ownInstallation, startServer } from './support/spawned-server.ts';
+import { ownInstallation, startServer } from './support/server-process.ts';
 import { startTestPostgres, type TestPostgres } from './support/start-postgres.ts';
 
 const products = { query: '{ products { nodes { sku } } }' };

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { makeMigrationDir } from './support/migration-dir.ts';
-import { ownInstallation, type SpawnedServer, startServer } from './support/spawned-server.ts';
+import { ownInstallation, type ServerProcess, startServer } from './support/server-process.ts';
 import { startTestPostgres, type TestPostgres } from './support/start-postgres.ts';
 
 const products = { query: '{ products { nodes { sku } } }' };
@@ -15,7 +15,7 @@ const createProduct = {
   query: 'mutation { createProduct(input: { sku: "kept", name: "x", price: "1.00", currency: "EUR" }) { sku } }',
 };
 
-const tokenOf = (server: SpawnedServer) => String(server.admin().authorization?.slice('Bearer '.length));
+const tokenOf = (server: ServerProcess) => String(server.admin().authorization?.slice('Bearer '.length));
 
 describe('node src/main.ts', () => {
   let folder: string;
@@ -102,7 +102,7 @@ describe('node src/main.ts', () => {
         .join(''),
     );
     // What the environment says goes before what the file says.
-    await using server = startServer({ PORT: '0' }, cwd);
+    await using server = startServer({ PORT: '0' }, { cwd });
     const client = await server.listening();
     const { body } = await client.post({ query: '{ databases { system { name } } servers { port } }' }, server.admin());
     expect(body.data).toMatchObject({

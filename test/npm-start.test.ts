@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { processStart } from '../src/postgres/embedded-processes.ts';
 import { removeDataDir } from './support/remove-data-dir.ts';
-import { type NpmServer, startWithNpm } from './support/spawned-server.ts';
+import { type NpmServer, startWithNpm } from './support/server-process.ts';
 
 describe('npm start', () => {
   let dataDir: string;
@@ -20,7 +20,7 @@ describe('npm start', () => {
       (server) => server.signalAll('SIGINT'),
     ],
   ])('leaves nothing running after %s', async (_name, stop) => {
-    await using server = startWithNpm({ PORT: '0', DATA_DIR: dataDir });
+    await using server = startWithNpm({ DATA_DIR: dataDir });
     const client = await server.listening();
     const postgres = Number(/PostgreSQL \d+ listens .*\(process (\d+)\)/.exec(server.output())?.[1]);
     expect(await processStart(postgres)).toBeDefined();

@@ -9,7 +9,7 @@ import { findBrowser, howToGetABrowser } from '../support/browser.ts';
 import { type GraphiqlPage, openGraphiql } from '../support/graphiql-page.ts';
 import { type MigrationDir, makeMigrationDir } from '../support/migration-dir.ts';
 import { removeDataDir } from '../support/remove-data-dir.ts';
-import { startServerProcess } from '../support/server-process.ts';
+import { startServer } from '../support/server-process.ts';
 
 const browser = findBrowser();
 if (!browser) process.stderr.write(`\nGraphiQL is not tested in a browser: ${howToGetABrowser}.\n`);
@@ -27,14 +27,14 @@ describe.skipIf(!browser)('GraphiQL in a browser, at the address that the server
     dataDir = await mkdtemp(path.join(tmpdir(), 'tenantry-graphiql-'));
     stack.defer(() => removeDataDir(dataDir));
     migrations = stack.use(await makeMigrationDir());
-    const server = await startServerProcess(process.cwd(), {
+    const server = startServer({
       NODE_ENV: 'development',
       DATA_DIR: dataDir,
       TENANT_MIGRATIONS_DIR: migrations.path,
       MIGRATION_LOCK_TIMEOUT_MS: '60000',
     });
     stack.use(server);
-    graphiql = stack.use(await openGraphiql(browser ?? '', server.url));
+    graphiql = stack.use(await openGraphiql(browser ?? '', (await server.listening()).url));
   });
   afterEach(async () => {
     await graphiql.page.screenshot({ path: `artifacts/graphiql-${++screenshots}.png` });

@@ -40,7 +40,7 @@ it('status marks tenants that have a migration whose file is not here', async ()
   expect((await tenantry('migrate', 'status')).stdout).toMatch(
     /^VERSION +TENANTS +BEHIND BY +UNKNOWN HERE\n20280101000000_notes +2 +0 +20280101000000_notes\nSome .*MIGRATION_UNKNOWN/,
   );
-  await fleet.migrations.addClass(notes, body('CREATE TABLE notes ()', 'DROP TABLE notes'));
+  await fleet.migrations.addReversible(notes, 'CREATE TABLE notes ()', 'DROP TABLE notes');
   expect((await tenantry('migrate', 'status')).stdout).not.toContain('UNKNOWN');
 });
 

@@ -1,12 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { childEnv } from '../support/child-env.ts';
 import { eventually } from '../support/eventually.ts';
 import { Fleet } from '../support/fleet.ts';
+import { startWorker } from '../support/server-process.ts';
 import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 describe('a worker that is killed in a batch that is not transactional', () => {
@@ -14,7 +12,6 @@ describe('a worker that is killed in a batch that is not transactional', () => {
   /** Serves, and works on no runs. */
   let fleet: Fleet;
   let dataDir: string;
-  const children: ChildProcess[] = [];
 
   beforeAll(async () => {
     dataDir = await mkdtemp(path.join(tmpdir(), 'tenantry-killed-'));
@@ -23,27 +20,19 @@ describe('a worker that is killed in a batch that is not transactional', () => {
     await fleet.createTenants({ 'own-database': 'DATABASE', 'own-schema': 'SCHEMA' });
   });
   afterAll(async () => {
-    for (const child of children) child.kill('SIGKILL');
     await fleet[Symbol.asyncDispose]();
     await postgres[Symbol.asyncDispose]();
     await rm(dataDir, { recursive: true, force: true });
   });
 
-  const startWorker = () => {
-    const child = spawn(process.execPath, ['src/cli.ts', 'worker'], {
-      stdio: ['ignore', 'ignore', 'inherit'],
-      env: {
-        ...childEnv,
-        NODE_ENV: 'test',
-        LOG_LEVEL: 'silent',
-        DATA_DIR: dataDir,
-        TENANT_MIGRATIONS_DIR: fleet.migrations.path,
-        ...postgres.env,
-      },
+  const startOne = () =>
+    startWorker({
+      NODE_ENV: 'test',
+      LOG_LEVEL: 'silent',
+      DATA_DIR: dataDir,
+      TENANT_MIGRATIONS_DIR: fleet.migrations.path,
+      ...postgres.env,
     });
-    children.push(child);
-    return child;
-  };
 
   it.each([
     ['own-database', '20270101'],
@@ -64,18 +53,19 @@ describe('a worker that is killed in a batch that is not transactional', () => {
       `isTransactional() { return false; }
        up() { this.addSql('CREATE INDEX CONCURRENTLY by_stock ON products (stock)'); this.addSql('SELECT pg_sleep(2)'); }`,
     );
-    const worker = startWorker();
+    await using worker = await startOne();
     const run = await fleet.startRun(`tenants: ["${slug}"]`);
     const watcher = await fleet.session('postgres');
+    // The worker builds its template too.
     await eventually('the step has built its index, and is not recorded', async () => {
       const { rowCount } = await watcher.query(
-        `SELECT FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(2)' AND state = 'active'`,
+        `SELECT FROM pg_stat_activity
+         WHERE query = 'SELECT pg_sleep(2)' AND state = 'active' AND datname NOT LIKE '%template%'`,
       );
       return rowCount === 1;
     });
-    worker.kill('SIGKILL');
-    await once(worker, 'exit');
-    const other = startWorker();
+    await worker.end('SIGKILL');
+    await using other = await startOne();
     await eventually('the run has ended', async () => (await fleet.runNow(run)).endedAt !== null);
     expect(await fleet.runNow(run)).toMatchObject({ status: 'SUCCEEDED', succeeded: 1 });
     await eventually('no copy is left', async () => {
@@ -93,8 +83,7 @@ describe('a worker that is killed in a batch that is not transactional', () => {
     ).toEqual([{ stock: 2, times: 1, valid: [true] }]);
     const { errors } = await fleet.app.ask('{ products { totalCount } }', await fleet.app.tokenFor(slug));
     expect(errors).toBeUndefined();
-    other.kill('SIGTERM');
-    await once(other, 'exit');
+    await other.end('SIGTERM');
     await fleet.migrations.remove(first, second);
   });
 });

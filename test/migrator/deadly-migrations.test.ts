@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { Fleet } from '../support/fleet.ts';
-import { startWorkerProcess } from '../support/server-process.ts';
+import { startWorker } from '../support/server-process.ts';
 import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 describe('a worker that is killed', () => {
@@ -19,8 +19,8 @@ describe('a worker that is killed', () => {
     await postgres[Symbol.asyncDispose]();
   });
 
-  const startWorker = () =>
-    startWorkerProcess(process.cwd(), {
+  const startOne = () =>
+    startWorker({
       NODE_ENV: 'test',
       LOG_LEVEL: 'warn',
       TENANT_MIGRATIONS_DIR: fleet.migrations.path,
@@ -44,7 +44,7 @@ describe('a worker that is killed', () => {
       return rowCount;
     };
     const run = await fleet.startRun();
-    await using worker = await startWorker();
+    await using worker = await startOne();
     await eventually('both tenants are under way', async () => (await sleeping()) === 2);
     await worker.end('SIGKILL');
     await eventually('PostgreSQL has ended what they did', async () => (await sleeping()) === 0);
@@ -54,7 +54,7 @@ describe('a worker that is killed', () => {
         `INSERT INTO products (sku, name, price, currency, stock) VALUES ('x', 'x', 1, 'EUR', 1)`,
       );
     }
-    await using _next = await startWorker();
+    await using _next = await startOne();
     await eventually('the run has ended', () => ended(run));
     expect(await fleet.runNow(run)).toMatchObject({ status: 'SUCCEEDED', succeeded: 2 });
     await fleet.end(owner);
@@ -78,10 +78,10 @@ describe('a worker that is killed', () => {
     );
     await fleet.end(owner);
     for (let deaths = 0; deaths < 2; deaths += 1) {
-      const worker = await startWorker().catch(() => undefined);
-      await eventually('the worker dies', async () => !worker || worker.process.signalCode === 'SIGKILL');
+      const worker = await startOne().catch(() => undefined);
+      if (worker) expect(await worker.ended).toEqual({ code: null, signal: 'SIGKILL' });
     }
-    await using _survivor = await startWorker();
+    await using _survivor = await startOne();
     await eventually('the run has ended', () => ended(run));
     const { status, items } = await fleet.runNow(run);
     expect(status).toBe('FAILED');

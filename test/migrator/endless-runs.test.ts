@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { Fleet, kindsOf, statusesOf } from '../support/fleet.ts';
-import { startWorkerProcess } from '../support/server-process.ts';
+import { startWorker } from '../support/server-process.ts';
 import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 /** It ends where there is a product. */
@@ -34,8 +34,8 @@ describe.each([
     await postgres[Symbol.asyncDispose]();
   });
 
-  const startWorker = () =>
-    startWorkerProcess(process.cwd(), {
+  const startOne = () =>
+    startWorker({
       NODE_ENV: 'test',
       LOG_LEVEL: 'warn',
       SHUTDOWN_SECONDS: '1',
@@ -52,7 +52,7 @@ describe.each([
 
   it('is cancelled all the same, and nothing of it is left', async () => {
     await fleet.migrations.addClass(name, body);
-    await using _worker = await startWorker();
+    await using _worker = await startOne();
     const id = await fleet.startRun();
     await eventually('both are under way', async () => (await underWay()) === 2);
     await fleet.cancel(id);
@@ -71,7 +71,7 @@ describe.each([
 
   it('does not keep its worker from stopping, and the next one goes on', async () => {
     await fleet.migrations.addClass(name, body);
-    const worker = await startWorker();
+    const worker = await startOne();
     const id = await fleet.startRun();
     await eventually('both are under way', async () => (await underWay()) === 2);
     expect(await worker.end('SIGTERM')).toBe(0);
@@ -85,7 +85,7 @@ describe.each([
         `INSERT INTO products (sku, name, price, currency, stock) VALUES ('x', 'x', 1, 'EUR', 1)`,
       );
     }
-    await using _next = await startWorker();
+    await using _next = await startOne();
     const events = await fleet.events(id);
     expect(kindsOf(events, 'one-db')).toEqual([
       'TENANT_STARTED',

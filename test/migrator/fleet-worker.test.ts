@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { lockKind } from '../../src/postgres/advisory-lock.ts';
 import { eventually } from '../support/eventually.ts';
 import { Fleet } from '../support/fleet.ts';
-import { startWorkerProcess } from '../support/server-process.ts';
+import { startWorker } from '../support/server-process.ts';
 import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 describe('a worker', () => {
@@ -93,7 +93,7 @@ describe('a worker', () => {
     await owner.query(`SELECT pg_advisory_lock(${lock})`);
     await eventually('the loss is noticed', async () => !listener.connected);
     const run = await fleet.startRun();
-    await using worker = await startWorkerProcess(process.cwd(), {
+    await using worker = await startWorker({
       NODE_ENV: 'test',
       LOG_LEVEL: 'warn',
       TENANT_MIGRATIONS_DIR: fleet.migrations.path,

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Fleet, kindsOf } from '../support/fleet.ts';
 import { type MigrationDir, makeMigrationDir } from '../support/migration-dir.ts';
-import { type OwnProcess, startWorkerProcess } from '../support/server-process.ts';
+import { type OwnProcess, startWorker } from '../support/server-process.ts';
 import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 const [step, extra] = ['20270101000001_step', '20270101000002_extra'];
@@ -24,7 +24,7 @@ describe('a process with other migrations than a run was planned with', () => {
     others = await makeMigrationDir();
     fleet = await Fleet.start({ ...postgres.env, WORKER: 'off' });
     await fleet.createTenants({ 'one-db': 'DATABASE', 'one-schema': 'SCHEMA' });
-    worker = await startWorkerProcess(process.cwd(), {
+    worker = await startWorker({
       NODE_ENV: 'test',
       LOG_LEVEL: 'silent',
       DATA_DIR: dataDir,

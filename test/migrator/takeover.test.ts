@@ -1,40 +1,23 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { createInterface } from 'node:readline';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { childEnv } from '../support/child-env.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { Fleet, progressQuery, type ShownEvent } from '../support/fleet.ts';
 import { post, subscribe } from '../support/http-server.ts';
+import { startServer } from '../support/server-process.ts';
 import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
-
-/** A server in a process of its own, which a test can kill. */
-interface ServerProcess {
-  readonly child: ChildProcess;
-  readonly url: string;
-}
 
 describe('a run whose process is killed', () => {
   let postgres: TestPostgres;
   /** Asks, and carries out nothing. */
   let fleet: Fleet;
   let dataDir: string;
-  const children: ChildProcess[] = [];
 
   beforeAll(async () => {
     dataDir = await mkdtemp(path.join(tmpdir(), 'tenantry-killed-'));
     postgres = await startTestPostgres();
     fleet = await Fleet.start({ ...postgres.env, WORKER: 'off' });
-  });
-  afterEach(async () => {
-    for (const child of children.splice(0)) {
-      if (child.exitCode !== null || child.signalCode !== null) continue;
-      child.kill('SIGKILL');
-      await once(child, 'exit');
-    }
   });
   afterAll(async () => {
     await fleet[Symbol.asyncDispose]();
@@ -42,28 +25,16 @@ describe('a run whose process is killed', () => {
     await rm(dataDir, { recursive: true, force: true });
   });
 
-  const startServer = async (): Promise<ServerProcess> => {
-    const child = spawn(process.execPath, ['src/main.ts'], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-      env: {
-        ...childEnv,
-        NODE_ENV: 'test',
-        LOG_LEVEL: 'silent',
-        GRAPHIQL: 'false',
-        PORT: '0',
-        DATA_DIR: dataDir,
-        TENANT_MIGRATIONS_DIR: fleet.migrations.path,
-        MIGRATION_LOCK_TIMEOUT_MS: '60000',
-        ...postgres.env,
-      },
+  const startOne = () =>
+    startServer({
+      NODE_ENV: 'test',
+      LOG_LEVEL: 'silent',
+      GRAPHIQL: 'false',
+      DATA_DIR: dataDir,
+      TENANT_MIGRATIONS_DIR: fleet.migrations.path,
+      MIGRATION_LOCK_TIMEOUT_MS: '60000',
+      ...postgres.env,
     });
-    children.push(child);
-    for await (const line of createInterface({ input: child.stdout })) {
-      const url = /^Tenantry listens at (\S+)$/.exec(line)?.[1];
-      if (url) return { child, url };
-    }
-    throw new Error('The server did not start');
-  };
 
   it('is taken over by another process, and no tenant is migrated twice', async () => {
     const slugs = ['told', 'untold-db', 'untold-schema', 'under-way', 'not-started'];
@@ -90,7 +61,8 @@ describe('a run whose process is killed', () => {
       const session = blockers.get(slug);
       if (session) await fleet.end(session);
     };
-    const { child, url } = await startServer();
+    await using server = startOne();
+    const { url } = await server.listening();
     const { data } = await post<{ runMigrations: { id: string } }>(
       url,
       fleet.app.admin,
@@ -116,11 +88,11 @@ describe('a run whose process is killed', () => {
       );
       return row?.waiting;
     });
-    child.kill('SIGKILL');
-    await once(child, 'exit');
+    await server.end('SIGKILL');
     await fleet.end(silencer);
     await release('under-way');
-    await startServer();
+    await using other = startOne();
+    await other.listening();
 
     // The other process tells the rest to whoever watched the dead one.
     const rest = await fleet.events(run, seen.length);
@@ -159,7 +131,8 @@ describe('a run whose process is killed', () => {
       return session;
     };
     const [blocker, next] = [await block('committed'), await block('waiting-db')];
-    const { child, url } = await startServer();
+    await using server = startOne();
+    const { url } = await server.listening();
     const { data } = await post<{ runMigrations: { id: string } }>(
       url,
       fleet.app.admin,
@@ -185,11 +158,11 @@ describe('a run whose process is killed', () => {
       );
       return row?.there;
     });
-    child.kill('SIGKILL');
-    await once(child, 'exit');
+    await server.end('SIGKILL');
     await fleet.end(next);
     await fleet.end(silencer);
-    await startServer();
+    await using other = startOne();
+    await other.listening();
 
     expect(await cancelled).toBe(true);
     const events = await fleet.events(run);

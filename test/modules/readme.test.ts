@@ -4,7 +4,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { errorCodes } from '../../src/errors.ts';
-import { startServerProcess } from '../support/server-process.ts';
+import { startServer } from '../support/server-process.ts';
 
 const copied = [
   ...['package.json', 'tsconfig.json', 'biome.json', '.gitignore', 'vitest.config.ts', 'schema.graphql'],
@@ -31,8 +31,9 @@ describe('what README and docs say', () => {
   afterEach(() => rmSync(checkout, { recursive: true, force: true }));
 
   it('README can be followed from its beginning to its end', async () => {
-    await using server = await startServerProcess(checkout, {});
-    const script = blocks('README.md', 'sh').join('\n').replaceAll('http://127.0.0.1:4000/graphql', server.url);
+    await using server = startServer({}, { checkout });
+    const { url } = await server.listening();
+    const script = blocks('README.md', 'sh').join('\n').replaceAll('http://127.0.0.1:4000/graphql', url);
     const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], { cwd: checkout });
     expect(stdout).not.toContain('"errors"');
     expect(stdout).toContain('"version":"20261121004000_shop_permissions"');
@@ -60,15 +61,16 @@ describe('what README and docs say', () => {
     }
     runTool('@biomejs/biome/bin/biome', 'check', '--error-on-warnings', 'src', 'test', 'bench', 'migrations');
     runTool('typescript/bin/tsc', '--noEmit');
-    await using server = await startServerProcess(checkout, {});
+    await using server = startServer({}, { checkout });
+    const { url } = await server.listening();
     const admin = await token('--admin');
-    await ask(server.url, admin, 'mutation { createTenant(input: { slug: "acme", name: "Acme" }) { id } }');
+    await ask(url, admin, 'mutation { createTenant(input: { slug: "acme", name: "Acme" }) { id } }');
     const acme = await token('--tenant', 'acme');
-    await ask(server.url, acme, 'mutation { addNote(text: "It works") { id } }');
-    expect(await ask(server.url, admin, '{ tenant(slug: "acme") { drift { isClean sql } } }')).toEqual({
+    await ask(url, acme, 'mutation { addNote(text: "It works") { id } }');
+    expect(await ask(url, admin, '{ tenant(slug: "acme") { drift { isClean sql } } }')).toEqual({
       data: { tenant: { drift: { isClean: true, sql: [] } } },
     });
-    expect(await ask(server.url, acme, '{ notes { totalCount nodes { text } } }')).toEqual({
+    expect(await ask(url, acme, '{ notes { totalCount nodes { text } } }')).toEqual({
       data: { notes: { totalCount: 1, nodes: [{ text: 'It works' }] } },
     });
     execFileSync('sh', ['-c', 'npm run -s schema'], { cwd: checkout, stdio: 'pipe' });
@@ -76,7 +78,8 @@ describe('what README and docs say', () => {
   }, 600_000);
 
   it('a pipeline can check, migrate and ask whether it may go on', async () => {
-    await using server = await startServerProcess(checkout, {});
+    await using server = startServer({}, { checkout });
+    await server.listening();
     await tenantry('setup', '--tenant', 'acme', 'beta');
     writeFileSync(
       inCheckout('migrations/tenant/20270101000000_later.ts'),

@@ -10,7 +10,7 @@ import { lockKind } from '../../src/postgres/advisory-lock.ts';
 import { recoverTenants } from '../../src/provisioning/recover-tenants.ts';
 import { type MigrationDir, makeMigrationDir } from '../support/migration-dir.ts';
 import { findPlaces, placesOf } from '../support/places.ts';
-import { startServer } from '../support/spawned-server.ts';
+import { startServer } from '../support/server-process.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
 import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
@@ -74,14 +74,15 @@ describe('a server that is killed while it creates tenants', () => {
     const holdUp = await postgres.connect();
     await holdUp.query(`BEGIN; ALTER DATABASE ${template} RENAME TO held_up`);
     {
-      const env = { ...postgres.env, NODE_ENV: 'test', PORT: '0', DATA_DIR: other.services.config.dataDir };
+      const env = { ...postgres.env, NODE_ENV: 'test', DATA_DIR: other.services.config.dataDir };
       await using server = startServer(env);
       const client = await server.listening();
       const query = 'mutation { createTenant(input: { slug: "held-up", name: "x" }) { id } }';
       client.post({ query }, other.admin).catch(() => undefined);
       await expect.poll(() => statementsThatWait('CREATE DATABASE%'), { timeout: 10_000 }).toBe(1);
+      // A server that stops by itself cancels what it does.
+      await server.end('SIGKILL');
     }
-    // It was killed: a server that stops by itself cancels what it does.
     await expect
       .poll(() => postgres.rows('SELECT FROM pg_locks WHERE classid = $1', [lockKind.alive]), { timeout: 10_000 })
       .toHaveLength(1);

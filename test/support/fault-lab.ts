@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { eventually } from './eventually.ts';
 import { Fleet } from './fleet.ts';
-import { type OwnProcess, type ServerProcess, startServerProcess, startWorkerProcess } from './server-process.ts';
+import { type OwnProcess, type ServerProcess, startServer, startWorker } from './server-process.ts';
 import { startTestPostgres, type TestPostgres } from './start-postgres.ts';
 
 /** How many tenants of each kind a lab has. */
@@ -73,21 +73,22 @@ export class FaultLab implements AsyncDisposable {
 
   /** The worker processes that run at this moment. */
   get workers(): readonly OwnProcess[] {
-    return [...this.#workers].filter(isAlive);
+    return [...this.#workers].filter((worker) => worker.isAlive());
   }
 
   /** Starts one more worker process. */
   async startWorker(settings: Record<string, string> = {}): Promise<OwnProcess> {
-    const worker = await startWorkerProcess(process.cwd(), { ...this.#env, ...settings });
+    const worker = await startWorker({ ...this.#env, ...settings });
     this.#workers.add(worker);
     return worker;
   }
 
-  /** Starts a server process. */
-  async startServer(settings: Record<string, string> = {}): Promise<ServerProcess> {
-    const server = await startServerProcess(process.cwd(), { ...this.#env, ...settings });
+  /** Starts a server process; gives it with its address. */
+  async startServer(settings: Record<string, string> = {}): Promise<ServerProcess & { readonly url: string }> {
+    const server = startServer({ ...this.#env, ...settings });
     this.#servers.add(server);
-    return server;
+    const { url } = await server.listening();
+    return { ...server, url };
   }
 
   /** Starts as many workers as are missing, or ends what is too much. */
@@ -131,8 +132,4 @@ export class FaultLab implements AsyncDisposable {
     await Promise.all([...this.#workers, ...this.#servers].map((each) => each.end('SIGKILL')));
     await this.#parts[Symbol.asyncDispose]();
   }
-}
-
-function isAlive({ process: { exitCode, signalCode } }: OwnProcess): boolean {
-  return exitCode === null && signalCode === null;
 }

@@ -6,6 +6,8 @@ import type { Answer } from './start-app.ts';
 /** A real HTTP server on a free port of 127.0.0.1. */
 export interface Listening extends AsyncDisposable {
   readonly port: number;
+  /** The address of the API. */
+  readonly url: string;
   /** Sends a body as JSON to `/graphql`. */
   post(body: unknown, headers?: Record<string, string>): Promise<HttpAnswer>;
   /** Asks for a path, such as `/health/live`. */
@@ -56,6 +58,7 @@ export function clientOf(port: number): Omit<Listening, keyof AsyncDisposable> {
   const send = (request: HttpRequest) => sendTo(port, request);
   return {
     port,
+    url: `http://127.0.0.1:${port}/graphql`,
     send,
     get: (path, headers = {}) => send({ method: 'GET', path, headers }),
     post: (body, headers = {}) =>

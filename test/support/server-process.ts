@@ -1,76 +1,148 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { type SpawnOptions, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import path from 'node:path';
+import { vi } from 'vitest';
+import { errorCode } from '../../src/postgres/embedded-processes.ts';
 import { childEnv } from './child-env.ts';
+import { clientOf } from './listen.ts';
+import type { TestPostgres } from './start-postgres.ts';
 
-/** One of the project's programs, which runs as a process of its own, the way a user starts it. */
+/** One of the project's programs, which runs as a process of its own, the way a user starts it. Disposing of it sends SIGTERM. */
 export interface OwnProcess extends AsyncDisposable {
-  readonly process: ChildProcess;
-  /** Everything that it has printed so far. */
+  readonly pid: number;
+  /** All that it has written so far, to stdout and stderr. */
   output(): string;
-  /** Sends a signal, and gives the exit code when it has ended; null if the signal ended it. */
+  isAlive(): boolean;
+  signal(name: NodeJS.Signals): void;
+  /** How it ended. */
+  readonly ended: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
+  /** Sends a signal if it runs, and gives the exit code when it has ended; null if a signal ended it. */
   end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null>;
 }
 
 /** A server that runs as a process of its own. */
 export interface ServerProcess extends OwnProcess {
-  /** The address of the API. */
-  readonly url: string;
+  /** Headers with the token that it shows in development. */
+  admin(): Record<string, string>;
+  /**
+   * Waits until it listens.
+   * @throws {Error} with its output if it ends before
+   */
+  listening(): Promise<ReturnType<typeof clientOf>>;
+}
+
+/** Where a program is started, and which. */
+export interface ProcessFolders {
+  /** The copy of the project that it belongs to; by default the project itself. */
+  readonly checkout?: string;
+  /** The folder that it is started in, where its `.env` may be; by default that of the project. */
+  readonly cwd?: string;
 }
 
 /**
- * Starts `node src/main.ts` on a free port, and waits until it says that it is up.
- * @throws {Error} with its output if it ends before
+ * Settings of an installation of its own on a PostgreSQL that others use too.
+ * @param folder where its folder is made
  */
-export async function startServerProcess(cwd: string, env: Record<string, string>): Promise<ServerProcess> {
-  const { ready, ...server } = await start(cwd, ['src/main.ts'], { PORT: '0', ...env }, /http:\/\/[\d.]+:\d+\/graphql/);
-  return { ...server, url: ready };
+export function ownInstallation(postgres: TestPostgres, folder: string) {
+  const id = randomUUID().slice(0, 8);
+  return {
+    DATABASE_URL: postgres.env.DATABASE_URL,
+    DATA_DIR: path.join(folder, id),
+    AUTH_DATABASE: `auth_${id}`,
+    CONSTANTS_DATABASE: `constants_${id}`,
+    SHARED_DATABASE: `shared_${id}`,
+  };
+}
+
+/** Starts `src/main.ts`, on a free port if no other is set. */
+export function startServer(env: Record<string, string>, folders: ProcessFolders = {}): ServerProcess {
+  const { checkout = process.cwd(), cwd = checkout } = folders;
+  return serverOf(start([process.execPath, path.join(checkout, 'src/main.ts')], { PORT: '0', ...env }, { cwd }));
+}
+
+/** A server that npm has started. */
+export interface NpmServer extends ServerProcess {
+  /** Sends a signal to npm and to the server, as a terminal does. */
+  signalAll(name: NodeJS.Signals): void;
+}
+
+/** Starts it with `npm start`. Disposing of it kills both. */
+export function startWithNpm(env: Record<string, string>): NpmServer {
+  const server = serverOf(start(['npm', 'start'], { PORT: '0', ...env }, { detached: true }));
+  const signalAll = (name: NodeJS.Signals) => {
+    try {
+      process.kill(-server.pid, name);
+    } catch (error) {
+      // There is nobody left.
+      if (errorCode(error) !== 'ESRCH') throw error;
+    }
+  };
+  return {
+    ...server,
+    signalAll,
+    async [Symbol.asyncDispose]() {
+      signalAll('SIGKILL');
+      await server.ended;
+    },
+  };
+}
+
+function serverOf(server: OwnProcess): ServerProcess {
+  return {
+    ...server,
+    admin: () => ({ authorization: `Bearer ${/^ey[\w-]+\.[\w-]+\.[\w-]+$/m.exec(server.output())?.[0]}` }),
+    listening: async () => clientOf(Number(await printed(server, /http:\/\/[^ ]+:(\d+)\/graphql/))),
+  };
 }
 
 /**
  * Starts `tenantry worker`, and waits until it works.
  * @throws {Error} with its output if it ends before
  */
-export async function startWorkerProcess(cwd: string, env: Record<string, string>): Promise<OwnProcess> {
-  return start(cwd, ['src/cli.ts', 'worker'], env, /Working on migration runs/);
+export async function startWorker(env: Record<string, string>): Promise<OwnProcess> {
+  const worker = start([process.execPath, path.resolve('src/cli.ts'), 'worker'], env, {});
+  await printed(worker, /Working on migration runs/);
+  return worker;
 }
 
-async function start(
-  cwd: string,
-  args: readonly string[],
-  env: Record<string, string>,
-  sign: RegExp,
-): Promise<OwnProcess & { readonly ready: string }> {
-  const child = spawn(process.execPath, args, {
-    cwd,
+/** Starts a program with these variables, and no others of ours but those of {@link childEnv}. */
+function start([file, ...args]: [string, ...string[]], env: Record<string, string>, options: SpawnOptions): OwnProcess {
+  const child = spawn(file, args, {
+    ...options,
     env: { ...childEnv, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
-  const ready = await new Promise<string>((resolve, reject) => {
-    const read = (chunk: Buffer) => {
-      output += chunk;
-      const found = sign.exec(output)?.[0];
-      if (found) resolve(found);
-    };
-    child.stdout.on('data', read);
-    child.stderr.on('data', read);
-    child.once('exit', () => reject(new Error(`The process did not start:\n${output}`)));
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+    });
+  }
+  const ended = new Promise<Awaited<OwnProcess['ended']>>((resolve, reject) => {
+    child.once('error', reject).once('close', (code, signal) => resolve({ code, signal }));
   });
-  const end = async (signal: 'SIGTERM' | 'SIGKILL') => {
-    if (child.exitCode === null && child.signalCode === null) {
-      const exited = once(child, 'exit');
-      child.kill(signal);
-      await exited;
-    }
-    return child.exitCode;
+  const end = async (signal: NodeJS.Signals) => {
+    child.kill(signal);
+    return (await ended).code;
   };
   return {
-    process: child,
-    ready,
+    pid: Number(child.pid),
     output: () => output,
+    isAlive: () => child.exitCode === null && child.signalCode === null,
+    signal: (name) => child.kill(name),
+    ended,
     end,
     async [Symbol.asyncDispose]() {
       await end('SIGTERM');
     },
   };
+}
+
+/** Waits until a process has written what fits, and gives the last group of it. */
+async function printed(process: OwnProcess, sign: RegExp): Promise<string> {
+  const failed = process.ended.then(() => {
+    throw new Error(`The process ended:\n${process.output()}`);
+  });
+  const found = vi.waitUntil(() => sign.exec(process.output())?.at(-1), { timeout: 45_000 });
+  return Promise.race([found, failed]);
 }
