@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { lockKind, withAdvisoryLock } from '../src/postgres/advisory-lock.ts';
 import { freePort } from '../src/postgres/embedded-launch.ts';
 import { installationRoles } from '../src/tenancy/placement.ts';
-import { clientOf } from './support/listen.ts';
+import { clientOf } from './support/http-client.ts';
 import { ownInstallation, startServer } from './support/server-process.ts';
 import { startTestPostgres, type TestPostgres } from './support/start-postgres.ts';
 

@@ -4,7 +4,7 @@ import { eventually } from '../support/eventually.ts';
 import { FaultLab } from '../support/fault-lab.ts';
 import { progressQuery, type ShownEvent } from '../support/fleet.ts';
 import { auditRun } from '../support/fleet-audit.ts';
-import { post, subscribe } from '../support/http-server.ts';
+import type { HttpClient } from '../support/http-client.ts';
 import { seededRandom, seeds } from '../support/seeded-random.ts';
 
 describe('several processes over one fleet', () => {
@@ -55,13 +55,13 @@ describe('several processes over one fleet', () => {
     await using other = await lab.startServer();
     await lab.keepWorkers(1);
     await lab.addRound();
-    const deploy = async (url: string) => {
+    const deploy = async (server: HttpClient) => {
       const query = 'mutation { runMigrations(input: { wait: true }) { id } }';
-      const { data, errors } = await post<{ runMigrations: { id: string } }>(url, lab.fleet.app.admin, query);
+      const { data, errors } = await server.ask<{ runMigrations: { id: string } }>(query, lab.fleet.app.admin);
       if (!data) throw new Error(JSON.stringify(errors));
       return data.runMigrations.id;
     };
-    const ids = await Promise.all([deploy(one.url), deploy(other.url)]);
+    const ids = await Promise.all([deploy(one), deploy(other)]);
     const runs = await Promise.all(ids.map((id) => auditRun(lab, id)));
     for (const run of runs) expect(run).toMatchObject({ status: 'SUCCEEDED', failed: 0, cancelled: 0 });
     expect(runs.map(({ succeeded }) => succeeded).reduce((a, b) => a + b)).toBe(all());
@@ -74,15 +74,16 @@ describe('several processes over one fleet', () => {
     await lab.addRound();
     // Started where nobody works, so that even the first event comes from another process.
     const run = await lab.fleet.startRun('concurrency: 2');
-    const watch = async (url: string, after: number) => {
+    const watch = async (server: HttpClient, after: number) => {
       const events: ShownEvent[] = [];
-      const results = subscribe<{ migrationProgress: ShownEvent }>(url, lab.fleet.app.admin, progressQuery(run, after));
+      const query = progressQuery(run, after);
+      const results = server.subscribe<{ migrationProgress: ShownEvent }>(query, lab.fleet.app.admin);
       for await (const { data } of results) if (data) events.push(data.migrationProgress);
       return events;
     };
-    const watching = [working, idle].flatMap(({ url }) => [watch(url, 0), watch(url, 0), watch(url, 5)]);
+    const watching = [working, idle].flatMap((server) => [watch(server, 0), watch(server, 0), watch(server, 5)]);
     await eventually('some tenants are done', async () => (await lab.fleet.runNow(run)).succeeded > 3);
-    watching.push(watch(working.url, 0), watch(idle.url, 2));
+    watching.push(watch(working, 0), watch(idle, 2));
     const [first = [], ...others] = await Promise.all(watching);
     expect(first.map(({ seq }) => seq)).toEqual(first.map((_, index) => index + 1));
     expect(first.at(-1)).toMatchObject({ kind: 'RUN_ENDED', done: all(), total: all() });

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { Fleet } from '../support/fleet.ts';
-import { post } from '../support/http-server.ts';
 
 const fields = 'id name kind version sizeBytes tenant { slug }';
 
@@ -59,10 +58,9 @@ describe('checkpoints', () => {
     const ask = async (client: number) => {
       for (let n = 0; !isOver; n += 1) {
         const sku = `w${round}-${client}-${String(n).padStart(5, '0')}`;
-        const { errors } = await post(
-          fleet.url,
-          token,
+        const { errors } = await fleet.http.ask(
           `mutation { createProduct(input: { sku: "${sku}", name: "n", price: "1", currency: "EUR" }) { id } }`,
+          token,
         );
         if (errors) for (const { extensions } of errors) codes.add(extensions.code);
         else accepted.push(sku);

@@ -3,7 +3,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runChannel } from '../../src/events/run-events.ts';
 import { eventually } from '../support/eventually.ts';
 import { Fleet, progressQuery, type ShownEvent } from '../support/fleet.ts';
-import { subscribe } from '../support/http-server.ts';
 
 describe('the progress of a run, over HTTP', () => {
   let fleet: Fleet;
@@ -129,7 +128,7 @@ describe('the progress of a run, over HTTP', () => {
     ['nothing', '', 'BAD_USER_INPUT'],
   ])('is refused for %s', async (_what, run, code) => {
     const codes = [];
-    for await (const { errors } of subscribe(fleet.url, fleet.app.admin, progressQuery(run))) {
+    for await (const { errors } of fleet.http.subscribe(progressQuery(run), fleet.app.admin)) {
       codes.push(errors?.[0]?.extensions.code);
     }
     expect(codes).toEqual([code]);
@@ -141,7 +140,7 @@ describe('the progress of a run, over HTTP', () => {
     const member = await fleet.app.tokenFor('alpha-db');
     const codes = async (headers: Record<string, string>) => {
       const found = [];
-      for await (const { errors } of subscribe(fleet.url, headers, progressQuery(run))) {
+      for await (const { errors } of fleet.http.subscribe(progressQuery(run), headers)) {
         found.push(errors?.[0]?.extensions.code);
       }
       return found;

@@ -4,7 +4,6 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { Fleet, progressQuery, type ShownEvent } from '../support/fleet.ts';
-import { post, subscribe } from '../support/http-server.ts';
 import { startServer } from '../support/server-process.ts';
 import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
@@ -62,15 +61,14 @@ describe('a run whose process is killed', () => {
       if (session) await fleet.end(session);
     };
     await using server = startOne();
-    const { url } = await server.listening();
-    const { data } = await post<{ runMigrations: { id: string } }>(
-      url,
-      fleet.app.admin,
+    const http = await server.listening();
+    const { data } = await http.ask<{ runMigrations: { id: string } }>(
       'mutation { runMigrations(input: { concurrency: 1 }) { id } }',
+      fleet.app.admin,
     );
     const run = data?.runMigrations.id ?? '';
     const seen: ShownEvent[] = [];
-    const watched = subscribe<{ migrationProgress: ShownEvent }>(url, fleet.app.admin, progressQuery(run));
+    const watched = http.subscribe<{ migrationProgress: ShownEvent }>(progressQuery(run), fleet.app.admin);
     for await (const result of watched) {
       if (result.data) seen.push(result.data.migrationProgress);
       if (seen.at(-1)?.tenant?.slug === 'untold-db') break;
@@ -132,11 +130,10 @@ describe('a run whose process is killed', () => {
     };
     const [blocker, next] = [await block('committed'), await block('waiting-db')];
     await using server = startOne();
-    const { url } = await server.listening();
-    const { data } = await post<{ runMigrations: { id: string } }>(
-      url,
-      fleet.app.admin,
+    const http = await server.listening();
+    const { data } = await http.ask<{ runMigrations: { id: string } }>(
       `mutation { runMigrations(input: { concurrency: 1, tenants: ${JSON.stringify(slugs)} }) { id } }`,
+      fleet.app.admin,
     );
     const run = data?.runMigrations.id ?? '';
     for await (const { kind } of fleet.follow(run)) if (kind === 'TENANT_STARTED') break;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { builder } from '../../src/graphql/builder.ts';
 import { codeOf } from '../support/accounts.ts';
-import { type HttpServer, serveOverHttp, subscribe } from '../support/http-server.ts';
+import { type Listening, listen } from '../support/listen.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
 import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 import { createTenants, type TestTenant } from '../support/tenants.ts';
@@ -21,14 +21,14 @@ const products = '{ products { totalCount } }';
 describe('a tenant that is suspended', () => {
   let postgres: TestPostgres;
   let apps: TestApp[];
-  let servers: HttpServer[];
+  let servers: Listening[];
   let tenants: TestTenant[];
   beforeAll(async () => {
     postgres = await startTestPostgres();
     const env = { ...postgres.env, JWT_SECRET: 'the secret of the tests of suspending' };
     // One after the other, since the first makes the databases.
     apps = [await startTestApp(env), await startTestApp(env)];
-    servers = await Promise.all(apps.map(({ services }) => serveOverHttp(services)));
+    servers = await Promise.all(apps.map(({ yoga }) => listen(yoga)));
     tenants = await createTenants(first(), ['DATABASE', 'SCHEMA', 'SCHEMA']);
   });
   afterAll(async () => {
@@ -63,8 +63,8 @@ describe('a tenant that is suspended', () => {
   it('ends its subscriptions, and says why, but not those that did not ask for the tenant', async () => {
     const [tenant = expect.unreachable()] = tenants;
     const ending = new AbortController();
-    const open = async (server: HttpServer, field: string) => {
-      const events = subscribe(server.url, tenant.member, `subscription { ${field} }`, ending.signal);
+    const open = async (server: Listening, field: string) => {
+      const events = server.subscribe(`subscription { ${field} }`, tenant.member, ending.signal);
       expect((await events.next()).value).toEqual({ data: { [field]: 'one' } });
       return events;
     };

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { eventually } from './eventually.ts';
 import { Fleet } from './fleet.ts';
+import type { HttpClient } from './http-client.ts';
 import { type OwnProcess, type ServerProcess, startServer, startWorker } from './server-process.ts';
 import { startTestPostgres, type TestPostgres } from './start-postgres.ts';
 
@@ -83,12 +84,11 @@ export class FaultLab implements AsyncDisposable {
     return worker;
   }
 
-  /** Starts a server process; gives it with its address. */
-  async startServer(settings: Record<string, string> = {}): Promise<ServerProcess & { readonly url: string }> {
+  /** Starts a server process; gives it with a way to ask it. */
+  async startServer(settings: Record<string, string> = {}): Promise<ServerProcess & HttpClient> {
     const server = startServer({ ...this.#env, ...settings });
     this.#servers.add(server);
-    const { url } = await server.listening();
-    return { ...server, url };
+    return { ...server, ...(await server.listening()) };
   }
 
   /** Starts as many workers as are missing, or ends what is too much. */

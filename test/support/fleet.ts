@@ -2,7 +2,8 @@ import pg from 'pg';
 import type { Isolation } from '../../src/catalog/tenant.entity.ts';
 import type { KnownTenant } from '../../src/catalog/tenant-directory.ts';
 import { quoteIdentifier } from '../../src/postgres/identifiers.ts';
-import { post, serveOverHttp, subscribe } from './http-server.ts';
+import type { HttpClient } from './http-client.ts';
+import { listen } from './listen.ts';
 import { type MigrationDir, makeMigrationDir } from './migration-dir.ts';
 import { startTestApp, type TestApp } from './start-app.ts';
 
@@ -71,14 +72,15 @@ export function kindsOf(events: readonly ShownEvent[], slug: string): string[] {
 export class Fleet implements AsyncDisposable {
   readonly app: TestApp;
   readonly migrations: MigrationDir;
-  readonly url: string;
+  /** Asks it over HTTP. */
+  readonly http: HttpClient;
   readonly #parts: AsyncDisposable;
   readonly #sessions = new Set<pg.Client>();
 
-  private constructor(app: TestApp, migrations: MigrationDir, url: string, parts: AsyncDisposable) {
+  private constructor(app: TestApp, migrations: MigrationDir, http: HttpClient, parts: AsyncDisposable) {
     this.app = app;
     this.migrations = migrations;
-    this.url = url;
+    this.http = http;
     this.#parts = parts;
   }
 
@@ -87,20 +89,20 @@ export class Fleet implements AsyncDisposable {
     await using stack = new AsyncDisposableStack();
     const migrations = stack.use(await makeMigrationDir());
     const app = stack.use(await startTestApp({ TENANT_MIGRATIONS_DIR: migrations.path, ...env }));
-    const http = stack.use(await serveOverHttp(app.services));
-    return new Fleet(app, migrations, http.url, stack.move());
+    const http = stack.use(await listen(app.yoga));
+    return new Fleet(app, migrations, http, stack.move());
   }
 
   /** Asks as a platform admin; throws if there is an error in the answer. */
   async ask<Data>(query: string): Promise<Data> {
-    const { data, errors } = await post<Data>(this.url, this.app.admin, query);
+    const { data, errors } = await this.http.ask<Data>(query, this.app.admin);
     if (errors || !data) throw new Error(`${query}: ${JSON.stringify(errors)}`);
     return data;
   }
 
   /** Asks as a platform admin for something that is refused, and gives the error. */
   async refusal(query: string): Promise<{ readonly code: string | undefined; readonly message: string }> {
-    const { data, errors } = await post(this.url, this.app.admin, query);
+    const { data, errors } = await this.http.ask(query, this.app.admin);
     const error = errors?.[0];
     if (!error) throw new Error(`${query}: was not refused, but answered with ${JSON.stringify(data)}`);
     return { code: error.extensions.code, message: error.message };
@@ -129,7 +131,7 @@ export class Fleet implements AsyncDisposable {
 
   /** Cancels a run, unless it has ended; tells whether it did. */
   async cancel(run: string): Promise<boolean> {
-    const { errors } = await post(this.url, this.app.admin, `mutation { cancelMigrationRun(id: "${run}") { id } }`);
+    const { errors } = await this.http.ask(`mutation { cancelMigrationRun(id: "${run}") { id } }`, this.app.admin);
     const code = errors?.[0]?.extensions.code;
     if (errors && code !== 'CONFLICT') throw new Error(`The run cannot be cancelled: ${JSON.stringify(errors)}`);
     return !errors;
@@ -150,7 +152,7 @@ export class Fleet implements AsyncDisposable {
   /** A run's events, as they come; ends with the run. */
   async *follow(run: string, after = 0, signal?: AbortSignal): AsyncGenerator<ShownEvent, string, undefined> {
     const query = progressQuery(run, after);
-    const results = subscribe<{ migrationProgress: ShownEvent }>(this.url, this.app.admin, query, signal);
+    const results = this.http.subscribe<{ migrationProgress: ShownEvent }>(query, this.app.admin, signal);
     for (;;) {
       const { value, done } = await results.next();
       if (done) return value;

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { vi } from 'vitest';
 import { errorCode } from '../../src/postgres/embedded-processes.ts';
 import { childEnv } from './child-env.ts';
-import { clientOf } from './listen.ts';
+import { clientOf, type HttpClient } from './http-client.ts';
 import type { TestPostgres } from './start-postgres.ts';
 
 /** One of the project's programs, which runs as a process of its own, the way a user starts it. Disposing of it sends SIGTERM. */
@@ -28,7 +28,7 @@ export interface ServerProcess extends OwnProcess {
    * Waits until it listens.
    * @throws {Error} with its output if it ends before
    */
-  listening(): Promise<ReturnType<typeof clientOf>>;
+  listening(): Promise<HttpClient>;
 }
 
 /** Where a program is started, and which. */

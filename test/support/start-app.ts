@@ -12,8 +12,8 @@ import { childEnv } from './child-env.ts';
 import { removeDataDir } from './remove-data-dir.ts';
 
 /** What a GraphQL server answers. */
-export interface Answer {
-  readonly data?: Record<string, unknown> | null;
+export interface Answer<Data = Record<string, unknown>> {
+  readonly data?: Data | null;
   readonly errors?: readonly {
     readonly message: string;
     readonly extensions: { readonly code?: string; readonly [detail: string]: unknown };
