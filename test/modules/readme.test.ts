@@ -1,15 +1,11 @@
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { errorCodes } from '../../src/errors.ts';
+import { type Checkout, copyCheckout } from '../support/checkout.ts';
 import { startServer } from '../support/server-process.ts';
-
-const copied = [
-  ...['package.json', 'tsconfig.json', 'biome.json', '.gitignore', 'vitest.config.ts', 'schema.graphql'],
-  ...['README.md', 'docs', 'src', 'test', 'bench', 'migrations', 'scripts'],
-];
 
 /** Tests of the platform that would fail first if they knew the shop. */
 const platformTests = ['architecture', 'schema', 'story', 'entities', 'graphql/access'].map(
@@ -17,24 +13,17 @@ const platformTests = ['architecture', 'schema', 'story', 'entities', 'graphql/a
 );
 
 describe('what README and docs say', () => {
-  let checkout: string;
-  const inCheckout = (file: string) => path.join(checkout, file);
-
-  // A copy, so that what README changes changes nothing here; beside the real one's packages, and ignored by git.
+  let checkout: Checkout;
   beforeEach(() => {
-    checkout = mkdtempSync(path.resolve('artifacts-readme-'));
-    for (const name of copied) {
-      cpSync(name, inCheckout(name), { recursive: true });
-    }
-    symlinkSync(path.resolve('node_modules'), inCheckout('node_modules'));
+    checkout = copyCheckout();
   });
-  afterEach(() => rmSync(checkout, { recursive: true, force: true }));
+  afterEach(() => checkout[Symbol.dispose]());
 
   it('README can be followed from its beginning to its end', async () => {
-    await using server = startServer({}, { checkout });
+    await using server = startServer({}, { checkout: checkout.dir });
     const { url } = await server.listening();
     const script = blocks('README.md', 'sh').join('\n').replaceAll('http://127.0.0.1:4000/graphql', url);
-    const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], { cwd: checkout });
+    const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], { cwd: checkout.dir });
     expect(stdout).not.toContain('"errors"');
     expect(stdout).toContain('"version":"20261121004000_shop_permissions"');
     expect(stdout).toContain('"products":{"totalCount":1,"nodes":[{"sku":"tea","price":"4.50","stock":10}]}');
@@ -49,40 +38,40 @@ describe('what README and docs say', () => {
   });
 
   it('the example shop can be replaced', async () => {
-    rmSync(inCheckout('src/modules/shop'), { recursive: true });
-    for (const folder of ['test/modules', 'migrations/tenant'].map(inCheckout)) {
+    rmSync(checkout.file('src/modules/shop'), { recursive: true });
+    for (const folder of ['test/modules', 'migrations/tenant'].map(checkout.file)) {
       const doomed = readdirSync(folder).filter((name) => !/^access$|_access\.ts$/.test(name));
       for (const name of doomed) rmSync(path.join(folder, name), { recursive: true });
     }
     for (const text of blocks('docs/replacing-the-shop.md', 'ts')) {
-      const file = inCheckout(/^\/\/ (\S+)\n/.exec(text)?.[1] ?? 'unnamed.ts');
+      const file = checkout.file(/^\/\/ (\S+)\n/.exec(text)?.[1] ?? 'unnamed.ts');
       mkdirSync(path.dirname(file), { recursive: true });
       writeFileSync(file, text);
     }
     runTool('@biomejs/biome/bin/biome', 'check', '--error-on-warnings', 'src', 'test', 'bench', 'migrations');
     runTool('typescript/bin/tsc', '--noEmit');
-    await using server = startServer({}, { checkout });
-    const { url } = await server.listening();
+    await using server = startServer({}, { checkout: checkout.dir });
+    const client = await server.listening();
     const admin = await token('--admin');
-    await ask(url, admin, 'mutation { createTenant(input: { slug: "acme", name: "Acme" }) { id } }');
+    await client.ask('mutation { createTenant(input: { slug: "acme", name: "Acme" }) { id } }', admin);
     const acme = await token('--tenant', 'acme');
-    await ask(url, acme, 'mutation { addNote(text: "It works") { id } }');
-    expect(await ask(url, admin, '{ tenant(slug: "acme") { drift { isClean sql } } }')).toEqual({
+    await client.ask('mutation { addNote(text: "It works") { id } }', acme);
+    expect(await client.ask('{ tenant(slug: "acme") { drift { isClean sql } } }', admin)).toEqual({
       data: { tenant: { drift: { isClean: true, sql: [] } } },
     });
-    expect(await ask(url, acme, '{ notes { totalCount nodes { text } } }')).toEqual({
+    expect(await client.ask('{ notes { totalCount nodes { text } } }', acme)).toEqual({
       data: { notes: { totalCount: 1, nodes: [{ text: 'It works' }] } },
     });
-    execFileSync('sh', ['-c', 'npm run -s schema'], { cwd: checkout, stdio: 'pipe' });
+    execFileSync('sh', ['-c', 'npm run -s schema'], { cwd: checkout.dir, stdio: 'pipe' });
     runTool('vitest/vitest.mjs', 'run', ...platformTests, 'test/modules/access/profiles.test.ts');
   }, 600_000);
 
   it('a pipeline can check, migrate and ask whether it may go on', async () => {
-    await using server = startServer({}, { checkout });
+    await using server = startServer({}, { checkout: checkout.dir });
     await server.listening();
     await tenantry('setup', '--tenant', 'acme', 'beta');
     writeFileSync(
-      inCheckout('migrations/tenant/20270101000000_later.ts'),
+      checkout.file('migrations/tenant/20270101000000_later.ts'),
       `import { Migration } from '@mikro-orm/migrations';
 export default class extends Migration {
   override up() { this.addSql('UPDATE products SET stock = 0'); }
@@ -91,13 +80,13 @@ export default class extends Migration {
     );
     const git = `git init -q && git add -A && git -c user.name=x -c user.email=x@example.com commit -qm x && git update-ref refs/remotes/origin/main HEAD`;
     const script = [git, ...blocks('docs/deploying.md', 'sh')].join('\n');
-    const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], { cwd: checkout });
+    const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], { cwd: checkout.dir });
     expect(stdout).toContain('The migrations are in order.');
     expect(stdout).toMatch(/To be applied to 2: acme, beta\n {2}20270101000000_later\n/);
     expect(stdout).toMatch(
       /Migrations: SUCCEEDED \(dry run[\s\S]*Migrations: SUCCEEDED\n[\s\S]*20270101000000_later {2}2\n/,
     );
-    expect(readFileSync(inCheckout('plan.sql'), 'utf8')).toContain('UPDATE products SET stock = 0');
+    expect(readFileSync(checkout.file('plan.sql'), 'utf8')).toContain('UPDATE products SET stock = 0');
     expect(stdout).toMatch(/ RUN_ENDED .*2 skipped[\s\S]*\n0 of 2 tenants are behind\./);
     expect(server.output()).not.toContain('Warning');
   }, 180_000);
@@ -129,28 +118,19 @@ export default class extends Migration {
   /** Runs a tool of the project over the copy; throws what it prints if it finds something wrong. */
   function runTool(tool: string, ...args: string[]): void {
     const { PATH, HOME, TMPDIR } = process.env;
-    const options = { cwd: checkout, env: { PATH, HOME, TMPDIR }, encoding: 'utf8', stdio: 'pipe' } as const;
+    const options = { cwd: checkout.dir, env: { PATH, HOME, TMPDIR }, encoding: 'utf8', stdio: 'pipe' } as const;
     const { status, stdout, stderr } = spawnSync(process.execPath, [`node_modules/${tool}`, ...args], options);
     if (status !== 0) throw new Error(`${tool}: ${stdout}${stderr}`);
   }
 
-  const token = async (...args: string[]) => (await tenantry('token', ...args)).trim();
+  const token = async (...args: string[]) => ({ authorization: `Bearer ${(await tenantry('token', ...args)).trim()}` });
 
   async function tenantry(...args: string[]): Promise<string> {
-    return (await promisify(execFile)(process.execPath, ['src/cli.ts', ...args], { cwd: checkout })).stdout;
+    return (await promisify(execFile)(process.execPath, ['src/cli.ts', ...args], { cwd: checkout.dir })).stdout;
   }
 });
 
 function blocks(page: string, language: string): string[] {
   const fenced = new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, 'gms');
   return [...readFileSync(page, 'utf8').matchAll(fenced)].map(([, text]) => text ?? '');
-}
-
-async function ask(url: string, token: string, query: string): Promise<unknown> {
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
-    body: JSON.stringify({ query }),
-  });
-  return response.json();
 }

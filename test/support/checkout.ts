@@ -1,6 +1,11 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
+const copied = [
+  ...['package.json', 'tsconfig.json', 'biome.json', '.gitignore', 'vitest.config.ts', 'schema.graphql'],
+  ...['README.md', 'docs', 'src', 'test', 'bench', 'migrations', 'scripts'],
+];
+
 /** A copy of the project, in which a test changes what it likes. */
 export interface Checkout extends Disposable {
   readonly dir: string;
@@ -14,9 +19,7 @@ export interface Checkout extends Disposable {
 export function copyCheckout(): Checkout {
   const dir = mkdtempSync(path.resolve('artifacts-checkout-'));
   const file = (name: string) => path.join(dir, name);
-  for (const name of ['package.json', 'tsconfig.json', 'src', 'migrations', 'scripts']) {
-    cpSync(name, file(name), { recursive: true });
-  }
+  for (const name of copied) cpSync(name, file(name), { recursive: true });
   symlinkSync(path.resolve('node_modules'), file('node_modules'));
   return {
     dir,
