@@ -2,7 +2,6 @@ import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { codeOf, loginText, password, register, registerText } from '../support/accounts.ts';
 import { makeKey, startProvider, type TestProvider } from '../support/identity-provider.ts';
-import { type Listening, listen } from '../support/listen.ts';
 import { openTestApp, startTestApp, type TestApp } from '../support/start-app.ts';
 
 const key = makeKey('key-1');
@@ -206,76 +205,5 @@ describe('a person of an identity provider', () => {
     expect(codeOf(await app.ask('mutation { switchTenant(tenant: "acme") { token } }', bearer))).toBe('FORBIDDEN');
     const change = `mutation { changePassword(input: { currentPassword: "", newPassword: "${password}" }) }`;
     expect(codeOf(await app.ask(change, bearer))).toBe('BAD_USER_INPUT');
-  });
-});
-
-describe('an installation whose people all sign in at an identity provider', () => {
-  let provider: TestProvider;
-  let app: TestApp;
-  let server: Listening;
-  beforeAll(async () => {
-    provider = await startProvider(key);
-    app = await startTestApp({
-      DEFAULT_ISOLATION: 'schema',
-      JWT_JWKS_URL: provider.jwksUrl,
-      JWT_ISSUER: provider.issuer,
-      TRUST_TENANT_CLAIM: 'no',
-      TRUST_ADMIN_CLAIM: 'yes',
-    });
-    server = await listen(app.yoga);
-  });
-  afterAll(async () => {
-    await server[Symbol.asyncDispose]();
-    await app[Symbol.asyncDispose]();
-    await provider[Symbol.asyncDispose]();
-  });
-  const bearer = async (claims: object, signer = key) => ({
-    authorization: `Bearer ${await provider.token(signer, claims)}`,
-  });
-
-  it('lets nobody sign up or sign in, and says where they do', async () => {
-    for (const text of [registerText('a@example.com'), loginText('a@example.com')]) {
-      const { errors } = await app.ask(text);
-      expect(errors?.[0]).toMatchObject({
-        message: 'Nobody signs in here, but at the identity provider',
-        extensions: { code: 'FORBIDDEN' },
-      });
-    }
-  });
-
-  it('publishes no keys', async () => {
-    expect(JSON.parse((await server.get('/.well-known/jwks.json')).text)).toEqual({ keys: [] });
-  });
-
-  it('can have its first platform admin from the provider, when the settings say so', async () => {
-    const admin = await bearer({ sub: 'root', platform_admin: true });
-    const create = 'mutation { createTenant(input: { slug: "acme", name: "Acme" }) { id } }';
-    expect((await app.ask(create, admin)).errors).toBeUndefined();
-  });
-
-  it('lets only members into a tenant, when the provider is not trusted with that', async () => {
-    const stranger = await bearer({ sub: 'stranger', tenant: 'acme', role: 'OWNER' });
-    expect(codeOf(await app.ask('{ products { totalCount } }', stranger))).toBe('FORBIDDEN');
-    const add = (user: string) =>
-      `mutation { addMember(input: { tenant: "acme", email: "${user}", role: MEMBER }) { role } }`;
-    expect(codeOf(await app.ask(add('nobody@example.com'), stranger))).toBe('NOT_FOUND');
-    const member = await bearer({ sub: 'm', tenant: 'acme', email: 'm@example.com', email_verified: true });
-    await app.ask('{ viewer { role } }', member);
-    expect((await app.ask(add('m@example.com'), await bearer({ sub: 'root', platform_admin: true }))).errors).toBe(
-      undefined,
-    );
-    await vi.waitFor(async () => {
-      expect(codeOf(await app.ask('{ products { totalCount } }', member))).toBeUndefined();
-    });
-  });
-
-  it('tells clients to come again while the keys of a token cannot be fetched', async () => {
-    provider.answer((_request, response) => response.destroy());
-    await using other = await openTestApp(app.services.config);
-    await using there = await listen(other.yoga);
-    const answer = await there.post({ query: '{ viewer { role } }' }, await bearer({ sub: 'root' }));
-    expect(answer.body).toMatchObject({ errors: [{ extensions: { code: 'SERVER_BUSY', retryAfterMs: 5000 } }] });
-    expect(answer.status).not.toBe(401);
-    expect(codeOf(await app.ask('{ viewer { role } }', await bearer({ sub: 'root' })))).toBeUndefined();
   });
 });

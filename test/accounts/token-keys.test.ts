@@ -9,13 +9,11 @@ import { rotateDevelopmentKeys } from '../../src/accounts/rotate-keys.ts';
 import { loadTokenKeys, publishedKeys } from '../../src/accounts/token-keys.ts';
 import { createTokens } from '../../src/accounts/tokens.ts';
 import { loadConfig } from '../../src/config.ts';
+import { jwk, pem } from '../support/key-texts.ts';
 
 const eddsa = { alg: 'EdDSA', use: 'sig' };
 const log = pino({ level: 'silent' });
 const rules = loadConfig({}).tokens;
-const pem = (key: KeyObject) =>
-  key.export({ type: key.type === 'private' ? 'pkcs8' : 'spki', format: 'pem' }).toString();
-const jwk = (key: KeyObject) => JSON.stringify(key.export({ format: 'jwk' }));
 /** The name of a key by RFC 7638. */
 const thumbprint = (key: KeyObject) => calculateJwkThumbprint(key.export({ format: 'jwk' }));
 
@@ -182,80 +180,5 @@ describe('the keys of tokens', () => {
     expect((await stat(file)).mode & 0o777).toBe(0o600);
     expect(await readdir(folder)).toEqual(['jwt-key.json']);
     await rm(folder, { recursive: true });
-  });
-
-  it.each([
-    [
-      'of two pairs',
-      pem(pairs.Ed25519.pair.publicKey),
-      pem(generateKeyPairSync('ed25519').privateKey),
-      /JWT_PRIVATE_KEY does not belong/,
-    ],
-    [
-      'of two kinds',
-      pem(pairs.RSA.pair.publicKey),
-      pem(pairs.Ed25519.pair.privateKey),
-      /JWT_PRIVATE_KEY does not belong/,
-    ],
-    [
-      'of which none is the private one’s',
-      pem(pairs.Ed25519.pair.publicKey) + pem(pairs.RSA.pair.publicKey),
-      pem(pairs['P-256'].pair.privateKey),
-      /JWT_PRIVATE_KEY does not belong to any key of JWT_PUBLIC_KEY/,
-    ],
-    [
-      'with several that could sign',
-      pem(pairs.Ed25519.pair.publicKey),
-      pem(pairs.Ed25519.pair.privateKey) + pem(pairs.RSA.pair.privateKey),
-      /JWT_PRIVATE_KEY has several keys/,
-    ],
-    ['that are an empty set', '{"keys":[]}', undefined, /JWT_PUBLIC_KEY .*set without keys/],
-    ['of which one is a text', '{"keys":["hunter2"]}', undefined, /JWT_PUBLIC_KEY is neither(?!.*hunter2)/],
-    [
-      'of which the second is nonsense',
-      `{"keys":[${jwk(pairs.RSA.pair.publicKey)},{"kty":"oct","k":"hunter2"}]}`,
-      undefined,
-      /JWT_PUBLIC_KEY is neither(?!.*hunter2)/,
-    ],
-    [
-      'whose private one is a public one',
-      pem(pairs.RSA.pair.publicKey),
-      pem(pairs.RSA.pair.publicKey),
-      /JWT_PRIVATE_KEY is/,
-    ],
-    ['that are nonsense', 'nonsense', undefined, /JWT_PUBLIC_KEY is neither a PEM nor a JWK/],
-    ['that are broken JSON', '{"kty":', undefined, /JWT_PUBLIC_KEY is neither a PEM nor a JWK/],
-    ['whose private one is nonsense', pem(pairs.RSA.pair.publicKey), '{"kty":"oct"}', /JWT_PRIVATE_KEY is neither/],
-    [
-      'on a curve for which there is no algorithm',
-      pem(generateKeyPairSync('ec', { namedCurve: 'secp256k1' }).publicKey),
-      undefined,
-      /JWT_PUBLIC_KEY is a key of type secp256k1/,
-    ],
-    [
-      'that cannot sign',
-      pem(generateKeyPairSync('x25519').publicKey),
-      undefined,
-      /JWT_PUBLIC_KEY is a key of type x25519/,
-    ],
-    [
-      'of RSA that are too short',
-      pem(generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey),
-      undefined,
-      /JWT_PUBLIC_KEY .*2048/,
-    ],
-    [
-      'whose private one is broken JSON',
-      pem(pairs.RSA.pair.publicKey),
-      '{"d":hunter2}',
-      /JWT_PRIVATE_KEY is neither(?!.*hunter2)/,
-    ],
-  ])('are refused when they are ones %s', async (_name, publicKey, privateKey, message) => {
-    const env = { JWT_PUBLIC_KEY: publicKey, ...(privateKey && { JWT_PRIVATE_KEY: privateKey }) };
-    const problem = await load(env).then(
-      () => undefined,
-      (error: unknown) => error,
-    );
-    expect(problem).toMatchObject({ name: 'ConfigError', message: expect.stringMatching(message) });
   });
 });

@@ -1,52 +1,13 @@
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { type BudgetOptions, ConnectionBudget } from '../../src/postgres/connection-budget.ts';
-import type { LaneOptions, LentClient } from '../../src/postgres/lane.ts';
+import { describe, expect, it, vi } from 'vitest';
+import type { LentClient } from '../../src/postgres/lane.ts';
 import { BackendWatch, backendsOf, expectBackends, settling } from '../support/backends.ts';
-import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
+import { pidOf, useBudget } from '../support/use-budget.ts';
 
-let postgres: TestPostgres;
-let budget: ConnectionBudget;
-beforeAll(async () => {
-  postgres = await startTestPostgres();
-});
-afterAll(() => postgres[Symbol.asyncDispose]());
-afterEach(async () => {
-  await budget.close();
-  expect(budget.stats).toEqual({ open: 0, idle: 0, waiting: 0 });
-  await expectBackends(postgres, []);
-});
-
-function start(options: Partial<BudgetOptions> = {}): void {
-  budget = new ConnectionBudget({
-    max: 3,
-    reserved: 0,
-    waitMs: 20_000,
-    recycleMs: 3_600_000,
-    idleMs: 60_000,
-    ...options,
-  });
-}
-
-function lane(options: Partial<LaneOptions> = {}) {
-  return budget.lane({ connection: postgres.connection, max: 3, priority: 'tenant', ...options });
-}
-
-const wrongPassword = () => lane({ connection: { ...postgres.connection, password: 'wrong' } });
-
-async function pidOf(client: Pick<LentClient, 'query'>): Promise<number> {
-  const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
-  return rows[0]?.pid ?? 0;
-}
-
-function terminate(pid: number): Promise<unknown> {
-  return postgres.rows('SELECT pg_terminate_backend($1)', [pid]);
-}
-
-function settlesTo(stats: Partial<ConnectionBudget['stats']>): Promise<void> {
-  return vi.waitFor(() => expect(budget.stats).toMatchObject(stats), settling);
-}
+const used = useBudget();
+const { start, lane, terminate, settlesTo } = used;
+const wrongPassword = () => lane({ connection: { ...used.postgres.connection, password: 'wrong' } });
 
 describe('a connection that comes back', () => {
   it.each([
@@ -63,7 +24,7 @@ describe('a connection that comes back', () => {
     await leave(client);
     client.release();
     expect(await pidOf(await next)).not.toBe(pid);
-    expect(await backendsOf(postgres)).not.toContain(pid);
+    expect(await backendsOf(used.postgres)).not.toContain(pid);
   });
 
   it('after an error outside of any transaction is kept', async () => {
@@ -79,7 +40,7 @@ describe('a connection that comes back', () => {
 
   it('while it is busy is closed, and what it does is cancelled', async () => {
     start({ max: 1 });
-    await using watch = await BackendWatch.start(postgres.connection);
+    await using watch = await BackendWatch.start(used.postgres.connection);
     for (const destroy of [false, true]) {
       const client = await lane().connect();
       const sleeping = client.query('SELECT pg_sleep(600)');
@@ -96,7 +57,7 @@ describe('a connection that comes back', () => {
     client.release();
     client.release();
     client.release(true);
-    expect(budget.stats).toEqual({ open: 1, idle: 1, waiting: 0 });
+    expect(used.budget.stats).toEqual({ open: 1, idle: 1, waiting: 0 });
   });
 
   it('is closed when the work for which it was lent fails', async () => {
@@ -106,7 +67,7 @@ describe('a connection that comes back', () => {
       throw new Error('no more');
     });
     await expect(failing).rejects.toThrow('no more');
-    await expectBackends(postgres, []);
+    await expectBackends(used.postgres, []);
   });
 });
 
@@ -122,16 +83,18 @@ describe('a connection that PostgreSQL ends', () => {
 
   it('while it is in use gives its place to the next one, even if its user never gives it back', async () => {
     start({ max: 1 });
-    await using watch = await BackendWatch.start(postgres.connection);
+    await using watch = await BackendWatch.start(used.postgres.connection);
     const client = await lane().connect();
     const sleeping = client.query('SELECT pg_sleep(600)');
     const next = lane().connect();
-    await terminate(await vi.waitFor(async () => (await backendsOf(postgres))[0] ?? expect.unreachable(), settling));
+    await terminate(
+      await vi.waitFor(async () => (await backendsOf(used.postgres))[0] ?? expect.unreachable(), settling),
+    );
     await expect(sleeping).rejects.toMatchObject({ code: '57P01' });
     const other = await next;
     client.release();
     client.release(true);
-    expect(budget.stats).toEqual({ open: 1, idle: 0, waiting: 0 });
+    expect(used.budget.stats).toEqual({ open: 1, idle: 0, waiting: 0 });
     expect(await pidOf(other)).toEqual(expect.any(Number));
     expect(await watch.peak()).toBe(1);
   });
@@ -148,7 +111,7 @@ describe('a connection that cannot be opened', () => {
       { status: 'rejected', reason: { code: '28P01' } },
       { status: 'fulfilled' },
     ]);
-    expect(budget.stats).toMatchObject({ open: 1, idle: 1, waiting: 0 });
+    expect(used.budget.stats).toMatchObject({ open: 1, idle: 1, waiting: 0 });
   });
 
   it('costs the idle connection that made room for it, and no more', async () => {
@@ -157,10 +120,10 @@ describe('a connection that cannot be opened', () => {
     await a.use(pidOf);
     const pid = await b.use(pidOf);
     await expect(wrongPassword().connect()).rejects.toMatchObject({ code: '28P01' });
-    expect(budget.stats).toEqual({ open: 1, idle: 1, waiting: 0 });
+    expect(used.budget.stats).toEqual({ open: 1, idle: 1, waiting: 0 });
     expect(await b.use(pidOf)).toBe(pid);
     await Promise.all([a.use(pidOf), b.use(pidOf)]);
-    expect(budget.stats).toEqual({ open: 2, idle: 2, waiting: 0 });
+    expect(used.budget.stats).toEqual({ open: 2, idle: 2, waiting: 0 });
   });
 
   it('since nobody listens there gives its place back', async () => {
@@ -170,7 +133,7 @@ describe('a connection that cannot be opened', () => {
     const address = server.address();
     server.close();
     const port = typeof address === 'object' ? address?.port : undefined;
-    const nobody = lane({ connection: { ...postgres.connection, port: port ?? 0 } });
+    const nobody = lane({ connection: { ...used.postgres.connection, port: port ?? 0 } });
     await expect(nobody.connect()).rejects.toMatchObject({ code: 'ECONNREFUSED' });
     expect(await lane().use(pidOf)).toEqual(expect.any(Number));
   });
@@ -182,64 +145,11 @@ describe('a connection that cannot be opened', () => {
     await once(server, 'listening');
     const address = server.address();
     const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
-    const silent = lane({ connection: { ...postgres.connection, port, connectionTimeoutMillis: 100 } });
+    const silent = lane({ connection: { ...used.postgres.connection, port, connectionTimeoutMillis: 100 } });
     await expect(silent.connect()).rejects.toThrow(/timeout/);
     expect(await lane().use(pidOf)).toEqual(expect.any(Number));
     for (const socket of sockets) socket.destroy();
     server.close();
-  });
-});
-
-describe('the end of a lane', () => {
-  it('closes its connections, those in use when they come back', async () => {
-    start({ max: 5 });
-    const [mine, other] = [lane({ max: 4 }), lane()];
-    const [held, ...rest] = await Promise.all([mine.connect(), mine.connect(), mine.connect(), mine.connect()]);
-    const [pid, kept] = [await pidOf(held), await other.use(pidOf)];
-    for (const client of rest) client.release();
-    await mine.end();
-    expect((await backendsOf(postgres)).toSorted()).toEqual([kept, pid].toSorted());
-    await expect(mine.connect()).rejects.toMatchObject({ code: 'SERVER_BUSY' });
-    held.release();
-    await expectBackends(postgres, [kept]);
-    expect(await other.use(pidOf)).toBe(kept);
-  });
-
-  it('refuses those who wait for one of its connections, and nobody else', async () => {
-    start({ max: 1 });
-    const [mine, other] = [lane(), lane()];
-    const held = await other.connect();
-    const [refused, served] = [expect(mine.connect()).rejects.toMatchObject({ code: 'SERVER_BUSY' }), other.connect()];
-    await mine.end();
-    await refused;
-    expect(budget.stats.waiting).toBe(1);
-    held.release();
-    expect(await served).toBe(held);
-  });
-
-  it('leaves nothing of a connection that is being opened', async () => {
-    start();
-    const mine = lane();
-    const opening = expect(mine.connect()).rejects.toMatchObject({ code: 'SERVER_BUSY' });
-    await mine.end();
-    await opening;
-    expect(await backendsOf(postgres)).toEqual([]);
-  });
-});
-
-describe('the end of a budget', () => {
-  it('closes what is idle, in use, busy or being opened, and refuses those who wait', async () => {
-    start({ max: 4 });
-    const [idle, inUse, busy] = [lane(), lane(), lane()];
-    await idle.use(pidOf);
-    await inUse.connect();
-    const sleeping = (await busy.connect()).query('SELECT pg_sleep(600)');
-    const results = Promise.allSettled([sleeping, lane().connect(), lane().connect(), lane().connect()]);
-    await budget.close();
-    expect(await backendsOf(postgres)).toEqual([]);
-    const refused = { status: 'rejected', reason: { code: 'SERVER_BUSY' } };
-    expect(await results).toMatchObject([{ status: 'rejected' }, refused, refused, refused]);
-    await expect(idle.connect()).rejects.toMatchObject({ code: 'SERVER_BUSY' });
   });
 });
 
@@ -258,7 +168,7 @@ describe('a connection on which PostgreSQL says nothing', () => {
     const pid = await mine.use(pidOf);
     for (const ms of [300, 300]) {
       // Silence is what is tested; what it must not do shows only when it is over.
-      await postgres.rows('SELECT pg_sleep($1)', [ms / 1000]);
+      await used.postgres.rows('SELECT pg_sleep($1)', [ms / 1000]);
       expect(await mine.use(pidOf)).toBe(pid);
     }
   });

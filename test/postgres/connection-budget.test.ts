@@ -1,45 +1,16 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type BudgetOptions, ConnectionBudget } from '../../src/postgres/connection-budget.ts';
-import type { LaneOptions, LentClient } from '../../src/postgres/lane.ts';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { BackendWatch, backendsOf, expectBackends, settling } from '../support/backends.ts';
-import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
+import { pidOf, useBudget } from '../support/use-budget.ts';
 
-let postgres: TestPostgres;
-let budget: ConnectionBudget;
-beforeAll(async () => {
-  postgres = await startTestPostgres();
-});
-afterAll(() => postgres[Symbol.asyncDispose]());
+const used = useBudget();
+const { start, lane } = used;
 beforeEach(() => {
   // Only the clock: what waits for a condition goes on in real time.
   vi.useFakeTimers({ toFake: ['Date'] });
 });
-afterEach(async () => {
+afterEach(() => {
   vi.useRealTimers();
-  await budget.close();
-  expect(budget.stats).toEqual({ open: 0, idle: 0, waiting: 0 });
-  await expectBackends(postgres, []);
 });
-
-function start(options: Partial<BudgetOptions>): void {
-  budget = new ConnectionBudget({
-    max: 3,
-    reserved: 0,
-    waitMs: 20_000,
-    recycleMs: 3_600_000,
-    idleMs: 60_000,
-    ...options,
-  });
-}
-
-function lane(options: Partial<LaneOptions> = {}) {
-  return budget.lane({ connection: postgres.connection, max: 3, priority: 'tenant', ...options });
-}
-
-async function pidOf(client: Pick<LentClient, 'query'>): Promise<number | undefined> {
-  const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
-  return rows[0]?.pid;
-}
 
 /** Puts callers in line, in this order; gives the names of those who have been lent a connection so far. */
 function queue(lanes: Record<string, ReturnType<typeof lane>>) {
@@ -58,19 +29,19 @@ describe('the limit', () => {
   it('holds for any number of lanes used at once, and all of it is used', async () => {
     start({ max: 5 });
     const lanes = Array.from({ length: 12 }, () => lane());
-    await using watch = await BackendWatch.start(postgres.connection);
+    await using watch = await BackendWatch.start(used.postgres.connection);
     let highest = 0;
     await Promise.all(
       Array.from({ length: 300 }, async (_, index) => {
         await lanes[index % lanes.length]?.use((client) => {
-          highest = Math.max(highest, budget.stats.open);
+          highest = Math.max(highest, used.budget.stats.open);
           return client.query('SELECT pg_sleep(0.002)');
         });
       }),
     );
     expect(highest).toBe(5);
     expect(await watch.peak()).toBe(5);
-    expect(budget.stats.waiting).toBe(0);
+    expect(used.budget.stats.waiting).toBe(0);
   });
 
   it('holds for a lane by itself', async () => {
@@ -94,11 +65,11 @@ describe('the limit', () => {
     expect(served).toEqual(['system']);
     // The place of a system connection, even an idle one, is none for a tenant.
     system?.release();
-    expect(budget.stats).toEqual({ open: 3, idle: 1, waiting: 1 });
+    expect(used.budget.stats).toEqual({ open: 3, idle: 1, waiting: 1 });
     held.release();
     await clients[0];
     expect(served).toEqual(['system', 'tenant']);
-    expect(budget.stats).toEqual({ open: 3, idle: 1, waiting: 0 });
+    expect(used.budget.stats).toEqual({ open: 3, idle: 1, waiting: 0 });
   });
 
   it('lets tenants take no more than their share from idle system lanes, even all at once', async () => {
@@ -108,7 +79,7 @@ describe('the limit', () => {
     const { served, clients } = queue({ first: lane(), second: lane(), third: lane() });
     await Promise.all(clients.slice(0, 2));
     expect(served.toSorted()).toEqual(['first', 'second']);
-    expect(budget.stats).toEqual({ open: 4, idle: 2, waiting: 1 });
+    expect(used.budget.stats).toEqual({ open: 4, idle: 2, waiting: 1 });
     (await clients[0])?.release();
     await clients[2];
     expect(served.at(-1)).toBe('third');
@@ -121,10 +92,10 @@ describe('making room', () => {
     const [a, b, c, d, e] = [lane(), lane(), lane(), lane(), lane()];
     const [, pidOfB, pidOfC] = [await a.use(pidOf), await b.use(pidOf), await c.use(pidOf)];
     const pidOfD = await d.use(pidOf);
-    expect((await backendsOf(postgres)).toSorted()).toEqual([pidOfB, pidOfC, pidOfD].toSorted());
+    expect((await backendsOf(used.postgres)).toSorted()).toEqual([pidOfB, pidOfC, pidOfD].toSorted());
     expect(await b.use(pidOf)).toBe(pidOfB);
     const pidOfE = await e.use(pidOf);
-    expect((await backendsOf(postgres)).toSorted()).toEqual([pidOfB, pidOfD, pidOfE].toSorted());
+    expect((await backendsOf(used.postgres)).toSorted()).toEqual([pidOfB, pidOfD, pidOfE].toSorted());
   });
 
   it('closes only as many as there are callers', async () => {
@@ -133,7 +104,7 @@ describe('making room', () => {
     for (const client of await Promise.all([1, 2, 3, 4].map(() => idle.connect()))) client.release();
     const { clients } = queue({ first: lane(), second: lane() });
     await Promise.all(clients);
-    expect(budget.stats).toEqual({ open: 4, idle: 2, waiting: 0 });
+    expect(used.budget.stats).toEqual({ open: 4, idle: 2, waiting: 0 });
   });
 
   it('uses a lane’s own idle connection, that used last, and opens none', async () => {
@@ -147,7 +118,7 @@ describe('making room', () => {
     expect(await mine.use(pidOf)).toBe(pids[0]);
     const both = await Promise.all([mine.connect(), mine.connect()]);
     expect(await Promise.all(both.map(pidOf))).toEqual(pids);
-    expect(budget.stats).toEqual({ open: 3, idle: 1, waiting: 0 });
+    expect(used.budget.stats).toEqual({ open: 3, idle: 1, waiting: 0 });
   });
 });
 
@@ -156,7 +127,7 @@ describe('waiting', () => {
     start({ max: 1 });
     const held = await lane().connect();
     const { served, clients } = queue({ one: lane(), two: lane(), three: lane(), four: lane() });
-    expect(budget.stats.waiting).toBe(4);
+    expect(used.budget.stats.waiting).toBe(4);
     held.release();
     for (const waiting of clients) (await waiting).release();
     expect(served).toEqual(['one', 'two', 'three', 'four']);
@@ -195,7 +166,7 @@ describe('waiting', () => {
       message: expect.stringContaining('within 50 ms'),
       details: { retryAfterMs: expect.any(Number) },
     });
-    expect(budget.stats.waiting).toBe(0);
+    expect(used.budget.stats.waiting).toBe(0);
     held.release();
     expect(await lane().use(pidOf)).toEqual(expect.any(Number));
   });
@@ -213,7 +184,7 @@ describe('keeping', () => {
     expect(second).not.toBe(first);
     // One that grows too old in use is closed when it comes back.
     await mine.use(async () => vi.setSystemTime(Date.now() + 1000));
-    await expectBackends(postgres, []);
+    await expectBackends(used.postgres, []);
   });
 
   it('closes connections that have been idle for long', async () => {
@@ -222,13 +193,13 @@ describe('keeping', () => {
     const held = await mine.connect();
     await lane().use(pidOf);
     vi.setSystemTime(Date.now() + 60);
-    await vi.waitFor(() => expect(budget.stats.open).toBe(1), settling);
-    expect(await backendsOf(postgres)).toEqual([await pidOf(held)]);
+    await vi.waitFor(() => expect(used.budget.stats.open).toBe(1), settling);
+    expect(await backendsOf(used.postgres)).toEqual([await pidOf(held)]);
   });
 
   it('closes at once what a lane does not keep', async () => {
     start({});
     await lane({ keepIdle: false }).use(pidOf);
-    await expectBackends(postgres, []);
+    await expectBackends(used.postgres, []);
   });
 });
