@@ -1,42 +1,17 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { Fleet, kindsOf, statusesOf } from '../support/fleet.ts';
+import { describe, expect, it } from 'vitest';
+import { kindsOf, statusesOf } from '../support/fleet.ts';
+import { useMixedFleet } from '../support/use-mixed-fleet.ts';
 
 describe('a run, and what tenants have already', () => {
-  const slugs = ['alpha-db', 'beta-schema', 'gamma-db', 'delta-schema'];
-  let fleet: Fleet;
-  let count = 0;
-  /** Migrations that no tenant has, to be removed again. */
-  const tried: string[] = [];
-
-  beforeAll(async () => {
-    fleet = await Fleet.start();
-    await fleet.createTenants({
-      'alpha-db': 'DATABASE',
-      'beta-schema': 'SCHEMA',
-      'gamma-db': 'DATABASE',
-      'delta-schema': 'SCHEMA',
-    });
-  });
-  afterEach(async () => {
-    await fleet.migrations.remove(...tried.splice(0));
-  });
-  afterAll(async () => {
-    await fleet[Symbol.asyncDispose]();
-  });
-
-  const add = async (...statements: string[]) => {
-    count += 1;
-    const name = `2027010100${String(count).padStart(4, '0')}_change`;
-    await fleet.migrations.add(name, ...statements);
-    return name;
-  };
+  const used = useMixedFleet();
+  const { slugs, tried, add } = used;
 
   it('does not connect to tenants that are current', async () => {
-    expect(await fleet.run()).toMatchObject({ status: 'SUCCEEDED' });
-    const admin = await fleet.session('postgres');
+    expect(await used.fleet.run()).toMatchObject({ status: 'SUCCEEDED' });
+    const admin = await used.fleet.session('postgres');
     const allow = async (allowed: boolean) => {
       for (const slug of slugs) {
-        const { database } = await fleet.tenant(slug);
+        const { database } = await used.fleet.tenant(slug);
         await admin.query(`ALTER DATABASE ${database} WITH ALLOW_CONNECTIONS ${allowed}`);
         if (!allowed)
           await admin.query('SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1', [
@@ -45,12 +20,12 @@ describe('a run, and what tenants have already', () => {
       }
     };
     await allow(false);
-    const run = await fleet.run();
-    const sessions = await Promise.allSettled(slugs.map((slug) => fleet.sessionIn(slug)));
+    const run = await used.fleet.run();
+    const sessions = await Promise.allSettled(slugs.map((slug) => used.fleet.sessionIn(slug)));
     await allow(true);
-    await fleet.end(admin);
+    await used.fleet.end(admin);
     expect(run).toMatchObject({ status: 'SUCCEEDED', total: 4, skipped: 4, items: { totalCount: 4 } });
-    expect((await fleet.events(run.id)).map(({ kind, message }) => [kind, message])).toEqual([
+    expect((await used.fleet.events(run.id)).map(({ kind, message }) => [kind, message])).toEqual([
       ['RUN_STARTED', expect.any(String)],
       ['TENANTS_SKIPPED', '4 tenants with nothing to apply'],
       ['RUN_ENDED', '0 succeeded, 0 failed and rolled back, 4 skipped'],
@@ -62,38 +37,41 @@ describe('a run, and what tenants have already', () => {
 
   it('looks into every tenant when it is to verify, and sets the catalog right', async () => {
     const name = await add('CREATE TABLE verified (id int)');
-    await fleet.run();
+    await used.fleet.run();
     // As after a restore of an old backup, which the catalog knows nothing of.
     for (const slug of ['alpha-db', 'beta-schema']) {
-      await fleet.inTenant(slug, 'DROP TABLE verified');
-      await fleet.inTenant(slug, `DELETE FROM migration_history WHERE name = '${name}'`);
+      await used.fleet.inTenant(slug, 'DROP TABLE verified');
+      await used.fleet.inTenant(slug, `DELETE FROM migration_history WHERE name = '${name}'`);
     }
     // And the other way round: the catalog does not know what the tenant has.
-    await fleet.inCatalog(`UPDATE tenants SET migration_state = NULL WHERE slug = 'gamma-db'`);
-    expect(await fleet.run('tenants: ["alpha-db", "beta-schema", "delta-schema"]')).toMatchObject({ skipped: 3 });
-    const run = await fleet.run('verify: true');
+    await used.fleet.inCatalog(`UPDATE tenants SET migration_state = NULL WHERE slug = 'gamma-db'`);
+    expect(await used.fleet.run('tenants: ["alpha-db", "beta-schema", "delta-schema"]')).toMatchObject({ skipped: 3 });
+    const run = await used.fleet.run('verify: true');
     expect(statusesOf(run)).toEqual({
       'alpha-db': 'SUCCEEDED',
       'beta-schema': 'SUCCEEDED',
       'gamma-db': 'SKIPPED',
       'delta-schema': 'SKIPPED',
     });
-    expect(kindsOf(await fleet.events(run.id), 'gamma-db')).toEqual(['TENANT_STARTED', 'TENANT_SKIPPED']);
+    expect(kindsOf(await used.fleet.events(run.id), 'gamma-db')).toEqual(['TENANT_STARTED', 'TENANT_SKIPPED']);
     for (const slug of slugs) {
-      expect(await fleet.applied(slug), slug).toContain(name);
-      expect(await fleet.versionOf(slug)).toEqual({ version: name, behind: 0 });
+      expect(await used.fleet.applied(slug), slug).toContain(name);
+      expect(await used.fleet.versionOf(slug)).toEqual({ version: name, behind: 0 });
     }
   });
 
   it('refuses a tenant that has what the code does not have, or has otherwise, and leaves it alone', async () => {
     const [gone, changed] = [await add('SELECT 1'), await add('SELECT 2')];
-    const applied = await fleet.run();
+    const applied = await used.fleet.run();
     const { hash } = (
-      await fleet.inTenant<{ hash: string }>('alpha-db', `SELECT hash FROM migration_history WHERE name = '${changed}'`)
+      await used.fleet.inTenant<{ hash: string }>(
+        'alpha-db',
+        `SELECT hash FROM migration_history WHERE name = '${changed}'`,
+      )
     )[0] ?? { hash: '' };
     tried.push(await add('CREATE TABLE never (id int)'));
-    await fleet.migrations.add(changed, 'SELECT 3');
-    const refused = await fleet.run();
+    await used.fleet.migrations.add(changed, 'SELECT 3');
+    const refused = await used.fleet.run();
     expect(refused).toMatchObject({ status: 'FAILED', failed: 4 });
     for (const { error, applied: done } of refused.items.nodes) {
       expect(done).toEqual([]);
@@ -101,7 +79,10 @@ describe('a run, and what tenants have already', () => {
         new RegExp(`^MIGRATION_CHANGED: ${changed} .*its hash was ${hash.slice(0, 12)} and is now [0-9a-f]{12}\\.`),
       );
     }
-    const undo = await fleet.app.ask(`mutation { undoMigrationRun(id: "${applied.id}") { id } }`, fleet.app.admin);
+    const undo = await used.fleet.app.ask(
+      `mutation { undoMigrationRun(id: "${applied.id}") { id } }`,
+      used.fleet.app.admin,
+    );
     expect(undo.errors?.[0]).toMatchObject({
       message: expect.stringMatching(/its hash was [0-9a-f]{12} and is now [0-9a-f]{12}\..*Tenants: alpha-db/),
       extensions: {
@@ -111,27 +92,27 @@ describe('a run, and what tenants have already', () => {
         fileHash: expect.stringMatching(/^[0-9a-f]{64}$/),
       },
     });
-    await fleet.migrations.add(changed, 'SELECT 2');
-    await fleet.migrations.remove(gone);
-    const unknown = await fleet.run();
+    await used.fleet.migrations.add(changed, 'SELECT 2');
+    await used.fleet.migrations.remove(gone);
+    const unknown = await used.fleet.run();
     expect(unknown).toMatchObject({ status: 'FAILED', failed: 4 });
     for (const { error } of unknown.items.nodes) expect(error).toMatch(new RegExp(`^MIGRATION_UNKNOWN: ${gone} `));
-    expect((await fleet.events(unknown.id)).filter(({ kind }) => kind === 'TENANT_FAILED')).toHaveLength(4);
+    expect((await used.fleet.events(unknown.id)).filter(({ kind }) => kind === 'TENANT_FAILED')).toHaveLength(4);
     for (const slug of slugs)
-      expect(await fleet.inTenant(slug, `SELECT to_regclass('never') AS never`)).toEqual([{ never: null }]);
-    await fleet.migrations.add(gone, 'SELECT 1');
-    expect(await fleet.run('dryRun: true')).toMatchObject({ status: 'SUCCEEDED', succeeded: 4 });
+      expect(await used.fleet.inTenant(slug, `SELECT to_regclass('never') AS never`)).toEqual([{ never: null }]);
+    await used.fleet.migrations.add(gone, 'SELECT 1');
+    expect(await used.fleet.run('dryRun: true')).toMatchObject({ status: 'SUCCEEDED', succeeded: 4 });
   });
 
   it('does not start if a file cannot be read, and names it', async () => {
-    await fleet.migrations.write('20270202000000_broken.ts', 'export default 1;');
+    await used.fleet.migrations.write('20270202000000_broken.ts', 'export default 1;');
     tried.push('20270202000000_broken');
     for (const query of [
       'mutation { runMigrations { id } }',
       '{ migrationPlan { totalCount } }',
       '{ migrations { name } }',
     ]) {
-      expect(await fleet.refusal(query)).toEqual({
+      expect(await used.fleet.refusal(query)).toEqual({
         code: 'CONFLICT',
         message: expect.stringMatching(/20270202000000_broken\.ts must export a class that extends Migration$/),
       });
@@ -140,10 +121,10 @@ describe('a run, and what tenants have already', () => {
 
   it('warns of a migration that is dated before one that is applied, and applies it', async () => {
     const late = '20261122000000_late';
-    await fleet.migrations.add(late, 'CREATE TABLE late (id int)');
-    const run = await fleet.run();
+    await used.fleet.migrations.add(late, 'CREATE TABLE late (id int)');
+    const run = await used.fleet.run();
     expect(run).toMatchObject({ status: 'SUCCEEDED', succeeded: 4 });
-    const warnings = (await fleet.events(run.id)).filter(({ kind }) => kind === 'TENANT_WARNING');
+    const warnings = (await used.fleet.events(run.id)).filter(({ kind }) => kind === 'TENANT_WARNING');
     expect(warnings.map(({ tenant }) => tenant?.slug).sort()).toEqual([...slugs].sort());
     expect(warnings[0]?.message).toMatch(
       /^20261122000000_late is dated before 2027\d+_change, which is applied already$/,

@@ -1,42 +1,17 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { Fleet, kindsOf, statusesOf } from '../support/fleet.ts';
+import { describe, expect, it } from 'vitest';
+import { kindsOf, statusesOf } from '../support/fleet.ts';
+import { useMixedFleet } from '../support/use-mixed-fleet.ts';
 
 const fixture = '20261121000000_fixture';
 
 describe('a run over a fleet of both isolations', () => {
-  const slugs = ['alpha-db', 'beta-schema', 'gamma-db', 'delta-schema'];
-  let fleet: Fleet;
-  let count = 0;
-  /** Migrations that no tenant has, to be removed again. */
-  const tried: string[] = [];
-
-  beforeAll(async () => {
-    fleet = await Fleet.start();
-    await fleet.createTenants({
-      'alpha-db': 'DATABASE',
-      'beta-schema': 'SCHEMA',
-      'gamma-db': 'DATABASE',
-      'delta-schema': 'SCHEMA',
-    });
-  });
-  afterEach(async () => {
-    await fleet.migrations.remove(...tried.splice(0));
-  });
-  afterAll(async () => {
-    await fleet[Symbol.asyncDispose]();
-  });
-
-  const add = async (...statements: string[]) => {
-    count += 1;
-    const name = `2027010100${String(count).padStart(4, '0')}_change`;
-    await fleet.migrations.add(name, ...statements);
-    return name;
-  };
+  const used = useMixedFleet();
+  const { slugs, tried, add } = used;
   /** A migration that fails in those tenants only, until they are mended. */
   const addFailingIn = async (...failing: string[]) => {
     await mend();
     for (const slug of failing) {
-      await fleet.inTenant(
+      await used.fleet.inTenant(
         slug,
         `INSERT INTO products (sku, name, price, currency, stock) VALUES ('sick', 'n', 0, 'EUR', 1)`,
       );
@@ -46,18 +21,18 @@ describe('a run over a fleet of both isolations', () => {
     return name;
   };
   const mend = async () => {
-    for (const slug of slugs) await fleet.inTenant(slug, 'DELETE FROM products');
+    for (const slug of slugs) await used.fleet.inTenant(slug, 'DELETE FROM products');
   };
   const setStatus = (slug: string, status: string) =>
-    fleet.inCatalog('UPDATE tenants SET status = $2 WHERE slug = $1', [slug, status]);
+    used.fleet.inCatalog('UPDATE tenants SET status = $2 WHERE slug = $1', [slug, status]);
 
   it('tries everything in a dry run, tells what would fail, and changes nothing', async () => {
     const fine = await add('CREATE TABLE noted (id int)');
     tried.push(fine);
     const bad = await addFailingIn('beta-schema');
-    const run = await fleet.run('dryRun: true');
+    const run = await used.fleet.run('dryRun: true');
     expect(run).toMatchObject({ status: 'FAILED', dryRun: true, succeeded: 3, failed: 1, skipped: 0, pending: 0 });
-    const events = await fleet.events(run.id);
+    const events = await used.fleet.events(run.id);
     expect(events[0]?.message).toMatch(/^4 tenants, checkpoint pre_migration_\d{8}_\d{6}, dry run$/);
     expect(kindsOf(events, 'alpha-db')).toEqual([
       'TENANT_STARTED',
@@ -74,26 +49,26 @@ describe('a run over a fleet of both isolations', () => {
       message: expect.stringMatching(`^${bad} failed: on purpose, in: DO `),
     });
     for (const slug of slugs) {
-      expect(await fleet.applied(slug), slug).toEqual([fixture]);
+      expect(await used.fleet.applied(slug), slug).toEqual([fixture]);
       expect(
-        await fleet.inTenant(
+        await used.fleet.inTenant(
           slug,
           `SELECT to_regclass('noted') AS noted, (SELECT count(*)::int FROM migration_history WHERE status <> 'APPLIED') AS failures`,
         ),
       ).toEqual([{ noted: null, failures: 0 }]);
-      expect(await fleet.versionOf(slug)).toEqual({ version: fixture, behind: 2 });
+      expect(await used.fleet.versionOf(slug)).toEqual({ version: fixture, behind: 2 });
     }
   });
 
   it('goes as far as it is told, and later from there', async () => {
     const first = await add('CREATE TABLE first_step (id int)');
     const second = await add('CREATE TABLE second_step (id int)');
-    expect(await fleet.run(`to: "${first}"`)).toMatchObject({ status: 'SUCCEEDED', succeeded: 4 });
-    for (const slug of slugs) expect(await fleet.applied(slug), slug).toEqual([fixture, first]);
-    expect(await fleet.run(`to: "${first}"`)).toMatchObject({ skipped: 4, succeeded: 0 });
-    expect(await fleet.run()).toMatchObject({ status: 'SUCCEEDED', succeeded: 4 });
-    for (const slug of slugs) expect(await fleet.applied(slug), slug).toEqual([fixture, first, second]);
-    expect(await fleet.refusal('mutation { runMigrations(input: { to: "nonsense" }) { id } }')).toEqual({
+    expect(await used.fleet.run(`to: "${first}"`)).toMatchObject({ status: 'SUCCEEDED', succeeded: 4 });
+    for (const slug of slugs) expect(await used.fleet.applied(slug), slug).toEqual([fixture, first]);
+    expect(await used.fleet.run(`to: "${first}"`)).toMatchObject({ skipped: 4, succeeded: 0 });
+    expect(await used.fleet.run()).toMatchObject({ status: 'SUCCEEDED', succeeded: 4 });
+    for (const slug of slugs) expect(await used.fleet.applied(slug), slug).toEqual([fixture, first, second]);
+    expect(await used.fleet.refusal('mutation { runMigrations(input: { to: "nonsense" }) { id } }')).toEqual({
       code: 'BAD_USER_INPUT',
       message: `There is no tenant migration nonsense; the newest is ${second}`,
     });
@@ -101,33 +76,36 @@ describe('a run over a fleet of both isolations', () => {
 
   it('takes the tenants that are named, by id or slug, and each only once', async () => {
     const name = await add('CREATE TABLE chosen (id int)');
-    const { id } = await fleet.tenant('alpha-db');
-    const run = await fleet.run(`tenants: ["${id}", "beta-schema", "alpha-db", "${id.toUpperCase()}"]`);
+    const { id } = await used.fleet.tenant('alpha-db');
+    const run = await used.fleet.run(`tenants: ["${id}", "beta-schema", "alpha-db", "${id.toUpperCase()}"]`);
     expect(run).toMatchObject({ status: 'SUCCEEDED', total: 2, succeeded: 2 });
     expect(statusesOf(run)).toEqual({ 'alpha-db': 'SUCCEEDED', 'beta-schema': 'SUCCEEDED' });
-    expect(await fleet.applied('alpha-db')).toContain(name);
-    expect(await fleet.applied('gamma-db')).not.toContain(name);
-    expect(await fleet.run()).toMatchObject({ total: 4, succeeded: 2, skipped: 2 });
+    expect(await used.fleet.applied('alpha-db')).toContain(name);
+    expect(await used.fleet.applied('gamma-db')).not.toContain(name);
+    expect(await used.fleet.run()).toMatchObject({ total: 4, succeeded: 2, skipped: 2 });
   });
 
   it('is refused if a tenant is unknown, or a canary is none of its tenants, and starts nothing', async () => {
     const runs = async () =>
-      (await fleet.ask<{ migrationRuns: { totalCount: number } }>('{ migrationRuns { totalCount } }')).migrationRuns;
+      (await used.fleet.ask<{ migrationRuns: { totalCount: number } }>('{ migrationRuns { totalCount } }'))
+        .migrationRuns;
     const before = await runs();
     expect(
-      await fleet.refusal('mutation { runMigrations(input: { tenants: ["alpha-db", "nobody", "x"] }) { id } }'),
+      await used.fleet.refusal('mutation { runMigrations(input: { tenants: ["alpha-db", "nobody", "x"] }) { id } }'),
     ).toEqual({
       code: 'NOT_FOUND',
       message: 'There is no tenant nobody, x',
     });
     for (const [field, value] of Object.entries({ concurrency: 0, maxFailures: -1 })) {
-      expect(await fleet.refusal(`mutation { runMigrations(input: { ${field}: ${value} }) { id } }`)).toMatchObject({
+      expect(
+        await used.fleet.refusal(`mutation { runMigrations(input: { ${field}: ${value} }) { id } }`),
+      ).toMatchObject({
         code: 'BAD_USER_INPUT',
         message: expect.stringContaining(field),
       });
     }
     expect(
-      await fleet.refusal(
+      await used.fleet.refusal(
         `mutation { runMigrations(input: { tenants: ["alpha-db"], canaries: ["gamma-db", "alpha-db", "beta-schema"] }) { id } }`,
       ),
     ).toEqual({
@@ -138,7 +116,7 @@ describe('a run over a fleet of both isolations', () => {
   });
 
   it('ends at once, well, if it has no tenants', async () => {
-    const run = await fleet.run('tenants: []');
+    const run = await used.fleet.run('tenants: []');
     expect(run).toMatchObject({
       status: 'SUCCEEDED',
       total: 0,
@@ -146,7 +124,7 @@ describe('a run over a fleet of both isolations', () => {
       endedAt: expect.any(String),
       items: { totalCount: 0 },
     });
-    expect((await fleet.events(run.id)).map(({ kind, done, total }) => [kind, done, total])).toEqual([
+    expect((await used.fleet.events(run.id)).map(({ kind, done, total }) => [kind, done, total])).toEqual([
       ['RUN_STARTED', 0, 0],
       ['RUN_ENDED', 0, 0],
     ]);
@@ -154,7 +132,7 @@ describe('a run over a fleet of both isolations', () => {
 
   it('stops starting tenants when more have failed than may', async () => {
     await addFailingIn('alpha-db', 'gamma-db');
-    const run = await fleet.run('maxFailures: 1, concurrency: 1');
+    const run = await used.fleet.run('maxFailures: 1, concurrency: 1');
     expect(run).toMatchObject({ status: 'HALTED', succeeded: 1, failed: 2, cancelled: 1, pending: 0 });
     expect(statusesOf(run)).toEqual({
       'alpha-db': 'FAILED',
@@ -162,7 +140,7 @@ describe('a run over a fleet of both isolations', () => {
       'gamma-db': 'FAILED',
       'delta-schema': 'CANCELLED',
     });
-    const events = await fleet.events(run.id);
+    const events = await used.fleet.events(run.id);
     expect(kindsOf(events, 'delta-schema')).toEqual([]);
     expect(events.at(-1)).toMatchObject({
       kind: 'RUN_ENDED',
@@ -173,14 +151,14 @@ describe('a run over a fleet of both isolations', () => {
     // What a tenant has stays in the folder from here on.
     tried.length = 0;
     await mend();
-    expect(await fleet.run('maxFailures: 0')).toMatchObject({ status: 'SUCCEEDED', succeeded: 3, skipped: 1 });
+    expect(await used.fleet.run('maxFailures: 0')).toMatchObject({ status: 'SUCCEEDED', succeeded: 3, skipped: 1 });
   });
 
   it('stops at the first failure if it is told to', async () => {
     await addFailingIn('alpha-db');
-    const run = await fleet.run('continueOnError: false, maxFailures: 9, concurrency: 1');
+    const run = await used.fleet.run('continueOnError: false, maxFailures: 9, concurrency: 1');
     expect(run).toMatchObject({ status: 'HALTED', succeeded: 0, failed: 1, cancelled: 3 });
-    expect(await fleet.run('continueOnError: true, maxFailures: 1, dryRun: true')).toMatchObject({
+    expect(await used.fleet.run('continueOnError: true, maxFailures: 1, dryRun: true')).toMatchObject({
       status: 'FAILED',
       succeeded: 3,
       failed: 1,
@@ -191,21 +169,21 @@ describe('a run over a fleet of both isolations', () => {
     const name = await add('CREATE TABLE reached (id int)');
     await setStatus('alpha-db', 'SUSPENDED');
     await setStatus('beta-schema', 'PROVISIONING');
-    await fleet.inCatalog('UPDATE tenants SET claimed_by = $2 WHERE slug = $1', [
+    await used.fleet.inCatalog('UPDATE tenants SET claimed_by = $2 WHERE slug = $1', [
       'beta-schema',
-      fleet.app.services.listener.instance,
+      used.fleet.app.services.listener.instance,
     ]);
-    const run = await fleet.run();
-    const refusal = await fleet.refusal('mutation { runMigrations(input: { tenants: ["beta-schema"] }) { id } }');
+    const run = await used.fleet.run();
+    const refusal = await used.fleet.refusal('mutation { runMigrations(input: { tenants: ["beta-schema"] }) { id } }');
     await setStatus('alpha-db', 'ACTIVE');
     await setStatus('beta-schema', 'ACTIVE');
     expect(statusesOf(run)).toEqual({ 'alpha-db': 'SUCCEEDED', 'gamma-db': 'SUCCEEDED', 'delta-schema': 'SUCCEEDED' });
-    expect(await fleet.applied('alpha-db')).toContain(name);
-    expect(await fleet.applied('beta-schema')).not.toContain(name);
+    expect(await used.fleet.applied('alpha-db')).toContain(name);
+    expect(await used.fleet.applied('beta-schema')).not.toContain(name);
     expect(refusal).toEqual({
       code: 'CONFLICT',
       message: 'These tenants cannot be migrated in their present status: beta-schema (PROVISIONING)',
     });
-    expect(await fleet.run()).toMatchObject({ succeeded: 1, skipped: 3 });
+    expect(await used.fleet.run()).toMatchObject({ succeeded: 1, skipped: 3 });
   });
 });
