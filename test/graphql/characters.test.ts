@@ -1,18 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Listening, listen } from '../support/listen.ts';
-import { startTestApp, type TestApp } from '../support/start-app.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { useServer } from '../support/use-server.ts';
 
 describe('characters of a text', () => {
-  let app: TestApp;
-  let server: Listening;
+  const used = useServer({ DEFAULT_ISOLATION: 'schema' });
   beforeAll(async () => {
-    app = await startTestApp({ DEFAULT_ISOLATION: 'schema' });
-    server = await listen(app.yoga);
-    await app.ask('mutation { createTenant(input: { slug: "acme", name: "Acme" }) { id } }', app.admin);
-  });
-  afterAll(async () => {
-    await server[Symbol.asyncDispose]();
-    await app[Symbol.asyncDispose]();
+    await used.app.ask('mutation { createTenant(input: { slug: "acme", name: "Acme" }) { id } }', used.app.admin);
   });
 
   const createProduct = `mutation ($text: String!) {
@@ -26,14 +18,17 @@ describe('characters of a text', () => {
     ['query ($text: String!) { tenants(filter: { server: $text }) { nodes { id } } }', 'admin'],
     [createProduct, 'member'],
   ])('are refused as bad input where PostgreSQL cannot store them: %s', async (query, caller) => {
-    const headers = caller === 'admin' ? app.admin : await app.tokenFor('acme');
-    expect((await server.post({ query, variables: { text: 'a\u0000b' } }, headers)).code).toBe('BAD_USER_INPUT');
+    const headers = caller === 'admin' ? used.app.admin : await used.app.tokenFor('acme');
+    expect((await used.server.post({ query, variables: { text: 'a\u0000b' } }, headers)).code).toBe('BAD_USER_INPUT');
   });
 
   it.each(['’;DROPTABLEproducts;--', '\\', '"', '💥', '\u202e', '%_', "a'b", '$1', '?', '\ufffe'])(
     'come back as they were: %j',
     async (text) => {
-      const { body } = await server.post({ query: createProduct, variables: { text } }, await app.tokenFor('acme'));
+      const { body } = await used.server.post(
+        { query: createProduct, variables: { text } },
+        await used.app.tokenFor('acme'),
+      );
       expect(body).toEqual({ data: { createProduct: { name: text } } });
     },
   );

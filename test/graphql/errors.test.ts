@@ -1,10 +1,10 @@
 import { pino } from 'pino';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { AppError } from '../../src/errors.ts';
 import { builder } from '../../src/graphql/builder.ts';
 import { buildSchema } from '../../src/graphql/schema.ts';
-import { type Listening, listen } from '../support/listen.ts';
-import { startTestApp, type TestApp } from '../support/start-app.ts';
+import { startTestApp } from '../support/start-app.ts';
+import { useServer } from '../support/use-server.ts';
 
 class Surprise extends Error {
   override readonly name = 'Surprise';
@@ -58,26 +58,16 @@ builder.subscriptionField('brokenStream', (t) =>
 );
 
 describe('an error', () => {
-  let app: TestApp;
-  let server: Listening;
-  let lines: string[];
-  beforeAll(async () => {
-    lines = [];
-    const log = pino({ level: 'info' }, { write: (line: string) => lines.push(line) });
-    app = await startTestApp({}, { log, schema: buildSchema() });
-    server = await listen(app.yoga);
-  });
-  afterAll(async () => {
-    await server[Symbol.asyncDispose]();
-    await app[Symbol.asyncDispose]();
-  });
+  const lines: string[] = [];
+  const log = pino({ level: 'info' }, { write: (line: string) => lines.push(line) });
+  const used = useServer({}, { log, schema: buildSchema() });
 
   const logOf = (requestId: string) => lines.filter((line) => line.includes(requestId)).join('');
 
   it.each(['failure', 'slowFailure'])(
     'that nobody expected is masked, and logged whole under the same id: %s',
     async (field) => {
-      const { body, headers, text } = await server.post({ query: `{ ${field} server { name } }` });
+      const { body, headers, text } = await used.server.post({ query: `{ ${field} server { name } }` });
       const requestId = String(headers['x-request-id']);
       expect(body).toEqual({
         data: { [field]: null, server: { name: 'Tenantry' } },
@@ -111,14 +101,14 @@ describe('an error', () => {
     ],
     ['a variable that is missing', {}, 'Variable "$i" of required type "CreateProductInput!" was not provided.'],
   ])('of a variable says which field of it is wrong: %s', async (_name, variables, message) => {
-    const { body } = await server.post({ query: create, variables });
+    const { body } = await used.server.post({ query: create, variables });
     expect(body).toEqual({
       errors: [{ message, locations: [{ line: 1, column: 11 }], extensions: { code: 'BAD_USER_INPUT' } }],
     });
   });
 
   it('of a scalar of our own says which variable is wrong, and is not called ours', async () => {
-    const { body } = await server.post({
+    const { body } = await used.server.post({
       query: 'query ($from: DateTime) { since(from: $from) }',
       variables: { from: 'x' },
     });
@@ -144,7 +134,7 @@ describe('an error', () => {
   });
 
   it('that is no Error at all is masked too', async () => {
-    const { body, headers, text } = await server.post({ query: '{ thrownText }' });
+    const { body, headers, text } = await used.server.post({ query: '{ thrownText }' });
     expect(body.errors?.[0]?.extensions).toEqual({ code: 'INTERNAL_SERVER_ERROR', requestId: headers['x-request-id'] });
     expect(text).not.toContain('a text');
     expect(logOf(String(headers['x-request-id']))).toContain('a text');
@@ -152,7 +142,7 @@ describe('an error', () => {
 
   it('in the middle of a subscription is masked too', async () => {
     const requestId = 'stream-request-1';
-    const { text } = await server.post(
+    const { text } = await used.server.post(
       { query: 'subscription { brokenStream }' },
       { accept: 'text/event-stream', 'x-request-id': requestId },
     );
@@ -164,7 +154,7 @@ describe('an error', () => {
   });
 
   it('that its reader can act on is shown as it is, without what was below it', async () => {
-    const { body, text } = await server.post({ query: '{ again: conflict }' });
+    const { body, text } = await used.server.post({ query: '{ again: conflict }' });
     expect(body.errors).toEqual([
       {
         message: 'Somebody was faster',
@@ -177,7 +167,7 @@ describe('an error', () => {
   });
 
   it('in one request has nothing of another one that runs at the same time', async () => {
-    const answers = await Promise.all(Array.from({ length: 20 }, () => server.post({ query: '{ slowFailure }' })));
+    const answers = await Promise.all(Array.from({ length: 20 }, () => used.server.post({ query: '{ slowFailure }' })));
     const ids = answers.map(({ body }) => body.errors?.[0]?.extensions.requestId);
     expect(ids).toEqual(answers.map(({ headers }) => headers['x-request-id']));
     expect(new Set(ids).size).toBe(20);
@@ -185,18 +175,9 @@ describe('an error', () => {
 });
 
 describe('the id of a request', () => {
-  let app: TestApp;
-  let server: Listening;
-  beforeAll(async () => {
-    app = await startTestApp();
-    server = await listen(app.yoga);
-  });
-  afterAll(async () => {
-    await server[Symbol.asyncDispose]();
-    await app[Symbol.asyncDispose]();
-  });
+  const used = useServer();
   const idOf = async (given?: string, path = '/health/live') =>
-    (await server.get(path, given === undefined ? {} : { 'x-request-id': given })).headers['x-request-id'];
+    (await used.server.get(path, given === undefined ? {} : { 'x-request-id': given })).headers['x-request-id'];
   const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
   it('is the one that a proxy gave it, on every path', async () => {

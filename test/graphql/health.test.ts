@@ -1,31 +1,21 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { type Listening, listen } from '../support/listen.ts';
-import { startTestApp, type TestApp } from '../support/start-app.ts';
+import { describe, expect, it, vi } from 'vitest';
+import { useServer } from '../support/use-server.ts';
 
 describe('health', () => {
-  let app: TestApp;
-  let server: Listening;
-  beforeAll(async () => {
-    app = await startTestApp();
-    server = await listen(app.yoga);
-  });
-  afterAll(async () => {
-    await server[Symbol.asyncDispose]();
-    await app[Symbol.asyncDispose]();
-  });
+  const used = useServer();
 
   /** How long the databases took to answer, which is never the same for two checks. */
   const aliases = Array.from({ length: 30 }, (_, index) => `a${index}: health { databases { latencyMs } }`);
   const query = `{ ${aliases.join(' ')} }`;
   const times = async () =>
-    Object.values((await server.post({ query })).body.data ?? {}).map((one) => JSON.stringify(one));
+    Object.values((await used.server.post({ query })).body.data ?? {}).map((one) => JSON.stringify(one));
 
   it('is checked once for all who ask at the same time, however often they do', async () => {
-    const answers = await Promise.all([...Array.from({ length: 20 }, times), server.get('/health/ready')]);
+    const answers = await Promise.all([...Array.from({ length: 20 }, times), used.server.get('/health/ready')]);
     const found = answers.flatMap((answer) => (Array.isArray(answer) ? answer : []));
     expect(found).toHaveLength(600);
     expect(new Set(found).size).toBe(1);
-    const { stats } = app.services.servers.get('default') ?? expect.unreachable('the first server is not known');
+    const { stats } = used.app.services.servers.get('default') ?? expect.unreachable('the first server is not known');
     expect(stats.waiting).toBe(0);
   });
 

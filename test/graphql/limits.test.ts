@@ -1,7 +1,6 @@
 import { getIntrospectionQuery } from 'graphql';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Listening, listen } from '../support/listen.ts';
-import { startTestApp, type TestApp } from '../support/start-app.ts';
+import { describe, expect, it } from 'vitest';
+import { useServer } from '../support/use-server.ts';
 
 const times = (count: number, text: (index: number) => string) =>
   Array.from({ length: count }, (_, index) => text(index)).join(' ');
@@ -12,16 +11,7 @@ const nested = (pairs: number) => `${'members { tenant { '.repeat(pairs)}id${' }
 const json = { method: 'POST', headers: { 'content-type': 'application/json' } };
 
 describe('the limits of requests', () => {
-  let app: TestApp;
-  let server: Listening;
-  beforeAll(async () => {
-    app = await startTestApp({ MAX_BODY_BYTES: '40000' });
-    server = await listen(app.yoga);
-  });
-  afterAll(async () => {
-    await server[Symbol.asyncDispose]();
-    await app[Symbol.asyncDispose]();
-  });
+  const used = useServer({ MAX_BODY_BYTES: '40000' });
 
   it.each([
     ['depth', `{ tenants { nodes { ${nested(6)} } } }`, /depth/],
@@ -70,7 +60,7 @@ describe('the limits of requests', () => {
     ['fragments that hold themselves', '{ ...A } fragment A on Query { server { name } ...A }', /itself/],
     ['fragments that hold each other', '{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }', /itself/],
   ])('refuses a document for its %s', async (_name, query, reason) => {
-    const { body, code } = await server.post({ query }, app.admin);
+    const { body, code } = await used.server.post({ query }, used.app.admin);
     expect(body.data).toBeUndefined();
     expect(body.errors).toHaveLength(1);
     expect(body.errors?.[0]?.message).toMatch(reason);
@@ -89,7 +79,7 @@ describe('the limits of requests', () => {
     ['a variable’s default', `query ($n: Int = 90) { ${tenants('(first: $n)')} }`, {}, costs(90)],
     ['more than a page may have', `{ ${tenants('(first: 2000000000)')} }`, {}, costs(100)],
   ])('counts the items of lists, where a page’s size is %s', async (_name, query, variables, cost) => {
-    const { body } = await server.post({ query, variables }, app.admin);
+    const { body } = await used.server.post({ query, variables }, used.app.admin);
     expect(body.data).toBeUndefined();
     expect(body.errors?.[0]?.message).toContain(`The operation costs ${cost}, `);
   });
@@ -97,19 +87,19 @@ describe('the limits of requests', () => {
   it('counts anew for other variables, for the operation that is chosen, and for subscriptions', async () => {
     const query = `query Tenants($n: Int) { ${tenants('(first: $n)')} } query Server { server { name } }`;
     const ask = async (operationName: string, n: number) =>
-      (await server.post({ query, operationName, variables: { n } }, app.admin)).code;
+      (await used.server.post({ query, operationName, variables: { n } }, used.app.admin)).code;
     expect(await ask('Tenants', 100)).toBe('BAD_USER_INPUT');
     expect(await ask('Server', 100)).toBeUndefined();
     expect(await ask('Tenants', 1)).toBeUndefined();
     expect(await ask('Tenants', 100)).toBe('BAD_USER_INPUT');
     const deep = `subscription { migrationProgress(run: "x") { tenant { ${nested(4)} } } }`;
-    const { text } = await server.post({ query: deep }, { ...app.admin, accept: 'text/event-stream' });
+    const { text } = await used.server.post({ query: deep }, { ...used.app.admin, accept: 'text/event-stream' });
     expect(text).toContain('The operation costs');
   });
 
   it('counts every item of lists that have no pages', async () => {
     const query = `{ ${times(30, (index) => `a${index}: currencies { code name }`)} }`;
-    expect((await server.post({ query })).body.errors?.[0]?.message).toMatch(/^The operation costs 12030,/);
+    expect((await used.server.post({ query })).body.errors?.[0]?.message).toMatch(/^The operation costs 12030,/);
   });
 
   it('lets tools ask for the whole schema', async () => {
@@ -121,36 +111,42 @@ describe('the limits of requests', () => {
       inputValueDeprecation: true,
       oneOf: true,
     });
-    const { body } = await server.post({ query });
+    const { body } = await used.server.post({ query });
     expect(body.errors).toBeUndefined();
     expect(body.data).toHaveProperty('__schema');
   });
 
   it('lets through a document that is as deep as a client of ours needs', async () => {
-    const { body } = await server.post({ query: `{ tenants(first: 2) { nodes { ${nested(2)} } } }` }, app.admin);
+    const { body } = await used.server.post(
+      { query: `{ tenants(first: 2) { nodes { ${nested(2)} } } }` },
+      used.app.admin,
+    );
     expect(body).toEqual({ data: { tenants: { nodes: [] } } });
   });
 
   it('refuses introspection that goes round in circles', async () => {
     const circles = `${'fields { type { '.repeat(5)}name${' } }'.repeat(5)}`;
-    expect((await server.post({ query: `{ __schema { types { ${circles} } } }` })).code).toBe('BAD_USER_INPUT');
+    expect((await used.server.post({ query: `{ __schema { types { ${circles} } } }` })).code).toBe('BAD_USER_INPUT');
   });
 
   it('refuses several operations in one request', async () => {
-    const { status, code } = await server.post([{ query: '{ server { name } }' }, { query: '{ server { name } }' }]);
+    const { status, code } = await used.server.post([
+      { query: '{ server { name } }' },
+      { query: '{ server { name } }' },
+    ]);
     expect({ status, code }).toEqual({ status: 400, code: 'BAD_USER_INPUT' });
   });
 
   it('refuses a body beyond the limit, whether or not its length is told first', async () => {
     const large = JSON.stringify({ query: '{ server { name } }', padding: 'x'.repeat(40_000) });
     for (const chunked of [false, true]) {
-      expect(await server.send({ ...json, body: large, chunked }), `chunked: ${chunked}`).toMatchObject({
+      expect(await used.server.send({ ...json, body: large, chunked }), `chunked: ${chunked}`).toMatchObject({
         status: 413,
         code: 'BAD_USER_INPUT',
       });
     }
     const small = '{"query":"{ server { name } }"}';
-    expect(await server.send({ ...json, body: small, chunked: true })).toMatchObject({ status: 200 });
+    expect(await used.server.send({ ...json, body: small, chunked: true })).toMatchObject({ status: 200 });
   });
 
   it.each([
@@ -166,7 +162,7 @@ describe('the limits of requests', () => {
     ['a document that is no text', { query: 7 }],
     ['nothing', null],
   ])('calls %s bad input of the user', async (_name, body) => {
-    const { status, code } = await server.post(body, app.admin);
+    const { status, code } = await used.server.post(body, used.app.admin);
     expect(code).toBe('BAD_USER_INPUT');
     expect(status).toBeLessThan(500);
   });
@@ -174,15 +170,15 @@ describe('the limits of requests', () => {
   it.each(['variables={', 'extensions={', 'variables=1'])(
     'calls a URL with %s bad input of the user',
     async (parameter) => {
-      const answer = await server.get(`/graphql?query={server{name}}&${parameter}`);
+      const answer = await used.server.get(`/graphql?query={server{name}}&${parameter}`);
       expect(answer).toMatchObject({ status: 400, code: 'BAD_USER_INPUT' });
     },
   );
 
   it('says 400 for a bad document to clients that ask for the newer media type, and does not repeat a broken body', async () => {
-    const answer = await server.post({ query: '{ nope }' }, { accept: 'application/graphql-response+json' });
+    const answer = await used.server.post({ query: '{ nope }' }, { accept: 'application/graphql-response+json' });
     expect(answer.status).toBe(400);
-    const broken = await server.send({ ...json, body: '{"password": hunter2}' });
+    const broken = await used.server.send({ ...json, body: '{"password": hunter2}' });
     expect(broken.status).toBe(400);
     expect(broken.text).not.toContain('hunter2');
   });

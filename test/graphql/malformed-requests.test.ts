@@ -1,24 +1,16 @@
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Listening, listen } from '../support/listen.ts';
-import { startTestApp, type TestApp } from '../support/start-app.ts';
+import { describe, expect, it } from 'vitest';
+import { listen } from '../support/listen.ts';
+import { startTestApp } from '../support/start-app.ts';
+import { useServer } from '../support/use-server.ts';
 
 describe('a request that is hardly one', () => {
-  let app: TestApp;
-  let server: Listening;
-  beforeAll(async () => {
-    app = await startTestApp();
-    server = await listen(app.yoga);
-  });
-  afterAll(async () => {
-    await server[Symbol.asyncDispose]();
-    await app[Symbol.asyncDispose]();
-  });
+  const used = useServer();
 
   /** Sends bytes as they stand, which Node's client would not let through. */
   function raw(path: string, host: string): Promise<string> {
-    const socket = connect(server.port, '127.0.0.1');
+    const socket = connect(used.server.port, '127.0.0.1');
     socket.end(`GET ${path} HTTP/1.1\r\n${host}\r\nconnection: close\r\n\r\n`);
     return text(socket);
   }

@@ -1,9 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { builder } from '../../src/graphql/builder.ts';
 import { buildSchema } from '../../src/graphql/schema.ts';
 import { eventually } from '../support/eventually.ts';
-import { type Listening, listen } from '../support/listen.ts';
-import { startTestApp, type TestApp } from '../support/start-app.ts';
+import { useServer } from '../support/use-server.ts';
 
 let ended = 0;
 builder.subscriptionFields((t) => ({
@@ -27,20 +26,11 @@ builder.subscriptionFields((t) => ({
 }));
 
 describe('a subscription', () => {
-  let app: TestApp;
-  let server: Listening;
-  beforeAll(async () => {
-    app = await startTestApp({}, { schema: buildSchema() });
-    server = await listen(app.yoga);
-  });
-  afterAll(async () => {
-    await server[Symbol.asyncDispose]();
-    await app[Symbol.asyncDispose]();
-  });
+  const used = useServer({}, { schema: buildSchema() });
 
   it.each(['heeding', 'deaf'])('ends, and says why, when its token expires: %s', async (field) => {
-    const token = await app.services.tokens.issue({ subject: 'somebody', expiresIn: '2s' });
-    const { text } = await server.post(
+    const token = await used.app.services.tokens.issue({ subject: 'somebody', expiresIn: '2s' });
+    const { text } = await used.server.post(
       { query: `subscription { ${field} }` },
       { authorization: `Bearer ${token}`, accept: 'text/event-stream' },
     );
