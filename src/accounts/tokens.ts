@@ -162,7 +162,7 @@ async function verifyWithAny(keys: readonly TokenKey[], token: string, options: 
   const { kid, alg } = decodeProtectedHeader(token);
   const named = keys.filter(({ ids }) => kid !== undefined && ids.includes(kid));
   const candidates = named.length > 0 ? named : keys.filter(({ algorithm }) => algorithm === alg);
-  let refusal: unknown = new errors.JWSSignatureVerificationFailed();
+  let refusal: unknown;
   for (const { key, algorithm } of candidates) {
     try {
       return (await jwtVerify(token, key, { ...options, algorithms: [algorithm] })).payload;
@@ -171,7 +171,7 @@ async function verifyWithAny(keys: readonly TokenKey[], token: string, options: 
       refusal = error;
     }
   }
-  throw refusal;
+  throw refusal ?? new errors.JWSSignatureVerificationFailed();
 }
 
 function claimsOf(payload: JWTPayload, paths: IdentityProvider['claims']): Omit<TokenClaims, 'provider' | 'session'> {
