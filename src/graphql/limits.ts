@@ -40,12 +40,16 @@ export function limitDocuments(limits: Config['graphql']): Plugin[] {
 
 /** Counts before validation, whose time grows with the square of the fields that are written with the same name. */
 function limitFields(max: number): Plugin {
+  // Yoga keeps what it has parsed, so that most documents have been counted before.
+  const counted = new WeakMap<DocumentNode, number>();
   return {
     onParse: () => (parsed: { readonly result: unknown }) => {
       // What the parser throws comes as a result too.
       if (parsed.result instanceof Error) return;
       // The only other thing that a parser returns.
-      const fields = countFields(parsed.result as DocumentNode);
+      const document = parsed.result as DocumentNode;
+      const fields = counted.get(document) ?? countFields(document);
+      counted.set(document, fields);
       if (fields > max) {
         throw tooMuch(
           `The document has ${fields} fields and fragment spreads, and ${max} is the limit. ` +

