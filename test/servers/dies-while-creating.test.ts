@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { recoverTenants } from '../../src/provisioning/recover-tenants.ts';
-import { settling } from '../support/backends.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
 import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 import { tellTalePassword } from '../support/tell-tale-password.ts';
@@ -36,12 +35,10 @@ describe('a PostgreSQL server that dies while tenants are created on it', () => 
   };
 
   it('is tidied by the process that was creating them, when it is back', async () => {
-    // It is built behind the server that was added, under another name at first.
-    const template = await vi.waitFor(async () => {
-      const rows = await second.rows(`SELECT datname FROM pg_database WHERE datname ~ '^auth_template_[0-9a-f]{12}$'`);
-      return rows[0]?.datname ?? expect.unreachable('The template is not built');
-    }, settling);
-    await hold('postgres', `ALTER DATABASE ${template} RENAME TO held`);
+    // A server that was added is prepared behind it, which what is held below would hold up.
+    await (await app.services.servers.find('b')).provisioner.prepare();
+    const rows = await second.rows(`SELECT datname FROM pg_database WHERE datname LIKE 'auth\\_template\\_%'`);
+    await hold('postgres', `ALTER DATABASE ${rows[0]?.datname} RENAME TO held`);
     await hold('shared', 'LOCK TABLE pg_namespace IN EXCLUSIVE MODE');
     const created = Promise.all(isolations.map(create));
     const waiting = `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ 'CREATE (DATABASE|SCHEMA)'`;
