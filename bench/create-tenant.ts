@@ -21,6 +21,8 @@ export const createTenants: Benchmark = {
     const { services } = app;
     const create = (isolation: 'DATABASE' | 'SCHEMA') => () =>
       timed(() => createTenant(services.provisioning, { slug: randomUUID().slice(4), name: 'Bench', isolation }));
+    // The template is built in the background, and is there when the first tenant is.
+    await create('DATABASE')();
     const databases = await interleave({ baseline: await bareClone(place), tenantry: create('DATABASE') }, rounds);
     const schemas = await interleave(
       { baseline: await plainSchema(place, services), tenantry: create('SCHEMA') },
