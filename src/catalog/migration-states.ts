@@ -10,10 +10,8 @@ export interface FoundState {
   readonly seenAt: string;
 }
 
-/** SQL of {@link FoundState.seenAt}: by default for now. */
-export function seenAtSql(time = 'clock_timestamp()'): string {
-  return `to_char(${time} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
-}
+/** SQL of {@link FoundState.seenAt} for now. */
+export const seenAtSql = `to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 
 /** The id of what a tenant has; the order of application is part of it, since undoing a run goes by that. */
 export function migrationStateId(applied: readonly AppliedMigration[]): string {
@@ -21,21 +19,30 @@ export function migrationStateId(applied: readonly AppliedMigration[]): string {
   return createHash('sha256').update(lines.join('\n')).digest('hex');
 }
 
+/** SQL that makes sure that a list of migrations has a row; $1 to $3 are its {@link migrationStateRow}. */
+export const saveMigrationStateSql =
+  'INSERT INTO migration_states (id, applied, version) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING';
+
+/**
+ * The row of a list of migrations: its id, the list as JSON, and the newest of them.
+ * @param applied in the order of application
+ */
+export function migrationStateRow(applied: readonly AppliedMigration[]): [string, string, string | undefined] {
+  const newest = applied
+    .map(({ name }) => name)
+    .sort()
+    .at(-1);
+  return [migrationStateId(applied), JSON.stringify(applied), newest];
+}
+
 /**
  * Makes sure that a list of migrations has a row, and gives its id.
  * @param applied in the order of application
  */
 export async function saveMigrationState(client: pg.Client, applied: readonly AppliedMigration[]): Promise<string> {
-  const id = migrationStateId(applied);
-  const newest = applied
-    .map(({ name }) => name)
-    .sort()
-    .at(-1);
-  await client.query(
-    'INSERT INTO migration_states (id, applied, version) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING',
-    [id, JSON.stringify(applied), newest],
-  );
-  return id;
+  const row = migrationStateRow(applied);
+  await client.query(saveMigrationStateSql, row);
+  return row[0];
 }
 
 /**

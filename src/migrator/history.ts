@@ -9,11 +9,12 @@ import type { AppliedByRun } from './plan.ts';
 export const historyTable = 'migration_history';
 
 /** What is recorded of one attempt. */
-export interface NewRecord extends AppliedMigration {
+export interface NewRecord<Duration extends number | undefined = number> extends AppliedMigration {
   readonly status: MigrationStatus;
   readonly run: string | undefined;
   readonly checkpoint: string | undefined;
-  readonly durationMs: number;
+  /** Undefined until PostgreSQL tells it, which knows when the message with the attempt and the record came. */
+  readonly durationMs: Duration;
   /** When it ended, as `performance.now()` has it; undefined if it was read, so that this is not known. */
   readonly endedAt?: number;
   readonly error?: string;
@@ -47,24 +48,26 @@ export function readAppliedSql(schema: string): string {
 }
 
 /**
- * SQL whose rows {@link historyOf} reads: all that was recorded, in the order in which that happened, and at least one row. To
- * be sent under the lock of the database's migrations. It is one statement, for the first look at a table is what costs a new
- * connection most.
+ * SQL of two statements, which {@link historyOf} reads the results of: what time it is, and all that was recorded. To be sent
+ * under the lock of the database's migrations. Neither joins nor sorts, for the catalogs that PostgreSQL would look into for
+ * that are what costs a new connection most.
  */
 export function readHistorySql(schema: string): string {
-  // Later than whatever was done under the lock before, also if the server's clock has been set back since.
-  const seenAt = seenAtSql('greatest(clock_timestamp(), applied_at)');
-  return `SELECT scope, name, hash, run, status, ${seenAt} AS "seenAt"
-    FROM (VALUES (0)) AS one LEFT JOIN ${table(schema)} ON true ORDER BY id`;
+  return `SELECT ${seenAtSql} AS "seenAt";
+    SELECT id, scope, name, hash, run, status, applied_at AS "appliedAt" FROM ${table(schema)}`;
 }
 
-/** A row of {@link readHistorySql}; all but the last is null where nothing was recorded. */
-export interface HistoryRow {
-  readonly scope: MigrationScope | null;
+interface HistoryRow {
+  readonly id: string;
+  readonly scope: MigrationScope;
   readonly name: string;
   readonly hash: string;
   readonly run: string | null;
   readonly status: MigrationStatus;
+  readonly appliedAt: Date;
+}
+
+interface Clock {
   readonly seenAt: string;
 }
 
@@ -78,22 +81,26 @@ export interface History {
   readonly kind: MigrationScope | undefined;
 }
 
-/** What the rows of {@link readHistorySql} tell. */
-export function historyOf(rows: readonly HistoryRow[]): History {
-  const before = rows.flatMap(({ name, hash, run, status }) => (status === 'APPLIED' ? [{ name, hash, run }] : []));
-  // All are as long as each other, so that their order is that of time.
-  const seenAt = rows
-    .map((row) => row.seenAt)
-    .sort()
-    .at(-1);
-  if (seenAt === undefined) throw new Error('The clock was not told');
-  return { before, seenAt, kind: rows[0]?.scope ?? undefined };
+/**
+ * What {@link readHistorySql} has found.
+ * @param results what node-postgres answered to the message that ended with it
+ */
+export function historyOf(results: unknown): History {
+  // Several statements are answered with a list, which the types of node-postgres do not tell.
+  const [clock, rows] = (results as readonly pg.QueryResult<Clock & HistoryRow>[]).slice(-2);
+  const recorded = (rows?.rows ?? []).toSorted((one, other) => Number(one.id) - Number(other.id));
+  const before = recorded.flatMap(({ name, hash, run, status }) => (status === 'APPLIED' ? [{ name, hash, run }] : []));
+  const now = clock?.rows[0]?.seenAt;
+  if (now === undefined) throw new Error('The clock was not told');
+  // Later than whatever was done under the lock before, also if the server's clock has been set back since.
+  const latest = Math.max(...recorded.map(({ appliedAt }) => appliedAt.getTime()));
+  const seenAt = latest > Date.parse(now) ? new Date(latest).toISOString() : now;
+  return { before, seenAt, kind: recorded[0]?.scope };
 }
 
 /** See {@link readHistorySql}. */
 export async function readHistory(client: pg.Client, schema: string): Promise<History> {
-  const { rows } = await client.query<HistoryRow>(readHistorySql(schema));
-  return historyOf(rows);
+  return historyOf(await client.query(readHistorySql(schema)));
 }
 
 /** SQL that says of an applied migration that it has been taken back. */
@@ -102,11 +109,16 @@ export function revertHistorySql(schema: string, name: string): string {
 }
 
 /** SQL that records attempts. */
-export function insertHistorySql(schema: string, scope: MigrationScope, records: readonly NewRecord[]): string {
+export function insertHistorySql(
+  schema: string,
+  scope: MigrationScope,
+  records: readonly NewRecord<number | undefined>[],
+): string {
+  const measured = 'extract(epoch FROM clock_timestamp() - statement_timestamp()) * 1000';
   const optional = (text: string | undefined) => (text === undefined ? 'NULL' : quoteLiteral(text));
   const rows = records.map(
     (record) =>
-      `(${[scope, record.name, record.hash, record.status].map(quoteLiteral).join(', ')}, ${optional(record.run)}, ${optional(record.checkpoint)}, ${record.durationMs}, ${optional(record.error)})`,
+      `(${[scope, record.name, record.hash, record.status].map(quoteLiteral).join(', ')}, ${optional(record.run)}, ${optional(record.checkpoint)}, ${record.durationMs ?? measured}, ${optional(record.error)})`,
   );
   return `INSERT INTO ${table(schema)} (scope, name, hash, status, run, checkpoint, duration_ms, error) VALUES ${rows.join(', ')}`;
 }

@@ -183,7 +183,7 @@ export class Maintenance {
         await shutDatabase(admin, tenant.database, role);
         await replaceDatabase(admin, tenant.database, tenant.copy, aside);
         await dropDatabase(admin, aside);
-        const { rows } = await admin.query<{ now: string }>(`SELECT ${seenAtSql()} AS now`);
+        const { rows } = await admin.query<{ now: string }>(`SELECT ${seenAtSql} AS now`);
         return rows[0]?.now;
       });
       // A run that has migrated what is gone now may still have to tell of it, and is too late then.

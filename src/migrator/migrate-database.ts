@@ -3,15 +3,7 @@ import type { FoundState } from '../catalog/migration-states.ts';
 import { AppError } from '../errors.ts';
 import { lockKind, noticeSilenceSql, transactionLockSql } from '../postgres/advisory-lock.ts';
 import { sqlState, sqlStateOf } from '../postgres/error-codes.ts';
-import {
-  type History,
-  type HistoryRow,
-  historyOf,
-  insertHistorySql,
-  kindOf,
-  type NewRecord,
-  readHistorySql,
-} from './history.ts';
+import { type History, historyOf, insertHistorySql, kindOf, type NewRecord, readHistorySql } from './history.ts';
 import { migrateInParts } from './migrate-in-parts.ts';
 import {
   applyStep,
@@ -25,6 +17,7 @@ import {
   recordOf,
   stepSettingsSql,
 } from './migration-batch.ts';
+import type { MigrationFile } from './migration-files.ts';
 
 /**
  * Brings one database forward, in one transaction with its history rows: whatever happens, it is afterwards either at the
@@ -44,15 +37,28 @@ export async function migrateDatabase(client: pg.Client, options: MigrateOptions
       await client.query('COMMIT');
       return await migrateInParts(client, options);
     }
-    const records: NewRecord[] = [];
-    if (!alone) for (const step of steps) records.push(await applyStep(client, step, options));
-    await client.query(options.dryRun ? 'ROLLBACK' : 'COMMIT');
+    const records = await applyTogether(client, alone ? [] : steps, options);
     const untried = alone && `${alone.name} is not transactional, so that its batch could not be tried and rolled back`;
     return { applied: merge(before, records), seenAt, records, warnings, ...(untried && { untried }) };
   } catch (error) {
     await client.query('ROLLBACK').catch(() => undefined);
     throw error;
   }
+}
+
+/** Applies steps, and ends the transaction together with the last one. */
+async function applyTogether(
+  client: pg.Client,
+  steps: readonly MigrationFile[],
+  options: MigrateOptions,
+): Promise<NewRecord[]> {
+  const end = options.dryRun ? 'ROLLBACK' : 'COMMIT';
+  const records: NewRecord[] = [];
+  for (const step of steps) {
+    records.push(await applyStep(client, step, options, step === steps.at(-1) ? { sequel: end } : {}));
+  }
+  if (steps.length === 0) await client.query(end);
+  return records;
 }
 
 /**
@@ -80,7 +86,7 @@ export async function recordFailure(
 async function begin(client: pg.Client, options: MigrateOptions): Promise<History> {
   const { schema, scope, prelude } = options;
   try {
-    const results: unknown = await client.query(`
+    const results = await client.query(`
       BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
       ${freshSessionSql}
       ${noticeSilenceSql('SET LOCAL')}
@@ -89,9 +95,9 @@ async function begin(client: pg.Client, options: MigrateOptions): Promise<Histor
       ${prelude ?? ''}
       ${stepSettingsSql(options)}
       ${readHistorySql(schema)}`);
-    const history = historyOf(lastRows<HistoryRow>(results));
+    const history = historyOf(results);
     // What was recorded is of the one kind that the table takes.
-    const kind = history.kind ?? (await kindOf(client, schema));
+    const kind = history.kind ?? (prelude === undefined ? await kindOf(client, schema) : scope);
     if (kind === scope) return history;
     throw new AppError(
       'CONFLICT',
@@ -104,11 +110,4 @@ async function begin(client: pg.Client, options: MigrateOptions): Promise<Histor
       cause: error,
     });
   }
-}
-
-/** node-postgres answers several statements with a list of results, which its types do not tell. */
-function lastRows<Row extends object>(results: unknown): Row[] {
-  // The caller knows what the rows of the last statement are like.
-  const list = results as readonly pg.QueryResult<Row & pg.QueryResultRow>[];
-  return list.at(-1)?.rows ?? [];
 }

@@ -117,7 +117,7 @@ function applyPart(client: pg.Client, part: readonly MigrationFile[], options: M
   return inTransaction(client, async () => {
     await client.query(stepSettingsSql(options));
     const records: NewRecord[] = [];
-    for (const step of part) records.push(await applyStep(client, step, options, true));
+    for (const step of part) records.push(await applyStep(client, step, options, { inParts: true }));
     return records;
   });
 }

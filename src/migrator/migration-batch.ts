@@ -31,7 +31,7 @@ export interface MigrateOptions {
   readonly approve?: (batch: PlannedBatch) => void;
   /** Whether an earlier try at this batch may have been cut short anywhere. */
   readonly isRepeated?: boolean;
-  /** SQL that comes first in the transaction, such as what makes a new tenant's schema and its history. */
+  /** SQL that comes first in the transaction, and makes the history: of a new tenant's schema, or an empty database. */
   readonly prelude?: string;
 }
 
@@ -114,35 +114,41 @@ export function stepSettingsSql({ schema, lockTimeoutMs }: MigrateOptions): stri
 const checkDeferredSql = `
   SAVEPOINT deferred; SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK TO SAVEPOINT deferred; RELEASE SAVEPOINT deferred;`;
 
-/** Does one step in the transaction that is open, and records it there. */
+/**
+ * Does one step in the transaction that is open, and records it there.
+ * @param sequel SQL that is sent along, such as `COMMIT`
+ */
 export async function applyStep(
   client: pg.Client,
   step: MigrationFile,
   options: MigrateOptions,
-  inParts = false,
+  { sequel = '', inParts = false }: { readonly sequel?: string; readonly inParts?: boolean } = {},
 ): Promise<NewRecord> {
   const { schema, scope, down } = options;
   const start = performance.now();
+  const status = down ? 'REVERTED' : 'APPLIED';
+  const revert = down ? `${revertHistorySql(schema, step.name)};` : '';
+  const recordSql = (durationMs: number | undefined) => `
+    ${checkDeferredSql} ${stepSettingsSql(options)} ${revert}
+    ${insertHistorySql(schema, scope, [recordOf(step, status, durationMs, options)])} RETURNING duration_ms AS "durationMs";`;
   try {
-    await runStep(client, step, down ? 'down' : 'up');
-    const record = recordOf(step, down ? 'REVERTED' : 'APPLIED', elapsedSince(start), options);
-    const revert = down ? `${revertHistorySql(schema, step.name)};` : '';
-    await client.query(
-      `${checkDeferredSql} ${stepSettingsSql(options)} ${revert} ${insertHistorySql(schema, scope, [record])}`,
-    );
-    return record;
+    const results = await runStep(client, step, down ? 'down' : 'up', (duration) => `${recordSql(duration)} ${sequel}`);
+    const durationMs = results.findLast(({ command }) => command === 'INSERT')?.rows[0]?.durationMs;
+    // As if a text that is never closed had swallowed it.
+    if (durationMs === undefined) throw new Error('it kept PostgreSQL from recording that it was done');
+    return recordOf(step, status, durationMs, options);
   } catch (error) {
     throw new MigrationFailedError(step, elapsedSince(start), error, inParts);
   }
 }
 
 /** What the history says of a step that has been tried. */
-export function recordOf(
+export function recordOf<Duration extends number | undefined>(
   { name, hash }: MigrationFile,
   status: NewRecord['status'],
-  durationMs: number,
+  durationMs: Duration,
   { run, checkpoint }: MigrateOptions,
-): NewRecord {
+): NewRecord<Duration> {
   return { name, hash, status, durationMs, endedAt: performance.now(), run, checkpoint };
 }
 

@@ -1,18 +1,33 @@
 import type { SqlEntityManager } from '@mikro-orm/sql';
 import pg from 'pg';
+import { elapsedSince } from '../elapsed.ts';
 import { createEntityDatabases, lendAgain } from '../postgres/entity-databases.ts';
 import type { LentClient } from '../postgres/lane.ts';
 import { findTransactionCommand, splitStatements } from '../postgres/statements.ts';
 import { type Direction, type MigrationFile, transactionObstacle } from './migration-files.ts';
 
+/** What several statements are answered with that were sent in one message. */
+type StepResults = readonly pg.QueryResult<{ readonly durationMs?: number }>[];
+
 /**
- * Runs what a migration does, inside the transaction that is open on the connection, which it leaves open.
+ * Runs what a migration does, inside the transaction that is open on the connection, and then what is to follow: in the same
+ * message, if it can be.
+ * @param sequel makes the SQL that follows. It is told how long the migration took, in milliseconds; undefined if that has to be
+ *   told by `statement_timestamp()`, which is when the migration began.
+ * @returns the results of that SQL's statements, and before them those of the migration's if they were in one message
  * @throws {Error} naming the statement that failed, where that can be told
  */
-export async function runStep(client: pg.Client, step: MigrationFile, direction: Direction): Promise<void> {
+export async function runStep(
+  client: pg.Client,
+  step: MigrationFile,
+  direction: Direction,
+  sequel: (durationMs: number | undefined) => string,
+): Promise<StepResults> {
   const statements = direction === 'up' ? step.statements : step.downStatements;
-  if (statements) await sendTogether(client, statements);
-  else await runWithEntityManager(client, step, direction);
+  if (statements) return sendTogether(client, statements, sequel(undefined));
+  const start = performance.now();
+  await runWithEntityManager(client, step, direction);
+  return sendTogether(client, [], sequel(elapsedSince(start)));
 }
 
 /**
@@ -55,8 +70,8 @@ async function collectStatements(client: pg.Client, step: MigrationFile, directi
   });
 }
 
-/** Sends all statements in one round trip. */
-async function sendTogether(client: pg.Client, texts: readonly string[]): Promise<void> {
+/** Sends a migration's statements, and what follows them, in one round trip. */
+async function sendTogether(client: pg.Client, texts: readonly string[], sequel: string): Promise<StepResults> {
   let finished = 0;
   const count = () => {
     finished += 1;
@@ -64,7 +79,9 @@ async function sendTogether(client: pg.Client, texts: readonly string[]): Promis
   client.connection.on('commandComplete', count);
   try {
     // A line of its own for the semicolon, since a text may end with a comment.
-    if (texts.length > 0) await client.query(texts.join('\n;\n'));
+    const results: unknown = await client.query([...texts, sequel].join('\n;\n'));
+    // Several statements are answered with a list, which the types of node-postgres do not tell.
+    return results as StepResults;
   } catch (error) {
     // One text may hold several statements.
     throw withStatement(error, texts.flatMap(splitStatements)[finished]);

@@ -46,6 +46,22 @@ describe('what a migration may do', () => {
     }
   };
 
+  it.each(["SELECT 'never closed", 'SELECT $$never closed', 'SELECT 1 /* never closed', 'SELECT "never closed'])(
+    'cannot keep its history from being written with %s',
+    async (text) => {
+      const name = await addBad(
+        `up() { this.addSql('CREATE TABLE left_open ()'); this.addSql(${JSON.stringify(text)}); }`,
+      );
+      expect(await run()).toMatchObject({ status: 'FAILED', failed: 3 });
+      await expectNothingLeft();
+      for (const slug of slugs) {
+        expect(await fleet.inTenant(slug, `SELECT status FROM migration_history WHERE name = '${name}'`), slug).toEqual(
+          [{ status: 'ROLLED_BACK' }],
+        );
+      }
+    },
+  );
+
   it('asks its own tenant’s database, whose answers decide what it does', async () => {
     await fleet.inTenant(
       'first-schema',

@@ -156,6 +156,13 @@ describe('a run whose process is killed', () => {
       return row?.there;
     });
     await server.end('SIGKILL');
+    await eventually('PostgreSQL has ended what the dead process had begun', async () => {
+      const [row] = await fleet.inCatalog<{ gone: boolean }>(
+        `SELECT count(*) = 0 AS gone FROM pg_stat_activity JOIN tenants ON database = datname
+         WHERE slug = 'waiting-db' AND application_name = 'tenantry'`,
+      );
+      return row?.gone;
+    });
     await fleet.end(next);
     await fleet.end(silencer);
     await using other = startOne();
