@@ -31,7 +31,10 @@ export interface ItemResult {
 }
 
 /** A tenant of a run, as the process has it that works on it. */
-export type ClaimedItem = Pick<ItemResult, 'position' | 'tenantId' | 'job'>;
+export interface ClaimedItem extends Pick<ItemResult, 'position' | 'tenantId' | 'job'> {
+  /** Whether work on it had begun before it was claimed. */
+  readonly begun: boolean;
+}
 
 /** Something to write down: that work on a tenant begins, or how a try ended. */
 export type Entry = {
@@ -60,19 +63,22 @@ export function writeEntries(
     );
     if (rowCount === 0) return { hasEnded: true, stopping: true };
     const results = entries.flatMap(({ result }) => result ?? []);
-    const started = await markStarted(
+    const started = entries.flatMap((entry) => entry.started ?? []);
+    const ending = new Set(results.map(({ job }) => job));
+    // Who ends here too is marked together with the result: PostgreSQL checks a row twice that one transaction changes twice.
+    const marked = await markStarted(
       client,
       run,
-      entries.flatMap((entry) => entry.started ?? []),
+      started.filter(({ job }) => !ending.has(job)),
     );
-    const accepted = await updateItems(client, run, results);
+    const accepted = await updateItems(client, run, results, new Set(started.map(({ job }) => job)));
     const ended = accepted.filter(({ status }) => status !== 'PENDING');
     await queue.remove(
       client,
       accepted.map(({ job }) => job),
     );
     await countEnded(client, run, ended);
-    await appendEvents(client, run, eventsOf(entries, started, new Set(accepted)));
+    await appendEvents(client, run, eventsOf(entries, marked, new Set(accepted)));
     await learnMigrationStates(
       client,
       accepted.flatMap(({ tenantId, state }) => (state ? { tenantId, ...state } : [])),
@@ -86,12 +92,13 @@ export function writeEntries(
 
 function eventsOf(
   entries: readonly Entry[],
-  begun: ReadonlySet<number>,
+  marked: readonly string[],
   accepted: ReadonlySet<ItemResult>,
 ): NewRunEvent[] {
+  const ours = new Set([...marked, ...[...accepted].map(({ job }) => job)]);
   return entries.flatMap(({ at, started, result }): readonly NewRunEvent[] => {
     if (started) {
-      if (!begun.has(started.position)) return [];
+      if (started.begun || !ours.has(started.job)) return [];
       return [{ kind: 'TENANT_STARTED', tenantId: started.tenantId, message: 'work begins', happenedAt: at }];
     }
     if (!accepted.has(result)) return [];
@@ -108,35 +115,36 @@ function eventsOf(
   });
 }
 
-/** @returns the positions of tenants of which it had not been told, not even by a try to write that went unanswered */
-async function markStarted(
-  client: pg.Client,
-  run: string,
-  items: readonly ClaimedItem[],
-): Promise<ReadonlySet<number>> {
-  if (items.length === 0) return new Set();
-  const { rows } = await client.query<{ position: number }>(
+/** @returns the jobs of tenants of which it had not been told, not even by a try to write that went unanswered */
+async function markStarted(client: pg.Client, run: string, items: readonly ClaimedItem[]): Promise<readonly string[]> {
+  if (items.length === 0) return [];
+  const { rows } = await client.query<{ job: string }>(
     `UPDATE migration_run_items i SET started_at = now() FROM unnest($2::int[], $3::uuid[]) AS s (position, job)
      WHERE i.run_id = $1 AND i.position = s.position AND i.job = s.job AND i.started_at IS NULL
-     RETURNING i.position`,
+     RETURNING i.job`,
     [run, items.map(({ position }) => position), items.map(({ job }) => job)],
   );
-  return new Set(rows.map(({ position }) => position));
+  return rows.map(({ job }) => job);
 }
 
-/** @returns the results of tenants that have not been taken over by another process meanwhile */
+/**
+ * @param started jobs on which work has begun
+ * @returns the results of tenants that have not been taken over by another process meanwhile
+ */
 async function updateItems(
   client: pg.Client,
   run: string,
   results: readonly ItemResult[],
+  started: ReadonlySet<string>,
 ): Promise<readonly ItemResult[]> {
   if (results.length === 0) return [];
   const { rows } = await client.query<{ position: number }>(
     `UPDATE migration_run_items i SET status = r.status, attempts = r.attempts, error = r.error, claimed_by = NULL,
        job = NULL, applied = ARRAY(SELECT jsonb_array_elements_text(r.applied)), duration_ms = r.duration_ms,
+       started_at = CASE WHEN r.started THEN coalesce(i.started_at, now()) ELSE i.started_at END,
        ended_at = CASE WHEN r.status <> 'PENDING' THEN now() END
-     FROM unnest($2::int[], $3::text[], $4::int[], $5::text[], $6::jsonb[], $7::float8[], $8::uuid[])
-       AS r (position, status, attempts, error, applied, duration_ms, job)
+     FROM unnest($2::int[], $3::text[], $4::int[], $5::text[], $6::jsonb[], $7::float8[], $8::uuid[], $9::boolean[])
+       AS r (position, status, attempts, error, applied, duration_ms, job, started)
      WHERE i.run_id = $1 AND i.position = r.position AND i.job = r.job AND i.status = 'RUNNING'
      RETURNING i.position`,
     [
@@ -148,6 +156,7 @@ async function updateItems(
       results.map(({ applied }) => JSON.stringify(applied)),
       results.map(({ durationMs }) => durationMs),
       results.map(({ job }) => job),
+      results.map(({ job }) => started.has(job)),
     ],
   );
   const accepted = new Set(rows.map(({ position }) => position));

@@ -22,6 +22,9 @@ export interface ClaimedJob<T> {
 
 const SCHEMA = 'jobs';
 
+/** So many new jobs make PostgreSQL look at the table anew at once: by what it knew, it would go through all jobs for each. */
+const MANY = 1_000;
+
 /** What pg-boss does by itself is switched off: who has died is told by advisory locks, and jobs that are done are removed. */
 const passive = { schema: SCHEMA, supervise: false, schedule: false } as const;
 
@@ -37,6 +40,19 @@ export async function installJobQueue(owner: pg.Client, name: string): Promise<v
   await boss.start();
   await boss.createQueue(name);
   await boss.stop({ graceful: false });
+  await keepInOrder(owner);
+}
+
+/** pg-boss has no index in the order in which it fetches: each fetch would sort all jobs that wait. */
+async function keepInOrder(owner: pg.Client): Promise<void> {
+  const index = 'job_common_fetch_order_idx';
+  const { rows } = await owner.query<{ there: boolean }>(
+    `SELECT to_regclass('${SCHEMA}.${index}') IS NOT NULL AS there`,
+  );
+  // Only if it is missing, for IF NOT EXISTS would wait for the transactions of other processes each time.
+  if (rows[0]?.there) return;
+  await owner.query(`CREATE INDEX IF NOT EXISTS ${index} ON ${SCHEMA}.job_common (name, priority DESC, created_on, id)
+    WHERE state < 'active' AND NOT blocked`);
 }
 
 /**
@@ -71,6 +87,7 @@ export class JobQueue<T extends object> implements AsyncDisposable {
     if (jobs.length === 0) return;
     const rows = jobs.map(({ delayMs, ...job }) => ({ ...job, ...(delayMs && { startAfter: delayMs / 1000 }) }));
     await this.#boss.insert(this.#name, rows, { db: databaseOf(client) });
+    if (jobs.length >= MANY) await client.query(`ANALYZE ${SCHEMA}.job_common`);
   }
 
   /**
