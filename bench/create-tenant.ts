@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import type pg from 'pg';
 import { insertHistorySql } from '../src/migrator/history.ts';
 import { quoteIdentifier } from '../src/postgres/identifiers.ts';
 import { createLoginRoleSql } from '../src/postgres/roles.ts';
+import { inTransaction } from '../src/postgres/transaction.ts';
 import { createTenant } from '../src/provisioning/create-tenant.ts';
 import { prepareTenantSchemaSql } from '../src/provisioning/tenant-tables.ts';
 import type { Services } from '../src/services.ts';
@@ -48,13 +48,19 @@ async function bareClone(place: Installation): Promise<(round: number) => Promis
   };
 }
 
-/** The role, the schema, its tables and its history in one transaction, in as few round trips as Tenantry has. */
+/**
+ * The tenant's row, the role, the schema, its tables and its history: what Tenantry does in three databases and transactions, so
+ * that nothing is lost whatever dies in between, in one, in as few round trips.
+ */
 async function plainSchema(place: Installation, services: Services): Promise<(round: number) => Promise<number>> {
   const client = await place.connect(services.config.databases.shared);
+  await client.query(`CREATE TABLE plain_tenants (id uuid PRIMARY KEY, slug text UNIQUE, name text, status text,
+    schema text UNIQUE, version text, created_at timestamptz DEFAULT now())`);
   const { schemaTenants } = installationRoles(services.config.databases.auth);
   const files = await services.migrations.tenant.read();
   return (round) => {
     const schema = `${place.prefix}_plain_${round}`;
+    const id = randomUUID();
     const role = createLoginRoleSql(schema, 'x'.repeat(43), schemaTenants);
     const prelude = `${role} CREATE SCHEMA ${quoteIdentifier(schema)}; ${prepareTenantSchemaSql(schema, schema)}`;
     const record = (name: string, hash: string) =>
@@ -62,18 +68,21 @@ async function plainSchema(place: Installation, services: Services): Promise<(ro
         { name, hash, status: 'APPLIED', run: undefined, checkpoint: undefined, durationMs: 1 },
       ]);
     return timed(() =>
-      inTransaction(client, `${prelude} SET LOCAL search_path = ${quoteIdentifier(schema)}`, async () => {
+      inTransaction(client, async () => {
+        await client.query(
+          `INSERT INTO plain_tenants (id, slug, name, status, schema) VALUES ($1, $2, 'Bench', 'PROVISIONING', $2)`,
+          [id, schema],
+        );
+        await client.query(`${prelude} SET LOCAL search_path = ${quoteIdentifier(schema)}, public`);
         for (const { name, hash, statements = [] } of files) {
           await client.query(statements.join(';'));
           await client.query(record(name, hash));
         }
+        await client.query(`UPDATE plain_tenants SET status = 'ACTIVE', version = $2 WHERE id = $1`, [
+          id,
+          files.at(-1)?.name,
+        ]);
       }),
     );
   };
-}
-
-async function inTransaction(client: pg.Client, first: string, work: () => Promise<void>): Promise<void> {
-  await client.query(`BEGIN; ${first}`);
-  await work();
-  await client.query('COMMIT');
 }

@@ -3,7 +3,7 @@ import type { EntityManager, RequiredEntityData } from '@mikro-orm/postgresql';
 import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
 import { Membership } from '../catalog/membership.entity.ts';
-import { saveMigrationState } from '../catalog/migration-states.ts';
+import { migrationStateRow, saveMigrationStateSql } from '../catalog/migration-states.ts';
 import { type Isolation, Tenant } from '../catalog/tenant.entity.ts';
 import { AppError } from '../errors.ts';
 import { MigrationFailedError } from '../migrator/migration-batch.ts';
@@ -92,14 +92,17 @@ export async function checkTenant(options: ProvisioningOptions, input: CreateTen
 export async function finish({ catalog, servers }: ProvisioningOptions, tenant: Tenant): Promise<Tenant> {
   const { provisioner } = await servers.find(tenant.server);
   const applied = await provisioner.make(tenant);
-  await catalog.use(async (client) => {
-    const state = await saveMigrationState(client, applied);
-    await client.query(
-      `UPDATE tenants SET status = 'ACTIVE', claimed_by = NULL, migration_state = $2 WHERE id = $1 AND status = 'PROVISIONING'`,
-      [tenant.id, state],
-    );
-  });
-  const finished = await catalog.fork().findOne(Tenant, { id: tenant.id });
+  const { rows } = await catalog.use((client) =>
+    client.query(
+      `WITH state AS (${saveMigrationStateSql})
+       UPDATE tenants SET status = 'ACTIVE', claimed_by = NULL, migration_state = $1
+       WHERE id = $4 AND status = 'PROVISIONING' RETURNING *`,
+      [...migrationStateRow(applied), tenant.id],
+    ),
+  );
+  // Where an earlier call has finished it, there was nothing to change.
+  const em = catalog.fork();
+  const finished = rows[0] ? em.map(Tenant, rows[0]) : await em.findOne(Tenant, { id: tenant.id });
   if (finished?.status === 'ACTIVE') return finished;
   throw new AppError('CONFLICT', `The tenant ${tenant.slug} was removed while it was being created. Create it again.`);
 }

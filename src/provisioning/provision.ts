@@ -83,9 +83,7 @@ export class Provisioner {
   /** Makes the place and brings its tables forward; gives the migrations that it has. */
   async make(place: Place): Promise<readonly AppliedMigration[]> {
     await this.setUp();
-    const files = await this.#options.migrations.read();
-    if (place.isolation === 'DATABASE') await this.#makeDatabase(place, files);
-    else await this.#makeSchema(place, files);
+    const files = await (place.isolation === 'DATABASE' ? this.#makeDatabase(place) : this.#makeSchema(place));
     return files.map(({ name, hash }) => ({ name, hash }));
   }
 
@@ -133,7 +131,8 @@ export class Provisioner {
     );
   }
 
-  async #makeDatabase(place: Place, files: readonly MigrationFile[]): Promise<void> {
+  async #makeDatabase(place: Place): Promise<readonly MigrationFile[]> {
+    const files = await this.#options.migrations.read();
     const template = await this.#options.template.ensure(files);
     const cloned = await this.#alone(place, async (admin) => {
       await admin.query(this.#roleSql(place));
@@ -143,6 +142,7 @@ export class Provisioner {
       return done;
     });
     if (!cloned) await this.#migrateEmptyDatabase(place, files);
+    return files;
   }
 
   /**
@@ -169,12 +169,24 @@ export class Provisioner {
     );
   }
 
-  async #makeSchema(place: Place, files: readonly MigrationFile[]): Promise<void> {
-    // Not in the transaction below: a role's new membership keeps others from joining the group until the transaction ends.
-    await this.renewRole(place);
+  async #makeSchema(place: Place): Promise<readonly MigrationFile[]> {
+    const [files] = await Promise.all([this.#options.migrations.read(), this.#makeRole(place)]);
     const { schema, key } = place;
     const prelude = `CREATE SCHEMA ${quoteIdentifier(schema)}; ${prepareTenantSchemaSql(schema, tenantRole(key))}`;
     await this.#shared.use((client) => this.#migrate(client, place, files, prelude));
+    return files;
+  }
+
+  /** Not in the schema's transaction: a role's new membership keeps others from joining the group until the transaction ends. */
+  async #makeRole(place: Place): Promise<void> {
+    await this.#options.server.admin((admin) =>
+      // The schema's transaction, which comes after it, has it written to disk too.
+      admin.query(`
+        SET LOCAL lock_timeout = ${OTHERS_WAIT_MS};
+        SET LOCAL synchronous_commit = off;
+        ${transactionLockSql(lockKind.place, place.key)}
+        ${this.#roleSql(place)}`),
+    );
   }
 
   async #migrate(client: pg.Client, place: Place, files: readonly MigrationFile[], prelude: string): Promise<void> {
