@@ -47,6 +47,9 @@ export interface Context {
   /** The whole installation; for the platform's own fields, and not for modules. */
   readonly services: Services;
   readonly log: Logger;
-  /** Ends when the client goes away or the server stops. */
-  readonly signal: AbortSignal;
+  /**
+   * Makes a signal that comes when the client goes away or the server stops; and, in a subscription, when its token ends or its
+   * tenant is not served any more.
+   */
+  readonly signal: () => AbortSignal;
 }

@@ -1,5 +1,5 @@
 import { complexityFromQuery } from '@pothos/plugin-complexity';
-import type { ExecutionArgs, GraphQLOutputType } from 'graphql';
+import type { ExecutionArgs, GraphQLOutputType, OperationDefinitionNode } from 'graphql';
 import { getOperationAST, Kind } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import { DEFAULT_PAGE, MAX_PAGE } from './connection.ts';
@@ -34,8 +34,14 @@ export function fieldCost(args: Readonly<Record<string, unknown>>, _context: unk
  * result of validation is remembered for a document, and the cost depends on the variables.
  */
 export function limitCost(max: number): Plugin {
+  // Yoga keeps what it has parsed: an operation without variables always costs the same, for arguments decide alone.
+  const counted = new WeakMap<OperationDefinitionNode, number>();
   const check = ({ args }: { readonly args: ExecutionArgs }) => {
-    const cost = costOf(args);
+    const operation = getOperationAST(args.document, args.operationName);
+    // Without an operation, execution says what is wrong.
+    if (!operation) return;
+    const cost = counted.get(operation) ?? costOf(operation, args);
+    if (!operation.variableDefinitions?.length) counted.set(operation, cost);
     if (cost > max) {
       throw tooMuch(
         `The operation costs ${cost}, and ${max} is the limit. A field costs 1, times the items of the lists around it: ` +
@@ -46,10 +52,10 @@ export function limitCost(max: number): Plugin {
   return { onExecute: check, onSubscribe: check };
 }
 
-function costOf({ schema, document, operationName, variableValues, contextValue }: ExecutionArgs): number {
-  const operation = getOperationAST(document, operationName);
-  // Without an operation, execution says what is wrong.
-  if (!operation) return 0;
+function costOf(
+  operation: OperationDefinitionNode,
+  { schema, document, variableValues, contextValue }: ExecutionArgs,
+): number {
   const fragments = document.definitions.filter(({ kind }) => kind === Kind.FRAGMENT_DEFINITION);
   return complexityFromQuery(
     { kind: Kind.DOCUMENT, definitions: [operation, ...fragments] },

@@ -48,7 +48,7 @@ export async function createRequestContext(services: Services, initial: Incoming
     identity,
     services,
     log,
-    signal: AbortSignal.any([request.signal, services.stopping]),
+    signal: () => AbortSignal.any([request.signal, services.stopping]),
     tenant: lease,
     address,
     constants: sharedConstants(services.constants),

@@ -16,7 +16,8 @@ export function endWithTenant(): Plugin<RequestContext> {
       const { contextValue: context } = args;
       if (!context.tenant.isNamed) return;
       const refusal = new AbortController();
-      extendContext({ signal: AbortSignal.any([context.signal, refusal.signal]) });
+      const { signal } = context;
+      extendContext({ signal: () => AbortSignal.any([signal(), refusal.signal]) });
       return {
         onSubscribeResult({ result, setResult }) {
           const tenant = context.askedTenant();

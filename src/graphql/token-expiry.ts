@@ -14,7 +14,7 @@ export function endWithToken(): Plugin<RequestContext> {
       if (!identity?.expiresAt) return;
       const leftMs = identity.expiresAt.getTime() - Date.now();
       const expiry = AbortSignal.timeout(Math.min(Math.max(leftMs, 0), LONGEST_MS));
-      extendContext({ signal: AbortSignal.any([signal, expiry]) });
+      extendContext({ signal: () => AbortSignal.any([signal(), expiry]) });
       return {
         onSubscribeResult({ result, setResult }) {
           if (isAsyncIterable(result)) setResult(endAt(expiry, result, tokenExpired));

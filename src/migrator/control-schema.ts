@@ -124,7 +124,7 @@ builder.mutationFields((t) => ({
 
 async function showRun({ services, signal }: Context, id: string, wait?: boolean | null): Promise<MigrationRun> {
   if (wait) {
-    const events = followRun(services.catalog, services.listener, id, 0, signal);
+    const events = followRun(services.catalog, services.listener, id, 0, signal());
     while (!(await events.next()).done);
   }
   return services.catalog.fork().findOneOrFail(MigrationRun, { id });

@@ -134,7 +134,7 @@ builder.subscriptionField('migrationProgress', (t) =>
     authScopes: { platformAdmin: true },
     args: { run: t.arg.id({ required: true }), after: t.arg.int({ defaultValue: 0 }) },
     subscribe: (_root, { run, after }, { services, signal }) =>
-      followWithTenants(services.catalog, services.listener, runId('run', run), after ?? 0, signal),
+      followWithTenants(services.catalog, services.listener, runId('run', run), after ?? 0, signal()),
     resolve: (event) => event,
   }),
 );

@@ -10,7 +10,7 @@ builder.subscriptionFields((t) => ({
     authScopes: { anyone: true },
     async *subscribe(_root, _args, { signal }) {
       yield 'one';
-      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+      await new Promise<void>((resolve) => signal().addEventListener('abort', () => resolve()));
       ended += 1;
     },
     resolve: String,
