@@ -46,6 +46,7 @@ export function claimItems(
            UPDATE migration_run_items i SET status = 'RUNNING', claimed_by = $1
            FROM unnest($2::uuid[], $3::int[], $4::uuid[]) AS j (run, position, id)
            WHERE i.run_id = j.run AND i.position = j.position AND i.job = j.id AND i.status = 'PENDING'
+             AND i.run_id = ANY ($2) AND i.position = ANY ($3)
            RETURNING i.run_id, i.position, i.attempts, i.tenant_id, i.job, i.started_at IS NOT NULL AS begun)
          SELECT c.run_id AS run, c.position, c.job, c.attempts, c.begun, c.tenant_id AS "tenantId", t.isolation, t.server, t.database,
            t.schema, t.status = 'MAINTENANCE' AS "isMaintained", t.status = 'NEEDS_ATTENTION' AS "needsAttention"

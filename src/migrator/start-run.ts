@@ -27,9 +27,6 @@ export interface RunRequest extends RunOptions {
   readonly canaries?: readonly string[] | undefined;
 }
 
-/** So many new items change what the table looks like. */
-const MANY = 1_000;
-
 /** The statuses of tenants that belong to the fleet: suspended ones are migrated too, so that they can come back. */
 export const fleetStatuses = ['ACTIVE', 'SUSPENDED'] as const;
 
@@ -57,8 +54,6 @@ export async function startRun(
       const checkpoint = checkpointName(new Date());
       await insertRun(client, id, { checkpoint, files: plannedFiles(files), options });
       const { total, skipped } = await insertItems(client, id, { ids, first, done });
-      // PostgreSQL would else look for a tenant's item by going through all items, until it has counted them by itself.
-      if (total >= MANY) await client.query('ANALYZE migration_run_items');
       const waves = await divide(client, id, options.waves ?? [], total - skipped);
       await client.query(
         'UPDATE migration_runs SET total = $2, skipped = $3, skipped_at_start = $3, waves = $4 WHERE id = $1',

@@ -120,7 +120,7 @@ async function markStarted(client: pg.Client, run: string, items: readonly Claim
   if (items.length === 0) return [];
   const { rows } = await client.query<{ job: string }>(
     `UPDATE migration_run_items i SET started_at = now() FROM unnest($2::int[], $3::uuid[]) AS s (position, job)
-     WHERE i.run_id = $1 AND i.position = s.position AND i.job = s.job AND i.started_at IS NULL
+     WHERE i.run_id = $1 AND i.position = s.position AND i.job = s.job AND i.status = 'RUNNING' AND i.started_at IS NULL
      RETURNING i.job`,
     [run, items.map(({ position }) => position), items.map(({ job }) => job)],
   );
