@@ -11,7 +11,8 @@ export async function recoverTenants(options: ProvisioningOptions): Promise<void
   const seen: string[] = [];
   for (let id = await claimAbandoned(options, seen); id; id = await claimAbandoned(options, seen)) {
     seen.push(id);
-    await whileUnderWay(options, id, () => recover(options, id));
+    // This process may have begun it when the look had been sent already, and PostgreSQL had not looked yet.
+    if (!options.underWay.has(id)) await whileUnderWay(options, id, () => recover(options, id));
   }
 }
 

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Tenant } from '../../src/catalog/tenant.entity.ts';
+import { recoverTenants } from '../../src/provisioning/recover-tenants.ts';
+import { eventually } from '../support/eventually.ts';
 import { type MigrationDir, makeMigrationDir } from '../support/migration-dir.ts';
 import { findPlaces, placesOf } from '../support/places.ts';
 import { type Answer, startTestApp, type TestApp } from '../support/start-app.ts';
@@ -83,5 +85,28 @@ describe('creating tenants through two servers at once', () => {
       const answer = await one.ask('{ products { totalCount } }', await one.tokenFor(`one-of-twenty-${index}`));
       expect(answer).toEqual({ data: { products: { totalCount: 0 } } });
     }
+  });
+
+  it('is not taken for cut short by a look of its own server for such tenants that began before', async () => {
+    const waiting = (like: string) => async () =>
+      (await postgres.rows(`SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1`, [like]))
+        .length > 0;
+    // The look is sent, and sees nothing yet: neither who is alive nor, therefore, any tenant.
+    const hideLocks = await postgres.connect('auth');
+    await hideLocks.query('BEGIN; LOCK TABLE pg_catalog.pg_locks');
+    const looked = recoverTenants(one.services.provisioning);
+    await eventually('the look waits', waiting('UPDATE tenants SET claimed_by%'));
+    const [template] = await postgres.rows<{ name: string }>(
+      `SELECT datname AS name FROM pg_database WHERE datname LIKE 'auth\\_template\\_%'`,
+    );
+    const holdUp = await postgres.connect();
+    await holdUp.query(`BEGIN; ALTER DATABASE ${template?.name} RENAME TO held_up`);
+    const created = create(one, 'under-way', 'DATABASE');
+    await eventually('the database is being made', waiting('CREATE DATABASE%'));
+    await hideLocks.query('ROLLBACK');
+    await looked;
+    await holdUp.query('ROLLBACK');
+    expect(outcome(await created)).toEqual(active);
+    await expectNothingElse();
   });
 });
