@@ -6,7 +6,7 @@ import { loadTokenKeys, publishedKeys } from './accounts/token-keys.ts';
 import { createTokens } from './accounts/tokens.ts';
 import { openCatalog } from './catalog/catalog.ts';
 import { TenantDirectory } from './catalog/tenant-directory.ts';
-import { checkKept, isMaintained } from './catalog/tenant-maintenance.ts';
+import { checkKept } from './catalog/tenant-maintenance.ts';
 import { checkFolders } from './check-folders.ts';
 import type { Config } from './config.ts';
 import { openFirstServer, roleSecretOf, serverOpener } from './first-server.ts';
@@ -32,6 +32,7 @@ import { startRecovery } from './recovery.ts';
 import { createSecretBox } from './secret-box.ts';
 import type { Services } from './services.ts';
 import { closeRefused } from './tenancy/close-refused.ts';
+import { explainFailure } from './tenancy/explain-failure.ts';
 import { installationRoles } from './tenancy/placement.ts';
 import { TenantConnections } from './tenancy/tenant-connections.ts';
 
@@ -179,7 +180,7 @@ export async function createApp(config: Config, log: Logger, signal?: AbortSigna
       const { provisioner } = await servers.find(tenant.server);
       await provisioner.renewRole(tenant, () => checkKept(catalog, tenant));
     },
-    isMaintained: ({ id }) => isMaintained(catalog, id),
+    explain: (tenant, error) => explainFailure({ catalog, servers, log }, tenant, error),
   });
   closeRefused(directory, tenants, log);
   const services: Services = {

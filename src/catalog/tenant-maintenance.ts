@@ -1,20 +1,27 @@
 import { AppError } from '../errors.ts';
 import type { Catalog } from './catalog.ts';
-import { Tenant } from './tenant.entity.ts';
+import { Tenant, type TenantStatus } from './tenant.entity.ts';
 
 /** How long after a maintenance connections may still be found broken by it. */
 const AFTERMATH = '1 minute';
 
-/** Whether a tenant's database is being copied or replaced, or was a moment ago. */
-export async function isMaintained(catalog: Catalog, tenantId: string): Promise<boolean> {
+/** What the catalog says of a tenant at this moment. */
+export interface TenantNow {
+  readonly status: TenantStatus;
+  /** Whether its database is being copied or replaced, or was a moment ago. */
+  readonly isMaintained: boolean;
+}
+
+/** Asks the catalog, not the memory, of a tenant; undefined if there is no such tenant. */
+export async function tenantNow(catalog: Catalog, tenantId: string): Promise<TenantNow | undefined> {
   const { rows } = await catalog.use((client) =>
-    client.query<{ maintained: boolean }>(
-      `SELECT status = 'MAINTENANCE' OR coalesce(maintained_at > now() - interval '${AFTERMATH}', false) AS maintained
+    client.query<TenantNow>(
+      `SELECT status, status = 'MAINTENANCE' OR coalesce(maintained_at > now() - interval '${AFTERMATH}', false) AS "isMaintained"
        FROM tenants WHERE id = $1`,
       [tenantId],
     ),
   );
-  return rows[0]?.maintained ?? false;
+  return rows[0];
 }
 
 /**

@@ -99,6 +99,11 @@ export function tenantBusy(slug: string, cause?: unknown): AppError {
   });
 }
 
+/** What a request gets whose tenant an operator has to look after first. */
+export function tenantSuspended(slug: string, cause?: unknown): AppError {
+  return new AppError('TENANT_SUSPENDED', `The tenant ${slug} is not served at present`, { cause });
+}
+
 /**
  * The tenant, if requests to it are served.
  * @param reference what it was asked for by
@@ -113,7 +118,7 @@ export function servable(tenant: KnownTenant | undefined, reference: string): Kn
       throw tenantBusy(tenant.slug);
     case 'SUSPENDED':
     case 'NEEDS_ATTENTION':
-      throw new AppError('TENANT_SUSPENDED', `The tenant ${tenant.slug} is not served at present`);
+      throw tenantSuspended(tenant.slug);
     default:
       throw new AppError('TENANT_NOT_FOUND', `There is no tenant ${reference}`);
   }

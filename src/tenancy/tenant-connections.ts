@@ -13,8 +13,8 @@ import { quoteIdentifier } from '../postgres/identifiers.ts';
 import { type Lane, type LentClient, useLent } from '../postgres/lane.ts';
 import type { PasswordOf } from '../postgres/roles.ts';
 import type { Servers } from '../postgres/server.ts';
+import { mayBeGone } from './explain-failure.ts';
 import { tenantRole } from './placement.ts';
-import { tenantBusy } from './resolve-tenant.ts';
 
 /** What connecting to tenants needs. */
 export interface TenantConnectionsOptions {
@@ -27,8 +27,8 @@ export interface TenantConnectionsOptions {
   readonly statementTimeoutMs: number;
   /** Called when PostgreSQL refuses the password of a tenant's role, which is then to be set again. */
   readonly renewRole: (tenant: KnownTenant) => Promise<void>;
-  /** Whether the tenant's database is being copied or replaced, or was a moment ago. */
-  readonly isMaintained: (tenant: KnownTenant) => Promise<boolean>;
+  /** Throws what can be told of a failure, see {@link explainFailure}, that may not be the fault of the request. */
+  readonly explain: (tenant: KnownTenant, error: unknown) => Promise<void>;
 }
 
 /** A tenant's database, lent for one operation. */
@@ -153,7 +153,7 @@ export class TenantConnections {
     return { ...lane, connect, use: (work, signal) => useLent(connect, work, signal) };
   }
 
-  /** Has it looked into when the connection breaks in the middle of a query. */
+  /** Has it looked into when the connection breaks in the middle of a query, or a table is not found. */
   #watch(tenant: KnownTenant, client: LentClient): LentClient {
     if (this.#watched.has(client)) return client;
     this.#watched.add(client);
@@ -161,19 +161,22 @@ export class TenantConnections {
     return Object.assign(client, {
       query: (...args: unknown[]) => {
         const result = query(...args);
-        return result instanceof Promise ? result.catch((error: unknown) => this.#explain(tenant, error)) : result;
+        if (!(result instanceof Promise)) return result;
+        return result.catch((error: unknown) => this.#explain(tenant, error, mayBeGone(tenant, error)));
       },
     });
   }
 
   /**
-   * Throws TENANT_BUSY instead, if that is what happened: a request may have found its tenant before maintenance of it began,
-   * in this process or another, and is then refused, or sent away, by PostgreSQL.
+   * Throws what can be told of a failure that is not the statement's own.
+   * @param isOfPlace whether it may be that of the tenant's database or schema
    */
-  async #explain(tenant: KnownTenant, error: unknown, isRefused = false): Promise<never> {
-    if (!isRefused && !isConnectionFailure(error)) throw error;
-    // Without an answer from the catalog the error itself is the best that can be told.
-    if (await this.#options.isMaintained(tenant).catch(() => false)) throw tenantBusy(tenant.slug, error);
+  async #explain(tenant: KnownTenant, error: unknown, isOfPlace: boolean): Promise<never> {
+    if (!isOfPlace && !isConnectionFailure(error)) throw error;
+    await this.#options.explain(tenant, error).catch((found: unknown) => {
+      // Without an answer from the catalog the error itself is the best that can be told.
+      throw found instanceof AppError ? found : error;
+    });
     throw error;
   }
 }
