@@ -6,7 +6,7 @@ import { Order, OrderLine } from './order.entity.ts';
 import { placeOrder } from './place-order.ts';
 import { Product } from './product.entity.ts';
 
-const moneyForm = 'a decimal with 2 to 4 digits after the point, such as 12.50';
+const moneyForm = 'a decimal with 2 to 4 digits after the point in every currency, such as 12.50, or 1200.00 of yen';
 
 builder.objectType(Product, {
   name: 'Product',
