@@ -132,4 +132,12 @@ describe('the log', () => {
     );
     for (const { requestId } of operations) expect(requestId).toMatch(/^[\w-]{8,64}$/);
   });
+
+  it('names the request and the tenant of each error', () => {
+    const unexpected = lines.filter((line) => JSON.parse(line).err?.message === 'unexpected');
+    expect(unexpected.map((line) => JSON.parse(line))).toContainEqual(
+      expect.objectContaining({ requestId: expect.stringMatching(/^[\w-]{8,64}$/), tenant: 'acme' }),
+    );
+    for (const line of unexpected) expect(line.match(/"requestId"/g)).toHaveLength(1);
+  });
 });

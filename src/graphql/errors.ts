@@ -7,6 +7,7 @@ import { isConnectionFailure, isNullCharacter } from '../postgres/error-codes.ts
 /**
  * Turns what was thrown into what the client sees, once, at the edge: an AppError keeps its message and code, a document
  * that is wrong keeps GraphQL's own message, and anything else is masked and logged whole under the request's id.
+ * @param log the request's own
  */
 export function toClientError(error: unknown, requestId: string, log: Logger): GraphQLError {
   const original = isOfVariable(error) ? error : originalOf(error);
@@ -25,13 +26,13 @@ export function toClientError(error: unknown, requestId: string, log: Logger): G
     });
   }
   if (isConnectionFailure(original)) {
-    log.error({ err: original, requestId }, 'a database cannot be reached');
+    log.error({ err: original }, 'a database cannot be reached');
     return new GraphQLError('The database cannot be reached at present. Try again in a moment.', {
       ...withoutUndefined(position),
       extensions: { code: 'SERVER_BUSY', requestId, retryAfterMs: 1000 },
     });
   }
-  log.error({ err: original, requestId }, 'unexpected error');
+  log.error({ err: original }, 'unexpected error');
   return new GraphQLError(`Something went wrong on our side. Its log entry has the request id ${requestId}.`, {
     ...withoutUndefined(position),
     extensions: { code: 'INTERNAL_SERVER_ERROR', requestId },

@@ -35,7 +35,7 @@ export function endOperations(): Plugin<RequestContext> {
         },
         // Events are asked for when the request's asynchronous context, which knows its id, is gone.
         onSubscribeError({ error, setError }) {
-          setError(toClientError(error, context.requestId, context.services.log));
+          setError(toClientError(error, context.requestId, context.log));
         },
       };
     },

@@ -12,7 +12,7 @@ import { type ResolvedTenant, resolveTenant } from '../tenancy/resolve-tenant.ts
 import type { TenantLease } from '../tenancy/tenant-connections.ts';
 import { clientAddress } from './client-address.ts';
 import type { Context, TenantContext } from './context.ts';
-import { currentRequestId } from './request-id.ts';
+import { currentRequestId, keepLog } from './request-id.ts';
 
 /** A request as the server was given it; one that came through no socket has no `req`. */
 export type IncomingRequest = YogaInitialContext & { readonly req?: IncomingMessage };
@@ -42,6 +42,7 @@ export async function createRequestContext(services: Services, initial: Incoming
   }).catch(later);
   const tenant = resolved && 'tenant' in resolved ? { tenant: resolved.tenant.slug } : {};
   const log = services.log.child({ requestId, ...tenant });
+  keepLog(log);
   const lease = new LeaseOnFirstUse(services, resolved, identity);
   return {
     requestId,

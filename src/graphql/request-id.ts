@@ -1,12 +1,29 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import type { Plugin } from 'graphql-yoga';
+import type { Logger } from 'pino';
 
-const current = new AsyncLocalStorage<string>();
+interface CurrentRequest {
+  readonly id: string;
+  log?: Logger;
+}
+
+const current = new AsyncLocalStorage<CurrentRequest>();
 
 /** The id of the request that is being answered. */
 export function currentRequestId(): string {
-  return current.getStore() ?? randomUUID();
+  return current.getStore()?.id ?? randomUUID();
+}
+
+/** Keeps the log of the request that is being answered, which names more of it than its id. */
+export function keepLog(log: Logger): void {
+  const request = current.getStore();
+  if (request) request.log = log;
+}
+
+/** The log of the request that is being answered, also before it is known whose it is. */
+export function currentLog(log: Logger): Logger {
+  return current.getStore()?.log ?? log.child({ requestId: currentRequestId() });
 }
 
 /**
@@ -16,7 +33,7 @@ export function currentRequestId(): string {
 export function requestIds(): Plugin {
   return {
     instrumentation: {
-      request: ({ request }, handle) => current.run(chooseId(request.headers.get('x-request-id')), handle),
+      request: ({ request }, handle) => current.run({ id: chooseId(request.headers.get('x-request-id')) }, handle),
     },
     onResponse({ response }) {
       response.headers.set('x-request-id', currentRequestId());

@@ -11,7 +11,7 @@ import { keySetRoute } from './key-set-route.ts';
 import { limitDocuments } from './limits.ts';
 import { endOperations } from './operations.ts';
 import { createRequestContext, type IncomingRequest, type RequestContext } from './request-context.ts';
-import { currentRequestId, requestIds } from './request-id.ts';
+import { currentLog, currentRequestId, requestIds } from './request-id.ts';
 import { endWithTenant } from './tenant-end.ts';
 import { endWithToken } from './token-expiry.ts';
 
@@ -61,7 +61,7 @@ export function createGraphqlServer(services: Services, schema: GraphQLSchema, {
     ],
     context: (initial: IncomingRequest) => createRequestContext(services, initial),
     maskedErrors: {
-      maskError: (error) => toClientError(error, currentRequestId(), services.log),
+      maskError: (error) => toClientError(error, currentRequestId(), currentLog(services.log)),
     },
   });
 }

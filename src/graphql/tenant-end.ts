@@ -23,7 +23,7 @@ export function endWithTenant(): Plugin<RequestContext> {
           const tenant = context.askedTenant();
           if (!tenant || !isAsyncIterable(result)) return;
           const stop = watch(context, tenant, (error) => refusal.abort(error));
-          const reason = () => toClientError(refusal.signal.reason, context.requestId, context.services.log);
+          const reason = () => toClientError(refusal.signal.reason, context.requestId, context.log);
           setResult(endAt(refusal.signal, result, reason, stop));
         },
       };
