@@ -1,7 +1,8 @@
-import type pg from 'pg';
+import pg from 'pg';
 import type { MigrationScope, MigrationStatus } from '../catalog/migration-record.entity.ts';
 import type { AppliedMigration } from '../catalog/migration-state.entity.ts';
 import { type FoundState, seenAtSql } from '../catalog/migration-states.ts';
+import { sqlState } from '../postgres/error-codes.ts';
 import { quoteIdentifier, quoteLiteral } from '../postgres/identifiers.ts';
 import type { AppliedByRun } from './plan.ts';
 
@@ -108,19 +109,32 @@ export function revertHistorySql(schema: string, name: string): string {
   return `UPDATE ${table(schema)} SET status = 'REVERTED' WHERE name = ${quoteLiteral(name)} AND status = 'APPLIED'`;
 }
 
-/** SQL that records attempts. */
+/**
+ * SQL that records attempts.
+ * @param applied how many migrations are applied then; where PostgreSQL finds that others are, it refuses the records with an
+ *   error of {@link isChangedHistory}. It is not looked at if undefined.
+ */
 export function insertHistorySql(
   schema: string,
   scope: MigrationScope,
   records: readonly NewRecord<number | undefined>[],
+  applied?: number,
 ): string {
   const measured = 'extract(epoch FROM clock_timestamp() - statement_timestamp()) * 1000';
   const optional = (text: string | undefined) => (text === undefined ? 'NULL' : quoteLiteral(text));
+  // The table takes no row without a status.
+  const unchanged = `(SELECT count(*) FROM ${table(schema)} WHERE status = 'APPLIED') = ${applied}`;
+  const checked = (status: string) => (applied === undefined ? status : `CASE WHEN ${unchanged} THEN ${status} END`);
   const rows = records.map(
     (record) =>
-      `(${[scope, record.name, record.hash, record.status].map(quoteLiteral).join(', ')}, ${optional(record.run)}, ${optional(record.checkpoint)}, ${record.durationMs ?? measured}, ${optional(record.error)})`,
+      `(${[scope, record.name, record.hash].map(quoteLiteral).join(', ')}, ${checked(quoteLiteral(record.status))}, ${optional(record.run)}, ${optional(record.checkpoint)}, ${record.durationMs ?? measured}, ${optional(record.error)})`,
   );
   return `INSERT INTO ${table(schema)} (scope, name, hash, status, run, checkpoint, duration_ms, error) VALUES ${rows.join(', ')}`;
+}
+
+/** Whether it is what {@link insertHistorySql} meets when others are applied than should be. */
+export function isChangedHistory(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && error.code === sqlState.notNullViolation && error.table === historyTable;
 }
 
 /**

@@ -6,6 +6,7 @@ import { sqlState, sqlStateOf } from '../postgres/error-codes.ts';
 import { type History, historyOf, insertHistorySql, kindOf, type NewRecord, readHistorySql } from './history.ts';
 import { migrateInParts } from './migrate-in-parts.ts';
 import {
+  appliedAfter,
   applyStep,
   freshSessionSql,
   type MigrateOptions,
@@ -37,7 +38,7 @@ export async function migrateDatabase(client: pg.Client, options: MigrateOptions
       await client.query('COMMIT');
       return await migrateInParts(client, options);
     }
-    const records = await applyTogether(client, alone ? [] : steps, options);
+    const records = await applyTogether(client, before.length, alone ? [] : steps, options);
     const untried = alone && `${alone.name} is not transactional, so that its batch could not be tried and rolled back`;
     return { applied: merge(before, records), seenAt, records, warnings, ...(untried && { untried }) };
   } catch (error) {
@@ -46,16 +47,22 @@ export async function migrateDatabase(client: pg.Client, options: MigrateOptions
   }
 }
 
-/** Applies steps, and ends the transaction together with the last one. */
+/**
+ * Applies steps, and ends the transaction together with the last one.
+ * @param before how many migrations are applied
+ */
 async function applyTogether(
   client: pg.Client,
+  before: number,
   steps: readonly MigrationFile[],
   options: MigrateOptions,
 ): Promise<NewRecord[]> {
   const end = options.dryRun ? 'ROLLBACK' : 'COMMIT';
   const records: NewRecord[] = [];
-  for (const step of steps) {
-    records.push(await applyStep(client, step, options, step === steps.at(-1) ? { sequel: end } : {}));
+  for (const [index, step] of steps.entries()) {
+    const sequel = step === steps.at(-1) ? end : '';
+    const applied = appliedAfter(before, index, options);
+    records.push(await applyStep(client, step, options, { sequel, applied }));
   }
   if (steps.length === 0) await client.query(end);
   return records;

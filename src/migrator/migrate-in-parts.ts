@@ -9,6 +9,7 @@ import { inTransaction } from '../postgres/transaction.ts';
 import { insertHistorySql, type NewRecord, readHistory, revertHistorySql } from './history.ts';
 import { dropInvalidIndexes } from './invalid-indexes.ts';
 import {
+  appliedAfter,
   applyStep,
   freshSessionSql,
   type MigrateOptions,
@@ -43,7 +44,10 @@ export async function migrateInParts(client: pg.Client, options: MigrateOptions)
     const { before, seenAt } = await readHistory(client, options.schema);
     const { steps, warnings } = planBatch(before, options);
     const records: NewRecord[] = [];
-    for (const part of partsOf(steps)) records.push(...(await applyPart(client, part, options)));
+    for (const part of partsOf(steps)) {
+      const applied = appliedAfter(before.length, records.length, options);
+      records.push(...(await applyPart(client, part, applied, options)));
+    }
     return { applied: merge(before, records), seenAt, records, warnings };
   });
 }
@@ -109,7 +113,13 @@ export async function prepareAlone(
   if (!texts.some((text) => /\bconcurrently\b/i.test(text))) await client.query(`SET lock_timeout = ${lockTimeoutMs}`);
 }
 
-function applyPart(client: pg.Client, part: readonly MigrationFile[], options: MigrateOptions): Promise<NewRecord[]> {
+/** @param applied how many migrations are applied before */
+function applyPart(
+  client: pg.Client,
+  part: readonly MigrationFile[],
+  applied: number,
+  options: MigrateOptions,
+): Promise<NewRecord[]> {
   const [first] = part;
   if (first && !first.transactional) {
     return applyAlone(client, first, options.down ? 'down' : 'up', options).then((record) => [record]);
@@ -117,7 +127,10 @@ function applyPart(client: pg.Client, part: readonly MigrationFile[], options: M
   return inTransaction(client, async () => {
     await client.query(stepSettingsSql(options));
     const records: NewRecord[] = [];
-    for (const step of part) records.push(await applyStep(client, step, options, { inParts: true }));
+    for (const [index, step] of part.entries()) {
+      const now = appliedAfter(applied, index, options);
+      records.push(await applyStep(client, step, options, { inParts: true, applied: now }));
+    }
     return records;
   });
 }

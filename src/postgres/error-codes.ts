@@ -6,6 +6,7 @@ export const sqlState = {
   protocolViolation: '08P01',
   characterNotInRepertoire: '22021',
   untranslatableCharacter: '22P05',
+  notNullViolation: '23502',
   uniqueViolation: '23505',
   foreignKeyViolation: '23503',
   checkViolation: '23514',

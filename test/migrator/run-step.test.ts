@@ -62,6 +62,47 @@ describe('what a migration may do', () => {
     },
   );
 
+  it.each([
+    'TRUNCATE migration_history',
+    'DELETE FROM migration_history',
+    "DELETE FROM migration_history WHERE name LIKE '%_fixture'",
+    `DO $$ BEGIN EXECUTE 'TRUNC' || 'ATE migration_' || 'history'; END $$`,
+    'DROP TABLE migration_history',
+  ])('cannot make its history lie, and is undone like any that fails: %s', async (text) => {
+    const history = (slug: string) =>
+      fleet.inTenant(slug, `SELECT * FROM migration_history WHERE status <> 'ROLLED_BACK' ORDER BY id`);
+    const before = await Promise.all(slugs.map(history));
+    const first = await addBad(`up() { this.addSql('CREATE TABLE left_by_first ()'); }`);
+    const liar = await addBad(`up() { this.addSql(${JSON.stringify(text)}); }`);
+    const asked = await addBad(`async up() { await this.execute(${JSON.stringify(text)}); }`);
+    for (const [name, input] of [
+      [liar, ''],
+      [liar, 'dryRun: true'],
+      [asked, ''],
+    ] as const) {
+      if (name === asked) await fleet.migrations.remove(...tried.splice(1, 1));
+      for (const error of await errorsOf(input)) {
+        expect(error).toMatch(new RegExp(`^${name} failed: .*migration_history`));
+      }
+      expect(await Promise.all(slugs.map(history)), first).toEqual(before);
+      await expectNothingLeft();
+    }
+  });
+
+  it('may read what was applied before it, and may be taken back after others that do', async () => {
+    const applied = await add(`
+      up() { this.addSql('CREATE TABLE reader AS SELECT name FROM migration_history'); }
+      down() { this.addSql('DROP TABLE reader'); this.addSql('SELECT count(*) FROM migration_history'); }`);
+    await add(`up() { this.addSql('SELECT 1'); } down() { this.addSql('SELECT 1'); }`);
+    expect(await run()).toMatchObject({ status: 'SUCCEEDED', succeeded: 3 });
+    const taken = 'rollbackMigrations(input: { steps: 2, wait: true }) { status succeeded }';
+    expect(await fleet.ask(`mutation { ${taken} }`)).toEqual({
+      rollbackMigrations: { status: 'SUCCEEDED', succeeded: 3 },
+    });
+    for (const slug of slugs) expect(await fleet.applied(slug)).not.toContain(applied);
+    expect(await run()).toMatchObject({ status: 'SUCCEEDED', succeeded: 3 });
+  });
+
   it('asks its own tenant’s database, whose answers decide what it does', async () => {
     await fleet.inTenant(
       'first-schema',
