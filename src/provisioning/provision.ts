@@ -4,6 +4,7 @@ import type { AppliedMigration } from '../catalog/migration-state.entity.ts';
 import type { Isolation } from '../catalog/tenant.entity.ts';
 import { kindOf } from '../migrator/history.ts';
 import { migrateDatabase } from '../migrator/migrate-database.ts';
+import { MigrationFailedError } from '../migrator/migration-batch.ts';
 import type { MigrationFile, MigrationFolder } from '../migrator/migration-files.ts';
 import { lockKind, transactionLockSql, withAdvisoryLock } from '../postgres/advisory-lock.ts';
 import { cloneDatabase, createDatabase, dropDatabase, isInUse } from '../postgres/databases.ts';
@@ -196,7 +197,8 @@ export class Provisioner {
     try {
       await migrateDatabase(client, isThere ? options : { ...options, prelude });
     } catch (error) {
-      if (sqlStateOf(error) !== sqlState.duplicateSchema) throw error;
+      // A migration may make a schema too, and fail since that one is there.
+      if (error instanceof MigrationFailedError || sqlStateOf(error) !== sqlState.duplicateSchema) throw error;
       await migrateDatabase(client, options);
     }
   }

@@ -73,6 +73,15 @@ describe('creating tenants through two servers at once', () => {
     });
   });
 
+  it('names the migration that makes a schema which another tenant’s has made already', async () => {
+    await migrations.add('20270101000000_reports', 'CREATE SCHEMA reports');
+    expect(outcome(await create(one, 'with-reports', 'SCHEMA'))).toEqual(active);
+    const { errors } = await create(one, 'without-reports', 'SCHEMA');
+    expect(errors?.[0]?.message).toMatch(/20270101000000_reports failed: schema "reports" already exists/);
+    await migrations.remove('20270101000000_reports');
+    await expectNothingElse();
+  });
+
   it('creates twenty of both kinds', async () => {
     const answers = await Promise.all(
       Array.from({ length: 20 }, (_, index) =>
