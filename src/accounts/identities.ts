@@ -27,17 +27,28 @@ interface KnownUser {
  */
 export class Identities {
   readonly #catalog: Catalog;
+  readonly #listener: Listener;
   readonly #trusted: TrustedClaims;
   readonly #users = new AnswerCache<KnownUser>();
 
   constructor(catalog: Catalog, listener: Listener, trusted: TrustedClaims) {
     this.#catalog = catalog;
+    this.#listener = listener;
     this.#trusted = trusted;
     listener.on('users', (id) =>
       this.#users.forget(
         (key, user) => id === undefined || key.startsWith(id) || user === undefined || user?.id === id,
       ),
     );
+  }
+
+  /**
+   * Calls `handler` with the id of each user who changes, or one of whose sessions ends, when what was known of them is
+   * forgotten, or with undefined when any may have changed, until the returned function is called.
+   */
+  onChange(handler: (id: string | undefined) => void): () => void {
+    // Handlers are called in the order in which they came, and the one that forgets came first.
+    return this.#listener.on('users', handler);
   }
 
   /**

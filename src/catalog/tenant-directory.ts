@@ -43,6 +43,11 @@ export class TenantDirectory {
     return this.#listener.on('tenants', handler);
   }
 
+  /** As {@link onChange}, with the id of each user who becomes a member of a tenant, is none any more, or has another role. */
+  onMembershipChange(handler: (user: string | undefined) => void): () => void {
+    return this.#listener.on('memberships', (pair) => handler(pair?.split(' ')[0]));
+  }
+
   /** Those of some tenants, by their ids, that no request is served of, now or when work on them has ended. */
   async closedAmong(ids: readonly string[]): Promise<ReadonlySet<string>> {
     const open = await this.#catalog

@@ -48,8 +48,8 @@ export interface Context {
   readonly services: Services;
   readonly log: Logger;
   /**
-   * Makes a signal that comes when the client goes away or the server stops; and, in a subscription, when its token ends or its
-   * tenant is not served any more.
+   * Makes a signal that comes when the client goes away or the server stops; and, in a subscription, when its token ends, its
+   * user may do less or its tenant is not served any more.
    */
   readonly signal: () => AbortSignal;
 }

@@ -1,8 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { YogaInitialContext } from 'graphql-yoga';
-import type { Origin } from '../accounts/linked-users.ts';
-import type { Identity } from '../accounts/tokens.ts';
+import type { Identity, TokenClaims } from '../accounts/tokens.ts';
 import type { KnownMembership, KnownTenant } from '../catalog/tenant-directory.ts';
 import { sharedConstants } from '../constants/shared-constants.ts';
 import { AppError } from '../errors.ts';
@@ -17,10 +16,24 @@ import { currentRequestId, keepLog } from './request-id.ts';
 /** A request as the server was given it; one that came through no socket has no `req`. */
 export type IncomingRequest = YogaInitialContext & { readonly req?: IncomingMessage };
 
+/** What somebody may do, but for what the tenant's own roles say. */
+export interface Standing {
+  readonly isPlatformAdmin: boolean;
+  /** In the request's tenant; undefined for someone who is no member, or where it is not asked for. */
+  readonly role: string | undefined;
+}
+
 /** A request's context, and how its leases end. */
 export interface RequestContext extends Context {
   /** The request's tenant, if the operation has asked for it. */
   askedTenant(): KnownTenant | undefined;
+  /**
+   * What the bearer of the request's token may do by now, which can be less than when the request began.
+   * @param inTenant whether also the role in the request's tenant is asked for
+   * @throws {AppError} UNAUTHENTICATED if it is a user who is not let in any more; and as for a new request, if the tenant is
+   *   asked for and not served
+   */
+  standing(inTenant: boolean): Promise<Standing>;
   /** Ends the lease of the tenant's database, if there is one. */
   release(): Promise<void>;
 }
@@ -34,12 +47,16 @@ export async function createRequestContext(services: Services, initial: Incoming
   const { request, req } = initial;
   const requestId = currentRequestId();
   const address = clientAddress(request.headers, req?.socket.remoteAddress, services.config.http.trustedProxies);
-  const identity = await identify(services, request.headers.get('authorization'), { address, requestId });
-  const resolved = await resolveTenant(services.directory, {
-    identity,
-    host: request.headers.get('host') ?? undefined,
-    header: request.headers.get('x-tenant') ?? undefined,
-  }).catch(later);
+  const claims = await claimsOf(services, request.headers.get('authorization'));
+  const identify = async () => claims && services.identities.identify(claims, { address, requestId });
+  const resolve = (identity: Identity | undefined) =>
+    resolveTenant(services.directory, {
+      identity,
+      host: request.headers.get('host') ?? undefined,
+      header: request.headers.get('x-tenant') ?? undefined,
+    });
+  const identity = await identify();
+  const resolved = await resolve(identity).catch(later);
   const tenant = resolved && 'tenant' in resolved ? { tenant: resolved.tenant.slug } : {};
   const log = services.log.child({ requestId, ...tenant });
   keepLog(log);
@@ -54,6 +71,11 @@ export async function createRequestContext(services: Services, initial: Incoming
     address,
     constants: sharedConstants(services.constants),
     askedTenant: () => lease.asked,
+    async standing(inTenant) {
+      const now = await identify();
+      const place = inTenant ? await resolve(now) : undefined;
+      return { isPlatformAdmin: now?.isPlatformAdmin ?? false, role: place?.role };
+    },
     release: () => lease.release(),
   };
 }
@@ -127,15 +149,11 @@ class LeaseOnFirstUse implements TenantContext {
   }
 }
 
-async function identify(
-  { tokens, identities }: Services,
-  header: string | null,
-  origin: Origin,
-): Promise<Identity | undefined> {
+async function claimsOf({ tokens }: Services, header: string | null): Promise<TokenClaims | undefined> {
   if (!header) return undefined;
   const [scheme, token] = header.split(' ', 2);
   if (scheme?.toLowerCase() !== 'bearer' || !token) {
     throw new AppError('UNAUTHENTICATED', 'The header authorization must be “Bearer <token>”');
   }
-  return identities.identify(await tokens.verify(token), origin);
+  return tokens.verify(token);
 }

@@ -3,6 +3,7 @@ import type { GraphQLSchema } from 'graphql';
 import { createYoga } from 'graphql-yoga';
 import type { Services } from '../services.ts';
 import { corsOf, isLocalHost, refuseForms } from './browsers.ts';
+import { endWithCaller } from './caller-end.ts';
 import { hideSuggestions, toClientError, validationErrors } from './errors.ts';
 import { readableGetParameters } from './get-parameters.ts';
 import { graphiqlPage, redirectToGraphiql } from './graphiql.ts';
@@ -55,6 +56,7 @@ export function createGraphqlServer(services: Services, schema: GraphQLSchema, {
       ...(graphql.introspection ? [] : [useDisableIntrospection(), hideSuggestions()]),
       ...limitDocuments(graphql),
       endWithToken(),
+      endWithCaller(),
       endWithTenant(),
       endOperations(),
       validationErrors(),
