@@ -152,6 +152,11 @@ describe('the audit log', () => {
       const owned = servers.get('default')?.owner(config.databases.auth, (client) => client.query(statement));
       await expect(owned).rejects.toMatchObject({ code: '42501', message: expect.stringContaining('only added') });
     }
+    const asReplica = servers.get('default')?.owner(config.databases.auth, async (client) => {
+      await client.query('SET session_replication_role = replica');
+      await client.query('DELETE FROM audit_log');
+    });
+    await expect(asReplica).rejects.toMatchObject({ code: '42501', message: expect.stringContaining('only added') });
     await expect(sql('ALTER TABLE audit_log DISABLE TRIGGER ALL')).rejects.toMatchObject({ code: '42501' });
     await expect(sql(`INSERT INTO audit_log (id, actor, action, outcome) VALUES (1, 'a', 'b', 'c')`)).rejects.toThrow();
   });
