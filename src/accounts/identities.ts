@@ -130,8 +130,8 @@ async function knownUser(client: pg.Client, id: string, session: string | undefi
 
 /** @throws {AppError} UNAUTHENTICATED if the token does not say who it is */
 function personOf({ subject, email, emailVerified, name }: TokenClaims, provider: IdentityProvider): Person {
-  // PostgreSQL's texts cannot hold the character zero.
-  if (subject === undefined || subject.length > MAX_SUBJECT || subject.includes('\0')) {
+  // PostgreSQL's texts cannot hold the character zero, and half a surrogate pair would become another subject's character.
+  if (!subject?.isWellFormed() || subject.includes('\0') || subject.length > MAX_SUBJECT) {
     throw new AppError('UNAUTHENTICATED', `The token's claim ${provider.claims.user} names nobody`);
   }
   const { issuer, linkByEmail } = provider;

@@ -108,6 +108,7 @@ describe('a person of an identity provider', () => {
     ['an empty subject', { sub: '' }],
     ['a subject that is a number', { sub: 7 }],
     ['a subject with a zero byte', { sub: 'a\0b' }],
+    ['a subject with half a character', { sub: 'a\ud83d' }],
     ['an endless subject', { sub: 'x'.repeat(256) }],
   ])('with %s is refused', async (_what, claims) => {
     const { errors } = await ask(claims);
