@@ -105,9 +105,10 @@ export function createTokens(keys: TokenKeys, rules: Omit<TokenConfig, 'keys'>, 
   return {
     canIssue: keys.sign !== undefined,
     async verify(token) {
+      let issuer: string | undefined;
       try {
         // Who signed a token must not be for its key id to say: the issuer chooses the keys, and is verified with them.
-        const issuer = providers.size > 0 ? decodeJwt(token).iss : undefined;
+        issuer = providers.size > 0 ? decodeJwt(token).iss : undefined;
         const source = issuer === undefined ? undefined : providers.get(issuer);
         if (!source) {
           const payload = await verifyWithAny(keys.verify, token, optionsOf(rules));
@@ -118,7 +119,8 @@ export function createTokens(keys: TokenKeys, rules: Omit<TokenConfig, 'keys'>, 
         const { payload } = await jwtVerify(token, source.keys, options);
         return { ...claimsOf(payload, provider.claims), provider, session: undefined };
       } catch (error) {
-        throw unauthenticated(error);
+        const isKnown = issuer === undefined || issuer === rules.issuer || providers.has(issuer);
+        throw unauthenticated(error, isKnown ? undefined : issuer);
       }
     },
     async issue(request) {
@@ -189,12 +191,18 @@ function claimsOf(payload: JWTPayload, paths: IdentityProvider['claims']): Omit<
   };
 }
 
-function unauthenticated(error: unknown): AppError {
+/** @param stranger the issuer that the token names, if nobody here has that name */
+function unauthenticated(error: unknown, stranger: string | undefined): AppError {
   if (error instanceof errors.JWTExpired)
     return new AppError('UNAUTHENTICATED', 'The token has expired', { cause: error });
   if (error instanceof errors.JWTClaimValidationFailed) {
     return new AppError('UNAUTHENTICATED', `The token's claim ${error.claim} is not as it should be`, { cause: error });
   }
   if (error instanceof AppError) return error;
+  if (error instanceof errors.JWSSignatureVerificationFailed && stranger !== undefined) {
+    // In quotation marks, for it is often the slash at the end that is missing, or is too much.
+    const message = `The token's issuer ${JSON.stringify(stranger)} is none of this installation's identity providers`;
+    return new AppError('UNAUTHENTICATED', message, { cause: error });
+  }
   return new AppError('UNAUTHENTICATED', 'The token cannot be verified', { cause: error });
 }

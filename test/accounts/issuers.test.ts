@@ -67,6 +67,15 @@ describe('tokens of several issuers', () => {
     expect(await tokens.verify(mine)).toMatchObject({ provider: undefined, subject: 'me', role: 'OWNER' });
   });
 
+  it.each([() => first.issuer.slice(0, -1), () => 'https://evil.example.com/'])(
+    'of an issuer that nobody knows are refused with its name, that a missing slash may be seen',
+    async (issuer) => {
+      const message = `The token's issuer "${issuer()}" is none of this installation's identity providers`;
+      const refusal = { code: 'UNAUTHENTICATED', message };
+      await expect(tokens.verify(jwt({ ...good(), iss: issuer() }))).rejects.toMatchObject(refusal);
+    },
+  );
+
   it('are never of one of our sessions, whatever a provider says', async () => {
     const { session } = await tokens.verify(jwt({ ...good(), tenantry_session: crypto.randomUUID() }));
     expect(session).toBeUndefined();
