@@ -60,7 +60,7 @@ export const tokenSettings = {
     schema: claimPath,
     default: 'role',
     meaning:
-      'path of the claim with the role in the tenant, or a list of roles: OWNER, ADMIN or MEMBER, and names of roles of the tenant’s own',
+      'path of the claim with the role in the tenant, or a list of roles: OWNER, ADMIN or MEMBER, at identity providers also in lower case, and names of roles of the tenant’s own',
   },
   TRUST_TENANT_CLAIM: {
     schema: flag,

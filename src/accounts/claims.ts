@@ -39,6 +39,11 @@ export function memberRoleOf(roles: readonly string[]): MemberRole | undefined {
   return memberRoles.find((role) => roles.includes(role));
 }
 
+/** The same for the token of an identity provider, which may know names in lower case only, as Clerk does. */
+export function providersRoleOf(roles: readonly string[]): MemberRole | undefined {
+  return memberRoles.find((role) => roles.includes(role) || roles.includes(role.toLowerCase()));
+}
+
 /**
  * Claims that {@link readClaim} finds `value` in.
  * @param others claims that are there too

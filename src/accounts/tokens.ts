@@ -10,7 +10,7 @@ import {
 import type { Logger } from 'pino';
 import { AppError } from '../errors.ts';
 import type { IdentityProvider, TokenConfig } from '../token-config.ts';
-import { claimAt, memberRoleOf, readClaim, readFlag, readText, readTexts } from './claims.ts';
+import { claimAt, memberRoleOf, providersRoleOf, readClaim, readFlag, readText, readTexts } from './claims.ts';
 import { providerKeys } from './provider-keys.ts';
 import type { TokenKey, TokenKeys } from './token-keys.ts';
 
@@ -117,7 +117,8 @@ export function createTokens(keys: TokenKeys, rules: Omit<TokenConfig, 'keys'>, 
         const { provider } = source;
         const options = { ...optionsOf(provider), algorithms: providerAlgorithms, requiredClaims: ['exp'] };
         const { payload } = await jwtVerify(token, source.keys, options);
-        return { ...claimsOf(payload, provider.claims), provider, session: undefined };
+        const said = claimsOf(payload, provider.claims);
+        return { ...said, role: providersRoleOf(said.roles), provider, session: undefined };
       } catch (error) {
         const isKnown = issuer === undefined || issuer === rules.issuer || providers.has(issuer);
         throw unauthenticated(error, isKnown ? undefined : issuer);

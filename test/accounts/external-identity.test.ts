@@ -183,6 +183,9 @@ describe('a person of an identity provider', () => {
     const place = async (claims: object) => (await ask({ sub: 'member', tenant: 'acme', ...claims })).data;
     expect(await place({})).toMatchObject({ viewer: { role: 'MEMBER', tenant: { slug: 'acme' }, memberships: [] } });
     expect(await place({ roles: ['viewer', 'ADMIN'] })).toMatchObject({ viewer: { role: 'ADMIN' } });
+    // As Clerk says it, and no other spelling: the last one has a dotless i.
+    expect(await place({ roles: ['member', 'admin'] })).toMatchObject({ viewer: { role: 'ADMIN' } });
+    expect(await place({ roles: ['Admin', 'org:admin', 'adm\u0131n'] })).toMatchObject({ viewer: { role: 'MEMBER' } });
     const { id } = await userOf({ sub: 'member' });
     await sql(`INSERT INTO memberships (user_id, tenant_id, role) SELECT $1, id, 'OWNER' FROM tenants`, [id]);
     await vi.waitFor(async () => expect(await place({})).toMatchObject({ viewer: { role: 'OWNER' } }));
