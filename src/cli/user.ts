@@ -2,9 +2,11 @@ import { type Command, Option } from 'commander';
 import type { MemberRole } from '../catalog/membership.entity.ts';
 import type { User } from '../catalog/user.entity.ts';
 import { AppError } from '../errors.ts';
+import type { TokenConfig } from '../token-config.ts';
 import { withServices } from './open-app.ts';
 import { type Column, writeTable } from './table.ts';
 import { type CommandContext, writeJson } from './terminal.ts';
+import { addUpdateCommand } from './user-update.ts';
 
 interface CreateOptions {
   readonly name?: string;
@@ -25,10 +27,11 @@ Examples:
   tenantry user create ada@example.com --admin
   tenantry user create bob@example.com --tenant acme --role OWNER < password.txt`;
 
-/** `tenantry user create | list`: the accounts of people, such as the first platform admin's. */
+/** `tenantry user create | update | list`: the accounts of people, such as the first platform admin's. */
 export function addUserCommand(program: Command, context: CommandContext): void {
   const user = program.command('user').description('Manage the accounts of people');
   addCreateCommand(user, context);
+  addUpdateCommand(user, context);
   user
     .command('list')
     .description('List the accounts, oldest first')
@@ -57,13 +60,22 @@ function addCreateCommand(user: Command, context: CommandContext): void {
     if (options.role && !options.tenant) command.error('error: --role needs --tenant <slug>');
     // Before anybody types a password for nothing.
     const { loadConfig } = await import('../config.ts');
-    loadConfig(context.env);
+    checkUse(loadConfig(context.env).tokens, options);
     const { readNewPassword } = await import('./password.ts');
     await createAccount(context, email, await readNewPassword(context), options);
     const rights = options.admin ? ', a platform admin' : '';
     const place = options.tenant ? `, ${options.role ?? 'MEMBER'} of ${options.tenant}` : '';
     context.stdout.write(`${email} may sign in${rights}${place}\n`);
   });
+}
+
+/** @throws {AppError} FORBIDDEN if nobody could ever sign in to the account */
+function checkUse({ keys, providers }: TokenConfig, { admin }: CreateOptions): void {
+  if (keys.kind !== 'none' || (!admin && providers.some(({ linkByEmail }) => linkByEmail))) return;
+  const what = admin
+    ? "where nobody is given a platform admin's account. After a first request: tenantry user update <user> --admin"
+    : 'where nobody is given an account that is made here, unless LINK_BY_EMAIL says so';
+  throw new AppError('FORBIDDEN', `Nobody signs in here, but at the identity provider, ${what}`);
 }
 
 async function createAccount(

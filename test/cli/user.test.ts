@@ -1,5 +1,5 @@
 import { PassThrough, Readable } from 'node:stream';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { codeOf, login, loginText, password, register } from '../support/accounts.ts';
 import { commandsOf, runCommand } from '../support/run-command.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
@@ -92,11 +92,78 @@ describe('tenantry user create', () => {
     });
   });
 
+  it.each([
+    [['root@example.com', '--admin'], 'true', 'tenantry user update <user> --admin'],
+    [['bob@example.com'], 'false', 'LINK_BY_EMAIL'],
+  ])('makes no account that nobody could sign in to: %j', async (args, LINK_BY_EMAIL, message) => {
+    const JWT_JWKS_URL = 'http://127.0.0.1:1/jwks.json';
+    const only = { JWT_SECRET: '', JWT_JWKS_URL, JWT_ISSUER: 'https://id.example.com/', LINK_BY_EMAIL };
+    const env = { ...postgres.env, ...only };
+    // The terminal is not asked for a password.
+    expect(await runCommand(['user', 'create', ...args], env, undefined, terminal())).toEqual({
+      exit: 1,
+      stdout: '',
+      stderr: expect.stringContaining(message),
+    });
+  });
+
   it('says what is wrong with its arguments', async () => {
     expect(await create([])).toMatchObject({ exit: 2, stderr: expect.stringContaining('email') });
     expect(await create(['a@example.com', '--role', 'OWNER'])).toMatchObject({
       exit: 2,
       stderr: expect.stringContaining('--role needs --tenant'),
+    });
+  });
+});
+
+describe('tenantry user update', () => {
+  let app: TestApp;
+  let tenantry: ReturnType<typeof commandsOf>;
+  beforeAll(async () => {
+    app = await startTestApp();
+    tenantry = commandsOf(app);
+  });
+  afterAll(() => app[Symbol.asyncDispose]());
+
+  it('makes a user a platform admin and one no more, by the address or the id, at once for a server that runs', async () => {
+    const ada = await register(app, 'ada@example.com');
+    const isAdmin = async (expected: boolean) => {
+      const { data } = await app.ask('{ viewer { isPlatformAdmin } }', ada.headers);
+      expect(data).toEqual({ viewer: { isPlatformAdmin: expected } });
+    };
+    expect(await tenantry('user', 'update', 'ADA@example.com', '--admin')).toEqual({
+      exit: 0,
+      stdout: 'The user ada@example.com is a platform admin, and let in.\n',
+      stderr: '',
+    });
+    await vi.waitFor(() => isAdmin(true));
+    expect((await tenantry('user', 'update', ada.id, '--no-admin')).stdout).toContain('no platform admin, and let in');
+    await vi.waitFor(() => isAdmin(false));
+  });
+
+  it('keeps a user out, ends the sessions, and lets in again', async () => {
+    const bob = await register(app, 'bob@example.com');
+    expect((await tenantry('user', 'update', bob.email, '--no-active')).stdout).toContain('not let in');
+    const code = async () => codeOf(await app.ask('{ viewer { role } }', bob.headers));
+    await vi.waitFor(async () => expect(await code()).toBe('UNAUTHENTICATED'));
+    expect(codeOf(await app.ask(loginText(bob.email)))).toBe('UNAUTHENTICATED');
+    await tenantry('user', 'update', bob.email, '--active');
+    expect(codeOf(await app.ask(loginText(bob.email)))).toBeUndefined();
+  });
+
+  it('is in the audit log', async () => {
+    await tenantry('user', 'update', 'nobody@example.com', '--admin');
+    const text = '{ auditLog(first: 1, filter: { action: "tenantry user update" }) { nodes { outcome details } } }';
+    const details = '{"user":"nobody@example.com","admin":true}';
+    const auditLog = { nodes: [{ outcome: 'NOT_FOUND', details }] };
+    expect((await app.ask(text, app.admin)).data).toEqual({ auditLog });
+  });
+
+  it('says what is wrong with its arguments', async () => {
+    expect(await tenantry('user', 'update', 'ada@example.com')).toMatchObject({ exit: 2 });
+    expect(await tenantry('user', 'update', 'nobody@example.com', '--admin')).toMatchObject({
+      exit: 1,
+      stderr: 'There is no user nobody@example.com\n',
     });
   });
 });
