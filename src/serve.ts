@@ -36,7 +36,9 @@ export async function serve(
     const isLocal = isLocalHost(config.http.host);
     const headers = token && isLocal ? authorizationHeader(token) : {};
     door.open(refuseMalformedRequests(createGraphqlServer(app.services, buildSchema(), headers)));
-    if (config.graphql.graphiql) out.write(greeting(door.url, token, isLocal, await problemSoon(app, stop)));
+    const { canIssue } = app.services.tokens;
+    if (config.graphql.graphiql)
+      out.write(greeting({ url: door.url, token, canIssue, isLocal, problem: await problemSoon(app, stop) }));
     else out.write(`Tenantry listens at ${door.url}\n`);
     await aborted(stop);
     log.info('stopping');
@@ -123,8 +125,32 @@ function problemSoon({ prepared }: App, stop: AbortSignal): Promise<string | und
   return Promise.race([prepared, limit]);
 }
 
-function greeting(url: string, token: string | undefined, isLocal: boolean, problem: string | undefined): string {
+interface Greeting {
+  readonly url: string;
+  /** A platform admin's, if there is one. */
+  readonly token: string | undefined;
+  /** Whether tokens can be made here. */
+  readonly canIssue: boolean;
+  readonly isLocal: boolean;
+  readonly problem: string | undefined;
+}
+
+function greeting({ url, token, canIssue, isLocal, problem }: Greeting): string {
   const place = isLocal ? "GraphiQL's headers have it already" : "paste it into GraphiQL's headers as authorization";
+  const forTenants = canIssue
+    ? [
+        'Then make a token for that tenant, for what a frontend sees:',
+        '',
+        '  npm run -s tenantry -- token --tenant acme',
+        '',
+      ]
+    : [
+        'Tokens are made elsewhere. Whoever has sent a request with one can be made a platform admin:',
+        '',
+        '  npm run -s tenantry -- user list',
+        '  npm run -s tenantry -- user update ID --admin',
+        '',
+      ];
   const lines = [
     '',
     `Tenantry is up. GraphiQL: ${url}`,
@@ -132,10 +158,7 @@ function greeting(url: string, token: string | undefined, isLocal: boolean, prob
     problem === undefined
       ? 'Try there, from the top down: create a tenant, list the fleet, run its migrations, watch them.'
       : `No tenant can be created until this is mended: ${problem}`,
-    'Then make a token for that tenant, for what a frontend sees:',
-    '',
-    '  npm run -s tenantry -- token --tenant acme',
-    '',
+    ...forTenants,
     ...(token ? [`A platform admin's token, for development only (${place}):`, '', token, ''] : []),
   ];
   return `${lines.join('\n')}\n`;

@@ -57,4 +57,13 @@ describe('a server that starts', () => {
     next.signal('SIGTERM');
     expect(await next.ended).toEqual({ code: 0, signal: null });
   });
+
+  it('greets an installation without keys with how to make a platform admin, and not with a token', async () => {
+    const provider = { JWT_JWKS_URL: 'http://127.0.0.1:1/jwks.json', JWT_ISSUER: 'https://id.example.com/' };
+    await using server = startServer({ ...ownInstallation(postgres, folder), ...provider });
+    await server.listening();
+    await vi.waitUntil(() => server.output().includes('Tenantry is up'), { timeout: 30_000 });
+    expect(server.output()).toContain('tenantry -- user update ID --admin');
+    expect(server.output()).not.toContain('tenantry -- token');
+  });
 });
