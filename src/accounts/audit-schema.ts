@@ -3,9 +3,11 @@ import { AuditEntry } from '../catalog/audit-entry.entity.ts';
 import { TenantRef } from '../catalog/schema.ts';
 import { Tenant } from '../catalog/tenant.entity.ts';
 import type { TenantDirectory } from '../catalog/tenant-directory.ts';
+import { User } from '../catalog/user.entity.ts';
 import { builder } from '../graphql/builder.ts';
 import { entityConnection } from '../graphql/connection.ts';
 import { isUuid } from '../is-uuid.ts';
+import { UserRef } from './schema.ts';
 
 const AuditEntryRef = builder.objectType(AuditEntry, {
   name: 'AuditEntry',
@@ -14,6 +16,16 @@ const AuditEntryRef = builder.objectType(AuditEntry, {
     id: t.exposeID('id'),
     at: t.field({ type: 'DateTime', resolve: ({ at }) => at }),
     actor: t.exposeString('actor', { description: 'An email address, or what else is known of who it was.' }),
+    user: t.loadable({
+      type: UserRef,
+      nullable: true,
+      description: 'Null for somebody without an account, or with one that is gone.',
+      load: async (ids: string[], { services }) => {
+        const found = await services.catalog.fork().find(User, { id: { $in: ids } });
+        return ids.map((id) => found.find((user) => user.id === id) ?? null);
+      },
+      resolve: ({ userId }) => userId ?? null,
+    }),
     action: t.exposeString('action', {
       description: 'The name of a mutation, the operation that was asked for, or a command of the command line.',
     }),

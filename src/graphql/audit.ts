@@ -2,6 +2,7 @@ import { defaultFieldResolver, type GraphQLField, type GraphQLSchema } from 'gra
 import { type AuditRecord, actorOf, describeArguments, outcomeOf, writeAudit } from '../accounts/audit.ts';
 import { ReusedTokenError } from '../accounts/sign-in.ts';
 import { Tenant } from '../catalog/tenant.entity.ts';
+import { User } from '../catalog/user.entity.ts';
 import { AppError } from '../errors.ts';
 import type { Context } from './context.ts';
 import { declaredScopes } from './declared-scopes.ts';
@@ -24,7 +25,7 @@ export function auditMutations(schema: GraphQLSchema): GraphQLSchema {
   return schema;
 }
 
-/** Writes that a platform admin has asked for something in a tenant. */
+/** Writes that a platform admin has asked for something in a tenant, or subscribed to it. */
 export async function auditQuery(context: Context, operation: string, failed: boolean): Promise<void> {
   if (!context.identity?.isPlatformAdmin || !tenantIdOf(context)) return;
   await write(context, { action: operation, outcome: failed ? 'FAILED' : 'OK', tenantId: tenantIdOf(context) });
@@ -67,15 +68,17 @@ async function recordEnding(action: string, args: Args, context: Context, { resu
     outcome: outcomeOf(error),
     tenantId: created ?? named?.id ?? tenantIdOf(context),
     details: describeArguments(args),
-    ...signerOf(action, args, error),
+    ...signerOf(action, args, { result, error }),
   });
 }
 
 /** Whom it is about where that is not the bearer of the request's token, if it has one. */
-function signerOf(action: string, args: Args, error: unknown): Partial<AuditRecord> {
+function signerOf(action: string, args: Args, { result, error }: Ending): Partial<AuditRecord> {
   if (error instanceof ReusedTokenError) return { actor: error.email ?? error.userId, userId: error.userId };
   const email = textAt(args, 'email');
-  return email !== undefined && isSignIn(action) ? { actor: email } : {};
+  if (email === undefined || !isSignIn(action)) return {};
+  const user: unknown = typeof result === 'object' && result !== null ? Reflect.get(result, 'user') : undefined;
+  return { actor: email, userId: user instanceof User ? user.id : undefined };
 }
 
 function isSignIn(action: string): boolean {

@@ -8,6 +8,7 @@ interface Entry {
   readonly action: string;
   readonly outcome: string;
   readonly tenant: { readonly slug: string } | null;
+  readonly user: { readonly id: string } | null;
   readonly address: string | null;
   readonly details: string | null;
 }
@@ -38,7 +39,7 @@ describe('the audit log', () => {
 
   /** What was added since the test began, oldest first. */
   async function added(): Promise<Entry[]> {
-    const fields = 'id actor action outcome tenant { slug } address details';
+    const fields = 'id actor action outcome tenant { slug } user { id } address details';
     const { data } = await app.ask(`{ auditLog(first: 100) { nodes { ${fields} } } }`, app.admin);
     // What this query asks for.
     const { nodes } = (data?.auditLog ?? {}) as { nodes: (Entry & { id: string })[] };
@@ -59,6 +60,7 @@ describe('the audit log', () => {
       'owner@example.com login OK',
     ]);
     expect(entries[2]).toMatchObject({ address: '127.0.0.1', tenant: { slug: 'acme' } });
+    expect(entries.map(({ user }) => user?.id)).toEqual([undefined, undefined, owner.id, owner.id]);
     expect(JSON.stringify(entries)).not.toMatch(/password|horse/);
   });
 
@@ -72,6 +74,16 @@ describe('the audit log', () => {
       'victim@example.com refreshToken UNAUTHENTICATED',
     ]);
     expect(JSON.stringify(await added())).not.toContain(victim.refreshToken);
+  });
+
+  it('has a sign-in as who signs in, whoever’s token comes along', async () => {
+    const other = await register(app, 'other@example.com');
+    await app.ask(loginText(owner.email, 'a wrong password'), other.headers);
+    await app.ask(loginText(owner.email), other.headers);
+    expect((await added()).slice(1).map(({ actor, user }) => `${actor} ${user?.id}`)).toEqual([
+      `${owner.email} undefined`,
+      `${owner.email} ${owner.id}`,
+    ]);
   });
 
   it('has every change of membership, refused ones too', async () => {
