@@ -29,8 +29,9 @@ export function endOperations(): Plugin<RequestContext> {
       const { contextValue: context } = args;
       // Subscriptions see events, not a tenant's tables; what starting one leased ends before the first event.
       return {
-        onSubscribeResult() {
+        onSubscribeResult({ result }) {
           void context.release();
+          void auditQuery(context, nameOf(args), !isAsyncIterable(result));
           context.log.info({ operation: nameOf(args) }, 'subscription');
         },
         // Events are asked for when the request's asynchronous context, which knows its id, is gone.

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { codeOf, loginText, type Person, password, refreshText, register } from '../support/accounts.ts';
 import { type Listening, listen } from '../support/listen.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
@@ -136,6 +136,18 @@ describe('the audit log', () => {
       'createProduct OK acme',
       'query Look OK acme',
     ]);
+  });
+
+  it('has that a platform admin in a tenant subscribes to something', async () => {
+    const run = await app.ask('mutation { runMigrations(input: { wait: true }) { id } }', app.admin);
+    // What this mutation asks for.
+    const { id } = (run.data?.runMigrations ?? {}) as { id: string };
+    const inside = { ...app.admin, 'x-tenant': 'acme', accept: 'text/event-stream' };
+    await server.post({ query: `subscription Watch { migrationProgress(run: "${id}") { seq } }` }, inside);
+    await vi.waitFor(async () => {
+      const [, entry] = await added();
+      expect(entry).toMatchObject({ action: 'subscription Watch', outcome: 'OK', tenant: { slug: 'acme' } });
+    });
   });
 
   it('cannot be filled by strangers', async () => {
