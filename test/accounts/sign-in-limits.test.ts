@@ -3,6 +3,7 @@ import { codeOf, login, loginText, password, register, registerText } from '../s
 import { type Listening, listen } from '../support/listen.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
 import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
+import { useServer } from '../support/use-server.ts';
 
 describe('attempts to sign in', () => {
   let postgres: TestPostgres;
@@ -139,6 +140,28 @@ describe('attempts to sign in', () => {
     for (let round = 0; round < 7; round++) all.push(codeOf(await one.ask(change, person.headers)));
     expect(count(all, 'BAD_USER_INPUT')).toBe(5);
     expect(count(all, 'RATE_LIMITED')).toBe(2);
+  });
+});
+
+describe('behind two proxies', () => {
+  const used = useServer({ SIGN_IN_LIMIT_ADDRESS: '4', TRUSTED_PROXIES: '2' });
+  let accounts = 0;
+  const guess = async (forwarded?: string) => {
+    const headers = forwarded === undefined ? {} : { 'x-forwarded-for': forwarded };
+    return (await used.server.post({ query: loginText(`${++accounts}@x.org`) }, headers)).code;
+  };
+
+  it('attempts come from whom the outer proxy was asked by, also if it writes the port', async () => {
+    const ways = ['192.0.2.1, 10.0.0.1', '192.0.2.1:5000, 10.0.0.1', '::ffff:192.0.2.1, 10.0.0.1'];
+    for (const way of [...ways, '[::ffff:192.0.2.1]:443, 10.0.0.1']) expect(await guess(way)).toBe('UNAUTHENTICATED');
+    expect(await guess('9.9.9.9, 192.0.2.1, 10.0.0.1')).toBe('RATE_LIMITED');
+  });
+
+  it('attempts that come past them, or say no address, are limited by the other end of the connection', async () => {
+    for (const way of [undefined, '192.0.2.2', 'unknown, 10.0.0.1', '1.2.3.4:5:6, 10.0.0.1']) {
+      expect(await guess(way)).toBe('UNAUTHENTICATED');
+    }
+    expect(await guess('192.0.2.3')).toBe('RATE_LIMITED');
   });
 });
 
