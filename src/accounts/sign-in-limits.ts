@@ -26,7 +26,8 @@ export interface SignInAttempt {
 
 /**
  * Limits attempts to sign in, by account and by address. The counts are rows of `auth`, so that all servers share them.
- * An attempt counts before it is made, so that many at once do not slip through; one that succeeds is given back.
+ * An attempt counts before it is made, so that many at once do not slip through; one that succeeds is given back, and so is one
+ * for which the server has no time.
  */
 export class SignInLimits implements Disposable {
   readonly #accounts: RateLimiterPostgres;
@@ -67,7 +68,16 @@ export class SignInLimits implements Disposable {
     const key = account === undefined ? undefined : keyOf(account);
     if (place !== undefined) await consume(this.#addresses, place);
     if (key !== undefined) await consume(this.#accounts, key);
-    const result = await work();
+    let result: T;
+    try {
+      result = await work();
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'SERVER_BUSY') {
+        if (key !== undefined) await this.#accounts.reward(key);
+        if (place !== undefined) await this.#addresses.reward(place);
+      }
+      throw error;
+    }
     if (key !== undefined) {
       await this.#accounts.delete(key);
       if (place !== undefined) await this.#addresses.reward(place);

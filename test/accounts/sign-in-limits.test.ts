@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { AppError } from '../../src/errors.ts';
 import { codeOf, login, loginText, password, register, registerText } from '../support/accounts.ts';
 import { type Listening, listen } from '../support/listen.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
@@ -96,6 +97,18 @@ describe('attempts to sign in', () => {
       expect(codeOf(await guess(one, 'owner@example.com'))).toBe('UNAUTHENTICATED');
       expect(codeOf(await guess(two, 'owner@example.com', address, password))).toBeUndefined();
     }
+  });
+
+  it('that the server has no time for are given back', async () => {
+    await register(one, 'waiting@example.com');
+    const attempt = { account: 'waiting@example.com', address: anywhere() };
+    for (let round = 0; round < 14; round++) {
+      const busy = one.services.signInLimits.attempt(attempt, async () => {
+        throw new AppError('SERVER_BUSY', 'Too many people sign in at this moment');
+      });
+      await expect(busy).rejects.toMatchObject({ code: 'SERVER_BUSY' });
+    }
+    expect(codeOf(await guess(two, attempt.account, attempt.address, password))).toBeUndefined();
   });
 
   it('from one address are limited whatever account they try', async () => {
