@@ -65,7 +65,8 @@ export async function createUser({ catalog, passwords }: UsersOptions, input: Ne
 
 /**
  * Changes the caller's password and ends all of the caller's sessions but the present one.
- * @throws {AppError} BAD_USER_INPUT if the current password is wrong, or nobody should have the new one
+ * @throws {AppError} BAD_USER_INPUT if the current password is wrong, or nobody should have the new one; CONFLICT if the
+ *   account changes meanwhile
  */
 export async function changePassword(
   { catalog, passwords }: UsersOptions,
@@ -81,7 +82,12 @@ export async function changePassword(
   const newHash = await passwords.hash(input.newPassword);
   await catalog.use((client) =>
     inTransaction(client, async () => {
-      await client.query('UPDATE users SET password_hash = $2 WHERE id = $1', [user.id, newHash]);
+      // Hashing takes a while, in which the account may have been given to a person of an identity provider.
+      const { rowCount } = await client.query(
+        'UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2',
+        [user.id, hash, newHash],
+      );
+      if (rowCount === 0) throw new AppError('CONFLICT', 'The account has changed at this moment. Sign in again.');
       await endSessionsOf(client, user.id, identity.session);
     }),
   );

@@ -1,5 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { Passwords } from '../../src/accounts/passwords.ts';
+import { changePassword } from '../../src/accounts/users.ts';
 import { codeOf, loginText, password, register, registerText } from '../support/accounts.ts';
 import { makeKey, startProvider, type TestProvider } from '../support/identity-provider.ts';
 import { openTestApp, startTestApp, type TestApp } from '../support/start-app.ts';
@@ -142,6 +144,28 @@ describe('a person of an identity provider', () => {
         expect(codeOf(await app.ask(viewerQuery, squatter.headers))).toBe('UNAUTHENTICATED');
       });
       expect((await userOf({ sub: 'owner' }, trusted)).id).toBe(squatter.id);
+    });
+
+    it('keeps it from whoever made it and changes its password at that moment', async () => {
+      const squatter = await register(app, 'slow@example.com');
+      const claims = await app.services.tokens.verify(squatter.token);
+      const identity = await app.services.identities.identify(claims, { address: undefined, requestId: undefined });
+      const { catalog, passwords } = app.services.accounts;
+      const slow: Passwords = {
+        ...passwords,
+        async hash(secret) {
+          expect((await userOf(verified('slow', 'slow@example.com'), trusted)).id).toBe(squatter.id);
+          return passwords.hash(secret);
+        },
+      };
+      const change = changePassword({ catalog, passwords: slow }, identity, {
+        currentPassword: password,
+        newPassword: 'another password of theirs',
+      });
+      await expect(change).rejects.toMatchObject({ code: 'CONFLICT' });
+      expect(await sql('SELECT password_hash FROM users WHERE id = $1', [squatter.id])).toEqual([
+        { password_hash: null },
+      ]);
     });
 
     it('does not get it for an address that is not verified', async () => {
