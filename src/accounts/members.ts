@@ -40,7 +40,7 @@ export async function addMember(
     if (!rows[0]) {
       throw new AppError(
         'NOT_FOUND',
-        `There is no account with the address ${email}. Its owner has to register first.`,
+        `There is no account with the address ${email}. Its owner has to register or, at an identity provider, sign in first.`,
       );
     }
     const { rowCount } = await client.query(
