@@ -4,8 +4,9 @@ import type { Logger } from 'pino';
 const SHOWN = 300;
 
 /**
- * From now on each statement of this process is logged at the level debug, with the time that it took in milliseconds. Values
- * are left out, and so are roles' passwords. It is for commands that end soon, and stays on.
+ * From now on each statement of this process is logged at the level debug, with the time that it took in milliseconds. Texts
+ * are left out, for MikroORM writes values into its statements, password hashes among them, and roles get passwords so. It is
+ * for commands that end soon, and stays on.
  */
 export function logStatements(log: Logger): void {
   const send: (...args: unknown[]) => unknown = pg.Client.prototype.query;
@@ -25,7 +26,7 @@ function textOf(query: unknown): string | undefined {
   if (typeof text !== 'string') return undefined;
   const line = text
     .replace(/\s+/g, ' ')
-    .replace(/PASSWORD '[^']*'/g, "PASSWORD '…'")
+    .replace(/'(?:[^']|'')*'/g, "'…'")
     .trim();
   return line.length > SHOWN ? `${line.slice(0, SHOWN)}…` : line;
 }

@@ -92,6 +92,14 @@ describe('tenantry user create', () => {
     });
   });
 
+  it('shows statements with --verbose, and no values, of which some are hashes of passwords', async () => {
+    const { exit, stderr } = await create(['verbose@example.com', '--tenant', 'acme', '--verbose']);
+    expect(exit).toBe(0);
+    expect(stderr).toContain(`\\"slug\\" = '…'`);
+    expect(stderr).not.toContain('acme');
+    expect(stderr).not.toContain('argon2id');
+  });
+
   it.each([
     [['root@example.com', '--admin'], 'true', 'tenantry user update <user> --admin'],
     [['bob@example.com'], 'false', 'LINK_BY_EMAIL'],
