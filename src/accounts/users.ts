@@ -5,7 +5,6 @@ import { containing } from '../catalog/containing.ts';
 import { User } from '../catalog/user.entity.ts';
 import { AppError, badInput } from '../errors.ts';
 import { isUuid } from '../is-uuid.ts';
-import { constraintOf } from '../postgres/error-codes.ts';
 import { inTransaction } from '../postgres/transaction.ts';
 import { checkNewPassword, type Passwords } from './passwords.ts';
 import { endSessionsOf } from './sessions.ts';
@@ -49,18 +48,18 @@ export async function createUser({ catalog, passwords }: UsersOptions, input: Ne
   const name = valid('name', nameSchema, input.name);
   checkNewPassword('password', input.password);
   const passwordHash = await passwords.hash(input.password);
-  const em = catalog.fork();
-  const user = em.create(User, { email, name, passwordHash, isPlatformAdmin: input.isPlatformAdmin ?? false });
-  try {
-    await em.flush();
-  } catch (error) {
-    if (constraintOf(error) !== 'users_email_key') throw error;
-    throw new AppError('CONFLICT', `There is an account with the address ${email} already`, {
-      cause: error,
-      details: { field: 'email' },
-    });
-  }
-  return user;
+  // As parameters, and without an error: PostgreSQL writes the text of a statement that fails into its log.
+  const { rows } = await catalog.use((client) =>
+    client.query<{ id: string }>(
+      `INSERT INTO users (email, name, password_hash, is_platform_admin) VALUES ($1, $2, $3, $4)
+       ON CONFLICT (lower(email)) DO NOTHING RETURNING id`,
+      [email, name, passwordHash, input.isPlatformAdmin ?? false],
+    ),
+  );
+  if (rows[0]) return catalog.fork().findOneOrFail(User, { id: rows[0].id });
+  throw new AppError('CONFLICT', `There is an account with the address ${email} already`, {
+    details: { field: 'email' },
+  });
 }
 
 /**

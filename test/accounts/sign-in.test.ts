@@ -1,4 +1,6 @@
 import { argon2Sync } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { codeOf, login, loginText, password, payload, personOf, register, registerText } from '../support/accounts.ts';
@@ -67,6 +69,15 @@ describe('accounts', () => {
   it('are made once for an address, whatever its letters, also when two ask at once', async () => {
     const answers = await Promise.all(['twin@example.com', 'TWIN@example.com'].map((it) => app.ask(registerText(it))));
     expect(answers.map(codeOf).sort()).toEqual(['CONFLICT', undefined]);
+  });
+
+  it('leave no hash of a password in the log of PostgreSQL, also when the address has an account', async () => {
+    for (const expected of [undefined, 'CONFLICT']) {
+      expect(codeOf(await app.ask(registerText('logged@example.com')))).toBe(expected);
+    }
+    const log = await readFile(path.join(app.services.config.dataDir, 'postgres.log'), 'utf8');
+    expect(log).toContain('ready to accept connections');
+    expect(log).not.toContain('argon2id');
   });
 
   it('answer a wrong password, an unknown address and a deactivated account alike', async () => {
