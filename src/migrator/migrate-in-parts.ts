@@ -88,7 +88,7 @@ export async function applyAlone(
   const start = performance.now();
   try {
     await prepareAlone(client, step, options);
-    await runStepAlone(client, step, direction, isRepeated ? isDoneBefore : undefined);
+    await runStepAlone(client, step, direction, isRepeated ? await doneBefore(client, schema) : undefined);
     const record = recordOf(step, direction === 'down' ? 'REVERTED' : 'APPLIED', elapsedSince(start), options);
     const revert = direction === 'down' ? `${revertHistorySql(schema, step.name)};` : '';
     await client.query(`${revert} ${insertHistorySql(schema, scope, [record])}`);
@@ -146,10 +146,31 @@ export function partsOf(steps: readonly MigrationFile[]): MigrationFile[][] {
   return parts;
 }
 
-/** Since those that are INVALID are gone by now, an index of that name is the one that the earlier try has built. */
-function isDoneBefore(statement: string, error: unknown): boolean {
-  const state = sqlStateOf(error);
-  return /^create\s+(unique\s+)?index\s+concurrently\b/i.test(statement)
-    ? state === sqlState.duplicateTable
-    : /^drop\s+index\s+concurrently\b/i.test(statement) && state === sqlState.undefinedObject;
+const createIndex =
+  /^create\s+(?:unique\s+)?index\s+concurrently\s+("(?:[^"]|"")+"|[\w$]+)\s+on\s+(?:only\s+)?("(?:[^"]|"")+"|[\w$]+)/i;
+
+/**
+ * Tells whether an error means that an earlier try has done the statement. Since those that are INVALID are gone by now, an
+ * index of that name on that table is the one that it has built; anything else of that name was there before.
+ */
+async function doneBefore(client: pg.Client, schema: string): Promise<(statement: string, error: unknown) => boolean> {
+  const { rows } = await client.query<{ index: string; table: string }>(
+    `SELECT c.relname AS index, t.relname AS table
+     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid
+       JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE nspname = $1 AND indisvalid`,
+    [schema],
+  );
+  return (statement, error) => {
+    const state = sqlStateOf(error);
+    if (state === sqlState.undefinedObject) return /^drop\s+index\s+concurrently\b/i.test(statement);
+    if (state !== sqlState.duplicateTable) return false;
+    const [, index, table] = (createIndex.exec(statement) ?? []).map(plainName);
+    return rows.some((built) => built.index === index && built.table === table);
+  };
+}
+
+/** An identifier as PostgreSQL stores it. */
+function plainName(identifier: string): string {
+  return identifier.startsWith('"') ? identifier.slice(1, -1).replaceAll('""', '"') : identifier.toLowerCase();
 }

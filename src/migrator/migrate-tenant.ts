@@ -239,9 +239,10 @@ async function record(context: RunContext, item: RunItem, failed: MigrationFaile
   }
 }
 
-function migrateOptions(context: RunContext, { schema, attempts }: RunItem): MigrateOptions {
+function migrateOptions(context: RunContext, { schema, isolation, attempts }: RunItem): MigrateOptions {
   const { run, checkpoint, options, files, lockTimeoutMs } = context;
   const { to, down, dryRun } = options;
-  const isRepeated = attempts > 0;
+  // What a try did to a tenant's own database that was cut short is gone: its snapshot has taken the database's place.
+  const isRepeated = attempts > 0 && isolation === 'SCHEMA';
   return { scope: 'TENANT', schema, files, to, down, dryRun, run, checkpoint, lockTimeoutMs, isRepeated };
 }

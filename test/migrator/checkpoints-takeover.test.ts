@@ -86,4 +86,37 @@ describe('a worker that is killed in a batch that is not transactional', () => {
     await other.end('SIGTERM');
     await fleet.migrations.remove(first, second);
   });
+
+  it.each(['DATABASE', 'SCHEMA'] as const)(
+    'does not have something else of the same name taken for the index that it was to build: %s',
+    async (isolation) => {
+      const name = '20270103000000_taken';
+      const slug = `taken-${isolation.toLowerCase()}`;
+      await fleet.createTenants({ [slug]: isolation });
+      await fleet.inTenant(slug, 'CREATE TABLE taken (id int)');
+      await fleet.migrations.addClass(
+        name,
+        `isTransactional() { return false; }
+         up() { this.addSql('SELECT pg_sleep(1)'); this.addSql('CREATE INDEX CONCURRENTLY taken ON products (stock)'); }`,
+      );
+      await using worker = await startOne();
+      const run = await fleet.startRun(`tenants: ["${slug}"]`);
+      const watcher = await fleet.session('postgres');
+      await eventually('the step is under way', async () => {
+        const { rowCount } = await watcher.query(
+          `SELECT FROM pg_stat_activity
+           WHERE query = 'SELECT pg_sleep(1)' AND state = 'active' AND datname NOT LIKE '%template%'`,
+        );
+        return rowCount === 1;
+      });
+      await worker.end('SIGKILL');
+      await using other = await startOne();
+      await eventually('the run has ended', async () => (await fleet.runNow(run)).endedAt !== null);
+      const { status, items } = await fleet.runNow(run);
+      expect(status).toBe('FAILED');
+      expect(items.nodes[0]?.error).toMatch('relation "taken" already exists');
+      await other.end('SIGTERM');
+      await fleet.migrations.remove(name);
+    },
+  );
 });
