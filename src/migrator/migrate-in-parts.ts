@@ -3,9 +3,10 @@ import type pg from 'pg';
 import { elapsedSince } from '../elapsed.ts';
 import { AppError } from '../errors.ts';
 import { lockKeyOf, lockKind } from '../postgres/advisory-lock.ts';
-import { sqlState, sqlStateOf } from '../postgres/error-codes.ts';
 import { quoteIdentifier, quoteLiteral } from '../postgres/identifiers.ts';
 import { inTransaction } from '../postgres/transaction.ts';
+import { BuiltIndexes } from './built-indexes.ts';
+import { isCutShort, markBegunSql, unmarkSql } from './cut-short.ts';
 import { insertHistorySql, type NewRecord, readHistory, revertHistorySql } from './history.ts';
 import { dropInvalidIndexes } from './invalid-indexes.ts';
 import {
@@ -31,9 +32,10 @@ const LOCK_POLL_MS = 200;
  * rows; each other step runs by itself, and its history row is written when it is done. What is done stays done when a later
  * step fails: the caller has a snapshot, or takes back what was done.
  *
- * An attempt may be cut short at any moment. The next one finds in the history which steps are done; the step that has no row
- * yet is done again from its start. Indexes that are INVALID are dropped before, and one that the attempt has built, or
- * dropped, to its end counts as done. Whatever else such a step does must bear to be repeated (IF EXISTS, IF NOT EXISTS).
+ * An attempt may be cut short at any moment. A mark in the history says so then, and whoever comes next, for whichever run,
+ * finds there too which steps are done; the step that has no row yet is done again from its start. Indexes that are INVALID
+ * are dropped before, and one that the attempt has built, or dropped, to its end counts as done. Whatever else such a step does
+ * must bear to be repeated (IF EXISTS, IF NOT EXISTS).
  *
  * An advisory lock of the session keeps two processes apart, those too that migrate in one transaction.
  * @param client the owner's connection, outside a transaction; nothing of its session is kept
@@ -41,12 +43,17 @@ const LOCK_POLL_MS = 200;
  */
 export async function migrateInParts(client: pg.Client, options: MigrateOptions): Promise<MigrateOutcome> {
   return aloneInSession(client, options.schema, async () => {
-    const { before, seenAt } = await readHistory(client, options.schema);
+    const { schema } = options;
+    const isRepeated = await isCutShort(client, schema);
+    const { before, seenAt } = await readHistory(client, schema);
     const { steps, warnings } = planBatch(before, options);
+    const parts = partsOf(steps);
+    if (steps[0]) await client.query(`${unmarkSql(schema)}; ${markBegunSql(steps[0], options)}`);
     const records: NewRecord[] = [];
-    for (const part of partsOf(steps)) {
+    for (const part of parts) {
       const applied = appliedAfter(before.length, records.length, options);
-      records.push(...(await applyPart(client, part, applied, options)));
+      const sequel = part === parts.at(-1) ? unmarkSql(schema) : '';
+      records.push(...(await applyPart(client, part, applied, { ...options, isRepeated }, sequel)));
     }
     return { applied: merge(before, records), seenAt, records, warnings };
   });
@@ -77,21 +84,26 @@ async function takeLock(client: pg.Client, key: string): Promise<void> {
   throw new AppError('TENANT_BUSY', 'Another migration of this tenant is under way, and has not ended in time');
 }
 
-/** Does one step by itself, and records it. */
+/**
+ * Does one step by itself, and records it.
+ * @param sequel SQL that is sent with the record, in one transaction
+ */
 export async function applyAlone(
   client: pg.Client,
   step: MigrationFile,
   direction: Direction,
   options: MigrateOptions,
+  sequel = '',
 ): Promise<NewRecord> {
   const { schema, scope, isRepeated } = options;
   const start = performance.now();
   try {
     await prepareAlone(client, step, options);
-    await runStepAlone(client, step, direction, isRepeated ? await doneBefore(client, schema) : undefined);
+    const built = isRepeated ? await BuiltIndexes.read(client, schema) : undefined;
+    await runStepAlone(client, step, direction, built && ((statement, error) => built.isDone(statement, error)));
     const record = recordOf(step, direction === 'down' ? 'REVERTED' : 'APPLIED', elapsedSince(start), options);
     const revert = direction === 'down' ? `${revertHistorySql(schema, step.name)};` : '';
-    await client.query(`${revert} ${insertHistorySql(schema, scope, [record])}`);
+    await client.query(`${revert} ${insertHistorySql(schema, scope, [record])}; ${sequel}`);
     return record;
   } catch (error) {
     throw new MigrationFailedError(step, elapsedSince(start), error, true);
@@ -119,10 +131,11 @@ function applyPart(
   part: readonly MigrationFile[],
   applied: number,
   options: MigrateOptions,
+  sequel: string,
 ): Promise<NewRecord[]> {
   const [first] = part;
   if (first && !first.transactional) {
-    return applyAlone(client, first, options.down ? 'down' : 'up', options).then((record) => [record]);
+    return applyAlone(client, first, options.down ? 'down' : 'up', options, sequel).then((record) => [record]);
   }
   return inTransaction(client, async () => {
     await client.query(stepSettingsSql(options));
@@ -131,6 +144,7 @@ function applyPart(
       const now = appliedAfter(applied, index, options);
       records.push(await applyStep(client, step, options, { inParts: true, applied: now }));
     }
+    await client.query(sequel);
     return records;
   });
 }
@@ -144,33 +158,4 @@ export function partsOf(steps: readonly MigrationFile[]): MigrationFile[][] {
     else parts.push([step]);
   }
   return parts;
-}
-
-const createIndex =
-  /^create\s+(?:unique\s+)?index\s+concurrently\s+("(?:[^"]|"")+"|[\w$]+)\s+on\s+(?:only\s+)?("(?:[^"]|"")+"|[\w$]+)/i;
-
-/**
- * Tells whether an error means that an earlier try has done the statement. Since those that are INVALID are gone by now, an
- * index of that name on that table is the one that it has built; anything else of that name was there before.
- */
-async function doneBefore(client: pg.Client, schema: string): Promise<(statement: string, error: unknown) => boolean> {
-  const { rows } = await client.query<{ index: string; table: string }>(
-    `SELECT c.relname AS index, t.relname AS table
-     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid
-       JOIN pg_namespace n ON n.oid = c.relnamespace
-     WHERE nspname = $1 AND indisvalid`,
-    [schema],
-  );
-  return (statement, error) => {
-    const state = sqlStateOf(error);
-    if (state === sqlState.undefinedObject) return /^drop\s+index\s+concurrently\b/i.test(statement);
-    if (state !== sqlState.duplicateTable) return false;
-    const [, index, table] = (createIndex.exec(statement) ?? []).map(plainName);
-    return rows.some((built) => built.index === index && built.table === table);
-  };
-}
-
-/** An identifier as PostgreSQL stores it. */
-function plainName(identifier: string): string {
-  return identifier.startsWith('"') ? identifier.slice(1, -1).replaceAll('""', '"') : identifier.toLowerCase();
 }

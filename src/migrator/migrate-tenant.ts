@@ -2,9 +2,10 @@ import type pg from 'pg';
 import { elapsedSince } from '../elapsed.ts';
 import { AppError, messageOf } from '../errors.ts';
 import type { NewRunEvent } from '../events/append-events.ts';
-import { isConnectionFailure, isRefusedDatabase, isTransient } from '../postgres/error-codes.ts';
 import type { RunItem } from './claim-items.ts';
+import { isCutShort } from './cut-short.ts';
 import { type NewRecord, readDoneByRun } from './history.ts';
+import { MAX_TRIES_UNREACHABLE, mayPass } from './may-pass.ts';
 import { migrateDatabase, readApplied, recordFailure } from './migrate-database.ts';
 import { type MigrateOptions, type MigrateOutcome, MigrationFailedError } from './migration-batch.ts';
 import { migrateProtected } from './protected-batch.ts';
@@ -12,9 +13,7 @@ import type { RunContext } from './run-context.ts';
 import { NotTakenBackError, takeBack } from './take-back.ts';
 import type { ItemResult } from './write-results.ts';
 
-/** How often a tenant is tried: after errors that may pass, and while its database cannot be reached. */
-const MAX_TRIES = 3;
-const MAX_TRIES_UNREACHABLE = 6;
+/** How long to wait after the first try, in milliseconds; then twice as long each time. */
 const FIRST_DELAY_MS = 300;
 
 /**
@@ -26,8 +25,9 @@ export function migrateTenant(run: RunContext, item: RunItem, signal: AbortSigna
   // Errors end a tenant before: whatever has been tried that often was taken over.
   const isDeadly = item.begun && item.attempts >= MAX_TRIES_UNREACHABLE;
   return tryOnce(run, item, signal, async (context, start) => {
-    const done = await (isDeadly ? look(context, item) : attempt(context, item));
-    if (isDeadly && done.all.length === 0) throw new DeadlyTenantError(item.attempts);
+    if (!isDeadly) return success(context, item, await attempt(context, item), start);
+    const done = await look(context, item);
+    if (done.isCutShort || done.all.length === 0) throw new DeadlyTenantError(item.attempts);
     return success(context, item, done, start);
   });
 }
@@ -42,12 +42,16 @@ class DeadlyTenantError extends Error {
 
 /**
  * Finds out what earlier tries at a tenant have done, which had no time to say so, and begins nothing: for a run that is to
- * stop. A tenant to which they did nothing is given back as if it had never been tried. It never throws.
+ * stop. What they have done of a batch in parts is taken back. A tenant to which they did nothing is given back as if it had
+ * never been tried. It never throws.
  */
 export function lookAtTenant(run: RunContext, item: RunItem, signal: AbortSignal): Promise<ItemResult> {
   return tryOnce(run, item, signal, async (context, start) => {
     const done = await look(context, item);
-    return done.all.length > 0 ? success(context, item, done, start) : untouched;
+    if (!done.isCutShort) return done.all.length > 0 ? success(context, item, done, start) : untouched;
+    const options = migrateOptions(context, item);
+    const records = await context.connect(item, (client) => takeBack(client, context.run, undefined, options));
+    return { ...untouched, records, events: eventsOfWayBack(context, item, records, 'since its run was stopped') };
   });
 }
 
@@ -74,15 +78,6 @@ async function tryOnce(
   }
 }
 
-function mayPass(error: unknown, attempts: number): boolean {
-  if (error instanceof AppError) {
-    return (error.code === 'SERVER_BUSY' || error.code === 'TENANT_BUSY') && attempts < MAX_TRIES_UNREACHABLE;
-  }
-  if (!(error instanceof MigrationFailedError) && isRefusedDatabase(error)) return attempts < MAX_TRIES_UNREACHABLE;
-  if (isConnectionFailure(error)) return attempts < MAX_TRIES_UNREACHABLE;
-  return isTransient(error) && attempts < MAX_TRIES;
-}
-
 interface Done extends MigrateOutcome {
   /** What this run has done to the tenant, in whichever try. */
   readonly all: readonly NewRecord[];
@@ -107,11 +102,12 @@ async function attempt(context: RunContext, item: RunItem): Promise<Done> {
   return { ...outcome, all: unsure ? await connect((client) => doneByRun(client, context, item)) : outcome.records };
 }
 
-async function look(context: RunContext, item: RunItem): Promise<Done> {
+async function look(context: RunContext, item: RunItem): Promise<Done & { readonly isCutShort: boolean }> {
   await endMaintenance(context, item);
   return context.connect(item, async (client) => {
     const found = await readApplied(client, migrateOptions(context, item));
-    return { ...found, records: [], warnings: [], all: await doneByRun(client, context, item) };
+    const all = await doneByRun(client, context, item);
+    return { ...found, records: [], warnings: [], all, isCutShort: await isCutShort(client, item.schema, context.run) };
   });
 }
 
@@ -172,9 +168,9 @@ function givenBack({ tenantId }: RunItem, error: unknown): Ended {
 
 async function failure(context: RunContext, item: RunItem, error: unknown): Promise<Ended> {
   const { tenantId } = item;
-  const { dryRun, down } = context.options;
+  const { dryRun } = context.options;
   const failed = error instanceof MigrationFailedError ? error : undefined;
-  const { records, problem } = dryRun || item.isolation === 'DATABASE' ? unchanged : await undo(context, item, failed);
+  const { records, problem } = dryRun || item.isolation === 'DATABASE' ? unchanged : await undo(context, item, error);
   const reason = error instanceof AppError ? `${error.code}: ${error.message}` : messageOf(error);
   const message =
     problem === undefined
@@ -186,7 +182,6 @@ async function failure(context: RunContext, item: RunItem, error: unknown): Prom
       ? 'a tenant could not be migrated and is as it was before'
       : 'a tenant could not be migrated, nor be taken back to what it was',
   );
-  const kind = down ? 'MIGRATION_APPLIED' : 'MIGRATION_REVERTED';
   return {
     status: 'FAILED',
     error: message,
@@ -194,29 +189,29 @@ async function failure(context: RunContext, item: RunItem, error: unknown): Prom
     applied: [],
     records: failed && !dryRun ? [...records, ...(await record(context, item, failed))] : records,
     events: [
-      ...records.map(
-        ({ name, endedAt }): NewRunEvent => ({
-          kind,
-          tenantId,
-          migration: name,
-          message: 'since a later one failed',
-          happenedAt: endedAt,
-        }),
-      ),
+      ...eventsOfWayBack(context, item, records, 'since a later one failed'),
       { kind: 'TENANT_FAILED', tenantId, message, migration: failed?.migration.name },
     ],
   };
 }
 
+function eventsOfWayBack(
+  { options }: RunContext,
+  { tenantId }: RunItem,
+  records: readonly NewRecord[],
+  message: string,
+): NewRunEvent[] {
+  const kind = options.down ? 'MIGRATION_APPLIED' : 'MIGRATION_REVERTED';
+  return records.map(({ name, endedAt }) => ({ kind, tenantId, migration: name, message, happenedAt: endedAt }));
+}
+
 const unchanged: { readonly records: readonly NewRecord[]; readonly problem?: string } = { records: [] };
 
 /** What a batch in parts has done is taken back. One transaction has left nothing, and this finds nothing to do. */
-async function undo(
-  context: RunContext,
-  item: RunItem,
-  failed: MigrationFailedError | undefined,
-): Promise<typeof unchanged> {
+async function undo(context: RunContext, item: RunItem, cause: unknown): Promise<typeof unchanged> {
+  const failed = cause instanceof MigrationFailedError ? cause : undefined;
   try {
+    if (cause instanceof NotTakenBackError) throw cause;
     const options = migrateOptions(context, item);
     return { records: await context.connect(item, (client) => takeBack(client, context.run, failed, options)) };
   } catch (error) {
@@ -239,10 +234,8 @@ async function record(context: RunContext, item: RunItem, failed: MigrationFaile
   }
 }
 
-function migrateOptions(context: RunContext, { schema, isolation, attempts }: RunItem): MigrateOptions {
+function migrateOptions(context: RunContext, { schema }: RunItem): MigrateOptions {
   const { run, checkpoint, options, files, lockTimeoutMs } = context;
   const { to, down, dryRun } = options;
-  // What a try did to a tenant's own database that was cut short is gone: its snapshot has taken the database's place.
-  const isRepeated = attempts > 0 && isolation === 'SCHEMA';
-  return { scope: 'TENANT', schema, files, to, down, dryRun, run, checkpoint, lockTimeoutMs, isRepeated };
+  return { scope: 'TENANT', schema, files, to, down, dryRun, run, checkpoint, lockTimeoutMs };
 }

@@ -1,9 +1,17 @@
 import type pg from 'pg';
 import { messageOf } from '../errors.ts';
 import { inTransaction } from '../postgres/transaction.ts';
-import { type NewRecord, readDoneByRun } from './history.ts';
+import { BuiltIndexes, isCreateIndex, isDropIndex } from './built-indexes.ts';
+import { isCutShort, unmarkSql } from './cut-short.ts';
+import { type NewRecord, readDoneByRun, readHistory } from './history.ts';
 import { aloneInSession, applyAlone, prepareAlone } from './migrate-in-parts.ts';
-import { applyStep, type MigrateOptions, type MigrationFailedError, stepSettingsSql } from './migration-batch.ts';
+import {
+  applyStep,
+  type MigrateOptions,
+  type MigrationFailedError,
+  planBatch,
+  stepSettingsSql,
+} from './migration-batch.ts';
 import type { Direction, MigrationFile } from './migration-files.ts';
 import { runStepAlone, statementsAlone } from './run-step.ts';
 
@@ -13,9 +21,9 @@ export class NotTakenBackError extends Error {
 }
 
 /**
- * Takes back what a run has done to a tenant that has no snapshot, since a later step failed: the failed step's own traces,
- * and then, the last one first, the steps that the run has applied, by their `down()`; in a run that takes back, by `up()`.
- * It may be repeated.
+ * Takes back what a run has done to a tenant that has no snapshot, since a later step failed, or was cut short: that step's own
+ * traces, and then, the last one first, the steps that the run has applied, by their `down()`; in a run that takes back, by
+ * `up()`. It may be repeated.
  * @param client the owner's connection, outside a transaction
  * @param run the run that failed
  * @returns what was recorded in the tenant's history
@@ -30,13 +38,16 @@ export function takeBack(
   const wayBack: Direction = options.down ? 'up' : 'down';
   return aloneInSession(client, options.schema, async () => {
     const records: NewRecord[] = [];
-    if (failed?.inParts) await removeTraces(client, failed, wayBack, options);
+    const wasCutShort = await isCutShort(client, options.schema, run);
+    if (failed?.inParts) await removeTraces(client, failed.migration, wayBack, options, true);
+    else if (wasCutShort) await removeTracesOfNext(client, wayBack, options);
     const done = await readDoneByRun(client, options.schema, run, options.down ? 'REVERTED' : 'APPLIED');
     for (const { name } of done.reverse()) {
       const step = options.files.find((file) => file.name === name);
       if (!step) throw new NotTakenBackError(`${name} cannot be taken back, for its file is gone`);
       records.push(await goBack(client, step, wayBack, options));
     }
+    if (wasCutShort) await client.query(unmarkSql(options.schema));
     return records;
   });
 }
@@ -60,31 +71,53 @@ async function goBack(
   }
 }
 
-/** A step of one statement leaves nothing but an INVALID index; of several, some may have been carried out. */
+/** The step that was cut short is the first that is not recorded. */
+async function removeTracesOfNext(client: pg.Client, wayBack: Direction, options: MigrateOptions): Promise<void> {
+  const { before } = await readHistory(client, options.schema);
+  let next: MigrationFile | undefined;
+  try {
+    next = planBatch(before, options).steps[0];
+  } catch (error) {
+    throw new NotTakenBackError(`It cannot be told what was cut short: ${messageOf(error)}`, { cause: error });
+  }
+  if (next) await removeTraces(client, next, wayBack, options, false);
+}
+
+/** @param hasFailed else it was cut short, and may have been carried out to its end */
 async function removeTraces(
   client: pg.Client,
-  { migration }: MigrationFailedError,
+  step: MigrationFile,
   wayBack: Direction,
   options: MigrateOptions,
+  hasFailed: boolean,
 ): Promise<void> {
-  if (migration.transactional) return;
+  if (step.transactional) return;
   try {
-    const forth = wayBack === 'down' ? 'up' : 'down';
-    if (statementsAlone(migration, forth)?.length !== 1) {
-      refuseWithoutDown(migration, wayBack);
-      await prepareAlone(client, migration, options);
-      await runStepAlone(client, migration, wayBack);
-    }
-    await prepareAlone(client, migration, options);
+    await prepareAlone(client, step, options);
+    const built = await BuiltIndexes.read(client, options.schema);
+    const statements = statementsAlone(step, wayBack === 'down' ? 'up' : 'down');
+    if (!mayHaveLeft(statements, hasFailed, built)) return;
+    refuseWithoutDown(step, wayBack);
+    await runStepAlone(client, step, wayBack, (statement, error) => built.isDone(statement, error));
+    await prepareAlone(client, step, options);
   } catch (error) {
     if (error instanceof NotTakenBackError) throw error;
     throw new NotTakenBackError(
-      `What ${migration.name} did before it failed could not be undone: ${messageOf(error)}`,
-      {
-        cause: error,
-      },
+      `What ${step.name} did before it ${hasFailed ? 'failed' : 'was cut short'} could not be undone: ${messageOf(error)}`,
+      { cause: error },
     );
   }
+}
+
+/**
+ * Whether a step has left something besides an INVALID index, which is dropped by now. A single statement that failed has done
+ * nothing else, but that the index is gone which it was to drop; of several, some may have been carried out.
+ */
+function mayHaveLeft(statements: readonly string[] | undefined, hasFailed: boolean, built: BuiltIndexes): boolean {
+  const [only] = statements ?? [];
+  if (only === undefined || statements?.length !== 1) return true;
+  if (hasFailed) return isDropIndex(only);
+  return isCreateIndex(only) ? built.has(only) : true;
 }
 
 function refuseWithoutDown({ name, reversible }: MigrationFile, wayBack: Direction): void {

@@ -87,6 +87,63 @@ describe('a worker that is killed in a batch that is not transactional', () => {
     await fleet.migrations.remove(first, second);
   });
 
+  /** Waits until a tenant's migration has come to a statement; the worker builds its template too. */
+  const reaches = (statement: string) =>
+    eventually(`it comes to ${statement}`, async () => {
+      const rows = await postgres.rows(
+        `SELECT FROM pg_stat_activity WHERE query = $1 AND state = 'active' AND datname NOT LIKE '%template%'`,
+        [statement],
+      );
+      return rows.length === 1;
+    });
+
+  it.each(['DATABASE', 'SCHEMA'] as const)(
+    'leaves a tenant that is as it was before when the run is cancelled: %s',
+    async (isolation) => {
+      const slug = `cancelled-${isolation.toLowerCase()}`;
+      const names = ['20270103000000_table', '20270103000001_index'] as const;
+      await fleet.createTenants({ [slug]: isolation });
+      await fleet.migrations.addReversible(names[0], 'CREATE TABLE one (id int)', 'DROP TABLE one');
+      await fleet.migrations.addClass(
+        names[1],
+        `isTransactional() { return false; }
+         up() { this.addSql('CREATE INDEX CONCURRENTLY one_id ON one (id)'); this.addSql('SELECT pg_sleep(1.1)'); }
+         down() { this.addSql('DROP INDEX CONCURRENTLY one_id'); this.addSql('SELECT pg_sleep(1.2)'); }`,
+      );
+      const facts = async () => {
+        const [row] = await fleet.inTenant<{ there: string }>(
+          slug,
+          `SELECT concat_ws(' ', to_regclass('one'), to_regclass('one_id')) AS there`,
+        );
+        const { items } = await fleet.runNow(run);
+        return { there: row?.there, applied: (await fleet.applied(slug)).slice(-2), status: items.nodes[0]?.status };
+      };
+      /** Kills the worker in the middle, and has another one there when the run is cancelled. */
+      const interrupt = async (statement: string) => {
+        await using worker = await startOne();
+        await reaches(statement);
+        await worker.end('SIGKILL');
+        await fleet.cancel(run);
+        await using other = await startOne();
+        await fleet.events(run);
+        await other.end('SIGTERM');
+      };
+      const before = (await fleet.applied(slug)).slice(-2);
+      let run = await fleet.startRun(`tenants: ["${slug}"]`);
+      await interrupt('SELECT pg_sleep(1.1)');
+      expect(await facts()).toEqual({ there: '', applied: before, status: 'CANCELLED' });
+      await using worker = await startOne();
+      expect(await fleet.resume(run)).toMatchObject({ status: 'SUCCEEDED', succeeded: 1 });
+      await worker.end('SIGTERM');
+      expect(await facts()).toEqual({ there: 'one one_id', applied: names, status: 'SUCCEEDED' });
+      const undo = `mutation { undoMigrationRun(id: "${run}") { id } }`;
+      run = (await fleet.ask<{ undoMigrationRun: { id: string } }>(undo)).undoMigrationRun.id;
+      await interrupt('SELECT pg_sleep(1.2)');
+      expect(await facts()).toEqual({ there: 'one one_id', applied: names, status: 'CANCELLED' });
+      await fleet.migrations.remove(...names);
+    },
+  );
+
   it.each(['DATABASE', 'SCHEMA'] as const)(
     'does not have something else of the same name taken for the index that it was to build: %s',
     async (isolation) => {
@@ -101,14 +158,7 @@ describe('a worker that is killed in a batch that is not transactional', () => {
       );
       await using worker = await startOne();
       const run = await fleet.startRun(`tenants: ["${slug}"]`);
-      const watcher = await fleet.session('postgres');
-      await eventually('the step is under way', async () => {
-        const { rowCount } = await watcher.query(
-          `SELECT FROM pg_stat_activity
-           WHERE query = 'SELECT pg_sleep(1)' AND state = 'active' AND datname NOT LIKE '%template%'`,
-        );
-        return rowCount === 1;
-      });
+      await reaches('SELECT pg_sleep(1)');
       await worker.end('SIGKILL');
       await using other = await startOne();
       await eventually('the run has ended', async () => (await fleet.runNow(run)).endedAt !== null);

@@ -1,0 +1,18 @@
+import { AppError } from '../errors.ts';
+import { isConnectionFailure, isRefusedDatabase, isTransient } from '../postgres/error-codes.ts';
+import { MigrationFailedError } from './migration-batch.ts';
+
+/** How often a tenant is tried after errors that may pass. */
+const MAX_TRIES = 3;
+/** How often a tenant is tried while its database cannot be reached. */
+export const MAX_TRIES_UNREACHABLE = 6;
+
+/** Whether a tenant is to be tried again after an error; `attempts` is how often it has been tried. */
+export function mayPass(error: unknown, attempts: number): boolean {
+  if (error instanceof AppError) {
+    return (error.code === 'SERVER_BUSY' || error.code === 'TENANT_BUSY') && attempts < MAX_TRIES_UNREACHABLE;
+  }
+  if (!(error instanceof MigrationFailedError) && isRefusedDatabase(error)) return attempts < MAX_TRIES_UNREACHABLE;
+  if (isConnectionFailure(error)) return attempts < MAX_TRIES_UNREACHABLE;
+  return isTransient(error) && attempts < MAX_TRIES;
+}
