@@ -8,7 +8,7 @@ import { isAliveSql, lockKind, withAdvisoryLock } from '../postgres/advisory-loc
 import { copyDatabase, openDatabase, replaceDatabase, shutDatabase } from '../postgres/closed-databases.ts';
 import { dropDatabase } from '../postgres/databases.ts';
 import type { Listener } from '../postgres/listener.ts';
-import type { Servers } from '../postgres/server.ts';
+import type { PostgresServer, Servers } from '../postgres/server.ts';
 import { inTransaction } from '../postgres/transaction.ts';
 import { newTenantKey, tenantRole } from '../tenancy/placement.ts';
 import { tenantBusy } from '../tenancy/resolve-tenant.ts';
@@ -115,11 +115,30 @@ export class Maintenance {
     }
   }
 
+  /**
+   * Whether somebody works on a tenant, and is getting on with it.
+   * @throws {AppError} SERVER_BUSY if the tenant's server does not answer
+   */
+  async isUnderWay({ tenantId, server }: Pick<Maintained, 'tenantId' | 'server'>): Promise<boolean> {
+    const { rowCount } = await this.#options.catalog.use((client) =>
+      client.query('SELECT FROM tenant_maintenances WHERE tenant_id = $1', [tenantId]),
+    );
+    if (rowCount === 0) return false;
+    await this.#serverOf(server).ping();
+    return true;
+  }
+
   /** Lends the owner's connection to the maintenance database while nobody else works on the tenant's place. */
   async #alone<T>({ server, key }: Maintained, work: (admin: pg.Client) => Promise<T>): Promise<T> {
-    const known = this.#options.servers.get(server);
-    if (!known) throw new AppError('SERVER_BUSY', `The server ${server} is not known here`);
-    return known.admin((admin) => withAdvisoryLock(admin, lockKind.place, key, () => work(admin), OTHERS_WAIT_MS));
+    return this.#serverOf(server).admin((admin) =>
+      withAdvisoryLock(admin, lockKind.place, key, () => work(admin), OTHERS_WAIT_MS),
+    );
+  }
+
+  #serverOf(name: string): PostgresServer {
+    const server = this.#options.servers.get(name);
+    if (!server) throw new AppError('SERVER_BUSY', `The server ${name} is not known here`);
+    return server;
   }
 
   async #begin(tenantId: string, state: string | null | undefined): Promise<Maintained> {

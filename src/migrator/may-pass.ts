@@ -16,3 +16,19 @@ export function mayPass(error: unknown, attempts: number): boolean {
   if (isConnectionFailure(error)) return attempts < MAX_TRIES_UNREACHABLE;
   return isTransient(error) && attempts < MAX_TRIES;
 }
+
+/** Somebody copies or replaces the tenant's database, which takes as long as it takes. */
+export class MaintainedError extends Error {
+  constructor() {
+    super('its database is being copied or replaced, or another run migrates it');
+  }
+}
+
+/** The processes that worked on a tenant died again and again. */
+export class DeadlyTenantError extends Error {
+  constructor(attempts: number) {
+    super(
+      `It was tried ${attempts} times, and the process that worked on it died again and again. Its migration may be why: look at what ended them, mend it, and resume the run.`,
+    );
+  }
+}

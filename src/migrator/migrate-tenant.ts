@@ -5,7 +5,7 @@ import type { NewRunEvent } from '../events/append-events.ts';
 import type { RunItem } from './claim-items.ts';
 import { isCutShort } from './cut-short.ts';
 import { type NewRecord, readDoneByRun } from './history.ts';
-import { MAX_TRIES_UNREACHABLE, mayPass } from './may-pass.ts';
+import { DeadlyTenantError, MAX_TRIES_UNREACHABLE, MaintainedError, mayPass } from './may-pass.ts';
 import { migrateDatabase, readApplied, recordFailure } from './migrate-database.ts';
 import { type MigrateOptions, type MigrateOutcome, MigrationFailedError } from './migration-batch.ts';
 import { migrateProtected } from './protected-batch.ts';
@@ -15,6 +15,8 @@ import type { ItemResult } from './write-results.ts';
 
 /** How long to wait after the first try, in milliseconds; then twice as long each time. */
 const FIRST_DELAY_MS = 300;
+/** How often to look whether a tenant is free again whose database is being copied or replaced, in milliseconds. */
+const WAIT_MS = 1_000;
 
 /**
  * Tries once to bring one tenant forward, or to take migrations back. It never throws. A tenant whose processes keep dying has
@@ -30,14 +32,6 @@ export function migrateTenant(run: RunContext, item: RunItem, signal: AbortSigna
     if (done.isCutShort || done.all.length === 0) throw new DeadlyTenantError(item.attempts);
     return success(context, item, done, start);
   });
-}
-
-class DeadlyTenantError extends Error {
-  constructor(attempts: number) {
-    super(
-      `It was tried ${attempts} times, and the process that worked on it died again and again. Its migration may be why: look at what ended them, mend it, and resume the run.`,
-    );
-  }
 }
 
 /**
@@ -70,6 +64,8 @@ async function tryOnce(
   try {
     return { ...common, ...(await work(context, start)), durationMs: elapsedSince(start) };
   } catch (error) {
+    if (error instanceof MaintainedError)
+      return { ...common, ...waiting(item, error), durationMs: elapsedSince(start) };
     const passes = signal.aborted || mayPass(error, attempts);
     const ended = passes ? retry(item, attempts, error) : await failure(context, item, error);
     // The signal may also have come while the tenant was being taken back, and is no reason to give it up.
@@ -91,6 +87,7 @@ async function attempt(context: RunContext, item: RunItem): Promise<Done> {
     );
   }
   await endMaintenance(context, item);
+  if (item.isMaintained && (await context.checkpoints.maintenance.isUnderWay(item))) throw new MaintainedError();
   const connect = <T>(use: (client: pg.Client) => Promise<T>) => context.connect(item, use);
   const { checkpoint, dryRun } = context.options;
   const options = migrateOptions(context, item);
@@ -154,6 +151,12 @@ function success(
 
 function retry(item: RunItem, attempts: number, error: unknown): Ended {
   return { ...givenBack(item, error), delayMs: FIRST_DELAY_MS * 2 ** (attempts - 1) * (0.5 + Math.random()) };
+}
+
+/** It was not tried, and however long it takes that is told once. */
+function waiting(item: RunItem, error: MaintainedError): Ended {
+  const given = givenBack(item, error);
+  return { ...given, attempts: item.attempts, delayMs: WAIT_MS, events: item.begun ? [] : given.events };
 }
 
 function givenBack({ tenantId }: RunItem, error: unknown): Ended {

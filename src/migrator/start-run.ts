@@ -27,8 +27,11 @@ export interface RunRequest extends RunOptions {
   readonly canaries?: readonly string[] | undefined;
 }
 
-/** The statuses of tenants that belong to the fleet: suspended ones are migrated too, so that they can come back. */
-export const fleetStatuses = ['ACTIVE', 'SUSPENDED'] as const;
+/**
+ * The statuses of tenants that belong to the fleet. Suspended ones are migrated too, so that they can come back; a run waits
+ * for those whose database is being copied or replaced.
+ */
+export const fleetStatuses = ['ACTIVE', 'SUSPENDED', 'MAINTENANCE'] as const;
 
 /**
  * Writes down a new run with an item for each tenant, and hands its first wave to whoever works. Tenants for which the

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
-import { Fleet } from '../support/fleet.ts';
+import { Fleet, kindsOf } from '../support/fleet.ts';
 
 const fields = 'id name kind version sizeBytes tenant { slug }';
 
@@ -208,5 +208,26 @@ describe('checkpoints', () => {
     const kept = await snapshots();
     expect(await fleet.run('tenants: ["wanted"]')).toMatchObject({ status: 'SUCCEEDED', succeeded: 1 });
     expect(await snapshots()).toEqual(kept);
+  });
+
+  it('hold up a run that is started meanwhile until they are done, however long that takes', async () => {
+    const name = '20270103000001_long';
+    await fleet.migrations.addClass(
+      name,
+      `isTransactional() { return false; } up() { this.addSql('SELECT pg_sleep(2.5)'); }`,
+    );
+    const one = await fleet.startRun('tenants: ["batch"]');
+    await eventually('the tenant is maintained', async () => (await statusOf('batch')) === 'MAINTENANCE');
+    const other = await fleet.run();
+    expect(await fleet.runNow(one)).toMatchObject({ status: 'SUCCEEDED', succeeded: 1 });
+    expect(other).toMatchObject({ status: 'SUCCEEDED', total: 4, failed: 0 });
+    // It has looked several times, which were no tries, and tells of it once.
+    const item = other.items.nodes.find(({ tenant }) => tenant.slug === 'batch');
+    expect(item).toMatchObject({ status: 'SKIPPED', attempts: 1 });
+    expect(kindsOf(await fleet.events(other.id), 'batch')).toEqual([
+      'TENANT_STARTED',
+      'TENANT_RETRYING',
+      'TENANT_SKIPPED',
+    ]);
   });
 });
