@@ -8,7 +8,8 @@ import { AppError, badInput } from '../errors.ts';
 import { isUuid } from '../is-uuid.ts';
 import { dropDatabase } from '../postgres/databases.ts';
 import type { Servers } from '../postgres/server.ts';
-import type { Maintained, Maintenance } from './maintenance.ts';
+import type { Maintenance } from './maintenance.ts';
+import type { Maintained } from './maintenance-row.ts';
 
 /** What making, restoring and dropping checkpoints needs. */
 export interface CheckpointsOptions {

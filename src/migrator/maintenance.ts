@@ -2,35 +2,23 @@ import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
 import { seenAtSql } from '../catalog/migration-states.ts';
-import type { TenantStatus } from '../catalog/tenant.entity.ts';
 import { AppError } from '../errors.ts';
 import { isAliveSql, lockKind, withAdvisoryLock } from '../postgres/advisory-lock.ts';
 import { copyDatabase, openDatabase, replaceDatabase, shutDatabase } from '../postgres/closed-databases.ts';
-import { dropDatabase } from '../postgres/databases.ts';
+import { databaseExists, dropDatabase } from '../postgres/databases.ts';
 import type { Listener } from '../postgres/listener.ts';
 import type { PostgresServer, Servers } from '../postgres/server.ts';
 import { inTransaction } from '../postgres/transaction.ts';
-import { newTenantKey, tenantRole } from '../tenancy/placement.ts';
+import { tenantRole } from '../tenancy/placement.ts';
 import { tenantBusy } from '../tenancy/resolve-tenant.ts';
+import { beginMaintenance, isBegun, type Maintained, maintainedColumns, rereadMaintenance } from './maintenance-row.ts';
 
 /** What working on tenants' databases needs. */
 export interface MaintenanceOptions {
   readonly catalog: Catalog;
   readonly servers: Pick<Servers, 'get'>;
-  readonly listener: Pick<Listener, 'instance'>;
+  readonly listener: Pick<Listener, 'instance' | 'connected'>;
   readonly log: Logger;
-}
-
-/** A tenant under maintenance. */
-export interface Maintained {
-  readonly tenantId: string;
-  readonly slug: string;
-  readonly key: string;
-  readonly server: string;
-  readonly database: string;
-  readonly phase: 'COPYING' | 'COPIED' | 'DONE';
-  /** The name of the copy. */
-  readonly copy: string;
 }
 
 /** What is written down with the end of the work. */
@@ -78,7 +66,11 @@ export class Maintenance {
     if (this.#underWay.has(tenantId)) throw tenantBusy(tenantId);
     this.#underWay.add(tenantId);
     try {
-      await this.#runAndEnd(await this.#begin(tenantId, source?.state), source?.database, work);
+      const { catalog, listener } = this.#options;
+      const tenant = await catalog.use((client) =>
+        beginMaintenance(client, tenantId, { state: source?.state, instance: listener.instance }),
+      );
+      await this.#runAndEnd(tenant, source?.database, work);
     } finally {
       this.#underWay.delete(tenantId);
     }
@@ -87,12 +79,14 @@ export class Maintenance {
   /** Ends work that was cut short: that of dead processes, and what this process could not end when it was to. */
   async recover(tenantId?: string): Promise<void> {
     const { catalog, listener, log } = this.#options;
+    // Without the sign of life others would take at once what is claimed now, and both would work on it.
+    if (!listener.connected) return;
     const { rows } = await catalog.use((client) =>
       client.query<Maintained>(
         `UPDATE tenant_maintenances m SET claimed_by = $1 FROM tenants t
          WHERE t.id = m.tenant_id AND ($2::uuid IS NULL OR t.id = $2) AND t.id <> ALL ($3::uuid[])
            AND (m.claimed_by = $1 AND m.started_at < now() - interval '10 seconds' OR NOT ${isAliveSql('m.claimed_by')})
-         RETURNING ${columns}`,
+         RETURNING ${maintainedColumns}`,
         [listener.instance, tenantId ?? null, [...this.#underWay]],
       ),
     );
@@ -120,10 +114,7 @@ export class Maintenance {
    * @throws {AppError} SERVER_BUSY if the tenant's server does not answer
    */
   async isUnderWay({ tenantId, server }: Pick<Maintained, 'tenantId' | 'server'>): Promise<boolean> {
-    const { rowCount } = await this.#options.catalog.use((client) =>
-      client.query('SELECT FROM tenant_maintenances WHERE tenant_id = $1', [tenantId]),
-    );
-    if (rowCount === 0) return false;
+    if (!(await this.#options.catalog.use((client) => isBegun(client, tenantId)))) return false;
     await this.#serverOf(server).ping();
     return true;
   }
@@ -139,35 +130,6 @@ export class Maintenance {
     const server = this.#options.servers.get(name);
     if (!server) throw new AppError('SERVER_BUSY', `The server ${name} is not known here`);
     return server;
-  }
-
-  async #begin(tenantId: string, state: string | null | undefined): Promise<Maintained> {
-    const { catalog, listener } = this.#options;
-    return catalog.use((client) =>
-      inTransaction(client, async () => {
-        const { rows: found } = await client.query<{ slug: string; status: TenantStatus; own: string | null }>(
-          'SELECT slug, status, migration_state AS own FROM tenants WHERE id = $1 FOR UPDATE',
-          [tenantId],
-        );
-        const [row] = found;
-        if (!row) throw new AppError('TENANT_NOT_FOUND', 'There is no such tenant');
-        if (row.status === 'MAINTENANCE') throw tenantBusy(row.slug);
-        if (row.status !== 'ACTIVE' && row.status !== 'SUSPENDED') {
-          throw new AppError('CONFLICT', `The tenant ${row.slug} is ${row.status}, so its database is left alone`);
-        }
-        const { rows } = await client.query<Maintained>(
-          `WITH m AS (
-             INSERT INTO tenant_maintenances (tenant_id, copy, copy_state, status_before, claimed_by)
-             VALUES ($1, $2, $3, $4, $5) RETURNING *)
-           UPDATE tenants t SET status = 'MAINTENANCE', maintained_at = now() FROM m WHERE t.id = m.tenant_id
-           RETURNING ${columns}`,
-          [tenantId, `snap_${newTenantKey()}`, state === undefined ? row.own : state, row.status, listener.instance],
-        );
-        const [tenant] = rows;
-        if (!tenant) throw new Error('The row of a maintenance was not returned');
-        return tenant;
-      }),
-    );
   }
 
   async #runAndEnd(
@@ -188,7 +150,9 @@ export class Maintenance {
       const ending = await work(now, size);
       if (ending !== 'replace') now = await this.#enter(now, 'DONE', ending);
     } finally {
-      await this.#end(now);
+      const { catalog, listener } = this.#options;
+      // A phase may have been entered without an answer.
+      await this.#end(await catalog.use((client) => rereadMaintenance(client, now, listener.instance)));
     }
   }
 
@@ -199,8 +163,11 @@ export class Maintenance {
     if (tenant.phase === 'COPIED') {
       const aside = `${tenant.copy}_old`;
       const replacedAt = await this.#alone(tenant, async (admin) => {
-        await shutDatabase(admin, tenant.database, role);
-        await replaceDatabase(admin, tenant.database, tenant.copy, aside);
+        // Without the copy it has been replaced, perhaps by somebody who has let the tenant's role in again since.
+        if (await databaseExists(admin, tenant.copy)) {
+          await shutDatabase(admin, tenant.database, role);
+          await replaceDatabase(admin, tenant.database, tenant.copy, aside);
+        }
         await dropDatabase(admin, aside);
         const { rows } = await admin.query<{ now: string }>(`SELECT ${seenAtSql} AS now`);
         return rows[0]?.now;
@@ -240,5 +207,3 @@ export class Maintenance {
     return { ...tenant, phase };
   }
 }
-
-const columns = 't.id AS "tenantId", slug, key, server, database, phase, copy';

@@ -57,12 +57,8 @@ export async function copyDatabase(admin: pg.Client, copy: string, original: str
   return Number(rows[0]?.size);
 }
 
-/**
- * Puts a copy in the place of a database, which gets another name, both at once; both are shut. Nothing happens if there is
- * no copy any more, as when this has been done before.
- */
+/** Puts a copy in the place of a database, which gets another name, both at once; both are shut. */
 export async function replaceDatabase(admin: pg.Client, name: string, copy: string, aside: string): Promise<void> {
-  if (!(await databaseExists(admin, copy))) return;
   const rename = (from: string, to: string) =>
     `ALTER DATABASE ${quoteIdentifier(from)} RENAME TO ${quoteIdentifier(to)};`;
   const old = (await databaseExists(admin, name)) ? rename(name, aside) : '';

@@ -63,4 +63,30 @@ describe('a run whose process hears nothing of what it has committed in auth', (
     await lab.fleet.events(run);
     expect(await auditRun(lab, run)).toMatchObject({ status: 'SUCCEEDED', succeeded: 3 });
   });
+
+  it('keeps what a batch with a snapshot has done, and has a checkpoint that is there', async () => {
+    const slug = 'own-db';
+    await lab.fleet.createTenants({ [slug]: 'DATABASE' });
+    const { database } = await lab.fleet.tenant(slug);
+    await startWorker();
+    await lab.addRound('SELECT pg_sleep(0.9)');
+    const run = await lab.fleet.startRun(`tenants: ["${slug}"], checkpoint: SNAPSHOT`);
+    await eventually('the batch is under way', async () => {
+      const rows = await lab.postgres.rows(
+        `SELECT FROM pg_stat_activity WHERE query ~ '^CREATE.*pg_sleep\\(0\\.9\\)' AND state = 'active' AND datname = $1`,
+        [database],
+      );
+      return rows.length === 1;
+    });
+    proxy.cutAfter('COMMIT', 1_000, database);
+    const checkpoints = () =>
+      lab.fleet.inCatalog<{ there: boolean }>(
+        `SELECT EXISTS (SELECT FROM pg_database WHERE datname = database) AS there FROM checkpoints WHERE NOT is_dropping`,
+      );
+    await eventually('its end is written down', async () => (await checkpoints()).length === 1);
+    cutCommitsInAuth(0);
+    await lab.fleet.events(run);
+    expect(await auditRun(lab, run)).toMatchObject({ status: 'SUCCEEDED', succeeded: 1 });
+    expect(await checkpoints()).toEqual([{ there: true }]);
+  });
 });

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { lockKind } from '../../src/postgres/advisory-lock.ts';
 import { eventually } from '../support/eventually.ts';
 import { Fleet } from '../support/fleet.ts';
 import { startWorker } from '../support/server-process.ts';
@@ -169,4 +170,36 @@ describe('a worker that is killed in a batch that is not transactional', () => {
       await fleet.migrations.remove(name);
     },
   );
+
+  it('is not ended twice, by somebody who held its process for dead and comes when another has ended it', async () => {
+    const slug = 'ended-twice';
+    await fleet.createTenants({ [slug]: 'DATABASE' });
+    const { id, database } = await fleet.tenant(slug);
+    const copy = 'snap_0000000000';
+    await postgres.rows(`CREATE DATABASE ${copy} TEMPLATE ${database}`);
+    await fleet.inCatalog(
+      `INSERT INTO tenant_maintenances (tenant_id, copy, copy_state, status_before, claimed_by, phase)
+       SELECT id, $2, migration_state, status, 1, 'COPIED' FROM tenants WHERE id = $1`,
+      [id, copy],
+    );
+    await fleet.inCatalog(`UPDATE tenants SET status = 'MAINTENANCE' WHERE id = $1`, [id]);
+    const locks = `WHERE locktype = 'advisory' AND classid = ${lockKind.place}`;
+    const other = await postgres.connect();
+    const key = `${lockKind.place}, hashtext('${database.slice(3)}')`;
+    await other.query(`SELECT pg_advisory_lock(${key})`);
+    await using _worker = await startOne();
+    await eventually('the worker is about to end it', async () => {
+      return (await postgres.rows(`SELECT FROM pg_locks ${locks} AND NOT granted`)).length === 1;
+    });
+    // As the other leaves it.
+    await other.query(`DROP DATABASE ${copy}`);
+    await fleet.inCatalog(`UPDATE tenants SET status = 'ACTIVE' WHERE id = $1`, [id]);
+    await fleet.inCatalog('DELETE FROM tenant_maintenances');
+    await other.query(`SELECT pg_advisory_unlock(${key})`);
+    await eventually('the worker has come to its end, too', async () => {
+      return (await postgres.rows(`SELECT FROM pg_locks ${locks}`)).length === 0;
+    });
+    const { errors } = await fleet.app.ask('{ products { totalCount } }', await fleet.app.tokenFor(slug));
+    expect(errors).toBeUndefined();
+  });
 });
