@@ -75,6 +75,16 @@ export class ActiveRun {
     this.context = this.#read(signals.stop, leave);
   }
 
+  /** How many tenants it takes up of those that the process may have claimed. */
+  get room(): number {
+    return Math.min(this.underWay, this.limit.concurrency * 2);
+  }
+
+  /** Whether it has tenants enough, so that no more are claimed. */
+  get isFull(): boolean {
+    return this.underWay >= this.limit.concurrency * 2;
+  }
+
   /** Asks the catalog whether the run is to stop. */
   async learnWhetherStopping(): Promise<void> {
     if (this.#isCancelled) return;

@@ -33,8 +33,6 @@ export class FleetWorker implements AsyncDisposable {
   readonly #held = new Set<string>();
   /** Jobs that this process has claimed and did not know of when it looked last. */
   #unknown: ReadonlySet<string> = new Set();
-  /** Claimed, and not worked on to the end; what is only still to be written down does not count. */
-  #waiting = 0;
   readonly #stop = new AbortController();
   /** Ends whatever is under way. */
   readonly #interrupt = new AbortController();
@@ -91,12 +89,14 @@ export class FleetWorker implements AsyncDisposable {
 
   async #claim(): Promise<void> {
     const { catalog, queue, listener, concurrency } = this.#options;
-    // Some more than are worked on, so that nobody waits for the next ones to be claimed.
-    const room = concurrency * 2 - this.#waiting;
+    // Some more than are worked on, so that nobody waits for the next ones to be claimed. A run that goes slowly takes up no
+    // more room than that, so that others go on beside it.
+    const room = [...this.#runs.values()].reduce((left, run) => left - run.room, concurrency * 2);
+    const full = [...this.#runs].filter(([, run]) => run.isFull).map(([id]) => id);
     this.#bell = Promise.withResolvers();
     // Without the sign of life others would take at once what is claimed now.
     if (room < concurrency || !listener.connected) return this.#called();
-    const items = await claimItems(catalog, queue, listener.instance, room, [...this.#left]);
+    const items = await claimItems(catalog, queue, listener.instance, room, [...this.#left, ...full]);
     for (const item of items) this.#begin(item);
     if (items.length < room) await this.#called();
   }
@@ -110,7 +110,6 @@ export class FleetWorker implements AsyncDisposable {
   }
 
   #begin(item: RunItem): void {
-    this.#waiting += 1;
     this.#held.add(item.job);
     const task: Promise<void> = this.#work(item).finally(() => {
       this.#tasks.delete(task);
@@ -125,9 +124,8 @@ export class FleetWorker implements AsyncDisposable {
     run.underWay += 1;
     const context = await run.context;
     await run.limit(() => this.#limit(() => this.#migrate(run, context, item)));
-    this.#waiting -= 1;
     run.underWay -= 1;
-    this.#bell.resolve();
+    if (!run.isFull) this.#bell.resolve();
     // With the last one there is nothing to be gathered any more, and the run may be at its end.
     await (run.underWay === 0 ? run.journal.flush() : run.journal.written());
     run.open -= 1;
