@@ -62,12 +62,16 @@ export async function startRun(
         'UPDATE migration_runs SET total = $2, skipped = $3, skipped_at_start = $3, waves = $4 WHERE id = $1',
         [id, total, skipped, waves],
       );
-      await announce(client, id, { total, skipped, checkpoint }, options);
+      const leftOut = ids ? [] : await tenantsInNeed(client);
+      await announce(client, id, { total, skipped, checkpoint, leftOut }, options);
       await settleRun(client, queue, id);
     });
   });
   return id;
 }
+
+/** How many tenants a message names. */
+const NAMED = 10;
 
 /** The ids of tenants that are named by id or slug, in that order. */
 export async function resolveTenants(client: pg.Client, references: readonly string[]): Promise<string[]> {
@@ -177,17 +181,34 @@ export async function divide(client: pg.Client, run: string, sizes: readonly str
   return ends.length;
 }
 
+/** Those that belong to no run until somebody has looked at them. */
+async function tenantsInNeed(client: pg.Client): Promise<string[]> {
+  const { rows } = await client.query<{ slug: string }>(
+    `SELECT slug FROM tenants WHERE status = 'NEEDS_ATTENTION' ORDER BY created_at, id`,
+  );
+  return rows.map(({ slug }) => slug);
+}
+
 async function announce(
   client: pg.Client,
   run: string,
-  about: { readonly total: number; readonly skipped: number; readonly checkpoint: string },
+  about: {
+    readonly total: number;
+    readonly skipped: number;
+    readonly checkpoint: string;
+    readonly leftOut: readonly string[];
+  },
   { dryRun, down }: RunOptions,
 ): Promise<void> {
   const what = down ? 'taking migrations back' : `checkpoint ${about.checkpoint}`;
   const started = `${tenants(about.total)}, ${what}${dryRun ? ', dry run' : ''}`;
   const skipped = `${tenants(about.skipped)} with nothing to ${down ? 'take back' : 'apply'}`;
+  const { leftOut } = about;
+  const more = leftOut.length > NAMED ? ` and ${leftOut.length - NAMED} more` : '';
+  const warning = `left out, since they need attention: ${leftOut.slice(0, NAMED).join(', ')}${more}. Say tenantry tenant resolve.`;
   await appendEvents(client, run, [
     { kind: 'RUN_STARTED', message: started },
+    ...(leftOut.length > 0 ? [{ kind: 'RUN_WARNING' as const, message: warning }] : []),
     ...(about.skipped > 0 ? [{ kind: 'TENANTS_SKIPPED' as const, message: skipped }] : []),
   ]);
 }

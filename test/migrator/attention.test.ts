@@ -56,6 +56,11 @@ describe('a tenant that needs attention', () => {
       code: 'CONFLICT',
       message: expect.stringMatching(/^These tenants need attention .*: one-schema\./),
     });
+    const without = await fleet.run();
+    expect(without.items.nodes.map(({ tenant }) => tenant.slug)).not.toContain(slug);
+    expect((await fleet.events(without.id)).filter(({ kind }) => kind === 'RUN_WARNING')).toMatchObject([
+      { message: `left out, since they need attention: ${slug}. Say tenantry tenant resolve.` },
+    ]);
     expect(await resolve()).toEqual({
       tenant: { status: 'ACTIVE', version: stuck, behind: 1 },
       resolved: true,
