@@ -42,10 +42,13 @@ export function migrateTenant(run: RunContext, item: RunItem, signal: AbortSigna
 export function lookAtTenant(run: RunContext, item: RunItem, signal: AbortSignal): Promise<ItemResult> {
   return tryOnce(run, item, signal, async (context, start) => {
     const done = await look(context, item);
-    if (!done.isCutShort) return done.all.length > 0 ? success(context, item, done, start) : untouched;
     const options = migrateOptions(context, item);
-    const records = await context.connect(item, (client) => takeBack(client, context.run, undefined, options));
-    return { ...untouched, records, events: eventsOfWayBack(context, item, records, 'since its run was stopped') };
+    const records = done.isCutShort
+      ? await context.connect(item, (client) => takeBack(client, context.run, undefined, options))
+      : undefined;
+    if (records)
+      return { ...untouched, records, events: eventsOfWayBack(context, item, records, 'since its run was stopped') };
+    return done.all.length > 0 ? success(context, item, done, start) : untouched;
   });
 }
 
@@ -216,7 +219,8 @@ async function undo(context: RunContext, item: RunItem, cause: unknown): Promise
   try {
     if (cause instanceof NotTakenBackError) throw cause;
     const options = migrateOptions(context, item);
-    return { records: await context.connect(item, (client) => takeBack(client, context.run, failed, options)) };
+    const records = await context.connect(item, (client) => takeBack(client, context.run, failed, options));
+    return { records: records ?? [] };
   } catch (error) {
     if (failed?.inParts || error instanceof NotTakenBackError) return { records: [], problem: messageOf(error) };
     context.log.warn({ err: error, run: context.run, tenant: item.tenantId }, 'a tenant cannot be looked into');

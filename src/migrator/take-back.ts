@@ -26,7 +26,7 @@ export class NotTakenBackError extends Error {
  * `up()`. It may be repeated.
  * @param client the owner's connection, outside a transaction
  * @param run the run that failed
- * @returns what was recorded in the tenant's history
+ * @returns what was recorded in the tenant's history; undefined if no batch in parts of this run has begun and not ended there
  * @throws {NotTakenBackError} saying where it stopped
  */
 export function takeBack(
@@ -34,20 +34,20 @@ export function takeBack(
   run: string,
   failed: MigrationFailedError | undefined,
   options: MigrateOptions,
-): Promise<NewRecord[]> {
+): Promise<NewRecord[] | undefined> {
   const wayBack: Direction = options.down ? 'up' : 'down';
   return aloneInSession(client, options.schema, async () => {
     const records: NewRecord[] = [];
-    const wasCutShort = await isCutShort(client, options.schema, run);
     if (failed?.inParts) await removeTraces(client, failed.migration, wayBack, options, true);
-    else if (wasCutShort) await removeTracesOfNext(client, wayBack, options);
+    else if (await isCutShort(client, options.schema, run)) await removeTracesOfNext(client, wayBack, options);
+    else return undefined;
     const done = await readDoneByRun(client, options.schema, run, options.down ? 'REVERTED' : 'APPLIED');
     for (const { name } of done.reverse()) {
       const step = options.files.find((file) => file.name === name);
       if (!step) throw new NotTakenBackError(`${name} cannot be taken back, for its file is gone`);
       records.push(await goBack(client, step, wayBack, options));
     }
-    if (wasCutShort) await client.query(unmarkSql(options.schema));
+    await client.query(unmarkSql(options.schema));
     return records;
   });
 }
