@@ -114,6 +114,17 @@ export class FaultLab implements AsyncDisposable {
     return name;
   }
 
+  /** Adds a migration that is not transactional, and builds an index that has the number of the next round. */
+  async addIndex(): Promise<void> {
+    const round = String(this.#rounds + 1).padStart(6, '0');
+    await this.fleet.migrations.addClass(
+      `20270102${round}_index`,
+      `isTransactional() { return false; }
+       up() { this.addSql('CREATE INDEX CONCURRENTLY index_${round} ON products (stock)'); }
+       down() { this.addSql('DROP INDEX CONCURRENTLY index_${round}'); }`,
+    );
+  }
+
   /** Waits until a run has ended, although the process that is asked may have lost its connections as well. */
   async ended(run: string): Promise<void> {
     await eventually('the run ends', async () => {

@@ -14,6 +14,8 @@ interface TenantFacts {
   readonly catalog: readonly string[];
   /** The rounds whose tables are there. */
   readonly tables: readonly string[];
+  /** The migrations whose indexes are there, and valid. */
+  readonly indexes: readonly string[];
   /** Each round as often as it has run. */
   readonly log: readonly string[];
 }
@@ -29,10 +31,13 @@ export async function auditRun(lab: FaultLab, id: string): Promise<ShownRun> {
   auditEvents(run, await fleet.events(id));
   auditCounts(run);
   const facts = await tenantFacts(fleet);
-  for (const { slug, history, catalog, tables, log } of facts) {
+  for (const { slug, history, catalog, tables, indexes, log } of facts) {
     expect(catalog, `the catalog and the history of ${slug}`).toEqual(history);
-    const rounds = history.map((line) => line.split(' ')[0] ?? '').filter((name) => name.endsWith('_round'));
+    const names = history.map((line) => line.split(' ')[0] ?? '');
+    const rounds = names.filter((name) => name.endsWith('_round'));
     expect(tables, `the tables and the history of ${slug}`).toEqual(rounds);
+    const built = names.filter((name) => /^20270102.*_index$/.test(name));
+    expect(indexes, `the indexes and the history of ${slug}`).toEqual(built);
     expect(log, `what has run in ${slug}, and its history`).toEqual(rounds);
   }
   const has = new Map(facts.map(({ slug, log }) => [slug, new Set(log)]));
@@ -108,6 +113,9 @@ function factsSql({ slug, schema }: { readonly slug: string; readonly schema: st
     ARRAY(SELECT name || ' ' || hash FROM ${own}.migration_history WHERE status = 'APPLIED' ORDER BY name) AS history,
     ARRAY(SELECT '20270102' || substr(tablename, 7) || '_round' FROM pg_tables
       WHERE schemaname = ${quoteLiteral(schema)} AND tablename ~ '^round_' ORDER BY 1)::text[] AS tables,
+    ARRAY(SELECT '20270102' || substr(relname, 7) || CASE WHEN indisvalid THEN '_index' ELSE ' is INVALID' END
+      FROM pg_index JOIN pg_class c ON c.oid = indexrelid
+      WHERE relnamespace = ${quoteLiteral(own)}::regnamespace AND relname ~ '^index_' ORDER BY 1)::text[] AS indexes,
     ARRAY(SELECT name FROM ${own}.migration_log ORDER BY name) AS log`;
 }
 
