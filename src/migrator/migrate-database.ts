@@ -1,10 +1,11 @@
 import type pg from 'pg';
 import type { FoundState } from '../catalog/migration-states.ts';
+import { elapsedSince } from '../elapsed.ts';
 import { AppError } from '../errors.ts';
 import { lockKind, noticeSilenceSql, transactionLockSql } from '../postgres/advisory-lock.ts';
 import { sqlState, sqlStateOf } from '../postgres/error-codes.ts';
 import { type History, historyOf, insertHistorySql, kindOf, type NewRecord, readHistorySql } from './history.ts';
-import { migrateInParts } from './migrate-in-parts.ts';
+import { anotherMigration, LOCK_POLL_MS, migrateInParts } from './migrate-in-parts.ts';
 import {
   appliedAfter,
   applyStep,
@@ -89,16 +90,33 @@ export async function recordFailure(
   return record;
 }
 
-/** Starts the transaction, takes the lock and reads the history: one round trip. */
+/**
+ * Starts the transaction when no other process migrates the database. It never waits long in a transaction: CREATE INDEX
+ * CONCURRENTLY, of whoever holds the lock, would wait for that one's end, and PostgreSQL would end one of both.
+ * @throws {AppError} TENANT_BUSY
+ */
 async function begin(client: pg.Client, options: MigrateOptions): Promise<History> {
+  for (const start = performance.now(); elapsedSince(start) < OTHER_MIGRATION_MS; ) {
+    try {
+      return await tryToBegin(client, options);
+    } catch (error) {
+      if (sqlStateOf(error) !== sqlState.lockNotAvailable) throw error;
+    }
+  }
+  throw anotherMigration();
+}
+
+/** Starts the transaction, takes the lock and reads the history: one round trip. */
+async function tryToBegin(client: pg.Client, options: MigrateOptions): Promise<History> {
   const { schema, scope, prelude } = options;
   try {
     const results = await client.query(`
       BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
       ${freshSessionSql}
       ${noticeSilenceSql('SET LOCAL')}
-      SET LOCAL lock_timeout = ${OTHER_MIGRATION_MS};
+      SET LOCAL lock_timeout = ${LOCK_POLL_MS};
       ${transactionLockSql(lockKind.migrate, schema)}
+      SET LOCAL lock_timeout = ${OTHER_MIGRATION_MS};
       ${prelude ?? ''}
       ${stepSettingsSql(options)}
       ${readHistorySql(schema)}`);

@@ -25,7 +25,8 @@ import {
 import type { Direction, MigrationFile } from './migration-files.ts';
 import { runStepAlone } from './run-step.ts';
 
-const LOCK_POLL_MS = 200;
+/** How long to wait at a time for another process that migrates the same database, in milliseconds. */
+export const LOCK_POLL_MS = 200;
 
 /**
  * Brings one database forward when a step cannot run in a transaction. Neighbours that can share one, with their history
@@ -81,7 +82,12 @@ async function takeLock(client: pg.Client, key: string): Promise<void> {
     if (rows[0]?.ours) return;
     await sleep(LOCK_POLL_MS);
   }
-  throw new AppError('TENANT_BUSY', 'Another migration of this tenant is under way, and has not ended in time');
+  throw anotherMigration();
+}
+
+/** Whoever has the lock keeps it for longer than anybody should wait with a connection. */
+export function anotherMigration(): AppError {
+  return new AppError('TENANT_BUSY', 'Another migration of this tenant is under way, and has not ended in time');
 }
 
 /**

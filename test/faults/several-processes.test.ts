@@ -91,4 +91,29 @@ describe('several processes over one fleet', () => {
     expect(others.map((events) => events[0]?.seq)).toEqual([1, 6, 1, 1, 6, 1, 3]);
     await auditRun(lab, run);
   });
+
+  it('do a batch that builds an index concurrently once, though another run waits for the same tenant', async () => {
+    await lab.keepWorkers(2);
+    await lab.fleet.migrations.addClass(
+      '20280101000000_index',
+      `isTransactional() { return false; }
+       up() { this.addSql('SELECT pg_sleep(2)'); this.addSql('CREATE INDEX CONCURRENTLY by_stock ON products (stock)'); }`,
+    );
+    const tenants = JSON.stringify([lab.slugs[0], lab.slugs.find((slug) => slug.endsWith('-db'))]);
+    const one = await lab.fleet.startRun(`tenants: ${tenants}`);
+    await eventually('both tenants are under way', async () => {
+      const sleeping = await lab.postgres.rows(
+        `SELECT FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(2)' AND state = 'active' AND datname NOT LIKE '%template%'`,
+      );
+      return sleeping.length === 2;
+    });
+    const other = await lab.fleet.startRun(`tenants: ${tenants}`);
+    await Promise.all([lab.ended(one), lab.ended(other)]);
+    const runs = await Promise.all([one, other].map((run) => auditRun(lab, run)));
+    expect(runs).toMatchObject([
+      { status: 'SUCCEEDED', succeeded: 2 },
+      { status: 'SUCCEEDED', skipped: 2 },
+    ]);
+    for (const { items } of runs) expect(items.nodes.map(({ attempts }) => attempts)).toEqual([1, 1]);
+  });
 });
