@@ -3,7 +3,7 @@ import type pg from 'pg';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { AppliedMigration } from '../catalog/migration-state.entity.ts';
 import { Tenant } from '../catalog/tenant.entity.ts';
-import { badInput, messageOf } from '../errors.ts';
+import { AppError, badInput, messageOf } from '../errors.ts';
 import type { TenantConnections } from '../tenancy/tenant-connections.ts';
 import { readAppliedSql } from './history.ts';
 import type { MigrationFile } from './migration-files.ts';
@@ -74,7 +74,9 @@ export async function planFleet(options: PlanFleetOptions, request: PlanRequest)
       const applied = known ?? (await limit(() => readApplied(options.connections, tenant)));
       return { tenant, plan: planUp(files, applied, request.to) };
     } catch (error) {
-      return { tenant, plan: { kind: 'unreadable', message: `It cannot be looked into: ${messageOf(error)}` } };
+      // What clients of the tenant are told says less than its operator needs.
+      const reason = error instanceof AppError ? (error.cause ?? error) : error;
+      return { tenant, plan: { kind: 'unreadable', message: `It cannot be looked into: ${messageOf(reason)}` } };
     }
   };
   const plans = await Promise.all(tenants.map(planOf));
