@@ -4,7 +4,7 @@ import type { AppliedMigration } from '../catalog/migration-state.entity.ts';
 import type { Lane } from '../postgres/lane.ts';
 import type { RecordedMigrations } from './compare-recorded.ts';
 import { readAppliedSql } from './history.ts';
-import { readStates } from './tenant-states.ts';
+import { readStatesInUse } from './tenant-states.ts';
 
 /** What has been applied in this installation, as the catalog and the system databases know it; no tenant is connected to. */
 export async function recordedMigrations(
@@ -15,7 +15,7 @@ export async function recordedMigrations(
     const { rows } = await database.use((client) => client.query<AppliedMigration>(readAppliedSql('public')));
     return { source, applied: rows };
   };
-  const states = await catalog.use(readStates);
+  const states = await catalog.use(readStatesInUse);
   return {
     AUTH: [await historyOf(catalog, 'the auth database')],
     CONSTANTS: [await historyOf(constants, 'the constants database')],

@@ -12,9 +12,17 @@ export interface KnownState {
   readonly version: string | null;
 }
 
-/** The sets of migrations that tenants have: as few as there are versions in use, however large the fleet. */
+/** The sets of migrations that tenants have or had: as few as there are versions, however large the fleet. */
 export async function readStates(client: pg.Client): Promise<readonly KnownState[]> {
   const { rows } = await client.query<KnownState>('SELECT id, applied, version FROM migration_states');
+  return rows;
+}
+
+/** Those that some tenant is in now: a state stays in the catalog when the last tenant has left it. */
+export async function readStatesInUse(client: pg.Client): Promise<readonly KnownState[]> {
+  const { rows } = await client.query<KnownState>(
+    'SELECT id, applied, version FROM migration_states WHERE id IN (SELECT migration_state FROM tenants)',
+  );
   return rows;
 }
 

@@ -76,6 +76,7 @@ it('accept lets runs go on with a changed file, and tells who accepted it', asyn
     stdout: `The file of ${notes} is accepted as it is now in 2 tenants.\n`,
   });
   expect((await tenantry('migrate', 'accept', notes)).exit).toBe(1);
+  expect((await tenantry('migrate', 'check')).stdout).not.toContain('CHANGED');
   expect((await tenantry('migrate', 'up')).exit).toBe(0);
   expect((await tenantry('migrate', 'history')).stdout).toMatch(/20280101000000_notes +ACCEPTED by \w+/);
 });
