@@ -47,7 +47,7 @@ function addCreateCommand(user: Command, context: CommandContext): void {
     .argument('<email>', 'the address to sign in with')
     .option('--name <name>', 'what people call its owner; by default the first part of the address')
     .option('--admin', 'for a platform admin')
-    .option('--tenant <slug>', 'whose member its owner is to be')
+    .option('--tenant <slug>', "whose member its owner is to be: the tenant's slug or id")
     .addOption(
       new Option('--role <role>', 'what its owner is in the tenant (default: MEMBER)').choices([
         'OWNER',
@@ -82,18 +82,17 @@ async function createAccount(
   context: CommandContext,
   email: string,
   password: string,
-  { name = email.split('@')[0] ?? '', admin, tenant: slug, role = 'MEMBER' }: CreateOptions,
+  { name = email.split('@')[0] ?? '', admin, tenant: reference, role = 'MEMBER' }: CreateOptions,
 ): Promise<void> {
   const { createUser } = await import('../accounts/users.ts');
   const { Membership } = await import('../catalog/membership.entity.ts');
-  const { Tenant } = await import('../catalog/tenant.entity.ts');
+  const { tenantByReference } = await import('../catalog/find-tenants.ts');
   await withServices(context, async ({ accounts, catalog }) => {
-    const em = catalog.fork();
-    const tenant = slug === undefined ? null : await em.findOne(Tenant, { slug });
-    if (slug !== undefined && !tenant) throw new AppError('NOT_FOUND', `There is no tenant ${slug}`);
+    const tenant = reference === undefined ? undefined : await tenantByReference(catalog, reference);
     const user = await createUser(accounts, { email, name, password, isPlatformAdmin: admin === true });
     if (!tenant) return;
-    em.create(Membership, { user: user.id, tenant, role });
+    const em = catalog.fork();
+    em.create(Membership, { user: user.id, tenant: tenant.id, role });
     await em.flush();
   });
 }

@@ -60,6 +60,13 @@ describe('tenantry user create', () => {
     });
   });
 
+  it('takes the id of a tenant for its slug', async () => {
+    const tenant = await app.services.directory.byReference('acme');
+    const { exit } = await create(['eve@example.com', '--tenant', tenant?.id ?? '']);
+    expect(exit).toBe(0);
+    expect(await viewer('eve@example.com')).toMatchObject({ role: 'MEMBER', tenant: { slug: 'acme' } });
+  });
+
   it('asks for the password at a terminal, twice, and does not show it', async () => {
     const { exit, stdout, stderr } = await create(['typed@example.com'], terminal(password, password, ''));
     expect({ exit, stderr }).toEqual({
