@@ -28,10 +28,17 @@ export async function run(argv: readonly string[], terminal: Terminal): Promise<
     if (error instanceof CommandExit) return error.code;
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.success : exitCode.usage;
     if (error instanceof Error && error.name === 'AbortError') return exitCode.interrupted;
-    const stack = program.opts<{ verbose?: true }>().verbose && error instanceof Error ? error.stack : undefined;
-    terminal.stderr.write(`${stack ?? messageOf(error)}\n`);
+    const { verbose } = program.opts<{ verbose?: true }>();
+    terminal.stderr.write(`${verbose ? stackOf(error) : messageOf(error)}\n`);
     return exitCode.failure;
   }
+}
+
+/** Where an error comes from, and the errors behind it. */
+function stackOf(error: unknown): string {
+  if (!(error instanceof Error)) return messageOf(error);
+  const stack = error.stack ?? messageOf(error);
+  return error.cause === undefined ? stack : `${stack}\nCaused by: ${stackOf(error.cause)}`;
 }
 
 /** What commander says of an argument, shorter; an explanation that begins with "is" goes on from the value. */

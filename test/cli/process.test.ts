@@ -47,6 +47,16 @@ describe('without a server', () => {
     });
   });
 
+  it('the errors behind an error are shown with --verbose, and no password is', async () => {
+    const line = 'DATABASE_URL=postgres://me:unspoken@127.0.0.1:1/postgres tenantry tenant list';
+    const { stderr } = await shell(`${line} --verbose`);
+    expect(stderr).toMatch(
+      /^Error: PostgreSQL at 127\.0\.0\.1:1 [\s\S]*\nCaused by: Error: connect ECONNREFUSED.*\n +at /,
+    );
+    expect(stderr).not.toContain('unspoken');
+    expect((await shell(line)).stderr).toMatch(/^PostgreSQL at 127\.0\.0\.1:1 cannot be reached .*\n$/);
+  });
+
   it.each([
     [`import {} from '@mikro-orm/migrations';\n\nexport default class {\n  up( }\n}\n`, /\(line 4, column 7\)\n$/],
     [`const slug = '';\n\nthrow new Error('no luck');\n`, /cannot be loaded: no luck \(line 3, column 7\)\n$/],
