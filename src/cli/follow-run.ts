@@ -1,6 +1,6 @@
 import { followRun } from '../events/run-events.ts';
 import { cancelRun } from '../migrator/control-run.ts';
-import { readRunReport, readRunTenants } from '../migrator/run-report.ts';
+import { isRunLeft, readRunReport, readRunTenants } from '../migrator/run-report.ts';
 import type { Services } from '../services.ts';
 import { onSignals } from '../signals.ts';
 import { audited } from './audit.ts';
@@ -24,8 +24,12 @@ export interface CarryOutOptions {
   readonly concurrency?: number | undefined;
 }
 
+/** How long nothing happens in a run before its watcher is told if nobody works on it, in milliseconds. */
+const SILENCE_MS = 5_000;
+
 /**
- * Starts a run, works on it together with whoever else works, shows it, and sums it up. Ctrl-C cancels it.
+ * Starts a run, works on it together with whoever else works, shows it, and sums it up. Ctrl-C cancels it, and so does SIGTERM,
+ * by which those who run deploy jobs end them.
  * @throws {CommandExit} if it did not succeed
  */
 export async function carryOut(
@@ -42,7 +46,7 @@ export async function carryOut(
     return void context.stderr.write(`Servers and workers carry it out. Follow it with: ${howToFollow(run)}\n`);
   }
   const view = createRunView(context, context.stderr);
-  using interrupts = onSignals(['SIGINT'], context.env, ({ isRepeated }) => {
+  using interrupts = onSignals(['SIGINT', 'SIGTERM'], context.env, ({ isRepeated }) => {
     if (isRepeated) leaveAtOnce(context.stderr, run);
     view.note('Cancelling: tenants under way still end. Ctrl-C again leaves at once.');
     // It may have ended in this moment.
@@ -58,7 +62,7 @@ export async function carryOut(
 }
 
 /**
- * Shows a run that others carry out, until it ends or Ctrl-C is pressed, which leaves the run alone.
+ * Shows a run that others carry out, until it ends, nobody reads it any more, or Ctrl-C is pressed, which leave the run alone.
  * @throws {CommandExit} if it did not succeed, or Ctrl-C was pressed
  */
 export async function watch(
@@ -71,10 +75,22 @@ export async function watch(
   const stop = new AbortController();
   const view: RunView | undefined = json ? undefined : createRunView(context, stdout);
   using interrupts = onSignals(['SIGINT'], context.env, () => stop.abort());
-  const tell = (event: ToldEvent) => (view ? view.show(event) : stdout.write(`${JSON.stringify(event)}\n`));
+  stdout.once('error', () => stop.abort());
+  using silence = onSilence(async () => {
+    if (!(await isRunLeft(services.catalog, started.run))) return;
+    const text = `Nobody works on this run now. A server or tenantry worker takes it up; so does: tenantry migrate resume ${started.run}`;
+    if (view) view.note(text);
+    else context.stderr.write(`${text}\n`);
+  });
+  const tell = (event: ToldEvent) => {
+    silence.broken();
+    if (view) view.show(event);
+    else stdout.write(`${JSON.stringify(event)}\n`);
+  };
   await show(services, started, tell, stop.signal);
   view?.end();
   if (interrupts.came) throw new CommandExit(exitCode.interrupted);
+  if (stop.signal.aborted) return;
   const report = await readRunReport(services.catalog, started.run);
   if (!json) writeSummary(stdout, report);
   if (report.run.status !== 'SUCCEEDED') throw new CommandExit(exitCode.failure);
@@ -90,6 +106,13 @@ async function show(
   for await (const event of followRun(catalog, listener, run, after, signal)) {
     tell({ ...event, tenant: event.tenantId === null ? null : (slugs.get(event.tenantId) ?? event.tenantId) });
   }
+}
+
+/** Calls back when nothing has been heard for a while, and again each time that it becomes silent again. */
+function onSilence(callback: () => Promise<void>) {
+  // Whoever only watches need not know that the catalog cannot be asked now.
+  const timer = setTimeout(() => void callback().catch(() => undefined), SILENCE_MS);
+  return { broken: () => void timer.refresh(), [Symbol.dispose]: () => clearTimeout(timer) };
 }
 
 function leaveAtOnce(stderr: Screen, run: string): never {

@@ -32,18 +32,19 @@ export function addRunCommands(migrate: Command, context: CommandContext): void 
     });
   migrate
     .command('resume')
-    .description("Do a run's failed, cancelled and unstarted tenants again")
+    .description("Do a run's failed, cancelled and unstarted tenants again, or go on with one that nobody works on")
     .argument(...runArgument)
     .option(...detachOption)
     .option(...jsonOption)
     .action(async (run: string, options: CarryOutOptions) => {
       const { carryOut } = await import('./follow-run.ts');
-      const { resumeRun } = await import('../migrator/control-run.ts');
+      const { hasEnded, resumeRun } = await import('../migrator/control-run.ts');
       const { readRunReport } = await import('../migrator/run-report.ts');
       await carryOut(context, options, async ({ catalog, runs, migrations }) => {
-        const before = await readRunReport(catalog, run);
-        await resumeRun(runs, await migrations.tenant.read(), run);
-        return { run, after: before.run.lastSeq };
+        const { status, lastSeq } = (await readRunReport(catalog, run)).run;
+        if (hasEnded(status)) await resumeRun(runs, await migrations.tenant.read(), run);
+        else context.stderr.write(`The run is ${status}, so it goes on as it was started.\n`);
+        return { run, after: lastSeq };
       });
     });
   migrate

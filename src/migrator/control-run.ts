@@ -42,7 +42,10 @@ export function resumeRun(
     inTransaction(client, async () => {
       const { status, options } = await lockRun(client, run);
       if (!hasEnded(status))
-        throw new AppError('CONFLICT', `The run is ${status}; it can be resumed when it has ended`);
+        throw new AppError(
+          'CONFLICT',
+          `The run is ${status}: servers and workers go on with it. It can be resumed when it has ended.`,
+        );
       await refuseUnready(client, run);
       const gone = await skipDeleted(client, run);
       const { rowCount } = await client.query(

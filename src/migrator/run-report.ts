@@ -1,6 +1,7 @@
 import type { Catalog } from '../catalog/catalog.ts';
 import { MigrationRun } from '../catalog/migration-run.entity.ts';
 import { AppError } from '../errors.ts';
+import { isAliveSql } from '../postgres/advisory-lock.ts';
 
 /** A tenant that a run could not migrate, which is as it was before. */
 export interface RunFailure {
@@ -49,4 +50,16 @@ export async function readRunTenants(catalog: Catalog, id: string): Promise<Read
     ),
   );
   return new Map(rows.map(({ id: tenant, slug }) => [tenant, slug]));
+}
+
+/** Whether a run is to be done still, and no process that is alive works on any of its tenants. */
+export async function isRunLeft(catalog: Catalog, id: string): Promise<boolean> {
+  const { rows } = await catalog.use((client) =>
+    client.query(
+      `SELECT FROM migration_runs WHERE id = $1 AND ended_at IS NULL AND NOT EXISTS (
+         SELECT FROM migration_run_items i WHERE run_id = $1 AND status = 'RUNNING' AND ${isAliveSql('i.claimed_by')})`,
+      [id],
+    ),
+  );
+  return rows.length > 0;
 }

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { Fleet } from '../support/fleet.ts';
 import { commandsOf } from '../support/run-command.ts';
+import { startCommand } from '../support/server-process.ts';
 import { hasTerminals, startInTerminal } from '../support/terminal-process.ts';
 
 const slugs = ['one', 'two', 'three', 'four'];
@@ -40,18 +41,15 @@ describe.skipIf(!hasTerminals)('in a terminal', () => {
       return rowCount === 1;
     });
 
+  const settings = () => ({
+    NODE_ENV: 'test',
+    DATA_DIR: fleet.app.services.config.dataDir,
+    TENANT_MIGRATIONS_DIR: fleet.migrations.path,
+    MIGRATION_LOCK_TIMEOUT_MS: '60000',
+  });
+
   const up = (env: Record<string, string> = {}, columns = 70) =>
-    startInTerminal(
-      ['migrate', 'up', '--concurrency', '1'],
-      {
-        NODE_ENV: 'test',
-        DATA_DIR: fleet.app.services.config.dataDir,
-        TENANT_MIGRATIONS_DIR: fleet.migrations.path,
-        MIGRATION_LOCK_TIMEOUT_MS: '60000',
-        ...env,
-      },
-      columns,
-    );
+    startInTerminal(['migrate', 'up', '--concurrency', '1'], { ...settings(), ...env }, columns);
 
   const runOf = async () => {
     const [row] = await fleet.inCatalog<{ id: string; status: string; cancelled: number; succeeded: number }>(
@@ -96,6 +94,17 @@ describe.skipIf(!hasTerminals)('in a terminal', () => {
     expect(await runOf()).toMatchObject({ status: 'CANCELLED', succeeded });
   });
 
+  it('SIGTERM cancels as well, and the summary is told', async () => {
+    await addGated();
+    const command = startCommand(['migrate', 'up', '--concurrency', '1'], settings());
+    await waiting();
+    command.signal('SIGTERM');
+    await eventually('the run is cancelled', async () => ((await runOf())?.cancelled ?? 0) > 0);
+    await open();
+    expect(await command.ended).toEqual({ code: 130, signal: null });
+    expect(command.output()).toMatch(/\nMigrations: CANCELLED\n[\s\S]*migrate resume /);
+  });
+
   it('a second Ctrl-C leaves at once, and says how to follow', async () => {
     await addGated();
     const command = up();
@@ -107,5 +116,15 @@ describe.skipIf(!hasTerminals)('in a terminal', () => {
     const id = (await runOf())?.id;
     expect(stripVTControlCharacters(command.raw())).toContain(`tenantry migrate watch ${id}`);
     await open();
+  });
+
+  it('a run that nobody works on is said to be so, and resuming goes on with it', async () => {
+    const tenantry = commandsOf(fleet.app);
+    const left = (await tenantry('migrate', 'up', '--detach', '--tenant', 'one')).stdout.trim();
+    const watcher = startInTerminal(['migrate', 'watch', left], settings(), 200);
+    await watcher.shows('Nobody works on this run now.');
+    const resumed = await tenantry('migrate', 'resume', left);
+    expect(resumed).toMatchObject({ exit: 0, stderr: expect.stringContaining('so it goes on as it was started') });
+    expect(await watcher.ended).toBe(0);
   });
 });

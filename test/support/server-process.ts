@@ -100,9 +100,14 @@ function serverOf(server: OwnProcess): ServerProcess {
  * @throws {Error} with its output if it ends before
  */
 export async function startWorker(env: Record<string, string>): Promise<OwnProcess> {
-  const worker = start([process.execPath, path.resolve('src/cli.ts'), 'worker'], env, {});
+  const worker = startCommand(['worker'], env);
   await printed(worker, /Working on migration runs/);
   return worker;
+}
+
+/** Starts a command line, with these variables and no others of ours. */
+export function startCommand(argv: readonly string[], env: Record<string, string>): OwnProcess {
+  return start([process.execPath, path.resolve('src/cli.ts'), ...argv], env, {});
 }
 
 /** Starts a program with these variables, and no others of ours but those of {@link childEnv}. */
