@@ -6,9 +6,11 @@ enableCompileCache(path.join(import.meta.dirname, '../node_modules/.cache/tenant
 const { run } = await import('./cli/run.ts');
 const { readEnvironment } = await import('./environment.ts');
 
-// Whoever reads may have read enough, as `head` does.
+// Whoever reads may have read enough, as `head` does. What is under way is still done, and its exit status counts.
 for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') process.exit(1);
+  });
 }
 
 process.exitCode = await run(process.argv.slice(2), {

@@ -69,7 +69,9 @@ describe('without a server', () => {
     expect({ exit, stderr }).toEqual({ exit: 1, stderr: expect.stringMatching(message) });
   });
 
-  it('somebody who has read enough is no failure', async () => {
+  it('somebody who has read enough is no failure, and what is under way is still done', async () => {
     expect(await shell('tenantry --help | head -c 1')).toEqual({ exit: 0, stdout: 'U', stderr: '' });
+    expect(await shell('tenantry setup --tenant unread | head -c 1')).toMatchObject({ exit: 0, stderr: '' });
+    expect((await shell('tenantry tenant show unread')).stdout).toContain('ACTIVE');
   });
 });
