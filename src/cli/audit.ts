@@ -22,7 +22,6 @@ export const unauditedCommands: ReadonlySet<string> = new Set([
   'server list',
   'tenant list',
   'tenant show',
-  'token',
   'user list',
 ]);
 

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { withAudit } from './open-app.ts';
 import type { CommandContext } from './terminal.ts';
 
 const help = `
@@ -22,10 +23,13 @@ async function rotate(context: CommandContext): Promise<string> {
   const { loadConfig } = await import('../config.ts');
   const { loadTokenKeys } = await import('../accounts/token-keys.ts');
   const { newKeySettings, rotateDevelopmentKeys } = await import('../accounts/rotate-keys.ts');
-  const { tokens, dataDir } = loadConfig(context.env);
-  if (tokens.keys.kind === 'folder') {
-    return `A new key is in ${await rotateDevelopmentKeys(dataDir)}. It signs when the servers have been started again.\n`;
-  }
-  const { publicKeys, privateKey } = newKeySettings(await loadTokenKeys(tokens.keys, dataDir));
-  return `JWT_PUBLIC_KEY='${publicKeys}'\nJWT_PRIVATE_KEY='${privateKey}'\n`;
+  const config = loadConfig(context.env);
+  const { tokens, dataDir } = config;
+  return withAudit(context, config, async () => {
+    if (tokens.keys.kind === 'folder') {
+      return `A new key is in ${await rotateDevelopmentKeys(dataDir)}. It signs when the servers have been started again.\n`;
+    }
+    const { publicKeys, privateKey } = newKeySettings(await loadTokenKeys(tokens.keys, dataDir));
+    return `JWT_PUBLIC_KEY='${publicKeys}'\nJWT_PRIVATE_KEY='${privateKey}'\n`;
+  });
 }

@@ -1,5 +1,9 @@
+import { access } from 'node:fs/promises';
+import path from 'node:path';
 import type { Logger } from 'pino';
 import type { App } from '../app.ts';
+import type { Config } from '../config.ts';
+import { messageOf } from '../errors.ts';
 import type { Services } from '../services.ts';
 import type { CommandContext } from './terminal.ts';
 
@@ -42,6 +46,34 @@ export async function withServices<T>(context: CommandContext, work: (services: 
   const { services } = app;
   const { audited } = await import('./audit.ts');
   return await audited(context, services, () => work(services));
+}
+
+/**
+ * Does what needs no database, and has it audited where there is one: without, or when it cannot be reached, which is told, it is
+ * done all the same.
+ */
+export async function withAudit<T>(context: CommandContext, config: Config, work: () => Promise<T>): Promise<T> {
+  if (!(await hasDatabase(config))) return work();
+  let begun = false;
+  try {
+    return await withServices(context, () => {
+      begun = true;
+      return work();
+    });
+  } catch (error) {
+    if (begun) throw error;
+    context.stderr.write(`This cannot be written to the audit log: ${messageOf(error)}\n`);
+    return work();
+  }
+}
+
+/** Whether the settings name a PostgreSQL server, or an embedded one has been made. */
+export async function hasDatabase({ server, dataDir }: Pick<Config, 'server' | 'dataDir'>): Promise<boolean> {
+  if (server) return true;
+  return access(path.join(dataDir, 'embedded.json')).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** The log of a command, which is silent but for `--verbose`. */

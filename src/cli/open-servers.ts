@@ -1,9 +1,9 @@
-import { access } from 'node:fs/promises';
 import path from 'node:path';
 import type { Config, ServerAddress } from '../config.ts';
 import type { PostgresServer } from '../postgres/server.ts';
 import type { LeftoverOptions } from '../provisioning/find-leftovers.ts';
 import type { Checklist } from './checklist.ts';
+import { hasDatabase } from './open-app.ts';
 import { showVersion } from './setup.ts';
 
 /** All servers that can be looked into; undefined where there is nothing to look into. */
@@ -23,7 +23,7 @@ export async function openServers(
   } catch (error) {
     const { messageOf } = await import('../errors.ts');
     return void list.bad(
-      messageOf(error),
+      `PostgreSQL at ${address.host}:${address.port}: ${messageOf(error)}`,
       'DATABASE_URL must name a PostgreSQL server that runs, and a role that may create databases and roles',
     );
   }
@@ -45,11 +45,7 @@ async function checkDataDir(dataDir: string, list: Checklist): Promise<boolean> 
 
 /** Undefined if there is no cluster: looking must not make one. */
 async function joinEmbedded({ dataDir }: Config, stack: AsyncDisposableStack): Promise<ServerAddress | undefined> {
-  const exists = await access(path.join(dataDir, 'embedded.json')).then(
-    () => true,
-    () => false,
-  );
-  if (!exists) return undefined;
+  if (!(await hasDatabase({ server: undefined, dataDir }))) return undefined;
   const { startEmbeddedPostgres } = await import('../postgres/embedded.ts');
   const { host, port, user, password } = stack.use(await startEmbeddedPostgres({ dataDir }));
   return { host, port, user, password, maintenanceDatabase: 'postgres', ssl: false };

@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Catalog } from '../catalog/catalog.ts';
 import { AppError } from '../errors.ts';
-import { createLogger, withServices } from './open-app.ts';
+import { createLogger, withAudit, withServices } from './open-app.ts';
 import type { CommandContext } from './terminal.ts';
 
 interface TokenOptions {
@@ -47,23 +48,37 @@ async function makeToken(
   const config = loadConfig(context.env);
   const keys = await loadTokenKeys(config.tokens.keys, config.dataDir);
   const tokens = createTokens(keys, config.tokens, await createLogger(context));
-  return tokens.issue({
-    platformAdmin: admin === true,
-    tenant,
-    role,
-    expiresIn: expires,
-    ...(user !== undefined && { email: user, subject: await userId(context, user) }),
-  });
+  const request = { platformAdmin: admin === true, tenant, role, expiresIn: expires };
+  if (user === undefined) return withAudit(context, config, () => tokens.issue(request));
+  return withServices(context, async ({ catalog }) =>
+    tokens.issue({ ...request, email: user, subject: await userId(catalog, user) }),
+  );
 }
 
-async function userId(context: CommandContext, email: string): Promise<string> {
+async function userId(catalog: Catalog, email: string): Promise<string> {
   const { userByEmail } = await import('../accounts/users.ts');
-  const user = await withServices(context, ({ catalog }) => userByEmail(catalog, email));
+  const user = await userByEmail(catalog, email);
   if (!user) throw new AppError('NOT_FOUND', `There is no user with the address ${email}`);
   return user.id;
 }
 
+/** Seconds of each unit, by its first letter. */
+const unitSeconds: Readonly<Record<string, number>> = {
+  s: 1,
+  m: 60,
+  h: 3600,
+  d: 86_400,
+  w: 604_800,
+  y: 31_557_600,
+};
+const MAX_SECONDS = 100 * 31_557_600;
+
 function parseTime(text: string): string {
-  if (/^\d+ ?(s|m|h|d|w|y|seconds?|minutes?|hours?|days?|weeks?|years?)$/.test(text)) return text;
-  throw new InvalidArgumentError('A time is a number with its unit, such as 15m, 2h or 30d.');
+  const pattern = /^(\d+) ?(s|m|h|d|w|y|seconds?|minutes?|hours?|days?|weeks?|years?)$/;
+  const [, amount, unit = ''] = pattern.exec(text) ?? [];
+  const seconds = Number(amount) * (unitSeconds[unit.charAt(0)] ?? Number.NaN);
+  if (seconds >= 1 && seconds <= MAX_SECONDS) return text;
+  throw new InvalidArgumentError(
+    'A time is a number with its unit, such as 15m, 2h or 30d, and at most a hundred years.',
+  );
 }

@@ -86,6 +86,17 @@ describe('what is done on the command line', () => {
     expect(JSON.stringify(entries)).not.toContain('horse');
   });
 
+  it('is in the audit log if it makes a token or a key, without these', async () => {
+    const made: string[] = [];
+    const entries = await added(
+      async () => made.push((await tenantry('token', '--tenant', 'acme', '--role', 'OWNER')).stdout.trim()),
+      () => tenantry('keys', 'rotate'),
+    );
+    expect(made).toEqual([expect.stringMatching(/^ey/)]);
+    expect(brief(entries)).toEqual(['tenantry token OK acme', 'tenantry keys rotate OK']);
+    expect(JSON.parse(entries[0]?.details ?? '')).toEqual({ tenant: 'acme', role: 'OWNER', expires: '2h' });
+  });
+
   it('is in the audit log without the password of a URL', async () => {
     const [entry, ...others] = await added(() =>
       tenantry('server', 'add', 'eu', 'postgres://ada:hunter2@127.0.0.1:1/postgres'),

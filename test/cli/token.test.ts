@@ -49,6 +49,8 @@ describe('tenantry token', () => {
   it.each([
     [[], '--admin or --tenant'],
     [['--admin', '--expires', 'soon'], 'A time is a number with its unit'],
+    [['--admin', '--expires', '0s'], 'A time is a number with its unit'],
+    [['--admin', '--expires', '101y'], 'at most a hundred years'],
     [['--tenant', 'acme', '--role', 'KING'], 'Allowed choices are OWNER, ADMIN, MEMBER'],
     [['--admin', '--role', 'OWNER'], 'cannot be used with'],
     [['--nonsense'], 'unknown option'],
@@ -56,6 +58,15 @@ describe('tenantry token', () => {
     const { exit, stdout, stderr } = await token(...args);
     expect({ exit, stdout }).toEqual({ exit: 2, stdout: '' });
     expect(stderr).toContain(message);
+  });
+
+  it('prints one while the database is down, and says that the audit log does not have it', async () => {
+    const env = { DATA_DIR: dataDir, DATABASE_URL: 'postgres://me:unspoken@127.0.0.1:1/postgres' };
+    const { exit, stdout, stderr } = await runCommand(['token', '--admin'], env);
+    expect({ exit, stdout }).toEqual({ exit: 0, stdout: expect.stringMatching(/^ey\S+\n$/) });
+    expect(stderr).toMatch(
+      /^This cannot be written to the audit log: PostgreSQL at 127\.0\.0\.1:1 cannot be reached .*\n$/,
+    );
   });
 
   it('ends with 1 and says why when there is no key to sign with', async () => {
