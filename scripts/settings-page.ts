@@ -9,8 +9,8 @@ export function settingsPage(): string {
   return `# Settings
 
 Each is a variable of the environment, or a line in a file \`.env\`, which \`.env.example\` is made to be copied to; the environment goes before
-the file. An empty variable counts as not set. All that is wrong is told at once, at every start and by \`tenantry doctor\`. This page is made
-from \`src/settings.ts\`. What belongs together, and what production demands, is said [elsewhere](deploying.md#the-installation).
+the file. An empty variable counts as not set. All that is wrong is told at once, at every start and by \`tenantry doctor\`, and names in
+the file that seem to be misspelt. This page is made from \`src/settings.ts\`. What belongs together, and what production demands, is said [elsewhere](deploying.md#the-installation).
 
 | variable | default | meaning |
 |---|---|---|

@@ -3,8 +3,7 @@ import path from 'node:path';
 
 // Most of a short command's time is compiling. What comes of it is kept beside the packages, and goes with them.
 enableCompileCache(path.join(import.meta.dirname, '../node_modules/.cache/tenantry'));
-const { run } = await import('./cli/run.ts');
-const { readEnvironment } = await import('./environment.ts');
+const { runHere } = await import('./cli/run-here.ts');
 
 // Whoever reads may have read enough, as `head` does. What is under way is still done, and its exit status counts.
 for (const stream of [process.stdout, process.stderr]) {
@@ -13,11 +12,6 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
-process.exitCode = await run(process.argv.slice(2), {
-  env: readEnvironment(),
-  stdin: process.stdin,
-  stdout: process.stdout,
-  stderr: process.stderr,
-});
+process.exitCode = await runHere(process.argv.slice(2));
 // What a migration has left running, such as a timer, must not keep the process.
 setTimeout(() => process.exit(), 1_000).unref();

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -115,6 +115,21 @@ describe('node src/main.ts', () => {
       },
       servers: [{ port: postgres.address.port }],
     });
+  });
+
+  it('tells which names in .env are misspelt, it seems, and that .env cannot be read', async () => {
+    const cwd = await mkdtemp(path.join(folder, 'env-'));
+    await writeFile(path.join(cwd, '.env'), 'JWT_SECRETT=x\nGRAPHIQL=x\nTZ=UTC\n');
+    await using misspelt = startServer({ DATA_DIR: cwd, PROT: '1' }, { cwd });
+    expect(await misspelt.ended).toEqual({ code: 1, signal: null });
+    expect(misspelt.output()).toMatch(
+      /^JWT_SECRETT in the file \.env is no setting: is JWT_SECRET meant\?\nThe settings /,
+    );
+    await rm(path.join(cwd, '.env'));
+    await mkdir(path.join(cwd, '.env'));
+    await using unread = startServer({}, { cwd });
+    expect(await unread.ended).toEqual({ code: 1, signal: null });
+    expect(unread.output()).toMatch(/^The file \.env cannot be read: EISDIR.*\n$/);
   });
 
   it('tells everything that is wrong with the settings at once', async () => {

@@ -1,12 +1,14 @@
 import { styleText } from 'node:util';
 import { hasColour, type Screen, type Terminal } from './terminal.ts';
 
-/** Tells one finding after the other, and counts the bad ones. */
+/** Tells one finding after the other, and counts those that are not good. */
 export class Checklist {
   readonly #screen: Screen;
   readonly #colour: boolean;
   /** How many things are wrong. */
   problems = 0;
+  /** How many may be. */
+  doubts = 0;
 
   constructor(terminal: Terminal) {
     this.#screen = terminal.stdout;
@@ -23,7 +25,13 @@ export class Checklist {
     this.#screen.write(`${this.#paint('red', '✗')} ${text}\n    ${remedy.replaceAll('\n', '\n    ')}\n`);
   }
 
-  #paint(colour: 'green' | 'red', text: string): string {
+  /** What may be wrong, or may be meant so. */
+  doubt(text: string): void {
+    this.doubts += 1;
+    this.#screen.write(`${this.#paint('yellow', '!')} ${text}\n`);
+  }
+
+  #paint(colour: 'green' | 'yellow' | 'red', text: string): string {
     return this.#colour ? styleText(colour, text, { validateStream: false }) : text;
   }
 }

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { Config } from '../config.ts';
 import type { Leftover } from '../provisioning/leftover.ts';
 import { Checklist, checkNode } from './checklist.ts';
+import { describeMisspelt } from './misspelt.ts';
 import { openApp } from './open-app.ts';
 import { openServers } from './open-servers.ts';
 import { type CommandContext, CommandExit, exitCode } from './terminal.ts';
@@ -27,6 +28,7 @@ export function addDoctorCommand(program: Command, context: CommandContext): voi
     const { loadConfig } = await import('../config.ts');
     const list = new Checklist(context);
     checkNode(list);
+    for (const text of await describeMisspelt(context.fileNames)) list.doubt(text);
     const config = loadConfig(context.env);
     list.good(`The settings can be used (${config.environment})`);
     const mendable = list.problems === 0 ? await look(config, list) : [];
@@ -35,7 +37,7 @@ export function addDoctorCommand(program: Command, context: CommandContext): voi
       problems = await mendAndLookAgain(context, config, mendable);
     }
     if (problems > 0) throw new CommandExit(exitCode.failure);
-    context.stdout.write('All is well.\n');
+    context.stdout.write(list.doubts > 0 ? 'All else is well.\n' : 'All is well.\n');
   });
 }
 

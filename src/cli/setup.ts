@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Services } from '../services.ts';
 import { Checklist, checkNode } from './checklist.ts';
+import { describeMisspelt } from './misspelt.ts';
 import { withServices } from './open-app.ts';
 import { type CommandContext, CommandExit, exitCode } from './terminal.ts';
 
@@ -17,6 +18,7 @@ async function setUp(context: CommandContext, slugs: readonly string[]): Promise
   const list = new Checklist(context);
   checkNode(list);
   if (list.problems > 0) throw new CommandExit(exitCode.failure);
+  for (const text of await describeMisspelt(context.fileNames)) list.doubt(text);
   const { loadConfig } = await import('../config.ts');
   const { environment, server: address, dataDir, databases } = loadConfig(context.env);
   list.good(`The settings can be used (${environment})`);

@@ -6,6 +6,8 @@ export type Screen = NodeJS.WritableStream & { readonly isTTY?: boolean; readonl
 /** What a command reads and writes. Only `src/cli` prints. */
 export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Names in the file of settings. */
+  readonly fileNames?: readonly string[];
   /** Read only by commands that say so. */
   readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
   /** Results, and nothing else. */

@@ -1,12 +1,14 @@
 import type { Command } from 'commander';
+import { describeMisspelt } from './misspelt.ts';
 import type { Terminal } from './terminal.ts';
 
 /** `tenantry worker`: one more process that carries out migration runs. */
-export function addWorkerCommand(program: Command, { env, stdout }: Terminal): void {
+export function addWorkerCommand(program: Command, { env, fileNames, stdout, stderr }: Terminal): void {
   program
     .command('worker')
     .description('Carry out migration runs, and serve nothing, until SIGTERM or Ctrl-C')
     .action(async () => {
+      for (const text of await describeMisspelt(fileNames)) stderr.write(`${text}\n`);
       const { work } = await import('../serve.ts');
       await work(env, stdout);
     });

@@ -1,0 +1,21 @@
+import { type Environment, readEnvironment } from '../environment.ts';
+import { messageOf } from '../errors.ts';
+import { run } from './run.ts';
+import { exitCode } from './terminal.ts';
+
+/**
+ * Runs one command line with the settings and the streams of this process.
+ * @param argv the arguments, without Node and the script
+ * @returns the exit status
+ */
+export async function runHere(argv: readonly string[]): Promise<number> {
+  const { stdin, stdout, stderr } = process;
+  let environment: Environment;
+  try {
+    environment = readEnvironment();
+  } catch (error) {
+    stderr.write(`${messageOf(error)}\n`);
+    return exitCode.failure;
+  }
+  return run(argv, { ...environment, stdin, stdout, stderr });
+}

@@ -1,0 +1,49 @@
+import { settings } from './settings.ts';
+
+/** A name that is no setting, and the setting that is nearly called so. */
+export interface MisspeltSetting {
+  readonly name: string;
+  readonly meant: string;
+}
+
+/** Names up to this length are taken for misspelt with one letter wrong, longer ones with two. */
+const SHORT = 8;
+
+/** Finds names that somebody seems to have mistyped, in whatever case they are written. */
+export function findMisspelt(names: readonly string[]): readonly MisspeltSetting[] {
+  const known = Object.keys(settings);
+  return names
+    .filter((name) => !known.includes(name))
+    .flatMap((name) => {
+      const distances = known.map((setting) => ({ meant: setting, distance: distance(name.toUpperCase(), setting) }));
+      const [nearest] = distances.sort((one, other) => one.distance - other.distance);
+      if (!nearest || nearest.distance > (name.length > SHORT ? 2 : 1)) return [];
+      return [{ name, meant: nearest.meant }];
+    });
+}
+
+/**
+ * How many letters have to be added, left out, replaced, or swapped with the next one.
+ * @see https://en.wikipedia.org/wiki/Damerau–Levenshtein_distance "Optimal string alignment distance"
+ */
+function distance(from: string, to: string): number {
+  let before: readonly number[] = [];
+  let above = Array.from({ length: to.length + 1 }, (_, column) => column);
+  for (let row = 1; row <= from.length; row += 1) {
+    const costs = [row];
+    const at = (list: readonly number[], column: number) => list[column] ?? Number.POSITIVE_INFINITY;
+    for (let column = 1; column <= to.length; column += 1) {
+      const isSame = from[row - 1] === to[column - 1];
+      const isSwapped = from[row - 1] === to[column - 2] && from[row - 2] === to[column - 1];
+      costs[column] = Math.min(
+        at(above, column) + 1,
+        at(costs, column - 1) + 1,
+        at(above, column - 1) + (isSame ? 0 : 1),
+        isSwapped ? at(before, column - 2) + 1 : Number.POSITIVE_INFINITY,
+      );
+    }
+    before = above;
+    above = costs;
+  }
+  return above.at(-1) ?? 0;
+}
