@@ -5,8 +5,13 @@ import type { Services } from '../services.ts';
 import { withServices } from './open-app.ts';
 import { type Column, writeTable } from './table.ts';
 import { type CommandContext, writeJson } from './terminal.ts';
+import { parseId, wholeId } from './whole-id.ts';
 
-const idArgument = ['<id>', "the checkpoint's id; tenantry checkpoint list shows it"] as const;
+const idArgument = [
+  '<id>',
+  "the checkpoint's id, or its beginning; tenantry checkpoint list shows it",
+  parseId,
+] as const;
 const jsonOption = ['--json', 'print JSON'] as const;
 
 /** `tenantry checkpoint create | list | restore | delete`: copies of tenants' databases, to go back to. */
@@ -31,20 +36,25 @@ export function addCheckpointCommand(program: Command, context: CommandContext):
     .description("Put a checkpoint in the place of its tenant's database, after telling what would be lost")
     .argument(...idArgument)
     .option('--accept-data-loss', 'go on, although what was written since is lost')
-    .action(async (id: string, { acceptDataLoss = false }: { acceptDataLoss?: boolean }) => {
+    .action(async (start: string, { acceptDataLoss = false }: { acceptDataLoss?: boolean }) => {
       const { restoreCheckpoint } = await import('../migrator/restore-checkpoint.ts');
-      const { slug } = await withServices(context, ({ checkpoints }) =>
-        restoreCheckpoint(checkpoints, id, acceptDataLoss),
-      );
+      const { id, slug } = await withServices(context, async ({ catalog, checkpoints }) => {
+        const id = await wholeId(catalog, 'checkpoint', start);
+        return { id, slug: (await restoreCheckpoint(checkpoints, id, acceptDataLoss)).slug };
+      });
       stdout.write(`The tenant ${slug} is as the checkpoint ${id} was. The checkpoint is kept.\n`);
     });
   checkpoint
     .command('delete')
     .description('Drop a checkpoint; its tenant stays as it is')
     .argument(...idArgument)
-    .action(async (id: string) => {
+    .action(async (start: string) => {
       const { deleteCheckpoint } = await import('../migrator/checkpoints.ts');
-      await withServices(context, ({ checkpoints }) => deleteCheckpoint(checkpoints, id));
+      const id = await withServices(context, async ({ catalog, checkpoints }) => {
+        const id = await wholeId(catalog, 'checkpoint', start);
+        await deleteCheckpoint(checkpoints, id);
+        return id;
+      });
       stdout.write(`The checkpoint ${id} is dropped.\n`);
     });
 }

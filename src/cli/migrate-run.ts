@@ -1,10 +1,10 @@
-import { type Command, InvalidArgumentError } from 'commander';
-import { isUuid } from '../is-uuid.ts';
+import type { Command } from 'commander';
 import type { CarryOutOptions } from './follow-run.ts';
 import { withServices } from './open-app.ts';
 import type { CommandContext } from './terminal.ts';
+import { parseId, wholeId } from './whole-id.ts';
 
-const runArgument = ['<run>', "the run's id; tenantry migrate runs lists them", parseRun] as const;
+const runArgument = ['<run>', "the run's id, or its beginning; tenantry migrate runs lists them", parseId] as const;
 const detachOption = ['--detach', 'start it only, and leave it to servers and workers'] as const;
 const jsonOption = ['--json', 'print the summary as JSON'] as const;
 
@@ -15,19 +15,23 @@ export function addRunCommands(migrate: Command, context: CommandContext): void 
     .description('Show a run from its beginning until its end, whoever carries it out; Ctrl-C leaves the run alone')
     .argument(...runArgument)
     .option('--json', 'print each event as a line of JSON')
-    .action((run: string, { json }: { json?: true }) =>
+    .action((id: string, { json }: { json?: true }) =>
       withServices(context, async (services) => {
         const { watch } = await import('./follow-run.ts');
-        await watch(context, services, { run }, json);
+        await watch(context, services, { run: await wholeId(services.catalog, 'run', id) }, json);
       }),
     );
   migrate
     .command('cancel')
     .description('Stop a run: tenants under way still end, and the others are not started')
     .argument(...runArgument)
-    .action(async (run: string) => {
+    .action(async (id: string) => {
       const { cancelRun } = await import('../migrator/control-run.ts');
-      await withServices(context, ({ runs }) => cancelRun(runs, run));
+      const run = await withServices(context, async ({ catalog, runs }) => {
+        const run = await wholeId(catalog, 'run', id);
+        await cancelRun(runs, run);
+        return run;
+      });
       context.stdout.write(`The run ${run} is cancelled. Go on with: tenantry migrate resume ${run}\n`);
     });
   migrate
@@ -36,11 +40,12 @@ export function addRunCommands(migrate: Command, context: CommandContext): void 
     .argument(...runArgument)
     .option(...detachOption)
     .option(...jsonOption)
-    .action(async (run: string, options: CarryOutOptions) => {
+    .action(async (id: string, options: CarryOutOptions) => {
       const { carryOut } = await import('./follow-run.ts');
       const { hasEnded, resumeRun } = await import('../migrator/control-run.ts');
       const { readRunReport } = await import('../migrator/run-report.ts');
       await carryOut(context, options, async ({ catalog, runs, migrations }) => {
+        const run = await wholeId(catalog, 'run', id);
         const { status, lastSeq } = (await readRunReport(catalog, run)).run;
         if (hasEnded(status)) await resumeRun(runs, await migrations.tenant.read(), run);
         else context.stderr.write(`The run is ${status}, so it goes on as it was started.\n`);
@@ -53,16 +58,12 @@ export function addRunCommands(migrate: Command, context: CommandContext): void 
     .argument(...runArgument)
     .option(...detachOption)
     .option(...jsonOption)
-    .action(async (parent: string, options: CarryOutOptions) => {
+    .action(async (id: string, options: CarryOutOptions) => {
       const { carryOut } = await import('./follow-run.ts');
       const { undoRun } = await import('../migrator/undo-run.ts');
-      await carryOut(context, options, async ({ runs, migrations, config }) => ({
-        run: await undoRun(runs, await migrations.tenant.read(), parent, config.migrations.concurrency),
-      }));
+      await carryOut(context, options, async ({ catalog, runs, migrations, config }) => {
+        const parent = await wholeId(catalog, 'run', id);
+        return { run: await undoRun(runs, await migrations.tenant.read(), parent, config.migrations.concurrency) };
+      });
     });
-}
-
-function parseRun(text: string): string {
-  if (isUuid(text)) return text;
-  throw new InvalidArgumentError('is no id of a run; tenantry migrate runs lists them');
 }

@@ -9,8 +9,6 @@ export interface Column<Row> {
 }
 
 const GAP = 2;
-/** No column is made narrower than this, in characters. */
-const MIN_WIDTH = 6;
 
 /** Writes a table; on a terminal, its columns are cut so that a row fits the width. Numbers stand at the right. */
 export function writeTable<Row>(
@@ -37,7 +35,7 @@ export function writeTable<Row>(
 /** Takes from the widest column until all fit. */
 function fitTo(widths: number[], limit: number): void {
   const total = () => widths.reduce((sum, width) => sum + width, GAP * (widths.length - 1));
-  for (let widest = Math.max(...widths); total() > limit && widest > MIN_WIDTH; widest = Math.max(...widths)) {
+  for (let widest = Math.max(...widths); total() > limit && widest > 1; widest = Math.max(...widths)) {
     widths[widths.indexOf(widest)] = widest - 1;
   }
 }
