@@ -176,7 +176,11 @@ async function changeHash(client: pg.Client, schema: string, { name, hash, scope
 function fileOf(files: readonly MigrationFile[], name: string, scope: MigrationScope): MigrationFile {
   const file = files.find((candidate) => candidate.name === name);
   if (file) return file;
-  throw new AppError('NOT_FOUND', `The code has no ${scope} migration ${name}; migrations(scope: ${scope}) lists them`);
+  const newest = files.at(-1)?.name ?? 'none';
+  throw new AppError(
+    'NOT_FOUND',
+    `The code has no ${scope} migration ${name}; migrations(scope: ${scope}) lists them, the newest is ${newest}`,
+  );
 }
 
 function nothingToAccept({ name, hash }: MigrationFile, who: string): AppError {

@@ -22,7 +22,7 @@ export async function committedMigrations(folder: MigrationFolder, revision: str
     return (await run('git', args, options)).stdout;
   };
   try {
-    const verified = await git('rev-parse', '--verify', '--quiet', '--end-of-options', `${revision}^{commit}`);
+    const verified = await git('rev-parse', '--verify', '--end-of-options', `${revision}^{commit}`);
     const commit = verified.trim();
     const names = (await git('ls-tree', '-z', '--name-only', commit)).split('\0').filter(isMigrationFile).sort();
     const limit = pLimit(AT_ONCE);
@@ -32,6 +32,8 @@ export async function committedMigrations(folder: MigrationFolder, revision: str
       ),
     );
   } catch (error) {
-    throw badInput('base', `git cannot tell which migrations ${folder.path} had at ${revision}: ${messageOf(error)}`);
+    // The first line is the command, the last one what git says.
+    const reason = messageOf(error).trim().split('\n').at(-1);
+    throw badInput('base', `git cannot tell which migrations ${folder.path} had at ${revision}: ${reason}`);
   }
 }
