@@ -2,15 +2,21 @@ import { badInput } from '../errors.ts';
 import type { TableChanges } from '../postgres/entity-tables.ts';
 
 const LINE = 120;
+/** Names are names of files too, which have limits. */
+const MAX_NAME = 100;
 
 /**
  * The words of a new migration's name.
  * @throws {AppError} BAD_USER_INPUT if no name can be made of them
  */
 export function wordsOf(title: string): readonly string[] {
-  const words = title.split(/[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])/).filter((word) => word !== '');
-  if (/^[a-z]/i.test(words[0] ?? '')) return words;
-  throw badInput('name', 'A name of a migration has letters and digits, and begins with a letter, such as add_notes');
+  const plain = title.normalize('NFKD').replace(/\p{M}/gu, '');
+  const words = plain.split(/[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])/).filter((word) => word !== '');
+  if (/^[a-z]/i.test(words[0] ?? '') && words.join('_').length <= MAX_NAME) return words;
+  throw badInput(
+    'name',
+    `A name of a migration has letters and digits, at most ${MAX_NAME}, and begins with a letter, such as add_notes`,
+  );
 }
 
 /**
@@ -18,7 +24,9 @@ export function wordsOf(title: string): readonly string[] {
  * @param changes undefined: an empty one, which explains itself
  */
 export function migrationText(words: readonly string[], changes: TableChanges | undefined): string {
-  const name = words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
+  const title = words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
+  // What it extends is called so.
+  const name = title === 'Migration' ? 'NewMigration' : title;
   const methods = [methodText('up', changes?.up)];
   if (!changes || changes.down) methods.push(methodText('down', changes?.down));
   const remarks = changes ? changes.remarks.map((remark) => `TODO: ${remark}`) : template;

@@ -43,6 +43,25 @@ it('writes nothing while the migrations make what the entities say, but for a bl
   await fleet.migrations.remove(path.basename(stdout.trim(), '.ts'));
 });
 
+it.each([
+  ['Grüne & Öffnungen', 'grune_offnungen', 'GruneOffnungen'],
+  ['../../Über', 'uber', 'Uber'],
+  ['migration', 'migration', 'NewMigration'],
+])('makes a name of %j', async (title, name, className) => {
+  const { stdout } = await tenantry('migrate', 'new', title, '--blank');
+  expect(path.basename(stdout.trim())).toMatch(new RegExp(`^\\d{14}_${name}\\.ts$`));
+  expect(await readFile(stdout.trim(), 'utf8')).toContain(`export default class ${className} extends Migration {`);
+  await fleet.migrations.remove(path.basename(stdout.trim(), '.ts'));
+});
+
+it.each(['', '123', '料金', 'x'.repeat(101)])('refuses the name %j', async (title) => {
+  expect(await tenantry('migrate', 'new', title, '--blank')).toEqual({
+    exit: 1,
+    stdout: '',
+    stderr: expect.stringMatching(/^A name of a migration has letters .*\n$/),
+  });
+});
+
 it('makes its snapshot anew where migrations were written by hand; then writes what entities say and they do not make: formatted, applied, and taken back', async () => {
   await fleet.migrations.remove('20261121000000_fixture');
   await fleet.migrations.add('20990101000000_future', 'CREATE EXTENSION IF NOT EXISTS pg_trgm');
