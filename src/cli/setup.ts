@@ -67,7 +67,10 @@ async function ensureTenant({ provisioning, directory }: Services, slug: string)
     const { database, schema } = await createTenant(provisioning, { slug, name: slug });
     return `The tenant ${slug} is created: database ${database}, schema ${schema}`;
   } catch (error) {
-    if (!(error instanceof AppError && error.code === 'SLUG_TAKEN')) throw error;
+    if (!(error instanceof AppError)) throw error;
+    if (error.code !== 'SLUG_TAKEN') {
+      throw new AppError(error.code, `The tenant ${slug} cannot be created: ${error.message}`, { cause: error });
+    }
     const tenant = await directory.byReference(slug);
     return `The tenant ${slug} is there already (${tenant?.status})`;
   }

@@ -48,6 +48,10 @@ it('setup makes everything from nothing, says what to do next, and may be repeat
     exit: 0,
     stdout: expect.stringContaining('✓ The tenant acme is there already (ACTIVE)'),
   });
+  expect(await runCommand(['setup', '--tenant', 'acme', 'No_Slug'], env)).toMatchObject({
+    exit: 1,
+    stderr: expect.stringMatching(/^The tenant No_Slug cannot be created: A slug has .*\n$/),
+  });
   expect(await runCommand(['doctor'], env)).toMatchObject({
     exit: 0,
     stdout: expect.stringMatching(/All is well\.\n$/),
