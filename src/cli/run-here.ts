@@ -10,6 +10,12 @@ import { exitCode } from './terminal.ts';
  */
 export async function runHere(argv: readonly string[]): Promise<number> {
   const { stdin, stdout, stderr } = process;
+  // Whoever reads may have read enough, as `head` does. What is under way is still done, and its exit status counts.
+  for (const stream of [stdout, stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') process.exit(1);
+    });
+  }
   let environment: Environment;
   try {
     environment = readEnvironment();
