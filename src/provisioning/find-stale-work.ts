@@ -27,7 +27,7 @@ export async function findCutShort(client: pg.Client): Promise<Leftover[]> {
     }),
     ...runs.map(({ run, count }) => ({
       message: `The run ${run} calls ${count} of its tenants under way, and no process works on them`,
-      remedy: `A server or tenantry worker takes them up; so does tenantry migrate up`,
+      remedy: `A server or tenantry worker takes them up; so does tenantry migrate resume ${run}`,
     })),
   ];
 }
