@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import { elapsedSince } from '../elapsed.ts';
+import type { Lane } from '../postgres/lane.ts';
 import type { Services } from '../services.ts';
 import { Checklist, checkNode } from './checklist.ts';
 import { describeMisspelt } from './misspelt.ts';
@@ -22,12 +24,12 @@ async function setUp(context: CommandContext, slugs: readonly string[]): Promise
   const { loadConfig } = await import('../config.ts');
   const { environment, server: address, dataDir, databases } = loadConfig(context.env);
   list.good(`The settings can be used (${environment})`);
+  const start = performance.now();
   await withServices(context, async (services) => {
     const place = address ? `${address.host}:${address.port}` : `built in, in ${dataDir}`;
     list.good(`PostgreSQL ${await readVersion(services)}, ${place}`);
-    list.good(
-      `The databases ${databases.auth}, ${databases.constants} and ${databases.shared} are there and at the newest version`,
-    );
+    const done = await describeMigrations(services, elapsedSince(start));
+    list.good(`The databases ${databases.auth}, ${databases.constants} and ${databases.shared} ${done}`);
     await prepareTemplate(services);
     list.good('The template for tenants is ready');
     for (const slug of slugs) list.good(await ensureTenant(services, slug));
@@ -46,6 +48,28 @@ async function readVersion({ servers }: Services): Promise<string> {
   const { checkServer } = await import('../provisioning/check-server.ts');
   const { server } = await servers.find(FIRST_SERVER);
   return showVersion((await checkServer(server)).version);
+}
+
+/**
+ * What has become of the system databases.
+ * @param sinceMs how long ago they began to be set up
+ */
+async function describeMigrations({ catalog, constants }: Services, sinceMs: number): Promise<string> {
+  const read = async (database: Pick<Lane, 'use'>) => {
+    const { rows } = await database.use((client) =>
+      client.query<{ total: number; fresh: number }>(
+        `SELECT count(*)::int AS total, count(*) FILTER (WHERE applied_at > clock_timestamp() - $1 * interval '1 millisecond')::int
+           AS fresh FROM migration_history`,
+        [sinceMs],
+      ),
+    );
+    return rows[0] ?? { total: 0, fresh: 0 };
+  };
+  const histories = await Promise.all([catalog, constants.lane].map(read));
+  const fresh = histories.reduce((sum, history) => sum + history.fresh, 0);
+  if (fresh === 0) return 'are there and at the newest version';
+  const isNew = histories.every((history) => history.fresh === history.total);
+  return isNew ? 'are made' : `were there, and are brought to the newest version: ${fresh} migrations`;
 }
 
 /** @param version such as 150004 for 15.4 */
