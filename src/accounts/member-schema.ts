@@ -2,6 +2,7 @@ import { builder } from '../graphql/builder.ts';
 import { callerOf } from '../graphql/context.ts';
 import { addMember, removeMember, setMemberRole } from './members.ts';
 import { MemberRoleRef, MembershipRef } from './schema.ts';
+import type { Identity } from './tokens.ts';
 
 const AddMemberInputRef = builder.inputType('AddMemberInput', {
   fields: (t) => ({
@@ -11,6 +12,11 @@ const AddMemberInputRef = builder.inputType('AddMemberInput', {
   }),
 });
 
+/** Whom attempts are counted of: a user, or the bearer of a token that is no user. */
+function nameOf({ user, provider, subject, tenant }: Identity): string {
+  return user?.id ?? JSON.stringify([provider?.issuer, subject, tenant]);
+}
+
 const tenantDescription = 'Its id or slug.';
 
 builder.mutationFields((t) => ({
@@ -19,8 +25,13 @@ builder.mutationFields((t) => ({
     description: "For the tenant's owners and admins, and platform admins. Only owners make owners.",
     authScopes: { authenticated: true },
     args: { input: t.arg({ type: AddMemberInputRef, required: true }) },
-    resolve: (_root, { input }, context) =>
-      addMember(context.services.catalog, { identity: callerOf(context), ...input }),
+    resolve: (_root, { input }, context) => {
+      const identity = callerOf(context);
+      const { catalog, signInLimits } = context.services;
+      const add = () => addMember(catalog, { identity, ...input });
+      // They see all users anyway.
+      return identity.isPlatformAdmin ? add() : signInLimits.guess(nameOf(identity), add);
+    },
   }),
   setMemberRole: t.field({
     type: MembershipRef,

@@ -7,6 +7,8 @@ import { AppError } from '../errors.ts';
 
 const WINDOW_SECONDS = 15 * 60;
 const SWEEP_MS = 5 * 60_000;
+/** How often in that time somebody may ask in vain whether an address has an account. */
+const GUESSES = 30;
 
 /** How many attempts may fail in a quarter of an hour. */
 export interface SignInLimitsOptions {
@@ -25,13 +27,14 @@ export interface SignInAttempt {
 }
 
 /**
- * Limits attempts to sign in, by account and by address. The counts are rows of `auth`, so that all servers share them.
+ * Limits attempts to sign in, by account and by address, and to find out who has an account. The counts are rows of `auth`, so that all servers share them.
  * An attempt counts before it is made, so that many at once do not slip through; one that succeeds is given back, and so is one
  * for which the server has no time.
  */
 export class SignInLimits implements Disposable {
   readonly #accounts: RateLimiterPostgres;
   readonly #addresses: RateLimiterPostgres;
+  readonly #guesses: RateLimiterPostgres;
   readonly #sweep: NodeJS.Timeout;
 
   constructor({ catalog, perAccount, perAddress, log }: SignInLimitsOptions) {
@@ -52,6 +55,7 @@ export class SignInLimits implements Disposable {
       });
     this.#accounts = limiter('account', perAccount);
     this.#addresses = limiter('address', perAddress);
+    this.#guesses = limiter('guess', GUESSES);
     const sweep = () =>
       catalog.use((client) => client.query('DELETE FROM login_attempts WHERE expire < $1', [Date.now()]));
     this.#sweep = setInterval(() => {
@@ -66,8 +70,9 @@ export class SignInLimits implements Disposable {
   async attempt<T>({ account, address }: SignInAttempt, work: () => Promise<T>): Promise<T> {
     const place = address && networkOf(address);
     const key = account === undefined ? undefined : keyOf(account);
-    if (place !== undefined) await consume(this.#addresses, place);
-    if (key !== undefined) await consume(this.#accounts, key);
+    const refusal = 'Too many attempts to sign in have failed';
+    if (place !== undefined) await consume(this.#addresses, place, refusal);
+    if (key !== undefined) await consume(this.#accounts, key, refusal);
     let result: T;
     try {
       result = await work();
@@ -85,18 +90,31 @@ export class SignInLimits implements Disposable {
     return result;
   }
 
+  /**
+   * Lets somebody do something that tells whether an email address has an account, unless they have failed at it often.
+   * @param caller who it is
+   * @throws {AppError} RATE_LIMITED, without having let them try; and what `work` throws
+   */
+  async guess<T>(caller: string, work: () => Promise<T>): Promise<T> {
+    const key = keyOf(caller);
+    await consume(this.#guesses, key, 'Too many of the addresses have no account');
+    const result = await work();
+    await this.#guesses.reward(key);
+    return result;
+  }
+
   [Symbol.dispose](): void {
     clearInterval(this.#sweep);
   }
 }
 
-async function consume(limiter: RateLimiterPostgres, key: string): Promise<void> {
+async function consume(limiter: RateLimiterPostgres, key: string, why: string): Promise<void> {
   try {
     await limiter.consume(key);
   } catch (refusal) {
     if (!(refusal instanceof RateLimiterRes)) throw refusal;
     const minutes = Math.ceil(refusal.msBeforeNext / 60_000);
-    throw new AppError('RATE_LIMITED', `Too many attempts to sign in have failed. Try again in ${minutes} minutes.`, {
+    throw new AppError('RATE_LIMITED', `${why}. Try again in ${minutes} minutes.`, {
       details: { retryAfterMs: refusal.msBeforeNext },
     });
   }

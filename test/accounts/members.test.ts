@@ -64,6 +64,23 @@ describe('members of a tenant', () => {
     return Object.fromEntries(rows.rows.map(({ email, role }) => [email, role]));
   };
 
+  it('cannot be found by guessing addresses, on whatever server, except by platform admins', async () => {
+    const guesser = await register(app, 'guesser@example.com');
+    const own = `t-${randomUUID().slice(0, 8)}`;
+    await app.ask(`mutation { createTenant(input: { slug: "${own}", name: "x" }) { id } }`, guesser.headers);
+    for (let guess = 0; guess < 30; guess += 1) {
+      expect(codeOf(await add(guesser, `nobody-${guess}@example.com`, 'MEMBER', own))).toBe('NOT_FOUND');
+    }
+    const refused = await other.ask(
+      `mutation { addMember(input: { tenant: "${own}", email: "${owner.email}", role: MEMBER }) { role } }`,
+      guesser.headers,
+    );
+    expect(codeOf(refused)).toBe('RATE_LIMITED');
+    expect(refused.errors?.[0]?.extensions).toMatchObject({ retryAfterMs: expect.any(Number) });
+    expect((await add(undefined, owner.email, 'MEMBER', own)).errors).toBeUndefined();
+    expect((await add(owner, guesser.email)).errors).toBeUndefined();
+  });
+
   it('begin with its creator, who is the owner and gets in at once', async () => {
     expect(await members()).toEqual({ [owner.email]: 'OWNER' });
     const inside = await inTenant(owner);
