@@ -1,6 +1,7 @@
 import { AppError } from '../errors.ts';
+import { BudgetConnection } from './budget-connection.ts';
 import { IdleConnections } from './idle-connections.ts';
-import { type Lane, type LaneOptions, type LentClient, type Priority, useLent } from './lane.ts';
+import { type Lane, type LaneOptions, type Priority, useLent } from './lane.ts';
 import { Places } from './places.ts';
 import { ServerConnection } from './server-connection.ts';
 import { type Waiter, WaitingLine } from './waiting-line.ts';
@@ -35,16 +36,7 @@ interface LaneState {
   ended: boolean;
 }
 
-interface Connection {
-  readonly session: ServerConnection;
-  readonly client: LentClient;
-  readonly lane: LaneState;
-  readonly openedAt: number;
-  /** See {@link ConnectionBudget.renew}. */
-  readonly generation: number;
-  /** Whether a caller has it. */
-  lent: boolean;
-}
+type Connection = BudgetConnection<LaneState>;
 
 /** A waiter that is older than this goes before one that could use the connection as it is. */
 const FAIRNESS_MS = 100;
@@ -167,7 +159,7 @@ export class ConnectionBudget {
     for (const idle of this.#idle.of(lane).toReversed()) {
       if (this.#isFresh(idle)) {
         this.#idle.remove(idle);
-        return lend(idle);
+        return idle.lend();
       }
       this.#close(idle);
     }
@@ -214,23 +206,12 @@ export class ConnectionBudget {
       await session.end();
       throw closed();
     }
-    const release = (destroy = false) => this.#giveBack(made, destroy);
-    const made: Connection = {
-      session,
-      client: Object.assign(session.client, { release }),
-      lane,
-      openedAt: Date.now(),
-      generation,
-      lent: true,
-    };
-    this.#connections.add(made);
-    connection = made;
-    return made;
+    connection = new BudgetConnection(session, lane, generation, (back, destroy) => this.#giveBack(back, destroy));
+    this.#connections.add(connection);
+    return connection;
   }
 
   #giveBack(connection: Connection, destroy: boolean): void {
-    if (!connection.lent) return;
-    connection.lent = false;
     if (destroy) this.#close(connection);
     else if (connection.session.isQuiet) this.#keep(connection);
     else void connection.session.settle().then(() => this.#keep(connection));
@@ -248,7 +229,7 @@ export class ConnectionBudget {
     }
     const next = this.#nextFor(lane);
     if (next) {
-      next.grant(() => lend(connection));
+      next.grant(() => connection.lend());
       return;
     }
     this.#idle.add(connection);
@@ -265,9 +246,8 @@ export class ConnectionBudget {
     return undefined;
   }
 
-  #isFresh({ session, openedAt, generation }: Connection): boolean {
-    const isCurrent = !session.isBroken && generation === this.#generation;
-    return isCurrent && Date.now() - openedAt < this.#options.recycleMs;
+  #isFresh(connection: Connection): boolean {
+    return connection.isFresh(this.#generation, this.#options.recycleMs);
   }
 
   /** Closes a connection, whatever it does; its place is free when that is done. */
@@ -287,11 +267,6 @@ export class ConnectionBudget {
     this.#places.free(lane.options.priority);
     this.#serve();
   }
-}
-
-function lend(connection: Connection): Connection {
-  connection.lent = true;
-  return connection;
 }
 
 function closed(): AppError {
