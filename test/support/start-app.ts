@@ -1,14 +1,13 @@
-import { mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import type { GraphQLSchema } from 'graphql';
 import { type Logger, pino } from 'pino';
 import { createApp } from '../../src/app.ts';
 import { type Config, loadConfig } from '../../src/config.ts';
 import { buildSchema } from '../../src/graphql/schema.ts';
 import { createGraphqlServer } from '../../src/graphql/server.ts';
+import { startEmbeddedPostgres } from '../../src/postgres/embedded.ts';
 import type { Services } from '../../src/services.ts';
 import { childEnv } from './child-env.ts';
+import { makeClusterDir } from './empty-cluster.ts';
 import { removeDataDir } from './remove-data-dir.ts';
 
 /** What a GraphQL server answers. */
@@ -43,20 +42,16 @@ export interface TestAppOptions {
 }
 
 export async function startTestApp(env: Record<string, string> = {}, options: TestAppOptions = {}): Promise<TestApp> {
-  const dataDir = await mkdtemp(path.join(tmpdir(), 'tenantry-test-'));
+  await using stack = new AsyncDisposableStack();
+  const dataDir = await makeClusterDir('tenantry-test-');
+  stack.defer(() => removeDataDir(dataDir));
   const { TENANT_MIGRATIONS_DIR } = childEnv;
   const config = loadConfig({ NODE_ENV: 'test', DATA_DIR: dataDir, TENANT_MIGRATIONS_DIR, ...env });
-  const app = await openTestApp(config, options).catch(async (error: unknown) => {
-    await removeDataDir(dataDir);
-    throw error;
-  });
-  return {
-    ...app,
-    async [Symbol.asyncDispose]() {
-      await app[Symbol.asyncDispose]();
-      await removeDataDir(dataDir);
-    },
-  };
+  // The installation joins it. Nobody needs the data of a machine that has lost its power.
+  if (!config.server) stack.use(await startEmbeddedPostgres({ dataDir, settings: { fsync: 'off' } }));
+  const app = stack.use(await openTestApp(config, options));
+  const parts = stack.move();
+  return { ...app, [Symbol.asyncDispose]: () => parts[Symbol.asyncDispose]() };
 }
 
 /** Opens an installation that may be there already, and leaves its folder. */

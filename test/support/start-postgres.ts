@@ -1,6 +1,3 @@
-import { mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import pg from 'pg';
 import type { ServerAddress } from '../../src/config.ts';
 import { startEmbeddedPostgres } from '../../src/postgres/embedded.ts';
@@ -8,6 +5,7 @@ import { existingCluster } from '../../src/postgres/embedded-cluster.ts';
 import { findPostmaster, isRunning } from '../../src/postgres/embedded-processes.ts';
 import { quoteIdentifier } from '../../src/postgres/identifiers.ts';
 import { createLoginRoleSql } from '../../src/postgres/roles.ts';
+import { makeClusterDir } from './empty-cluster.ts';
 import { eventually } from './eventually.ts';
 import { removeDataDir } from './remove-data-dir.ts';
 
@@ -41,7 +39,7 @@ export const testApplication = 'tenantry test';
 
 /** Starts an embedded PostgreSQL, with settings of the server's own; its data go with it. */
 export async function startTestPostgres(settings: Record<string, string> = { fsync: 'off' }): Promise<TestPostgres> {
-  const dataDir = await mkdtemp(path.join(tmpdir(), 'tenantry-postgres-'));
+  const dataDir = await makeClusterDir('tenantry-postgres-');
   let server = await startEmbeddedPostgres({ dataDir, settings });
   const { host, port, user, password } = server;
   const address = { host, port, user, password, maintenanceDatabase: 'postgres', ssl: false };
