@@ -9,7 +9,7 @@ import { createApp } from '../src/app.ts';
 import type { Isolation } from '../src/catalog/tenant.entity.ts';
 import { loadConfig } from '../src/config.ts';
 import { quoteIdentifier } from '../src/postgres/identifiers.ts';
-import { moduleEntities } from '../test/fixture/modules.ts';
+import { modules } from '../test/fixture/modules.ts';
 import { timed } from './harness.ts';
 import { runFleet } from './run-fleet.ts';
 
@@ -73,7 +73,7 @@ async function plainTransaction(client: pg.Client, schema: string, statements: r
 async function mikroOrmRun({ tenants, folder }: FleetJob): Promise<void> {
   for (const { url } of tenants) {
     const orm = await MikroORM.init({
-      entities: [...moduleEntities],
+      entities: modules.flatMap((module) => module.entities),
       clientUrl: url,
       extensions: [Migrator],
       ...(folder !== undefined && { migrations: { path: folder } }),

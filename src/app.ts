@@ -18,7 +18,7 @@ import { HistoryRecordSchema } from './migrator/history.entity.ts';
 import { Maintenance } from './migrator/maintenance.ts';
 import { OwnerConnections } from './migrator/owner-connections.ts';
 import { migrateQueue, type TenantJob } from './migrator/run-queue.ts';
-import { moduleEntities, permissionsOf } from './modules/index.ts';
+import { modules, permissionsOf } from './modules/index.ts';
 import { createEntityDatabases, entityTypes } from './postgres/entity-databases.ts';
 import { JobQueue } from './postgres/job-queue.ts';
 import { Listener } from './postgres/listener.ts';
@@ -172,7 +172,7 @@ export async function createApp(config: Config, log: Logger, signal?: AbortSigna
   const directory = new TenantDirectory(catalog, listener);
   const tenants = new TenantConnections({
     servers,
-    entities: [...moduleEntities, HistoryRecordSchema],
+    entities: [...modules.flatMap((module) => module.entities), HistoryRecordSchema],
     passwordOf,
     poolSize: connections.tenantPoolSize,
     statementTimeoutMs: connections.tenantStatementTimeoutMs,

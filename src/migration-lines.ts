@@ -4,7 +4,7 @@ import { CountrySchema } from './constants/country.entity.ts';
 import { CurrencySchema } from './constants/currency.entity.ts';
 import { historyTable } from './migrator/history.ts';
 import { MigrationFolder } from './migrator/migration-files.ts';
-import { moduleEntities } from './modules/index.ts';
+import { modules } from './modules/index.ts';
 import { entityTables } from './postgres/entity-tables.ts';
 
 /** The entities of the `constants` database. */
@@ -25,7 +25,10 @@ export function createMigrationLines(tenantDir: string) {
     },
     tenant: {
       folder: new MigrationFolder(tenantDir, 'TENANT'),
-      tables: entityTables(moduleEntities, { ignored: [historyTable], compare: 'all' }),
+      tables: entityTables(
+        modules.flatMap(({ entities }) => entities),
+        { ignored: [historyTable], compare: 'all' },
+      ),
     },
   };
 }

@@ -6,8 +6,6 @@ import { type Config, loadConfig } from './config.ts';
 import { takePort } from './front-door.ts';
 import { isLocalHost } from './graphql/browsers.ts';
 import { refuseMalformedRequests } from './graphql/malformed-requests.ts';
-import { buildSchema } from './graphql/schema.ts';
-import { createGraphqlServer } from './graphql/server.ts';
 import { logOptions } from './log.ts';
 import { onSignals } from './signals.ts';
 import { explainStartFailure } from './start-failure.ts';
@@ -32,6 +30,9 @@ export async function serve(
     await using door = await takePort(config.http);
     await using app = await start(config, log, stop);
     if (!app) return;
+    // Workers and commands start sooner without them.
+    const { createGraphqlServer } = await import('./graphql/server.ts');
+    const { buildSchema } = await import('./graphql/schema.ts');
     const token = await developmentToken(config, app.services.tokens);
     const isLocal = isLocalHost(config.http.host);
     const headers = token && isLocal ? authorizationHeader(token) : {};

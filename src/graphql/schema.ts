@@ -15,13 +15,15 @@ import '../migrator/history-schema.ts';
 import '../migrator/plan-schema.ts';
 import '../migrator/run-schema.ts';
 import '../migrator/tenant-schema.ts';
-import '../modules/index.ts';
 import '../provisioning/schema.ts';
 import '../provisioning/tenant-schema.ts';
 import { errorCodes } from '../errors.ts';
+import { modules } from '../modules/index.ts';
 import { auditMutations } from './audit.ts';
 import { builder } from './builder.ts';
 import { describePermissions } from './declared-scopes.ts';
+
+await Promise.all(modules.map((module) => module.schema()));
 
 /** Builds the GraphQL schema out of what each folder's `schema.ts` adds to it. */
 export function buildSchema(): GraphQLSchema {

@@ -1,12 +1,12 @@
-import type { EntitySchema } from '@mikro-orm/postgresql';
-import { accessEntities } from './access/index.ts';
-import { shopEntities } from './shop/index.ts';
+import type { TenantModule } from '../tenancy/tenant-module.ts';
+import { access } from './access/index.ts';
+import { shop } from './shop/index.ts';
 
 /**
- * The entities that every tenant has, each declared with `schema: '*'`. This file is the only place where the platform
- * meets what is built on it; README.md tells how the example shop is replaced.
+ * All modules. This file is the only place where the platform meets what is built on it;
+ * docs/replacing-the-shop.md tells how the example shop is replaced.
  */
-export const moduleEntities: readonly EntitySchema[] = [...accessEntities, ...shopEntities];
+export const modules: readonly TenantModule[] = [access, shop];
 
 /** What a member may do in a tenant. */
 export { permissionsOf } from './access/index.ts';

@@ -60,8 +60,8 @@ it('a new entity and a new column become a migration without a database, which b
   checkout.edit('src/modules/shop/index.ts', '[ProductSchema', '[ReviewSchema, ProductSchema');
   checkout.edit(
     'src/modules/shop/index.ts',
-    "import './schema",
-    "import { ReviewSchema } from './review.entity.ts';\nimport './schema",
+    'import { ProductSchema }',
+    "import { ReviewSchema } from './review.entity.ts';\nimport { ProductSchema }",
   );
   checkout.edit(
     'src/modules/shop/product.entity.ts',

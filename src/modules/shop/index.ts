@@ -1,6 +1,8 @@
 import { OrderLineSchema, OrderSchema } from './order.entity.ts';
 import { ProductSchema } from './product.entity.ts';
-import './schema.ts';
 
-/** The tables of the example shop. */
-export const shopEntities = [ProductSchema, OrderSchema, OrderLineSchema];
+/** The example shop. */
+export const shop = {
+  entities: [ProductSchema, OrderSchema, OrderLineSchema],
+  schema: () => import('./schema.ts'),
+};
