@@ -136,7 +136,8 @@ export function isTransient(error: unknown): boolean {
 function databaseError(error: unknown): { readonly code: string; readonly constraint: string | undefined } | undefined {
   for (let current = error; current instanceof Error; current = current.cause) {
     const code: unknown = Reflect.get(current, 'code');
-    if (typeof code !== 'string' || !/^[0-9A-Z]{5}$/.test(code)) continue;
+    // Codes of the system may have five letters too, such as EPIPE.
+    if (typeof code !== 'string' || !/^[0-9A-Z]{5}$/.test(code) || 'syscall' in current) continue;
     const constraint: unknown = Reflect.get(current, 'constraint');
     return { code, constraint: typeof constraint === 'string' ? constraint : undefined };
   }
