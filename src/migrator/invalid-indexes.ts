@@ -1,28 +1,29 @@
 import type pg from 'pg';
 
 /**
- * Finds the indexes of a schema that PostgreSQL calls INVALID: what an attempt left that failed, or was cut short, while it
- * built or dropped them concurrently. They serve no query, and a unique one goes on to refuse rows. Those that are being
- * built at this moment, and those of partitioned tables, which are INVALID until all parts have theirs, do not count.
+ * Finds the indexes that PostgreSQL calls INVALID: what an attempt left that failed, or was cut short, while it built or
+ * dropped them concurrently. They serve no query, and a unique one goes on to refuse rows. Those that are being built at this
+ * moment, and those of partitioned tables, which are INVALID until all parts have theirs, do not count.
  * @param client the owner's connection
- * @returns their names, quoted
+ * @param schema without it, those of the whole database
+ * @returns their names with the schema's, quoted
  * @see https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY
  */
-export async function findInvalidIndexes(client: pg.Client, schema: string): Promise<string[]> {
+export async function findInvalidIndexes(client: pg.Client, schema?: string): Promise<string[]> {
   const { rows } = await client.query<{ name: string }>(
     `SELECT format('%I.%I', nspname, relname) AS name
      FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-     WHERE NOT indisvalid AND nspname = $1 AND relkind = 'i' AND NOT relispartition
+     WHERE NOT indisvalid AND ($1::text IS NULL OR nspname = $1) AND relkind = 'i' AND NOT relispartition
        AND NOT EXISTS (
          SELECT FROM pg_stat_progress_create_index p WHERE p.datname = current_database() AND p.index_relid = i.indexrelid)
-     ORDER BY relname`,
-    [schema],
+     ORDER BY nspname, relname`,
+    [schema ?? null],
   );
   return rows.map(({ name }) => name);
 }
 
 /**
- * Drops what {@link findInvalidIndexes} finds.
+ * Drops what {@link findInvalidIndexes} finds in a schema.
  * @param client the owner's connection, outside a transaction
  */
 export async function dropInvalidIndexes(client: pg.Client, schema: string): Promise<void> {

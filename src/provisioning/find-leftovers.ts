@@ -1,6 +1,8 @@
 import pLimit from 'p-limit';
 import type pg from 'pg';
 import type { Isolation, TenantStatus } from '../catalog/tenant.entity.ts';
+import { messageOf } from '../errors.ts';
+import { findInvalidIndexes } from '../migrator/invalid-indexes.ts';
 import { isAliveSql } from '../postgres/advisory-lock.ts';
 import { quoteIdentifier } from '../postgres/identifiers.ts';
 import { jobsSchema } from '../postgres/job-queue.ts';
@@ -98,15 +100,17 @@ async function comparePlaces(
   const { all, ours } = await server.admin((admin) => readDatabases(admin, databases.auth));
   const settled = tenants.filter(({ status }) => status !== 'PROVISIONING' && status !== 'DELETING');
   const known = new Set(tenants.map(({ database }) => database));
-  const present = settled.filter(({ database }) => all.has(database));
   const schemas = all.has(databases.shared) ? await server.owner(databases.shared, readSchemas) : new Set<string>();
   const knownSchemas = new Set(tenants.map(({ schema }) => schema));
   const lost = settled.filter(({ isolation, database, schema }) =>
     isolation === 'DATABASE' ? !all.has(database) : !schemas.has(schema),
   );
-  const inspected = new Set([...present.map(({ database }) => database)]);
+  // Nobody gets into a database that is copied or replaced; where that was cut short it is told as such.
+  const enterable = settled.filter(({ status, database }) => status !== 'MAINTENANCE' && all.has(database));
   const limit = pLimit(AT_ONCE);
-  const invalid = await Promise.all([...inspected].map((database) => limit(() => invalidIndexes(server, database))));
+  const inside = await Promise.all(
+    [...new Set(enterable.map(({ database }) => database))].map((database) => limit(() => lookInto(server, database))),
+  );
   return [
     ...lost.map(({ slug, isolation, database, schema }) => ({
       message: `The ${isolation === 'DATABASE' ? `database ${database}` : `schema ${schema}`} of the tenant ${slug} is gone from the server ${server.name}`,
@@ -124,7 +128,7 @@ async function comparePlaces(
         message: `The schema ${schema} of ${databases.shared} on the server ${server.name} belongs to no tenant`,
         remedy: `If nobody needs its data: DROP SCHEMA ${quoteIdentifier(schema)} CASCADE`,
       })),
-    ...invalid.flat(),
+    ...inside.flat(),
   ];
 }
 
@@ -150,22 +154,21 @@ async function readSchemas(client: pg.Client): Promise<ReadonlySet<string>> {
   return new Set(rows.map(({ name }) => name));
 }
 
-/** @see https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY */
-async function invalidIndexes(server: PostgresServer, database: string): Promise<Leftover[]> {
-  const { rows } = await server.owner(database, (client) =>
-    client.query<{ schema: string; name: string }>(
-      `SELECT nspname AS schema, relname AS name FROM pg_index i JOIN pg_class c ON c.oid = indexrelid
-       JOIN pg_namespace n ON n.oid = relnamespace
-       WHERE NOT indisvalid AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = indexrelid)`,
-    ),
-  );
-  return rows.map(({ schema, name }) => ({
-    message: `The index ${schema}.${name} in the database ${database} on the server ${server.name} is INVALID`,
-    remedy: howToMend,
-    mend: {
-      server: server.name,
-      database,
-      sql: `REINDEX INDEX CONCURRENTLY ${quoteIdentifier(schema)}.${quoteIdentifier(name)}`,
-    },
-  }));
+/** One database that cannot be looked into keeps nobody from looking into the others. */
+async function lookInto(server: PostgresServer, database: string): Promise<Leftover[]> {
+  try {
+    const indexes = await server.owner(database, (client) => findInvalidIndexes(client));
+    return indexes.map((index) => ({
+      message: `The index ${index} in the database ${database} on the server ${server.name} is INVALID`,
+      remedy: howToMend,
+      mend: { server: server.name, database, sql: `REINDEX INDEX CONCURRENTLY ${index}` },
+    }));
+  } catch (error) {
+    return [
+      {
+        message: `The database ${database} on the server ${server.name} cannot be looked into: ${messageOf(error)}`,
+        remedy: 'Mend what PostgreSQL names, and say tenantry doctor again',
+      },
+    ];
+  }
 }

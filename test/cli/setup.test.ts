@@ -128,6 +128,9 @@ it('doctor finds leftovers, and mends those that can be mended without losing an
     `INSERT INTO tenant_maintenances (tenant_id, copy, status_before, claimed_by)
      SELECT id, 'snap_never00000', 'ACTIVE', 1 FROM tenants WHERE slug = 'halted'`,
   );
+  await keeper.query(`UPDATE tenants SET status = 'MAINTENANCE' WHERE slug = 'halted'`);
+  const { database: shut } = await fleet.tenant('halted');
+  await admin.query(`ALTER DATABASE ${shut} WITH ALLOW_CONNECTIONS false`);
   await keeper.query(
     `BEGIN; SELECT FROM tenants WHERE slug = 'lost' FOR UPDATE; SELECT FROM tenant_maintenances FOR UPDATE`,
   );
@@ -136,6 +139,7 @@ it('doctor finds leftovers, and mends those that can be mended without losing an
   expect(exit).toBe(1);
   expect(stdout).toContain('✗ The tenant lost is PROVISIONING, and no process works on it');
   expect(stdout).toContain('✗ The tenant halted is in maintenance, and no process works on it');
+  expect(stdout).not.toContain(shut);
   expect(stdout).toContain('✗ 1 jobs in the queue belong to no tenant');
   expect(stdout).toContain(`✗ The schema ${lost} of the tenant schema is gone from the server default`);
   expect(stdout).toMatch(new RegExp(`✗ The database ${orphan} .*belongs to no tenant\n.*DROP DATABASE "${orphan}"`));
@@ -165,6 +169,18 @@ it('doctor finds leftovers, and mends those that can be mended without losing an
   expect(await tenantry('doctor')).toMatchObject({
     exit: 0,
     stdout: expect.stringContaining('There are no leftovers'),
+  });
+});
+
+it('doctor says of a database that it cannot look into why, and goes on', async () => {
+  const { database } = await fleet.tenant('index');
+  const admin = await fleet.session('postgres');
+  await admin.query(`ALTER DATABASE ${database} WITH ALLOW_CONNECTIONS false`);
+  const { exit, stdout } = await tenantry('doctor');
+  await admin.query(`ALTER DATABASE ${database} WITH ALLOW_CONNECTIONS true`);
+  expect({ exit, stdout }).toEqual({
+    exit: 1,
+    stdout: expect.stringMatching(new RegExp(`✗ The database ${database} .* cannot be looked into: .* accepting conn`)),
   });
 });
 
