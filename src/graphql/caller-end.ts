@@ -29,7 +29,7 @@ export function endWithCaller(): Plugin<RequestContext> {
           };
           const look = () => mayStill(before, () => context.standing(inTenant));
           const stop = watch(context, id, look, (error) => refusal.abort(error));
-          const reason = () => toClientError(refusal.signal.reason, context.requestId, context.services.log);
+          const reason = () => toClientError(refusal.signal.reason, context.requestId, context.log);
           setResult(endAt(refusal.signal, result, reason, stop));
         },
       };

@@ -12,10 +12,6 @@ export function endAt(
   ended: () => void = () => undefined,
 ): AsyncIterableIterator<ExecutionResult> {
   const source = results[Symbol.asyncIterator]();
-  const { promise: signalled, resolve } = Promise.withResolvers<undefined>();
-  const hear = () => resolve(undefined);
-  if (signal.aborted) hear();
-  else signal.addEventListener('abort', hear, { once: true });
   let isOver = false;
   const finish = () => {
     if (!isOver) ended();
@@ -32,7 +28,7 @@ export function endAt(
     },
     async next() {
       if (isOver) return { done: true, value: undefined };
-      const next = await Promise.race([source.next(), signalled]);
+      const next = await unlessAborted(signal, () => source.next());
       if (next?.done && !signal.aborted) finish();
       if (next && !(next.done && signal.aborted)) return next;
       // The stream is over for the client, however its source ends.
@@ -41,4 +37,17 @@ export function endAt(
     },
     return: end,
   };
+}
+
+/** Undefined if the signal comes first. Nothing is kept of it afterwards: signal and events may both go on for days. */
+async function unlessAborted<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T | undefined> {
+  const { promise: signalled, resolve } = Promise.withResolvers<undefined>();
+  const hear = () => resolve(undefined);
+  if (signal.aborted) hear();
+  else signal.addEventListener('abort', hear);
+  try {
+    return await Promise.race([work(), signalled]);
+  } finally {
+    signal.removeEventListener('abort', hear);
+  }
 }
