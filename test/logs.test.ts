@@ -32,11 +32,11 @@ builder.mutationFields((t) => ({
     args: { password: t.arg.string({ required: true }) },
     resolve: async (_root, { password }, { services }) => {
       const em = services.catalog.fork();
-      em.create(User, { email: 'a@example.com', name: 'A', passwordHash: password });
+      em.create(User, { email: 'a@example.com', name: 'A\nof two lines', passwordHash: password });
       em.create(User, { email: 'b@example.com', name: 'B', passwordHash: password, isPlatformAdmin: false });
       await em.flush();
       // What an entity with a wrong type would do: PostgreSQL shows the whole row in its error.
-      return em.execute('UPDATE users SET name = null WHERE email = ?', ['a@example.com']);
+      return em.execute('UPDATE users SET active = null WHERE email = ?', ['a@example.com']);
     },
   }),
 }));

@@ -93,8 +93,7 @@ async function sendTogether(client: pg.Client, texts: readonly string[], sequel:
 function withStatement(error: unknown, statement: string | undefined): unknown {
   if (!(error instanceof pg.DatabaseError) || statement === undefined) return error;
   const text = statement.replace(/\s+/g, ' ').trim();
-  // What the failing row contains is the tenant's own business.
-  const detail = error.detail && !error.detail.startsWith('Failing row') ? ` (${error.detail})` : '';
+  const detail = error.detail ? ` (${error.detail})` : '';
   return new Error(`${error.message}${detail}, in: ${text.length > 200 ? `${text.slice(0, 200)}…` : text}`, {
     cause: error,
   });

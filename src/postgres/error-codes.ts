@@ -23,6 +23,7 @@ export const sqlState = {
   duplicateDatabase: '42P04',
   duplicateSchema: '42P06',
   duplicateObject: '42710',
+  withCheckOptionViolation: '44000',
   tooManyConnections: '53300',
   objectInUse: '55006',
   lockNotAvailable: '55P03',
@@ -64,6 +65,16 @@ export function sqlStateOf(error: unknown): string | undefined {
 /** The name of the constraint that the error is about, if it is about one. */
 export function constraintOf(error: unknown): string | undefined {
   return databaseError(error)?.constraint;
+}
+
+/** Whether PostgreSQL's detail of an error with this code shows the row that broke a rule, in whatever language it speaks. */
+export function showsRow(code: unknown): boolean {
+  const states: readonly unknown[] = [
+    sqlState.notNullViolation,
+    sqlState.checkViolation,
+    sqlState.withCheckOptionViolation,
+  ];
+  return states.includes(code);
 }
 
 /** Whether a value could not be read as one of its column's type, or is out of range: class 22 of the SQLSTATEs. */

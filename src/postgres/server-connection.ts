@@ -1,5 +1,6 @@
 import { connect, Socket } from 'node:net';
 import pg from 'pg';
+import { showsRow } from './error-codes.ts';
 
 /** How long a connection may take to finish what it was asked when its user is done with it, in milliseconds. */
 const SETTLE_MS = 1_000;
@@ -31,8 +32,10 @@ export class ServerConnection {
     // Without a listener, the error of a connection that PostgreSQL ends would end the process.
     this.client.on('error', lost);
     this.client.on('end', lost);
-    this.client.connection.on('errorMessage', () => {
+    this.client.connection.on('errorMessage', (error: pg.DatabaseError) => {
       this.#failed = true;
+      // The row is personal data, password hashes included; whoever logs or records the error would repeat it.
+      if (showsRow(error.code)) error.detail = undefined;
     });
   }
 
