@@ -59,7 +59,7 @@ export function statementsAlone(step: MigrationFile, direction: Direction): read
 
 /** Lets a migration ask the database, and gives what it has added. */
 async function collectStatements(client: pg.Client, step: MigrationFile, direction: Direction): Promise<string[]> {
-  const em = entityManagerOn(lend(client, (text) => text));
+  const em = entityManagerOn(lendAgain(client, (text) => text));
   const driver = em.getDriver();
   const migration = new step.Class(driver, em.config);
   await migration[direction]();
@@ -118,17 +118,6 @@ function entityManagerOn(client: LentClient): SqlEntityManager {
   return createEntityDatabases([])
     .open({ connect: async () => client, end: async () => undefined })
     .fork();
-}
-
-/** The connection as MikroORM takes it, with a say in what is sent. */
-function lend(client: pg.Client, send: (text: string) => string): LentClient {
-  return new Proxy(Object.assign(Object.create(client), { release: () => undefined }), {
-    get: (target, key) => {
-      if (key !== 'query') return Reflect.get(target, key);
-      return (text: unknown, ...rest: unknown[]) =>
-        Reflect.apply(client.query, client, [typeof text === 'string' ? send(text) : text, ...rest]);
-    },
-  });
 }
 
 /**
