@@ -1,6 +1,5 @@
+import { tenantByReference } from '../catalog/find-tenants.ts';
 import { TenantRef } from '../catalog/schema.ts';
-import { Tenant } from '../catalog/tenant.entity.ts';
-import { AppError } from '../errors.ts';
 import { builder } from '../graphql/builder.ts';
 import type { Services } from '../services.ts';
 import { type Resolution, resolveAttention } from './resolve-attention.ts';
@@ -48,13 +47,11 @@ builder.mutationField('resolveTenant', (t) =>
  * @throws {AppError} TENANT_NOT_FOUND, and as resolveAttention
  */
 export async function resolveTenantAttention(
-  { catalog, directory, servers, migrations, tables, config }: Services,
+  { catalog, servers, migrations, tables, config }: Services,
   reference: string,
   force: boolean,
 ): Promise<Resolution> {
-  const known = await directory.byReference(reference);
-  const tenant = known && (await catalog.fork().findOne(Tenant, { id: known.id }));
-  if (!tenant) throw new AppError('TENANT_NOT_FOUND', `There is no tenant ${reference}`);
+  const tenant = await tenantByReference(catalog, reference);
   const { lockTimeoutMs } = config.migrations;
   const files = await migrations.tenant.read();
   return resolveAttention({ catalog, servers, files, tables: tables.TENANT, lockTimeoutMs }, tenant, force);

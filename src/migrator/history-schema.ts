@@ -1,8 +1,9 @@
 import type { FilterQuery } from '@mikro-orm/core';
+import { tenantByReference } from '../catalog/find-tenants.ts';
 import { MigrationRecord, type MigrationStatus, migrationStatuses } from '../catalog/migration-record.entity.ts';
 import { TenantRef } from '../catalog/schema.ts';
-import { Tenant } from '../catalog/tenant.entity.ts';
-import { AppError, badInput } from '../errors.ts';
+import type { Tenant } from '../catalog/tenant.entity.ts';
+import { badInput } from '../errors.ts';
 import { builder } from '../graphql/builder.ts';
 import { type ConnectionArgs, type ConnectionPage, entityConnection, mapNodes } from '../graphql/connection.ts';
 import type { Services } from '../services.ts';
@@ -99,9 +100,7 @@ export async function readMigrationHistory(
   const where = status ? { status } : {};
   if (reference != null) {
     if (scope && scope !== 'TENANT') throw badInput('scope', `A tenant's history has no migrations of ${scope}`);
-    const known = await services.directory.byReference(reference);
-    const tenant = known && (await services.catalog.fork().findOne(Tenant, { id: known.id }));
-    if (!tenant) throw new AppError('TENANT_NOT_FOUND', `There is no tenant ${reference}`);
+    const tenant = await tenantByReference(services.catalog, reference);
     return ownHistory(services.tenants.lease(tenant).em, where, page, tenant);
   }
   if (scope === 'AUTH') return ownHistory(services.catalog.fork(), where, page, null);
