@@ -90,12 +90,14 @@ export class TenantDirectory {
   }
 
   #find(key: string, where: FilterQuery<Tenant>): Promise<KnownTenant | undefined> {
-    return this.#tenants.find(key, async () => known(await this.#catalog.fork().findOne(Tenant, where)));
+    return this.#tenants.find(key, async () => {
+      const tenant = await this.#catalog.fork().findOne(Tenant, where);
+      return tenant && knownTenant(tenant);
+    });
   }
 }
 
-function known(tenant: Tenant | null): KnownTenant | null {
-  if (!tenant) return null;
-  const { id, slug, status, isolation, key, server, database, schema } = tenant;
+/** What is worth keeping of a tenant that may be an entity. */
+export function knownTenant({ id, slug, status, isolation, key, server, database, schema }: KnownTenant): KnownTenant {
   return { id, slug, status, isolation, key, server, database, schema };
 }

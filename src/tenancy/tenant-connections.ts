@@ -1,6 +1,6 @@
 import type { EntityManager, EntitySchema } from '@mikro-orm/postgresql';
 import { LRUCache } from 'lru-cache';
-import type { KnownTenant } from '../catalog/tenant-directory.ts';
+import { type KnownTenant, knownTenant } from '../catalog/tenant-directory.ts';
 import { AppError } from '../errors.ts';
 import {
   createEntityDatabases,
@@ -102,10 +102,11 @@ export class TenantConnections {
 
   #opened(tenant: KnownTenant): OpenTenant {
     const key = keyOf(tenant);
-    const known = this.#open.get(key);
-    if (known) return known;
-    const lane = this.#laneTo(tenant);
-    const open = { tenant, lane, database: this.#databases.open(lane) };
+    const opened = this.#open.get(key);
+    if (opened) return opened;
+    const known = knownTenant(tenant);
+    const lane = this.#laneTo(known);
+    const open = { tenant: known, lane, database: this.#databases.open(lane) };
     this.#open.set(key, open);
     return open;
   }

@@ -50,6 +50,14 @@ describe('the connections of a tenant', () => {
     }
   });
 
+  it('keep no entity in memory, nor the rest of the fleet with it, when a plan has opened them', async () => {
+    for (const { row } of tenants) await app.services.tenants.close(row);
+    const plan = '{ migrationPlan(input: { verify: true }) { upToDateCount } }';
+    expect(await app.ask(plan, app.admin)).toEqual({ data: { migrationPlan: { upToDateCount: 2 } } });
+    const known = app.services.tenants.known();
+    expect(known.map(Object.getPrototypeOf)).toEqual([Object.prototype, Object.prototype]);
+  });
+
   it('are none too few after transactions that were forgotten and then lost', async () => {
     for (const { member } of tenants) {
       for (let time = 1; time <= 8; time += 1) {
