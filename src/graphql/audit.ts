@@ -62,7 +62,9 @@ async function recordEnding(action: string, args: Args, context: Context, { resu
   const created = result instanceof Tenant ? result.id : undefined;
   // An id of something else, such as a run, is no tenant's.
   const reference = textAt(args, 'tenant') ?? textAt(args, 'id');
-  const named = reference === undefined ? undefined : await context.services.directory.byReference(reference);
+  const { directory } = context.services;
+  // Where auth cannot be asked, the entry cannot be written either, and the log of the server has it.
+  const named = reference === undefined ? undefined : await directory.byReference(reference).catch(() => undefined);
   await write(context, {
     action,
     outcome: outcomeOf(error),

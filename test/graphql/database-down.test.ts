@@ -1,7 +1,20 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { builder } from '../../src/graphql/builder.ts';
 import { type Listening, listen } from '../support/listen.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
 import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
+
+let stopPostgres: () => Promise<void>;
+builder.mutationField('workUntilItGoes', (t) =>
+  t.boolean({
+    authScopes: { platformAdmin: true },
+    args: { tenant: t.arg.id({ required: true }) },
+    resolve: async () => {
+      await stopPostgres();
+      return true;
+    },
+  }),
+);
 
 describe('a server whose PostgreSQL goes away', () => {
   let postgres: TestPostgres;
@@ -10,6 +23,7 @@ describe('a server whose PostgreSQL goes away', () => {
   let member: Record<string, string>;
   beforeAll(async () => {
     postgres = await startTestPostgres();
+    stopPostgres = () => postgres.stop();
     app = await startTestApp(postgres.env);
     server = await listen(app.yoga);
     member = await app.tokenFor('acme');
@@ -72,6 +86,12 @@ describe('a server whose PostgreSQL goes away', () => {
     expect((await server.post({ query: '{ products { totalCount } }' }, member)).body.data).toEqual({
       products: { totalCount: 0 },
     });
+  });
+
+  it('tells who has changed something when it went that this is done, though it cannot be audited', async () => {
+    const { body } = await server.post({ query: 'mutation { workUntilItGoes(tenant: "never-heard-of") }' }, app.admin);
+    await postgres.restart();
+    expect(body).toEqual({ data: { workUntilItGoes: true } });
   });
 
   it('is not ready any more when it is stopping, though it lives', async () => {
