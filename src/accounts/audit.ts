@@ -57,6 +57,9 @@ export function describeArguments(args: object): string {
   const secret = /password|token/i;
   return JSON.stringify(args, (key, value: unknown) => {
     if (secret.test(key)) return undefined;
-    return typeof value === 'string' ? value.replace(/:\/\/\S*@/, '://…@') : value;
+    if (typeof value !== 'string') return value;
+    // One that is written wrongly, and so refused, may have a password too, as may the parameters of one.
+    if (key === 'url') return value.replace(/^(\w+:\/\/)?.*@/s, '$1…@').replace(/\?.*/s, '?…');
+    return value.replace(/:\/\/\S*@/, '://…@');
   });
 }

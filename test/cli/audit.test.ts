@@ -97,13 +97,15 @@ describe('what is done on the command line', () => {
     expect(JSON.parse(entries[0]?.details ?? '')).toEqual({ tenant: 'acme', role: 'OWNER', expires: '2h' });
   });
 
-  it('is in the audit log without the password of a URL', async () => {
-    const [entry, ...others] = await added(() =>
-      tenantry('server', 'add', 'eu', 'postgres://ada:hunter2@127.0.0.1:1/postgres'),
-    );
+  it.each([
+    ['postgres://ada:hunter2@127.0.0.1:1/postgres', 'postgres://…@127.0.0.1:1/postgres'],
+    ['postgres://ada@127.0.0.1:1/postgres?password=hunter2', 'postgres://…@127.0.0.1:1/postgres?…'],
+    ['ada:hunter2@127.0.0.1:1/postgres', '…@127.0.0.1:1/postgres'],
+  ])('is in the audit log without the password of a URL, also of one that is refused: %s', async (url, shown) => {
+    const [entry, ...others] = await added(() => tenantry('server', 'add', 'eu', url));
     expect(others).toEqual([]);
     expect(entry).toMatchObject({ action: 'tenantry server add', outcome: expect.not.stringMatching('OK') });
-    expect(JSON.parse(entry?.details ?? '')).toEqual({ name: 'eu', url: 'postgres://…@127.0.0.1:1/postgres' });
+    expect(JSON.parse(entry?.details ?? '')).toEqual({ name: 'eu', url: shown });
   });
 
   it('is not in the audit log if it changes nothing', async () => {
