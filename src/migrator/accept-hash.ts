@@ -11,6 +11,7 @@ import { lockKeyOf, lockKind } from '../postgres/advisory-lock.ts';
 import { sqlState, sqlStateOf } from '../postgres/error-codes.ts';
 import { quoteLiteral } from '../postgres/identifiers.ts';
 import type { Servers } from '../postgres/server.ts';
+import { rollBack } from '../postgres/transaction.ts';
 import { type Acceptance, recordAcceptances, type TenantState } from './accepted-hashes.ts';
 import { acceptHashSql, readHistory } from './history.ts';
 import { merge } from './migration-batch.ts';
@@ -160,7 +161,7 @@ async function changeHash(client: pg.Client, schema: string, { name, hash, scope
     await client.query('COMMIT');
     return { found: { applied: merge(before, []), seenAt }, change: rows[0] };
   } catch (error) {
-    await client.query('ROLLBACK').catch(() => undefined);
+    await rollBack(client);
     if (sqlStateOf(error) === sqlState.lockNotAvailable) {
       throw new AppError('TENANT_BUSY', 'A migration is under way here. Try again when it has ended.', {
         cause: error,

@@ -2,6 +2,7 @@ import type pg from 'pg';
 import type { Catalog } from '../catalog/catalog.ts';
 import { type FoundState, learnMigrationStates } from '../catalog/migration-states.ts';
 import type { Tenant } from '../catalog/tenant.entity.ts';
+import { inTransaction } from '../postgres/transaction.ts';
 import type { MigrationFile } from './migration-files.ts';
 
 /** That a changed file was accepted in one database, or could not be. */
@@ -29,17 +30,12 @@ export async function recordAcceptances(
   accepted: readonly Acceptance[],
   states: readonly TenantState[],
 ): Promise<void> {
-  await catalog.use(async (client) => {
-    await client.query('BEGIN');
-    try {
+  await catalog.use((client) =>
+    inTransaction(client, async () => {
       await insertRecords(client, accepted);
       await learnMigrationStates(client, states);
-      await client.query('COMMIT');
-    } catch (error) {
-      await client.query('ROLLBACK').catch(() => undefined);
-      throw error;
-    }
-  });
+    }),
+  );
 }
 
 async function insertRecords(client: pg.Client, accepted: readonly Acceptance[]): Promise<void> {

@@ -4,6 +4,7 @@ import { elapsedSince } from '../elapsed.ts';
 import { AppError } from '../errors.ts';
 import { lockKind, noticeSilenceSql, transactionLockSql } from '../postgres/advisory-lock.ts';
 import { sqlState, sqlStateOf } from '../postgres/error-codes.ts';
+import { rollBack } from '../postgres/transaction.ts';
 import { type History, historyOf, insertHistorySql, kindOf, type NewRecord, readHistorySql } from './history.ts';
 import { anotherMigration, LOCK_POLL_MS, migrateInParts } from './migrate-in-parts.ts';
 import {
@@ -43,7 +44,7 @@ export async function migrateDatabase(client: pg.Client, options: MigrateOptions
     const untried = alone && `${alone.name} is not transactional, so that its batch could not be tried and rolled back`;
     return { applied: merge(before, records), seenAt, records, warnings, ...(untried && { untried }) };
   } catch (error) {
-    await client.query('ROLLBACK').catch(() => undefined);
+    await rollBack(client);
     throw error;
   }
 }
@@ -129,7 +130,7 @@ async function tryToBegin(client: pg.Client, options: MigrateOptions): Promise<H
       `This is ${kind ? `the ${kind}` : 'no'} database, so no ${scope} migration is applied to it`,
     );
   } catch (error) {
-    await client.query('ROLLBACK').catch(() => undefined);
+    await rollBack(client);
     if (sqlStateOf(error) !== sqlState.undefinedTable) throw error;
     throw new AppError('CONFLICT', `There is no migration history here, so this is no ${scope} database`, {
       cause: error,

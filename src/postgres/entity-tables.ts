@@ -15,6 +15,7 @@ import { takeOutSameChecks, withWording } from './same-checks.ts';
 import { splitStatements } from './statements.ts';
 import { remarksOn } from './table-remarks.ts';
 import { schemaOf, snapshotOf, type TableSnapshot } from './table-snapshot.ts';
+import { rollBack } from './transaction.ts';
 
 /** The tables that entities describe, to be compared with those that a schema really has, or had. */
 export interface EntityTables {
@@ -103,7 +104,7 @@ export function entityTables(
     try {
       return await readTables(client, driver, schema, ignored);
     } finally {
-      await client.query('ROLLBACK');
+      await rollBack(client);
     }
   };
 

@@ -2,6 +2,7 @@ import type { CheckDef, SchemaDifference } from '@mikro-orm/sql';
 import pg from 'pg';
 import { quoteIdentifier } from './identifiers.ts';
 import type { TableSnapshot } from './table-snapshot.ts';
+import { rollBack } from './transaction.ts';
 
 /** A constraint that PostgreSQL words in its own way, by its table's name. */
 export interface SameCheck {
@@ -70,6 +71,6 @@ async function wording(
     if (error instanceof pg.DatabaseError) return undefined;
     throw error;
   } finally {
-    await client.query('ROLLBACK');
+    await rollBack(client);
   }
 }

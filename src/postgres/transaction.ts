@@ -8,8 +8,12 @@ export async function inTransaction<T>(client: pg.Client, work: () => Promise<T>
     await client.query('COMMIT');
     return result;
   } catch (error) {
-    // The first error is what matters; a connection that is broken has rolled back by itself.
-    await client.query('ROLLBACK').catch(() => undefined);
+    await rollBack(client);
     throw error;
   }
+}
+
+/** Rolls back, if it can be. It never rejects: the error before is what matters, and a broken connection has rolled back by itself. */
+export async function rollBack(client: pg.Client): Promise<void> {
+  await client.query('ROLLBACK').catch(() => undefined);
 }
