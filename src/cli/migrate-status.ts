@@ -2,7 +2,6 @@ import { type Command, Option } from 'commander';
 import type { MigrationScope } from '../catalog/migration-record.entity.ts';
 import type { MigrationRun } from '../catalog/migration-run.entity.ts';
 import type { ShownRecord } from '../migrator/history-schema.ts';
-import type { TenantPlan } from '../migrator/plan-fleet.ts';
 import { fleetPlan, integer } from './migrate-up.ts';
 import { withServices } from './open-app.ts';
 import { type Column, writeTable } from './table.ts';
@@ -86,19 +85,19 @@ async function status(context: CommandContext, { json }: { json?: true }): Promi
 }
 
 async function plan(context: CommandContext, { tenant, to, json }: PlanOptions): Promise<void> {
-  const { sqlOf } = await import('../migrator/plan-fleet.ts');
+  const { refusalOf, sqlOf } = await import('../migrator/plan-fleet.ts');
   const { groupBySteps } = await import('../migrator/sql-script.ts');
   const found = await withServices(context, (services) => fleetPlan(services, { tenants: tenant, to, verify: false }));
   const { tenants, totalCount, upToDateCount, migrations } = found;
   const refused = tenants.filter(({ plan }) => plan.kind !== 'steps');
   const { stdout } = context;
   if (json) {
-    const views = tenants.map(({ tenant: { slug }, plan }) => ({
-      tenant: slug,
+    const views = tenants.map(({ tenant, plan }) => ({
+      tenant: tenant.slug,
       pending: plan.kind === 'steps' ? plan.steps.map(({ name }) => name) : [],
       sql: plan.kind === 'steps' ? sqlOf(plan.steps) : [],
       warnings: plan.kind === 'steps' ? plan.warnings : [],
-      refusal: refusalOf(plan),
+      refusal: refusalOf({ tenant, plan }),
     }));
     writeJson(stdout, { totalCount, upToDateCount, migrations: migrations.map(({ name }) => name), tenants: views });
   } else {
@@ -117,15 +116,10 @@ async function plan(context: CommandContext, { tenant, to, json }: PlanOptions):
     writeRemarks(
       stdout,
       'Refused',
-      refused.map(({ tenant, plan }) => `${tenant.slug}: ${refusalOf(plan)}`),
+      refused.map((found) => `${found.tenant.slug}: ${refusalOf(found)}`),
     );
   }
   if (refused.length > 0) throw new CommandExit(exitCode.failure);
-}
-
-function refusalOf(plan: TenantPlan['plan']): string | null {
-  if (plan.kind === 'steps') return null;
-  return plan.kind === 'refusal' ? `${plan.code}: ${plan.message}` : plan.message;
 }
 
 function writeRemarks(screen: Screen, title: string, remarks: readonly string[]): void {

@@ -113,6 +113,12 @@ export function pageOfPlan(
   return tenants.filter(({ tenant }) => following.has(tenant)).slice(0, first);
 }
 
+/** Why nothing may be applied to a tenant, for people; null if it may. */
+export function refusalOf({ plan }: TenantPlan): string | null {
+  if (plan.kind === 'steps') return null;
+  return plan.kind === 'refusal' ? `${plan.code}: ${plan.message}` : plan.message;
+}
+
 /** What the steps send, in order. What cannot be told beforehand is a comment. */
 export function sqlOf(steps: readonly MigrationFile[]): string[] {
   return steps.flatMap(

@@ -3,7 +3,7 @@ import { TenantRef } from '../catalog/schema.ts';
 import { builder } from '../graphql/builder.ts';
 import type { Services } from '../services.ts';
 import type { MigrationFile } from './migration-files.ts';
-import { type FleetPlan, PLAN_PAGE, pageOfPlan, planFleet, sqlOf, type TenantPlan } from './plan-fleet.ts';
+import { type FleetPlan, PLAN_PAGE, pageOfPlan, planFleet, refusalOf, sqlOf, type TenantPlan } from './plan-fleet.ts';
 
 /** The GraphQL enum of the kinds of databases. */
 export const MigrationScopeRef = builder.enumType('MigrationScope', {
@@ -41,7 +41,7 @@ const TenantPlanRef = builder.objectRef<TenantPlan>('TenantPlan').implement({
     refusal: t.string({
       nullable: true,
       description: 'Why nothing may be applied.',
-      resolve: ({ plan }) => refusalOf(plan),
+      resolve: refusalOf,
     }),
     warnings: t.stringList({ resolve: ({ plan }) => (plan.kind === 'steps' ? plan.warnings : []) }),
   }),
@@ -107,11 +107,6 @@ builder.queryFields((t) => ({
       ),
   }),
 }));
-
-function refusalOf(plan: TenantPlan['plan']): string | null {
-  if (plan.kind === 'steps') return null;
-  return plan.kind === 'refusal' ? `${plan.code}: ${plan.message}` : plan.message;
-}
 
 /** Where the migrations of a kind of database are. */
 export function folderOf({ migrations }: Services, scope: (typeof migrationScopes)[number]) {
