@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { messageOf } from '../errors.ts';
 import { waveEnds } from '../migrator/waves.ts';
 import type { Services } from '../services.ts';
 import { withServices } from './open-app.ts';
@@ -179,6 +180,6 @@ function parseWaves(text: string): readonly string[] {
     waveEnds(sizes, 1);
     return sizes;
   } catch (error) {
-    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
+    throw new InvalidArgumentError(messageOf(error));
   }
 }

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import type { Config, ServerAddress } from '../config.ts';
+import { messageOf } from '../errors.ts';
 import type { PostgresServer } from '../postgres/server.ts';
 import type { LeftoverOptions } from '../provisioning/find-leftovers.ts';
 import type { Checklist } from './checklist.ts';
@@ -21,7 +22,6 @@ export async function openServers(
     const { version } = await checkServer(server);
     list.good(`PostgreSQL ${showVersion(version)}, ${config.server ? `${address.host}:${address.port}` : 'built in'}`);
   } catch (error) {
-    const { messageOf } = await import('../errors.ts');
     return void list.bad(
       `PostgreSQL at ${address.host}:${address.port}: ${messageOf(error)}`,
       'DATABASE_URL must name a PostgreSQL server that runs, and a role that may create databases and roles',
@@ -105,7 +105,7 @@ async function otherServers(
       await checkBudget(server, connectionBudget ?? connections.budget, list);
     } catch (error) {
       list.bad(
-        `The server ${name}: ${error instanceof Error ? error.message : error}`,
+        `The server ${name}: ${messageOf(error)}`,
         'tenantry server list tells more; its tenants were not looked at',
       );
     }

@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf } from '../errors.ts';
 import { makeFolder } from '../make-folder.ts';
 import {
   type EmbeddedState,
@@ -83,8 +84,9 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     await makeFolder(job.dataDir);
     return await withLock(lockPath(job), job.log, () => startLocked(job), job.signal);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`Could not start the built-in PostgreSQL of ${job.dataDir}. ${reason}`, { cause: error });
+    throw new Error(`Could not start the built-in PostgreSQL of ${job.dataDir}. ${messageOf(error)}`, {
+      cause: error,
+    });
   }
 }
 
