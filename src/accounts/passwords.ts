@@ -52,6 +52,7 @@ export function isWeak(hash: string): boolean {
   return !parsed || parsed.memory < cost.memory || parsed.passes < cost.passes || parsed.tag.length < TAG_BYTES;
 }
 
+/** Hashes with Argon2id, a few at a time; see {@link Passwords}. */
 export function createPasswords(): Passwords {
   const limit = pLimit(AT_ONCE);
   const derive = (password: string, { tag, salt, ...rest }: Omit<Hash, 'tag'> & { tag: number }) => {

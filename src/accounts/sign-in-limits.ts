@@ -27,9 +27,9 @@ export interface SignInAttempt {
 }
 
 /**
- * Limits attempts to sign in, by account and by address, and to find out who has an account. The counts are rows of `auth`, so that all servers share them.
- * An attempt counts before it is made, so that many at once do not slip through; one that succeeds is given back, and so is one
- * for which the server has no time.
+ * Limits attempts to sign in, by account and by address, and to find out who has an account. The counts are rows of `auth`,
+ * so that all servers share them. An attempt counts before it is made, so that many at once do not slip through; one that
+ * succeeds is given back, unless it has made an account, and so is one for which the server has no time.
  */
 export class SignInLimits implements Disposable {
   readonly #accounts: RateLimiterPostgres;

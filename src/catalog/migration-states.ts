@@ -14,7 +14,7 @@ export interface FoundState {
 export const seenAtSql = `to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 
 /** The id of what a tenant has; the order of application is part of it, since undoing a run goes by that. */
-export function migrationStateId(applied: readonly AppliedMigration[]): string {
+function migrationStateId(applied: readonly AppliedMigration[]): string {
   const lines = applied.map(({ name, hash }) => `${name} ${hash}`);
   return createHash('sha256').update(lines.join('\n')).digest('hex');
 }
@@ -39,7 +39,7 @@ export function migrationStateRow(applied: readonly AppliedMigration[]): [string
  * Makes sure that a list of migrations has a row, and gives its id.
  * @param applied in the order of application
  */
-export async function saveMigrationState(client: pg.Client, applied: readonly AppliedMigration[]): Promise<string> {
+async function saveMigrationState(client: pg.Client, applied: readonly AppliedMigration[]): Promise<string> {
   const row = migrationStateRow(applied);
   await client.query(saveMigrationStateSql, row);
   return row[0];

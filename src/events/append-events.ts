@@ -15,8 +15,8 @@ export interface NewRunEvent {
 
 /**
  * Appends events to a run, in the order in which they happened. What others have appended before stays before: the times of a
- * run's events, by the clock of `auth`, never go back. The run's row is locked by it, so that sequence numbers are given in the order in which they
- * become visible. Its counts must be those after the events.
+ * run's events, by the clock of `auth`, never go back. The run's row is locked by it, so that sequence numbers are given in
+ * the order in which they become visible. Its counts must be those after the events.
  * @param client a connection to `auth`, in a transaction
  */
 export async function appendEvents(client: pg.Client, run: string, added: readonly NewRunEvent[]): Promise<void> {

@@ -35,9 +35,9 @@ export interface CheckOptions {
 export interface Finding {
   /**
    * `BROKEN`: the files cannot be read, or fail on an empty database. `ENTITIES_DIFFER`: the migrations do not make what
-   * the entities say; `sql` would. `IRREVERSIBLE`: it has no `down()`. `EMPTY`: it does nothing, as one that is still blank. `SNAPSHOT_WRONG`: the file from which the next
-   * migration is derived cannot be read, or says something else than what these very migrations make. The others are told of
-   * files that do not fit what has been applied.
+   * the entities say; `sql` would. `IRREVERSIBLE`: it has no `down()`. `EMPTY`: it does nothing, as one that is still blank.
+   * `SNAPSHOT_WRONG`: the file from which the next migration is derived cannot be read, or says something else than what
+   * these very migrations make. The others are told of files that do not fit what has been applied.
    */
   readonly kind: 'BROKEN' | 'ENTITIES_DIFFER' | 'IRREVERSIBLE' | 'EMPTY' | 'SNAPSHOT_WRONG' | Misfit['kind'];
   readonly scope: MigrationScope;

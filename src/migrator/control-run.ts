@@ -5,7 +5,7 @@ import { appendEvents } from '../events/append-events.ts';
 import { inTransaction } from '../postgres/transaction.ts';
 import type { MigrationFile } from './migration-files.ts';
 import { plannedFiles } from './run-files.ts';
-import { settleRun, tenants } from './settle-run.ts';
+import { settleRun, tenantsInWords } from './settle-run.ts';
 import { divide, type RunsOptions } from './start-run.ts';
 
 /**
@@ -67,7 +67,7 @@ export function resumeRun(
          WHERE id = $1`,
         [run, waves, plannedFiles(files), gone],
       );
-      await appendEvents(client, run, [{ kind: 'RUN_RESUMED', message: `${tenants(count)} again` }]);
+      await appendEvents(client, run, [{ kind: 'RUN_RESUMED', message: `${tenantsInWords(count)} again` }]);
       await settleRun(client, queue, run);
     }),
   );

@@ -6,7 +6,10 @@ import { MigrationRun } from '../catalog/migration-run.entity.ts';
 /** How long to wait after a failure, in milliseconds. */
 const TRY_AGAIN_MS = 500;
 
-/** Reads a run, with the files that it was planned with, as often as it takes. Undefined if it is gone, or the signal comes before it could be read. */
+/**
+ * Reads a run, with the files that it was planned with, as often as it takes.
+ * @returns undefined if it is gone, or the signal comes before it could be read
+ */
 export async function readRun(
   catalog: Catalog,
   id: string,

@@ -41,7 +41,7 @@ const LEFT =
   'The run is left to processes that have what it was planned with. If there are none, cancel it, and resume it with those that there are.';
 
 /** The part of {@link readRunFiles} that reads nothing. */
-export function chooseFiles(
+function chooseFiles(
   here: readonly MigrationFile[],
   planned: readonly AppliedMigration[] | null | undefined,
 ): RunFiles {

@@ -114,7 +114,7 @@ async function startWave(client: pg.Client, queue: RunQueue, run: string, state:
     [run, wave, rows.length],
   );
   if (state.waves > 1) {
-    const message = `wave ${wave} of ${state.waves}: ${tenants(rows.length)}`;
+    const message = `wave ${wave} of ${state.waves}: ${tenantsInWords(rows.length)}`;
     await appendEvents(client, run, [{ kind: 'WAVE_STARTED', message }]);
   }
   return rows.length;
@@ -154,6 +154,6 @@ async function endRun(client: pg.Client, run: string, status: MigrationRunStatus
 }
 
 /** A number of tenants, in words. */
-export function tenants(count: number): string {
+export function tenantsInWords(count: number): string {
   return count === 1 ? '1 tenant' : `${count} tenants`;
 }

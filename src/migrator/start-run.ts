@@ -9,7 +9,7 @@ import { inTransaction } from '../postgres/transaction.ts';
 import type { MigrationFile } from './migration-files.ts';
 import { plannedFiles } from './run-files.ts';
 import type { RunQueue } from './run-queue.ts';
-import { settleRun, tenants } from './settle-run.ts';
+import { settleRun, tenantsInWords } from './settle-run.ts';
 import { doneStateIds } from './tenant-states.ts';
 import { waveEnds } from './waves.ts';
 
@@ -201,8 +201,8 @@ async function announce(
   { dryRun, down }: RunOptions,
 ): Promise<void> {
   const what = down ? 'taking migrations back' : `checkpoint ${about.checkpoint}`;
-  const started = `${tenants(about.total)}, ${what}${dryRun ? ', dry run' : ''}`;
-  const skipped = `${tenants(about.skipped)} with nothing to ${down ? 'take back' : 'apply'}`;
+  const started = `${tenantsInWords(about.total)}, ${what}${dryRun ? ', dry run' : ''}`;
+  const skipped = `${tenantsInWords(about.skipped)} with nothing to ${down ? 'take back' : 'apply'}`;
   const { leftOut } = about;
   const more = leftOut.length > NAMED ? ` and ${leftOut.length - NAMED} more` : '';
   const warning = `left out, since they need attention: ${leftOut.slice(0, NAMED).join(', ')}${more}. Say tenantry tenant resolve.`;

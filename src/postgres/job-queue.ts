@@ -20,13 +20,11 @@ export interface ClaimedJob<T> {
   readonly data: T;
 }
 
-const SCHEMA = 'jobs';
+/** The schema that the queue's tables are in. */
+export const jobsSchema = 'jobs';
 
 /** What pg-boss does by itself is switched off: who has died is told by advisory locks, and jobs that are done are removed. */
-const passive = { schema: SCHEMA, supervise: false, schedule: false } as const;
-
-/** The schema that the queue's tables are in. */
-export const jobsSchema = SCHEMA;
+const passive = { schema: jobsSchema, supervise: false, schedule: false } as const;
 
 /**
  * Makes the queue's tables, or brings them forward to the installed version of pg-boss.
@@ -44,11 +42,11 @@ export async function installJobQueue(owner: pg.Client, name: string): Promise<v
 async function keepInOrder(owner: pg.Client): Promise<void> {
   const index = 'job_common_fetch_order_idx';
   const { rows } = await owner.query<{ there: boolean }>(
-    `SELECT to_regclass('${SCHEMA}.${index}') IS NOT NULL AS there`,
+    `SELECT to_regclass('${jobsSchema}.${index}') IS NOT NULL AS there`,
   );
   // IF NOT EXISTS would wait for the transactions of other processes each time.
   if (rows[0]?.there) return;
-  await owner.query(`CREATE INDEX ${index} ON ${SCHEMA}.job_common (name, priority DESC, created_on, id)
+  await owner.query(`CREATE INDEX ${index} ON ${jobsSchema}.job_common (name, priority DESC, created_on, id)
     WHERE state < 'active' AND NOT blocked`);
 }
 

@@ -4,8 +4,9 @@ import { finish, type ProvisioningOptions } from './create-tenant.ts';
 import { discard, whileUnderWay } from './remove-tenant.ts';
 
 /**
- * Finishes tenants whose creation was cut short, and removes those that cannot be finished or were being deleted. Such a tenant is one that a dead
- * process worked on, which is one whose advisory lock nobody holds, or this process, if it could not remove the tenant then.
+ * Finishes tenants whose creation was cut short, and removes those that cannot be finished or were being deleted. Such a
+ * tenant is one that a dead process worked on, which is one whose advisory lock nobody holds, or this process, if it could not
+ * remove the tenant then.
  */
 export async function recoverTenants(options: ProvisioningOptions): Promise<void> {
   const seen: string[] = [];
