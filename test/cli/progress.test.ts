@@ -48,8 +48,8 @@ describe.skipIf(!hasTerminals)('in a terminal', () => {
     MIGRATION_LOCK_TIMEOUT_MS: '60000',
   });
 
-  const up = (env: Record<string, string> = {}, columns = 70) =>
-    startInTerminal(['migrate', 'up', '--concurrency', '1'], { ...settings(), ...env }, columns);
+  const up = (env: Record<string, string> = {}, columns = 70, ...options: string[]) =>
+    startInTerminal(['migrate', 'up', '--concurrency', '1', ...options], { ...settings(), ...env }, columns);
 
   const runOf = async () => {
     const [row] = await fleet.inCatalog<{ id: string; status: string; cancelled: number; succeeded: number }>(
@@ -74,6 +74,21 @@ describe.skipIf(!hasTerminals)('in a terminal', () => {
     expect(command.raw()).toContain('\u001B[31m✗ two');
     expect(command.raw()).toContain('\u001B[1A');
     await fleet.inTenant('two', 'DROP TABLE gated_1');
+  });
+
+  it('progress names the wave, and tells how fast it goes and how long the rest takes', async () => {
+    await fleet.migrations.add('20280102000000_paced', 'ALTER TABLE products ADD COLUMN paced int');
+    const blocker = await fleet.sessionIn('three');
+    await blocker.query('BEGIN; LOCK TABLE products');
+    const command = up({}, 100, '--waves', '50%,100%');
+    await command.shows('2/4 done, 0 failed');
+    await fleet.end(blocker);
+    expect(await command.ended).toBe(0);
+    const shown = stripVTControlCharacters(command.raw());
+    expect(shown).toMatch(/^wave 2 of 2: 2 tenants\r?$/m);
+    expect(shown).toMatch(/^█+░+ 2\/4 done, 0 failed, [\d.]+ a second, [\d.]+ (s|min) left\r?$/m);
+    // Nothing is left then.
+    expect(shown).toMatch(/^█+ 4\/4 done, 0 failed, [\d.]+ a second\r?$/m);
   });
 
   it('Ctrl-C cancels the run, waits for what is under way, sums up, and ends with 130; NO_COLOR is respected', async () => {

@@ -166,6 +166,35 @@ describe('the progress of a run, over HTTP', () => {
     }
   });
 
+  it('says how fast the run is, and how long the rest takes at that rate, from the first tenant that is done', async () => {
+    await fleet.createTenants({ 'delta-db': 'DATABASE' });
+    await fleet.migrations.add('20270103000000_half_a_second', 'SELECT pg_sleep(0.5)');
+    // A tenant that is skipped at the start says nothing about how long the others take.
+    await fleet.run('tenants: ["alpha-db"]');
+    const run = await fleet.startRun('concurrency: 1');
+    const query = `subscription { migrationProgress(run: "${run}") { at kind done total rate remainingSeconds } }`;
+    type Pace = Pick<ShownEvent, 'at' | 'kind' | 'done' | 'total'> & {
+      rate: number | null;
+      remainingSeconds: number | null;
+    };
+    const events: Pace[] = [];
+    for await (const { data } of fleet.http.subscribe<{ migrationProgress: Pace }>(query, fleet.app.admin)) {
+      if (data) events.push(data.migrationProgress);
+    }
+    const started = Date.parse(events[0]?.at ?? '');
+    for (const { at, done, total, rate, remainingSeconds } of events) {
+      if (done <= 1) {
+        expect({ rate, remainingSeconds }).toEqual({ rate: null, remainingSeconds: null });
+        continue;
+      }
+      expect(rate).toBeCloseTo((done - 1) / ((Date.parse(at) - started) / 1000), 0);
+      expect(rate).toBeLessThan(2);
+      expect(remainingSeconds).toBeCloseTo((total - done) / (rate ?? 0), 0);
+    }
+    expect(events.at(-1)).toMatchObject({ kind: 'RUN_ENDED', done: 4, total: 4, remainingSeconds: 0 });
+    expect(events.find(({ done }) => done === 2)?.remainingSeconds).toBeGreaterThan(0.9);
+  });
+
   it('ends when the server begins to stop', async () => {
     const { run, blocker } = await startBlockedRun();
     const events = fleet.follow(run);
