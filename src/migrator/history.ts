@@ -58,13 +58,12 @@ export function readHistorySql(schema: string): string {
     SELECT id, scope, name, hash, run, status, applied_at AS "appliedAt" FROM ${table(schema)}`;
 }
 
-interface HistoryRow {
+/** What a database's history says of one attempt. */
+type RecordedAttempt = AppliedByRun & { readonly status: MigrationStatus };
+
+interface HistoryRow extends RecordedAttempt {
   readonly id: string;
   readonly scope: MigrationScope;
-  readonly name: string;
-  readonly hash: string;
-  readonly run: string | null;
-  readonly status: MigrationStatus;
   readonly appliedAt: Date;
 }
 
@@ -76,6 +75,8 @@ interface Clock {
 export interface History {
   /** What is applied, in the order in which that happened. */
   readonly before: readonly AppliedByRun[];
+  /** All that was recorded, in that order. */
+  readonly recorded: readonly RecordedAttempt[];
   /** When it was looked at, by its server's clock. */
   readonly seenAt: FoundState['seenAt'];
   /** What kind of database it is; undefined if only {@link kindOf} can tell, since nothing was recorded yet. */
@@ -96,12 +97,19 @@ export function historyOf(results: unknown): History {
   // Later than whatever was done under the lock before, also if the server's clock has been set back since.
   const latest = Math.max(...recorded.map(({ appliedAt }) => appliedAt.getTime()));
   const seenAt = latest > Date.parse(now) ? new Date(latest).toISOString() : now;
-  return { before, seenAt, kind: recorded[0]?.scope };
+  return { before, recorded, seenAt, kind: recorded[0]?.scope };
 }
 
 /** See {@link readHistorySql}. */
 export async function readHistory(client: pg.Client, schema: string): Promise<History> {
   return historyOf(await client.query(readHistorySql(schema)));
+}
+
+/** How many migrations a run has taken back, as far as it has not applied them again itself. */
+export function countTakenBack({ recorded }: Pick<History, 'recorded'>, run: string | undefined): number {
+  const own = recorded.filter((attempt) => attempt.run === run && attempt.status !== 'ROLLED_BACK');
+  const last = new Map(own.map(({ name, status }) => [name, status]));
+  return [...last.values()].filter((status) => status === 'REVERTED').length;
 }
 
 /** SQL that says of an applied migration that it has been taken back. */

@@ -32,9 +32,10 @@ import type { MigrationFile } from './migration-files.ts';
  * @throws {MigrationFailedError} if a migration failed
  */
 export async function migrateDatabase(client: pg.Client, options: MigrateOptions): Promise<MigrateOutcome> {
-  const { before, seenAt } = await begin(client, options);
+  const history = await begin(client, options);
+  const { before, seenAt } = history;
   try {
-    const { steps, warnings, alone } = planBatch(before, options);
+    const { steps, warnings, alone } = planBatch(history, options);
     if (alone && !options.dryRun) {
       // What the prelude made is needed, and the lock is taken anew.
       await client.query('COMMIT');

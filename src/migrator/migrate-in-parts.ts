@@ -46,8 +46,9 @@ export async function migrateInParts(client: pg.Client, options: MigrateOptions)
   return aloneInSession(client, options.schema, async () => {
     const { schema } = options;
     const isRepeated = await isCutShort(client, schema);
-    const { before, seenAt } = await readHistory(client, schema);
-    const { steps, warnings } = planBatch(before, options);
+    const history = await readHistory(client, schema);
+    const { before, seenAt } = history;
+    const { steps, warnings } = planBatch(history, options);
     const parts = partsOf(steps);
     if (steps[0]) await client.query(`${unmarkSql(schema)}; ${markBegunSql(steps[0], options)}`);
     const records: NewRecord[] = [];

@@ -6,7 +6,15 @@ import type { FoundState } from '../catalog/migration-states.ts';
 import { elapsedSince } from '../elapsed.ts';
 import { AppError, messageOf } from '../errors.ts';
 import { quoteIdentifier } from '../postgres/identifiers.ts';
-import { historyTable, insertHistorySql, isChangedHistory, type NewRecord, revertHistorySql } from './history.ts';
+import {
+  countTakenBack,
+  type History,
+  historyTable,
+  insertHistorySql,
+  isChangedHistory,
+  type NewRecord,
+  revertHistorySql,
+} from './history.ts';
 import type { Direction, MigrationFile } from './migration-files.ts';
 import { type AppliedByRun, planDown, planUp } from './plan.ts';
 import { runStep } from './run-step.ts';
@@ -81,8 +89,10 @@ export interface PlannedBatch {
  * The steps that a history asks for, approved unless it is a dry run.
  * @throws {AppError} see `migrateDatabase`
  */
-export function planBatch(before: readonly AppliedByRun[], options: MigrateOptions): PlannedBatch {
-  const { files, to, down, dryRun, approve } = options;
+export function planBatch(history: Pick<History, 'before' | 'recorded'>, options: MigrateOptions): PlannedBatch {
+  const { files, to, dryRun, approve } = options;
+  const { before } = history;
+  const down = leftToTakeBack(history, options);
   const plan = down ? planDown(files, before, down) : planUp(files, before, to);
   if (plan.kind === 'refusal') {
     throw new AppError(plan.code, plan.message, { details: { migration: plan.migration, ...plan.hashes } });
@@ -91,6 +101,12 @@ export function planBatch(before: readonly AppliedByRun[], options: MigrateOptio
   const batch = { before, steps, warnings, alone: steps.find(({ transactional }) => !transactional) };
   if (!dryRun) approve?.(batch);
   return batch;
+}
+
+/** An earlier try, which could not tell of it, may have taken back some of the steps, or all: no others come in their place. */
+function leftToTakeBack(history: Pick<History, 'recorded'>, { down, run }: MigrateOptions): DownTarget | undefined {
+  if (down?.kind !== 'steps') return down;
+  return { kind: 'steps', steps: Math.max(0, down.steps - countTakenBack(history, run)) };
 }
 
 /**

@@ -73,10 +73,10 @@ async function goBack(
 
 /** The step that was cut short is the first that is not recorded. */
 async function removeTracesOfNext(client: pg.Client, wayBack: Direction, options: MigrateOptions): Promise<void> {
-  const { before } = await readHistory(client, options.schema);
+  const history = await readHistory(client, options.schema);
   let next: MigrationFile | undefined;
   try {
-    next = planBatch(before, options).steps[0];
+    next = planBatch(history, options).steps[0];
   } catch (error) {
     throw new NotTakenBackError(`It cannot be told what was cut short: ${messageOf(error)}`, { cause: error });
   }

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CuttingProxy, startCuttingProxy } from '../support/cutting-proxy.ts';
 import { eventually } from '../support/eventually.ts';
-import { Fleet, kindsOf, type ShownEvent } from '../support/fleet.ts';
+import { Fleet, kindsOf, runFields, type ShownEvent, type ShownRun } from '../support/fleet.ts';
 import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 describe('a run that is interrupted', () => {
@@ -138,5 +138,27 @@ describe('a run that is interrupted', () => {
     expect(migrationHistory.nodes).toEqual(
       expect.arrayContaining(slugs.map((slug) => ({ name, run: run.id, status: 'APPLIED', tenant: { slug } }))),
     );
+  });
+
+  it('takes no more steps back than it is told when a commit was carried out but not answered', async () => {
+    const names = ['20270201000000_first', '20270201000001_second', '20270201000002_third'];
+    for (const name of names) {
+      await fleet.migrations.addReversible(name, `CREATE TABLE "${name}" ()`, `DROP TABLE "${name}"`);
+    }
+    await fleet.run();
+    const before = proxy.cuts;
+    proxy.cutAfter('COMMIT', 2, 'auth');
+    const { rollbackMigrations: run } = await fleet.ask<{ rollbackMigrations: ShownRun }>(
+      `mutation { rollbackMigrations(input: { steps: 2, wait: true }) { ${runFields} } }`,
+    );
+    expect(proxy.cuts).toBe(before + 2);
+    expect(run).toMatchObject({ status: 'SUCCEEDED', succeeded: 4 });
+    for (const { applied } of run.items.nodes) expect(applied).toEqual(names.slice(1).reverse());
+    for (const slug of slugs) {
+      expect(
+        (await fleet.applied(slug)).filter((name) => names.includes(name)),
+        slug,
+      ).toEqual(names.slice(0, 1));
+    }
   });
 });
