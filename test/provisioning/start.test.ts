@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { captureLog } from '../support/log-lines.ts';
+import { makeMigrationDir } from '../support/migration-dir.ts';
 import { runCommand } from '../support/run-command.ts';
 import { startTestApp } from '../support/start-app.ts';
 import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
@@ -53,6 +54,43 @@ describe('starting on an empty PostgreSQL', () => {
       expect({ exit, told: stdout.includes(`✗ ${numbers}`) }).toEqual({ exit: Number(isTooMuch), told: isTooMuch });
       expect(stdout.includes(`Set CONNECTION_BUDGET to ${granted} at most`)).toBe(isTooMuch);
     }
+  });
+
+  it('never touches tenants, whatever migrations are new: that is for runs', async () => {
+    await using migrations = await makeMigrationDir();
+    const env = { ...postgres.env, TENANT_MIGRATIONS_DIR: migrations.path };
+    {
+      await using app = await startTestApp(env);
+      for (const isolation of ['DATABASE', 'SCHEMA']) {
+        const input = `slug: "of-${isolation.toLowerCase()}", name: "x", isolation: ${isolation}`;
+        await app.ask(`mutation { createTenant(input: { ${input} }) { id } }`, app.admin);
+      }
+    }
+    const sessions = `SELECT datname, sessions FROM pg_stat_database WHERE datname ~ '^db_'`;
+    const before = await postgres.rows(sessions);
+    expect(before).toHaveLength(1);
+    await migrations.add('20270101000000_new', 'CREATE TABLE new (id int)');
+    {
+      await using app = await startTestApp(env);
+      // The new template has it.
+      await app.ask(
+        'mutation { createTenant(input: { slug: "later", name: "x", isolation: SCHEMA }) { id } }',
+        app.admin,
+      );
+      const { data } = await app.ask('{ tenants { nodes { slug behind } } }', app.admin);
+      expect(data).toEqual({
+        tenants: {
+          nodes: [
+            { slug: 'of-database', behind: 1 },
+            { slug: 'of-schema', behind: 1 },
+            { slug: 'later', behind: 0 },
+          ],
+        },
+      });
+    }
+    expect(await postgres.rows(sessions)).toEqual(before);
+    const made = `SELECT nspname AS schema FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace WHERE relname = 'new'`;
+    expect(await postgres.rows(made, [], 'shared')).toHaveLength(1);
   });
 
   it('leaves no connection behind when the servers stop', async () => {
