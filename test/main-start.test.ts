@@ -66,4 +66,25 @@ describe('a server that starts', () => {
     expect(server.output()).toContain('tenantry -- user update ID --admin');
     expect(server.output()).not.toContain('tenantry -- token');
   });
+
+  it('logs lines of JSON in production', async () => {
+    const { ROLE_SECRET, JWT_SECRET } = postgres.env;
+    const production = { NODE_ENV: 'production', ROLE_SECRET, JWT_SECRET };
+    await using server = startServer({ ...ownInstallation(postgres, folder), ...production });
+    const client = await server.listening();
+    await client.get('/health/live');
+    await client.post({ query: '{ server { name } }' }, { 'x-request-id': 'the-request-in-production' });
+    server.signal('SIGTERM');
+    expect(await server.ended).toEqual({ code: 0, signal: null });
+    const lines = server.output().trimEnd().split('\n');
+    // The one line that is for people.
+    const [address, ...more] = lines.filter((line) => !line.startsWith('{'));
+    expect([address, more]).toEqual([expect.stringMatching(/^Tenantry listens at http:/), []]);
+    const logged = lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line));
+    for (const line of logged) expect(line).toMatchObject({ level: expect.any(Number), time: expect.any(Number) });
+    expect(logged).toContainEqual(
+      expect.objectContaining({ msg: 'operation', requestId: 'the-request-in-production', failed: false }),
+    );
+    expect(server.output()).not.toContain(JWT_SECRET);
+  });
 });
