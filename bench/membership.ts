@@ -7,10 +7,10 @@ import { createTenants, frontOf, productsQuery } from './tenants.ts';
 /** Requests that are timed in one round. */
 const REQUESTS = 50;
 
-/** What looking up the user, the session and the membership adds to a query that verifies the token alone. */
+/** What looking up the user, the session, the membership and the permissions adds to a query that verifies the token alone. */
 export const membership: Benchmark = {
   name: 'membership',
-  about: 'a list for a member who has signed in, against a token that is believed as it stands',
+  about: 'a list, and what a member may do who has signed in, against a list for a token that is believed as it stands',
   async run(signal) {
     await using place = await openInstallation();
     await using app = await place.openApp();
@@ -22,12 +22,12 @@ export const membership: Benchmark = {
       client.query(`INSERT INTO memberships (user_id, tenant_id, role) SELECT $1, id, 'MEMBER' FROM tenants`, [id]),
     );
     const ask = frontOf(services);
-    const listWith = (token: string) => async () => {
+    const listWith = (token: string, query: string) => async () => {
       const figures: number[] = [];
       for (let index = 0; index < REQUESTS; index += 1) {
         figures.push(
           await timed(async () => {
-            const answer = await ask(productsQuery, token);
+            const answer = await ask(query, token);
             if (answer.includes('"errors"')) throw new Error(`A member was answered: ${answer}`);
           }),
         );
@@ -36,11 +36,14 @@ export const membership: Benchmark = {
     };
     const samples = await interleave(
       {
-        baseline: listWith(await services.tokens.issue({ tenant: slug, expiresIn: '1h' })),
-        tenantry: listWith((await login(services.accounts, { email, password, tenant: slug })).token),
+        baseline: listWith(await services.tokens.issue({ tenant: slug, expiresIn: '1h' }), productsQuery),
+        tenantry: listWith(
+          (await login(services.accounts, { email, password, tenant: slug })).token,
+          productsQuery.replace('{', '{ viewer { permissions }'),
+        ),
       },
       { rounds: 40, warmUp: 5, signal },
     );
-    return [compare('a list for a member, user and session looked up', 'ms', { atMost: 1.15 }, samples)];
+    return [compare('a list for a member, with permissions', 'ms', { atMost: 1.15 }, samples)];
   },
 };

@@ -33,6 +33,7 @@ import { createSecretBox } from './secret-box.ts';
 import type { Services } from './services.ts';
 import { closeRefused } from './tenancy/close-refused.ts';
 import { explainFailure } from './tenancy/explain-failure.ts';
+import { KnownPermissions } from './tenancy/known-permissions.ts';
 import { installationRoles } from './tenancy/placement.ts';
 import { TenantConnections } from './tenancy/tenant-connections.ts';
 
@@ -194,7 +195,7 @@ export async function createApp(config: Config, log: Logger, signal?: AbortSigna
     listener,
     directory,
     tenants,
-    permissionsOf,
+    permissions: new KnownPermissions({ tenants, permissionsOf, catalog, listener, log }),
     provisioning,
     migrations,
     tables: { AUTH: lines.auth.tables, CONSTANTS: lines.constants.tables, TENANT: lines.tenant.tables },

@@ -18,7 +18,7 @@ import type { Lane } from './postgres/lane.ts';
 import type { Listener } from './postgres/listener.ts';
 import type { ProvisioningOptions } from './provisioning/create-tenant.ts';
 import type { ServerRegistry } from './provisioning/server-registry.ts';
-import type { PermissionsOf } from './tenancy/permissions.ts';
+import type { KnownPermissions } from './tenancy/known-permissions.ts';
 import type { TenantConnections } from './tenancy/tenant-connections.ts';
 
 /** Everything that the API and the command line call, as the composition root has built it. */
@@ -35,7 +35,7 @@ export interface Services {
   readonly listener: Listener;
   readonly directory: TenantDirectory;
   readonly tenants: TenantConnections;
-  readonly permissionsOf: PermissionsOf;
+  readonly permissions: KnownPermissions;
   readonly provisioning: ProvisioningOptions;
   readonly migrations: {
     readonly auth: MigrationFolder;

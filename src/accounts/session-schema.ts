@@ -1,6 +1,6 @@
 import { builder } from '../graphql/builder.ts';
 import { type Context, callerOf } from '../graphql/context.ts';
-import { memberIn, permissionsIn } from '../tenancy/permissions.ts';
+import { memberIn } from '../tenancy/permissions.ts';
 import { resolveTenant } from '../tenancy/resolve-tenant.ts';
 import { UserRef, type Viewer, ViewerRef } from './schema.ts';
 import { login, logout, refresh, register, type SignedIn, switchTenant } from './sign-in.ts';
@@ -139,7 +139,7 @@ function viewerOf({ user, sessionId, membership }: SignedIn, services: Context['
     place: () => membership && { tenantId: membership.tenant.id, role: membership.role },
     permissions: async () => {
       const resolved = await resolveTenant(services.directory, { identity, host: undefined, header: undefined });
-      return resolved ? permissionsIn(services, resolved.tenant, memberIn(resolved, identity)) : new Set();
+      return resolved ? services.permissions.find(resolved.tenant, memberIn(resolved, identity)) : new Set();
     },
   };
 }

@@ -22,8 +22,10 @@ export interface TenantContext {
   readonly member: TenantMember | undefined;
   /** Sees this tenant's tables and no others. The database is leased at its first use, until the operation ends. */
   readonly em: EntityManager;
-  /** What the caller may do in it, such as `orders:write`; it is looked up once. */
+  /** What the caller may do in it, such as `orders:write`; see `KnownPermissions`. */
   permissions(): Promise<ReadonlySet<string>>;
+  /** To be called after what members may do in it has been changed. */
+  permissionsChanged(): Promise<void>;
   /** Those of some users who are its members, by their ids. */
   membershipsOf(users: readonly string[]): Promise<ReadonlyMap<string, KnownMembership>>;
 }

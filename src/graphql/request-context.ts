@@ -6,7 +6,7 @@ import type { KnownMembership, KnownTenant } from '../catalog/tenant-directory.t
 import { sharedConstants } from '../constants/shared-constants.ts';
 import { AppError } from '../errors.ts';
 import type { Services } from '../services.ts';
-import { memberIn, permissionsIn, type TenantMember } from '../tenancy/permissions.ts';
+import { memberIn, type TenantMember } from '../tenancy/permissions.ts';
 import { type ResolvedTenant, resolveTenant } from '../tenancy/resolve-tenant.ts';
 import type { TenantLease } from '../tenancy/tenant-connections.ts';
 import { clientAddress } from './client-address.ts';
@@ -94,7 +94,6 @@ class LeaseOnFirstUse implements TenantContext {
   /** The tenant, once somebody has asked for it. */
   asked: KnownTenant | undefined;
   #lease: TenantLease | undefined;
-  #permissions: Promise<ReadonlySet<string>> | undefined;
 
   constructor(services: Services, resolution: Resolution, identity: Identity | undefined) {
     this.#services = services;
@@ -124,8 +123,11 @@ class LeaseOnFirstUse implements TenantContext {
   }
 
   async permissions(): Promise<ReadonlySet<string>> {
-    this.#permissions ??= permissionsIn(this.#services, this.row, this.member);
-    return this.#permissions;
+    return this.#services.permissions.find(this.row, this.member);
+  }
+
+  async permissionsChanged(): Promise<void> {
+    await this.#services.permissions.changed(this.row);
   }
 
   async membershipsOf(users: readonly string[]): Promise<ReadonlyMap<string, KnownMembership>> {

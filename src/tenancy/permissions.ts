@@ -2,9 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import { memberRoleOf } from '../accounts/claims.ts';
 import type { Identity } from '../accounts/tokens.ts';
 import { type MemberRole, memberRoles } from '../catalog/membership.entity.ts';
-import type { KnownTenant } from '../catalog/tenant-directory.ts';
 import type { ResolvedTenant } from './resolve-tenant.ts';
-import type { TenantConnections } from './tenant-connections.ts';
 
 /** Somebody who belongs to a tenant, as seen from inside it. */
 export interface TenantMember {
@@ -19,7 +17,7 @@ export interface TenantMember {
 
 /**
  * Finds what a member may do in a tenant: names such as `orders:write`. The product that is built on the platform says how,
- * and the platform asks at most once in a request, and only for a field that needs a permission.
+ * and the platform asks only for a field that needs a permission, and remembers the answer; see `KnownPermissions`.
  */
 export type PermissionsOf = (em: EntityManager, member: TenantMember) => Promise<ReadonlySet<string>>;
 
@@ -44,19 +42,4 @@ export function memberIn(
     tokenRoles: tokenRoles.filter((name) => memberRoleOf([name]) === undefined),
     isPlatformAdmin,
   };
-}
-
-/** What a member may do in a tenant, asked for in its database, which is lent for this alone. */
-export async function permissionsIn(
-  { tenants, permissionsOf }: { readonly tenants: TenantConnections; readonly permissionsOf: PermissionsOf },
-  tenant: KnownTenant,
-  member: TenantMember | undefined,
-): Promise<ReadonlySet<string>> {
-  if (!member) return new Set();
-  const lease = tenants.lease(tenant);
-  try {
-    return await permissionsOf(lease.em, member);
-  } finally {
-    await lease.release();
-  }
 }

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { TenantMember } from '../../src/tenancy/permissions.ts';
+import { KnownPermissions } from '../../src/tenancy/known-permissions.ts';
+import type { PermissionsOf, TenantMember } from '../../src/tenancy/permissions.ts';
+import { permissionsOf } from '../fixture/modules.ts';
 import { codeOf, loginText, register } from '../support/accounts.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
 
@@ -10,13 +12,11 @@ describe('permissions', () => {
   beforeAll(async () => {
     app = await startTestApp({ DEFAULT_ISOLATION: 'schema' });
     await app.ask('mutation { createTenant(input: { slug: "acme", name: "Acme" }) { id } }', app.admin);
-    const { permissionsOf } = app.services;
-    Object.assign(app.services, {
-      permissionsOf: (...[em, member]: Parameters<typeof permissionsOf>) => {
-        asked.push(member);
-        return permissionsOf(em, member);
-      },
-    });
+    const counted: PermissionsOf = (em, member) => {
+      asked.push(member);
+      return permissionsOf(em, member);
+    };
+    Object.assign(app.services, { permissions: new KnownPermissions({ ...app.services, permissionsOf: counted }) });
   });
   afterAll(() => app[Symbol.asyncDispose]());
   beforeEach(() => {
@@ -47,7 +47,7 @@ describe('permissions', () => {
     }
   });
 
-  it('are asked for once in a request, and only if a field needs them', async () => {
+  it('are asked for only if a field needs them, and remembered', async () => {
     const headers = await believed('OWNER');
     await app.ask('{ products { totalCount } viewer { role } }', headers);
     expect(asked).toHaveLength(0);
@@ -56,7 +56,21 @@ describe('permissions', () => {
     expect((await app.ask(text, headers)).errors).toBeUndefined();
     expect(asked).toHaveLength(1);
     await app.ask('{ a: viewer { permissions } b: viewer { permissions } }', headers);
-    expect(asked).toHaveLength(2);
+    expect(asked).toHaveLength(1);
+  });
+
+  it('are asked for again in the tenant in which they have changed, and in no other', async () => {
+    await app.ask('mutation { createTenant(input: { slug: "beta", name: "Beta" }) { id } }', app.admin);
+    const [acme, beta] = [
+      { ...app.admin, 'x-tenant': 'acme' },
+      { ...app.admin, 'x-tenant': 'beta' },
+    ];
+    for (const headers of [acme, beta]) await permissions(headers);
+    asked = [];
+    const tenant = (await app.services.directory.byReference('acme')) ?? expect.unreachable('acme is not there');
+    await app.services.permissions.changed(tenant);
+    for (const headers of [acme, beta]) await permissions(headers);
+    expect(asked).toHaveLength(1);
   });
 
   it('are not asked for of somebody who is no member', async () => {

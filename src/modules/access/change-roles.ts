@@ -18,12 +18,10 @@ export interface RoleChange {
  * @throws {AppError} FORBIDDEN if the caller may not change roles any more, CONFLICT if the change would take that from them:
  *   somebody else has to do it, so that nobody locks a tenant's last admin out by mistake
  */
-export async function changeRoles<T>(
-  { em: tenantEm, member }: TenantContext,
-  work: (change: RoleChange) => Promise<T>,
-): Promise<T> {
+export async function changeRoles<T>(tenant: TenantContext, work: (change: RoleChange) => Promise<T>): Promise<T> {
+  const { member } = tenant;
   // A fork knows no roles yet, so that they are read under the lock and not taken from memory.
-  return tenantEm.fork().transactional(async (em) => {
+  const changed = await tenant.em.fork().transactional(async (em) => {
     // Nobody can change this role, which is why it can stand for all of them.
     await em.findOneOrFail(Role, { name: OWNER_ROLE }, { lockMode: LockMode.PESSIMISTIC_WRITE });
     const permissions = async () => (member ? permissionsOf(em, member) : new Set<string>());
@@ -37,6 +35,8 @@ export async function changeRoles<T>(
       'You could not change roles any more. Let somebody do this who still can afterwards.',
     );
   });
+  await tenant.permissionsChanged();
+  return changed;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { codeOf, login, type Person, password } from '../../support/accounts.ts';
+import { openTestApp } from '../../support/start-app.ts';
 import { startTenantLab, TenantLab } from './tenant-lab.ts';
 
 describe('roles', () => {
@@ -66,6 +67,17 @@ describe('roles', () => {
     expect(await lab.unassign(admin, role, person.id)).toEqual({ data: { unassignRole: false } });
     expect(await lab.deleteRole(admin, otherId)).toEqual({ data: { deleteRole: true } });
     expect(await lab.permissions(person)).toEqual(before);
+  });
+
+  it('change at once on this server, and soon on others', async () => {
+    const person = await lab.person('MEMBER');
+    await using other = await openTestApp(lab.app.services.config);
+    const permissionsThere = async () =>
+      (await other.ask('{ viewer { permissions } }', person.headers)).data?.viewer as { permissions: string[] };
+    expect(await permissionsThere()).toEqual({ permissions: await lab.permissions(person) });
+    await lab.assign(owner, role, person.id);
+    expect(await lab.permissions(person)).toContain('things:write');
+    await vi.waitFor(async () => expect((await permissionsThere()).permissions).toContain('things:write'), 4_000);
   });
 
   it('change for all who have them', async () => {
