@@ -2,9 +2,9 @@ import type pg from 'pg';
 import { AppError } from '../errors.ts';
 import { lockKind, transactionLockSql } from '../postgres/advisory-lock.ts';
 import { inTransaction } from '../postgres/transaction.ts';
+import { nameSchema } from '../valid-input.ts';
 import { type AuditRecord, writeAudit } from './audit.ts';
 import { endSessionsOf } from './sessions.ts';
-import { nameSchema } from './users.ts';
 
 /** A person, as an identity provider tells of them. */
 export interface Person {

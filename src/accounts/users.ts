@@ -6,6 +6,7 @@ import { User } from '../catalog/user.entity.ts';
 import { AppError, badInput } from '../errors.ts';
 import { isUuid } from '../is-uuid.ts';
 import { inTransaction } from '../postgres/transaction.ts';
+import { nameSchema, validInput } from '../valid-input.ts';
 import { checkNewPassword, type Passwords } from './passwords.ts';
 import { endSessionsOf } from './sessions.ts';
 import type { Identity } from './tokens.ts';
@@ -30,22 +31,13 @@ export const emailSchema = z
   .email({ error: 'This is no email address' })
   .max(254, { error: 'The email address is too long' });
 
-/** What somebody is called. */
-export const nameSchema = z
-  .string()
-  .trim()
-  .min(1, { error: 'A name is missing' })
-  .max(200, { error: 'A name has at most 200 characters' })
-  // PostgreSQL's texts cannot hold it.
-  .refine((name) => !name.includes('\0'), { error: 'A name must not have a zero byte' });
-
 /**
  * Makes an account.
  * @throws {AppError} BAD_USER_INPUT, or CONFLICT if the address has one
  */
 export async function createUser({ catalog, passwords }: UsersOptions, input: NewAccount): Promise<User> {
-  const email = valid('email', emailSchema, input.email.trim());
-  const name = valid('name', nameSchema, input.name);
+  const email = validInput('email', emailSchema, input.email.trim());
+  const name = validInput('name', nameSchema, input.name);
   checkNewPassword('password', input.password);
   const passwordHash = await passwords.hash(input.password);
   // As parameters, and without an error: PostgreSQL writes the text of a statement that fails into its log.
@@ -136,10 +128,4 @@ async function userById(catalog: Catalog, id: string): Promise<User> {
 export async function userByEmail(catalog: Catalog, email: string): Promise<User | undefined> {
   const user = await catalog.fork().findOne(User, { [raw('lower(email)')]: raw('lower(?)', [email.trim()]) });
   return user ?? undefined;
-}
-
-function valid(field: string, schema: z.ZodType<string>, value: string): string {
-  const result = schema.safeParse(value);
-  if (!result.success) throw badInput(field, result.error.issues[0]?.message ?? `${field} cannot be used`);
-  return result.data;
 }

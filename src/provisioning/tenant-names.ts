@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import type { Tenant } from '../catalog/tenant.entity.ts';
-import { AppError, badInput } from '../errors.ts';
+import { AppError } from '../errors.ts';
 import { isUuid } from '../is-uuid.ts';
 import { constraintOf } from '../postgres/error-codes.ts';
+import { nameSchema, validInput } from '../valid-input.ts';
 
 /** The rule for slugs. One that looks like an id is refused, for a token's claim may hold either. */
 export const slugSchema = z
@@ -19,17 +20,9 @@ export const hostSchema = z
   })
   .toLowerCase();
 
-const nameSchema = z
-  .string()
-  .trim()
-  .min(1, { error: 'A name is missing' })
-  .max(200, { error: 'A name has at most 200 characters' })
-  // PostgreSQL's texts cannot hold it.
-  .refine((name) => !name.includes('\0'), { error: 'A name must not have a zero byte' });
-
 /** @throws {AppError} BAD_USER_INPUT if it can be no slug */
 export function validSlug(slug: string): string {
-  return valid('slug', slugSchema, slug);
+  return validInput('slug', slugSchema, slug);
 }
 
 /**
@@ -37,7 +30,7 @@ export function validSlug(slug: string): string {
  * @throws {AppError} BAD_USER_INPUT
  */
 export function validName(name: string): string {
-  return valid('name', nameSchema, name);
+  return validInput('name', nameSchema, name);
 }
 
 /**
@@ -45,7 +38,7 @@ export function validName(name: string): string {
  * @throws {AppError} BAD_USER_INPUT
  */
 export function validHost(host: string): string {
-  return valid('host', hostSchema, host);
+  return validInput('host', hostSchema, host);
 }
 
 /** What to say when another tenant has the slug or host that was to be written. */
@@ -69,10 +62,4 @@ export function slugTaken(slug: string, cause?: unknown): AppError {
 export function hostTaken(host: string | null | undefined, cause?: unknown): AppError {
   const message = `There is a tenant with the host ${host} already`;
   return new AppError('HOST_TAKEN', message, { cause, details: { field: 'host' } });
-}
-
-function valid(field: string, schema: z.ZodType<string>, value: string): string {
-  const result = schema.safeParse(value);
-  if (!result.success) throw badInput(field, result.error.issues[0]?.message ?? `${field} cannot be used`);
-  return result.data;
 }
