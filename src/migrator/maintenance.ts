@@ -3,12 +3,13 @@ import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
 import { seenAtSql } from '../catalog/migration-states.ts';
 import { AppError } from '../errors.ts';
-import { isAliveSql, lockKind, withAdvisoryLock } from '../postgres/advisory-lock.ts';
+import { isAliveSql } from '../postgres/advisory-lock.ts';
 import { copyDatabase, openDatabase, replaceDatabase, shutDatabase } from '../postgres/closed-databases.ts';
 import { databaseExists, dropDatabase } from '../postgres/databases.ts';
 import type { Listener } from '../postgres/listener.ts';
 import type { PostgresServer, Servers } from '../postgres/server.ts';
 import { inTransaction } from '../postgres/transaction.ts';
+import { aloneAtPlace } from '../tenancy/alone-at-place.ts';
 import { tenantRole } from '../tenancy/placement.ts';
 import { tenantBusy } from '../tenancy/resolve-tenant.ts';
 import { beginMaintenance, isBegun, type Maintained, maintainedColumns, rereadMaintenance } from './maintenance-row.ts';
@@ -23,9 +24,6 @@ export interface MaintenanceOptions {
 
 /** What is written down with the end of the work. */
 export type Ending = (client: pg.Client) => Promise<unknown>;
-
-/** How long to wait for what a process that died has left running on the server, in milliseconds. */
-const OTHERS_WAIT_MS = 10_000;
 
 /**
  * Work that copies or replaces a tenant's database. While a tenant has a row in `tenant_maintenances` its status is
@@ -119,11 +117,8 @@ export class Maintenance {
     return true;
   }
 
-  /** Lends the owner's connection to the maintenance database while nobody else works on the tenant's place. */
   async #alone<T>({ server, key }: Maintained, work: (admin: pg.Client) => Promise<T>): Promise<T> {
-    return this.#serverOf(server).admin((admin) =>
-      withAdvisoryLock(admin, lockKind.place, key, () => work(admin), OTHERS_WAIT_MS),
-    );
+    return aloneAtPlace(this.#serverOf(server), key, work);
   }
 
   #serverOf(name: string): PostgresServer {

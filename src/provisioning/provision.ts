@@ -6,7 +6,7 @@ import { kindOf } from '../migrator/history.ts';
 import { migrateDatabase } from '../migrator/migrate-database.ts';
 import { MigrationFailedError } from '../migrator/migration-batch.ts';
 import type { MigrationFile, MigrationFolder } from '../migrator/migration-files.ts';
-import { lockKind, transactionLockSql, withAdvisoryLock } from '../postgres/advisory-lock.ts';
+import { lockKind, transactionLockSql } from '../postgres/advisory-lock.ts';
 import { cloneDatabase, createDatabase, dropDatabase, isInUse } from '../postgres/databases.ts';
 import { sqlState, sqlStateOf } from '../postgres/error-codes.ts';
 import { quoteIdentifier } from '../postgres/identifiers.ts';
@@ -20,6 +20,7 @@ import {
   resetRoleSql,
 } from '../postgres/roles.ts';
 import type { PostgresServer } from '../postgres/server.ts';
+import { aloneAtPlace, OTHERS_WAIT_MS } from '../tenancy/alone-at-place.ts';
 import { type InstallationRoles, type Placement, tenantRole } from '../tenancy/placement.ts';
 import { setUpServer } from './set-up-server.ts';
 import type { TemplateDatabase } from './template.ts';
@@ -43,9 +44,6 @@ export interface Place extends Placement {
   readonly key: string;
   readonly isolation: Isolation;
 }
-
-/** How long to wait for what a process that died, or whose connection broke, has left running on the server, in milliseconds. */
-const OTHERS_WAIT_MS = 10_000;
 
 /** Makes and removes tenants' databases, schemas and roles on one server. Every step may be repeated. */
 export class Provisioner {
@@ -122,14 +120,8 @@ export class Provisioner {
     });
   }
 
-  /**
-   * Lends the owner's connection while nobody else makes or removes this tenant's role and database. A statement outlives
-   * the process that sent it: what is to be removed might else come into being afterwards.
-   */
-  #alone<T>(place: Place, work: (admin: pg.Client) => Promise<T>): Promise<T> {
-    return this.#options.server.admin((admin) =>
-      withAdvisoryLock(admin, lockKind.place, place.key, () => work(admin), OTHERS_WAIT_MS),
-    );
+  #alone<T>({ key }: Place, work: (admin: pg.Client) => Promise<T>): Promise<T> {
+    return aloneAtPlace(this.#options.server, key, work);
   }
 
   async #makeDatabase(place: Place): Promise<readonly MigrationFile[]> {
