@@ -6,7 +6,6 @@ import { type Config, loadConfig } from './config.ts';
 import { takePort } from './front-door.ts';
 import { isLocalHost } from './graphql/browsers.ts';
 import { refuseMalformedRequests } from './graphql/malformed-requests.ts';
-import { logOptions } from './log.ts';
 import { onSignals } from './signals.ts';
 import { explainStartFailure } from './start-failure.ts';
 
@@ -38,9 +37,9 @@ export async function serve(
     const headers = token && isLocal ? authorizationHeader(token) : {};
     door.open(refuseMalformedRequests(createGraphqlServer(app.services, buildSchema(), headers)));
     const { canIssue } = app.services.tokens;
-    if (config.graphql.graphiql)
+    if (config.graphql.graphiql && config.environment !== 'production')
       out.write(greeting({ url: door.url, token, canIssue, isLocal, problem: await problemSoon(app, stop) }));
-    else out.write(`Tenantry listens at ${door.url}\n`);
+    else tell(`Tenantry listens at ${door.url}`, config, log, out);
     await aborted(stop);
     log.info('stopping');
     app.beginStop();
@@ -65,7 +64,7 @@ export async function work(
   try {
     await using app = await start(config, log, stop);
     if (!app) return;
-    out.write(`Working on migration runs, on ${config.migrations.concurrency} tenants at once\n`);
+    tell(`Working on migration runs, on ${config.migrations.concurrency} tenants at once`, config, log, out);
     await aborted(stop);
     log.info('stopping');
   } catch (error) {
@@ -73,11 +72,17 @@ export async function work(
   }
 }
 
+/** In production every line is one of the log. */
+function tell(text: string, { environment }: Config, log: Logger, out: NodeJS.WritableStream): void {
+  if (environment === 'production') log.info(text);
+  else out.write(`${text}\n`);
+}
+
 function createLogger({ environment, logLevel }: Config): Logger {
   const pretty = environment === 'development' && {
     transport: { target: 'pino-pretty', options: { singleLine: true } },
   };
-  return pino({ ...logOptions, level: logLevel, ...pretty });
+  return pino({ level: logLevel, ...pretty });
 }
 
 /** Undefined if the signal to stop came first; nothing is left running then. */

@@ -3,7 +3,6 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { User } from '../src/catalog/user.entity.ts';
 import { builder } from '../src/graphql/builder.ts';
 import { buildSchema } from '../src/graphql/schema.ts';
-import { logOptions } from '../src/log.ts';
 import { derivePasswords } from '../src/postgres/roles.ts';
 import { installationRoles, tenantRole } from '../src/tenancy/placement.ts';
 import { type Listening, listen } from './support/listen.ts';
@@ -55,7 +54,7 @@ describe('the log', () => {
       ROLE_SECRET,
       JWT_SECRET,
     };
-    const log = pino({ ...logOptions, level: 'trace' }, { write: (line: string) => lines.push(line) });
+    const log = pino({ level: 'trace' }, { write: (line: string) => lines.push(line) });
     app = await startTestApp({ ...env, CONNECTION_WAIT_MS: '500' }, { log, schema: buildSchema() });
     server = await listen(app.yoga);
     await app.ask('mutation { createTenant(input: { slug: "acme", name: "Acme" }) { id } }', app.admin);

@@ -36,6 +36,7 @@ export class SignInLimits implements Disposable {
   readonly #addresses: RateLimiterPostgres;
   readonly #guesses: RateLimiterPostgres;
   readonly #sweep: NodeJS.Timeout;
+  readonly #log: Logger;
 
   constructor({ catalog, perAccount, perAddress, log }: SignInLimitsOptions) {
     const limiter = (keyPrefix: string, points: number) =>
@@ -53,6 +54,7 @@ export class SignInLimits implements Disposable {
         points,
         duration: WINDOW_SECONDS,
       });
+    this.#log = log;
     this.#accounts = limiter('account', perAccount);
     this.#addresses = limiter('address', perAddress);
     this.#guesses = limiter('guess', GUESSES);
@@ -78,14 +80,18 @@ export class SignInLimits implements Disposable {
       result = await work();
     } catch (error) {
       if (error instanceof AppError && error.code === 'SERVER_BUSY') {
-        if (key !== undefined) await this.#accounts.reward(key);
-        if (place !== undefined) await this.#addresses.reward(place);
+        await this.#giveBack(async () => {
+          if (key !== undefined) await this.#accounts.reward(key);
+          if (place !== undefined) await this.#addresses.reward(place);
+        });
       }
       throw error;
     }
     if (key !== undefined) {
-      await this.#accounts.delete(key);
-      if (place !== undefined) await this.#addresses.reward(place);
+      await this.#giveBack(async () => {
+        await this.#accounts.delete(key);
+        if (place !== undefined) await this.#addresses.reward(place);
+      });
     }
     return result;
   }
@@ -99,8 +105,17 @@ export class SignInLimits implements Disposable {
     const key = keyOf(caller);
     await consume(this.#guesses, key, 'Too many of the addresses have no account');
     const result = await work();
-    await this.#guesses.reward(key);
+    await this.#giveBack(() => this.#guesses.reward(key));
     return result;
+  }
+
+  /** Never fails: what came of an attempt is told, also when it goes on to count since the catalog has gone. */
+  async #giveBack(work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work();
+    } catch (err) {
+      this.#log.warn({ err }, 'an attempt to sign in could not be given back');
+    }
   }
 
   [Symbol.dispose](): void {

@@ -81,9 +81,8 @@ export async function createLogger({ stderr, verbose }: CommandContext): Promise
   const { pino } = await import('pino');
   if (!verbose) return pino({ level: 'silent' });
   const { default: pinoPretty } = await import('pino-pretty');
-  const { logOptions } = await import('../log.ts');
   const { logStatements } = await import('../postgres/log-statements.ts');
-  const log = pino({ ...logOptions, level: 'debug' }, pinoPretty({ destination: stderr, colorize: false, sync: true }));
+  const log = pino({ level: 'debug' }, pinoPretty({ destination: stderr, colorize: false, sync: true }));
   logStatements(log);
   return log;
 }
