@@ -10,7 +10,10 @@ export interface Column<Row> {
 
 const GAP = 2;
 
-/** Writes a table; on a terminal, its columns are cut so that a row fits the width. Numbers stand at the right. */
+/**
+ * Writes rows below the titles of their columns. On a terminal it is a table, which is cut to the width and has its numbers at
+ * the right; elsewhere there is a tab between two cells, for tools such as `cut`.
+ */
 export function writeTable<Row>(
   terminal: Pick<Terminal, 'env'>,
   screen: Screen,
@@ -19,8 +22,12 @@ export function writeTable<Row>(
 ): void {
   const cells = rows.map((row) => columns.map(({ value }) => value(row) ?? '—'));
   const lines = [columns.map(({ title }) => title), ...cells.map((line) => line.map((cell) => oneLine(String(cell))))];
+  if (!screen.isTTY) {
+    for (const line of lines) screen.write(`${line.join('\t')}\n`);
+    return;
+  }
   const widths = columns.map((_, index) => Math.max(...lines.map((line) => stringWidth(line[index] ?? ''))));
-  if (screen.isTTY && screen.columns) fitTo(widths, screen.columns);
+  if (screen.columns) fitTo(widths, screen.columns);
   const numeric = columns.map((_, index) => cells.every((line) => typeof line[index] === 'number'));
   for (const [number, line] of lines.entries()) {
     const text = line

@@ -64,8 +64,8 @@ it('migrate up takes a checkpoint of each database, where it is asked to', async
   const { checkpoint } = JSON.parse(up.stdout);
   expect(await list()).toMatchObject([{ name: checkpoint, tenant: 'acme', version: '20261121000000_fixture' }]);
   const { stdout } = await tenantry('checkpoint', 'list', 'acme');
-  expect(stdout).toMatch(/^ID +TENANT +NAME +VERSION +CREATED +MB\n/);
-  expect(stdout).toContain(`  acme    ${checkpoint}  20261121000000_fixture  `);
+  expect(stdout).toMatch(/^ID\tTENANT\tNAME\tVERSION\tCREATED\tMB\n/);
+  expect(stdout).toContain(`\tacme\t${checkpoint}\t20261121000000_fixture\t`);
 });
 
 it.each([

@@ -51,7 +51,7 @@ describe('tenantry server', () => {
       { name: 'default', host, port, ...common },
       { name: 'eu', host: '127.0.0.1', port: second.address.port, ...common },
     ]);
-    const lines = (await server(['list'])).stdout.split('\n').map((line) => line.split(/ +/));
+    const lines = (await server(['list'])).stdout.split('\n').map((line) => line.split('\t'));
     expect(lines).toEqual([
       ['NAME', 'ADDRESS', 'TENANTS', 'CONNECTIONS', 'ACCEPTS', 'STATE'],
       ['default', `${host}:${port}`, '0', '64', 'yes', 'answers'],
@@ -65,7 +65,7 @@ describe('tenantry server', () => {
     const tenant = (...args: string[]) => runCommand(['tenant', ...args], { NODE_ENV: 'test', DATA_DIR: dataDir });
     const { stdout } = await tenant('create', 'acme', '--server', 'default');
     expect(stdout).toMatch(/^Created the tenant acme: server default, database /);
-    expect((await tenant('list')).stdout).toMatch(/ SERVER\nacme .* default\n$/);
+    expect((await tenant('list')).stdout).toMatch(/\tSERVER\nacme\t.*\tdefault\n$/);
     await app.services.catalog.use((client) => client.query(`DELETE FROM tenants WHERE slug = 'acme'`));
   });
 

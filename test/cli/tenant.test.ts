@@ -68,11 +68,11 @@ describe('tenantry tenant create', () => {
 });
 
 describe('tenantry tenant list and show', () => {
-  it('list tenants oldest first, as a table or as JSON', async () => {
+  it('list tenants oldest first, in lines or as JSON', async () => {
     const { stdout } = await tenantry('tenant', 'list');
     const lines = stdout.split('\n');
-    expect(lines[0]).toMatch(/^SLUG +NAME +STATUS +ISOLATION +VERSION +BEHIND +CREATED$/);
-    expect(lines[1]).toMatch(/^acme +Acme Ltd +ACTIVE +DATABASE +20261121000000_fixture +0 +\d{4}-\d\d-\d\d$/);
+    expect(lines[0]).toMatch(/^SLUG\tNAME\tSTATUS\tISOLATION\tVERSION\tBEHIND\tCREATED$/);
+    expect(lines[1]).toMatch(/^acme\tAcme Ltd\tACTIVE\tDATABASE\t20261121000000_fixture\t0\t\d{4}-\d\d-\d\d$/);
     const views = JSON.parse((await tenantry('tenant', 'list', '--json')).stdout);
     expect(views.map(({ slug }: { slug: string }) => slug)).toEqual(['acme', 'json']);
     const { stdout: shown } = await tenantry('tenant', 'show', views[0].id, '--json');
@@ -89,7 +89,7 @@ describe('tenantry tenant list and show', () => {
     });
   });
 
-  it('fit the width of a terminal, and colour nothing if NO_COLOR is set', async () => {
+  it('are a table on a terminal that fits its width, and colour nothing if NO_COLOR is set', async () => {
     await tenantry('tenant', 'create', 'wide', '--name', `日本語${'x'.repeat(150)}\u001B[31m\n`);
     const env = { NODE_ENV: 'test', DATA_DIR: app.services.config.dataDir };
     const coloured = await runCommand(['tenant', 'list'], env, 80);

@@ -197,14 +197,14 @@ describe('tenantry user list', () => {
     expect((await tenantry('user', 'list', '--json')).stdout).toBe('[]\n');
   });
 
-  it('lists users oldest first, as a table or as JSON, or those that are searched for', async () => {
+  it('lists users oldest first, in lines or as JSON, or those that are searched for', async () => {
     const [ada, bob] = [await register(app, 'ada@example.com'), await register(app, 'bob@example.com')];
     await app.ask(`mutation { setPlatformAdmin(user: "${ada.id}", isPlatformAdmin: true) { id } }`, app.admin);
     await app.ask(`mutation { setUserActive(user: "${bob.id}", active: false) { id } }`, app.admin);
     const lines = (await tenantry('user', 'list')).stdout.split('\n');
-    expect(lines[0]).toMatch(/^ID +EMAIL +NAME +ADMIN +ACTIVE +CREATED$/);
-    expect(lines[1]).toMatch(new RegExp(`^${ada.id} +ada@example.com +Somebody +yes +yes +\\d{4}-\\d\\d-\\d\\d$`));
-    expect(lines[2]).toMatch(new RegExp(`^${bob.id} +bob@example.com +Somebody +no +no +`));
+    expect(lines[0]).toMatch(/^ID\tEMAIL\tNAME\tADMIN\tACTIVE\tCREATED$/);
+    expect(lines[1]).toMatch(new RegExp(`^${ada.id}\\tada@example.com\\tSomebody\\tyes\\tyes\\t\\d{4}-\\d\\d-\\d\\d$`));
+    expect(lines[2]).toMatch(new RegExp(`^${bob.id}\\tbob@example.com\\tSomebody\\tno\\tno\\t`));
     expect(JSON.parse((await tenantry('user', 'list', '--search', 'BOB', '--json')).stdout)).toEqual([
       {
         id: bob.id,
