@@ -29,10 +29,10 @@ describe('a run that is interrupted', () => {
     await postgres[Symbol.asyncDispose]();
   });
 
-  const addColumn = async () => {
+  const addColumn = async (...before: readonly string[]) => {
     count += 1;
     const name = `2027010100000${count}_column`;
-    await fleet.migrations.add(name, `ALTER TABLE products ADD COLUMN extra_${count} int`);
+    await fleet.migrations.add(name, ...before, `ALTER TABLE products ADD COLUMN extra_${count} int`);
     return name;
   };
   /** Locks a table that the migration changes, until the session ends. */
@@ -96,12 +96,13 @@ describe('a run that is interrupted', () => {
   );
 
   it('works on no more tenants at once than it is told, and on that many', async () => {
-    await addColumn();
+    // However slow the machine is, none may give up before three wait.
+    await addColumn('SET LOCAL lock_timeout = 0');
     const blockers = await Promise.all(slugs.map(block));
     const admin = await fleet.session('postgres');
     const waiting = async () => {
       const { rowCount } = await admin.query(
-        `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'ALTER TABLE products%'`,
+        `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%ALTER TABLE products%'`,
       );
       return rowCount === 3;
     };
@@ -112,8 +113,7 @@ describe('a run that is interrupted', () => {
     let [now, peak] = [0, 0];
     for (const { kind } of await fleet.events(run)) {
       if (kind === 'TENANT_STARTED') now += 1;
-      // A tenant that has waited too long for its lock makes room, and starts again later.
-      if (kind === 'TENANT_SUCCEEDED' || kind === 'TENANT_RETRYING') now -= 1;
+      if (kind === 'TENANT_SUCCEEDED') now -= 1;
       peak = Math.max(peak, now);
     }
     expect(peak).toBe(3);

@@ -151,7 +151,7 @@ describe('the progress of a run, over HTTP', () => {
 
   it('tells when each thing happened, not when that was written down', async () => {
     await fleet.migrations.add('20270102000000_quick', 'CREATE TABLE quick ()');
-    await fleet.migrations.add('20270102000001_slow', 'SELECT pg_sleep(0.3)');
+    await fleet.migrations.add('20270102000001_slow', 'SELECT pg_sleep(1)');
     const events = await fleet.events(await fleet.startRun('concurrency: 3'));
     expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
     const times = events.map(({ at }) => Date.parse(at));
@@ -161,8 +161,8 @@ describe('the progress of a run, over HTTP', () => {
       const kinds = ['TENANT_STARTED', 'MIGRATION_APPLIED', 'MIGRATION_APPLIED', 'TENANT_SUCCEEDED'];
       expect(own.map(({ kind }) => kind)).toEqual(kinds);
       const [, quick = 0, slow = 0] = own.map(({ at }) => Date.parse(at));
-      // It cannot have taken less; the times are rounded.
-      expect(slow - quick).toBeGreaterThan(290);
+      // Written down at once, they would be milliseconds apart. A busy process hears of the quick one late, but not so late.
+      expect(slow - quick).toBeGreaterThan(300);
     }
   });
 
