@@ -84,6 +84,7 @@ async function launchOnce(
   // We open the log and hand it down, so that the account needs no right to write in dataDir.
   const log = await open(logPath, 'a', 0o600);
   let child: ReturnType<typeof spawn>;
+  let ended: string | undefined;
   try {
     if (account) await log.chown(account.uid, account.gid);
     child = spawn(binaries.postgres, ['-D', cluster, ...flags], {
@@ -94,17 +95,17 @@ async function launchOnce(
       stdio: ['ignore', log.fd, log.fd],
       ...account,
     });
+    // Before anything is waited for: a server that refuses its settings has ended within milliseconds.
+    child.once('error', (error) => {
+      ended = error.message;
+    });
+    child.once('exit', (code, signal) => {
+      ended = code === null ? `killed by ${signal}` : `exit code ${code}`;
+      if (code !== 0) job.log(`PostgreSQL (process ${child.pid}) has ended: ${ended}`);
+    });
   } finally {
     await log.close();
   }
-  let ended: string | undefined;
-  child.once('error', (error) => {
-    ended = error.message;
-  });
-  child.once('exit', (code, signal) => {
-    ended = code === null ? `killed by ${signal}` : `exit code ${code}`;
-    if (code !== 0) job.log(`PostgreSQL (process ${child.pid}) has ended: ${ended}`);
-  });
   child.unref();
   for (const timeout = Date.now() + START_TIMEOUT_MS; ended === undefined; await sleep(25)) {
     const server = await findPostmaster(cluster);
