@@ -8,9 +8,8 @@ export default defineConfig({
   // Vite would take the package's `module`, and Node takes `main`: with two copies, errors get other HTTP statuses than in the server.
   resolve: { alias: [{ find: /^graphql$/, replacement: 'graphql/index.js' }] },
   test: {
-    // For what hangs. Nothing is timed: a machine that others use too may take long.
-    testTimeout: 180_000,
-    hookTimeout: 180_000,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     maxWorkers: 2,
     globalSetup: ['test/support/empty-cluster.ts'],
     setupFiles: ['test/support/patience.ts'],

@@ -11,7 +11,7 @@ interface Entry<T> {
   value: T | null | undefined;
 }
 
-/** Remembers for seconds what the catalog has answered. Who asks while an answer is on its way waits for the same one. */
+/** Remembers for seconds what a database has answered. Who asks while an answer is on its way waits for the same one. */
 export class AnswerCache<T extends object> {
   readonly #entries = new LRUCache<string, Entry<T>>({ max: CACHED, ttl: TTL_MS });
 
