@@ -1,6 +1,6 @@
-import { createPublicKey, generateKeyPairSync, type JsonWebKey, type KeyObject } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, type JsonWebKey, KeyObject } from 'node:crypto';
 import path from 'node:path';
-import { calculateJwkThumbprint, type JWK } from 'jose';
+import { type CryptoKey, calculateJwkThumbprint, type JWK } from 'jose';
 import { ConfigError } from '../config.ts';
 import { readOrCreateFile } from '../read-or-create-file.ts';
 import type { KeySource } from '../token-config.ts';
@@ -8,7 +8,7 @@ import { type NamedKey, readPrivateKey, readPublicKeys } from './key-texts.ts';
 
 /** A key with the one algorithm that it is used with: no other is accepted, whatever a token's header says. */
 export interface TokenKey {
-  readonly key: KeyObject | Uint8Array;
+  readonly key: KeyObject | CryptoKey;
   readonly algorithm: string;
   /** What tokens may call it; first its thumbprint, which ours do. A secret has none. */
   readonly ids: readonly string[];
@@ -33,7 +33,7 @@ export async function loadTokenKeys(source: KeySource, dataDir: string): Promise
     case 'none':
       return { verify: [], sign: undefined };
     case 'secret': {
-      const key = { key: new TextEncoder().encode(source.secret), algorithm: 'HS256', ids: [] };
+      const key = { key: await importSecret(source.secret), algorithm: 'HS256', ids: [] };
       return { verify: [key], sign: key };
     }
     case 'keys':
@@ -48,10 +48,10 @@ export async function loadTokenKeys(source: KeySource, dataDir: string): Promise
 /** The public keys of an installation as others can read them; of a secret nothing. */
 export function publishedKeys({ verify }: TokenKeys): JWK[] {
   return verify.flatMap(({ key, algorithm, ids: [kid] }) =>
-    kid === undefined || key instanceof Uint8Array
-      ? []
-      : // The private part of a key that has one is not among what a public key exports.
-        [{ ...key.export({ format: 'jwk' }), kid, alg: algorithm, use: 'sig' }],
+    key instanceof KeyObject && kid !== undefined
+      ? // The private part of a key that has one is not among what a public key exports.
+        [{ ...key.export({ format: 'jwk' }), kid, alg: algorithm, use: 'sig' }]
+      : [],
   );
 }
 
@@ -90,6 +90,12 @@ async function keysOf(name: string, publicKeys: readonly NamedKey[], signing: Ke
   const own = verify.find(({ ids }) => ids[0] === thumbprint);
   if (!own) throw new ConfigError(['JWT_PRIVATE_KEY does not belong to any key of JWT_PUBLIC_KEY']);
   return { verify, sign: { ...own, key: signing } };
+}
+
+/** Imported once: given the bytes, jose would import them for each token again. */
+function importSecret(secret: string): Promise<CryptoKey> {
+  const bytes = new TextEncoder().encode(secret);
+  return crypto.subtle.importKey('raw', bytes, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign', 'verify']);
 }
 
 /** @see https://www.rfc-editor.org/rfc/rfc7638 */

@@ -9,15 +9,25 @@ import { isIP } from 'node:net';
  * @returns undefined if it is not known
  */
 export function clientAddress(headers: Headers, peer: string | undefined, trustedProxies: number): string | undefined {
-  const hops = (headers.get('x-forwarded-for') ?? '').split(',').map((hop) => plain(hop.trim()));
-  const said = trustedProxies === 0 ? undefined : hops.at(-trustedProxies);
-  return said !== undefined && isIP(said) !== 0 ? said : peer && plain(peer);
+  // Every request asks for it, and most servers trust no proxy.
+  const said = trustedProxies === 0 ? undefined : hopsOf(headers).at(-trustedProxies);
+  return said !== undefined && isIP(said) !== 0 ? said : peer && inOwnForm(peer);
 }
 
-/** An address without the port that some proxies write, and one of IPv4 as it is usually written, also in the form of IPv6. */
-function plain(address: string): string {
-  return address
-    .replace(/^\[(.*)\](:\d+)?$/, '$1')
-    .replace(/^([\d.]+):\d+$/, '$1')
-    .replace(/^::ffff:(?=\d+\.)/i, '');
+/** The addresses that proxies have written, without the port that some of them write. */
+function hopsOf(headers: Headers): string[] {
+  const hops = (headers.get('x-forwarded-for') ?? '').split(',');
+  return hops.map((hop) =>
+    inOwnForm(
+      hop
+        .trim()
+        .replace(/^\[(.*)\](:\d+)?$/, '$1')
+        .replace(/^([\d.]+):\d+$/, '$1'),
+    ),
+  );
+}
+
+/** An address of IPv4 as it is usually written, also in the form of IPv6. */
+function inOwnForm(address: string): string {
+  return address.replace(/^::ffff:(?=\d+\.)/i, '');
 }

@@ -61,32 +61,28 @@ function originalOf(error: unknown): unknown {
   return current;
 }
 
-/** Gives the errors of validation, which are no exceptions and so pass by {@link toClientError}, the code of bad input too. */
-export function validationErrors(): Plugin {
+/**
+ * Gives the errors of validation, which are no exceptions and so pass by {@link toClientError}, the code of bad input too.
+ * @param hideSuggestions leaves out which name GraphQL takes a wrong one for: whoever may not ask for the schema could guess
+ *   it from that
+ */
+export function validationErrors({ hideSuggestions }: { readonly hideSuggestions: boolean }): Plugin {
   return {
     onResultProcess({ result, setResult }) {
       if (Array.isArray(result) || isAsyncIterable(result) || !result.errors) return;
-      const errors = result.errors.map((error) => (isTranslated(error) ? error : toInputError(error)));
-      setResult({ ...result, errors });
-    },
-  };
-}
-
-/** Leaves out which name GraphQL takes a wrong one for: whoever may not ask for the schema could guess it from that. */
-export function hideSuggestions(): Plugin {
-  return {
-    onResultProcess({ result, setResult }) {
-      if (Array.isArray(result) || isAsyncIterable(result) || !result.errors) return;
-      const errors = result.errors.map((error) => reworded(error, withoutSuggestion(error.message), error.extensions));
+      const errors = result.errors
+        .map((error) => (isTranslated(error) ? error : toInputError(error)))
+        .map((error) => (hideSuggestions ? withoutSuggestion(error) : error));
       setResult({ ...result, errors });
     },
   };
 }
 
 /** A suggestion is what comes last, as GraphQL's `didYouMean` writes it. What comes before may be long, and a client's own text. */
-function withoutSuggestion(message: string): string {
+function withoutSuggestion(error: GraphQLError): GraphQLError {
+  const { message, extensions } = error;
   const start = message.lastIndexOf(' Did you mean ');
-  return start >= 0 && message.endsWith('?') ? message.slice(0, start) : message;
+  return start >= 0 && message.endsWith('?') ? reworded(error, message.slice(0, start), extensions) : error;
 }
 
 const ownCodes: ReadonlySet<unknown> = new Set(Object.keys(errorCodes));

@@ -1,4 +1,5 @@
-import type { GraphiQLOptions, Plugin } from 'graphql-yoga';
+import type { GraphiQLOptions } from 'graphql-yoga';
+import type { Route } from './routes.ts';
 
 /** What GraphiQL understands; Yoga's types leave out what the editors hold at first. */
 interface Page extends GraphiQLOptions {
@@ -24,14 +25,10 @@ export function graphiqlPage(url: string, headers: string | undefined): Page {
 }
 
 /** Leads whoever opens the server's bare address to GraphiQL. */
-export function redirectToGraphiql(): Plugin {
-  return {
-    onRequest({ request, url, endResponse, fetchAPI }) {
-      if (url.pathname !== '/' || !['GET', 'HEAD'].includes(request.method)) return;
-      endResponse(new fetchAPI.Response(null, { status: 302, headers: { location: '/graphql' } }));
-    },
-  };
-}
+export const redirectToGraphiql: Route = ({ method }, fetchAPI) =>
+  ['GET', 'HEAD'].includes(method)
+    ? new fetchAPI.Response(null, { status: 302, headers: { location: '/graphql' } })
+    : undefined;
 
 /** Lines are short, since half of a small window is all that they get. */
 const firstSteps = `# Press play and choose an operation, from the

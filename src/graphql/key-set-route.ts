@@ -1,5 +1,5 @@
-import type { Plugin } from 'graphql-yoga';
 import type { JWK } from 'jose';
+import type { Route } from './routes.ts';
 
 /** How long others may keep the keys, in seconds: a new key is published at least this long before it signs. */
 const MAX_AGE_SECONDS = 300;
@@ -8,22 +8,18 @@ const MAX_AGE_SECONDS = 300;
  * `/.well-known/jwks.json`: the public keys that tokens are verified with, for services that verify them too.
  * @see https://www.rfc-editor.org/rfc/rfc7517#section-5
  */
-export function keySetRoute(keys: readonly JWK[]): Plugin {
+export function keySet(keys: readonly JWK[]): Route {
   const body = JSON.stringify({ keys });
-  return {
-    onRequest({ request, url, endResponse, fetchAPI }) {
-      if (url.pathname !== '/.well-known/jwks.json') return;
-      if (request.method !== 'GET' && request.method !== 'HEAD') {
-        endResponse(new fetchAPI.Response(null, { status: 405, headers: { allow: 'GET, HEAD' } }));
-        return;
-      }
-      const headers = {
-        'content-type': 'application/jwk-set+json',
-        'cache-control': `public, max-age=${MAX_AGE_SECONDS}`,
-        // Which anybody may read, from any page.
-        'access-control-allow-origin': '*',
-      };
-      endResponse(new fetchAPI.Response(request.method === 'HEAD' ? null : body, { headers }));
-    },
+  return (request, fetchAPI) => {
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      return new fetchAPI.Response(null, { status: 405, headers: { allow: 'GET, HEAD' } });
+    }
+    const headers = {
+      'content-type': 'application/jwk-set+json',
+      'cache-control': `public, max-age=${MAX_AGE_SECONDS}`,
+      // Which anybody may read, from any page.
+      'access-control-allow-origin': '*',
+    };
+    return new fetchAPI.Response(request.method === 'HEAD' ? null : body, { headers });
   };
 }

@@ -2,17 +2,18 @@ import { useDisableIntrospection } from '@graphql-yoga/plugin-disable-introspect
 import type { GraphQLSchema } from 'graphql';
 import { createYoga } from 'graphql-yoga';
 import type { Services } from '../services.ts';
-import { corsOf, isLocalHost, refuseForms } from './browsers.ts';
+import { corsOf, isLocalHost } from './browsers.ts';
 import { endWithCaller } from './caller-end.ts';
-import { hideSuggestions, toClientError, validationErrors } from './errors.ts';
-import { readableGetParameters } from './get-parameters.ts';
+import { toClientError, validationErrors } from './errors.ts';
 import { graphiqlPage, redirectToGraphiql } from './graphiql.ts';
-import { healthRoutes } from './health-routes.ts';
-import { keySetRoute } from './key-set-route.ts';
+import { readiness } from './health-routes.ts';
+import { keySet } from './key-set-route.ts';
 import { limitDocuments } from './limits.ts';
 import { endOperations } from './operations.ts';
 import { createRequestContext, type IncomingRequest, type RequestContext } from './request-context.ts';
+import { requestForms } from './request-forms.ts';
 import { currentLog, currentRequestId, requestIds } from './request-id.ts';
+import { routes } from './routes.ts';
 import { endWithTenant } from './tenant-end.ts';
 import { endWithToken } from './token-expiry.ts';
 
@@ -48,18 +49,19 @@ export function createGraphqlServer(services: Services, schema: GraphQLSchema, {
     },
     plugins: [
       requestIds(),
-      refuseForms(),
-      readableGetParameters(),
-      healthRoutes(services),
-      keySetRoute(services.publishedKeys),
-      ...(graphql.graphiql ? [redirectToGraphiql()] : []),
-      ...(graphql.introspection ? [] : [useDisableIntrospection(), hideSuggestions()]),
+      routes({
+        '/health/ready': readiness(services),
+        '/.well-known/jwks.json': keySet(services.publishedKeys),
+        ...(graphql.graphiql && { '/': redirectToGraphiql }),
+      }),
+      requestForms(),
+      ...(graphql.introspection ? [] : [useDisableIntrospection()]),
       ...limitDocuments(graphql),
       endWithToken(),
       endWithCaller(),
       endWithTenant(),
       endOperations(),
-      validationErrors(),
+      validationErrors({ hideSuggestions: !graphql.introspection }),
     ],
     context: (initial: IncomingRequest) => createRequestContext(services, initial),
     maskedErrors: {

@@ -133,7 +133,8 @@ export class ConnectionBudget {
     const idle = this.#takeIdle(lane);
     if (idle) return idle;
     const granted = this.#waiting.join(lane);
-    this.#serve();
+    // Who has to wait for a connection of its own lane changes nothing for those who wait already.
+    if (lane.open < lane.options.max) this.#serve();
     return granted;
   }
 

@@ -72,7 +72,11 @@ describe('tokens of several issuers', () => {
     async (issuer) => {
       const message = `The token's issuer "${issuer()}" is none of this installation's identity providers`;
       const refusal = { code: 'UNAUTHENTICATED', message };
-      await expect(tokens.verify(jwt({ ...good(), iss: issuer() }))).rejects.toMatchObject(refusal);
+      const claims = { ...good(), iss: issuer() };
+      await expect(tokens.verify(jwt(claims))).rejects.toMatchObject(refusal);
+      // Also where our own key is for another algorithm than the token's.
+      const otherwise = forge({ alg: 'HS256' }, claims, hs256('a secret of theirs'));
+      await expect(tokens.verify(otherwise)).rejects.toMatchObject(refusal);
     },
   );
 
