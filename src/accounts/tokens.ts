@@ -160,7 +160,7 @@ function optionsOf({ issuer, audience }: Pick<TokenConfig, 'issuer' | 'audience'
   };
 }
 
-/** Verifies a token with the key that it names. One that names none of ours may be of any, for other makers have other names. */
+/** Verifies a token with whichever of the keys has signed it. */
 async function verifyWithAny(keys: readonly TokenKey[], token: string, options: JWTVerifyOptions): Promise<JWTPayload> {
   let refusal: unknown;
   for (const { key, algorithm } of keys.length === 1 ? keys : candidatesFor(token, keys)) {
@@ -174,6 +174,7 @@ async function verifyWithAny(keys: readonly TokenKey[], token: string, options: 
   throw refusal ?? new errors.JWSSignatureVerificationFailed();
 }
 
+/** The key that a token names. One that names none of ours may be of any, for other makers have other names. */
 function candidatesFor(token: string, keys: readonly TokenKey[]): readonly TokenKey[] {
   const { kid, alg } = decodeProtectedHeader(token);
   const named = keys.filter(({ ids }) => kid !== undefined && ids.includes(kid));
