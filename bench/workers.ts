@@ -15,7 +15,8 @@ export async function startWorker(place: Installation, env: Readonly<Record<stri
   const child = fork(path.join(import.meta.dirname, 'worker-process.ts'), {
     // Not in the checkout, where an .env of the developer may lie.
     cwd: place.folder,
-    env: { ...place.env, ...env },
+    // In production it would say that it works to the log, which tells only warnings here.
+    env: { ...place.env, ...env, NODE_ENV: 'test' },
     execArgv: ['--expose-gc'],
   });
   const exited = once(child, 'exit');

@@ -67,7 +67,7 @@ async function system(context: CommandContext, { json }: { json?: true }): Promi
 }
 
 async function accept(context: CommandContext, migration: string, { tenant, scope }: AcceptOptions): Promise<void> {
-  const { acceptChangedFile } = await import('../migrator/accept-schema.ts');
+  const { acceptChangedFile } = await import('../migrator/accept-changed-file.ts');
   // Commander lets no other scopes through.
   const request = { migration, tenant, scope: scope.toUpperCase() as MigrationScope, acceptedBy: operatorName() };
   const accepted = await withServices(context, (services) => acceptChangedFile(services, request));

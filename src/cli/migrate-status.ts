@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import type { MigrationScope } from '../catalog/migration-record.entity.ts';
 import type { MigrationRun } from '../catalog/migration-run.entity.ts';
-import type { ShownRecord } from '../migrator/history-schema.ts';
+import type { ShownRecord } from '../migrator/read-history.ts';
 import { fleetPlan, integer } from './migrate-up.ts';
 import { withServices } from './open-app.ts';
 import { type Column, writeTable } from './table.ts';
@@ -138,7 +138,7 @@ const historyColumns: readonly Column<ShownRecord>[] = [
 ];
 
 async function history(context: CommandContext, { tenant, scope, limit, json }: HistoryOptions): Promise<void> {
-  const { readMigrationHistory } = await import('../migrator/history-schema.ts');
+  const { readMigrationHistory } = await import('../migrator/read-history.ts');
   // Commander lets no other scopes through.
   const where = { tenant, scope: scope?.toUpperCase() as MigrationScope | undefined };
   const records = await withServices(context, async (services) => {

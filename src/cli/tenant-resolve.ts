@@ -21,7 +21,7 @@ export function addResolveCommand(tenant: Command, context: CommandContext): voi
 
 async function resolve(context: CommandContext, slug: string, { force: wanted, json }: ResolveOptions): Promise<void> {
   const force = wanted === true;
-  const { resolveTenantAttention } = await import('../migrator/attention-schema.ts');
+  const { resolveTenantAttention } = await import('../migrator/tenant-attention.ts');
   const found = await withServices(context, (services) => resolveTenantAttention(services, slug, force));
   const { tenant, ...rest } = found;
   if (json) writeJson(context.stdout, { tenant: tenant.slug, status: tenant.status, ...rest });

@@ -1,11 +1,9 @@
-import { FIRST_SERVER } from '../catalog/database-server.entity.ts';
-import { badInput } from '../errors.ts';
 import { builder } from '../graphql/builder.ts';
-import type { Services } from '../services.ts';
-import { type AcceptOptions, acceptInSystemDatabase, acceptInTenants } from './accept-hash.ts';
+import { acceptChangedFile } from './accept-changed-file.ts';
 import type { Acceptance } from './accepted-hashes.ts';
-import { MigrationRecordRef, type ShownRecord } from './history-schema.ts';
-import { folderOf, MigrationScopeRef } from './plan-schema.ts';
+import { MigrationRecordRef } from './history-schema.ts';
+import { MigrationScopeRef } from './plan-schema.ts';
+import type { ShownRecord } from './read-history.ts';
 
 builder.mutationField('acceptMigrationHash', (t) =>
   t.field({
@@ -26,38 +24,6 @@ builder.mutationField('acceptMigrationHash', (t) =>
     },
   }),
 );
-
-/** Which changed file is accepted, where, and by whom. */
-export interface AcceptRequest {
-  readonly scope: ShownRecord['scope'];
-  readonly migration: string;
-  /** Its id or slug; without it the whole fleet. */
-  readonly tenant?: string | undefined;
-  readonly acceptedBy: string;
-}
-
-/**
- * Accepts that a migration's file has been changed.
- * @throws {AppError} BAD_USER_INPUT, NOT_FOUND, CONFLICT
- */
-export async function acceptChangedFile(
-  services: Services,
-  { scope, migration, tenant, acceptedBy }: AcceptRequest,
-): Promise<readonly Acceptance[]> {
-  const { catalog, servers, config, log } = services;
-  const options: AcceptOptions = {
-    catalog,
-    servers,
-    files: await folderOf(services, scope).read(),
-    acceptedBy,
-    concurrency: config.migrations.concurrency,
-    log,
-  };
-  if (scope === 'TENANT') return acceptInTenants(options, migration, tenant);
-  if (tenant !== undefined) throw badInput('scope', `A tenant's history has no migrations of ${scope}`);
-  const database = scope === 'AUTH' ? config.databases.auth : config.databases.constants;
-  return acceptInSystemDatabase(options, migration, { scope, server: FIRST_SERVER, database });
-}
 
 function shown({ tenant, file, previousHash, acceptedBy, acceptedAt, durationMs, error }: Acceptance): ShownRecord {
   const { scope, name, hash } = file;

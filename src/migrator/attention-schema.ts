@@ -1,8 +1,7 @@
-import { tenantByReference } from '../catalog/find-tenants.ts';
 import { TenantRef } from '../catalog/schema.ts';
 import { builder } from '../graphql/builder.ts';
-import type { Services } from '../services.ts';
-import { type Resolution, resolveAttention } from './resolve-attention.ts';
+import type { Resolution } from './resolve-attention.ts';
+import { resolveTenantAttention } from './tenant-attention.ts';
 
 const ResolutionRef = builder.objectRef<Resolution>('TenantResolution').implement({
   description: 'What was found in a tenant, and what came of it.',
@@ -40,19 +39,3 @@ builder.mutationField('resolveTenant', (t) =>
     resolve: (_root, { tenant, force }, { services }) => resolveTenantAttention(services, tenant, force ?? false),
   }),
 );
-
-/**
- * Looks into a tenant, and lets it be served again; see {@link resolveAttention}.
- * @param reference its id or slug
- * @throws {AppError} TENANT_NOT_FOUND, and as resolveAttention
- */
-export async function resolveTenantAttention(
-  { catalog, servers, migrations, tables, config }: Services,
-  reference: string,
-  force: boolean,
-): Promise<Resolution> {
-  const tenant = await tenantByReference(catalog, reference);
-  const { lockTimeoutMs } = config.migrations;
-  const files = await migrations.tenant.read();
-  return resolveAttention({ catalog, servers, files, tables: tables.TENANT, lockTimeoutMs }, tenant, force);
-}

@@ -1,33 +1,13 @@
-import type { FilterQuery } from '@mikro-orm/core';
-import { tenantByReference } from '../catalog/find-tenants.ts';
-import { MigrationRecord, type MigrationStatus, migrationStatuses } from '../catalog/migration-record.entity.ts';
+import { migrationStatuses } from '../catalog/migration-record.entity.ts';
 import { TenantRef } from '../catalog/schema.ts';
-import type { Tenant } from '../catalog/tenant.entity.ts';
-import { badInput } from '../errors.ts';
 import { builder } from '../graphql/builder.ts';
-import { type ConnectionArgs, type ConnectionPage, entityConnection, mapNodes } from '../graphql/connection.ts';
-import type { Services } from '../services.ts';
-import { HistoryRecord } from './history.entity.ts';
 import { MigrationScopeRef } from './plan-schema.ts';
+import { readMigrationHistory, type ShownRecord } from './read-history.ts';
 
 const MigrationStatusRef = builder.enumType('MigrationStatus', {
   description: 'ROLLED_BACK: it failed, and nothing of it is left. REVERTED: it was applied, and taken back later.',
   values: migrationStatuses,
 });
-
-/** An attempt as it is shown, whether a run or the database itself remembers it. */
-export interface ShownRecord extends Pick<HistoryRecord, 'scope' | 'name' | 'hash' | 'status'> {
-  readonly tenant: Tenant | null;
-  readonly deletedTenant: string | null;
-  readonly run: string | null;
-  readonly checkpoint: string | null;
-  readonly appliedAt: Date;
-  readonly durationMs: number;
-  readonly error: string | null;
-  /** Of an accepted hash: the one before, and who accepted it. */
-  readonly previousHash: string | null;
-  readonly acceptedBy: string | null;
-}
 
 /** The GraphQL type of an attempt. */
 export const MigrationRecordRef = builder.objectRef<ShownRecord>('MigrationRecord').implement({
@@ -63,13 +43,6 @@ export const MigrationRecordRef = builder.objectRef<ShownRecord>('MigrationRecor
   }),
 });
 
-/** Which history to read. */
-export interface HistoryArgs extends ConnectionArgs {
-  readonly tenant?: string | null | undefined;
-  readonly scope?: 'AUTH' | 'CONSTANTS' | 'TENANT' | null | undefined;
-  readonly status?: MigrationStatus | null | undefined;
-}
-
 builder.queryField('migrationHistory', (t) =>
   t.connection(
     {
@@ -88,82 +61,3 @@ builder.queryField('migrationHistory', (t) =>
     { name: 'MigrationHistoryEdge' },
   ),
 );
-
-/**
- * A page of a database's own history, or of what runs did over the whole fleet; newest first.
- * @throws {AppError} BAD_USER_INPUT, TENANT_NOT_FOUND
- */
-export async function readMigrationHistory(
-  services: Services,
-  { tenant: reference, scope, status, ...page }: HistoryArgs,
-): Promise<ConnectionPage<ShownRecord>> {
-  const where = status ? { status } : {};
-  if (reference != null) {
-    if (scope && scope !== 'TENANT') throw badInput('scope', `A tenant's history has no migrations of ${scope}`);
-    const tenant = await tenantByReference(services.catalog, reference);
-    return ownHistory(services.tenants.lease(tenant).em, where, page, tenant);
-  }
-  if (scope === 'AUTH') return ownHistory(services.catalog.fork(), where, page, null);
-  if (scope === 'CONSTANTS') return ownHistory(services.constants.fork(), where, page, null);
-  return fleetHistory(services, where, page);
-}
-
-async function ownHistory(
-  em: ReturnType<Services['catalog']['fork']>,
-  where: FilterQuery<HistoryRecord>,
-  page: ConnectionArgs,
-  tenant: Tenant | null,
-): Promise<ConnectionPage<ShownRecord>> {
-  const records = await entityConnection(em, HistoryRecord, page, { where, orderBy: { id: 'desc' } });
-  return mapNodes(records, (record) => ({
-    ...shown(record),
-    run: record.run ?? null,
-    tenant,
-    deletedTenant: null,
-    previousHash: null,
-    acceptedBy: null,
-  }));
-}
-
-async function fleetHistory(
-  { catalog }: Services,
-  where: FilterQuery<MigrationRecord>,
-  page: ConnectionArgs,
-): Promise<ConnectionPage<ShownRecord>> {
-  const em = catalog.fork();
-  const records = await entityConnection(em, MigrationRecord, page, { where, orderBy: { id: 'desc' } });
-  await em.populate(
-    records.edges.map(({ node }) => node),
-    ['tenant'],
-  );
-  return mapNodes(records, (record) => ({
-    ...shown(record),
-    run: record.runId ?? null,
-    previousHash: record.previousHash ?? null,
-    acceptedBy: record.acceptedBy ?? null,
-    tenant: record.tenant?.getEntity() ?? null,
-    deletedTenant: record.deletedTenant ?? null,
-  }));
-}
-
-function shown({
-  scope,
-  name,
-  hash,
-  status,
-  checkpoint,
-  appliedAt,
-  durationMs,
-  error,
-}: HistoryRecord | MigrationRecord) {
-  return {
-    scope,
-    name,
-    hash,
-    status,
-    checkpoint: checkpoint ?? null,
-    appliedAt,
-    durationMs: durationMs ?? 0,
-    error: error ?? null,
-  };
-}

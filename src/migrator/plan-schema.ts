@@ -1,7 +1,7 @@
 import { migrationScopes } from '../catalog/migration-record.entity.ts';
 import { TenantRef } from '../catalog/schema.ts';
 import { builder } from '../graphql/builder.ts';
-import type { Services } from '../services.ts';
+import { folderOf } from './folder-of.ts';
 import type { MigrationFile } from './migration-files.ts';
 import { type FleetPlan, PLAN_PAGE, pageOfPlan, planFleet, refusalOf, sqlOf, type TenantPlan } from './plan-fleet.ts';
 
@@ -107,8 +107,3 @@ builder.queryFields((t) => ({
       ),
   }),
 }));
-
-/** Where the migrations of a kind of database are. */
-export function folderOf({ migrations }: Services, scope: (typeof migrationScopes)[number]) {
-  return { AUTH: migrations.auth, CONSTANTS: migrations.constants, TENANT: migrations.tenant }[scope];
-}
