@@ -15,6 +15,8 @@ const layers: readonly RegExp[] = [
   /^health\//,
   /^services\.ts$/,
   /^graphql\//,
+  // What the API and the command line do alike.
+  /^migrator\/(accept-changed-file|folder-of|read-history|tenant-attention)\.ts$/,
   /^[a-z]+\/([a-z]+-)?schema\.ts$/,
   /^modules\//,
   /^graphql\/schema\.ts$/,
