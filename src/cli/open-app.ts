@@ -50,15 +50,19 @@ export async function withServices<T>(context: CommandContext, work: (services: 
 
 /**
  * Does what needs no database, and has it audited where there is one: without, or when it cannot be reached, which is told, it is
- * done all the same.
+ * done all the same, and is given no services.
  */
-export async function withAudit<T>(context: CommandContext, config: Config, work: () => Promise<T>): Promise<T> {
+export async function withAudit<T>(
+  context: CommandContext,
+  config: Config,
+  work: (services?: Services) => Promise<T>,
+): Promise<T> {
   if (!(await hasDatabase(config))) return work();
   let begun = false;
   try {
-    return await withServices(context, () => {
+    return await withServices(context, (services) => {
       begun = true;
-      return work();
+      return work(services);
     });
   } catch (error) {
     if (begun) throw error;

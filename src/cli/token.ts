@@ -1,8 +1,11 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { TokenRequest } from '../accounts/tokens.ts';
 import type { Catalog } from '../catalog/catalog.ts';
+import type { TenantDirectory } from '../catalog/tenant-directory.ts';
 import { AppError } from '../errors.ts';
+import type { Services } from '../services.ts';
 import { createLogger, withAudit, withServices } from './open-app.ts';
-import type { CommandContext } from './terminal.ts';
+import { type CommandContext, oneLine } from './terminal.ts';
 
 interface TokenOptions {
   readonly admin?: true;
@@ -49,9 +52,23 @@ async function makeToken(
   const keys = await loadTokenKeys(config.tokens.keys, config.dataDir);
   const tokens = createTokens(keys, config.tokens, await createLogger(context));
   const request = { platformAdmin: admin === true, tenant, role, expiresIn: expires };
-  if (user === undefined) return withAudit(context, config, () => tokens.issue(request));
-  return withServices(context, async ({ catalog }) =>
-    tokens.issue({ ...request, email: user, subject: await userId(catalog, user) }),
+  const issue = async (services?: Services, bearer: Pick<TokenRequest, 'email' | 'subject'> = {}) => {
+    if (services && tenant !== undefined) await warnIfUnknown(context, services.directory, tenant);
+    return tokens.issue({ ...request, ...bearer });
+  };
+  if (user === undefined) return withAudit(context, config, issue);
+  return withServices(context, async (services) =>
+    issue(services, { email: user, subject: await userId(services.catalog, user) }),
+  );
+}
+
+/** A token for a tenant that is not there is made all the same, since the tenant may come later. */
+async function warnIfUnknown({ stderr }: CommandContext, directory: TenantDirectory, reference: string): Promise<void> {
+  // Where it cannot be found out, that the database does not answer is told with the audit log.
+  const isKnown = await directory.byReference(reference).then(Boolean, () => true);
+  if (isKnown) return;
+  stderr.write(
+    `There is no tenant ${oneLine(reference)}, so this token is refused until it is created; tenantry tenant list names those there are.\n`,
   );
 }
 

@@ -2,8 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { decodeJwt } from 'jose';
-import { afterAll, describe, expect, it } from 'vitest';
-import { runCommand } from '../support/run-command.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { register } from '../support/accounts.ts';
+import { Fleet } from '../support/fleet.ts';
+import { commandsOf, runCommand } from '../support/run-command.ts';
 
 const dataDir = mkdtempSync(path.join(tmpdir(), 'tenantry-cli-'));
 afterAll(() => rmSync(dataDir, { recursive: true }));
@@ -79,6 +81,35 @@ describe('tenantry token', () => {
     const { exit, stderr } = await runCommand(['token', '--admin'], { PORT: 'x', WORKER: 'y' });
     expect(exit).toBe(1);
     expect(stderr).toMatch(/PORT.*\n.*WORKER/);
+  });
+});
+
+describe('tenantry token, where there is a database', () => {
+  let fleet: Fleet;
+  let tenantry: ReturnType<typeof commandsOf>;
+  beforeAll(async () => {
+    fleet = await Fleet.start({ WORKER: 'off' });
+    tenantry = commandsOf(fleet.app);
+    await fleet.createTenants({ acme: 'SCHEMA' });
+    await register(fleet.app, 'ada@example.com');
+  });
+  afterAll(() => fleet[Symbol.asyncDispose]());
+
+  it.each([[], ['--admin'], ['--user', 'ada@example.com']])(
+    'warns of a tenant that is not there, and prints the token all the same: %j',
+    async (...args) => {
+      const { exit, stdout, stderr } = await tenantry('token', '--tenant', 'acne', ...args);
+      expect({ exit, stdout }).toEqual({ exit: 0, stdout: expect.stringMatching(/^ey\S+\n$/) });
+      expect(stderr).toMatch(/^There is no tenant acne, .*; tenantry tenant list names .*\n$/);
+      expect(decodeJwt(stdout.trim())).toMatchObject({ tenant: 'acne' });
+    },
+  );
+
+  it('says nothing of a tenant that is there, by its slug or id', async () => {
+    const { id } = await fleet.tenant('acme');
+    for (const reference of ['acme', id]) {
+      expect(await tenantry('token', '--tenant', reference)).toMatchObject({ exit: 0, stderr: '' });
+    }
   });
 });
 
