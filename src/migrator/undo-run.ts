@@ -12,7 +12,7 @@ const NAMED = 10;
 interface ChangedTenant {
   readonly id: string;
   readonly slug: string;
-  /** What the run applied to it. */
+  /** What the run applied to it, but for what other runs have applied again since it was taken back. */
   readonly names: readonly string[];
   /** What it has now, as the catalog knows it, in the order of application. */
   readonly has: readonly AppliedMigration[] | null;
@@ -21,7 +21,7 @@ interface ChangedTenant {
 /**
  * Starts a run that takes back exactly what another run applied, on exactly those tenants.
  * @returns the new run's id
- * @throws {AppError} NOT_FOUND; CONFLICT if the run is under way or applied nothing; CONFLICT, IRREVERSIBLE,
+ * @throws {AppError} NOT_FOUND; CONFLICT if the run is under way, applied nothing or has been undone; CONFLICT, IRREVERSIBLE,
  *   MIGRATION_CHANGED or MIGRATION_UNKNOWN, naming tenants, if it cannot be taken back there. Then nothing is changed.
  */
 export async function undoRun(
@@ -39,10 +39,12 @@ export async function undoRun(
       'This run took migrations back; tenantry migrate up, or the mutation runMigrations, applies them again',
     );
   }
-  const tenants = await changedTenants(options, parent);
-  if (run.options.dryRun || tenants.length === 0) {
+  const changed = await changedTenants(options, parent);
+  if (run.options.dryRun || changed.length === 0) {
     throw new AppError('CONFLICT', 'This run has applied nothing, so there is nothing to take back');
   }
+  const tenants = changed.filter(({ names }) => names.length > 0);
+  if (tenants.length === 0) throw await undoneAlready(options, parent);
   refuse(files, tenants, parent);
   return startRun(options, files, {
     tenants: tenants.map(({ id }) => id),
@@ -57,13 +59,29 @@ export async function undoRun(
 async function changedTenants({ catalog }: RunsOptions, run: string): Promise<readonly ChangedTenant[]> {
   const { rows } = await catalog.use((client) =>
     client.query<ChangedTenant>(
-      `SELECT t.id, t.slug, i.applied AS names, s.applied AS has
+      `SELECT t.id, t.slug, s.applied AS has, ARRAY(
+         SELECT name FROM (
+           SELECT DISTINCT ON (name) name, run_id FROM migration_records
+           WHERE tenant_id = t.id AND status = 'APPLIED' AND run_id IS NOT NULL AND name = ANY (i.applied)
+           ORDER BY name, id DESC) latest
+         WHERE run_id = $1) AS names
        FROM migration_run_items i JOIN tenants t ON t.id = i.tenant_id LEFT JOIN migration_states s ON s.id = t.migration_state
        WHERE i.run_id = $1 AND cardinality(i.applied) > 0 ORDER BY i.position`,
       [run],
     ),
   );
   return rows;
+}
+
+async function undoneAlready({ catalog }: RunsOptions, parent: string): Promise<AppError> {
+  const where = { parentId: parent, kind: 'UNDO', succeeded: { $gt: 0 } } as const;
+  const undo = await catalog.fork().findOne(MigrationRun, where, { orderBy: { createdAt: 'desc' } });
+  // Else it was taken back by a rollback, or a checkpoint was restored.
+  const by = undo ? `, by the run ${undo.id}` : '';
+  return new AppError(
+    'CONFLICT',
+    `This run has been undone already${by}. Other runs have applied its migrations since; tenantry migrate history names them`,
+  );
 }
 
 /** What the catalog can tell beforehand; each tenant is looked at once more under its lock. */

@@ -168,6 +168,43 @@ describe('a run', () => {
     expect(await fleet.run()).toMatchObject({ status: 'SUCCEEDED', failed: 0 });
   });
 
+  it('can be undone also where a changed file has been accepted since', async () => {
+    const { name, table } = await addMigration();
+    const run = await fleet.run(', tenants: ["t-one"]');
+    await fleet.migrations.addReversible(name, `CREATE TABLE ${table} (id bigint)`, `DROP TABLE ${table}`);
+    await fleet.ask(`mutation { acceptMigrationHash(migration: "${name}") { error } }`);
+    expect(statuses(await control(`undoMigrationRun(id: "${run.id}")`))).toEqual(['SUCCEEDED']);
+    expect(await has('t-one', table)).toBe(false);
+  });
+
+  it('is not undone twice, and says which run has undone it, also where newer ones stand on its migrations by now', async () => {
+    const first = await addMigration();
+    const run = await fleet.run(', tenants: ["t-one", "t-two"]');
+    const undo = await control(`undoMigrationRun(id: "${run.id}")`);
+    const second = await addMigration();
+    await fleet.run(', tenants: ["t-one", "t-two"]');
+    const { code, message } = await fleet.refusal(`mutation { undoMigrationRun(id: "${run.id}") { id } }`);
+    expect(code).toBe('CONFLICT');
+    expect(message).toMatch(new RegExp(`^This run has been undone already, by the run ${undo.id}\\. `));
+    for (const { table } of [first, second]) expect(await has('t-one', table)).toBe(true);
+  });
+
+  it('is undone where that failed the first time, whatever has been applied to the others since', async () => {
+    const first = await addMigration();
+    const run = await fleet.run(', tenants: ["t-one", "t-two"]');
+    // Its down() cannot drop a table on which something depends.
+    await fleet.inTenant('t-two', `CREATE VIEW obstacle AS SELECT * FROM ${first.table}`);
+    expect(statuses(await control(`undoMigrationRun(id: "${run.id}")`))).toEqual(['SUCCEEDED', 'FAILED']);
+    await fleet.inTenant('t-two', 'DROP VIEW obstacle');
+    await addMigration();
+    await fleet.run(', tenants: ["t-one"]');
+    const undo = await control(`undoMigrationRun(id: "${run.id}")`);
+    expect(undo.items.nodes.map(({ tenant }) => tenant.slug)).toEqual(['t-two']);
+    expect(statuses(undo)).toEqual(['SUCCEEDED']);
+    expect([await has('t-one', first.table), await has('t-two', first.table)]).toEqual([true, false]);
+    expect(await fleet.run()).toMatchObject({ status: 'SUCCEEDED', failed: 0 });
+  });
+
   it('is not undone where something newer stands on it, or a step has no down(), and says where', async () => {
     const first = await addMigration();
     const run = await fleet.run();
