@@ -7,7 +7,6 @@ import { createTokens } from './accounts/tokens.ts';
 import { openCatalog } from './catalog/catalog.ts';
 import { TenantDirectory } from './catalog/tenant-directory.ts';
 import { checkKept } from './catalog/tenant-maintenance.ts';
-import { checkFolders } from './check-folders.ts';
 import type { Config } from './config.ts';
 import { openFirstServer, roleSecretOf, serverOpener } from './first-server.ts';
 import { createHealthCheck } from './health/check-health.ts';
@@ -60,7 +59,6 @@ const SYSTEM_SILENCE_MS = 30_000;
 export async function createApp(config: Config, log: Logger, signal?: AbortSignal): Promise<App> {
   await using stack = new AsyncDisposableStack();
   const { connections, databases } = config;
-  await checkFolders(config);
   const openServer = serverOpener(config, log);
   const firstLog = log.child({}, { level: 'silent' });
   const openFirst = serverOpener(config, firstLog);

@@ -1,5 +1,5 @@
 import { badInput } from './errors.ts';
-import { type SettingName, type SettingValues, settings } from './settings.ts';
+import { readSettings, type SettingValues, settings } from './settings.ts';
 import { type TokenConfig, type TrustedClaims, tokenConfig } from './token-config.ts';
 
 /** How to reach a PostgreSQL server as the role that owns everything there. */
@@ -91,6 +91,16 @@ export class ConfigError extends Error {
  * @throws {ConfigError} naming every problem
  */
 export function loadConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const { config, problems } = readConfig(env);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return config;
+}
+
+/** As {@link loadConfig}, but returns the problems: settings that have one are as if they were not set, whatever the types say. */
+export function readConfig(env: Readonly<Record<string, string | undefined>>): {
+  readonly config: Config;
+  readonly problems: readonly string[];
+} {
   const problems: string[] = [];
   const values = readSettings(env, problems);
   const production = values.NODE_ENV === 'production';
@@ -109,8 +119,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   if (new Set(names).size < names.length) {
     problems.push('AUTH_DATABASE, CONSTANTS_DATABASE and SHARED_DATABASE must be three different names');
   }
-  if (problems.length > 0) throw new ConfigError(problems);
-  return {
+  const config: Config = {
     environment: values.NODE_ENV,
     logLevel: values.LOG_LEVEL,
     dataDir: values.DATA_DIR,
@@ -165,20 +174,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     },
     checkpoints: { keep: values.CHECKPOINT_KEEP, maxAgeDays: values.CHECKPOINT_MAX_AGE_DAYS },
   };
-}
-
-function readSettings(env: Readonly<Record<string, string | undefined>>, problems: string[]): SettingValues {
-  const read = ([name, setting]: [string, (typeof settings)[SettingName]]): [string, unknown] => {
-    const fallback = 'default' in setting ? setting.default : undefined;
-    const text = env[name] || fallback;
-    if (text === undefined) return [name, undefined];
-    const result = setting.schema.safeParse(text);
-    if (result.success) return [name, result.data];
-    problems.push(`${name} ${result.error.issues[0]?.message ?? 'cannot be read'}`);
-    return [name, undefined];
-  };
-  // The loop gives every name its value; a value that could not be read is in `problems`, and loadConfig throws then.
-  return Object.fromEntries(Object.entries(settings).map(read)) as SettingValues;
+  return { config, problems };
 }
 
 function serverAddress(values: SettingValues, problems: string[]): ServerAddress | undefined {

@@ -2,12 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Logger, pino } from 'pino';
 import type { Tokens } from './accounts/tokens.ts';
 import { type App, createApp } from './app.ts';
-import { type Config, loadConfig } from './config.ts';
+import type { Config } from './config.ts';
 import { takePort } from './front-door.ts';
 import { isLocalHost } from './graphql/browsers.ts';
 import { refuseMalformedRequests } from './graphql/malformed-requests.ts';
 import { onSignals } from './signals.ts';
 import { explainStartFailure } from './start-failure.ts';
+import { loadUsableConfig } from './usable-config.ts';
 
 /** How long the greeting waits for what it may have to tell, in milliseconds. */
 const GREETING_WAIT_MS = 15_000;
@@ -21,7 +22,7 @@ export async function serve(
   env: Readonly<Record<string, string | undefined>>,
   out: NodeJS.WritableStream,
 ): Promise<void> {
-  const config = loadConfig(env);
+  const config = await loadUsableConfig(env);
   const log = createLogger(config);
   const stop = stopSignal(env);
   try {
@@ -58,7 +59,7 @@ export async function work(
   env: Readonly<Record<string, string | undefined>>,
   out: NodeJS.WritableStream,
 ): Promise<void> {
-  const config = loadConfig({ ...env, WORKER: 'inline' });
+  const config = await loadUsableConfig({ ...env, WORKER: 'inline' });
   const log = createLogger(config);
   const stop = stopSignal(env);
   try {

@@ -196,6 +196,24 @@ export type SettingValues = {
     : z.output<(typeof settings)[Name]['schema']> | undefined;
 };
 
+/**
+ * Reads all settings. An empty variable counts as not set.
+ * @param problems what cannot be read is added to it, and is undefined in what is returned, whatever the types say
+ */
+export function readSettings(env: Readonly<Record<string, string | undefined>>, problems: string[]): SettingValues {
+  const read = ([name, setting]: [string, (typeof settings)[SettingName]]): [string, unknown] => {
+    const fallback = 'default' in setting ? setting.default : undefined;
+    const text = env[name] || fallback;
+    if (text === undefined) return [name, undefined];
+    const result = setting.schema.safeParse(text);
+    if (result.success) return [name, result.data];
+    problems.push(`${name} ${result.error.issues[0]?.message ?? 'cannot be read'}`);
+    return [name, undefined];
+  };
+  // The loop gives every name its value, or adds to `problems`.
+  return Object.fromEntries(Object.entries(settings).map(read)) as SettingValues;
+}
+
 /** The text of `.env.example`: every setting with its meaning, commented out at its default. */
 export function describeSettings(): string {
   const entries = Object.entries<Setting>(settings).map(([name, { meaning, default: fallback, absent }]) => {

@@ -198,6 +198,21 @@ describe('node src/main.ts', () => {
     }
   });
 
+  it('tells of folders that cannot be used together with all else that is wrong with the settings', async () => {
+    const folders = { DATA_DIR: '/proc/nowhere/data', TENANT_MIGRATIONS_DIR: '/nonexist' };
+    await using server = startServer({ ...folders, PORT: 'x', GRAPHIQL: 'maybe' });
+    expect(await server.ended).toEqual({ code: 1, signal: null });
+    const named = [...server.output().matchAll(/^ {2}- (\w+) must be/gm)].map(([, name]) => name);
+    expect(named.toSorted()).toEqual(['DATA_DIR', 'GRAPHIQL', 'PORT', 'TENANT_MIGRATIONS_DIR']);
+  });
+
+  it('does not ask for a folder in production, where nothing is made there', async () => {
+    await using server = startServer({ NODE_ENV: 'production', DATA_DIR: '/proc/nowhere/data' });
+    expect(await server.ended).toEqual({ code: 1, signal: null });
+    expect(server.output()).toMatch(/^ {2}- ROLE_SECRET must be set when NODE_ENV is production$/m);
+    expect(server.output()).not.toContain('DATA_DIR must');
+  });
+
   it('refuses a folder of migrations that is not there, before it touches PostgreSQL', async () => {
     const env = own();
     await using server = startServer({ ...env, TENANT_MIGRATIONS_DIR: '/nonexist' });

@@ -25,11 +25,11 @@ export function addDoctorCommand(program: Command, context: CommandContext): voi
   command.action(async ({ fix, yes }: DoctorOptions) => {
     if (yes && !fix) command.error('error: --yes needs --fix');
     if (fix && !yes && !context.stdin.isTTY) command.error('error: say --yes, for nobody can be asked here');
-    const { loadConfig } = await import('../config.ts');
+    const { loadUsableConfig } = await import('../usable-config.ts');
     const list = new Checklist(context);
     checkNode(list);
     for (const text of await describeMisspelt(context.fileNames)) list.doubt(text);
-    const config = loadConfig(context.env);
+    const config = await loadUsableConfig(context.env);
     list.good(`The settings can be used (${config.environment})`);
     const mendable = list.problems === 0 ? await look(config, list) : [];
     let { problems } = list;

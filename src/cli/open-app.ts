@@ -25,9 +25,9 @@ export async function openApp(
   { worker = false, concurrency }: OpenOptions = {},
 ): Promise<App> {
   const { createApp } = await import('../app.ts');
-  const { loadConfig } = await import('../config.ts');
   const { explainFailure } = await import('../start-failure.ts');
-  const config = loadConfig(context.env);
+  const { loadUsableConfig } = await import('../usable-config.ts');
+  const config = await loadUsableConfig(context.env);
   const migrations = {
     ...config.migrations,
     worker: worker ? 'inline' : 'off',

@@ -13,7 +13,6 @@ export async function openServers(
   list: Checklist,
   stack: AsyncDisposableStack,
 ): Promise<Pick<LeftoverOptions, 'servers' | 'first'> | undefined> {
-  if (!config.server && !(await checkDataDir(config.dataDir, list))) return undefined;
   const address = config.server ?? (await joinEmbedded(config, stack));
   if (!address) return void list.bad(`There is no database in ${config.dataDir} yet`, 'tenantry setup makes one');
   const server = await openServer(stack, 'default', address);
@@ -33,14 +32,6 @@ export async function openServers(
     servers: new Map([[server.name, server], ...(await otherServers(stack, server, config, list))]),
     first: server.name,
   };
-}
-
-async function checkDataDir(dataDir: string, list: Checklist): Promise<boolean> {
-  const { whyUnwritable } = await import('../make-folder.ts');
-  const reason = await whyUnwritable(dataDir);
-  if (reason)
-    list.bad(`${dataDir} cannot be written to: ${reason}`, 'DATA_DIR must be a folder that can be written to');
-  return reason === undefined;
 }
 
 /** Undefined if there is no cluster: looking must not make one. */

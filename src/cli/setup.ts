@@ -21,8 +21,8 @@ async function setUp(context: CommandContext, slugs: readonly string[]): Promise
   checkNode(list);
   if (list.problems > 0) throw new CommandExit(exitCode.failure);
   for (const text of await describeMisspelt(context.fileNames)) list.doubt(text);
-  const { loadConfig } = await import('../config.ts');
-  const { environment, server: address, dataDir, databases } = loadConfig(context.env);
+  const { loadUsableConfig } = await import('../usable-config.ts');
+  const { environment, server: address, dataDir, databases } = await loadUsableConfig(context.env);
   list.good(`The settings can be used (${environment})`);
   const start = performance.now();
   await withServices(context, async (services) => {
