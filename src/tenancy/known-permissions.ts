@@ -58,6 +58,7 @@ export class KnownPermissions {
   }
 
   #forget(tenant: string | undefined): void {
-    this.#answers.forget((key) => tenant === undefined || key.startsWith(`${tenant} `));
+    const prefix = `${tenant} `;
+    this.#answers.forget((key) => tenant === undefined || key.startsWith(prefix));
   }
 }
