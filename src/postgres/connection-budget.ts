@@ -1,9 +1,8 @@
-import { AppError } from '../errors.ts';
-import { BudgetConnection } from './budget-connection.ts';
+import { busy, closed } from './busy.ts';
 import { IdleConnections } from './idle-connections.ts';
 import { type Lane, type LaneOptions, type Priority, useLent } from './lane.ts';
+import { type Connection, type LaneState, LiveConnections } from './live-connections.ts';
 import { Places } from './places.ts';
-import { ServerConnection } from './server-connection.ts';
 import { type Waiter, WaitingLine } from './waiting-line.ts';
 
 /** The limits of one process on one PostgreSQL server. */
@@ -29,15 +28,6 @@ export interface BudgetStats {
   readonly waiting: number;
 }
 
-interface LaneState {
-  readonly options: LaneOptions;
-  /** Connections that are open, being opened or being closed. */
-  open: number;
-  ended: boolean;
-}
-
-type Connection = BudgetConnection<LaneState>;
-
 /** A waiter that is older than this goes before one that could use the connection as it is. */
 const FAIRNESS_MS = 100;
 
@@ -49,22 +39,23 @@ const FAIRNESS_MS = 100;
  * free) goes through the line once, the longest waiting first.
  */
 export class ConnectionBudget {
-  readonly #options: BudgetOptions;
   readonly #places: Places;
   readonly #waiting: WaitingLine<LaneState, Connection>;
-  /** Open connections, idle or in use. */
-  readonly #connections = new Set<Connection>();
+  readonly #connections: LiveConnections;
   readonly #idle = new IdleConnections<LaneState, Connection>();
-  readonly #opening = new Map<Promise<unknown>, LaneState>();
-  readonly #closing = new Map<Promise<unknown>, LaneState>();
-  #generation = 0;
   #closed = false;
   readonly #sweeper: NodeJS.Timeout;
 
   constructor(options: BudgetOptions) {
-    const { max, reserved, waitMs, idleMs } = options;
-    this.#options = options;
+    const { max, reserved, waitMs, recycleMs, idleMs, attempt } = options;
     this.#places = new Places(max, reserved);
+    this.#connections = new LiveConnections({
+      places: this.#places,
+      recycleMs,
+      attempt,
+      onBack: (connection, destroy) => this.#giveBack(connection, destroy),
+      onVacant: () => this.#serve(),
+    });
     this.#waiting = new WaitingLine(waitMs, () => busy(`No database connection came free within ${waitMs} ms`));
     this.#sweeper = setInterval(
       () => {
@@ -101,7 +92,7 @@ export class ConnectionBudget {
    */
   renew(max: number): void {
     this.#places.max = max;
-    this.#generation += 1;
+    this.#connections.outdate();
     for (const connection of [...this.#idle]) this.#close(connection);
     this.#serve();
   }
@@ -109,23 +100,18 @@ export class ConnectionBudget {
   /** Closes every connection, those in use too, and cancels what they do; callers that wait get an error. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#connections.end();
     clearInterval(this.#sweeper);
     for (const waiter of this.#waiting) waiter.refuse(busy('The server is shutting down'));
     for (const connection of this.#connections) this.#close(connection);
-    await this.#settled(() => true);
+    await this.#connections.settled(() => true);
   }
 
   async #endLane(lane: LaneState): Promise<void> {
     lane.ended = true;
     for (const waiter of this.#waiting) if (waiter.wish === lane) waiter.refuse(closed());
     for (const connection of this.#idle.of(lane)) this.#close(connection);
-    await this.#settled((owner) => owner === lane);
-  }
-
-  /** Waits for what is being opened, which is closed when its lane has ended meanwhile, and for what is being closed. */
-  async #settled(concerns: (lane: LaneState) => boolean): Promise<void> {
-    const underWay = [...this.#opening, ...this.#closing].filter(([, lane]) => concerns(lane));
-    await Promise.allSettled(underWay.map(([work]) => work));
+    await this.#connections.settled((owner) => owner === lane);
   }
 
   async #acquire(lane: LaneState): Promise<Connection> {
@@ -147,10 +133,10 @@ export class ConnectionBudget {
       const idle = this.#takeIdle(lane);
       if (idle) waiter.grant(() => idle);
       else if (lane.open >= max) continue;
-      else if (this.#places.hasRoomFor(priority)) waiter.grant(() => this.#open(lane));
+      else if (this.#places.hasRoomFor(priority)) waiter.grant(() => this.#connections.open(lane));
       else {
         // A connection that is being closed already will give this waiter its place, if nobody before it takes that.
-        if (promised.system + promised.tenant >= this.#closing.size) this.#evictFor(priority, promised.tenant);
+        if (promised.system + promised.tenant >= this.#connections.closing) this.#evictFor(priority, promised.tenant);
         promised[priority] += 1;
       }
     }
@@ -158,7 +144,7 @@ export class ConnectionBudget {
 
   #takeIdle(lane: LaneState): Connection | undefined {
     for (const idle of this.#idle.of(lane).toReversed()) {
-      if (this.#isFresh(idle)) {
+      if (this.#connections.isFresh(idle)) {
         this.#idle.remove(idle);
         return idle.lend();
       }
@@ -177,41 +163,6 @@ export class ConnectionBudget {
     }
   }
 
-  /** Takes the place at once, so that callers that come meanwhile count it, and then opens. */
-  #open(lane: LaneState): Promise<Connection> {
-    lane.open += 1;
-    this.#places.take(lane.options.priority);
-    const opening = this.#connect(lane).catch((error: unknown) => {
-      this.#vacate(lane);
-      throw error;
-    });
-    this.#opening.set(opening, lane);
-    const done = () => this.#opening.delete(opening);
-    opening.then(done, done);
-    return opening;
-  }
-
-  async #connect(lane: LaneState): Promise<Connection> {
-    const { connection: config, silenceMs } = lane.options;
-    const generation = this.#generation;
-    let connection: Connection | undefined;
-    const open = async () => {
-      // Kysely never gives a connection back that breaks inside a transaction: its place is free without that.
-      const lost = () => connection?.session === opened && this.#close(connection);
-      const opened = new ServerConnection(typeof config === 'function' ? config() : config, lost);
-      await opened.open(silenceMs);
-      return opened;
-    };
-    const session = await (this.#options.attempt?.(open) ?? open());
-    if (this.#closed || lane.ended) {
-      await session.end();
-      throw closed();
-    }
-    connection = new BudgetConnection(session, lane, generation, (back, destroy) => this.#giveBack(back, destroy));
-    this.#connections.add(connection);
-    return connection;
-  }
-
   #giveBack(connection: Connection, destroy: boolean): void {
     if (destroy) this.#close(connection);
     else if (connection.session.isQuiet) this.#keep(connection);
@@ -224,7 +175,7 @@ export class ConnectionBudget {
     if (!this.#connections.has(connection)) return;
     const { keepIdle, keepFailed } = lane.options;
     const isUnwanted = lane.ended || keepIdle === false || (keepFailed === false && session.hasFailed);
-    if (isUnwanted || !session.isReusable || !this.#isFresh(connection)) {
+    if (isUnwanted || !session.isReusable || !this.#connections.isFresh(connection)) {
       this.#close(connection);
       return;
     }
@@ -247,33 +198,9 @@ export class ConnectionBudget {
     return undefined;
   }
 
-  #isFresh(connection: Connection): boolean {
-    return connection.isFresh(this.#generation, this.#options.recycleMs);
-  }
-
   /** Closes a connection, whatever it does; its place is free when that is done. */
   #close(connection: Connection): void {
-    if (!this.#connections.delete(connection)) return;
     this.#idle.remove(connection);
-    const { session, lane } = connection;
-    const closing = session.end().then(() => {
-      this.#closing.delete(closing);
-      this.#vacate(lane);
-    });
-    this.#closing.set(closing, lane);
+    this.#connections.close(connection);
   }
-
-  #vacate(lane: LaneState): void {
-    lane.open -= 1;
-    this.#places.free(lane.options.priority);
-    this.#serve();
-  }
-}
-
-function closed(): AppError {
-  return busy('The connection to the database has been closed');
-}
-
-function busy(message: string): AppError {
-  return new AppError('SERVER_BUSY', `${message}. Try again in a moment.`, { details: { retryAfterMs: 1000 } });
 }
