@@ -32,6 +32,11 @@ const step = fc.oneof(
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('terminate' as const), which }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('endLane' as const), kind }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('renew' as const), max: fc.integer({ min: 3, max: limits.max }) }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('rest' as const) }) },
   { weight: 6, arbitrary: fc.record({ do: fc.constant('pause' as const), turns: fc.integer({ min: 1, max: 200 }) }) },
 );
 type Step = typeof step extends fc.Arbitrary<infer Value> ? Value : never;
@@ -51,14 +56,20 @@ const expectedError = {
   broken: { code: expect.stringMatching(/^(28P01|SERVER_BUSY)$/) },
 };
 
+/** Somebody who waits for a connection, or has one. */
+interface Caller {
+  readonly kind: Kind;
+  readonly lane: Lane;
+}
+
 /** A budget, its callers, and what they have in their hands. */
 class World {
   readonly budget = new ConnectionBudget(limits);
   readonly #lanes = new Map<Kind, Lane>();
-  readonly #loans = new Map<LentClient, Kind>();
+  readonly #loans = new Map<LentClient, Caller>();
   readonly #known = new WeakSet<LentClient>();
   readonly #problems: unknown[] = [];
-  #calls = 0;
+  readonly #waiting = new Set<Caller>();
 
   async take(action: Step): Promise<void> {
     switch (action.do) {
@@ -69,6 +80,11 @@ class World {
       case 'endLane':
         void this.#lanes.get(action.kind)?.end();
         return void this.#lanes.delete(action.kind);
+      case 'renew':
+        this.budget.renew(action.max);
+        return this.#rest();
+      case 'rest':
+        return this.#rest();
       case 'pause':
         for (let turn = 0; turn < action.turns; turn += 1) await nextTurn();
         return;
@@ -82,9 +98,28 @@ class World {
     await vi.waitFor(() => {
       for (const client of this.#loans.keys()) client.release();
       this.#loans.clear();
-      expect([this.#calls, this.budget.stats.waiting]).toEqual([0, 0]);
+      expect([this.#waiting.size, this.budget.stats.waiting]).toEqual([0, 0]);
     }, settling);
     expect(this.#problems).toEqual([]);
+  }
+
+  /** Does nothing more until nobody waits but those whom only somebody else's connection can help. */
+  async #rest(): Promise<void> {
+    await vi.waitFor(() => {
+      expect([...this.#waiting].filter((caller) => this.#canBeServed(caller))).toEqual([]);
+    }, settling);
+  }
+
+  /** Whether a caller could have what nobody holds: a place that is free, or the place of an idle connection. */
+  #canBeServed({ kind, lane }: Caller): boolean {
+    const held = [...this.#loans.values()];
+    const tenants = held.filter((each) => kinds[each.kind].priority === 'tenant');
+    const { max, priority } = kinds[kind];
+    return (
+      held.filter((each) => each.lane === lane).length < max &&
+      held.length < this.budget.max &&
+      (priority === 'system' || tenants.length < this.budget.max - limits.reserved)
+    );
   }
 
   #connect(kind: Kind): void {
@@ -94,28 +129,27 @@ class World {
       lane = this.budget.lane({ ...kinds[kind], connection: { ...postgres.connection, password } });
       this.#lanes.set(kind, lane);
     }
-    this.#calls += 1;
+    const caller = { kind, lane };
+    this.#waiting.add(caller);
     lane
       .connect()
       .then(
-        (client) => this.#lend(client, kind),
+        (client) => this.#lend(client, caller),
         // Those that were cut while they were being opened, and those that must fail.
         (error) => isConnectionFailure(error) || expect(error).toMatchObject(expectedError[kind]),
       )
       .catch((problem) => this.#problems.push(problem))
-      .finally(() => {
-        this.#calls -= 1;
-      });
+      .finally(() => this.#waiting.delete(caller));
   }
 
-  #lend(client: LentClient, kind: Kind): void {
+  #lend(client: LentClient, caller: Caller): void {
     expect(this.#loans.has(client), 'nobody else has it').toBe(false);
     expect(client.getTransactionStatus()).toBe('I');
     // Those that PostgreSQL has ended may still be in somebody's hands, but count no more.
     if (!this.#known.has(client)) client.once('end', () => this.#loans.delete(client));
     this.#known.add(client);
-    this.#loans.set(client, kind);
-    const tenants = [...this.#loans.values()].filter((each) => kinds[each].priority === 'tenant');
+    this.#loans.set(client, caller);
+    const tenants = [...this.#loans.values()].filter((each) => kinds[each.kind].priority === 'tenant');
     expect(tenants.length).toBeLessThanOrEqual(limits.max - limits.reserved);
     expect(this.#loans.size).toBeLessThanOrEqual(limits.max);
   }
@@ -147,7 +181,7 @@ it('keeps its promises, whatever callers do and whenever connections break', asy
       await world.settle();
       // No place is lost: one lane can have them all.
       const all = world.budget.lane({ connection: postgres.connection, max: limits.max, priority: 'system' });
-      await Promise.all(Array.from({ length: limits.max }, () => all.connect()));
+      await Promise.all(Array.from({ length: world.budget.max }, () => all.connect()));
       await world.budget.close();
       expect(world.budget.stats).toEqual({ open: 0, idle: 0, waiting: 0 });
       expect(await backendsOf(postgres)).toEqual([]);
