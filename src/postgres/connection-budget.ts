@@ -2,7 +2,7 @@ import { busy, closed } from './busy.ts';
 import { IdleConnections } from './idle-connections.ts';
 import { type Lane, type LaneOptions, type Priority, useLent } from './lane.ts';
 import { type Connection, type LaneState, LiveConnections } from './live-connections.ts';
-import { Places } from './places.ts';
+import { type PlaceCounts, Places } from './places.ts';
 import { type Waiter, WaitingLine } from './waiting-line.ts';
 
 /** The limits of one process on one PostgreSQL server. */
@@ -126,7 +126,7 @@ export class ConnectionBudget {
 
   /** Gives what is free to those who wait, and closes idle connections of other lanes for those who need their place. */
   #serve(): void {
-    const promised = { system: 0, tenant: 0 };
+    const promised: PlaceCounts = { system: 0, tenant: 0 };
     for (const waiter of this.#waiting) {
       const lane = waiter.wish;
       const { max, priority } = lane.options;
@@ -134,9 +134,8 @@ export class ConnectionBudget {
       if (idle) waiter.grant(() => idle);
       else if (lane.open >= max) continue;
       else if (this.#places.hasRoomFor(priority)) waiter.grant(() => this.#connections.open(lane));
-      else {
-        // A connection that is being closed already will give this waiter its place, if nobody before it takes that.
-        if (promised.system + promised.tenant >= this.#connections.closing) this.#evictFor(priority, promised.tenant);
+      // A connection that is being closed already may give this waiter its place, if nobody before it takes that.
+      else if (this.#places.willHaveRoomFor(priority, promised) || this.#evictFor(priority, promised)) {
         promised[priority] += 1;
       }
     }
@@ -153,14 +152,15 @@ export class ConnectionBudget {
     return undefined;
   }
 
-  /** Closes the connection that has been idle longest, of those whose place may be taken. */
-  #evictFor(priority: Priority, promisedToTenants: number): void {
-    const onlyTenants = this.#places.isBeyondShare(priority, promisedToTenants);
+  /** Closes the connection that has been idle longest, of those whose place may be taken; gives whether there was one. */
+  #evictFor(priority: Priority, promised: PlaceCounts): boolean {
+    const onlyTenants = this.#places.willBeBeyondShare(priority, promised);
     for (const connection of this.#idle) {
       if (onlyTenants && connection.lane.options.priority !== 'tenant') continue;
       this.#close(connection);
-      return;
+      return true;
     }
+    return false;
   }
 
   #giveBack(connection: Connection, destroy: boolean): void {

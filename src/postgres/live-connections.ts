@@ -43,11 +43,6 @@ export class LiveConnections implements Iterable<Connection> {
     this.#options = options;
   }
 
-  /** How many are being closed, whose places will soon be free. */
-  get closing(): number {
-    return this.#closing.size;
-  }
-
   /** Those that are open, idle or in use. One that is closed meanwhile is gone from it at once. */
   [Symbol.iterator](): IterableIterator<Connection> {
     return this.#open.values();
@@ -76,6 +71,7 @@ export class LiveConnections implements Iterable<Connection> {
     lane.open += 1;
     this.#options.places.take(lane.options.priority);
     const opening = this.#connect(lane).catch((error: unknown) => {
+      this.#options.places.leave(lane.options.priority);
       this.#vacate(lane);
       throw error;
     });
@@ -89,6 +85,7 @@ export class LiveConnections implements Iterable<Connection> {
   close(connection: Connection): void {
     if (!this.#open.delete(connection)) return;
     const { session, lane } = connection;
+    this.#options.places.leave(lane.options.priority);
     const closing = session.end().then(() => {
       this.#closing.delete(closing);
       this.#vacate(lane);

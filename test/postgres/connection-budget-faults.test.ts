@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { describe, expect, it, vi } from 'vitest';
 import type { LentClient } from '../../src/postgres/lane.ts';
 import { BackendWatch, backendsOf, expectBackends, settling } from '../support/backends.ts';
@@ -150,6 +150,32 @@ describe('a connection that cannot be opened', () => {
     expect(await lane().use(pidOf)).toEqual(expect.any(Number));
     for (const socket of sockets) socket.destroy();
     server.close();
+  });
+});
+
+describe('a connection that takes long to be closed', () => {
+  it('does not keep a tenant waiting whom its place could not help, when another can make room', async () => {
+    // Sooner than a goodbye is given up that is never answered.
+    start({ max: 3, reserved: 1, waitMs: 2_000 });
+    const sockets = new Set<Socket>();
+    const deaf = createServer({ allowHalfOpen: true }, (client) => {
+      const upstream = connect(used.postgres.connection.port ?? 0, '127.0.0.1');
+      client.pipe(upstream);
+      upstream.pipe(client, { end: false });
+      sockets.add(client);
+    });
+    await once(deaf.listen(0, '127.0.0.1'), 'listening');
+    const address = deaf.address();
+    const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
+    const system = lane({ priority: 'system', connection: { ...used.postgres.connection, port } });
+    await lane().use(pidOf);
+    await lane().use(pidOf);
+    const leaving = await system.connect();
+    leaving.release(true);
+    expect(used.budget.stats).toEqual({ open: 3, idle: 2, waiting: 0 });
+    expect(await lane().use(pidOf)).toEqual(expect.any(Number));
+    for (const socket of sockets) socket.destroy();
+    deaf.close();
   });
 });
 
