@@ -17,8 +17,9 @@ export function keySet(keys: readonly JWK[]): Route {
     const headers = {
       'content-type': 'application/jwk-set+json',
       'cache-control': `public, max-age=${MAX_AGE_SECONDS}`,
-      // Which anybody may read, from any page.
+      // Which anybody may read, from any page. Those of a listed origin are named instead, which is no answer for others.
       'access-control-allow-origin': '*',
+      vary: 'origin',
     };
     return new fetchAPI.Response(request.method === 'HEAD' ? null : body, { headers });
   };
