@@ -74,13 +74,18 @@ describe('what pages in browsers may do', () => {
       `--x\r\ncontent-disposition: form-data; name="operations"\r\n\r\n{"query":"${startRun}"}\r\n--x--`,
     ],
     ['nothing that says what it is', '', JSON.stringify({ query: startRun })],
-  ])('runs no mutation that is sent as %s, as pages may send it unasked', async (_name, type, body) => {
-    const headers = { ...app.admin, ...(type && { 'content-type': type }) };
-    expect((await server.send({ method: 'POST', headers, body })).status).toBe(415);
-    expect(await app.ask('{ migrationRuns { totalCount } }', app.admin)).toEqual({
-      data: { migrationRuns: { totalCount: 0 } },
-    });
-  });
+  ])(
+    'runs no mutation that is sent as %s, as pages may send it unasked, and says what to send',
+    async (_name, type, body) => {
+      const headers = { ...app.admin, ...(type && { 'content-type': type }) };
+      const answer = await server.send({ method: 'POST', headers, body });
+      expect(answer).toMatchObject({ status: 415, code: 'BAD_USER_INPUT' });
+      expect(answer.text).toContain('content-type must say so: application/json');
+      expect(await app.ask('{ migrationRuns { totalCount } }', app.admin)).toEqual({
+        data: { migrationRuns: { totalCount: 0 } },
+      });
+    },
+  );
 
   it('runs no mutation by GET', async () => {
     const answer = await server.get(`/graphql?query=${encodeURIComponent(startRun)}`, app.admin);
