@@ -45,7 +45,8 @@ function stackOf(error: unknown): string {
 function inWords(text: string): string {
   return text.replace(
     /^error: command-argument value '(.*)' is invalid for argument '(.*)'\. (is )?/s,
-    (_text, value: string, name: string, is: string | undefined) => `error: ${value} ${is ?? `is no ${name}. `}`,
+    (_text, value: string, name: string, is: string | undefined) =>
+      `error: ${value} ${is ?? `cannot be the ${name}. `}`,
   );
 }
 

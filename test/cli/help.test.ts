@@ -35,7 +35,7 @@ it('a group without a command is wrong usage, and so is an unknown command', asy
   });
   expect(await runCommand(['completion', 'fish'], {})).toMatchObject({
     exit: 2,
-    stderr: expect.stringMatching(/^error: fish is no shell\. Allowed choices are bash, zsh\.\n/),
+    stderr: expect.stringMatching(/^error: fish cannot be the shell\. Allowed choices are bash, zsh\.\n/),
   });
 });
 
