@@ -27,7 +27,8 @@ async function rotate(context: CommandContext): Promise<string> {
   const { tokens, dataDir } = config;
   return withAudit(context, config, async () => {
     if (tokens.keys.kind === 'folder') {
-      return `A new key is in ${await rotateDevelopmentKeys(dataDir)}. It signs when the servers have been started again.\n`;
+      const file = await rotateDevelopmentKeys(dataDir);
+      return `A new key is in ${file}. Start the servers again: until then they refuse what tenantry token signs with it.\n`;
     }
     const { publicKeys, privateKey } = newKeySettings(await loadTokenKeys(tokens.keys, dataDir));
     return `JWT_PUBLIC_KEY='${publicKeys}'\nJWT_PRIVATE_KEY='${privateKey}'\n`;
