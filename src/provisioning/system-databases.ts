@@ -75,7 +75,7 @@ async function bringForward(
     });
   });
   const { records } = outcome;
-  const durationMs = records.reduce((sum, record) => sum + record.durationMs, 0);
+  const durationMs = Math.round(records.reduce((sum, record) => sum + record.durationMs, 0));
   const version = records.at(-1)?.name;
   if (version) log.info({ database, migrations: records.length, version, durationMs }, 'a system database is migrated');
 }
