@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { messageOf } from '../errors.ts';
+import { productVersion } from '../health/product.ts';
 import { addCheckpointCommand } from './checkpoint.ts';
 import { addCompletionCommand } from './completion.ts';
 import { addDoctorCommand } from './doctor.ts';
@@ -55,6 +56,7 @@ export function createProgram(terminal: Terminal): Command {
   const program = new Command('tenantry')
     .description('A GraphQL server that gives every tenant a PostgreSQL database, or a schema, of its own')
     .option('--verbose', 'show the log, the time that each statement took, and where errors come from')
+    .version(productVersion, '-V, --version', 'show the version')
     .helpOption('-h, --help', 'Show help')
     .helpCommand('help [command]', 'Show help for a command')
     .showHelpAfterError('(add --help to see what can be said)')

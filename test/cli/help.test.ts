@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { PassThrough } from 'node:stream';
 import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
@@ -67,4 +68,11 @@ describe.each([
     expect(complete('tenant', 'create', 'acme', '--isolation', '')).toBe('database schema');
     expect(complete('completion', 'z')).toBe('zsh');
   });
+});
+
+it('tells the version of package.json', async () => {
+  const { version } = JSON.parse(await readFile('package.json', 'utf8'));
+  for (const option of ['--version', '-V']) {
+    expect(await runCommand([option], {})).toMatchObject({ exit: 0, stdout: `${version}\n`, stderr: '' });
+  }
 });
