@@ -15,7 +15,7 @@ export const createTenants: Benchmark = {
   name: 'create-tenant',
   about: 'createTenant against a bare CREATE DATABASE, and against the same statements by plain pg',
   async run(signal) {
-    const rounds = { rounds: 40, warmUp: 5, signal };
+    const rounds = { rounds: 80, warmUp: 20, signal };
     await using place = await openInstallation();
     await using app = await place.openApp();
     const { services } = app;

@@ -11,7 +11,7 @@ export const fleetRun: Benchmark = {
     const contend = await openFleet(place, 'DATABASE', 100);
     const { plain, tenantry, mikroOrm } = await interleave(
       { plain: contend('plain'), tenantry: contend('tenantry'), mikroOrm: contend('mikro_orm') },
-      { rounds: 5, warmUp: 1, signal },
+      { rounds: 9, warmUp: 2, signal },
     );
     return [
       compare('migrate a tenant, plain pg', 'ms', { atMost: 1.5 }, { baseline: plain, tenantry }),
