@@ -35,8 +35,8 @@ export const idleTenants: Benchmark = {
 };
 
 /**
- * Bytes of what lives on, after everything that can be collected is gone. What is compiled lies in other spaces, as does what is
- * large: none of it is a tenant's, and V8 drops megabytes of it when it likes.
+ * Bytes of what lives on, after everything that can be collected is gone. What is compiled lies in other spaces, and is
+ * no tenant's. So does what is large, of which V8 drops megabytes when it likes; what a tenant keeps is all small.
  */
 async function heapInUse(): Promise<number> {
   if (!globalThis.gc) throw new Error('Start node with --expose-gc, as `npm run bench` does');

@@ -160,10 +160,13 @@ function optionsOf({ issuer, audience }: Pick<TokenConfig, 'issuer' | 'audience'
   };
 }
 
-/** Verifies a token with whichever of the keys has signed it. */
+/** Verifies a token with the key that it names. One that names none of ours may be of any, for other makers have other names. */
 async function verifyWithAny(keys: readonly TokenKey[], token: string, options: JWTVerifyOptions): Promise<JWTPayload> {
+  const { kid, alg } = decodeProtectedHeader(token);
+  const named = keys.filter(({ ids }) => kid !== undefined && ids.includes(kid));
+  const candidates = named.length > 0 ? named : keys.filter(({ algorithm }) => algorithm === alg);
   let refusal: unknown;
-  for (const { key, algorithm } of keys.length === 1 ? keys : candidatesFor(token, keys)) {
+  for (const { key, algorithm } of candidates) {
     try {
       return (await jwtVerify(token, key, { ...options, algorithms: [algorithm] })).payload;
     } catch (error) {
@@ -172,13 +175,6 @@ async function verifyWithAny(keys: readonly TokenKey[], token: string, options: 
     }
   }
   throw refusal ?? new errors.JWSSignatureVerificationFailed();
-}
-
-/** The key that a token names. One that names none of ours may be of any, for other makers have other names. */
-function candidatesFor(token: string, keys: readonly TokenKey[]): readonly TokenKey[] {
-  const { kid, alg } = decodeProtectedHeader(token);
-  const named = keys.filter(({ ids }) => kid !== undefined && ids.includes(kid));
-  return named.length > 0 ? named : keys.filter(({ algorithm }) => algorithm === alg);
 }
 
 function claimsOf(payload: JWTPayload, paths: IdentityProvider['claims']): Omit<TokenClaims, 'provider' | 'session'> {
@@ -204,15 +200,10 @@ function unauthenticated(error: unknown, stranger: string | undefined): AppError
     return new AppError('UNAUTHENTICATED', `The token's claim ${error.claim} is not as it should be`, { cause: error });
   }
   if (error instanceof AppError) return error;
-  if (isForeign(error) && stranger !== undefined) {
+  if (error instanceof errors.JWSSignatureVerificationFailed && stranger !== undefined) {
     // In quotation marks, for it is often the slash at the end that is missing, or is too much.
     const message = `The token's issuer ${JSON.stringify(stranger)} is none of this installation's identity providers`;
     return new AppError('UNAUTHENTICATED', message, { cause: error });
   }
   return new AppError('UNAUTHENTICATED', 'The token cannot be verified', { cause: error });
-}
-
-/** Whether it is none of our keys that has signed the token. */
-function isForeign(error: unknown): boolean {
-  return error instanceof errors.JWSSignatureVerificationFailed || error instanceof errors.JOSEAlgNotAllowed;
 }

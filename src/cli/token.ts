@@ -68,7 +68,7 @@ async function warnIfUnknown({ stderr }: CommandContext, directory: TenantDirect
   const isKnown = await directory.byReference(reference).then(Boolean, () => true);
   if (isKnown) return;
   stderr.write(
-    `There is no tenant ${oneLine(reference)}, so this token is refused until it is created; tenantry tenant list names those there are.\n`,
+    `There is no tenant ${oneLine(reference)}, so nothing is answered of it until it is created; tenantry tenant list names those there are.\n`,
   );
 }
 

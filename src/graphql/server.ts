@@ -11,8 +11,8 @@ import { keySet } from './key-set-route.ts';
 import { limitDocuments } from './limits.ts';
 import { endOperations } from './operations.ts';
 import { createRequestContext, type IncomingRequest, type RequestContext } from './request-context.ts';
-import { requestForms } from './request-forms.ts';
 import { currentLog, currentRequestId, requestIds } from './request-id.ts';
+import { requestParsing } from './request-parsing.ts';
 import { routes } from './routes.ts';
 import { endWithTenant } from './tenant-end.ts';
 import { endWithToken } from './token-expiry.ts';
@@ -54,7 +54,7 @@ export function createGraphqlServer(services: Services, schema: GraphQLSchema, {
         '/.well-known/jwks.json': keySet(services.publishedKeys),
         ...(graphql.graphiql && { '/': redirectToGraphiql }),
       }),
-      requestForms(),
+      requestParsing(),
       ...(graphql.introspection ? [] : [useDisableIntrospection()]),
       ...limitDocuments(graphql),
       endWithToken(),

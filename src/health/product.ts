@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-// npm installs no package without a version.
+// Our own file, which has one.
 const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   readonly version: string;
 };

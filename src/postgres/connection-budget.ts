@@ -43,7 +43,6 @@ export class ConnectionBudget {
   readonly #waiting: WaitingLine<LaneState, Connection>;
   readonly #connections: LiveConnections;
   readonly #idle = new IdleConnections<LaneState, Connection>();
-  #closed = false;
   readonly #sweeper: NodeJS.Timeout;
 
   constructor(options: BudgetOptions) {
@@ -99,7 +98,6 @@ export class ConnectionBudget {
 
   /** Closes every connection, those in use too, and cancels what they do; callers that wait get an error. */
   async close(): Promise<void> {
-    this.#closed = true;
     this.#connections.end();
     clearInterval(this.#sweeper);
     for (const waiter of this.#waiting) waiter.refuse(busy('The server is shutting down'));
@@ -115,7 +113,7 @@ export class ConnectionBudget {
   }
 
   async #acquire(lane: LaneState): Promise<Connection> {
-    if (this.#closed || lane.ended) throw closed();
+    if (this.#connections.hasEnded || lane.ended) throw closed();
     const idle = this.#takeIdle(lane);
     if (idle) return idle;
     const granted = this.#waiting.join(lane);

@@ -48,6 +48,11 @@ export class LiveConnections implements Iterable<Connection> {
     return this.#open.values();
   }
 
+  /** Whether {@link end} has been called. */
+  get hasEnded(): boolean {
+    return this.#ended;
+  }
+
   /** Whether it is open, and not being closed. */
   has(connection: Connection): boolean {
     return this.#open.has(connection);
