@@ -48,12 +48,20 @@ describe('a worker', () => {
     await addTable();
     await asOwner(
       `CREATE FUNCTION delete_run() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
-         BEGIN DELETE FROM migration_runs WHERE id = new.run_id; RETURN NULL; END $$;
+         BEGIN
+           PERFORM pg_advisory_xact_lock(4711);
+           DELETE FROM migration_runs WHERE id = new.run_id;
+           RETURN NULL;
+         END $$;
        CREATE TRIGGER delete_run AFTER UPDATE OF status ON migration_run_items
          FOR EACH ROW WHEN (new.status = 'RUNNING') EXECUTE FUNCTION delete_run()`,
     );
+    // Not before the mutation that starts the run has answered with it.
+    const holding = await fleet.session('auth');
+    await holding.query('SELECT pg_advisory_lock(4711)');
     // It holds two tenants at most, so that with these it would have no room for others.
     const id = await fleet.startRun();
+    await fleet.end(holding);
     await eventually('the run is gone', async () => {
       const [row] = await fleet.inCatalog<{ runs: number }>(
         `SELECT count(*)::int AS runs FROM migration_runs WHERE id = '${id}'`,
