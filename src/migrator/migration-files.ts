@@ -142,23 +142,29 @@ function shown(file: string): string {
 }
 
 async function importClass(file: string, hash: string): Promise<MigrationClass> {
+  const url = pathToFileURL(file).href;
   // The hash in the address makes Node load a file anew that has changed while the process runs.
-  const address = `${pathToFileURL(file).href}?${hash}`;
+  const address = `${url}?${hash}`;
   const module: Record<string, unknown> = await import(address).catch((cause: unknown) => {
-    throw new Error(`cannot be loaded: ${messageOf(cause)}${placeIn(address, cause)}`, { cause });
+    // Where no package.json says what kind of module the file is, Node names it by its path or without the hash.
+    throw new Error(`cannot be loaded: ${messageOf(cause)}${locationOf(cause, [address, url, file])}`, { cause });
   });
   const found = [module.default, ...Object.values(module)].find(isMigrationClass);
   if (!found) throw new Error('must export a class that extends Migration');
   return found;
 }
 
-/** Where in the file Node finds an error, in brackets; only the stack tells it, above which a mark stands for the column. */
-function placeIn(address: string, error: unknown): string {
+/**
+ * Where in a file an error is, in brackets; empty where Node does not say. Only the stack has it: a line that begins
+ * with one of the file's names, and above the message a marker under the column.
+ */
+function locationOf(error: unknown, names: readonly string[]): string {
   const stack = error instanceof Error ? (error.stack ?? '') : '';
-  const [, line, named] = /^(\d+)(?::(\d+))?/.exec(stack.split(`${address}:`)[1] ?? '') ?? [];
+  const places = names.map((name) => /^(\d+)(?::(\d+))?/.exec(stack.split(`${name}:`)[1] ?? ''));
+  const [, line, named] = places.find((place) => place !== null) ?? [];
   if (line === undefined) return '';
-  const mark = /^( *)\^+$/m.exec(stack)?.[1];
-  const column = named ?? (mark === undefined ? undefined : mark.length + 1);
+  const marker = /^( *)\^+$/m.exec(stack)?.[1];
+  const column = named ?? (marker === undefined ? undefined : marker.length + 1);
   return column === undefined ? ` (line ${line})` : ` (line ${line}, column ${column})`;
 }
 

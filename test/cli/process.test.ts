@@ -57,16 +57,23 @@ describe('without a server', () => {
     expect((await shell(line)).stderr).toMatch(/^PostgreSQL at 127\.0\.0\.1:1 cannot be reached .*\n$/);
   });
 
-  it.each([
-    [`import {} from '@mikro-orm/migrations';\n\nexport default class {\n  up( }\n}\n`, /\(line 4, column 7\)\n$/],
-    [`const slug = '';\n\nthrow new Error('no luck');\n`, /cannot be loaded: no luck \(line 3, column 7\)\n$/],
-    ['export default class {\n', /cannot be loaded: \S.* \(line 1\)\n$/],
-  ])('say in which line of a migration a mistake is: %j', async (text, message) => {
-    const folder = mkdtempSync(path.join(tmpdir(), 'tenantry-broken-'));
-    await writeFile(path.join(folder, '20260101000000_broken.ts'), text);
-    const { exit, stderr } = await shell(`TENANT_MIGRATIONS_DIR='${folder}' tenantry migrate new more`);
-    await rm(folder, { recursive: true });
-    expect({ exit, stderr }).toEqual({ exit: 1, stderr: expect.stringMatching(message) });
+  describe.each([
+    ['a package', '{ "type": "module" }'],
+    // Node then names the file otherwise in its errors.
+    ['a folder without package.json', undefined],
+  ])('in %s', (_place, packageJson) => {
+    it.each([
+      [`import {} from '@mikro-orm/migrations';\n\nexport default class {\n  up( }\n}\n`, /\(line 4, column 7\)\n$/],
+      [`const slug = '';\n\nthrow new Error('no luck');\n`, /cannot be loaded: no luck \(line 3, column 7\)\n$/],
+      ['export default class {\n', /cannot be loaded: \S.* \(line 1\)\n$/],
+    ])('say in which line of a migration a mistake is: %j', async (text, message) => {
+      const folder = mkdtempSync(path.join(tmpdir(), 'tenantry broken-'));
+      if (packageJson) await writeFile(path.join(folder, 'package.json'), packageJson);
+      await writeFile(path.join(folder, '20260101000000_broken.ts'), text);
+      const { exit, stderr } = await shell(`TENANT_MIGRATIONS_DIR='${folder}' tenantry migrate new more`);
+      await rm(folder, { recursive: true });
+      expect({ exit, stderr }).toEqual({ exit: 1, stderr: expect.stringMatching(message) });
+    });
   });
 
   it('somebody who has read enough is no failure, and what is under way is still done', async () => {
