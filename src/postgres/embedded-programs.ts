@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, cp, mkdir, readdir, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
+import { chmod, cp, lstat, mkdir, readdir, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
@@ -92,6 +92,11 @@ export async function locateBinaries(account: Account, shared: string, onLog: Lo
     );
   }
   const native = resolve(dirname(entry), '..', 'native');
+  if (!(await hasAllLibraries(native))) {
+    throw new Error(
+      'The libraries of the embedded PostgreSQL are incomplete, as they are after npm ci --ignore-scripts. Run npm ci without it, or set DATABASE_URL to a PostgreSQL server of your own.',
+    );
+  }
   const here = await tryBinaries(native, account);
   if (typeof here !== 'string') return here;
   let problem = here;
@@ -113,6 +118,17 @@ export async function locateBinaries(account: Account, shared: string, onLog: Lo
   throw new Error(
     `PostgreSQL's programs in ${native} do not run here: ${problem}. Run npm rebuild; on a system without glibc (Alpine) set DATABASE_URL to a server of your own.`,
   );
+}
+
+/** Whether the package's install script has made the links beside the libraries; npm packages cannot hold any. */
+async function hasAllLibraries(native: string): Promise<boolean> {
+  const links = z
+    .array(z.object({ target: z.string() }))
+    .parse(JSON.parse(await readFile(join(native, 'pg-symlinks.json'), 'utf8').catch(() => '[]')));
+  const missing = await Promise.all(
+    links.map(({ target }) => lstat(join(native, '..', target)).catch(() => undefined)),
+  );
+  return !missing.includes(undefined);
 }
 
 async function tryBinaries(native: string, account: Account): Promise<Binaries | string> {

@@ -2,7 +2,16 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import path from 'node:path';
 
 const copied = [
-  ...['package.json', 'tsconfig.json', 'biome.json', '.gitignore', 'vitest.config.ts', 'schema.graphql'],
+  ...[
+    'package.json',
+    '.npmrc',
+    'bin',
+    'tsconfig.json',
+    'biome.json',
+    '.gitignore',
+    'vitest.config.ts',
+    'schema.graphql',
+  ],
   ...['README.md', 'docs', 'src', 'test', 'bench', 'migrations', 'scripts'],
 ];
 
