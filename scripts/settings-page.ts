@@ -1,6 +1,6 @@
 import { settings } from '../src/settings.ts';
 
-/** The text of `docs/settings.md`; `npx vitest run test/settings-page.test.ts -u` writes it anew. */
+/** The text of `docs/settings.md`; `npx vitest run test/settings-page.unit.test.ts -u` writes it anew. */
 export function settingsPage(): string {
   const rows = Object.entries(settings).map(([name, setting]) => {
     const fallback = 'default' in setting ? `\`${setting.default}\`` : setting.absent;

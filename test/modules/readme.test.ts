@@ -8,9 +8,7 @@ import { type Checkout, copyCheckout } from '../support/checkout.ts';
 import { startServer } from '../support/server-process.ts';
 
 /** Tests of the platform that would fail first if they knew the shop. */
-const platformTests = ['architecture', 'schema', 'story', 'entities', 'graphql/access'].map(
-  (name) => `test/${name}.test.ts`,
-);
+const platformTests = ['architecture', 'schema', 'story', 'entities', 'graphql/access'].map((name) => `test/${name}`);
 
 describe('what README and docs say', () => {
   let checkout: Checkout;

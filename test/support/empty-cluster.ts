@@ -1,8 +1,10 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdtemp } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { inject } from 'vitest';
+import type { TestProject } from 'vitest/node';
 import { startEmbeddedPostgres } from '../../src/postgres/embedded.ts';
 import { readState, writeState } from '../../src/postgres/embedded-cluster.ts';
 import { freePort } from '../../src/postgres/embedded-launch.ts';
@@ -11,31 +13,63 @@ import { removeDataDir } from './remove-data-dir.ts';
 /** How many servers a test file may have at once: copies of one cluster have its identity, and are one server to Tenantry. */
 const IDENTITIES = 3;
 
-/** Makes empty clusters for all test files, once: initdb takes longer than a copy of what it makes. */
-export default async function makeEmptyClusters(): Promise<() => Promise<void>> {
-  const dirs = await Promise.all(
-    Array.from({ length: IDENTITIES }, async () => {
-      const dataDir = await makeDataDir('tenantry-empty-');
-      await using _server = await startEmbeddedPostgres({ dataDir });
-      return dataDir;
-    }),
-  );
-  process.env.EMPTY_CLUSTERS = dirs.join(path.delimiter);
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Folders of embedded PostgreSQL servers with nothing in them. */
+    emptyClusters: readonly string[];
+    /** The folder of one that `tenantry setup` has made, with the migrations of the project's tests. */
+    installation: string;
+  }
+}
+
+/** Makes what test files copy, once: to make it takes some seconds, a copy a tenth of one. */
+export default async function makeClusters(project: TestProject): Promise<() => Promise<void>> {
+  const [installation, ...emptyClusters] = await Promise.all([
+    makeInstallation(project.config.env),
+    ...Array.from({ length: IDENTITIES }, makeEmptyCluster),
+  ]);
+  project.provide('emptyClusters', emptyClusters);
+  project.provide('installation', installation);
   return async () => {
-    await Promise.all(dirs.map(removeDataDir));
+    await Promise.all([installation, ...emptyClusters].map(removeDataDir));
   };
+}
+
+async function makeEmptyCluster(): Promise<string> {
+  const dataDir = await makeDataDir('tenantry-empty-');
+  await using _server = await startEmbeddedPostgres({ dataDir });
+  return dataDir;
+}
+
+async function makeInstallation(env: NodeJS.ProcessEnv): Promise<string> {
+  const dataDir = await makeDataDir('tenantry-installation-');
+  const { PATH, HOME, TMPDIR } = process.env;
+  await promisify(execFile)(process.execPath, ['src/cli.ts', 'setup'], {
+    env: { PATH, HOME, TMPDIR, ...env, NODE_ENV: 'test', DATA_DIR: dataDir },
+  });
+  return dataDir;
 }
 
 let copied = 0;
 
-/** Makes a folder for an embedded PostgreSQL, with an empty cluster if there is one to copy. */
+/** Makes a folder for an embedded PostgreSQL, with an empty cluster in it. */
 export async function makeClusterDir(prefix: string): Promise<string> {
-  const empty = process.env.EMPTY_CLUSTERS?.split(path.delimiter).at(copied % IDENTITIES);
+  const empty = inject('emptyClusters')[copied % IDENTITIES];
   copied += 1;
+  return copyDataDir(String(empty), prefix);
+}
+
+/** Makes the folder of an installation on an embedded PostgreSQL, as `tenantry setup` leaves it. */
+export function makeInstallationDir(prefix: string): Promise<string> {
+  return copyDataDir(inject('installation'), prefix);
+}
+
+async function copyDataDir(from: string, prefix: string): Promise<string> {
+  const state = await readState(from);
+  if (!state) throw new Error(`There is no cluster in ${from}`);
   const dataDir = await makeDataDir(prefix);
-  const state = empty && (await readState(empty));
-  if (!state) return dataDir;
-  await promisify(execFile)('cp', ['-a', path.join(empty, 'postgres'), dataDir]);
+  const names = (await readdir(from)).filter((name) => !/^embedded\.json|^postgres\.log/.test(name));
+  await promisify(execFile)('cp', ['-a', '-H', ...names.map((name) => path.join(from, name)), dataDir]);
   // A port of its own: one that goes down finds it free when it comes back.
   await writeState(dataDir, { ...state, port: await freePort() }, undefined);
   return dataDir;

@@ -1,10 +1,2 @@
-import { vi } from 'vitest';
-
-/** On a machine that others use too, a second, which is what Vitest waits by default, is soon over. */
-const patience = { timeout: 15_000 };
-
-const { waitFor, waitUntil } = vi;
-Object.assign(vi, {
-  waitFor: ((callback, options = patience) => waitFor(callback, options)) satisfies typeof waitFor,
-  waitUntil: ((callback, options = patience) => waitUntil(callback, options)) satisfies typeof waitUntil,
-});
+// Each file of tests loads this anew, and a module that it imports only once in a process.
+import './wait-longer.ts';

@@ -7,7 +7,7 @@ import { createGraphqlServer } from '../../src/graphql/server.ts';
 import { startEmbeddedPostgres } from '../../src/postgres/embedded.ts';
 import type { Services } from '../../src/services.ts';
 import { childEnv } from './child-env.ts';
-import { makeClusterDir } from './empty-cluster.ts';
+import { makeClusterDir, makeInstallationDir } from './empty-cluster.ts';
 import { removeDataDir } from './remove-data-dir.ts';
 
 /** What a GraphQL server answers. */
@@ -37,13 +37,19 @@ export interface TestAppOptions {
   readonly log?: Logger;
   /** False: does not wait until tenants can be created. */
   readonly prepared?: boolean;
+  /** True: the first start of all on its server. By default `tenantry setup` has been there. */
+  readonly first?: boolean;
   /** For a test that has added fields to the builder. */
   readonly schema?: GraphQLSchema;
 }
 
+/** With one of these it is another installation than `tenantry setup` has made. */
+const ownSettings = ['DATABASE_URL', 'ROLE_SECRET', 'AUTH_DATABASE', 'CONSTANTS_DATABASE', 'SHARED_DATABASE'];
+
 export async function startTestApp(env: Record<string, string> = {}, options: TestAppOptions = {}): Promise<TestApp> {
   await using stack = new AsyncDisposableStack();
-  const dataDir = await makeClusterDir('tenantry-test-');
+  const first = options.first ?? ownSettings.some((name) => name in env);
+  const dataDir = await (first ? makeClusterDir : makeInstallationDir)('tenantry-test-');
   stack.defer(() => removeDataDir(dataDir));
   const { TENANT_MIGRATIONS_DIR } = childEnv;
   const config = loadConfig({ NODE_ENV: 'test', DATA_DIR: dataDir, TENANT_MIGRATIONS_DIR, ...env });
