@@ -3,6 +3,7 @@ import { chmodSync, chownSync, lstatSync, statSync } from 'node:fs';
 import { cp, mkdir, readlink, rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { canEnter } from '../../src/postgres/embedded-programs.ts';
 import { answer, EmbeddedFolder, end, keep, query } from '../support/embedded-folder.ts';
 
 let folder: EmbeddedFolder;
@@ -59,8 +60,14 @@ describe.runIf(process.getuid?.() === 0)('an embedded server that root starts', 
     await end(linked.child);
   });
 
-  it('runs the cluster of an ordinary user as that user, who can go on with it', async () => {
+  it('runs the cluster of an ordinary user as that user, who can go on with it', async ({ skip }) => {
     const [uid = 0, gid = 0] = ['-u', '-g'].map((flag) => Number(execFileSync('id', [flag, 'nobody'])));
+    const folders = [resolve('src'), folder.path];
+    const entered = await Promise.all(folders.map((path) => canEnter(path, { uid, gid })));
+    skip(
+      entered.includes(false),
+      `the user nobody may not enter ${folders.join(' or ')}: a folder above has mode 0700`,
+    );
     await mkdir(folder.dataDir);
     chownSync(folder.dataDir, uid, gid);
     const first = await folder.startChild({ uid, gid });
