@@ -18,20 +18,29 @@ export interface Invitation {
 }
 
 /** A row of {@link selectInvitations}. */
-export interface InvitationRow extends Omit<Invitation, 'token' | 'invitedBy'> {
+export interface InvitationRow extends Omit<Invitation, 'token' | 'invitedBy' | 'createdAt' | 'expiresAt'> {
   readonly token: string;
   readonly invitedBy: string | null;
+  readonly createdAtMs: number;
+  readonly expiresAtMs: number;
 }
 
 /** Selects {@link InvitationRow}s; `i` are the invitations, `t` their tenants. */
 export const selectInvitations = `
   SELECT i.id, i.tenant_id AS "tenantId", t.slug AS "tenantSlug", t.name AS "tenantName", i.email, i.role, i.token,
-    u.name AS "invitedBy", i.created_at AS "createdAt", i.expires_at AS "expiresAt"
+    u.name AS "invitedBy", (extract(epoch FROM i.created_at) * 1000)::float8 AS "createdAtMs",
+    (extract(epoch FROM i.expires_at) * 1000)::float8 AS "expiresAtMs"
   FROM invitations i JOIN tenants t ON t.id = i.tenant_id LEFT JOIN users u ON u.id = i.invited_by`;
 
 /** An invitation as its tenant's owners and admins see it: without the token, and nothing of the invited person's account. */
-export function invitationOf({ token: _, invitedBy, ...row }: InvitationRow): Invitation {
-  return { ...row, invitedBy: invitedBy ?? undefined, token: undefined };
+export function invitationOf({ invitedBy, createdAtMs, expiresAtMs, ...row }: InvitationRow): Invitation {
+  return {
+    ...row,
+    invitedBy: invitedBy ?? undefined,
+    createdAt: new Date(createdAtMs),
+    expiresAt: new Date(expiresAtMs),
+    token: undefined,
+  };
 }
 
 /** An invitation as the invited person sees it. */
