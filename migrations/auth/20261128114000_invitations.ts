@@ -22,6 +22,8 @@ export default class Invitations extends Migration {
     this.addSql(`COMMENT ON COLUMN invitations.email IS 'In lower case'`);
     this.addSql(`COMMENT ON COLUMN invitations.user_id IS
       'Whose account had the address when the invitation was made; the only one who can accept it'`);
+    this.addSql(`COMMENT ON COLUMN invitations.token IS
+      'Stored as it is: it is of no use to anybody but user_id, who has to be signed in'`);
     this.addSql(`COMMENT ON COLUMN invitations.declined_at IS
       'A declined invitation stays until it expires: its removal would tell the inviter that the address has an account'`);
     this.addSql('CREATE INDEX invitations_user_id_idx ON invitations (user_id)');

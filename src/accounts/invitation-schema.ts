@@ -28,7 +28,7 @@ const InvitationRef = builder.objectRef<Invitation>('Invitation').implement({
     role: t.field({ type: MemberRoleRef, resolve: ({ role }) => role }),
     invitedBy: t.string({
       nullable: true,
-      description: 'The name that the inviting user chose; null if the user is gone.',
+      description: 'The name that the inviting user chose; null if it is not known.',
       resolve: ({ invitedBy }) => invitedBy ?? null,
     }),
     createdAt: t.field({ type: 'DateTime', resolve: ({ createdAt }) => createdAt }),

@@ -118,7 +118,7 @@ builder.mutationFields((t) => ({
   createTenant: t.field({
     type: TenantRef,
     description:
-      'A user who is no platform admin becomes the owner, may have as many as the setting OWN_TENANTS says, and does not choose the isolation, host or server.',
+      'A user who is no platform admin becomes the owner, may have created or own as many as the setting OWN_TENANTS says, and does not choose the isolation, host or server.',
     authScopes: { tenantCreator: true },
     args: { input: t.arg({ type: CreateTenantInputRef, required: true }) },
     resolve: async (_root, { input: { slug, name, ...rest } }, context) => {

@@ -49,9 +49,9 @@ export const platformIds: Record<string, IdCase> = {
     code: 'TENANT_NOT_FOUND',
   },
   'Mutation.deleteTenant(slug)': {
-    text: 'mutation { deleteTenant(id: "theirs", slug: "$id") { id } }',
+    text: 'mutation { deleteTenant(id: "mine", slug: "$id") { id } }',
     of: ['slug'],
-    code: 'TENANT_NOT_FOUND',
+    code: 'BAD_USER_INPUT',
   },
   'Mutation.suspendTenant(id)': forAdmins('mutation { suspendTenant(id: "$id") { id } }', ...references),
   'Mutation.activateTenant(id)': forAdmins('mutation { activateTenant(id: "$id") { id } }', ...references),
