@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { HourlyLimits } from './accounts/hourly-limits.ts';
 import { Identities } from './accounts/identities.ts';
 import { createPasswords } from './accounts/passwords.ts';
 import { SignInLimits } from './accounts/sign-in-limits.ts';
@@ -202,6 +203,7 @@ export async function createApp(config: Config, log: Logger, signal?: AbortSigna
     tokens,
     publishedKeys: publishedKeys(keys),
     identities: new Identities(catalog, listener, config.accounts.trustedClaims),
+    hourlyLimits: new HourlyLimits(catalog, config.accounts.hourlyLimits),
     signInLimits: stack.use(new SignInLimits({ catalog, log, ...config.accounts.signInLimits })),
     accounts: { catalog, tokens, passwords: createPasswords(), ...config.accounts },
     health: createHealthCheck({ catalog, constants, servers, config }),

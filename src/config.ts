@@ -58,6 +58,8 @@ export interface Config {
     readonly sessionDays: number;
     /** Tenants that a user may create who is no platform admin. */
     readonly ownTenants: number;
+    /** Per user. */
+    readonly hourlyLimits: { readonly invitations: number; readonly tenants: number };
     /** Attempts in a quarter of an hour. */
     readonly signInLimits: { readonly perAccount: number; readonly perAddress: number };
     /** What is believed of tokens that are not made for a user of this installation. */
@@ -159,6 +161,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): {
       accessTokenSeconds: values.ACCESS_TOKEN_SECONDS,
       sessionDays: values.SESSION_DAYS,
       ownTenants: values.OWN_TENANTS,
+      hourlyLimits: { invitations: values.INVITATION_LIMIT, tenants: values.CREATE_TENANT_LIMIT },
       signInLimits: { perAccount: values.SIGN_IN_LIMIT_ACCOUNT, perAddress: values.SIGN_IN_LIMIT_ADDRESS },
       trustedClaims: {
         tenant: values.TRUST_TENANT_CLAIM,

@@ -1,6 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { JWK } from 'jose';
 import type { Logger } from 'pino';
+import type { HourlyLimits } from './accounts/hourly-limits.ts';
 import type { Identities } from './accounts/identities.ts';
 import type { SignInOptions } from './accounts/sign-in.ts';
 import type { SignInLimits } from './accounts/sign-in-limits.ts';
@@ -52,6 +53,7 @@ export interface Services {
   readonly identities: Identities;
   readonly accounts: SignInOptions;
   readonly signInLimits: SignInLimits;
+  readonly hourlyLimits: HourlyLimits;
   /** Whether the databases answer. */
   readonly health: HealthCheck;
 }

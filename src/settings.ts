@@ -106,7 +106,18 @@ export const settings = {
   OWN_TENANTS: {
     schema: integer(0, 1_000_000),
     default: '5',
-    meaning: 'tenants that a user may create and own who is no platform admin; 0: only platform admins create tenants',
+    meaning:
+      'tenants that a user who is not a platform admin may have created or own, given away ones included; 0: only platform admins create tenants',
+  },
+  CREATE_TENANT_LIMIT: {
+    schema: integer(1, 1_000_000),
+    default: '20',
+    meaning: 'attempts to create a tenant that a user who is not a platform admin may make in an hour',
+  },
+  INVITATION_LIMIT: {
+    schema: integer(1, 1_000_000),
+    default: '50',
+    meaning: 'invitations that a user who is not a platform admin may make in an hour',
   },
   SIGN_IN_LIMIT_ACCOUNT: {
     schema: integer(1, 1_000_000),

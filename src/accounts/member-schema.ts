@@ -1,36 +1,34 @@
 import { builder } from '../graphql/builder.ts';
 import { callerOf } from '../graphql/context.ts';
+import { inviteMember } from './invitations.ts';
 import { addMember, removeMember, setMemberRole } from './members.ts';
+import { pendingMembership } from './pending-membership.ts';
 import { MemberRoleRef, MembershipRef } from './schema.ts';
-import type { Identity } from './tokens.ts';
 
 const AddMemberInputRef = builder.inputType('AddMemberInput', {
   fields: (t) => ({
     tenant: t.id({ required: true, description: 'Its id or slug.' }),
-    email: t.string({ required: true, description: 'Of somebody who has an account.' }),
+    email: t.string({ required: true, description: 'From a platform admin: of somebody who has an account.' }),
     role: t.field({ type: MemberRoleRef, required: true }),
   }),
 });
-
-/** Whom attempts are counted of: a user, or the bearer of a token that is no user. */
-function nameOf({ user, provider, subject, tenant }: Identity): string {
-  return user?.id ?? JSON.stringify([provider?.issuer, subject, tenant]);
-}
 
 const tenantDescription = 'Its id or slug.';
 
 builder.mutationFields((t) => ({
   addMember: t.field({
     type: MembershipRef,
-    description: "For the tenant's owners and admins, and platform admins. Only owners make owners.",
+    description:
+      "By a platform admin: makes somebody a member at once. By the tenant's owners and admins: invites them, as inviteMember does, and answers a membership that is pending. Only owners make owners.",
     authScopes: { authenticated: true },
     args: { input: t.arg({ type: AddMemberInputRef, required: true }) },
-    resolve: (_root, { input }, context) => {
+    resolve: async (_root, { input }, context) => {
       const identity = callerOf(context);
-      const { catalog, signInLimits } = context.services;
-      const add = () => addMember(catalog, { identity, ...input });
-      // They see all users anyway.
-      return identity.isPlatformAdmin ? add() : signInLimits.guess(nameOf(identity), add);
+      const { catalog, hourlyLimits } = context.services;
+      if (identity.isPlatformAdmin) return addMember(catalog, { identity, ...input });
+      await hourlyLimits.countInvitation(identity);
+      const invitation = await inviteMember(catalog, { identity, ...input });
+      return pendingMembership(catalog, invitation, input.email.trim());
     },
   }),
   setMemberRole: t.field({

@@ -1,9 +1,9 @@
 import type pg from 'pg';
 import type { Catalog } from '../catalog/catalog.ts';
-import { type MemberRole, Membership } from '../catalog/membership.entity.ts';
+import { type MemberRole, Membership, memberRoles } from '../catalog/membership.entity.ts';
 import { AppError } from '../errors.ts';
-import { isUuid } from '../is-uuid.ts';
-import { inTransaction } from '../postgres/transaction.ts';
+import { deleteInvitation, deleteInvitationsBy } from './invitations.ts';
+import { asMember, mayChange, type Rights, roleOf, type TenantRow } from './member-rights.ts';
 import type { Identity } from './tokens.ts';
 
 /** Whose membership, and who asks. */
@@ -15,24 +15,17 @@ export interface MemberTarget {
   readonly user: string;
 }
 
-interface TenantRow {
-  readonly id: string;
-  readonly slug: string;
-}
-
-/** What the caller may do: platform admins as much as owners. */
-type Rights = 'MEMBER' | 'ADMIN' | 'OWNER';
-
 /**
- * Makes somebody who has an account a member of a tenant.
+ * Makes somebody who has an account a member of a tenant, without asking them. Only platform admins may; everybody else
+ * makes an invitation.
  * @throws {AppError} NOT_FOUND if there is no such tenant or account, FORBIDDEN, or CONFLICT if it is a member already
  */
 export async function addMember(
   catalog: Catalog,
   { identity, tenant, email, role }: Omit<MemberTarget, 'user'> & { readonly email: string; readonly role: MemberRole },
 ): Promise<Membership> {
-  return changing(catalog, identity, tenant, async (client, { id, slug }, rights) => {
-    mayChange(rights, role);
+  return changing(catalog, identity, tenant, async (client, { id, slug }) => {
+    if (!identity.isPlatformAdmin) throw new AppError('FORBIDDEN', 'Only platform admins add members without asking');
     const { rows } = await client.query<{ id: string }>(
       'SELECT id FROM users WHERE lower(email) = lower($1) AND active',
       [email.trim()],
@@ -48,6 +41,7 @@ export async function addMember(
       [rows[0].id, id, role],
     );
     if (rowCount === 0) throw new AppError('CONFLICT', `${email} is a member of ${slug} already`);
+    await deleteInvitation(client, id, email);
     return rows[0].id;
   });
 }
@@ -66,6 +60,7 @@ export async function setMemberRole(
     if (!before) throw new AppError('NOT_FOUND', `There is no member ${user} of ${row.slug}`);
     if (before === 'OWNER' && role !== 'OWNER') await mustHaveAnotherOwner(client, row);
     await client.query('UPDATE memberships SET role = $3 WHERE tenant_id = $1 AND user_id = $2', [row.id, user, role]);
+    if (memberRoles.indexOf(role) > memberRoles.indexOf(before)) await deleteInvitationsBy(client, row.id, user);
     return user;
   });
 }
@@ -83,6 +78,7 @@ export async function removeMember(catalog: Catalog, { identity, tenant, user }:
       if (!before) return false;
       if (before === 'OWNER') await mustHaveAnotherOwner(client, row);
       await client.query('DELETE FROM memberships WHERE tenant_id = $1 AND user_id = $2', [row.id, user]);
+      await deleteInvitationsBy(client, row.id, user);
       return true;
     }),
   );
@@ -104,55 +100,13 @@ async function changing(
   return catalog.fork().findOneOrFail(Membership, key);
 }
 
-/**
- * Under a lock on the tenant, so that of its memberships one change at a time is made: of two last owners who remove each
- * other, the second is told that there is no other. To whom the tenant is none of their business, it does not exist.
- */
-async function asMember<T>(
-  client: pg.Client,
-  identity: Identity,
-  reference: string,
-  work: (tenant: TenantRow, rights: Rights) => Promise<T>,
-): Promise<T> {
-  return inTransaction(client, async () => {
-    const { rows } = await client.query<TenantRow>(
-      `SELECT id, slug FROM tenants WHERE ${isUuid(reference) ? 'id' : 'slug'} = $1 FOR NO KEY UPDATE`,
-      [reference],
-    );
-    const rights = rows[0] && (await rightsIn(client, identity, rows[0]));
-    if (!rows[0] || !rights) throw new AppError('NOT_FOUND', `There is no tenant ${reference} that you belong to`);
-    return work(rows[0], rights);
-  });
-}
-
-async function rightsIn(client: pg.Client, identity: Identity, tenant: TenantRow): Promise<Rights | undefined> {
-  if (identity.isPlatformAdmin) return 'OWNER';
-  const own = identity.user && (await roleOf(client, tenant, identity.user.id));
-  if (own || !identity.isMemberByClaim) return own;
-  if (identity.tenant !== tenant.id && identity.tenant !== tenant.slug) return undefined;
-  return identity.role === 'OWNER' || identity.role === 'ADMIN' ? identity.role : 'MEMBER';
-}
-
-async function roleOf(client: pg.Client, tenant: TenantRow, user: string): Promise<MemberRole | undefined> {
-  if (!isUuid(user)) return undefined;
-  const { rows } = await client.query<{ role: MemberRole }>(
-    'SELECT role FROM memberships WHERE tenant_id = $1 AND user_id = $2',
-    [tenant.id, user],
-  );
-  return rows[0]?.role;
-}
-
-/** Admins do with members and admins as they like; what has to do with an owner is for owners. */
-function mayChange(rights: Rights, ...roles: readonly (MemberRole | undefined)[]): void {
-  if (rights === 'OWNER') return;
-  if (rights === 'MEMBER') throw new AppError('FORBIDDEN', 'Only owners and admins of the tenant may do this');
-  if (roles.includes('OWNER')) throw new AppError('FORBIDDEN', 'Only an owner may make or unmake owners');
-}
-
 async function mustHaveAnotherOwner(client: pg.Client, { id, slug }: TenantRow): Promise<void> {
   const { rowCount } = await client.query(`SELECT FROM memberships WHERE tenant_id = $1 AND role = 'OWNER' LIMIT 2`, [
     id,
   ]);
   if (rowCount === 2) return;
-  throw new AppError('CONFLICT', `This is the last owner of ${slug}. Make somebody else an owner first.`);
+  throw new AppError(
+    'CONFLICT',
+    `This is the last owner of ${slug}. Make another member an owner first (setMemberRole), or delete the tenant (deleteTenant).`,
+  );
 }

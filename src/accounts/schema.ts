@@ -5,6 +5,7 @@ import { User } from '../catalog/user.entity.ts';
 import { AppError } from '../errors.ts';
 import { builder } from '../graphql/builder.ts';
 import type { TenantContext } from '../graphql/context.ts';
+import type { PendingMembership } from './pending-membership.ts';
 import type { Identity } from './tokens.ts';
 
 /** The GraphQL type of a person. */
@@ -24,12 +25,24 @@ export const UserRef = builder.objectType(User, {
 export const MemberRoleRef = builder.enumType('MemberRole', { values: memberRoles });
 
 /** The GraphQL type of a person's place in a tenant. */
-export const MembershipRef = builder.objectType(Membership, {
-  name: 'Membership',
+export const MembershipRef = builder.objectRef<Membership | PendingMembership>('Membership').implement({
   fields: (t) => ({
-    user: t.field({ type: UserRef, resolve: ({ user }) => user.loadOrFail({ dataloader: true }) }),
-    tenant: t.field({ type: TenantRef, resolve: ({ tenant }) => tenant.loadOrFail({ dataloader: true }) }),
+    user: t.field({
+      type: UserRef,
+      description: 'While pending, only the address that was invited, with the id of the invitation.',
+      resolve: (membership) =>
+        membership instanceof Membership ? membership.user.loadOrFail({ dataloader: true }) : membership.user,
+    }),
+    tenant: t.field({
+      type: TenantRef,
+      resolve: (membership) =>
+        membership instanceof Membership ? membership.tenant.loadOrFail({ dataloader: true }) : membership.tenant,
+    }),
     role: t.field({ type: MemberRoleRef, resolve: ({ role }) => role }),
+    isPending: t.boolean({
+      description: 'Whether it is an invitation that was not accepted yet, and gives no rights.',
+      resolve: (membership) => !(membership instanceof Membership),
+    }),
   }),
 });
 

@@ -7,7 +7,8 @@ import { login, logout, refresh, register, type SignedIn, switchTenant } from '.
 import type { Identity } from './tokens.ts';
 import { changePassword, setPlatformAdmin, setUserActive } from './users.ts';
 
-const AuthPayloadRef = builder.objectRef<SignedIn>('AuthPayload').implement({
+/** The GraphQL type of what somebody gets who has signed in. */
+export const AuthPayloadRef = builder.objectRef<SignedIn>('AuthPayload').implement({
   fields: (t) => ({
     token: t.exposeString('token', { description: 'For the header “authorization: Bearer <token>”.' }),
     refreshToken: t.exposeString('refreshToken', { description: 'For refreshToken, once: it gives the next one.' }),

@@ -7,8 +7,6 @@ import { AppError } from '../errors.ts';
 
 const WINDOW_SECONDS = 15 * 60;
 const SWEEP_MS = 5 * 60_000;
-/** How often in that time somebody may ask in vain whether an address has an account. */
-const GUESSES = 30;
 
 /** How many attempts may fail in a quarter of an hour. */
 export interface SignInLimitsOptions {
@@ -27,14 +25,12 @@ export interface SignInAttempt {
 }
 
 /**
- * Limits attempts to sign in, by account and by address, and to find out who has an account. The counts are rows of `auth`,
- * so that all servers share them. An attempt counts before it is made, so that many at once do not slip through; one that
+ * Limits attempts to sign in, by account and by address. The counts are rows of `auth`, so that all servers share them. An attempt counts before it is made, so that many at once do not slip through; one that
  * succeeds is given back, unless it has made an account, and so is one for which the server has no time.
  */
 export class SignInLimits implements Disposable {
   readonly #accounts: RateLimiterPostgres;
   readonly #addresses: RateLimiterPostgres;
-  readonly #guesses: RateLimiterPostgres;
   readonly #sweep: NodeJS.Timeout;
   readonly #log: Logger;
 
@@ -57,7 +53,6 @@ export class SignInLimits implements Disposable {
     this.#log = log;
     this.#accounts = limiter('account', perAccount);
     this.#addresses = limiter('address', perAddress);
-    this.#guesses = limiter('guess', GUESSES);
     const sweep = () =>
       catalog.use((client) => client.query('DELETE FROM login_attempts WHERE expire < $1', [Date.now()]));
     this.#sweep = setInterval(() => {
@@ -93,19 +88,6 @@ export class SignInLimits implements Disposable {
         if (place !== undefined) await this.#addresses.reward(place);
       });
     }
-    return result;
-  }
-
-  /**
-   * Lets somebody do something that tells whether an email address has an account, unless they have failed at it often.
-   * @param caller who it is
-   * @throws {AppError} RATE_LIMITED, without having let them try; and what `work` throws
-   */
-  async guess<T>(caller: string, work: () => Promise<T>): Promise<T> {
-    const key = keyOf(caller);
-    await consume(this.#guesses, key, 'Too many of the addresses have no account');
-    const result = await work();
-    await this.#giveBack(() => this.#guesses.reward(key));
     return result;
   }
 

@@ -31,7 +31,8 @@ export class ReusedTokenError extends AppError {
 export interface SignedIn {
   readonly token: string;
   readonly refreshToken: string;
-  readonly sessionId: string;
+  /** Undefined for a token that is not of a session here. */
+  readonly sessionId: string | undefined;
   /** When `token` expires. */
   readonly expiresAt: Date;
   readonly user: User;

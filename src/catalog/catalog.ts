@@ -34,6 +34,7 @@ export const catalogPlainTables = [
   'user_identities',
   'refresh_tokens',
   'login_attempts',
+  'invitations',
 ] as const;
 
 /** The `auth` database: who the tenants are, where they are, and what runs did. */

@@ -1,5 +1,6 @@
 import { defineEntity, p } from '@mikro-orm/core';
 import { MigrationState } from './migration-state.entity.ts';
+import { User } from './user.entity.ts';
 
 /** Whether a tenant owns a database, or a schema of its server's shared database. */
 export const isolations = ['DATABASE', 'SCHEMA'] as const;
@@ -36,6 +37,8 @@ export const TenantSchema = defineEntity({
     migrationState: () => p.manyToOne(MigrationState).fieldName('migration_state').nullable().ref(),
     /** While PROVISIONING or DELETING: the number of the process that works on it. */
     claimedBy: p.integer().nullable(),
+    /** The user who created it and became its first owner; undefined for tenants of platform admins. */
+    createdBy: () => p.manyToOne(User).fieldName('created_by').deleteRule('set null').nullable().ref(),
     createdAt: p.datetime(3).defaultRaw('now()'),
   },
 });

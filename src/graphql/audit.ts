@@ -1,6 +1,7 @@
 import { defaultFieldResolver, type GraphQLField, type GraphQLSchema } from 'graphql';
 import { type AuditRecord, actorOf, describeArguments, outcomeOf, writeAudit } from '../accounts/audit.ts';
 import { ReusedTokenError } from '../accounts/sign-in.ts';
+import { Membership } from '../catalog/membership.entity.ts';
 import { Tenant } from '../catalog/tenant.entity.ts';
 import { User } from '../catalog/user.entity.ts';
 import { AppError } from '../errors.ts';
@@ -59,7 +60,6 @@ function isWorthRecording(name: string, isForMembers: boolean, { identity }: Con
 }
 
 async function recordEnding(action: string, args: Args, context: Context, { result, error }: Ending): Promise<void> {
-  const created = result instanceof Tenant ? result.id : undefined;
   // An id of something else, such as a run, is no tenant's.
   const reference = textAt(args, 'tenant') ?? textAt(args, 'id');
   const { directory } = context.services;
@@ -68,10 +68,17 @@ async function recordEnding(action: string, args: Args, context: Context, { resu
   await write(context, {
     action,
     outcome: outcomeOf(error),
-    tenantId: created ?? named?.id ?? tenantIdOf(context),
+    tenantId: tenantIn(result) ?? named?.id ?? tenantIdOf(context),
     details: describeArguments(args),
     ...signerOf(action, args, { result, error }),
   });
+}
+
+/** The tenant that was created or changed, or in which somebody is signed in from now on. */
+function tenantIn(result: unknown): string | undefined {
+  if (result instanceof Tenant) return result.id;
+  const membership: unknown = typeof result === 'object' && result !== null ? Reflect.get(result, 'membership') : null;
+  return membership instanceof Membership ? membership.tenant.id : undefined;
 }
 
 /** Whom it is about where that is not the bearer of the request's token, if it has one. */

@@ -1,5 +1,6 @@
 import type { GraphQLSchema } from 'graphql';
 import '../accounts/audit-schema.ts';
+import '../accounts/invitation-schema.ts';
 import '../accounts/member-schema.ts';
 import '../accounts/schema.ts';
 import '../accounts/session-schema.ts';

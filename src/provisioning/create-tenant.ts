@@ -26,7 +26,7 @@ export interface CreateTenantInput {
   readonly host?: string | undefined;
   /** The server to put it on; without it the one with the fewest tenants among those that accept tenants and answer. */
   readonly server?: string | undefined;
-  /** Who owns it from the beginning, and how many tenants that user may own. */
+  /** Who owns it from the beginning, and how many tenants that user may have created or own. */
   readonly owner?: { readonly id: string; readonly limit: number } | undefined;
 }
 
@@ -151,10 +151,20 @@ async function createOwned(
   { id, limit }: NonNullable<CreateTenantInput['owner']>,
 ): Promise<Tenant> {
   await em.execute('SELECT FROM users WHERE id = ? FOR NO KEY UPDATE', [id]);
-  if ((await em.count(Membership, { user: id, role: 'OWNER' })) >= limit) {
-    throw new AppError('FORBIDDEN', `You own ${limit} tenants, and may not have more. Ask a platform admin.`);
+  // A tenant that its creator has given away counts too: else two accounts could make any number of tenants.
+  const [{ count }] = await em.execute<[{ count: number }]>(
+    `SELECT count(*)::integer FROM (
+       SELECT id FROM tenants WHERE created_by = ?
+       UNION SELECT tenant_id FROM memberships WHERE user_id = ? AND role = 'OWNER') AS counted`,
+    [id, id],
+  );
+  if (count >= limit) {
+    throw new AppError(
+      'FORBIDDEN',
+      `You have created or own ${count} tenants, and the limit is ${limit}. Tenants that you gave away count until they are deleted. Delete one with deleteTenant, or ask a platform admin.`,
+    );
   }
-  const tenant = em.create(Tenant, row);
+  const tenant = em.create(Tenant, { ...row, createdBy: id });
   em.create(Membership, { user: id, tenant, role: 'OWNER' });
   return tenant;
 }

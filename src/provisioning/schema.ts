@@ -118,21 +118,22 @@ builder.mutationFields((t) => ({
   createTenant: t.field({
     type: TenantRef,
     description:
-      'A user who is no platform admin becomes the owner, may have as many as the setting OWN_TENANTS says, and does not choose the isolation, host or server.',
+      'A user who is no platform admin becomes the owner, may have created or own as many as the setting OWN_TENANTS says, and does not choose the isolation, host or server.',
     authScopes: { tenantCreator: true },
     args: { input: t.arg({ type: CreateTenantInputRef, required: true }) },
-    resolve: (_root, { input: { slug, name, ...rest } }, context) => {
-      const { isPlatformAdmin, user } = callerOf(context);
-      const { provisioning, config } = context.services;
+    resolve: async (_root, { input: { slug, name, ...rest } }, context) => {
+      const caller = callerOf(context);
+      const { provisioning, config, hourlyLimits } = context.services;
       const choice = {
         isolation: rest.isolation ?? undefined,
         host: rest.host ?? undefined,
         server: rest.server ?? undefined,
       };
-      if (isPlatformAdmin) return createTenant(provisioning, { slug, name, ...choice });
+      if (caller.isPlatformAdmin) return createTenant(provisioning, { slug, name, ...choice });
       const chosen = Object.entries(choice).find(([, value]) => value !== undefined);
       if (chosen) throw new AppError('FORBIDDEN', `Only platform admins choose the ${chosen[0]} of a tenant`);
-      const owner = user && { id: user.id, limit: config.accounts.ownTenants };
+      await hourlyLimits.countTenant(caller);
+      const owner = caller.user && { id: caller.user.id, limit: config.accounts.ownTenants };
       return createTenant(provisioning, { slug, name, owner });
     },
   }),

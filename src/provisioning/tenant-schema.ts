@@ -1,6 +1,8 @@
 import { TenantRef } from '../catalog/schema.ts';
 import { builder } from '../graphql/builder.ts';
+import { callerOf } from '../graphql/context.ts';
 import { deleteTenant } from './delete-tenant.ts';
+import { mustBeOwned } from './owned-tenant.ts';
 import { activateTenant, suspendTenant } from './suspend-tenant.ts';
 import { updateTenant } from './update-tenant.ts';
 
@@ -44,12 +46,17 @@ builder.mutationFields((t) => ({
   deleteTenant: t.field({
     type: TenantRef,
     description:
-      'Deletes a tenant with its database or schema and its checkpoints, for good. Its slug is free again when these are gone. Refused while a migration run or a checkpoint works on it. What runs did to it is kept in their history.',
-    authScopes: { platformAdmin: true },
+      'For owners of the tenant, while it is active, and platform admins. Deletes a tenant with its database or schema and its checkpoints, for good. Its slug is free again when these are gone. Refused while a migration run or a checkpoint works on it. What runs did to it is kept in their history.',
+    authScopes: { authenticated: true },
     args: {
       id: t.arg.id(reference),
       slug: t.arg.string({ required: true, description: 'Its slug, so that no other tenant is deleted by mistake.' }),
     },
-    resolve: (_root, { id, slug }, { services }) => deleteTenant(services.provisioning, id, slug),
+    resolve: async (_root, { id, slug }, context) => {
+      const { provisioning, catalog } = context.services;
+      const caller = callerOf(context);
+      if (!caller.isPlatformAdmin) await mustBeOwned(catalog, caller.user?.id, id);
+      return deleteTenant(provisioning, id, slug);
+    },
   }),
 }));

@@ -1,5 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { codeOf, loginText, type Person, password, refreshText, register } from '../support/accounts.ts';
+import {
+  acceptText,
+  codeOf,
+  invitationsOf,
+  loginText,
+  type Person,
+  password,
+  refreshText,
+  register,
+} from '../support/accounts.ts';
 import { type Listening, listen } from '../support/listen.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
 
@@ -92,6 +101,9 @@ describe('the audit log', () => {
       `mutation { addMember(input: { tenant: "acme", email: "${member.email}", role: ${role} }) { role } }`;
     await app.ask(add('OWNER'), member.headers);
     await app.ask(add('MEMBER'), owner.headers);
+    const [invitation] = await invitationsOf(app, member);
+    expect(invitation?.token).toHaveLength(43);
+    await app.ask(acceptText(invitation?.token ?? ''), member.headers);
     await app.ask(
       `mutation { setMemberRole(tenant: "acme", user: "${member.id}", role: ADMIN) { role } }`,
       owner.headers,
@@ -102,12 +114,14 @@ describe('the audit log', () => {
     expect(entries.map(({ actor, action, outcome }) => `${actor} ${action} ${outcome}`)).toEqual([
       'member@example.com addMember NOT_FOUND',
       'owner@example.com addMember OK',
+      'member@example.com acceptInvitation OK',
       'owner@example.com setMemberRole OK',
       'member@example.com removeMember FORBIDDEN',
       'owner@example.com removeMember OK',
     ]);
     for (const { tenant } of entries) expect(tenant).toEqual({ slug: 'acme' });
-    expect(JSON.parse(entries[2]?.details ?? '')).toEqual({ tenant: 'acme', user: member.id, role: 'ADMIN' });
+    expect(JSON.stringify(entries)).not.toContain(invitation?.token);
+    expect(JSON.parse(entries[3]?.details ?? '')).toEqual({ tenant: 'acme', user: member.id, role: 'ADMIN' });
   });
 
   it('has every mutation of a platform admin, failed and refused ones too', async () => {

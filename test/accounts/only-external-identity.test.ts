@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { codeOf, loginText, registerText } from '../support/accounts.ts';
+import { codeOf, invitationsOf, loginText, registerText } from '../support/accounts.ts';
 import { makeKey, startProvider, type TestProvider } from '../support/identity-provider.ts';
 import { type Listening, listen } from '../support/listen.ts';
 import { openTestApp, startTestApp, type TestApp } from '../support/start-app.ts';
@@ -63,6 +63,22 @@ describe('an installation whose people all sign in at an identity provider', () 
     );
     await vi.waitFor(async () => {
       expect(codeOf(await app.ask('{ products { totalCount } }', member))).toBeUndefined();
+    });
+  });
+
+  it('lets a person accept an invitation, who keeps the token of the provider', async () => {
+    const root = await bearer({ sub: 'root', platform_admin: true });
+    const guest = await bearer({ sub: 'guest', tenant: 'acme', email: 'guest@example.com', email_verified: true });
+    await app.ask('{ viewer { role } }', guest);
+    const input = '{ tenant: "acme", email: "guest@example.com", role: ADMIN }';
+    expect((await app.ask(`mutation { inviteMember(input: ${input}) { id } }`, root)).errors).toBeUndefined();
+    const [invitation] = await invitationsOf(app, { headers: guest });
+    const fields = '{ token refreshToken viewer { role tenant { slug } user { email } } }';
+    const text = `mutation { acceptInvitation(token: "${invitation?.token}") ${fields} }`;
+    const viewer = { role: 'ADMIN', tenant: { slug: 'acme' }, user: { email: 'guest@example.com' } };
+    expect(await app.ask(text, guest)).toEqual({ data: { acceptInvitation: { token: '', refreshToken: '', viewer } } });
+    await vi.waitFor(async () => {
+      expect(codeOf(await app.ask('{ products { totalCount } }', guest))).toBeUndefined();
     });
   });
 

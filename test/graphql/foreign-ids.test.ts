@@ -7,7 +7,7 @@ it('arguments that take an id are all in the table of this test', () => {
   expect(Object.keys(platformIds)).toEqual(expect.arrayContaining(idArguments(buildSchema())));
 });
 
-/** A run and a checkpoint of the other tenant. */
+/** A run, a checkpoint and an invitation of the other tenant. */
 const prepare: Prepare = async (app) => {
   const ask = async (text: string) => {
     const { data, errors } = await app.ask(`mutation { answer: ${text} { id } }`, app.admin);
@@ -20,6 +20,7 @@ const prepare: Prepare = async (app) => {
   return {
     run: await ask('runMigrations(input: { tenants: ["theirs"], wait: true })'),
     checkpoint: await ask('createCheckpoint(tenant: "copied")'),
+    invitation: await ask('inviteMember(input: { tenant: "theirs", email: "somebody@example.com", role: MEMBER })'),
   };
 };
 

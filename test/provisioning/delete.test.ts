@@ -111,6 +111,30 @@ describe('deleting a tenant', () => {
     expect(await remove('run')).not.toHaveProperty('errors');
   });
 
+  it('is for its owners too, but not while a run is to come to it, nor when it is suspended; it is audited', async () => {
+    await create('owned', 'SCHEMA');
+    const [owner, admin] = [
+      await join(app, 'owner@owned.example.com', 'owned', 'OWNER'),
+      await join(app, 'admin@owned.example.com', 'owned', 'ADMIN'),
+    ];
+    const removeAs = (headers: Record<string, string>, slug = 'owned') =>
+      app.ask(`mutation { deleteTenant(id: "owned", slug: "${slug}") { slug } }`, headers);
+    const claimed = await app.services.tokens.issue({ tenant: 'owned', role: 'OWNER', expiresIn: '1h' });
+    expect(codeOf(await removeAs(admin.headers))).toBe('FORBIDDEN');
+    expect(codeOf(await removeAs({ authorization: `Bearer ${claimed}` }))).toBe('TENANT_NOT_FOUND');
+    expect(codeOf(await removeAs(owner.headers, 'another'))).toBe('BAD_USER_INPUT');
+    await setStatus('owned', 'SUSPENDED');
+    expect(codeOf(await removeAs(owner.headers))).toBe('TENANT_SUSPENDED');
+    await setStatus('owned', 'ACTIVE');
+    const started = await ask('mutation { runMigrations(input: { tenants: ["owned"], verify: true }) { id } }');
+    expect(codeOf(await removeAs(owner.headers))).toBe('CONFLICT');
+    await ask(`mutation { cancelMigrationRun(id: "${JSON.parse(JSON.stringify(started?.runMigrations)).id}") { id } }`);
+    expect(await removeAs(owner.headers)).toEqual({ data: { deleteTenant: { slug: 'owned' } } });
+    await expectNoLeftovers();
+    const audited = `SELECT actor, outcome FROM audit_log WHERE action = 'deleteTenant' ORDER BY id DESC LIMIT 1`;
+    expect(await postgres.rows(audited, [], 'auth')).toEqual([{ actor: owner.email, outcome: 'OK' }]);
+  });
+
   it('that begins while a run is being planned keeps the tenant out of it', async () => {
     for (const slug of ['early', 'late']) await create(slug, 'SCHEMA');
     const deleting = await postgres.connect('auth');

@@ -67,3 +67,31 @@ export function personOf({ data, errors }: Answer): Person {
 
 /** The code of the first error; undefined if all went well. */
 export const codeOf = ({ errors }: Answer): string | undefined => errors?.[0]?.extensions.code;
+
+/** An invitation as the invited person sees it. */
+export interface OwnInvitation {
+  readonly id: string;
+  readonly token: string;
+  readonly role: MemberRole;
+  readonly email: string;
+  readonly invitedBy: string | null;
+  readonly tenant: { readonly slug: string; readonly name: string };
+}
+
+/** What somebody is invited to. */
+export async function invitationsOf(app: Front, { headers }: Pick<Person, 'headers'>): Promise<OwnInvitation[]> {
+  const fields = 'id token role email invitedBy tenant { slug name }';
+  const { data, errors } = await app.ask(`{ viewer { invitations { ${fields} } } }`, headers);
+  expect(errors).toBeUndefined();
+  // What the query asks for.
+  const { invitations } = (data?.viewer ?? {}) as { invitations: OwnInvitation[] };
+  return invitations;
+}
+
+export const acceptText = (token: string) => `mutation { acceptInvitation(token: "${token}") ${payload} }`;
+
+/** Accepts the invitation to a tenant, and is signed in there. */
+export async function accept(app: Front, person: Person, tenant: string): Promise<Person> {
+  const invitation = (await invitationsOf(app, person)).find(({ tenant: { slug } }) => slug === tenant);
+  return personOf(await app.ask(acceptText(invitation?.token ?? ''), person.headers));
+}

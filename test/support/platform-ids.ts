@@ -43,8 +43,16 @@ export const platformIds: Record<string, IdCase> = {
     'mutation { updateTenant(input: { id: "$id", name: "x" }) { id } }',
     ...references,
   ),
-  'Mutation.deleteTenant(id)': forAdmins('mutation { deleteTenant(id: "$id", slug: "theirs") { id } }', ...references),
-  'Mutation.deleteTenant(slug)': forAdmins('mutation { deleteTenant(id: "theirs", slug: "$id") { id } }', 'slug'),
+  'Mutation.deleteTenant(id)': {
+    text: 'mutation { deleteTenant(id: "$id", slug: "theirs") { id } }',
+    of: references,
+    code: 'TENANT_NOT_FOUND',
+  },
+  'Mutation.deleteTenant(slug)': {
+    text: 'mutation { deleteTenant(id: "mine", slug: "$id") { id } }',
+    of: ['slug'],
+    code: 'BAD_USER_INPUT',
+  },
   'Mutation.suspendTenant(id)': forAdmins('mutation { suspendTenant(id: "$id") { id } }', ...references),
   'Mutation.activateTenant(id)': forAdmins('mutation { activateTenant(id: "$id") { id } }', ...references),
   'Mutation.createCheckpoint(tenant)': forAdmins('mutation { createCheckpoint(tenant: "$id") { id } }', ...references),
@@ -70,6 +78,21 @@ export const platformIds: Record<string, IdCase> = {
     text: 'mutation { addMember(input: { tenant: "$id", email: "owner@mine.example.com", role: OWNER }) { role } }',
     of: references,
     code: 'NOT_FOUND',
+  },
+  'Mutation.inviteMember(input.tenant)': {
+    text: 'mutation { inviteMember(input: { tenant: "$id", email: "owner@mine.example.com", role: OWNER }) { role } }',
+    of: references,
+    code: 'NOT_FOUND',
+  },
+  'Query.invitations(tenant)': {
+    text: '{ invitations(tenant: "$id") { email } }',
+    of: references,
+    code: 'NOT_FOUND',
+  },
+  'Mutation.revokeInvitation(id)': {
+    text: 'mutation { revokeInvitation(id: "$id") }',
+    of: ['invitation'],
+    code: undefined,
   },
   'Mutation.setMemberRole(tenant)': {
     text: 'mutation { setMemberRole(tenant: "$id", user: "00000000-0000-4000-8000-000000000000", role: OWNER) { role } }',

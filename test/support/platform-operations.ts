@@ -30,6 +30,21 @@ export const platformOperations: Record<string, Operation> = {
     scope: 'platformAdmin',
   },
   'Query.checkpoints': { text: '{ checkpoints(tenant: "acme") { id } }', scope: 'platformAdmin' },
+  'Query.invitations': {
+    text: '{ invitations(tenant: "acme") { id } }',
+    scope: 'authenticated',
+    codes: {
+      'a stranger’s token': 'NOT_FOUND',
+      'a stranger’s token at the host of a tenant': 'NOT_FOUND',
+      'a token that is believed to be a member’s': 'FORBIDDEN',
+      'a user without a tenant': 'NOT_FOUND',
+      'a member of another tenant, at the host': 'NOT_FOUND',
+      'a member of another tenant, whose token claims this one': 'NOT_FOUND',
+      'a member': 'FORBIDDEN',
+      'a member of a suspended tenant': 'NOT_FOUND',
+      'an owner of a suspended tenant': 'NOT_FOUND',
+    },
+  },
   'Query.users': { text: '{ users { totalCount } }', scope: 'platformAdmin' },
   'Query.auditLog': { text: '{ auditLog { totalCount } }', scope: 'platformAdmin' },
   'Mutation.register': {
@@ -74,10 +89,40 @@ export const platformOperations: Record<string, Operation> = {
     code: 'NOT_FOUND',
   },
   'Mutation.addMember': {
-    text: 'mutation { addMember(input: { tenant: "acme", email: "x", role: MEMBER }) { role } }',
+    text: 'mutation { addMember(input: { tenant: "acme", email: "nobody@example.com", role: MEMBER }) { role } }',
     scope: 'authenticated',
     code: 'NOT_FOUND',
-    codes: { 'a member': 'FORBIDDEN', 'a token that is believed to be a member’s': 'FORBIDDEN' },
+    codes: {
+      'a member': 'FORBIDDEN',
+      'a token that is believed to be a member’s': 'FORBIDDEN',
+      'an admin of the tenant': 'allowed',
+      'an owner': 'allowed',
+      'a token that is believed to be an owner’s': 'allowed',
+    },
+  },
+  'Mutation.inviteMember': {
+    text: 'mutation { inviteMember(input: { tenant: "acme", email: "nobody@example.com", role: MEMBER }) { id } }',
+    scope: 'authenticated',
+    code: 'NOT_FOUND',
+    codes: {
+      'a member': 'FORBIDDEN',
+      'a token that is believed to be a member’s': 'FORBIDDEN',
+      'an admin of the tenant': 'allowed',
+      'an owner': 'allowed',
+      'a token that is believed to be an owner’s': 'allowed',
+      'a platform admin': 'allowed',
+      'a platform admin in a tenant': 'allowed',
+    },
+  },
+  'Mutation.acceptInvitation': {
+    text: 'mutation { acceptInvitation(token: "x") { token } }',
+    scope: 'user',
+    code: 'NOT_FOUND',
+  },
+  'Mutation.declineInvitation': { text: 'mutation { declineInvitation(token: "x") }', scope: 'user' },
+  'Mutation.revokeInvitation': {
+    text: 'mutation { revokeInvitation(id: "00000000-0000-4000-8000-000000000000") }',
+    scope: 'authenticated',
   },
   'Mutation.setMemberRole': {
     text: 'mutation { setMemberRole(tenant: "acme", user: "x", role: MEMBER) { role } }',
@@ -145,9 +190,16 @@ export const platformOperations: Record<string, Operation> = {
     code: 'TENANT_NOT_FOUND',
   },
   'Mutation.deleteTenant': {
-    text: 'mutation { deleteTenant(id: "nobody", slug: "nobody") { id } }',
-    scope: 'platformAdmin',
+    text: 'mutation { deleteTenant(id: "acme", slug: "other") { id } }',
+    scope: 'authenticated',
     code: 'TENANT_NOT_FOUND',
+    codes: {
+      'a member': 'FORBIDDEN',
+      'an admin of the tenant': 'FORBIDDEN',
+      'an owner': 'BAD_USER_INPUT',
+      'a platform admin': 'BAD_USER_INPUT',
+      'a platform admin in a tenant': 'BAD_USER_INPUT',
+    },
   },
   'Mutation.suspendTenant': {
     text: 'mutation { suspendTenant(id: "nobody") { id } }',
