@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { Identities } from './accounts/identities.ts';
 import { createPasswords } from './accounts/passwords.ts';
+import { RepeatedAudit } from './accounts/repeated-audit.ts';
 import { SignInLimits } from './accounts/sign-in-limits.ts';
 import { loadTokenKeys, publishedKeys } from './accounts/token-keys.ts';
 import { createTokens } from './accounts/tokens.ts';
@@ -203,6 +204,8 @@ export async function createApp(config: Config, log: Logger, signal?: AbortSigna
     publishedKeys: publishedKeys(keys),
     identities: new Identities(catalog, listener, config.accounts.trustedClaims),
     signInLimits: stack.use(new SignInLimits({ catalog, log, ...config.accounts.signInLimits })),
+    devices: createSecretBox(roleSecret, 'devices'),
+    repeatedAudit: new RepeatedAudit(catalog, log),
     accounts: { catalog, tokens, passwords: createPasswords(), ...config.accounts },
     health: createHealthCheck({ catalog, constants, servers, config }),
   };

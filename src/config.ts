@@ -59,7 +59,11 @@ export interface Config {
     /** Tenants that a user may create who is no platform admin. */
     readonly ownTenants: number;
     /** Attempts in a quarter of an hour. */
-    readonly signInLimits: { readonly perAccount: number; readonly perAddress: number };
+    readonly signInLimits: {
+      readonly perAccount: number;
+      readonly perAccountTotal: number;
+      readonly perAddress: number;
+    };
     /** What is believed of tokens that are not made for a user of this installation. */
     readonly trustedClaims: TrustedClaims;
   };
@@ -159,11 +163,16 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): {
       accessTokenSeconds: values.ACCESS_TOKEN_SECONDS,
       sessionDays: values.SESSION_DAYS,
       ownTenants: values.OWN_TENANTS,
-      signInLimits: { perAccount: values.SIGN_IN_LIMIT_ACCOUNT, perAddress: values.SIGN_IN_LIMIT_ADDRESS },
+      signInLimits: {
+        perAccount: values.SIGN_IN_LIMIT_ACCOUNT,
+        perAccountTotal: values.SIGN_IN_LIMIT_ACCOUNT_TOTAL ?? 10 * values.SIGN_IN_LIMIT_ACCOUNT,
+        perAddress: values.SIGN_IN_LIMIT_ADDRESS,
+      },
       trustedClaims: {
         tenant: values.TRUST_TENANT_CLAIM,
         admin: values.TRUST_ADMIN_CLAIM ?? true,
         adminOfProvider: values.TRUST_ADMIN_CLAIM ?? false,
+        maxAdminTokenHours: values.MAX_ADMIN_TOKEN_HOURS,
       },
     },
     migrations: {
