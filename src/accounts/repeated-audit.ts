@@ -4,7 +4,7 @@ import type { Catalog } from '../catalog/catalog.ts';
 import { type AuditRecord, writeAudit } from './audit.ts';
 import { networkOf } from './client-network.ts';
 
-/** Limited rows that one process adds in a minute for one caller, and for all together. */
+/** Rows that one process adds in a minute for one caller, and for the refusals of all together, by `writeLimited`. */
 const MAX_ROWS_OF_CALLER = 20;
 const MAX_ROWS = 500;
 
@@ -28,7 +28,7 @@ export class RepeatedAudit {
   readonly #catalog: Pick<Catalog, 'use'>;
   readonly #log: Logger;
   readonly #batches = new Map<string, Batch>();
-  /** The limited rows of the current minute, by caller. */
+  /** The rows of `writeLimited` in the current minute, by caller. */
   readonly #rows = new Map<string, Set<string>>();
   #rowCount = 0;
   #minute = 0;
@@ -39,7 +39,7 @@ export class RepeatedAudit {
   }
 
   /**
-   * Writes something that succeeded.
+   * Writes something that succeeded. It counts with what is equal to it, and gets a row of its own otherwise.
    * @param caller tells callers apart
    * @param what tells apart what the caller did, where action, tenant and network do not
    */
@@ -64,15 +64,18 @@ export class RepeatedAudit {
       this.#rowCount = 0;
     }
     const key = keyOf(caller, record);
-    const rows = this.#rows.get(caller) ?? new Set();
+    // Apart, so that nobody hides a success among refusals; and only those who have signed in can add to successes.
+    const succeeded = record.outcome === 'OK';
+    const group = `${caller} ${succeeded}`;
+    const rows = this.#rows.get(group) ?? new Set();
     if (rows.has(key)) return { record, key };
     const several = { ...record, action: 'several', ...unknown };
     if (rows.size >= MAX_ROWS_OF_CALLER) return { record: several, key: keyOf(caller, several) };
-    if (this.#rowCount >= MAX_ROWS) {
+    if (!succeeded && this.#rowCount >= MAX_ROWS) {
       return { record: { ...several, actor: 'several', userId: undefined }, key: keyOf('several', several) };
     }
-    this.#rows.set(caller, rows.add(key));
-    this.#rowCount++;
+    this.#rows.set(group, rows.add(key));
+    if (!succeeded) this.#rowCount++;
     return { record, key };
   }
 

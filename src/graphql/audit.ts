@@ -30,8 +30,7 @@ export async function auditQuery(context: Context, operation: string, failed: bo
   if (!context.identity?.isPlatformAdmin || !tenantIdOf(context)) return;
   const outcome = failed ? 'FAILED' : 'OK';
   const record = { ...recordOf(context), action: operation, outcome, tenantId: tenantIdOf(context) };
-  // Asking changes nothing, so that successes are as equal as refusals are.
-  await context.services.repeatedAudit.writeLimited(record, record.userId ?? record.actor);
+  await context.services.repeatedAudit.writeCounted(record, record.userId ?? record.actor, '');
 }
 
 function audit(field: GraphQLField<unknown, Context, Args>): void {
@@ -79,11 +78,15 @@ async function recordEnding(action: string, args: Args, context: Context, { resu
   };
   const { repeatedAudit } = context.services;
   if (error !== undefined) return repeatedAudit.writeLimited(record, refusedCaller(record, error));
-  // Who signs in can write the same address in many ways.
-  const what = isSignIn(action) ? '' : details;
-  if (!context.identity?.isPlatformAdmin)
-    return repeatedAudit.writeCounted(record, record.userId ?? record.actor, what);
-  await write(context, record);
+  if (context.identity?.isPlatformAdmin) return write(context, record);
+  const caller = record.userId ?? record.actor;
+  if (isOfOwnSession(action)) return repeatedAudit.writeLimited(record, caller);
+  await repeatedAudit.writeCounted(record, caller, details);
+}
+
+/** Whether it changes no more than the caller's own session, and so can be repeated without end. */
+function isOfOwnSession(action: string): boolean {
+  return isSignIn(action) || action === 'logout' || action === 'switchTenant';
 }
 
 /** Strangers are one caller whatever address they give, for they could give any number of them. */
