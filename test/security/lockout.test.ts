@@ -3,7 +3,7 @@ import { codeOf, password } from '../support/accounts.ts';
 import { type Answer, startTestApp, type TestApp } from '../support/start-app.ts';
 import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
-describe('whoever tries passwords of somebody else', () => {
+describe('whoever tries passwords of somebody else', { timeout: 120_000 }, () => {
   let postgres: TestPostgres;
   /** Two servers of one installation, behind a proxy. */
   let one: TestApp;
@@ -30,7 +30,7 @@ describe('whoever tries passwords of somebody else', () => {
     const input = `{ email: "${email}", password: "${password}", name: "Admin" }`;
     const answer = await one.ask(`mutation { register(input: ${input}) { deviceToken viewer { user { id } } } }`);
     // What this mutation asks for.
-    const { viewer } = answer.data?.register as { viewer: { user: { id: string } } };
+    const { viewer } = (answer.data?.register ?? {}) as { viewer: { user: { id: string } } };
     const set = `mutation { setPlatformAdmin(user: "${viewer.user.id}", isPlatformAdmin: true) { id } }`;
     expect(codeOf(await one.ask(set, one.admin))).toBeUndefined();
     return deviceOf(answer);
@@ -53,7 +53,7 @@ describe('whoever tries passwords of somebody else', () => {
     await makeAdmin('elsewhere@example.com');
     const codes = await attack('elsewhere@example.com', 1);
     expect(codes).toEqual([...Array(4).fill('UNAUTHENTICATED'), ...Array(2).fill('RATE_LIMITED')]);
-    for (let round = 0; round < 30; round++) await attack('elsewhere@example.com', 1);
+    for (let round = 0; round < 4; round++) await attack('elsewhere@example.com', 1);
     expect(codeOf(await login(two, 'elsewhere@example.com', '192.0.2.1'))).toBeUndefined();
     // Whoever has signed in has given the attacker no new attempts.
     expect(await attack('elsewhere@example.com', 1)).toEqual(Array(6).fill('RATE_LIMITED'));
@@ -64,7 +64,7 @@ describe('whoever tries passwords of somebody else', () => {
     const codes = await attack('device@example.com', 10);
     expect(codes.filter((code) => code === 'UNAUTHENTICATED')).toHaveLength(12);
     expect(codeOf(await login(one, 'device@example.com', '192.0.2.2'))).toBe('RATE_LIMITED');
-    for (let round = 0; round < 6; round++) {
+    for (let round = 0; round < 3; round++) {
       const answer = await login(two, 'device@example.com', '192.0.2.3', password, device);
       expect(codeOf(answer)).toBeUndefined();
       expect(
@@ -96,7 +96,7 @@ describe('whoever tries passwords of somebody else', () => {
     await makeAdmin('signed-in@example.com');
     const answer = await login(one, 'signed-in@example.com', '192.0.2.10');
     // What the login asks for.
-    const { token } = answer.data?.login as { token: string };
+    const { token } = (answer.data?.login ?? {}) as { token: string };
     await attack('signed-in@example.com', 10);
     const input = `{ currentPassword: "${password}", newPassword: "another ${password}" }`;
     const headers = { authorization: `Bearer ${token}` };

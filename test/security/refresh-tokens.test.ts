@@ -71,7 +71,7 @@ describe('refresh tokens', () => {
     expect(codeOf(await refresh(one, person.refreshToken))).toBe('UNAUTHENTICATED');
   });
 
-  it('of a session stay few after 1,000 refreshes, one after the other', { timeout: 120_000 }, async () => {
+  it('of a session stay few after 1,000 refreshes, one after the other', { timeout: 300_000 }, async () => {
     const person = await somebody();
     let current = person;
     for (let round = 0; round < 1000; round++) current = await goOn(round % 2 ? one : two, current.refreshToken);
@@ -82,7 +82,7 @@ describe('refresh tokens', () => {
     expect(codeOf(await refresh(one, current.refreshToken))).toBe('UNAUTHENTICATED');
   });
 
-  it('are not multiplied by one that is used again and again', { timeout: 120_000 }, async () => {
+  it('are not multiplied by one that is used again and again', { timeout: 300_000 }, async () => {
     const person = await somebody();
     const seen: Person[] = [];
     for (let round = 0; round < 40; round++) {
