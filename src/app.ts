@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { HourlyLimits } from './accounts/hourly-limits.ts';
 import { Identities } from './accounts/identities.ts';
 import { createPasswords } from './accounts/passwords.ts';
+import { RepeatedAudit } from './accounts/repeated-audit.ts';
 import { SignInLimits } from './accounts/sign-in-limits.ts';
 import { loadTokenKeys, publishedKeys } from './accounts/token-keys.ts';
 import { createTokens } from './accounts/tokens.ts';
@@ -205,6 +206,8 @@ export async function createApp(config: Config, log: Logger, signal?: AbortSigna
     identities: new Identities(catalog, listener, config.accounts.trustedClaims),
     hourlyLimits: new HourlyLimits(catalog, config.accounts.hourlyLimits),
     signInLimits: stack.use(new SignInLimits({ catalog, log, ...config.accounts.signInLimits })),
+    devices: createSecretBox(roleSecret, 'devices'),
+    repeatedAudit: new RepeatedAudit(catalog, log),
     accounts: { catalog, tokens, passwords: createPasswords(), ...config.accounts },
     health: createHealthCheck({ catalog, constants, servers, config }),
   };

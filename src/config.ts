@@ -61,7 +61,11 @@ export interface Config {
     /** Per user. */
     readonly hourlyLimits: { readonly invitations: number; readonly tenants: number };
     /** Attempts in a quarter of an hour. */
-    readonly signInLimits: { readonly perAccount: number; readonly perAddress: number };
+    readonly signInLimits: {
+      readonly perAccount: number;
+      readonly perAccountTotal: number;
+      readonly perAddress: number;
+    };
     /** What is believed of tokens that are not made for a user of this installation. */
     readonly trustedClaims: TrustedClaims;
   };
@@ -162,11 +166,16 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): {
       sessionDays: values.SESSION_DAYS,
       ownTenants: values.OWN_TENANTS,
       hourlyLimits: { invitations: values.INVITATION_LIMIT, tenants: values.CREATE_TENANT_LIMIT },
-      signInLimits: { perAccount: values.SIGN_IN_LIMIT_ACCOUNT, perAddress: values.SIGN_IN_LIMIT_ADDRESS },
+      signInLimits: {
+        perAccount: values.SIGN_IN_LIMIT_ACCOUNT,
+        perAccountTotal: values.SIGN_IN_LIMIT_ACCOUNT_TOTAL ?? 10 * values.SIGN_IN_LIMIT_ACCOUNT,
+        perAddress: values.SIGN_IN_LIMIT_ADDRESS,
+      },
       trustedClaims: {
         tenant: values.TRUST_TENANT_CLAIM,
         admin: values.TRUST_ADMIN_CLAIM ?? true,
         adminOfProvider: values.TRUST_ADMIN_CLAIM ?? false,
+        maxAdminTokenHours: values.MAX_ADMIN_TOKEN_HOURS,
       },
     },
     migrations: {

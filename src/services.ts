@@ -3,6 +3,7 @@ import type { JWK } from 'jose';
 import type { Logger } from 'pino';
 import type { HourlyLimits } from './accounts/hourly-limits.ts';
 import type { Identities } from './accounts/identities.ts';
+import type { RepeatedAudit } from './accounts/repeated-audit.ts';
 import type { SignInOptions } from './accounts/sign-in.ts';
 import type { SignInLimits } from './accounts/sign-in-limits.ts';
 import type { Tokens } from './accounts/tokens.ts';
@@ -19,6 +20,7 @@ import type { Lane } from './postgres/lane.ts';
 import type { Listener } from './postgres/listener.ts';
 import type { ProvisioningOptions } from './provisioning/create-tenant.ts';
 import type { ServerRegistry } from './provisioning/server-registry.ts';
+import type { SecretBox } from './secret-box.ts';
 import type { KnownPermissions } from './tenancy/known-permissions.ts';
 import type { TenantConnections } from './tenancy/tenant-connections.ts';
 
@@ -54,6 +56,10 @@ export interface Services {
   readonly accounts: SignInOptions;
   readonly signInLimits: SignInLimits;
   readonly hourlyLimits: HourlyLimits;
+  /** Seals the ids of devices that people have signed in with, for their accounts. */
+  readonly devices: SecretBox;
+  /** Writes what callers can repeat at will to the audit log. */
+  readonly repeatedAudit: RepeatedAudit;
   /** Whether the databases answer. */
   readonly health: HealthCheck;
 }

@@ -122,7 +122,14 @@ export const settings = {
   SIGN_IN_LIMIT_ACCOUNT: {
     schema: integer(1, 1_000_000),
     default: '10',
-    meaning: 'attempts to sign in to one account that may fail in a quarter of an hour',
+    meaning:
+      'attempts to sign in to one account from one address, or from one device that signed in before, that may fail in a quarter of an hour',
+  },
+  SIGN_IN_LIMIT_ACCOUNT_TOTAL: {
+    schema: integer(1, 10_000_000),
+    absent: 'ten times SIGN_IN_LIMIT_ACCOUNT',
+    meaning:
+      'the same from all addresses together; a device that signed in before gets in all the same, see deviceToken',
   },
   SIGN_IN_LIMIT_ADDRESS: {
     schema: integer(1, 1_000_000),

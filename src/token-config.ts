@@ -6,6 +6,8 @@ export interface TokenConfig {
   /** What the tokens of this installation's keys must name, and those made here do. */
   readonly issuer: string | undefined;
   readonly audience: string | undefined;
+  /** Whether a token of this installation's keys that never expires is good. */
+  readonly allowWithoutExpiry: boolean;
   readonly claims: Pick<ClaimPaths, 'tenant' | 'roles'>;
   readonly providers: readonly IdentityProvider[];
 }
@@ -49,11 +51,17 @@ export interface TrustedClaims {
   readonly admin: boolean;
   /** The same, where an identity provider says so. */
   readonly adminOfProvider: boolean;
+  /** How long the token of a platform admin may be valid, whoever made it. */
+  readonly maxAdminTokenHours: number;
 }
+
+/** What stands for any audience. */
+const ANY = '*';
 
 /** The part of the configuration that tells of tokens. What does not fit together is added to `problems`. */
 export function tokenConfig(values: SettingValues, problems: string[]): TokenConfig {
   const { JWT_ISSUER: issuer, JWT_AUDIENCE: audience } = values;
+  if (values.NODE_ENV === 'production') mustNameAudiences(values, problems);
   const providers = identityProviders(values, problems);
   const own = ownKeys(values, problems);
   if (own && providers.some((provider) => provider.issuer === issuer)) {
@@ -65,7 +73,8 @@ export function tokenConfig(values: SettingValues, problems: string[]): TokenCon
   return {
     keys: own ?? { kind: providers.length > 0 ? 'none' : 'folder' },
     issuer,
-    audience,
+    audience: named(audience),
+    allowWithoutExpiry: values.ALLOW_TOKENS_WITHOUT_EXP,
     claims: { tenant: values.TENANT_CLAIM, roles: values.ROLES_CLAIM },
     providers,
   };
@@ -84,7 +93,7 @@ function identityProviders(values: SettingValues, problems: string[]): IdentityP
   return entries.map(({ issuer, url, audience, linkByEmail, ...claims }) => ({
     issuer,
     jwksUrl: url,
-    audience: audience ?? values.JWT_AUDIENCE,
+    audience: named(audience ?? values.JWT_AUDIENCE),
     claims: {
       user: claims.userClaim ?? values.USER_CLAIM,
       email: claims.emailClaim ?? values.EMAIL_CLAIM,
@@ -94,6 +103,22 @@ function identityProviders(values: SettingValues, problems: string[]): IdentityP
     },
     linkByEmail: linkByEmail ?? values.LINK_BY_EMAIL,
   }));
+}
+
+/** The audience that tokens must name; undefined for any. */
+function named(audience: string | undefined): string | undefined {
+  return audience === ANY ? undefined : audience;
+}
+
+/** A provider makes tokens for many applications. That those of all of them are good here has to be meant. */
+function mustNameAudiences({ JWT_JWKS_URL: source, JWT_AUDIENCE }: SettingValues, problems: string[]): void {
+  if (source === undefined || JWT_AUDIENCE !== undefined) return;
+  const without = typeof source === 'string' ? [] : source.filter(({ audience }) => audience === undefined);
+  if (typeof source !== 'string' && without.length === 0) return;
+  const of = without.map(({ issuer }) => ` of ${issuer}`).join(',');
+  problems.push(
+    `JWT_AUDIENCE must be set beside JWT_JWKS_URL when NODE_ENV is production: the audience that the tokens${of} name, or * to accept those that the identity provider made for any application`,
+  );
 }
 
 /** Undefined if none are set. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { claimPath, flag, identityProviders, type Setting, secret } from './setting-readers.ts';
+import { claimPath, flag, identityProviders, integer, type Setting, secret } from './setting-readers.ts';
 
 /** The settings of tokens: whose are good, and what they say where. */
 export const tokenSettings = {
@@ -32,8 +32,21 @@ export const tokenSettings = {
   },
   JWT_AUDIENCE: {
     schema: z.string(),
-    absent: 'any audience, so that tokens which a provider made for other applications are good here too',
-    meaning: 'the audience that tokens must name',
+    absent:
+      'any audience, so that tokens which a provider made for other applications are good here too; in production that has to be said with *',
+    meaning: 'the audience that tokens must name; * for any',
+  },
+  ALLOW_TOKENS_WITHOUT_EXP: {
+    schema: flag,
+    default: 'false',
+    meaning:
+      "whether a token of this installation's keys that never expires is good; one of a platform admin or an identity provider never is",
+  },
+  MAX_ADMIN_TOKEN_HOURS: {
+    schema: integer(1, 876_600),
+    default: '24',
+    meaning:
+      'how long the token of a platform admin may be valid, from when it was made, in hours; longer ones are refused',
   },
   USER_CLAIM: {
     schema: claimPath,

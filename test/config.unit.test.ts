@@ -119,4 +119,24 @@ describe('settings', () => {
     });
     expect(graphql).toMatchObject({ graphiql: false, introspection: false });
   });
+
+  it('must say in production which audience the tokens of identity providers name, or that any is meant', () => {
+    const production = {
+      NODE_ENV: 'production',
+      DATABASE_URL: 'postgres://u:p@db/postgres',
+      ROLE_SECRET: 'y'.repeat(32),
+    };
+    const missing = [expect.stringMatching(/^JWT_AUDIENCE must be set beside JWT_JWKS_URL .* or \* to accept/)];
+    expect(problemsOf({ ...production, ...keys })).toEqual(missing);
+    expect(problemsOf(keys)).toEqual([]);
+    expect(
+      problemsOf({ ...production, ...list({ ...provider, audience: 'a' }, { issuer: 'b', url: 'http://b/' }) }),
+    ).toEqual([expect.stringMatching(/^JWT_AUDIENCE must be set .* of b name/)]);
+    const audiences = (env: Record<string, string>) =>
+      loadConfig({ ...production, ...env }).tokens.providers.map(({ audience }) => audience);
+    expect(audiences({ ...keys, JWT_AUDIENCE: 'api' })).toEqual(['api']);
+    expect(audiences({ ...keys, JWT_AUDIENCE: '*' })).toEqual([undefined]);
+    expect(audiences(list({ ...provider, audience: '*' }))).toEqual([undefined]);
+    expect(loadConfig({ ...own, JWT_AUDIENCE: '*' }).tokens.audience).toBeUndefined();
+  });
 });

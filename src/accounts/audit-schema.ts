@@ -44,8 +44,17 @@ const AuditEntryRef = builder.objectType(AuditEntry, {
     requestId: t.string({ nullable: true, resolve: ({ requestId }) => requestId ?? null }),
     details: t.string({
       nullable: true,
-      description: 'The arguments as JSON, without passwords and tokens.',
+      description: 'The arguments as JSON, without passwords and tokens; of the first if there were several.',
       resolve: ({ details }) => details ?? null,
+    }),
+    count: t.exposeInt('count', {
+      description:
+        'How often it happened within a minute. Refusals are equal whatever their arguments, so that nobody fills the log.',
+    }),
+    lastAt: t.field({
+      type: 'DateTime',
+      description: 'When it happened the last time in its minute.',
+      resolve: ({ at, lastAt }) => lastAt ?? at,
     }),
   }),
 });

@@ -19,13 +19,31 @@ export interface AuditRecord {
 const MAX_ACTOR = 254;
 const MAX_DETAILS = 4000;
 
-/** Adds to the audit log. */
-export async function writeAudit(catalog: Pick<Catalog, 'use'>, record: AuditRecord): Promise<void> {
+/** That an entry stands for several, or can become one that does. */
+export interface AuditRepeats {
+  /** Entries of one minute with the same key are one row. */
+  readonly key: string;
+  /** How many it stands for. */
+  readonly count: number;
+}
+
+/**
+ * Adds to the audit log.
+ * @param repeats by default the entry stands alone
+ */
+export async function writeAudit(
+  catalog: Pick<Catalog, 'use'>,
+  record: AuditRecord,
+  repeats?: AuditRepeats,
+): Promise<void> {
   const { actor, userId, action, tenantId, outcome, address, requestId, details } = record;
   await catalog.use((client) =>
     client.query(
-      `INSERT INTO audit_log (actor, user_id, action, tenant_id, outcome, address, request_id, details)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+      `INSERT INTO audit_log (actor, user_id, action, tenant_id, outcome, address, request_id, details, count, repeat_key)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI ') || $10)
+       ON CONFLICT (repeat_key) DO UPDATE SET
+         count = audit_log.count + excluded.count,
+         last_at = greatest(audit_log.last_at, audit_log.at, now())`,
       [
         // PostgreSQL's texts cannot hold the character zero, which what a stranger gives as an address may.
         actor.replaceAll('\0', '\uFFFD').slice(0, MAX_ACTOR),
@@ -36,6 +54,8 @@ export async function writeAudit(catalog: Pick<Catalog, 'use'>, record: AuditRec
         address,
         requestId,
         details?.slice(0, MAX_DETAILS),
+        repeats?.count ?? 1,
+        repeats?.key,
       ],
     ),
   );

@@ -12,6 +12,9 @@ import { emailSchema } from './users.ts';
 /** As OpenID Connect has it. @see https://openid.net/specs/openid-connect-core-1_0.html#IDToken */
 const MAX_SUBJECT = 255;
 
+/** Tokens tell time in whole seconds, and their makers may round. */
+const ROUNDING_MS = 60_000;
+
 interface KnownUser {
   readonly id: string;
   readonly email: string | null;
@@ -53,10 +56,15 @@ export class Identities {
 
   /**
    * @param origin where the request comes from
-   * @throws {AppError} UNAUTHENTICATED if the account is deactivated, or the session has ended
+   * @throws {AppError} UNAUTHENTICATED if the account is deactivated, the session has ended, or the token of a platform admin
+   *   is valid for too long
    */
   async identify(claims: TokenClaims, origin: Origin): Promise<Identity> {
-    return claims.provider ? this.#ofProvider(claims, claims.provider, origin) : this.#ofOwnKey(claims);
+    const identity = await (claims.provider
+      ? this.#ofProvider(claims, claims.provider, origin)
+      : this.#ofOwnKey(claims));
+    if (identity.isPlatformAdmin) mustEndWithin(this.#trusted.maxAdminTokenHours, claims);
+    return identity;
   }
 
   /** What the provider calls a person is no id of a user here, even where it looks like one. */
@@ -113,6 +121,18 @@ export class Identities {
     if (!user) throw new AppError('UNAUTHENTICATED', 'The account is gone at this moment. Try again.');
     return user;
   }
+}
+
+/** A token that does not say when it was made counts as made now. */
+function mustEndWithin(maxHours: number, { issuedAt, expiresAt }: TokenClaims): void {
+  const now = Date.now();
+  const start = Math.min(issuedAt?.getTime() ?? now, now);
+  const end = expiresAt?.getTime() ?? Number.POSITIVE_INFINITY;
+  if (end - start <= maxHours * 3_600_000 + ROUNDING_MS) return;
+  throw new AppError(
+    'UNAUTHENTICATED',
+    `A platform admin's token may be valid for ${maxHours} hours at most, and this one is for longer. Get a new one, or set MAX_ADMIN_TOKEN_HOURS.`,
+  );
 }
 
 /** What a token says of roles, where it is not believed. */

@@ -1,17 +1,28 @@
+import { randomUUID } from 'node:crypto';
 import { builder } from '../graphql/builder.ts';
 import { type Context, callerOf } from '../graphql/context.ts';
 import { memberIn } from '../tenancy/permissions.ts';
 import { resolveTenant } from '../tenancy/resolve-tenant.ts';
 import { UserRef, type Viewer, ViewerRef } from './schema.ts';
 import { login, logout, refresh, register, type SignedIn, switchTenant } from './sign-in.ts';
+import { normalAccount } from './sign-in-limits.ts';
 import type { Identity } from './tokens.ts';
 import { changePassword, setPlatformAdmin, setUserActive } from './users.ts';
 
+/** Who has signed in; with a proof for the device if that was with a password. */
+type Payload = SignedIn & { readonly deviceToken?: string };
+
 /** The GraphQL type of what somebody gets who has signed in. */
-export const AuthPayloadRef = builder.objectRef<SignedIn>('AuthPayload').implement({
+export const AuthPayloadRef = builder.objectRef<Payload>('AuthPayload').implement({
   fields: (t) => ({
     token: t.exposeString('token', { description: 'For the header “authorization: Bearer <token>”.' }),
     refreshToken: t.exposeString('refreshToken', { description: 'For refreshToken, once: it gives the next one.' }),
+    deviceToken: t.string({
+      nullable: true,
+      description:
+        'For the next login of this account on this device, also after logout: with it nobody else can use up its attempts. Given by register and login.',
+      resolve: ({ deviceToken }) => deviceToken ?? null,
+    }),
     expiresAt: t.field({
       type: 'DateTime',
       description: 'When the token expires.',
@@ -36,6 +47,7 @@ const LoginInputRef = builder.inputType('LoginInput', {
     tenant: t.string({
       description: 'The slug of the tenant that the token is to name; by default the only one that you belong to.',
     }),
+    deviceToken: t.string({ description: 'What the last login on this device gave, if there was any.' }),
   }),
 });
 
@@ -53,23 +65,31 @@ builder.mutationFields((t) => ({
     authScopes: { anyone: true },
     args: { input: t.arg({ type: RegisterInputRef, required: true }) },
     resolve: (_root, { input }, { services, address }) =>
-      services.signInLimits.attempt({ account: undefined, address }, () => register(services.accounts, input)),
+      services.signInLimits.attempt({ account: undefined, address }, async () => {
+        const signedIn = await register(services.accounts, input);
+        return { ...signedIn, deviceToken: newDevice(services, input.email) };
+      }),
   }),
   login: t.field({
     type: AuthPayloadRef,
     authScopes: { anyone: true },
     args: { input: t.arg({ type: LoginInputRef, required: true }) },
-    resolve: (_root, { input: { tenant, ...input } }, { services, address }) =>
-      services.signInLimits.attempt({ account: input.email, address }, () =>
-        login(services.accounts, { ...input, tenant: tenant ?? undefined }),
-      ),
+    resolve: (_root, { input: { tenant, deviceToken, ...input } }, { services, address }) => {
+      const device = deviceToken == null ? undefined : services.devices.open(deviceToken, normalAccount(input.email));
+      const known = device && `device ${device}`;
+      return services.signInLimits.attempt({ account: input.email, address, known }, async () => {
+        const signedIn = await login(services.accounts, { ...input, tenant: tenant ?? undefined });
+        return { ...signedIn, deviceToken: newDevice(services, input.email, device) };
+      });
+    },
   }),
   refreshToken: t.field({
     type: AuthPayloadRef,
-    description: 'New tokens for a refresh token, which is good once: if it comes a second time, its session ends.',
+    description:
+      'New tokens for a refresh token, which is good once; for 30 seconds more the same client may use it again. If it comes a second time later or from elsewhere, its session ends.',
     authScopes: { anyone: true },
     args: { refreshToken: t.arg.string({ required: true }) },
-    resolve: (_root, { refreshToken }, { services }) => refresh(services.accounts, refreshToken),
+    resolve: (_root, { refreshToken }, { services, address }) => refresh(services.accounts, refreshToken, address),
   }),
   logout: t.boolean({
     description: 'Ends the session; its tokens are refused from now on.',
@@ -94,7 +114,8 @@ builder.mutationFields((t) => ({
     resolve: async (_root, { input }, context) => {
       const { services, address } = context;
       const caller = callerOf(context);
-      await services.signInLimits.attempt({ account: caller.email, address }, () =>
+      const known = caller.session && `session ${caller.session}`;
+      await services.signInLimits.attempt({ account: caller.email, address, known }, () =>
         changePassword(services.accounts, caller, input),
       );
       return true;
@@ -116,6 +137,11 @@ builder.mutationFields((t) => ({
   }),
 }));
 
+/** Proves later that the device has signed in to the account. It lets nobody in. */
+function newDevice({ devices }: Context['services'], email: string, device: string = randomUUID()): string {
+  return devices.seal(device, normalAccount(email));
+}
+
 /** Who has signed in, as the new token says, and not the one of this request. */
 function viewerOf({ user, sessionId, membership }: SignedIn, services: Context['services']): Viewer {
   const { id, email, isPlatformAdmin } = user;
@@ -132,6 +158,7 @@ function viewerOf({ user, sessionId, membership }: SignedIn, services: Context['
     role: undefined,
     roles: [],
     isPlatformAdmin,
+    issuedAt: undefined,
     expiresAt: undefined,
     session: sessionId,
   };

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { isIPv6 } from 'node:net';
 import type { Logger } from 'pino';
 import { RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible';
 import type { Catalog } from '../catalog/catalog.ts';
 import { AppError } from '../errors.ts';
+import { networkOf } from './client-network.ts';
 
 const WINDOW_SECONDS = 15 * 60;
 const SWEEP_MS = 5 * 60_000;
@@ -11,7 +11,10 @@ const SWEEP_MS = 5 * 60_000;
 /** How many attempts may fail in a quarter of an hour. */
 export interface SignInLimitsOptions {
   readonly catalog: Catalog;
+  /** To one account from one address, or from one device that is known. */
   readonly perAccount: number;
+  /** To one account, from all addresses. */
+  readonly perAccountTotal: number;
   readonly perAddress: number;
   readonly log: Logger;
 }
@@ -22,19 +25,34 @@ export interface SignInAttempt {
   readonly account: string | undefined;
   /** Where the attempt comes from; undefined if that is not known. */
   readonly address: string | undefined;
+  /** The device or session that is known to have signed in to this account before; undefined if none is. */
+  readonly known?: string | undefined;
+}
+
+/** One of the counts that an attempt goes into. */
+interface Counter {
+  readonly limiter: RateLimiterPostgres;
+  readonly key: string;
+  /** What becomes of it when an attempt succeeds. */
+  readonly afterSuccess: 'reset' | 'give back' | 'keep';
 }
 
 /**
- * Limits attempts to sign in, by account and by address. The counts are rows of `auth`, so that all servers share them. An attempt counts before it is made, so that many at once do not slip through; one that
- * succeeds is given back, unless it has made an account, and so is one for which the server has no time.
+ * Limits attempts to sign in, by address, by account and address, and by account. The limit
+ * of an account alone is wide, so that few can lock others out; and a device that is known has a count of its own, which
+ * nobody else can use up. The counts are rows of `auth`, so that all servers share them. An attempt counts before it is made,
+ * so that many at once do not slip through. One that succeeds is given back, unless it has made an account, and so is one that
+ * was not made.
  */
 export class SignInLimits implements Disposable {
+  readonly #devices: RateLimiterPostgres;
   readonly #accounts: RateLimiterPostgres;
+  readonly #accountsAtAddresses: RateLimiterPostgres;
   readonly #addresses: RateLimiterPostgres;
   readonly #sweep: NodeJS.Timeout;
   readonly #log: Logger;
 
-  constructor({ catalog, perAccount, perAddress, log }: SignInLimitsOptions) {
+  constructor({ catalog, perAccount, perAccountTotal, perAddress, log }: SignInLimitsOptions) {
     const limiter = (keyPrefix: string, points: number) =>
       new RateLimiterPostgres({
         // Without the names of statements, for a pooling proxy would not know the prepared ones.
@@ -51,7 +69,9 @@ export class SignInLimits implements Disposable {
         duration: WINDOW_SECONDS,
       });
     this.#log = log;
-    this.#accounts = limiter('account', perAccount);
+    this.#devices = limiter('device', perAccount);
+    this.#accounts = limiter('account', perAccountTotal);
+    this.#accountsAtAddresses = limiter('pair', perAccount);
     this.#addresses = limiter('address', perAddress);
     const sweep = () =>
       catalog.use((client) => client.query('DELETE FROM login_attempts WHERE expire < $1', [Date.now()]));
@@ -64,35 +84,60 @@ export class SignInLimits implements Disposable {
    * Lets somebody try.
    * @throws {AppError} RATE_LIMITED, without having let them try; and what `work` throws
    */
-  async attempt<T>({ account, address }: SignInAttempt, work: () => Promise<T>): Promise<T> {
-    const place = address && networkOf(address);
-    const key = account === undefined ? undefined : keyOf(account);
-    const refusal = 'Too many attempts to sign in have failed';
-    if (place !== undefined) await consume(this.#addresses, place, refusal);
-    if (key !== undefined) await consume(this.#accounts, key, refusal);
+  async attempt<T>(attempt: SignInAttempt, work: () => Promise<T>): Promise<T> {
+    const counters = this.#countersOf(attempt);
+    await this.#consumeAll(counters);
     let result: T;
     try {
       result = await work();
     } catch (error) {
-      if (error instanceof AppError && error.code === 'SERVER_BUSY') {
-        await this.#giveBack(async () => {
-          if (key !== undefined) await this.#accounts.reward(key);
-          if (place !== undefined) await this.#addresses.reward(place);
-        });
-      }
+      if (error instanceof AppError && error.code === 'SERVER_BUSY') await this.#giveBack(counters);
       throw error;
     }
-    if (key !== undefined) {
-      await this.#giveBack(async () => {
-        await this.#accounts.delete(key);
-        if (place !== undefined) await this.#addresses.reward(place);
-      });
-    }
+    await this.#giveBack(counters.filter(({ afterSuccess }) => afterSuccess === 'give back'));
+    const reset = counters.filter(({ afterSuccess }) => afterSuccess === 'reset');
+    await this.#quietly(() => Promise.all(reset.map(({ limiter, key }) => limiter.delete(key))));
     return result;
   }
 
+  /** The narrow ones first, so that an attempt which they refuse uses up none of the wide one. */
+  #countersOf({ account, address, known }: SignInAttempt): readonly Counter[] {
+    if (account !== undefined && known !== undefined) {
+      return [{ limiter: this.#devices, key: keyOf(`${keyOf(account)} ${known}`), afterSuccess: 'reset' }];
+    }
+    const network = address && networkOf(address);
+    const counters: Counter[] = [];
+    if (network !== undefined) {
+      const afterSuccess = account === undefined ? 'keep' : 'give back';
+      counters.push({ limiter: this.#addresses, key: network, afterSuccess });
+    }
+    if (account !== undefined) {
+      const key = keyOf(account);
+      const pair = keyOf(`${key} ${network ?? ''}`);
+      counters.push({ limiter: this.#accountsAtAddresses, key: pair, afterSuccess: 'reset' });
+      // Not reset: else whoever signs in often gives an attacker new attempts.
+      counters.push({ limiter: this.#accounts, key, afterSuccess: 'give back' });
+    }
+    return counters;
+  }
+
+  async #consumeAll(counters: readonly Counter[]): Promise<void> {
+    for (const [index, { limiter, key }] of counters.entries()) {
+      try {
+        await consume(limiter, key, 'Too many attempts to sign in have failed');
+      } catch (error) {
+        await this.#giveBack(counters.slice(0, index));
+        throw error;
+      }
+    }
+  }
+
+  async #giveBack(counters: readonly Counter[]): Promise<void> {
+    await this.#quietly(() => Promise.all(counters.map(({ limiter, key }) => limiter.reward(key))));
+  }
+
   /** Never fails: what came of an attempt is told, also when it goes on to count since the catalog has gone. */
-  async #giveBack(work: () => Promise<unknown>): Promise<void> {
+  async #quietly(work: () => Promise<unknown>): Promise<void> {
     try {
       await work();
     } catch (err) {
@@ -118,20 +163,11 @@ async function consume(limiter: RateLimiterPostgres, key: string, why: string): 
 }
 
 /** Of any length that a client may send, one that fits the table. */
-function keyOf(account: string): string {
-  return createHash('sha256').update(account.trim().toLowerCase()).digest('hex');
+function keyOf(text: string): string {
+  return createHash('sha256').update(normalAccount(text)).digest('hex');
 }
 
-/** An address of IPv4; of IPv6 the network, for whoever has one address of it has all. */
-function networkOf(address: string): string {
-  if (!isIPv6(address)) return address;
-  const [head = '', tail] = (address.split('%')[0] ?? '').split('::');
-  const groups = head.split(':').filter(Boolean);
-  const rest = tail?.split(':').filter(Boolean) ?? [];
-  const missing = Array.from({ length: 8 - groups.length - rest.length }, () => '0');
-  const all = tail === undefined ? groups : [...groups, ...missing, ...rest];
-  return `${all
-    .slice(0, 4)
-    .map((group) => group.toLowerCase().replace(/^0+(?=.)/, ''))
-    .join(':')}::/64`;
+/** An email address as it is counted, whatever its letters' case. */
+export function normalAccount(email: string): string {
+  return email.trim().toLowerCase();
 }

@@ -1,6 +1,7 @@
 import { Membership } from '../catalog/membership.entity.ts';
 import { User } from '../catalog/user.entity.ts';
 import { AppError } from '../errors.ts';
+import { networkOf } from './client-network.ts';
 import { isWeak } from './passwords.ts';
 import { endSession, openSession, rotateRefreshToken, type Session, switchSession } from './sessions.ts';
 import type { Identity, Tokens } from './tokens.ts';
@@ -24,6 +25,17 @@ export class ReusedTokenError extends AppError {
     super('UNAUTHENTICATED', 'The refresh token was used before, so that its session has ended. Sign in again.');
     this.userId = userId;
     this.email = email;
+  }
+}
+
+/** The email address or the password is wrong; that is all a client is told. */
+export class WrongPasswordError extends AppError {
+  /** Who has the address, for the audit log; undefined if nobody has. */
+  readonly userId: string | undefined;
+
+  constructor(userId: string | undefined) {
+    super('UNAUTHENTICATED', 'The email address or the password is wrong');
+    this.userId = userId;
   }
 }
 
@@ -65,9 +77,7 @@ export async function login(
   const user = await userByEmail(catalog, input.email);
   const hash = user?.passwordHash ?? undefined;
   const right = await passwords.verify(input.password, hash);
-  if (!user?.active || hash === undefined || !right) {
-    throw new AppError('UNAUTHENTICATED', 'The email address or the password is wrong');
-  }
+  if (!user?.active || hash === undefined || !right) throw new WrongPasswordError(user?.id);
   const memberships = await membershipsOf(options, user.id);
   const only = memberships.length === 1 ? memberships[0] : undefined;
   const membership = input.tenant === undefined ? only : memberOf(memberships, input.tenant);
@@ -77,11 +87,17 @@ export async function login(
 }
 
 /**
- * Gives a new pair of tokens for a refresh token, which is good once.
+ * Gives a new pair of tokens for a refresh token, which is good once, and for 30 seconds more for the same client.
+ * @param address where the client is
  * @throws {AppError} UNAUTHENTICATED if it is not good; if it was used before, its session ends
  */
-export async function refresh(options: SignInOptions, refreshToken: string): Promise<SignedIn> {
-  const session = await options.catalog.use((client) => rotateRefreshToken(client, refreshToken));
+export async function refresh(
+  options: SignInOptions,
+  refreshToken: string,
+  address: string | undefined,
+): Promise<SignedIn> {
+  const from = address && networkOf(address);
+  const session = await options.catalog.use((client) => rotateRefreshToken(client, refreshToken, from));
   if (!session)
     throw new AppError('UNAUTHENTICATED', 'The refresh token is not valid, or not any more. Sign in again.');
   if ('endedOf' in session) {

@@ -29,6 +29,8 @@ export interface TokenClaims {
   readonly role: string | undefined;
   readonly roles: readonly string[];
   readonly isPlatformAdmin: boolean;
+  /** When the token was made, if it says so. */
+  readonly issuedAt: Date | undefined;
   /** When the token ends; undefined if it never does. */
   readonly expiresAt: Date | undefined;
   /** The session in which this installation gave it to one of its users. */
@@ -85,6 +87,8 @@ const providerAlgorithms = [
 
 const CLOCK_TOLERANCE_SECONDS = 5;
 
+const mustExpire = { requiredClaims: ['exp'] };
+
 /** The claim that makes a token a platform admin's. */
 const ADMIN_CLAIM = 'platform_admin';
 
@@ -94,7 +98,7 @@ const SESSION_CLAIM = 'tenantry_session';
 const ownClaims = { user: 'sub', email: 'email', emailVerified: 'email_verified' } as const;
 
 /**
- * @param rules what tokens must say; one without an expiry is good for ever if a key of this installation has signed it
+ * @param rules what tokens must say
  * @param log where it is written that an identity provider cannot be reached
  */
 export function createTokens(keys: TokenKeys, rules: Omit<TokenConfig, 'keys'>, log: Logger): Tokens {
@@ -111,11 +115,12 @@ export function createTokens(keys: TokenKeys, rules: Omit<TokenConfig, 'keys'>, 
         issuer = providers.size > 0 ? decodeJwt(token).iss : undefined;
         const source = issuer === undefined ? undefined : providers.get(issuer);
         if (!source) {
-          const payload = await verifyWithAny(keys.verify, token, optionsOf(rules));
+          const options = { ...optionsOf(rules), ...(!rules.allowWithoutExpiry && mustExpire) };
+          const payload = await verifyWithAny(keys.verify, token, options);
           return { ...claimsOf(payload, claims), provider: undefined, session: readText(payload, SESSION_CLAIM) };
         }
         const { provider } = source;
-        const options = { ...optionsOf(provider), algorithms: providerAlgorithms, requiredClaims: ['exp'] };
+        const options = { ...optionsOf(provider), algorithms: providerAlgorithms, ...mustExpire };
         const { payload } = await jwtVerify(token, source.keys, options);
         const said = claimsOf(payload, provider.claims);
         return { ...said, role: providersRoleOf(said.roles), provider, session: undefined };
@@ -188,8 +193,13 @@ function claimsOf(payload: JWTPayload, paths: IdentityProvider['claims']): Omit<
     role: memberRoleOf(roles),
     roles,
     isPlatformAdmin: payload[ADMIN_CLAIM] === true,
-    expiresAt: payload.exp === undefined ? undefined : new Date(payload.exp * 1000),
+    issuedAt: dateOf(payload.iat),
+    expiresAt: dateOf(payload.exp),
   };
+}
+
+function dateOf(seconds: number | undefined): Date | undefined {
+  return seconds === undefined ? undefined : new Date(seconds * 1000);
 }
 
 /** @param stranger the issuer that the token names, if nobody here has that name */
@@ -197,6 +207,10 @@ function unauthenticated(error: unknown, stranger: string | undefined): AppError
   if (error instanceof errors.JWTExpired)
     return new AppError('UNAUTHENTICATED', 'The token has expired', { cause: error });
   if (error instanceof errors.JWTClaimValidationFailed) {
+    if (error.claim === 'exp' && error.reason === 'missing') {
+      const message = 'The token has no claim exp, so that it never expires, and is not accepted';
+      return new AppError('UNAUTHENTICATED', message, { cause: error });
+    }
     return new AppError('UNAUTHENTICATED', `The token's claim ${error.claim} is not as it should be`, { cause: error });
   }
   if (error instanceof AppError) return error;

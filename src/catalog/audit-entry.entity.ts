@@ -1,6 +1,9 @@
 import { defineEntity, p } from '@mikro-orm/core';
 
-/** The table `audit_log`: who did what. PostgreSQL lets nobody change or remove its rows. */
+/**
+ * The table `audit_log`: who did what. PostgreSQL lets nobody remove its rows, nor change more of one than that its count grows
+ * in the minute of the row.
+ */
 export const AuditEntrySchema = defineEntity({
   name: 'AuditEntry',
   tableName: 'audit_log',
@@ -19,6 +22,12 @@ export const AuditEntrySchema = defineEntity({
     requestId: p.text().nullable(),
     /** JSON, without passwords and tokens. */
     details: p.text().nullable(),
+    /** How often it happened in its minute. */
+    count: p.integer().default(1),
+    /** When it happened the last time; null if it happened once. */
+    lastAt: p.datetime(3).nullable(),
+    /** What makes entries equal, with the minute; null for an entry that stands alone. */
+    repeatKey: p.text().nullable().unique('audit_log_repeat_key_key'),
   },
 });
 

@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { TokenRequest } from '../accounts/tokens.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { TenantDirectory } from '../catalog/tenant-directory.ts';
+import type { User } from '../catalog/user.entity.ts';
 import { AppError } from '../errors.ts';
 import type { Services } from '../services.ts';
 import { createLogger, withAudit, withServices } from './open-app.ts';
@@ -26,7 +27,7 @@ export function addTokenCommand(program: Command, context: CommandContext): void
   const command = program
     .command('token')
     .description('Print a JWT, made with the private key or secret of the settings')
-    .addOption(new Option('--admin', 'for a platform admin').conflicts(['role']))
+    .addOption(new Option('--admin', 'for a platform admin, for MAX_ADMIN_TOKEN_HOURS at most').conflicts(['role']))
     .option('--tenant <slug>', "whose data it is for: the tenant's slug or id")
     .option('--user <email>', 'of which user of this installation')
     .addOption(new Option('--role <role>', 'what its bearer is in the tenant').choices(['OWNER', 'ADMIN', 'MEMBER']))
@@ -49,6 +50,8 @@ async function makeToken(
   const { loadTokenKeys } = await import('../accounts/token-keys.ts');
   const { createTokens } = await import('../accounts/tokens.ts');
   const config = loadConfig(context.env);
+  const { maxAdminTokenHours } = config.accounts.trustedClaims;
+  if (admin) checkLifetime(expires, maxAdminTokenHours);
   const keys = await loadTokenKeys(config.tokens.keys, config.dataDir);
   const tokens = createTokens(keys, config.tokens, await createLogger(context));
   const request = { platformAdmin: admin === true, tenant, role, expiresIn: expires };
@@ -57,8 +60,19 @@ async function makeToken(
     return tokens.issue({ ...request, ...bearer });
   };
   if (user === undefined) return withAudit(context, config, issue);
-  return withServices(context, async (services) =>
-    issue(services, { email: user, subject: await userId(services.catalog, user) }),
+  return withServices(context, async (services) => {
+    const { id, isPlatformAdmin } = await findUser(services.catalog, user);
+    if (isPlatformAdmin) checkLifetime(expires, maxAdminTokenHours);
+    return issue(services, { email: user, subject: id });
+  });
+}
+
+/** @throws {AppError} BAD_USER_INPUT if the server would refuse a platform admin's token that is valid for so long */
+function checkLifetime(expires: string, maxHours: number): void {
+  if (secondsOf(expires) <= maxHours * 3600) return;
+  throw new AppError(
+    'BAD_USER_INPUT',
+    `A platform admin's token may be valid for ${maxHours} hours at most, and --expires ${expires} is longer. Ask for less, or set MAX_ADMIN_TOKEN_HOURS, for the servers too.`,
   );
 }
 
@@ -72,11 +86,11 @@ async function warnIfUnknown({ stderr }: CommandContext, directory: TenantDirect
   );
 }
 
-async function userId(catalog: Catalog, email: string): Promise<string> {
+async function findUser(catalog: Catalog, email: string): Promise<User> {
   const { userByEmail } = await import('../accounts/users.ts');
   const user = await userByEmail(catalog, email);
   if (!user) throw new AppError('NOT_FOUND', `There is no user with the address ${email}`);
-  return user.id;
+  return user;
 }
 
 /** Seconds of each unit, by its first letter. */
@@ -91,11 +105,16 @@ const unitSeconds: Readonly<Record<string, number>> = {
 const MAX_SECONDS = 100 * 31_557_600;
 
 function parseTime(text: string): string {
-  const pattern = /^(\d+) ?(s|m|h|d|w|y|seconds?|minutes?|hours?|days?|weeks?|years?)$/;
-  const [, amount, unit = ''] = pattern.exec(text) ?? [];
-  const seconds = Number(amount) * (unitSeconds[unit.charAt(0)] ?? Number.NaN);
+  const seconds = secondsOf(text);
   if (seconds >= 1 && seconds <= MAX_SECONDS) return text;
   throw new InvalidArgumentError(
     'A time is a number with its unit, such as 15m, 2h or 30d, and at most a hundred years.',
   );
+}
+
+/** NaN if the text is no time. */
+function secondsOf(text: string): number {
+  const pattern = /^(\d+) ?(s|m|h|d|w|y|seconds?|minutes?|hours?|days?|weeks?|years?)$/;
+  const [, amount, unit = ''] = pattern.exec(text) ?? [];
+  return Number(amount) * (unitSeconds[unit.charAt(0)] ?? Number.NaN);
 }

@@ -1,6 +1,6 @@
 import { defaultFieldResolver, type GraphQLField, type GraphQLSchema } from 'graphql';
 import { type AuditRecord, actorOf, describeArguments, outcomeOf, writeAudit } from '../accounts/audit.ts';
-import { ReusedTokenError } from '../accounts/sign-in.ts';
+import { ReusedTokenError, WrongPasswordError } from '../accounts/sign-in.ts';
 import { Membership } from '../catalog/membership.entity.ts';
 import { Tenant } from '../catalog/tenant.entity.ts';
 import { User } from '../catalog/user.entity.ts';
@@ -19,7 +19,7 @@ interface Ending {
 /**
  * Has the outcome of every mutation written to the audit log, those included that a scope refuses. Not written is what
  * members do with their tenant's own data, unless a field has the extension `isAudited`, and what strangers try without an
- * account to name, for they could fill the disk.
+ * account to name, for they could fill the disk. What callers can repeat at will is one row a minute with a count.
  */
 export function auditMutations(schema: GraphQLSchema): GraphQLSchema {
   for (const field of Object.values(schema.getMutationType()?.getFields() ?? {})) audit(field);
@@ -29,7 +29,9 @@ export function auditMutations(schema: GraphQLSchema): GraphQLSchema {
 /** Writes that a platform admin has asked for something in a tenant, or subscribed to it. */
 export async function auditQuery(context: Context, operation: string, failed: boolean): Promise<void> {
   if (!context.identity?.isPlatformAdmin || !tenantIdOf(context)) return;
-  await write(context, { action: operation, outcome: failed ? 'FAILED' : 'OK', tenantId: tenantIdOf(context) });
+  const outcome = failed ? 'FAILED' : 'OK';
+  const record = { ...recordOf(context), action: operation, outcome, tenantId: tenantIdOf(context) };
+  await context.services.repeatedAudit.writeCounted(record, record.userId ?? record.actor, '');
 }
 
 function audit(field: GraphQLField<unknown, Context, Args>): void {
@@ -65,13 +67,32 @@ async function recordEnding(action: string, args: Args, context: Context, { resu
   const { directory } = context.services;
   // Where auth cannot be asked, the entry cannot be written either, and the log of the server has it.
   const named = reference === undefined ? undefined : await directory.byReference(reference).catch(() => undefined);
-  await write(context, {
+  const details = describeArguments(args);
+  const record = {
+    ...recordOf(context),
     action,
     outcome: outcomeOf(error),
     tenantId: tenantIn(result) ?? named?.id ?? tenantIdOf(context),
-    details: describeArguments(args),
+    details,
     ...signerOf(action, args, { result, error }),
-  });
+  };
+  const { repeatedAudit } = context.services;
+  if (error !== undefined) return repeatedAudit.writeLimited(record, refusedCaller(record, error));
+  if (context.identity?.isPlatformAdmin) return write(context, record);
+  const caller = record.userId ?? record.actor;
+  if (isOfOwnSession(action)) return repeatedAudit.writeLimited(record, caller);
+  await repeatedAudit.writeCounted(record, caller, details);
+}
+
+/** Whether it changes no more than the caller's own session, and so can be repeated without end. */
+function isOfOwnSession(action: string): boolean {
+  return isSignIn(action) || action === 'logout' || action === 'switchTenant';
+}
+
+/** Strangers are one caller whatever address they give, for they could give any number of them. */
+function refusedCaller({ action, actor, userId }: AuditRecord, error: unknown): string {
+  if (!isSignIn(action)) return userId ?? actor;
+  return (error instanceof WrongPasswordError ? error.userId : undefined) ?? 'stranger';
 }
 
 /** The tenant that was created or changed, or in which somebody is signed in from now on. */
@@ -94,20 +115,19 @@ function isSignIn(action: string): boolean {
   return action === 'login' || action === 'register';
 }
 
-/** What was done is done, so that an entry that cannot be written goes to the log of the server. */
-async function write(
-  { services, identity, address, requestId, log }: Context,
-  entry: Partial<AuditRecord> & Pick<AuditRecord, 'action' | 'outcome'>,
-): Promise<void> {
-  const record: AuditRecord = {
+/** What a request says of whoever sends it. */
+function recordOf({ identity, address, requestId }: Context) {
+  return {
     actor: identity ? actorOf(identity) : 'somebody without a token',
     userId: identity?.user?.id,
-    tenantId: undefined,
     address,
     requestId,
     details: undefined,
-    ...entry,
   };
+}
+
+/** What was done is done, so that an entry that cannot be written goes to the log of the server. */
+async function write({ services, log }: Context, record: AuditRecord): Promise<void> {
   await writeAudit(services.catalog, record).catch((err: unknown) => {
     log.error({ err, audit: record }, 'an entry cannot be written to the audit log');
   });

@@ -13,7 +13,12 @@ describe('attempts to sign in', () => {
   let two: TestApp;
   beforeAll(async () => {
     postgres = await startTestPostgres();
-    const limits = { TRUSTED_PROXIES: '1', SIGN_IN_LIMIT_ACCOUNT: '5', SIGN_IN_LIMIT_ADDRESS: '12' };
+    const limits = {
+      TRUSTED_PROXIES: '1',
+      SIGN_IN_LIMIT_ACCOUNT: '3',
+      SIGN_IN_LIMIT_ACCOUNT_TOTAL: '5',
+      SIGN_IN_LIMIT_ADDRESS: '12',
+    };
     one = await startTestApp({ ...postgres.env, ...limits });
     two = await startTestApp({ ...postgres.env, ...limits });
   });
@@ -44,6 +49,26 @@ describe('attempts to sign in', () => {
     expect(errors?.[0]?.extensions).toMatchObject({ code: 'RATE_LIMITED', retryAfterMs: expect.any(Number) });
     expect(errors?.[0]?.extensions.retryAfterMs).toBeGreaterThan(800_000);
     expect(errors?.[0]?.extensions.retryAfterMs).toBeLessThanOrEqual(900_000);
+  });
+
+  it('on one account from one address are limited, and go on from another', async () => {
+    await register(one, 'narrow@example.com');
+    const address = anywhere();
+    const all = await codes(Array.from({ length: 8 }, () => guess(two, 'narrow@example.com', address)));
+    expect(count(all, 'UNAUTHENTICATED')).toBe(3);
+    expect(count(all, 'RATE_LIMITED')).toBe(5);
+    expect(codeOf(await guess(one, 'narrow@example.com', address, password))).toBe('RATE_LIMITED');
+    expect(codeOf(await guess(one, 'narrow@example.com', anywhere(), password))).toBeUndefined();
+  });
+
+  it('that were refused use up nothing else', async () => {
+    await register(one, 'refused@example.com');
+    for (let round = 0; round < 5; round++) await guess(one, 'refused@example.com');
+    const address = anywhere();
+    for (let round = 0; round < 20; round++) {
+      expect(codeOf(await guess(one, 'refused@example.com', address))).toBe('RATE_LIMITED');
+    }
+    expect(codeOf(await guess(one, 'somebody@example.com', address))).toBe('UNAUTHENTICATED');
   });
 
   it('on an account that does not exist are limited in the same way', async () => {
@@ -93,9 +118,12 @@ describe('attempts to sign in', () => {
   it('that succeed are given back', async () => {
     await register(one, 'owner@example.com');
     const address = anywhere();
-    for (let round = 0; round < 8; round++) {
-      expect(codeOf(await guess(one, 'owner@example.com'))).toBe('UNAUTHENTICATED');
+    for (let round = 0; round < 4; round++) {
+      expect(codeOf(await guess(one, 'owner@example.com', address))).toBe('UNAUTHENTICATED');
       expect(codeOf(await guess(two, 'owner@example.com', address, password))).toBeUndefined();
+    }
+    for (let round = 0; round < 8; round++) {
+      expect(codeOf(await guess(two, 'owner@example.com', anywhere(), password))).toBeUndefined();
     }
   });
 
@@ -150,8 +178,8 @@ describe('attempts to sign in', () => {
     const person = await register(one, 'changing@example.com');
     const change = `mutation { changePassword(input: { currentPassword: "wrong", newPassword: "${password}" }) }`;
     const all = [];
-    for (let round = 0; round < 7; round++) all.push(codeOf(await one.ask(change, person.headers)));
-    expect(count(all, 'BAD_USER_INPUT')).toBe(5);
+    for (let round = 0; round < 5; round++) all.push(codeOf(await one.ask(change, person.headers)));
+    expect(count(all, 'BAD_USER_INPUT')).toBe(3);
     expect(count(all, 'RATE_LIMITED')).toBe(2);
   });
 });

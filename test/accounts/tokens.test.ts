@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { forge, hs256, now, part, rs256, unsigned } from '../support/forge-token.ts';
 import { type Listening, listen } from '../support/listen.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
+import { useServer } from '../support/use-server.ts';
 
 const [issuer, audience] = ['https://id.example.com', 'tenantry'];
 const ours = generateKeyPairSync('rsa', { modulusLength: 2048 });
@@ -39,8 +40,10 @@ describe('a token', () => {
   it.each([
     ['with all that is asked for', jwt(good())],
     ['for several audiences, ours among them', jwt({ ...good(), aud: ['other', audience] })],
-    // The contract: an expiry is checked when the token has one.
-    ['without an expiry', jwt({ ...good(), exp: undefined })],
+    [
+      'that is valid as long as a platform admin’s may be',
+      jwt({ ...good(), iat: now() - 3600, exp: now() + 23 * 3600 }),
+    ],
     ['from a clock that is some seconds ahead', jwt({ ...good(), nbf: now() + 3 })],
   ])('is good %s', async (_name, token) => {
     for (const scheme of ['Bearer', 'bearer', 'BEARER']) {
@@ -79,6 +82,19 @@ describe('a token', () => {
       /\.[^.]+\./,
       `.${part(good())}.`,
     ),
+    'without an expiry': jwt({ ...good(), exp: undefined }),
+    'without an expiry, of no platform admin': jwt({ ...good(), platform_admin: undefined, exp: undefined }),
+    'of a platform admin, and valid for two days': jwt({ ...good(), iat: now(), exp: now() + 48 * 3600 }),
+    'of a platform admin, near the end of two days': jwt({ ...good(), iat: now() - 47 * 3600, exp: now() + 3600 }),
+    'of a platform admin, valid for two days, made in the future': jwt({
+      ...good(),
+      iat: now() + 47 * 3600,
+      exp: now() + 48 * 3600,
+    }),
+    'of a platform admin, valid for two days from a time that it does not say': jwt({
+      ...good(),
+      exp: now() + 48 * 3600,
+    }),
     'that has expired': jwt({ ...good(), exp: now() - 60 }),
     'that expires at no time': jwt({ ...good(), exp: 'never' }),
     'that is not valid yet': jwt({ ...good(), nbf: now() + 60 }),
@@ -100,7 +116,12 @@ describe('a token', () => {
     const answer = await present(`Bearer ${Buffer.from(bad[name] ?? '', 'utf8').toString('latin1')}`);
     expect(answer).toMatchObject({ status: 401, code: 'UNAUTHENTICATED', headers: { 'www-authenticate': 'Bearer' } });
     expect(answer.body).toEqual({
-      errors: [{ message: expect.stringMatching(/^The (token|header)/), extensions: { code: 'UNAUTHENTICATED' } }],
+      errors: [
+        {
+          message: expect.stringMatching(/^(The (token|header)|A platform admin's token)/),
+          extensions: { code: 'UNAUTHENTICATED' },
+        },
+      ],
     });
     expect(answer.text).not.toMatch(/node_modules|\.ts|BEGIN|jose|JWS|JWK/);
   });
@@ -154,6 +175,7 @@ describe('a token', () => {
       role: 'OWNER',
       roles: ['OWNER'],
       isPlatformAdmin: false,
+      issuedAt: new Date((claims.iat ?? 0) * 1000),
       expiresAt: new Date((claims.exp ?? 0) * 1000),
     });
   });
@@ -171,5 +193,29 @@ describe('a token', () => {
     );
     expect(code).toBe('TENANT_NOT_FOUND');
     expect(body.errors?.[0]?.message).toContain('nobody');
+  });
+});
+
+describe('where tokens may be without an expiry, and admins have a week', () => {
+  const used = useServer({
+    JWT_PUBLIC_KEY: publicPem,
+    ALLOW_TOKENS_WITHOUT_EXP: 'true',
+    MAX_ADMIN_TOKEN_HOURS: '168',
+  });
+  const codeFor = async (payload: object) =>
+    (await used.server.post({ query: '{ viewer { role } }' }, { authorization: `Bearer ${jwt(payload)}` })).code;
+
+  it('a token without one is good, and no platform admin’s', async () => {
+    expect(await codeFor({ sub: 'somebody' })).toBeUndefined();
+    expect(await codeFor({ platform_admin: true })).toBe('UNAUTHENTICATED');
+  });
+
+  it('a platform admin’s is good for a week, and for no more', async () => {
+    expect(await codeFor({ platform_admin: true, exp: now() + 167 * 3600 })).toBeUndefined();
+    expect(await codeFor({ platform_admin: true, exp: now() + 169 * 3600 })).toBe('UNAUTHENTICATED');
+  });
+
+  it('a token that makes nobody a platform admin may be valid for longer', async () => {
+    expect(await codeFor({ sub: 'somebody', exp: now() + 1000 * 3600 })).toBeUndefined();
   });
 });

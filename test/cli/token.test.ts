@@ -71,6 +71,17 @@ describe('tenantry token', () => {
     );
   });
 
+  it('ends with 1 and says how long a platform admin’s may be valid', async () => {
+    const { exit, stdout, stderr } = await token('--admin', '--expires', '30d');
+    expect({ exit, stdout }).toEqual({ exit: 1, stdout: '' });
+    expect(stderr).toContain('may be valid for 24 hours at most, and --expires 30d is longer');
+    expect(stderr).toContain('MAX_ADMIN_TOKEN_HOURS');
+    expect((await token('--admin', '--expires', '24h')).exit).toBe(0);
+    expect((await token('--tenant', 'acme', '--expires', '30d')).exit).toBe(0);
+    const env = { DATA_DIR: dataDir, MAX_ADMIN_TOKEN_HOURS: '720' };
+    expect((await runCommand(['token', '--admin', '--expires', '30d'], env)).exit).toBe(0);
+  });
+
   it('ends with 1 and says why when there is no key to sign with', async () => {
     const env = { JWT_JWKS_URL: 'http://127.0.0.1:9/keys', JWT_ISSUER: 'https://id.example.com' };
     const { exit, stderr } = await runCommand(['token', '--admin'], env);
@@ -104,6 +115,14 @@ describe('tenantry token, where there is a database', () => {
       expect(decodeJwt(stdout.trim())).toMatchObject({ tenant: 'acne' });
     },
   );
+
+  it('says how long a token may be valid of a user who is a platform admin', async () => {
+    const ask = () => tenantry('token', '--tenant', 'acme', '--user', 'ada@example.com', '--expires', '30d');
+    expect((await ask()).exit).toBe(0);
+    await tenantry('user', 'update', 'ada@example.com', '--admin');
+    expect(await ask()).toMatchObject({ exit: 1, stdout: '', stderr: expect.stringContaining('24 hours at most') });
+    await tenantry('user', 'update', 'ada@example.com', '--no-admin');
+  });
 
   it('says nothing of a tenant that is there, by its slug or id', async () => {
     const { id } = await fleet.tenant('acme');
