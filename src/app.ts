@@ -122,6 +122,7 @@ export async function createApp(config: Config, log: Logger, signal?: AbortSigna
             log,
           }),
           migrations: migrations.tenant,
+          bounds: connections.tenantBounds,
           systemPoolSize: connections.systemPoolSize,
           lockTimeoutMs,
           log,
@@ -174,6 +175,7 @@ export async function createApp(config: Config, log: Logger, signal?: AbortSigna
     entities: [...modules.flatMap((module) => module.entities), HistoryRecordSchema],
     passwordOf,
     poolSize: connections.tenantPoolSize,
+    waitMs: connections.waitMs,
     statementTimeoutMs: connections.tenantStatementTimeoutMs,
     renewRole: async (tenant) => {
       const { provisioner } = await servers.find(tenant.server);

@@ -60,11 +60,7 @@ async function checkHealth({ catalog, constants, servers, config }: Checked): Pr
     ),
     ...servers
       .values()
-      .map((server) =>
-        check(server.address?.maintenanceDatabase ?? '', server.name, (signal) =>
-          server.admin((client) => client.query(select), signal),
-        ),
-      ),
+      .map((server) => check(server.address?.maintenanceDatabase ?? '', server.name, (signal) => server.ping(signal))),
   ]);
   if (databases.every(({ ok }) => ok)) return { status: 'OK', databases };
   return { status: databases[0]?.ok ? 'DEGRADED' : 'DOWN', databases };
