@@ -36,18 +36,19 @@ export async function endOverdueSessions(
   roles: InstallationRoles,
   { statementMs, transactionMs }: SessionLimits,
 ): Promise<readonly EndedSession[]> {
-  const { rows } = await admin.query<EndedSession>(
-    `SELECT role, pid, reason FROM (
+  const { rows } = await admin.query<EndedSession & { readonly ended: boolean }>(
+    // Materialized: PostgreSQL would be free to ask for a session's end before it looks whether that is one to be ended.
+    `WITH overdue AS MATERIALIZED (
        SELECT r.rolname AS role, a.pid, CASE
          WHEN clock_timestamp() - a.xact_start > $2 * interval '1 millisecond' THEN 'transaction'
          WHEN a.state NOT LIKE 'idle%' AND clock_timestamp() - a.query_start > $1 * interval '1 millisecond' THEN 'statement'
          END AS reason
        FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid
-       WHERE ${isTenantRoleSql(roles)} AND pg_has_role(a.usesysid, 'USAGE')) session
-     WHERE reason IS NOT NULL AND pg_terminate_backend(pid)`,
+       WHERE ${isTenantRoleSql(roles)} AND pg_has_role(a.usesysid, 'USAGE'))
+     SELECT role, pid, reason, pg_terminate_backend(pid) AS ended FROM overdue WHERE reason IS NOT NULL`,
     [statementMs, transactionMs],
   );
-  return rows;
+  return rows.filter(({ ended }) => ended);
 }
 
 /** The roles of an installation's tenants that have sessions, and whether the current role sees what these do. */

@@ -52,7 +52,7 @@ interface OpenTenant {
 const KNOWN = 5_000;
 
 /** How much later than its time limit PostgreSQL may say that a statement has reached it, in milliseconds. */
-const LATE_MS = 5_000;
+export const LATE_MS = 5_000;
 
 /** A transaction that its resolver forgot ends by itself after this time. */
 const IDLE_IN_TRANSACTION_MS = 60_000;
