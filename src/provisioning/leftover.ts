@@ -7,9 +7,7 @@ export interface Leftover {
    * What mends it without losing anything: a start, as any server makes it; or a statement, and where it is to be sent,
    * one database after the other, outside a transaction.
    */
-  readonly mend?:
-    | 'start'
-    | { readonly server: string; readonly databases: readonly string[]; readonly sql: string };
+  readonly mend?: 'start' | { readonly server: string; readonly databases: readonly string[]; readonly sql: string };
 }
 
 /** The remedy of what `mend` mends. */

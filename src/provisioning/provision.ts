@@ -15,7 +15,6 @@ import {
   closeDatabaseSql,
   createLoginRoleSql,
   dropOwnedSql,
-  joinRoleSql,
   type PasswordOf,
   resetRoleSql,
 } from '../postgres/roles.ts';
@@ -115,21 +114,20 @@ export class Provisioner {
 
   /** Removes the place and its role; nothing happens if they are not there. */
   async remove(place: Place): Promise<void> {
+    const role = tenantRole(place.key);
+    // Their locks would keep the schema from being dropped.
+    await this.#alone(place, (admin) => endSessionsOf(admin, role));
     if (place.isolation === 'SCHEMA') {
       await this.#shared.use((client) =>
         client.query(`
           SET LOCAL lock_timeout = ${OTHERS_WAIT_MS};
           ${transactionLockSql(lockKind.migrate, place.schema)}
           DROP SCHEMA IF EXISTS ${quoteIdentifier(place.schema)} CASCADE;
-          ${dropOwnedSql(tenantRole(place.key))}`),
+          ${dropOwnedSql(role)}`),
       );
     }
     await this.#alone(place, async (admin) => {
-      const role = tenantRole(place.key);
-      if (place.isolation === 'DATABASE') {
-        await admin.query(joinRoleSql(role));
-        await dropDatabase(admin, place.database);
-      }
+      if (place.isolation === 'DATABASE') await dropDatabase(admin, place.database);
       // Everyone may connect to the maintenance database, and leave something there.
       await admin.query(dropOwnedSql(role));
       await admin.query(`DROP ROLE IF EXISTS ${quoteIdentifier(role)}`);
