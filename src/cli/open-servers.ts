@@ -23,7 +23,7 @@ export async function openServers(
   } catch (error) {
     return void list.bad(
       `PostgreSQL at ${address.host}:${address.port}: ${messageOf(error)}`,
-      'ADMIN_DATABASE_URL, or DATABASE_URL, must name a PostgreSQL server that runs, and a role that may create databases and roles',
+      `${config.adminServer ? 'ADMIN_DATABASE_URL' : 'DATABASE_URL'} must name a PostgreSQL server that runs, and a role that may create databases and roles`,
     );
   }
   await checkBudget(server, config.connections.budget, list);
