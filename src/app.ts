@@ -8,9 +8,8 @@ import { loadTokenKeys, publishedKeys } from './accounts/token-keys.ts';
 import { createTokens } from './accounts/tokens.ts';
 import { openCatalog } from './catalog/catalog.ts';
 import { TenantDirectory } from './catalog/tenant-directory.ts';
-import { checkKept } from './catalog/tenant-maintenance.ts';
 import type { Config } from './config.ts';
-import { openFirstServer, roleSecretOf, serverOpener } from './first-server.ts';
+import { openFirstServer, roleSecretOf, serverOpener, settleAdmin } from './first-server.ts';
 import { createHealthCheck } from './health/check-health.ts';
 import { constantsEntities, createMigrationLines } from './migration-lines.ts';
 import type { CheckpointsOptions } from './migrator/checkpoints.ts';
@@ -24,11 +23,14 @@ import { createEntityDatabases, entityTypes } from './postgres/entity-databases.
 import { JobQueue } from './postgres/job-queue.ts';
 import { Listener } from './postgres/listener.ts';
 import { derivePasswords } from './postgres/roles.ts';
+import { checkSystemDatabases } from './provisioning/check-system-databases.ts';
 import type { ProvisioningOptions } from './provisioning/create-tenant.ts';
 import { Provisioner } from './provisioning/provision.ts';
+import { createRoleRenewal } from './provisioning/renew-roles.ts';
 import { ServerRegistry } from './provisioning/server-registry.ts';
 import { setUpSystemDatabases } from './provisioning/system-databases.ts';
 import { TemplateDatabase } from './provisioning/template.ts';
+import { watchSessions } from './provisioning/watch-sessions.ts';
 import { startRecovery } from './recovery.ts';
 import { createSecretBox } from './secret-box.ts';
 import type { Services } from './services.ts';
@@ -36,7 +38,7 @@ import { closeRefused } from './tenancy/close-refused.ts';
 import { explainFailure } from './tenancy/explain-failure.ts';
 import { KnownPermissions } from './tenancy/known-permissions.ts';
 import { installationRoles } from './tenancy/placement.ts';
-import { TenantConnections } from './tenancy/tenant-connections.ts';
+import { LATE_MS, TenantConnections } from './tenancy/tenant-connections.ts';
 
 /** A running installation; `await using` ends it. */
 export interface App extends AsyncDisposable {
@@ -73,16 +75,19 @@ export async function createApp(config: Config, log: Logger, signal?: AbortSigna
   const lines = createMigrationLines(config.migrations.tenantDir);
   const migrations = { auth: lines.auth.folder, constants: lines.constants.folder, tenant: lines.tenant.folder };
   const { lockTimeoutMs } = config.migrations;
-  await setUpSystemDatabases({
-    server,
-    databases,
-    roles,
-    passwordOf,
-    authMigrations: migrations.auth,
-    constantsMigrations: migrations.constants,
-    lockTimeoutMs,
-    log,
-  });
+  await settleAdmin(server, config);
+  if (server.canAdminister) {
+    await setUpSystemDatabases({
+      server,
+      databases,
+      roles,
+      passwordOf,
+      authMigrations: migrations.auth,
+      constantsMigrations: migrations.constants,
+      lockTimeoutMs,
+      log,
+    });
+  }
   // Until now, that the server does not answer ends the start, with an error that says so.
   firstLog.level = log.level;
   const systemLane = (database: string, max = connections.systemPoolSize) =>
@@ -94,8 +99,15 @@ export async function createApp(config: Config, log: Logger, signal?: AbortSigna
       silenceMs: SYSTEM_SILENCE_MS,
       types: entityTypes,
     });
-  const catalog = openCatalog(systemLane(databases.auth), [HistoryRecordSchema]);
+  const authLane = systemLane(databases.auth);
   const constantsLane = systemLane(databases.constants);
+  if (!server.canAdminister) {
+    await checkSystemDatabases([
+      { name: databases.auth, lane: authLane, migrations: migrations.auth },
+      { name: databases.constants, lane: constantsLane, migrations: migrations.constants },
+    ]);
+  }
+  const catalog = openCatalog(authLane, [HistoryRecordSchema]);
   const constants = {
     ...createEntityDatabases([...constantsEntities, HistoryRecordSchema]).open(constantsLane),
     lane: constantsLane,
@@ -124,6 +136,7 @@ export async function createApp(config: Config, log: Logger, signal?: AbortSigna
             log,
           }),
           migrations: migrations.tenant,
+          bounds: connections.tenantBounds,
           systemPoolSize: connections.systemPoolSize,
           lockTimeoutMs,
           log,
@@ -165,9 +178,17 @@ export async function createApp(config: Config, log: Logger, signal?: AbortSigna
     worker.start();
   }
   const stopping = new AbortController();
-  const recovery = stack.use(startRecovery({ provisioning, checkpoints, stopping: stopping.signal, log }));
-  // Both run the tenants' migrations, which may take any time: nobody who is served has to wait for them.
-  const prepared = Promise.all([servers.prepareFirst(), recovery.first]).then(([problem]) => problem);
+  let prepared: Promise<string | undefined> = Promise.resolve('This process only serves, and creates no tenants.');
+  if (server.canAdminister) {
+    const recovery = stack.use(startRecovery({ provisioning, checkpoints, stopping: stopping.signal, log }));
+    const limits = {
+      statementMs: connections.tenantStatementTimeoutMs + LATE_MS,
+      transactionMs: connections.tenantTransactionTimeoutMs,
+    };
+    stack.use(watchSessions({ catalog, servers, roles, limits, log }));
+    // Both run the tenants' migrations, which may take any time: nobody who is served has to wait for them.
+    prepared = Promise.all([servers.prepareFirst(), recovery.first]).then(([problem]) => problem);
+  }
   const keys = await loadTokenKeys(config.tokens.keys, config.dataDir);
   const tokens = createTokens(keys, config.tokens, log);
   const directory = new TenantDirectory(catalog, listener);
@@ -176,11 +197,9 @@ export async function createApp(config: Config, log: Logger, signal?: AbortSigna
     entities: [...modules.flatMap((module) => module.entities), HistoryRecordSchema],
     passwordOf,
     poolSize: connections.tenantPoolSize,
+    waitMs: connections.waitMs,
     statementTimeoutMs: connections.tenantStatementTimeoutMs,
-    renewRole: async (tenant) => {
-      const { provisioner } = await servers.find(tenant.server);
-      await provisioner.renewRole(tenant, () => checkKept(catalog, tenant));
-    },
+    renewRole: createRoleRenewal({ catalog, listener, servers, first: server, log }),
     explain: (tenant, error) => explainFailure({ catalog, servers, log }, tenant, error),
   });
   closeRefused(directory, tenants, log);
@@ -209,7 +228,7 @@ export async function createApp(config: Config, log: Logger, signal?: AbortSigna
     devices: createSecretBox(roleSecret, 'devices'),
     repeatedAudit: new RepeatedAudit(catalog, log),
     accounts: { catalog, tokens, passwords: createPasswords(), ...config.accounts },
-    health: createHealthCheck({ catalog, constants, servers, config }),
+    health: createHealthCheck({ catalog, constants, servers, listener, config }),
   };
   const built = stack.move();
   return {

@@ -38,6 +38,8 @@ export interface Config {
   };
   /** Undefined: an embedded PostgreSQL in `dataDir`. */
   readonly server: ServerAddress | undefined;
+  /** The same server with the role that creates, migrates and deletes; undefined: that of `server` does. */
+  readonly adminServer: ServerAddress | undefined;
   readonly databases: { readonly auth: string; readonly constants: string; readonly shared: string };
   readonly defaultIsolation: 'DATABASE' | 'SCHEMA';
   /** Undefined: one is made in `dataDir`. */
@@ -47,6 +49,9 @@ export interface Config {
     readonly waitMs: number;
     readonly tenantPoolSize: number;
     readonly tenantStatementTimeoutMs: number;
+    readonly tenantTransactionTimeoutMs: number;
+    /** What PostgreSQL grants to the role of one tenant. */
+    readonly tenantBounds: { readonly connectionLimit: number; readonly tempFileMb: number };
     readonly systemPoolSize: number;
     readonly recycleSeconds: number;
     readonly idleSeconds: number;
@@ -111,6 +116,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): {
   const values = readSettings(env, problems);
   const production = values.NODE_ENV === 'production';
   const server = serverAddress(values, problems);
+  const adminServer =
+    values.ADMIN_DATABASE_URL === undefined
+      ? undefined
+      : addressFromUrl(values.ADMIN_DATABASE_URL, 'ADMIN_DATABASE_URL', problems);
+  if (adminServer && !server) problems.push('ADMIN_DATABASE_URL is set, but DATABASE_URL is not');
   const tokens = tokenConfig(values, problems);
   if (production) {
     if (!server) problems.push('DATABASE_URL must be set when NODE_ENV is production');
@@ -120,6 +130,9 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): {
       );
     }
     if (!values.ROLE_SECRET) problems.push('ROLE_SECRET must be set when NODE_ENV is production');
+  }
+  if (values.TENANT_CONNECTION_LIMIT !== undefined && values.TENANT_CONNECTION_LIMIT < values.TENANT_POOL_SIZE) {
+    problems.push('TENANT_CONNECTION_LIMIT must be at least TENANT_POOL_SIZE, which one process may use');
   }
   const names = [values.AUTH_DATABASE, values.CONSTANTS_DATABASE, values.SHARED_DATABASE];
   if (new Set(names).size < names.length) {
@@ -147,6 +160,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): {
       maxCost: values.MAX_QUERY_COST,
     },
     server,
+    adminServer,
     databases: { auth: values.AUTH_DATABASE, constants: values.CONSTANTS_DATABASE, shared: values.SHARED_DATABASE },
     defaultIsolation: values.DEFAULT_ISOLATION === 'schema' ? 'SCHEMA' : 'DATABASE',
     roleSecret: values.ROLE_SECRET,
@@ -155,6 +169,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): {
       waitMs: values.CONNECTION_WAIT_MS,
       tenantPoolSize: values.TENANT_POOL_SIZE,
       tenantStatementTimeoutMs: values.TENANT_STATEMENT_TIMEOUT_MS,
+      tenantTransactionTimeoutMs: values.TENANT_TRANSACTION_TIMEOUT_MS,
+      tenantBounds: {
+        connectionLimit: values.TENANT_CONNECTION_LIMIT ?? values.TENANT_POOL_SIZE * 4,
+        tempFileMb: values.TENANT_TEMP_FILE_MB,
+      },
       systemPoolSize: values.SYSTEM_POOL_SIZE,
       recycleSeconds: values.POOL_RECYCLE_SECONDS,
       idleSeconds: values.POOL_IDLE_SECONDS,

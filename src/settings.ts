@@ -17,7 +17,14 @@ export const settings = {
   DATABASE_URL: {
     schema: url('postgres:', 'postgresql:'),
     absent: 'an embedded PostgreSQL in DATA_DIR',
-    meaning: 'the PostgreSQL server, with a role that may create databases and roles',
+    meaning:
+      'the PostgreSQL server, with a role that may create databases and roles; with any role that may connect, this process only serves',
+  },
+  ADMIN_DATABASE_URL: {
+    schema: url('postgres:', 'postgresql:'),
+    absent: 'the same as DATABASE_URL',
+    meaning:
+      'the same server, with the role that creates, migrates and deletes; for workers and commands, where DATABASE_URL has a role that may only serve',
   },
   DB_HOST: {
     schema: z.string(),
@@ -79,6 +86,22 @@ export const settings = {
     schema: integer(1, 3_600_000),
     default: '30000',
     meaning: "how long a statement of a tenant's request may take, in milliseconds",
+  },
+  TENANT_CONNECTION_LIMIT: {
+    schema: integer(1, 10_000),
+    absent: '4 × TENANT_POOL_SIZE, enough for four server processes',
+    meaning:
+      'connections that PostgreSQL grants to the role of one tenant, over all processes; at least TENANT_POOL_SIZE, and that times the processes to let each fill its pool',
+  },
+  TENANT_TEMP_FILE_MB: {
+    schema: integer(1, 10_000_000),
+    default: '256',
+    meaning: 'temporary files that one connection of a tenant may fill at once, in megabytes',
+  },
+  TENANT_TRANSACTION_TIMEOUT_MS: {
+    schema: integer(1000, 86_400_000),
+    default: '120000',
+    meaning: 'how long a transaction of a tenant may stay open, in milliseconds; then its connection is ended',
   },
   SYSTEM_POOL_SIZE: { schema: integer(1, 1000), default: '8', meaning: 'connections to each system database' },
   POOL_RECYCLE_SECONDS: {

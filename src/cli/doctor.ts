@@ -47,7 +47,12 @@ async function look(config: Config, list: Checklist): Promise<readonly Leftover[
   const place = await openServers(config, list, stack);
   if (!place) return [];
   const { findLeftovers } = await import('../provisioning/find-leftovers.ts');
-  const found = await findLeftovers({ ...place, databases: config.databases, idleLockSeconds: IDLE_LOCK_SECONDS });
+  const found = await findLeftovers({
+    ...place,
+    databases: config.databases,
+    bounds: config.connections.tenantBounds,
+    idleLockSeconds: IDLE_LOCK_SECONDS,
+  });
   for (const { message, remedy } of found) list.bad(message, remedy);
   if (found.length === 0) list.good('There are no leftovers');
   return found.filter(({ mend }) => mend !== undefined);
@@ -78,7 +83,9 @@ async function mendAll(context: CommandContext, mendable: readonly Leftover[]): 
       if (mend !== 'start') {
         const server = services.servers.get(mend.server);
         if (!server) continue;
-        await server.owner(mend.database, (client) => client.query(mend.sql));
+        for (const database of mend.databases) {
+          await server.owner(database, (client) => client.query(mend.sql));
+        }
       }
       context.stdout.write(`Mended: ${message}\n`);
     }

@@ -13,7 +13,7 @@ export async function openServers(
   list: Checklist,
   stack: AsyncDisposableStack,
 ): Promise<Pick<LeftoverOptions, 'servers' | 'first'> | undefined> {
-  const address = config.server ?? (await joinEmbedded(config, stack));
+  const address = config.adminServer ?? config.server ?? (await joinEmbedded(config, stack));
   if (!address) return void list.bad(`There is no database in ${config.dataDir} yet`, 'tenantry setup makes one');
   const server = await openServer(stack, 'default', address);
   const { checkServer } = await import('../provisioning/check-server.ts');
@@ -23,10 +23,12 @@ export async function openServers(
   } catch (error) {
     return void list.bad(
       `PostgreSQL at ${address.host}:${address.port}: ${messageOf(error)}`,
-      'DATABASE_URL must name a PostgreSQL server that runs, and a role that may create databases and roles',
+      `${config.adminServer ? 'ADMIN_DATABASE_URL' : 'DATABASE_URL'} must name a PostgreSQL server that runs, and a role that may create databases and roles`,
     );
   }
   await checkBudget(server, config.connections.budget, list);
+  await checkBounds(server, list);
+  await checkQueue(server, list);
   if (!(await checkSystemDatabases(server, config, list))) return undefined;
   return {
     servers: new Map([[server.name, server], ...(await otherServers(stack, server, config, list))]),
@@ -52,6 +54,38 @@ async function openServer(stack: AsyncDisposableStack, name: string, address: Se
 async function checkBudget(server: PostgresServer, budget: number, list: Checklist): Promise<void> {
   const { findBudgetProblem } = await import('../provisioning/connection-limit.ts');
   const problem = await server.admin((admin) => findBudgetProblem(admin, server.name, budget));
+  if (problem) list.bad(problem.message, problem.remedy);
+}
+
+/** What only somebody with more rights can change is no mistake of the installation's. */
+async function checkBounds(server: PostgresServer, list: Checklist): Promise<void> {
+  const { findOpenDatabases } = await import('../provisioning/common-databases.ts');
+  const { mayForbidFunctions } = await import('../provisioning/forbidden-functions.ts');
+  const { mayLimitTempFiles } = await import('../provisioning/tenant-bounds.ts');
+  const { quoteIdentifier } = await import('../postgres/identifiers.ts');
+  await server.admin(async (admin) => {
+    for (const { name } of await findOpenDatabases(admin)) {
+      list.doubt(
+        `Every role may connect to the database ${name}, tenants' too. Its owner can say: REVOKE CONNECT ON DATABASE ${quoteIdentifier(name)} FROM PUBLIC, once those that need it are granted it`,
+      );
+    }
+    const user = quoteIdentifier(server.address?.user ?? '');
+    if (!(await mayLimitTempFiles(admin))) {
+      list.doubt(
+        `The temporary files of tenants' sessions have no limit. A superuser can say: GRANT SET ON PARAMETER temp_file_limit TO ${user}; then tenantry doctor --fix sets it`,
+      );
+    }
+    if (!(await mayForbidFunctions(admin))) {
+      list.doubt(
+        "Tenants' SQL may call functions with which it holds up others, or sees what they do; only a superuser can forbid them",
+      );
+    }
+  });
+}
+
+async function checkQueue(server: PostgresServer, list: Checklist): Promise<void> {
+  const { findQueueProblem } = await import('../provisioning/notification-queue.ts');
+  const problem = await server.admin(findQueueProblem);
   if (problem) list.bad(problem.message, problem.remedy);
 }
 

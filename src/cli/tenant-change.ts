@@ -49,6 +49,6 @@ async function setStatus(
   reference: string,
 ): Promise<void> {
   const { [action]: change } = await import('../provisioning/suspend-tenant.ts');
-  const { slug, status } = await withServices(context, ({ catalog }) => change(catalog, reference));
+  const { slug, status } = await withServices(context, ({ provisioning }) => change(provisioning, reference));
   context.stdout.write(`The tenant ${slug} is ${status}.\n`);
 }

@@ -55,5 +55,5 @@ export async function appendEvents(client: pg.Client, run: string, added: readon
       events.map(({ happenedAt = now }) => now - happenedAt),
     ],
   );
-  await client.query('SELECT pg_notify($1, $2)', [runChannel, run]);
+  await client.query('SELECT notify_if_room($1, $2)', [runChannel, run]);
 }

@@ -4,6 +4,7 @@ import { FIRST_SERVER } from '../catalog/database-server.entity.ts';
 import type { Config } from '../config.ts';
 import { messageOf } from '../errors.ts';
 import type { Lane } from '../postgres/lane.ts';
+import type { Listener } from '../postgres/listener.ts';
 import type { ServerRegistry } from '../provisioning/server-registry.ts';
 import { withTimeLimit } from '../time-limit.ts';
 
@@ -23,6 +24,8 @@ export interface DatabaseHealth {
 export interface Health {
   readonly status: 'OK' | 'DEGRADED' | 'DOWN';
   readonly databases: readonly DatabaseHealth[];
+  /** How full the notification queue of the first server is, from 0 to 1. */
+  readonly notificationQueueUsage: number;
 }
 
 const TIMEOUT_MS = 3_000;
@@ -47,11 +50,12 @@ interface Checked {
   readonly catalog: Catalog;
   readonly constants: { readonly lane: Lane };
   readonly servers: ServerRegistry;
+  readonly listener: Pick<Listener, 'queueUsage'>;
   readonly config: Config;
 }
 
 /** Asks each system database, and each server, whether it answers. */
-async function checkHealth({ catalog, constants, servers, config }: Checked): Promise<Health> {
+async function checkHealth({ catalog, constants, servers, listener, config }: Checked): Promise<Health> {
   const select = 'SELECT 1';
   const databases = await Promise.all([
     check(config.databases.auth, FIRST_SERVER, (signal) => catalog.use((client) => client.query(select), signal)),
@@ -60,14 +64,11 @@ async function checkHealth({ catalog, constants, servers, config }: Checked): Pr
     ),
     ...servers
       .values()
-      .map((server) =>
-        check(server.address?.maintenanceDatabase ?? '', server.name, (signal) =>
-          server.admin((client) => client.query(select), signal),
-        ),
-      ),
+      .map((server) => check(server.address?.maintenanceDatabase ?? '', server.name, (signal) => server.ping(signal))),
   ]);
-  if (databases.every(({ ok }) => ok)) return { status: 'OK', databases };
-  return { status: databases[0]?.ok ? 'DEGRADED' : 'DOWN', databases };
+  const notificationQueueUsage = listener.queueUsage;
+  if (databases.every(({ ok }) => ok)) return { status: 'OK', databases, notificationQueueUsage };
+  return { status: databases[0]?.ok ? 'DEGRADED' : 'DOWN', databases, notificationQueueUsage };
 }
 
 async function check(

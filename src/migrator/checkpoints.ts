@@ -3,6 +3,7 @@ import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
 import { Checkpoint } from '../catalog/checkpoint.entity.ts';
+import { FIRST_SERVER } from '../catalog/database-server.entity.ts';
 import type { Tenant } from '../catalog/tenant.entity.ts';
 import { AppError, badInput } from '../errors.ts';
 import { isUuid } from '../is-uuid.ts';
@@ -100,6 +101,7 @@ export async function findCheckpoint({ catalog }: CheckpointsOptions, id: string
 /** @throws {AppError} NOT_FOUND */
 export async function deleteCheckpoint(options: CheckpointsOptions, id: string): Promise<void> {
   const checkpoint = await findCheckpoint(options, id);
+  options.servers.get(FIRST_SERVER)?.requireAdmin();
   await options.catalog.use((client) =>
     client.query('UPDATE checkpoints SET is_dropping = true WHERE id = $1', [checkpoint.id]),
   );

@@ -50,7 +50,7 @@ export class FleetWorker implements AsyncDisposable {
   start(): void {
     const silence = this.#options.listener.on(workChannel, (run) => {
       this.#bell.resolve();
-      if (run !== undefined) void this.#runs.get(run)?.learnWhetherStopping();
+      for (const [id, active] of this.#runs) if (run === undefined || run === id) void active.learnWhetherStopping();
     });
     const trouble = (err: unknown) =>
       this.#options.log.warn({ err }, 'cannot look for work on migration runs now; trying again');

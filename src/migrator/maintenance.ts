@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
+import { FIRST_SERVER } from '../catalog/database-server.entity.ts';
 import { seenAtSql } from '../catalog/migration-states.ts';
 import { AppError } from '../errors.ts';
 import { isAliveSql } from '../postgres/advisory-lock.ts';
@@ -61,6 +62,7 @@ export class Maintenance {
     source: { readonly database: string; readonly state: string | null } | undefined,
     work: (tenant: Maintained, size: number) => Promise<Ending | 'replace'>,
   ): Promise<void> {
+    this.#options.servers.get(FIRST_SERVER)?.requireAdmin();
     if (this.#underWay.has(tenantId)) throw tenantBusy(tenantId);
     this.#underWay.add(tenantId);
     try {

@@ -93,7 +93,7 @@ async function stopRun(
     [run, stopping, rowCount],
   );
   // Those that wait for their turn in some process are given back.
-  await client.query('SELECT pg_notify($1, $2)', [workChannel, run]);
+  await client.query('SELECT notify_if_room($1, $2)', [workChannel, run]);
   return rows[0]?.underWay ?? 0;
 }
 
@@ -137,7 +137,7 @@ export async function enqueue(
       delayMs,
     })),
   );
-  await client.query('SELECT pg_notify($1, $2)', [workChannel, run]);
+  await client.query('SELECT notify_if_room($1, $2)', [workChannel, run]);
 }
 
 async function endRun(client: pg.Client, run: string, status: MigrationRunStatus): Promise<SettledRun> {

@@ -30,6 +30,7 @@ export const sqlState = {
   adminShutdown: '57P01',
   crashShutdown: '57P02',
   cannotConnectNow: '57P03',
+  internalError: 'XX000',
 } as const;
 
 const transientStates: ReadonlySet<string> = new Set([

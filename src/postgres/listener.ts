@@ -8,7 +8,18 @@ import type { Lane, LentClient } from './lane.ts';
 /** Called with the payload of a notification, or with undefined after a gap in which some may have been missed. */
 export type NotificationHandler = (payload: string | undefined) => void;
 
-const HEARTBEAT_MS = 5_000;
+/** Time between two heartbeats, in milliseconds; while the notification queue fills up, they come more often. */
+const HEARTBEAT_MS = 2_000;
+const CONGESTED_HEARTBEAT_MS = 1_000;
+/** How long a heartbeat may take, in milliseconds; then the connection counts as lost. */
+const SILENCE_MS = 5_000;
+/**
+ * How full the notification queue may be before readers stop relying on it: half of what makes writers leave notifications out
+ * (`notify_if_room` in `auth`), so that no heartbeat comes too late. Filling another quarter of 8 GB takes longer than that.
+ */
+const CONGESTED_USAGE = 0.25;
+/** From here on writers leave notifications out, and COMMIT would soon fail for those who do not. */
+const ALARMING_USAGE = 0.5;
 const MAX_RECONNECT_MS = 5_000;
 
 /**
@@ -16,7 +27,8 @@ const MAX_RECONNECT_MS = 5_000;
  * lock on `instance`, which PostgreSQL drops when the process dies, however that happens.
  *
  * A notification is a hint to read the rows again, never the truth: while the connection is lost some are missed, and
- * every handler is called once, without payload, when it is back.
+ * every handler is called once, without payload, when it is back. While the server's notification queue fills up, which any
+ * role can bring about, writers leave notifications out, and every handler is called again and again.
  * @see https://www.postgresql.org/docs/current/sql-notify.html
  */
 export class Listener implements AsyncDisposable {
@@ -32,6 +44,7 @@ export class Listener implements AsyncDisposable {
   #listening = false;
   #heartbeat: NodeJS.Timeout | undefined;
   #reconnect: NodeJS.Timeout | undefined;
+  #queueUsage = 0;
   #stopped = false;
 
   /** @param lane a lane to `auth` with room for one connection, which is held */
@@ -45,6 +58,11 @@ export class Listener implements AsyncDisposable {
     return this.#listening;
   }
 
+  /** How full the server's notification queue was at the last heartbeat, from 0 to 1. */
+  get queueUsage(): number {
+    return this.#queueUsage;
+  }
+
   /** How many handlers are registered for a channel; for health checks and tests. */
   handlerCount(channel: string): number {
     return this.#handlers.get(channel)?.size ?? 0;
@@ -53,7 +71,7 @@ export class Listener implements AsyncDisposable {
   /** Connects for the first time. Later losses are mended in the background. */
   async start(): Promise<void> {
     await this.#connect();
-    this.#heartbeat = setInterval(() => void this.#beat(), HEARTBEAT_MS).unref();
+    this.#scheduleBeat();
   }
 
   /** Calls `handler` for each notification on `channel`, until the returned function is called. */
@@ -72,7 +90,7 @@ export class Listener implements AsyncDisposable {
   /** Stops listening, and with it ends the sign of life. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopped = true;
-    clearInterval(this.#heartbeat);
+    clearTimeout(this.#heartbeat);
     clearTimeout(this.#reconnect);
     this.#listening = false;
     this.#client?.release(true);
@@ -99,18 +117,42 @@ export class Listener implements AsyncDisposable {
     this.#listening = !this.#stopped;
   }
 
+  #scheduleBeat(): void {
+    if (this.#stopped) return;
+    const waitMs = this.#queueUsage < CONGESTED_USAGE ? HEARTBEAT_MS : CONGESTED_HEARTBEAT_MS;
+    this.#heartbeat = setTimeout(() => void this.#beat().finally(() => this.#scheduleBeat()), waitMs).unref();
+  }
+
   /** A connection can be dead without a word, for instance behind a firewall that forgot it. */
   async #beat(): Promise<void> {
     const client = this.#client;
     if (!client) return;
-    const silence = setTimeout(() => this.#lost(client), HEARTBEAT_MS);
+    const silence = setTimeout(() => this.#lost(client), SILENCE_MS);
     try {
-      await this.#ask(client, 'SELECT 1');
+      const { rows } = await this.#take(() =>
+        client.query<{ usage: number }>('SELECT pg_notification_queue_usage() AS usage'),
+      );
+      this.#noteUsage(rows[0]?.usage ?? 0);
     } catch {
       this.#lost(client);
     } finally {
       clearTimeout(silence);
     }
+  }
+
+  /** When the queue has room again, what was left out last is still to be read: handlers are called once more. */
+  #noteUsage(usage: number): void {
+    const before = this.#queueUsage;
+    this.#queueUsage = usage;
+    const percent = Math.round(usage * 100);
+    if (usage >= ALARMING_USAGE && before < ALARMING_USAGE)
+      this.#log.error(
+        { percent },
+        "PostgreSQL's notification queue is more than half full, so changes are found by polling: a session that listens holds it up with an open transaction; tenantry doctor names the oldest",
+      );
+    if (usage < ALARMING_USAGE && before >= ALARMING_USAGE)
+      this.#log.info({ percent }, "PostgreSQL's notification queue has room again");
+    if (Math.max(usage, before) >= CONGESTED_USAGE) this.#tellAll();
   }
 
   /** Whoever notices first that a connection is lost has it replaced; what is told of an older one is no news. */
@@ -130,7 +172,7 @@ export class Listener implements AsyncDisposable {
       try {
         await this.#connect();
         if (!this.#listening) return;
-        for (const channel of this.#handlers.keys()) this.#tell(channel, undefined);
+        this.#tellAll();
       } catch {
         if (!this.#stopped) this.#retry(Math.min(delayMs * 2, MAX_RECONNECT_MS));
       }
@@ -139,6 +181,10 @@ export class Listener implements AsyncDisposable {
 
   #ask(client: LentClient, sql: string): Promise<unknown> {
     return this.#take(() => client.query(sql));
+  }
+
+  #tellAll(): void {
+    for (const channel of this.#handlers.keys()) this.#tell(channel, undefined);
   }
 
   #tell(channel: string, payload: string | undefined): void {

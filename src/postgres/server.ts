@@ -10,8 +10,8 @@ import type { Lane, Priority } from './lane.ts';
 export interface LaneRequest {
   /** Without it the maintenance database. */
   readonly database?: string;
-  /** The role to connect as; without it the owner, who may do everything. */
-  readonly role?: { readonly name: string; readonly password: string };
+  /** The role to connect as; `serving` is that of the server's address; without it the admin, who may do everything. */
+  readonly role?: { readonly name: string; readonly password: string } | 'serving';
   readonly max: number;
   readonly priority: Priority;
   /** See {@link LaneOptions.keepIdle}. */
@@ -29,6 +29,8 @@ export interface LaneRequest {
 /** What a server's connections have in common. */
 export interface PostgresServerOptions extends BudgetOptions {
   readonly systemPoolSize: number;
+  /** Where, and as whom, the admin connects; by default the server's address says that too. */
+  readonly admin?: ServerAddress | undefined;
   readonly log: Logger;
 }
 
@@ -59,19 +61,44 @@ export class PostgresServer implements AsyncDisposable {
   readonly #budget: ConnectionBudget;
   readonly #breaker: CircuitBreaker;
   readonly #admin: Lane;
+  readonly #serving: Lane;
+  readonly #adminAddress: ServerAddress | undefined;
   #address: ServerAddress | undefined;
+  #canAdminister = true;
 
   constructor(name: string, address: ServerAddress | undefined, options: PostgresServerOptions) {
     this.name = name;
     this.#address = address;
+    this.#adminAddress = options.admin;
     this.#breaker = new CircuitBreaker(name, options.log);
     this.#budget = new ConnectionBudget({ ...options, attempt: (connect) => this.#breaker.attempt(connect) });
-    this.#admin = this.lane({ max: options.systemPoolSize, priority: 'system' });
+    const most = { max: options.systemPoolSize, priority: 'system' } as const;
+    this.#admin = this.lane(most);
+    this.#serving = this.lane({ ...most, role: 'serving' });
   }
 
   /** Where it is; undefined while that is not known, and connecting fails. */
   get address(): ServerAddress | undefined {
     return this.#address;
+  }
+
+  /** Whether this process may create, migrate and delete here. */
+  get canAdminister(): boolean {
+    return this.#canAdminister;
+  }
+
+  /** From now on this process only serves: whatever needs the admin's connections is refused. */
+  renounceAdmin(): void {
+    this.#canAdminister = false;
+  }
+
+  /** @throws {AppError} CONFLICT if this process only serves */
+  requireAdmin(): void {
+    if (this.#canAdminister) return;
+    throw new AppError(
+      'CONFLICT',
+      'This process only serves: it has no connection that may create, migrate or delete. Ask a process that has ADMIN_DATABASE_URL, or use the command line with it.',
+    );
   }
 
   /** Whether it did not answer when it was last connected to. */
@@ -92,8 +119,18 @@ export class PostgresServer implements AsyncDisposable {
   }
 
   /** Makes sure that it answers; the error that it throws otherwise says why not. */
-  async ping(): Promise<void> {
-    await this.admin((admin) => admin.query('SELECT 1'));
+  async ping(signal?: AbortSignal): Promise<void> {
+    await this.serving((client) => client.query('SELECT 1'), signal);
+  }
+
+  /**
+   * Lends a connection to the maintenance database as the role of the server's address, which need not be allowed anything.
+   * @param signal see {@link Lane.use}
+   */
+  serving<T>(use: (client: pg.Client) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    // Where the admin is that role, its connections do as well.
+    const lane = this.#canAdminister && !this.#adminAddress ? this.#admin : this.#serving;
+    return lane.use(use, signal);
   }
 
   /**
@@ -112,9 +149,9 @@ export class PostgresServer implements AsyncDisposable {
     return this.lane({ database, max: 1, priority: 'tenant', keepIdle: false }).use(use, signal);
   }
 
-  /** Makes a lane of this server's budget. */
+  /** Makes a lane of this server's budget. One without a role refuses callers if this process only serves. */
   lane(request: LaneRequest): Lane {
-    return this.#budget.lane({
+    const lane = this.#budget.lane({
       max: request.max,
       priority: request.priority,
       keepIdle: request.keepIdle ?? true,
@@ -122,6 +159,18 @@ export class PostgresServer implements AsyncDisposable {
       silenceMs: request.silenceMs,
       connection: () => this.#connectionTo(request),
     });
+    if (request.role) return lane;
+    return {
+      ...lane,
+      connect: async () => {
+        this.requireAdmin();
+        return lane.connect();
+      },
+      use: async (work, signal) => {
+        this.requireAdmin();
+        return lane.use(work, signal);
+      },
+    };
   }
 
   /** Closes all connections. */
@@ -130,15 +179,16 @@ export class PostgresServer implements AsyncDisposable {
   }
 
   #connectionTo(request: LaneRequest): pg.ClientConfig {
-    const address = this.#address;
+    const { role } = request;
+    const address = role || !this.#address ? this.#address : (this.#adminAddress ?? this.#address);
     if (!address) throw unknownAddress(this.name);
     return {
       host: address.host,
       port: address.port,
       ssl: address.ssl,
       database: request.database ?? address.maintenanceDatabase,
-      user: request.role?.name ?? address.user,
-      password: request.role?.password ?? address.password,
+      user: typeof role === 'object' ? role.name : address.user,
+      password: typeof role === 'object' ? role.password : address.password,
       application_name: 'tenantry',
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       keepAlive: true,

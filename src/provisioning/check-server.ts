@@ -17,11 +17,12 @@ const OLDEST_VERSION = 150_000;
 
 /**
  * Asks a server what it is. Any role may ask all of this.
+ * @param as whose rights are told: the admin's, or those of the role of the server's address
  * @see https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-CONTROLDATA
  */
-export async function readServerFacts(server: PostgresServer): Promise<ServerFacts> {
-  const { rows } = await server.admin((admin) =>
-    admin.query<ServerFacts>(
+export async function readServerFacts(server: PostgresServer, as: 'admin' | 'serving' = 'admin'): Promise<ServerFacts> {
+  const { rows } = await server[as]((client) =>
+    client.query<ServerFacts>(
       `SELECT system_identifier::text AS "systemIdentifier", current_setting('server_version_num')::int AS version,
          pg_is_in_recovery() AS "isStandby", rolsuper OR rolcreatedb AS "mayCreateDatabases",
          rolsuper OR rolcreaterole AS "mayCreateRoles"

@@ -113,6 +113,7 @@ async function insertRow(options: ProvisioningOptions, id: string, input: Create
   const isolation = input.isolation ?? defaultIsolation;
   const names = validNames(input);
   const server = await chooseServer(options, input.server);
+  options.servers.get(server)?.requireAdmin();
   const row = {
     id,
     ...names,

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { FIRST_SERVER } from '../catalog/database-server.entity.ts';
 import { tenantByReference } from '../catalog/find-tenants.ts';
 import { Tenant, type TenantStatus } from '../catalog/tenant.entity.ts';
 import { AppError, badInput } from '../errors.ts';
@@ -34,6 +35,7 @@ export async function deleteTenant(
   if (confirmation !== slug) {
     throw badInput('slug', `Nothing is deleted: the slug of this tenant is ${slug}, and was to be repeated`);
   }
+  options.servers.get(FIRST_SERVER)?.requireAdmin();
   return whileUnderWay(options, id, async () => {
     await catalog.use((client) => inTransaction(client, () => begin(client, options, id)));
     const tenant = await catalog.fork().findOneOrFail(Tenant, { id });

@@ -10,7 +10,9 @@ import type { PostgresServer } from '../postgres/server.ts';
 import { installationRoles } from '../tenancy/placement.ts';
 import { compareCheckpoints, readCheckpoints } from './find-lost-checkpoints.ts';
 import { findCutShort, findIdleLocks } from './find-stale-work.ts';
+import { findUnboundTenants } from './find-unbound-tenants.ts';
 import { howToMend, type Leftover, startMends } from './leftover.ts';
+import type { TenantBounds } from './tenant-bounds.ts';
 
 /** Where to look. */
 export interface LeftoverOptions {
@@ -18,6 +20,8 @@ export interface LeftoverOptions {
   readonly servers: ReadonlyMap<string, PostgresServer>;
   readonly first: string;
   readonly databases: { readonly auth: string; readonly shared: string };
+  /** What tenants' roles should be granted. */
+  readonly bounds: TenantBounds;
   /** How long a session may hold a lock and do nothing, in seconds. */
   readonly idleLockSeconds: number;
 }
@@ -53,7 +57,7 @@ export async function findLeftovers(options: LeftoverOptions): Promise<readonly 
     found.push({
       message: `${stale} jobs in the queue belong to no tenant of a run that is still to be done`,
       remedy: howToMend,
-      mend: { server: first, database: databases.auth, sql },
+      mend: { server: first, databases: [databases.auth], sql },
     });
   }
   for (const [name, on] of servers) {
@@ -61,6 +65,7 @@ export async function findLeftovers(options: LeftoverOptions): Promise<readonly 
     found.push(...(await comparePlaces(on, here, databases)));
     const copies = checkpoints.filter(({ server: there }) => there === name);
     found.push(...(await compareCheckpoints(on, copies, options)), ...(await findIdleLocks(on, options)));
+    found.push(...(await findUnboundTenants(on, here, options)));
   }
   return found;
 }
@@ -161,7 +166,7 @@ async function lookInto(server: PostgresServer, database: string): Promise<Lefto
     return indexes.map((index) => ({
       message: `The index ${index} in the database ${database} on the server ${server.name} is INVALID`,
       remedy: howToMend,
-      mend: { server: server.name, database, sql: `REINDEX INDEX CONCURRENTLY ${index}` },
+      mend: { server: server.name, databases: [database], sql: `REINDEX INDEX CONCURRENTLY ${index}` },
     }));
   } catch (error) {
     return [

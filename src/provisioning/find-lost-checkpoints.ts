@@ -46,7 +46,7 @@ export async function compareCheckpoints(
           remedy: howToMend,
           mend: {
             server: first,
-            database: auth,
+            databases: [auth],
             sql: `DELETE FROM checkpoints WHERE id = ${quoteLiteral(checkpoint.id)}`,
           },
         },

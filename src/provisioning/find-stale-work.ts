@@ -68,7 +68,7 @@ export async function findIdleLocks(
     remedy: 'tenantry doctor --fix ends it, which takes back what it has not committed',
     mend: {
       server: server.name,
-      database,
+      databases: [database],
       sql: `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = ${pid} AND backend_start = ${quoteLiteral(started)}::timestamptz`,
     },
   }));

@@ -5,9 +5,9 @@ export interface Leftover {
   readonly remedy: string;
   /**
    * What mends it without losing anything: a start, as any server makes it; or a statement, and where it is to be sent,
-   * outside a transaction.
+   * one database after the other, outside a transaction.
    */
-  readonly mend?: 'start' | { readonly server: string; readonly database: string; readonly sql: string };
+  readonly mend?: 'start' | { readonly server: string; readonly databases: readonly string[]; readonly sql: string };
 }
 
 /** The remedy of what `mend` mends. */

@@ -15,7 +15,6 @@ import {
   closeDatabaseSql,
   createLoginRoleSql,
   dropOwnedSql,
-  joinRoleSql,
   type PasswordOf,
   resetRoleSql,
 } from '../postgres/roles.ts';
@@ -24,6 +23,8 @@ import { aloneAtPlace, OTHERS_WAIT_MS } from '../tenancy/alone-at-place.ts';
 import { type InstallationRoles, type Placement, tenantRole } from '../tenancy/placement.ts';
 import { setUpServer } from './set-up-server.ts';
 import type { TemplateDatabase } from './template.ts';
+import { boundAllRolesSql, boundRoleSql, type TenantBounds } from './tenant-bounds.ts';
+import { endSessionsOf } from './tenant-sessions.ts';
 import { prepareTenantDatabaseSql, prepareTenantSchemaSql } from './tenant-tables.ts';
 
 /** What is needed to make tenants' databases and schemas on one server. */
@@ -34,6 +35,8 @@ export interface ProvisionerOptions {
   readonly passwordOf: PasswordOf;
   readonly template: TemplateDatabase;
   readonly migrations: MigrationFolder;
+  /** What tenants' roles are granted. */
+  readonly bounds: TenantBounds;
   readonly systemPoolSize: number;
   readonly lockTimeoutMs: number;
   readonly log: Logger;
@@ -76,6 +79,7 @@ export class Provisioner {
   /** Builds what can be built before the first tenant is created; where that fails, creating a tenant tries it again. */
   async prepare(): Promise<void> {
     await this.setUp();
+    await this.#boundRoles();
     await this.#options.template.ensure(await this.#options.migrations.read());
   }
 
@@ -97,27 +101,50 @@ export class Provisioner {
     });
   }
 
+  /**
+   * Ends all sessions of a tenant's role, and gives it its derived password again: its SQL may have set another one, with which
+   * somebody connects past this server.
+   */
+  async endSessions(place: Place): Promise<void> {
+    await this.#alone(place, async (admin) => {
+      await admin.query(this.#roleSql(place));
+      await endSessionsOf(admin, tenantRole(place.key));
+    });
+  }
+
   /** Removes the place and its role; nothing happens if they are not there. */
   async remove(place: Place): Promise<void> {
+    const role = tenantRole(place.key);
+    // Their locks would keep the schema from being dropped.
+    await this.#alone(place, (admin) => endSessionsOf(admin, role));
     if (place.isolation === 'SCHEMA') {
       await this.#shared.use((client) =>
         client.query(`
           SET LOCAL lock_timeout = ${OTHERS_WAIT_MS};
           ${transactionLockSql(lockKind.migrate, place.schema)}
           DROP SCHEMA IF EXISTS ${quoteIdentifier(place.schema)} CASCADE;
-          ${dropOwnedSql(tenantRole(place.key))}`),
+          ${dropOwnedSql(role)}`),
       );
     }
     await this.#alone(place, async (admin) => {
-      const role = tenantRole(place.key);
-      if (place.isolation === 'DATABASE') {
-        await admin.query(joinRoleSql(role));
-        await dropDatabase(admin, place.database);
-      }
+      if (place.isolation === 'DATABASE') await dropDatabase(admin, place.database);
       // Everyone may connect to the maintenance database, and leave something there.
       await admin.query(dropOwnedSql(role));
       await admin.query(`DROP ROLE IF EXISTS ${quoteIdentifier(role)}`);
     });
+  }
+
+  /** Roles that an older version has made, or one with other settings. It never rejects: doctor tells of those that are left. */
+  async #boundRoles(): Promise<void> {
+    const { server, roles, bounds, log } = this.#options;
+    await server
+      .admin((admin) => admin.query(boundAllRolesSql(roles, bounds)))
+      .catch((err: unknown) =>
+        log.warn(
+          { err, server: server.name },
+          "tenants' roles could not be given their limits; tenantry doctor names them",
+        ),
+      );
   }
 
   #alone<T>({ key }: Place, work: (admin: pg.Client) => Promise<T>): Promise<T> {
@@ -196,9 +223,9 @@ export class Provisioner {
   }
 
   #roleSql({ key, isolation }: Place): string {
-    const { roles, passwordOf } = this.#options;
+    const { roles, passwordOf, bounds } = this.#options;
     const role = tenantRole(key);
     const group = isolation === 'DATABASE' ? roles.databaseTenants : roles.schemaTenants;
-    return `${createLoginRoleSql(role, passwordOf(role), group)} ${resetRoleSql(role)}`;
+    return `${createLoginRoleSql(role, passwordOf(role), group)} ${resetRoleSql(role)} ${boundRoleSql(role, bounds)}`;
   }
 }

@@ -65,8 +65,8 @@ export class ServerRegistry implements Servers, AsyncDisposable {
     const { listener } = this.#options;
     listener.on('servers', () => this.#notice());
     await this.refresh();
-    const { provisioner } = await this.find(FIRST_SERVER);
-    await provisioner.setUp();
+    const { provisioner, server } = await this.find(FIRST_SERVER);
+    if (server.canAdminister) await provisioner.setUp();
   }
 
   /**
@@ -77,7 +77,8 @@ export class ServerRegistry implements Servers, AsyncDisposable {
   async prepareFirst(): Promise<string | undefined> {
     const { log } = this.#options;
     try {
-      const { provisioner } = await this.find(FIRST_SERVER);
+      const { provisioner, server } = await this.find(FIRST_SERVER);
+      server.requireAdmin();
       await provisioner.prepare();
       return undefined;
     } catch (err) {
@@ -128,6 +129,7 @@ export class ServerRegistry implements Servers, AsyncDisposable {
         "A server's name has 1 to 63 characters of a to z, 0 to 9 and -, and does not begin with -",
       );
     }
+    first.requireAdmin();
     if (name === FIRST_SERVER) {
       throw new AppError('CONFLICT', `The server ${name} is the one of the settings: change DATABASE_URL instead`);
     }
@@ -195,7 +197,7 @@ export class ServerRegistry implements Servers, AsyncDisposable {
     const { first, provisionerFor, log } = this.#options;
     const server = this.#open(row);
     const provisioner = provisionerFor(server);
-    if (server !== first && server.address) {
+    if (server !== first && server.address && server.canAdminister) {
       provisioner.prepare().catch((err: unknown) => {
         if (!this.#stopped) log.warn({ err, server: row.name }, 'a server is not ready for tenants yet');
       });
@@ -210,6 +212,7 @@ export class ServerRegistry implements Servers, AsyncDisposable {
     const known = this.#opened.get(row.name);
     if (!known) {
       const server = openServer(row.name, address, budget);
+      if (!first.canAdminister) server.renounceAdmin();
       this.#opened.set(row.name, server);
       return server;
     }

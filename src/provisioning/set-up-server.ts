@@ -2,9 +2,11 @@ import type pg from 'pg';
 import type { Logger } from 'pino';
 import { lockKind, withAdvisoryLock } from '../postgres/advisory-lock.ts';
 import { createDatabase } from '../postgres/databases.ts';
+import { sqlState, sqlStateOf } from '../postgres/error-codes.ts';
 import { closeDatabaseSql, createGroupRoleSql } from '../postgres/roles.ts';
 import type { PostgresServer } from '../postgres/server.ts';
 import type { InstallationRoles } from '../tenancy/placement.ts';
+import { closeCommonDatabaseSql, findOpenDatabases } from './common-databases.ts';
 import { findBudgetProblem } from './connection-limit.ts';
 import { forbidFunctionsSql, mayForbidFunctions } from './forbidden-functions.ts';
 import { assertOurs } from './foreign-database.ts';
@@ -32,14 +34,32 @@ export async function setUpServer(
       await server.owner(sharedDatabase, (client) =>
         client.query(`REVOKE ALL ON SCHEMA public FROM PUBLIC; ${forbidFunctionsSql}`),
       );
+      await closeCommonDatabases(admin, server.name, log);
       if (!(await mayForbidFunctions(admin))) {
         log.warn(
           { server: server.name },
-          "the role of DATABASE_URL is no superuser, so tenants' roles may call functions such as pg_advisory_lock, with which one could hold up others: let no tenant send SQL of its own",
+          "the role of DATABASE_URL is no superuser, so tenants' roles may call functions such as pg_advisory_lock, with which one could hold up others, and their temporary files may have no limit: let no tenant send SQL of its own; tenantry doctor tells what a superuser can do",
         );
       }
     });
   });
+}
+
+/** A tenant's role has no business in databases that are nobody's; what is not ours to close, doctor tells of. */
+async function closeCommonDatabases(admin: pg.Client, server: string, log: Logger): Promise<void> {
+  for (const { name, isOurs } of await findOpenDatabases(admin)) {
+    if (!isOurs) continue;
+    try {
+      await admin.query(closeCommonDatabaseSql(name));
+      log.info(
+        { server, database: name },
+        "every role could connect to this database, tenants' too: from now on only those that there are, and those that are granted it",
+      );
+    } catch (error) {
+      // Another installation does it at the same moment.
+      if (sqlStateOf(error) !== sqlState.internalError) throw error;
+    }
+  }
 }
 
 /** Makes a database, unless it is there, to which only one role may connect. */

@@ -3,15 +3,26 @@ import { tenantByReference } from '../catalog/find-tenants.ts';
 import { Tenant } from '../catalog/tenant.entity.ts';
 import { AppError } from '../errors.ts';
 import { tenantBusy } from '../tenancy/resolve-tenant.ts';
+import type { ProvisioningOptions } from './create-tenant.ts';
+
+/** What suspending a tenant needs. */
+export type SuspendOptions = Pick<ProvisioningOptions, 'catalog' | 'servers' | 'log'>;
 
 /**
- * Has a tenant served no more, by any process, until it is activated again. Migrations go over it all the same. One that is
- * suspended stays so.
+ * Has a tenant served no more, by any process, until it is activated again, and ends its sessions, also those of somebody who
+ * connects past this server. Migrations go over it all the same. One that is suspended stays so.
  * @param reference its id or slug
  * @throws {AppError} TENANT_NOT_FOUND, TENANT_BUSY while it is created, or its database copied or replaced, CONFLICT
  */
-export function suspendTenant(catalog: Catalog, reference: string): Promise<Tenant> {
-  return setStatus(catalog, reference, 'SUSPENDED');
+export async function suspendTenant({ catalog, servers, log }: SuspendOptions, reference: string): Promise<Tenant> {
+  const tenant = await setStatus(catalog, reference, 'SUSPENDED');
+  try {
+    const { provisioner } = await servers.find(tenant.server);
+    await provisioner.endSessions(tenant);
+  } catch (err) {
+    log.warn({ err, tenant: tenant.slug }, 'the sessions of a suspended tenant could not be ended yet; trying again');
+  }
+  return tenant;
 }
 
 /**
@@ -19,7 +30,7 @@ export function suspendTenant(catalog: Catalog, reference: string): Promise<Tena
  * @param reference its id or slug
  * @throws {AppError} as {@link suspendTenant}
  */
-export function activateTenant(catalog: Catalog, reference: string): Promise<Tenant> {
+export function activateTenant({ catalog }: Pick<SuspendOptions, 'catalog'>, reference: string): Promise<Tenant> {
   return setStatus(catalog, reference, 'ACTIVE');
 }
 

@@ -25,14 +25,14 @@ builder.mutationFields((t) => ({
       'Serves a tenant no more: its requests get TENANT_SUSPENDED and its subscriptions end. Migrations still go over it, so that it can come back.',
     authScopes: { platformAdmin: true },
     args: { id: t.arg.id(reference) },
-    resolve: (_root, { id }, { services }) => suspendTenant(services.catalog, id),
+    resolve: (_root, { id }, { services }) => suspendTenant(services.provisioning, id),
   }),
   activateTenant: t.field({
     type: TenantRef,
     description: 'Serves a suspended tenant again.',
     authScopes: { platformAdmin: true },
     args: { id: t.arg.id(reference) },
-    resolve: (_root, { id }, { services }) => activateTenant(services.catalog, id),
+    resolve: (_root, { id }, { services }) => activateTenant(services.provisioning, id),
   }),
   updateTenant: t.field({
     type: TenantRef,

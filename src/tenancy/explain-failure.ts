@@ -28,8 +28,9 @@ export async function explainFailure(
   const { id, slug, server, database, schema, isolation } = tenant;
   const now = await tenantNow(catalog, id);
   if (now?.isMaintained) throw tenantBusy(slug, error);
-  if (isConnectionFailure(error)) return;
+  // The sessions of a tenant that is suspended or deleted are ended.
   servable(now && { ...tenant, status: now.status }, slug);
+  if (isConnectionFailure(error)) return;
   if (!(await isGone(servers, tenant, error))) return;
   const place = isolation === 'DATABASE' ? `database ${database}` : `schema ${schema}`;
   log.error(
@@ -50,13 +51,15 @@ async function isGone(
   error: unknown,
 ): Promise<boolean> {
   if (!mayBeGone(tenant, error)) return sqlStateOf(error) === sqlState.invalidCatalogName;
-  const { server, database, schema } = tenant;
+  const { server: name, database, schema } = tenant;
+  const server = servers.get(name);
+  if (!server?.canAdminister) return false;
   // The connection of the request may be in a transaction that has failed.
-  const rows = await servers.get(server)?.owner(database, async (client) => {
+  const rows = await server.owner(database, async (client) => {
     const found = await client.query<{ gone: boolean }>('SELECT to_regnamespace($1) IS NULL AS gone', [
       quoteIdentifier(schema),
     ]);
     return found.rows;
   });
-  return rows?.[0]?.gone ?? false;
+  return rows[0]?.gone ?? false;
 }

@@ -50,7 +50,7 @@ export class KnownPermissions {
     const { catalog, log } = this.#options;
     this.#forget(id);
     try {
-      await catalog.use((client) => client.query('SELECT pg_notify($1, $2)', [channel, id]));
+      await catalog.use((client) => client.query('SELECT notify_if_room($1, $2)', [channel, id]));
     } catch (error) {
       // The change is done, and is not to fail: other servers find it out by themselves, some seconds later.
       log.warn({ err: error, tenant: slug }, 'other servers could not be told of changed permissions');

@@ -15,6 +15,7 @@ import type { PasswordOf } from '../postgres/roles.ts';
 import type { Servers } from '../postgres/server.ts';
 import { mayBeGone } from './explain-failure.ts';
 import { tenantRole } from './placement.ts';
+import { untilGranted } from './until-granted.ts';
 
 /** What connecting to tenants needs. */
 export interface TenantConnectionsOptions {
@@ -23,6 +24,8 @@ export interface TenantConnectionsOptions {
   readonly entities: readonly EntitySchema[];
   readonly passwordOf: PasswordOf;
   readonly poolSize: number;
+  /** How long to try again while PostgreSQL grants the tenant's role no more connections, in milliseconds. */
+  readonly waitMs: number;
   /** How long a statement may take, in milliseconds. */
   readonly statementTimeoutMs: number;
   /** Called when PostgreSQL refuses the password of a tenant's role, which is then to be set again. */
@@ -49,7 +52,7 @@ interface OpenTenant {
 const KNOWN = 5_000;
 
 /** How much later than its time limit PostgreSQL may say that a statement has reached it, in milliseconds. */
-const LATE_MS = 5_000;
+export const LATE_MS = 5_000;
 
 /** A transaction that its resolver forgot ends by itself after this time. */
 const IDLE_IN_TRANSACTION_MS = 60_000;
@@ -112,7 +115,7 @@ export class TenantConnections {
   }
 
   #laneTo(tenant: KnownTenant): Lane {
-    const { servers, passwordOf, poolSize, statementTimeoutMs } = this.#options;
+    const { servers, passwordOf, poolSize, waitMs, statementTimeoutMs } = this.#options;
     const server = servers.get(tenant.server);
     if (!server) {
       throw new AppError(
@@ -147,7 +150,9 @@ export class TenantConnections {
       return renewing;
     };
     const connect = async () => {
-      const connecting = lane.connect().catch((error: unknown) => connectAnew(lane, renew, error));
+      const connecting = untilGranted(waitMs, () =>
+        lane.connect().catch((error: unknown) => connectAnew(lane, renew, error)),
+      );
       const client = await connecting.catch((error: unknown) => this.#explain(tenant, error, isRefusedDatabase(error)));
       return this.#watch(tenant, client);
     };

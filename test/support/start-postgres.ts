@@ -83,7 +83,10 @@ export async function startTestPostgres(settings: Record<string, string> = { fsy
     connect,
     rows,
     async createRole(role, itsPassword, attributes = 'CREATEDB CREATEROLE') {
-      await rows(`${createLoginRoleSql(role, itsPassword)} ALTER ROLE ${quoteIdentifier(role)} ${attributes}`);
+      const name = quoteIdentifier(role);
+      await rows(`
+        ${createLoginRoleSql(role, itsPassword)} ALTER ROLE ${name} ${attributes};
+        GRANT CONNECT ON DATABASE postgres TO ${name}`);
       return url('postgres', role, itsPassword);
     },
     async stop() {
