@@ -141,7 +141,7 @@ function keyOf(account: string): string {
 }
 
 /** An address of IPv4; of IPv6 the network, for whoever has one address of it has all. */
-function networkOf(address: string): string {
+export function networkOf(address: string): string {
   if (!isIPv6(address)) return address;
   const [head = '', tail] = (address.split('%')[0] ?? '').split('::');
   const groups = head.split(':').filter(Boolean);
