@@ -27,11 +27,14 @@ const AT_ONCE = 40;
 const GIVEN_UP = 40;
 const GIVE_UP_MS = 5;
 
-const agent = new Agent({ keepAlive: true });
+let agent = new Agent();
 let codes: Record<string, number> = {};
 
 process.on('message', (task: Task) => {
   codes = {};
+  // The server closes connections that were idle between two rounds.
+  agent.destroy();
+  agent = new Agent({ keepAlive: true });
   const work = task.role === 'victim' ? ask(task) : attack(task).then(() => []);
   work.then((latencies) => process.send?.({ latencies, codes } satisfies Outcome));
 });

@@ -10,13 +10,17 @@ import { createTenants, productsQuery } from './tenants.ts';
 const ROUND_MS = 4_000;
 
 /** As costly as one operation may be: pages of the largest size, as many as the limit of the cost lets through. */
-const pages = Array.from({ length: 24 }, (_, index) => `a${index}: products(first: 100) { nodes { id sku name price } }`);
+const pages = Array.from(
+  { length: 24 },
+  (_, index) => `a${index}: products(first: 100) { nodes { id sku name price } }`,
+);
 const costliestQuery = `{ ${pages.join(' ')} }`;
 
 /** What a tenant feels of another one that sends the worst that it may, as fast as it can. */
 export const fairness: Benchmark = {
   name: 'fairness',
-  about: "a tenant's list while another tenant sends as many of the costliest operations as it can, against a list alone",
+  about:
+    "a tenant's list while another tenant sends as many of the costliest operations as it can, against a list alone",
   async run(signal) {
     await using place = await openInstallation();
     const [own = '', other = ''] = await seed(place);
@@ -25,7 +29,13 @@ export const fairness: Benchmark = {
     const codes: Record<string, number> = {};
     const p50: Record<'baseline' | 'tenantry', number[]> = { baseline: [], tenantry: [] };
     const ask = async (name: keyof typeof p50) => {
-      const { latencies, codes: answers } = await victim({ role: 'victim', url, token: own, query: productsQuery, ms: ROUND_MS });
+      const { latencies, codes: answers } = await victim({
+        role: 'victim',
+        url,
+        token: own,
+        query: productsQuery,
+        ms: ROUND_MS,
+      });
       if (Object.keys(answers).join() !== 'OK') throw new Error(`The victim was answered ${JSON.stringify(answers)}`);
       p50[name].push(quantile(latencies, 0.5));
       return quantile(latencies, 0.99);
@@ -35,8 +45,8 @@ export const fairness: Benchmark = {
         baseline: () => ask('baseline'),
         tenantry: async () => {
           const attack = attacker({ role: 'attacker', url, token: other, query: costliestQuery, ms: ROUND_MS });
-          const figure = await ask('tenantry');
-          for (const [code, count] of Object.entries((await attack).codes)) codes[code] = (codes[code] ?? 0) + count;
+          const [figure, answers] = await Promise.all([ask('tenantry'), attack]);
+          for (const [code, count] of Object.entries(answers.codes)) codes[code] = (codes[code] ?? 0) + count;
           return figure;
         },
       },
@@ -73,11 +83,15 @@ function startClients(place: Installation): (task: Task) => Promise<Outcome> {
     const exited = once(child, 'exit');
     if (child.kill('SIGTERM')) await exited;
   });
-  return async (task) => {
-    child.send(task);
-    const ended = once(child, 'exit').then(() => Promise.reject(new Error('A process of clients has ended')));
-    const [outcome] = await Promise.race([once(child, 'message'), ended]);
-    // It sends nothing else.
-    return outcome as Outcome;
-  };
+  return (task) =>
+    new Promise((resolve, reject) => {
+      const ended = () => reject(new Error('A process of clients has ended'));
+      child.once('exit', ended);
+      // It sends nothing else.
+      child.once('message', (outcome) => {
+        child.off('exit', ended);
+        resolve(outcome as Outcome);
+      });
+      child.send(task);
+    });
 }

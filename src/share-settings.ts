@@ -20,7 +20,7 @@ export const shareSettings = {
     schema: integer(1, 1_000_000),
     default: '2000',
     meaning:
-      'time for which one tenant may hold database connections per second, in milliseconds, averaged over five seconds, while others are active too',
+      'time for which one tenant may hold database connections per second, in milliseconds, averaged over five seconds, while others are active too; the first 100 of each time are free',
   },
   TENANT_SUBSCRIPTIONS: {
     schema: integer(1, 1_000_000),

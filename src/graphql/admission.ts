@@ -8,6 +8,11 @@ import { Activity, Share } from './share.ts';
 const KNOWN = 10_000;
 /** Operations that wait of one caller, and of all callers of one tenant. */
 const MAX_WAITING = { caller: 100, tenant: 400 };
+/**
+ * For how long a connection is held free of charge, in milliseconds: what everyday statements take is as much the fault of
+ * others, who keep this process or PostgreSQL busy, as their own.
+ */
+const FREE_MS = 100;
 /** How often those that wait are looked at, in milliseconds, also when no operation ends. */
 const LOOK_MS = 50;
 
@@ -64,7 +69,7 @@ export class Admission {
   readonly #callers = new LRUCache<string, Caller>({ max: KNOWN });
   readonly #activity = new Activity();
 
-  constructor({ shares, graphql }: Pick<Config, 'shares' | 'graphql'>) {
+  constructor({ shares, graphql }: Pick<Config, 'shares'> & { readonly graphql: Pick<Config['graphql'], 'maxCost'> }) {
     this.#limits = shares;
     this.#maxCost = graphql.maxCost;
   }
@@ -132,7 +137,9 @@ export class Admission {
       tenant.start(cost, part, this.#activity.isAlone(tenant, now), now),
     ];
     return {
-      charge: (ms) => {
+      charge: (heldMs) => {
+        const ms = heldMs - FREE_MS;
+        if (ms <= 0) return;
         const then = performance.now();
         caller.charge(ms, tenant.activity.isAlone(caller, then), then);
         tenant.charge(ms, this.#activity.isAlone(tenant, then), then);
