@@ -6,9 +6,6 @@ import type { Admission, Admitted } from './admission.ts';
 import { toClientError } from './errors.ts';
 import type { RequestContext } from './request-context.ts';
 
-/** For platform admins, who have no limit. */
-const unlimited: Admitted = { charge: () => undefined, leave: () => undefined };
-
 /**
  * Runs each operation within the share of its tenant and caller, and stops it when its client goes away: no further field is
  * resolved. Of a query, the statements under way are cancelled too; a mutation's field that has begun runs to its end, so
@@ -44,7 +41,7 @@ async function execute(
   };
   try {
     if (clientGone.aborted) throw operationOver();
-    const entered = shareOwner ? admission.enter(shareOwner, cost, clientGone) : unlimited;
+    const entered = shareOwner ? admission.enter(shareOwner, cost, clientGone) : admission.enterAsAdmin();
     admitted = entered instanceof Promise ? await entered : entered;
     clientGone.addEventListener('abort', end);
     // The executor asks no more of a signal than `Stop` has.
@@ -60,8 +57,7 @@ async function execute(
     clientGone.removeEventListener('abort', end);
     // When one field has failed, its neighbours may still be at work, for nobody.
     end();
-    const { leave } = admitted ?? unlimited;
-    scope.whenReturned(leave);
+    scope.whenReturned(() => admitted?.leave());
   }
 }
 

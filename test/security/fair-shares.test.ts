@@ -34,8 +34,7 @@ describe('beside a tenant, or strangers, who ask for as much as they can', () =>
       ...postgres.env,
       NODE_ENV: 'test',
       LOG_LEVEL: 'error',
-      TENANT_COST_PER_SECOND: '1000',
-      OPERATION_WAIT_MS: '2000',
+      TENANT_COST_PER_SECOND: '5000',
     });
     client = await server.listening();
   }, 180_000);
