@@ -86,8 +86,7 @@ export class Admission {
     const now = performance.now();
     const caller = this.#find(owner, now);
     const { tenant } = caller;
-    this.#activity.note(tenant, now);
-    tenant.activity.note(caller, now);
+    this.#note(caller, now);
     if (tenant.waiters > 0) this.#serve(tenant);
     if (caller.line.length === 0 && this.#hasRoom(caller, now)) return this.#admit(caller, cost, now);
     return this.#wait(caller, cost, signal, now);
@@ -130,6 +129,11 @@ export class Admission {
     return found;
   }
 
+  #note(caller: Caller, now: number): void {
+    this.#activity.note(caller.tenant, now);
+    caller.tenant.activity.note(caller, now);
+  }
+
   #hasRoom(caller: Caller, now: number): boolean {
     const { tenant } = caller;
     return (
@@ -155,6 +159,7 @@ export class Admission {
       },
       leave: () => {
         for (const end of ends) end();
+        this.#note(caller, performance.now());
         if (tenant.waiters > 0) this.#serve(tenant);
       },
     };

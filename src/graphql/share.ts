@@ -20,6 +20,11 @@ export class Share {
     this.#databaseMs = new TokenBucket(limits.databaseMsPerSecond, now);
   }
 
+  /** Whether an operation runs. */
+  get isBusy(): boolean {
+    return this.#running > 0;
+  }
+
   /** @param isAlone whether nobody else is active: what would be left unused may be used then */
   hasRoom(isAlone: boolean, now: number): boolean {
     return this.#running < this.limits.operations && (isAlone || this.spentForMs(now) === 0);
@@ -57,7 +62,7 @@ export class Activity {
   #before: Share | undefined;
   #beforeAt = 0;
 
-  /** Notes that a share is used. */
+  /** Notes that an operation of a share begins or ends. */
   note(share: Share, now: number): void {
     if (share !== this.#last) {
       this.#before = this.#last;
@@ -67,9 +72,9 @@ export class Activity {
     this.#lastAt = now;
   }
 
-  /** Whether no other share has been used lately. */
+  /** Whether no other share is used, or has been lately. */
   isAlone(share: Share, now: number): boolean {
     const [other, at] = share === this.#last ? [this.#before, this.#beforeAt] : [this.#last, this.#lastAt];
-    return other === undefined || now - at > ACTIVE_MS;
+    return other === undefined || !(other.isBusy || now - at <= ACTIVE_MS);
   }
 }
