@@ -53,7 +53,7 @@ export const fairness: Benchmark = {
       { rounds: 10, warmUp: 2, signal },
     );
     // Otherwise something else has stopped the attack.
-    if (codes.BAD_USER_INPUT) throw new Error('The operations of the attacker are not allowed: ask for fewer pages');
+    if (codes.BAD_USER_INPUT) throw new Error(`The operations of the attacker are not allowed: ${JSON.stringify(codes)}`);
     process.stderr.write(`The attacker was answered ${JSON.stringify(codes)}\n`);
     return [
       compare("a list beside another tenant's attack, median", 'ms', { atMost: 3 }, p50),
