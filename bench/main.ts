@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { connectionBudget } from './connection-budget.ts';
 import { createTenants } from './create-tenant.ts';
+import { fairness } from './fairness.ts';
 import { fleetRun } from './fleet-run.ts';
 import type { Benchmark, Result } from './harness.ts';
 import { idleTenants } from './idle-tenants.ts';
@@ -26,6 +27,7 @@ const benchmarks: readonly Benchmark[] = [
   runsWorkers,
   runsMemory,
   requests,
+  fairness,
   membership,
   signIn,
   idleTenants,

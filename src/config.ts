@@ -14,6 +14,17 @@ export interface ServerAddress {
   readonly ssl: boolean | { readonly rejectUnauthorized: boolean };
 }
 
+/** How much one tenant, or one caller, may use. */
+export interface ShareLimits {
+  /** Operations that run at once. */
+  readonly operations: number;
+  readonly costPerSecond: number;
+  /** Time for which database connections are held per second, in milliseconds. */
+  readonly databaseMsPerSecond: number;
+  /** Subscriptions at once. */
+  readonly subscriptions: number;
+}
+
 /** All that can be configured, validated; times carry their unit in the name. */
 export interface Config {
   readonly environment: 'development' | 'production' | 'test';
@@ -35,6 +46,13 @@ export interface Config {
     readonly maxFields: number;
     readonly maxAliases: number;
     readonly maxCost: number;
+  };
+  /** What one tenant, and one caller, may use of this process while others want some of it too. */
+  readonly shares: {
+    readonly tenant: ShareLimits;
+    readonly caller: ShareLimits;
+    /** How long an operation waits for its share, in milliseconds. */
+    readonly waitMs: number;
   };
   /** Undefined: an embedded PostgreSQL in `dataDir`. */
   readonly server: ServerAddress | undefined;
@@ -158,6 +176,21 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): {
       maxFields: values.MAX_QUERY_FIELDS,
       maxAliases: values.MAX_QUERY_ALIASES,
       maxCost: values.MAX_QUERY_COST,
+    },
+    shares: {
+      tenant: {
+        operations: values.TENANT_OPERATIONS,
+        costPerSecond: values.TENANT_COST_PER_SECOND,
+        databaseMsPerSecond: values.TENANT_DATABASE_MS_PER_SECOND,
+        subscriptions: values.TENANT_SUBSCRIPTIONS,
+      },
+      caller: {
+        operations: values.CALLER_OPERATIONS,
+        costPerSecond: values.CALLER_COST_PER_SECOND,
+        databaseMsPerSecond: values.CALLER_DATABASE_MS_PER_SECOND,
+        subscriptions: values.CALLER_SUBSCRIPTIONS,
+      },
+      waitMs: values.OPERATION_WAIT_MS,
     },
     server,
     adminServer,

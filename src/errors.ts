@@ -15,7 +15,7 @@ export const errorCodes = {
   MIGRATION_CHANGED: "A migration's file is not what was applied.",
   MIGRATION_UNKNOWN: 'A tenant has a migration whose file is gone.',
   IRREVERSIBLE: 'A migration that is to be taken back has no `down()`.',
-  RATE_LIMITED: 'Too many attempts; try again after `retryAfterMs`.',
+  RATE_LIMITED: 'Too many attempts, or operations at once; try again after `retryAfterMs`.',
   INTERNAL_SERVER_ERROR: 'It went wrong on our side; `requestId` finds it in the log.',
 } as const;
 

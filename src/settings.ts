@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { databaseName, flag, integer, origins, type Setting, secret, url } from './setting-readers.ts';
+import { shareSettings } from './share-settings.ts';
 import { tokenSettings } from './token-settings.ts';
 
 /**
@@ -212,6 +213,7 @@ export const settings = {
     meaning:
       'cost limit of a GraphQL operation; a field costs 1, times the items of the lists around it: the size of a page, or 10',
   },
+  ...shareSettings,
   SHUTDOWN_SECONDS: {
     schema: integer(0, 3600),
     default: '20',

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 
 /** From the bottom up: a file imports its own layer and those below it. A file belongs to the last layer that fits. */
 const layers: readonly RegExp[] = [
-  /^(elapsed|errors|is-uuid|make-folder|time-limit|valid-input|read-or-create-file|secret-box|setting-readers|token-settings|settings|token-config|config|environment|misspelt-settings|usable-config|signals)\.ts$/,
+  /^(elapsed|errors|is-uuid|make-folder|time-limit|valid-input|read-or-create-file|secret-box|setting-readers|share-settings|token-settings|settings|token-config|config|environment|misspelt-settings|usable-config|signals)\.ts$/,
   /^postgres\//,
   /^(catalog|constants)\//,
   /^events\//,

@@ -31,7 +31,8 @@ export function fieldCost(args: Readonly<Record<string, unknown>>, _context: unk
 
 /**
  * Refuses operations that cost more than `max` before anything of them is resolved. It is no rule of validation, since the
- * result of validation is remembered for a document, and the cost depends on the variables.
+ * result of validation is remembered for a document, and the cost depends on the variables. The context's `cost` tells it to
+ * those who come next.
  */
 export function limitCost(max: number): Plugin {
   // Yoga keeps what it has parsed: an operation without variables always costs the same, for arguments decide alone.
@@ -48,6 +49,7 @@ export function limitCost(max: number): Plugin {
           'ask for smaller pages with first or last, for fewer lists inside lists, or in several requests.',
       );
     }
+    Object.assign(Object(args.contextValue), { cost });
   };
   return { onExecute: check, onSubscribe: check };
 }

@@ -9,9 +9,11 @@ import type { Services } from '../services.ts';
 import { memberIn, type TenantMember } from '../tenancy/permissions.ts';
 import { type ResolvedTenant, resolveTenant } from '../tenancy/resolve-tenant.ts';
 import type { TenantLease } from '../tenancy/tenant-connections.ts';
+import type { Owner } from './admission.ts';
 import { clientAddress } from './client-address.ts';
 import type { Context, TenantContext } from './context.ts';
 import { currentRequestId, keepLog } from './request-id.ts';
+import { shareOwnerOf } from './share-owner.ts';
 
 /** A request as the server was given it; one that came through no socket has no `req`. */
 export type IncomingRequest = YogaInitialContext & { readonly req?: IncomingMessage };
@@ -25,6 +27,12 @@ export interface Standing {
 
 /** A request's context, and how its leases end. */
 export interface RequestContext extends Context {
+  /** What the operation costs, see `limitCost`. */
+  cost: number;
+  /** Whose share the request uses; undefined for platform admins, who have no limit. */
+  readonly shareOwner: Owner | undefined;
+  /** Comes when the client goes away before it has been answered. */
+  readonly clientGone: AbortSignal;
   /** The request's tenant, if the operation has asked for it. */
   askedTenant(): KnownTenant | undefined;
   /**
@@ -63,6 +71,9 @@ export async function createRequestContext(services: Services, initial: Incoming
   const lease = new LeaseOnFirstUse(services, resolved, identity);
   return {
     requestId,
+    cost: 1,
+    shareOwner: shareOwnerOf(identity, resolved && 'tenant' in resolved ? resolved : undefined, address),
+    clientGone: request.signal,
     identity,
     services,
     log,

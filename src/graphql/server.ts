@@ -2,6 +2,7 @@ import { useDisableIntrospection } from '@graphql-yoga/plugin-disable-introspect
 import type { GraphQLSchema } from 'graphql';
 import { createYoga } from 'graphql-yoga';
 import type { Services } from '../services.ts';
+import { Admission } from './admission.ts';
 import { corsOf, isLocalHost } from './browsers.ts';
 import { endWithCaller } from './caller-end.ts';
 import { toClientError, validationErrors } from './errors.ts';
@@ -14,6 +15,7 @@ import { createRequestContext, type IncomingRequest, type RequestContext } from 
 import { currentLog, currentRequestId, requestIds } from './request-id.ts';
 import { requestParsing } from './request-parsing.ts';
 import { routes } from './routes.ts';
+import { shareFairly } from './share-fairly.ts';
 import { endWithTenant } from './tenant-end.ts';
 import { endWithToken } from './token-expiry.ts';
 
@@ -57,6 +59,7 @@ export function createGraphqlServer(services: Services, schema: GraphQLSchema, {
       requestParsing(),
       ...(graphql.introspection ? [] : [useDisableIntrospection()]),
       ...limitDocuments(graphql),
+      shareFairly(new Admission(services.config)),
       endWithToken(),
       endWithCaller(),
       endWithTenant(),

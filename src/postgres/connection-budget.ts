@@ -77,7 +77,7 @@ export class ConnectionBudget {
   /** Makes a lane, which costs no connection until it is used. */
   lane(options: LaneOptions): Lane {
     const lane: LaneState = { options, open: 0, ended: false };
-    const connect = async () => (await this.#acquire(lane)).client;
+    const connect = async (signal?: AbortSignal) => (await this.#acquire(lane, signal)).client;
     return {
       connect,
       use: (work, signal) => useLent(connect, work, signal),
@@ -112,11 +112,11 @@ export class ConnectionBudget {
     await this.#connections.settled((owner) => owner === lane);
   }
 
-  async #acquire(lane: LaneState): Promise<Connection> {
+  async #acquire(lane: LaneState, signal?: AbortSignal): Promise<Connection> {
     if (this.#connections.hasEnded || lane.ended) throw closed();
     const idle = this.#takeIdle(lane);
     if (idle) return idle;
-    const granted = this.#waiting.join(lane);
+    const granted = this.#waiting.join(lane, signal);
     // Who has to wait for a connection of its own lane changes nothing for those who wait already.
     if (lane.open < lane.options.max) this.#serve();
     return granted;

@@ -37,9 +37,10 @@ export interface LentClient extends pg.Client {
 export interface Lane {
   /**
    * Lends a connection. Whoever holds a connection of a `system` lane must not wait for another one.
-   * @throws {AppError} SERVER_BUSY when none came free in time
+   * @param signal ends the waiting for one
+   * @throws {AppError} SERVER_BUSY when none came free in time; and the signal's reason
    */
-  connect(): Promise<LentClient>;
+  connect(signal?: AbortSignal): Promise<LentClient>;
   /**
    * Lends a connection for the duration of `work`. It is closed, not kept, when `work` fails.
    * @param signal ends the work, whatever it waits for: its statement is cancelled, and `use` throws the signal's reason
@@ -54,12 +55,12 @@ export interface Lane {
 
 /** See {@link Lane.use}. */
 export async function useLent<T>(
-  connect: () => Promise<LentClient>,
+  connect: (signal?: AbortSignal) => Promise<LentClient>,
   work: (client: pg.Client) => Promise<T>,
   signal?: AbortSignal,
 ): Promise<T> {
   signal?.throwIfAborted();
-  const client = await connect();
+  const client = await connect(signal);
   const ended = Promise.withResolvers<never>();
   const end = () => ended.reject(signal?.reason);
   signal?.addEventListener('abort', end);

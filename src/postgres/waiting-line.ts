@@ -29,11 +29,16 @@ export class WaitingLine<Wish, Thing> implements Iterable<Waiter<Wish, Thing>> {
     return this.#waiters.values();
   }
 
-  /** Puts a caller at the end of the line; gives what the caller is granted. */
-  join(wish: Wish): Promise<Thing> {
+  /**
+   * Puts a caller at the end of the line; gives what the caller is granted.
+   * @param signal ends the waiting with its reason
+   */
+  join(wish: Wish, signal?: AbortSignal): Promise<Thing> {
     return new Promise((resolve, reject) => {
+      const giveUp = () => waiter.refuse(signal?.reason);
       const leave = () => {
         clearTimeout(timer);
+        signal?.removeEventListener('abort', giveUp);
         this.#waiters.delete(waiter);
       };
       const waiter: Waiter<Wish, Thing> = {
@@ -50,6 +55,7 @@ export class WaitingLine<Wish, Thing> implements Iterable<Waiter<Wish, Thing>> {
       };
       const timer = setTimeout(() => waiter.refuse(this.#late()), this.#limitMs);
       this.#waiters.add(waiter);
+      signal?.addEventListener('abort', giveUp);
     });
   }
 }

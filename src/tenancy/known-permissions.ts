@@ -3,6 +3,7 @@ import { AnswerCache } from '../catalog/answer-cache.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { KnownTenant } from '../catalog/tenant-directory.ts';
 import type { Listener } from '../postgres/listener.ts';
+import { OperationScope } from './operation-scope.ts';
 import type { PermissionsOf, TenantMember } from './permissions.ts';
 import type { TenantConnections } from './tenant-connections.ts';
 
@@ -34,14 +35,16 @@ export class KnownPermissions {
   async find(tenant: KnownTenant, member: TenantMember | undefined): Promise<ReadonlySet<string>> {
     if (!member) return new Set();
     const { tenants, permissionsOf } = this.#options;
-    const found = await this.#answers.find(`${tenant.id} ${JSON.stringify(member)}`, async () => {
+    const load = async () => {
       const lease = tenants.lease(tenant);
       try {
         return await permissionsOf(lease.em, member);
       } finally {
         await lease.release();
       }
-    });
+    };
+    // Other operations may wait for the same answer, also when this one ends.
+    const found = await this.#answers.find(`${tenant.id} ${JSON.stringify(member)}`, () => OperationScope.leave(load));
     return found ?? new Set();
   }
 

@@ -14,6 +14,7 @@ import { type Lane, type LentClient, useLent } from '../postgres/lane.ts';
 import type { PasswordOf } from '../postgres/roles.ts';
 import type { Servers } from '../postgres/server.ts';
 import { mayBeGone } from './explain-failure.ts';
+import { OperationScope } from './operation-scope.ts';
 import { tenantRole } from './placement.ts';
 import { untilGranted } from './until-granted.ts';
 
@@ -149,13 +150,13 @@ export class TenantConnections {
       });
       return renewing;
     };
-    const connect = async () => {
-      const connecting = untilGranted(waitMs, () =>
-        lane.connect().catch((error: unknown) => connectAnew(lane, renew, error)),
-      );
+    const connectFor = async (signal?: AbortSignal) => {
+      const once = () => lane.connect(signal).catch((error: unknown) => connectAnew(lane, renew, error));
+      const connecting = untilGranted(waitMs, once, signal);
       const client = await connecting.catch((error: unknown) => this.#explain(tenant, error, isRefusedDatabase(error)));
       return this.#watch(tenant, client);
     };
+    const connect = (signal?: AbortSignal) => OperationScope.current?.borrow(connectFor) ?? connectFor(signal);
     return { ...lane, connect, use: (work, signal) => useLent(connect, work, signal) };
   }
 
