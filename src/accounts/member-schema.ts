@@ -7,7 +7,7 @@ import type { Identity } from './tokens.ts';
 const AddMemberInputRef = builder.inputType('AddMemberInput', {
   fields: (t) => ({
     tenant: t.id({ required: true, description: 'Its id or slug.' }),
-    email: t.string({ required: true, description: 'Of somebody who has an account.' }),
+    email: t.string({ required: true, maxLength: 254, description: 'Of somebody who has an account.' }),
     role: t.field({ type: MemberRoleRef, required: true }),
   }),
 });

@@ -22,17 +22,18 @@ const AuthPayloadRef = builder.objectRef<SignedIn>('AuthPayload').implement({
 
 const RegisterInputRef = builder.inputType('RegisterInput', {
   fields: (t) => ({
-    email: t.string({ required: true }),
-    password: t.string({ required: true, description: 'At least 12 characters.' }),
-    name: t.string({ required: true }),
+    email: t.string({ required: true, maxLength: 254 }),
+    password: t.string({ required: true, maxLength: 1000, description: 'At least 12 characters.' }),
+    name: t.string({ required: true, maxLength: 200 }),
   }),
 });
 
 const LoginInputRef = builder.inputType('LoginInput', {
   fields: (t) => ({
-    email: t.string({ required: true }),
-    password: t.string({ required: true }),
+    email: t.string({ required: true, maxLength: 254 }),
+    password: t.string({ required: true, maxLength: 1000 }),
     tenant: t.string({
+      maxLength: 63,
       description: 'The slug of the tenant that the token is to name; by default the only one that you belong to.',
     }),
   }),
@@ -40,8 +41,8 @@ const LoginInputRef = builder.inputType('LoginInput', {
 
 const ChangePasswordInputRef = builder.inputType('ChangePasswordInput', {
   fields: (t) => ({
-    currentPassword: t.string({ required: true }),
-    newPassword: t.string({ required: true, description: 'At least 12 characters.' }),
+    currentPassword: t.string({ required: true, maxLength: 1000 }),
+    newPassword: t.string({ required: true, maxLength: 1000, description: 'At least 12 characters.' }),
   }),
 });
 
@@ -67,13 +68,13 @@ builder.mutationFields((t) => ({
     type: AuthPayloadRef,
     description: 'New tokens for a refresh token, which is good once: if it comes a second time, its session ends.',
     authScopes: { anyone: true },
-    args: { refreshToken: t.arg.string({ required: true }) },
+    args: { refreshToken: t.arg.string({ required: true, maxLength: 255 }) },
     resolve: (_root, { refreshToken }, { services }) => refresh(services.accounts, refreshToken),
   }),
   logout: t.boolean({
     description: 'Ends the session; its tokens are refused from now on.',
     authScopes: { anyone: true },
-    args: { refreshToken: t.arg.string({ required: true }) },
+    args: { refreshToken: t.arg.string({ required: true, maxLength: 255 }) },
     resolve: async (_root, { refreshToken }, { services }) => {
       await logout(services.accounts, refreshToken);
       return true;

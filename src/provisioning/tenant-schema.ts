@@ -9,8 +9,9 @@ const reference = { required: true, description: 'Its id or slug.' } as const;
 const UpdateTenantInputRef = builder.inputType('UpdateTenantInput', {
   fields: (t) => ({
     id: t.id(reference),
-    name: t.string({ description: 'What people call it; without this it stays.' }),
+    name: t.string({ maxLength: 200, description: 'What people call it; without this it stays.' }),
     host: t.string({
+      maxLength: 253,
       description: 'The host name by which it is found; unique. Without this it stays; null clears it.',
     }),
   }),
@@ -48,7 +49,11 @@ builder.mutationFields((t) => ({
     authScopes: { platformAdmin: true },
     args: {
       id: t.arg.id(reference),
-      slug: t.arg.string({ required: true, description: 'Its slug, so that no other tenant is deleted by mistake.' }),
+      slug: t.arg.string({
+        required: true,
+        maxLength: 63,
+        description: 'Its slug, so that no other tenant is deleted by mistake.',
+      }),
     },
     resolve: (_root, { id, slug }, { services }) => deleteTenant(services.provisioning, id, slug),
   }),
