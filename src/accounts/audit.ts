@@ -1,5 +1,6 @@
 import type { Catalog } from '../catalog/catalog.ts';
 import { AppError } from '../errors.ts';
+import { replaceHidden } from '../valid-input.ts';
 import type { Identity } from './tokens.ts';
 
 /** One thing that somebody did, or tried to. */
@@ -27,15 +28,15 @@ export async function writeAudit(catalog: Pick<Catalog, 'use'>, record: AuditRec
       `INSERT INTO audit_log (actor, user_id, action, tenant_id, outcome, address, request_id, details)
        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
       [
-        // PostgreSQL's texts cannot hold the character zero, which what a stranger gives as an address may.
-        actor.replaceAll('\0', '\uFFFD').slice(0, MAX_ACTOR),
+        // A stranger may give anything as an address.
+        replaceHidden(actor.slice(0, MAX_ACTOR), '\uFFFD'),
         userId,
         action,
         tenantId,
         outcome,
         address,
         requestId,
-        details?.slice(0, MAX_DETAILS),
+        details && replaceHidden(details.slice(0, MAX_DETAILS), '\uFFFD'),
       ],
     ),
   );

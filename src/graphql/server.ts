@@ -53,7 +53,7 @@ export function createGraphqlServer(services: Services, schema: GraphQLSchema, {
       return renderGraphiQL(options);
     },
     plugins: [
-      requestIds(),
+      requestIds(http.trustedProxies),
       routes({
         '/health/ready': readiness(services),
         '/.well-known/jwks.json': keySet(services.publishedKeys),

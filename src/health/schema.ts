@@ -20,7 +20,11 @@ const HealthStatusRef = builder.enumType('HealthStatus', {
 const HealthRef = builder.objectRef<Health>('Health').implement({
   fields: (t) => ({
     status: t.field({ type: HealthStatusRef, resolve: ({ status }) => status }),
-    databases: t.field({ type: [DatabaseHealthRef], resolve: ({ databases }) => [...databases] }),
+    databases: t.field({
+      type: [DatabaseHealthRef],
+      description: 'Of all databases and servers, for platform admins; empty for everybody else.',
+      resolve: ({ databases }, _args, { identity }) => (identity?.isPlatformAdmin ? [...databases] : []),
+    }),
   }),
 });
 
