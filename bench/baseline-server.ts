@@ -34,7 +34,7 @@ const yoga = createYoga({
   graphiql: false,
   cors: false,
   plugins: [
-    requestIds(),
+    requestIds(0),
     useDisableIntrospection(),
     maxTokensPlugin({ n: graphql.maxTokens, exposeLimits: true }),
     maxDepthPlugin({ n: graphql.maxDepth, ignoreIntrospection: true }),

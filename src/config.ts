@@ -41,6 +41,7 @@ export interface Config {
   readonly graphql: {
     readonly graphiql: boolean;
     readonly introspection: boolean;
+    readonly maxDocumentBytes: number;
     readonly maxDepth: number;
     readonly maxTokens: number;
     readonly maxFields: number;
@@ -171,6 +172,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): {
     graphql: {
       graphiql: values.GRAPHIQL ?? !production,
       introspection: values.INTROSPECTION ?? !production,
+      maxDocumentBytes: values.MAX_DOCUMENT_BYTES,
       maxDepth: values.MAX_QUERY_DEPTH,
       maxTokens: values.MAX_QUERY_TOKENS,
       maxFields: values.MAX_QUERY_FIELDS,

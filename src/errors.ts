@@ -11,7 +11,7 @@ export const errorCodes = {
   BAD_USER_INPUT: 'The request is wrong; `field` says which argument, if it is one.',
   NOT_FOUND: 'What the arguments name is not there.',
   CONFLICT: 'It does not fit what is there.',
-  SERVER_BUSY: 'A database is busy or cannot be reached; try again after `retryAfterMs`.',
+  SERVER_BUSY: 'A database is busy, takes too long or cannot be reached; try again after `retryAfterMs`.',
   MIGRATION_CHANGED: "A migration's file is not what was applied.",
   MIGRATION_UNKNOWN: 'A tenant has a migration whose file is gone.',
   IRREVERSIBLE: 'A migration that is to be taken back has no `down()`.',

@@ -195,6 +195,11 @@ export const settings = {
   GRAPHIQL: { schema: flag, absent: 'on, but off in production', meaning: 'whether GraphiQL is served' },
   INTROSPECTION: { schema: flag, absent: 'on, but off in production', meaning: 'whether the schema may be asked for' },
   MAX_BODY_BYTES: { schema: integer(1000, 1_000_000_000), default: '1000000', meaning: 'size limit of a request body' },
+  MAX_DOCUMENT_BYTES: {
+    schema: integer(1000, 1_000_000_000),
+    default: '20000',
+    meaning: 'size limit of a GraphQL document, in bytes; its variables are part of the body only',
+  },
   MAX_QUERY_DEPTH: { schema: integer(1, 1000), default: '12', meaning: 'depth limit of a GraphQL document' },
   MAX_QUERY_TOKENS: {
     schema: integer(10, 1_000_000),

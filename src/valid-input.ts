@@ -7,8 +7,25 @@ export const nameSchema = z
   .trim()
   .min(1, { error: 'A name is missing' })
   .max(200, { error: 'A name has at most 200 characters' })
-  // PostgreSQL's texts cannot hold it.
-  .refine((name) => !name.includes('\0'), { error: 'A name must not have a zero byte' });
+  .refine(isPlainLine, {
+    error: 'A name must be on one line, without control characters and characters that change the direction of text',
+  });
+
+/** Control characters, halves of surrogate pairs, line separators, and what changes the direction of the text after it. */
+const hidden = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}]+/gu;
+
+/**
+ * Whether a text is one line that shows all that it holds: no character that a terminal obeys, that makes a page show the
+ * text in another order, or that cannot be stored. Whatever people call something must be.
+ */
+export function isPlainLine(text: string): boolean {
+  return text.search(hidden) < 0;
+}
+
+/** A text with something else in the place of the characters that {@link isPlainLine} refuses, a run of them as one. */
+export function replaceHidden(text: string, replacement: string): string {
+  return text.replace(hidden, replacement);
+}
 
 /**
  * What a client has sent, as a schema has it.

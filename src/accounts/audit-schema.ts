@@ -60,7 +60,11 @@ const AuditEntryRef = builder.objectType(AuditEntry, {
 });
 
 const AuditFilterInput = builder.inputType('AuditFilter', {
-  fields: (t) => ({ actor: t.string(), action: t.string(), outcome: t.string() }),
+  fields: (t) => ({
+    actor: t.string({ maxLength: 254 }),
+    action: t.string({ maxLength: 250 }),
+    outcome: t.string({ maxLength: 63 }),
+  }),
 });
 
 builder.queryField('auditLog', (t) =>

@@ -1,5 +1,6 @@
 import type { Catalog } from '../catalog/catalog.ts';
 import { AppError } from '../errors.ts';
+import { replaceHidden } from '../valid-input.ts';
 import type { Identity } from './tokens.ts';
 
 /** One thing that somebody did, or tried to. */
@@ -45,15 +46,15 @@ export async function writeAudit(
          count = audit_log.count + excluded.count,
          last_at = greatest(audit_log.last_at, audit_log.at, now())`,
       [
-        // PostgreSQL's texts cannot hold the character zero, which what a stranger gives as an address may.
-        actor.replaceAll('\0', '\uFFFD').slice(0, MAX_ACTOR),
+        // A stranger may give anything as an address.
+        replaceHidden(actor.slice(0, MAX_ACTOR), '\uFFFD'),
         userId,
         action,
         tenantId,
         outcome,
         address,
         requestId,
-        details?.slice(0, MAX_DETAILS),
+        details && replaceHidden(details.slice(0, MAX_DETAILS), '\uFFFD'),
         repeats?.count ?? 1,
         repeats?.key,
       ],
@@ -72,14 +73,37 @@ export function outcomeOf(error: unknown): string {
   return error instanceof AppError ? error.code : 'INTERNAL_SERVER_ERROR';
 }
 
-/** Arguments as JSON, without secrets, nor those in URLs. */
+/** Arguments as JSON, without secrets, nor those in URLs; of long texts and lists the beginning. */
 export function describeArguments(args: object): string {
   const secret = /password|token/i;
   return JSON.stringify(args, (key, value: unknown) => {
     if (secret.test(key)) return undefined;
+    if (Array.isArray(value) && value.length > MAX_ITEMS)
+      return [...value.slice(0, MAX_ITEMS), `… and ${value.length - MAX_ITEMS} more`];
     if (typeof value !== 'string') return value;
-    // One that is written wrongly, and so refused, may have a password too, as may the parameters of one.
-    if (key === 'url') return value.replace(/^(\w+:\/\/)?.*@/s, '$1…@').replace(/\?.*/s, '?…');
-    return value.replace(/:\/\/\S*@/, '://…@');
+    // Before it is cut: a password that has lost the @ after it could not be told from a host.
+    const text = key === 'url' ? redactedUrl(value) : redacted(value);
+    return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
+  });
+}
+
+const MAX_TEXT = 500;
+const MAX_ITEMS = 20;
+
+/** One that is written wrongly, and so refused, may have a password too, as may the parameters of one. */
+function redactedUrl(text: string): string {
+  const at = text.lastIndexOf('@');
+  const [scheme = ''] = /^\w{1,20}:\/\//.exec(text) ?? [];
+  const shown = at < 0 ? text : `${scheme}…${text.slice(at)}`;
+  const query = shown.indexOf('?');
+  return query < 0 ? shown : `${shown.slice(0, query)}?…`;
+}
+
+/** Without the user and password of URLs, wherever they stand: what is between "://" and the last @ before a space. */
+function redacted(text: string): string {
+  return text.replace(/\S+/g, (word) => {
+    const start = word.indexOf('://');
+    const end = word.lastIndexOf('@');
+    return start >= 0 && end > start ? `${word.slice(0, start)}://…${word.slice(end)}` : word;
   });
 }

@@ -1,6 +1,10 @@
 import { type MemberRole, memberRoles } from '../catalog/membership.entity.ts';
 import { AppError } from '../errors.ts';
 
+/** Of a claim that names something, and of each of its roles, in characters. */
+const MAX_CLAIM = 255;
+const MAX_ROLES = 100;
+
 type Payload = Readonly<Record<string, unknown>>;
 
 /**
@@ -12,8 +16,11 @@ type Payload = Readonly<Record<string, unknown>>;
 export function readClaim(payload: Payload, claimPath: string): string | undefined {
   const value = valueAt(payload, claimPath);
   if (value === undefined || value === null) return undefined;
-  if (typeof value === 'string' && value !== '') return value;
-  throw new AppError('UNAUTHENTICATED', `The token's claim ${claimPath} must be a text that is not empty`);
+  if (typeof value === 'string' && value !== '' && value.length <= MAX_CLAIM) return value;
+  throw new AppError(
+    'UNAUTHENTICATED',
+    `The token's claim ${claimPath} must be a text of 1 to ${MAX_CLAIM} characters`,
+  );
 }
 
 /** The text of a claim that nothing depends on; undefined if it is anything else. */
@@ -28,10 +35,13 @@ export function readFlag(payload: Payload, claimPath: string): boolean {
   return value === true || value === 'true';
 }
 
-/** The texts of a claim that is a list of them, or one. What else is among them gives nobody anything. */
+/** The texts of a claim that is a list of them, or one: the first hundred. What else is among them gives nobody anything. */
 export function readTexts(payload: Payload, claimPath: string): string[] {
   const value = valueAt(payload, claimPath);
-  return (Array.isArray(value) ? value : [value]).filter((item) => typeof item === 'string' && item !== '');
+  const texts = (Array.isArray(value) ? value : [value]).filter(
+    (item) => typeof item === 'string' && item !== '' && item.length <= MAX_CLAIM,
+  );
+  return texts.slice(0, MAX_ROLES);
 }
 
 /** The first of OWNER, ADMIN and MEMBER that is among the roles. */

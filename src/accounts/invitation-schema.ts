@@ -44,7 +44,7 @@ const InvitationRef = builder.objectRef<Invitation>('Invitation').implement({
 const InviteMemberInputRef = builder.inputType('InviteMemberInput', {
   fields: (t) => ({
     tenant: t.id({ required: true, description: 'Its id or slug.' }),
-    email: t.string({ required: true }),
+    email: t.string({ required: true, maxLength: 254 }),
     role: t.field({ type: MemberRoleRef, required: true }),
   }),
 });
@@ -89,7 +89,7 @@ builder.mutationFields((t) => ({
     description:
       'Makes you a member of the inviting tenant, and names it in new tokens of this session, as switchTenant does. If you signed in with an identity provider, the tokens are empty: keep using the one you have.',
     authScopes: { user: true },
-    args: { token: t.arg.string({ required: true, description: 'From viewer.invitations.' }) },
+    args: { token: t.arg.string({ required: true, maxLength: 255, description: 'From viewer.invitations.' }) },
     resolve: async (_root, { token }, context) => {
       const { catalog, accounts } = context.services;
       const identity = callerOf(context);
@@ -102,7 +102,7 @@ builder.mutationFields((t) => ({
   declineInvitation: t.boolean({
     description: 'Declines an invitation; the inviter is not told. False if you have no such invitation.',
     authScopes: { user: true },
-    args: { token: t.arg.string({ required: true, description: 'From viewer.invitations.' }) },
+    args: { token: t.arg.string({ required: true, maxLength: 255, description: 'From viewer.invitations.' }) },
     resolve: (_root, { token }, context) =>
       declineInvitation(context.services.catalog, userIdOf(callerOf(context)), token),
   }),

@@ -44,7 +44,8 @@ function jwksIn(text: string): JsonWebKey[] {
 
 function inputsOf(text: string): readonly KeyInput[] {
   if (text.trimStart().startsWith('{')) return jwksIn(text).map((key) => ({ key, format: 'jwk' as const }));
-  return text.match(/-----BEGIN ([A-Z0-9 ]+)-----[\s\S]*?-----END \1-----/g) ?? [text];
+  const [before = text, ...pems] = text.split('-----BEGIN ');
+  return pems.length > 0 ? pems.map((pem) => `-----BEGIN ${pem}`) : [before];
 }
 
 /** The parser's own message would repeat a part of the key. */

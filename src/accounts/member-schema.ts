@@ -8,7 +8,11 @@ import { MemberRoleRef, MembershipRef } from './schema.ts';
 const AddMemberInputRef = builder.inputType('AddMemberInput', {
   fields: (t) => ({
     tenant: t.id({ required: true, description: 'Its id or slug.' }),
-    email: t.string({ required: true, description: 'From a platform admin: of somebody who has an account.' }),
+    email: t.string({
+      required: true,
+      maxLength: 254,
+      description: 'From a platform admin: of somebody who has an account.',
+    }),
     role: t.field({ type: MemberRoleRef, required: true }),
   }),
 });

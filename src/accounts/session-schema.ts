@@ -34,27 +34,31 @@ export const AuthPayloadRef = builder.objectRef<Payload>('AuthPayload').implemen
 
 const RegisterInputRef = builder.inputType('RegisterInput', {
   fields: (t) => ({
-    email: t.string({ required: true }),
-    password: t.string({ required: true, description: 'At least 12 characters.' }),
-    name: t.string({ required: true }),
+    email: t.string({ required: true, maxLength: 254 }),
+    password: t.string({ required: true, maxLength: 1000, description: 'At least 12 characters.' }),
+    name: t.string({ required: true, maxLength: 200 }),
   }),
 });
 
 const LoginInputRef = builder.inputType('LoginInput', {
   fields: (t) => ({
-    email: t.string({ required: true }),
-    password: t.string({ required: true }),
+    email: t.string({ required: true, maxLength: 254 }),
+    password: t.string({ required: true, maxLength: 1000 }),
     tenant: t.string({
+      maxLength: 63,
       description: 'The slug of the tenant that the token is to name; by default the only one that you belong to.',
     }),
-    deviceToken: t.string({ description: 'What the last login on this device gave, if there was any.' }),
+    deviceToken: t.string({
+      maxLength: 500,
+      description: 'What the last login on this device gave, if there was any.',
+    }),
   }),
 });
 
 const ChangePasswordInputRef = builder.inputType('ChangePasswordInput', {
   fields: (t) => ({
-    currentPassword: t.string({ required: true }),
-    newPassword: t.string({ required: true, description: 'At least 12 characters.' }),
+    currentPassword: t.string({ required: true, maxLength: 1000 }),
+    newPassword: t.string({ required: true, maxLength: 1000, description: 'At least 12 characters.' }),
   }),
 });
 
@@ -88,13 +92,13 @@ builder.mutationFields((t) => ({
     description:
       'New tokens for a refresh token, which is good once; for 30 seconds more the same client may use it again. If it comes a second time later or from elsewhere, its session ends.',
     authScopes: { anyone: true },
-    args: { refreshToken: t.arg.string({ required: true }) },
+    args: { refreshToken: t.arg.string({ required: true, maxLength: 255 }) },
     resolve: (_root, { refreshToken }, { services, address }) => refresh(services.accounts, refreshToken, address),
   }),
   logout: t.boolean({
     description: 'Ends the session; its tokens are refused from now on.',
     authScopes: { anyone: true },
-    args: { refreshToken: t.arg.string({ required: true }) },
+    args: { refreshToken: t.arg.string({ required: true, maxLength: 255 }) },
     resolve: async (_root, { refreshToken }, { services }) => {
       await logout(services.accounts, refreshToken);
       return true;

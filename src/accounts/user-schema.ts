@@ -31,7 +31,7 @@ builder.queryField('users', (t) =>
       type: UserRef,
       description: 'Everybody who has an account, oldest first.',
       authScopes: { platformAdmin: true },
-      args: { search: t.arg.string({ description: 'A part of the email address or the name.' }) },
+      args: { search: t.arg.string({ maxLength: 254, description: 'A part of the email address or the name.' }) },
       resolve: (_root, { search, ...page }, { services }) =>
         entityConnection(services.catalog.fork(), User, page, {
           where: userWhere(search),

@@ -44,11 +44,14 @@ function stackOf(error: unknown): string {
 
 /** What commander says of an argument, shorter; an explanation that begins with "is" goes on from the value. */
 function inWords(text: string): string {
-  return text.replace(
-    /^error: command-argument value '(.*)' is invalid for argument '(.*)'\. (is )?/s,
-    (_text, value: string, name: string, is: string | undefined) =>
-      `error: ${value} ${is ?? `cannot be the ${name}. `}`,
-  );
+  const [before, between, after] = ["error: command-argument value '", "' is invalid for argument '", "'. "];
+  const middle = text.lastIndexOf(between);
+  const end = text.indexOf(after, middle + between.length);
+  if (!text.startsWith(before) || middle < 0 || end < 0) return text;
+  const value = text.slice(before.length, middle);
+  const name = text.slice(middle + between.length, end);
+  const explanation = text.slice(end + after.length);
+  return `error: ${value} ${explanation.startsWith('is ') ? '' : `cannot be the ${name}. `}${explanation}`;
 }
 
 /** All commands with their options. */

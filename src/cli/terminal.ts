@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { replaceHidden } from '../valid-input.ts';
 
 /** A stream that commands write to; it may be a terminal. */
 export type Screen = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
@@ -54,5 +55,5 @@ export function writeJson(screen: Screen, value: unknown): void {
 
 /** A text from elsewhere on one line, without characters that a terminal obeys. */
 export function oneLine(text: string): string {
-  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').trim();
+  return replaceHidden(text, ' ').trim();
 }

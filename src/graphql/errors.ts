@@ -2,7 +2,7 @@ import { GraphQLError, type GraphQLErrorExtensions, Kind } from 'graphql';
 import { isAsyncIterable, type Plugin } from 'graphql-yoga';
 import type { Logger } from 'pino';
 import { AppError, errorCodes } from '../errors.ts';
-import { isConnectionFailure, isNullCharacter } from '../postgres/error-codes.ts';
+import { refusalOf } from './database-errors.ts';
 
 /**
  * Turns what was thrown into what the client sees, once, at the edge: an AppError keeps its message and code, a document
@@ -19,17 +19,14 @@ export function toClientError(error: unknown, requestId: string, log: Logger): G
     });
   }
   if (isGraphQLError(original)) return isTranslated(original) ? original : toInputError(original);
-  if (isNullCharacter(original)) {
-    return new GraphQLError('A text holds the character U+0000, which cannot be stored', {
+  const refusal = refusalOf(original);
+  if (refusal) {
+    const { code, message, retryAfterMs } = refusal;
+    if (code === 'SERVER_BUSY') log.error({ err: original }, 'a database is busy or cannot be reached');
+    else log.warn({ err: original }, 'a database refused a request');
+    return new GraphQLError(message, {
       ...withoutUndefined(position),
-      extensions: { code: 'BAD_USER_INPUT' },
-    });
-  }
-  if (isConnectionFailure(original)) {
-    log.error({ err: original }, 'a database cannot be reached');
-    return new GraphQLError('The database cannot be reached at present. Try again in a moment.', {
-      ...withoutUndefined(position),
-      extensions: { code: 'SERVER_BUSY', requestId, retryAfterMs: 1000 },
+      extensions: { code, requestId, ...(retryAfterMs !== undefined && { retryAfterMs }) },
     });
   }
   log.error({ err: original }, 'unexpected error');

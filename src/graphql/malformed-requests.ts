@@ -18,7 +18,10 @@ export function refuseMalformedRequests(listener: RequestListener): RequestListe
   };
 }
 
+/** A name of 253 characters, a dot at its end, and a port. */
+const MAX_HOST = 260;
+
 /** A client of HTTP/1.0 may leave out the host; a path that does not begin with a slash is for proxies. */
 function isWellFormed({ headers: { host = 'localhost' }, url = '/' }: IncomingMessage): boolean {
-  return !noHost.test(host) && url.startsWith('/') && URL.canParse(`http://${host}${url}`);
+  return host.length <= MAX_HOST && !noHost.test(host) && url.startsWith('/') && URL.canParse(`http://${host}${url}`);
 }

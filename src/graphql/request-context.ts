@@ -12,6 +12,7 @@ import type { TenantLease } from '../tenancy/tenant-connections.ts';
 import type { Owner } from './admission.ts';
 import { clientAddress } from './client-address.ts';
 import type { Context, TenantContext } from './context.ts';
+import { checkText } from './input-limits.ts';
 import { currentRequestId, keepLog } from './request-id.ts';
 import { shareOwnerOf } from './share-owner.ts';
 
@@ -57,12 +58,11 @@ export async function createRequestContext(services: Services, initial: Incoming
   const address = clientAddress(request.headers, req?.socket.remoteAddress, services.config.http.trustedProxies);
   const claims = await claimsOf(services, request.headers.get('authorization'));
   const identify = async () => claims && services.identities.identify(claims, { address, requestId });
-  const resolve = (identity: Identity | undefined) =>
-    resolveTenant(services.directory, {
-      identity,
-      host: request.headers.get('host') ?? undefined,
-      header: request.headers.get('x-tenant') ?? undefined,
-    });
+  const resolve = async (identity: Identity | undefined) => {
+    const header = request.headers.get('x-tenant') ?? undefined;
+    if (header !== undefined) checkText(['x-tenant'], header, MAX_REFERENCE);
+    return resolveTenant(services.directory, { identity, host: request.headers.get('host') ?? undefined, header });
+  };
   const identity = await identify();
   const resolved = await resolve(identity).catch(later);
   const tenant = resolved && 'tenant' in resolved ? { tenant: resolved.tenant.slug } : {};
@@ -90,6 +90,12 @@ export async function createRequestContext(services: Services, initial: Incoming
     release: () => lease.release(),
   };
 }
+
+/** Of an id or slug of a tenant, in characters. */
+const MAX_REFERENCE = 63;
+
+/** Of a token, in characters: what common proxies pass on in one header. */
+const MAX_TOKEN = 8192;
 
 type Resolution = ResolvedTenant | { readonly error: unknown } | undefined;
 
@@ -167,6 +173,10 @@ async function claimsOf({ tokens }: Services, header: string | null): Promise<To
   const [scheme, token] = header.split(' ', 2);
   if (scheme?.toLowerCase() !== 'bearer' || !token) {
     throw new AppError('UNAUTHENTICATED', 'The header authorization must be “Bearer <token>”');
+  }
+  if (token.length > MAX_TOKEN) {
+    const message = `The token has ${token.length} characters, and ${MAX_TOKEN} is the limit. Use one with fewer claims.`;
+    throw new AppError('UNAUTHENTICATED', message);
   }
   return tokens.verify(token);
 }

@@ -27,13 +27,17 @@ export function currentLog(log: Logger): Logger {
 }
 
 /**
- * Gives each request an id: the one that a proxy gave it in `x-request-id`, if that is harmless, else a new one. It comes
- * back in the response's header of that name.
+ * Gives each request an id, which comes back in the response's header `x-request-id`: the one that a proxy gave it in this
+ * header, or a new one. Without proxies of ours in front of the server the header is the client's, and not used.
+ * @param trustedProxies how many proxies of ours there are
  */
-export function requestIds(): Plugin {
+export function requestIds(trustedProxies: number): Plugin {
   return {
     instrumentation: {
-      request: ({ request }, handle) => current.run({ id: chooseId(request.headers.get('x-request-id')) }, handle),
+      request: ({ request }, handle) => {
+        const given = trustedProxies > 0 ? request.headers.get('x-request-id') : null;
+        return current.run({ id: given !== null && usableId.test(given) ? given : randomUUID() }, handle);
+      },
     },
     onResponse({ response }) {
       response.headers.set('x-request-id', currentRequestId());
@@ -41,6 +45,4 @@ export function requestIds(): Plugin {
   };
 }
 
-function chooseId(given: string | null): string {
-  return given && /^[\w-]{8,64}$/.test(given) ? given : randomUUID();
-}
+const usableId = /^[\w-]{8,64}$/;

@@ -23,12 +23,13 @@ import { modules } from '../modules/index.ts';
 import { auditMutations } from './audit.ts';
 import { builder } from './builder.ts';
 import { describePermissions } from './declared-scopes.ts';
+import { limitInputs } from './input-limits.ts';
 
 await Promise.all(modules.map((module) => module.schema()));
 
 /** Builds the GraphQL schema out of what each folder's `schema.ts` adds to it. */
 export function buildSchema(): GraphQLSchema {
-  const schema = auditMutations(builder.toSchema());
+  const schema = limitInputs(auditMutations(builder.toSchema()));
   describePermissions(schema);
   const codes = Object.entries(errorCodes).map(([code, meaning]) => `- ${code}: ${meaning}`);
   schema.description = `An error says in \`extensions.code\` what it is:\n${codes.join('\n')}`;

@@ -5,14 +5,17 @@ import type { Services } from '../services.ts';
 import { Admission } from './admission.ts';
 import { corsOf, isLocalHost } from './browsers.ts';
 import { endWithCaller } from './caller-end.ts';
+import { createDocumentCache } from './document-cache.ts';
 import { toClientError, validationErrors } from './errors.ts';
 import { graphiqlPage, redirectToGraphiql } from './graphiql.ts';
 import { readiness } from './health-routes.ts';
+import { largestLimits } from './input-limits.ts';
 import { keySet } from './key-set-route.ts';
 import { limitDocuments } from './limits.ts';
 import { endOperations } from './operations.ts';
 import { createRequestContext, type IncomingRequest, type RequestContext } from './request-context.ts';
 import { currentLog, currentRequestId, requestIds } from './request-id.ts';
+import { limitRequests } from './request-limits.ts';
 import { requestParsing } from './request-parsing.ts';
 import { routes } from './routes.ts';
 import { shareFairly } from './share-fairly.ts';
@@ -31,11 +34,13 @@ export interface GraphiqlOptions {
 /** The way of a request, from top to bottom. */
 export function createGraphqlServer(services: Services, schema: GraphQLSchema, { localHeaders }: GraphiqlOptions = {}) {
   const { graphql, http } = services.config;
+  const documents = createDocumentCache();
   return createYoga<object, RequestContext>({
     schema,
     graphqlEndpoint: '/graphql',
     healthCheckEndpoint: '/health/live',
     maxRequestBodySize: http.maxBodyBytes,
+    parserAndValidationCache: documents.options,
     multipart: false,
     batching: false,
     landingPage: false,
@@ -50,13 +55,15 @@ export function createGraphqlServer(services: Services, schema: GraphQLSchema, {
       return renderGraphiQL(options);
     },
     plugins: [
-      requestIds(),
+      requestIds(http.trustedProxies),
       routes({
         '/health/ready': readiness(services),
         '/.well-known/jwks.json': keySet(services.publishedKeys),
         ...(graphql.graphiql && { '/': redirectToGraphiql }),
       }),
       requestParsing(),
+      limitRequests({ maxDocumentBytes: graphql.maxDocumentBytes, largest: largestLimits(schema) }),
+      documents.dropInvalid,
       ...(graphql.introspection ? [] : [useDisableIntrospection()]),
       ...limitDocuments(graphql),
       shareFairly(new Admission(services.config)),

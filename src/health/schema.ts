@@ -20,12 +20,16 @@ const HealthStatusRef = builder.enumType('HealthStatus', {
 const HealthRef = builder.objectRef<Health>('Health').implement({
   fields: (t) => ({
     status: t.field({ type: HealthStatusRef, resolve: ({ status }) => status }),
-    databases: t.field({ type: [DatabaseHealthRef], resolve: ({ databases }) => [...databases] }),
     notificationQueueUsage: t.exposeFloat('notificationQueueUsage', {
       nullable: true,
       authScopes: { platformAdmin: true },
       description:
         'For platform admins: how full the notification queue of the first PostgreSQL server is, from 0 to 1. Beyond a half, changes are found by polling.',
+    }),
+    databases: t.field({
+      type: [DatabaseHealthRef],
+      description: 'Of all databases and servers, for platform admins; empty for everybody else.',
+      resolve: ({ databases }, _args, { identity }) => (identity?.isPlatformAdmin ? [...databases] : []),
     }),
   }),
 });

@@ -14,7 +14,7 @@ builder.mutationField('acceptMigrationHash', (t) =>
     args: {
       tenant: t.arg.id({ description: 'Its id or slug; by default the whole fleet.' }),
       scope: t.arg({ type: MigrationScopeRef, description: 'By default TENANT.' }),
-      migration: t.arg.string({ required: true, description: 'Its name.' }),
+      migration: t.arg.string({ required: true, maxLength: 255, description: 'Its name.' }),
     },
     resolve: async (_root, { tenant, scope, migration }, context) => {
       const { services, identity, log } = context;

@@ -49,7 +49,10 @@ builder.mutationFields((t) => ({
     type: CheckpointRef,
     description: "Copies a tenant's database. Its requests get TENANT_BUSY meanwhile.",
     authScopes: { platformAdmin: true },
-    args: { tenant: t.arg.id({ required: true, description: 'Its id or slug.' }), name: t.arg.string() },
+    args: {
+      tenant: t.arg.id({ required: true, description: 'Its id or slug.' }),
+      name: t.arg.string({ maxLength: 100 }),
+    },
     resolve: async (_root, { tenant, name }, { services }) =>
       createCheckpoint(services.checkpoints, await tenantByReference(services.catalog, tenant), name ?? undefined),
   }),

@@ -9,6 +9,7 @@ import { AppError, badInput } from '../errors.ts';
 import { isUuid } from '../is-uuid.ts';
 import { dropDatabase } from '../postgres/databases.ts';
 import type { Servers } from '../postgres/server.ts';
+import { isPlainLine } from '../valid-input.ts';
 import type { Maintenance } from './maintenance.ts';
 import type { Maintained } from './maintenance-row.ts';
 
@@ -38,8 +39,8 @@ export async function createCheckpoint(
       `The tenant ${tenant.slug} has a schema in a database that it shares, so there are no checkpoints of it: only a whole database can be copied and put back.`,
     );
   }
-  if (name.trim() === '' || name.length > MAX_NAME || name.includes('\0')) {
-    throw badInput('name', `A checkpoint's name has 1 to ${MAX_NAME} characters`);
+  if (name.trim() === '' || name.length > MAX_NAME || !isPlainLine(name)) {
+    throw badInput('name', `A checkpoint's name has 1 to ${MAX_NAME} characters, all visible and on one line`);
   }
   const { catalog, maintenance } = options;
   let id = '';

@@ -11,16 +11,17 @@ import { undoRun } from './undo-run.ts';
 
 const RunMigrationsInput = builder.inputType('RunMigrationsInput', {
   fields: (t) => ({
-    tenants: t.idList({ description: 'Ids or slugs; by default the whole fleet.' }),
-    to: t.string({ description: 'The last migration to apply; by default the newest.' }),
+    tenants: t.idList({ maxItems: 10_000, description: 'Ids or slugs; by default the whole fleet.' }),
+    to: t.string({ maxLength: 255, description: 'The last migration to apply; by default the newest.' }),
     dryRun: t.boolean({ defaultValue: false, description: 'Apply each batch in a transaction, and roll it back.' }),
     continueOnError: t.boolean({ defaultValue: true, description: 'False: start no tenant after the first failure.' }),
     concurrency: t.int({ description: 'Tenants at once; by default the setting MIGRATION_CONCURRENCY.' }),
     waves: t.stringList({
+      maxLength: 10,
       description:
         'Sizes, such as "1", "10%", "100%"; each starts when the one before has ended well: without failures, or without more than maxFailures.',
     }),
-    canaries: t.idList({ description: 'Ids or slugs of tenants that go first.' }),
+    canaries: t.idList({ maxItems: 10_000, description: 'Ids or slugs of tenants that go first.' }),
     maxFailures: t.int({ description: 'Start no further tenant after more failures than this.' }),
     checkpoint: t.field({
       type: CheckpointKindRef,
@@ -38,8 +39,11 @@ const RunMigrationsInput = builder.inputType('RunMigrationsInput', {
 const RollbackMigrationsInput = builder.inputType('RollbackMigrationsInput', {
   description: 'Say steps or to, not both.',
   fields: (t) => ({
-    tenants: t.idList({ description: 'Ids or slugs; by default the whole fleet.' }),
-    to: t.string({ description: 'The migration that stays as the last one; all after it are taken back.' }),
+    tenants: t.idList({ maxItems: 10_000, description: 'Ids or slugs; by default the whole fleet.' }),
+    to: t.string({
+      maxLength: 255,
+      description: 'The migration that stays as the last one; all after it are taken back.',
+    }),
     steps: t.int({ description: 'How many of the last ones are taken back.' }),
     dryRun: t.boolean({ defaultValue: false, description: 'Take each batch back in a transaction, and roll it back.' }),
     wait: t.boolean({ defaultValue: false, description: 'Answer only when the run has ended.' }),

@@ -73,8 +73,8 @@ const MigrationPlanRef = builder.objectRef<FleetPlan>('MigrationPlan').implement
 
 const MigrationPlanInput = builder.inputType('MigrationPlanInput', {
   fields: (t) => ({
-    tenants: t.idList({ description: 'Ids or slugs; by default the whole fleet.' }),
-    to: t.string({ description: 'The last migration to apply; by default the newest.' }),
+    tenants: t.idList({ maxItems: 10_000, description: 'Ids or slugs; by default the whole fleet.' }),
+    to: t.string({ maxLength: 255, description: 'The last migration to apply; by default the newest.' }),
     verify: t.boolean({
       defaultValue: false,
       description: 'Look into each tenant, instead of believing the catalog.',

@@ -2,8 +2,9 @@
 const token = [
   /(?<line>--[^\n]*)/,
   /(?<block>\/\*)/,
-  /e'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"/,
-  /\$(?<tag>(?:[a-z_\x80-\uffff][\w\x80-\uffff]*)?)\$.*?\$\k<tag>\$/,
+  // One that is not closed goes on to the end, as it does for PostgreSQL, which then refuses it.
+  /e'(?:[^'\\]|\\.|'')*(?:'|$)|'(?:[^']|'')*(?:'|$)|"(?:[^"]|"")*(?:"|$)/,
+  /(?<dollar>\$(?:[a-z_\x80-\uffff][\w\x80-\uffff]*)?\$)/,
   /(?<word>[a-z_\x80-\uffff][\w$\x80-\uffff]*)/,
   /(?<space>\s+)/,
   /(?<other>.)/,
@@ -53,8 +54,9 @@ function scan(sql: string): Statement[] {
   };
   const tokens = new RegExp(token.map(({ source }) => source).join('|'), 'gis');
   for (let match = tokens.exec(sql); match; match = tokens.exec(sql)) {
-    const { line, block, space, word, other } = match.groups ?? {};
+    const { line, block, dollar, space, word, other } = match.groups ?? {};
     if (block) tokens.lastIndex = endOfComment(sql, match.index);
+    if (dollar) tokens.lastIndex = endOfQuote(sql, dollar, tokens.lastIndex);
     if (line || block || space) continue;
     if (other === ';' && parentheses === 0 && body === 0) {
       finish();
@@ -78,6 +80,12 @@ function bodyDepth(depth: number, opening: readonly string[], word: string): num
   if (!/^create (or replace )?(function|procedure)\b/.test(opening.join(' '))) return 0;
   if (word === 'begin' || (word === 'case' && depth > 0)) return depth + 1;
   return word === 'end' && depth > 0 ? depth - 1 : depth;
+}
+
+/** Where a text ends that this tag opens and closes; one that is not closed goes on to the end. */
+function endOfQuote(sql: string, tag: string, start: number): number {
+  const end = sql.indexOf(tag, start);
+  return end < 0 ? sql.length : end + tag.length;
 }
 
 /** Unlike C's, PostgreSQL's comments nest. */

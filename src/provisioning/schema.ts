@@ -49,19 +49,23 @@ const TenantFilterInput = builder.inputType('TenantFilter', {
   fields: (t) => ({
     status: t.field({ type: TenantStatusRef }),
     isolation: t.field({ type: IsolationRef }),
-    server: t.string(),
+    server: t.string({ maxLength: 63 }),
     behind: t.boolean(),
-    search: t.string({ description: 'A part of the slug, the name or the host.' }),
+    search: t.string({ maxLength: 253, description: 'A part of the slug, the name or the host.' }),
   }),
 });
 
 const CreateTenantInputRef = builder.inputType('CreateTenantInput', {
   fields: (t) => ({
-    slug: t.string({ required: true, description: '3 to 63 characters of a to z, 0 to 9 and -; unique.' }),
-    name: t.string({ required: true }),
+    slug: t.string({
+      required: true,
+      maxLength: 63,
+      description: '3 to 63 characters of a to z, 0 to 9 and -; unique.',
+    }),
+    name: t.string({ required: true, maxLength: 200 }),
     isolation: t.field({ type: IsolationRef, description: 'By default the setting DEFAULT_ISOLATION.' }),
-    host: t.string({ description: 'The host name by which it is found; unique.' }),
-    server: t.string(),
+    host: t.string({ maxLength: 253, description: 'The host name by which it is found; unique.' }),
+    server: t.string({ maxLength: 63 }),
   }),
 });
 
@@ -105,7 +109,7 @@ builder.queryFields((t) => ({
     type: TenantRef,
     nullable: true,
     authScopes: { platformAdmin: true },
-    args: { id: t.arg.id(), slug: t.arg.string() },
+    args: { id: t.arg.id(), slug: t.arg.string({ maxLength: 63 }) },
     resolve: async (_root, { id, slug }, { services }) => {
       if ((id == null) === (slug == null)) throw badInput('id', 'Ask for a tenant by its id or by its slug');
       if (id != null && !isUuid(id)) return null;

@@ -11,8 +11,9 @@ const reference = { required: true, description: 'Its id or slug.' } as const;
 const UpdateTenantInputRef = builder.inputType('UpdateTenantInput', {
   fields: (t) => ({
     id: t.id(reference),
-    name: t.string({ description: 'What people call it; without this it stays.' }),
+    name: t.string({ maxLength: 200, description: 'What people call it; without this it stays.' }),
     host: t.string({
+      maxLength: 253,
       description: 'The host name by which it is found; unique. Without this it stays; null clears it.',
     }),
   }),
@@ -50,7 +51,11 @@ builder.mutationFields((t) => ({
     authScopes: { authenticated: true },
     args: {
       id: t.arg.id(reference),
-      slug: t.arg.string({ required: true, description: 'Its slug, so that no other tenant is deleted by mistake.' }),
+      slug: t.arg.string({
+        required: true,
+        maxLength: 63,
+        description: 'Its slug, so that no other tenant is deleted by mistake.',
+      }),
     },
     resolve: async (_root, { id, slug }, context) => {
       const { provisioning, catalog } = context.services;

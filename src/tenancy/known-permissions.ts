@@ -24,7 +24,7 @@ export interface KnownPermissionsOptions {
  */
 export class KnownPermissions {
   readonly #options: KnownPermissionsOptions;
-  readonly #answers = new AnswerCache<ReadonlySet<string>>();
+  readonly #answers = new AnswerCache<ReadonlySet<string>>(bytesOf);
 
   constructor(options: KnownPermissionsOptions) {
     this.#options = options;
@@ -64,4 +64,8 @@ export class KnownPermissions {
     const prefix = `${tenant} `;
     this.#answers.forget((key) => tenant === undefined || key.startsWith(prefix));
   }
+}
+
+function bytesOf(names: ReadonlySet<string>): number {
+  return [...names].reduce((bytes, name) => bytes + 2 * name.length + 50, 0);
 }

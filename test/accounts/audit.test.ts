@@ -167,10 +167,11 @@ describe('the audit log', () => {
   });
 
   it('cannot be filled by strangers', async () => {
-    const long = `${'x'.repeat(100_000)}\\u0000`;
-    await app.ask(loginText(long));
+    // More than an address can have is refused before it is written anywhere.
+    await app.ask(loginText('x'.repeat(1000)));
+    await app.ask(loginText(`${'x'.repeat(240)}\\u0000\\u202e`));
     const [first] = await added();
-    expect(first?.actor).toHaveLength(254);
+    expect(first?.actor).toBe(`${'x'.repeat(240)}\uFFFD`);
     expect(first?.details?.length).toBeLessThanOrEqual(4000);
     for (let round = 0; round < 6; round++) await app.ask(loginText('flooded@example.com'));
     await app.ask('mutation { logout(refreshToken: "x") }');

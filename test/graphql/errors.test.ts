@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { AppError } from '../../src/errors.ts';
 import { builder } from '../../src/graphql/builder.ts';
 import { buildSchema } from '../../src/graphql/schema.ts';
+import { listen } from '../support/listen.ts';
 import { startTestApp } from '../support/start-app.ts';
 import { useServer } from '../support/use-server.ts';
 
@@ -60,7 +61,7 @@ builder.subscriptionField('brokenStream', (t) =>
 describe('an error', () => {
   const lines: string[] = [];
   const log = pino({ level: 'info' }, { write: (line: string) => lines.push(line) });
-  const used = useServer({}, { log, schema: buildSchema() });
+  const used = useServer({ TRUSTED_PROXIES: '1' }, { log, schema: buildSchema() });
 
   const logOf = (requestId: string) => lines.filter((line) => line.includes(requestId)).join('');
 
@@ -175,7 +176,7 @@ describe('an error', () => {
 });
 
 describe('the id of a request', () => {
-  const used = useServer();
+  const used = useServer({ TRUSTED_PROXIES: '1' });
   const idOf = async (given?: string, path = '/health/live') =>
     (await used.server.get(path, given === undefined ? {} : { 'x-request-id': given })).headers['x-request-id'];
   const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
@@ -196,6 +197,13 @@ describe('the id of a request', () => {
     'line%0d%0abreak',
   ])('is a new one instead of %j', async (given) => {
     expect(await idOf(given)).toMatch(uuid);
+  });
+
+  it('is a new one where there is no proxy that could have given it', async () => {
+    await using app = await startTestApp();
+    await using server = await listen(app.yoga);
+    const { headers } = await server.get('/health/live', { 'x-request-id': 'client_id-0123456789' });
+    expect(headers['x-request-id']).toMatch(uuid);
   });
 
   it('is another one for each request', async () => {

@@ -30,4 +30,23 @@ describe('a product', () => {
     if (!errors) expect(data?.createProduct).toEqual(expected);
     else expect({ code, refused: field }).toEqual({ code: 'BAD_USER_INPUT', ...expected });
   });
+
+  it.each(['\u001b', '\u202e', '\u2066', '\u2028'])(
+    'has nothing hidden in its name and SKU, such as %j',
+    async (hidden) => {
+      const product = (sku: string, name: string) =>
+        app.ask(
+          `mutation { createProduct(input: { sku: ${JSON.stringify(sku)}, name: ${JSON.stringify(name)}, price: "1.00", currency: "EUR" }) { id } }`,
+          bearer,
+        );
+      expect((await product('x', `a${hidden}b`)).errors?.[0]?.extensions).toEqual({
+        code: 'BAD_USER_INPUT',
+        field: 'name',
+      });
+      expect((await product(`a${hidden}b`, 'x')).errors?.[0]?.extensions).toEqual({
+        code: 'BAD_USER_INPUT',
+        field: 'sku',
+      });
+    },
+  );
 });

@@ -65,7 +65,7 @@ describe('one of two PostgreSQL servers stops', () => {
   });
 
   it('health says which, and databases leaves its sizes out', async () => {
-    const { data } = await ask('{ health { status databases { name server ok error } } }', {});
+    const { data } = await ask('{ health { status databases { name server ok error } } }');
     expect(data?.health).toMatchObject({ status: 'DEGRADED' });
     expect(data?.health).toHaveProperty('databases.3', {
       name: 'postgres',

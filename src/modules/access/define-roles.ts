@@ -1,6 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { AppError, badInput } from '../../errors.ts';
 import type { TenantContext } from '../../graphql/builder.ts';
+import { isPlainLine } from '../../valid-input.ts';
 import { changeRoles, mustHave, type RoleChange, roleToChange } from './change-roles.ts';
 import { Permission, Role } from './role.entity.ts';
 
@@ -77,7 +78,7 @@ async function freeName(em: EntityManager, name: string): Promise<string> {
 
 function readDescription(text: string): string {
   const description = text.trim();
-  if (/^[^\p{Cc}\p{Cs}]{0,200}$/u.test(description)) return description;
+  if (description.length <= 200 && isPlainLine(description)) return description;
   throw badInput('description', 'The description must have at most 200 characters, all on one line');
 }
 

@@ -1,6 +1,7 @@
 import { AppError, badInput } from '../../errors.ts';
 import type { TenantContext } from '../../graphql/builder.ts';
 import { isUuid } from '../../is-uuid.ts';
+import { isPlainLine } from '../../valid-input.ts';
 import { MemberProfile } from './member-profile.entity.ts';
 import { builtInRole } from './permissions-of.ts';
 import { MemberRole, Role } from './role.entity.ts';
@@ -97,7 +98,7 @@ function profileOf(userId: string, written?: MemberProfile): Profile {
 
 function readLine(field: string, text: string | null): string | null {
   const line = text?.trim() ?? '';
-  if (!/^[^\p{Cc}\p{Cs}]{0,200}$/u.test(line))
+  if (line.length > 200 || !isPlainLine(line))
     throw badInput(field, `${field} must have at most 200 characters, all on one line`);
   return line === '' ? null : line;
 }

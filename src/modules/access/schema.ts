@@ -66,25 +66,26 @@ const CreateRoleInput = builder.inputType('CreateRoleInput', {
   fields: (t) => ({
     name: t.string({
       required: true,
+      maxLength: 50,
       description: '1 to 50 characters of a to z, 0 to 9 and -; unique in the tenant.',
     }),
-    description: t.string(),
-    permissions: t.stringList({ required: true, description: permissionsDescription }),
+    description: t.string({ maxLength: 200 }),
+    permissions: t.stringList({ maxLength: 200, required: true, description: permissionsDescription }),
   }),
 });
 
 const UpdateRoleInput = builder.inputType('UpdateRoleInput', {
   description: 'What is left out stays as it is.',
   fields: (t) => ({
-    name: t.string(),
-    description: t.string(),
-    permissions: t.stringList({ description: permissionsDescription }),
+    name: t.string({ maxLength: 50 }),
+    description: t.string({ maxLength: 200 }),
+    permissions: t.stringList({ maxLength: 200, description: permissionsDescription }),
   }),
 });
 
 const UpdateProfileInput = builder.inputType('UpdateProfileInput', {
   description: 'What is left out stays as it is.',
-  fields: (t) => ({ displayName: t.string(), jobTitle: t.string() }),
+  fields: (t) => ({ displayName: t.string({ maxLength: 200 }), jobTitle: t.string({ maxLength: 200 }) }),
 });
 
 builder.queryFields((t) => ({

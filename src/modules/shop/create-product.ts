@@ -1,6 +1,7 @@
 import { UniqueConstraintViolationException } from '@mikro-orm/core';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { AppError, badInput } from '../../errors.ts';
+import { isPlainLine } from '../../valid-input.ts';
 import { readCurrency, readPrice } from './money.ts';
 import { Product } from './product.entity.ts';
 
@@ -52,13 +53,13 @@ export async function createProduct(
 }
 
 function readSku(sku: string): string {
-  if (/^[^\s\p{Cc}\p{Cs}]{1,64}$/u.test(sku)) return sku;
+  if (/^\S{1,64}$/u.test(sku) && isPlainLine(sku)) return sku;
   throw badInput('sku', 'The SKU must have 1 to 64 characters and no spaces');
 }
 
 function readName(text: string): string {
   const name = text.trim();
-  if (/^[^\p{Cc}\p{Cs}]{1,200}$/u.test(name)) return name;
+  if (name !== '' && name.length <= 200 && isPlainLine(name)) return name;
   throw badInput('name', 'The name must have 1 to 200 characters, all on one line');
 }
 

@@ -59,13 +59,14 @@ builder.objectType(Order, {
 
 const CreateProductInput = builder.inputType('CreateProductInput', {
   fields: (t) => ({
-    sku: t.string({ required: true, description: 'No other product of the tenant may have it.' }),
-    name: t.string({ required: true }),
+    sku: t.string({ required: true, maxLength: 64, description: 'No other product of the tenant may have it.' }),
+    name: t.string({ required: true, maxLength: 200 }),
     price: t.string({
       required: true,
+      maxLength: 20,
       description: 'A decimal with up to 10 digits before the point, and after it as many as the currency has.',
     }),
-    currency: t.string({ required: true, description: 'The code of ISO 4217, such as EUR.' }),
+    currency: t.string({ required: true, maxLength: 10, description: 'The code of ISO 4217, such as EUR.' }),
     stock: t.int({ defaultValue: 0 }),
   }),
 });
