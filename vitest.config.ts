@@ -1,5 +1,4 @@
 import path from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 const fixture = path.resolve('test/fixture');
@@ -16,19 +15,17 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        resolve: { alias: [{ find: /^\.{1,2}\/modules\/index\.ts$/, replacement: path.join(fixture, 'modules.ts') }] },
         test: {
           name: 'platform',
           include: ['test/**/*.test.ts'],
           exclude: ['test/modules/**'],
-          // For this process and those that tests start.
-          env: {
-            TENANT_MIGRATIONS_DIR: path.join(fixture, 'migrations'),
-            NODE_OPTIONS: `--import=${pathToFileURL(path.join(fixture, 'register.ts'))}`,
-          },
+          env: { TENANT_MIGRATIONS_DIR: path.join(fixture, 'migrations') },
         },
       },
-      { extends: true, test: { name: 'modules', include: ['test/modules/**/*.test.ts'] } },
+      {
+        extends: true,
+        test: { name: 'modules', include: ['test/modules/**/*.test.ts'], env: { TEST_PRODUCT: 'modules' } },
+      },
     ],
   },
 });

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { LoadProduct } from '../product.ts';
 
 /** A stream that commands write to; it may be a terminal. */
 export type Screen = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
@@ -13,6 +14,8 @@ export interface Terminal {
   /** Results, and nothing else. */
   readonly stdout: Screen;
   readonly stderr: Screen;
+  /** Loads what is built on the platform. */
+  readonly loadProduct: LoadProduct;
 }
 
 /** What commands are given. */
