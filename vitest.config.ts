@@ -1,6 +1,5 @@
 import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 
 const fixture = path.resolve('test/fixture');
@@ -15,17 +14,10 @@ const builderTests = globSync('test/**/*.test.ts').filter((file) =>
 /** What tests that start PostgreSQL have in common. */
 const onPostgres = { globalSetup: ['test/support/empty-cluster.ts'] };
 
-/** Puts the fixture in the place of `src/modules`, for the process of the tests and for those that tests start. */
+/** Tests of the platform, with the fixture's migrations; which product they run with is in `test/support/product.ts`. */
 const platform = {
   extends: true,
-  resolve: { alias: [{ find: /^\.{1,2}\/modules\/index\.ts$/, replacement: path.join(fixture, 'modules.ts') }] },
-  test: {
-    ...onPostgres,
-    env: {
-      TENANT_MIGRATIONS_DIR: path.join(fixture, 'migrations'),
-      NODE_OPTIONS: `--import=${pathToFileURL(path.join(fixture, 'register.ts'))}`,
-    },
-  },
+  test: { ...onPostgres, env: { TENANT_MIGRATIONS_DIR: path.join(fixture, 'migrations') } },
 } satisfies TestProjectInlineConfiguration;
 
 export default defineConfig({
@@ -50,7 +42,16 @@ export default defineConfig({
         },
       },
       { ...platform, test: { ...platform.test, name: 'builder', include: builderTests, isolate: true } },
-      { extends: true, test: { ...onPostgres, name: 'modules', include: [moduleTests], exclude: [unitTests] } },
+      {
+        extends: true,
+        test: {
+          ...onPostgres,
+          name: 'modules',
+          include: [moduleTests],
+          exclude: [unitTests],
+          env: { TEST_PRODUCT: 'modules' },
+        },
+      },
     ],
   },
 });

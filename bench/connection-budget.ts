@@ -2,6 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type pg from 'pg';
 import { buildSchema } from '../src/graphql/schema.ts';
 import { createGraphqlServer } from '../src/graphql/server.ts';
+import { product } from '../test/fixture/product.ts';
 import { type Benchmark, limit } from './harness.ts';
 import { openInstallation } from './installation.ts';
 import { askTenant, createTenants } from './tenants.ts';
@@ -19,7 +20,7 @@ export const connectionBudget: Benchmark = {
     await using app = await place.openApp({ CONNECTION_BUDGET: String(BUDGET) });
     const { services } = app;
     const slugs = await createTenants(services, TENANTS, { isolation: 'SCHEMA' });
-    const yoga = createGraphqlServer(services, buildSchema());
+    const yoga = createGraphqlServer(services, await buildSchema(product));
     const observer = await place.connect();
     let failed = 0;
     const ask = (slug: string) =>

@@ -9,7 +9,7 @@ import { createApp } from '../src/app.ts';
 import type { Isolation } from '../src/catalog/tenant.entity.ts';
 import { loadConfig } from '../src/config.ts';
 import { quoteIdentifier } from '../src/postgres/identifiers.ts';
-import { modules } from '../test/fixture/modules.ts';
+import { product } from '../test/fixture/product.ts';
 import { timed } from './harness.ts';
 import { runFleet } from './run-fleet.ts';
 
@@ -34,7 +34,7 @@ async function measure(fleet: FleetJob): Promise<number> {
   if (contender === 'plain')
     return timed(() => (isolation === 'DATABASE' ? plainDatabases(fleet) : plainSchemas(fleet)));
   if (contender === 'mikro_orm') return timed(() => mikroOrmRun(fleet));
-  await using app = await createApp(loadConfig(process.env), pino({ level: 'warn' }, process.stderr));
+  await using app = await createApp(loadConfig(process.env), product, pino({ level: 'warn' }, process.stderr));
   // The template for new tenants is made behind a server that starts.
   await app.prepared;
   return await timed(() => runFleet(app.services, { succeeded: tenants.length, concurrency }));
@@ -73,7 +73,7 @@ async function plainTransaction(client: pg.Client, schema: string, statements: r
 async function mikroOrmRun({ tenants, folder }: FleetJob): Promise<void> {
   for (const { url } of tenants) {
     const orm = await MikroORM.init({
-      entities: modules.flatMap((module) => module.entities),
+      entities: product.modules.flatMap((module) => module.entities),
       clientUrl: url,
       extensions: [Migrator],
       ...(folder !== undefined && { migrations: { path: folder } }),

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { getHeapSpaceStatistics } from 'node:v8';
 import { buildSchema } from '../src/graphql/schema.ts';
 import { createGraphqlServer } from '../src/graphql/server.ts';
+import { product } from '../test/fixture/product.ts';
 import { type Benchmark, limit } from './harness.ts';
 import { openInstallation } from './installation.ts';
 import { askTenant, createTenants } from './tenants.ts';
@@ -18,7 +19,7 @@ export const idleTenants: Benchmark = {
     await using app = await place.openApp({ POOL_IDLE_SECONDS: '1' });
     const { services } = app;
     const slugs = await createTenants(services, WARM_UP + TENANTS, { isolation: 'SCHEMA' });
-    const yoga = createGraphqlServer(services, buildSchema());
+    const yoga = createGraphqlServer(services, await buildSchema(product));
     const serve = async (some: readonly string[]) => {
       for (const slug of some) {
         signal.throwIfAborted();

@@ -8,6 +8,7 @@ import { type App, createApp } from '../src/app.ts';
 import { loadConfig } from '../src/config.ts';
 import { quoteIdentifier } from '../src/postgres/identifiers.ts';
 import { tenantRole } from '../src/tenancy/placement.ts';
+import { product } from '../test/fixture/product.ts';
 
 /** A place to measure in: a PostgreSQL server, an installation's settings, and a folder, all gone when it is disposed of. */
 export interface Installation extends AsyncDisposable {
@@ -27,14 +28,8 @@ export interface Installation extends AsyncDisposable {
   defer(cleanUp: () => Promise<unknown>): void;
 }
 
-/**
- * As the tests of the platform do it, benchmarks measure a module of their own, whatever product is built on it: `npm run
- * bench` puts it in the place of the modules, and these settings do for the processes that it starts.
- */
-export const fixture = {
-  NODE_OPTIONS: `--import=${new URL('../test/fixture/register.ts', import.meta.url)}`,
-  TENANT_MIGRATIONS_DIR: path.join(import.meta.dirname, '../test/fixture/migrations'),
-};
+/** Benchmarks measure the product of the platform's tests, whatever product is built on the platform. */
+export const fixture = { TENANT_MIGRATIONS_DIR: path.join(import.meta.dirname, '../test/fixture/migrations') };
 
 /** Prepares an installation on an embedded PostgreSQL, or on the server that BENCH_DATABASE_URL names. */
 export async function openInstallation(): Promise<Installation> {
@@ -65,7 +60,8 @@ export async function openInstallation(): Promise<Installation> {
     prefix,
     folder,
     env,
-    openApp: (more = {}) => createApp(loadConfig({ ...env, ...more }), pino({ level: 'warn' }, process.stderr)),
+    openApp: (more = {}) =>
+      createApp(loadConfig({ ...env, ...more }), product, pino({ level: 'warn' }, process.stderr)),
     async connect(database) {
       const client = new pg.Client(database === undefined ? databaseUrl : urlOf(database));
       client.on('error', () => undefined);

@@ -15,7 +15,7 @@ export const requests: Benchmark = {
   async run(signal) {
     await using place = await openInstallation();
     const { databases, tokens } = await seed(place);
-    const tenantry = await startServer(place, '../src/main.ts');
+    const tenantry = await startServer(place, '../test/fixture/main.ts');
     const contest = async (baseline: string, some: readonly string[]) => {
       const loads = {
         baseline: prepareLoad(baseline, some, CONNECTIONS),

@@ -15,7 +15,7 @@ export const runsReplay: Benchmark = {
   async run(signal) {
     await using place = await openInstallation();
     const { run, token } = await seed(place);
-    const url = await startServer(place, '../src/main.ts');
+    const url = await startServer(place, '../test/fixture/main.ts');
     const { plain, tenantry } = await interleave(
       { plain: await plainRead(place, run), tenantry: () => timed(() => subscribe(url, token, run)) },
       { rounds: 10, warmUp: 2, signal },

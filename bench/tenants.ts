@@ -3,6 +3,7 @@ import { buildSchema } from '../src/graphql/schema.ts';
 import { createGraphqlServer } from '../src/graphql/server.ts';
 import { type CreateTenantInput, createTenant } from '../src/provisioning/create-tenant.ts';
 import type { Services } from '../src/services.ts';
+import { product } from '../test/fixture/product.ts';
 
 /** The query that benchmarks send. */
 export const productsQuery = '{ products(first: 10) { nodes { id name price } } }';
@@ -21,8 +22,9 @@ export async function createTenants(
 
 /** Asks the whole pipeline of a server, but for HTTP; gives the text of the answer. */
 export function frontOf(services: Services): (query: string, token?: string) => Promise<string> {
-  const yoga = createGraphqlServer(services, buildSchema());
+  const built = buildSchema(product).then((schema) => createGraphqlServer(services, schema));
   return async (query, token) => {
+    const yoga = await built;
     const response = await yoga.fetch('http://localhost/graphql', {
       method: 'POST',
       headers: { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) },

@@ -1,6 +1,7 @@
 /** Carries out runs as `tenantry worker` does; tells its parent when it is ready, and when asked how much memory it holds. */
 import { PassThrough } from 'node:stream';
 import { work } from '../src/serve.ts';
+import { product } from '../test/fixture/product.ts';
 
 /** What it tells. */
 export type WorkerMessage = 'ready' | { readonly rss: number };
@@ -13,5 +14,5 @@ process.on('message', () => {
 });
 const out = new PassThrough();
 out.once('data', () => tell('ready'));
-await work(process.env, out);
+await work(process.env, out, () => Promise.resolve(product));
 process.disconnect();

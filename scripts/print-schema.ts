@@ -1,4 +1,5 @@
 import { printSchema } from 'graphql';
 import { buildSchema } from '../src/graphql/schema.ts';
+import { product } from '../src/modules/index.ts';
 
-process.stdout.write(`${printSchema(buildSchema())}\n`);
+process.stdout.write(`${printSchema(await buildSchema(product))}\n`);

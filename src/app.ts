@@ -18,11 +18,11 @@ import { HistoryRecordSchema } from './migrator/history.entity.ts';
 import { Maintenance } from './migrator/maintenance.ts';
 import { OwnerConnections } from './migrator/owner-connections.ts';
 import { migrateQueue, type TenantJob } from './migrator/run-queue.ts';
-import { modules, permissionsOf } from './modules/index.ts';
 import { createEntityDatabases, entityTypes } from './postgres/entity-databases.ts';
 import { JobQueue } from './postgres/job-queue.ts';
 import { Listener } from './postgres/listener.ts';
 import { derivePasswords } from './postgres/roles.ts';
+import { type Product, permissionsOf } from './product.ts';
 import { checkSystemDatabases } from './provisioning/check-system-databases.ts';
 import type { ProvisioningOptions } from './provisioning/create-tenant.ts';
 import { Provisioner } from './provisioning/provision.ts';
@@ -57,10 +57,11 @@ const SYSTEM_SILENCE_MS = 30_000;
 
 /**
  * Builds everything, in the order in which things need each other; disposing of it closes them in reverse.
+ * @param product what is built on the platform
  * @param signal ends the start: it fails soon then, and what has been started is stopped
  * @throws {ConfigError} if the settings cannot be used
  */
-export async function createApp(config: Config, log: Logger, signal?: AbortSignal): Promise<App> {
+export async function createApp(config: Config, product: Product, log: Logger, signal?: AbortSignal): Promise<App> {
   await using stack = new AsyncDisposableStack();
   const { connections, databases } = config;
   const openServer = serverOpener(config, log);
@@ -72,7 +73,7 @@ export async function createApp(config: Config, log: Logger, signal?: AbortSigna
   const roleSecret = await roleSecretOf(config);
   const passwordOf = derivePasswords(roleSecret);
   const roles = installationRoles(databases.auth);
-  const lines = createMigrationLines(config.migrations.tenantDir);
+  const lines = createMigrationLines(config.migrations.tenantDir, product);
   const migrations = { auth: lines.auth.folder, constants: lines.constants.folder, tenant: lines.tenant.folder };
   const { lockTimeoutMs } = config.migrations;
   await settleAdmin(server, config);
@@ -194,7 +195,7 @@ export async function createApp(config: Config, log: Logger, signal?: AbortSigna
   const directory = new TenantDirectory(catalog, listener);
   const tenants = new TenantConnections({
     servers,
-    entities: [...modules.flatMap((module) => module.entities), HistoryRecordSchema],
+    entities: [...product.modules.flatMap((module) => module.entities), HistoryRecordSchema],
     passwordOf,
     poolSize: connections.tenantPoolSize,
     waitMs: connections.waitMs,
@@ -214,7 +215,7 @@ export async function createApp(config: Config, log: Logger, signal?: AbortSigna
     listener,
     directory,
     tenants,
-    permissions: new KnownPermissions({ tenants, permissionsOf, catalog, listener, log }),
+    permissions: new KnownPermissions({ tenants, permissionsOf: permissionsOf(product), catalog, listener, log }),
     provisioning,
     migrations,
     tables: { AUTH: lines.auth.tables, CONSTANTS: lines.constants.tables, TENANT: lines.tenant.tables },

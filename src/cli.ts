@@ -1,5 +1,5 @@
 import { runHere } from './cli/run-here.ts';
 
-process.exitCode = await runHere(process.argv.slice(2));
+process.exitCode = await runHere(process.argv.slice(2), async () => (await import('./modules/index.ts')).product);
 // What a migration has left running, such as a timer, must not keep the process.
 setTimeout(() => process.exit(), 1_000).unref();

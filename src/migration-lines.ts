@@ -4,14 +4,14 @@ import { CountrySchema } from './constants/country.entity.ts';
 import { CurrencySchema } from './constants/currency.entity.ts';
 import { historyTable } from './migrator/history.ts';
 import { MigrationFolder } from './migrator/migration-files.ts';
-import { modules } from './modules/index.ts';
 import { entityTables } from './postgres/entity-tables.ts';
+import type { Product } from './product.ts';
 
 /** The entities of the `constants` database. */
 export const constantsEntities = [CountrySchema, CurrencySchema];
 
 /** The migrations of each kind of database, and what its entities say. No database is needed to have them. */
-export function createMigrationLines(tenantDir: string) {
+export function createMigrationLines(tenantDir: string, { modules }: Product) {
   const ours = (name: string) => path.join(import.meta.dirname, '../migrations', name);
   return {
     auth: {

@@ -6,6 +6,7 @@ import type { Config } from './config.ts';
 import { takePort } from './front-door.ts';
 import { isLocalHost } from './graphql/browsers.ts';
 import { refuseMalformedRequests } from './graphql/malformed-requests.ts';
+import type { LoadProduct, Product } from './product.ts';
 import { onSignals } from './signals.ts';
 import { explainStartFailure } from './start-failure.ts';
 import { loadUsableConfig } from './usable-config.ts';
@@ -16,19 +17,22 @@ const GREETING_WAIT_MS = 15_000;
 /**
  * Serves until SIGTERM or SIGINT comes, then drains: no new requests, and those under way end within the limit.
  * @param out where the address is printed, and what to try
+ * @param loadProduct loads what is built on the platform
  * @throws {ConfigError} if the settings cannot be used
  */
 export async function serve(
   env: Readonly<Record<string, string | undefined>>,
   out: NodeJS.WritableStream,
+  loadProduct: LoadProduct,
 ): Promise<void> {
   const config = await loadUsableConfig(env);
   const log = createLogger(config);
   const stop = stopSignal(env);
   try {
+    const product = await loadProduct();
     // Before anything else: a start that fails since the port is taken has not touched anything then.
     await using door = await takePort(config.http);
-    await using app = await start(config, log, stop);
+    await using app = await start(config, product, log, stop);
     if (!app) return;
     // Workers and commands start sooner without them.
     const { createGraphqlServer } = await import('./graphql/server.ts');
@@ -36,7 +40,7 @@ export async function serve(
     const token = await developmentToken(config, app.services.tokens);
     const isLocal = isLocalHost(config.http.host);
     const headers = token && isLocal ? authorizationHeader(token) : {};
-    door.open(refuseMalformedRequests(createGraphqlServer(app.services, buildSchema(), headers)));
+    door.open(refuseMalformedRequests(createGraphqlServer(app.services, await buildSchema(product), headers)));
     const { canIssue } = app.services.tokens;
     if (config.graphql.graphiql && config.environment !== 'production')
       out.write(greeting({ url: door.url, token, canIssue, isLocal, problem: await problemSoon(app, stop) }));
@@ -53,17 +57,19 @@ export async function serve(
 /**
  * Carries out migration runs, and serves nothing, until SIGTERM or SIGINT comes; tenants under way end first.
  * @param out where it is printed that it works
+ * @param loadProduct loads what is built on the platform
  * @throws {ConfigError} if the settings cannot be used
  */
 export async function work(
   env: Readonly<Record<string, string | undefined>>,
   out: NodeJS.WritableStream,
+  loadProduct: LoadProduct,
 ): Promise<void> {
   const config = await loadUsableConfig({ ...env, WORKER: 'inline' });
   const log = createLogger(config);
   const stop = stopSignal(env);
   try {
-    await using app = await start(config, log, stop);
+    await using app = await start(config, await loadProduct(), log, stop);
     if (!app) return;
     tell(`Working on migration runs, on ${config.migrations.concurrency} tenants at once`, config, log, out);
     await aborted(stop);
@@ -87,9 +93,9 @@ function createLogger({ environment, logLevel }: Config): Logger {
 }
 
 /** Undefined if the signal to stop came first; nothing is left running then. */
-async function start(config: Config, log: Logger, stop: AbortSignal): Promise<App | undefined> {
+async function start(config: Config, product: Product, log: Logger, stop: AbortSignal): Promise<App | undefined> {
   try {
-    return await createApp(config, log, stop);
+    return await createApp(config, product, log, stop);
   } catch (error) {
     if (!stop.aborted) throw error;
     log.info('stopped before it was ready');

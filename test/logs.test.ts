@@ -2,10 +2,10 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { User } from '../src/catalog/user.entity.ts';
 import { builder } from '../src/graphql/builder.ts';
-import { buildSchema } from '../src/graphql/schema.ts';
 import { derivePasswords } from '../src/postgres/roles.ts';
 import { installationRoles, tenantRole } from '../src/tenancy/placement.ts';
 import { type Listening, listen } from './support/listen.ts';
+import { buildTestSchema } from './support/product.ts';
 import { startTestApp, type TestApp } from './support/start-app.ts';
 import { startTestPostgres, type TestPostgres } from './support/start-postgres.ts';
 
@@ -55,7 +55,7 @@ describe('the log', () => {
       JWT_SECRET,
     };
     const log = pino({ level: 'trace' }, { write: (line: string) => lines.push(line) });
-    app = await startTestApp({ ...env, CONNECTION_WAIT_MS: '500' }, { log, schema: buildSchema() });
+    app = await startTestApp({ ...env, CONNECTION_WAIT_MS: '500' }, { log, schema: await buildTestSchema() });
     server = await listen(app.yoga);
     await app.ask('mutation { createTenant(input: { slug: "acme", name: "Acme" }) { id } }', app.admin);
   });

@@ -65,10 +65,10 @@ async function remake(context: CommandContext, line: MigrationLine): Promise<Tab
 }
 
 /** Needs no installation, and so no database. */
-async function lineOf({ env }: CommandContext, scope: string): Promise<MigrationLine> {
+async function lineOf({ env, loadProduct }: CommandContext, scope: string): Promise<MigrationLine> {
   const { loadConfig } = await import('../config.ts');
   const { createMigrationLines } = await import('../migration-lines.ts');
-  const lines = createMigrationLines(loadConfig(env).migrations.tenantDir);
+  const lines = createMigrationLines(loadConfig(env).migrations.tenantDir, await loadProduct());
   return scope === 'auth' ? lines.auth : scope === 'constants' ? lines.constants : lines.tenant;
 }
 

@@ -34,7 +34,7 @@ export async function openApp(
     ...(concurrency && { concurrency }),
   } as const;
   try {
-    return await createApp({ ...config, migrations }, await createLogger(context));
+    return await createApp({ ...config, migrations }, await context.loadProduct(), await createLogger(context));
   } catch (error) {
     throw new Error(explainFailure(error, config.server), { cause: error });
   }

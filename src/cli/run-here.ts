@@ -2,14 +2,16 @@ import { enableCompileCache } from 'node:module';
 import path from 'node:path';
 import { type Environment, readEnvironment } from '../environment.ts';
 import { messageOf } from '../errors.ts';
+import type { LoadProduct } from '../product.ts';
 import { exitCode } from './terminal.ts';
 
 /**
  * Runs one command line with the settings and the streams of this process.
  * @param argv the arguments, without Node and the script
+ * @param loadProduct loads what is built on the platform
  * @returns the exit status
  */
-export async function runHere(argv: readonly string[]): Promise<number> {
+export async function runHere(argv: readonly string[], loadProduct: LoadProduct): Promise<number> {
   // Most of a short command's time is compiling. What comes of it is kept beside the packages, and goes with them.
   enableCompileCache(path.join(import.meta.dirname, '../../node_modules/.cache/tenantry'));
   const { run } = await import('./run.ts');
@@ -27,5 +29,5 @@ export async function runHere(argv: readonly string[]): Promise<number> {
     stderr.write(`${messageOf(error)}\n`);
     return exitCode.failure;
   }
-  return run(argv, { ...environment, stdin, stdout, stderr });
+  return run(argv, { ...environment, stdin, stdout, stderr, loadProduct });
 }

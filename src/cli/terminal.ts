@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { LoadProduct } from '../product.ts';
 import { replaceHidden } from '../valid-input.ts';
 
 /** A stream that commands write to; it may be a terminal. */
@@ -14,6 +15,8 @@ export interface Terminal {
   /** Results, and nothing else. */
   readonly stdout: Screen;
   readonly stderr: Screen;
+  /** Loads what is built on the platform. */
+  readonly loadProduct: LoadProduct;
 }
 
 /** What commands are given. */

@@ -3,13 +3,13 @@ import { describeMisspelt } from './misspelt.ts';
 import type { Terminal } from './terminal.ts';
 
 /** `tenantry worker`: one more process that carries out migration runs. */
-export function addWorkerCommand(program: Command, { env, fileNames, stdout, stderr }: Terminal): void {
+export function addWorkerCommand(program: Command, { env, fileNames, stdout, stderr, loadProduct }: Terminal): void {
   program
     .command('worker')
     .description('Carry out migration runs, and serve nothing, until SIGTERM or Ctrl-C')
     .action(async () => {
       for (const text of await describeMisspelt(fileNames)) stderr.write(`${text}\n`);
       const { work } = await import('../serve.ts');
-      await work(env, stdout);
+      await work(env, stdout, loadProduct);
     });
 }

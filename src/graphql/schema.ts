@@ -19,16 +19,15 @@ import '../migrator/tenant-schema.ts';
 import '../provisioning/schema.ts';
 import '../provisioning/tenant-schema.ts';
 import { errorCodes } from '../errors.ts';
-import { modules } from '../modules/index.ts';
+import type { Product } from '../product.ts';
 import { auditMutations } from './audit.ts';
 import { builder } from './builder.ts';
 import { describePermissions } from './declared-scopes.ts';
 import { limitInputs } from './input-limits.ts';
 
-await Promise.all(modules.map((module) => module.schema()));
-
-/** Builds the GraphQL schema out of what each folder's `schema.ts` adds to it. */
-export function buildSchema(): GraphQLSchema {
+/** Builds the GraphQL schema from the platform's own fields and those that the product's modules add. */
+export async function buildSchema({ modules }: Product): Promise<GraphQLSchema> {
+  await Promise.all(modules.map((module) => module.schema()));
   const schema = limitInputs(auditMutations(builder.toSchema()));
   describePermissions(schema);
   const codes = Object.entries(errorCodes).map(([code, meaning]) => `- ${code}: ${meaning}`);

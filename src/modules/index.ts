@@ -1,12 +1,10 @@
-import type { TenantModule } from '../tenancy/tenant-module.ts';
+import type { Product } from '../platform.ts';
 import { access } from './access/index.ts';
+import { permissionsOf } from './access/permissions-of.ts';
 import { shop } from './shop/index.ts';
 
 /**
- * All modules. This file is the only place where the platform meets what is built on it;
- * docs/replacing-the-shop.md tells how the example shop is replaced.
+ * The product. This file is the only place where the platform meets what is built on it; docs/replacing-the-shop.md tells how
+ * to replace the example shop.
  */
-export const modules: readonly TenantModule[] = [access, shop];
-
-/** What a member may do in a tenant. */
-export { permissionsOf } from './access/index.ts';
+export const product: Product = { modules: [access, shop], permissions: permissionsOf };

@@ -22,7 +22,7 @@ export interface TenantMember {
 export type PermissionsOf = (em: EntityManager, member: TenantMember) => Promise<ReadonlySet<string>>;
 
 /**
- * For a product whose tenants make no roles of their own.
+ * Permissions of a product whose tenants define no roles of their own.
  * @param lists what OWNER, ADMIN and MEMBER may do; platform admins may do all of it
  */
 export function permissionsByRole(lists: Readonly<Partial<Record<MemberRole, readonly string[]>>>): PermissionsOf {

@@ -4,8 +4,8 @@ import type { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { mutationOfCommand, unauditedCommands } from '../../src/cli/audit.ts';
 import { createProgram } from '../../src/cli/run.ts';
-import { buildSchema } from '../../src/graphql/schema.ts';
 import { Fleet } from '../support/fleet.ts';
+import { buildTestSchema, product } from '../support/product.ts';
 import { commandsOf, runCommand } from '../support/run-command.ts';
 
 interface Entry {
@@ -123,15 +123,17 @@ describe('what is done on the command line', () => {
     expect(await added(...nothing)).toEqual([]);
   });
 
-  it('is known by commands and mutations that there are', () => {
+  it('is known by commands and mutations that there are', async () => {
     const streams = { stdin: new PassThrough(), stdout: new PassThrough(), stderr: new PassThrough() };
     const pathsOf = (command: Command, path: readonly string[]): readonly string[] => [
       path.join(' '),
       ...command.commands.flatMap((inner) => pathsOf(inner, [...path, inner.name()])),
     ];
     const known = [...unauditedCommands, ...Object.keys(mutationOfCommand)];
-    expect(pathsOf(createProgram({ env: {}, ...streams }), [])).toEqual(expect.arrayContaining(known));
-    const mutations = Object.keys(buildSchema().getMutationType()?.getFields() ?? {});
+    expect(pathsOf(createProgram({ env: {}, ...streams, loadProduct: () => Promise.resolve(product) }), [])).toEqual(
+      expect.arrayContaining(known),
+    );
+    const mutations = Object.keys((await buildTestSchema()).getMutationType()?.getFields() ?? {});
     expect(mutations).toEqual(expect.arrayContaining(Object.values(mutationOfCommand)));
   });
 });

@@ -4,6 +4,7 @@ import { PassThrough } from 'node:stream';
 import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { createProgram } from '../../src/cli/run.ts';
+import { product } from '../support/product.ts';
 import { runCommand } from '../support/run-command.ts';
 
 const program = createProgram({
@@ -11,6 +12,7 @@ const program = createProgram({
   stdin: new PassThrough(),
   stdout: new PassThrough(),
   stderr: new PassThrough(),
+  loadProduct: () => Promise.resolve(product),
 });
 
 /** The names of all commands, such as `['migrate', 'up']`. */

@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Checkout, copyCheckout } from '../support/checkout.ts';
 import { childEnv } from '../support/child-env.ts';
+import { programs } from '../support/product.ts';
 
 let checkout: Checkout;
 beforeAll(() => {
@@ -14,7 +15,7 @@ afterAll(() => checkout[Symbol.dispose]());
 
 /** Runs the command line of the copy, with settings that name a server where none is. */
 const tenantry = (...argv: string[]) =>
-  promisify(execFile)(process.execPath, [checkout.file('src/cli.ts'), ...argv], {
+  promisify(execFile)(process.execPath, [checkout.file(programs.cli), ...argv], {
     cwd: checkout.dir,
     env: { ...childEnv, NODE_ENV: 'test', DATABASE_URL: 'postgres://nobody:x@127.0.0.1:9/postgres' },
   });

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { childEnv } from '../support/child-env.ts';
+import { programs } from '../support/product.ts';
 import { removeDataDir } from '../support/remove-data-dir.ts';
 
 const dataDir = mkdtempSync(path.join(tmpdir(), 'tenantry-process-'));
@@ -18,7 +19,7 @@ interface Ended {
 
 /** Runs a line of shell, in which `tenantry` is the command line as a process of its own. */
 function shell(line: string): Promise<Ended> {
-  const tenantry = `tenantry() { '${process.execPath}' src/cli.ts "$@"; }`;
+  const tenantry = `tenantry() { '${process.execPath}' ${programs.cli} "$@"; }`;
   return new Promise((resolve) => {
     const env = { ...childEnv, NODE_ENV: 'test', DATA_DIR: dataDir };
     execFile('bash', ['-o', 'pipefail', '-c', `${tenantry}; ${line}`], { env }, (error, stdout, stderr) => {

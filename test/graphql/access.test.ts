@@ -1,7 +1,7 @@
 import { describe } from 'vitest';
-import { buildSchema } from '../../src/graphql/schema.ts';
 import { type Operation, testDeclarations, testMatrix } from '../support/access-matrix.ts';
 import { platformOperations } from '../support/platform-operations.ts';
+import { buildTestSchema } from '../support/product.ts';
 
 /** What the fixture adds. */
 const fixtureOperations: Record<string, Operation> = {
@@ -13,8 +13,8 @@ const fixtureOperations: Record<string, Operation> = {
   'Mutation.emptyShelves': { text: 'mutation { emptyShelves }', scope: 'tenantAdmin', permission: 'products:empty' },
 };
 
-describe('the fields of Query, Mutation and Subscription', () => {
+describe('the fields of Query, Mutation and Subscription', async () => {
   const operations = { ...platformOperations, ...fixtureOperations };
-  testDeclarations(buildSchema(), operations);
+  testDeclarations(await buildTestSchema(), operations);
   testMatrix(operations);
 });

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/config.ts';
-import { buildSchema } from '../../src/graphql/schema.ts';
 import { createGraphqlServer } from '../../src/graphql/server.ts';
 import { type Listening, listen } from '../support/listen.ts';
+import { buildTestSchema } from '../support/product.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
 
 const startRun = 'mutation { runMigrations { id } }';
@@ -20,10 +20,10 @@ describe('what pages in browsers may do', () => {
   beforeAll(async () => {
     app = await startTestApp({ CORS_ORIGINS: 'https://one.example, https://two.example:8443' });
     const secrets = { DATABASE_URL: 'postgres://u:p@db/x', JWT_SECRET: 'x'.repeat(32), ROLE_SECRET: 'y'.repeat(32) };
-    const withSettings = (env: Record<string, string>) => {
+    const withSettings = async (env: Record<string, string>) => {
       const { graphql, http } = loadConfig({ NODE_ENV: 'production', ...secrets, ...env });
       const config = { ...app.services.config, graphql, http };
-      return listen(createGraphqlServer({ ...app.services, config }, buildSchema()));
+      return listen(createGraphqlServer({ ...app.services, config }, await buildTestSchema()));
     };
     server = await listen(app.yoga);
     production = await withSettings({});

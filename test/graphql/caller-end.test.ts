@@ -1,8 +1,8 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { builder } from '../../src/graphql/builder.ts';
-import { buildSchema } from '../../src/graphql/schema.ts';
 import { join, type Person, register } from '../support/accounts.ts';
 import { eventually } from '../support/eventually.ts';
+import { buildTestSchema } from '../support/product.ts';
 import { createTenants } from '../support/tenants.ts';
 import { useServer } from '../support/use-server.ts';
 
@@ -17,8 +17,8 @@ builder.subscriptionFields((t) => ({
   ofUsers: t.string({ authScopes: { user: true }, subscribe: endless, resolve: String }),
 }));
 
-describe('a subscription of a user', () => {
-  const used = useServer({ DEFAULT_ISOLATION: 'schema' }, { schema: buildSchema() });
+describe('a subscription of a user', async () => {
+  const used = useServer({ DEFAULT_ISOLATION: 'schema' }, { schema: await buildTestSchema() });
   let tenant: string;
   let atRest: number[];
   let count = 0;

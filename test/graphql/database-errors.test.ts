@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { builder } from '../../src/graphql/builder.ts';
-import { buildSchema } from '../../src/graphql/schema.ts';
+import { buildTestSchema } from '../support/product.ts';
 import { useServer } from '../support/use-server.ts';
 
 builder.queryFields((t) => ({
@@ -17,8 +17,8 @@ builder.queryFields((t) => ({
 
 const raise = (state: string) => `DO $$ BEGIN RAISE 'the row of somebody else' USING ERRCODE = '${state}'; END $$`;
 
-describe('an error of PostgreSQL', () => {
-  const used = useServer({}, { schema: buildSchema() });
+describe('an error of PostgreSQL', async () => {
+  const used = useServer({}, { schema: await buildTestSchema() });
   const ask = (sql: string) =>
     used.server.post({ query: 'query ($sql: String!) { statement(sql: $sql) }', variables: { sql } });
 

@@ -2,8 +2,8 @@ import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { AppError } from '../../src/errors.ts';
 import { builder } from '../../src/graphql/builder.ts';
-import { buildSchema } from '../../src/graphql/schema.ts';
 import { listen } from '../support/listen.ts';
+import { buildTestSchema } from '../support/product.ts';
 import { startTestApp } from '../support/start-app.ts';
 import { useServer } from '../support/use-server.ts';
 
@@ -58,10 +58,10 @@ builder.subscriptionField('brokenStream', (t) =>
   }),
 );
 
-describe('an error', () => {
+describe('an error', async () => {
   const lines: string[] = [];
   const log = pino({ level: 'info' }, { write: (line: string) => lines.push(line) });
-  const used = useServer({ TRUSTED_PROXIES: '1' }, { log, schema: buildSchema() });
+  const used = useServer({ TRUSTED_PROXIES: '1' }, { log, schema: await buildTestSchema() });
 
   const logOf = (requestId: string) => lines.filter((line) => line.includes(requestId)).join('');
 

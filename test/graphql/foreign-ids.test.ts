@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
-import { buildSchema } from '../../src/graphql/schema.ts';
 import { idArguments, type Prepare, testForeignIds } from '../support/foreign-ids.ts';
 import { platformIds } from '../support/platform-ids.ts';
+import { buildTestSchema } from '../support/product.ts';
 
-it('arguments that take an id are all in the table of this test', () => {
-  expect(Object.keys(platformIds)).toEqual(expect.arrayContaining(idArguments(buildSchema())));
+it('arguments that take an id are all in the table of this test', async () => {
+  expect(Object.keys(platformIds)).toEqual(expect.arrayContaining(idArguments(await buildTestSchema())));
 });
 
 /** A run, a checkpoint and an invitation of the other tenant. */

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { permissionsOf } from '../../src/product.ts';
 import { KnownPermissions } from '../../src/tenancy/known-permissions.ts';
 import type { PermissionsOf, TenantMember } from '../../src/tenancy/permissions.ts';
-import { permissionsOf } from '../fixture/modules.ts';
+import { product } from '../fixture/product.ts';
 import { codeOf, loginText, register } from '../support/accounts.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
 
@@ -14,7 +15,7 @@ describe('permissions', () => {
     await app.ask('mutation { createTenant(input: { slug: "acme", name: "Acme" }) { id } }', app.admin);
     const counted: PermissionsOf = (em, member) => {
       asked.push(member);
-      return permissionsOf(em, member);
+      return permissionsOf(product)(em, member);
     };
     Object.assign(app.services, { permissions: new KnownPermissions({ ...app.services, permissionsOf: counted }) });
   });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { builder } from '../../src/graphql/builder.ts';
-import { buildSchema } from '../../src/graphql/schema.ts';
 import { eventually } from '../support/eventually.ts';
+import { buildTestSchema } from '../support/product.ts';
 import { useServer } from '../support/use-server.ts';
 
 let ended = 0;
@@ -25,8 +25,8 @@ builder.subscriptionFields((t) => ({
   }),
 }));
 
-describe('a subscription', () => {
-  const used = useServer({}, { schema: buildSchema() });
+describe('a subscription', async () => {
+  const used = useServer({}, { schema: await buildTestSchema() });
 
   it.each(['heeding', 'deaf'])('ends, and says why, when its token expires: %s', async (field) => {
     const token = await used.app.services.tokens.issue({ subject: 'somebody', expiresIn: '2s' });

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createMigrationLines } from '../../src/migration-lines.ts';
 import { readSnapshot } from '../../src/migrator/snapshot-file.ts';
 import { type Checkout, copyCheckout } from '../support/checkout.ts';
+import { product } from '../support/product.ts';
 import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 let postgres: TestPostgres;
@@ -46,7 +47,7 @@ async function tenantry(env: Record<string, string>, ...args: string[]): Promise
 }
 
 it('the snapshot beside the migrations is of these; if not, make it anew: tenantry migrate snapshot', async () => {
-  const { folder, tables } = createMigrationLines('migrations/tenant').tenant;
+  const { folder, tables } = createMigrationLines('migrations/tenant', product).tenant;
   const kept = await readSnapshot(folder, await folder.read());
   expect(kept).toMatchObject({ kind: 'read', stale: undefined });
   if (kept.kind === 'read') expect(tables.changesSince(kept.tables)).toEqual({ up: [], down: [], remarks: [] });

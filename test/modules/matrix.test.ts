@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { buildSchema } from '../../src/graphql/schema.ts';
 import { type Operation, testDeclarations, testMatrix } from '../support/access-matrix.ts';
 import { platformOperations } from '../support/platform-operations.ts';
+import { buildTestSchema } from '../support/product.ts';
 import { startTestApp } from '../support/start-app.ts';
 
 const nowhere = '00000000-0000-4000-8000-000000000000';
@@ -53,8 +53,8 @@ const operations: Record<string, Operation> = {
   },
 };
 
-describe('the fields of Query, Mutation and Subscription, with those of the modules', () => {
-  testDeclarations(buildSchema(), { ...platformOperations, ...operations });
+describe('the fields of Query, Mutation and Subscription, with those of the modules', async () => {
+  testDeclarations(await buildTestSchema(), { ...platformOperations, ...operations });
   testMatrix(operations);
 });
 

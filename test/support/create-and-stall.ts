@@ -5,10 +5,11 @@ import { pino } from 'pino';
 import { createApp } from '../../src/app.ts';
 import { loadConfig } from '../../src/config.ts';
 import { createTenant } from '../../src/provisioning/create-tenant.ts';
+import { product } from '../fixture/product.ts';
 import { type Stalling, sendAndDie, stall, watchStatements } from './stalling.ts';
 
 watchStatements();
-const app = await createApp(loadConfig(process.env), pino({ level: 'silent' }));
+const app = await createApp(loadConfig(process.env), product, pino({ level: 'silent' }));
 // The statements that build the template are not those of a tenant.
 await app.prepared;
 const isolations = (['DATABASE', 'SCHEMA'] as const).filter((isolation) => process.env.ISOLATIONS?.includes(isolation));

@@ -9,12 +9,13 @@ import { loadConfig } from '../../src/config.ts';
 import { createCheckpoint } from '../../src/migrator/checkpoints.ts';
 import { createTenant } from '../../src/provisioning/create-tenant.ts';
 import { deleteTenant } from '../../src/provisioning/delete-tenant.ts';
+import { product } from '../fixture/product.ts';
 import { type Stalling, sendAndDie, stall, watchStatements } from './stalling.ts';
 
 type Kind = 'DATABASE' | 'SCHEMA';
 
 watchStatements();
-const app = await createApp(loadConfig(process.env), pino({ level: 'silent' }));
+const app = await createApp(loadConfig(process.env), product, pino({ level: 'silent' }));
 await app.prepared;
 
 async function create(slug: string, isolation: Kind): Promise<string> {

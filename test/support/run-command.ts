@@ -3,6 +3,7 @@ import { text } from 'node:stream/consumers';
 import { run } from '../../src/cli/run.ts';
 import type { Config } from '../../src/config.ts';
 import { childEnv } from './child-env.ts';
+import { product } from './product.ts';
 
 /** How a command ended, and what it wrote. */
 export interface CommandResult {
@@ -27,7 +28,8 @@ export async function runCommand(
   const stderr = screen();
   const written = Promise.all([text(stdout), text(stderr)]);
   const { TENANT_MIGRATIONS_DIR } = childEnv;
-  const exit = await run(argv, { env: { TENANT_MIGRATIONS_DIR, ...env }, stdin, stdout, stderr });
+  const loadProduct = () => Promise.resolve(product);
+  const exit = await run(argv, { env: { TENANT_MIGRATIONS_DIR, ...env }, stdin, stdout, stderr, loadProduct });
   stdout.end();
   stderr.end();
   const [out, err] = await written;

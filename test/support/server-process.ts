@@ -5,6 +5,7 @@ import { vi } from 'vitest';
 import { errorCode } from '../../src/postgres/embedded-processes.ts';
 import { childEnv } from './child-env.ts';
 import { clientOf, type HttpClient } from './http-client.ts';
+import { programs } from './product.ts';
 import type { TestPostgres } from './start-postgres.ts';
 
 /** One of the project's programs, which runs as a process of its own, the way a user starts it. Disposing of it sends SIGTERM. */
@@ -54,10 +55,10 @@ export function ownInstallation(postgres: TestPostgres, folder: string) {
   };
 }
 
-/** Starts `src/main.ts`, on a free port if no other is set. */
+/** Starts the server, on a free port if no other is set. */
 export function startServer(env: Record<string, string>, folders: ProcessFolders = {}): ServerProcess {
   const { checkout = process.cwd(), cwd = checkout } = folders;
-  return serverOf(start([process.execPath, path.join(checkout, 'src/main.ts')], { PORT: '0', ...env }, { cwd }));
+  return serverOf(start([process.execPath, path.join(checkout, programs.main)], { PORT: '0', ...env }, { cwd }));
 }
 
 /** A server that npm has started. */
@@ -107,7 +108,7 @@ export async function startWorker(env: Record<string, string>): Promise<OwnProce
 
 /** Starts a command line, with these variables and no others of ours. */
 export function startCommand(argv: readonly string[], env: Record<string, string>): OwnProcess {
-  return start([process.execPath, path.resolve('src/cli.ts'), ...argv], env, {});
+  return start([process.execPath, path.resolve(programs.cli), ...argv], env, {});
 }
 
 /** Starts a program with these variables, and no others of ours but those of {@link childEnv}. */

@@ -2,12 +2,12 @@ import type { GraphQLSchema } from 'graphql';
 import { type Logger, pino } from 'pino';
 import { createApp } from '../../src/app.ts';
 import { type Config, loadConfig } from '../../src/config.ts';
-import { buildSchema } from '../../src/graphql/schema.ts';
 import { createGraphqlServer } from '../../src/graphql/server.ts';
 import { startEmbeddedPostgres } from '../../src/postgres/embedded.ts';
 import type { Services } from '../../src/services.ts';
 import { childEnv } from './child-env.ts';
 import { makeClusterDir, makeInstallationDir } from './empty-cluster.ts';
+import { buildTestSchema, product } from './product.ts';
 import { removeDataDir } from './remove-data-dir.ts';
 
 /** What a GraphQL server answers. */
@@ -62,9 +62,9 @@ export async function startTestApp(env: Record<string, string> = {}, options: Te
 
 /** Opens an installation that may be there already, and leaves its folder. */
 export async function openTestApp(config: Config, options: TestAppOptions = {}): Promise<TestApp> {
-  const app = await createApp(config, options.log ?? pino({ level: process.env.TEST_LOG ?? 'silent' }));
+  const app = await createApp(config, product, options.log ?? pino({ level: process.env.TEST_LOG ?? 'silent' }));
   if (options.prepared ?? true) await app.prepared;
-  const yoga = createGraphqlServer(app.services, options.schema ?? buildSchema());
+  const yoga = createGraphqlServer(app.services, options.schema ?? (await buildTestSchema()));
   const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
   return {
     services: app.services,

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { childEnv } from './child-env.ts';
 import { eventually } from './eventually.ts';
+import { programs } from './product.ts';
 
 /** Whether {@link startInTerminal} works here: it needs the `script` of util-linux. */
 export const hasTerminals = process.platform === 'linux';
@@ -19,13 +20,13 @@ export interface TerminalProcess {
   readonly ended: Promise<number | null>;
 }
 
-/** Starts `src/cli.ts` in a pseudo-terminal of this width, with these variables and no others of ours. */
+/** Starts the command line in a pseudo-terminal of this width, with these variables and no others of ours. */
 export function startInTerminal(
   argv: readonly string[],
   env: Record<string, string>,
   columns: number,
 ): TerminalProcess {
-  const command = [process.execPath, path.resolve('src/cli.ts'), ...argv].map((word) => `'${word}'`).join(' ');
+  const command = [process.execPath, path.resolve(programs.cli), ...argv].map((word) => `'${word}'`).join(' ');
   const child = spawn('script', ['-qec', `stty cols ${columns} rows 30; exec ${command}`, '/dev/null'], {
     env: { ...childEnv, TERM: 'xterm', SHELL: '/bin/sh', ...env },
   });

@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { pathToFileURL } from 'node:url';
-import { childEnv } from './child-env.ts';
 import { type ServerProcess, startServer } from './server-process.ts';
 
 /** How a server's process is. */
@@ -29,7 +28,7 @@ export interface WatchedServer extends ServerProcess {
 export async function startWatchedServer(env: Record<string, string>, heapMb?: number): Promise<WatchedServer> {
   const socket = path.join(await mkdtemp(path.join(tmpdir(), 'vitals-')), 'socket');
   const monitor = pathToFileURL(path.join(import.meta.dirname, 'vitals-monitor.ts'));
-  const options = [childEnv.NODE_OPTIONS, `--import=${monitor}`, heapMb && `--max-old-space-size=${heapMb}`];
+  const options = [`--import=${monitor}`, heapMb && `--max-old-space-size=${heapMb}`];
   const server = startServer({ ...env, VITALS_SOCKET: socket, NODE_OPTIONS: options.filter(Boolean).join(' ') });
   return { ...server, vitals: () => readVitals(socket) };
 }

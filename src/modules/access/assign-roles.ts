@@ -1,6 +1,4 @@
-import { AppError } from '../../errors.ts';
-import type { TenantContext } from '../../graphql/builder.ts';
-import { isUuid } from '../../is-uuid.ts';
+import { AppError, isUuid, type TenantContext } from '../../platform.ts';
 import { changeRoles, type RoleChange, roleToChange } from './change-roles.ts';
 import { builtIn } from './define-roles.ts';
 import { MemberRole, type Role } from './role.entity.ts';

@@ -1,8 +1,6 @@
 import { LockMode } from '@mikro-orm/core';
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { AppError } from '../../errors.ts';
-import type { TenantContext } from '../../graphql/builder.ts';
-import { isUuid } from '../../is-uuid.ts';
+import { AppError, isUuid, type TenantContext } from '../../platform.ts';
 import { OWNER_ROLE, permissionsOf, ROLES_WRITE } from './permissions-of.ts';
 import { Role } from './role.entity.ts';
 

@@ -1,7 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { AppError, badInput } from '../../errors.ts';
-import type { TenantContext } from '../../graphql/builder.ts';
-import { isPlainLine } from '../../valid-input.ts';
+import { AppError, badInput, isPlainLine, type TenantContext } from '../../platform.ts';
 import { changeRoles, mustHave, type RoleChange, roleToChange } from './change-roles.ts';
 import { Permission, Role } from './role.entity.ts';
 

@@ -1,8 +1,6 @@
 import { MemberProfileSchema } from './member-profile.entity.ts';
 import { MemberRoleSchema, PermissionSchema, RolePermissionSchema, RoleSchema } from './role.entity.ts';
 
-export { permissionsOf } from './permissions-of.ts';
-
 /** Members, their roles and what those permit. */
 export const access = {
   entities: [PermissionSchema, RoleSchema, RolePermissionSchema, MemberRoleSchema, MemberProfileSchema],

@@ -1,5 +1,5 @@
 import type { EntityManager, FilterQuery } from '@mikro-orm/postgresql';
-import type { TenantContext } from '../../graphql/builder.ts';
+import type { TenantContext } from '../../platform.ts';
 import { Permission, type Role } from './role.entity.ts';
 
 /** A member of the tenant. */

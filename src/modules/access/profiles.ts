@@ -1,7 +1,4 @@
-import { AppError, badInput } from '../../errors.ts';
-import type { TenantContext } from '../../graphql/builder.ts';
-import { isUuid } from '../../is-uuid.ts';
-import { isPlainLine } from '../../valid-input.ts';
+import { AppError, badInput, isPlainLine, isUuid, type TenantContext } from '../../platform.ts';
 import { MemberProfile } from './member-profile.entity.ts';
 import { builtInRole } from './permissions-of.ts';
 import { MemberRole, Role } from './role.entity.ts';

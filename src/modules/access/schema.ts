@@ -1,5 +1,4 @@
-import { builder } from '../../graphql/builder.ts';
-import { entityConnection } from '../../graphql/connection.ts';
+import { builder, entityConnection } from '../../platform.ts';
 import { assignRole, unassignRole } from './assign-roles.ts';
 import { createRole, deleteRole, updateRole } from './define-roles.ts';
 import { OWNER_ROLE, ROLES_WRITE } from './permissions-of.ts';

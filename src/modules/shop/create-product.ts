@@ -1,7 +1,6 @@
 import { UniqueConstraintViolationException } from '@mikro-orm/core';
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { AppError, badInput } from '../../errors.ts';
-import { isPlainLine } from '../../valid-input.ts';
+import { AppError, badInput, isPlainLine } from '../../platform.ts';
 import { readCurrency, readPrice } from './money.ts';
 import { Product } from './product.entity.ts';
 

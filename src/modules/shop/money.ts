@@ -1,4 +1,4 @@
-import { badInput } from '../../errors.ts';
+import { badInput } from '../../platform.ts';
 
 const FRACTION_DIGITS = 4;
 const UNITS_OF_ONE = 10n ** BigInt(FRACTION_DIGITS);

@@ -1,7 +1,6 @@
 import { LockMode } from '@mikro-orm/core';
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { AppError, badInput } from '../../errors.ts';
-import { isUuid } from '../../is-uuid.ts';
+import { AppError, badInput, isUuid } from '../../platform.ts';
 import { totalOf } from './money.ts';
 import { Order, OrderLine } from './order.entity.ts';
 import { Product } from './product.entity.ts';

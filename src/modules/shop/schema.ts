@@ -1,5 +1,4 @@
-import { builder } from '../../graphql/builder.ts';
-import { entityConnection } from '../../graphql/connection.ts';
+import { builder, entityConnection } from '../../platform.ts';
 import { createProduct } from './create-product.ts';
 import { canonicalMoney } from './money.ts';
 import { Order, OrderLine } from './order.entity.ts';
