@@ -6,6 +6,7 @@ import { isAliveSql } from '../postgres/advisory-lock.ts';
 import { inTransaction } from '../postgres/transaction.ts';
 import type { Placement } from '../tenancy/placement.ts';
 import type { RunQueue } from './run-queue.ts';
+import { fromSql, itemSteps, toSql } from './run-status.ts';
 import { enqueue, settleRun } from './settle-run.ts';
 
 /** A tenant of a run that this process has claimed. */
@@ -43,9 +44,9 @@ export function claimItems(
       if (jobs.length === 0) return [];
       const { rows } = await client.query<RunItem>(
         `WITH claimed AS (
-           UPDATE migration_run_items i SET status = 'RUNNING', claimed_by = $1
+           UPDATE migration_run_items i SET ${toSql(itemSteps.claim)}, claimed_by = $1
            FROM unnest($2::uuid[], $3::int[], $4::uuid[]) AS j (run, position, id)
-           WHERE i.run_id = j.run AND i.position = j.position AND i.job = j.id AND i.status = 'PENDING'
+           WHERE i.run_id = j.run AND i.position = j.position AND i.job = j.id AND ${fromSql('claim', 'i.status')}
              AND i.run_id = ANY ($2) AND i.position = ANY ($3)
            RETURNING i.run_id, i.position, i.attempts, i.tenant_id, i.job, i.started_at IS NOT NULL AS begun)
          SELECT c.run_id AS run, c.position, c.job, c.attempts, c.begun, c.tenant_id AS "tenantId", t.isolation, t.server, t.database,
@@ -67,9 +68,10 @@ export function claimItems(
 /** The jobs of tenants that a process has claimed and that have not ended, as the catalog knows it. */
 export async function jobsClaimedBy(catalog: Catalog, instance: number): Promise<readonly string[]> {
   const { rows } = await catalog.use((client) =>
-    client.query<{ job: string }>(`SELECT job FROM migration_run_items WHERE status = 'RUNNING' AND claimed_by = $1`, [
-      instance,
-    ]),
+    client.query<{ job: string }>(
+      `SELECT job FROM migration_run_items WHERE ${fromSql('release')} AND claimed_by = $1`,
+      [instance],
+    ),
   );
   return rows.map(({ job }) => job);
 }
@@ -94,13 +96,13 @@ export async function takeOverItems(catalog: Catalog, queue: RunQueue, lost: rea
 
 /** True of items that a process had under way which is not alive any more, and of those whose jobs are given as lost. */
 function isAbandoned(lost: '$1' | '$2'): string {
-  return `status = 'RUNNING' AND (job = ANY (${lost}::uuid[]) OR NOT ${isAliveSql('claimed_by')})`;
+  return `${fromSql('takeOver')} AND (job = ANY (${lost}::uuid[]) OR NOT ${isAliveSql('claimed_by')})`;
 }
 
 async function takeOver(client: pg.Client, queue: RunQueue, run: string, unknown: readonly string[]): Promise<number> {
   await client.query('SELECT FROM migration_runs WHERE id = $1 FOR UPDATE', [run]);
   const { rows } = await client.query<{ position: number; tenantId: string; lost: string; job: string }>(
-    `UPDATE migration_run_items i SET status = 'PENDING', claimed_by = NULL, attempts = i.attempts + 1, job = gen_random_uuid()
+    `UPDATE migration_run_items i SET ${toSql(itemSteps.takeOver)}, claimed_by = NULL, attempts = i.attempts + 1, job = gen_random_uuid()
      FROM (SELECT position, job FROM migration_run_items WHERE run_id = $1 AND ${isAbandoned('$2')} FOR UPDATE) lost
      WHERE i.run_id = $1 AND i.position = lost.position
      RETURNING i.position, i.tenant_id AS "tenantId", lost.job AS lost, i.job`,

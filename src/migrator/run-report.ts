@@ -2,6 +2,7 @@ import type { Catalog } from '../catalog/catalog.ts';
 import { MigrationRun } from '../catalog/migration-run.entity.ts';
 import { AppError } from '../errors.ts';
 import { isAliveSql } from '../postgres/advisory-lock.ts';
+import { fromSql, statusSql } from './run-status.ts';
 
 /** A tenant that a run could not migrate, which is as it was before. */
 export interface RunFailure {
@@ -34,7 +35,7 @@ export async function readRunReport(catalog: Catalog, id: string): Promise<RunRe
     const failures = await client.query<RunFailure>(
       `SELECT coalesce(slug, deleted_tenant, '?') AS tenant, coalesce(error, '') AS error, attempts
        FROM migration_run_items i LEFT JOIN tenants t ON t.id = i.tenant_id
-       WHERE run_id = $1 AND i.status = 'FAILED' ORDER BY position`,
+       WHERE run_id = $1 AND ${statusSql(['FAILED'], 'i.status')} ORDER BY position`,
       [id],
     );
     return { run, migrations: migrations.rows, failures: failures.rows };
@@ -57,7 +58,7 @@ export async function isRunLeft(catalog: Catalog, id: string): Promise<boolean> 
   const { rows } = await catalog.use((client) =>
     client.query(
       `SELECT FROM migration_runs WHERE id = $1 AND ended_at IS NULL AND NOT EXISTS (
-         SELECT FROM migration_run_items i WHERE run_id = $1 AND status = 'RUNNING' AND ${isAliveSql('i.claimed_by')})`,
+         SELECT FROM migration_run_items i WHERE run_id = $1 AND ${fromSql('takeOver')} AND ${isAliveSql('i.claimed_by')})`,
       [id],
     ),
   );

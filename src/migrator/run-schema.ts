@@ -15,7 +15,8 @@ import { isUuid } from '../is-uuid.ts';
 import { followWithTenants, type TenantEvent } from './run-progress.ts';
 
 const RunStatusRef = builder.enumType('MigrationRunStatus', {
-  description: 'FAILED: it went through, and some tenants failed. HALTED: it stopped early, since too many did.',
+  description:
+    'FAILED: it went through, and some tenants failed. HALTED: too many failed, so that some were not started. CANCELLED: somebody stopped it, so that some were not started.',
   values: runStatuses,
 });
 

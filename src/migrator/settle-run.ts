@@ -2,11 +2,22 @@ import type pg from 'pg';
 import type { MigrationRunStatus, RunOptions } from '../catalog/migration-run.entity.ts';
 import { appendEvents } from '../events/append-events.ts';
 import { type RunQueue, workChannel } from './run-queue.ts';
+import {
+  endStatus,
+  fromSql,
+  hasEnded,
+  itemSteps,
+  openItemStatuses,
+  runSteps,
+  type StopReason,
+  statusSql,
+  toSql,
+} from './run-status.ts';
 
 interface RunState {
   readonly options: RunOptions;
   readonly status: MigrationRunStatus;
-  readonly stopping: 'HALTED' | 'CANCELLED' | null;
+  readonly stopping: StopReason | null;
   readonly wave: number;
   readonly waves: number;
   readonly waveOpen: number;
@@ -28,14 +39,14 @@ export interface SettledRun {
  */
 export async function settleRun(client: pg.Client, queue: RunQueue, run: string): Promise<SettledRun> {
   const state = await lockRun(client, run);
-  if (state.status !== 'PENDING' && state.status !== 'RUNNING') return ended;
+  if (hasEnded(state.status)) return ended;
   const stopping = state.stopping ?? (isTooMuch(state) ? 'HALTED' : null);
   if (stopping) {
     const underWay = await stopRun(client, queue, run, stopping);
-    return underWay > 0 ? { hasEnded: false, stopping: true } : endRun(client, run, stopping);
+    return underWay > 0 ? { hasEnded: false, stopping: true } : endRun(client, run);
   }
   if (state.waveOpen > 0) return goesOn;
-  if (state.wave >= state.waves) return endRun(client, run, state.failed > 0 ? 'FAILED' : 'SUCCEEDED');
+  if (state.wave >= state.waves) return endRun(client, run);
   const started = await startWave(client, queue, run, state);
   return started > 0 ? goesOn : settleRun(client, queue, run);
 }
@@ -50,8 +61,12 @@ async function lockRun(client: pg.Client, run: string): Promise<RunState> {
     [run],
   );
   const state = rows[0];
-  if (!state) throw new Error(`The run ${run} is gone from the catalog`);
+  if (!state) throw gone(run);
   return state;
+}
+
+function gone(run: string): Error {
+  return new Error(`The run ${run} is gone from the catalog`);
 }
 
 /** While a wave is under way only a limit that was set stops it; the next one starts only if it has ended well. */
@@ -67,12 +82,7 @@ function isTooMuch({ options, failed, wave, waves, waveOpen, waveFailed }: RunSt
  * claims them looks what it did, and begins nothing.
  * @returns how many tenants are under way, which are left to end
  */
-async function stopRun(
-  client: pg.Client,
-  queue: RunQueue,
-  run: string,
-  stopping: 'HALTED' | 'CANCELLED',
-): Promise<number> {
+async function stopRun(client: pg.Client, queue: RunQueue, run: string, stopping: StopReason): Promise<number> {
   // Jobs first, then items, as those who claim do: two that lock in the same order cannot wait for each other.
   const open = await client.query<{ job: string | null }>(
     `SELECT job FROM migration_run_items WHERE run_id = $1 AND ${isUntried}`,
@@ -83,12 +93,12 @@ async function stopRun(
     open.rows.flatMap(({ job }) => job ?? []),
   );
   const { rowCount } = await client.query(
-    `UPDATE migration_run_items SET status = 'CANCELLED', job = NULL, ended_at = now() WHERE run_id = $1 AND ${isUntried}`,
+    `UPDATE migration_run_items SET ${toSql(itemSteps.cancel)}, job = NULL, ended_at = now() WHERE run_id = $1 AND ${isUntried}`,
     [run],
   );
   const { rows } = await client.query<{ underWay: number }>(
     `UPDATE migration_runs SET stopping = $2, cancelled = cancelled + $3, wave_open = i.under_way
-     FROM (SELECT count(*)::int AS under_way FROM migration_run_items WHERE run_id = $1 AND status IN ('PENDING', 'RUNNING')) i
+     FROM (SELECT count(*)::int AS under_way FROM migration_run_items WHERE run_id = $1 AND ${statusSql(openItemStatuses)}) i
      WHERE id = $1 RETURNING i.under_way AS "underWay"`,
     [run, stopping, rowCount],
   );
@@ -97,19 +107,27 @@ async function stopRun(
   return rows[0]?.underWay ?? 0;
 }
 
-const isUntried = `status = 'PENDING' AND attempts = 0`;
+const isUntried = `${fromSql('cancel')} AND attempts = 0`;
+
+interface EndedRun {
+  readonly succeeded: number;
+  readonly failed: number;
+  readonly skipped: number;
+  readonly cancelled: number;
+  readonly stopping: StopReason | null;
+}
 
 /** @returns how many tenants it has */
 async function startWave(client: pg.Client, queue: RunQueue, run: string, state: RunState): Promise<number> {
   const wave = state.wave + 1;
   const { rows } = await client.query<{ position: number; job: string }>(
-    `UPDATE migration_run_items SET job = gen_random_uuid() WHERE run_id = $1 AND wave = $2 AND status = 'PENDING'
+    `UPDATE migration_run_items SET job = gen_random_uuid() WHERE run_id = $1 AND wave = $2 AND ${fromSql('claim')}
      RETURNING position, job`,
     [run, wave],
   );
   await enqueue(client, queue, run, rows);
   await client.query(
-    `UPDATE migration_runs SET status = 'RUNNING', wave = $2, wave_open = $3, wave_failed = 0,
+    `UPDATE migration_runs SET ${toSql(runSteps.startWave)}, wave = $2, wave_open = $3, wave_failed = 0,
        started_at = coalesce(started_at, now()) WHERE id = $1`,
     [run, wave, rows.length],
   );
@@ -140,13 +158,19 @@ export async function enqueue(
   await client.query('SELECT pg_notify($1, $2)', [workChannel, run]);
 }
 
-async function endRun(client: pg.Client, run: string, status: MigrationRunStatus): Promise<SettledRun> {
-  const { rows } = await client.query<{ succeeded: number; failed: number; skipped: number; cancelled: number }>(
-    `UPDATE migration_runs SET status = $2, stopping = NULL, ended_at = now(), started_at = coalesce(started_at, now())
-     WHERE id = $1 RETURNING succeeded, failed, skipped, cancelled`,
-    [run, status],
+async function endRun(client: pg.Client, run: string): Promise<SettledRun> {
+  const { rows } = await client.query<EndedRun>(
+    'SELECT succeeded, failed, skipped, cancelled, stopping FROM migration_runs WHERE id = $1',
+    [run],
   );
-  const { succeeded = 0, failed = 0, skipped = 0, cancelled = 0 } = rows[0] ?? {};
+  const [counts] = rows;
+  if (!counts) throw gone(run);
+  const { succeeded, failed, skipped, cancelled, stopping } = counts;
+  await client.query(
+    `UPDATE migration_runs SET status = $2, stopping = NULL, ended_at = now(), started_at = coalesce(started_at, now())
+     WHERE id = $1`,
+    [run, endStatus(counts, stopping)],
+  );
   const notStarted = cancelled > 0 ? `, ${cancelled} not started` : '';
   const message = `${succeeded} succeeded, ${failed} failed and rolled back, ${skipped} skipped${notStarted}`;
   await appendEvents(client, run, [{ kind: 'RUN_ENDED', message }]);

@@ -4,6 +4,7 @@ import { appendEvents, type NewRunEvent } from '../events/append-events.ts';
 import { inTransaction } from '../postgres/transaction.ts';
 import type { NewRecord } from './history.ts';
 import type { RunQueue } from './run-queue.ts';
+import { type AttemptStatus, fromSql } from './run-status.ts';
 import { enqueue, type SettledRun, settleRun } from './settle-run.ts';
 
 /** How one try at a tenant of a run ended. */
@@ -13,7 +14,7 @@ export interface ItemResult {
   /** The job under which it was done; whoever has lost it may not say how the tenant ended. */
   readonly job: string;
   /** PENDING: it is to be tried again. */
-  readonly status: 'SUCCEEDED' | 'SKIPPED' | 'FAILED' | 'PENDING';
+  readonly status: AttemptStatus;
   /** For PENDING: after how long, in milliseconds; without it at once. */
   readonly delayMs?: number;
   readonly applied: readonly string[];
@@ -120,7 +121,7 @@ async function markStarted(client: pg.Client, run: string, items: readonly Claim
   if (items.length === 0) return [];
   const { rows } = await client.query<{ job: string }>(
     `UPDATE migration_run_items i SET started_at = now() FROM unnest($2::int[], $3::uuid[]) AS s (position, job)
-     WHERE i.run_id = $1 AND i.position = s.position AND i.job = s.job AND i.status = 'RUNNING' AND i.started_at IS NULL
+     WHERE i.run_id = $1 AND i.position = s.position AND i.job = s.job AND ${fromSql('finish', 'i.status')} AND i.started_at IS NULL
      RETURNING i.job`,
     [run, items.map(({ position }) => position), items.map(({ job }) => job)],
   );
@@ -145,7 +146,7 @@ async function updateItems(
        ended_at = CASE WHEN r.status <> 'PENDING' THEN now() END
      FROM unnest($2::int[], $3::text[], $4::int[], $5::text[], $6::jsonb[], $7::float8[], $8::uuid[], $9::boolean[])
        AS r (position, status, attempts, error, applied, duration_ms, job, started)
-     WHERE i.run_id = $1 AND i.position = r.position AND i.job = r.job AND i.status = 'RUNNING'
+     WHERE i.run_id = $1 AND i.position = r.position AND i.job = r.job AND ${fromSql('finish', 'i.status')}
      RETURNING i.position`,
     [
       run,

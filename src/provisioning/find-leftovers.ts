@@ -3,6 +3,7 @@ import type pg from 'pg';
 import type { Isolation, TenantStatus } from '../catalog/tenant.entity.ts';
 import { messageOf } from '../errors.ts';
 import { findInvalidIndexes } from '../migrator/invalid-indexes.ts';
+import { openItemStatuses, statusSql } from '../migrator/run-status.ts';
 import { isAliveSql } from '../postgres/advisory-lock.ts';
 import { quoteIdentifier } from '../postgres/identifiers.ts';
 import { jobsSchema } from '../postgres/job-queue.ts';
@@ -73,7 +74,7 @@ async function readTenants(client: pg.Client): Promise<readonly TenantRow[]> {
   return rows;
 }
 
-const isStale = `NOT EXISTS (SELECT FROM migration_run_items i WHERE i.job = j.id AND i.status IN ('PENDING', 'RUNNING'))`;
+const isStale = `NOT EXISTS (SELECT FROM migration_run_items i WHERE i.job = j.id AND ${statusSql(openItemStatuses, 'i.status')})`;
 
 async function countStaleJobs(client: pg.Client): Promise<number> {
   const { rows } = await client.query<{ count: number }>(

@@ -30,6 +30,7 @@ export async function auditRun(lab: FaultLab, id: string): Promise<ShownRun> {
   expect(['PENDING', 'RUNNING'], 'the run has ended').not.toContain(run.status);
   auditEvents(run, await fleet.events(id));
   auditCounts(run);
+  auditStatus(run);
   const facts = await tenantFacts(fleet);
   for (const { slug, history, catalog, tables, indexes, log } of facts) {
     expect(catalog, `the catalog and the history of ${slug}`).toEqual(history);
@@ -117,6 +118,13 @@ function factsSql({ slug, schema }: { readonly slug: string; readonly schema: st
       FROM pg_index JOIN pg_class c ON c.oid = indexrelid
       WHERE relnamespace = ${quoteLiteral(own)}::regnamespace AND relname ~ '^index_' ORDER BY 1)::text[] AS indexes,
     ARRAY(SELECT name FROM ${own}.migration_log ORDER BY name) AS log`;
+}
+
+/** What a run says of itself, and what came of its tenants. */
+function auditStatus({ status, failed, cancelled }: ShownRun): void {
+  const about = `${status} with ${failed} failed, ${cancelled} not started`;
+  if (cancelled > 0) expect(['HALTED', 'CANCELLED'], about).toContain(status);
+  else expect(status, about).toBe(failed > 0 ? 'FAILED' : 'SUCCEEDED');
 }
 
 /** What is told last, such as that a process is gone, may take a moment. */
