@@ -98,6 +98,8 @@ export const MigrationRunItemSchema = defineEntity({
     /** Its job in the queue. */
     job: p.uuid().nullable(),
     error: p.text().nullable(),
+    /** It failed, and is not as it was before: somebody has to look at the tenant. */
+    needsAttention: p.boolean().default(false),
     startedAt: p.datetime(3).nullable(),
     endedAt: p.datetime(3).nullable(),
     durationMs: p.double().$type<number>().nullable(),

@@ -191,7 +191,7 @@ async function failure(context: RunContext, item: RunItem, error: unknown): Prom
   return {
     status: 'FAILED',
     error: message,
-    needsAttention: problem !== undefined,
+    needsAttention: problem !== undefined || item.needsAttention,
     applied: [],
     records: failed && !dryRun ? [...records, ...(await record(context, item, failed))] : records,
     events: [

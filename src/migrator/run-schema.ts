@@ -100,7 +100,9 @@ const EventRef = builder.objectRef<TenantEvent>('MigrationEvent').implement({
     tenant: t.field({ type: TenantRef, nullable: true, resolve: ({ tenant }) => tenant }),
     migration: t.exposeString('migration', { nullable: true }),
     message: t.string({ description: 'For people.', resolve: ({ message }) => message ?? '' }),
-    done: t.exposeInt('done', { description: 'Tenants that are done, well or not.' }),
+    done: t.exposeInt('done', {
+      description: 'Tenants that are done, well or not; those that are not started are not.',
+    }),
     total: t.exposeInt('total', { description: "All the run's tenants." }),
     rate: t.exposeFloat('rate', { nullable: true, description: 'Tenants a second since the run began.' }),
     remainingSeconds: t.exposeFloat('remainingSeconds', { nullable: true, description: 'What is left, at that rate.' }),

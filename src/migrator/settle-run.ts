@@ -115,6 +115,8 @@ interface EndedRun {
   readonly skipped: number;
   readonly cancelled: number;
   readonly stopping: StopReason | null;
+  /** Failed, and not as they were before. */
+  readonly inNeed: number;
 }
 
 /** @returns how many tenants it has */
@@ -160,19 +162,22 @@ export async function enqueue(
 
 async function endRun(client: pg.Client, run: string): Promise<SettledRun> {
   const { rows } = await client.query<EndedRun>(
-    'SELECT succeeded, failed, skipped, cancelled, stopping FROM migration_runs WHERE id = $1',
+    `SELECT succeeded, failed, skipped, cancelled, stopping,
+       (SELECT count(*)::int FROM migration_run_items WHERE run_id = $1 AND needs_attention) AS inNeed
+     FROM migration_runs WHERE id = $1`,
     [run],
   );
   const [counts] = rows;
   if (!counts) throw gone(run);
-  const { succeeded, failed, skipped, cancelled, stopping } = counts;
+  const { succeeded, failed, skipped, cancelled, stopping, inNeed } = counts;
   await client.query(
     `UPDATE migration_runs SET status = $2, stopping = NULL, ended_at = now(), started_at = coalesce(started_at, now())
      WHERE id = $1`,
     [run, endStatus(counts, stopping)],
   );
+  const attention = inNeed > 0 ? `, ${inNeed} failed and in need of attention` : '';
   const notStarted = cancelled > 0 ? `, ${cancelled} not started` : '';
-  const message = `${succeeded} succeeded, ${failed} failed and rolled back, ${skipped} skipped${notStarted}`;
+  const message = `${succeeded} succeeded, ${failed - inNeed} failed and rolled back${attention}, ${skipped} skipped${notStarted}`;
   await appendEvents(client, run, [{ kind: 'RUN_ENDED', message }]);
   return ended;
 }

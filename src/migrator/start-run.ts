@@ -209,10 +209,15 @@ async function announce(
     readonly checkpoint: string;
     readonly leftOut: readonly string[];
   },
-  { dryRun, down }: RunOptions,
+  { dryRun, down, checkpoint }: RunOptions,
 ): Promise<void> {
-  const what = down ? 'taking migrations back' : `checkpoint ${about.checkpoint}`;
-  const started = `${tenantsInWords(about.total)}, ${what}${dryRun ? ', dry run' : ''}`;
+  const started = [
+    tenantsInWords(about.total),
+    ...(down ? ['taking migrations back'] : []),
+    // Without a copy nobody can go back to it.
+    ...(checkpoint === 'SNAPSHOT' && !dryRun ? [`restore point ${about.checkpoint}`] : []),
+    ...(dryRun ? ['dry run'] : []),
+  ].join(', ');
   const skipped = `${tenantsInWords(about.skipped)} with nothing to ${down ? 'take back' : 'apply'}`;
   const { leftOut } = about;
   const more = leftOut.length > NAMED ? ` and ${leftOut.length - NAMED} more` : '';

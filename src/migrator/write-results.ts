@@ -140,12 +140,12 @@ async function updateItems(
 ): Promise<readonly ItemResult[]> {
   if (results.length === 0) return [];
   const { rows } = await client.query<{ position: number }>(
-    `UPDATE migration_run_items i SET status = r.status, attempts = r.attempts, error = r.error, claimed_by = NULL,
+    `UPDATE migration_run_items i SET status = r.status, attempts = r.attempts, error = r.error, needs_attention = r.needs_attention, claimed_by = NULL,
        job = NULL, applied = ARRAY(SELECT jsonb_array_elements_text(r.applied)), duration_ms = r.duration_ms,
        started_at = CASE WHEN r.started THEN coalesce(i.started_at, now()) ELSE i.started_at END,
        ended_at = CASE WHEN r.status <> 'PENDING' THEN now() END
-     FROM unnest($2::int[], $3::text[], $4::int[], $5::text[], $6::jsonb[], $7::float8[], $8::uuid[], $9::boolean[])
-       AS r (position, status, attempts, error, applied, duration_ms, job, started)
+     FROM unnest($2::int[], $3::text[], $4::int[], $5::text[], $6::jsonb[], $7::float8[], $8::uuid[], $9::boolean[], $10::boolean[])
+       AS r (position, status, attempts, error, applied, duration_ms, job, started, needs_attention)
      WHERE i.run_id = $1 AND i.position = r.position AND i.job = r.job AND ${fromSql('finish', 'i.status')}
      RETURNING i.position`,
     [
@@ -158,6 +158,7 @@ async function updateItems(
       results.map(({ durationMs }) => durationMs),
       results.map(({ job }) => job),
       results.map(({ job }) => started.has(job)),
+      results.map(({ needsAttention = false }) => needsAttention),
     ],
   );
   const accepted = new Set(rows.map(({ position }) => position));

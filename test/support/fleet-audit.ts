@@ -52,11 +52,11 @@ export async function auditRun(lab: FaultLab, id: string): Promise<ShownRun> {
   return run;
 }
 
-function auditEvents({ id, items }: ShownRun, events: readonly ShownEvent[]): void {
+function auditEvents({ id, items, cancelled }: ShownRun, events: readonly ShownEvent[]): void {
   expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
   const count = (kind: string) => events.filter((event) => event.kind === kind).length;
   expect(events[0]?.kind).toBe('RUN_STARTED');
-  expect(events.at(-1)).toMatchObject({ kind: 'RUN_ENDED', done: events[0]?.total });
+  expect(events.at(-1)).toMatchObject({ kind: 'RUN_ENDED', done: (events[0]?.total ?? 0) - cancelled });
   expect(count('RUN_ENDED'), `ends of ${id}`).toBe(1 + count('RUN_RESUMED'));
   // Resuming divides a run into rounds; in each a tenant starts and ends once at most.
   const rounds: ShownEvent[][] = [[]];
