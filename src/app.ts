@@ -16,10 +16,8 @@ import { FleetWorker } from './migrator/fleet-worker.ts';
 import { HistoryRecordSchema } from './migrator/history.entity.ts';
 import { Maintenance } from './migrator/maintenance.ts';
 import { OwnerConnections } from './migrator/owner-connections.ts';
-import { migrateQueue, type TenantJob } from './migrator/run-queue.ts';
 import { modules, permissionsOf } from './modules/index.ts';
 import { createEntityDatabases, entityTypes } from './postgres/entity-databases.ts';
-import { JobQueue } from './postgres/job-queue.ts';
 import { Listener } from './postgres/listener.ts';
 import { derivePasswords } from './postgres/roles.ts';
 import type { ProvisioningOptions } from './provisioning/create-tenant.ts';
@@ -139,7 +137,6 @@ export async function createApp(config: Config, log: Logger, signal?: AbortSigna
     underWay: new Set(),
     log,
   };
-  const queue = stack.use(await JobQueue.open<TenantJob>(migrateQueue, (work) => catalog.use(work)));
   const { concurrency } = config.migrations;
   const maintenance = new Maintenance({ catalog, servers, listener, log });
   const checkpoints: CheckpointsOptions = { catalog, servers, maintenance, limits: config.checkpoints, log };
@@ -149,7 +146,6 @@ export async function createApp(config: Config, log: Logger, signal?: AbortSigna
     worker = stack.use(
       new FleetWorker({
         catalog,
-        queue,
         listener,
         migrations: migrations.tenant,
         concurrency,
@@ -197,7 +193,7 @@ export async function createApp(config: Config, log: Logger, signal?: AbortSigna
     provisioning,
     migrations,
     tables: { AUTH: lines.auth.tables, CONSTANTS: lines.constants.tables, TENANT: lines.tenant.tables },
-    runs: { catalog, queue },
+    runs: { catalog },
     checkpoints,
     tokens,
     publishedKeys: publishedKeys(keys),

@@ -14,7 +14,7 @@ import { divide, type RunsOptions } from './start-run.ts';
  * has failed, is cancelled as well: what is under way in it need not end by itself.
  * @throws {AppError} NOT_FOUND, or CONFLICT if it has ended
  */
-export function cancelRun({ catalog, queue }: RunsOptions, run: string): Promise<void> {
+export function cancelRun({ catalog }: RunsOptions, run: string): Promise<void> {
   return catalog.use((client) =>
     inTransaction(client, async () => {
       const { status, stopping } = await lockRun(client, run);
@@ -25,7 +25,7 @@ export function cancelRun({ catalog, queue }: RunsOptions, run: string): Promise
       if (stopping === 'CANCELLED') return;
       await client.query(`UPDATE migration_runs SET stopping = 'CANCELLED' WHERE id = $1`, [run]);
       await appendEvents(client, run, [{ kind: 'RUN_CANCELLED', message: 'tenants under way still end' }]);
-      await settleRun(client, queue, run);
+      await settleRun(client, run);
     }),
   );
 }
@@ -35,11 +35,7 @@ export function cancelRun({ catalog, queue }: RunsOptions, run: string): Promise
  * @param files what the code has: from here on it is planned with these, since one of them may have been what failed
  * @throws {AppError} NOT_FOUND, or CONFLICT if it is under way, has nothing left to do, or a tenant of it needs attention
  */
-export function resumeRun(
-  { catalog, queue }: RunsOptions,
-  files: readonly MigrationFile[],
-  run: string,
-): Promise<void> {
+export function resumeRun({ catalog }: RunsOptions, files: readonly MigrationFile[], run: string): Promise<void> {
   return catalog.use((client) =>
     inTransaction(client, async () => {
       const { status, options } = await lockRun(client, run);
@@ -71,7 +67,7 @@ export function resumeRun(
         [run, waves, plannedFiles(files), gone],
       );
       await appendEvents(client, run, [{ kind: 'RUN_RESUMED', message: `${tenantsInWords(count)} again` }]);
-      await settleRun(client, queue, run);
+      await settleRun(client, run);
     }),
   );
 }

@@ -2,7 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
-import type { RunQueue } from './run-queue.ts';
 import type { SettledRun } from './settle-run.ts';
 import { type ClaimedItem, type Entry, type ItemResult, writeEntries } from './write-results.ts';
 
@@ -13,7 +12,6 @@ const MAX_RETRY_MS = 5_000;
 /** What a journal writes to. */
 export interface JournalOptions {
   readonly catalog: Catalog;
-  readonly queue: RunQueue;
   readonly run: string;
   readonly log: Logger;
   /** Told how the run stands after each time something has been written. */
@@ -63,14 +61,14 @@ export class RunJournal {
   }
 
   async #writeAll(): Promise<void> {
-    const { queue, run } = this.#options;
+    const { run } = this.#options;
     this.#isWriting = true;
     while (this.#gathered.entries.length > 0) {
       const batch = this.#gathered;
       await sleep(GATHER_MS, undefined, { signal: batch.hurry.signal }).catch(() => undefined);
       this.#gathered = new Batch();
       this.#written = batch.written.promise;
-      await this.#persistently((client) => writeEntries(client, queue, run, batch.entries));
+      await this.#persistently((client) => writeEntries(client, run, batch.entries));
       batch.written.resolve();
     }
     this.#isWriting = false;

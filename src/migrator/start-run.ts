@@ -9,7 +9,6 @@ import { quoteLiteral } from '../postgres/identifiers.ts';
 import { inTransaction } from '../postgres/transaction.ts';
 import type { MigrationFile } from './migration-files.ts';
 import { plannedFiles } from './run-files.ts';
-import type { RunQueue } from './run-queue.ts';
 import { fromSql, itemSteps, runSteps } from './run-status.ts';
 import { settleRun, tenantsInWords } from './settle-run.ts';
 import { doneStateIds } from './tenant-states.ts';
@@ -18,7 +17,6 @@ import { waveEnds } from './waves.ts';
 /** What starting and controlling runs needs. */
 export interface RunsOptions {
   readonly catalog: Catalog;
-  readonly queue: RunQueue;
 }
 
 /** What is asked of a new run. */
@@ -43,7 +41,7 @@ export const fleetStatuses = ['ACTIVE', 'SUSPENDED', 'MAINTENANCE'] as const;
  *   a number or a canary makes no sense
  */
 export async function startRun(
-  { catalog, queue }: RunsOptions,
+  { catalog }: RunsOptions,
   files: readonly MigrationFile[],
   request: RunRequest,
 ): Promise<string> {
@@ -66,7 +64,7 @@ export async function startRun(
       );
       const leftOut = ids ? [] : await tenantsInNeed(client);
       await announce(client, id, { total, skipped, checkpoint, leftOut }, options);
-      await settleRun(client, queue, id);
+      await settleRun(client, id);
     });
   });
   return id;

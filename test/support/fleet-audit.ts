@@ -134,8 +134,8 @@ async function auditRemains(fleet: Fleet): Promise<void> {
     () => `nothing is left over, but there are ${JSON.stringify(remains)}`,
     async () => {
       const [row] = await fleet.inCatalog<Record<string, number>>(
-        `SELECT (SELECT count(*)::int FROM jobs.job) AS jobs,
-         (SELECT count(*)::int FROM migration_run_items WHERE status = 'RUNNING' OR claimed_by IS NOT NULL) AS claimed,
+        `SELECT (SELECT count(*)::int FROM migration_run_items
+           WHERE status IN ('PENDING', 'RUNNING') OR claimed_by IS NOT NULL OR claim IS NOT NULL OR not_before IS NOT NULL) AS items,
          (SELECT count(*)::int FROM pg_locks WHERE locktype = 'advisory' AND classid = ${lockKind.migrate}) AS locks,
          (SELECT count(*)::int FROM tenant_maintenances) AS maintenances,
          (SELECT count(*)::int FROM pg_database d WHERE datname ~ '^snap_'
