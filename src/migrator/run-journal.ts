@@ -2,12 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
+import { retryUntil } from './repeat.ts';
 import type { SettledRun } from './settle-run.ts';
 import { type ClaimedItem, type Entry, type ItemResult, writeEntries } from './write-results.ts';
 
 /** How long results are gathered before they are written together, unless somebody waits for them, in milliseconds. */
 const GATHER_MS = 150;
-const MAX_RETRY_MS = 5_000;
 
 /** What a journal writes to. */
 export interface JournalOptions {
@@ -76,15 +76,12 @@ export class RunJournal {
 
   async #persistently(write: (client: pg.Client) => Promise<SettledRun>): Promise<void> {
     const { catalog, run, log, giveUp, onSettled } = this.#options;
-    for (let delayMs = 100; ; delayMs = Math.min(delayMs * 2, MAX_RETRY_MS)) {
-      try {
-        return onSettled(await catalog.use(write));
-      } catch (err) {
-        log.warn({ err, run }, 'what happened in a run cannot be written down now; trying again');
-        if (giveUp.aborted) return;
-        await sleep(delayMs);
-      }
-    }
+    const settled = await retryUntil(
+      giveUp,
+      () => catalog.use(write),
+      (err) => log.warn({ err, run }, 'what happened in a run cannot be written down now; trying again'),
+    );
+    if (settled) onSettled(settled);
   }
 }
 
