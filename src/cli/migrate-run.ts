@@ -32,7 +32,9 @@ export function addRunCommands(migrate: Command, context: CommandContext): void 
         await cancelRun(runs, run);
         return run;
       });
-      context.stdout.write(`The run ${run} is cancelled. Go on with: tenantry migrate resume ${run}\n`);
+      context.stdout.write(
+        `The run ${run} is being cancelled: tenants under way still end. To do the rest: tenantry migrate resume ${run}\n`,
+      );
     });
   migrate
     .command('resume')

@@ -84,7 +84,8 @@ function isTooMuch({ options, failed, wave, waves, waveOpen, waveFailed }: RunSt
  */
 async function stopRun(client: pg.Client, run: string, stopping: StopReason): Promise<number> {
   const { rowCount } = await client.query(
-    `UPDATE migration_run_items SET ${toSql(itemSteps.cancel)}, not_before = NULL, ended_at = now() WHERE run_id = $1 AND ${isUntried}`,
+    `UPDATE migration_run_items SET ${toSql(itemSteps.cancel)}, not_before = NULL, ended_at = now()
+     WHERE run_id = $1 AND ${isUntried}`,
     [run],
   );
   const { rows } = await client.query<{ underWay: number }>(
@@ -99,16 +100,6 @@ async function stopRun(client: pg.Client, run: string, stopping: StopReason): Pr
 }
 
 const isUntried = `${fromSql('cancel')} AND attempts = 0`;
-
-interface EndedRun {
-  readonly succeeded: number;
-  readonly failed: number;
-  readonly skipped: number;
-  readonly cancelled: number;
-  readonly stopping: StopReason | null;
-  /** Failed, and not as they were before. */
-  readonly inNeed: number;
-}
 
 /** @returns how many tenants it has */
 async function startWave(client: pg.Client, run: string, state: RunState): Promise<number> {
@@ -129,10 +120,20 @@ async function startWave(client: pg.Client, run: string, state: RunState): Promi
   return tenants;
 }
 
+interface EndedRun {
+  readonly succeeded: number;
+  readonly failed: number;
+  readonly skipped: number;
+  readonly cancelled: number;
+  readonly stopping: StopReason | null;
+  /** Failed, and not as they were before. */
+  readonly inNeed: number;
+}
+
 async function endRun(client: pg.Client, run: string): Promise<SettledRun> {
   const { rows } = await client.query<EndedRun>(
     `SELECT succeeded, failed, skipped, cancelled, stopping,
-       (SELECT count(*)::int FROM migration_run_items WHERE run_id = $1 AND needs_attention) AS "inNeed"
+       (SELECT count(*)::int FROM migration_run_items WHERE run_id = $1 AND needs_attention AND failed > 0) AS "inNeed"
      FROM migration_runs WHERE id = $1`,
     [run],
   );
