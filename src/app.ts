@@ -17,9 +17,7 @@ import { FleetWorker } from './migrator/fleet-worker.ts';
 import { HistoryRecordSchema } from './migrator/history.entity.ts';
 import { Maintenance } from './migrator/maintenance.ts';
 import { OwnerConnections } from './migrator/owner-connections.ts';
-import { migrateQueue, type TenantJob } from './migrator/run-queue.ts';
 import { createEntityDatabases, entityTypes } from './postgres/entity-databases.ts';
-import { JobQueue } from './postgres/job-queue.ts';
 import { Listener } from './postgres/listener.ts';
 import { derivePasswords } from './postgres/roles.ts';
 import { type Product, permissionsOf } from './product.ts';
@@ -155,7 +153,6 @@ export async function createApp(config: Config, product: Product, log: Logger, s
     underWay: new Set(),
     log,
   };
-  const queue = stack.use(await JobQueue.open<TenantJob>(migrateQueue, (work) => catalog.use(work)));
   const { concurrency } = config.migrations;
   const maintenance = new Maintenance({ catalog, servers, listener, log });
   const checkpoints: CheckpointsOptions = { catalog, servers, maintenance, limits: config.checkpoints, log };
@@ -165,7 +162,6 @@ export async function createApp(config: Config, product: Product, log: Logger, s
     worker = stack.use(
       new FleetWorker({
         catalog,
-        queue,
         listener,
         migrations: migrations.tenant,
         concurrency,
@@ -219,7 +215,7 @@ export async function createApp(config: Config, product: Product, log: Logger, s
     provisioning,
     migrations,
     tables: { AUTH: lines.auth.tables, CONSTANTS: lines.constants.tables, TENANT: lines.tenant.tables },
-    runs: { catalog, queue },
+    runs: { catalog },
     checkpoints,
     tokens,
     publishedKeys: publishedKeys(keys),

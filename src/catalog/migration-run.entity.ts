@@ -95,9 +95,13 @@ export const MigrationRunItemSchema = defineEntity({
     attempts: p.integer().default(0),
     /** While RUNNING: the number of the process that works on it. */
     claimedBy: p.integer().nullable(),
-    /** Its job in the queue. */
-    job: p.uuid().nullable(),
+    /** While RUNNING: names the claim; whoever has lost it may not say how the tenant ended. */
+    claim: p.uuid().nullable(),
+    /** While PENDING: nobody claims it before. */
+    notBefore: p.datetime(3).nullable(),
     error: p.text().nullable(),
+    /** It failed, and is not as it was before: somebody has to look at the tenant. */
+    needsAttention: p.boolean().default(false),
     startedAt: p.datetime(3).nullable(),
     endedAt: p.datetime(3).nullable(),
     durationMs: p.double().$type<number>().nullable(),

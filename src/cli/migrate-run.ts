@@ -32,7 +32,9 @@ export function addRunCommands(migrate: Command, context: CommandContext): void 
         await cancelRun(runs, run);
         return run;
       });
-      context.stdout.write(`The run ${run} is cancelled. Go on with: tenantry migrate resume ${run}\n`);
+      context.stdout.write(
+        `The run ${run} is being cancelled: tenants under way still end. To do the rest: tenantry migrate resume ${run}\n`,
+      );
     });
   migrate
     .command('resume')
@@ -42,8 +44,9 @@ export function addRunCommands(migrate: Command, context: CommandContext): void 
     .option(...jsonOption)
     .action(async (id: string, options: CarryOutOptions) => {
       const { carryOut } = await import('./follow-run.ts');
-      const { hasEnded, resumeRun } = await import('../migrator/control-run.ts');
+      const { resumeRun } = await import('../migrator/control-run.ts');
       const { readRunReport } = await import('../migrator/run-report.ts');
+      const { hasEnded } = await import('../migrator/run-status.ts');
       await carryOut(context, options, async ({ catalog, runs, migrations }) => {
         const run = await wholeId(catalog, 'run', id);
         const { status, lastSeq } = (await readRunReport(catalog, run)).run;

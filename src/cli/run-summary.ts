@@ -1,5 +1,6 @@
 import type { MigrationRun } from '../catalog/migration-run.entity.ts';
 import type { RunReport } from '../migrator/run-report.ts';
+import { tenantsInWords } from '../migrator/settle-run.ts';
 import { duration } from './run-view.ts';
 import { oneLine, type Screen } from './terminal.ts';
 
@@ -11,19 +12,23 @@ const kinds: Readonly<Record<string, string>> = {
 
 /** Writes what a run did, each failure, and how to try again. */
 export function writeSummary(screen: Screen, report: RunReport): void {
-  const { run, migrations, failures } = report;
+  const { run, migrations, failures, copies } = report;
+  const inNeed = failures.filter(({ needsAttention }) => needsAttention).length;
   const seconds = run.startedAt && run.endedAt ? (run.endedAt.getTime() - run.startedAt.getTime()) / 1000 : undefined;
   const lines = [
     '',
     `${kinds[run.kind]}: ${run.status}${run.options.dryRun ? ' (dry run: nothing was changed)' : ''}`,
     '',
-    `  Run         ${run.id}`,
-    ...(run.kind === 'UP' && !run.options.dryRun ? [`  Checkpoint  ${run.checkpoint}`] : []),
-    ...(seconds === undefined ? [] : [`  Took        ${duration(seconds)}`]),
+    `  Run            ${run.id}`,
+    ...(seconds === undefined ? [] : [`  Took           ${duration(seconds)}`]),
+    ...(copies > 0
+      ? [`  Restore point  ${run.checkpoint}, with copies of ${tenantsInWords(copies)}: see tenantry checkpoint list`]
+      : []),
     '',
     `  Total                   ${run.total}`,
     `  Succeeded               ${run.succeeded}`,
-    `  Failed and rolled back  ${run.failed}`,
+    `  Failed and rolled back  ${run.failed - inNeed}`,
+    ...(inNeed > 0 ? [`  Need attention          ${inNeed}`] : []),
     `  Skipped                 ${run.skipped}`,
     ...(run.cancelled > 0 ? [`  Not started             ${run.cancelled}`] : []),
   ];

@@ -98,7 +98,7 @@ class LiveView implements RunView {
       `${done}/${total} done`,
       `${this.#failed} failed`,
       ...(rate === null ? [] : [`${rate < 10 ? rate.toFixed(1) : Math.round(rate)} a second`]),
-      ...(remainingSeconds === null || done === total ? [] : [`${duration(remainingSeconds)} left`]),
+      ...(!remainingSeconds ? [] : [`${duration(remainingSeconds)} left`]),
     ].join(', ');
     const lines = [this.#wave, `${bar} ${facts}`]
       .filter((line) => line !== '')

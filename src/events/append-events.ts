@@ -25,7 +25,7 @@ export async function appendEvents(client: pg.Client, run: string, added: readon
   const events = added.toSorted((one, other) => (one.happenedAt ?? now) - (other.happenedAt ?? now));
   const { rows } = await client.query<{ seq: number; done: number; total: number }>(
     `UPDATE migration_runs SET last_seq = last_seq + $2 WHERE id = $1
-     RETURNING last_seq - $2 AS seq, succeeded + failed + skipped + cancelled AS done, total`,
+     RETURNING last_seq - $2 AS seq, succeeded + failed + skipped AS done, total`,
     [run, events.length],
   );
   const after = rows[0];

@@ -10,12 +10,12 @@ export interface RunEvent {
   readonly tenantId: string | null;
   readonly migration: string | null;
   readonly message: string | null;
-  /** Tenants that are done, well or not, and all tenants of the run. */
+  /** Tenants that are done, well or not, but for those that are not started; and all tenants of the run. */
   readonly done: number;
   readonly total: number;
   /** Tenants a second since the run began, those not counted that were skipped at once; null until it can be told. */
   readonly rate: number | null;
-  /** What is left at that rate, in seconds. */
+  /** What is left at that rate, in seconds; 0 when the run has ended. */
   readonly remainingSeconds: number | null;
 }
 
@@ -104,7 +104,7 @@ async function readPage(catalog: Catalog, run: string, after: number): Promise<P
     client.query<EventRow>(
       `SELECT r.ended_at IS NOT NULL AS ended, e.seq, (extract(epoch FROM e.at) * 1000)::float8 AS "atMs", e.kind,
          e.tenant_id AS "tenantId", e.migration, e.message, e.done, e.total, e.rate,
-         (e.total - e.done) / e.rate AS "remainingSeconds"
+         CASE WHEN e.kind = 'RUN_ENDED' THEN 0 ELSE e.total - e.done END / e.rate AS "remainingSeconds"
        FROM migration_runs r LEFT JOIN LATERAL (
          SELECT *, CASE WHEN at > r.started_at AND done > r.skipped_at_start
            THEN (done - r.skipped_at_start) / extract(epoch FROM at - r.started_at)::float8 END AS rate

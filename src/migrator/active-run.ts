@@ -8,12 +8,10 @@ import { readRun } from './read-run.ts';
 import type { RunContext } from './run-context.ts';
 import { readRunFiles, warnOfRun } from './run-files.ts';
 import { RunJournal } from './run-journal.ts';
-import type { RunQueue } from './run-queue.ts';
 
 /** What working on the tenants of a run needs. */
 export interface RunWorkOptions {
   readonly catalog: Catalog;
-  readonly queue: RunQueue;
   readonly migrations: MigrationFolder;
   /** Tenants at once, over all runs. */
   readonly concurrency: number;
@@ -57,14 +55,13 @@ export class ActiveRun {
 
   /** @param leave told before anything is done, if this process has other migrations than the run */
   constructor(id: string, options: RunWorkOptions, signals: WorkSignals, leave: () => void) {
-    const { catalog, queue, concurrency, log } = options;
+    const { catalog, concurrency, log } = options;
     this.#id = id;
     this.#options = options;
     this.limit = pLimit(concurrency);
     this.signal = AbortSignal.any([signals.interrupt, this.#cancel.signal]);
     this.journal = new RunJournal({
       catalog,
-      queue,
       run: id,
       log,
       giveUp: signals.giveUp,

@@ -5,14 +5,16 @@ import { appendEvents } from '../events/append-events.ts';
 import { isAliveSql } from '../postgres/advisory-lock.ts';
 import { inTransaction } from '../postgres/transaction.ts';
 import type { Placement } from '../tenancy/placement.ts';
-import type { RunQueue } from './run-queue.ts';
-import { enqueue, settleRun } from './settle-run.ts';
+import { wakeWorkers } from './run-queue.ts';
+import { fromSql, itemSteps, toSql } from './run-status.ts';
+import { settleRun } from './settle-run.ts';
 
 /** A tenant of a run that this process has claimed. */
 export interface RunItem extends Placement {
   readonly run: string;
   readonly position: number;
-  readonly job: string;
+  /** Names the claim; whoever has lost it may not say how the tenant ended. */
+  readonly claim: string;
   readonly tenantId: string;
   readonly isolation: Isolation;
   /** How often it has been tried before, by whatever process; a process that died counts. */
@@ -26,60 +28,55 @@ export interface RunItem extends Placement {
 }
 
 /**
- * Claims tenants for this process. Each is marked with the process's number, so that others know whose it is when it dies.
- * @param instance the number of this process
+ * Claims tenants for this process: PENDING items of the waves that have started, in the order of their positions. Nobody else
+ * gets them then, and nobody waits for a claim.
+ * @param instance the number of this process, so that others know whose they are when it dies
  * @param except runs that are left to other processes
  */
-export function claimItems(
+export async function claimItems(
   catalog: Catalog,
-  queue: RunQueue,
   instance: number,
   count: number,
   except: readonly string[],
 ): Promise<readonly RunItem[]> {
-  return catalog.use((client) =>
-    inTransaction(client, async () => {
-      const jobs = await queue.claim(client, count, except);
-      if (jobs.length === 0) return [];
-      const { rows } = await client.query<RunItem>(
-        `WITH claimed AS (
-           UPDATE migration_run_items i SET status = 'RUNNING', claimed_by = $1
-           FROM unnest($2::uuid[], $3::int[], $4::uuid[]) AS j (run, position, id)
-           WHERE i.run_id = j.run AND i.position = j.position AND i.job = j.id AND i.status = 'PENDING'
-             AND i.run_id = ANY ($2) AND i.position = ANY ($3)
-           RETURNING i.run_id, i.position, i.attempts, i.tenant_id, i.job, i.started_at IS NOT NULL AS begun)
-         SELECT c.run_id AS run, c.position, c.job, c.attempts, c.begun, c.tenant_id AS "tenantId", t.isolation, t.server, t.database,
-           t.schema, t.status = 'MAINTENANCE' AS "isMaintained", t.status = 'NEEDS_ATTENTION' AS "needsAttention"
-         FROM claimed c JOIN tenants t ON t.id = c.tenant_id ORDER BY c.run_id, c.position`,
-        [instance, jobs.map(({ data }) => data.run), jobs.map(({ data }) => data.position), jobs.map(({ id }) => id)],
-      );
-      // Jobs whose run was cancelled, or deleted, since they were added.
-      const claimed = new Set(rows.map(({ job }) => job));
-      await queue.remove(
-        client,
-        jobs.flatMap(({ id }) => (claimed.has(id) ? [] : id)),
-      );
-      return rows;
-    }),
-  );
+  const { rows } = await catalog.use((client) => client.query<RunItem>(claimSql, [instance, count, except]));
+  return rows;
 }
 
-/** The jobs of tenants that a process has claimed and that have not ended, as the catalog knows it. */
-export async function jobsClaimedBy(catalog: Catalog, instance: number): Promise<readonly string[]> {
+// Each run's items are read from an index in order, and no further than needed.
+const claimSql = `
+  WITH free AS (
+    SELECT i.run_id, i.position FROM migration_runs r CROSS JOIN LATERAL (
+      SELECT run_id, position FROM migration_run_items
+      WHERE run_id = r.id AND wave = r.wave AND ${fromSql('claim')} AND (not_before IS NULL OR not_before <= now())
+      ORDER BY position LIMIT $2 FOR UPDATE SKIP LOCKED) i
+    WHERE r.ended_at IS NULL AND r.id <> ALL ($3::uuid[])
+    ORDER BY i.position, r.created_at LIMIT $2),
+  claimed AS (
+    UPDATE migration_run_items i SET ${toSql(itemSteps.claim)}, claimed_by = $1, claim = gen_random_uuid(), not_before = NULL
+    FROM free WHERE i.run_id = free.run_id AND i.position = free.position
+    RETURNING i.run_id, i.position, i.claim, i.attempts, i.tenant_id, i.started_at IS NOT NULL AS begun)
+  SELECT c.run_id AS run, c.position, c.claim, c.attempts, c.begun, c.tenant_id AS "tenantId", t.isolation, t.server, t.database,
+    t.schema, t.status = 'MAINTENANCE' AS "isMaintained", t.status = 'NEEDS_ATTENTION' AS "needsAttention"
+  FROM claimed c JOIN tenants t ON t.id = c.tenant_id ORDER BY c.position, c.run_id`;
+
+/** The claims of a process that have not ended, as the catalog knows it. */
+export async function claimsOf(catalog: Catalog, instance: number): Promise<readonly string[]> {
   const { rows } = await catalog.use((client) =>
-    client.query<{ job: string }>(`SELECT job FROM migration_run_items WHERE status = 'RUNNING' AND claimed_by = $1`, [
-      instance,
-    ]),
+    client.query<{ claim: string }>(
+      `SELECT claim FROM migration_run_items WHERE ${fromSql('release')} AND claimed_by = $1`,
+      [instance],
+    ),
   );
-  return rows.map(({ job }) => job);
+  return rows.map(({ claim }) => claim);
 }
 
 /**
- * Puts the tenants of processes that have died back into the queue. A process is dead when nobody holds its advisory lock.
- * @param lost jobs of living processes that are put back as well, since their processes do not know of them
+ * Lets others claim the tenants of processes that have died. A process is dead when nobody holds its advisory lock.
+ * @param lost claims of living processes that are ended as well, since their processes do not know of them
  * @returns how many there were
  */
-export async function takeOverItems(catalog: Catalog, queue: RunQueue, lost: readonly string[]): Promise<number> {
+export async function takeOverItems(catalog: Catalog, lost: readonly string[]): Promise<number> {
   const { rows } = await catalog.use((client) =>
     client.query<{ run: string }>(`SELECT DISTINCT run_id AS run FROM migration_run_items WHERE ${isAbandoned('$1')}`, [
       lost,
@@ -87,30 +84,24 @@ export async function takeOverItems(catalog: Catalog, queue: RunQueue, lost: rea
   );
   let count = 0;
   for (const { run } of rows) {
-    count += await catalog.use((client) => inTransaction(client, () => takeOver(client, queue, run, lost)));
+    count += await catalog.use((client) => inTransaction(client, () => takeOver(client, run, lost)));
   }
   return count;
 }
 
-/** True of items that a process had under way which is not alive any more, and of those whose jobs are given as lost. */
+/** True of items that a process had claimed which is not alive any more, and of those whose claims are given as lost. */
 function isAbandoned(lost: '$1' | '$2'): string {
-  return `status = 'RUNNING' AND (job = ANY (${lost}::uuid[]) OR NOT ${isAliveSql('claimed_by')})`;
+  return `${fromSql('takeOver')} AND (claim = ANY (${lost}::uuid[]) OR NOT ${isAliveSql('claimed_by')})`;
 }
 
-async function takeOver(client: pg.Client, queue: RunQueue, run: string, unknown: readonly string[]): Promise<number> {
+async function takeOver(client: pg.Client, run: string, lost: readonly string[]): Promise<number> {
   await client.query('SELECT FROM migration_runs WHERE id = $1 FOR UPDATE', [run]);
-  const { rows } = await client.query<{ position: number; tenantId: string; lost: string; job: string }>(
-    `UPDATE migration_run_items i SET status = 'PENDING', claimed_by = NULL, attempts = i.attempts + 1, job = gen_random_uuid()
-     FROM (SELECT position, job FROM migration_run_items WHERE run_id = $1 AND ${isAbandoned('$2')} FOR UPDATE) lost
-     WHERE i.run_id = $1 AND i.position = lost.position
-     RETURNING i.position, i.tenant_id AS "tenantId", lost.job AS lost, i.job`,
-    [run, unknown],
+  const { rows } = await client.query<{ tenantId: string }>(
+    `UPDATE migration_run_items SET ${toSql(itemSteps.takeOver)}, claimed_by = NULL, claim = NULL, attempts = attempts + 1
+     WHERE run_id = $1 AND ${isAbandoned('$2')} RETURNING tenant_id AS "tenantId"`,
+    [run, lost],
   );
-  await queue.remove(
-    client,
-    rows.map(({ lost }) => lost),
-  );
-  await enqueue(client, queue, run, rows);
+  if (rows.length === 0) return 0;
   await appendEvents(
     client,
     run,
@@ -120,6 +111,7 @@ async function takeOver(client: pg.Client, queue: RunQueue, run: string, unknown
       message: 'the process that worked on it has died',
     })),
   );
-  await settleRun(client, queue, run);
+  await wakeWorkers(client, run);
+  await settleRun(client, run);
   return rows.length;
 }

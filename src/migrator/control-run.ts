@@ -5,6 +5,7 @@ import { appendEvents } from '../events/append-events.ts';
 import { inTransaction } from '../postgres/transaction.ts';
 import type { MigrationFile } from './migration-files.ts';
 import { plannedFiles } from './run-files.ts';
+import { canResume, fromSql, hasEnded, itemSteps, runSteps, type StopReason, toSql } from './run-status.ts';
 import { settleRun, tenantsInWords } from './settle-run.ts';
 import { divide, type RunsOptions } from './start-run.ts';
 
@@ -13,17 +14,18 @@ import { divide, type RunsOptions } from './start-run.ts';
  * has failed, is cancelled as well: what is under way in it need not end by itself.
  * @throws {AppError} NOT_FOUND, or CONFLICT if it has ended
  */
-export function cancelRun({ catalog, queue }: RunsOptions, run: string): Promise<void> {
+export function cancelRun({ catalog }: RunsOptions, run: string): Promise<void> {
   return catalog.use((client) =>
     inTransaction(client, async () => {
       const { status, stopping } = await lockRun(client, run);
       if (hasEnded(status)) {
-        throw new AppError('CONFLICT', `The run has ended already: it is ${status}. What it has left can be resumed.`);
+        const left = canResume(status) ? ' What it has left can be resumed.' : '';
+        throw new AppError('CONFLICT', `The run has ended already: it is ${status}.${left}`);
       }
       if (stopping === 'CANCELLED') return;
       await client.query(`UPDATE migration_runs SET stopping = 'CANCELLED' WHERE id = $1`, [run]);
       await appendEvents(client, run, [{ kind: 'RUN_CANCELLED', message: 'tenants under way still end' }]);
-      await settleRun(client, queue, run);
+      await settleRun(client, run);
     }),
   );
 }
@@ -33,11 +35,7 @@ export function cancelRun({ catalog, queue }: RunsOptions, run: string): Promise
  * @param files what the code has: from here on it is planned with these, since one of them may have been what failed
  * @throws {AppError} NOT_FOUND, or CONFLICT if it is under way, has nothing left to do, or a tenant of it needs attention
  */
-export function resumeRun(
-  { catalog, queue }: RunsOptions,
-  files: readonly MigrationFile[],
-  run: string,
-): Promise<void> {
+export function resumeRun({ catalog }: RunsOptions, files: readonly MigrationFile[], run: string): Promise<void> {
   return catalog.use((client) =>
     inTransaction(client, async () => {
       const { status, options } = await lockRun(client, run);
@@ -49,26 +47,27 @@ export function resumeRun(
       await refuseUnready(client, run);
       const gone = await skipDeleted(client, run);
       const { rowCount } = await client.query(
-        `UPDATE migration_run_items SET status = 'PENDING', attempts = 0, error = NULL, started_at = NULL, ended_at = NULL, wave = 1
-         WHERE run_id = $1 AND status IN ('FAILED', 'CANCELLED')`,
+        `UPDATE migration_run_items SET ${toSql(itemSteps.resume)}, attempts = 0, error = NULL, needs_attention = false,
+           started_at = NULL, ended_at = NULL, wave = 1
+         WHERE run_id = $1 AND ${fromSql('resume')}`,
         [run],
       );
       const count = rowCount ?? 0;
-      if (count === 0)
+      if (count === 0 || !canResume(status))
         throw new AppError(
           'CONFLICT',
           'All tenants of this run have succeeded or are deleted, so nothing is left to do',
         );
       const waves = await divide(client, run, options.waves ?? [], count);
       await client.query(
-        `UPDATE migration_runs SET status = 'PENDING', ended_at = NULL, started_at = now(), failed = 0, cancelled = 0,
+        `UPDATE migration_runs SET ${toSql(runSteps.resume)}, ended_at = NULL, started_at = now(), failed = 0, cancelled = 0,
            wave = 0, waves = $2, wave_open = 0, wave_failed = 0, skipped = skipped + $4,
            skipped_at_start = succeeded + skipped + $4, files = $3
          WHERE id = $1`,
         [run, waves, plannedFiles(files), gone],
       );
       await appendEvents(client, run, [{ kind: 'RUN_RESUMED', message: `${tenantsInWords(count)} again` }]);
-      await settleRun(client, queue, run);
+      await settleRun(client, run);
     }),
   );
 }
@@ -80,12 +79,12 @@ export function resumeRun(
 async function skipDeleted(client: pg.Client, run: string): Promise<number> {
   const { rows } = await client.query<{ id: string }>(
     `SELECT t.id FROM migration_run_items i JOIN tenants t ON t.id = i.tenant_id
-     WHERE i.run_id = $1 AND i.status IN ('FAILED', 'CANCELLED') AND t.status <> 'DELETING' FOR KEY SHARE OF t`,
+     WHERE i.run_id = $1 AND ${fromSql('skipDeleted', 'i.status')} AND t.status <> 'DELETING' FOR KEY SHARE OF t`,
     [run],
   );
   const { rowCount } = await client.query(
-    `UPDATE migration_run_items SET status = 'SKIPPED'
-     WHERE run_id = $1 AND status IN ('FAILED', 'CANCELLED') AND (tenant_id = ANY ($2::uuid[])) IS NOT TRUE`,
+    `UPDATE migration_run_items SET ${toSql(itemSteps.skipDeleted)}, error = NULL, needs_attention = false
+     WHERE run_id = $1 AND ${fromSql('skipDeleted')} AND (tenant_id = ANY ($2::uuid[])) IS NOT TRUE`,
     [run, rows.map(({ id }) => id)],
   );
   return rowCount ?? 0;
@@ -95,7 +94,7 @@ async function skipDeleted(client: pg.Client, run: string): Promise<number> {
 async function refuseUnready(client: pg.Client, run: string): Promise<void> {
   const { rows } = await client.query<{ slug: string }>(
     `SELECT slug FROM migration_run_items i JOIN tenants t ON t.id = i.tenant_id
-     WHERE run_id = $1 AND i.status IN ('FAILED', 'CANCELLED') AND t.status = 'NEEDS_ATTENTION' ORDER BY position`,
+     WHERE run_id = $1 AND ${fromSql('resume', 'i.status')} AND t.status = 'NEEDS_ATTENTION' ORDER BY position`,
     [run],
   );
   if (rows.length === 0) return;
@@ -109,7 +108,7 @@ async function refuseUnready(client: pg.Client, run: string): Promise<void> {
 
 interface LockedRun {
   readonly status: MigrationRunStatus;
-  readonly stopping: string | null;
+  readonly stopping: StopReason | null;
   readonly options: RunOptions;
 }
 
@@ -121,9 +120,4 @@ async function lockRun(client: pg.Client, run: string): Promise<LockedRun> {
   const row = rows[0];
   if (!row) throw new AppError('NOT_FOUND', `There is no migration run ${run}`);
   return row;
-}
-
-/** Whether a run with this status is over. */
-export function hasEnded(status: MigrationRunStatus): boolean {
-  return status !== 'PENDING' && status !== 'RUNNING';
 }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pLimit, { type LimitFunction } from 'p-limit';
 import type { Listener } from '../postgres/listener.ts';
 import { ActiveRun, type RunWorkOptions } from './active-run.ts';
-import { claimItems, jobsClaimedBy, type RunItem, takeOverItems } from './claim-items.ts';
+import { claimItems, claimsOf, type RunItem, takeOverItems } from './claim-items.ts';
 import { lookAtTenant, migrateTenant } from './migrate-tenant.ts';
 import { repeatUntil } from './repeat.ts';
 import type { RunContext } from './run-context.ts';
@@ -21,7 +21,7 @@ const TAKE_OVER_MS = 5_000;
 /** How long a worker that stops tries again to write down what it did, in milliseconds. */
 const GIVE_UP_MS = 10_000;
 
-/** Carries out runs: takes tenants from the queue that all processes share, and works on several at once. */
+/** Carries out runs: claims tenants, as all processes do that carry out runs, and works on several at once. */
 export class FleetWorker implements AsyncDisposable {
   readonly #options: FleetWorkerOptions;
   readonly #limit: LimitFunction;
@@ -29,9 +29,9 @@ export class FleetWorker implements AsyncDisposable {
   readonly #tasks = new Set<Promise<void>>();
   /** Runs that others carry out, since this process has other migrations; it looks again now and then. */
   readonly #left = new Set<string>();
-  /** The jobs of these tasks. */
+  /** The claims of these tasks. */
   readonly #held = new Set<string>();
-  /** Jobs that this process has claimed and did not know of when it looked last. */
+  /** Claims of this process of which it did not know when it looked last. */
   #unknown: ReadonlySet<string> = new Set();
   readonly #stop = new AbortController();
   /** Ends whatever is under way. */
@@ -62,7 +62,7 @@ export class FleetWorker implements AsyncDisposable {
 
   /**
    * Takes no more tenants. Those under way end, or are rolled back and given back when their time is over; those that wait for
-   * their turn go back into the queue.
+   * their turn are given back at once.
    */
   stop(): Promise<void> {
     this.#stopped ??= this.#end();
@@ -88,7 +88,7 @@ export class FleetWorker implements AsyncDisposable {
   }
 
   async #claim(): Promise<void> {
-    const { catalog, queue, listener, concurrency } = this.#options;
+    const { catalog, listener, concurrency } = this.#options;
     // Some more than are worked on, so that nobody waits for the next ones to be claimed. A run that goes slowly takes up no
     // more room than that, so that others go on beside it.
     const room = [...this.#runs.values()].reduce((left, run) => left - run.room, concurrency * 2);
@@ -96,7 +96,7 @@ export class FleetWorker implements AsyncDisposable {
     this.#bell = Promise.withResolvers();
     // Without the sign of life others would take at once what is claimed now.
     if (room < concurrency || !listener.connected) return this.#called();
-    const items = await claimItems(catalog, queue, listener.instance, room, [...this.#left, ...full]);
+    const items = await claimItems(catalog, listener.instance, room, [...this.#left, ...full]);
     for (const item of items) this.#begin(item);
     if (items.length < room) await this.#called();
   }
@@ -110,10 +110,10 @@ export class FleetWorker implements AsyncDisposable {
   }
 
   #begin(item: RunItem): void {
-    this.#held.add(item.job);
+    this.#held.add(item.claim);
     const task: Promise<void> = this.#work(item).finally(() => {
       this.#tasks.delete(task);
-      this.#held.delete(item.job);
+      this.#held.delete(item.claim);
     });
     this.#tasks.add(task);
   }
@@ -137,9 +137,9 @@ export class FleetWorker implements AsyncDisposable {
     // A run that stops begins nothing any more, so that whoever is there may look what became of it.
     const isLeft = !context || (context.misfit !== undefined && !run.stopping);
     if (isLeft || (run.stopping && item.attempts === 0) || this.#stop.signal.aborted) {
-      const { position, tenantId, job, attempts } = item;
+      const { position, tenantId, claim, attempts } = item;
       const nothing = { applied: [], records: [], events: [], durationMs: 0 };
-      journal.finish({ position, tenantId, job, attempts, status: 'PENDING', ...nothing });
+      journal.finish({ position, tenantId, claim, attempts, status: 'PENDING', ...nothing });
       return;
     }
     const result = await this.#tryOnce(run, context, item);
@@ -167,14 +167,14 @@ export class FleetWorker implements AsyncDisposable {
   }
 
   async #takeOver(): Promise<void> {
-    const { catalog, queue, listener, log } = this.#options;
+    const { catalog, listener, log } = this.#options;
     this.#left.clear();
-    const claimed = await jobsClaimedBy(catalog, listener.instance);
-    const unknown = new Set(claimed.filter((job) => !this.#held.has(job)));
+    const claimed = await claimsOf(catalog, listener.instance);
+    const unknown = new Set(claimed.filter((claim) => !this.#held.has(claim)));
     // A claim that was committed without an answer is known to nobody; one that is under way is known the next time.
-    const lost = claimed.filter((job) => unknown.has(job) && this.#unknown.has(job));
+    const lost = claimed.filter((claim) => unknown.has(claim) && this.#unknown.has(claim));
     this.#unknown = unknown;
-    const count = await takeOverItems(catalog, queue, lost);
+    const count = await takeOverItems(catalog, lost);
     if (count > 0) log.warn({ tenants: count }, 'taking over tenants in migration runs that nobody works on any more');
   }
 }

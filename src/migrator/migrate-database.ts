@@ -5,6 +5,7 @@ import { AppError } from '../errors.ts';
 import { lockKind, noticeSilenceSql, transactionLockSql } from '../postgres/advisory-lock.ts';
 import { sqlState, sqlStateOf } from '../postgres/error-codes.ts';
 import { rollBack } from '../postgres/transaction.ts';
+import { chooseMode, type DirectMode, type Protection } from './batch-mode.ts';
 import { type History, historyOf, insertHistorySql, kindOf, type NewRecord, readHistorySql } from './history.ts';
 import { anotherMigration, LOCK_POLL_MS, migrateInParts } from './migrate-in-parts.ts';
 import {
@@ -16,6 +17,7 @@ import {
   type MigrationFailedError,
   merge,
   OTHER_MIGRATION_MS,
+  type PlannedBatch,
   planBatch,
   recordOf,
   stepSettingsSql,
@@ -31,23 +33,87 @@ import type { MigrationFile } from './migration-files.ts';
  *   can be applied to no database, CONFLICT if it is no such database
  * @throws {MigrationFailedError} if a migration failed
  */
-export async function migrateDatabase(client: pg.Client, options: MigrateOptions): Promise<MigrateOutcome> {
-  const history = await begin(client, options);
-  const { before, seenAt } = history;
-  try {
-    const { steps, warnings, alone } = planBatch(history, options);
-    if (alone && !options.dryRun) {
-      // What the prelude made is needed, and the lock is taken anew.
-      await client.query('COMMIT');
-      return await migrateInParts(client, options);
+export function migrateDatabase(client: pg.Client, options: MigrateOptions): Promise<MigrateOutcome> {
+  return underLock(client, options, (history) => {
+    const batch = planBatch(history, options);
+    return carryOut(client, batch, options, chooseMode(batch, options));
+  });
+}
+
+/** What came of a tenant's batch: nothing yet, if the database is to be copied first. */
+type Attempt =
+  | { readonly kind: 'done'; readonly outcome: MigrateOutcome }
+  | { readonly kind: 'copyFirst'; readonly batch: PlannedBatch };
+
+/**
+ * The same for a tenant, if its batch needs no copy. Else it gives the batch, for {@link migrateAsPlanned} when there is one.
+ * @throws {AppError} CONFLICT if the batch has to be one transaction and cannot be, and see {@link migrateDatabase}
+ */
+export function migrateUnlessCopyFirst(
+  client: pg.Client,
+  options: MigrateOptions,
+  protection: Protection,
+): Promise<Attempt> {
+  return underLock(client, options, async (history): Promise<Attempt> => {
+    const batch = planBatch(history, options);
+    const mode = chooseMode(batch, options, protection);
+    if (mode !== 'COPY_FIRST') return { kind: 'done', outcome: await carryOut(client, batch, options, mode) };
+    await client.query('ROLLBACK');
+    return { kind: 'copyFirst', batch };
+  });
+}
+
+/**
+ * Carries out a batch that was planned before the database was copied.
+ * @returns undefined, and nothing is done, if another process has migrated the database since
+ */
+export function migrateAsPlanned(
+  client: pg.Client,
+  options: MigrateOptions,
+  batch: PlannedBatch,
+): Promise<MigrateOutcome | undefined> {
+  return underLock(client, options, async ({ before, seenAt }) => {
+    if (isSame(before, batch.before)) {
+      return carryOut(client, { ...batch, seenAt }, options, chooseMode(batch, options));
     }
-    const records = await applyTogether(client, before.length, alone ? [] : steps, options);
-    const untried = alone && `${alone.name} is not transactional, so that its batch could not be tried and rolled back`;
-    return { applied: merge(before, records), seenAt, records, warnings, ...(untried && { untried }) };
+    await client.query('ROLLBACK');
+    return undefined;
+  });
+}
+
+function isSame(one: PlannedBatch['before'], other: PlannedBatch['before']): boolean {
+  const [now, then] = [one, other].map((applied) => applied.map(({ name, hash }) => `${name} ${hash}`).join('\n'));
+  return now === then;
+}
+
+/** @param work ends the transaction in which it is called */
+async function underLock<T>(
+  client: pg.Client,
+  options: MigrateOptions,
+  work: (history: History) => Promise<T>,
+): Promise<T> {
+  const history = await begin(client, options);
+  try {
+    return await work(history);
   } catch (error) {
     await rollBack(client);
     throw error;
   }
+}
+
+/** Does what was planned, and ends the transaction that is open. */
+async function carryOut(
+  client: pg.Client,
+  batch: PlannedBatch,
+  options: MigrateOptions,
+  mode: DirectMode,
+): Promise<MigrateOutcome> {
+  if (mode === 'IN_PARTS') return migrateInParts(client, batch, options);
+  const { before, seenAt, steps, warnings, alone } = batch;
+  const isTried = mode === 'ONE_TRANSACTION';
+  const records = await applyTogether(client, before.length, isTried ? steps : [], options);
+  const untried = `${alone?.name} is not transactional, so that its batch could not be tried and rolled back`;
+  return { applied: merge(before, records), seenAt, records, warnings, ...(!isTried && { untried }) };
 }
 
 /**

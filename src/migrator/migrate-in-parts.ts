@@ -7,7 +7,7 @@ import { quoteIdentifier, quoteLiteral } from '../postgres/identifiers.ts';
 import { inTransaction } from '../postgres/transaction.ts';
 import { BuiltIndexes } from './built-indexes.ts';
 import { isCutShort, markBegunSql, unmarkSql } from './cut-short.ts';
-import { insertHistorySql, type NewRecord, readHistory, revertHistorySql } from './history.ts';
+import { insertHistorySql, type NewRecord, revertHistorySql } from './history.ts';
 import { dropInvalidIndexes } from './invalid-indexes.ts';
 import {
   appliedAfter,
@@ -18,7 +18,7 @@ import {
   MigrationFailedError,
   merge,
   OTHER_MIGRATION_MS,
-  planBatch,
+  type PlannedBatch,
   recordOf,
   stepSettingsSql,
 } from './migration-batch.ts';
@@ -29,7 +29,7 @@ import { runStepAlone } from './run-step.ts';
 export const LOCK_POLL_MS = 200;
 
 /**
- * Brings one database forward when a step cannot run in a transaction. Neighbours that can share one, with their history
+ * Carries out a batch with a step that cannot run in a transaction. Neighbours that can share one, with their history
  * rows; each other step runs by itself, and its history row is written when it is done. What is done stays done when a later
  * step fails: the caller has a snapshot, or takes back what was done.
  *
@@ -39,16 +39,20 @@ export const LOCK_POLL_MS = 200;
  * must bear to be repeated (IF EXISTS, IF NOT EXISTS).
  *
  * An advisory lock of the session keeps two processes apart, those too that migrate in one transaction.
- * @param client the owner's connection, outside a transaction; nothing of its session is kept
+ * @param client the owner's connection, in the transaction that holds the lock and in which the batch was planned
  * @throws see `migrateDatabase`
  */
-export async function migrateInParts(client: pg.Client, options: MigrateOptions): Promise<MigrateOutcome> {
-  return aloneInSession(client, options.schema, async () => {
-    const { schema } = options;
+export async function migrateInParts(
+  client: pg.Client,
+  { before, seenAt, steps, warnings }: PlannedBatch,
+  options: MigrateOptions,
+): Promise<MigrateOutcome> {
+  const { schema } = options;
+  return thenUnlock(client, schema, async () => {
+    // The session has the lock before the transaction gives it up, so that nobody comes between. What SQL has made that came
+    // first in the transaction is needed.
+    await client.query(`SELECT pg_advisory_lock(${lockOf(schema)}); COMMIT`);
     const isRepeated = await isCutShort(client, schema);
-    const history = await readHistory(client, schema);
-    const { before, seenAt } = history;
-    const { steps, warnings } = planBatch(history, options);
     const parts = partsOf(steps);
     if (steps[0]) await client.query(`${unmarkSql(schema)}; ${markBegunSql(steps[0], options)}`);
     const records: NewRecord[] = [];
@@ -63,23 +67,30 @@ export async function migrateInParts(client: pg.Client, options: MigrateOptions)
 
 /** Does `work` while this session holds the lock on the migrations of a schema, and leaves the session as it was. */
 export async function aloneInSession<T>(client: pg.Client, schema: string, work: () => Promise<T>): Promise<T> {
-  const key = `${lockKind.migrate}, ${lockKeyOf(quoteLiteral(schema))}`;
   await client.query(freshSessionSql);
-  await takeLock(client, key);
+  await takeLock(client, schema);
+  return thenUnlock(client, schema, work);
+}
+
+async function thenUnlock<T>(client: pg.Client, schema: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } finally {
-    await client.query(`ROLLBACK; RESET ALL; SELECT pg_advisory_unlock(${key})`).catch(() => undefined);
+    await client.query(`ROLLBACK; RESET ALL; SELECT pg_advisory_unlock(${lockOf(schema)})`).catch(() => undefined);
   }
+}
+
+function lockOf(schema: string): string {
+  return `${lockKind.migrate}, ${lockKeyOf(quoteLiteral(schema))}`;
 }
 
 /**
  * Waits without a statement that waits: CREATE INDEX CONCURRENTLY, of whoever holds the lock, would wait for that one's end.
  * @throws {AppError} TENANT_BUSY
  */
-async function takeLock(client: pg.Client, key: string): Promise<void> {
+async function takeLock(client: pg.Client, schema: string): Promise<void> {
   for (let waitedMs = 0; waitedMs < OTHER_MIGRATION_MS; waitedMs += LOCK_POLL_MS) {
-    const { rows } = await client.query<{ ours: boolean }>(`SELECT pg_try_advisory_lock(${key}) AS ours`);
+    const { rows } = await client.query<{ ours: boolean }>(`SELECT pg_try_advisory_lock(${lockOf(schema)}) AS ours`);
     if (rows[0]?.ours) return;
     await sleep(LOCK_POLL_MS);
   }

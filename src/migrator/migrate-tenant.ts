@@ -63,7 +63,7 @@ async function tryOnce(
   const context: RunContext = { ...run, connect: (tenant, use) => run.connect(tenant, use, signal) };
   const start = performance.now();
   const attempts = item.attempts + 1;
-  const common = { position: item.position, tenantId: item.tenantId, job: item.job, attempts };
+  const common = { position: item.position, tenantId: item.tenantId, claim: item.claim, attempts };
   try {
     return { ...common, ...(await work(context, start)), durationMs: elapsedSince(start) };
   } catch (error) {
@@ -120,7 +120,7 @@ function doneByRun(client: pg.Client, { run, options }: RunContext, { schema }: 
   return readDoneByRun(client, schema, run, options.down ? 'REVERTED' : 'APPLIED');
 }
 
-type Ended = Omit<ItemResult, 'position' | 'tenantId' | 'job' | 'attempts' | 'durationMs'> & {
+type Ended = Omit<ItemResult, 'position' | 'tenantId' | 'claim' | 'attempts' | 'durationMs'> & {
   readonly attempts?: number;
 };
 
@@ -191,7 +191,7 @@ async function failure(context: RunContext, item: RunItem, error: unknown): Prom
   return {
     status: 'FAILED',
     error: message,
-    needsAttention: problem !== undefined,
+    needsAttention: problem !== undefined || item.needsAttention,
     applied: [],
     records: failed && !dryRun ? [...records, ...(await record(context, item, failed))] : records,
     events: [

@@ -35,8 +35,6 @@ export interface MigrateOptions {
   readonly checkpoint?: string;
   /** How long to wait for a table's lock, in milliseconds. */
   readonly lockTimeoutMs: number;
-  /** Looks at what is about to be done, when nobody else can do anything; it may throw, and then nothing is done. */
-  readonly approve?: (batch: PlannedBatch) => void;
   /** Whether an earlier try at this batch may have been cut short anywhere. */
   readonly isRepeated?: boolean;
   /** SQL that comes first in the transaction, and makes the history: of a new tenant's schema, or an empty database. */
@@ -75,10 +73,12 @@ export class MigrationFailedError extends Error {
 /** How long to wait for another process that migrates the same database, in milliseconds. */
 export const OTHER_MIGRATION_MS = 60_000;
 
-/** What is to be done to one database. */
+/** What is to be done to one database; planned under the lock of its migrations. */
 export interface PlannedBatch {
   /** What it has. */
   readonly before: readonly AppliedByRun[];
+  /** When that was looked at, by its server's clock. */
+  readonly seenAt: FoundState['seenAt'];
   readonly steps: readonly MigrationFile[];
   readonly warnings: readonly string[];
   /** The first step that no transaction can hold. */
@@ -86,21 +86,19 @@ export interface PlannedBatch {
 }
 
 /**
- * The steps that a history asks for, approved unless it is a dry run.
+ * The steps that a history asks for.
  * @throws {AppError} see `migrateDatabase`
  */
-export function planBatch(history: Pick<History, 'before' | 'recorded'>, options: MigrateOptions): PlannedBatch {
-  const { files, to, dryRun, approve } = options;
-  const { before } = history;
+export function planBatch(history: History, options: MigrateOptions): PlannedBatch {
+  const { files, to } = options;
+  const { before, seenAt } = history;
   const down = leftToTakeBack(history, options);
   const plan = down ? planDown(files, before, down) : planUp(files, before, to);
   if (plan.kind === 'refusal') {
     throw new AppError(plan.code, plan.message, { details: { migration: plan.migration, ...plan.hashes } });
   }
   const { steps, warnings } = plan;
-  const batch = { before, steps, warnings, alone: steps.find(({ transactional }) => !transactional) };
-  if (!dryRun) approve?.(batch);
-  return batch;
+  return { before, seenAt, steps, warnings, alone: steps.find(({ transactional }) => !transactional) };
 }
 
 /** An earlier try, which could not tell of it, may have taken back some of the steps, or all: no others come in their place. */

@@ -1,10 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
 import { MigrationRun } from '../catalog/migration-run.entity.ts';
-
-/** How long to wait after a failure, in milliseconds. */
-const TRY_AGAIN_MS = 500;
+import { retryUntil } from './repeat.ts';
 
 /**
  * Reads a run, with the files that it was planned with, as often as it takes.
@@ -16,13 +13,10 @@ export async function readRun(
   signal: AbortSignal,
   log: Logger,
 ): Promise<MigrationRun | undefined> {
-  while (!signal.aborted) {
-    try {
-      return (await catalog.fork().findOne(MigrationRun, { id }, { populate: ['files'] })) ?? undefined;
-    } catch (err) {
-      log.warn({ err, run: id }, 'a migration run cannot be read now; trying again');
-      await sleep(TRY_AGAIN_MS, undefined, { signal }).catch(() => undefined);
-    }
-  }
-  return undefined;
+  const run = await retryUntil(
+    signal,
+    () => catalog.fork().findOne(MigrationRun, { id }, { populate: ['files'] }),
+    (err) => log.warn({ err, run: id }, 'a migration run cannot be read now; trying again'),
+  );
+  return run ?? undefined;
 }

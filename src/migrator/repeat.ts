@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const FIRST_TROUBLE_MS = 200;
-const MAX_TROUBLE_MS = 5_000;
+/** How long to wait after the first failure, in milliseconds; then twice as long each time. */
+const FIRST_DELAY_MS = 200;
+const MAX_DELAY_MS = 5_000;
 
 /**
  * Does `work` again and again until the signal comes, more slowly while it fails. It never rejects.
@@ -14,14 +15,35 @@ export async function repeatUntil(
   pauseMs: number,
   onTrouble: (error: unknown) => void,
 ): Promise<void> {
-  for (let troubleMs = 0; !signal.aborted; ) {
+  while (!signal.aborted) {
+    await retryUntil(signal, work, onTrouble);
+    await pause(pauseMs, signal);
+  }
+}
+
+/**
+ * Tries `work` until it succeeds, but after the signal no more than once. It never rejects.
+ * @param onTrouble told each error
+ * @returns what `work` resolves to; undefined if the signal came before it succeeded
+ */
+export async function retryUntil<T>(
+  signal: AbortSignal,
+  work: () => Promise<T>,
+  onTrouble: (error: unknown) => void,
+): Promise<T | undefined> {
+  let delayMs = FIRST_DELAY_MS;
+  do {
     try {
-      await work();
-      troubleMs = 0;
+      return await work();
     } catch (error) {
       onTrouble(error);
-      troubleMs = Math.min(troubleMs * 2 || FIRST_TROUBLE_MS, MAX_TROUBLE_MS);
     }
-    await sleep(pauseMs + troubleMs, undefined, { signal }).catch(() => undefined);
-  }
+    await pause(delayMs, signal);
+    delayMs = Math.min(delayMs * 2, MAX_DELAY_MS);
+  } while (!signal.aborted);
+  return undefined;
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch(() => undefined);
 }

@@ -2,18 +2,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
-import type { RunQueue } from './run-queue.ts';
+import { retryUntil } from './repeat.ts';
 import type { SettledRun } from './settle-run.ts';
 import { type ClaimedItem, type Entry, type ItemResult, writeEntries } from './write-results.ts';
 
 /** How long results are gathered before they are written together, unless somebody waits for them, in milliseconds. */
 const GATHER_MS = 150;
-const MAX_RETRY_MS = 5_000;
 
 /** What a journal writes to. */
 export interface JournalOptions {
   readonly catalog: Catalog;
-  readonly queue: RunQueue;
   readonly run: string;
   readonly log: Logger;
   /** Told how the run stands after each time something has been written. */
@@ -63,14 +61,14 @@ export class RunJournal {
   }
 
   async #writeAll(): Promise<void> {
-    const { queue, run } = this.#options;
+    const { run } = this.#options;
     this.#isWriting = true;
     while (this.#gathered.entries.length > 0) {
       const batch = this.#gathered;
       await sleep(GATHER_MS, undefined, { signal: batch.hurry.signal }).catch(() => undefined);
       this.#gathered = new Batch();
       this.#written = batch.written.promise;
-      await this.#persistently((client) => writeEntries(client, queue, run, batch.entries));
+      await this.#persistently((client) => writeEntries(client, run, batch.entries));
       batch.written.resolve();
     }
     this.#isWriting = false;
@@ -78,15 +76,12 @@ export class RunJournal {
 
   async #persistently(write: (client: pg.Client) => Promise<SettledRun>): Promise<void> {
     const { catalog, run, log, giveUp, onSettled } = this.#options;
-    for (let delayMs = 100; ; delayMs = Math.min(delayMs * 2, MAX_RETRY_MS)) {
-      try {
-        return onSettled(await catalog.use(write));
-      } catch (err) {
-        log.warn({ err, run }, 'what happened in a run cannot be written down now; trying again');
-        if (giveUp.aborted) return;
-        await sleep(delayMs);
-      }
-    }
+    const settled = await retryUntil(
+      giveUp,
+      () => catalog.use(write),
+      (err) => log.warn({ err, run }, 'what happened in a run cannot be written down now; trying again'),
+    );
+    if (settled) onSettled(settled);
   }
 }
 

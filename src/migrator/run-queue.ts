@@ -1,16 +1,12 @@
-import type { JobQueue } from '../postgres/job-queue.ts';
+import type pg from 'pg';
 
-/** The name of the queue of tenants to migrate. */
-export const migrateQueue = 'migrate-tenant';
-
-/** What a job is about: one tenant of one run. */
-export interface TenantJob {
-  readonly run: string;
-  readonly position: number;
-}
-
-/** The queue from which every process takes tenants. */
-export type RunQueue = JobQueue<TenantJob>;
-
-/** Tells processes that there are new jobs, or that a run is to stop; the payload is the run's id. */
+/** Wakes processes that carry out runs: there may be tenants to claim, or a run is to stop; the payload is the run's id. */
 export const workChannel = 'migration_work';
+
+/**
+ * Wakes whoever carries out runs, when the transaction is committed.
+ * @param client a connection to `auth`
+ */
+export async function wakeWorkers(client: pg.Client, run: string): Promise<void> {
+  await client.query('SELECT notify_if_room($1, $2)', [workChannel, run]);
+}

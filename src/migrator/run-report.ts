@@ -2,12 +2,15 @@ import type { Catalog } from '../catalog/catalog.ts';
 import { MigrationRun } from '../catalog/migration-run.entity.ts';
 import { AppError } from '../errors.ts';
 import { isAliveSql } from '../postgres/advisory-lock.ts';
+import { fromSql, statusSql } from './run-status.ts';
 
-/** A tenant that a run could not migrate, which is as it was before. */
+/** A tenant that a run could not migrate. */
 export interface RunFailure {
   readonly tenant: string;
   readonly error: string;
   readonly attempts: number;
+  /** Whether it is not as it was before, so that somebody has to look at it. */
+  readonly needsAttention: boolean;
 }
 
 /** What a run has done so far. */
@@ -16,6 +19,8 @@ export interface RunReport {
   /** Each migration that was applied, or taken back, and to how many tenants. */
   readonly migrations: readonly { readonly name: string; readonly tenants: number }[];
   readonly failures: readonly RunFailure[];
+  /** How many tenants can go back to a copy that was made before the run, under the name of its restore point. */
+  readonly copies: number;
 }
 
 /**
@@ -32,12 +37,18 @@ export async function readRunReport(catalog: Catalog, id: string): Promise<RunRe
       [id],
     );
     const failures = await client.query<RunFailure>(
-      `SELECT coalesce(slug, deleted_tenant, '?') AS tenant, coalesce(error, '') AS error, attempts
+      `SELECT coalesce(slug, deleted_tenant, '?') AS tenant, coalesce(error, '') AS error, attempts,
+         needs_attention AS "needsAttention"
        FROM migration_run_items i LEFT JOIN tenants t ON t.id = i.tenant_id
-       WHERE run_id = $1 AND i.status = 'FAILED' ORDER BY position`,
+       WHERE run_id = $1 AND ${statusSql(['FAILED'], 'i.status')} ORDER BY position`,
       [id],
     );
-    return { run, migrations: migrations.rows, failures: failures.rows };
+    const copies = await client.query<{ count: number }>(
+      `SELECT count(DISTINCT c.tenant_id)::int AS count FROM checkpoints c JOIN migration_run_items i ON i.tenant_id = c.tenant_id
+       WHERE i.run_id = $1 AND c.name = $2 AND NOT c.is_dropping`,
+      [id, run.checkpoint],
+    );
+    return { run, migrations: migrations.rows, failures: failures.rows, copies: copies.rows[0]?.count ?? 0 };
   });
 }
 
@@ -57,7 +68,7 @@ export async function isRunLeft(catalog: Catalog, id: string): Promise<boolean> 
   const { rows } = await catalog.use((client) =>
     client.query(
       `SELECT FROM migration_runs WHERE id = $1 AND ended_at IS NULL AND NOT EXISTS (
-         SELECT FROM migration_run_items i WHERE run_id = $1 AND status = 'RUNNING' AND ${isAliveSql('i.claimed_by')})`,
+         SELECT FROM migration_run_items i WHERE run_id = $1 AND ${fromSql('takeOver')} AND ${isAliveSql('i.claimed_by')})`,
       [id],
     ),
   );

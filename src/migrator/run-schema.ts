@@ -15,7 +15,8 @@ import { isUuid } from '../is-uuid.ts';
 import { followWithTenants, type TenantEvent } from './run-progress.ts';
 
 const RunStatusRef = builder.enumType('MigrationRunStatus', {
-  description: 'FAILED: it went through, and some tenants failed. HALTED: it stopped early, since too many did.',
+  description:
+    'FAILED: it went through, and some tenants failed. HALTED: too many failed, so that some were not started. CANCELLED: somebody stopped it, so that some were not started.',
   values: runStatuses,
 });
 
@@ -99,7 +100,9 @@ const EventRef = builder.objectRef<TenantEvent>('MigrationEvent').implement({
     tenant: t.field({ type: TenantRef, nullable: true, resolve: ({ tenant }) => tenant }),
     migration: t.exposeString('migration', { nullable: true }),
     message: t.string({ description: 'For people.', resolve: ({ message }) => message ?? '' }),
-    done: t.exposeInt('done', { description: 'Tenants that are done, well or not.' }),
+    done: t.exposeInt('done', {
+      description: 'Tenants that are done, well or not; those that are not started are not.',
+    }),
     total: t.exposeInt('total', { description: "All the run's tenants." }),
     rate: t.exposeFloat('rate', { nullable: true, description: 'Tenants a second since the run began.' }),
     remainingSeconds: t.exposeFloat('remainingSeconds', { nullable: true, description: 'What is left, at that rate.' }),

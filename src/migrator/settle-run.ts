@@ -1,12 +1,23 @@
 import type pg from 'pg';
 import type { MigrationRunStatus, RunOptions } from '../catalog/migration-run.entity.ts';
 import { appendEvents } from '../events/append-events.ts';
-import { type RunQueue, workChannel } from './run-queue.ts';
+import { wakeWorkers } from './run-queue.ts';
+import {
+  endStatus,
+  fromSql,
+  hasEnded,
+  itemSteps,
+  openItemStatuses,
+  runSteps,
+  type StopReason,
+  statusSql,
+  toSql,
+} from './run-status.ts';
 
 interface RunState {
   readonly options: RunOptions;
   readonly status: MigrationRunStatus;
-  readonly stopping: 'HALTED' | 'CANCELLED' | null;
+  readonly stopping: StopReason | null;
   readonly wave: number;
   readonly waves: number;
   readonly waveOpen: number;
@@ -26,18 +37,18 @@ export interface SettledRun {
  * or ends it. It is called in the transaction of every change, so that a run never waits for a process that has died.
  * @param client a connection to `auth`, in a transaction
  */
-export async function settleRun(client: pg.Client, queue: RunQueue, run: string): Promise<SettledRun> {
+export async function settleRun(client: pg.Client, run: string): Promise<SettledRun> {
   const state = await lockRun(client, run);
-  if (state.status !== 'PENDING' && state.status !== 'RUNNING') return ended;
+  if (hasEnded(state.status)) return ended;
   const stopping = state.stopping ?? (isTooMuch(state) ? 'HALTED' : null);
   if (stopping) {
-    const underWay = await stopRun(client, queue, run, stopping);
-    return underWay > 0 ? { hasEnded: false, stopping: true } : endRun(client, run, stopping);
+    const underWay = await stopRun(client, run, stopping);
+    return underWay > 0 ? { hasEnded: false, stopping: true } : endRun(client, run);
   }
   if (state.waveOpen > 0) return goesOn;
-  if (state.wave >= state.waves) return endRun(client, run, state.failed > 0 ? 'FAILED' : 'SUCCEEDED');
-  const started = await startWave(client, queue, run, state);
-  return started > 0 ? goesOn : settleRun(client, queue, run);
+  if (state.wave >= state.waves) return endRun(client, run);
+  const started = await startWave(client, run, state);
+  return started > 0 ? goesOn : settleRun(client, run);
 }
 
 const goesOn: SettledRun = { hasEnded: false, stopping: false };
@@ -50,8 +61,12 @@ async function lockRun(client: pg.Client, run: string): Promise<RunState> {
     [run],
   );
   const state = rows[0];
-  if (!state) throw new Error(`The run ${run} is gone from the catalog`);
+  if (!state) throw gone(run);
   return state;
+}
+
+function gone(run: string): Error {
+  return new Error(`The run ${run} is gone from the catalog`);
 }
 
 /** While a wave is under way only a limit that was set stops it; the next one starts only if it has ended well. */
@@ -67,88 +82,72 @@ function isTooMuch({ options, failed, wave, waves, waveOpen, waveFailed }: RunSt
  * claims them looks what it did, and begins nothing.
  * @returns how many tenants are under way, which are left to end
  */
-async function stopRun(
-  client: pg.Client,
-  queue: RunQueue,
-  run: string,
-  stopping: 'HALTED' | 'CANCELLED',
-): Promise<number> {
-  // Jobs first, then items, as those who claim do: two that lock in the same order cannot wait for each other.
-  const open = await client.query<{ job: string | null }>(
-    `SELECT job FROM migration_run_items WHERE run_id = $1 AND ${isUntried}`,
-    [run],
-  );
-  await queue.remove(
-    client,
-    open.rows.flatMap(({ job }) => job ?? []),
-  );
+async function stopRun(client: pg.Client, run: string, stopping: StopReason): Promise<number> {
   const { rowCount } = await client.query(
-    `UPDATE migration_run_items SET status = 'CANCELLED', job = NULL, ended_at = now() WHERE run_id = $1 AND ${isUntried}`,
+    `UPDATE migration_run_items SET ${toSql(itemSteps.cancel)}, not_before = NULL, ended_at = now()
+     WHERE run_id = $1 AND ${isUntried}`,
     [run],
   );
   const { rows } = await client.query<{ underWay: number }>(
     `UPDATE migration_runs SET stopping = $2, cancelled = cancelled + $3, wave_open = i.under_way
-     FROM (SELECT count(*)::int AS under_way FROM migration_run_items WHERE run_id = $1 AND status IN ('PENDING', 'RUNNING')) i
+     FROM (SELECT count(*)::int AS under_way FROM migration_run_items WHERE run_id = $1 AND ${statusSql(openItemStatuses)}) i
      WHERE id = $1 RETURNING i.under_way AS "underWay"`,
     [run, stopping, rowCount],
   );
   // Those that wait for their turn in some process are given back.
-  await client.query('SELECT notify_if_room($1, $2)', [workChannel, run]);
+  await wakeWorkers(client, run);
   return rows[0]?.underWay ?? 0;
 }
 
-const isUntried = `status = 'PENDING' AND attempts = 0`;
+const isUntried = `${fromSql('cancel')} AND attempts = 0`;
 
 /** @returns how many tenants it has */
-async function startWave(client: pg.Client, queue: RunQueue, run: string, state: RunState): Promise<number> {
+async function startWave(client: pg.Client, run: string, state: RunState): Promise<number> {
   const wave = state.wave + 1;
-  const { rows } = await client.query<{ position: number; job: string }>(
-    `UPDATE migration_run_items SET job = gen_random_uuid() WHERE run_id = $1 AND wave = $2 AND status = 'PENDING'
-     RETURNING position, job`,
+  const { rows } = await client.query<{ tenants: number }>(
+    `UPDATE migration_runs SET ${toSql(runSteps.startWave)}, wave = $2, wave_open = w.tenants, wave_failed = 0,
+       started_at = coalesce(started_at, now())
+     FROM (SELECT count(*)::int AS tenants FROM migration_run_items WHERE run_id = $1 AND wave = $2 AND ${fromSql('claim')}) w
+     WHERE id = $1 RETURNING w.tenants`,
     [run, wave],
   );
-  await enqueue(client, queue, run, rows);
-  await client.query(
-    `UPDATE migration_runs SET status = 'RUNNING', wave = $2, wave_open = $3, wave_failed = 0,
-       started_at = coalesce(started_at, now()) WHERE id = $1`,
-    [run, wave, rows.length],
-  );
+  const tenants = rows[0]?.tenants ?? 0;
+  await wakeWorkers(client, run);
   if (state.waves > 1) {
-    const message = `wave ${wave} of ${state.waves}: ${tenantsInWords(rows.length)}`;
+    const message = `wave ${wave} of ${state.waves}: ${tenantsInWords(tenants)}`;
     await appendEvents(client, run, [{ kind: 'WAVE_STARTED', message }]);
   }
-  return rows.length;
+  return tenants;
 }
 
-/** Adds jobs for items, which are claimed in the order of their positions, and wakes those who claim. */
-export async function enqueue(
-  client: pg.Client,
-  queue: RunQueue,
-  run: string,
-  items: readonly { readonly position: number; readonly job: string; readonly delayMs?: number | undefined }[],
-): Promise<void> {
-  await queue.add(
-    client,
-    items.map(({ position, job, delayMs }) => ({
-      id: job,
-      groupId: run,
-      priority: -position,
-      data: { run, position },
-      delayMs,
-    })),
+interface EndedRun {
+  readonly succeeded: number;
+  readonly failed: number;
+  readonly skipped: number;
+  readonly cancelled: number;
+  readonly stopping: StopReason | null;
+  /** Failed, and not as they were before. */
+  readonly inNeed: number;
+}
+
+async function endRun(client: pg.Client, run: string): Promise<SettledRun> {
+  const { rows } = await client.query<EndedRun>(
+    `SELECT succeeded, failed, skipped, cancelled, stopping,
+       (SELECT count(*)::int FROM migration_run_items WHERE run_id = $1 AND needs_attention AND failed > 0) AS "inNeed"
+     FROM migration_runs WHERE id = $1`,
+    [run],
   );
-  await client.query('SELECT notify_if_room($1, $2)', [workChannel, run]);
-}
-
-async function endRun(client: pg.Client, run: string, status: MigrationRunStatus): Promise<SettledRun> {
-  const { rows } = await client.query<{ succeeded: number; failed: number; skipped: number; cancelled: number }>(
+  const [counts] = rows;
+  if (!counts) throw gone(run);
+  const { succeeded, failed, skipped, cancelled, stopping, inNeed } = counts;
+  await client.query(
     `UPDATE migration_runs SET status = $2, stopping = NULL, ended_at = now(), started_at = coalesce(started_at, now())
-     WHERE id = $1 RETURNING succeeded, failed, skipped, cancelled`,
-    [run, status],
+     WHERE id = $1`,
+    [run, endStatus(counts, stopping)],
   );
-  const { succeeded = 0, failed = 0, skipped = 0, cancelled = 0 } = rows[0] ?? {};
+  const attention = inNeed > 0 ? `, ${inNeed} failed and in need of attention` : '';
   const notStarted = cancelled > 0 ? `, ${cancelled} not started` : '';
-  const message = `${succeeded} succeeded, ${failed} failed and rolled back, ${skipped} skipped${notStarted}`;
+  const message = `${succeeded} succeeded, ${failed - inNeed} failed and rolled back${attention}, ${skipped} skipped${notStarted}`;
   await appendEvents(client, run, [{ kind: 'RUN_ENDED', message }]);
   return ended;
 }

@@ -5,10 +5,11 @@ import type { RunOptions } from '../catalog/migration-run.entity.ts';
 import { AppError, badInput } from '../errors.ts';
 import { appendEvents } from '../events/append-events.ts';
 import { isUuid } from '../is-uuid.ts';
+import { quoteLiteral } from '../postgres/identifiers.ts';
 import { inTransaction } from '../postgres/transaction.ts';
 import type { MigrationFile } from './migration-files.ts';
 import { plannedFiles } from './run-files.ts';
-import type { RunQueue } from './run-queue.ts';
+import { fromSql, itemSteps, runSteps } from './run-status.ts';
 import { settleRun, tenantsInWords } from './settle-run.ts';
 import { doneStateIds } from './tenant-states.ts';
 import { waveEnds } from './waves.ts';
@@ -16,7 +17,6 @@ import { waveEnds } from './waves.ts';
 /** What starting and controlling runs needs. */
 export interface RunsOptions {
   readonly catalog: Catalog;
-  readonly queue: RunQueue;
 }
 
 /** What is asked of a new run. */
@@ -41,7 +41,7 @@ export const fleetStatuses = ['ACTIVE', 'SUSPENDED', 'MAINTENANCE'] as const;
  *   a number or a canary makes no sense
  */
 export async function startRun(
-  { catalog, queue }: RunsOptions,
+  { catalog }: RunsOptions,
   files: readonly MigrationFile[],
   request: RunRequest,
 ): Promise<string> {
@@ -64,7 +64,7 @@ export async function startRun(
       );
       const leftOut = ids ? [] : await tenantsInNeed(client);
       await announce(client, id, { total, skipped, checkpoint, leftOut }, options);
-      await settleRun(client, queue, id);
+      await settleRun(client, id);
     });
   });
   return id;
@@ -135,8 +135,16 @@ async function insertRun(
   const { down } = options;
   const kind = down === undefined ? 'UP' : down.kind === 'run' ? 'UNDO' : 'DOWN';
   await client.query(
-    'INSERT INTO migration_runs (id, kind, options, checkpoint, files, parent_id) VALUES ($1, $2, $3, $4, $5, $6)',
-    [id, kind, JSON.stringify(options), checkpoint, files, down?.kind === 'run' ? down.run : null],
+    'INSERT INTO migration_runs (id, status, kind, options, checkpoint, files, parent_id) VALUES ($1, $2, $3, $4, $5, $6, $7)',
+    [
+      id,
+      runSteps.start.to[0],
+      kind,
+      JSON.stringify(options),
+      checkpoint,
+      files,
+      down?.kind === 'run' ? down.run : null,
+    ],
   );
 }
 
@@ -149,6 +157,7 @@ async function insertItems(
     readonly done: readonly string[];
   },
 ): Promise<{ total: number; skipped: number }> {
+  const [pending, skipped] = [quoteLiteral(itemSteps.start.to[0]), quoteLiteral(itemSteps.skipCurrent.to[0])];
   const { rows } = await client.query<{ total: number; skipped: number }>(
     // The lock keeps whoever would delete a tenant waiting, and seeing then that a run is to come to it.
     `WITH chosen AS MATERIALIZED (
@@ -157,10 +166,10 @@ async function insertItems(
      items AS (
        INSERT INTO migration_run_items (run_id, position, tenant_id, status, ended_at, wave)
        SELECT $1, row_number() OVER (ORDER BY array_position($5::uuid[], id), created_at, id), id,
-         CASE WHEN is_done THEN 'SKIPPED' ELSE 'PENDING' END, CASE WHEN is_done THEN now() END, 1
+         CASE WHEN is_done THEN ${skipped} ELSE ${pending} END, CASE WHEN is_done THEN now() END, 1
        FROM chosen, LATERAL (SELECT coalesce(migration_state = ANY ($3::text[]), false) AS is_done) c
        RETURNING status)
-     SELECT count(*)::int AS total, count(*) FILTER (WHERE status = 'SKIPPED')::int AS skipped FROM items`,
+     SELECT count(*)::int AS total, count(*) FILTER (WHERE status = ${skipped})::int AS skipped FROM items`,
     [run, chosen.ids, chosen.done, fleetStatuses, chosen.first],
   );
   return rows[0] ?? { total: 0, skipped: 0 };
@@ -173,7 +182,7 @@ export async function divide(client: pg.Client, run: string, sizes: readonly str
     await client.query(
       `UPDATE migration_run_items i SET wave = 1 + (SELECT count(*) FROM unnest($2::int[]) AS wave_end WHERE wave_end < o.n)
        FROM (SELECT position, row_number() OVER (ORDER BY position) AS n
-         FROM migration_run_items WHERE run_id = $1 AND status = 'PENDING') o
+         FROM migration_run_items WHERE run_id = $1 AND ${fromSql('claim')}) o
        WHERE i.run_id = $1 AND i.position = o.position`,
       [run, ends],
     );
@@ -198,10 +207,15 @@ async function announce(
     readonly checkpoint: string;
     readonly leftOut: readonly string[];
   },
-  { dryRun, down }: RunOptions,
+  { dryRun, down, checkpoint }: RunOptions,
 ): Promise<void> {
-  const what = down ? 'taking migrations back' : `checkpoint ${about.checkpoint}`;
-  const started = `${tenantsInWords(about.total)}, ${what}${dryRun ? ', dry run' : ''}`;
+  const started = [
+    tenantsInWords(about.total),
+    ...(down ? ['taking migrations back'] : []),
+    // Without a copy nobody can go back to it.
+    ...(checkpoint === 'SNAPSHOT' && !dryRun ? [`restore point ${about.checkpoint}`] : []),
+    ...(dryRun ? ['dry run'] : []),
+  ].join(', ');
   const skipped = `${tenantsInWords(about.skipped)} with nothing to ${down ? 'take back' : 'apply'}`;
   const { leftOut } = about;
   const more = leftOut.length > NAMED ? ` and ${leftOut.length - NAMED} more` : '';

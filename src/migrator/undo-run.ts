@@ -1,9 +1,9 @@
 import { MigrationRun } from '../catalog/migration-run.entity.ts';
 import type { AppliedMigration } from '../catalog/migration-state.entity.ts';
 import { AppError } from '../errors.ts';
-import { hasEnded } from './control-run.ts';
 import type { MigrationFile } from './migration-files.ts';
 import { planDown, type Refusal } from './plan.ts';
+import { hasEnded } from './run-status.ts';
 import { type RunsOptions, startRun } from './start-run.ts';
 
 /** How many tenants a message names. */

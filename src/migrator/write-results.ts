@@ -3,17 +3,18 @@ import { type FoundState, learnMigrationStates } from '../catalog/migration-stat
 import { appendEvents, type NewRunEvent } from '../events/append-events.ts';
 import { inTransaction } from '../postgres/transaction.ts';
 import type { NewRecord } from './history.ts';
-import type { RunQueue } from './run-queue.ts';
-import { enqueue, type SettledRun, settleRun } from './settle-run.ts';
+import { wakeWorkers } from './run-queue.ts';
+import { type AttemptStatus, fromSql } from './run-status.ts';
+import { type SettledRun, settleRun } from './settle-run.ts';
 
 /** How one try at a tenant of a run ended. */
 export interface ItemResult {
   readonly position: number;
   readonly tenantId: string;
-  /** The job under which it was done; whoever has lost it may not say how the tenant ended. */
-  readonly job: string;
+  /** The claim under which it was done; whoever has lost it may not say how the tenant ended. */
+  readonly claim: string;
   /** PENDING: it is to be tried again. */
-  readonly status: 'SUCCEEDED' | 'SKIPPED' | 'FAILED' | 'PENDING';
+  readonly status: AttemptStatus;
   /** For PENDING: after how long, in milliseconds; without it at once. */
   readonly delayMs?: number;
   readonly applied: readonly string[];
@@ -31,7 +32,7 @@ export interface ItemResult {
 }
 
 /** A tenant of a run, as the process has it that works on it. */
-export interface ClaimedItem extends Pick<ItemResult, 'position' | 'tenantId' | 'job'> {
+export interface ClaimedItem extends Pick<ItemResult, 'position' | 'tenantId' | 'claim'> {
   /** Whether work on it had begun before it was claimed. */
   readonly begun: boolean;
 }
@@ -49,12 +50,7 @@ export type Entry = {
  * Writes down, in one transaction, what happened to tenants of a run, and settles the run. What has been written before, by a
  * try that had no answer, is not written twice; and nothing of a tenant that another process has taken over.
  */
-export function writeEntries(
-  client: pg.Client,
-  queue: RunQueue,
-  run: string,
-  entries: readonly Entry[],
-): Promise<SettledRun> {
+export function writeEntries(client: pg.Client, run: string, entries: readonly Entry[]): Promise<SettledRun> {
   return inTransaction(client, async () => {
     // The run first, as everyone does who changes it. Nothing follows its end: what is still told was taken over.
     const { rowCount } = await client.query(
@@ -64,19 +60,15 @@ export function writeEntries(
     if (rowCount === 0) return { hasEnded: true, stopping: true };
     const results = entries.flatMap(({ result }) => result ?? []);
     const started = entries.flatMap((entry) => entry.started ?? []);
-    const ending = new Set(results.map(({ job }) => job));
+    const ending = new Set(results.map(({ claim }) => claim));
     // Who ends here too is marked together with the result: PostgreSQL checks a row twice that one transaction changes twice.
     const marked = await markStarted(
       client,
       run,
-      started.filter(({ job }) => !ending.has(job)),
+      started.filter(({ claim }) => !ending.has(claim)),
     );
-    const accepted = await updateItems(client, run, results, new Set(started.map(({ job }) => job)));
+    const accepted = await updateItems(client, run, results, new Set(started.map(({ claim }) => claim)));
     const ended = accepted.filter(({ status }) => status !== 'PENDING');
-    await queue.remove(
-      client,
-      accepted.map(({ job }) => job),
-    );
     await countEnded(client, run, ended);
     await appendEvents(client, run, eventsOf(entries, marked, new Set(accepted)));
     await learnMigrationStates(
@@ -85,8 +77,8 @@ export function writeEntries(
     );
     await callForAttention(client, accepted);
     await insertRecords(client, accepted);
-    await tryAgain(client, queue, run, accepted);
-    return settleRun(client, queue, run);
+    if (ended.length < accepted.length) await wakeWorkers(client, run);
+    return settleRun(client, run);
   });
 }
 
@@ -95,10 +87,10 @@ function eventsOf(
   marked: readonly string[],
   accepted: ReadonlySet<ItemResult>,
 ): NewRunEvent[] {
-  const ours = new Set([...marked, ...[...accepted].map(({ job }) => job)]);
+  const ours = new Set([...marked, ...[...accepted].map(({ claim }) => claim)]);
   return entries.flatMap(({ at, started, result }): readonly NewRunEvent[] => {
     if (started) {
-      if (started.begun || !ours.has(started.job)) return [];
+      if (started.begun || !ours.has(started.claim)) return [];
       return [{ kind: 'TENANT_STARTED', tenantId: started.tenantId, message: 'work begins', happenedAt: at }];
     }
     if (!accepted.has(result)) return [];
@@ -115,20 +107,21 @@ function eventsOf(
   });
 }
 
-/** @returns the jobs of tenants of which it had not been told, not even by a try to write that went unanswered */
+/** @returns the claims of tenants of which it had not been told, not even by a try to write that went unanswered */
 async function markStarted(client: pg.Client, run: string, items: readonly ClaimedItem[]): Promise<readonly string[]> {
   if (items.length === 0) return [];
-  const { rows } = await client.query<{ job: string }>(
-    `UPDATE migration_run_items i SET started_at = now() FROM unnest($2::int[], $3::uuid[]) AS s (position, job)
-     WHERE i.run_id = $1 AND i.position = s.position AND i.job = s.job AND i.status = 'RUNNING' AND i.started_at IS NULL
-     RETURNING i.job`,
-    [run, items.map(({ position }) => position), items.map(({ job }) => job)],
+  const { rows } = await client.query<{ claim: string }>(
+    `UPDATE migration_run_items i SET started_at = now() FROM unnest($2::int[], $3::uuid[]) AS s (position, claim)
+     WHERE i.run_id = $1 AND i.position = s.position AND i.claim = s.claim AND ${fromSql('finish', 'i.status')}
+       AND i.started_at IS NULL
+     RETURNING i.claim`,
+    [run, items.map(({ position }) => position), items.map(({ claim }) => claim)],
   );
-  return rows.map(({ job }) => job);
+  return rows.map(({ claim }) => claim);
 }
 
 /**
- * @param started jobs on which work has begun
+ * @param started claims on which work has begun
  * @returns the results of tenants that have not been taken over by another process meanwhile
  */
 async function updateItems(
@@ -139,13 +132,16 @@ async function updateItems(
 ): Promise<readonly ItemResult[]> {
   if (results.length === 0) return [];
   const { rows } = await client.query<{ position: number }>(
-    `UPDATE migration_run_items i SET status = r.status, attempts = r.attempts, error = r.error, claimed_by = NULL,
-       job = NULL, applied = ARRAY(SELECT jsonb_array_elements_text(r.applied)), duration_ms = r.duration_ms,
+    `UPDATE migration_run_items i SET status = r.status, attempts = r.attempts, error = r.error,
+       needs_attention = r.needs_attention, claimed_by = NULL, claim = NULL,
+       not_before = now() + r.delay_ms * interval '1 millisecond',
+       applied = ARRAY(SELECT jsonb_array_elements_text(r.applied)), duration_ms = r.duration_ms,
        started_at = CASE WHEN r.started THEN coalesce(i.started_at, now()) ELSE i.started_at END,
        ended_at = CASE WHEN r.status <> 'PENDING' THEN now() END
-     FROM unnest($2::int[], $3::text[], $4::int[], $5::text[], $6::jsonb[], $7::float8[], $8::uuid[], $9::boolean[])
-       AS r (position, status, attempts, error, applied, duration_ms, job, started)
-     WHERE i.run_id = $1 AND i.position = r.position AND i.job = r.job AND i.status = 'RUNNING'
+     FROM unnest($2::int[], $3::text[], $4::int[], $5::text[], $6::jsonb[], $7::float8[], $8::uuid[], $9::boolean[],
+         $10::boolean[], $11::float8[])
+       AS r (position, status, attempts, error, applied, duration_ms, claim, started, needs_attention, delay_ms)
+     WHERE i.run_id = $1 AND i.position = r.position AND i.claim = r.claim AND ${fromSql('finish', 'i.status')}
      RETURNING i.position`,
     [
       run,
@@ -155,8 +151,10 @@ async function updateItems(
       results.map(({ error }) => error),
       results.map(({ applied }) => JSON.stringify(applied)),
       results.map(({ durationMs }) => durationMs),
-      results.map(({ job }) => job),
-      results.map(({ job }) => started.has(job)),
+      results.map(({ claim }) => claim),
+      results.map(({ claim }) => started.has(claim)),
+      results.map(({ needsAttention = false }) => needsAttention),
+      results.map(({ delayMs }) => delayMs),
     ],
   );
   const accepted = new Set(rows.map(({ position }) => position));
@@ -170,28 +168,6 @@ async function countEnded(client: pg.Client, run: string, ended: readonly ItemRe
     `UPDATE migration_runs SET succeeded = succeeded + $2, failed = failed + $3, skipped = skipped + $4,
        wave_open = wave_open - $5, wave_failed = wave_failed + $3 WHERE id = $1`,
     [run, count('SUCCEEDED'), count('FAILED'), count('SKIPPED'), ended.length],
-  );
-}
-
-async function tryAgain(
-  client: pg.Client,
-  queue: RunQueue,
-  run: string,
-  accepted: readonly ItemResult[],
-): Promise<void> {
-  const again = accepted.filter(({ status }) => status === 'PENDING');
-  if (again.length === 0) return;
-  const { rows } = await client.query<{ position: number; job: string }>(
-    `UPDATE migration_run_items SET job = gen_random_uuid() WHERE run_id = $1 AND position = ANY ($2::int[])
-     RETURNING position, job`,
-    [run, again.map(({ position }) => position)],
-  );
-  const delays = new Map(again.map(({ position, delayMs }) => [position, delayMs]));
-  await enqueue(
-    client,
-    queue,
-    run,
-    rows.map((item) => ({ ...item, delayMs: delays.get(item.position) })),
   );
 }
 

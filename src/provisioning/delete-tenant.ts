@@ -3,6 +3,7 @@ import { FIRST_SERVER } from '../catalog/database-server.entity.ts';
 import { tenantByReference } from '../catalog/find-tenants.ts';
 import { Tenant, type TenantStatus } from '../catalog/tenant.entity.ts';
 import { AppError, badInput } from '../errors.ts';
+import { openItemStatuses, statusSql } from '../migrator/run-status.ts';
 import { inTransaction } from '../postgres/transaction.ts';
 import type { ProvisioningOptions } from './create-tenant.ts';
 import { discard, whileUnderWay } from './remove-tenant.ts';
@@ -62,7 +63,7 @@ async function begin(client: pg.Client, { listener }: ProvisioningOptions, id: s
   const [row] = rows;
   if (!row || !deletable.includes(row.status)) throw refusalOf(row, id);
   const { rows: runs } = await client.query<{ run: string }>(
-    `SELECT run_id AS run FROM migration_run_items WHERE tenant_id = $1 AND status IN ('PENDING', 'RUNNING') LIMIT 1`,
+    `SELECT run_id AS run FROM migration_run_items WHERE tenant_id = $1 AND ${statusSql(openItemStatuses)} LIMIT 1`,
     [id],
   );
   if (runs[0]) {

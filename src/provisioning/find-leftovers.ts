@@ -5,7 +5,6 @@ import { messageOf } from '../errors.ts';
 import { findInvalidIndexes } from '../migrator/invalid-indexes.ts';
 import { isAliveSql } from '../postgres/advisory-lock.ts';
 import { quoteIdentifier } from '../postgres/identifiers.ts';
-import { jobsSchema } from '../postgres/job-queue.ts';
 import type { PostgresServer } from '../postgres/server.ts';
 import { installationRoles } from '../tenancy/placement.ts';
 import { compareCheckpoints, readCheckpoints } from './find-lost-checkpoints.ts';
@@ -45,21 +44,12 @@ export async function findLeftovers(options: LeftoverOptions): Promise<readonly 
   const { servers, first, databases } = options;
   const server = servers.get(first);
   if (!server) throw new Error(`The server ${first} is not known here`);
-  const { tenants, stale, cutShort, checkpoints } = await server.owner(databases.auth, async (client) => ({
+  const { tenants, cutShort, checkpoints } = await server.owner(databases.auth, async (client) => ({
     tenants: await readTenants(client),
-    stale: await countStaleJobs(client),
     cutShort: await findCutShort(client),
     checkpoints: await readCheckpoints(client),
   }));
   const found = [...halfCreated(tenants), ...cutShort];
-  if (stale > 0) {
-    const sql = `DELETE FROM ${jobsSchema}.job j WHERE ${isStale}`;
-    found.push({
-      message: `${stale} jobs in the queue belong to no tenant of a run that is still to be done`,
-      remedy: howToMend,
-      mend: { server: first, databases: [databases.auth], sql },
-    });
-  }
   for (const [name, on] of servers) {
     const here = tenants.filter((tenant) => tenant.server === name);
     found.push(...(await comparePlaces(on, here, databases)));
@@ -76,15 +66,6 @@ async function readTenants(client: pg.Client): Promise<readonly TenantRow[]> {
      FROM tenants ORDER BY created_at, id`,
   );
   return rows;
-}
-
-const isStale = `NOT EXISTS (SELECT FROM migration_run_items i WHERE i.job = j.id AND i.status IN ('PENDING', 'RUNNING'))`;
-
-async function countStaleJobs(client: pg.Client): Promise<number> {
-  const { rows } = await client.query<{ count: number }>(
-    `SELECT count(*)::int AS count FROM ${jobsSchema}.job j WHERE ${isStale}`,
-  );
-  return rows[0]?.count ?? 0;
 }
 
 function halfCreated(tenants: readonly TenantRow[]): Leftover[] {

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { fromSql } from '../migrator/run-status.ts';
 import { isAliveSql, lockKind } from '../postgres/advisory-lock.ts';
 import { quoteLiteral } from '../postgres/identifiers.ts';
 import type { PostgresServer } from '../postgres/server.ts';
@@ -15,7 +16,7 @@ export async function findCutShort(client: pg.Client): Promise<Leftover[]> {
   );
   const { rows: runs } = await client.query<{ run: string; count: number }>(
     `SELECT run_id AS run, count(*)::int AS count FROM migration_run_items i
-     WHERE status = 'RUNNING' AND NOT ${isAliveSql('i.claimed_by')} GROUP BY run_id ORDER BY run_id`,
+     WHERE ${fromSql('takeOver')} AND NOT ${isAliveSql('i.claimed_by')} GROUP BY run_id ORDER BY run_id`,
   );
   return [
     ...tenants.map(({ slug }): Leftover => {

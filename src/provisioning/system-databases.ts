@@ -3,10 +3,8 @@ import { createHistorySql, kindOf } from '../migrator/history.ts';
 import { migrateDatabase } from '../migrator/migrate-database.ts';
 import type { MigrateOutcome } from '../migrator/migration-batch.ts';
 import type { MigrationFolder } from '../migrator/migration-files.ts';
-import { migrateQueue } from '../migrator/run-queue.ts';
 import { lockKind, withAdvisoryLock } from '../postgres/advisory-lock.ts';
 import { quoteIdentifier } from '../postgres/identifiers.ts';
-import { installJobQueue, jobsSchema } from '../postgres/job-queue.ts';
 import { createLoginRoleSql, grantRowsSql, type PasswordOf } from '../postgres/roles.ts';
 import type { PostgresServer } from '../postgres/server.ts';
 import type { InstallationRoles } from '../tenancy/placement.ts';
@@ -42,10 +40,6 @@ export async function setUpSystemDatabases(options: SystemDatabasesOptions): Pro
       await createClosedDatabase(admin, databases.auth, roles.app);
       await createClosedDatabase(admin, databases.constants, roles.app);
       await bringForward(options, options.authMigrations, databases.auth, 'SELECT, INSERT, UPDATE, DELETE');
-      await server.owner(databases.auth, async (client) => {
-        await installJobQueue(client, migrateQueue);
-        await client.query(grantRowsSql(jobsSchema, roles.app));
-      });
       await bringForward(options, options.constantsMigrations, databases.constants, 'SELECT');
     }),
   );

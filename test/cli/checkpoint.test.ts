@@ -61,7 +61,12 @@ it('a tenant goes back to a checkpoint, but not before whoever asks has seen wha
 it('migrate up takes a checkpoint of each database, where it is asked to', async () => {
   const up = await tenantry('migrate', 'up', '--checkpoint', 'snapshot', '--json');
   expect(up).toMatchObject({ exit: 0, stderr: expect.stringMatching(/TENANT_WARNING shared There is no snapshot/) });
-  const { checkpoint } = JSON.parse(up.stdout);
+  const { run, checkpoint } = JSON.parse(up.stdout);
+  const watched = await tenantry('migrate', 'watch', run);
+  expect(watched.stdout).toContain(`RUN_STARTED 2 tenants, restore point ${checkpoint} (0/2)\n`);
+  expect(watched.stdout).toContain(
+    `  Restore point  ${checkpoint}, with copies of 1 tenant: see tenantry checkpoint list\n`,
+  );
   expect(await list()).toMatchObject([{ name: checkpoint, tenant: 'acme', version: '20261121000000_fixture' }]);
   const { stdout } = await tenantry('checkpoint', 'list', 'acme');
   expect(stdout).toMatch(/^ID\tTENANT\tNAME\tVERSION\tCREATED\tMB\n/);

@@ -134,7 +134,7 @@ describe('one run', () => {
     // As a narrow terminal shows it.
     expect(await tenantry('migrate', 'watch', `${run.slice(0, 9)}…`)).toMatchObject({
       exit: 1,
-      stdout: expect.stringContaining(`  Run         ${run}\n`),
+      stdout: expect.stringContaining(`  Run            ${run}\n`),
     });
     const { exit, stdout, stderr } = await tenantry('migrate', 'resume', run, '--json');
     expect(exit).toBe(0);

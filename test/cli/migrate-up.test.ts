@@ -23,11 +23,11 @@ it('applies migrations without a server that works, tells each event on a line, 
   await fleet.migrations.addReversible('20270101000000_notes', 'CREATE TABLE notes ()', 'DROP TABLE notes');
   const { exit, stdout, stderr } = await tenantry('migrate', 'up');
   expect(exit).toBe(0);
-  expect(stderr).toMatch(/^\S+ RUN_STARTED 3 tenants, checkpoint (pre_migration_\d{8}_\d{6}) \(0\/3\)\n/);
+  expect(stderr).toMatch(/^\S+ RUN_STARTED 3 tenants \(0\/3\)\n/);
   expect(stderr).toMatch(/^\S+ MIGRATION_APPLIED beta 20270101000000_notes applied in \d+ ms \(\d\/3\)$/m);
   expect(stderr).toMatch(/ RUN_ENDED 3 succeeded, .* \(3\/3\)\n$/);
   expect(stdout).toContain('Migrations: SUCCEEDED');
-  expect(stdout).toMatch(/Checkpoint {2}pre_migration_/);
+  expect(stdout).not.toMatch(/checkpoint|pre_migration_/i);
   expect(stdout).toMatch(/Total +3\n +Succeeded +3\n +Failed and rolled back +0\n +Skipped +0\n/);
   expect(stdout).toContain('  20270101000000_notes  3\n');
   expect(await fleet.applied('beta')).toContain('20270101000000_notes');

@@ -105,6 +105,9 @@ describe.skipIf(!hasTerminals)('in a terminal', () => {
     // One more may have begun in the moment before the news came, never those that nobody had claimed.
     expect([1, 2]).toContain(succeeded);
     expect(notStarted).toBe(4 - succeeded);
+    // The last bar counts those that are done, and no others.
+    const bars = [...stripVTControlCharacters(command.raw()).matchAll(/^[█░]+ (\d)\/4 done, 0 failed/gm)];
+    expect(Number(bars.at(-1)?.[1])).toBe(succeeded);
     expect(command.raw()).not.toContain('\u001B[31m');
     expect(await runOf()).toMatchObject({ status: 'CANCELLED', succeeded });
   });

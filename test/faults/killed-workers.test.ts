@@ -43,7 +43,7 @@ describe('workers that are killed at any moment', () => {
     }
     const ended = await auditRun(lab, run);
     expect(ended).toMatchObject(cancels ? { failed: 0 } : { status: 'SUCCEEDED' });
-    // What is cancelled when all tenants are under way leaves nothing to be resumed.
+    // What is cancelled when all tenants are under way leaves nothing to resume.
     if (ended.succeeded === lab.slugs.length) return;
     expect(ended.status).toBe('CANCELLED');
     await lab.fleet.resume(run);

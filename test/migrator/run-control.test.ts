@@ -140,6 +140,39 @@ describe('a run', () => {
     expect(await has('t-five', table)).toBe(true);
   });
 
+  it('ends as SUCCEEDED if somebody cancels it when nothing is left to start, and can be resumed no more', async () => {
+    const { table } = await addMigration();
+    const blocker = await fleet.sessionIn('t-one');
+    await blocker.query('BEGIN; LOCK TABLE products IN ACCESS EXCLUSIVE MODE');
+    const id = await fleet.startRun(', tenants: ["t-one"]');
+    for await (const { kind } of fleet.follow(id)) if (kind === 'TENANT_STARTED') break;
+    expect(await fleet.cancel(id)).toBe(true);
+    await blocker.query('ROLLBACK');
+    await fleet.end(blocker);
+    await fleet.events(id);
+    expect(await fleet.runNow(id)).toMatchObject({ status: 'SUCCEEDED', succeeded: 1, cancelled: 0, pending: 0 });
+    expect(await has('t-one', table)).toBe(true);
+    expect(await fleet.refusal(`mutation { resumeMigrationRun(id: "${id}") { id } }`)).toMatchObject({
+      code: 'CONFLICT',
+      message: 'All tenants of this run have succeeded or are deleted, so nothing is left to do',
+    });
+    expect(await fleet.refusal(`mutation { cancelMigrationRun(id: "${id}") { id } }`)).toMatchObject({
+      code: 'CONFLICT',
+      message: 'The run has ended already: it is SUCCEEDED.',
+    });
+    await fleet.run();
+  });
+
+  it('ends as FAILED, not as HALTED, if too many fail when nothing is left to start', async () => {
+    await addMigration();
+    await breakTenant('t-one');
+    const run = await fleet.run(', tenants: ["t-one"], continueOnError: false');
+    expect(run).toMatchObject({ status: 'FAILED', failed: 1, cancelled: 0 });
+    await mendTenant('t-one');
+    expect(await control(`resumeMigrationRun(id: "${run.id}")`)).toMatchObject({ status: 'SUCCEEDED' });
+    await fleet.run();
+  });
+
   it('can be undone: exactly what it applied, on exactly those tenants', async () => {
     const earlier = await addMigration();
     await fleet.run(', tenants: ["t-one"]');
@@ -248,7 +281,8 @@ describe('a run', () => {
     expect(refused.message).toContain(message);
   });
 
-  it('leaves no job behind', async () => {
-    expect(await fleet.inCatalog('SELECT name, state FROM jobs.job')).toEqual([]);
+  it('leaves no claim behind', async () => {
+    const claimed = 'SELECT FROM migration_run_items WHERE claim IS NOT NULL OR claimed_by IS NOT NULL';
+    expect(await fleet.inCatalog(claimed)).toEqual([]);
   });
 });

@@ -33,7 +33,7 @@ describe('a run over a fleet of both isolations', () => {
     const run = await used.fleet.run('dryRun: true');
     expect(run).toMatchObject({ status: 'FAILED', dryRun: true, succeeded: 3, failed: 1, skipped: 0, pending: 0 });
     const events = await used.fleet.events(run.id);
-    expect(events[0]?.message).toMatch(/^4 tenants, checkpoint pre_migration_\d{8}_\d{6}, dry run$/);
+    expect(events[0]?.message).toMatch(/^4 tenants, dry run$/);
     expect(kindsOf(events, 'alpha-db')).toEqual([
       'TENANT_STARTED',
       'MIGRATION_APPLIED',
@@ -144,7 +144,7 @@ describe('a run over a fleet of both isolations', () => {
     expect(kindsOf(events, 'delta-schema')).toEqual([]);
     expect(events.at(-1)).toMatchObject({
       kind: 'RUN_ENDED',
-      done: 4,
+      done: 3,
       total: 4,
       message: '1 succeeded, 2 failed and rolled back, 0 skipped, 1 not started',
     });

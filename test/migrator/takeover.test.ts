@@ -170,7 +170,7 @@ describe('a run whose process is killed', () => {
 
     expect(await cancelled).toBe(true);
     const events = await fleet.events(run);
-    expect(events.at(-1)).toMatchObject({ kind: 'RUN_ENDED', done: 3, total: 3 });
+    expect(events.at(-1)).toMatchObject({ kind: 'RUN_ENDED', done: 1, total: 3 });
     const ended = await fleet.runNow(run);
     expect(ended).toMatchObject({ status: 'CANCELLED', succeeded: 1, cancelled: 2, pending: 0 });
     expect(ended.items.nodes.map(({ status, applied }) => [status, applied])).toEqual([

@@ -30,6 +30,7 @@ export async function auditRun(lab: FaultLab, id: string): Promise<ShownRun> {
   expect(['PENDING', 'RUNNING'], 'the run has ended').not.toContain(run.status);
   auditEvents(run, await fleet.events(id));
   auditCounts(run);
+  auditStatus(run);
   const facts = await tenantFacts(fleet);
   for (const { slug, history, catalog, tables, indexes, log } of facts) {
     expect(catalog, `the catalog and the history of ${slug}`).toEqual(history);
@@ -51,11 +52,11 @@ export async function auditRun(lab: FaultLab, id: string): Promise<ShownRun> {
   return run;
 }
 
-function auditEvents({ id, items }: ShownRun, events: readonly ShownEvent[]): void {
+function auditEvents({ id, items, cancelled }: ShownRun, events: readonly ShownEvent[]): void {
   expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
   const count = (kind: string) => events.filter((event) => event.kind === kind).length;
   expect(events[0]?.kind).toBe('RUN_STARTED');
-  expect(events.at(-1)).toMatchObject({ kind: 'RUN_ENDED', done: events[0]?.total });
+  expect(events.at(-1)).toMatchObject({ kind: 'RUN_ENDED', done: (events[0]?.total ?? 0) - cancelled });
   expect(count('RUN_ENDED'), `ends of ${id}`).toBe(1 + count('RUN_RESUMED'));
   // Resuming divides a run into rounds; in each a tenant starts and ends once at most.
   const rounds: ShownEvent[][] = [[]];
@@ -119,6 +120,13 @@ function factsSql({ slug, schema }: { readonly slug: string; readonly schema: st
     ARRAY(SELECT name FROM ${own}.migration_log ORDER BY name) AS log`;
 }
 
+/** What a run says of itself, and what came of its tenants. */
+function auditStatus({ status, failed, cancelled }: ShownRun): void {
+  const about = `${status} with ${failed} failed, ${cancelled} not started`;
+  if (cancelled > 0) expect(['HALTED', 'CANCELLED'], about).toContain(status);
+  else expect(status, about).toBe(failed > 0 ? 'FAILED' : 'SUCCEEDED');
+}
+
 /** What is told last, such as that a process is gone, may take a moment. */
 async function auditRemains(fleet: Fleet): Promise<void> {
   let remains: unknown;
@@ -126,8 +134,8 @@ async function auditRemains(fleet: Fleet): Promise<void> {
     () => `nothing is left over, but there are ${JSON.stringify(remains)}`,
     async () => {
       const [row] = await fleet.inCatalog<Record<string, number>>(
-        `SELECT (SELECT count(*)::int FROM jobs.job) AS jobs,
-         (SELECT count(*)::int FROM migration_run_items WHERE status = 'RUNNING' OR claimed_by IS NOT NULL) AS claimed,
+        `SELECT (SELECT count(*)::int FROM migration_run_items
+           WHERE status IN ('PENDING', 'RUNNING') OR claimed_by IS NOT NULL OR claim IS NOT NULL OR not_before IS NOT NULL) AS items,
          (SELECT count(*)::int FROM pg_locks WHERE locktype = 'advisory' AND classid = ${lockKind.migrate}) AS locks,
          (SELECT count(*)::int FROM tenant_maintenances) AS maintenances,
          (SELECT count(*)::int FROM pg_database d WHERE datname ~ '^snap_'
