@@ -35,6 +35,8 @@ export interface Config {
     readonly maxFields: number;
     readonly maxAliases: number;
     readonly maxCost: number;
+    readonly maxAnswerObjects: number;
+    readonly maxAnswerBytes: number;
   };
   /** Undefined: an embedded PostgreSQL in `dataDir`. */
   readonly server: ServerAddress | undefined;
@@ -139,6 +141,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): {
       maxFields: values.MAX_QUERY_FIELDS,
       maxAliases: values.MAX_QUERY_ALIASES,
       maxCost: values.MAX_QUERY_COST,
+      maxAnswerObjects: values.MAX_ANSWER_OBJECTS,
+      maxAnswerBytes: values.MAX_ANSWER_BYTES,
     },
     server,
     databases: { auth: values.AUTH_DATABASE, constants: values.CONSTANTS_DATABASE, shared: values.SHARED_DATABASE },

@@ -4,7 +4,11 @@ import { Tenant } from '../catalog/tenant.entity.ts';
 import { User } from '../catalog/user.entity.ts';
 import { AppError } from '../errors.ts';
 import { builder } from '../graphql/builder.ts';
+import { MAX_PAGE } from '../graphql/connection.ts';
 import type { TenantContext } from '../graphql/context.ts';
+import { pageArgs, pageSize } from '../graphql/list-page.ts';
+import { MAX_TEXTS } from '../graphql/list-sizes.ts';
+import { membershipsOf, membersOf } from './list-memberships.ts';
 import type { Identity } from './tokens.ts';
 
 /** The GraphQL type of a person. */
@@ -36,17 +40,19 @@ export const MembershipRef = builder.objectType(Membership, {
 builder.objectField(Tenant, 'members', (t) =>
   t.loadableList({
     type: MembershipRef,
-    description: 'For platform admins, and for members in a request for this tenant.',
+    description: 'In the order of their ids. For platform admins, and for members in a request for this tenant.',
+    maxItems: MAX_PAGE,
+    args: pageArgs('The id of the user'),
     authScopes: ({ id, slug }, _args, { identity, tenant }) => {
       if (identity?.isPlatformAdmin) return true;
       // Who is a member of several tenants is shown only what the one that the token is for may see.
       if (tenant.isNamed && tenant.role !== undefined && tenant.row.id === id) return true;
       throw new AppError('FORBIDDEN', `The members of ${slug} are shown in a request for that tenant only`);
     },
-    load: async (ids: string[], { services }) => {
-      const all = await services.catalog.fork().find(Membership, { tenant: { $in: ids } });
-      return ids.map((id) => all.filter(({ tenant }) => tenant.id === id));
-    },
+    // The arguments are the same for all that have the same path.
+    byPath: true,
+    load: (ids: string[], { services }, args) =>
+      membersOf(services.catalog, ids, { size: pageSize(args), after: args.after }),
     resolve: ({ id }) => id,
   }),
 );
@@ -80,13 +86,17 @@ export const ViewerRef = builder.objectRef<Viewer>('Viewer').implement({
     role: t.string({ nullable: true, resolve: ({ place }) => place()?.role ?? null }),
     permissions: t.stringList({
       description: "What you may do in the request's tenant, such as orders:write.",
+      maxItems: MAX_TEXTS,
       resolve: async ({ place, permissions }) => (place() ? [...(await permissions())].sort() : []),
     }),
     isPlatformAdmin: t.boolean({ resolve: ({ identity }) => identity.isPlatformAdmin }),
     memberships: t.field({
       type: [MembershipRef],
-      resolve: ({ identity: { user } }, _args, { services }) =>
-        user ? services.catalog.fork().find(Membership, { user: user.id }) : [],
+      description: "In the order of the tenants' ids.",
+      maxItems: MAX_PAGE,
+      args: pageArgs('The id of the tenant'),
+      resolve: ({ identity: { user } }, args, { services }) =>
+        user ? membershipsOf(services.catalog, user.id, { size: pageSize(args), after: args.after }) : [],
     }),
   }),
 });

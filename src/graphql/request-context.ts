@@ -9,6 +9,7 @@ import type { Services } from '../services.ts';
 import { memberIn, type TenantMember } from '../tenancy/permissions.ts';
 import { type ResolvedTenant, resolveTenant } from '../tenancy/resolve-tenant.ts';
 import type { TenantLease } from '../tenancy/tenant-connections.ts';
+import { AnswerSize } from './answer-size.ts';
 import { clientAddress } from './client-address.ts';
 import type { Context, TenantContext } from './context.ts';
 import { currentRequestId, keepLog } from './request-id.ts';
@@ -66,6 +67,7 @@ export async function createRequestContext(services: Services, initial: Incoming
     identity,
     services,
     log,
+    answer: new AnswerSize(services.config.graphql),
     signal: () => AbortSignal.any([request.signal, services.stopping]),
     tenant: lease,
     address,

@@ -2,6 +2,7 @@ import { useDisableIntrospection } from '@graphql-yoga/plugin-disable-introspect
 import type { GraphQLSchema } from 'graphql';
 import { createYoga } from 'graphql-yoga';
 import type { Services } from '../services.ts';
+import { limitAnswers } from './answer-size.ts';
 import { corsOf, isLocalHost } from './browsers.ts';
 import { endWithCaller } from './caller-end.ts';
 import { toClientError, validationErrors } from './errors.ts';
@@ -57,6 +58,7 @@ export function createGraphqlServer(services: Services, schema: GraphQLSchema, {
       requestParsing(),
       ...(graphql.introspection ? [] : [useDisableIntrospection()]),
       ...limitDocuments(graphql),
+      limitAnswers(),
       endWithToken(),
       endWithCaller(),
       endWithTenant(),

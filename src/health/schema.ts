@@ -1,4 +1,5 @@
 import { builder } from '../graphql/builder.ts';
+import { MAX_PAGE } from '../graphql/connection.ts';
 import type { DatabaseHealth, Health } from './check-health.ts';
 import { productName, productVersion } from './product.ts';
 
@@ -20,7 +21,12 @@ const HealthStatusRef = builder.enumType('HealthStatus', {
 const HealthRef = builder.objectRef<Health>('Health').implement({
   fields: (t) => ({
     status: t.field({ type: HealthStatusRef, resolve: ({ status }) => status }),
-    databases: t.field({ type: [DatabaseHealthRef], resolve: ({ databases }) => [...databases] }),
+    databases: t.field({
+      type: [DatabaseHealthRef],
+      description: `The first ${MAX_PAGE}; the status is of all.`,
+      maxItems: MAX_PAGE,
+      resolve: ({ databases }) => databases.slice(0, MAX_PAGE),
+    }),
   }),
 });
 
