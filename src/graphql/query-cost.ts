@@ -1,11 +1,8 @@
 import type {
-  DirectiveNode,
   ExecutionArgs,
   FieldNode,
   FragmentDefinitionNode,
   GraphQLCompositeType,
-  GraphQLDirective,
-  GraphQLField,
   GraphQLSchema,
   InlineFragmentNode,
   OperationDefinitionNode,
@@ -17,19 +14,12 @@ import {
   GraphQLSkipDirective,
   getArgumentValues,
   getDirectiveValues,
-  getNamedType,
-  getNullableType,
-  isAbstractType,
   isCompositeType,
-  isListType,
-  isUnionType,
   Kind,
-  SchemaMetaFieldDef,
-  TypeMetaFieldDef,
 } from 'graphql';
 import { DEFAULT_PAGE, MAX_PAGE } from './connection.ts';
 import { tooMuch } from './errors.ts';
-import type { FieldSize } from './list-sizes.ts';
+import { fieldsNamed, type SizedField } from './field-size.ts';
 
 /** What something costs, and the lists that make up most of it, from the outside in. */
 export interface Cost {
@@ -37,20 +27,15 @@ export interface Cost {
   readonly heaviest: readonly string[];
 }
 
-type Field = GraphQLField<unknown, unknown>;
 type Values = Readonly<Record<string, unknown>>;
 
-/** Values of a list, such as strings, that cost together as much as a field: measured, a field takes that much longer. */
-const VALUES_OF_ONE_COST = 20;
-
-/** A field of the schema about itself reads from memory what is there already, and costs this much of another field. */
-const COST_OF_INTROSPECTION = 0.1;
-
-/** How many items the lists have that a schema holds about itself, but for its types: somewhat more than on average. */
-const INTROSPECTION_ITEMS = { fields: 6, others: 2 };
+/** Values of a list, such as strings, that count as one field: they have neither a resolver nor a row of their own. */
+const VALUES_OF_ONE_FIELD = 25;
 
 /** Names in an answer come from the request, and each is repeated for every item of the lists around it. */
 const MAX_ALIAS = 100;
+
+const noArguments: Values = {};
 
 /**
  * Counts what an operation costs: each field 1, or what it says with `cost`, times the items that the lists around it can
@@ -61,7 +46,7 @@ export class CostCount {
   readonly #fragments: ReadonlyMap<string, FragmentDefinitionNode>;
   readonly #variables: Values;
   /** Fragments are counted once for each type and page that they are spread in, however often that is. */
-  readonly #counted = new Map<SelectionSetNode, Map<string, Cost>>();
+  readonly #counted = new Map<string, Cost>();
 
   constructor({ schema, document }: Pick<ExecutionArgs, 'schema' | 'document'>, variables: Values) {
     this.#schema = schema;
@@ -77,72 +62,55 @@ export class CostCount {
   }
 
   /** @param page the size of the page, where `type` is that of a connection */
-  #selections(set: SelectionSetNode, type: GraphQLCompositeType, page: number | undefined): Cost {
-    const key = `${type.name} ${page}`;
-    const counted = this.#counted.get(set) ?? new Map<string, Cost>();
-    this.#counted.set(set, counted);
-    const before = counted.get(key);
-    if (before) return before;
-    const parts = set.selections.filter((node) => this.#isIncluded(node)).map((node) => this.#part(node, type, page));
-    const heaviest = parts.reduce((most, part) => (part.cost > most.cost ? part : most), { cost: 0, heaviest: [] });
-    const sum = { cost: parts.reduce((total, { cost }) => total + cost, 0), heaviest: heaviest.heaviest };
-    counted.set(key, sum);
-    return sum;
+  #selections({ selections }: SelectionSetNode, type: GraphQLCompositeType, page: number | undefined): Cost {
+    let sum = 0;
+    let most: Cost = { cost: 0, heaviest: [] };
+    for (const node of selections) {
+      if (!this.#isIncluded(node)) continue;
+      const part = this.#part(node, type, page);
+      sum += part.cost;
+      if (part.cost > most.cost) most = part;
+    }
+    return { cost: sum, heaviest: most.heaviest };
   }
 
   #part(node: SelectionNode, type: GraphQLCompositeType, page: number | undefined): Cost {
     if (node.kind === Kind.FIELD) return this.#field(node, type, page);
-    const fragment = node.kind === Kind.FRAGMENT_SPREAD ? this.#fragments.get(node.name.value) : node;
+    if (node.kind === Kind.INLINE_FRAGMENT) return this.#selections(node.selectionSet, this.#typeOf(node, type), page);
+    const fragment = this.#fragments.get(node.name.value);
     // Validation has refused fragments that are not there, and those that hold themselves.
-    return fragment ? this.#selections(fragment.selectionSet, this.#typeOf(fragment, type), page) : nothing;
+    if (!fragment) return { cost: 0, heaviest: [] };
+    const key = `${node.name.value} ${type.name} ${page}`;
+    const counted =
+      this.#counted.get(key) ?? this.#selections(fragment.selectionSet, this.#typeOf(fragment, type), page);
+    this.#counted.set(key, counted);
+    return counted;
   }
 
   #field(node: FieldNode, type: GraphQLCompositeType, page: number | undefined): Cost {
-    const { name, alias, selectionSet } = node;
+    const { name, alias } = node;
     if (alias && alias.value.length > MAX_ALIAS) {
       throw tooMuch(`An alias has ${alias.value.length} characters, and ${MAX_ALIAS} is the limit. Use a shorter one.`);
     }
-    const fields = this.#definitionsOf(name.value, type);
-    const costs = fields.map((field) => this.#costOf(field, node, type, page));
-    // What has no definition is __typename.
-    const { cost, heaviest } = costs.reduce((most, one) => (one.cost > most.cost ? one : most), {
-      cost: 1,
-      heaviest: [],
-    });
-    return selectionSet ? { cost, heaviest } : { cost, heaviest: [] };
+    const [first, ...others] = fieldsNamed(this.#schema, type, name.value);
+    if (!first) return { cost: 1, heaviest: [] };
+    let most = this.#costOf(first, node, page);
+    for (const other of others) {
+      const cost = this.#costOf(other, node, page);
+      if (cost.cost > most.cost) most = cost;
+    }
+    return most;
   }
 
-  #costOf(field: Field, node: FieldNode, type: GraphQLCompositeType, page: number | undefined): Cost {
-    const isOfSchema = type.name.startsWith('__');
-    const own = isOfSchema ? COST_OF_INTROSPECTION : (sizeOf(field).cost ?? 1);
-    const args = field.args.length > 0 ? this.#argumentsOf(field, node) : {};
-    const items = isListType(getNullableType(field.type)) ? this.#itemsOf(field, args, type, page) : 1;
-    const inner = getNamedType(field.type);
-    if (!isCompositeType(inner) || !node.selectionSet) {
-      return { cost: own + (items > 1 ? items / VALUES_OF_ONE_COST : 0), heaviest: [] };
-    }
-    const innerPage = items === 1 && takesPage(field) ? pageOf(args, DEFAULT_PAGE, MAX_PAGE) : undefined;
+  #costOf(field: SizedField, node: FieldNode, page: number | undefined): Cost {
+    const { definition, isList, takesPage, inner, cost } = field;
+    const args = definition.args.length > 0 ? getArgumentValues(definition, node, this.#variables) : noArguments;
+    const items = isList ? itemsOf(field, args, page) : 1;
+    if (!inner || !node.selectionSet) return { cost: isList ? cost + items / VALUES_OF_ONE_FIELD : cost, heaviest: [] };
+    const innerPage = takesPage && !isList ? pageOf(args, DEFAULT_PAGE, MAX_PAGE) : undefined;
     const inside = this.#selections(node.selectionSet, inner, innerPage);
     const isHeavy = items > 1 || inside.heaviest.length > 0;
-    return { cost: own + items * inside.cost, heaviest: isHeavy ? [field.name, ...inside.heaviest] : [] };
-  }
-
-  #itemsOf(field: Field, args: Values, type: GraphQLCompositeType, page: number | undefined): number {
-    if (field.name === 'types' && type.name === '__Schema') return Object.keys(this.#schema.getTypeMap()).length;
-    const { maxItems = field.name === 'fields' ? INTROSPECTION_ITEMS.fields : INTROSPECTION_ITEMS.others } = sizeOf(field);
-    const most = typeof maxItems === 'function' ? maxItems(args) : maxItems;
-    return takesPage(field) ? pageOf(args, most, most) : Math.min(page ?? most, most);
-  }
-
-  /** The field, and where it is one of an interface also those of the types that implement it, which may be larger. */
-  #definitionsOf(name: string, type: GraphQLCompositeType): Field[] {
-    if (type === this.#schema.getQueryType()) {
-      if (name === SchemaMetaFieldDef.name) return [SchemaMetaFieldDef];
-      if (name === TypeMetaFieldDef.name) return [TypeMetaFieldDef];
-    }
-    const implementing = isAbstractType(type) ? this.#schema.getPossibleTypes(type) : [];
-    const types = isUnionType(type) ? implementing : [type, ...implementing];
-    return types.flatMap((one) => one.getFields()[name] ?? []);
+    return { cost: cost + items * inside.cost, heaviest: isHeavy ? [definition.name, ...inside.heaviest] : [] };
   }
 
   #typeOf(
@@ -155,28 +123,14 @@ export class CostCount {
 
   #isIncluded(node: SelectionNode): boolean {
     if (!node.directives?.length) return true;
-    const says = (directive: GraphQLDirective) => this.#directive(directive, node);
-    return says(GraphQLSkipDirective) !== true && says(GraphQLIncludeDirective) !== false;
-  }
-
-  #directive(directive: GraphQLDirective, node: { readonly directives?: readonly DirectiveNode[] }): unknown {
-    return getDirectiveValues(directive, node, this.#variables)?.if;
-  }
-
-  #argumentsOf(field: Field, node: FieldNode): Values {
-    return getArgumentValues(field, node, this.#variables);
+    if (getDirectiveValues(GraphQLSkipDirective, node, this.#variables)?.if === true) return false;
+    return getDirectiveValues(GraphQLIncludeDirective, node, this.#variables)?.if !== false;
   }
 }
 
-const nothing: Cost = { cost: 0, heaviest: [] };
-
-/** What the builder has put into a field's extensions. */
-function sizeOf({ extensions }: Field): FieldSize {
-  return extensions;
-}
-
-function takesPage({ args }: Field): boolean {
-  return args.some(({ name }) => name === 'first');
+function itemsOf({ maxItems, takesPage }: SizedField, args: Values, page: number | undefined): number {
+  const most = typeof maxItems === 'function' ? maxItems(args) : maxItems;
+  return takesPage ? pageOf(args, most, most) : Math.min(page ?? most, most);
 }
 
 /** The size of the page that is asked for. What is no page is refused when it is resolved, with a better message. */

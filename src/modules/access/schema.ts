@@ -61,7 +61,8 @@ builder.objectField(Role, 'members', (t) =>
     args: pageArgs('The id of the user'),
     // The arguments are the same for all that have the same path.
     byPath: true,
-    load: (roles: string[], { tenant }, args) => assigneesOf(tenant, roles, { size: pageSize(args), after: args.after }),
+    load: (roles: string[], { tenant }, args) =>
+      assigneesOf(tenant, roles, { size: pageSize(args), after: args.after }),
     resolve: ({ id }) => id,
   }),
 );
