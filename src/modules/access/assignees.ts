@@ -44,7 +44,7 @@ async function readAssigned({ em }: TenantContext, roles: readonly string[], pag
   const { after } = page;
   if (after != null && !isUuid(after)) throw badInput('after', `${JSON.stringify(after)} is no id of a user`);
   const places = em
-    .getKysely<{ member_roles: { user_id: string; role_id: string; member_since: Date } }>()
+    .getKysely<{ member_roles: { user_id: string; role_id: string; member_since: Date | string } }>()
     .withSchema(em.schema ?? 'public')
     .selectFrom('member_roles')
     .select(({ fn }) => [
@@ -58,5 +58,13 @@ async function readAssigned({ em }: TenantContext, roles: readonly string[], pag
     ])
     .where('role_id', 'in', roles)
     .$if(after != null, (query) => query.where('user_id', '>', after ?? ''));
-  return em.getKysely().selectFrom(places.as('places')).selectAll().where('place', '<=', page.size).execute();
+  const rows = await em
+    .getKysely()
+    .selectFrom(places.as('places'))
+    .selectAll()
+    .where('place', '<=', page.size)
+    .orderBy('userId')
+    .execute();
+  // The driver leaves times as texts, which entities would turn into dates.
+  return rows.map((row) => ({ ...row, memberSince: new Date(row.memberSince) }));
 }

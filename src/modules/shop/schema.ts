@@ -2,8 +2,8 @@ import { builder } from '../../graphql/builder.ts';
 import { entityConnection } from '../../graphql/connection.ts';
 import { createProduct } from './create-product.ts';
 import { canonicalMoney } from './money.ts';
-import { Order, OrderLine } from './order.entity.ts';
-import { linesOf, productsOf } from './order-lines.ts';
+import { Order } from './order.entity.ts';
+import { type Line, linesOf, productsOf } from './order-lines.ts';
 import { MAX_LINES, placeOrder } from './place-order.ts';
 import { Product } from './product.entity.ts';
 
@@ -22,14 +22,13 @@ builder.objectType(Product, {
   }),
 });
 
-builder.objectType(OrderLine, {
-  name: 'OrderLine',
+const OrderLineRef = builder.objectRef<Line>('OrderLine').implement({
   description: 'One product of an order.',
   fields: (t) => ({
     product: t.loadable({
       type: Product,
       loaderOptions: { maxBatchSize: 1000 },
-      load: (lines: OrderLine[], { tenant }) => productsOf(tenant.em, lines),
+      load: (lines: Line[], { tenant }) => productsOf(tenant.em, lines),
       resolve: (line) => line,
     }),
     quantity: t.exposeInt('quantity'),
@@ -52,7 +51,7 @@ builder.objectType(Order, {
     }),
     currency: t.exposeString('currency'),
     lines: t.loadableList({
-      type: OrderLine,
+      type: OrderLineRef,
       description: 'One for each product.',
       maxItems: MAX_LINES,
       args: { first: t.arg.int({ defaultValue: MAX_LINES, description: `From 1 to ${MAX_LINES}.` }) },
