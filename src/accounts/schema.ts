@@ -31,8 +31,19 @@ export const MemberRoleRef = builder.enumType('MemberRole', { values: memberRole
 export const MembershipRef = builder.objectType(Membership, {
   name: 'Membership',
   fields: (t) => ({
-    user: t.field({ type: UserRef, resolve: ({ user }) => user.loadOrFail({ dataloader: true }) }),
-    tenant: t.field({ type: TenantRef, resolve: ({ tenant }) => tenant.loadOrFail({ dataloader: true }) }),
+    // Each is read once for a request, however many lists have it.
+    user: t.loadable({
+      type: UserRef,
+      load: async (ids: string[], { services }) =>
+        inOrder(ids, await services.catalog.fork().find(User, { id: { $in: ids } })),
+      resolve: ({ user }) => user.id,
+    }),
+    tenant: t.loadable({
+      type: TenantRef,
+      load: async (ids: string[], { services }) =>
+        inOrder(ids, await services.catalog.fork().find(Tenant, { id: { $in: ids } })),
+      resolve: ({ tenant }) => tenant.id,
+    }),
     role: t.field({ type: MemberRoleRef, resolve: ({ role }) => role }),
   }),
 });
@@ -111,6 +122,12 @@ builder.queryField('viewer', (t) =>
       identity ? { identity, place: () => placeIn(tenant), permissions: () => tenant.permissions() } : null,
   }),
 );
+
+/** Who is deleted meanwhile is an error of the field, and of no other. */
+function inOrder<T extends { readonly id: string }>(ids: readonly string[], found: readonly T[]): (T | Error)[] {
+  const byId = new Map(found.map((one) => [one.id, one]));
+  return ids.map((id) => byId.get(id) ?? new AppError('NOT_FOUND', `There is nothing with the id ${id} any more`));
+}
 
 function placeIn(tenant: TenantContext) {
   if (!tenant.isNamed || tenant.role === undefined) return undefined;

@@ -22,7 +22,8 @@ const ORDERS = 100;
 const LINES = 100;
 
 /** A busy machine makes everything several times slower; what these guard against took seconds, and a gigabyte. */
-const MAX_DELAY_MS = 1500;
+const MAX_DELAY_MS = 3000;
+const MAX_DELAY_OF_REFUSAL_MS = 1000;
 const MAX_HEAP_BYTES = 200e6;
 
 describe('a member of a tenant with 100 members, and 100 orders of 100 lines each', () => {
@@ -69,11 +70,11 @@ describe('a member of a tenant with 100 members, and 100 orders of 100 lines eac
         (SELECT id, row_number() OVER (ORDER BY sku) AS position FROM products) p;`;
 
   /** Asks, and says how the server bore it. */
-  async function bear(query: string, variables: Record<string, unknown> = {}) {
+  async function bear(query: string, longestMs: number) {
     await server.vitals();
-    const answer = await client.post({ query, variables }, headers);
+    const answer = await client.post({ query }, headers);
     const { maxDelayMs, heapUsedBytes } = await server.vitals();
-    expect(maxDelayMs).toBeLessThan(MAX_DELAY_MS);
+    expect(maxDelayMs).toBeLessThan(longestMs);
     expect(heapUsedBytes).toBeLessThan(MAX_HEAP_BYTES);
     return answer;
   }
@@ -96,7 +97,7 @@ describe('a member of a tenant with 100 members, and 100 orders of 100 lines eac
     ],
     ['members of roles of members', '{ roles { nodes { members { roles { members { roles { name } } } } } } }'],
   ])('is refused %s, at once', async (_name, query) => {
-    const { code, body, text } = await bear(query);
+    const { code, body, text } = await bear(query, MAX_DELAY_OF_REFUSAL_MS);
     expect(code).toBe('BAD_USER_INPUT');
     expect(body.errors?.[0]?.message).toMatch(/^The operation costs \d+, and 20000 is the limit/);
     expect(text.length).toBeLessThan(1000);
@@ -133,7 +134,7 @@ describe('a member of a tenant with 100 members, and 100 orders of 100 lines eac
     ],
     ['names of 100 characters', `{ orders(first: 100) { nodes { lines { ${'a'.repeat(100)}: __typename } } } }`],
   ])('gets %s, and holds up nobody', async (_name, query) => {
-    const { body, text } = await bear(query);
+    const { body, text } = await bear(query, MAX_DELAY_MS);
     expect(body.errors).toBeUndefined();
     expect(text.length).toBeLessThan(6e6);
   });
