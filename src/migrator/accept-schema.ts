@@ -29,8 +29,8 @@ builder.mutationField('acceptMigrationHash', (t) =>
       const acceptedBy = identity?.email ?? identity?.subject ?? 'a platform admin';
       const request = { scope: scope ?? 'TENANT', migration, tenant: tenant ?? undefined, acceptedBy };
       const all = await acceptChangedFile({ ...services, log }, request);
-      const failedFirst = all.toSorted((a, b) => Number(a.error === null) - Number(b.error === null));
-      return failedFirst.slice(0, size).map(shown);
+      const failedFirst = () => all.toSorted((a, b) => Number(a.error === null) - Number(b.error === null));
+      return (all.length > size ? failedFirst().slice(0, size) : all).map(shown);
     },
   }),
 );
