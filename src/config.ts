@@ -47,6 +47,8 @@ export interface Config {
     readonly maxFields: number;
     readonly maxAliases: number;
     readonly maxCost: number;
+    readonly maxAnswerObjects: number;
+    readonly maxAnswerBytes: number;
   };
   /** What one tenant, and one caller, may use of this process while others want some of it too. */
   readonly shares: {
@@ -178,6 +180,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): {
       maxFields: values.MAX_QUERY_FIELDS,
       maxAliases: values.MAX_QUERY_ALIASES,
       maxCost: values.MAX_QUERY_COST,
+      maxAnswerObjects: values.MAX_ANSWER_OBJECTS,
+      maxAnswerBytes: values.MAX_ANSWER_BYTES,
     },
     shares: {
       tenant: {

@@ -4,7 +4,8 @@
  */
 export { AppError, badInput } from './errors.ts';
 export { builder, type TenantContext } from './graphql/builder.ts';
-export { entityConnection } from './graphql/connection.ts';
+export { entityConnection, MAX_PAGE } from './graphql/connection.ts';
+export { pageArgs, pageSize } from './graphql/list-page.ts';
 export { isUuid } from './is-uuid.ts';
 export type { Product, TenantModule } from './product.ts';
 export { isPlainLine } from './valid-input.ts';

@@ -214,9 +214,19 @@ export const settings = {
   MAX_QUERY_ALIASES: { schema: integer(0, 10_000), default: '30', meaning: 'limit of aliases in a GraphQL document' },
   MAX_QUERY_COST: {
     schema: integer(1, 10_000_000),
-    default: '10000',
+    default: '20000',
     meaning:
-      'cost limit of a GraphQL operation; a field costs 1, times the items of the lists around it: the size of a page, or 10',
+      'cost limit of a GraphQL operation; a field costs 1, times the items that the lists around it can have: the size of a page, or the most that the list can have',
+  },
+  MAX_ANSWER_OBJECTS: {
+    schema: integer(1, 10_000_000),
+    default: '20000',
+    meaning: 'objects that the answer to a GraphQL operation, or one event of a subscription, may have',
+  },
+  MAX_ANSWER_BYTES: {
+    schema: integer(1000, 1_000_000_000),
+    default: '5000000',
+    meaning: 'size limit of the answer to a GraphQL operation, or of one event of a subscription',
   },
   ...shareSettings,
   SHUTDOWN_SECONDS: {

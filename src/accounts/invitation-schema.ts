@@ -53,7 +53,7 @@ builder.objectField(ViewerRef, 'invitations', (t) =>
   t.field({
     type: [InvitationRef],
     description: `Your pending invitations, newest first, ${MAX_SHOWN} at most.`,
-    complexity: { field: 1, multiplier: MAX_SHOWN },
+    maxItems: MAX_SHOWN,
     resolve: ({ identity: { user } }, _args, { services }) => (user ? invitationsFor(services.catalog, user.id) : []),
   }),
 );
@@ -64,7 +64,7 @@ builder.queryField('invitations', (t) =>
     nullable: true,
     description: `The tenant's pending invitations, newest first, ${MAX_PENDING} at most. For its owners and admins, and platform admins.`,
     authScopes: { authenticated: true },
-    complexity: { field: 1, multiplier: MAX_PENDING },
+    maxItems: MAX_PENDING,
     args: { tenant: t.arg.id({ required: true, description: 'Its id or slug.' }) },
     resolve: (_root, { tenant }, context) => invitationsTo(context.services.catalog, callerOf(context), tenant),
   }),

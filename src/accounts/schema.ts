@@ -4,7 +4,12 @@ import { Tenant } from '../catalog/tenant.entity.ts';
 import { User } from '../catalog/user.entity.ts';
 import { AppError } from '../errors.ts';
 import { builder } from '../graphql/builder.ts';
+import { MAX_PAGE } from '../graphql/connection.ts';
 import type { TenantContext } from '../graphql/context.ts';
+import { pageArgs, pageSize } from '../graphql/list-page.ts';
+import { MAX_TEXTS } from '../graphql/list-sizes.ts';
+import { requestLoader } from '../graphql/request-loader.ts';
+import { membershipsOf, membersOf } from './list-memberships.ts';
 import type { PendingMembership } from './pending-membership.ts';
 import type { Identity } from './tokens.ts';
 
@@ -24,19 +29,27 @@ export const UserRef = builder.objectType(User, {
 /** The GraphQL enum of what a person may do in a tenant. */
 export const MemberRoleRef = builder.enumType('MemberRole', { values: memberRoles });
 
-/** The GraphQL type of a person's place in a tenant. */
+const loadUser = requestLoader(async (ids, { services }) =>
+  inOrder(ids, await services.catalog.fork().find(User, { id: { $in: [...ids] } })),
+);
+
+const loadTenant = requestLoader(async (ids, { services }) =>
+  inOrder(ids, await services.catalog.fork().find(Tenant, { id: { $in: [...ids] } })),
+);
+
+/** The GraphQL type of a person's role in a tenant. */
 export const MembershipRef = builder.objectRef<Membership | PendingMembership>('Membership').implement({
   fields: (t) => ({
     user: t.field({
       type: UserRef,
       description: 'While pending, only the address that was invited, with the id of the invitation.',
-      resolve: (membership) =>
-        membership instanceof Membership ? membership.user.loadOrFail({ dataloader: true }) : membership.user,
+      resolve: (membership, _args, context) =>
+        membership instanceof Membership ? loadUser(context, membership.user.id) : membership.user,
     }),
     tenant: t.field({
       type: TenantRef,
-      resolve: (membership) =>
-        membership instanceof Membership ? membership.tenant.loadOrFail({ dataloader: true }) : membership.tenant,
+      resolve: (membership, _args, context) =>
+        membership instanceof Membership ? loadTenant(context, membership.tenant.id) : membership.tenant,
     }),
     role: t.field({ type: MemberRoleRef, resolve: ({ role }) => role }),
     isPending: t.boolean({
@@ -49,17 +62,19 @@ export const MembershipRef = builder.objectRef<Membership | PendingMembership>('
 builder.objectField(Tenant, 'members', (t) =>
   t.loadableList({
     type: MembershipRef,
-    description: 'For platform admins, and for members in a request for this tenant.',
+    description: 'In the order of their ids. For platform admins, and for members in a request for this tenant.',
+    maxItems: MAX_PAGE,
+    args: pageArgs('The id of the user'),
     authScopes: ({ id, slug }, _args, { identity, tenant }) => {
       if (identity?.isPlatformAdmin) return true;
       // Who is a member of several tenants is shown only what the one that the token is for may see.
       if (tenant.isNamed && tenant.role !== undefined && tenant.row.id === id) return true;
       throw new AppError('FORBIDDEN', `The members of ${slug} are shown in a request for that tenant only`);
     },
-    load: async (ids: string[], { services }) => {
-      const all = await services.catalog.fork().find(Membership, { tenant: { $in: ids } });
-      return ids.map((id) => all.filter(({ tenant }) => tenant.id === id));
-    },
+    // The arguments are the same for all that have the same path.
+    byPath: true,
+    load: (ids: string[], { services }, args) =>
+      membersOf(services.catalog, ids, { size: pageSize(args), after: args.after }),
     resolve: ({ id }) => id,
   }),
 );
@@ -93,13 +108,17 @@ export const ViewerRef = builder.objectRef<Viewer>('Viewer').implement({
     role: t.string({ nullable: true, resolve: ({ place }) => place()?.role ?? null }),
     permissions: t.stringList({
       description: "What you may do in the request's tenant, such as orders:write.",
+      maxItems: MAX_TEXTS,
       resolve: async ({ place, permissions }) => (place() ? [...(await permissions())].sort() : []),
     }),
     isPlatformAdmin: t.boolean({ resolve: ({ identity }) => identity.isPlatformAdmin }),
     memberships: t.field({
       type: [MembershipRef],
-      resolve: ({ identity: { user } }, _args, { services }) =>
-        user ? services.catalog.fork().find(Membership, { user: user.id }) : [],
+      description: "In the order of the tenants' ids.",
+      maxItems: MAX_PAGE,
+      args: pageArgs('The id of the tenant'),
+      resolve: ({ identity: { user } }, args, { services }) =>
+        user ? membershipsOf(services.catalog, user.id, { size: pageSize(args), after: args.after }) : [],
     }),
   }),
 });
@@ -114,6 +133,12 @@ builder.queryField('viewer', (t) =>
       identity ? { identity, place: () => placeIn(tenant), permissions: () => tenant.permissions() } : null,
   }),
 );
+
+/** Who is deleted meanwhile is an error of the field, and of no other. */
+function inOrder<T extends { readonly id: string }>(ids: readonly string[], found: readonly T[]): (T | Error)[] {
+  const byId = new Map(found.map((one) => [one.id, one]));
+  return ids.map((id) => byId.get(id) ?? new AppError('NOT_FOUND', `There is nothing with the id ${id} any more`));
+}
 
 function placeIn(tenant: TenantContext) {
   if (!tenant.isNamed || tenant.role === undefined) return undefined;

@@ -18,20 +18,22 @@ const CountryRef = builder.objectType(Country, {
   fields: (t) => ({ code: t.exposeString('code'), name: t.exposeString('name') }),
 });
 
-/** Both lists have about this many items, and no pages. */
-const WHOLE_LIST = { field: 1, multiplier: 200 };
+/** ISO 4217 and ISO 3166-1 have fewer, and both lists come whole. One more is read, so that a longer list is an error. */
+const MAX_ITEMS = 300;
 
 builder.queryFields((t) => ({
   currencies: t.field({
     type: [CurrencyRef],
-    complexity: WHOLE_LIST,
+    maxItems: MAX_ITEMS,
     authScopes: { anyone: true },
-    resolve: (_root, _args, { services }) => services.constants.fork().find(Currency, {}, { orderBy: { code: 'asc' } }),
+    resolve: (_root, _args, { services }) =>
+      services.constants.fork().find(Currency, {}, { orderBy: { code: 'asc' }, limit: MAX_ITEMS + 1 }),
   }),
   countries: t.field({
     type: [CountryRef],
-    complexity: WHOLE_LIST,
+    maxItems: MAX_ITEMS,
     authScopes: { anyone: true },
-    resolve: (_root, _args, { services }) => services.constants.fork().find(Country, {}, { orderBy: { code: 'asc' } }),
+    resolve: (_root, _args, { services }) =>
+      services.constants.fork().find(Country, {}, { orderBy: { code: 'asc' }, limit: MAX_ITEMS + 1 }),
   }),
 }));

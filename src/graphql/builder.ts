@@ -1,12 +1,12 @@
 import SchemaBuilder from '@pothos/core';
-import ComplexityPlugin from '@pothos/plugin-complexity';
 import DataloaderPlugin from '@pothos/plugin-dataloader';
 import RelayPlugin from '@pothos/plugin-relay';
 import ScopeAuthPlugin from '@pothos/plugin-scope-auth';
 import { DateTimeResolver } from 'graphql-scalars';
 import { AppError } from '../errors.ts';
+import { MAX_PAGE } from './connection.ts';
 import { type Context, callerOf } from './context.ts';
-import { fieldCost, ONCE } from './query-cost.ts';
+import './list-sizes.ts';
 
 export type { TenantContext } from './context.ts';
 
@@ -27,13 +27,12 @@ export const builder = new SchemaBuilder<{
   Scalars: { DateTime: { Input: Date; Output: Date }; ID: { Input: string; Output: string } };
   Connection: { totalCount: number | (() => Promise<number>) };
 }>({
-  plugins: [ScopeAuthPlugin, RelayPlugin, DataloaderPlugin, ComplexityPlugin],
+  plugins: ['listSizes', ScopeAuthPlugin, RelayPlugin, DataloaderPlugin],
   defaultFieldNullability: false,
-  complexity: { fieldComplexity: fieldCost },
   relay: {
     cursorType: 'String',
-    nodesOnConnection: { complexity: ONCE },
-    edgesFieldOptions: { complexity: ONCE, nullable: { list: false, items: false } },
+    nodesOnConnection: { maxItems: MAX_PAGE },
+    edgesFieldOptions: { maxItems: MAX_PAGE, nullable: { list: false, items: false } },
     nodeFieldOptions: { nullable: false },
     nodeQueryOptions: false,
     nodesQueryOptions: false,

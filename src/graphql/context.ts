@@ -6,6 +6,7 @@ import type { SharedConstants } from '../constants/shared-constants.ts';
 import { AppError } from '../errors.ts';
 import type { Services } from '../services.ts';
 import type { TenantMember } from '../tenancy/permissions.ts';
+import type { AnswerSize } from './answer-size.ts';
 
 /**
  * A request's tenant, and its database. All but `isNamed` throws an AppError if the request names no tenant
@@ -49,6 +50,8 @@ export interface Context {
   /** The whole installation; for the platform's own fields, and not for modules. */
   readonly services: Services;
   readonly log: Logger;
+  /** Counts what is answered. */
+  readonly answer: AnswerSize;
   /**
    * Makes a signal that comes when the client goes away or the server stops; and, in a subscription, when its token ends, its
    * user may do less or its tenant is not served any more.

@@ -5,7 +5,7 @@ import { type DocumentNode, visit } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import type { Config } from '../config.ts';
 import { tooMuch } from './errors.ts';
-import { limitCost } from './query-cost.ts';
+import { limitCost } from './limit-cost.ts';
 
 /** What a document may ask for, in the order in which it is checked: the cheapest checks come first. */
 export function limitDocuments(limits: Config['graphql']): Plugin[] {

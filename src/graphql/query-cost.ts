@@ -1,66 +1,139 @@
-import { complexityFromQuery } from '@pothos/plugin-complexity';
-import type { ExecutionArgs, GraphQLOutputType, OperationDefinitionNode } from 'graphql';
-import { getOperationAST, Kind } from 'graphql';
-import type { Plugin } from 'graphql-yoga';
+import type {
+  ExecutionArgs,
+  FieldNode,
+  FragmentDefinitionNode,
+  GraphQLCompositeType,
+  GraphQLSchema,
+  InlineFragmentNode,
+  OperationDefinitionNode,
+  SelectionNode,
+  SelectionSetNode,
+} from 'graphql';
+import {
+  GraphQLIncludeDirective,
+  GraphQLSkipDirective,
+  getArgumentValues,
+  getDirectiveValues,
+  isCompositeType,
+  Kind,
+} from 'graphql';
 import { DEFAULT_PAGE, MAX_PAGE } from './connection.ts';
 import { tooMuch } from './errors.ts';
+import { fieldsNamed, type SizedField } from './field-size.ts';
 
-/** How many items a list is taken to have that has no pages, where its field does not say it with `complexity`. */
-const LIST = 10;
-
-interface FieldShape {
-  readonly args: readonly { readonly name: string }[];
-  readonly type: GraphQLOutputType;
+/** What something costs, and the lists that make up most of it, from the outside in. */
+export interface Cost {
+  readonly cost: number;
+  readonly heaviest: readonly string[];
 }
 
-/** What a field of one item costs. */
-export const ONCE = { field: 1, multiplier: 1 };
+type Values = Readonly<Record<string, unknown>>;
+
+/** Values of a list, such as strings, that count as one field: they have neither a resolver nor a row of their own. */
+const VALUES_OF_ONE_FIELD = 25;
+
+/** Names in an answer come from the request, and each is repeated for every item of the lists around it. */
+const MAX_ALIAS = 100;
+
+const noArguments: Values = {};
 
 /**
- * What a field costs that does not say it itself: 1, and what is in it once for every item that it may have. The items of a
- * connection are counted here, and so not again by its `nodes` and `edges`.
+ * Counts what an operation costs: each field 1, or what it says with `cost`, times the items that the lists around it can
+ * have. It is a largest cost: lists are counted as full, and fields that are written twice as two.
  */
-export function fieldCost(args: Readonly<Record<string, unknown>>, _context: unknown, field: FieldShape) {
-  if (field.args.some(({ name }) => name === 'first')) {
-    const asked = Number(args.first ?? args.last ?? DEFAULT_PAGE);
-    // What is no page is refused when it is resolved, with a better message.
-    return { field: 1, multiplier: Math.min(Math.max(asked, 1), MAX_PAGE) };
+export class CostCount {
+  readonly #schema: GraphQLSchema;
+  readonly #fragments: ReadonlyMap<string, FragmentDefinitionNode>;
+  readonly #variables: Values;
+  /** Fragments are counted once for each type and page that they are spread in, however often that is. */
+  readonly #counted = new Map<string, Cost>();
+
+  constructor({ schema, document }: Pick<ExecutionArgs, 'schema' | 'document'>, variables: Values) {
+    this.#schema = schema;
+    this.#variables = variables;
+    const fragments = document.definitions.filter((node) => node.kind === Kind.FRAGMENT_DEFINITION);
+    this.#fragments = new Map(fragments.map((fragment) => [fragment.name.value, fragment]));
   }
-  return { field: 1, multiplier: field.type.toString().startsWith('[') ? LIST : 1 };
-}
 
-/**
- * Refuses operations that cost more than `max` before anything of them is resolved. It is no rule of validation, since the
- * result of validation is remembered for a document, and the cost depends on the variables. The context's `cost` tells it to
- * those who come next.
- */
-export function limitCost(max: number): Plugin {
-  // Yoga keeps what it has parsed: an operation without variables always costs the same, for arguments decide alone.
-  const counted = new WeakMap<OperationDefinitionNode, number>();
-  const check = ({ args }: { readonly args: ExecutionArgs }) => {
-    const operation = getOperationAST(args.document, args.operationName);
-    // Without an operation, execution says what is wrong.
-    if (!operation) return;
-    const cost = counted.get(operation) ?? costOf(operation, args);
-    if (!operation.variableDefinitions?.length) counted.set(operation, cost);
-    if (cost > max) {
-      throw tooMuch(
-        `The operation costs ${cost}, and ${max} is the limit. A field costs 1, times the items of the lists around it: ` +
-          'ask for smaller pages with first or last, for fewer lists inside lists, or in several requests.',
-      );
+  /** @throws {GraphQLError} BAD_USER_INPUT for an alias that is too long */
+  of({ operation, selectionSet }: OperationDefinitionNode): Cost {
+    const type = this.#schema.getRootType(operation);
+    return type ? this.#selections(selectionSet, type, undefined) : { cost: 0, heaviest: [] };
+  }
+
+  /** @param page the size of the page, where `type` is that of a connection */
+  #selections({ selections }: SelectionSetNode, type: GraphQLCompositeType, page: number | undefined): Cost {
+    let sum = 0;
+    let most: Cost = { cost: 0, heaviest: [] };
+    for (const node of selections) {
+      if (!this.#isIncluded(node)) continue;
+      const part = this.#part(node, type, page);
+      sum += part.cost;
+      if (part.cost > most.cost) most = part;
     }
-    Object.assign(Object(args.contextValue), { cost });
-  };
-  return { onExecute: check, onSubscribe: check };
+    return { cost: sum, heaviest: most.heaviest };
+  }
+
+  #part(node: SelectionNode, type: GraphQLCompositeType, page: number | undefined): Cost {
+    if (node.kind === Kind.FIELD) return this.#field(node, type, page);
+    if (node.kind === Kind.INLINE_FRAGMENT) return this.#selections(node.selectionSet, this.#typeOf(node, type), page);
+    const fragment = this.#fragments.get(node.name.value);
+    // Validation has refused fragments that are not there, and those that hold themselves.
+    if (!fragment) return { cost: 0, heaviest: [] };
+    const key = `${node.name.value} ${type.name} ${page}`;
+    const counted =
+      this.#counted.get(key) ?? this.#selections(fragment.selectionSet, this.#typeOf(fragment, type), page);
+    this.#counted.set(key, counted);
+    return counted;
+  }
+
+  #field(node: FieldNode, type: GraphQLCompositeType, page: number | undefined): Cost {
+    const { name, alias } = node;
+    if (alias && alias.value.length > MAX_ALIAS) {
+      throw tooMuch(`An alias has ${alias.value.length} characters, and ${MAX_ALIAS} is the limit. Use a shorter one.`);
+    }
+    const [first, ...others] = fieldsNamed(this.#schema, type, name.value);
+    if (!first) return { cost: 1, heaviest: [] };
+    let most = this.#costOf(first, node, page);
+    for (const other of others) {
+      const cost = this.#costOf(other, node, page);
+      if (cost.cost > most.cost) most = cost;
+    }
+    return most;
+  }
+
+  #costOf(field: SizedField, node: FieldNode, page: number | undefined): Cost {
+    const { definition, isList, takesPage, inner, cost } = field;
+    const args = definition.args.length > 0 ? getArgumentValues(definition, node, this.#variables) : noArguments;
+    const items = isList ? itemsOf(field, args, page) : 1;
+    if (!inner || !node.selectionSet) return { cost: isList ? cost + items / VALUES_OF_ONE_FIELD : cost, heaviest: [] };
+    const innerPage = takesPage && !isList ? pageOf(args, DEFAULT_PAGE, MAX_PAGE) : undefined;
+    const inside = this.#selections(node.selectionSet, inner, innerPage);
+    const isHeavy = items > 1 || inside.heaviest.length > 0;
+    return { cost: cost + items * inside.cost, heaviest: isHeavy ? [definition.name, ...inside.heaviest] : [] };
+  }
+
+  #typeOf(
+    { typeCondition }: FragmentDefinitionNode | InlineFragmentNode,
+    type: GraphQLCompositeType,
+  ): GraphQLCompositeType {
+    const named = typeCondition && this.#schema.getType(typeCondition.name.value);
+    return isCompositeType(named) ? named : type;
+  }
+
+  #isIncluded(node: SelectionNode): boolean {
+    if (!node.directives?.length) return true;
+    if (getDirectiveValues(GraphQLSkipDirective, node, this.#variables)?.if === true) return false;
+    return getDirectiveValues(GraphQLIncludeDirective, node, this.#variables)?.if !== false;
+  }
 }
 
-function costOf(
-  operation: OperationDefinitionNode,
-  { schema, document, variableValues, contextValue }: ExecutionArgs,
-): number {
-  const fragments = document.definitions.filter(({ kind }) => kind === Kind.FRAGMENT_DEFINITION);
-  return complexityFromQuery(
-    { kind: Kind.DOCUMENT, definitions: [operation, ...fragments] },
-    { schema, ctx: Object(contextValue), variables: { ...variableValues } },
-  ).complexity;
+function itemsOf({ maxItems, takesPage }: SizedField, args: Values, page: number | undefined): number {
+  const most = typeof maxItems === 'function' ? maxItems(args) : maxItems;
+  return takesPage ? pageOf(args, most, most) : Math.min(page ?? most, most);
+}
+
+/** The size of the page that is asked for. What is no page is refused when it is resolved, with a better message. */
+function pageOf({ first, last }: Values, otherwise: number, most: number): number {
+  return Math.min(Math.max(Number(first ?? last ?? otherwise), 1), most);
 }

@@ -10,6 +10,7 @@ import { memberIn, type TenantMember } from '../tenancy/permissions.ts';
 import { type ResolvedTenant, resolveTenant } from '../tenancy/resolve-tenant.ts';
 import type { TenantLease } from '../tenancy/tenant-connections.ts';
 import type { Owner } from './admission.ts';
+import { AnswerSize } from './answer-size.ts';
 import { clientAddress } from './client-address.ts';
 import type { Context, TenantContext } from './context.ts';
 import { checkText } from './input-limits.ts';
@@ -28,8 +29,6 @@ export interface Standing {
 
 /** A request's context, and how its leases end. */
 export interface RequestContext extends Context {
-  /** What the operation costs, see `limitCost`. */
-  cost: number;
   /** Whose share the request uses; undefined for platform admins, who have no limit. */
   readonly shareOwner: Owner | undefined;
   /** Comes when the client goes away before it has been answered. */
@@ -71,12 +70,12 @@ export async function createRequestContext(services: Services, initial: Incoming
   const lease = new LeaseOnFirstUse(services, resolved, identity);
   return {
     requestId,
-    cost: 1,
     shareOwner: shareOwnerOf(identity, resolved && 'tenant' in resolved ? resolved : undefined, address),
     clientGone: request.signal,
     identity,
     services,
     log,
+    answer: new AnswerSize(services.config.graphql),
     signal: () => AbortSignal.any([request.signal, services.stopping]),
     tenant: lease,
     address,

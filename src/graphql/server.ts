@@ -3,6 +3,7 @@ import type { GraphQLSchema } from 'graphql';
 import { createYoga } from 'graphql-yoga';
 import type { Services } from '../services.ts';
 import { Admission } from './admission.ts';
+import { limitAnswers } from './answer-size.ts';
 import { corsOf, isLocalHost } from './browsers.ts';
 import { endWithCaller } from './caller-end.ts';
 import { createDocumentCache } from './document-cache.ts';
@@ -67,6 +68,7 @@ export function createGraphqlServer(services: Services, schema: GraphQLSchema, {
       ...(graphql.introspection ? [] : [useDisableIntrospection()]),
       ...limitDocuments(graphql),
       shareFairly(new Admission(services.config)),
+      limitAnswers(),
       endWithToken(),
       endWithCaller(),
       endWithTenant(),

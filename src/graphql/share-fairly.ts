@@ -4,6 +4,7 @@ import { AppError } from '../errors.ts';
 import { OperationScope, operationOver } from '../tenancy/operation-scope.ts';
 import type { Admission, Admitted } from './admission.ts';
 import { toClientError } from './errors.ts';
+import { costOf } from './limit-cost.ts';
 import type { RequestContext } from './request-context.ts';
 
 /**
@@ -30,7 +31,8 @@ async function execute(
   args: ExecutionArgs,
   context: RequestContext,
 ): Promise<ExecutionResult> {
-  const { shareOwner, cost, clientGone } = context;
+  const { shareOwner, clientGone } = context;
+  const { cost } = costOf(args);
   let admitted: Admitted | undefined;
   const scope = new OperationScope((ms) => admitted?.charge(ms));
   const mayBeCut = getOperationAST(args.document, args.operationName)?.operation === OperationTypeNode.QUERY;
@@ -86,13 +88,13 @@ async function subscribe(
   admission: Admission,
   run: Run<Events | ExecutionResult>,
   args: ExecutionArgs,
-  { shareOwner, cost, clientGone }: RequestContext,
+  { shareOwner, clientGone }: RequestContext,
 ): Promise<Events | ExecutionResult> {
   if (!shareOwner) return run(args);
   const end = admission.subscribe(shareOwner);
   let result: Events | ExecutionResult | undefined;
   try {
-    const admitted = await admission.enter(shareOwner, cost, clientGone);
+    const admitted = await admission.enter(shareOwner, costOf(args).cost, clientGone);
     try {
       result = await run(args);
     } finally {

@@ -1,4 +1,5 @@
 import { builder } from '../graphql/builder.ts';
+import { MAX_PAGE } from '../graphql/connection.ts';
 import type { DatabaseHealth, Health } from './check-health.ts';
 import { productName, productVersion } from './product.ts';
 
@@ -28,8 +29,9 @@ const HealthRef = builder.objectRef<Health>('Health').implement({
     }),
     databases: t.field({
       type: [DatabaseHealthRef],
-      description: 'Of all databases and servers, for platform admins; empty for everybody else.',
-      resolve: ({ databases }, _args, { identity }) => (identity?.isPlatformAdmin ? [...databases] : []),
+      description: `For platform admins: the first ${MAX_PAGE} databases and servers; the status is of all. Empty for everybody else.`,
+      maxItems: MAX_PAGE,
+      resolve: ({ databases }, _args, { identity }) => (identity?.isPlatformAdmin ? databases.slice(0, MAX_PAGE) : []),
     }),
   }),
 });

@@ -1,4 +1,6 @@
 import { builder } from '../graphql/builder.ts';
+import { MAX_PAGE } from '../graphql/connection.ts';
+import { pageSize } from '../graphql/list-page.ts';
 import { acceptChangedFile } from './accept-changed-file.ts';
 import type { Acceptance } from './accepted-hashes.ts';
 import { MigrationRecordRef } from './history-schema.ts';
@@ -9,18 +11,26 @@ builder.mutationField('acceptMigrationHash', (t) =>
   t.field({
     type: [MigrationRecordRef],
     description:
-      "A migration's file has been changed on purpose: its new hash is accepted in a tenant, in the whole fleet, or in AUTH or CONSTANTS, so that runs go on. Who did it and both hashes are recorded. A tenant for which it failed has an error, and is tried again by the next call.",
+      "A migration's file has been changed on purpose: its new hash is accepted in a tenant, in the whole fleet, or in AUTH or CONSTANTS, so that runs go on. Who did it and both hashes are recorded. A tenant for which it failed has an error, and is tried again by the next call. Of many tenants, those for which it failed are answered first.",
+    maxItems: MAX_PAGE,
     authScopes: { platformAdmin: true },
     args: {
       tenant: t.arg.id({ description: 'Its id or slug; by default the whole fleet.' }),
       scope: t.arg({ type: MigrationScopeRef, description: 'By default TENANT.' }),
       migration: t.arg.string({ required: true, maxLength: 255, description: 'Its name.' }),
+      first: t.arg.int({
+        defaultValue: MAX_PAGE,
+        description: `How many records are answered, from 1 to ${MAX_PAGE}.`,
+      }),
     },
-    resolve: async (_root, { tenant, scope, migration }, context) => {
+    resolve: async (_root, { tenant, scope, migration, first }, context) => {
+      const size = pageSize({ first });
       const { services, identity, log } = context;
       const acceptedBy = identity?.email ?? identity?.subject ?? 'a platform admin';
       const request = { scope: scope ?? 'TENANT', migration, tenant: tenant ?? undefined, acceptedBy };
-      return (await acceptChangedFile({ ...services, log }, request)).map(shown);
+      const all = await acceptChangedFile({ ...services, log }, request);
+      const failedFirst = () => all.toSorted((a, b) => Number(a.error === null) - Number(b.error === null));
+      return (all.length > size ? failedFirst().slice(0, size) : all).map(shown);
     },
   }),
 );

@@ -1,5 +1,6 @@
 import { TenantRef } from '../catalog/schema.ts';
 import { builder } from '../graphql/builder.ts';
+import { MAX_TEXTS } from '../graphql/list-sizes.ts';
 import type { Resolution } from './resolve-attention.ts';
 import { resolveTenantAttention } from './tenant-attention.ts';
 
@@ -10,9 +11,14 @@ const ResolutionRef = builder.objectRef<Resolution>('TenantResolution').implemen
     resolved: t.exposeBoolean('resolved', {
       description: 'Whether it has the status again that it had before it needed attention.',
     }),
-    applied: t.stringList({ description: 'In the order of application.', resolve: ({ applied }) => applied }),
+    applied: t.stringList({
+      description: 'In the order of application.',
+      maxItems: MAX_TEXTS,
+      resolve: ({ applied }) => applied,
+    }),
     pending: t.stringList({
       description: 'What a run would apply; empty also if the history does not fit the files.',
+      maxItems: MAX_TEXTS,
       resolve: ({ pending }) => pending,
     }),
     lastFailure: t.exposeString('lastFailure', {
@@ -21,6 +27,7 @@ const ResolutionRef = builder.objectRef<Resolution>('TenantResolution').implemen
     }),
     problems: t.stringList({
       description: 'What speaks against serving it; with any, it is resolved only by force: true.',
+      maxItems: MAX_TEXTS,
       resolve: ({ problems }) => problems,
     }),
   }),

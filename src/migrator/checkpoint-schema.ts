@@ -3,6 +3,8 @@ import { tenantByReference } from '../catalog/find-tenants.ts';
 import { TenantRef } from '../catalog/schema.ts';
 import { AppError } from '../errors.ts';
 import { builder } from '../graphql/builder.ts';
+import { MAX_PAGE } from '../graphql/connection.ts';
+import { pageArgs, pageOfItems } from '../graphql/list-page.ts';
 import { createCheckpoint, deleteCheckpoint, listCheckpoints } from './checkpoints.ts';
 import { restoreCheckpoint } from './restore-checkpoint.ts';
 
@@ -38,9 +40,12 @@ builder.queryField('checkpoints', (t) =>
     type: [CheckpointRef],
     description: 'Newest first. The settings CHECKPOINT_KEEP and CHECKPOINT_MAX_AGE_DAYS limit them.',
     authScopes: { platformAdmin: true },
-    args: { tenant: t.arg.id({ required: true, description: 'Its id or slug.' }) },
-    resolve: async (_root, { tenant }, { services }) =>
-      listCheckpoints(services.checkpoints, await tenantByReference(services.catalog, tenant)),
+    maxItems: MAX_PAGE,
+    args: { tenant: t.arg.id({ required: true, description: 'Its id or slug.' }), ...pageArgs('The id') },
+    resolve: async (_root, { tenant, ...page }, { services }) => {
+      const kept = await listCheckpoints(services.checkpoints, await tenantByReference(services.catalog, tenant));
+      return pageOfItems(kept, page, ({ id }) => [id]);
+    },
   }),
 );
 

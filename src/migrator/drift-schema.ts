@@ -1,6 +1,7 @@
 import pLimit from 'p-limit';
 import { Tenant } from '../catalog/tenant.entity.ts';
 import { builder } from '../graphql/builder.ts';
+import { MAX_TEXTS } from '../graphql/list-sizes.ts';
 import { readDrift } from './drift.ts';
 
 /** How many tenants of one answer are compared at once. */
@@ -11,6 +12,7 @@ const TenantDriftRef = builder.objectRef<readonly string[]>('TenantDrift').imple
   fields: (t) => ({
     isClean: t.boolean({ resolve: (sql) => sql.length === 0 }),
     sql: t.stringList({
+      maxItems: MAX_TEXTS,
       description:
         'Statements that would make the tables what the entities say, in order; none if there is no drift. They may drop what entities do not have: read them before sending them.',
       resolve: (sql) => sql,
@@ -22,6 +24,8 @@ builder.objectField(Tenant, 'drift', (t) =>
   t.loadable({
     type: TenantDriftRef,
     nullable: true,
+    // It reads the whole catalog of a tenant's database, on a connection of its own.
+    cost: 100,
     description:
       "How its tables differ from the modules' entities. Each tenant that is asked for this is connected to. Functions, rights and migration_history are not compared. Null, with an error, for a tenant that cannot be compared.",
     authScopes: { platformAdmin: true },

@@ -1,6 +1,9 @@
 import { migrationScopes } from '../catalog/migration-record.entity.ts';
 import { TenantRef } from '../catalog/schema.ts';
 import { builder } from '../graphql/builder.ts';
+import { MAX_PAGE } from '../graphql/connection.ts';
+import { pageArgs, pageOfItems } from '../graphql/list-page.ts';
+import { MAX_TEXTS } from '../graphql/list-sizes.ts';
 import { folderOf } from './folder-of.ts';
 import type { MigrationFile } from './migration-files.ts';
 import { type FleetPlan, PLAN_PAGE, pageOfPlan, planFleet, refusalOf, sqlOf, type TenantPlan } from './plan-fleet.ts';
@@ -22,6 +25,7 @@ const MigrationRef = builder.objectRef<MigrationFile>('Migration').implement({
     statements: t.stringList({
       nullable: true,
       description: 'Null if it asks the database while it runs, so that its statements cannot be told beforehand.',
+      maxItems: MAX_TEXTS,
       resolve: ({ statements }) => statements,
     }),
   }),
@@ -32,10 +36,12 @@ const TenantPlanRef = builder.objectRef<TenantPlan>('TenantPlan').implement({
     tenant: t.field({ type: TenantRef, resolve: ({ tenant }) => tenant }),
     pending: t.stringList({
       description: 'Names of the migrations that would be applied, in order.',
+      maxItems: MAX_TEXTS,
       resolve: ({ plan }) => (plan.kind === 'steps' ? plan.steps.map(({ name }) => name) : []),
     }),
     sql: t.stringList({
       description: 'The statements that would be sent, in order.',
+      maxItems: MAX_TEXTS,
       resolve: ({ plan }) => (plan.kind === 'steps' ? sqlOf(plan.steps) : []),
     }),
     refusal: t.string({
@@ -43,7 +49,10 @@ const TenantPlanRef = builder.objectRef<TenantPlan>('TenantPlan').implement({
       description: 'Why nothing may be applied.',
       resolve: refusalOf,
     }),
-    warnings: t.stringList({ resolve: ({ plan }) => (plan.kind === 'steps' ? plan.warnings : []) }),
+    warnings: t.stringList({
+      maxItems: MAX_TEXTS,
+      resolve: ({ plan }) => (plan.kind === 'steps' ? plan.warnings : []),
+    }),
   }),
 });
 
@@ -58,7 +67,7 @@ const MigrationPlanRef = builder.objectRef<FleetPlan>('MigrationPlan').implement
         first: t.arg.int({ defaultValue: PLAN_PAGE.default }),
         after: t.arg.id({ description: 'The id or slug of the last tenant of the page before.' }),
       },
-      complexity: ({ first }) => ({ field: 1, multiplier: Math.max(first ?? PLAN_PAGE.default, 1) }),
+      maxItems: PLAN_PAGE.max,
       resolve: (plan, { first, after }) => pageOfPlan(plan, first ?? PLAN_PAGE.default, after),
     }),
     totalCount: t.exposeInt('totalCount', { description: 'All tenants that a run would look at.' }),
@@ -66,7 +75,9 @@ const MigrationPlanRef = builder.objectRef<FleetPlan>('MigrationPlan').implement
     migrations: t.field({
       type: [MigrationRef],
       description: 'Every migration that some tenant lacks.',
-      resolve: ({ migrations }) => migrations,
+      maxItems: MAX_PAGE,
+      args: pageArgs('The name'),
+      resolve: ({ migrations }, page) => pageOfItems(migrations, page, ({ name }) => [name]),
     }),
   }),
 });
@@ -87,8 +98,13 @@ builder.queryFields((t) => ({
     type: [MigrationRef],
     description: 'What the code has, in the order in which it is applied.',
     authScopes: { platformAdmin: true },
-    args: { scope: t.arg({ type: MigrationScopeRef, required: true, defaultValue: 'TENANT' }) },
-    resolve: (_root, { scope }, { services }) => folderOf(services, scope).read(),
+    maxItems: MAX_PAGE,
+    args: {
+      scope: t.arg({ type: MigrationScopeRef, required: true, defaultValue: 'TENANT' }),
+      ...pageArgs('The name'),
+    },
+    resolve: async (_root, { scope, ...page }, { services }) =>
+      pageOfItems(await folderOf(services, scope).read(), page, ({ name }) => [name]),
   }),
   migrationPlan: t.field({
     type: MigrationPlanRef,

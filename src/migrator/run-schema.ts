@@ -11,6 +11,7 @@ import { badInput } from '../errors.ts';
 import { runEventKinds } from '../events/run-events.ts';
 import { builder } from '../graphql/builder.ts';
 import { entityConnection } from '../graphql/connection.ts';
+import { MAX_TEXTS } from '../graphql/list-sizes.ts';
 import { isUuid } from '../is-uuid.ts';
 import { followWithTenants, type TenantEvent } from './run-progress.ts';
 
@@ -39,6 +40,7 @@ const RunItemRef = builder.objectType(MigrationRunItem, {
     applied: t.stringList({
       description:
         'Migrations that it applied or, if its kind is not UP, took back; in a dry run, those that it tried.',
+      maxItems: MAX_TEXTS,
       resolve: ({ applied }) => applied,
     }),
     attempts: t.exposeInt('attempts'),

@@ -3,8 +3,9 @@ import { IsolationRef, TenantRef, TenantStatusRef } from '../catalog/schema.ts';
 import { Tenant } from '../catalog/tenant.entity.ts';
 import { AppError, badInput } from '../errors.ts';
 import { builder } from '../graphql/builder.ts';
-import { entityConnection } from '../graphql/connection.ts';
+import { DEFAULT_PAGE, entityConnection, MAX_PAGE } from '../graphql/connection.ts';
 import { callerOf } from '../graphql/context.ts';
+import { pageArgs, pageOfItems } from '../graphql/list-page.ts';
 import { isUuid } from '../is-uuid.ts';
 import { doneStateIds } from '../migrator/tenant-states.ts';
 import { createTenant } from './create-tenant.ts';
@@ -16,14 +17,30 @@ const DatabaseRef = builder.objectRef<DatabaseInfo>('Database').implement({
     name: t.exposeString('name'),
     server: t.exposeString('server'),
     sizeBytes: t.float({ nullable: true, resolve: ({ sizeBytes }) => sizeBytes ?? null }),
-    tenants: t.field({ type: [TenantRef], resolve: ({ tenants }) => [...tenants] }),
+    tenants: t.field({
+      type: [TenantRef],
+      maxItems: MAX_PAGE,
+      args: pageArgs('The id or slug', DEFAULT_PAGE),
+      resolve: ({ tenants }, page) => pageOfItems(tenants, page, ({ id, slug }) => [id, slug]),
+    }),
   }),
 });
 
 const DatabaseListRef = builder.objectRef<DatabaseListing>('DatabaseList').implement({
   fields: (t) => ({
-    system: t.field({ type: [DatabaseRef], resolve: ({ system }) => [...system] }),
-    tenants: t.field({ type: [DatabaseRef], resolve: ({ tenants }) => [...tenants] }),
+    system: t.field({
+      type: [DatabaseRef],
+      description: 'auth and constants, and the shared database of each server.',
+      maxItems: MAX_PAGE,
+      args: pageArgs('The server and name, such as default/shared,', DEFAULT_PAGE),
+      resolve: ({ system }, page) => pageOfItems(system, page, ({ server, name }) => [`${server}/${name}`]),
+    }),
+    tenants: t.field({
+      type: [DatabaseRef],
+      maxItems: MAX_PAGE,
+      args: pageArgs('The name'),
+      resolve: ({ tenants }, page) => pageOfItems(tenants, page, ({ name }) => [name]),
+    }),
     totalCount: t.int({ resolve: ({ system, tenants }) => system.length + tenants.length }),
   }),
 });
@@ -77,10 +94,13 @@ builder.queryFields((t) => ({
   }),
   servers: t.field({
     type: [DatabaseServerRef],
+    description: 'In the order in which they were added.',
+    maxItems: MAX_PAGE,
     authScopes: { platformAdmin: true },
-    resolve: async (_root, _args, { services }) => {
+    args: pageArgs('The name'),
+    resolve: async (_root, page, { services }) => {
       await services.servers.refresh();
-      return [...services.servers.known()];
+      return pageOfItems(services.servers.known(), page, ({ row }) => [row.name]);
     },
   }),
   tenants: t.connection(

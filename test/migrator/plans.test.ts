@@ -86,7 +86,7 @@ describe('the plan for a fleet', () => {
       ['first: 1001', 'first must be from 1 to 1000'],
       ['after: "nobody"', 'The plan has no tenant nobody'],
     ]) {
-      expect(await fleet.refusal(`{ migrationPlan { tenants(${args}) { pending } } }`)).toEqual({
+      expect(await fleet.refusal(`{ migrationPlan { tenants(${args}) { refusal } } }`)).toEqual({
         code: 'BAD_USER_INPUT',
         message,
       });

@@ -11,9 +11,13 @@ export interface Assignment {
   readonly user: string;
 }
 
+/** The most roles that are assigned to a member at once. */
+export const MAX_ROLES_OF_MEMBER = 20;
+
 /**
  * Gives a member one more role, for as long as the membership lasts.
- * @throws {AppError} NOT_FOUND, FORBIDDEN for permissions that the caller has not, or CONFLICT for a built-in role
+ * @throws {AppError} NOT_FOUND, FORBIDDEN for permissions that the caller has not, or CONFLICT for a built-in role, or one too
+ *   many
  */
 export async function assignRole(tenant: TenantContext, { role: id, user }: Assignment): Promise<void> {
   const userId = user.toLowerCase();
@@ -21,6 +25,7 @@ export async function assignRole(tenant: TenantContext, { role: id, user }: Assi
   await changeRoles(tenant, async (change) => {
     const role = await assignable(change, id);
     if (!membership) throw new AppError('NOT_FOUND', `There is no member ${user} of ${tenant.row.slug}`);
+    await mustHaveRoom(change, userId, role, membership.since);
     await change.em.upsert(MemberRole, { userId, role: role.id, memberSince: membership.since });
   });
 }
@@ -36,6 +41,13 @@ export async function unassignRole(tenant: TenantContext, { role: id, user }: As
     const userId = user.toLowerCase();
     return isUuid(userId) && (await change.em.nativeDelete(MemberRole, { userId, role: role.id })) > 0;
   });
+}
+
+/** @param since when the membership began; what was assigned for one before it is deleted */
+async function mustHaveRoom({ em }: RoleChange, userId: string, role: Role, since: Date): Promise<void> {
+  await em.nativeDelete(MemberRole, { userId, memberSince: { $ne: since } });
+  if ((await em.count(MemberRole, { userId, role: { $ne: role.id } })) < MAX_ROLES_OF_MEMBER) return;
+  throw new AppError('CONFLICT', `A member has at most ${MAX_ROLES_OF_MEMBER} roles. Unassign one first.`);
 }
 
 async function assignable(change: RoleChange, id: string): Promise<Role> {

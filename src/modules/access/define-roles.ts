@@ -1,7 +1,8 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { AppError, badInput, isPlainLine, type TenantContext } from '../../platform.ts';
 import { changeRoles, mustHave, type RoleChange, roleToChange } from './change-roles.ts';
-import { Permission, Role } from './role.entity.ts';
+import { allPermissions, MAX_PERMISSIONS } from './permissions-of.ts';
+import { type Permission, Role } from './role.entity.ts';
 
 /** A role as a client describes it; what is undefined stays as it is. */
 export interface RoleInput {
@@ -11,8 +12,8 @@ export interface RoleInput {
   readonly permissions: readonly string[] | undefined;
 }
 
-/** A client could fill the tenant's disk otherwise. */
-const MAX_ROLES = 200;
+/** The most roles of a tenant, but for the built-in ones. */
+export const MAX_ROLES = 200;
 
 /**
  * Makes a role.
@@ -81,7 +82,8 @@ function readDescription(text: string): string {
 }
 
 async function grantable({ em, mine }: RoleChange, names: readonly string[]): Promise<Permission[]> {
-  const known = await em.find(Permission, {}, { orderBy: { name: 'asc' } });
+  if (names.length > MAX_PERMISSIONS) throw badInput('permissions', `Name ${MAX_PERMISSIONS} permissions at most`);
+  const known = await allPermissions(em);
   const unknown = names.find((name) => !known.some((permission) => permission.name === name));
   if (unknown !== undefined) {
     const all = known.map(({ name }) => name).join(', ');

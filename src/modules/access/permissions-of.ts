@@ -1,6 +1,6 @@
 import type { EntityManager, FilterQuery } from '@mikro-orm/postgresql';
 import type { TenantContext } from '../../platform.ts';
-import { Permission, type Role } from './role.entity.ts';
+import { Permission, type Role, RolePermission } from './role.entity.ts';
 
 /** A member of the tenant. */
 export type Member = NonNullable<TenantContext['member']>;
@@ -10,6 +10,28 @@ export const OWNER_ROLE = 'owner';
 
 /** The permission to change roles, and who has them. */
 export const ROLES_WRITE = 'roles:write';
+
+/** The most permissions of a tenant that are listed; modules add theirs in their migrations. */
+export const MAX_PERMISSIONS = 200;
+
+/** All permissions that there are in the tenant, by name. Of more than are listed there is one more, so that it is noticed. */
+export function allPermissions(em: EntityManager): Promise<Permission[]> {
+  return em.find(Permission, {}, { orderBy: { name: 'asc' }, limit: MAX_PERMISSIONS + 1 });
+}
+
+/** The permissions of each of some roles, by name. */
+export async function permissionsOfRoles(em: EntityManager, roles: readonly Role[]): Promise<Permission[][]> {
+  const all = await allPermissions(em);
+  const names = all.map(({ name }) => name);
+  const ids = roles.map(({ id }) => id);
+  const links = await em.find(RolePermission, { role: { $in: ids }, permission: { $in: names } });
+  const granted = Map.groupBy(links, ({ role }) => role.id);
+  return roles.map(({ id, name }) => {
+    if (name === OWNER_ROLE) return all;
+    const own = new Set(granted.get(id)?.map(({ permission }) => permission.name));
+    return all.filter((permission) => own.has(permission.name));
+  });
+}
 
 /**
  * What a member may do: what any of the member's roles may, whether it was assigned here, or came with the membership or the

@@ -10,7 +10,8 @@ export interface Profile {
   readonly jobTitle: string | undefined;
 }
 
-const MAX_USERS = 100;
+/** The most users of whom profiles are asked for at once. */
+export const MAX_USERS = 100;
 
 /**
  * Those of some users who are members, in the order in which they are named.
@@ -53,43 +54,30 @@ export async function updateProfile(
 /** The roles of each of some members, by name: the one that comes with the membership, and those assigned. */
 export async function rolesOf(tenant: TenantContext, users: readonly string[]): Promise<Role[][]> {
   const memberships = await tenant.membershipsOf(users);
-  const assigned = await tenant.em.find(MemberRole, { userId: { $in: [...users] } });
+  const assigned = Map.groupBy(
+    await tenant.em.find(MemberRole, { userId: { $in: [...users] } }),
+    ({ userId }) => userId,
+  );
   const roles = await tenant.em.find(Role, {}, { orderBy: { name: 'asc' } });
   return users.map((user) => {
     const membership = memberships.get(user);
     if (!membership) return [];
-    const ids = assigned.filter((one) => one.userId === user && lasts(one, membership)).map(({ role }) => role.id);
-    return roles.filter(({ id, name }) => name === builtInRole(membership) || ids.includes(id));
+    const own = (assigned.get(user) ?? []).filter((one) => lasts(one, membership));
+    const ids = new Set(own.map(({ role }) => role.id));
+    return roles.filter(({ id, name }) => name === builtInRole(membership) || ids.has(id));
   });
 }
 
-/** To whom each of some roles is assigned. */
-export async function assigneesOf(tenant: TenantContext, roles: readonly string[]): Promise<Profile[][]> {
-  const assigned = await tenant.em.find(MemberRole, { role: { $in: [...roles] } }, { orderBy: { userId: 'asc' } });
-  const users = [...new Set(assigned.map(({ userId }) => userId))];
-  const memberships = await tenant.membershipsOf(users);
-  const profiles = await readProfiles(tenant, users);
-  return roles.map((id) =>
-    assigned
-      .filter(({ role, userId, memberSince }) => role.id === id && lasts({ memberSince }, memberships.get(userId)))
-      .map(({ userId }) => profiles.get(userId) ?? profileOf(userId)),
-  );
-}
-
 /** Whether the membership is still the one for which a role was assigned. */
-function lasts(
+export function lasts(
   { memberSince }: Pick<MemberRole, 'memberSince'>,
   membership: { readonly since: Date } | undefined,
 ): boolean {
   return membership?.since.getTime() === memberSince.getTime();
 }
 
-async function readProfiles({ em }: TenantContext, users: readonly string[]): Promise<Map<string, Profile>> {
-  const written = await em.find(MemberProfile, { userId: { $in: [...users] } });
-  return new Map(written.map((profile) => [profile.userId, profileOf(profile.userId, profile)]));
-}
-
-function profileOf(userId: string, written?: MemberProfile): Profile {
+/** A profile with what the member has written of it, if anything. */
+export function profileOf(userId: string, written?: MemberProfile): Profile {
   return { userId, displayName: written?.displayName ?? undefined, jobTitle: written?.jobTitle ?? undefined };
 }
 

@@ -1,8 +1,9 @@
-import { builder, entityConnection } from '../../platform.ts';
-import { assignRole, unassignRole } from './assign-roles.ts';
+import { builder, entityConnection, MAX_PAGE, pageArgs, pageSize } from '../../platform.ts';
+import { assignRole, MAX_ROLES_OF_MEMBER, unassignRole } from './assign-roles.ts';
+import { assigneesOf } from './assignees.ts';
 import { createRole, deleteRole, updateRole } from './define-roles.ts';
-import { OWNER_ROLE, ROLES_WRITE } from './permissions-of.ts';
-import { assigneesOf, findProfiles, type Profile, rolesOf, updateProfile } from './profiles.ts';
+import { allPermissions, MAX_PERMISSIONS, permissionsOfRoles, ROLES_WRITE } from './permissions-of.ts';
+import { findProfiles, MAX_USERS, type Profile, rolesOf, updateProfile } from './profiles.ts';
 import { Permission, Role } from './role.entity.ts';
 
 builder.objectType(Permission, {
@@ -24,13 +25,11 @@ builder.objectType(Role, {
     isBuiltIn: t.exposeBoolean('isBuiltIn', {
       description: 'True for owner, admin and member, which come with a membership and are not assigned.',
     }),
-    permissions: t.field({
-      type: [Permission],
-      resolve: async ({ name, permissions }, _args, { tenant }) => {
-        if (name === OWNER_ROLE) return tenant.em.find(Permission, {}, { orderBy: { name: 'asc' } });
-        const loaded = await permissions.loadItems({ dataloader: true });
-        return loaded.sort((a, b) => a.name.localeCompare(b.name));
-      },
+    permissions: t.loadableList({
+      type: Permission,
+      maxItems: MAX_PERMISSIONS,
+      load: (roles: Role[], { tenant }) => permissionsOfRoles(tenant.em, roles),
+      resolve: (role) => role,
     }),
   }),
 });
@@ -44,6 +43,7 @@ const MemberProfileRef = builder.objectRef<Profile>('MemberProfile').implement({
     roles: t.loadableList({
       type: Role,
       description: 'The one that comes with the membership, and those assigned.',
+      maxItems: 1 + MAX_ROLES_OF_MEMBER,
       load: (users: string[], { tenant }) => rolesOf(tenant, users),
       resolve: ({ userId }) => userId,
     }),
@@ -53,8 +53,14 @@ const MemberProfileRef = builder.objectRef<Profile>('MemberProfile').implement({
 builder.objectField(Role, 'members', (t) =>
   t.loadableList({
     type: MemberProfileRef,
-    description: 'To whom it is assigned; none for built-in ones.',
-    load: (roles: string[], { tenant }) => assigneesOf(tenant, roles),
+    description:
+      'To whom it is assigned, in the order of their ids; none for built-in ones. A page leaves out who has left the tenant.',
+    maxItems: MAX_PAGE,
+    args: pageArgs('The id of the user'),
+    // The arguments are the same for all that have the same path.
+    byPath: true,
+    load: (roles: string[], { tenant }, args) =>
+      assigneesOf(tenant, roles, { size: pageSize(args), after: args.after }),
     resolve: ({ id }) => id,
   }),
 );
@@ -91,8 +97,9 @@ builder.queryFields((t) => ({
   permissions: t.field({
     type: [Permission],
     description: 'All that there are in the tenant.',
+    maxItems: MAX_PERMISSIONS,
     authScopes: { tenantMember: true },
-    resolve: (_root, _args, { tenant }) => tenant.em.find(Permission, {}, { orderBy: { name: 'asc' } }),
+    resolve: (_root, _args, { tenant }) => allPermissions(tenant.em),
   }),
   roles: t.connection(
     {
@@ -107,6 +114,7 @@ builder.queryFields((t) => ({
   memberProfiles: t.field({
     type: [MemberProfileRef],
     description: 'Those of these users who are members of the tenant.',
+    maxItems: ({ users }) => Math.min(users.length, MAX_USERS),
     authScopes: { tenantMember: true },
     args: { users: t.arg.idList({ required: true, description: 'Ids of up to 100 users.' }) },
     resolve: (_root, { users }, { tenant }) => findProfiles(tenant, users),

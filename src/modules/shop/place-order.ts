@@ -12,7 +12,8 @@ export interface OrderLineInput {
   readonly quantity: number;
 }
 
-const MAX_LINES = 100;
+/** The most lines of an order. */
+export const MAX_LINES = 100;
 const MAX_QUANTITY = 1_000_000;
 
 /**

@@ -1,8 +1,9 @@
 import { builder, entityConnection } from '../../platform.ts';
 import { createProduct } from './create-product.ts';
 import { canonicalMoney } from './money.ts';
-import { Order, OrderLine } from './order.entity.ts';
-import { placeOrder } from './place-order.ts';
+import { Order } from './order.entity.ts';
+import { type Line, linesOf, productsOf } from './order-lines.ts';
+import { MAX_LINES, placeOrder } from './place-order.ts';
 import { Product } from './product.entity.ts';
 
 const moneyForm = 'a decimal with 2 to 4 digits after the point in every currency, such as 12.50, or 1200.00 of yen';
@@ -20,12 +21,15 @@ builder.objectType(Product, {
   }),
 });
 
-builder.objectType(OrderLine, {
-  name: 'OrderLine',
+const OrderLineRef = builder.objectRef<Line>('OrderLine').implement({
   description: 'One product of an order.',
   fields: (t) => ({
-    // MikroORM's dataloader reads the products of all lines that are asked for at once.
-    product: t.field({ type: Product, resolve: ({ product }) => product.loadOrFail({ dataloader: true }) }),
+    product: t.loadable({
+      type: Product,
+      loaderOptions: { maxBatchSize: 1000 },
+      load: (lines: Line[], { tenant }) => productsOf(tenant.em, lines),
+      resolve: (line) => line,
+    }),
     quantity: t.exposeInt('quantity'),
     unitPrice: t.string({
       description: `The price of one when it was ordered: ${moneyForm}.`,
@@ -45,13 +49,15 @@ builder.objectType(Order, {
       resolve: ({ total }) => canonicalMoney(total),
     }),
     currency: t.exposeString('currency'),
-    lines: t.field({
-      type: [OrderLine],
+    lines: t.loadableList({
+      type: OrderLineRef,
       description: 'One for each product.',
-      resolve: async ({ lines }) => {
-        const loaded = await lines.loadItems({ dataloader: true });
-        return loaded.sort((a, b) => a.position - b.position);
-      },
+      maxItems: MAX_LINES,
+      args: { first: t.arg.int({ defaultValue: MAX_LINES, description: `From 1 to ${MAX_LINES}.` }) },
+      // The arguments are the same for all that have the same path.
+      byPath: true,
+      load: (orders: Order[], { tenant }, { first }) => linesOf(tenant.em, orders, first ?? MAX_LINES),
+      resolve: (order) => order,
     }),
   }),
 });

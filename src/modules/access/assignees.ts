@@ -1,0 +1,68 @@
+import { badInput, isUuid, type TenantContext } from '../../platform.ts';
+import { MemberProfile } from './member-profile.entity.ts';
+import { lasts, type Profile, profileOf } from './profiles.ts';
+
+/** A part of those to whom a role is assigned. */
+export interface AssigneePage {
+  readonly size: number;
+  /** The id of the last user of the page before. */
+  readonly after?: string | null | undefined;
+}
+
+interface Assigned {
+  readonly userId: string;
+  readonly role: string;
+  readonly memberSince: Date;
+}
+
+/**
+ * To whom each of some roles is assigned, in the order of their ids. Who has left the tenant is left out.
+ * @param roles ids of roles
+ * @throws {AppError} BAD_USER_INPUT
+ */
+export async function assigneesOf(
+  tenant: TenantContext,
+  roles: readonly string[],
+  page: AssigneePage,
+): Promise<Profile[][]> {
+  const assigned = Map.groupBy(await readAssigned(tenant, roles, page), ({ role }) => role);
+  const users = [...new Set([...assigned.values()].flat().map(({ userId }) => userId))];
+  const memberships = await tenant.membershipsOf(users);
+  const written = await tenant.em.find(MemberProfile, { userId: { $in: users } });
+  const profiles = new Map(written.map((profile) => [profile.userId, profile]));
+  return roles.map((id) =>
+    (assigned.get(id) ?? [])
+      .filter((one) => lasts(one, memberships.get(one.userId)))
+      .map(({ userId }) => profileOf(userId, profiles.get(userId))),
+  );
+}
+
+/** A page for each role, in one statement. */
+async function readAssigned({ em }: TenantContext, roles: readonly string[], page: AssigneePage): Promise<Assigned[]> {
+  const { after } = page;
+  if (after != null && !isUuid(after)) throw badInput('after', `${JSON.stringify(after)} is no id of a user`);
+  const places = em
+    .getKysely<{ member_roles: { user_id: string; role_id: string; member_since: Date | string } }>()
+    .withSchema(em.schema ?? 'public')
+    .selectFrom('member_roles')
+    .select(({ fn }) => [
+      'user_id as userId',
+      'role_id as role',
+      'member_since as memberSince',
+      fn
+        .agg<number>('row_number')
+        .over((over) => over.partitionBy('role_id').orderBy('user_id'))
+        .as('place'),
+    ])
+    .where('role_id', 'in', roles)
+    .$if(after != null, (query) => query.where('user_id', '>', after ?? ''));
+  const rows = await em
+    .getKysely()
+    .selectFrom(places.as('places'))
+    .selectAll()
+    .where('place', '<=', page.size)
+    .orderBy('userId')
+    .execute();
+  // The driver leaves times as texts, which entities would turn into dates.
+  return rows.map((row) => ({ ...row, memberSince: new Date(row.memberSince) }));
+}
