@@ -114,7 +114,10 @@ describe('the keys of tokens', () => {
       const named = { ...old.publicKey.export({ format: 'jwk' }), kid: 'makers/own' };
       const tokens = await tokensOf({ JWT_PUBLIC_KEY: `{"keys":[${jwk(fresh.publicKey)},${JSON.stringify(named)}]}` });
       const signed = (key: KeyObject, kid?: string) =>
-        new SignJWT({ tenant: 'acme' }).setProtectedHeader({ alg: 'EdDSA', ...(kid && { kid }) }).sign(key);
+        new SignJWT({ tenant: 'acme' })
+          .setProtectedHeader({ alg: 'EdDSA', ...(kid && { kid }) })
+          .setExpirationTime('1h')
+          .sign(key);
       for (const kid of [undefined, 'makers/own', await thumbprint(old.publicKey), 'of another maker', '../../etc']) {
         expect(await tokens.verify(await signed(old.privateKey, kid)), kid).toMatchObject({ tenant: 'acme' });
       }
