@@ -3,7 +3,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import SchemaBuilder from '@pothos/core';
 import RelayPlugin from '@pothos/plugin-relay';
 import ScopeAuthPlugin from '@pothos/plugin-scope-auth';
-import { entityConnection } from '../src/graphql/connection.ts';
+import { entityConnection } from '../src/orm/pagination.ts';
 
 /** The table `products`, in the one schema that this server knows. */
 export const ProductSchema = defineEntity({

@@ -11,9 +11,9 @@ import { type EntityManager, MikroORM } from '@mikro-orm/postgresql';
 import { createYoga } from 'graphql-yoga';
 import { jwtVerify } from 'jose';
 import { pino } from 'pino';
-import { loadConfig } from '../src/config.ts';
-import { endOperations } from '../src/graphql/operations.ts';
-import { currentRequestId, requestIds } from '../src/graphql/request-id.ts';
+import { endOperations } from '../src/api/plugins/use-operation-log.ts';
+import { currentRequestId, requestIds } from '../src/api/plugins/use-request-id.ts';
+import { loadConfig } from '../src/config/config.ts';
 import { baselineSchema, ProductSchema } from './baseline-schema.ts';
 
 const { graphql, connections, http, logLevel } = loadConfig(process.env);

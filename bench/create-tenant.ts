@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { insertHistorySql } from '../src/migrator/history.ts';
-import { quoteIdentifier } from '../src/postgres/identifiers.ts';
-import { createLoginRoleSql } from '../src/postgres/roles.ts';
-import { inTransaction } from '../src/postgres/transaction.ts';
-import { createTenant } from '../src/provisioning/create-tenant.ts';
-import { prepareTenantSchemaSql } from '../src/provisioning/tenant-tables.ts';
-import type { Services } from '../src/services.ts';
-import { installationRoles } from '../src/tenancy/placement.ts';
+import type { Services } from '../src/installation/services.ts';
+import { insertHistorySql } from '../src/migrator/files/history.ts';
+import { createLoginRoleSql } from '../src/postgres/admin/roles.ts';
+import { quoteIdentifier } from '../src/postgres/sql/quote.ts';
+import { inTransaction } from '../src/postgres/sql/transaction.ts';
+import { installationRoles } from '../src/routing/placement.ts';
+import { prepareTenantSchemaSql } from '../src/servers/tenant-sql.ts';
+import { createTenant } from '../src/tenants/create.ts';
 import { type Benchmark, compare, interleave, timed } from './harness.ts';
 import { type Installation, openInstallation } from './installation.ts';
 

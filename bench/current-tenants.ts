@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { createTenant } from '../src/provisioning/create-tenant.ts';
-import type { Services } from '../src/services.ts';
+import type { Services } from '../src/installation/services.ts';
+import { createTenant } from '../src/tenants/create.ts';
 
 /**
  * Puts tenants into the catalog that have all migrations, half of them with a database each; nothing of them is on the server.

@@ -3,9 +3,9 @@ import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import pLimit from 'p-limit';
-import type { Isolation } from '../src/catalog/tenant.entity.ts';
-import { quoteIdentifier } from '../src/postgres/identifiers.ts';
-import { createTenant } from '../src/provisioning/create-tenant.ts';
+import type { Isolation } from '../src/catalog/entities/tenant.entity.ts';
+import { quoteIdentifier } from '../src/postgres/sql/quote.ts';
+import { createTenant } from '../src/tenants/create.ts';
 import type { FleetJob } from './fleet-contenders.ts';
 import { fixture, type Installation } from './installation.ts';
 

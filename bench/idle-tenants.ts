@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getHeapSpaceStatistics } from 'node:v8';
-import { buildSchema } from '../src/graphql/schema.ts';
-import { createGraphqlServer } from '../src/graphql/server.ts';
+import { createGraphqlServer } from '../src/api/server.ts';
+import { buildSchema } from '../src/server/build-schema.ts';
 import { product } from '../test/fixture/product.ts';
 import { type Benchmark, limit } from './harness.ts';
 import { openInstallation } from './installation.ts';

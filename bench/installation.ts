@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
 import { pino } from 'pino';
-import { type App, createApp } from '../src/app.ts';
-import { loadConfig } from '../src/config.ts';
-import { quoteIdentifier } from '../src/postgres/identifiers.ts';
-import { tenantRole } from '../src/tenancy/placement.ts';
+import { loadConfig } from '../src/config/config.ts';
+import { type App, createApp } from '../src/installation/open.ts';
+import { quoteIdentifier } from '../src/postgres/sql/quote.ts';
+import { tenantRole } from '../src/routing/placement.ts';
 import { product } from '../test/fixture/product.ts';
 
 /** A place to measure in: a PostgreSQL server, an installation's settings, and a folder, all gone when it is disposed of. */
@@ -76,7 +76,7 @@ export async function openInstallation(): Promise<Installation> {
 }
 
 async function startEmbedded(folder: string, stack: AsyncDisposableStack): Promise<string> {
-  const { startEmbeddedPostgres } = await import('../src/postgres/embedded.ts');
+  const { startEmbeddedPostgres } = await import('../src/postgres/embedded/start.ts');
   // PostgreSQL's own user must be able to enter, or the data would be put elsewhere.
   await chmod(folder, 0o755);
   const dataDir = path.join(folder, 'data');

@@ -1,5 +1,5 @@
-import { login } from '../src/accounts/sign-in.ts';
-import { createUser } from '../src/accounts/users.ts';
+import { login } from '../src/auth/sign-in.ts';
+import { createUser } from '../src/auth/users.ts';
 import { type Benchmark, compare, interleave, quantile, timed } from './harness.ts';
 import { openInstallation } from './installation.ts';
 import { createTenants, frontOf, productsQuery } from './tenants.ts';

@@ -1,4 +1,4 @@
-import { createTenant } from '../src/provisioning/create-tenant.ts';
+import { createTenant } from '../src/tenants/create.ts';
 import { type Benchmark, compare, interleave } from './harness.ts';
 import { prepareLoad } from './http-load.ts';
 import { type Installation, openInstallation } from './installation.ts';

@@ -1,6 +1,6 @@
-import { followRun, type RunEvent } from '../src/events/run-events.ts';
-import { startRun } from '../src/migrator/start-run.ts';
-import type { Services } from '../src/services.ts';
+import { followRun, type RunEvent } from '../src/fleet/events/events.ts';
+import { startRun } from '../src/fleet/runs/start.ts';
+import type { Services } from '../src/installation/services.ts';
 
 /** What a run is to come to. */
 interface Expected {

@@ -1,4 +1,4 @@
-import type { Isolation } from '../src/catalog/tenant.entity.ts';
+import type { Isolation } from '../src/catalog/entities/tenant.entity.ts';
 import { openFleet } from './fleet.ts';
 import { type Benchmark, compare, interleave, limit, quantile } from './harness.ts';
 import { openInstallation } from './installation.ts';

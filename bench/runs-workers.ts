@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { startEmbeddedPostgres } from '../src/postgres/embedded.ts';
+import { startEmbeddedPostgres } from '../src/postgres/embedded/start.ts';
 import { makeMigrationFolder, newTable, writeMigration } from './fleet.ts';
 import { type Benchmark, compare, interleave, timed } from './harness.ts';
 import { type Installation, openInstallation } from './installation.ts';

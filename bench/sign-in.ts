@@ -1,4 +1,4 @@
-import { createUser } from '../src/accounts/users.ts';
+import { createUser } from '../src/auth/users.ts';
 import { type Benchmark, compare, interleave, limit, quantile, timed } from './harness.ts';
 import { openInstallation } from './installation.ts';
 import { createTenants, frontOf, productsQuery } from './tenants.ts';

@@ -1,8 +1,8 @@
 import pLimit from 'p-limit';
-import { buildSchema } from '../src/graphql/schema.ts';
-import { createGraphqlServer } from '../src/graphql/server.ts';
-import { type CreateTenantInput, createTenant } from '../src/provisioning/create-tenant.ts';
-import type { Services } from '../src/services.ts';
+import { createGraphqlServer } from '../src/api/server.ts';
+import type { Services } from '../src/installation/services.ts';
+import { buildSchema } from '../src/server/build-schema.ts';
+import { type CreateTenantInput, createTenant } from '../src/tenants/create.ts';
 import { product } from '../test/fixture/product.ts';
 
 /** The query that benchmarks send. */

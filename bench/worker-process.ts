@@ -1,6 +1,6 @@
 /** Carries out runs as `tenantry worker` does; tells its parent when it is ready, and when asked how much memory it holds. */
 import { PassThrough } from 'node:stream';
-import { work } from '../src/serve.ts';
+import { work } from '../src/server/serve.ts';
 import { product } from '../test/fixture/product.ts';
 
 /** What it tells. */

@@ -1,3 +1,3 @@
-import { describeSettings } from '../src/settings.ts';
+import { describeSettings } from '../src/config/settings.ts';
 
 process.stdout.write(describeSettings());

@@ -1,5 +1,5 @@
 import { printSchema } from 'graphql';
-import { buildSchema } from '../src/graphql/schema.ts';
 import { product } from '../src/modules/index.ts';
+import { buildSchema } from '../src/server/build-schema.ts';
 
 process.stdout.write(`${printSchema(await buildSchema(product))}\n`);

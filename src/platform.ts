@@ -2,10 +2,11 @@
  * What modules import from the platform. Only a module's `schema.ts`, and what that file imports, may import values from here:
  * they load the GraphQL API, which commands and workers do without.
  */
-export { AppError, badInput } from './errors.ts';
-export { builder, type TenantContext } from './graphql/builder.ts';
-export { entityConnection, MAX_PAGE } from './graphql/connection.ts';
-export { pageArgs, pageSize } from './graphql/list-page.ts';
-export { isUuid } from './is-uuid.ts';
-export type { Product, TenantModule } from './product.ts';
-export { isPlainLine } from './valid-input.ts';
+
+export { builder, type TenantContext } from './api/builder.ts';
+export { pageArgs, pageSize } from './api/list-page.ts';
+export type { Product, TenantModule } from './installation/product.ts';
+export { AppError, badInput } from './lib/errors.ts';
+export { isPlainLine } from './lib/input.ts';
+export { isUuid } from './lib/uuid.ts';
+export { entityConnection, MAX_PAGE } from './orm/pagination.ts';

@@ -1,16 +1,16 @@
 import type { EntityManager, EntitySchema } from '@mikro-orm/postgresql';
 import type pg from 'pg';
-import { createEntityDatabases } from '../postgres/entity-databases.ts';
-import type { Lane } from '../postgres/lane.ts';
-import { AuditEntrySchema } from './audit-entry.entity.ts';
-import { CheckpointSchema } from './checkpoint.entity.ts';
-import { DatabaseServerSchema } from './database-server.entity.ts';
-import { MembershipSchema } from './membership.entity.ts';
-import { MigrationRecordSchema } from './migration-record.entity.ts';
-import { MigrationRunItemSchema, MigrationRunSchema } from './migration-run.entity.ts';
-import { MigrationStateSchema } from './migration-state.entity.ts';
-import { TenantSchema } from './tenant.entity.ts';
-import { UserSchema } from './user.entity.ts';
+import { createEntityDatabases } from '../orm/databases.ts';
+import type { Lane } from '../postgres/pool/pool.ts';
+import { AuditEntrySchema } from './entities/audit-entry.entity.ts';
+import { CheckpointSchema } from './entities/checkpoint.entity.ts';
+import { DatabaseServerSchema } from './entities/database-server.entity.ts';
+import { MembershipSchema } from './entities/membership.entity.ts';
+import { MigrationRecordSchema } from './entities/migration-record.entity.ts';
+import { MigrationRunItemSchema, MigrationRunSchema } from './entities/migration-run.entity.ts';
+import { MigrationStateSchema } from './entities/migration-state.entity.ts';
+import { TenantSchema } from './entities/tenant.entity.ts';
+import { UserSchema } from './entities/user.entity.ts';
 
 /** The entities of the `auth` database. */
 export const catalogEntities = [

@@ -1,9 +1,9 @@
 import type { FilterQuery } from '@mikro-orm/core';
-import { AppError } from '../errors.ts';
-import { isUuid } from '../is-uuid.ts';
+import { AppError } from '../lib/errors.ts';
+import { isUuid } from '../lib/uuid.ts';
+import { containing } from '../orm/ilike.ts';
 import type { Catalog } from './catalog.ts';
-import { containing } from './containing.ts';
-import { type Isolation, Tenant, type TenantStatus } from './tenant.entity.ts';
+import { type Isolation, Tenant, type TenantStatus } from './entities/tenant.entity.ts';
 
 /** Which tenants to list. */
 export interface TenantFilter {

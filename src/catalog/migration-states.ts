@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
-import type { AppliedMigration } from './migration-state.entity.ts';
+import type { AppliedMigration } from './entities/migration-state.entity.ts';
 
 /** What a tenant has, as it was found under the lock of its migrations. */
 export interface FoundState {

@@ -1,10 +1,10 @@
 import type { FilterQuery } from '@mikro-orm/core';
-import { isUuid } from '../is-uuid.ts';
+import { AnswerCache } from '../lib/ttl-cache.ts';
+import { isUuid } from '../lib/uuid.ts';
 import type { Listener } from '../postgres/listener.ts';
-import { AnswerCache } from './answer-cache.ts';
 import type { Catalog } from './catalog.ts';
-import { type MemberRole, Membership } from './membership.entity.ts';
-import { Tenant } from './tenant.entity.ts';
+import { type MemberRole, Membership } from './entities/membership.entity.ts';
+import { Tenant } from './entities/tenant.entity.ts';
 
 /** What serving a tenant needs to know of it. An entity would keep the entity manager that read it in memory. */
 export type KnownTenant = Readonly<

@@ -1,6 +1,6 @@
-import { AppError } from '../errors.ts';
+import { AppError } from '../lib/errors.ts';
 import type { Catalog } from './catalog.ts';
-import { Tenant, type TenantStatus } from './tenant.entity.ts';
+import { Tenant, type TenantStatus } from './entities/tenant.entity.ts';
 
 /** How long after a maintenance connections may still be found broken by it. */
 const AFTERMATH = '1 minute';

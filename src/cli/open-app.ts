@@ -1,11 +1,11 @@
 import { access } from 'node:fs/promises';
 import path from 'node:path';
 import type { Logger } from 'pino';
-import type { App } from '../app.ts';
-import type { Config } from '../config.ts';
-import { messageOf } from '../errors.ts';
-import type { Services } from '../services.ts';
-import type { CommandContext } from './terminal.ts';
+import type { Config } from '../config/config.ts';
+import type { App } from '../installation/open.ts';
+import type { Services } from '../installation/services.ts';
+import { messageOf } from '../lib/errors.ts';
+import type { CommandContext } from './ui/terminal.ts';
 
 /** What a command wants otherwise than the server has it. */
 export interface OpenOptions {
@@ -24,9 +24,9 @@ export async function openApp(
   context: CommandContext,
   { worker = false, concurrency }: OpenOptions = {},
 ): Promise<App> {
-  const { createApp } = await import('../app.ts');
-  const { explainFailure } = await import('../start-failure.ts');
-  const { loadUsableConfig } = await import('../usable-config.ts');
+  const { createApp } = await import('../installation/open.ts');
+  const { explainFailure } = await import('../installation/start-failure.ts');
+  const { loadUsableConfig } = await import('../config/load-config.ts');
   const config = await loadUsableConfig(context.env);
   const migrations = {
     ...config.migrations,
@@ -44,7 +44,7 @@ export async function openApp(
 export async function withServices<T>(context: CommandContext, work: (services: Services) => Promise<T>): Promise<T> {
   await using app = await openApp(context);
   const { services } = app;
-  const { audited } = await import('./audit.ts');
+  const { audited } = await import('./audit-command.ts');
   return await audited(context, services, () => work(services));
 }
 
@@ -85,7 +85,7 @@ export async function createLogger({ stderr, verbose }: CommandContext): Promise
   const { pino } = await import('pino');
   if (!verbose) return pino({ level: 'silent' });
   const { default: pinoPretty } = await import('pino-pretty');
-  const { logStatements } = await import('../postgres/log-statements.ts');
+  const { logStatements } = await import('../postgres/sql/log-statements.ts');
   const log = pino({ level: 'debug' }, pinoPretty({ destination: stderr, colorize: false, sync: true }));
   logStatements(log);
   return log;

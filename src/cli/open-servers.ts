@@ -1,11 +1,11 @@
 import path from 'node:path';
-import type { Config, ServerAddress } from '../config.ts';
-import { messageOf } from '../errors.ts';
+import type { Config, ServerAddress } from '../config/config.ts';
+import type { LeftoverOptions } from '../doctor/find-leftovers.ts';
+import { messageOf } from '../lib/errors.ts';
 import type { PostgresServer } from '../postgres/server.ts';
-import type { LeftoverOptions } from '../provisioning/find-leftovers.ts';
-import type { Checklist } from './checklist.ts';
+import { showVersion } from './commands/setup.ts';
 import { hasDatabase } from './open-app.ts';
-import { showVersion } from './setup.ts';
+import type { Checklist } from './ui/checklist.ts';
 
 /** All servers that can be looked into; undefined where there is nothing to look into. */
 export async function openServers(
@@ -16,7 +16,7 @@ export async function openServers(
   const address = config.adminServer ?? config.server ?? (await joinEmbedded(config, stack));
   if (!address) return void list.bad(`There is no database in ${config.dataDir} yet`, 'tenantry setup makes one');
   const server = await openServer(stack, 'default', address);
-  const { checkServer } = await import('../provisioning/check-server.ts');
+  const { checkServer } = await import('../servers/check.ts');
   try {
     const { version } = await checkServer(server);
     list.good(`PostgreSQL ${showVersion(version)}, ${config.server ? `${address.host}:${address.port}` : 'built in'}`);
@@ -39,7 +39,7 @@ export async function openServers(
 /** Undefined if there is no cluster: looking must not make one. */
 async function joinEmbedded({ dataDir }: Config, stack: AsyncDisposableStack): Promise<ServerAddress | undefined> {
   if (!(await hasDatabase({ server: undefined, dataDir }))) return undefined;
-  const { startEmbeddedPostgres } = await import('../postgres/embedded.ts');
+  const { startEmbeddedPostgres } = await import('../postgres/embedded/start.ts');
   const { host, port, user, password } = stack.use(await startEmbeddedPostgres({ dataDir }));
   return { host, port, user, password, maintenanceDatabase: 'postgres', ssl: false };
 }
@@ -52,17 +52,17 @@ async function openServer(stack: AsyncDisposableStack, name: string, address: Se
 }
 
 async function checkBudget(server: PostgresServer, budget: number, list: Checklist): Promise<void> {
-  const { findBudgetProblem } = await import('../provisioning/connection-limit.ts');
+  const { findBudgetProblem } = await import('../servers/connection-headroom.ts');
   const problem = await server.admin((admin) => findBudgetProblem(admin, server.name, budget));
   if (problem) list.bad(problem.message, problem.remedy);
 }
 
 /** What only somebody with more rights can change is no mistake of the installation's. */
 async function checkBounds(server: PostgresServer, list: Checklist): Promise<void> {
-  const { findOpenDatabases } = await import('../provisioning/common-databases.ts');
-  const { mayForbidFunctions } = await import('../provisioning/forbidden-functions.ts');
-  const { mayLimitTempFiles } = await import('../provisioning/tenant-bounds.ts');
-  const { quoteIdentifier } = await import('../postgres/identifiers.ts');
+  const { findOpenDatabases } = await import('../servers/common-databases.ts');
+  const { mayForbidFunctions } = await import('../servers/revoke-functions.ts');
+  const { mayLimitTempFiles } = await import('../servers/role-limits.ts');
+  const { quoteIdentifier } = await import('../postgres/sql/quote.ts');
   await server.admin(async (admin) => {
     for (const { name } of await findOpenDatabases(admin)) {
       list.doubt(
@@ -84,13 +84,13 @@ async function checkBounds(server: PostgresServer, list: Checklist): Promise<voi
 }
 
 async function checkQueue(server: PostgresServer, list: Checklist): Promise<void> {
-  const { findQueueProblem } = await import('../provisioning/notification-queue.ts');
+  const { findQueueProblem } = await import('../servers/notification-queue.ts');
   const problem = await server.admin(findQueueProblem);
   if (problem) list.bad(problem.message, problem.remedy);
 }
 
 async function checkSystemDatabases(server: PostgresServer, { databases }: Config, list: Checklist): Promise<boolean> {
-  const { databaseExists } = await import('../postgres/databases.ts');
+  const { databaseExists } = await import('../postgres/admin/databases.ts');
   const names = Object.values(databases);
   const missing: string[] = [];
   for (const name of names) {
@@ -111,10 +111,10 @@ async function otherServers(
   list: Checklist,
 ): Promise<(readonly [string, PostgresServer])[]> {
   const { readFile } = await import('node:fs/promises');
-  const { readServerRows } = await import('../catalog/server-rows.ts');
-  const { parseServerUrl } = await import('../config.ts');
-  const { createSecretBox } = await import('../secret-box.ts');
-  const { checkServer } = await import('../provisioning/check-server.ts');
+  const { readServerRows } = await import('../catalog/server-queries.ts');
+  const { parseServerUrl } = await import('../config/config.ts');
+  const { createSecretBox } = await import('../lib/encryption.ts');
+  const { checkServer } = await import('../servers/check.ts');
   const rows = await first.owner(databases.auth, readServerRows);
   const others: (readonly [string, PostgresServer])[] = [];
   for (const { name, url, connectionBudget } of rows) {

@@ -1,9 +1,9 @@
 import { enableCompileCache } from 'node:module';
 import path from 'node:path';
-import { type Environment, readEnvironment } from '../environment.ts';
-import { messageOf } from '../errors.ts';
-import type { LoadProduct } from '../product.ts';
-import { exitCode } from './terminal.ts';
+import { type Environment, readEnvironment } from '../config/environment.ts';
+import type { LoadProduct } from '../installation/product.ts';
+import { messageOf } from '../lib/errors.ts';
+import { exitCode } from './ui/terminal.ts';
 
 /**
  * Runs one command line with the settings and the streams of this process.

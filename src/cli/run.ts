@@ -1,19 +1,19 @@
 import { Command, CommanderError } from 'commander';
-import { messageOf } from '../errors.ts';
-import { productVersion } from '../health/product.ts';
-import { addCheckpointCommand } from './checkpoint.ts';
-import { addCompletionCommand } from './completion.ts';
-import { addDoctorCommand } from './doctor.ts';
-import { addKeysCommand } from './keys.ts';
-import { addMigrateCommand } from './migrate.ts';
-import { addServeCommand } from './serve.ts';
-import { addServerCommand } from './server.ts';
-import { addSetupCommand } from './setup.ts';
-import { addTenantCommand } from './tenant.ts';
-import { type CommandContext, CommandExit, exitCode, type Terminal } from './terminal.ts';
-import { addTokenCommand } from './token.ts';
-import { addUserCommand } from './user.ts';
-import { addWorkerCommand } from './worker.ts';
+import { messageOf } from '../lib/errors.ts';
+import { productVersion } from '../lib/version.ts';
+import { addCheckpointCommand } from './commands/checkpoint.ts';
+import { addCompletionCommand } from './commands/completion.ts';
+import { addDoctorCommand } from './commands/doctor.ts';
+import { addKeysCommand } from './commands/keys.ts';
+import { addMigrateCommand } from './commands/migrate.ts';
+import { addServeCommand } from './commands/serve.ts';
+import { addServerCommand } from './commands/server.ts';
+import { addSetupCommand } from './commands/setup.ts';
+import { addTenantCommand } from './commands/tenant.ts';
+import { addTokenCommand } from './commands/token.ts';
+import { addUserCommand } from './commands/user.ts';
+import { addWorkerCommand } from './commands/worker.ts';
+import { type CommandContext, CommandExit, exitCode, type Terminal } from './ui/terminal.ts';
 
 /**
  * Runs one command line.

@@ -1,9 +1,9 @@
 import { randomInt } from 'node:crypto';
 import type { Logger } from 'pino';
-import { lockKind, noticeSilenceSql } from './advisory-lock.ts';
-import { quoteIdentifier } from './identifiers.ts';
-import { inTurn } from './in-turn.ts';
-import type { Lane, LentClient } from './lane.ts';
+import { inTurn } from '../lib/mutex.ts';
+import type { Lane, LentClient } from './pool/pool.ts';
+import { lockKind, noticeSilenceSql } from './sql/advisory-lock.ts';
+import { quoteIdentifier } from './sql/quote.ts';
 
 /** Called with the payload of a notification, or with undefined after a gap in which some may have been missed. */
 export type NotificationHandler = (payload: string | undefined) => void;

@@ -1,10 +1,10 @@
 import type pg from 'pg';
 import type { Logger } from 'pino';
-import type { ServerAddress } from '../config.ts';
-import { AppError } from '../errors.ts';
-import { CircuitBreaker } from './circuit-breaker.ts';
-import { type BudgetOptions, type BudgetStats, ConnectionBudget } from './connection-budget.ts';
-import type { Lane, Priority } from './lane.ts';
+import type { ServerAddress } from '../config/config.ts';
+import { AppError } from '../lib/errors.ts';
+import { CircuitBreaker } from './pool/circuit-breaker.ts';
+import type { Lane, Priority } from './pool/pool.ts';
+import { type BudgetOptions, type BudgetStats, ConnectionBudget } from './pool/server-pool.ts';
 
 /** What makes the connections of a lane alike. */
 export interface LaneRequest {

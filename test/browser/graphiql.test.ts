@@ -4,7 +4,7 @@ import path from 'node:path';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
-import { SUPERUSER } from '../../src/postgres/embedded-cluster.ts';
+import { SUPERUSER } from '../../src/postgres/embedded/cluster.ts';
 import { findBrowser, howToGetABrowser } from '../support/browser.ts';
 import { type GraphiqlPage, openGraphiql } from '../support/graphiql-page.ts';
 import { type MigrationDir, makeMigrationDir } from '../support/migration-dir.ts';

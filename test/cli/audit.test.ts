@@ -2,7 +2,7 @@ import { hostname, userInfo } from 'node:os';
 import { PassThrough, Readable } from 'node:stream';
 import type { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { mutationOfCommand, unauditedCommands } from '../../src/cli/audit.ts';
+import { mutationOfCommand, unauditedCommands } from '../../src/cli/audit-command.ts';
 import { createProgram } from '../../src/cli/run.ts';
 import { Fleet } from '../support/fleet.ts';
 import { buildTestSchema, product } from '../support/product.ts';

@@ -5,9 +5,9 @@ import { parseEnv } from 'node:util';
 import { decodeProtectedHeader } from 'jose';
 import { pino } from 'pino';
 import { afterAll, describe, expect, it } from 'vitest';
-import { loadTokenKeys } from '../../src/accounts/token-keys.ts';
-import { createTokens } from '../../src/accounts/tokens.ts';
-import { loadConfig } from '../../src/config.ts';
+import { loadTokenKeys } from '../../src/auth/tokens/keys.ts';
+import { createTokens } from '../../src/auth/tokens/tokens.ts';
+import { loadConfig } from '../../src/config/config.ts';
 import { runCommand } from '../support/run-command.ts';
 
 const dataDir = mkdtempSync(path.join(tmpdir(), 'tenantry-cli-'));

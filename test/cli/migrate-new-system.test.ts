@@ -21,7 +21,7 @@ const tenantry = (...argv: string[]) =>
   });
 
 it.each([
-  ['auth', 'src/catalog/user.entity.ts', 'users'],
+  ['auth', 'src/catalog/entities/user.entity.ts', 'users'],
   ['constants', 'src/constants/country.entity.ts', 'countries'],
 ])(
   'migrate new writes a migration of %s from its changed entities, without a database',

@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { findLeftovers } from '../../src/provisioning/find-leftovers.ts';
+import { findLeftovers } from '../../src/doctor/find-leftovers.ts';
 import { eventually } from '../support/eventually.ts';
 import { Fleet } from '../support/fleet.ts';
 import { removeDataDir } from '../support/remove-data-dir.ts';

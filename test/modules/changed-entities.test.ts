@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createMigrationLines } from '../../src/migration-lines.ts';
-import { readSnapshot } from '../../src/migrator/snapshot-file.ts';
+import { createMigrationLines } from '../../src/installation/migration-lines.ts';
+import { readSnapshot } from '../../src/migrator/authoring/schema-snapshot.ts';
 import { type Checkout, copyCheckout } from '../support/checkout.ts';
 import { product } from '../support/product.ts';
 import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';

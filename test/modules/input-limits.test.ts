@@ -14,7 +14,7 @@ import {
   isScalarType,
 } from 'graphql';
 import { describe, expect, it } from 'vitest';
-import { defaultLimits, limitInputs, limitsOf } from '../../src/graphql/input-limits.ts';
+import { defaultLimits, limitInputs, limitsOf } from '../../src/api/limits/input-limits.ts';
 import { buildTestSchema } from '../support/product.ts';
 
 /** A value that is larger than the argument may be, and what the error must say of it. */

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { checkMigrations } from '../../src/migrator/check-migrations.ts';
+import { checkMigrations } from '../../src/migrator/authoring/check.ts';
 import { startTestApp } from '../support/start-app.ts';
 
 it('the migrations of the modules make what their entities say, and can be taken back and applied again', async () => {

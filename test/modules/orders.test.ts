@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { logStatements } from '../../src/postgres/log-statements.ts';
+import { logStatements } from '../../src/postgres/sql/log-statements.ts';
 import { captureLog } from '../support/log-lines.ts';
 import { type Answer, startTestApp, type TestApp } from '../support/start-app.ts';
 

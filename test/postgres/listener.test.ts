@@ -1,10 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { lockKind } from '../../src/postgres/advisory-lock.ts';
-import { ConnectionBudget } from '../../src/postgres/connection-budget.ts';
-import type { Lane } from '../../src/postgres/lane.ts';
 import { Listener } from '../../src/postgres/listener.ts';
+import type { Lane } from '../../src/postgres/pool/pool.ts';
+import { ConnectionBudget } from '../../src/postgres/pool/server-pool.ts';
+import { lockKind } from '../../src/postgres/sql/advisory-lock.ts';
 import { backendsOf, expectBackends, settling } from '../support/backends.ts';
 import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 

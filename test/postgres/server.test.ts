@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { quoteIdentifier } from '../../src/postgres/identifiers.ts';
 import { PostgresServer } from '../../src/postgres/server.ts';
+import { quoteIdentifier } from '../../src/postgres/sql/quote.ts';
 import { expectBackends } from '../support/backends.ts';
 import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 

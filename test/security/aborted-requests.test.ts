@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { builder } from '../../src/graphql/builder.ts';
+import { builder } from '../../src/api/builder.ts';
 import { settling } from '../support/backends.ts';
 import { captureLog } from '../support/log-lines.ts';
 import { createTenants, type TestTenant } from '../support/tenants.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { describeArguments } from '../../src/accounts/audit.ts';
+import { describeArguments } from '../../src/auth/audit-log.ts';
 
 describe('arguments for the audit log', () => {
   it.each(['://', 'a://b@', '@', '?', 'x ', '\u0000'])('of a megabyte of %j are described at once', (part) => {

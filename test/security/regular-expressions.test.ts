@@ -74,9 +74,9 @@ async function problemOf({ source, flags }: Pattern): Promise<string | undefined
 const files = globSync('src/**/*.ts');
 /** How each file that makes regular expressions is brought to make them. */
 const makers: Readonly<Record<string, () => Promise<unknown>>> = {
-  'src/migrator/built-indexes.ts': () => import('../../src/migrator/built-indexes.ts'),
-  'src/postgres/statements.ts': async () => {
-    const { splitStatements } = await import('../../src/postgres/statements.ts');
+  'src/migrator/apply/built-indexes.ts': () => import('../../src/migrator/apply/built-indexes.ts'),
+  'src/postgres/sql/split-statements.ts': async () => {
+    const { splitStatements } = await import('../../src/postgres/sql/split-statements.ts');
     return splitStatements('SELECT 1');
   },
 };

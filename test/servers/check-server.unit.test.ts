@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { refusalOf, type ServerFacts } from '../../src/provisioning/check-server.ts';
+import { refusalOf, type ServerFacts } from '../../src/servers/check.ts';
 
 const good: ServerFacts = {
   systemIdentifier: '1',

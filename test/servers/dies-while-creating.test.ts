@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { recoverTenants } from '../../src/provisioning/recover-tenants.ts';
+import { recoverTenants } from '../../src/tenants/recover.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
 import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 import { tellTalePassword } from '../support/tell-tale-password.ts';

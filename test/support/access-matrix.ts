@@ -1,6 +1,6 @@
 import type { GraphQLField, GraphQLSchema } from 'graphql';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { declaredScopes } from '../../src/graphql/declared-scopes.ts';
+import { declaredScopes } from '../../src/api/declared-scopes.ts';
 import { join, register } from './accounts.ts';
 import { type Listening, listen } from './listen.ts';
 import { startTestApp, type TestApp } from './start-app.ts';

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import type { MemberRole } from '../../src/catalog/membership.entity.ts';
+import type { MemberRole } from '../../src/catalog/entities/membership.entity.ts';
 import type { Answer, TestApp } from './start-app.ts';
 
 /** Long enough for anybody. */

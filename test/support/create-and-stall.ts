@@ -1,10 +1,10 @@
-// Run by test/provisioning/crash.test.ts in a process of its own, which is then killed: over the settings in its environment it
+// Run by test/tenants/create-crash.test.ts in a process of its own, which is then killed: over the settings in its environment it
 // creates one tenant after which it counted the statements, and then for each of them a tenant whose creation stops before
 // that statement is sent, and one whose creation stops when it has just been sent. Prints a line of JSON when all have stopped.
 import { pino } from 'pino';
-import { createApp } from '../../src/app.ts';
-import { loadConfig } from '../../src/config.ts';
-import { createTenant } from '../../src/provisioning/create-tenant.ts';
+import { loadConfig } from '../../src/config/config.ts';
+import { createApp } from '../../src/installation/open.ts';
+import { createTenant } from '../../src/tenants/create.ts';
 import { product } from '../fixture/product.ts';
 import { type Stalling, sendAndDie, stall, watchStatements } from './stalling.ts';
 

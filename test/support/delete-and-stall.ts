@@ -1,14 +1,14 @@
-// Run by test/provisioning/delete-crash.test.ts in a process of its own, which is then killed: over the settings in its
+// Run by test/tenants/delete-crash.test.ts in a process of its own, which is then killed: over the settings in its
 // environment it creates and deletes one tenant of each kind, and counts the statements of the deletion, and then for each of
 // them creates a tenant whose deletion stops before that statement is sent, and one whose deletion stops when it has just been
 // sent. Those that own a database have a checkpoint. Prints a line of JSON when all have stopped.
 import pLimit from 'p-limit';
 import { pino } from 'pino';
-import { createApp } from '../../src/app.ts';
-import { loadConfig } from '../../src/config.ts';
-import { createCheckpoint } from '../../src/migrator/checkpoints.ts';
-import { createTenant } from '../../src/provisioning/create-tenant.ts';
-import { deleteTenant } from '../../src/provisioning/delete-tenant.ts';
+import { createCheckpoint } from '../../src/checkpoints/checkpoints.ts';
+import { loadConfig } from '../../src/config/config.ts';
+import { createApp } from '../../src/installation/open.ts';
+import { createTenant } from '../../src/tenants/create.ts';
+import { deleteTenant } from '../../src/tenants/delete.ts';
 import { product } from '../fixture/product.ts';
 import { type Stalling, sendAndDie, stall, watchStatements } from './stalling.ts';
 

@@ -8,9 +8,9 @@ import { createInterface } from 'node:readline';
 import pg from 'pg';
 import { expect } from 'vitest';
 import { z } from 'zod';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/postgres/embedded.ts';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/postgres/embedded/start.ts';
 
-const starter = resolve('test/postgres/fixtures/start-embedded.ts');
+const starter = resolve('test/postgres/embedded/fixtures/start-embedded.ts');
 
 const printed = z.object({
   port: z.number(),
@@ -68,7 +68,7 @@ export class EmbeddedFolder implements AsyncDisposable {
 
   /** Lets a process of its own do it. */
   async startChild(options: StarterOptions = {}): Promise<Starter> {
-    const { module = resolve('src/postgres/embedded.ts'), dataDir = this.dataDir, ...account } = options;
+    const { module = resolve('src/postgres/embedded/start.ts'), dataDir = this.dataDir, ...account } = options;
     const child = spawn(process.execPath, [starter, module, dataDir, this.sharedDir], {
       stdio: ['pipe', 'pipe', 'inherit'],
       detached: true,

@@ -5,9 +5,9 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { inject } from 'vitest';
 import type { TestProject } from 'vitest/node';
-import { startEmbeddedPostgres } from '../../src/postgres/embedded.ts';
-import { readState, writeState } from '../../src/postgres/embedded-cluster.ts';
-import { freePort } from '../../src/postgres/embedded-launch.ts';
+import { readState, writeState } from '../../src/postgres/embedded/cluster.ts';
+import { freePort } from '../../src/postgres/embedded/launch.ts';
+import { startEmbeddedPostgres } from '../../src/postgres/embedded/start.ts';
 import { removeDataDir } from './remove-data-dir.ts';
 
 /** How many servers a test file may have at once: copies of one cluster have its identity, and are one server to Tenantry. */

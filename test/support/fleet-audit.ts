@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
-import { lockKind } from '../../src/postgres/advisory-lock.ts';
-import { quoteIdentifier, quoteLiteral } from '../../src/postgres/identifiers.ts';
+import { lockKind } from '../../src/postgres/sql/advisory-lock.ts';
+import { quoteIdentifier, quoteLiteral } from '../../src/postgres/sql/quote.ts';
 import { eventually } from './eventually.ts';
 import type { FaultLab } from './fault-lab.ts';
 import type { Fleet, ShownEvent, ShownRun } from './fleet.ts';

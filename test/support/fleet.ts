@@ -1,7 +1,7 @@
 import pg from 'pg';
-import type { Isolation } from '../../src/catalog/tenant.entity.ts';
+import type { Isolation } from '../../src/catalog/entities/tenant.entity.ts';
 import type { KnownTenant } from '../../src/catalog/tenant-directory.ts';
-import { quoteIdentifier } from '../../src/postgres/identifiers.ts';
+import { quoteIdentifier } from '../../src/postgres/sql/quote.ts';
 import type { HttpClient } from './http-client.ts';
 import { listen } from './listen.ts';
 import { type MigrationDir, makeMigrationDir } from './migration-dir.ts';

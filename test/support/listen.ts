@@ -1,5 +1,5 @@
 import { createServer, type RequestListener } from 'node:http';
-import { refuseMalformedRequests } from '../../src/graphql/malformed-requests.ts';
+import { refuseMalformedRequests } from '../../src/api/malformed-requests.ts';
 import { clientOf, type HttpClient } from './http-client.ts';
 
 /** A real HTTP server on a free port of 127.0.0.1, and a way to ask it. */

@@ -1,6 +1,6 @@
 import type { GraphQLSchema } from 'graphql';
-import { buildSchema } from '../../src/graphql/schema.ts';
-import type { Product } from '../../src/product.ts';
+import type { Product } from '../../src/installation/product.ts';
+import { buildSchema } from '../../src/server/build-schema.ts';
 
 const isModules = process.env.TEST_PRODUCT === 'modules';
 

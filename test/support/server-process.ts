@@ -2,7 +2,7 @@ import { type SpawnOptions, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
 import { vi } from 'vitest';
-import { errorCode } from '../../src/postgres/embedded-processes.ts';
+import { errorCode } from '../../src/postgres/embedded/processes.ts';
 import { childEnv } from './child-env.ts';
 import { clientOf, type HttpClient } from './http-client.ts';
 import { programs } from './product.ts';

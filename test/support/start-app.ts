@@ -1,10 +1,10 @@
 import type { GraphQLSchema } from 'graphql';
 import { type Logger, pino } from 'pino';
-import { createApp } from '../../src/app.ts';
-import { type Config, loadConfig } from '../../src/config.ts';
-import { createGraphqlServer } from '../../src/graphql/server.ts';
-import { startEmbeddedPostgres } from '../../src/postgres/embedded.ts';
-import type { Services } from '../../src/services.ts';
+import { createGraphqlServer } from '../../src/api/server.ts';
+import { type Config, loadConfig } from '../../src/config/config.ts';
+import { createApp } from '../../src/installation/open.ts';
+import type { Services } from '../../src/installation/services.ts';
+import { startEmbeddedPostgres } from '../../src/postgres/embedded/start.ts';
 import { childEnv } from './child-env.ts';
 import { makeClusterDir, makeInstallationDir } from './empty-cluster.ts';
 import { buildTestSchema, product } from './product.ts';

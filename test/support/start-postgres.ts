@@ -1,10 +1,10 @@
 import pg from 'pg';
-import type { ServerAddress } from '../../src/config.ts';
-import { startEmbeddedPostgres } from '../../src/postgres/embedded.ts';
-import { existingCluster } from '../../src/postgres/embedded-cluster.ts';
-import { findPostmaster, isRunning } from '../../src/postgres/embedded-processes.ts';
-import { quoteIdentifier } from '../../src/postgres/identifiers.ts';
-import { createLoginRoleSql } from '../../src/postgres/roles.ts';
+import type { ServerAddress } from '../../src/config/config.ts';
+import { createLoginRoleSql } from '../../src/postgres/admin/roles.ts';
+import { existingCluster } from '../../src/postgres/embedded/cluster.ts';
+import { findPostmaster, isRunning } from '../../src/postgres/embedded/processes.ts';
+import { startEmbeddedPostgres } from '../../src/postgres/embedded/start.ts';
+import { quoteIdentifier } from '../../src/postgres/sql/quote.ts';
 import { makeClusterDir } from './empty-cluster.ts';
 import { eventually } from './eventually.ts';
 import { removeDataDir } from './remove-data-dir.ts';

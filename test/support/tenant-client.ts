@@ -1,6 +1,6 @@
 import pg from 'pg';
 import type { KnownTenant } from '../../src/catalog/tenant-directory.ts';
-import { derivePasswords } from '../../src/postgres/roles.ts';
+import { derivePasswords } from '../../src/postgres/admin/roles.ts';
 import type { TestPostgres } from './start-postgres.ts';
 
 /** Connects past the server, as whoever knows the password of a tenant's role does; by default it is the derived one. */

@@ -1,4 +1,4 @@
-import type { MemberRole } from '../../src/catalog/membership.entity.ts';
+import type { MemberRole } from '../../src/catalog/entities/membership.entity.ts';
 import type { Person } from './accounts.ts';
 import type { HttpClient } from './http-client.ts';
 import type { Answer } from './start-app.ts';

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import type { Isolation } from '../../src/catalog/tenant.entity.ts';
+import type { Isolation } from '../../src/catalog/entities/tenant.entity.ts';
 import type { KnownTenant } from '../../src/catalog/tenant-directory.ts';
 import type { TestApp } from './start-app.ts';
 

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, vi } from 'vitest';
-import { type BudgetOptions, ConnectionBudget } from '../../src/postgres/connection-budget.ts';
-import type { Lane, LaneOptions, LentClient } from '../../src/postgres/lane.ts';
+import type { Lane, LaneOptions, LentClient } from '../../src/postgres/pool/pool.ts';
+import { type BudgetOptions, ConnectionBudget } from '../../src/postgres/pool/server-pool.ts';
 import { expectBackends, settling } from './backends.ts';
 import { startTestPostgres, type TestPostgres } from './start-postgres.ts';
 

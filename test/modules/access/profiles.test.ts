@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { logStatements } from '../../../src/postgres/log-statements.ts';
+import { logStatements } from '../../../src/postgres/sql/log-statements.ts';
 import { codeOf, type Person } from '../../support/accounts.ts';
 import { captureLog } from '../../support/log-lines.ts';
 import { startTenantLab, TenantLab } from './tenant-lab.ts';

@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
-import type { MemberRole } from '../../../src/catalog/membership.entity.ts';
-import { quoteIdentifier } from '../../../src/postgres/identifiers.ts';
+import type { MemberRole } from '../../../src/catalog/entities/membership.entity.ts';
+import { quoteIdentifier } from '../../../src/postgres/sql/quote.ts';
 import { join, type Person } from '../../support/accounts.ts';
 import { type Answer, startTestApp, type TestApp } from '../../support/start-app.ts';
 

@@ -1,0 +1,134 @@
+import type { FieldRequiredness, InputType, SchemaTypes } from '@pothos/core';
+import {
+  defaultFieldResolver,
+  type GraphQLArgument,
+  type GraphQLFieldConfig,
+  GraphQLID,
+  type GraphQLInputField,
+  type GraphQLInputType,
+  type GraphQLObjectType,
+  type GraphQLSchema,
+  getNamedType,
+  getNullableType,
+  isInputObjectType,
+  isIntrospectionType,
+  isListType,
+  isObjectType,
+} from 'graphql';
+import { AppError } from '../../lib/errors.ts';
+
+declare global {
+  // The only way in which Pothos takes new options of arguments and input fields.
+  namespace PothosSchemaTypes {
+    interface InputFieldOptions<
+      // Both declarations must name the same parameters.
+      Types extends SchemaTypes = SchemaTypes,
+      Type extends InputType<Types> | [InputType<Types>] = InputType<Types> | [InputType<Types>],
+      Req extends FieldRequiredness<Type> = FieldRequiredness<Type>,
+    > {
+      /** The longest text that it takes, or each text of a list, in UTF-16 code units; see {@link defaultLimits}. */
+      maxLength?: number;
+      /** The longest list that it takes, in elements; see {@link defaultLimits}. */
+      maxItems?: number;
+    }
+  }
+}
+
+/** The limits of an argument or an input field. */
+export interface InputLimits {
+  /** Of a text, in UTF-16 code units. */
+  readonly maxLength: number;
+  /** Of a list, in elements. */
+  readonly maxItems: number;
+}
+
+/** The limits of what declares none. An ID is a UUID, a slug or a name. */
+export const defaultLimits = { text: 2_000, id: 255, items: 100 } as const;
+
+/**
+ * Has the arguments of every field checked before anything else is done with them, scopes and the audit log included.
+ * @throws {AppError} (the fields) BAD_USER_INPUT, which names the argument and its limit
+ */
+export function limitInputs(schema: GraphQLSchema): GraphQLSchema {
+  for (const type of Object.values(schema.getTypeMap())) {
+    if (isObjectType(type) && !isIntrospectionType(type)) limitFields(type);
+  }
+  return schema;
+}
+
+/** The largest limits of a schema: what exceeds them fits no argument at all. */
+export function largestLimits(schema: GraphQLSchema): InputLimits {
+  const all = Object.values(schema.getTypeMap()).flatMap((type) => {
+    if (isInputObjectType(type)) return Object.values(type.getFields());
+    return isObjectType(type) && !isIntrospectionType(type) ? argumentsOf(type) : [];
+  });
+  const limits = all.map(limitsOf);
+  return {
+    maxLength: Math.max(defaultLimits.text, ...limits.map(({ maxLength }) => maxLength)),
+    maxItems: Math.max(defaultLimits.items, ...limits.map(({ maxItems }) => maxItems)),
+  };
+}
+
+/** Where a value stands in the arguments: names, and indexes of lists. */
+export type InputPath = readonly string[];
+
+/** @throws {AppError} BAD_USER_INPUT */
+export function checkText(path: InputPath, text: string, maxLength: number): void {
+  if (text.length > maxLength) throw tooLarge(path, `${text.length} characters`, maxLength);
+}
+
+/** @throws {AppError} BAD_USER_INPUT */
+export function checkItems(path: InputPath, list: readonly unknown[], maxItems: number): void {
+  if (list.length > maxItems) throw tooLarge(path, `${list.length} elements`, maxItems);
+}
+
+function tooLarge(path: InputPath, size: string, limit: number): AppError {
+  const argument = path.join('.');
+  const field = path.findLast((name) => !/^\d+$/.test(name));
+  const message = `${argument} has ${size}, and ${limit} is the limit. Send less.`;
+  return new AppError('BAD_USER_INPUT', message, { details: { field, argument, limit } });
+}
+
+function argumentsOf(type: GraphQLObjectType): GraphQLArgument[] {
+  return Object.values(type.getFields()).flatMap(({ args }) => args);
+}
+
+function limitFields(type: GraphQLObjectType): void {
+  for (const field of Object.values(type.getFields())) {
+    if (field.args.length === 0) continue;
+    const guarded = (call: Resolver): Resolver => {
+      return (root, args, context, info) => {
+        for (const arg of field.args) check([arg.name], args[arg.name], arg.type, limitsOf(arg));
+        return call(root, args, context, info);
+      };
+    };
+    // A subscription's events are resolved with the arguments that it began with.
+    if (field.subscribe) field.subscribe = guarded(field.subscribe);
+    else field.resolve = guarded(field.resolve ?? defaultFieldResolver);
+  }
+}
+
+type Resolver = NonNullable<GraphQLFieldConfig<unknown, unknown>['resolve']>;
+
+function check(path: InputPath, value: unknown, type: GraphQLInputType, limits: InputLimits): void {
+  const expected = getNullableType(type);
+  if (typeof value === 'string') checkText(path, value, limits.maxLength);
+  else if (isListType(expected) && Array.isArray(value)) {
+    checkItems(path, value, limits.maxItems);
+    for (const [index, item] of value.entries()) check([...path, String(index)], item, expected.ofType, limits);
+  } else if (isInputObjectType(expected) && typeof value === 'object' && value !== null) {
+    for (const field of Object.values(expected.getFields())) {
+      check([...path, field.name], Reflect.get(value, field.name), field.type, limitsOf(field));
+    }
+  }
+}
+
+/** The limits of an argument or an input field: what it declares, or else the default. */
+export function limitsOf({ type, extensions }: GraphQLArgument | GraphQLInputField): InputLimits {
+  // What Pothos keeps of the options that it was given.
+  const declared = extensions.pothosOptions as Partial<InputLimits> | undefined;
+  return {
+    maxLength: declared?.maxLength ?? (getNamedType(type) === GraphQLID ? defaultLimits.id : defaultLimits.text),
+    maxItems: declared?.maxItems ?? defaultLimits.items,
+  };
+}

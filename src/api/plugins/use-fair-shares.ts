@@ -1,0 +1,136 @@
+import { type ExecutionArgs, type ExecutionResult, getOperationAST, OperationTypeNode } from 'graphql';
+import { isAsyncIterable, type Plugin } from 'graphql-yoga';
+import { AppError } from '../../lib/errors.ts';
+import { OperationScope, operationOver } from '../../routing/operation-scope.ts';
+import { toClientError } from '../errors.ts';
+import type { RequestContext } from '../request-context.ts';
+import type { Admission, Admitted } from '../shares/admission.ts';
+import { costOf } from './use-cost-limit.ts';
+
+/**
+ * Runs each operation within the share of its tenant and caller, and stops it when its client goes away: no further field is
+ * resolved. Of a query, the statements under way are cancelled too; a mutation's field that has begun runs to its end, so
+ * that it is done or not done, and never half.
+ */
+export function shareFairly(admission: Admission): Plugin<RequestContext> {
+  return {
+    onExecute({ executeFn, setExecuteFn, args: { contextValue } }) {
+      setExecuteFn((args) => execute(admission, executeFn, args, contextValue));
+    },
+    onSubscribe({ subscribeFn, setSubscribeFn, args: { contextValue } }) {
+      setSubscribeFn((args) => subscribe(admission, subscribeFn, args, contextValue));
+    },
+  };
+}
+
+type Run<Result> = (args: ExecutionArgs) => Result | Promise<Result>;
+
+async function execute(
+  admission: Admission,
+  run: Run<ExecutionResult>,
+  args: ExecutionArgs,
+  context: RequestContext,
+): Promise<ExecutionResult> {
+  const { shareOwner, clientGone } = context;
+  const { cost } = costOf(args);
+  let admitted: Admitted | undefined;
+  const scope = new OperationScope((ms) => admitted?.charge(ms));
+  const mayBeCut = getOperationAST(args.document, args.operationName)?.operation === OperationTypeNode.QUERY;
+  const stop = new Stop();
+  const end = () => {
+    stop.stop();
+    if (mayBeCut) scope.end();
+  };
+  try {
+    if (clientGone.aborted) throw operationOver();
+    const entered = shareOwner ? admission.enter(shareOwner, cost, clientGone) : admission.enterAsAdmin();
+    admitted = entered instanceof Promise ? await entered : entered;
+    clientGone.addEventListener('abort', end);
+    // The executor asks no more of a signal than `Stop` has.
+    const result = await scope.run(() => run(Object.assign(args, { signal: stop })));
+    // What its fields have met with since then is of no interest to anybody.
+    if (mayBeCut && clientGone.aborted) throw operationOver();
+    return result;
+  } catch (error) {
+    // Returned, not thrown, so that the operation is logged and what it has leased ends.
+    if (error instanceof AppError) return { errors: [toClientError(error, context.requestId, context.log)] };
+    throw error;
+  } finally {
+    clientGone.removeEventListener('abort', end);
+    // When one field has failed, its neighbours may still be at work, for nobody.
+    end();
+    scope.whenReturned(() => admitted?.leave());
+  }
+}
+
+/**
+ * Ends an operation between two resolvers. A real signal would let the executor give up at once, while resolvers are still at
+ * work: the share would be free before the work is over.
+ */
+class Stop {
+  #reason: Error | undefined;
+
+  stop(): void {
+    this.#reason ??= operationOver();
+  }
+
+  throwIfAborted(): void {
+    if (this.#reason) throw this.#reason;
+  }
+
+  addEventListener(): void {}
+  removeEventListener(): void {}
+}
+
+type Events = AsyncIterableIterator<ExecutionResult>;
+
+async function subscribe(
+  admission: Admission,
+  run: Run<Events | ExecutionResult>,
+  args: ExecutionArgs,
+  { shareOwner, clientGone }: RequestContext,
+): Promise<Events | ExecutionResult> {
+  if (!shareOwner) return run(args);
+  const end = admission.subscribe(shareOwner);
+  let result: Events | ExecutionResult | undefined;
+  try {
+    const admitted = await admission.enter(shareOwner, costOf(args).cost, clientGone);
+    try {
+      result = await run(args);
+    } finally {
+      admitted.leave();
+    }
+  } finally {
+    if (!isAsyncIterable(result)) end();
+  }
+  return isAsyncIterable(result) ? whenOver(result, end) : result;
+}
+
+/** Calls `over` once, when the events have ended for whatever reason. */
+function whenOver(events: Events, over: () => void): Events {
+  const source = events[Symbol.asyncIterator]();
+  let isOver = false;
+  const finish = () => {
+    if (!isOver) over();
+    isOver = true;
+  };
+  return {
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    async next() {
+      try {
+        const next = await source.next();
+        if (next.done) finish();
+        return next;
+      } catch (error) {
+        finish();
+        throw error;
+      }
+    },
+    async return() {
+      finish();
+      return (await source.return?.()) ?? { done: true, value: undefined };
+    },
+  };
+}

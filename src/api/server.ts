@@ -1,0 +1,83 @@
+import { useDisableIntrospection } from '@graphql-yoga/plugin-disable-introspection';
+import type { GraphQLSchema } from 'graphql';
+import { createYoga } from 'graphql-yoga';
+import type { Services } from '../installation/services.ts';
+import { corsOf, isLocalHost } from './cors.ts';
+import { toClientError, validationErrors } from './errors.ts';
+import { graphiqlPage, redirectToGraphiql } from './graphiql.ts';
+import { limitAnswers } from './limits/answer-size.ts';
+import { createDocumentCache } from './limits/document-cache.ts';
+import { largestLimits } from './limits/input-limits.ts';
+import { keySet } from './plugins/jwks-route.ts';
+import { readiness } from './plugins/readiness-route.ts';
+import { endWithCaller } from './plugins/use-caller-revocation.ts';
+import { limitDocuments } from './plugins/use-document-limits.ts';
+import { shareFairly } from './plugins/use-fair-shares.ts';
+import { requestParsing } from './plugins/use-json-requests.ts';
+import { endOperations } from './plugins/use-operation-log.ts';
+import { currentLog, currentRequestId, requestIds } from './plugins/use-request-id.ts';
+import { limitRequests } from './plugins/use-request-limits.ts';
+import { routes } from './plugins/use-routes.ts';
+import { endWithTenant } from './plugins/use-tenant-suspension.ts';
+import { endWithToken } from './plugins/use-token-expiry.ts';
+import { createRequestContext, type IncomingRequest, type RequestContext } from './request-context.ts';
+import { Admission } from './shares/admission.ts';
+
+/** What the pages of a development server are given. */
+export interface GraphiqlOptions {
+  /**
+   * Headers that GraphiQL starts with, as text of JSON. They are shown only to who asked for this machine by its own name: a
+   * foreign page can make its own name resolve to this machine, and then read what is here.
+   */
+  readonly localHeaders?: string;
+}
+
+/** The way of a request, from top to bottom. */
+export function createGraphqlServer(services: Services, schema: GraphQLSchema, { localHeaders }: GraphiqlOptions = {}) {
+  const { graphql, http } = services.config;
+  const documents = createDocumentCache();
+  return createYoga<object, RequestContext>({
+    schema,
+    graphqlEndpoint: '/graphql',
+    healthCheckEndpoint: '/health/live',
+    maxRequestBodySize: http.maxBodyBytes,
+    parserAndValidationCache: documents.options,
+    multipart: false,
+    batching: false,
+    landingPage: false,
+    logging: false,
+    cors: corsOf(http.corsOrigins),
+    graphiql:
+      graphql.graphiql &&
+      (({ url }) => graphiqlPage(url, isLocalHost(new URL(url).hostname) ? localHeaders : undefined)),
+    renderGraphiQL: async (options) => {
+      // Nine megabytes that only a browser needs.
+      const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
+      return renderGraphiQL(options);
+    },
+    plugins: [
+      requestIds(http.trustedProxies),
+      routes({
+        '/health/ready': readiness(services),
+        '/.well-known/jwks.json': keySet(services.publishedKeys),
+        ...(graphql.graphiql && { '/': redirectToGraphiql }),
+      }),
+      requestParsing(),
+      limitRequests({ maxDocumentBytes: graphql.maxDocumentBytes, largest: largestLimits(schema) }),
+      documents.dropInvalid,
+      ...(graphql.introspection ? [] : [useDisableIntrospection()]),
+      ...limitDocuments(graphql),
+      shareFairly(new Admission(services.config)),
+      limitAnswers(),
+      endWithToken(),
+      endWithCaller(),
+      endWithTenant(),
+      endOperations(),
+      validationErrors({ hideSuggestions: !graphql.introspection }),
+    ],
+    context: (initial: IncomingRequest) => createRequestContext(services, initial),
+    maskedErrors: {
+      maskError: (error) => toClientError(error, currentRequestId(), currentLog(services.log)),
+    },
+  });
+}

@@ -1,0 +1,146 @@
+import { membershipsOf, membersOf } from '../../auth/list-memberships.ts';
+import type { PendingMembership } from '../../auth/pending-membership.ts';
+import type { Identity } from '../../auth/tokens/tokens.ts';
+import { Membership, memberRoles } from '../../catalog/entities/membership.entity.ts';
+import { Tenant } from '../../catalog/entities/tenant.entity.ts';
+import { User } from '../../catalog/entities/user.entity.ts';
+import { AppError } from '../../lib/errors.ts';
+import { MAX_PAGE } from '../../orm/pagination.ts';
+import { builder } from '../builder.ts';
+import type { TenantContext } from '../context.ts';
+import { MAX_TEXTS } from '../limits/list-sizes.ts';
+import { pageArgs, pageSize } from '../list-page.ts';
+import { requestLoader } from '../request-loader.ts';
+import { TenantRef } from './tenant.ts';
+
+/** The GraphQL type of a person. */
+export const UserRef = builder.objectType(User, {
+  name: 'User',
+  fields: (t) => ({
+    id: t.exposeID('id'),
+    email: t.string({
+      description: 'Empty if an identity provider has told none, or another user has it.',
+      resolve: ({ email }) => email ?? '',
+    }),
+    name: t.exposeString('name'),
+  }),
+});
+
+/** The GraphQL enum of what a person may do in a tenant. */
+export const MemberRoleRef = builder.enumType('MemberRole', { values: memberRoles });
+
+const loadUser = requestLoader(async (ids, { services }) =>
+  inOrder(ids, await services.catalog.fork().find(User, { id: { $in: [...ids] } })),
+);
+
+const loadTenant = requestLoader(async (ids, { services }) =>
+  inOrder(ids, await services.catalog.fork().find(Tenant, { id: { $in: [...ids] } })),
+);
+
+/** The GraphQL type of a person's role in a tenant. */
+export const MembershipRef = builder.objectRef<Membership | PendingMembership>('Membership').implement({
+  fields: (t) => ({
+    user: t.field({
+      type: UserRef,
+      description: 'While pending, only the address that was invited, with the id of the invitation.',
+      resolve: (membership, _args, context) =>
+        membership instanceof Membership ? loadUser(context, membership.user.id) : membership.user,
+    }),
+    tenant: t.field({
+      type: TenantRef,
+      resolve: (membership, _args, context) =>
+        membership instanceof Membership ? loadTenant(context, membership.tenant.id) : membership.tenant,
+    }),
+    role: t.field({ type: MemberRoleRef, resolve: ({ role }) => role }),
+    isPending: t.boolean({
+      description: 'Whether it is an invitation that was not accepted yet, and gives no rights.',
+      resolve: (membership) => !(membership instanceof Membership),
+    }),
+  }),
+});
+
+builder.objectField(Tenant, 'members', (t) =>
+  t.loadableList({
+    type: MembershipRef,
+    description: 'In the order of their ids. For platform admins, and for members in a request for this tenant.',
+    maxItems: MAX_PAGE,
+    args: pageArgs('The id of the user'),
+    authScopes: ({ id, slug }, _args, { identity, tenant }) => {
+      if (identity?.isPlatformAdmin) return true;
+      // Who is a member of several tenants is shown only what the one that the token is for may see.
+      if (tenant.isNamed && tenant.role !== undefined && tenant.row.id === id) return true;
+      throw new AppError('FORBIDDEN', `The members of ${slug} are shown in a request for that tenant only`);
+    },
+    // The arguments are the same for all that have the same path.
+    byPath: true,
+    load: (ids: string[], { services }, args) =>
+      membersOf(services.catalog, ids, { size: pageSize(args), after: args.after }),
+    resolve: ({ id }) => id,
+  }),
+);
+
+/** The caller, and the caller's place in a tenant, which is looked at only when it is asked for. */
+export interface Viewer {
+  readonly identity: Identity;
+  readonly place: () => { readonly tenantId: string; readonly role: string } | undefined;
+  readonly permissions: () => Promise<ReadonlySet<string>>;
+}
+
+/** The GraphQL type of {@link Viewer}. */
+export const ViewerRef = builder.objectRef<Viewer>('Viewer').implement({
+  description: 'Who the token says that you are.',
+  fields: (t) => ({
+    user: t.field({
+      type: UserRef,
+      nullable: true,
+      resolve: ({ identity: { user } }, _args, { services }) =>
+        user ? services.catalog.fork().findOne(User, { id: user.id }) : null,
+    }),
+    tenant: t.field({
+      type: TenantRef,
+      nullable: true,
+      description: "The request's tenant, if you are a member of it.",
+      resolve: ({ place }, _args, { services }) => {
+        const id = place()?.tenantId;
+        return id === undefined ? null : services.catalog.fork().findOne(Tenant, { id });
+      },
+    }),
+    role: t.string({ nullable: true, resolve: ({ place }) => place()?.role ?? null }),
+    permissions: t.stringList({
+      description: "What you may do in the request's tenant, such as orders:write.",
+      maxItems: MAX_TEXTS,
+      resolve: async ({ place, permissions }) => (place() ? [...(await permissions())].sort() : []),
+    }),
+    isPlatformAdmin: t.boolean({ resolve: ({ identity }) => identity.isPlatformAdmin }),
+    memberships: t.field({
+      type: [MembershipRef],
+      description: "In the order of the tenants' ids.",
+      maxItems: MAX_PAGE,
+      args: pageArgs('The id of the tenant'),
+      resolve: ({ identity: { user } }, args, { services }) =>
+        user ? membershipsOf(services.catalog, user.id, { size: pageSize(args), after: args.after }) : [],
+    }),
+  }),
+});
+
+builder.queryField('viewer', (t) =>
+  t.field({
+    type: ViewerRef,
+    nullable: true,
+    description: 'Null without a token.',
+    authScopes: { anyone: true },
+    resolve: (_root, _args, { identity, tenant }) =>
+      identity ? { identity, place: () => placeIn(tenant), permissions: () => tenant.permissions() } : null,
+  }),
+);
+
+/** Who is deleted meanwhile is an error of the field, and of no other. */
+function inOrder<T extends { readonly id: string }>(ids: readonly string[], found: readonly T[]): (T | Error)[] {
+  const byId = new Map(found.map((one) => [one.id, one]));
+  return ids.map((id) => byId.get(id) ?? new AppError('NOT_FOUND', `There is nothing with the id ${id} any more`));
+}
+
+function placeIn(tenant: TenantContext) {
+  if (!tenant.isNamed || tenant.role === undefined) return undefined;
+  return { tenantId: tenant.row.id, role: tenant.role };
+}

@@ -1,0 +1,63 @@
+import { migrationStatuses } from '../../catalog/entities/migration-record.entity.ts';
+import { readMigrationHistory, type ShownRecord } from '../../fleet/history.ts';
+import { builder } from '../builder.ts';
+import { MigrationScopeRef } from './migration-plan.ts';
+import { TenantRef } from './tenant.ts';
+
+const MigrationStatusRef = builder.enumType('MigrationStatus', {
+  description: 'ROLLED_BACK: it failed, and nothing of it is left. REVERTED: it was applied, and taken back later.',
+  values: migrationStatuses,
+});
+
+/** The GraphQL type of an attempt. */
+export const MigrationRecordRef = builder.objectRef<ShownRecord>('MigrationRecord').implement({
+  description: 'One attempt to apply one migration to one database, or the acceptance of its changed file.',
+  fields: (t) => ({
+    tenant: t.field({
+      type: TenantRef,
+      nullable: true,
+      description: 'Null for the system databases, and if it is deleted.',
+      resolve: ({ tenant }) => tenant,
+    }),
+    deletedTenant: t.exposeString('deletedTenant', {
+      nullable: true,
+      description: 'The slug that the tenant had, if it is deleted.',
+    }),
+    scope: t.field({ type: MigrationScopeRef, resolve: ({ scope }) => scope }),
+    name: t.exposeString('name'),
+    hash: t.exposeString('hash', { description: 'SHA-256 of the file as it was then.' }),
+    status: t.field({ type: MigrationStatusRef, resolve: ({ status }) => status }),
+    run: t.exposeID('run', { nullable: true }),
+    checkpoint: t.exposeString('checkpoint', { nullable: true }),
+    appliedAt: t.field({ type: 'DateTime', resolve: ({ appliedAt }) => appliedAt }),
+    durationMs: t.exposeFloat('durationMs'),
+    error: t.exposeString('error', { nullable: true }),
+    previousHash: t.exposeString('previousHash', {
+      nullable: true,
+      description: 'If a changed file was accepted: the hash before.',
+    }),
+    acceptedBy: t.exposeString('acceptedBy', {
+      nullable: true,
+      description: "Who accepted it: the token's e-mail address or subject.",
+    }),
+  }),
+});
+
+builder.queryField('migrationHistory', (t) =>
+  t.connection(
+    {
+      type: MigrationRecordRef,
+      description:
+        "Newest first. With a tenant, or with the scope AUTH or CONSTANTS: that database's own history. Else what runs did, over the whole fleet.",
+      authScopes: { platformAdmin: true },
+      args: {
+        tenant: t.arg.id({ description: 'Its id or slug.' }),
+        scope: t.arg({ type: MigrationScopeRef }),
+        status: t.arg({ type: MigrationStatusRef }),
+      },
+      resolve: (_root, args, { services }) => readMigrationHistory(services, args),
+    },
+    { name: 'MigrationHistoryConnection' },
+    { name: 'MigrationHistoryEdge' },
+  ),
+);

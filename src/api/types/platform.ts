@@ -1,0 +1,164 @@
+import { Tenant } from '../../catalog/entities/tenant.entity.ts';
+import { tenantWhere } from '../../catalog/find-tenants.ts';
+import { doneStateIds } from '../../fleet/tenant-states.ts';
+import { AppError, badInput } from '../../lib/errors.ts';
+import { isUuid } from '../../lib/uuid.ts';
+import { DEFAULT_PAGE, entityConnection, MAX_PAGE } from '../../orm/pagination.ts';
+import { type DatabaseInfo, type DatabaseListing, listDatabases } from '../../servers/list-databases.ts';
+import type { KnownServer } from '../../servers/registry.ts';
+import { createTenant } from '../../tenants/create.ts';
+import { builder } from '../builder.ts';
+import { callerOf } from '../context.ts';
+import { pageArgs, pageOfItems } from '../list-page.ts';
+import { IsolationRef, TenantRef, TenantStatusRef } from './tenant.ts';
+
+const DatabaseRef = builder.objectRef<DatabaseInfo>('Database').implement({
+  fields: (t) => ({
+    name: t.exposeString('name'),
+    server: t.exposeString('server'),
+    sizeBytes: t.float({ nullable: true, resolve: ({ sizeBytes }) => sizeBytes ?? null }),
+    tenants: t.field({
+      type: [TenantRef],
+      maxItems: MAX_PAGE,
+      args: pageArgs('The id or slug', DEFAULT_PAGE),
+      resolve: ({ tenants }, page) => pageOfItems(tenants, page, ({ id, slug }) => [id, slug]),
+    }),
+  }),
+});
+
+const DatabaseListRef = builder.objectRef<DatabaseListing>('DatabaseList').implement({
+  fields: (t) => ({
+    system: t.field({
+      type: [DatabaseRef],
+      description: 'auth and constants, and the shared database of each server.',
+      maxItems: MAX_PAGE,
+      args: pageArgs('The server and name, such as default/shared,', DEFAULT_PAGE),
+      resolve: ({ system }, page) => pageOfItems(system, page, ({ server, name }) => [`${server}/${name}`]),
+    }),
+    tenants: t.field({
+      type: [DatabaseRef],
+      maxItems: MAX_PAGE,
+      args: pageArgs('The name'),
+      resolve: ({ tenants }, page) => pageOfItems(tenants, page, ({ name }) => [name]),
+    }),
+    totalCount: t.int({ resolve: ({ system, tenants }) => system.length + tenants.length }),
+  }),
+});
+
+const DatabaseServerRef = builder.objectRef<KnownServer>('DatabaseServer').implement({
+  fields: (t) => ({
+    name: t.string({ resolve: ({ row }) => row.name }),
+    host: t.string({ resolve: ({ server }) => server.address?.host ?? '' }),
+    port: t.int({ resolve: ({ server }) => server.address?.port ?? 0 }),
+    tenantCount: t.int({
+      resolve: ({ row }, _args, { services }) => services.catalog.fork().count(Tenant, { server: row.name }),
+    }),
+    connectionBudget: t.int({ resolve: ({ server }) => server.stats.max }),
+    connectionsInUse: t.int({
+      description: 'Connections of this process that are open and not idle.',
+      resolve: ({ server }) => server.stats.open - server.stats.idle,
+    }),
+    acceptsTenants: t.boolean({ resolve: ({ row }) => row.acceptsTenants }),
+  }),
+});
+
+const TenantFilterInput = builder.inputType('TenantFilter', {
+  fields: (t) => ({
+    status: t.field({ type: TenantStatusRef }),
+    isolation: t.field({ type: IsolationRef }),
+    server: t.string({ maxLength: 63 }),
+    behind: t.boolean(),
+    search: t.string({ maxLength: 253, description: 'A part of the slug, the name or the host.' }),
+  }),
+});
+
+const CreateTenantInputRef = builder.inputType('CreateTenantInput', {
+  fields: (t) => ({
+    slug: t.string({
+      required: true,
+      maxLength: 63,
+      description: '3 to 63 characters of a to z, 0 to 9 and -; unique.',
+    }),
+    name: t.string({ required: true, maxLength: 200 }),
+    isolation: t.field({ type: IsolationRef, description: 'By default the setting DEFAULT_ISOLATION.' }),
+    host: t.string({ maxLength: 253, description: 'The host name by which it is found; unique.' }),
+    server: t.string({ maxLength: 63 }),
+  }),
+});
+
+builder.queryFields((t) => ({
+  databases: t.field({
+    type: DatabaseListRef,
+    authScopes: { platformAdmin: true },
+    resolve: (_root, _args, { services }) => listDatabases({ ...services, databases: services.config.databases }),
+  }),
+  servers: t.field({
+    type: [DatabaseServerRef],
+    description: 'In the order in which they were added.',
+    maxItems: MAX_PAGE,
+    authScopes: { platformAdmin: true },
+    args: pageArgs('The name'),
+    resolve: async (_root, page, { services }) => {
+      await services.servers.refresh();
+      return pageOfItems(services.servers.known(), page, ({ row }) => [row.name]);
+    },
+  }),
+  tenants: t.connection(
+    {
+      type: TenantRef,
+      description: 'Oldest first.',
+      authScopes: { platformAdmin: true },
+      args: { filter: t.arg({ type: TenantFilterInput }) },
+      resolve: async (_root, { filter, ...page }, { services }) => {
+        const current =
+          filter?.behind == null
+            ? []
+            : await services.catalog.use(async (client) =>
+                doneStateIds(client, await services.migrations.tenant.read(), {}),
+              );
+        return entityConnection(services.catalog.fork(), Tenant, page, {
+          where: tenantWhere(filter ?? {}, current),
+          orderBy: { createdAt: 'asc', id: 'asc' },
+        });
+      },
+    },
+    { name: 'TenantConnection' },
+    { name: 'TenantEdge' },
+  ),
+  tenant: t.field({
+    type: TenantRef,
+    nullable: true,
+    authScopes: { platformAdmin: true },
+    args: { id: t.arg.id(), slug: t.arg.string({ maxLength: 63 }) },
+    resolve: async (_root, { id, slug }, { services }) => {
+      if ((id == null) === (slug == null)) throw badInput('id', 'Ask for a tenant by its id or by its slug');
+      if (id != null && !isUuid(id)) return null;
+      return services.catalog.fork().findOne(Tenant, id == null ? { slug: slug ?? '' } : { id });
+    },
+  }),
+}));
+
+builder.mutationFields((t) => ({
+  createTenant: t.field({
+    type: TenantRef,
+    description:
+      'A user who is no platform admin becomes the owner, may have created or own as many as the setting OWN_TENANTS says, and does not choose the isolation, host or server.',
+    authScopes: { tenantCreator: true },
+    args: { input: t.arg({ type: CreateTenantInputRef, required: true }) },
+    resolve: async (_root, { input: { slug, name, ...rest } }, context) => {
+      const caller = callerOf(context);
+      const { provisioning, config, hourlyLimits } = context.services;
+      const choice = {
+        isolation: rest.isolation ?? undefined,
+        host: rest.host ?? undefined,
+        server: rest.server ?? undefined,
+      };
+      if (caller.isPlatformAdmin) return createTenant(provisioning, { slug, name, ...choice });
+      const chosen = Object.entries(choice).find(([, value]) => value !== undefined);
+      if (chosen) throw new AppError('FORBIDDEN', `Only platform admins choose the ${chosen[0]} of a tenant`);
+      await hourlyLimits.countTenant(caller);
+      const owner = caller.user && { id: caller.user.id, limit: config.accounts.ownTenants };
+      return createTenant(provisioning, { slug, name, owner });
+    },
+  }),
+}));

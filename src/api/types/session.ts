@@ -1,0 +1,177 @@
+import { randomUUID } from 'node:crypto';
+import { login, logout, refresh, register, type SignedIn, switchTenant } from '../../auth/sign-in.ts';
+import { normalAccount } from '../../auth/sign-in-limits.ts';
+import type { Identity } from '../../auth/tokens/tokens.ts';
+import { changePassword, setPlatformAdmin, setUserActive } from '../../auth/users.ts';
+import { memberIn } from '../../routing/permissions.ts';
+import { resolveTenant } from '../../routing/resolve-tenant.ts';
+import { builder } from '../builder.ts';
+import { type Context, callerOf } from '../context.ts';
+import { UserRef, type Viewer, ViewerRef } from './account.ts';
+
+/** Who has signed in; with a proof for the device if that was with a password. */
+type Payload = SignedIn & { readonly deviceToken?: string };
+
+/** The GraphQL type of what somebody gets who has signed in. */
+export const AuthPayloadRef = builder.objectRef<Payload>('AuthPayload').implement({
+  fields: (t) => ({
+    token: t.exposeString('token', { description: 'For the header “authorization: Bearer <token>”.' }),
+    refreshToken: t.exposeString('refreshToken', { description: 'For refreshToken, once: it gives the next one.' }),
+    deviceToken: t.string({
+      nullable: true,
+      description:
+        'For the next login of this account on this device, also after logout: with it nobody else can use up its attempts. Given by register and login.',
+      resolve: ({ deviceToken }) => deviceToken ?? null,
+    }),
+    expiresAt: t.field({
+      type: 'DateTime',
+      description: 'When the token expires.',
+      resolve: ({ expiresAt }) => expiresAt,
+    }),
+    viewer: t.field({ type: ViewerRef, resolve: (signedIn, _args, { services }) => viewerOf(signedIn, services) }),
+  }),
+});
+
+const RegisterInputRef = builder.inputType('RegisterInput', {
+  fields: (t) => ({
+    email: t.string({ required: true, maxLength: 254 }),
+    password: t.string({ required: true, maxLength: 1000, description: 'At least 12 characters.' }),
+    name: t.string({ required: true, maxLength: 200 }),
+  }),
+});
+
+const LoginInputRef = builder.inputType('LoginInput', {
+  fields: (t) => ({
+    email: t.string({ required: true, maxLength: 254 }),
+    password: t.string({ required: true, maxLength: 1000 }),
+    tenant: t.string({
+      maxLength: 63,
+      description: 'The slug of the tenant that the token is to name; by default the only one that you belong to.',
+    }),
+    deviceToken: t.string({
+      maxLength: 500,
+      description: 'What the last login on this device gave, if there was any.',
+    }),
+  }),
+});
+
+const ChangePasswordInputRef = builder.inputType('ChangePasswordInput', {
+  fields: (t) => ({
+    currentPassword: t.string({ required: true, maxLength: 1000 }),
+    newPassword: t.string({ required: true, maxLength: 1000, description: 'At least 12 characters.' }),
+  }),
+});
+
+builder.mutationFields((t) => ({
+  register: t.field({
+    type: AuthPayloadRef,
+    description: 'Makes an account and signs in, unless the setting SIGN_UP says no.',
+    authScopes: { anyone: true },
+    args: { input: t.arg({ type: RegisterInputRef, required: true }) },
+    resolve: (_root, { input }, { services, address }) =>
+      services.signInLimits.attempt({ account: undefined, address }, async () => {
+        const signedIn = await register(services.accounts, input);
+        return { ...signedIn, deviceToken: newDevice(services, input.email) };
+      }),
+  }),
+  login: t.field({
+    type: AuthPayloadRef,
+    authScopes: { anyone: true },
+    args: { input: t.arg({ type: LoginInputRef, required: true }) },
+    resolve: (_root, { input: { tenant, deviceToken, ...input } }, { services, address }) => {
+      const device = deviceToken == null ? undefined : services.devices.open(deviceToken, normalAccount(input.email));
+      const known = device && `device ${device}`;
+      return services.signInLimits.attempt({ account: input.email, address, known }, async () => {
+        const signedIn = await login(services.accounts, { ...input, tenant: tenant ?? undefined });
+        return { ...signedIn, deviceToken: newDevice(services, input.email, device) };
+      });
+    },
+  }),
+  refreshToken: t.field({
+    type: AuthPayloadRef,
+    description:
+      'New tokens for a refresh token, which is good once; for 30 seconds more the same client may use it again. If it comes a second time later or from elsewhere, its session ends.',
+    authScopes: { anyone: true },
+    args: { refreshToken: t.arg.string({ required: true, maxLength: 255 }) },
+    resolve: (_root, { refreshToken }, { services, address }) => refresh(services.accounts, refreshToken, address),
+  }),
+  logout: t.boolean({
+    description: 'Ends the session; its tokens are refused from now on.',
+    authScopes: { anyone: true },
+    args: { refreshToken: t.arg.string({ required: true, maxLength: 255 }) },
+    resolve: async (_root, { refreshToken }, { services }) => {
+      await logout(services.accounts, refreshToken);
+      return true;
+    },
+  }),
+  switchTenant: t.field({
+    type: AuthPayloadRef,
+    description: 'New tokens of this session, which name another tenant. The refresh token before is good no more.',
+    authScopes: { user: true },
+    args: { tenant: t.arg.id({ required: true, description: 'Its id or slug.' }) },
+    resolve: (_root, { tenant }, context) => switchTenant(context.services.accounts, callerOf(context), tenant),
+  }),
+  changePassword: t.boolean({
+    description: 'Ends all your sessions but this one.',
+    authScopes: { user: true },
+    args: { input: t.arg({ type: ChangePasswordInputRef, required: true }) },
+    resolve: async (_root, { input }, context) => {
+      const { services, address } = context;
+      const caller = callerOf(context);
+      const known = caller.session && `session ${caller.session}`;
+      await services.signInLimits.attempt({ account: caller.email, address, known }, () =>
+        changePassword(services.accounts, caller, input),
+      );
+      return true;
+    },
+  }),
+  setUserActive: t.field({
+    type: UserRef,
+    description: 'A user who is not active cannot sign in, and has no session any more.',
+    authScopes: { platformAdmin: true },
+    args: { user: t.arg.id({ required: true }), active: t.arg.boolean({ required: true }) },
+    resolve: (_root, { user, active }, { services }) => setUserActive(services.accounts, user, active),
+  }),
+  setPlatformAdmin: t.field({
+    type: UserRef,
+    description: 'Makes a user a platform admin, or one no more.',
+    authScopes: { platformAdmin: true },
+    args: { user: t.arg.id({ required: true }), isPlatformAdmin: t.arg.boolean({ required: true }) },
+    resolve: (_root, args, { services }) => setPlatformAdmin(services.accounts, args.user, args.isPlatformAdmin),
+  }),
+}));
+
+/** Proves later that the device has signed in to the account. It lets nobody in. */
+function newDevice({ devices }: Context['services'], email: string, device: string = randomUUID()): string {
+  return devices.seal(device, normalAccount(email));
+}
+
+/** Who has signed in, as the new token says, and not the one of this request. */
+function viewerOf({ user, sessionId, membership }: SignedIn, services: Context['services']): Viewer {
+  const { id, email, isPlatformAdmin } = user;
+  const tenant = membership?.tenant.id;
+  const identity: Identity = {
+    user: { id },
+    provider: undefined,
+    subject: id,
+    email: email ?? undefined,
+    emailVerified: false,
+    name: undefined,
+    tenant,
+    isMemberByClaim: false,
+    role: undefined,
+    roles: [],
+    isPlatformAdmin,
+    issuedAt: undefined,
+    expiresAt: undefined,
+    session: sessionId,
+  };
+  return {
+    identity,
+    place: () => membership && { tenantId: membership.tenant.id, role: membership.role },
+    permissions: async () => {
+      const resolved = await resolveTenant(services.directory, { identity, host: undefined, header: undefined });
+      return resolved ? services.permissions.find(resolved.tenant, memberIn(resolved, identity)) : new Set();
+    },
+  };
+}

@@ -1,0 +1,35 @@
+import { MigrationState } from '../../catalog/entities/migration-state.entity.ts';
+import { Tenant } from '../../catalog/entities/tenant.entity.ts';
+import { behindByState } from '../../fleet/tenant-states.ts';
+import { builder } from '../builder.ts';
+
+builder.objectFields(Tenant, (t) => ({
+  version: t.loadable({
+    type: 'String',
+    nullable: true,
+    description: 'The last tenant migration applied, as the catalog knows it. For platform admins.',
+    authScopes: { platformAdmin: true },
+    load: async (ids: string[], { services }) => {
+      const states = await services.catalog.fork().find(MigrationState, { id: ids });
+      const versions = new Map(states.map(({ id, version }) => [id, version ?? null]));
+      return ids.map((id) => versions.get(id) ?? null);
+    },
+    resolve: (tenant) => stateOf(tenant),
+  }),
+  behind: t.loadable({
+    type: 'Int',
+    description: 'How many migrations the code has that the tenant has not. For platform admins.',
+    authScopes: { platformAdmin: true },
+    load: async (ids: string[], { services }) => {
+      const files = await services.migrations.tenant.read();
+      const behind = await behindByState(services.catalog, files);
+      return ids.map((id) => behind.get(id) ?? files.length);
+    },
+    resolve: (tenant) => stateOf(tenant),
+  }),
+}));
+
+/** A tenant of which nothing is known is in no state; the empty text is no state's id. */
+function stateOf({ migrationState }: Tenant): string {
+  return migrationState?.id ?? '';
+}

@@ -1,0 +1,59 @@
+import type { Catalog } from '../catalog/catalog.ts';
+import { Membership } from '../catalog/entities/membership.entity.ts';
+import { badInput } from '../lib/errors.ts';
+import { isUuid } from '../lib/uuid.ts';
+
+/** A page of memberships, in the order of the ids of the other side. */
+export interface MembershipPage {
+  readonly size: number;
+  /** The id of the last user, or the last tenant, of the page before. */
+  readonly after?: string | null | undefined;
+}
+
+/**
+ * The members of each of some tenants, in the order of their ids, in one statement.
+ * @param tenants ids of tenants
+ * @throws {AppError} BAD_USER_INPUT
+ */
+export async function membersOf(
+  catalog: Catalog,
+  tenants: readonly string[],
+  page: MembershipPage,
+): Promise<Membership[][]> {
+  const { rows } = await catalog.use((client) =>
+    client.query(
+      `SELECT m.* FROM unnest($1::uuid[]) AS t (id) CROSS JOIN LATERAL (
+         SELECT * FROM memberships WHERE tenant_id = t.id AND ($3::uuid IS NULL OR user_id > $3)
+         ORDER BY user_id LIMIT $2) AS m`,
+      [tenants, page.size, cursorOf(page)],
+    ),
+  );
+  const em = catalog.fork();
+  const ofTenants = Map.groupBy(
+    rows.map((row) => em.map(Membership, row)),
+    ({ tenant }) => tenant.id,
+  );
+  return tenants.map((id) => ofTenants.get(id) ?? []);
+}
+
+/**
+ * The memberships of a user, in the order of the tenants' ids.
+ * @param user the id of a user
+ * @throws {AppError} BAD_USER_INPUT
+ */
+export async function membershipsOf(catalog: Catalog, user: string, page: MembershipPage): Promise<Membership[]> {
+  const after = cursorOf(page);
+  return catalog
+    .fork()
+    .find(
+      Membership,
+      { user, ...(after !== null && { tenant: { $gt: after } }) },
+      { orderBy: { tenant: 'asc' }, limit: page.size },
+    );
+}
+
+function cursorOf({ after }: MembershipPage): string | null {
+  if (after == null) return null;
+  if (isUuid(after)) return after;
+  throw badInput('after', `${JSON.stringify(after)} is no id`);
+}

@@ -1,0 +1,167 @@
+import { createHash, randomBytes } from 'node:crypto';
+import type pg from 'pg';
+import { inTransaction } from '../postgres/sql/transaction.ts';
+
+/** How long the client that has used a refresh token may use it again: two of its tabs, or one that got no answer. */
+const REPEAT_SECONDS = 30;
+/** Tokens of a session that are good at the same time, and used ones that are remembered. */
+const MAX_TOKENS = 10;
+/** Sessions of a user; the oldest end. */
+const MAX_SESSIONS = 100;
+const FAMILY_BYTES = 16;
+const SECRET_BYTES = 16;
+
+/** Someone who is signed in, with a new refresh token. */
+export interface Session {
+  readonly id: string;
+  readonly userId: string;
+  /** The tenant that its access tokens name. */
+  readonly tenantId: string | undefined;
+  readonly refreshToken: string;
+}
+
+interface Row {
+  readonly id: string;
+  readonly user_id: string;
+  readonly tenant_id: string | null;
+  readonly family: string;
+}
+
+/** Whose session begins, where, and how long it may go on. */
+export interface NewSession {
+  readonly userId: string;
+  /** As it was when the password was checked. */
+  readonly passwordHash: string | undefined;
+  readonly tenantId: string | undefined;
+  readonly days: number;
+}
+
+/**
+ * Begins a session, and clears away some that have expired, and the user's oldest if there are too many.
+ * @returns undefined if the user's password was changed meanwhile, or the account deactivated
+ */
+export async function openSession(client: pg.Client, session: NewSession): Promise<Session | undefined> {
+  await client.query(
+    'DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at < now() LIMIT 100 FOR UPDATE SKIP LOCKED)',
+  );
+  return inTransaction(client, async () => {
+    // With the lock, whoever changes the password afterwards finds the new session, and ends it.
+    const { rowCount } = await client.query(
+      'SELECT FROM users WHERE id = $1 AND active AND password_hash IS NOT DISTINCT FROM $2 FOR SHARE',
+      [session.userId, session.passwordHash],
+    );
+    if (rowCount === 0) return undefined;
+    const { rows } = await client.query<Row>(
+      `INSERT INTO sessions (user_id, tenant_id, expires_at) VALUES ($1, $2, now() + make_interval(days => $3))
+       RETURNING id, user_id, tenant_id, family`,
+      [session.userId, session.tenantId, session.days],
+    );
+    await client.query(
+      `DELETE FROM sessions WHERE id IN (
+         SELECT id FROM sessions
+         WHERE id IN (SELECT id FROM sessions WHERE user_id = $1 ORDER BY created_at DESC, id OFFSET $2)
+         FOR UPDATE SKIP LOCKED)`,
+      [session.userId, MAX_SESSIONS],
+    );
+    return withNewToken(client, rows[0]);
+  });
+}
+
+/**
+ * Takes a refresh token and gives the next one. The client that used a token may use it again within 30 seconds, for two of
+ * its tabs may refresh at once, and an answer may be lost; each time it gets another one. Otherwise a token that was used
+ * before ends its session, since either the one who used it first or the one who brings it now has stolen it.
+ * @param from the client's network
+ * @returns undefined if nobody knows the token, or any more; `endedOf` if it was used before
+ * @see https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2
+ */
+export async function rotateRefreshToken(
+  client: pg.Client,
+  token: string,
+  from: string | undefined,
+): Promise<Session | { readonly endedOf: string } | undefined> {
+  const hash = hashOf(token);
+  return inTransaction(client, async () => {
+    const { rows } = await client.query<Row>(
+      `SELECT id, user_id, tenant_id, family FROM sessions WHERE ${ofToken} AND expires_at > now() FOR UPDATE`,
+      [hash, familyOf(token)],
+    );
+    if (!rows[0]) return undefined;
+    // Under the session's lock, so that of two who come at once the second is seen to be the second.
+    const { rowCount } = await client.query(
+      `UPDATE refresh_tokens SET used_at = coalesce(used_at, now()), used_from = CASE WHEN used_at IS NULL THEN $2 ELSE used_from END
+       WHERE hash = $1
+         AND (used_at IS NULL OR used_at > now() - make_interval(secs => $3) AND used_from IS NOT DISTINCT FROM $2)`,
+      [hash, from, REPEAT_SECONDS],
+    );
+    if (rowCount === 1) return withNewToken(client, rows[0]);
+    await client.query('DELETE FROM sessions WHERE id = $1', [rows[0].id]);
+    return { endedOf: rows[0].user_id };
+  });
+}
+
+/**
+ * Names another tenant in a session. Its refresh token is replaced, so that an access token alone, which may have been
+ * stolen, does not give a second way in that nobody notices.
+ * @returns undefined if the session has ended
+ */
+export async function switchSession(
+  client: pg.Client,
+  id: string,
+  tenantId: string | undefined,
+): Promise<Session | undefined> {
+  return inTransaction(client, async () => {
+    const { rows } = await client.query<Row>(
+      'UPDATE sessions SET tenant_id = $2 WHERE id = $1 AND expires_at > now() RETURNING id, user_id, tenant_id, family',
+      [id, tenantId],
+    );
+    if (!rows[0]) return undefined;
+    await client.query('DELETE FROM refresh_tokens WHERE session_id = $1', [id]);
+    return withNewToken(client, rows[0]);
+  });
+}
+
+/** Ends the session that a refresh token, used or not, belongs to. */
+export async function endSession(client: pg.Client, token: string): Promise<void> {
+  await client.query(`DELETE FROM sessions WHERE ${ofToken}`, [hashOf(token), familyOf(token)]);
+}
+
+/**
+ * Ends a user's sessions.
+ * @param except the id of one that goes on
+ */
+export async function endSessionsOf(client: pg.Client, userId: string, except?: string): Promise<void> {
+  await client.query('DELETE FROM sessions WHERE user_id = $1 AND id IS DISTINCT FROM $2', [userId, except]);
+}
+
+/** The session of a token: by its family, or by its row if it was made before there were families. */
+const ofToken = '(family = $2 OR id = (SELECT session_id FROM refresh_tokens WHERE hash = $1))';
+
+/** Makes room for a token, and adds it. Used tokens need no row for longer: that they were used tells their family. */
+async function withNewToken(client: pg.Client, row: Row | undefined): Promise<Session> {
+  if (!row) throw new Error('PostgreSQL did not give the session back');
+  await client.query(
+    `DELETE FROM refresh_tokens WHERE hash IN (
+       SELECT hash FROM (
+         SELECT hash, used_at, row_number() OVER (
+           PARTITION BY used_at IS NULL ORDER BY coalesce(used_at, created_at) DESC) AS place
+         FROM refresh_tokens WHERE session_id = $1) AS tokens
+       WHERE place >= $2 OR used_at <= now() - make_interval(secs => $3))`,
+    [row.id, MAX_TOKENS, REPEAT_SECONDS],
+  );
+  const family = Buffer.from(row.family.replaceAll('-', ''), 'hex');
+  const refreshToken = Buffer.concat([family, randomBytes(SECRET_BYTES)]).toString('base64url');
+  await client.query('INSERT INTO refresh_tokens (hash, session_id) VALUES ($1, $2)', [hashOf(refreshToken), row.id]);
+  return { id: row.id, userId: row.user_id, tenantId: row.tenant_id ?? undefined, refreshToken };
+}
+
+/** Undefined if the text cannot be one of our tokens. */
+function familyOf(token: string): string | undefined {
+  const bytes = Buffer.from(token, 'base64url');
+  return bytes.length === FAMILY_BYTES + SECRET_BYTES ? bytes.subarray(0, FAMILY_BYTES).toString('hex') : undefined;
+}
+
+/** Of so many random bits a fast hash is enough: nobody can try them all. */
+function hashOf(token: string): Buffer {
+  return createHash('sha256').update(token).digest();
+}

@@ -1,0 +1,77 @@
+import type pg from 'pg';
+import type { TenantStatus } from '../catalog/entities/tenant.entity.ts';
+import { AppError } from '../lib/errors.ts';
+import { inTransaction } from '../postgres/sql/transaction.ts';
+import { newTenantKey } from '../routing/placement.ts';
+import { tenantBusy } from '../routing/resolve-tenant.ts';
+
+/** A tenant under maintenance. */
+export interface Maintained {
+  readonly tenantId: string;
+  readonly slug: string;
+  readonly key: string;
+  readonly server: string;
+  readonly database: string;
+  readonly phase: 'COPYING' | 'COPIED' | 'DONE';
+  /** The name of the copy. */
+  readonly copy: string;
+}
+
+/** The columns of a {@link Maintained}, of `tenants t` and `tenant_maintenances`. */
+export const maintainedColumns = 't.id AS "tenantId", slug, key, server, database, phase, copy';
+
+/**
+ * Writes down that work on a tenant's database begins.
+ * @param state the id of the migration state of what is copied; undefined if that is the tenant's own
+ * @param instance the number of this process
+ * @throws {AppError} TENANT_BUSY if somebody else works on the tenant, CONFLICT if it is in no status for this
+ */
+export function beginMaintenance(
+  client: pg.Client,
+  tenantId: string,
+  { state, instance }: { readonly state: string | null | undefined; readonly instance: number },
+): Promise<Maintained> {
+  return inTransaction(client, async () => {
+    const { rows: found } = await client.query<{ slug: string; status: TenantStatus; own: string | null }>(
+      'SELECT slug, status, migration_state AS own FROM tenants WHERE id = $1 FOR UPDATE',
+      [tenantId],
+    );
+    const [row] = found;
+    if (!row) throw new AppError('TENANT_NOT_FOUND', 'There is no such tenant');
+    if (row.status === 'MAINTENANCE') throw tenantBusy(row.slug);
+    if (row.status !== 'ACTIVE' && row.status !== 'SUSPENDED') {
+      throw new AppError('CONFLICT', `The tenant ${row.slug} is ${row.status}, so its database is left alone`);
+    }
+    const { rows } = await client.query<Maintained>(
+      `WITH m AS (
+         INSERT INTO tenant_maintenances (tenant_id, copy, copy_state, status_before, claimed_by)
+         VALUES ($1, $2, $3, $4, $5) RETURNING *)
+       UPDATE tenants t SET status = 'MAINTENANCE', maintained_at = now() FROM m WHERE t.id = m.tenant_id
+       RETURNING ${maintainedColumns}`,
+      [tenantId, `snap_${newTenantKey()}`, state === undefined ? row.own : state, row.status, instance],
+    );
+    const [tenant] = rows;
+    if (!tenant) throw new Error('The row of a maintenance was not returned');
+    return tenant;
+  });
+}
+
+/**
+ * Reads anew how far the work is.
+ * @throws {AppError} TENANT_BUSY if another process has taken it over
+ */
+export async function rereadMaintenance(client: pg.Client, tenant: Maintained, instance: number): Promise<Maintained> {
+  const { rows } = await client.query<Pick<Maintained, 'phase'>>(
+    'SELECT phase FROM tenant_maintenances WHERE tenant_id = $1 AND claimed_by = $2',
+    [tenant.tenantId, instance],
+  );
+  const [row] = rows;
+  if (!row) throw tenantBusy(tenant.slug);
+  return { ...tenant, phase: row.phase };
+}
+
+/** Whether somebody has begun such work, and not ended it. */
+export async function isBegun(client: pg.Client, tenantId: string): Promise<boolean> {
+  const { rowCount } = await client.query('SELECT FROM tenant_maintenances WHERE tenant_id = $1', [tenantId]);
+  return rowCount !== 0;
+}

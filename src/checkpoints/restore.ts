@@ -1,0 +1,36 @@
+import { Tenant } from '../catalog/entities/tenant.entity.ts';
+import { AppError } from '../lib/errors.ts';
+import { type CheckpointsOptions, findCheckpoint } from './checkpoints.ts';
+
+/**
+ * Puts a copy of a checkpoint in the place of its tenant's database; the checkpoint can be restored again. What was written
+ * since is lost, so that this is refused unless the caller says that it may be.
+ * @throws {AppError} NOT_FOUND; CONFLICT, saying what would be lost; TENANT_BUSY
+ */
+export async function restoreCheckpoint(
+  options: CheckpointsOptions,
+  id: string,
+  acceptDataLoss: boolean,
+): Promise<Tenant> {
+  const { catalog, maintenance, log } = options;
+  const checkpoint = await findCheckpoint(options, id);
+  const { name, database, createdAt, migrationState } = checkpoint;
+  const tenant = await checkpoint.tenant?.loadOrFail({ populate: ['migrationState'] });
+  if (!tenant) throw new AppError('NOT_FOUND', `The tenant of the checkpoint ${name} is gone`);
+  const kept = new Set((migrationState?.getEntity().applied ?? []).map((migration) => migration.name));
+  const has = tenant.migrationState?.getEntity().applied ?? [];
+  const migrations = has.map((migration) => migration.name).filter((migration) => !kept.has(migration));
+  if (!acceptDataLoss) {
+    const since = createdAt.toISOString();
+    const minutes = Math.floor((Date.now() - createdAt.getTime()) / 60_000);
+    const lost = migrations.length > 0 ? `, and these migrations: ${migrations.join(', ')}` : '';
+    throw new AppError(
+      'CONFLICT',
+      `Restoring ${name} would lose everything that ${tenant.slug} has written since ${since}, which is ${minutes} minutes ago${lost}. Say acceptDataLoss: true, or --accept-data-loss, if that may be lost.`,
+      { details: { since, migrations } },
+    );
+  }
+  log.warn({ tenant: tenant.id, checkpoint: id, migrations }, 'a checkpoint is restored');
+  await maintenance.run(tenant.id, { database, state: migrationState?.id ?? null }, async () => 'replace');
+  return catalog.fork().findOneOrFail(Tenant, { id: tenant.id });
+}

@@ -1,0 +1,100 @@
+import type { Command } from 'commander';
+import type { Config } from '../../config/config.ts';
+import type { Leftover } from '../../doctor/leftover.ts';
+import { openApp } from '../open-app.ts';
+import { openServers } from '../open-servers.ts';
+import { describeMisspelt } from '../typos.ts';
+import { Checklist, checkNode } from '../ui/checklist.ts';
+import { type CommandContext, CommandExit, exitCode } from '../ui/terminal.ts';
+
+interface DoctorOptions {
+  readonly fix?: true;
+  readonly yes?: true;
+}
+
+/** How long a session may hold a lock and do nothing, in seconds. */
+const IDLE_LOCK_SECONDS = 300;
+
+/** `tenantry doctor`: looks for what is wrong. */
+export function addDoctorCommand(program: Command, context: CommandContext): void {
+  const command = program
+    .command('doctor')
+    .description('Check what setup checks, and look for leftovers, changing nothing; ends with 1 if anything is wrong')
+    .option('--fix', 'mend what can be mended without losing anything, after asking')
+    .option('--yes', 'with --fix: mend it without asking');
+  command.action(async ({ fix, yes }: DoctorOptions) => {
+    if (yes && !fix) command.error('error: --yes needs --fix');
+    if (fix && !yes && !context.stdin.isTTY) command.error('error: say --yes, for nobody can be asked here');
+    const { loadUsableConfig } = await import('../../config/load-config.ts');
+    const list = new Checklist(context);
+    checkNode(list);
+    for (const text of await describeMisspelt(context.fileNames)) list.doubt(text);
+    const config = await loadUsableConfig(context.env);
+    list.good(`The settings can be used (${config.environment})`);
+    const mendable = list.problems === 0 ? await look(config, list) : [];
+    let { problems } = list;
+    if (fix && mendable.length > 0 && (yes || (await confirm(context, mendable.length)))) {
+      problems = await mendAndLookAgain(context, config, mendable);
+    }
+    if (problems > 0) throw new CommandExit(exitCode.failure);
+    context.stdout.write(list.doubts > 0 ? 'All else is well.\n' : 'All is well.\n');
+  });
+}
+
+/** @returns what can be mended of what was found */
+async function look(config: Config, list: Checklist): Promise<readonly Leftover[]> {
+  await using stack = new AsyncDisposableStack();
+  const place = await openServers(config, list, stack);
+  if (!place) return [];
+  const { findLeftovers } = await import('../../doctor/find-leftovers.ts');
+  const found = await findLeftovers({
+    ...place,
+    databases: config.databases,
+    bounds: config.connections.tenantBounds,
+    idleLockSeconds: IDLE_LOCK_SECONDS,
+  });
+  for (const { message, remedy } of found) list.bad(message, remedy);
+  if (found.length === 0) list.good('There are no leftovers');
+  return found.filter(({ mend }) => mend !== undefined);
+}
+
+/** @returns how many problems are left */
+async function mendAndLookAgain(
+  context: CommandContext,
+  config: Config,
+  mendable: readonly Leftover[],
+): Promise<number> {
+  await mendAll(context, mendable);
+  context.stdout.write('\nLooking again:\n');
+  const list = new Checklist(context);
+  await look(config, list);
+  return list.problems;
+}
+
+async function mendAll(context: CommandContext, mendable: readonly Leftover[]): Promise<void> {
+  const { audited } = await import('../audit-command.ts');
+  await using app = await openApp(context);
+  const { services, prepared } = app;
+  await audited(context, services, async () => {
+    // A start finishes half-created tenants and work that was cut short.
+    await prepared;
+    for (const { mend, message } of mendable) {
+      if (mend === undefined) continue;
+      if (mend !== 'start') {
+        const server = services.servers.get(mend.server);
+        if (!server) continue;
+        for (const database of mend.databases) {
+          await server.owner(database, (client) => client.query(mend.sql));
+        }
+      }
+      context.stdout.write(`Mended: ${message}\n`);
+    }
+  });
+}
+
+async function confirm(context: CommandContext, count: number): Promise<boolean> {
+  const { withPrompt } = await import('../ui/prompt.ts');
+  const question = `Mend ${count === 1 ? 'what' : `the ${count} things`} that can be mended? [y/N] `;
+  const answer = await withPrompt(context, false, (ask) => ask(question));
+  return /^y(es)?$/i.test(answer.trim());
+}

@@ -1,0 +1,108 @@
+import { type Command, Option } from 'commander';
+import type { MigrationScope } from '../../catalog/entities/migration-record.entity.ts';
+import type { Services } from '../../installation/services.ts';
+import type { Finding } from '../../migrator/authoring/check.ts';
+import { withServices } from '../open-app.ts';
+import { operatorName } from '../operator.ts';
+import { writeTable } from '../ui/table.ts';
+import { type CommandContext, CommandExit, exitCode, writeJson } from '../ui/terminal.ts';
+import { scratchOf } from './migrate-new.ts';
+import { scopeNames } from './migrate-status.ts';
+
+interface AcceptOptions {
+  readonly tenant?: string;
+  readonly scope: string;
+}
+
+interface CheckOptions {
+  readonly base?: string;
+  readonly json?: true;
+}
+
+/** `tenantry migrate system | accept | check`: the databases of the installation itself, and the files. */
+export function addFileCommands(migrate: Command, context: CommandContext): void {
+  migrate
+    .command('system')
+    .description(
+      'Bring auth and constants forward, as every start of a server does, and tell at which version they are',
+    )
+    .option('--json', 'print JSON')
+    .action((options: { json?: true }) => system(context, options));
+  migrate
+    .command('accept')
+    .description("Accept that a migration's file has been changed on purpose, so that runs go on")
+    .argument('<name>', "the migration's name")
+    .option('--tenant <slug>', 'only in this tenant, by slug or id')
+    .addOption(new Option('--scope <scope>', 'which kind of database it is for').choices(scopeNames).default('tenant'))
+    .action((name: string, options: AcceptOptions) => accept(context, name, options));
+  migrate
+    .command('check')
+    .description('For CI: find entities without a migration, changed or misordered files, and files without down()')
+    .option('--base <revision>', 'compare with the files of this revision of git, such as origin/main, too')
+    .option('--json', 'print JSON')
+    .action((options: CheckOptions) => check(context, options));
+}
+
+async function system(context: CommandContext, { json }: { json?: true }): Promise<void> {
+  const { recordedMigrations } = await import('../../fleet/applied-migrations.ts');
+  // Opening the installation brings them forward.
+  const versions = await withServices(context, async ({ catalog, constants, config: { databases } }) => {
+    const recorded = await recordedMigrations(catalog, constants.lane);
+    return (['auth', 'constants'] as const).map((scope) => {
+      const applied = recorded[scope === 'auth' ? 'AUTH' : 'CONSTANTS'].flatMap((history) => history.applied);
+      return { database: databases[scope], version: applied.at(-1)?.name ?? null, migrations: applied.length };
+    });
+  });
+  if (json) return writeJson(context.stdout, versions);
+  writeTable(
+    context,
+    context.stdout,
+    [
+      { title: 'DATABASE', value: ({ database }) => database },
+      { title: 'VERSION', value: ({ version }) => version },
+      { title: 'MIGRATIONS', value: ({ migrations }) => migrations },
+    ],
+    versions,
+  );
+}
+
+async function accept(context: CommandContext, migration: string, { tenant, scope }: AcceptOptions): Promise<void> {
+  const { acceptChangedFile } = await import('../../fleet/accept-changed-file.ts');
+  // Commander lets no other scopes through.
+  const request = { migration, tenant, scope: scope.toUpperCase() as MigrationScope, acceptedBy: operatorName() };
+  const accepted = await withServices(context, (services) => acceptChangedFile(services, request));
+  const failed = accepted.filter(({ error }) => error !== null);
+  for (const { tenant, error } of failed) context.stderr.write(`${tenant?.slug}: ${error}\n`);
+  const count = accepted.length - failed.length;
+  const where = scope === 'tenant' ? (count === 1 ? '1 tenant' : `${count} tenants`) : `the ${scope} database`;
+  if (count > 0) context.stdout.write(`The file of ${migration} is accepted as it is now in ${where}.\n`);
+  if (failed.length > 0) throw new CommandExit(exitCode.failure);
+}
+
+async function check(context: CommandContext, { base, json }: CheckOptions): Promise<void> {
+  const findings = await withServices(context, (services) => findProblems(services, base));
+  const { stdout } = context;
+  if (json) writeJson(stdout, findings);
+  else {
+    for (const { kind, message, sql = [] } of findings) {
+      stdout.write(
+        `${kind}: ${message}\n${sql.map((statement) => `  ${statement.replaceAll('\n', '\n  ')};\n`).join('')}`,
+      );
+    }
+    if (findings.length === 0) stdout.write('The migrations are in order.\n');
+  }
+  if (findings.length > 0) throw new CommandExit(exitCode.failure);
+}
+
+async function findProblems(services: Services, base: string | undefined): Promise<readonly Finding[]> {
+  const { checkMigrations } = await import('../../migrator/authoring/check.ts');
+  const { committedMigrations } = await import('../../migrator/authoring/git-history.ts');
+  const { recordedMigrations } = await import('../../fleet/applied-migrations.ts');
+  const { catalog, constants, migrations, tables } = services;
+  const recorded = await recordedMigrations(catalog, constants.lane);
+  const lines = Object.values(migrations).map(async (folder) => {
+    const committed = base === undefined ? [] : [{ source: base, applied: await committedMigrations(folder, base) }];
+    return { folder, tables: tables[folder.scope], recorded: [...recorded[folder.scope], ...committed] };
+  });
+  return checkMigrations({ ...(await scratchOf(services)), lines: await Promise.all(lines) });
+}

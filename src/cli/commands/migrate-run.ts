@@ -1,0 +1,72 @@
+import type { Command } from 'commander';
+import { parseId, wholeId } from '../id-prefix.ts';
+import { withServices } from '../open-app.ts';
+import type { CommandContext } from '../ui/terminal.ts';
+import type { CarryOutOptions } from './follow-run.ts';
+
+const runArgument = ['<run>', "the run's id, or its beginning; tenantry migrate runs lists them", parseId] as const;
+const detachOption = ['--detach', 'start it only, and leave it to servers and workers'] as const;
+const jsonOption = ['--json', 'print the summary as JSON'] as const;
+
+/** `tenantry migrate watch | cancel | resume | undo`: one run. */
+export function addRunCommands(migrate: Command, context: CommandContext): void {
+  migrate
+    .command('watch')
+    .description('Show a run from its beginning until its end, whoever carries it out; Ctrl-C leaves the run alone')
+    .argument(...runArgument)
+    .option('--json', 'print each event as a line of JSON')
+    .action((id: string, { json }: { json?: true }) =>
+      withServices(context, async (services) => {
+        const { watch } = await import('./follow-run.ts');
+        await watch(context, services, { run: await wholeId(services.catalog, 'run', id) }, json);
+      }),
+    );
+  migrate
+    .command('cancel')
+    .description('Stop a run: tenants under way still end, and the others are not started')
+    .argument(...runArgument)
+    .action(async (id: string) => {
+      const { cancelRun } = await import('../../fleet/runs/control.ts');
+      const run = await withServices(context, async ({ catalog, runs }) => {
+        const run = await wholeId(catalog, 'run', id);
+        await cancelRun(runs, run);
+        return run;
+      });
+      context.stdout.write(
+        `The run ${run} is being cancelled: tenants under way still end. To do the rest: tenantry migrate resume ${run}\n`,
+      );
+    });
+  migrate
+    .command('resume')
+    .description("Do a run's failed, cancelled and unstarted tenants again, or go on with one that nobody works on")
+    .argument(...runArgument)
+    .option(...detachOption)
+    .option(...jsonOption)
+    .action(async (id: string, options: CarryOutOptions) => {
+      const { carryOut } = await import('./follow-run.ts');
+      const { resumeRun } = await import('../../fleet/runs/control.ts');
+      const { readRunReport } = await import('../../fleet/runs/report.ts');
+      const { hasEnded } = await import('../../catalog/run-status.ts');
+      await carryOut(context, options, async ({ catalog, runs, migrations }) => {
+        const run = await wholeId(catalog, 'run', id);
+        const { status, lastSeq } = (await readRunReport(catalog, run)).run;
+        if (hasEnded(status)) await resumeRun(runs, await migrations.tenant.read(), run);
+        else context.stderr.write(`The run is ${status}, so it goes on as it was started.\n`);
+        return { run, after: lastSeq };
+      });
+    });
+  migrate
+    .command('undo')
+    .description('Take back exactly what a run applied, tenant by tenant')
+    .argument(...runArgument)
+    .option(...detachOption)
+    .option(...jsonOption)
+    .action(async (id: string, options: CarryOutOptions) => {
+      const { carryOut } = await import('./follow-run.ts');
+      const { undoRun } = await import('../../fleet/runs/undo.ts');
+      await carryOut(context, options, async ({ catalog, runs, migrations, config }) => {
+        const parent = await wholeId(catalog, 'run', id);
+        return { run: await undoRun(runs, await migrations.tenant.read(), parent, config.migrations.concurrency) };
+      });
+    });
+}

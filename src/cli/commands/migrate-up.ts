@@ -1,0 +1,185 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { waveEnds } from '../../fleet/runs/waves.ts';
+import type { Services } from '../../installation/services.ts';
+import { messageOf } from '../../lib/errors.ts';
+import { withServices } from '../open-app.ts';
+import { type CommandContext, CommandExit, exitCode } from '../ui/terminal.ts';
+
+interface UpOptions {
+  readonly tenant?: readonly string[];
+  readonly to?: string;
+  readonly dryRun?: true;
+  readonly sql?: true;
+  readonly waves?: readonly string[];
+  readonly canary?: readonly string[];
+  readonly maxFailures?: number;
+  readonly stopOnError?: true;
+  readonly concurrency?: number;
+  readonly verify?: true;
+  readonly checkpoint?: 'transaction' | 'snapshot';
+  readonly detach?: true;
+  readonly json?: true;
+}
+
+interface DownOptions extends Pick<UpOptions, 'tenant' | 'to' | 'dryRun' | 'json'> {
+  readonly all?: true;
+  readonly steps?: number;
+}
+
+const checkpoints = { transaction: 'TRANSACTION', snapshot: 'SNAPSHOT' } as const;
+
+/** What only a run has a use for. */
+const runOptions = ['dryRun', 'detach', 'json', 'waves', 'maxFailures', 'stopOnError', 'canary', 'checkpoint'];
+
+const upExamples = `
+Examples:
+  tenantry migrate up
+  tenantry migrate up --tenant acme beta --dry-run
+  tenantry migrate up --waves 1,10%,100% --canary acme --max-failures 5
+  tenantry migrate up --sql --tenant acme > acme.sql`;
+
+/** `tenantry migrate up`: applies migrations to tenants. */
+export function addUpCommand(migrate: Command, context: CommandContext): void {
+  migrate
+    .command('up')
+    .description('Apply migrations to all tenants, or to some; this process works, and so does whoever else is there')
+    .option('--tenant <slug...>', 'only these tenants, by slug or id')
+    .option('--to <name>', 'the last migration to apply; by default the newest')
+    .option('--dry-run', 'apply everything in transactions that are rolled back')
+    .addOption(new Option('--sql', 'print a script for psql instead, and change nothing').conflicts(runOptions))
+    .option(
+      '--waves <sizes>',
+      'sizes such as 1,10%,100%; each wave starts when the one before has ended well',
+      parseWaves,
+    )
+    .option('--canary <slug...>', 'tenants that go first, by slug or id')
+    .option('--max-failures <n>', 'start no further tenant after more failures than this', integer(0))
+    .option('--stop-on-error', 'start no further tenant after the first failure')
+    .option('--concurrency <n>', 'tenants at once; by default as MIGRATION_CONCURRENCY says', integer(1, 1000))
+    .option('--verify', 'look into every tenant, also those that the catalog calls current')
+    .addOption(
+      new Option(
+        '--checkpoint <kind>',
+        'snapshot: copy each database first, and keep the copy as a checkpoint; transaction: refuse what cannot be one; by default what each tenant needs',
+      ).choices(['transaction', 'snapshot']),
+    )
+    .option('--detach', 'start the run, print its id, and leave it to servers and workers')
+    .option('--json', 'print the summary as JSON')
+    .addHelpText('after', upExamples)
+    .action((options: UpOptions) => (options.sql ? printSql(context, options) : up(context, options)));
+}
+
+/** `tenantry migrate down`: takes migrations back. */
+export function addDownCommand(migrate: Command, context: CommandContext): void {
+  const command = migrate
+    .command('down')
+    .description('Take migrations back in tenants')
+    .option('--tenant <slug...>', 'in these tenants, by slug or id')
+    .addOption(new Option('--all', 'in the whole fleet').conflicts('tenant'))
+    .option('--steps <n>', 'how many of the last ones', integer(1))
+    .addOption(new Option('--to <name>', 'the migration that stays as the last one').conflicts('steps'))
+    .option('--dry-run', 'take everything back in transactions that are rolled back')
+    .option('--json', 'print the summary as JSON');
+  command.action(async (options: DownOptions) => {
+    if (!options.tenant && !options.all) command.error('error: say --tenant <slug...> or --all');
+    if (options.steps === undefined && options.to === undefined) command.error('error: say --steps <n> or --to <name>');
+    await down(context, options);
+  });
+}
+
+async function up(context: CommandContext, options: UpOptions): Promise<void> {
+  const { carryOut } = await import('./follow-run.ts');
+  const { startRun } = await import('../../fleet/runs/start.ts');
+  await carryOut(context, options, async ({ runs, migrations, config }) => ({
+    run: await startRun(runs, await migrations.tenant.read(), {
+      tenants: options.tenant,
+      canaries: options.canary,
+      ...(options.to !== undefined && { to: options.to }),
+      dryRun: options.dryRun ?? false,
+      continueOnError: !options.stopOnError,
+      concurrency: options.concurrency ?? config.migrations.concurrency,
+      ...(options.maxFailures !== undefined && { maxFailures: options.maxFailures }),
+      ...(options.waves && { waves: options.waves }),
+      ...(options.checkpoint && { checkpoint: checkpoints[options.checkpoint] }),
+      verify: options.verify ?? false,
+    }),
+  }));
+}
+
+async function down(context: CommandContext, { tenant, to, steps = 1, dryRun, json }: DownOptions): Promise<void> {
+  const { carryOut } = await import('./follow-run.ts');
+  const { startRun } = await import('../../fleet/runs/start.ts');
+  await carryOut(context, { json }, async ({ runs, migrations, config }) => ({
+    run: await startRun(runs, await migrations.tenant.read(), {
+      tenants: tenant,
+      down: to === undefined ? { kind: 'steps', steps } : { kind: 'to', to },
+      dryRun: dryRun ?? false,
+      continueOnError: true,
+      concurrency: config.migrations.concurrency,
+      verify: false,
+    }),
+  }));
+}
+
+/** Nothing but the script on standard output; what cannot be in it is told on standard error. */
+async function printSql(context: CommandContext, { tenant, to, verify }: UpOptions): Promise<void> {
+  const { groupBySteps, sqlScript } = await import('../../fleet/psql-script.ts');
+  await withServices(context, async (services) => {
+    const plan = await fleetPlan(services, { tenants: tenant, to, verify: verify ?? false });
+    const groups = groupBySteps(plan.tenants);
+    const opaque = (steps: (typeof groups)[number]['steps']) =>
+      steps.find(({ statements }) => statements === undefined);
+    const files = await services.migrations.tenant.read();
+    context.stdout.write(
+      sqlScript(
+        groups.filter(({ steps }) => !opaque(steps)),
+        files,
+      ),
+    );
+    const missing = [
+      ...plan.tenants.flatMap(({ tenant: { slug }, plan }) =>
+        plan.kind === 'steps' ? [] : `${slug}: ${plan.message}`,
+      ),
+      ...groups.flatMap(({ steps, tenants }) => {
+        const name = opaque(steps)?.name;
+        return name ? `${tenants.map(({ slug }) => slug).join(', ')}: ${name} asks the database while it runs` : [];
+      }),
+    ];
+    if (missing.length === 0) return;
+    context.stderr.write(`These tenants are not in the script:\n${missing.map((line) => `  ${line}\n`).join('')}`);
+    throw new CommandExit(exitCode.failure);
+  });
+}
+
+/** What a run would do. */
+export async function fleetPlan(
+  { catalog, tenants: connections, migrations, config }: Services,
+  request: {
+    readonly tenants?: readonly string[] | undefined;
+    readonly to?: string | undefined;
+    readonly verify: boolean;
+  },
+) {
+  const { planFleet } = await import('../../fleet/plan.ts');
+  const { concurrency } = config.migrations;
+  return planFleet({ catalog, connections, files: await migrations.tenant.read(), concurrency }, request);
+}
+
+/** Reads an option's number. */
+export function integer(min: number, max = 1_000_000): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
+  };
+}
+
+function parseWaves(text: string): readonly string[] {
+  const sizes = text.split(',').map((size) => size.trim());
+  try {
+    waveEnds(sizes, 1);
+    return sizes;
+  } catch (error) {
+    throw new InvalidArgumentError(messageOf(error));
+  }
+}

@@ -1,0 +1,63 @@
+import type { Command } from 'commander';
+import type { ServerInfo } from '../../servers/list.ts';
+import { withServices } from '../open-app.ts';
+import { type Column, writeTable } from '../ui/table.ts';
+import { type CommandContext, writeJson } from '../ui/terminal.ts';
+
+const addHelp = `
+The role of the URL must be allowed to create databases and roles. Without a password in the URL, the one of the
+variable PGPASSWORD is taken, which leaves no trace in the shell's history. Add a server again, under the same name,
+when its password or address has changed.
+
+Example:
+  PGPASSWORD=… tenantry server add eu postgres://tenantry@db-eu.example.com/postgres?sslmode=verify-full`;
+
+/** `tenantry server list | add | remove`: the PostgreSQL servers that hold tenants. */
+export function addServerCommand(program: Command, context: CommandContext): void {
+  const { env, stdout } = context;
+  const server = program.command('server').description('List, add and remove the PostgreSQL servers that hold tenants');
+  server
+    .command('list')
+    .description('List the servers, and whether they answer')
+    .option('--json', 'as JSON')
+    .action(async ({ json }: { json?: true }) => {
+      const { listServers } = await import('../../servers/list.ts');
+      const infos = await withServices(context, ({ catalog, servers }) => listServers(catalog, servers));
+      if (json) writeJson(stdout, infos);
+      else writeTable(context, stdout, columns, infos);
+    });
+  server
+    .command('add')
+    .description('Add a server; those that run notice it at once')
+    .argument('<name>', 'what to call it: a to z, 0 to 9 and -')
+    .argument('<url>', 'such as postgres://user:password@host:5432/postgres')
+    .addHelpText('after', addHelp)
+    .action(async (name: string, url: string) => {
+      const added = await withServices(context, ({ servers }) => servers.add(name, withPassword(url, env.PGPASSWORD)));
+      stdout.write(added ? `The server ${name} is added.\n` : `The server ${name} has its new URL.\n`);
+    });
+  server
+    .command('remove')
+    .description('Remove a server without tenants; what was made on it is left there')
+    .argument('<name>')
+    .action(async (name: string) => {
+      await withServices(context, ({ servers }) => servers.remove(name));
+      stdout.write(`The server ${name} is removed.\n`);
+    });
+}
+
+function withPassword(text: string, password: string | undefined): string {
+  if (!password || !URL.canParse(text)) return text;
+  const url = new URL(text);
+  if (!url.password) url.password = encodeURIComponent(password);
+  return url.href;
+}
+
+const columns: readonly Column<ServerInfo>[] = [
+  { title: 'NAME', value: ({ name }) => name },
+  { title: 'ADDRESS', value: ({ host, port }) => (host === null ? '?' : `${host}:${port}`) },
+  { title: 'TENANTS', value: ({ tenantCount }) => tenantCount },
+  { title: 'CONNECTIONS', value: ({ connectionBudget }) => connectionBudget },
+  { title: 'ACCEPTS', value: ({ acceptsTenants }) => (acceptsTenants ? 'yes' : 'no') },
+  { title: 'STATE', value: ({ error }) => error ?? 'answers' },
+];

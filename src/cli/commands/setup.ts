@@ -1,0 +1,101 @@
+import type { Command } from 'commander';
+import type { Services } from '../../installation/services.ts';
+import { elapsedSince } from '../../lib/elapsed.ts';
+import type { Lane } from '../../postgres/pool/pool.ts';
+import { withServices } from '../open-app.ts';
+import { describeMisspelt } from '../typos.ts';
+import { Checklist, checkNode } from '../ui/checklist.ts';
+import { type CommandContext, CommandExit, exitCode } from '../ui/terminal.ts';
+
+/** `tenantry setup`: everything that is needed before the first request. */
+export function addSetupCommand(program: Command, context: CommandContext): void {
+  program
+    .command('setup')
+    .description('Check what is needed, create and migrate the system databases, and create tenants; safe to repeat')
+    .option('--tenant <slug...>', 'tenants to be created, unless they are there')
+    .action(({ tenant = [] }: { tenant?: readonly string[] }) => setUp(context, tenant));
+}
+
+async function setUp(context: CommandContext, slugs: readonly string[]): Promise<void> {
+  const list = new Checklist(context);
+  checkNode(list);
+  if (list.problems > 0) throw new CommandExit(exitCode.failure);
+  for (const text of await describeMisspelt(context.fileNames)) list.doubt(text);
+  const { loadUsableConfig } = await import('../../config/load-config.ts');
+  const { environment, server: address, dataDir, databases } = await loadUsableConfig(context.env);
+  list.good(`The settings can be used (${environment})`);
+  const start = performance.now();
+  await withServices(context, async (services) => {
+    const place = address ? `${address.host}:${address.port}` : `built in, in ${dataDir}`;
+    list.good(`PostgreSQL ${await readVersion(services)}, ${place}`);
+    const done = await describeMigrations(services, elapsedSince(start));
+    list.good(`The databases ${databases.auth}, ${databases.constants} and ${databases.shared} ${done}`);
+    await prepareTemplate(services);
+    list.good('The template for tenants is ready');
+    for (const slug of slugs) list.good(await ensureTenant(services, slug));
+  });
+  const [first = 'acme'] = slugs;
+  context.stdout.write(`
+What to do next:
+  npm start                                      start the server, with GraphiQL
+  npm run -s tenantry -- token --tenant ${first.padEnd(8)} print a token for a tenant
+  npm run -s tenantry -- migrate status          see at which version the tenants are
+`);
+}
+
+async function readVersion({ servers }: Services): Promise<string> {
+  const { FIRST_SERVER } = await import('../../catalog/entities/database-server.entity.ts');
+  const { checkServer } = await import('../../servers/check.ts');
+  const { server } = await servers.find(FIRST_SERVER);
+  return showVersion((await checkServer(server)).version);
+}
+
+/**
+ * What has become of the system databases.
+ * @param sinceMs how long ago they began to be set up
+ */
+async function describeMigrations({ catalog, constants }: Services, sinceMs: number): Promise<string> {
+  const read = async (database: Pick<Lane, 'use'>) => {
+    const { rows } = await database.use((client) =>
+      client.query<{ total: number; fresh: number }>(
+        `SELECT count(*)::int AS total, count(*) FILTER (WHERE applied_at > clock_timestamp() - $1 * interval '1 millisecond')::int
+           AS fresh FROM migration_history`,
+        [sinceMs],
+      ),
+    );
+    return rows[0] ?? { total: 0, fresh: 0 };
+  };
+  const histories = await Promise.all([catalog, constants.lane].map(read));
+  const fresh = histories.reduce((sum, history) => sum + history.fresh, 0);
+  if (fresh === 0) return 'are there and at the newest version';
+  const isNew = histories.every((history) => history.fresh === history.total);
+  return isNew ? 'are made' : `were there, and are brought to the newest version: ${fresh} migrations`;
+}
+
+/** @param version such as 150004 for 15.4 */
+export function showVersion(version: number): string {
+  return `${Math.trunc(version / 10_000)}.${version % 10_000}`;
+}
+
+/** Opening the installation builds it too, but goes on without it when that fails. */
+async function prepareTemplate({ servers }: Services): Promise<void> {
+  const { FIRST_SERVER } = await import('../../catalog/entities/database-server.entity.ts');
+  const { provisioner } = await servers.find(FIRST_SERVER);
+  await provisioner.prepare();
+}
+
+async function ensureTenant({ provisioning, directory }: Services, slug: string): Promise<string> {
+  const { AppError } = await import('../../lib/errors.ts');
+  const { createTenant } = await import('../../tenants/create.ts');
+  try {
+    const { database, schema } = await createTenant(provisioning, { slug, name: slug });
+    return `The tenant ${slug} is created: database ${database}, schema ${schema}`;
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    if (error.code !== 'SLUG_TAKEN') {
+      throw new AppError(error.code, `The tenant ${slug} cannot be created: ${error.message}`, { cause: error });
+    }
+    const tenant = await directory.byReference(slug);
+    return `The tenant ${slug} is there already (${tenant?.status})`;
+  }
+}

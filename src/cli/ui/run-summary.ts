@@ -1,0 +1,81 @@
+import type { MigrationRun } from '../../catalog/entities/migration-run.entity.ts';
+import type { RunReport } from '../../fleet/runs/report.ts';
+import { tenantsInWords } from '../../fleet/runs/settle.ts';
+import { duration } from './run-view.ts';
+import { oneLine, type Screen } from './terminal.ts';
+
+const kinds: Readonly<Record<string, string>> = {
+  UP: 'Migrations',
+  DOWN: 'Taking migrations back',
+  UNDO: 'Undoing a run',
+};
+
+/** Writes what a run did, each failure, and how to try again. */
+export function writeSummary(screen: Screen, report: RunReport): void {
+  const { run, migrations, failures, copies } = report;
+  const inNeed = failures.filter(({ needsAttention }) => needsAttention).length;
+  const seconds = run.startedAt && run.endedAt ? (run.endedAt.getTime() - run.startedAt.getTime()) / 1000 : undefined;
+  const lines = [
+    '',
+    `${kinds[run.kind]}: ${run.status}${run.options.dryRun ? ' (dry run: nothing was changed)' : ''}`,
+    '',
+    `  Run            ${run.id}`,
+    ...(seconds === undefined ? [] : [`  Took           ${duration(seconds)}`]),
+    ...(copies > 0
+      ? [`  Restore point  ${run.checkpoint}, with copies of ${tenantsInWords(copies)}: see tenantry checkpoint list`]
+      : []),
+    '',
+    `  Total                   ${run.total}`,
+    `  Succeeded               ${run.succeeded}`,
+    `  Failed and rolled back  ${run.failed - inNeed}`,
+    ...(inNeed > 0 ? [`  Need attention          ${inNeed}`] : []),
+    `  Skipped                 ${run.skipped}`,
+    ...(run.cancelled > 0 ? [`  Not started             ${run.cancelled}`] : []),
+  ];
+  if (migrations.length > 0) {
+    lines.push('', `${verb(report)}:`, ...migrations.map(({ name, tenants }) => `  ${name}  ${tenants}`));
+  }
+  if (failures.length > 0) {
+    lines.push('', 'Failed:', ...failures.map(({ tenant, error }) => `  ${tenant}: ${oneLine(error)}`));
+  }
+  const again = howToTryAgain(report);
+  if (again) lines.push('', `Try again what failed or was not started: ${again}`);
+  if (run.options.dryRun && run.failed > 0) lines.push('', 'Mend what failed, and run it again.');
+  screen.write(`${lines.join('\n')}\n`);
+}
+
+/** The summary as one JSON value. */
+export function summaryOf(report: RunReport) {
+  const { run, migrations, failures } = report;
+  return { ...runView(run), migrations, failures, tryAgain: howToTryAgain(report) };
+}
+
+/** A run as JSON shows it. */
+export function runView(run: MigrationRun) {
+  const { id, kind, status, checkpoint, total, succeeded, failed, skipped, cancelled } = run;
+  return {
+    run: id,
+    kind,
+    status,
+    dryRun: run.options.dryRun,
+    checkpoint,
+    createdAt: run.createdAt.toISOString(),
+    startedAt: run.startedAt?.toISOString() ?? null,
+    endedAt: run.endedAt?.toISOString() ?? null,
+    total,
+    succeeded,
+    failed,
+    skipped,
+    cancelled,
+  };
+}
+
+function verb({ run }: RunReport): string {
+  const done = run.kind === 'UP' ? 'applied' : 'taken back';
+  return run.options.dryRun ? `Would be ${done}, and to how many tenants` : `Were ${done}, and to how many tenants`;
+}
+
+function howToTryAgain({ run }: RunReport): string | null {
+  if (run.options.dryRun) return null;
+  return run.endedAt && run.failed + run.cancelled > 0 ? `tenantry migrate resume ${run.id}` : null;
+}

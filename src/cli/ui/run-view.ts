@@ -1,0 +1,120 @@
+import { styleText } from 'node:util';
+import { createLogUpdate } from 'log-update';
+import type { RunEvent } from '../../fleet/events/events.ts';
+import { cut } from './table.ts';
+import { hasColour, isLive, oneLine, type Screen, type Terminal } from './terminal.ts';
+
+/** An event, and the slug of the tenant that it is about. */
+export interface ToldEvent extends RunEvent {
+  readonly tenant: string | null;
+}
+
+/** Shows what happens in a run. */
+export interface RunView {
+  show(event: ToldEvent): void;
+  /** Shows a remark of ours. */
+  note(text: string): void;
+  end(): void;
+}
+
+/** How often a terminal is drawn on, in milliseconds. */
+const DRAW_MS = 100;
+const MAX_BAR = 40;
+
+/** Live on a terminal, elsewhere one line an event. */
+export function createRunView(terminal: Pick<Terminal, 'env'>, screen: Screen): RunView {
+  return isLive(terminal, screen) ? new LiveView(screen, hasColour(terminal, screen)) : lineView(screen);
+}
+
+function lineView(screen: Screen): RunView {
+  return {
+    show: (event) => screen.write(`${describe(event)}\n`),
+    note: (text) => screen.write(`${text}\n`),
+    end: () => undefined,
+  };
+}
+
+function describe({ at, kind, tenant, migration, message, done, total }: ToldEvent): string {
+  // A failure's message names its migration itself.
+  const named = migration !== null && message?.startsWith(`${migration} `) ? null : migration;
+  const what = [at.toISOString(), kind, tenant, named, message && oneLine(message)].filter((part) => part);
+  return `${what.join(' ')} (${done}/${total})`;
+}
+
+/** The end of the screen shows how far the run is; failures and warnings stay above it. */
+class LiveView implements RunView {
+  readonly #screen: Screen;
+  readonly #colour: boolean;
+  readonly #draw: ReturnType<typeof createLogUpdate>;
+  #last: ToldEvent | undefined;
+  #wave = '';
+  #failed = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(screen: Screen, colour: boolean) {
+    this.#screen = screen;
+    this.#colour = colour;
+    this.#draw = createLogUpdate(screen, { showCursor: true });
+  }
+
+  show(event: ToldEvent): void {
+    this.#last = event;
+    const { kind, tenant, message } = event;
+    if (kind === 'WAVE_STARTED') this.#wave = message ?? '';
+    if (kind === 'RUN_RESUMED') this.#failed = 0;
+    if (kind === 'TENANT_FAILED') {
+      this.#failed += 1;
+      this.#keep('red', `✗ ${tenant}: ${oneLine(message ?? '')}`);
+    }
+    if (kind === 'RUN_WARNING') this.#keep('yellow', `! ${oneLine(message ?? '')}`);
+    if (kind === 'TENANT_WARNING') this.#keep('yellow', `! ${tenant}: ${oneLine(message ?? '')}`);
+    this.#timer ??= setTimeout(() => this.#render(), DRAW_MS);
+  }
+
+  note(text: string): void {
+    this.#draw.persist(text);
+    this.#render();
+  }
+
+  end(): void {
+    this.#render();
+    this.#draw.done();
+  }
+
+  #keep(colour: 'red' | 'yellow', text: string): void {
+    this.#draw.persist(this.#paint(colour, text));
+  }
+
+  #render(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (!this.#last) return;
+    const { done, total, rate, remainingSeconds } = this.#last;
+    const width = this.#screen.columns ?? 80;
+    const filled = (size: number) => Math.round((total === 0 ? 1 : done / total) * size);
+    const size = Math.min(MAX_BAR, Math.max(0, width - 60));
+    const bar = `${'█'.repeat(filled(size))}${'░'.repeat(size - filled(size))}`;
+    const facts = [
+      `${done}/${total} done`,
+      `${this.#failed} failed`,
+      ...(rate === null ? [] : [`${rate < 10 ? rate.toFixed(1) : Math.round(rate)} a second`]),
+      ...(!remainingSeconds ? [] : [`${duration(remainingSeconds)} left`]),
+    ].join(', ');
+    const lines = [this.#wave, `${bar} ${facts}`]
+      .filter((line) => line !== '')
+      .map((line) => cut(line.trim(), width - 1));
+    this.#draw(lines.join('\n'));
+  }
+
+  #paint(colour: 'red' | 'yellow', text: string): string {
+    return this.#colour ? styleText(colour, text, { validateStream: false }) : text;
+  }
+}
+
+/** A time in words; `seconds` may have a fraction. */
+export function duration(seconds: number): string {
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < 120) return `${Math.round(seconds)} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 120 ? `${minutes} min` : `${(minutes / 60).toFixed(1)} h`;
+}

@@ -1,0 +1,311 @@
+import { badInput } from '../lib/errors.ts';
+import { readSettings, type SettingValues, settings } from './settings.ts';
+import { type TokenConfig, type TrustedClaims, tokenConfig } from './token-config.ts';
+
+/** How to reach a PostgreSQL server as the role that owns everything there. */
+export interface ServerAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+  /** The database to be connected to while others are created. */
+  readonly maintenanceDatabase: string;
+  /** As in libpq; false, or what node's TLS takes. */
+  readonly ssl: boolean | { readonly rejectUnauthorized: boolean };
+}
+
+/** How much one tenant, or one caller, may use. */
+export interface ShareLimits {
+  /** Operations that run at once. */
+  readonly operations: number;
+  readonly costPerSecond: number;
+  /** Time for which database connections are held per second, in milliseconds. */
+  readonly databaseMsPerSecond: number;
+  /** Subscriptions at once. */
+  readonly subscriptions: number;
+}
+
+/** All that can be configured, validated; times carry their unit in the name. */
+export interface Config {
+  readonly environment: 'development' | 'production' | 'test';
+  readonly logLevel: string;
+  readonly dataDir: string;
+  readonly http: {
+    readonly host: string;
+    readonly port: number;
+    readonly trustedProxies: number;
+    readonly corsOrigins: readonly string[];
+    readonly maxBodyBytes: number;
+    readonly shutdownSeconds: number;
+  };
+  readonly graphql: {
+    readonly graphiql: boolean;
+    readonly introspection: boolean;
+    readonly maxDocumentBytes: number;
+    readonly maxDepth: number;
+    readonly maxTokens: number;
+    readonly maxFields: number;
+    readonly maxAliases: number;
+    readonly maxCost: number;
+    readonly maxAnswerObjects: number;
+    readonly maxAnswerBytes: number;
+  };
+  /** What one tenant, and one caller, may use of this process while others want some of it too. */
+  readonly shares: {
+    readonly tenant: ShareLimits;
+    readonly caller: ShareLimits;
+    /** How long an operation waits for its share, in milliseconds. */
+    readonly waitMs: number;
+  };
+  /** Undefined: an embedded PostgreSQL in `dataDir`. */
+  readonly server: ServerAddress | undefined;
+  /** The same server with the role that creates, migrates and deletes; undefined: that of `server` does. */
+  readonly adminServer: ServerAddress | undefined;
+  readonly databases: { readonly auth: string; readonly constants: string; readonly shared: string };
+  readonly defaultIsolation: 'DATABASE' | 'SCHEMA';
+  /** Undefined: one is made in `dataDir`. */
+  readonly roleSecret: string | undefined;
+  readonly connections: {
+    readonly budget: number;
+    readonly waitMs: number;
+    readonly tenantPoolSize: number;
+    readonly tenantStatementTimeoutMs: number;
+    readonly tenantTransactionTimeoutMs: number;
+    /** What PostgreSQL grants to the role of one tenant. */
+    readonly tenantBounds: { readonly connectionLimit: number; readonly tempFileMb: number };
+    readonly systemPoolSize: number;
+    readonly recycleSeconds: number;
+    readonly idleSeconds: number;
+  };
+  readonly tokens: TokenConfig;
+  readonly accounts: {
+    readonly signUp: boolean;
+    readonly accessTokenSeconds: number;
+    readonly sessionDays: number;
+    /** Tenants that a user may create who is no platform admin. */
+    readonly ownTenants: number;
+    /** Per user. */
+    readonly hourlyLimits: { readonly invitations: number; readonly tenants: number };
+    /** Attempts in a quarter of an hour. */
+    readonly signInLimits: {
+      readonly perAccount: number;
+      readonly perAccountTotal: number;
+      readonly perAddress: number;
+    };
+    /** What is believed of tokens that are not made for a user of this installation. */
+    readonly trustedClaims: TrustedClaims;
+  };
+  readonly migrations: {
+    readonly tenantDir: string;
+    readonly worker: 'inline' | 'off';
+    readonly concurrency: number;
+    readonly lockTimeoutMs: number;
+  };
+  /** How many checkpoints of one tenant are kept, and how long. */
+  readonly checkpoints: { readonly keep: number; readonly maxAgeDays: number };
+}
+
+/** Settings that cannot be used; the message has a line for each problem, with the variable's name. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(
+      `The settings cannot be used:\n${problems.map((problem) => `  - ${problem}`).join('\n')}\n.env.example explains each setting.`,
+    );
+    this.problems = problems;
+  }
+}
+
+/**
+ * Reads and checks all settings at once. An empty variable counts as not set.
+ * @throws {ConfigError} naming every problem
+ */
+export function loadConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const { config, problems } = readConfig(env);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return config;
+}
+
+/** As {@link loadConfig}, but returns the problems: settings that have one are as if they were not set, whatever the types say. */
+export function readConfig(env: Readonly<Record<string, string | undefined>>): {
+  readonly config: Config;
+  readonly problems: readonly string[];
+} {
+  const problems: string[] = [];
+  const values = readSettings(env, problems);
+  const production = values.NODE_ENV === 'production';
+  const server = serverAddress(values, problems);
+  const adminServer =
+    values.ADMIN_DATABASE_URL === undefined
+      ? undefined
+      : addressFromUrl(values.ADMIN_DATABASE_URL, 'ADMIN_DATABASE_URL', problems);
+  if (adminServer && !server) problems.push('ADMIN_DATABASE_URL is set, but DATABASE_URL is not');
+  const tokens = tokenConfig(values, problems);
+  if (production) {
+    if (!server) problems.push('DATABASE_URL must be set when NODE_ENV is production');
+    if (tokens.keys.kind === 'folder') {
+      problems.push(
+        'JWT_PRIVATE_KEY, JWT_PUBLIC_KEY, JWT_SECRET or JWT_JWKS_URL must be set when NODE_ENV is production',
+      );
+    }
+    if (!values.ROLE_SECRET) problems.push('ROLE_SECRET must be set when NODE_ENV is production');
+  }
+  if (values.TENANT_CONNECTION_LIMIT !== undefined && values.TENANT_CONNECTION_LIMIT < values.TENANT_POOL_SIZE) {
+    problems.push('TENANT_CONNECTION_LIMIT must be at least TENANT_POOL_SIZE, which one process may use');
+  }
+  const names = [values.AUTH_DATABASE, values.CONSTANTS_DATABASE, values.SHARED_DATABASE];
+  if (new Set(names).size < names.length) {
+    problems.push('AUTH_DATABASE, CONSTANTS_DATABASE and SHARED_DATABASE must be three different names');
+  }
+  const config: Config = {
+    environment: values.NODE_ENV,
+    logLevel: values.LOG_LEVEL,
+    dataDir: values.DATA_DIR,
+    http: {
+      host: values.HOST,
+      port: values.PORT,
+      trustedProxies: values.TRUSTED_PROXIES,
+      corsOrigins: values.CORS_ORIGINS ?? [],
+      maxBodyBytes: values.MAX_BODY_BYTES,
+      shutdownSeconds: values.SHUTDOWN_SECONDS,
+    },
+    graphql: {
+      graphiql: values.GRAPHIQL ?? !production,
+      introspection: values.INTROSPECTION ?? !production,
+      maxDocumentBytes: values.MAX_DOCUMENT_BYTES,
+      maxDepth: values.MAX_QUERY_DEPTH,
+      maxTokens: values.MAX_QUERY_TOKENS,
+      maxFields: values.MAX_QUERY_FIELDS,
+      maxAliases: values.MAX_QUERY_ALIASES,
+      maxCost: values.MAX_QUERY_COST,
+      maxAnswerObjects: values.MAX_ANSWER_OBJECTS,
+      maxAnswerBytes: values.MAX_ANSWER_BYTES,
+    },
+    shares: {
+      tenant: {
+        operations: values.TENANT_OPERATIONS,
+        costPerSecond: values.TENANT_COST_PER_SECOND,
+        databaseMsPerSecond: values.TENANT_DATABASE_MS_PER_SECOND,
+        subscriptions: values.TENANT_SUBSCRIPTIONS,
+      },
+      caller: {
+        operations: values.CALLER_OPERATIONS,
+        costPerSecond: values.CALLER_COST_PER_SECOND,
+        databaseMsPerSecond: values.CALLER_DATABASE_MS_PER_SECOND,
+        subscriptions: values.CALLER_SUBSCRIPTIONS,
+      },
+      waitMs: values.OPERATION_WAIT_MS,
+    },
+    server,
+    adminServer,
+    databases: { auth: values.AUTH_DATABASE, constants: values.CONSTANTS_DATABASE, shared: values.SHARED_DATABASE },
+    defaultIsolation: values.DEFAULT_ISOLATION === 'schema' ? 'SCHEMA' : 'DATABASE',
+    roleSecret: values.ROLE_SECRET,
+    connections: {
+      budget: values.CONNECTION_BUDGET,
+      waitMs: values.CONNECTION_WAIT_MS,
+      tenantPoolSize: values.TENANT_POOL_SIZE,
+      tenantStatementTimeoutMs: values.TENANT_STATEMENT_TIMEOUT_MS,
+      tenantTransactionTimeoutMs: values.TENANT_TRANSACTION_TIMEOUT_MS,
+      tenantBounds: {
+        connectionLimit: values.TENANT_CONNECTION_LIMIT ?? values.TENANT_POOL_SIZE * 4,
+        tempFileMb: values.TENANT_TEMP_FILE_MB,
+      },
+      systemPoolSize: values.SYSTEM_POOL_SIZE,
+      recycleSeconds: values.POOL_RECYCLE_SECONDS,
+      idleSeconds: values.POOL_IDLE_SECONDS,
+    },
+    tokens,
+    accounts: {
+      signUp: values.SIGN_UP,
+      accessTokenSeconds: values.ACCESS_TOKEN_SECONDS,
+      sessionDays: values.SESSION_DAYS,
+      ownTenants: values.OWN_TENANTS,
+      hourlyLimits: { invitations: values.INVITATION_LIMIT, tenants: values.CREATE_TENANT_LIMIT },
+      signInLimits: {
+        perAccount: values.SIGN_IN_LIMIT_ACCOUNT,
+        perAccountTotal: values.SIGN_IN_LIMIT_ACCOUNT_TOTAL ?? 10 * values.SIGN_IN_LIMIT_ACCOUNT,
+        perAddress: values.SIGN_IN_LIMIT_ADDRESS,
+      },
+      trustedClaims: {
+        tenant: values.TRUST_TENANT_CLAIM,
+        admin: values.TRUST_ADMIN_CLAIM ?? true,
+        adminOfProvider: values.TRUST_ADMIN_CLAIM ?? false,
+        maxAdminTokenHours: values.MAX_ADMIN_TOKEN_HOURS,
+      },
+    },
+    migrations: {
+      tenantDir: values.TENANT_MIGRATIONS_DIR,
+      worker: values.WORKER,
+      concurrency: values.MIGRATION_CONCURRENCY,
+      lockTimeoutMs: values.MIGRATION_LOCK_TIMEOUT_MS,
+    },
+    checkpoints: { keep: values.CHECKPOINT_KEEP, maxAgeDays: values.CHECKPOINT_MAX_AGE_DAYS },
+  };
+  return { config, problems };
+}
+
+function serverAddress(values: SettingValues, problems: string[]): ServerAddress | undefined {
+  const text = values.DATABASE_URL ?? values.ADMIN_CONN_STR;
+  if (text) return addressFromUrl(text, values.DATABASE_URL ? 'DATABASE_URL' : 'ADMIN_CONN_STR', problems);
+  const parts = { DB_HOST: values.DB_HOST, DB_USERNAME: values.DB_USERNAME, DB_PASSWORD: values.DB_PASSWORD };
+  const missing = Object.entries(parts).filter(([, value]) => value === undefined);
+  if (missing.length === 3) {
+    if (values.DB_PORT !== undefined) problems.push('DB_PORT is set, but DB_HOST, DB_USERNAME and DB_PASSWORD are not');
+    return undefined;
+  }
+  for (const [name] of missing)
+    problems.push(`${name} must be set too: DB_HOST, DB_USERNAME and DB_PASSWORD go together`);
+  return {
+    host: values.DB_HOST ?? '',
+    port: values.DB_PORT ?? 5432,
+    user: values.DB_USERNAME ?? '',
+    password: values.DB_PASSWORD ?? '',
+    maintenanceDatabase: 'postgres',
+    ssl: false,
+  };
+}
+
+/**
+ * Reads the URL of a PostgreSQL server.
+ * @throws {AppError} BAD_USER_INPUT, saying what is wrong with the URL, and nothing of what is in it
+ */
+export function parseServerUrl(text: string): ServerAddress {
+  const problems: string[] = [];
+  const { success, error } = settings.DATABASE_URL.schema.safeParse(text);
+  const address = success ? addressFromUrl(text, 'The URL', problems) : undefined;
+  if (address && problems.length === 0) return address;
+  throw badInput('url', problems.join('; ') || `The URL ${error?.issues[0]?.message ?? 'cannot be read'}`);
+}
+
+/** @see https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS */
+function addressFromUrl(text: string, name: string, problems: string[]): ServerAddress | undefined {
+  let url: URL;
+  try {
+    url = new URL(text.replace(/^[^:]+:/, 'postgres:'));
+    for (const part of [url.username, url.password, url.pathname]) decodeURIComponent(part);
+  } catch {
+    problems.push(
+      `${name} must be a URL like postgres://user:password@host:5432/postgres; escape special characters with %`,
+    );
+    return undefined;
+  }
+  const sslMode = url.searchParams.get('sslmode') ?? 'disable';
+  const strict = sslMode === 'verify-full' || sslMode === 'verify-ca';
+  if (!strict && !['disable', 'allow', 'prefer', 'require', 'no-verify'].includes(sslMode)) {
+    problems.push(`${name} has sslmode=${sslMode}, which is none that PostgreSQL knows`);
+  }
+  if (!url.username) problems.push(`${name} must name a user`);
+  return {
+    host: decodeURIComponent(url.hostname).replace(/^\[|\]$/g, '') || 'localhost',
+    port: Number(url.port || 5432),
+    user: decodeURIComponent(url.username),
+    password: decodeURIComponent(url.password),
+    maintenanceDatabase: decodeURIComponent(url.pathname.slice(1)) || 'postgres',
+    ssl: strict
+      ? { rejectUnauthorized: true }
+      : ['require', 'no-verify'].includes(sslMode) && { rejectUnauthorized: false },
+  };
+}

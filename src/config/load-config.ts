@@ -1,0 +1,32 @@
+import { readdir } from 'node:fs/promises';
+import { messageOf } from '../lib/errors.ts';
+import { whyUnwritable } from '../lib/make-folder.ts';
+import { type Config, ConfigError, readConfig } from './config.ts';
+
+/**
+ * Reads and checks all settings, as `loadConfig` does, and whether the folders that they name can be used for what they are for:
+ * for whoever opens the installation.
+ * @throws {ConfigError} naming every problem
+ */
+export async function loadUsableConfig(env: Readonly<Record<string, string | undefined>>): Promise<Config> {
+  const { config, problems } = readConfig(env);
+  const all = [...problems, ...(await findFolderProblems(config))];
+  if (all.length > 0) throw new ConfigError(all);
+  return config;
+}
+
+async function findFolderProblems({ dataDir, migrations, ...config }: Config): Promise<readonly string[]> {
+  // One that is not there would give tenants without tables.
+  const unreadable = await readdir(migrations.tenantDir).then(() => undefined, messageOf);
+  const unwritable = needsDataDir(config) ? await whyUnwritable(dataDir) : undefined;
+  return [
+    ...(unreadable ? [`TENANT_MIGRATIONS_DIR must be a folder that can be read: ${unreadable}`] : []),
+    ...(unwritable ? [`DATA_DIR must be a folder that can be written to, and ${dataDir} is none: ${unwritable}`] : []),
+  ];
+}
+
+/** Whoever has all that could be made there needs none; in production nothing is. */
+function needsDataDir({ environment, server, roleSecret, tokens }: Omit<Config, 'dataDir' | 'migrations'>): boolean {
+  if (environment === 'production') return false;
+  return !server || !roleSecret || tokens.keys.kind === 'folder';
+}

@@ -1,0 +1,160 @@
+import pLimit from 'p-limit';
+import type pg from 'pg';
+import type { Isolation, TenantStatus } from '../catalog/entities/tenant.entity.ts';
+import { messageOf } from '../lib/errors.ts';
+import { findInvalidIndexes } from '../migrator/apply/invalid-indexes.ts';
+import type { PostgresServer } from '../postgres/server.ts';
+import { isAliveSql } from '../postgres/sql/advisory-lock.ts';
+import { quoteIdentifier } from '../postgres/sql/quote.ts';
+import { installationRoles } from '../routing/placement.ts';
+import type { TenantBounds } from '../servers/role-limits.ts';
+import { howToMend, type Leftover, startMends } from './leftover.ts';
+import { compareCheckpoints, readCheckpoints } from './lost-checkpoints.ts';
+import { findCutShort, findIdleLocks } from './stale-work.ts';
+import { findUnboundTenants } from './unlimited-roles.ts';
+
+/** Where to look. */
+export interface LeftoverOptions {
+  /** All servers, by name; the first has the catalog. */
+  readonly servers: ReadonlyMap<string, PostgresServer>;
+  readonly first: string;
+  readonly databases: { readonly auth: string; readonly shared: string };
+  /** What tenants' roles should be granted. */
+  readonly bounds: TenantBounds;
+  /** How long a session may hold a lock and do nothing, in seconds. */
+  readonly idleLockSeconds: number;
+}
+
+interface TenantRow {
+  readonly slug: string;
+  readonly status: TenantStatus;
+  readonly isolation: Isolation;
+  readonly server: string;
+  readonly database: string;
+  readonly schema: string;
+  /** Whether a living process works on it. */
+  readonly attended: boolean;
+}
+
+/** Databases that are looked into at once. */
+const AT_ONCE = 8;
+
+/** Compares the catalog with what the servers have. Every tenant's database is connected to, and nothing is changed. */
+export async function findLeftovers(options: LeftoverOptions): Promise<readonly Leftover[]> {
+  const { servers, first, databases } = options;
+  const server = servers.get(first);
+  if (!server) throw new Error(`The server ${first} is not known here`);
+  const { tenants, cutShort, checkpoints } = await server.owner(databases.auth, async (client) => ({
+    tenants: await readTenants(client),
+    cutShort: await findCutShort(client),
+    checkpoints: await readCheckpoints(client),
+  }));
+  const found = [...halfCreated(tenants), ...cutShort];
+  for (const [name, on] of servers) {
+    const here = tenants.filter((tenant) => tenant.server === name);
+    found.push(...(await comparePlaces(on, here, databases)));
+    const copies = checkpoints.filter(({ server: there }) => there === name);
+    found.push(...(await compareCheckpoints(on, copies, options)), ...(await findIdleLocks(on, options)));
+    found.push(...(await findUnboundTenants(on, here, options)));
+  }
+  return found;
+}
+
+async function readTenants(client: pg.Client): Promise<readonly TenantRow[]> {
+  const { rows } = await client.query<TenantRow>(
+    `SELECT slug, status, isolation, server, database, schema, ${isAliveSql('claimed_by')} AS attended
+     FROM tenants ORDER BY created_at, id`,
+  );
+  return rows;
+}
+
+function halfCreated(tenants: readonly TenantRow[]): Leftover[] {
+  return tenants
+    .filter(({ status, attended }) => (status === 'PROVISIONING' || status === 'DELETING') && !attended)
+    .map(({ slug, status }) => ({
+      message: `The tenant ${slug} is ${status}, and no process works on it`,
+      remedy: startMends,
+      mend: 'start',
+    }));
+}
+
+async function comparePlaces(
+  server: PostgresServer,
+  tenants: readonly TenantRow[],
+  databases: LeftoverOptions['databases'],
+): Promise<Leftover[]> {
+  const { all, ours } = await server.admin((admin) => readDatabases(admin, databases.auth));
+  const settled = tenants.filter(({ status }) => status !== 'PROVISIONING' && status !== 'DELETING');
+  const known = new Set(tenants.map(({ database }) => database));
+  const schemas = all.has(databases.shared) ? await server.owner(databases.shared, readSchemas) : new Set<string>();
+  const knownSchemas = new Set(tenants.map(({ schema }) => schema));
+  const lost = settled.filter(({ isolation, database, schema }) =>
+    isolation === 'DATABASE' ? !all.has(database) : !schemas.has(schema),
+  );
+  // Nobody gets into a database that is copied or replaced; where that was cut short it is told as such.
+  const enterable = settled.filter(({ status, database }) => status !== 'MAINTENANCE' && all.has(database));
+  const limit = pLimit(AT_ONCE);
+  const inside = await Promise.all(
+    [...new Set(enterable.map(({ database }) => database))].map((database) => limit(() => lookInto(server, database))),
+  );
+  return [
+    ...lost.map(({ slug, isolation, database, schema }) => ({
+      message: `The ${isolation === 'DATABASE' ? `database ${database}` : `schema ${schema}`} of the tenant ${slug} is gone from the server ${server.name}`,
+      remedy: 'Restore it from a backup under this name',
+    })),
+    ...ours
+      .filter((database) => !known.has(database))
+      .map((database) => ({
+        message: `The database ${database} on the server ${server.name} belongs to no tenant`,
+        remedy: `If nobody needs its data: DROP DATABASE ${quoteIdentifier(database)}`,
+      })),
+    ...[...schemas]
+      .filter((schema) => !knownSchemas.has(schema))
+      .map((schema) => ({
+        message: `The schema ${schema} of ${databases.shared} on the server ${server.name} belongs to no tenant`,
+        remedy: `If nobody needs its data: DROP SCHEMA ${quoteIdentifier(schema)} CASCADE`,
+      })),
+    ...inside.flat(),
+  ];
+}
+
+/** All databases, and those that were made for tenants of this installation: their roles belong to its group. */
+async function readDatabases(admin: pg.Client, authDatabase: string) {
+  const { rows } = await admin.query<{ name: string; ours: boolean }>(
+    `SELECT datname AS name, datname ~ '^db_[0-9a-z]{10}$' AND EXISTS (
+       SELECT FROM aclexplode(datacl) a JOIN pg_auth_members m ON m.member = a.grantee JOIN pg_roles g ON g.oid = m.roleid
+       WHERE g.rolname = $1) AS ours
+     FROM pg_database`,
+    [installationRoles(authDatabase).databaseTenants],
+  );
+  return {
+    all: new Set(rows.map(({ name }) => name)),
+    ours: rows.filter(({ ours }) => ours).map(({ name }) => name),
+  };
+}
+
+async function readSchemas(client: pg.Client): Promise<ReadonlySet<string>> {
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT nspname AS name FROM pg_namespace WHERE nspname ~ '^tenant_[0-9a-z]{10}$'`,
+  );
+  return new Set(rows.map(({ name }) => name));
+}
+
+/** One database that cannot be looked into keeps nobody from looking into the others. */
+async function lookInto(server: PostgresServer, database: string): Promise<Leftover[]> {
+  try {
+    const indexes = await server.owner(database, (client) => findInvalidIndexes(client));
+    return indexes.map((index) => ({
+      message: `The index ${index} in the database ${database} on the server ${server.name} is INVALID`,
+      remedy: howToMend,
+      mend: { server: server.name, databases: [database], sql: `REINDEX INDEX CONCURRENTLY ${index}` },
+    }));
+  } catch (error) {
+    return [
+      {
+        message: `The database ${database} on the server ${server.name} cannot be looked into: ${messageOf(error)}`,
+        remedy: 'Mend what PostgreSQL names, and say tenantry doctor again',
+      },
+    ];
+  }
+}

@@ -1,0 +1,81 @@
+import type pg from 'pg';
+import { fromSql } from '../catalog/run-status.ts';
+import type { PostgresServer } from '../postgres/server.ts';
+import { isAliveSql, lockKind } from '../postgres/sql/advisory-lock.ts';
+import { quoteLiteral } from '../postgres/sql/quote.ts';
+import { type Leftover, startMends } from './leftover.ts';
+
+/**
+ * Work in the catalog that says of itself that it is under way, whose process is dead.
+ * @param client a connection to `auth`
+ */
+export async function findCutShort(client: pg.Client): Promise<Leftover[]> {
+  const { rows: tenants } = await client.query<{ slug: string }>(
+    `SELECT slug FROM tenant_maintenances m JOIN tenants t ON t.id = m.tenant_id
+     WHERE NOT ${isAliveSql('m.claimed_by')} ORDER BY slug`,
+  );
+  const { rows: runs } = await client.query<{ run: string; count: number }>(
+    `SELECT run_id AS run, count(*)::int AS count FROM migration_run_items i
+     WHERE ${fromSql('takeOver')} AND NOT ${isAliveSql('i.claimed_by')} GROUP BY run_id ORDER BY run_id`,
+  );
+  return [
+    ...tenants.map(({ slug }): Leftover => {
+      return {
+        message: `The tenant ${slug} is in maintenance, and no process works on it`,
+        remedy: startMends,
+        mend: 'start',
+      };
+    }),
+    ...runs.map(({ run, count }) => ({
+      message: `The run ${run} calls ${count} of its tenants under way, and no process works on them`,
+      remedy: `A server or tenantry worker takes them up; so does tenantry migrate resume ${run}`,
+    })),
+  ];
+}
+
+interface IdleLock {
+  readonly pid: number;
+  readonly database: string;
+  readonly application: string;
+  readonly address: string | null;
+  readonly seconds: number;
+  readonly started: string;
+}
+
+/** Sessions that have done nothing for a while, and hold a lock for which migrations, starts and tenants wait. */
+export async function findIdleLocks(
+  server: PostgresServer,
+  { databases, idleLockSeconds }: IdleLockOptions,
+): Promise<Leftover[]> {
+  // A process holds the lock of its life as long as it lives.
+  const kinds = Object.values(lockKind).filter((kind) => kind !== lockKind.alive);
+  const { rows } = await server.admin((admin) =>
+    admin.query<IdleLock>(
+      `SELECT a.pid, a.datname AS database, a.application_name AS application, host(a.client_addr) AS address,
+         extract(epoch FROM now() - a.state_change)::int AS seconds, a.backend_start::text AS started
+       FROM pg_stat_activity a
+       WHERE a.state LIKE 'idle%' AND a.state_change < now() - make_interval(secs => $1) AND a.pid <> pg_backend_pid()
+         AND EXISTS (
+           SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.granted AND (
+             l.locktype = 'advisory' AND l.objsubid = 2 AND l.classid = ANY ($2::int[]::oid[])
+             OR l.locktype = 'relation' AND a.state LIKE 'idle in transaction%'
+               AND (a.datname = ANY ($3) OR a.datname ~ '^db_[0-9a-z]{10}$')))
+       ORDER BY a.pid`,
+      [idleLockSeconds, kinds, [databases.auth, databases.shared]],
+    ),
+  );
+  return rows.map(({ pid, database, application, address, seconds, started }) => ({
+    message: `A session of ${application || 'an unnamed program'}${address ? ` at ${address}` : ''} in the database ${database} on the server ${server.name} holds a lock and has done nothing for ${seconds} s`,
+    remedy: 'tenantry doctor --fix ends it, which takes back what it has not committed',
+    mend: {
+      server: server.name,
+      databases: [database],
+      sql: `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = ${pid} AND backend_start = ${quoteLiteral(started)}::timestamptz`,
+    },
+  }));
+}
+
+interface IdleLockOptions {
+  readonly databases: { readonly auth: string; readonly shared: string };
+  readonly idleLockSeconds: number;
+}

@@ -1,0 +1,65 @@
+import pLimit from 'p-limit';
+import type { PostgresServer } from '../postgres/server.ts';
+import { installationRoles } from '../routing/placement.ts';
+import { forbidFunctionsSql, hasUnforbiddenFunctions, mayForbidFunctions } from '../servers/revoke-functions.ts';
+import { boundAllRolesSql, findUnboundRoles, type TenantBounds } from '../servers/role-limits.ts';
+import { howToMend, type Leftover } from './leftover.ts';
+
+/** Databases that are looked into at once. */
+const AT_ONCE = 8;
+
+interface UnboundOptions {
+  readonly databases: { readonly auth: string };
+  readonly bounds: TenantBounds;
+}
+
+/** Tenants, made by an older version or with other settings, whose SQL is granted more than it should be. */
+export async function findUnboundTenants(
+  server: PostgresServer,
+  tenants: readonly { readonly database: string; readonly status: string }[],
+  { databases, bounds }: UnboundOptions,
+): Promise<Leftover[]> {
+  const roles = installationRoles(databases.auth);
+  const { unbound, mayForbid } = await server.admin(async (admin) => ({
+    unbound: await findUnboundRoles(admin, roles, bounds),
+    mayForbid: await mayForbidFunctions(admin),
+  }));
+  const settled = tenants.filter(({ status }) => ['ACTIVE', 'SUSPENDED', 'NEEDS_ATTENTION'].includes(status));
+  const unforbidden = mayForbid ? await findUnforbidden(server, new Set(settled.map(({ database }) => database))) : [];
+  const found: Leftover[] = [];
+  if (unbound.length > 0) {
+    found.push({
+      message: `${unbound.length} roles of tenants on the server ${server.name} have other limits than the settings say: ${shortened(unbound)}`,
+      remedy: howToMend,
+      mend: {
+        server: server.name,
+        databases: [server.address?.maintenanceDatabase ?? 'postgres'],
+        sql: boundAllRolesSql(roles, bounds),
+      },
+    });
+  }
+  if (unforbidden.length > 0) {
+    found.push({
+      message: `In ${unforbidden.length} databases on the server ${server.name}, tenants' SQL may call functions that are forbidden by now: ${shortened(unforbidden)}`,
+      remedy: howToMend,
+      mend: { server: server.name, databases: unforbidden, sql: forbidFunctionsSql },
+    });
+  }
+  return found;
+}
+
+/** One that cannot be looked into is told of elsewhere. */
+async function findUnforbidden(server: PostgresServer, databases: ReadonlySet<string>): Promise<readonly string[]> {
+  const limit = pLimit(AT_ONCE);
+  const looked = await Promise.all(
+    [...databases].map((database) =>
+      limit(async () => ((await server.owner(database, hasUnforbiddenFunctions).catch(() => false)) ? [database] : [])),
+    ),
+  );
+  return looked.flat();
+}
+
+function shortened(names: readonly string[]): string {
+  const shown = names.slice(0, 3).join(', ');
+  return names.length > 3 ? `${shown} …` : shown;
+}

@@ -1,0 +1,192 @@
+import pLimit from 'p-limit';
+import type pg from 'pg';
+import type { Logger } from 'pino';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { MigrationScope } from '../catalog/entities/migration-record.entity.ts';
+import { Tenant } from '../catalog/entities/tenant.entity.ts';
+import type { FoundState } from '../catalog/migration-states.ts';
+import { elapsedSince } from '../lib/elapsed.ts';
+import { AppError, messageOf } from '../lib/errors.ts';
+import { merge } from '../migrator/apply/batch.ts';
+import { acceptHashSql, readHistory } from '../migrator/files/history.ts';
+import { type MigrationFile, shortHash } from '../migrator/files/migration-files.ts';
+import type { Servers } from '../postgres/server.ts';
+import { lockKeyOf, lockKind } from '../postgres/sql/advisory-lock.ts';
+import { sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
+import { quoteLiteral } from '../postgres/sql/quote.ts';
+import { rollBack } from '../postgres/sql/transaction.ts';
+import { type Acceptance, recordAcceptances, type TenantState } from './accept-hash-store.ts';
+import { fleetStatuses, resolveTenants } from './runs/start.ts';
+import { readStates } from './tenant-states.ts';
+
+/** What accepting a changed file needs. */
+export interface AcceptOptions {
+  readonly catalog: Catalog;
+  readonly servers: Servers;
+  /** What the code has, of the line that the changed file belongs to. */
+  readonly files: readonly MigrationFile[];
+  /** Who accepts it, for the record. */
+  readonly acceptedBy: string;
+  /** Tenants at once. */
+  readonly concurrency: number;
+  readonly log: Logger;
+}
+
+/** How long to wait for a migration of the same database, in milliseconds. */
+const OTHER_MIGRATION_MS = 60_000;
+
+/** Tenants after which the catalog is brought up to date. */
+const BATCH = 200;
+
+/**
+ * Accepts that a tenant migration's file has been changed: the histories say its hash of now, and runs go on. Of the whole
+ * fleet, those tenants are connected to of which the catalog does not know already that they have this hash.
+ * @param reference a tenant's id or slug; without it the whole fleet
+ * @returns what was done for each tenant; one that could not be reached has an `error`, and can be tried again
+ * @throws {AppError} NOT_FOUND if the code has no such migration or there is no such tenant, CONFLICT if nothing differs
+ */
+export async function acceptInTenants(
+  options: AcceptOptions,
+  migration: string,
+  reference?: string,
+): Promise<readonly Acceptance[]> {
+  const file = fileOf(options.files, migration, 'TENANT');
+  const tenants = await concerned(options.catalog, file, reference);
+  const limit = pLimit(options.concurrency);
+  const all: Acceptance[] = [];
+  for (let start = 0; start < tenants.length; start += BATCH) {
+    const batch = tenants.slice(start, start + BATCH);
+    const outcomes = await Promise.all(batch.map((tenant) => limit(() => acceptInTenant(options, file, tenant))));
+    const accepted = outcomes.flatMap(({ acceptance }) => acceptance ?? []);
+    await recordAcceptances(
+      options.catalog,
+      accepted.filter(({ error }) => error === null),
+      outcomes.flatMap(({ state }) => state ?? []),
+    );
+    if (reference !== undefined && outcomes[0]?.failure !== undefined) throw outcomes[0].failure;
+    all.push(...accepted);
+  }
+  if (all.length === 0) throw nothingToAccept(file, reference === undefined ? 'No tenant' : `The tenant ${reference}`);
+  return all;
+}
+
+/**
+ * Accepts that a file of a system database's migrations has been changed.
+ * @throws {AppError} NOT_FOUND if the code has no such migration, CONFLICT if nothing differs
+ */
+export async function acceptInSystemDatabase(
+  options: AcceptOptions,
+  migration: string,
+  place: { readonly scope: MigrationScope; readonly server: string; readonly database: string },
+): Promise<readonly Acceptance[]> {
+  const file = fileOf(options.files, migration, place.scope);
+  const { acceptance } = await acceptAt(options, file, { ...place, schema: 'public' }, null);
+  if (!acceptance) throw nothingToAccept(file, `The database ${place.database}`);
+  await recordAcceptances(options.catalog, [acceptance], []);
+  return [acceptance];
+}
+
+interface Outcome {
+  /** Undefined if the database had this hash already, or does not have the migration. */
+  readonly acceptance?: Acceptance | undefined;
+  readonly state?: TenantState;
+  readonly failure?: unknown;
+}
+
+async function concerned(catalog: Catalog, file: MigrationFile, reference: string | undefined): Promise<Tenant[]> {
+  const em = catalog.fork();
+  if (reference !== undefined) {
+    const ids = await catalog.use((client) => resolveTenants(client, [reference]));
+    return em.find(Tenant, { id: { $in: ids } });
+  }
+  const states = await catalog.use(readStates);
+  const differing = states.filter(({ applied }) =>
+    applied.some(({ name, hash }) => name === file.name && hash !== file.hash),
+  );
+  return em.find(
+    Tenant,
+    {
+      status: { $in: [...fleetStatuses] },
+      $or: [{ migrationState: { $in: differing.map(({ id }) => id) } }, { migrationState: null }],
+    },
+    { orderBy: { createdAt: 'asc', id: 'asc' } },
+  );
+}
+
+async function acceptInTenant(options: AcceptOptions, file: MigrationFile, tenant: Tenant): Promise<Outcome> {
+  const start = performance.now();
+  try {
+    const { acceptance, found } = await acceptAt(options, file, tenant, tenant);
+    return { acceptance, state: { tenantId: tenant.id, ...found } };
+  } catch (error) {
+    options.log.warn({ err: error, tenant: tenant.id, migration: file.name }, 'a changed file could not be accepted');
+    const message = error instanceof AppError ? `${error.code}: ${error.message}` : messageOf(error);
+    const { acceptedBy } = options;
+    const when = { acceptedAt: new Date(), durationMs: elapsedSince(start) };
+    return { acceptance: { tenant, file, acceptedBy, previousHash: null, error: message, ...when }, failure: error };
+  }
+}
+
+async function acceptAt(
+  { servers, acceptedBy, log }: AcceptOptions,
+  file: MigrationFile,
+  place: { readonly server: string; readonly database: string; readonly schema: string },
+  tenant: Tenant | null,
+): Promise<{ acceptance: Acceptance | undefined; found: FoundState }> {
+  const start = performance.now();
+  const server = servers.get(place.server);
+  if (!server) throw new AppError('SERVER_BUSY', `The server ${place.server} is not known here`);
+  const { found, change } = await server.owner(place.database, (client) => changeHash(client, place.schema, file));
+  if (!change) return { found, acceptance: undefined };
+  const { previousHash, acceptedAt } = change;
+  // Written before the catalog's record, which may fail.
+  log.info(
+    { acceptedBy, database: place.database, schema: place.schema, migration: file.name, previousHash, hash: file.hash },
+    'a changed migration is accepted',
+  );
+  const durationMs = elapsedSince(start);
+  return { found, acceptance: { tenant, file, previousHash, acceptedBy, acceptedAt, durationMs, error: null } };
+}
+
+async function changeHash(client: pg.Client, schema: string, { name, hash, scope }: MigrationFile) {
+  try {
+    await client.query(`BEGIN;
+      SET LOCAL lock_timeout = ${OTHER_MIGRATION_MS};
+      SELECT pg_advisory_xact_lock(${lockKind.migrate}, ${lockKeyOf(quoteLiteral(schema))})`);
+    const { rows } = await client.query<{ previousHash: string; acceptedAt: Date }>(acceptHashSql(schema), [
+      name,
+      hash,
+    ]);
+    const { before, seenAt } = await readHistory(client, schema);
+    await client.query('COMMIT');
+    return { found: { applied: merge(before, []), seenAt }, change: rows[0] };
+  } catch (error) {
+    await rollBack(client);
+    if (sqlStateOf(error) === sqlState.lockNotAvailable) {
+      throw new AppError('TENANT_BUSY', 'A migration is under way here. Try again when it has ended.', {
+        cause: error,
+      });
+    }
+    if (sqlStateOf(error) !== sqlState.undefinedTable) throw error;
+    throw new AppError('CONFLICT', `There is no migration history here, so this is no ${scope} database`, {
+      cause: error,
+    });
+  }
+}
+
+function fileOf(files: readonly MigrationFile[], name: string, scope: MigrationScope): MigrationFile {
+  const file = files.find((candidate) => candidate.name === name);
+  if (file) return file;
+  const newest = files.at(-1)?.name ?? 'none';
+  throw new AppError(
+    'NOT_FOUND',
+    `The code has no ${scope} migration ${name}; migrations(scope: ${scope}) lists them, the newest is ${newest}`,
+  );
+}
+
+function nothingToAccept({ name, hash }: MigrationFile, who: string): AppError {
+  return new AppError(
+    'CONFLICT',
+    `${who} has ${name} with another hash than the file’s, ${shortHash(hash)}: nothing to accept`,
+  );
+}

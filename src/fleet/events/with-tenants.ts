@@ -1,0 +1,29 @@
+import type { Catalog } from '../../catalog/catalog.ts';
+import { Tenant } from '../../catalog/entities/tenant.entity.ts';
+import type { Listener } from '../../postgres/listener.ts';
+import { followRunInPages, type RunEvent } from './events.ts';
+
+/** An event of a run, with the tenant that it is about; null if it is about none, or the tenant is gone. */
+export interface TenantEvent extends RunEvent {
+  readonly tenant: Tenant | null;
+}
+
+/** See `followRun`. The tenants of events that are read together are read together. */
+export async function* followWithTenants(
+  catalog: Catalog,
+  listener: Listener,
+  run: string,
+  after: number,
+  signal: AbortSignal,
+): AsyncGenerator<TenantEvent, void, undefined> {
+  for await (const events of followRunInPages(catalog, listener, run, after, signal)) {
+    const tenants = await readTenants(catalog, events);
+    for (const event of events) yield { ...event, tenant: tenants.get(event.tenantId ?? '') ?? null };
+  }
+}
+
+async function readTenants(catalog: Catalog, events: readonly RunEvent[]): Promise<ReadonlyMap<string, Tenant>> {
+  const ids = [...new Set(events.flatMap(({ tenantId }) => tenantId ?? []))];
+  const tenants = ids.length > 0 ? await catalog.fork().find(Tenant, { id: ids }) : [];
+  return new Map(tenants.map((tenant) => [tenant.id, tenant]));
+}

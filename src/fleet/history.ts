@@ -1,0 +1,112 @@
+import type { FilterQuery } from '@mikro-orm/core';
+import {
+  MigrationRecord,
+  type MigrationScope,
+  type MigrationStatus,
+} from '../catalog/entities/migration-record.entity.ts';
+import type { Tenant } from '../catalog/entities/tenant.entity.ts';
+import { tenantByReference } from '../catalog/find-tenants.ts';
+import type { Services } from '../installation/services.ts';
+import { badInput } from '../lib/errors.ts';
+import { HistoryRecord } from '../migrator/files/history-entity.ts';
+import { type ConnectionArgs, type ConnectionPage, entityConnection, mapNodes } from '../orm/pagination.ts';
+
+/** An attempt as it is shown, whether a run or the database itself remembers it. */
+export interface ShownRecord extends Pick<HistoryRecord, 'scope' | 'name' | 'hash' | 'status'> {
+  readonly tenant: Tenant | null;
+  readonly deletedTenant: string | null;
+  readonly run: string | null;
+  readonly checkpoint: string | null;
+  readonly appliedAt: Date;
+  readonly durationMs: number;
+  readonly error: string | null;
+  /** Of an accepted hash: the one before, and who accepted it. */
+  readonly previousHash: string | null;
+  readonly acceptedBy: string | null;
+}
+
+/** Which history to read. */
+export interface HistoryArgs extends ConnectionArgs {
+  readonly tenant?: string | null | undefined;
+  readonly scope?: MigrationScope | null | undefined;
+  readonly status?: MigrationStatus | null | undefined;
+}
+
+/**
+ * A page of a database's own history, or of what runs did over the whole fleet; newest first.
+ * @throws {AppError} BAD_USER_INPUT, TENANT_NOT_FOUND
+ */
+export async function readMigrationHistory(
+  services: Services,
+  { tenant: reference, scope, status, ...page }: HistoryArgs,
+): Promise<ConnectionPage<ShownRecord>> {
+  const where = status ? { status } : {};
+  if (reference != null) {
+    if (scope && scope !== 'TENANT') throw badInput('scope', `A tenant's history has no migrations of ${scope}`);
+    const tenant = await tenantByReference(services.catalog, reference);
+    return ownHistory(services.tenants.lease(tenant).em, where, page, tenant);
+  }
+  if (scope === 'AUTH') return ownHistory(services.catalog.fork(), where, page, null);
+  if (scope === 'CONSTANTS') return ownHistory(services.constants.fork(), where, page, null);
+  return fleetHistory(services, where, page);
+}
+
+async function ownHistory(
+  em: ReturnType<Services['catalog']['fork']>,
+  where: FilterQuery<HistoryRecord>,
+  page: ConnectionArgs,
+  tenant: Tenant | null,
+): Promise<ConnectionPage<ShownRecord>> {
+  const records = await entityConnection(em, HistoryRecord, page, { where, orderBy: { id: 'desc' } });
+  return mapNodes(records, (record) => ({
+    ...shown(record),
+    run: record.run ?? null,
+    tenant,
+    deletedTenant: null,
+    previousHash: null,
+    acceptedBy: null,
+  }));
+}
+
+async function fleetHistory(
+  { catalog }: Services,
+  where: FilterQuery<MigrationRecord>,
+  page: ConnectionArgs,
+): Promise<ConnectionPage<ShownRecord>> {
+  const em = catalog.fork();
+  const records = await entityConnection(em, MigrationRecord, page, { where, orderBy: { id: 'desc' } });
+  await em.populate(
+    records.edges.map(({ node }) => node),
+    ['tenant'],
+  );
+  return mapNodes(records, (record) => ({
+    ...shown(record),
+    run: record.runId ?? null,
+    previousHash: record.previousHash ?? null,
+    acceptedBy: record.acceptedBy ?? null,
+    tenant: record.tenant?.getEntity() ?? null,
+    deletedTenant: record.deletedTenant ?? null,
+  }));
+}
+
+function shown({
+  scope,
+  name,
+  hash,
+  status,
+  checkpoint,
+  appliedAt,
+  durationMs,
+  error,
+}: HistoryRecord | MigrationRecord) {
+  return {
+    scope,
+    name,
+    hash,
+    status,
+    checkpoint: checkpoint ?? null,
+    appliedAt,
+    durationMs: durationMs ?? 0,
+    error: error ?? null,
+  };
+}

@@ -1,0 +1,70 @@
+import { partsOf } from '../migrator/apply/non-transactional.ts';
+import { compareNames, type MigrationFile } from '../migrator/files/migration-files.ts';
+import { quoteLiteral } from '../postgres/sql/quote.ts';
+import type { TenantPlan } from './plan.ts';
+
+/** What the same steps would do to several tenants. */
+export interface StepsGroup {
+  readonly steps: readonly MigrationFile[];
+  readonly tenants: readonly TenantPlan['tenant'][];
+}
+
+/** Plans that may be carried out, those with the same steps together. */
+export function groupBySteps(plans: readonly TenantPlan[]): readonly StepsGroup[] {
+  const groups = new Map<string, { steps: readonly MigrationFile[]; tenants: TenantPlan['tenant'][] }>();
+  for (const { tenant, plan } of plans) {
+    if (plan.kind !== 'steps') continue;
+    const key = plan.steps.map(({ name }) => name).join('\n');
+    const group = groups.get(key) ?? { steps: plan.steps, tenants: [] };
+    group.tenants.push(tenant);
+    groups.set(key, group);
+  }
+  return [...groups.values()];
+}
+
+/**
+ * A script for psql that does what a run would do to the tenant whose database it is sent to, by the database's owner. It
+ * carries out the plan that fits what the database has, or none. The catalog learns of it at the next run.
+ * @param files what the code has
+ * @see https://www.postgresql.org/docs/current/app-psql.html#APP-PSQL-META-COMMANDS
+ */
+export function sqlScript(groups: readonly StepsGroup[], files: readonly MigrationFile[]): string {
+  const head = `\\set ON_ERROR_STOP on
+-- For a tenant in a schema of its own: psql -v schema=NAME
+\\if :{?schema}
+SET search_path TO :"schema";
+\\endif
+`;
+  return [head, ...groups.map((group, index) => planScript(group, files, `${index + 1} of ${groups.length}`))].join(
+    '\n',
+  );
+}
+
+function planScript({ steps, tenants }: StepsGroup, files: readonly MigrationFile[], number: string): string {
+  const last = steps.at(-1)?.name ?? '';
+  const before = files.filter((file) => !steps.includes(file) && compareNames(file.name, last) < 0);
+  const array = (some: readonly MigrationFile[]) =>
+    `ARRAY[${some.map(({ name }) => quoteLiteral(name)).join(', ')}]::text[]`;
+  return `-- Plan ${number}, for these tenants:
+${tenants.map(({ slug, server, database, schema }) => `--   ${slug}: server ${server}, database ${database}, schema ${schema}`).join('\n')}
+SELECT has @> ${array(before)} AND NOT has && ${array(steps)} AS fits
+FROM (SELECT coalesce(array_agg(name), '{}') AS has FROM migration_history WHERE status = 'APPLIED') h
+\\gset
+\\if :fits
+${partsOf(steps).map(partScript).join('\n')}
+\\endif
+`;
+}
+
+/** Neighbours in one transaction, as a run has them, and what cannot be in one by itself. */
+function partScript(part: readonly MigrationFile[]): string {
+  const script = part.map(stepScript).join('\n');
+  return part.every(({ transactional }) => transactional) ? `BEGIN;\n${script}\nCOMMIT;` : script;
+}
+
+function stepScript({ name, hash, statements }: MigrationFile): string {
+  // A line of its own for the semicolon, since a text may end with a comment.
+  const sql = (statements ?? []).map((statement) => `${statement.trim()}\n;`).join('\n');
+  const values = ['TENANT', name, hash, 'APPLIED'].map(quoteLiteral).join(', ');
+  return `-- ${name}\n${sql}\nINSERT INTO migration_history (scope, name, hash, status) VALUES (${values});`;
+}

@@ -1,0 +1,123 @@
+import type pg from 'pg';
+import type { MigrationRunStatus, RunOptions } from '../../catalog/entities/migration-run.entity.ts';
+import { canResume, fromSql, hasEnded, itemSteps, runSteps, type StopReason, toSql } from '../../catalog/run-status.ts';
+import { AppError } from '../../lib/errors.ts';
+import type { MigrationFile } from '../../migrator/files/migration-files.ts';
+import { inTransaction } from '../../postgres/sql/transaction.ts';
+import { appendEvents } from '../events/append.ts';
+import { plannedFiles } from './planned-files.ts';
+import { settleRun, tenantsInWords } from './settle.ts';
+import { divide, type RunsOptions } from './start.ts';
+
+/**
+ * Stops a run: tenants under way have a time to end, and the others are not started. One that halts already, since too much
+ * has failed, is cancelled as well: what is under way in it need not end by itself.
+ * @throws {AppError} NOT_FOUND, or CONFLICT if it has ended
+ */
+export function cancelRun({ catalog }: RunsOptions, run: string): Promise<void> {
+  return catalog.use((client) =>
+    inTransaction(client, async () => {
+      const { status, stopping } = await lockRun(client, run);
+      if (hasEnded(status)) {
+        const left = canResume(status) ? ' What it has left can be resumed.' : '';
+        throw new AppError('CONFLICT', `The run has ended already: it is ${status}.${left}`);
+      }
+      if (stopping === 'CANCELLED') return;
+      await client.query(`UPDATE migration_runs SET stopping = 'CANCELLED' WHERE id = $1`, [run]);
+      await appendEvents(client, run, [{ kind: 'RUN_CANCELLED', message: 'tenants under way still end' }]);
+      await settleRun(client, run);
+    }),
+  );
+}
+
+/**
+ * Does a run's failed, cancelled and unstarted tenants again, in waves as at first.
+ * @param files what the code has: from here on it is planned with these, since one of them may have been what failed
+ * @throws {AppError} NOT_FOUND, or CONFLICT if it is under way, has nothing left to do, or a tenant of it needs attention
+ */
+export function resumeRun({ catalog }: RunsOptions, files: readonly MigrationFile[], run: string): Promise<void> {
+  return catalog.use((client) =>
+    inTransaction(client, async () => {
+      const { status, options } = await lockRun(client, run);
+      if (!hasEnded(status))
+        throw new AppError(
+          'CONFLICT',
+          `The run is ${status}: servers and workers go on with it. It can be resumed when it has ended.`,
+        );
+      await refuseUnready(client, run);
+      const gone = await skipDeleted(client, run);
+      const { rowCount } = await client.query(
+        `UPDATE migration_run_items SET ${toSql(itemSteps.resume)}, attempts = 0, error = NULL, needs_attention = false,
+           started_at = NULL, ended_at = NULL, wave = 1
+         WHERE run_id = $1 AND ${fromSql('resume')}`,
+        [run],
+      );
+      const count = rowCount ?? 0;
+      if (count === 0 || !canResume(status))
+        throw new AppError(
+          'CONFLICT',
+          'All tenants of this run have succeeded or are deleted, so nothing is left to do',
+        );
+      const waves = await divide(client, run, options.waves ?? [], count);
+      await client.query(
+        `UPDATE migration_runs SET ${toSql(runSteps.resume)}, ended_at = NULL, started_at = now(), failed = 0, cancelled = 0,
+           wave = 0, waves = $2, wave_open = 0, wave_failed = 0, skipped = skipped + $4,
+           skipped_at_start = succeeded + skipped + $4, files = $3
+         WHERE id = $1`,
+        [run, waves, plannedFiles(files), gone],
+      );
+      await appendEvents(client, run, [{ kind: 'RUN_RESUMED', message: `${tenantsInWords(count)} again` }]);
+      await settleRun(client, run);
+    }),
+  );
+}
+
+/**
+ * There is nothing more to do in tenants that are deleted, or are being deleted. The others cannot be from here on.
+ * @returns how many there are
+ */
+async function skipDeleted(client: pg.Client, run: string): Promise<number> {
+  const { rows } = await client.query<{ id: string }>(
+    `SELECT t.id FROM migration_run_items i JOIN tenants t ON t.id = i.tenant_id
+     WHERE i.run_id = $1 AND ${fromSql('skipDeleted', 'i.status')} AND t.status <> 'DELETING' FOR KEY SHARE OF t`,
+    [run],
+  );
+  const { rowCount } = await client.query(
+    `UPDATE migration_run_items SET ${toSql(itemSteps.skipDeleted)}, error = NULL, needs_attention = false
+     WHERE run_id = $1 AND ${fromSql('skipDeleted')} AND (tenant_id = ANY ($2::uuid[])) IS NOT TRUE`,
+    [run, rows.map(({ id }) => id)],
+  );
+  return rowCount ?? 0;
+}
+
+/** A tenant that needs attention may hold a part of what the run was to do, which somebody has to look at first. */
+async function refuseUnready(client: pg.Client, run: string): Promise<void> {
+  const { rows } = await client.query<{ slug: string }>(
+    `SELECT slug FROM migration_run_items i JOIN tenants t ON t.id = i.tenant_id
+     WHERE run_id = $1 AND ${fromSql('resume', 'i.status')} AND t.status = 'NEEDS_ATTENTION' ORDER BY position`,
+    [run],
+  );
+  if (rows.length === 0) return;
+  const slugs = rows.map(({ slug }) => slug);
+  throw new AppError(
+    'CONFLICT',
+    `These tenants need attention before the run can go on: ${slugs.join(', ')}. Mend each, and say resolveTenant, or tenantry tenant resolve.`,
+    { details: { tenants: slugs } },
+  );
+}
+
+interface LockedRun {
+  readonly status: MigrationRunStatus;
+  readonly stopping: StopReason | null;
+  readonly options: RunOptions;
+}
+
+async function lockRun(client: pg.Client, run: string): Promise<LockedRun> {
+  const { rows } = await client.query<LockedRun>(
+    'SELECT status, stopping, options FROM migration_runs WHERE id = $1 FOR UPDATE',
+    [run],
+  );
+  const row = rows[0];
+  if (!row) throw new AppError('NOT_FOUND', `There is no migration run ${run}`);
+  return row;
+}

@@ -1,0 +1,85 @@
+import type { Catalog } from '../../catalog/catalog.ts';
+import type { AppliedMigration } from '../../catalog/entities/migration-state.entity.ts';
+import { messageOf } from '../../lib/errors.ts';
+import { type MigrationFile, type MigrationFolder, shortHash } from '../../migrator/files/migration-files.ts';
+import { inTransaction } from '../../postgres/sql/transaction.ts';
+import { appendEvents } from '../events/append.ts';
+
+/** The migrations of a run, as far as this process has them. */
+export interface RunFiles {
+  /** Those that the run was planned with, and no others: the same plan, whoever carries it out. */
+  readonly files: readonly MigrationFile[];
+  /** Why this process may not carry it out, for people; undefined if it may. */
+  readonly misfit: string | undefined;
+}
+
+/** How many migrations a message names. */
+const NAMED = 3;
+
+/** What a run remembers of the files that it is planned with, as JSON. */
+export function plannedFiles(files: readonly MigrationFile[]): string {
+  return JSON.stringify(files.map(({ name, hash }): AppliedMigration => ({ name, hash })));
+}
+
+/**
+ * Reads a run's migrations from this process's folder, which may have others by now, or always: an older or newer version of
+ * the code runs here.
+ * @param planned null for a run that is older than this column; then it is what the folder has
+ */
+export async function readRunFiles(
+  folder: MigrationFolder,
+  planned: readonly AppliedMigration[] | null | undefined,
+): Promise<RunFiles> {
+  try {
+    return chooseFiles(await folder.read(), planned);
+  } catch (error) {
+    return { files: [], misfit: `${messageOf(error)}. ${LEFT}` };
+  }
+}
+
+const LEFT =
+  'The run is left to processes that have what it was planned with. If there are none, cancel it, and resume it with those that there are.';
+
+/** The part of {@link readRunFiles} that reads nothing. */
+function chooseFiles(
+  here: readonly MigrationFile[],
+  planned: readonly AppliedMigration[] | null | undefined,
+): RunFiles {
+  if (!planned) return { files: here, misfit: undefined };
+  const hashes = new Map(planned.map(({ name, hash }) => [name, hash]));
+  const files = here.filter(({ name, hash }) => hashes.get(name) === hash);
+  if (files.length === hashes.size) return { files, misfit: undefined };
+  const own = new Map(here.map((file) => [file.name, file.hash]));
+  const differences = planned
+    .filter(({ name, hash }) => own.get(name) !== hash)
+    .map(({ name, hash }) => {
+      const other = own.get(name);
+      return other === undefined
+        ? `${name} is missing`
+        : `the hash of ${name} is ${shortHash(other)} instead of ${shortHash(hash)}`;
+    });
+  const more = differences.length > NAMED ? ` and ${differences.length - NAMED} more` : '';
+  const what = `${differences.slice(0, NAMED).join(', ')}${more}`;
+  return {
+    files,
+    misfit: `MIGRATION_CHANGED: A process has other migrations than the run was planned with: ${what}. ${LEFT}`,
+  };
+}
+
+/** Tells whoever follows a run that something about it is not as it should be, but not twice. */
+export async function warnOfRun(catalog: Catalog, run: string, message: string): Promise<void> {
+  await catalog.use((client) =>
+    inTransaction(client, async () => {
+      const { rowCount } = await client.query(
+        'SELECT FROM migration_runs WHERE id = $1 AND ended_at IS NULL FOR UPDATE',
+        [run],
+      );
+      if (rowCount === 0) return;
+      const told = await client.query(
+        `SELECT FROM migration_events WHERE run_id = $1 AND kind = 'RUN_WARNING' AND message = $2`,
+        [run, message],
+      );
+      if (told.rowCount === 0) await appendEvents(client, run, [{ kind: 'RUN_WARNING', message }]);
+    }),
+  );
+}

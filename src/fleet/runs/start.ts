@@ -1,0 +1,228 @@
+import { randomUUID } from 'node:crypto';
+import type pg from 'pg';
+import type { Catalog } from '../../catalog/catalog.ts';
+import type { RunOptions } from '../../catalog/entities/migration-run.entity.ts';
+import { fromSql, itemSteps, runSteps } from '../../catalog/run-status.ts';
+import { AppError, badInput } from '../../lib/errors.ts';
+import { isUuid } from '../../lib/uuid.ts';
+import type { MigrationFile } from '../../migrator/files/migration-files.ts';
+import { quoteLiteral } from '../../postgres/sql/quote.ts';
+import { inTransaction } from '../../postgres/sql/transaction.ts';
+import { appendEvents } from '../events/append.ts';
+import { doneStateIds } from '../tenant-states.ts';
+import { plannedFiles } from './planned-files.ts';
+import { settleRun, tenantsInWords } from './settle.ts';
+import { waveEnds } from './waves.ts';
+
+/** What starting and controlling runs needs. */
+export interface RunsOptions {
+  readonly catalog: Catalog;
+}
+
+/** What is asked of a new run. */
+export interface RunRequest extends RunOptions {
+  /** Ids or slugs; without them the whole fleet. */
+  readonly tenants?: readonly string[] | undefined;
+  /** Ids or slugs of tenants that go first; the others follow in the order of their creation. */
+  readonly canaries?: readonly string[] | undefined;
+}
+
+/**
+ * The statuses of tenants that belong to the fleet. Suspended ones are migrated too, so that they can come back; a run waits
+ * for those whose database is being copied or replaced.
+ */
+export const fleetStatuses = ['ACTIVE', 'SUSPENDED', 'MAINTENANCE'] as const;
+
+/**
+ * Writes down a new run with an item for each tenant, and hands its first wave to whoever works. Tenants for which the
+ * catalog knows that there is nothing to do are skipped at once.
+ * @returns the run's id
+ * @throws {AppError} NOT_FOUND for unknown tenants, CONFLICT for tenants that cannot be migrated now, BAD_USER_INPUT if `to`,
+ *   a number or a canary makes no sense
+ */
+export async function startRun(
+  { catalog }: RunsOptions,
+  files: readonly MigrationFile[],
+  request: RunRequest,
+): Promise<string> {
+  checkRequest(files, request);
+  const { tenants: references, canaries = [], ...options } = request;
+  const id = randomUUID();
+  await catalog.use(async (client) => {
+    const ids = references && (await resolveTenants(client, references));
+    const first = await resolveTenants(client, canaries);
+    checkCanaries(canaries, first, ids);
+    const done = options.verify ? [] : await doneStateIds(client, files, options);
+    await inTransaction(client, async () => {
+      const checkpoint = checkpointName(new Date());
+      await insertRun(client, id, { checkpoint, files: plannedFiles(files), options });
+      const { total, skipped } = await insertItems(client, id, { ids, first, done });
+      const waves = await divide(client, id, options.waves ?? [], total - skipped);
+      await client.query(
+        'UPDATE migration_runs SET total = $2, skipped = $3, skipped_at_start = $3, waves = $4 WHERE id = $1',
+        [id, total, skipped, waves],
+      );
+      const leftOut = ids ? [] : await tenantsInNeed(client);
+      await announce(client, id, { total, skipped, checkpoint, leftOut }, options);
+      await settleRun(client, id);
+    });
+  });
+  return id;
+}
+
+/** How many tenants a message names. */
+const NAMED = 10;
+
+/** The ids of tenants that are named by id or slug, in that order. */
+export async function resolveTenants(client: pg.Client, references: readonly string[]): Promise<string[]> {
+  const { rows } = await client.query<{ reference: string; id: string | null; status: string | null }>(
+    // A join for each, since one with OR would compare each name with each tenant.
+    `SELECT r.reference, coalesce(i.id, s.id) AS id, coalesce(i.status, s.status) AS status
+     FROM unnest($1::text[], $2::uuid[]) WITH ORDINALITY AS r (reference, id, n)
+     LEFT JOIN tenants i ON i.id = r.id LEFT JOIN tenants s ON s.slug = r.reference ORDER BY n`,
+    [references, references.map((reference) => (isUuid(reference) ? reference : null))],
+  );
+  const missing = rows.filter(({ id }) => id === null).map(({ reference }) => reference);
+  if (missing.length > 0) {
+    throw new AppError('NOT_FOUND', `There is no tenant ${missing.join(', ')}`, { details: { tenants: missing } });
+  }
+  const unready = rows.filter(({ status }) => !fleetStatuses.some((known) => known === status));
+  if (unready.length > 0) {
+    const list = unready.map(({ reference, status }) => `${reference} (${status})`).join(', ');
+    throw new AppError('CONFLICT', `These tenants cannot be migrated in their present status: ${list}`);
+  }
+  return rows.flatMap(({ id }) => id ?? []);
+}
+
+/** @throws {AppError} BAD_USER_INPUT if there is no such migration */
+export function checkTarget(files: readonly MigrationFile[], to: string | undefined): void {
+  if (to === undefined || files.some(({ name }) => name === to)) return;
+  const newest = files.at(-1)?.name;
+  throw badInput('to', `There is no tenant migration ${to}${newest ? `; the newest is ${newest}` : ''}`);
+}
+
+/** The name of the state before a run, such as pre_migration_20231215_143022, in UTC. */
+function checkpointName(now: Date): string {
+  const digits = now.toISOString().replace(/\D/g, '');
+  return `pre_migration_${digits.slice(0, 8)}_${digits.slice(8, 14)}`;
+}
+
+function checkRequest(files: readonly MigrationFile[], { to, down, concurrency, maxFailures }: RunRequest): void {
+  checkTarget(files, down?.kind === 'to' ? down.to : to);
+  if (concurrency < 1 || concurrency > 1000) throw badInput('concurrency', 'concurrency must be from 1 to 1000');
+  if (maxFailures !== undefined && maxFailures < 0) throw badInput('maxFailures', 'maxFailures must not be negative');
+}
+
+/** A canary that the run does not have would be missed by nobody until something goes wrong. */
+function checkCanaries(
+  references: readonly string[],
+  canaries: readonly string[],
+  tenants: readonly string[] = canaries,
+) {
+  const foreign = references.filter((_, index) => !tenants.includes(canaries[index] ?? ''));
+  if (foreign.length === 0) return;
+  throw badInput(
+    'canaries',
+    `Canaries go first among the tenants of the run, but these are not among tenants: ${foreign.join(', ')}`,
+  );
+}
+
+async function insertRun(
+  client: pg.Client,
+  id: string,
+  { checkpoint, files, options }: { readonly checkpoint: string; readonly files: string; readonly options: RunOptions },
+): Promise<void> {
+  const { down } = options;
+  const kind = down === undefined ? 'UP' : down.kind === 'run' ? 'UNDO' : 'DOWN';
+  await client.query(
+    'INSERT INTO migration_runs (id, status, kind, options, checkpoint, files, parent_id) VALUES ($1, $2, $3, $4, $5, $6, $7)',
+    [
+      id,
+      runSteps.start.to[0],
+      kind,
+      JSON.stringify(options),
+      checkpoint,
+      files,
+      down?.kind === 'run' ? down.run : null,
+    ],
+  );
+}
+
+async function insertItems(
+  client: pg.Client,
+  run: string,
+  chosen: {
+    readonly ids: readonly string[] | undefined;
+    readonly first: readonly string[];
+    readonly done: readonly string[];
+  },
+): Promise<{ total: number; skipped: number }> {
+  const [pending, skipped] = [quoteLiteral(itemSteps.start.to[0]), quoteLiteral(itemSteps.skipCurrent.to[0])];
+  const { rows } = await client.query<{ total: number; skipped: number }>(
+    // The lock keeps whoever would delete a tenant waiting, and seeing then that a run is to come to it.
+    `WITH chosen AS MATERIALIZED (
+       SELECT id, created_at, migration_state FROM tenants
+       WHERE status = ANY ($4::text[]) AND ($2::uuid[] IS NULL OR id = ANY ($2)) FOR KEY SHARE),
+     items AS (
+       INSERT INTO migration_run_items (run_id, position, tenant_id, status, ended_at, wave)
+       SELECT $1, row_number() OVER (ORDER BY array_position($5::uuid[], id), created_at, id), id,
+         CASE WHEN is_done THEN ${skipped} ELSE ${pending} END, CASE WHEN is_done THEN now() END, 1
+       FROM chosen, LATERAL (SELECT coalesce(migration_state = ANY ($3::text[]), false) AS is_done) c
+       RETURNING status)
+     SELECT count(*)::int AS total, count(*) FILTER (WHERE status = ${skipped})::int AS skipped FROM items`,
+    [run, chosen.ids, chosen.done, fleetStatuses, chosen.first],
+  );
+  return rows[0] ?? { total: 0, skipped: 0 };
+}
+
+/** Gives open items their waves; tells how many waves there are. */
+export async function divide(client: pg.Client, run: string, sizes: readonly string[], count: number): Promise<number> {
+  const ends = waveEnds(sizes, count);
+  if (ends.length > 1) {
+    await client.query(
+      `UPDATE migration_run_items i SET wave = 1 + (SELECT count(*) FROM unnest($2::int[]) AS wave_end WHERE wave_end < o.n)
+       FROM (SELECT position, row_number() OVER (ORDER BY position) AS n
+         FROM migration_run_items WHERE run_id = $1 AND ${fromSql('claim')}) o
+       WHERE i.run_id = $1 AND i.position = o.position`,
+      [run, ends],
+    );
+  }
+  return ends.length;
+}
+
+/** Those that belong to no run until somebody has looked at them. */
+async function tenantsInNeed(client: pg.Client): Promise<string[]> {
+  const { rows } = await client.query<{ slug: string }>(
+    `SELECT slug FROM tenants WHERE status = 'NEEDS_ATTENTION' ORDER BY created_at, id`,
+  );
+  return rows.map(({ slug }) => slug);
+}
+
+async function announce(
+  client: pg.Client,
+  run: string,
+  about: {
+    readonly total: number;
+    readonly skipped: number;
+    readonly checkpoint: string;
+    readonly leftOut: readonly string[];
+  },
+  { dryRun, down, checkpoint }: RunOptions,
+): Promise<void> {
+  const started = [
+    tenantsInWords(about.total),
+    ...(down ? ['taking migrations back'] : []),
+    // Without a copy nobody can go back to it.
+    ...(checkpoint === 'SNAPSHOT' && !dryRun ? [`restore point ${about.checkpoint}`] : []),
+    ...(dryRun ? ['dry run'] : []),
+  ].join(', ');
+  const skipped = `${tenantsInWords(about.skipped)} with nothing to ${down ? 'take back' : 'apply'}`;
+  const { leftOut } = about;
+  const more = leftOut.length > NAMED ? ` and ${leftOut.length - NAMED} more` : '';
+  const warning = `left out, since they need attention: ${leftOut.slice(0, NAMED).join(', ')}${more}. Say tenantry tenant resolve.`;
+  await appendEvents(client, run, [
+    { kind: 'RUN_STARTED', message: started },
+    ...(leftOut.length > 0 ? [{ kind: 'RUN_WARNING' as const, message: warning }] : []),
+    ...(about.skipped > 0 ? [{ kind: 'TENANTS_SKIPPED' as const, message: skipped }] : []),
+  ]);
+}

@@ -1,0 +1,108 @@
+import { MigrationRun } from '../../catalog/entities/migration-run.entity.ts';
+import type { AppliedMigration } from '../../catalog/entities/migration-state.entity.ts';
+import { hasEnded } from '../../catalog/run-status.ts';
+import { AppError } from '../../lib/errors.ts';
+import type { MigrationFile } from '../../migrator/files/migration-files.ts';
+import { planDown, type Refusal } from '../../migrator/files/plan.ts';
+import { type RunsOptions, startRun } from './start.ts';
+
+/** How many tenants a message names. */
+const NAMED = 10;
+
+interface ChangedTenant {
+  readonly id: string;
+  readonly slug: string;
+  /** What the run applied to it, but for what other runs have applied again since it was taken back. */
+  readonly names: readonly string[];
+  /** What it has now, as the catalog knows it, in the order of application. */
+  readonly has: readonly AppliedMigration[] | null;
+}
+
+/**
+ * Starts a run that takes back exactly what another run applied, on exactly those tenants.
+ * @returns the new run's id
+ * @throws {AppError} NOT_FOUND; CONFLICT if the run is under way, applied nothing or has been undone; CONFLICT, IRREVERSIBLE,
+ *   MIGRATION_CHANGED or MIGRATION_UNKNOWN, naming tenants, if it cannot be taken back there. Then nothing is changed.
+ */
+export async function undoRun(
+  options: RunsOptions,
+  files: readonly MigrationFile[],
+  parent: string,
+  concurrency: number,
+): Promise<string> {
+  const run = await options.catalog.fork().findOne(MigrationRun, { id: parent });
+  if (!run) throw new AppError('NOT_FOUND', `There is no migration run ${parent}`);
+  if (!hasEnded(run.status)) throw new AppError('CONFLICT', `The run is ${run.status}; cancel it, or wait for its end`);
+  if (run.kind !== 'UP') {
+    throw new AppError(
+      'CONFLICT',
+      'This run took migrations back; tenantry migrate up, or the mutation runMigrations, applies them again',
+    );
+  }
+  const changed = await changedTenants(options, parent);
+  if (run.options.dryRun || changed.length === 0) {
+    throw new AppError('CONFLICT', 'This run has applied nothing, so there is nothing to take back');
+  }
+  const tenants = changed.filter(({ names }) => names.length > 0);
+  if (tenants.length === 0) throw await undoneAlready(options, parent);
+  refuse(files, tenants, parent);
+  return startRun(options, files, {
+    tenants: tenants.map(({ id }) => id),
+    down: { kind: 'run', run: parent },
+    dryRun: false,
+    continueOnError: true,
+    concurrency,
+    verify: true,
+  });
+}
+
+async function changedTenants({ catalog }: RunsOptions, run: string): Promise<readonly ChangedTenant[]> {
+  const { rows } = await catalog.use((client) =>
+    client.query<ChangedTenant>(
+      `SELECT t.id, t.slug, s.applied AS has, ARRAY(
+         SELECT name FROM (
+           SELECT DISTINCT ON (name) name, run_id FROM migration_records
+           WHERE tenant_id = t.id AND status = 'APPLIED' AND run_id IS NOT NULL AND name = ANY (i.applied)
+           ORDER BY name, id DESC) latest
+         WHERE run_id = $1) AS names
+       FROM migration_run_items i JOIN tenants t ON t.id = i.tenant_id LEFT JOIN migration_states s ON s.id = t.migration_state
+       WHERE i.run_id = $1 AND cardinality(i.applied) > 0 ORDER BY i.position`,
+      [run],
+    ),
+  );
+  return rows;
+}
+
+async function undoneAlready({ catalog }: RunsOptions, parent: string): Promise<AppError> {
+  const where = { parentId: parent, kind: 'UNDO', succeeded: { $gt: 0 } } as const;
+  const undo = await catalog.fork().findOne(MigrationRun, where, { orderBy: { createdAt: 'desc' } });
+  // Else it was taken back by a rollback, or a checkpoint was restored.
+  const by = undo ? `, by the run ${undo.id}` : '';
+  return new AppError(
+    'CONFLICT',
+    `This run has been undone already${by}. Other runs have applied its migrations since; tenantry migrate history names them`,
+  );
+}
+
+/** What the catalog can tell beforehand; each tenant is looked at once more under its lock. */
+function refuse(files: readonly MigrationFile[], tenants: readonly ChangedTenant[], run: string): void {
+  const refused = new Map<string, { refusal: Refusal; slugs: string[] }>();
+  for (const { slug, names, has } of tenants) {
+    const applied = (has ?? []).map((migration) => ({
+      ...migration,
+      run: names.includes(migration.name) ? run : null,
+    }));
+    const plan = planDown(files, applied, { kind: 'run', run });
+    if (plan.kind === 'steps') continue;
+    const group = refused.get(plan.message) ?? { refusal: plan, slugs: [] };
+    group.slugs.push(slug);
+    refused.set(plan.message, group);
+  }
+  const [first] = refused.values();
+  if (!first) return;
+  const { refusal, slugs } = first;
+  const more = slugs.length > NAMED ? ` and ${slugs.length - NAMED} more` : '';
+  throw new AppError(refusal.code, `${refusal.message} Tenants: ${slugs.slice(0, NAMED).join(', ')}${more}`, {
+    details: { tenants: slugs, migration: refusal.migration, ...refusal.hashes },
+  });
+}

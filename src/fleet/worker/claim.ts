@@ -1,0 +1,117 @@
+import type pg from 'pg';
+import type { Catalog } from '../../catalog/catalog.ts';
+import type { Isolation } from '../../catalog/entities/tenant.entity.ts';
+import { fromSql, itemSteps, toSql } from '../../catalog/run-status.ts';
+import { isAliveSql } from '../../postgres/sql/advisory-lock.ts';
+import { inTransaction } from '../../postgres/sql/transaction.ts';
+import type { Placement } from '../../routing/placement.ts';
+import { appendEvents } from '../events/append.ts';
+import { settleRun } from '../runs/settle.ts';
+import { wakeWorkers } from './wake-up.ts';
+
+/** A tenant of a run that this process has claimed. */
+export interface RunItem extends Placement {
+  readonly run: string;
+  readonly position: number;
+  /** Names the claim; whoever has lost it may not say how the tenant ended. */
+  readonly claim: string;
+  readonly tenantId: string;
+  readonly isolation: Isolation;
+  /** How often it has been tried before, by whatever process; a process that died counts. */
+  readonly attempts: number;
+  /** Whether its database was being copied or replaced when it was claimed. */
+  readonly isMaintained: boolean;
+  /** Whether it waits for somebody to look at it, since an earlier run has left it half done. */
+  readonly needsAttention: boolean;
+  /** Whether work on it has begun before. */
+  readonly begun: boolean;
+}
+
+/**
+ * Claims tenants for this process: PENDING items of the waves that have started, in the order of their positions. Nobody else
+ * gets them then, and nobody waits for a claim.
+ * @param instance the number of this process, so that others know whose they are when it dies
+ * @param except runs that are left to other processes
+ */
+export async function claimItems(
+  catalog: Catalog,
+  instance: number,
+  count: number,
+  except: readonly string[],
+): Promise<readonly RunItem[]> {
+  const { rows } = await catalog.use((client) => client.query<RunItem>(claimSql, [instance, count, except]));
+  return rows;
+}
+
+// Each run's items are read from an index in order, and no further than needed.
+const claimSql = `
+  WITH free AS (
+    SELECT i.run_id, i.position FROM migration_runs r CROSS JOIN LATERAL (
+      SELECT run_id, position FROM migration_run_items
+      WHERE run_id = r.id AND wave = r.wave AND ${fromSql('claim')} AND (not_before IS NULL OR not_before <= now())
+      ORDER BY position LIMIT $2 FOR UPDATE SKIP LOCKED) i
+    WHERE r.ended_at IS NULL AND r.id <> ALL ($3::uuid[])
+    ORDER BY i.position, r.created_at LIMIT $2),
+  claimed AS (
+    UPDATE migration_run_items i SET ${toSql(itemSteps.claim)}, claimed_by = $1, claim = gen_random_uuid(), not_before = NULL
+    FROM free WHERE i.run_id = free.run_id AND i.position = free.position
+    RETURNING i.run_id, i.position, i.claim, i.attempts, i.tenant_id, i.started_at IS NOT NULL AS begun)
+  SELECT c.run_id AS run, c.position, c.claim, c.attempts, c.begun, c.tenant_id AS "tenantId", t.isolation, t.server, t.database,
+    t.schema, t.status = 'MAINTENANCE' AS "isMaintained", t.status = 'NEEDS_ATTENTION' AS "needsAttention"
+  FROM claimed c JOIN tenants t ON t.id = c.tenant_id ORDER BY c.position, c.run_id`;
+
+/** The claims of a process that have not ended, as the catalog knows it. */
+export async function claimsOf(catalog: Catalog, instance: number): Promise<readonly string[]> {
+  const { rows } = await catalog.use((client) =>
+    client.query<{ claim: string }>(
+      `SELECT claim FROM migration_run_items WHERE ${fromSql('release')} AND claimed_by = $1`,
+      [instance],
+    ),
+  );
+  return rows.map(({ claim }) => claim);
+}
+
+/**
+ * Lets others claim the tenants of processes that have died. A process is dead when nobody holds its advisory lock.
+ * @param lost claims of living processes that are ended as well, since their processes do not know of them
+ * @returns how many there were
+ */
+export async function takeOverItems(catalog: Catalog, lost: readonly string[]): Promise<number> {
+  const { rows } = await catalog.use((client) =>
+    client.query<{ run: string }>(`SELECT DISTINCT run_id AS run FROM migration_run_items WHERE ${isAbandoned('$1')}`, [
+      lost,
+    ]),
+  );
+  let count = 0;
+  for (const { run } of rows) {
+    count += await catalog.use((client) => inTransaction(client, () => takeOver(client, run, lost)));
+  }
+  return count;
+}
+
+/** True of items that a process had claimed which is not alive any more, and of those whose claims are given as lost. */
+function isAbandoned(lost: '$1' | '$2'): string {
+  return `${fromSql('takeOver')} AND (claim = ANY (${lost}::uuid[]) OR NOT ${isAliveSql('claimed_by')})`;
+}
+
+async function takeOver(client: pg.Client, run: string, lost: readonly string[]): Promise<number> {
+  await client.query('SELECT FROM migration_runs WHERE id = $1 FOR UPDATE', [run]);
+  const { rows } = await client.query<{ tenantId: string }>(
+    `UPDATE migration_run_items SET ${toSql(itemSteps.takeOver)}, claimed_by = NULL, claim = NULL, attempts = attempts + 1
+     WHERE run_id = $1 AND ${isAbandoned('$2')} RETURNING tenant_id AS "tenantId"`,
+    [run, lost],
+  );
+  if (rows.length === 0) return 0;
+  await appendEvents(
+    client,
+    run,
+    rows.map(({ tenantId }) => ({
+      kind: 'TENANT_RETRYING',
+      tenantId,
+      message: 'the process that worked on it has died',
+    })),
+  );
+  await wakeWorkers(client, run);
+  await settleRun(client, run);
+  return rows.length;
+}

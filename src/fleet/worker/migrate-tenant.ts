@@ -1,0 +1,248 @@
+import type pg from 'pg';
+import { elapsedSince } from '../../lib/elapsed.ts';
+import { AppError, messageOf } from '../../lib/errors.ts';
+import { migrateDatabase, readApplied, recordFailure } from '../../migrator/apply/apply.ts';
+import { type MigrateOptions, type MigrateOutcome, MigrationFailedError } from '../../migrator/apply/batch.ts';
+import { isCutShort } from '../../migrator/apply/partial-mark.ts';
+import { NotTakenBackError, takeBack } from '../../migrator/apply/revert-partial.ts';
+import { type NewRecord, readDoneByRun } from '../../migrator/files/history.ts';
+import type { NewRunEvent } from '../events/append.ts';
+import type { RunItem } from './claim.ts';
+import { migrateProtected } from './protect.ts';
+import { DeadlyTenantError, MAX_TRIES_UNREACHABLE, MaintainedError, mayPass } from './retry-policy.ts';
+import type { RunContext } from './run-context.ts';
+import type { ItemResult } from './write-results.ts';
+
+/** How long to wait after the first try, in milliseconds; then twice as long each time. */
+const FIRST_DELAY_MS = 300;
+/** How often to look whether a tenant is free again whose database is being copied or replaced, in milliseconds. */
+const WAIT_MS = 1_000;
+
+/**
+ * Tries once to bring one tenant forward, or to take migrations back. It never throws. A tenant whose processes keep dying has
+ * failed: its migration may be what kills them.
+ * @param signal ends the try: the tenant is given back, and whoever claims it next finds out what it came to
+ */
+export function migrateTenant(run: RunContext, item: RunItem, signal: AbortSignal): Promise<ItemResult> {
+  // Errors end a tenant before: whatever has been tried that often was taken over.
+  const isDeadly = item.begun && item.attempts >= MAX_TRIES_UNREACHABLE;
+  return tryOnce(run, item, signal, async (context, start) => {
+    if (!isDeadly) return success(context, item, await attempt(context, item), start);
+    const done = await look(context, item);
+    if (done.isCutShort || done.all.length === 0) throw new DeadlyTenantError(item.attempts);
+    return success(context, item, done, start);
+  });
+}
+
+/**
+ * Finds out what earlier tries at a tenant have done, which had no time to say so, and begins nothing: for a run that is to
+ * stop. What they have done of a batch in parts is taken back. A tenant to which they did nothing is given back as if it had
+ * never been tried. It never throws.
+ */
+export function lookAtTenant(run: RunContext, item: RunItem, signal: AbortSignal): Promise<ItemResult> {
+  return tryOnce(run, item, signal, async (context, start) => {
+    const done = await look(context, item);
+    const options = migrateOptions(context, item);
+    const records = done.isCutShort
+      ? await context.connect(item, (client) => takeBack(client, context.run, undefined, options))
+      : undefined;
+    if (records)
+      return { ...untouched, records, events: eventsOfWayBack(context, item, records, 'since its run was stopped') };
+    return done.all.length > 0 ? success(context, item, done, start) : untouched;
+  });
+}
+
+const untouched: Ended = { status: 'PENDING', attempts: 0, applied: [], records: [], events: [] };
+
+async function tryOnce(
+  run: RunContext,
+  item: RunItem,
+  signal: AbortSignal,
+  work: (context: RunContext, start: number) => Promise<Ended>,
+): Promise<ItemResult> {
+  const context: RunContext = { ...run, connect: (tenant, use) => run.connect(tenant, use, signal) };
+  const start = performance.now();
+  const attempts = item.attempts + 1;
+  const common = { position: item.position, tenantId: item.tenantId, claim: item.claim, attempts };
+  try {
+    return { ...common, ...(await work(context, start)), durationMs: elapsedSince(start) };
+  } catch (error) {
+    if (error instanceof MaintainedError)
+      return { ...common, ...waiting(item, error), durationMs: elapsedSince(start) };
+    const passes = signal.aborted || mayPass(error, attempts);
+    const ended = passes ? retry(item, attempts, error) : await failure(context, item, error);
+    // The signal may also have come while the tenant was being taken back, and is no reason to give it up.
+    const given = signal.aborted ? givenBack(item, signal.reason) : ended;
+    return { ...common, ...given, durationMs: elapsedSince(start) };
+  }
+}
+
+interface Done extends MigrateOutcome {
+  /** What this run has done to the tenant, in whichever try. */
+  readonly all: readonly NewRecord[];
+}
+
+async function attempt(context: RunContext, item: RunItem): Promise<Done> {
+  if (item.needsAttention) {
+    throw new AppError(
+      'CONFLICT',
+      'The tenant needs attention: look at it, and say tenantry tenant resolve. Then resume.',
+    );
+  }
+  await endMaintenance(context, item);
+  if (item.isMaintained && (await context.checkpoints.maintenance.isUnderWay(item))) throw new MaintainedError();
+  const connect = <T>(use: (client: pg.Client) => Promise<T>) => context.connect(item, use);
+  const { checkpoint, dryRun } = context.options;
+  const options = migrateOptions(context, item);
+  const outcome = dryRun
+    ? await connect((client) => migrateDatabase(client, options))
+    : await migrateProtected({ checkpoints: context.checkpoints, tenant: item, checkpoint, connect }, options);
+  // An earlier try may have committed this very batch, and had no time to say so.
+  const unsure = !dryRun && (item.attempts > 0 || outcome.records.length === 0);
+  return { ...outcome, all: unsure ? await connect((client) => doneByRun(client, context, item)) : outcome.records };
+}
+
+async function look(context: RunContext, item: RunItem): Promise<Done & { readonly isCutShort: boolean }> {
+  await endMaintenance(context, item);
+  return context.connect(item, async (client) => {
+    const found = await readApplied(client, migrateOptions(context, item));
+    const all = await doneByRun(client, context, item);
+    return { ...found, records: [], warnings: [], all, isCutShort: await isCutShort(client, item.schema, context.run) };
+  });
+}
+
+/** An earlier try may have died in the middle of a batch that has a snapshot: what it did is undone first. */
+async function endMaintenance({ checkpoints }: RunContext, { isMaintained, tenantId }: RunItem): Promise<void> {
+  if (isMaintained) await checkpoints.maintenance.recover(tenantId);
+}
+
+function doneByRun(client: pg.Client, { run, options }: RunContext, { schema }: RunItem): Promise<NewRecord[]> {
+  return readDoneByRun(client, schema, run, options.down ? 'REVERTED' : 'APPLIED');
+}
+
+type Ended = Omit<ItemResult, 'position' | 'tenantId' | 'claim' | 'attempts' | 'durationMs'> & {
+  readonly attempts?: number;
+};
+
+function success(
+  { options }: RunContext,
+  { tenantId }: RunItem,
+  { all, applied, seenAt, warnings, untried }: Done,
+  start: number,
+): Ended {
+  const names = all.map(({ name }) => name);
+  const status = names.length > 0 ? 'SUCCEEDED' : 'SKIPPED';
+  const kind = options.down ? 'MIGRATION_REVERTED' : 'MIGRATION_APPLIED';
+  const did = options.dryRun ? 'tried, and rolled back' : options.down ? 'taken back' : 'applied';
+  const steps = all.map(({ name, durationMs, endedAt }): NewRunEvent => {
+    return { kind, tenantId, migration: name, message: `${did} in ${Math.ceil(durationMs)} ms`, happenedAt: endedAt };
+  });
+  const message = status === 'SKIPPED' ? 'nothing to do' : `done in ${Math.ceil(elapsedSince(start))} ms`;
+  return {
+    status,
+    applied: names,
+    records: options.dryRun ? [] : all,
+    ...(!options.dryRun && { state: { applied, seenAt } }),
+    ...(untried !== undefined && { error: untried }),
+    events: [
+      ...warnings.map((warning): NewRunEvent => ({ kind: 'TENANT_WARNING', tenantId, message: warning })),
+      ...steps,
+      { kind: `TENANT_${status}`, tenantId, message: untried ?? message },
+    ],
+  };
+}
+
+function retry(item: RunItem, attempts: number, error: unknown): Ended {
+  return { ...givenBack(item, error), delayMs: FIRST_DELAY_MS * 2 ** (attempts - 1) * (0.5 + Math.random()) };
+}
+
+/** It was not tried, and however long it takes that is told once. */
+function waiting(item: RunItem, error: MaintainedError): Ended {
+  const given = givenBack(item, error);
+  return { ...given, attempts: item.attempts, delayMs: WAIT_MS, events: item.begun ? [] : given.events };
+}
+
+function givenBack({ tenantId }: RunItem, error: unknown): Ended {
+  return {
+    status: 'PENDING',
+    error: messageOf(error),
+    applied: [],
+    records: [],
+    events: [{ kind: 'TENANT_RETRYING', tenantId, message: messageOf(error) }],
+  };
+}
+
+async function failure(context: RunContext, item: RunItem, error: unknown): Promise<Ended> {
+  const { tenantId } = item;
+  const { dryRun } = context.options;
+  const failed = error instanceof MigrationFailedError ? error : undefined;
+  const { records, problem } = dryRun || item.isolation === 'DATABASE' ? unchanged : await undo(context, item, error);
+  const reason = error instanceof AppError ? `${error.code}: ${error.message}` : messageOf(error);
+  const message =
+    problem === undefined
+      ? reason
+      : `${reason}. The tenant needs attention, and is not served: ${problem}. Mend it, and say tenantry tenant resolve.`;
+  context.log.warn(
+    { err: error, run: context.run, tenant: tenantId, problem },
+    problem === undefined
+      ? 'a tenant could not be migrated and is as it was before'
+      : 'a tenant could not be migrated, nor be taken back to what it was',
+  );
+  return {
+    status: 'FAILED',
+    error: message,
+    needsAttention: problem !== undefined || item.needsAttention,
+    applied: [],
+    records: failed && !dryRun ? [...records, ...(await record(context, item, failed))] : records,
+    events: [
+      ...eventsOfWayBack(context, item, records, 'since a later one failed'),
+      { kind: 'TENANT_FAILED', tenantId, message, migration: failed?.migration.name },
+    ],
+  };
+}
+
+function eventsOfWayBack(
+  { options }: RunContext,
+  { tenantId }: RunItem,
+  records: readonly NewRecord[],
+  message: string,
+): NewRunEvent[] {
+  const kind = options.down ? 'MIGRATION_APPLIED' : 'MIGRATION_REVERTED';
+  return records.map(({ name, endedAt }) => ({ kind, tenantId, migration: name, message, happenedAt: endedAt }));
+}
+
+const unchanged: { readonly records: readonly NewRecord[]; readonly problem?: string } = { records: [] };
+
+/** What a batch in parts has done is taken back. One transaction has left nothing, and this finds nothing to do. */
+async function undo(context: RunContext, item: RunItem, cause: unknown): Promise<typeof unchanged> {
+  const failed = cause instanceof MigrationFailedError ? cause : undefined;
+  try {
+    if (cause instanceof NotTakenBackError) throw cause;
+    const options = migrateOptions(context, item);
+    const records = await context.connect(item, (client) => takeBack(client, context.run, failed, options));
+    return { records: records ?? [] };
+  } catch (error) {
+    if (failed?.inParts || error instanceof NotTakenBackError) return { records: [], problem: messageOf(error) };
+    context.log.warn({ err: error, run: context.run, tenant: item.tenantId }, 'a tenant cannot be looked into');
+    return unchanged;
+  }
+}
+
+async function record(context: RunContext, item: RunItem, failed: MigrationFailedError): Promise<NewRecord[]> {
+  try {
+    const options = migrateOptions(context, item);
+    return [await context.connect(item, (client) => recordFailure(client, failed, options))];
+  } catch (err) {
+    context.log.error(
+      { err, run: context.run, tenant: item.tenantId },
+      "a failed attempt cannot be recorded in the tenant's history",
+    );
+    return [];
+  }
+}
+
+function migrateOptions(context: RunContext, { schema }: RunItem): MigrateOptions {
+  const { run, checkpoint, options, files, lockTimeoutMs } = context;
+  const { to, down, dryRun } = options;
+  return { scope: 'TENANT', schema, files, to, down, dryRun, run, checkpoint, lockTimeoutMs };
+}

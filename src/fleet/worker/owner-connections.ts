@@ -1,0 +1,45 @@
+import type pg from 'pg';
+import type { Isolation } from '../../catalog/entities/tenant.entity.ts';
+import { AppError } from '../../lib/errors.ts';
+import type { Lane } from '../../postgres/pool/pool.ts';
+import type { PostgresServer, Servers } from '../../postgres/server.ts';
+import type { Placement } from '../../routing/placement.ts';
+
+/** The owner's connections to tenants' tables. */
+export class OwnerConnections {
+  readonly #servers: Servers;
+  readonly #concurrency: number;
+  readonly #shared = new Map<string, Lane>();
+
+  /** @param concurrency connections at once to one shared database */
+  constructor(servers: Servers, concurrency: number) {
+    this.#servers = servers;
+    this.#concurrency = concurrency;
+  }
+
+  /**
+   * Lends a connection. A tenant's own database is connected to once; those of a shared database go from schema to schema.
+   * @param signal see {@link Lane.use}
+   */
+  use<T>(
+    tenant: Placement & { isolation: Isolation },
+    work: (client: pg.Client) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    const server = this.#servers.get(tenant.server);
+    if (!server) throw new AppError('SERVER_BUSY', `The server ${tenant.server} is not known here`);
+    return tenant.isolation === 'DATABASE'
+      ? server.owner(tenant.database, work, signal)
+      : this.#lane(server, tenant).use(work, signal);
+  }
+
+  #lane(server: PostgresServer, { database }: Placement): Lane {
+    const key = `${server.name} ${database}`;
+    let lane = this.#shared.get(key);
+    if (!lane) {
+      lane = server.lane({ database, max: this.#concurrency, priority: 'tenant' });
+      this.#shared.set(key, lane);
+    }
+    return lane;
+  }
+}

@@ -1,0 +1,22 @@
+import type pg from 'pg';
+import type { Logger } from 'pino';
+import type { RunOptions } from '../../catalog/entities/migration-run.entity.ts';
+import type { CheckpointsOptions } from '../../checkpoints/checkpoints.ts';
+import type { MigrationFile } from '../../migrator/files/migration-files.ts';
+import type { RunItem } from './claim.ts';
+
+/** What is the same for all tenants of a run. */
+export interface RunContext {
+  readonly run: string;
+  readonly checkpoint: string;
+  readonly options: RunOptions;
+  /** Those that the run was planned with. */
+  readonly files: readonly MigrationFile[];
+  /** Why this process may not carry the run out; undefined if it may. */
+  readonly misfit: string | undefined;
+  readonly lockTimeoutMs: number;
+  /** Lends an owner's connection to the tenant's database, until the signal comes. */
+  readonly connect: <T>(item: RunItem, use: (client: pg.Client) => Promise<T>, signal?: AbortSignal) => Promise<T>;
+  readonly checkpoints: CheckpointsOptions;
+  readonly log: Logger;
+}

@@ -1,0 +1,204 @@
+import type pg from 'pg';
+import { type FoundState, learnMigrationStates } from '../../catalog/migration-states.ts';
+import { type AttemptStatus, fromSql } from '../../catalog/run-status.ts';
+import type { NewRecord } from '../../migrator/files/history.ts';
+import { inTransaction } from '../../postgres/sql/transaction.ts';
+import { appendEvents, type NewRunEvent } from '../events/append.ts';
+import { type SettledRun, settleRun } from '../runs/settle.ts';
+import { wakeWorkers } from './wake-up.ts';
+
+/** How one try at a tenant of a run ended. */
+export interface ItemResult {
+  readonly position: number;
+  readonly tenantId: string;
+  /** The claim under which it was done; whoever has lost it may not say how the tenant ended. */
+  readonly claim: string;
+  /** PENDING: it is to be tried again. */
+  readonly status: AttemptStatus;
+  /** For PENDING: after how long, in milliseconds; without it at once. */
+  readonly delayMs?: number;
+  readonly applied: readonly string[];
+  readonly attempts: number;
+  readonly error?: string;
+  /** Whether the tenant is not to be served until somebody has looked at it. */
+  readonly needsAttention?: boolean;
+  readonly durationMs: number;
+  /** What was tried, for the fleet's history. */
+  readonly records: readonly NewRecord[];
+  /** What the tenant has now; undefined if that has not been learned. */
+  readonly state?: FoundState;
+  /** What happened; the last one ends the tenant, unless it is tried again. */
+  readonly events: readonly NewRunEvent[];
+}
+
+/** A tenant of a run, as the process has it that works on it. */
+export interface ClaimedItem extends Pick<ItemResult, 'position' | 'tenantId' | 'claim'> {
+  /** Whether work on it had begun before it was claimed. */
+  readonly begun: boolean;
+}
+
+/** Something to write down: that work on a tenant begins, or how a try ended. */
+export type Entry = {
+  /** When it happened, as `performance.now()` has it. */
+  readonly at: number;
+} & (
+  | { readonly started: ClaimedItem; readonly result?: never }
+  | { readonly started?: never; readonly result: ItemResult }
+);
+
+/**
+ * Writes down, in one transaction, what happened to tenants of a run, and settles the run. What has been written before, by a
+ * try that had no answer, is not written twice; and nothing of a tenant that another process has taken over.
+ */
+export function writeEntries(client: pg.Client, run: string, entries: readonly Entry[]): Promise<SettledRun> {
+  return inTransaction(client, async () => {
+    // The run first, as everyone does who changes it. Nothing follows its end: what is still told was taken over.
+    const { rowCount } = await client.query(
+      'SELECT FROM migration_runs WHERE id = $1 AND ended_at IS NULL FOR UPDATE',
+      [run],
+    );
+    if (rowCount === 0) return { hasEnded: true, stopping: true };
+    const results = entries.flatMap(({ result }) => result ?? []);
+    const started = entries.flatMap((entry) => entry.started ?? []);
+    const ending = new Set(results.map(({ claim }) => claim));
+    // Who ends here too is marked together with the result: PostgreSQL checks a row twice that one transaction changes twice.
+    const marked = await markStarted(
+      client,
+      run,
+      started.filter(({ claim }) => !ending.has(claim)),
+    );
+    const accepted = await updateItems(client, run, results, new Set(started.map(({ claim }) => claim)));
+    const ended = accepted.filter(({ status }) => status !== 'PENDING');
+    await countEnded(client, run, ended);
+    await appendEvents(client, run, eventsOf(entries, marked, new Set(accepted)));
+    await learnMigrationStates(
+      client,
+      accepted.flatMap(({ tenantId, state }) => (state ? { tenantId, ...state } : [])),
+    );
+    await callForAttention(client, accepted);
+    await insertRecords(client, accepted);
+    if (ended.length < accepted.length) await wakeWorkers(client, run);
+    return settleRun(client, run);
+  });
+}
+
+function eventsOf(
+  entries: readonly Entry[],
+  marked: readonly string[],
+  accepted: ReadonlySet<ItemResult>,
+): NewRunEvent[] {
+  const ours = new Set([...marked, ...[...accepted].map(({ claim }) => claim)]);
+  return entries.flatMap(({ at, started, result }): readonly NewRunEvent[] => {
+    if (started) {
+      if (started.begun || !ours.has(started.claim)) return [];
+      return [{ kind: 'TENANT_STARTED', tenantId: started.tenantId, message: 'work begins', happenedAt: at }];
+    }
+    if (!accepted.has(result)) return [];
+    const { status, events } = result;
+    let before = at;
+    return events
+      .toReversed()
+      .map((told, index) => {
+        // What has no time of its own keeps its place among the tenant's other events.
+        before = told.happenedAt ?? before;
+        return { ...told, happenedAt: before, endsTenant: status !== 'PENDING' && index === 0 };
+      })
+      .toReversed();
+  });
+}
+
+/** @returns the claims of tenants of which it had not been told, not even by a try to write that went unanswered */
+async function markStarted(client: pg.Client, run: string, items: readonly ClaimedItem[]): Promise<readonly string[]> {
+  if (items.length === 0) return [];
+  const { rows } = await client.query<{ claim: string }>(
+    `UPDATE migration_run_items i SET started_at = now() FROM unnest($2::int[], $3::uuid[]) AS s (position, claim)
+     WHERE i.run_id = $1 AND i.position = s.position AND i.claim = s.claim AND ${fromSql('finish', 'i.status')}
+       AND i.started_at IS NULL
+     RETURNING i.claim`,
+    [run, items.map(({ position }) => position), items.map(({ claim }) => claim)],
+  );
+  return rows.map(({ claim }) => claim);
+}
+
+/**
+ * @param started claims on which work has begun
+ * @returns the results of tenants that have not been taken over by another process meanwhile
+ */
+async function updateItems(
+  client: pg.Client,
+  run: string,
+  results: readonly ItemResult[],
+  started: ReadonlySet<string>,
+): Promise<readonly ItemResult[]> {
+  if (results.length === 0) return [];
+  const { rows } = await client.query<{ position: number }>(
+    `UPDATE migration_run_items i SET status = r.status, attempts = r.attempts, error = r.error,
+       needs_attention = r.needs_attention, claimed_by = NULL, claim = NULL,
+       not_before = now() + r.delay_ms * interval '1 millisecond',
+       applied = ARRAY(SELECT jsonb_array_elements_text(r.applied)), duration_ms = r.duration_ms,
+       started_at = CASE WHEN r.started THEN coalesce(i.started_at, now()) ELSE i.started_at END,
+       ended_at = CASE WHEN r.status <> 'PENDING' THEN now() END
+     FROM unnest($2::int[], $3::text[], $4::int[], $5::text[], $6::jsonb[], $7::float8[], $8::uuid[], $9::boolean[],
+         $10::boolean[], $11::float8[])
+       AS r (position, status, attempts, error, applied, duration_ms, claim, started, needs_attention, delay_ms)
+     WHERE i.run_id = $1 AND i.position = r.position AND i.claim = r.claim AND ${fromSql('finish', 'i.status')}
+     RETURNING i.position`,
+    [
+      run,
+      results.map(({ position }) => position),
+      results.map(({ status }) => status),
+      results.map(({ attempts }) => attempts),
+      results.map(({ error }) => error),
+      results.map(({ applied }) => JSON.stringify(applied)),
+      results.map(({ durationMs }) => durationMs),
+      results.map(({ claim }) => claim),
+      results.map(({ claim }) => started.has(claim)),
+      results.map(({ needsAttention = false }) => needsAttention),
+      results.map(({ delayMs }) => delayMs),
+    ],
+  );
+  const accepted = new Set(rows.map(({ position }) => position));
+  return results.filter(({ position }) => accepted.has(position));
+}
+
+async function countEnded(client: pg.Client, run: string, ended: readonly ItemResult[]): Promise<void> {
+  if (ended.length === 0) return;
+  const count = (status: ItemResult['status']) => ended.filter((result) => result.status === status).length;
+  await client.query(
+    `UPDATE migration_runs SET succeeded = succeeded + $2, failed = failed + $3, skipped = skipped + $4,
+       wave_open = wave_open - $5, wave_failed = wave_failed + $3 WHERE id = $1`,
+    [run, count('SUCCEEDED'), count('FAILED'), count('SKIPPED'), ended.length],
+  );
+}
+
+/** What such a tenant has is not known any more. */
+async function callForAttention(client: pg.Client, results: readonly ItemResult[]): Promise<void> {
+  const ids = results.flatMap(({ needsAttention, tenantId }) => (needsAttention ? [tenantId] : []));
+  if (ids.length === 0) return;
+  await client.query(
+    `UPDATE tenants SET status = 'NEEDS_ATTENTION', status_before_attention = status, migration_state = NULL
+     WHERE id = ANY ($1::uuid[]) AND status IN ('ACTIVE', 'SUSPENDED')`,
+    [ids],
+  );
+}
+
+async function insertRecords(client: pg.Client, results: readonly ItemResult[]): Promise<void> {
+  const rows = results.flatMap(({ tenantId, records }) => records.map((record) => ({ ...record, tenantId })));
+  if (rows.length === 0) return;
+  await client.query(
+    `INSERT INTO migration_records (tenant_id, scope, name, hash, status, run_id, checkpoint, applied_at, duration_ms, error)
+     SELECT tenant_id, 'TENANT', name, hash, status, run_id, checkpoint, now(), duration_ms, error
+     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::float8[], $8::text[])
+       AS r (tenant_id, name, hash, status, run_id, checkpoint, duration_ms, error)`,
+    [
+      rows.map(({ tenantId }) => tenantId),
+      rows.map(({ name }) => name),
+      rows.map(({ hash }) => hash),
+      rows.map(({ status }) => status),
+      rows.map(({ run }) => run),
+      rows.map(({ checkpoint }) => checkpoint),
+      rows.map(({ durationMs }) => durationMs),
+      rows.map(({ error }) => error),
+    ],
+  );
+}

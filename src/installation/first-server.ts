@@ -1,0 +1,99 @@
+import { randomBytes } from 'node:crypto';
+import { addAbortListener } from 'node:events';
+import path from 'node:path';
+import type { Logger } from 'pino';
+import { FIRST_SERVER } from '../catalog/entities/database-server.entity.ts';
+import { type Config, ConfigError, type ServerAddress } from '../config/config.ts';
+import { readOrCreateFile } from '../lib/read-or-create-file.ts';
+import { PostgresServer } from '../postgres/server.ts';
+import { connectFailure, readServerFacts } from '../servers/check.ts';
+
+/** Connections that tenants cannot take: the listener, one to `auth` and one to the maintenance database. */
+const RESERVED_CONNECTIONS = 3;
+
+/** Makes the server of a name; nothing connects yet. */
+export type OpenServer = (name: string, address: ServerAddress | undefined, budget: number) => PostgresServer;
+
+/** How servers are opened, by what the settings say of connections. */
+export function serverOpener({ connections, adminServer }: Config, log: Logger): OpenServer {
+  return (name, address, budget) =>
+    new PostgresServer(name, address, {
+      max: budget,
+      reserved: RESERVED_CONNECTIONS,
+      waitMs: connections.waitMs,
+      recycleMs: connections.recycleSeconds * 1000,
+      idleMs: connections.idleSeconds * 1000,
+      systemPoolSize: connections.systemPoolSize,
+      // The URL of an added server names the role that creates, migrates and deletes there.
+      admin: name === FIRST_SERVER ? adminServer : undefined,
+      log,
+    });
+}
+
+/**
+ * Opens the server that the settings name, or starts the embedded one.
+ * @param stack gets what is to be closed
+ * @param signal ends the start of the embedded one, and afterwards the connections
+ * @returns the server, and what stops listening to the signal
+ */
+export async function openFirstServer(
+  config: Config,
+  open: OpenServer,
+  log: Logger,
+  stack: AsyncDisposableStack,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly server: PostgresServer; readonly cancelling: Disposable | undefined }> {
+  const address = config.server ?? (await startEmbedded(config, log, stack, signal));
+  signal?.throwIfAborted();
+  const server = stack.use(open(FIRST_SERVER, address, config.connections.budget));
+  return { server, cancelling: signal && addAbortListener(signal, () => void server[Symbol.asyncDispose]()) };
+}
+
+/**
+ * Finds out whether this process may create, migrate and delete; if not, the server refuses that from now on.
+ * @throws {ConfigError} if the settings ask for what the roles that they name may not do, or name two servers
+ */
+export async function settleAdmin(server: PostgresServer, config: Config): Promise<void> {
+  const { server: address, adminServer } = config;
+  // The embedded one has a superuser only.
+  if (!address) return;
+  const { mayCreateDatabases, mayCreateRoles, ...facts } = await readServerFacts(server).catch((error: unknown) => {
+    throw adminServer ? new ConfigError([`ADMIN_DATABASE_URL cannot be used: ${connectFailure(error)}`]) : error;
+  });
+  const mayAdminister = mayCreateDatabases && mayCreateRoles;
+  const needs = `The role ${(adminServer ?? address).user} needs CREATEDB and CREATEROLE`;
+  if (adminServer) {
+    const serving = await readServerFacts(server, 'serving');
+    if (serving.systemIdentifier !== facts.systemIdentifier || serving.isStandby !== facts.isStandby) {
+      throw new ConfigError([
+        'ADMIN_DATABASE_URL and DATABASE_URL name two different servers; they must name the same',
+      ]);
+    }
+    if (!mayAdminister) throw new ConfigError([`${needs}, since ADMIN_DATABASE_URL names it`]);
+    return;
+  }
+  if (mayAdminister) return;
+  if (config.migrations.worker === 'inline') {
+    throw new ConfigError([
+      `${needs}, or ADMIN_DATABASE_URL must name another role that has them. A process that only serves can do without: set WORKER=off`,
+    ]);
+  }
+  server.renounceAdmin();
+}
+
+async function startEmbedded(
+  { dataDir }: Config,
+  log: Logger,
+  stack: AsyncDisposableStack,
+  signal: AbortSignal | undefined,
+): Promise<ServerAddress> {
+  const { startEmbeddedPostgres } = await import('../postgres/embedded/start.ts');
+  const onLog = (line: string) => log.info(line);
+  const { host, port, user, password } = stack.use(await startEmbeddedPostgres({ dataDir, onLog, signal }));
+  return { host, port, user, password, maintenanceDatabase: 'postgres', ssl: false };
+}
+
+/** The secret from which the passwords of roles are derived; in development one is made in DATA_DIR. */
+export async function roleSecretOf({ roleSecret, dataDir }: Config): Promise<string> {
+  return roleSecret ?? readOrCreateFile(path.join(dataDir, 'role-secret'), () => randomBytes(48).toString('base64url'));
+}

@@ -1,0 +1,34 @@
+import path from 'node:path';
+import { catalogEntities, catalogPlainTables } from '../catalog/catalog.ts';
+import { CountrySchema } from '../constants/country.entity.ts';
+import { CurrencySchema } from '../constants/currency.entity.ts';
+import { entityTables } from '../migrator/diff/entity-tables.ts';
+import { historyTable } from '../migrator/files/history.ts';
+import { MigrationFolder } from '../migrator/files/migration-files.ts';
+import type { Product } from './product.ts';
+
+/** The entities of the `constants` database. */
+export const constantsEntities = [CountrySchema, CurrencySchema];
+
+/** The migrations of each kind of database, and what its entities say. No database is needed to have them. */
+export function createMigrationLines(tenantDir: string, { modules }: Product) {
+  const ours = (name: string) => path.join(import.meta.dirname, '../../migrations', name);
+  return {
+    auth: {
+      folder: new MigrationFolder(ours('auth'), 'AUTH'),
+      // The catalog's migrations make indexes, triggers and the like that its entities need not know.
+      tables: entityTables(catalogEntities, { ignored: [historyTable, ...catalogPlainTables], compare: 'needed' }),
+    },
+    constants: {
+      folder: new MigrationFolder(ours('constants'), 'CONSTANTS'),
+      tables: entityTables(constantsEntities, { ignored: [historyTable], compare: 'all' }),
+    },
+    tenant: {
+      folder: new MigrationFolder(tenantDir, 'TENANT'),
+      tables: entityTables(
+        modules.flatMap(({ entities }) => entities),
+        { ignored: [historyTable], compare: 'all' },
+      ),
+    },
+  };
+}

@@ -1,0 +1,65 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+import type { JWK } from 'jose';
+import type { Logger } from 'pino';
+import type { Identities } from '../auth/authenticate.ts';
+import type { HourlyLimits } from '../auth/hourly-limits.ts';
+import type { RepeatedAudit } from '../auth/repeated-audit.ts';
+import type { SignInOptions } from '../auth/sign-in.ts';
+import type { SignInLimits } from '../auth/sign-in-limits.ts';
+import type { Tokens } from '../auth/tokens/tokens.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { MigrationScope } from '../catalog/entities/migration-record.entity.ts';
+import type { TenantDirectory } from '../catalog/tenant-directory.ts';
+import type { CheckpointsOptions } from '../checkpoints/checkpoints.ts';
+import type { Config } from '../config/config.ts';
+import type { RunsOptions } from '../fleet/runs/start.ts';
+import type { HealthCheck } from '../health/check.ts';
+import type { SecretBox } from '../lib/encryption.ts';
+import type { EntityTables } from '../migrator/diff/entity-tables.ts';
+import type { MigrationFolder } from '../migrator/files/migration-files.ts';
+import type { Listener } from '../postgres/listener.ts';
+import type { Lane } from '../postgres/pool/pool.ts';
+import type { KnownPermissions } from '../routing/permission-cache.ts';
+import type { TenantConnections } from '../routing/tenant-connections.ts';
+import type { ServerRegistry } from '../servers/registry.ts';
+import type { ProvisioningOptions } from '../tenants/create.ts';
+
+/** Everything that the API and the command line call, as the composition root has built it. */
+export interface Services {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly startedAt: Date;
+  /** Aborted when the server begins to stop: long-lived streams end then, and it is not ready any more. */
+  readonly stopping: AbortSignal;
+  readonly servers: ServerRegistry;
+  readonly catalog: Catalog;
+  /** The constants database. */
+  readonly constants: { fork(): EntityManager; readonly lane: Lane };
+  readonly listener: Listener;
+  readonly directory: TenantDirectory;
+  readonly tenants: TenantConnections;
+  readonly permissions: KnownPermissions;
+  readonly provisioning: ProvisioningOptions;
+  readonly migrations: {
+    readonly auth: MigrationFolder;
+    readonly constants: MigrationFolder;
+    readonly tenant: MigrationFolder;
+  };
+  /** What the entities say that each kind of database's tables should be. */
+  readonly tables: Readonly<Record<MigrationScope, EntityTables>>;
+  readonly runs: RunsOptions;
+  readonly checkpoints: CheckpointsOptions;
+  readonly tokens: Tokens;
+  /** The public keys of `tokens`, as others can read them. */
+  readonly publishedKeys: readonly JWK[];
+  readonly identities: Identities;
+  readonly accounts: SignInOptions;
+  readonly signInLimits: SignInLimits;
+  readonly hourlyLimits: HourlyLimits;
+  /** Seals the ids of devices that people have signed in with, for their accounts. */
+  readonly devices: SecretBox;
+  /** Writes what callers can repeat at will to the audit log. */
+  readonly repeatedAudit: RepeatedAudit;
+  /** Whether the databases answer. */
+  readonly health: HealthCheck;
+}

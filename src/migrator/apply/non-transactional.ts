@@ -1,0 +1,179 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type pg from 'pg';
+import { elapsedSince } from '../../lib/elapsed.ts';
+import { AppError } from '../../lib/errors.ts';
+import { lockKeyOf, lockKind } from '../../postgres/sql/advisory-lock.ts';
+import { quoteIdentifier, quoteLiteral } from '../../postgres/sql/quote.ts';
+import { inTransaction } from '../../postgres/sql/transaction.ts';
+import { insertHistorySql, type NewRecord, revertHistorySql } from '../files/history.ts';
+import type { Direction, MigrationFile } from '../files/migration-files.ts';
+import {
+  appliedAfter,
+  applyStep,
+  freshSessionSql,
+  type MigrateOptions,
+  type MigrateOutcome,
+  MigrationFailedError,
+  merge,
+  OTHER_MIGRATION_MS,
+  type PlannedBatch,
+  recordOf,
+  stepSettingsSql,
+} from './batch.ts';
+import { BuiltIndexes } from './built-indexes.ts';
+import { runStepAlone } from './execute.ts';
+import { dropInvalidIndexes } from './invalid-indexes.ts';
+import { isCutShort, markBegunSql, unmarkSql } from './partial-mark.ts';
+
+/** How long to wait at a time for another process that migrates the same database, in milliseconds. */
+export const LOCK_POLL_MS = 200;
+
+/**
+ * Carries out a batch with a step that cannot run in a transaction. Neighbours that can share one, with their history
+ * rows; each other step runs by itself, and its history row is written when it is done. What is done stays done when a later
+ * step fails: the caller has a snapshot, or takes back what was done.
+ *
+ * An attempt may be cut short at any moment. A mark in the history says so then, and whoever comes next, for whichever run,
+ * finds there too which steps are done; the step that has no row yet is done again from its start. Indexes that are INVALID
+ * are dropped before, and one that the attempt has built, or dropped, to its end counts as done. Whatever else such a step does
+ * must bear to be repeated (IF EXISTS, IF NOT EXISTS).
+ *
+ * An advisory lock of the session keeps two processes apart, those too that migrate in one transaction.
+ * @param client the owner's connection, in the transaction that holds the lock and in which the batch was planned
+ * @throws see `migrateDatabase`
+ */
+export async function migrateInParts(
+  client: pg.Client,
+  { before, seenAt, steps, warnings }: PlannedBatch,
+  options: MigrateOptions,
+): Promise<MigrateOutcome> {
+  const { schema } = options;
+  return thenUnlock(client, schema, async () => {
+    // The session has the lock before the transaction gives it up, so that nobody comes between. What SQL has made that came
+    // first in the transaction is needed.
+    await client.query(`SELECT pg_advisory_lock(${lockOf(schema)}); COMMIT`);
+    const isRepeated = await isCutShort(client, schema);
+    const parts = partsOf(steps);
+    if (steps[0]) await client.query(`${unmarkSql(schema)}; ${markBegunSql(steps[0], options)}`);
+    const records: NewRecord[] = [];
+    for (const part of parts) {
+      const applied = appliedAfter(before.length, records.length, options);
+      const sequel = part === parts.at(-1) ? unmarkSql(schema) : '';
+      records.push(...(await applyPart(client, part, applied, { ...options, isRepeated }, sequel)));
+    }
+    return { applied: merge(before, records), seenAt, records, warnings };
+  });
+}
+
+/** Does `work` while this session holds the lock on the migrations of a schema, and leaves the session as it was. */
+export async function aloneInSession<T>(client: pg.Client, schema: string, work: () => Promise<T>): Promise<T> {
+  await client.query(freshSessionSql);
+  await takeLock(client, schema);
+  return thenUnlock(client, schema, work);
+}
+
+async function thenUnlock<T>(client: pg.Client, schema: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } finally {
+    await client.query(`ROLLBACK; RESET ALL; SELECT pg_advisory_unlock(${lockOf(schema)})`).catch(() => undefined);
+  }
+}
+
+function lockOf(schema: string): string {
+  return `${lockKind.migrate}, ${lockKeyOf(quoteLiteral(schema))}`;
+}
+
+/**
+ * Waits without a statement that waits: CREATE INDEX CONCURRENTLY, of whoever holds the lock, would wait for that one's end.
+ * @throws {AppError} TENANT_BUSY
+ */
+async function takeLock(client: pg.Client, schema: string): Promise<void> {
+  for (let waitedMs = 0; waitedMs < OTHER_MIGRATION_MS; waitedMs += LOCK_POLL_MS) {
+    const { rows } = await client.query<{ ours: boolean }>(`SELECT pg_try_advisory_lock(${lockOf(schema)}) AS ours`);
+    if (rows[0]?.ours) return;
+    await sleep(LOCK_POLL_MS);
+  }
+  throw anotherMigration();
+}
+
+/** Whoever has the lock keeps it for longer than anybody should wait with a connection. */
+export function anotherMigration(): AppError {
+  return new AppError('TENANT_BUSY', 'Another migration of this tenant is under way, and has not ended in time');
+}
+
+/**
+ * Does one step by itself, and records it.
+ * @param sequel SQL that is sent with the record, in one transaction
+ */
+export async function applyAlone(
+  client: pg.Client,
+  step: MigrationFile,
+  direction: Direction,
+  options: MigrateOptions,
+  sequel = '',
+): Promise<NewRecord> {
+  const { schema, scope, isRepeated } = options;
+  const start = performance.now();
+  try {
+    await prepareAlone(client, step, options);
+    const built = isRepeated ? await BuiltIndexes.read(client, schema) : undefined;
+    await runStepAlone(client, step, direction, built && ((statement, error) => built.isDone(statement, error)));
+    const record = recordOf(step, direction === 'down' ? 'REVERTED' : 'APPLIED', elapsedSince(start), options);
+    const revert = direction === 'down' ? `${revertHistorySql(schema, step.name)};` : '';
+    await client.query(`${revert} ${insertHistorySql(schema, scope, [record])}; ${sequel}`);
+    return record;
+  } catch (error) {
+    throw new MigrationFailedError(step, elapsedSince(start), error, true);
+  }
+}
+
+/**
+ * What a step that runs by itself starts with, whatever the one before it has set or left. One that works concurrently may
+ * wait long for a lock, for nobody waits behind it.
+ */
+export async function prepareAlone(
+  client: pg.Client,
+  step: MigrationFile,
+  { schema, lockTimeoutMs }: MigrateOptions,
+): Promise<void> {
+  await client.query(`SET search_path = ${quoteIdentifier(schema)}; SET lock_timeout = ${OTHER_MIGRATION_MS}`);
+  await dropInvalidIndexes(client, schema);
+  const texts = [...(step.statements ?? []), ...(step.downStatements ?? [])];
+  if (!texts.some((text) => /\bconcurrently\b/i.test(text))) await client.query(`SET lock_timeout = ${lockTimeoutMs}`);
+}
+
+/** @param applied how many migrations are applied before */
+function applyPart(
+  client: pg.Client,
+  part: readonly MigrationFile[],
+  applied: number,
+  options: MigrateOptions,
+  sequel: string,
+): Promise<NewRecord[]> {
+  const [first] = part;
+  if (first && !first.transactional) {
+    return applyAlone(client, first, options.down ? 'down' : 'up', options, sequel).then((record) => [record]);
+  }
+  return inTransaction(client, async () => {
+    await client.query(stepSettingsSql(options));
+    const records: NewRecord[] = [];
+    for (const [index, step] of part.entries()) {
+      const now = appliedAfter(applied, index, options);
+      records.push(await applyStep(client, step, options, { inParts: true, applied: now }));
+    }
+    await client.query(sequel);
+    return records;
+  });
+}
+
+/** Steps that may share a transaction are one part. */
+export function partsOf(steps: readonly MigrationFile[]): MigrationFile[][] {
+  const parts: MigrationFile[][] = [];
+  for (const step of steps) {
+    const last = parts.at(-1);
+    if (step.transactional && last?.[0]?.transactional) last.push(step);
+    else parts.push([step]);
+  }
+  return parts;
+}

@@ -1,0 +1,136 @@
+import type pg from 'pg';
+import type { MigrationScope } from '../../catalog/entities/migration-record.entity.ts';
+import { AppError } from '../../lib/errors.ts';
+import type { PostgresServer } from '../../postgres/server.ts';
+import { isTransient } from '../../postgres/sql/error-codes.ts';
+import { migrateDatabase } from '../apply/apply.ts';
+import { MigrationFailedError } from '../apply/batch.ts';
+import type { EntityTables } from '../diff/entity-tables.ts';
+import type { TableSnapshot } from '../diff/snapshot.ts';
+import { createHistorySql } from '../files/history.ts';
+import { type MigrationFile, MigrationFileError, type MigrationFolder } from '../files/migration-files.ts';
+import { compareRecorded, type Misfit, type RecordedMigrations } from './compare-history.ts';
+import { readSnapshot } from './schema-snapshot.ts';
+import { withScratchDatabase } from './scratch-database.ts';
+
+/** One kind of database, to be checked. */
+export interface CheckedLine {
+  readonly folder: MigrationFolder;
+  /** What its entities say that the migrations should make. */
+  readonly tables: EntityTables;
+  /** What has been applied already, where that is known: a fleet's states, or a branch of git. */
+  readonly recorded?: readonly RecordedMigrations[];
+}
+
+/** What a check needs. */
+export interface CheckOptions {
+  readonly server: PostgresServer;
+  /** The name of the auth database, from which that of the scratch database is made. */
+  readonly authDatabase: string;
+  readonly lines: readonly CheckedLine[];
+  readonly lockTimeoutMs: number;
+}
+
+/** Something that should be mended before the migrations are deployed. */
+export interface Finding {
+  /**
+   * `BROKEN`: the files cannot be read, or fail on an empty database. `ENTITIES_DIFFER`: the migrations do not make what
+   * the entities say; `sql` would. `IRREVERSIBLE`: it has no `down()`. `EMPTY`: it does nothing, as one that is still blank.
+   * `SNAPSHOT_WRONG`: the file from which the next migration is derived cannot be read, or says something else than what
+   * these very migrations make. The others are told of files that do not fit what has been applied.
+   */
+  readonly kind: 'BROKEN' | 'ENTITIES_DIFFER' | 'IRREVERSIBLE' | 'EMPTY' | 'SNAPSHOT_WRONG' | Misfit['kind'];
+  readonly scope: MigrationScope;
+  /** Undefined if it is about the line as a whole. */
+  readonly migration?: string;
+  readonly message: string;
+  readonly sql?: readonly string[];
+}
+
+/**
+ * Checks migrations before they are deployed: that they apply to an empty database and make what the entities say, fit what
+ * has been applied, and can be taken back. It needs a PostgreSQL server, but no fleet, and leaves nothing behind.
+ * @returns what was found, line by line; empty if all is well
+ */
+export async function checkMigrations({ lines, ...options }: CheckOptions): Promise<readonly Finding[]> {
+  const findings: Finding[] = [];
+  for (const line of lines) findings.push(...(await checkLine(options, line)));
+  return findings;
+}
+
+async function checkLine(options: Omit<CheckOptions, 'lines'>, line: CheckedLine): Promise<Finding[]> {
+  const { scope } = line.folder;
+  try {
+    const files = await line.folder.read();
+    const irreversible = files.filter(({ reversible }) => !reversible);
+    const empty = files.filter(({ statements }) => statements?.every((statement) => statement.trim() === ''));
+    return [
+      ...compareRecorded(files, line.recorded ?? []).map((misfit) => ({ scope, ...misfit })),
+      ...irreversible.map(({ name }): Finding => {
+        return {
+          kind: 'IRREVERSIBLE',
+          scope,
+          migration: name,
+          message: `${name} has no down(), and cannot be reverted`,
+        };
+      }),
+      ...empty.map(({ name }): Finding => {
+        return { kind: 'EMPTY', scope, migration: name, message: `${name} does nothing: its up() has no statement` };
+      }),
+      ...(await differences(options, line, files)),
+    ];
+  } catch (error) {
+    if (!(error instanceof MigrationFileError)) throw error;
+    return [{ kind: 'BROKEN', scope, message: error.message }];
+  }
+}
+
+function differences(
+  options: Omit<CheckOptions, 'lines'>,
+  { folder, tables }: CheckedLine,
+  files: readonly MigrationFile[],
+): Promise<Finding[]> {
+  const { scope } = folder;
+  return withScratchDatabase(options, async (client) => {
+    const broken = await apply(client, { scope, files, lockTimeoutMs: options.lockTimeoutMs });
+    if (broken) return [broken];
+    const sql = await tables.differences(client, 'public');
+    const message = `The ${scope} migrations do not make what the entities say. Write a migration with these statements, or mend the entities.`;
+    return [
+      ...(sql.length > 0 ? [{ kind: 'ENTITIES_DIFFER', scope, message, sql } as const] : []),
+      ...(await snapshotProblems(folder, files, (kept) => tables.has(client, kept))),
+    ];
+  });
+}
+
+/** A snapshot that is missing, or of older migrations, is no problem: `migrate new` notices, and makes it anew. */
+async function snapshotProblems(
+  folder: MigrationFolder,
+  files: readonly MigrationFile[],
+  isMade: (kept: TableSnapshot) => Promise<boolean>,
+): Promise<Finding[]> {
+  const kept = await readSnapshot(folder, files);
+  if (kept.kind === 'none' || (kept.kind === 'read' && (kept.stale || (await isMade(kept.tables))))) return [];
+  const reason = kept.kind === 'broken' ? kept.reason : 'says something else than what the migrations make';
+  const { scope } = folder;
+  const message = `The snapshot beside the ${scope} migrations ${reason}. Make it anew: tenantry migrate snapshot --scope ${scope.toLowerCase()}`;
+  return [{ kind: 'SNAPSHOT_WRONG', scope, message }];
+}
+
+async function apply(
+  client: pg.Client,
+  line: { readonly scope: MigrationScope; readonly files: readonly MigrationFile[]; readonly lockTimeoutMs: number },
+): Promise<Finding | undefined> {
+  const { scope } = line;
+  try {
+    await migrateDatabase(client, { ...line, schema: 'public', prelude: createHistorySql('public', scope) });
+    return undefined;
+  } catch (error) {
+    if (isTransient(error)) throw error;
+    if (error instanceof MigrationFailedError) {
+      return { kind: 'BROKEN', scope, migration: error.migration.name, message: error.message };
+    }
+    if (error instanceof AppError) return { kind: 'BROKEN', scope, message: error.message };
+    throw error;
+  }
+}

@@ -1,0 +1,51 @@
+import type { AppliedMigration } from '../../catalog/entities/migration-state.entity.ts';
+import { compareNames, type MigrationFile, shortHash } from '../files/migration-files.ts';
+
+/** What some history says has been applied already. */
+export interface RecordedMigrations {
+  /** Whose history it is, for messages, such as `the fleet` or `origin/main`. */
+  readonly source: string;
+  readonly applied: readonly AppliedMigration[];
+}
+
+/** How a file and a history do not fit each other. */
+export interface Misfit {
+  readonly kind: 'CHANGED' | 'MISSING' | 'MISORDERED';
+  readonly migration: string;
+  readonly message: string;
+}
+
+/**
+ * Tells which files do not fit what has been applied: changed since, gone, or new and dated before one that is applied.
+ * Each is told once, though many histories may tell it. It asks nobody.
+ */
+export function compareRecorded(
+  files: readonly MigrationFile[],
+  histories: readonly RecordedMigrations[],
+): readonly Misfit[] {
+  const found = histories.flatMap((history) => [...misfits(files, history)]);
+  const first = new Map(found.toReversed().map((misfit) => [`${misfit.kind} ${misfit.migration}`, misfit]));
+  return [...first.values()].sort((a, b) => compareNames(a.migration, b.migration));
+}
+
+function* misfits(files: readonly MigrationFile[], { source, applied }: RecordedMigrations): Generator<Misfit> {
+  const byName = new Map(files.map((file) => [file.name, file]));
+  for (const { name, hash } of applied) {
+    const file = byName.get(name);
+    if (!file) {
+      const message = `${name} has been applied according to ${source}, but the code has no such migration. Put the file back.`;
+      yield { kind: 'MISSING', migration: name, message };
+    } else if (file.hash !== hash) {
+      const message = `${name} has been changed: according to ${source} its hash was ${shortHash(hash)} when it was applied, and is now ${shortHash(file.hash)}. Put the file back as it was and write a new migration for the change.`;
+      yield { kind: 'CHANGED', migration: name, message };
+    }
+  }
+  const has = new Set(applied.map(({ name }) => name));
+  const newest = [...has].sort(compareNames).at(-1);
+  if (newest === undefined) return;
+  for (const { name } of files) {
+    if (has.has(name) || compareNames(name, newest) > 0) continue;
+    const message = `${name} is dated before ${newest}, which has been applied according to ${source}. Give it a later date.`;
+    yield { kind: 'MISORDERED', migration: name, message };
+  }
+}

@@ -1,0 +1,141 @@
+import type { DownTarget } from '../../catalog/entities/migration-run.entity.ts';
+import type { AppliedMigration } from '../../catalog/entities/migration-state.entity.ts';
+import type { ErrorCode } from '../../lib/errors.ts';
+import { compareNames, type MigrationFile, shortHash } from './migration-files.ts';
+
+/** What is to be done to bring a database forward, or why nothing may be done. */
+export type Plan =
+  | {
+      readonly kind: 'steps';
+      /** In the order in which they are carried out. */
+      readonly steps: readonly MigrationFile[];
+      readonly warnings: readonly string[];
+    }
+  | Refusal;
+
+/** Why a database may not be migrated: what it has does not fit what the code has, or a step cannot be applied at all. */
+export interface Refusal {
+  readonly kind: 'refusal';
+  readonly code: Extract<
+    ErrorCode,
+    'MIGRATION_CHANGED' | 'MIGRATION_UNKNOWN' | 'IRREVERSIBLE' | 'CONFLICT' | 'BAD_USER_INPUT'
+  >;
+  readonly migration: string;
+  readonly message: string;
+  /** With MIGRATION_CHANGED: the whole hash that is recorded, and the file's. */
+  readonly hashes?: { readonly recordedHash: string; readonly fileHash: string };
+}
+
+/**
+ * Tells which migrations are still to be applied, in order. It asks nobody: the same files and history always give the
+ * same plan, so that a plan shown is the plan carried out.
+ * @param files what the code has, ordered by name
+ * @param applied what the database has, in any order
+ * @param to the last migration to apply; without it the newest
+ */
+export function planUp(files: readonly MigrationFile[], applied: readonly AppliedMigration[], to?: string): Plan {
+  const refusal = refuse(files, applied);
+  if (refusal) return refusal;
+  const has = new Set(applied.map(({ name }) => name));
+  const newest = applied
+    .map(({ name }) => name)
+    .sort(compareNames)
+    .at(-1);
+  const steps = files.filter((file) => !has.has(file.name) && (to === undefined || compareNames(file.name, to) <= 0));
+  const impossible = steps.find(({ obstacle }) => obstacle !== undefined);
+  if (impossible) {
+    const { name, obstacle } = impossible;
+    return { kind: 'refusal', code: 'BAD_USER_INPUT', migration: name, message: `${name} ${obstacle}` };
+  }
+  const late = steps.filter((step) => newest !== undefined && compareNames(step.name, newest) < 0);
+  return {
+    kind: 'steps',
+    steps,
+    warnings: late.map((step) => `${step.name} is dated before ${newest}, which is applied already`),
+  };
+}
+
+/** A migration that a database has, and what applied it. */
+export interface AppliedByRun extends AppliedMigration {
+  /** The run that applied it; null if none did. */
+  readonly run: string | null;
+}
+
+/**
+ * Tells which migrations are to be taken back, the last one first. Like {@link planUp} it asks nobody.
+ * @param files what the code has
+ * @param applied what the database has, in the order in which it was applied
+ */
+export function planDown(files: readonly MigrationFile[], applied: readonly AppliedByRun[], target: DownTarget): Plan {
+  const chosen = chooseDown(applied, target);
+  const refusal = refuse(files, chosen) ?? refuseNewer(applied, chosen, target) ?? refuseIrreversible(files, chosen);
+  if (refusal) return refusal;
+  const byName = new Map(files.map((file) => [file.name, file]));
+  return { kind: 'steps', steps: chosen.flatMap(({ name }) => byName.get(name) ?? []).reverse(), warnings: [] };
+}
+
+function chooseDown(applied: readonly AppliedByRun[], target: DownTarget): readonly AppliedByRun[] {
+  switch (target.kind) {
+    case 'steps':
+      return applied.slice(Math.max(0, applied.length - target.steps));
+    case 'to':
+      return applied.filter(({ name }) => compareNames(name, target.to) > 0);
+    case 'run':
+      return applied.filter(({ run }) => run === target.run);
+  }
+}
+
+/** What a run did can only be taken back while nothing stands on it. */
+function refuseNewer(
+  applied: readonly AppliedByRun[],
+  chosen: readonly AppliedByRun[],
+  target: DownTarget,
+): Refusal | undefined {
+  const first = chosen[0];
+  if (target.kind !== 'run' || !first) return undefined;
+  const newer = applied.slice(applied.indexOf(first)).find((migration) => !chosen.includes(migration));
+  if (!newer) return undefined;
+  return {
+    kind: 'refusal',
+    code: 'CONFLICT',
+    migration: newer.name,
+    message: `${newer.name} was applied after ${first.name} and may stand on it. Take that back first.`,
+  };
+}
+
+function refuseIrreversible(files: readonly MigrationFile[], chosen: readonly AppliedMigration[]): Refusal | undefined {
+  const names = new Set(chosen.map(({ name }) => name));
+  const step = files.find(({ name, reversible }) => names.has(name) && !reversible);
+  if (!step) return undefined;
+  return {
+    kind: 'refusal',
+    code: 'IRREVERSIBLE',
+    migration: step.name,
+    message: `${step.name} has no down(), so it cannot be taken back. Write a new migration that undoes what it did.`,
+  };
+}
+
+function refuse(files: readonly MigrationFile[], applied: readonly AppliedMigration[]): Refusal | undefined {
+  const byName = new Map(files.map((file) => [file.name, file]));
+  for (const { name, hash } of [...applied].sort((a, b) => compareNames(a.name, b.name))) {
+    const file = byName.get(name);
+    if (!file) {
+      return {
+        kind: 'refusal',
+        code: 'MIGRATION_UNKNOWN',
+        migration: name,
+        message: `${name} has been applied, but the code has no such migration. Deploy the code that has it, or put the file back.`,
+      };
+    }
+    if (file.hash !== hash) {
+      return {
+        kind: 'refusal',
+        code: 'MIGRATION_CHANGED',
+        migration: name,
+        message: `${name} has been changed since it was applied: its hash was ${shortHash(hash)} and is now ${shortHash(file.hash)}. Put the file back as it was and write a new migration for the change; or, if the change is wanted, accept it: tenantry migrate accept ${name}, or the mutation acceptMigrationHash.`,
+        hashes: { recordedHash: hash, fileHash: file.hash },
+      };
+    }
+  }
+  return undefined;
+}

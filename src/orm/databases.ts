@@ -1,0 +1,115 @@
+import { NullCacheAdapter } from '@mikro-orm/core';
+import {
+  type EntityManager,
+  type EntitySchema,
+  MikroORM,
+  PostgreSqlConnection,
+  PostgreSqlDriver,
+} from '@mikro-orm/postgresql';
+import { createPostgreSqlTypeParsers } from '@mikro-orm/sql';
+import { PostgresDialect, PostgresQueryCompiler } from 'kysely';
+import pg from 'pg';
+import Cursor from 'pg-cursor';
+import array from 'postgres-array';
+import { AppError } from '../lib/errors.ts';
+import { inTurn } from '../lib/mutex.ts';
+import type { Lane, LentClient } from '../postgres/pool/pool.ts';
+import { PostgresNames } from './naming.ts';
+
+/** A database seen through entities; it holds no connection of its own. */
+export interface EntityDatabase {
+  /**
+   * Makes an entity manager with an identity map of its own.
+   * @param schema where the tables are of entities that are declared with `schema: '*'`
+   */
+  fork(schema?: string): EntityManager;
+}
+
+/** Opens databases that have the same entities. */
+export interface EntityDatabases {
+  /** @param lane where connections come from; its values must be read with {@link entityTypes} */
+  open(lane: Pick<Lane, 'connect' | 'end'>): EntityDatabase;
+}
+
+/**
+ * Discovers the entities once, and gives each database only a small driver of its own (4 KB instead of 164 KB, and
+ * 0.02 ms instead of 4 ms, for a model of 15 entities). All connections come from lanes, so that MikroORM opens none itself.
+ */
+export function createEntityDatabases(entities: readonly EntitySchema[]): EntityDatabases {
+  const orm = new MikroORM({
+    entities: [...entities],
+    dbName: 'unused: connections come from lanes',
+    // It would look for the template's own database, at the default address.
+    ensureDatabase: false,
+    namingStrategy: PostgresNames,
+    // MikroORM keys cached results by entity and query only: one database would be answered with the rows of another.
+    resultCache: { adapter: NullCacheAdapter },
+    // A migration's entity manager has none.
+    discovery: { warnWhenNoEntities: false },
+  });
+  keepAppErrors(orm);
+  const compiler = new PostgresQueryCompiler();
+  return {
+    open(lane) {
+      const driver = new PostgreSqlDriver(orm.config);
+      // `platform` and `connection` are protected fields: MikroORM has no other way to share what it discovered.
+      Object.assign(driver, {
+        platform: orm.driver.getPlatform(),
+        connection: new PostgreSqlConnection(orm.config, { driverOptions: () => new LaneDialect(lane, compiler) }),
+      });
+      driver.setMetadata(orm.getMetadata());
+      const em = driver.createEntityManager(false);
+      return { fork: (schema) => em.fork(schema === undefined ? {} : { schema }) };
+    },
+  };
+}
+
+/** MikroORM makes an exception of its own of whatever a connection throws; what our lanes throw is for clients as it is. */
+function keepAppErrors(orm: MikroORM): void {
+  const converter = orm.driver.getPlatform().getExceptionConverter();
+  const convert = converter.convertException.bind(converter);
+  Object.assign(converter, {
+    convertException: (error: Error) => (error instanceof AppError ? error : convert(error)),
+  });
+}
+
+/**
+ * A client that somebody holds, as a lane would lend it: giving it back does nothing. Statements wait for each other, since
+ * MikroORM sends several at once where it has a pool.
+ * @param rewrite changes the text of each statement
+ */
+export function lendAgain(client: pg.Client, rewrite: (text: string) => string): LentClient {
+  const take = inTurn();
+  return new Proxy(Object.assign(Object.create(client), { release: () => undefined }), {
+    get(target, key) {
+      if (key !== 'query') return Reflect.get(target, key);
+      return (text: unknown, ...rest: unknown[]) =>
+        typeof text === 'string'
+          ? take(async () => Reflect.apply(client.query, client, [rewrite(text), ...rest]))
+          : Reflect.apply(client.query, client, [text, ...rest]);
+    },
+  });
+}
+
+const parsers = createPostgreSqlTypeParsers((text) => array.parse(text));
+
+/** How node-postgres reads values for MikroORM, which parses dates and times itself. */
+export const entityTypes: pg.CustomTypesConfig = {
+  // The union of all overloads of pg's function cannot be written down as one, hence the cast to its own type.
+  getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
+    parsers[oid] ?? pg.types.getTypeParser(oid, format)) as pg.CustomTypesConfig['getTypeParser'],
+};
+
+/** A compiler takes 6 KB and begins anew with each query, so that one is enough for all databases. */
+class LaneDialect extends PostgresDialect {
+  readonly #compiler: PostgresQueryCompiler;
+
+  constructor(lane: Pick<Lane, 'connect' | 'end'>, compiler: PostgresQueryCompiler) {
+    super({ cursor: Cursor, pool: { connect: () => lane.connect(), end: () => lane.end(), options: {} } });
+    this.#compiler = compiler;
+  }
+
+  override createQueryCompiler(): PostgresQueryCompiler {
+    return this.#compiler;
+  }
+}

@@ -1,0 +1,119 @@
+import { CursorError, type EntityClass, type FilterQuery, type OrderDefinition } from '@mikro-orm/core';
+import type { EntityManager } from '@mikro-orm/postgresql';
+import { type AppError, badInput } from '../lib/errors.ts';
+import { isDataException } from '../postgres/sql/error-codes.ts';
+
+/** The arguments of a Relay connection. */
+export interface ConnectionArgs {
+  readonly first?: number | null | undefined;
+  readonly after?: string | null | undefined;
+  readonly last?: number | null | undefined;
+  readonly before?: string | null | undefined;
+}
+
+/** A page, as Relay's connections have it. */
+export interface ConnectionPage<T> {
+  readonly edges: { readonly cursor: string; readonly node: T }[];
+  readonly pageInfo: {
+    readonly hasNextPage: boolean;
+    readonly hasPreviousPage: boolean;
+    readonly startCursor: string | null;
+    readonly endCursor: string | null;
+  };
+  /** Counted only when it is asked for. */
+  readonly totalCount: () => Promise<number>;
+}
+
+/** Items of a page whose size is not asked for. */
+export const DEFAULT_PAGE = 20;
+
+/** Items of the largest page. */
+export const MAX_PAGE = 100;
+
+/**
+ * A page of entities, by a cursor over `orderBy`, which must end in a unique column.
+ * @throws {AppError} BAD_USER_INPUT if the arguments make no sense
+ * @see https://relay.dev/graphql/connections.htm
+ */
+export async function entityConnection<T extends object>(
+  em: EntityManager,
+  entity: EntityClass<T>,
+  args: ConnectionArgs,
+  options: { readonly where?: FilterQuery<T>; readonly orderBy: OrderDefinition<T> },
+): Promise<ConnectionPage<T>> {
+  const where = options.where ?? {};
+  const page = pageOf(args);
+  checkCursors(em, entity, args, options.orderBy);
+  const cursor = await em
+    .findByCursor(entity, { ...page, where, orderBy: options.orderBy, includeCount: false })
+    .catch((error: unknown) => {
+      const wrong = error instanceof CursorError || isDataException(error);
+      throw wrong ? noCursor(args.after != null ? 'after' : 'before') : error;
+    });
+  return {
+    edges: cursor.items.map((node) => ({ cursor: cursor.from(node), node })),
+    pageInfo: {
+      hasNextPage: cursor.hasNextPage,
+      hasPreviousPage: cursor.hasPrevPage,
+      startCursor: cursor.startCursor,
+      endCursor: cursor.endCursor,
+    },
+    totalCount: () => em.count(entity, where),
+  };
+}
+
+/** The same page with other nodes. */
+export function mapNodes<T, U>(page: ConnectionPage<T>, map: (node: T) => U): ConnectionPage<U> {
+  return { ...page, edges: page.edges.map(({ cursor, node }) => ({ cursor, node: map(node) })) };
+}
+
+/** MikroORM believes what a cursor says, so that one of another list would be answered with a wrong page or a crash. */
+function checkCursors<T extends object>(
+  em: EntityManager,
+  entity: EntityClass<T>,
+  cursors: Pick<ConnectionArgs, 'after' | 'before'>,
+  orderBy: OrderDefinition<T>,
+): void {
+  const keys = Object.keys(orderBy);
+  const { properties } = em.getMetadata(entity);
+  for (const field of ['after', 'before'] as const) {
+    const cursor = cursors[field];
+    if (cursor == null) continue;
+    const values = decode(cursor);
+    const fits = (key: string, index: number) => {
+      const value = values?.[index];
+      // The keys of orderBy are properties of the entity.
+      const { runtimeType } = properties[key as keyof typeof properties];
+      if (runtimeType === 'number') return Number.isInteger(value);
+      return typeof value === 'string' && (runtimeType !== 'Date' || !Number.isNaN(Date.parse(value)));
+    };
+    if (values?.length !== keys.length || !keys.every(fits)) throw noCursor(field);
+  }
+}
+
+function decode(cursor: string): readonly unknown[] | undefined {
+  try {
+    const values: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'));
+    return Array.isArray(values) ? values : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function noCursor(field: string): AppError {
+  return badInput(field, 'This is no cursor of this list');
+}
+
+/** The page that is asked for, within the limits. */
+function pageOf({ first, after, last, before }: ConnectionArgs) {
+  if (first != null && last != null) throw badInput('last', 'Ask for first or last, not both');
+  for (const [field, value] of Object.entries({ first, last })) {
+    if (value != null && (value < 1 || value > MAX_PAGE))
+      throw badInput(field, `${field} must be from 1 to ${MAX_PAGE}`);
+  }
+  return {
+    ...(last == null ? { first: first ?? DEFAULT_PAGE } : { last }),
+    ...(after != null && { after }),
+    ...(before != null && { before }),
+  };
+}

@@ -1,0 +1,67 @@
+import type pg from 'pg';
+import { sqlState, sqlStateOf } from '../sql/error-codes.ts';
+import { quoteIdentifier } from '../sql/quote.ts';
+import { cloneDatabase, databaseExists } from './databases.ts';
+import { closeDatabaseSql, joinRoleSql } from './roles.ts';
+
+const TRIES = 3;
+/** How long a connection may take to end, in milliseconds. */
+const END_MS = 5_000;
+
+/**
+ * Lets nobody into a database, and sends away who is there. Nothing happens if it does not exist.
+ * @param role the one that may connect otherwise
+ */
+export async function shutDatabase(admin: pg.Client, name: string, role: string): Promise<void> {
+  if (!(await databaseExists(admin, name))) return;
+  const database = quoteIdentifier(name);
+  await admin.query(`
+    ${joinRoleSql(role)}
+    REVOKE ALL ON DATABASE ${database} FROM PUBLIC, ${quoteIdentifier(role)};
+    ALTER DATABASE ${database} WITH ALLOW_CONNECTIONS false`);
+  const end = (args: string) =>
+    admin.query(
+      `SELECT pg_terminate_backend(${args}) FROM pg_stat_activity
+       WHERE datname = $1 AND backend_type = 'client backend' AND pg_has_role(usesysid, 'MEMBER')`,
+      [name],
+    );
+  // All are told before any is waited for.
+  await end('pid');
+  await end(`pid, ${END_MS}`);
+}
+
+/** Lets the owner into a database that was shut, and the given roles. */
+export async function openDatabase(admin: pg.Client, name: string, roles: readonly string[]): Promise<void> {
+  await admin.query(
+    `ALTER DATABASE ${quoteIdentifier(name)} WITH ALLOW_CONNECTIONS true; ${closeDatabaseSql(name, roles)}`,
+  );
+}
+
+/**
+ * Copies a database that is shut; nobody can connect to the copy.
+ * @returns the copy's size, in bytes
+ */
+export async function copyDatabase(admin: pg.Client, copy: string, original: string, role: string): Promise<number> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await cloneDatabase(admin, copy, original);
+      break;
+    } catch (error) {
+      // Somebody was let in just before it was shut, and is seen only now.
+      if (sqlStateOf(error) !== sqlState.objectInUse || tries === TRIES) throw error;
+      await shutDatabase(admin, original, role);
+    }
+  }
+  await shutDatabase(admin, copy, role);
+  const { rows } = await admin.query<{ size: string }>('SELECT pg_database_size($1) AS size', [copy]);
+  return Number(rows[0]?.size);
+}
+
+/** Puts a copy in the place of a database, which gets another name, both at once; both are shut. */
+export async function replaceDatabase(admin: pg.Client, name: string, copy: string, aside: string): Promise<void> {
+  const rename = (from: string, to: string) =>
+    `ALTER DATABASE ${quoteIdentifier(from)} RENAME TO ${quoteIdentifier(to)};`;
+  const old = (await databaseExists(admin, name)) ? rename(name, aside) : '';
+  // One message is one transaction.
+  await admin.query(`${old} ${rename(copy, name)}`);
+}

@@ -1,0 +1,116 @@
+import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
+import { quoteIdentifier, quoteLiteral } from '../sql/quote.ts';
+
+/** Gives the password of a role. */
+export type PasswordOf = (role: string) => string;
+
+/**
+ * Derives roles' passwords from one secret, so that none is ever stored.
+ * @param secret at least 32 bytes
+ */
+export function derivePasswords(secret: string): PasswordOf {
+  return (role) => createHmac('sha256', secret).update(`role:${role}`).digest('base64url');
+}
+
+/**
+ * SQL that makes a login role, or sets its password and limits anew, and grants it a group role's rights. The password is in it
+ * as a SCRAM verifier only, for PostgreSQL repeats statements in its log and in the context of errors.
+ */
+export function createLoginRoleSql(role: string, password: string, group?: string): string {
+  const name = quoteIdentifier(role);
+  const attributes = `LOGIN PASSWORD ${quoteLiteral(scramVerifier(password))}`;
+  return `
+    DO $role$ BEGIN
+      IF EXISTS (SELECT FROM pg_roles WHERE rolname = ${quoteLiteral(role)}) THEN ALTER ROLE ${name} ${attributes};
+      ELSE CREATE ROLE ${name} ${attributes}; END IF;
+    END $role$;
+    ${group ? `GRANT ${quoteIdentifier(group)} TO ${name};` : ''}`;
+}
+
+/**
+ * What PostgreSQL keeps of a password. SCRAM's iterations slow down those who guess passwords that people chose. Ours have 256
+ * random bits, so one iteration is enough, and connecting takes half the time.
+ * @see https://www.postgresql.org/docs/current/catalog-pg-authid.html
+ * @see https://www.rfc-editor.org/rfc/rfc5802#section-3
+ */
+function scramVerifier(password: string): string {
+  const salt = randomBytes(16);
+  const salted = pbkdf2Sync(password, salt, 1, 32, 'sha256');
+  const keyFor = (name: string) => createHmac('sha256', salted).update(name).digest();
+  const storedKey = createHash('sha256').update(keyFor('Client Key')).digest('base64');
+  return `SCRAM-SHA-256$1:${salt.toString('base64')}$${storedKey}:${keyFor('Server Key').toString('base64')}`;
+}
+
+/** SQL that makes a role which nobody can log in as, unless it is there. */
+export function createGroupRoleSql(role: string): string {
+  return `
+    DO $role$ BEGIN
+      CREATE ROLE ${quoteIdentifier(role)} NOLOGIN;
+    EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+    END $role$;`;
+}
+
+/**
+ * SQL that gives the current role the rights of another one, if there is such a role. An admin that is no superuser needs
+ * them to end that role's connections.
+ * @see https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-ADMIN-SIGNAL
+ */
+export function joinRoleSql(role: string): string {
+  return `
+    DO $role$ BEGIN
+      GRANT ${quoteIdentifier(role)} TO CURRENT_USER;
+    EXCEPTION WHEN undefined_object THEN NULL;
+    END $role$;`;
+}
+
+/**
+ * SQL that drops what a role has made in this database, such as large objects, and takes its rights and default rights there;
+ * without it such a role cannot be dropped. Nothing happens if there is no such role.
+ * @see https://www.postgresql.org/docs/current/sql-drop-owned.html
+ */
+export function dropOwnedSql(role: string): string {
+  return `
+    ${joinRoleSql(role)}
+    DO $role$ BEGIN
+      DROP OWNED BY ${quoteIdentifier(role)};
+    EXCEPTION WHEN undefined_object THEN NULL;
+    END $role$;`;
+}
+
+/** SQL that takes back what a role has set for its later sessions, anywhere; it may do that by itself. */
+export function resetRoleSql(role: string): string {
+  const name = quoteIdentifier(role);
+  return `
+    ALTER ROLE ${name} RESET ALL;
+    DO $role$ DECLARE place name; BEGIN
+      FOR place IN SELECT datname FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase
+          WHERE s.setrole = ${quoteLiteral(name)}::regrole LOOP
+        EXECUTE format('ALTER ROLE %I IN DATABASE %I RESET ALL', ${quoteLiteral(role)}, place);
+      END LOOP;
+    END $role$;`;
+}
+
+/**
+ * SQL that lets only the given roles connect to a database. By default everyone may, and may make temporary tables.
+ * @see https://www.postgresql.org/docs/current/ddl-priv.html
+ */
+export function closeDatabaseSql(database: string, allowed: readonly string[]): string {
+  const name = quoteIdentifier(database);
+  const grants = allowed.map((role) => `GRANT CONNECT ON DATABASE ${name} TO ${quoteIdentifier(role)};`);
+  return `REVOKE ALL ON DATABASE ${name} FROM PUBLIC; ${grants.join(' ')}`;
+}
+
+/**
+ * SQL that lets a role read and write the rows of a schema, also of tables that the current role makes there later, and
+ * change nothing else.
+ */
+export function grantRowsSql(schema: string, role: string, rights = 'SELECT, INSERT, UPDATE, DELETE'): string {
+  const [name, grantee] = [quoteIdentifier(schema), quoteIdentifier(role)];
+  return `
+    REVOKE ALL ON SCHEMA ${name} FROM PUBLIC;
+    GRANT USAGE ON SCHEMA ${name} TO ${grantee};
+    GRANT ${rights} ON ALL TABLES IN SCHEMA ${name} TO ${grantee};
+    GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA ${name} TO ${grantee};
+    ALTER DEFAULT PRIVILEGES IN SCHEMA ${name} GRANT ${rights} ON TABLES TO ${grantee};
+    ALTER DEFAULT PRIVILEGES IN SCHEMA ${name} GRANT USAGE, SELECT ON SEQUENCES TO ${grantee};`;
+}

@@ -1,0 +1,212 @@
+import { createHash, randomBytes } from 'node:crypto';
+import {
+  chown,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  rmdir,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { z } from 'zod';
+import { type Binaries, canEnter, makeShared } from './binaries.ts';
+import { type Account, errorCode, findPostmaster, realPathOf, run, terminate } from './processes.ts';
+
+type Log = (line: string) => void;
+
+/** The superuser of the cluster. */
+export const SUPERUSER = 'tenantry';
+
+const stateSchema = z.object({
+  port: z.int().min(1).max(65_535),
+  password: z.string().min(1),
+  starter: z.object({ pid: z.int(), started: z.string(), token: z.string() }).nullable(),
+});
+
+/** What `embedded.json` holds. `starter` is the process that is to stop the server, null when it has been stopped. */
+export type EmbeddedState = z.infer<typeof stateSchema>;
+
+/** Reads `embedded.json`; undefined when it is missing or damaged. Throws when it may not be read. */
+export async function readState(dataDir: string): Promise<EmbeddedState | undefined> {
+  const path = join(dataDir, 'embedded.json');
+  try {
+    return stateSchema.parse(JSON.parse(await readFile(path, 'utf8')));
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT' || error instanceof z.ZodError || error instanceof SyntaxError) return undefined;
+    throw new Error(`Cannot read ${path}: start the server as the user who started it first.`, { cause: error });
+  }
+}
+
+/** Writes `embedded.json` with mode 0600, whole or not at all. */
+export async function writeState(dataDir: string, state: EmbeddedState, account: Account): Promise<void> {
+  const path = join(dataDir, 'embedded.json');
+  const draft = `${path}.new`;
+  await rm(draft, { force: true });
+  const file = await open(draft, 'wx', 0o600);
+  try {
+    await file.writeFile(`${JSON.stringify(state, null, 2)}\n`);
+    // A cluster made by an ordinary user stays usable to that user after a start by root.
+    if (account) await file.chown(account.uid, account.gid);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(draft, path);
+}
+
+/**
+ * The cluster of `dataDir`, without symbolic links; undefined when there is none yet.
+ * Throws when something else is in its place, when it has gone, or when it belongs to another user.
+ */
+export async function existingCluster(dataDir: string): Promise<string | undefined> {
+  const path = join(dataDir, 'postgres');
+  const cluster = await realPathOf(path);
+  if (!cluster) {
+    const link = await lstat(path).catch(() => undefined);
+    if (link)
+      throw new Error(
+        `${path} points to a folder that is gone, and with it the data. Bring it back, or remove ${path} and ${join(dataDir, 'embedded.json')} to begin with an empty server.`,
+      );
+    return undefined;
+  }
+  const info = await stat(cluster);
+  const uid = process.getuid?.();
+  if (info.isDirectory() && uid !== 0 && info.uid !== uid)
+    throw new Error(
+      `The cluster ${cluster} belongs to user ${info.uid}, you are user ${uid}: it was probably made as root. Start as root again, or give it to yourself: sudo chown -R ${uid} ${cluster} ${dataDir}`,
+    );
+  if (!info.isDirectory() || !(await stat(join(cluster, 'PG_VERSION')).catch(() => undefined))) {
+    const empty = info.isDirectory() && (await readdir(cluster)).length === 0;
+    if (
+      empty &&
+      cluster === path &&
+      (await rmdir(path).then(
+        () => true,
+        () => false,
+      ))
+    )
+      return undefined;
+    throw new Error(`${path} is not a PostgreSQL cluster (no PG_VERSION in it). Move it away and start again.`);
+  }
+  return cluster;
+}
+
+/** What {@link placeCluster} needs to know. */
+export interface Placement {
+  readonly dataDir: string;
+  readonly existing: string | undefined;
+  readonly account: Account;
+  readonly sharedDir: string;
+  readonly log: Log;
+  /** makes a cluster at the given path */
+  readonly create: (cluster: string) => Promise<void>;
+}
+
+/**
+ * Where the cluster of `dataDir` is: its `postgres`, or when the account may not enter `dataDir` a folder below
+ * `sharedDir` which a symbolic link at that place points to. Makes the cluster when there is none, and moves one that
+ * has become unreachable.
+ */
+export async function placeCluster(placement: Placement): Promise<string> {
+  const { dataDir, existing, account, sharedDir, log, create } = placement;
+  const link = join(dataDir, 'postgres');
+  if (await canEnter(existing ? dirname(existing) : dataDir, account)) {
+    const cluster = existing ?? join((await realPathOf(dataDir)) ?? dataDir, 'postgres');
+    if (!existing) await create(cluster);
+    if ((await lstat(link)).isSymbolicLink()) log(`PostgreSQL's data is in ${cluster}`);
+    return cluster;
+  }
+  const cluster = outsidePath(await makeShared(sharedDir, 'clusters', account), dataDir);
+  await setAside(cluster, log);
+  if (existing) await move(existing, cluster);
+  else await create(cluster);
+  await symlink(cluster, link);
+  log(`PostgreSQL's data is in ${cluster}, because its user may not enter ${dataDir}`);
+  return cluster;
+}
+
+function outsidePath(clusters: string, dataDir: string): string {
+  return join(clusters, createHash('sha256').update(dataDir).digest('hex').slice(0, 16));
+}
+
+/** Puts back the symbolic link to a cluster below `sharedDir` that a start which was killed had yet to make. */
+export async function restoreLink(dataDir: string, sharedDir: string): Promise<void> {
+  const link = join(dataDir, 'postgres');
+  const cluster = outsidePath(join(sharedDir, 'clusters'), dataDir);
+  const present = await lstat(link).catch(() => undefined);
+  if (!present && (await stat(cluster).catch(() => undefined))) await symlink(cluster, link);
+}
+
+async function move(from: string, to: string): Promise<void> {
+  try {
+    await rename(from, to);
+  } catch (error) {
+    if (errorCode(error) !== 'EXDEV') throw error;
+    const draft = `${to}.init-copy`;
+    await rm(draft, { recursive: true, force: true });
+    const copied = await run('cp', ['-a', from, draft]);
+    if (!copied.ok) throw new Error(`Cannot copy the cluster ${from} to ${draft}: ${copied.output}`, { cause: error });
+    await rename(draft, to);
+    await rename(from, `${from}.moved`);
+    await rm(`${from}.moved`, { recursive: true, force: true });
+  }
+}
+
+// Nothing points to a cluster that is in the way here: its dataDir has been deleted. It may still have a server.
+async function setAside(cluster: string, onLog: Log): Promise<void> {
+  if (!(await stat(cluster).catch(() => undefined))) return;
+  const server = await findPostmaster(cluster);
+  if (server) await terminate(server, onLog);
+  const aside = `${cluster}.old-${new Date().toISOString().replaceAll(/\D/g, '').slice(0, 14)}`;
+  await rename(cluster, aside);
+  onLog(`the data of an earlier, deleted data folder has been set aside in ${aside}`);
+}
+
+/** Makes a cluster at `cluster`, whole or not at all. Throws with initdb's own words when that fails. */
+export async function initialiseCluster(
+  cluster: string,
+  binaries: Binaries,
+  account: Account,
+  password: string,
+): Promise<void> {
+  const prefix = `${basename(cluster)}.init-`;
+  for (const name of await readdir(dirname(cluster)))
+    if (name.startsWith(prefix))
+      // Retried, because the initdb of a start that was killed may still be writing there.
+      await rm(join(dirname(cluster), name), { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+  const work = join(dirname(cluster), prefix + randomBytes(4).toString('hex'));
+  await mkdir(work, { mode: 0o700 });
+  try {
+    const passwordFile = join(work, 'password');
+    await writeFile(passwordFile, `${password}\n`, { mode: 0o600 });
+    if (account) for (const path of [work, passwordFile]) await chown(path, account.uid, account.gid);
+    const locale = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
+    const auth = ['--auth-host=scram-sha-256', '--auth-local=scram-sha-256', `--pwfile=${passwordFile}`];
+    const data = join(work, 'data');
+    const result = await run(binaries.initdb, ['-D', data, '-U', SUPERUSER, ...locale, ...auth], account);
+    if (!result.ok)
+      throw new Error(`initdb could not make a cluster in ${cluster}. Is the disk full? It said:\n${result.output}`);
+    await rename(data, cluster);
+  } finally {
+    await rm(work, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+  }
+}
+
+/** Gives the superuser a new password while no server runs. Throws with PostgreSQL's own words when that fails. */
+export async function resetPassword(
+  cluster: string,
+  binaries: Binaries,
+  account: Account,
+  password: string,
+): Promise<void> {
+  const sql = `ALTER ROLE "${SUPERUSER}" PASSWORD '${password}'\n`;
+  const result = await run(binaries.postgres, ['--single', '-D', cluster, 'postgres'], account, sql);
+  if (!result.ok || result.output.includes('ERROR:'))
+    throw new Error(`Cannot give the superuser of ${cluster} a new password. PostgreSQL said:\n${result.output}`);
+}

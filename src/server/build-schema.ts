@@ -1,0 +1,36 @@
+import type { GraphQLSchema } from 'graphql';
+import '../api/types/audit-log.ts';
+import '../api/types/invitation.ts';
+import '../api/types/member.ts';
+import '../api/types/account.ts';
+import '../api/types/session.ts';
+import '../api/types/user.ts';
+import '../api/types/constants.ts';
+import '../api/types/health.ts';
+import '../api/types/accept-migration.ts';
+import '../api/types/tenant-attention.ts';
+import '../api/types/tenant-drift.ts';
+import '../api/types/checkpoint.ts';
+import '../api/types/run-control.ts';
+import '../api/types/migration-history.ts';
+import '../api/types/migration-plan.ts';
+import '../api/types/run.ts';
+import '../api/types/tenant-migrations.ts';
+import '../api/types/platform.ts';
+import '../api/types/tenant-mutations.ts';
+import { auditMutations } from '../api/audit-mutations.ts';
+import { builder } from '../api/builder.ts';
+import { describePermissions } from '../api/declared-scopes.ts';
+import { limitInputs } from '../api/limits/input-limits.ts';
+import type { Product } from '../installation/product.ts';
+import { errorCodes } from '../lib/errors.ts';
+
+/** Builds the GraphQL schema from the platform's own fields and those that the product's modules add. */
+export async function buildSchema({ modules }: Product): Promise<GraphQLSchema> {
+  await Promise.all(modules.map((module) => module.schema()));
+  const schema = limitInputs(auditMutations(builder.toSchema()));
+  describePermissions(schema);
+  const codes = Object.entries(errorCodes).map(([code, meaning]) => `- ${code}: ${meaning}`);
+  schema.description = `An error says in \`extensions.code\` what it is:\n${codes.join('\n')}`;
+  return schema;
+}

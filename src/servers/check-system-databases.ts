@@ -1,0 +1,46 @@
+import type { AppliedMigration } from '../catalog/entities/migration-state.entity.ts';
+import { messageOf } from '../lib/errors.ts';
+import { readAppliedSql } from '../migrator/files/history.ts';
+import type { MigrationFolder } from '../migrator/files/migration-files.ts';
+import type { Lane } from '../postgres/pool/pool.ts';
+import { isUnreachable } from '../postgres/sql/error-codes.ts';
+
+/** A system database, and the migrations that it should have. */
+export interface ExpectedDatabase {
+  readonly name: string;
+  readonly lane: Pick<Lane, 'use'>;
+  readonly migrations: MigrationFolder;
+}
+
+const remedy =
+  'First run `tenantry setup`, or `tenantry migrate system`, with ADMIN_DATABASE_URL and the same ROLE_SECRET.';
+
+/**
+ * Makes sure that the system databases are there and have all migrations, for a process that may not make or migrate them.
+ * @throws {Error} that says what to do
+ */
+export async function checkSystemDatabases(expected: readonly ExpectedDatabase[]): Promise<void> {
+  for (const { name, lane, migrations } of expected) {
+    const files = await migrations.read();
+    const applied = await readApplied(name, lane);
+    const missing = files.filter((file) => !applied.has(file.name));
+    if (missing.length > 0) {
+      throw new Error(
+        `The database ${name} lacks ${missing.length} migrations, and this process only serves: it may not apply them. ${remedy}`,
+      );
+    }
+  }
+}
+
+async function readApplied(name: string, lane: Pick<Lane, 'use'>): Promise<ReadonlySet<string>> {
+  try {
+    const { rows } = await lane.use((client) => client.query<AppliedMigration>(readAppliedSql('public')));
+    return new Set(rows.map((row) => row.name));
+  } catch (cause) {
+    if (isUnreachable(cause)) throw cause;
+    throw new Error(
+      `The database ${name} cannot be used (${messageOf(cause)}), and this process only serves: it may not create it. ${remedy}`,
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,40 @@
+import type { Catalog } from '../catalog/catalog.ts';
+import { countTenants } from '../catalog/server-queries.ts';
+import { connectFailure } from './check.ts';
+import type { KnownServer, ServerRegistry } from './registry.ts';
+
+/** A server as its operator sees it; nothing of its URL but host and port is in it. */
+export interface ServerInfo {
+  readonly name: string;
+  /** Null if it is not known: the URL was stored with another ROLE_SECRET. */
+  readonly host: string | null;
+  readonly port: number | null;
+  readonly tenantCount: number;
+  /** Connections that each process may hold on it. */
+  readonly connectionBudget: number;
+  readonly acceptsTenants: boolean;
+  readonly answers: boolean;
+  /** Why it does not answer. */
+  readonly error: string | null;
+}
+
+/** Lists all servers, in the order in which they were added, and asks each whether it answers. */
+export async function listServers(catalog: Catalog, servers: ServerRegistry): Promise<readonly ServerInfo[]> {
+  await servers.refresh();
+  const counts = await catalog.use(countTenants);
+  return Promise.all(servers.known().map((known) => infoOf(known, counts.get(known.row.name) ?? 0)));
+}
+
+async function infoOf({ row, server }: KnownServer, tenantCount: number): Promise<ServerInfo> {
+  const error = await server.ping().then(() => null, connectFailure);
+  return {
+    name: row.name,
+    host: server.address?.host ?? null,
+    port: server.address?.port ?? null,
+    tenantCount,
+    connectionBudget: server.stats.max,
+    acceptsTenants: row.acceptsTenants,
+    answers: error === null,
+    error,
+  };
+}

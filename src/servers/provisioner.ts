@@ -1,0 +1,231 @@
+import type pg from 'pg';
+import type { Logger } from 'pino';
+import type { AppliedMigration } from '../catalog/entities/migration-state.entity.ts';
+import type { Isolation } from '../catalog/entities/tenant.entity.ts';
+import { migrateDatabase } from '../migrator/apply/apply.ts';
+import { MigrationFailedError } from '../migrator/apply/batch.ts';
+import { kindOf } from '../migrator/files/history.ts';
+import type { MigrationFile, MigrationFolder } from '../migrator/files/migration-files.ts';
+import { cloneDatabase, createDatabase, dropDatabase, isInUse } from '../postgres/admin/databases.ts';
+import {
+  closeDatabaseSql,
+  createLoginRoleSql,
+  dropOwnedSql,
+  type PasswordOf,
+  resetRoleSql,
+} from '../postgres/admin/roles.ts';
+import type { Lane } from '../postgres/pool/pool.ts';
+import type { PostgresServer } from '../postgres/server.ts';
+import { lockKind, transactionLockSql } from '../postgres/sql/advisory-lock.ts';
+import { sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
+import { quoteIdentifier } from '../postgres/sql/quote.ts';
+import { type InstallationRoles, type Placement, tenantRole } from '../routing/placement.ts';
+import { aloneAtPlace, OTHERS_WAIT_MS } from '../routing/placement-lock.ts';
+import { boundAllRolesSql, boundRoleSql, type TenantBounds } from './role-limits.ts';
+import { setUpServer } from './set-up.ts';
+import type { TemplateDatabase } from './template.ts';
+import { endSessionsOf } from './tenant-sessions.ts';
+import { prepareTenantDatabaseSql, prepareTenantSchemaSql } from './tenant-sql.ts';
+
+/** What is needed to make tenants' databases and schemas on one server. */
+export interface ProvisionerOptions {
+  readonly server: PostgresServer;
+  readonly sharedDatabase: string;
+  readonly roles: InstallationRoles;
+  readonly passwordOf: PasswordOf;
+  readonly template: TemplateDatabase;
+  readonly migrations: MigrationFolder;
+  /** What tenants' roles are granted. */
+  readonly bounds: TenantBounds;
+  readonly systemPoolSize: number;
+  readonly lockTimeoutMs: number;
+  readonly log: Logger;
+}
+
+/** A tenant's place that is to be made or removed. */
+export interface Place extends Placement {
+  readonly key: string;
+  readonly isolation: Isolation;
+}
+
+/** Makes and removes tenants' databases, schemas and roles on one server. Every step may be repeated. */
+export class Provisioner {
+  readonly #options: ProvisionerOptions;
+  readonly #shared: Lane;
+  #setUp: Promise<void> | undefined;
+
+  constructor(options: ProvisionerOptions) {
+    this.#options = options;
+    this.#shared = options.server.lane({
+      database: options.sharedDatabase,
+      max: options.systemPoolSize,
+      priority: 'system',
+    });
+  }
+
+  /**
+   * Makes what the server needs before it can hold tenants, once; where that fails, the next call tries it again.
+   * @throws {ForeignDatabaseError} as {@link setUpServer}
+   */
+  setUp(): Promise<void> {
+    const { server, sharedDatabase, roles, log } = this.#options;
+    this.#setUp ??= setUpServer(server, sharedDatabase, roles, log).catch((error: unknown) => {
+      this.#setUp = undefined;
+      throw error;
+    });
+    return this.#setUp;
+  }
+
+  /** Builds what can be built before the first tenant is created; where that fails, creating a tenant tries it again. */
+  async prepare(): Promise<void> {
+    await this.setUp();
+    await this.#boundRoles();
+    await this.#options.template.ensure(await this.#options.migrations.read());
+  }
+
+  /** Makes the place and brings its tables forward; gives the migrations that it has. */
+  async make(place: Place): Promise<readonly AppliedMigration[]> {
+    await this.setUp();
+    const files = await (place.isolation === 'DATABASE' ? this.#makeDatabase(place) : this.#makeSchema(place));
+    return files.map(({ name, hash }) => ({ name, hash }));
+  }
+
+  /**
+   * Makes the role of a tenant anew, with the password that is derived for it now.
+   * @param check throws if that is not to be, and is asked when nobody else can make or remove the role
+   */
+  async renewRole(place: Place, check?: () => Promise<void>): Promise<void> {
+    await this.#alone(place, async (admin) => {
+      await check?.();
+      await admin.query(this.#roleSql(place));
+    });
+  }
+
+  /**
+   * Ends all sessions of a tenant's role, and gives it its derived password again: its SQL may have set another one, with which
+   * somebody connects past this server.
+   */
+  async endSessions(place: Place): Promise<void> {
+    await this.#alone(place, async (admin) => {
+      await admin.query(this.#roleSql(place));
+      await endSessionsOf(admin, tenantRole(place.key));
+    });
+  }
+
+  /** Removes the place and its role; nothing happens if they are not there. */
+  async remove(place: Place): Promise<void> {
+    const role = tenantRole(place.key);
+    // Their locks would keep the schema from being dropped.
+    await this.#alone(place, (admin) => endSessionsOf(admin, role));
+    if (place.isolation === 'SCHEMA') {
+      await this.#shared.use((client) =>
+        client.query(`
+          SET LOCAL lock_timeout = ${OTHERS_WAIT_MS};
+          ${transactionLockSql(lockKind.migrate, place.schema)}
+          DROP SCHEMA IF EXISTS ${quoteIdentifier(place.schema)} CASCADE;
+          ${dropOwnedSql(role)}`),
+      );
+    }
+    await this.#alone(place, async (admin) => {
+      if (place.isolation === 'DATABASE') await dropDatabase(admin, place.database);
+      // Everyone may connect to the maintenance database, and leave something there.
+      await admin.query(dropOwnedSql(role));
+      await admin.query(`DROP ROLE IF EXISTS ${quoteIdentifier(role)}`);
+    });
+  }
+
+  /** Roles that an older version has made, or one with other settings. It never rejects: doctor tells of those that are left. */
+  async #boundRoles(): Promise<void> {
+    const { server, roles, bounds, log } = this.#options;
+    await server
+      .admin((admin) => admin.query(boundAllRolesSql(roles, bounds)))
+      .catch((err: unknown) =>
+        log.warn(
+          { err, server: server.name },
+          "tenants' roles could not be given their limits; tenantry doctor names them",
+        ),
+      );
+  }
+
+  #alone<T>({ key }: Place, work: (admin: pg.Client) => Promise<T>): Promise<T> {
+    return aloneAtPlace(this.#options.server, key, work);
+  }
+
+  async #makeDatabase(place: Place): Promise<readonly MigrationFile[]> {
+    const files = await this.#options.migrations.read();
+    const template = await this.#options.template.ensure(files);
+    const cloned = await this.#alone(place, async (admin) => {
+      await admin.query(this.#roleSql(place));
+      const done = template !== undefined && (await this.#clone(admin, place.database, template));
+      if (!done) await createDatabase(admin, place.database);
+      await admin.query(closeDatabaseSql(place.database, [tenantRole(place.key)]));
+      return done;
+    });
+    if (!cloned) await this.#migrateEmptyDatabase(place, files);
+    return files;
+  }
+
+  /**
+   * False if the database is still to be migrated: the template cannot be copied at present, since somebody is connected to
+   * it or has dropped it, or the database was there, made by an attempt that was cut short, from a template or else empty.
+   */
+  async #clone(admin: pg.Client, database: string, template: string): Promise<boolean> {
+    // PostgreSQL would wait five seconds for whoever is connected; migrating an empty database takes far less.
+    if (await isInUse(admin, template)) return false;
+    try {
+      return await cloneDatabase(admin, database, template);
+    } catch (error) {
+      const state = sqlStateOf(error);
+      if (state === sqlState.invalidCatalogName) this.#options.template.forget();
+      else if (state !== sqlState.objectInUse) throw error;
+      return false;
+    }
+  }
+
+  async #migrateEmptyDatabase(place: Place, files: readonly MigrationFile[]): Promise<void> {
+    const { server, roles } = this.#options;
+    await server.owner(place.database, (client) =>
+      this.#migrate(client, place, files, prepareTenantDatabaseSql(roles.databaseTenants)),
+    );
+  }
+
+  async #makeSchema(place: Place): Promise<readonly MigrationFile[]> {
+    const [files] = await Promise.all([this.#options.migrations.read(), this.#makeRole(place)]);
+    const { schema, key } = place;
+    const prelude = `CREATE SCHEMA ${quoteIdentifier(schema)}; ${prepareTenantSchemaSql(schema, tenantRole(key))}`;
+    await this.#shared.use((client) => this.#migrate(client, place, files, prelude));
+    return files;
+  }
+
+  /** Not in the schema's transaction: a role's new membership keeps others from joining the group until the transaction ends. */
+  async #makeRole(place: Place): Promise<void> {
+    await this.#options.server.admin((admin) =>
+      // The schema's transaction, which comes after it, has it written to disk too.
+      admin.query(`
+        SET LOCAL lock_timeout = ${OTHERS_WAIT_MS};
+        SET LOCAL synchronous_commit = off;
+        ${transactionLockSql(lockKind.place, place.key)}
+        ${this.#roleSql(place)}`),
+    );
+  }
+
+  async #migrate(client: pg.Client, place: Place, files: readonly MigrationFile[], prelude: string): Promise<void> {
+    const { lockTimeoutMs } = this.#options;
+    const isThere = place.isolation === 'DATABASE' && (await kindOf(client, place.schema)) === 'TENANT';
+    const options = { scope: 'TENANT', schema: place.schema, files, lockTimeoutMs } as const;
+    try {
+      await migrateDatabase(client, isThere ? options : { ...options, prelude });
+    } catch (error) {
+      // A migration may make a schema too, and fail since that one is there.
+      if (error instanceof MigrationFailedError || sqlStateOf(error) !== sqlState.duplicateSchema) throw error;
+      await migrateDatabase(client, options);
+    }
+  }
+
+  #roleSql({ key, isolation }: Place): string {
+    const { roles, passwordOf, bounds } = this.#options;
+    const role = tenantRole(key);
+    const group = isolation === 'DATABASE' ? roles.databaseTenants : roles.schemaTenants;
+    return `${createLoginRoleSql(role, passwordOf(role), group)} ${resetRoleSql(role)} ${boundRoleSql(role, bounds)}`;
+  }
+}

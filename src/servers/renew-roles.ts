@@ -1,0 +1,47 @@
+import type { Logger } from 'pino';
+import type { Catalog } from '../catalog/catalog.ts';
+import { tenantByReference } from '../catalog/find-tenants.ts';
+import type { KnownTenant } from '../catalog/tenant-directory.ts';
+import { checkKept } from '../catalog/tenant-maintenance.ts';
+import { AppError } from '../lib/errors.ts';
+import type { Listener } from '../postgres/listener.ts';
+import type { PostgresServer } from '../postgres/server.ts';
+import type { ServerRegistry } from './registry.ts';
+
+/** What renewing tenants' roles needs. */
+export interface RenewRolesOptions {
+  readonly catalog: Catalog;
+  readonly listener: Listener;
+  readonly servers: ServerRegistry;
+  /** It tells whether this process only serves. */
+  readonly first: PostgresServer;
+  readonly log: Logger;
+}
+
+const channel = 'role_renewals';
+
+/** Gives a tenant's role its derived password and its limits again. */
+export type RenewRole = (tenant: KnownTenant) => Promise<void>;
+
+/**
+ * How tenants' roles are renewed whose passwords PostgreSQL refuses. A process that only serves asks those that have the admin's
+ * connections, and tells its caller to try again.
+ */
+export function createRoleRenewal({ catalog, listener, servers, first, log }: RenewRolesOptions): RenewRole {
+  const renew: RenewRole = async (tenant) => {
+    const { provisioner } = await servers.find(tenant.server);
+    await provisioner.renewRole(tenant, () => checkKept(catalog, tenant));
+  };
+  const renewFor = async (id: string) => renew(await tenantByReference(catalog, id));
+  const ask: RenewRole = async ({ id, slug }) => {
+    await catalog.use((client) => client.query('SELECT notify_if_room($1, $2)', [channel, id]));
+    const message = `The password of the database role of the tenant ${slug} is being renewed. Try again in a moment.`;
+    throw new AppError('SERVER_BUSY', message, { details: { retryAfterMs: 1000 } });
+  };
+  if (!first.canAdminister) return ask;
+  listener.on(channel, (id) => {
+    if (id === undefined) return;
+    renewFor(id).catch((err: unknown) => log.warn({ err, tenant: id }, "a tenant's role could not be renewed"));
+  });
+  return renew;
+}

@@ -1,0 +1,69 @@
+import type pg from 'pg';
+import type { Logger } from 'pino';
+import { createDatabase } from '../postgres/admin/databases.ts';
+import { closeDatabaseSql, createGroupRoleSql } from '../postgres/admin/roles.ts';
+import type { PostgresServer } from '../postgres/server.ts';
+import { lockKind, withAdvisoryLock } from '../postgres/sql/advisory-lock.ts';
+import { sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
+import type { InstallationRoles } from '../routing/placement.ts';
+import { closeCommonDatabaseSql, findOpenDatabases } from './common-databases.ts';
+import { findBudgetProblem } from './connection-headroom.ts';
+import { assertOurs } from './ownership.ts';
+import { forbidFunctionsSql, mayForbidFunctions } from './revoke-functions.ts';
+
+/**
+ * Makes what every server needs before it can hold tenants, unless it is there: the roles that tenants' roles are members of, and
+ * the shared database. A lock lets any number of processes do this at once.
+ * @throws {ForeignDatabaseError} if the shared database has tables but is not ours; it is not touched then
+ */
+export async function setUpServer(
+  server: PostgresServer,
+  sharedDatabase: string,
+  roles: InstallationRoles,
+  log: Logger,
+): Promise<void> {
+  await server.admin(async (admin) => {
+    const tooMuch = await findBudgetProblem(admin, server.name, server.stats.max);
+    if (tooMuch) log.warn(`${tooMuch.message}. ${tooMuch.remedy}.`);
+    await withAdvisoryLock(admin, lockKind.setup, roles.app, async () => {
+      await admin.query(createGroupRoleSql(roles.databaseTenants));
+      await admin.query(createGroupRoleSql(roles.schemaTenants));
+      await assertOurs(server, admin, 'SHARED_DATABASE', sharedDatabase, roles.schemaTenants);
+      await createClosedDatabase(admin, sharedDatabase, roles.schemaTenants);
+      // Before PostgreSQL 15 everyone may make tables there.
+      await server.owner(sharedDatabase, (client) =>
+        client.query(`REVOKE ALL ON SCHEMA public FROM PUBLIC; ${forbidFunctionsSql}`),
+      );
+      await closeCommonDatabases(admin, server.name, log);
+      if (!(await mayForbidFunctions(admin))) {
+        log.warn(
+          { server: server.name },
+          "the role of DATABASE_URL is no superuser, so tenants' roles may call functions such as pg_advisory_lock, with which one could hold up others, and their temporary files may have no limit: let no tenant send SQL of its own; tenantry doctor tells what a superuser can do",
+        );
+      }
+    });
+  });
+}
+
+/** A tenant's role has no business in databases that are nobody's; what is not ours to close, doctor tells of. */
+async function closeCommonDatabases(admin: pg.Client, server: string, log: Logger): Promise<void> {
+  for (const { name, isOurs } of await findOpenDatabases(admin)) {
+    if (!isOurs) continue;
+    try {
+      await admin.query(closeCommonDatabaseSql(name));
+      log.info(
+        { server, database: name },
+        "every role could connect to this database, tenants' too: from now on only those that there are, and those that are granted it",
+      );
+    } catch (error) {
+      // Another installation does it at the same moment.
+      if (sqlStateOf(error) !== sqlState.internalError) throw error;
+    }
+  }
+}
+
+/** Makes a database, unless it is there, to which only one role may connect. */
+export async function createClosedDatabase(admin: pg.Client, database: string, allowed: string): Promise<void> {
+  await createDatabase(admin, database);
+  await admin.query(closeDatabaseSql(database, [allowed]));
+}

@@ -1,0 +1,89 @@
+import type { Logger } from 'pino';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { PostgresServer, Servers } from '../postgres/server.ts';
+import { type InstallationRoles, tenantRole } from '../routing/placement.ts';
+import {
+  endOverdueSessions,
+  endSessionsOf,
+  findConnectedRoles,
+  type SessionLimits,
+  seeSessionsSql,
+} from './tenant-sessions.ts';
+
+/** What watching the sessions of tenants needs. */
+export interface WatchSessionsOptions {
+  readonly catalog: Catalog;
+  readonly servers: Pick<Servers, 'values'>;
+  readonly roles: InstallationRoles;
+  readonly limits: SessionLimits;
+  readonly log: Logger;
+}
+
+const LOOK_MS = 5_000;
+
+/**
+ * Ends sessions of tenants' roles that take longer than they may, or whose tenant is not served. PostgreSQL lets every session
+ * lift its `statement_timeout` and the like, and whoever knows a role's password connect past this server: only somebody who looks
+ * from outside can hold a limit.
+ * @returns what ends the watch; it resolves when the last look has ended
+ */
+export function watchSessions(options: WatchSessionsOptions): AsyncDisposable {
+  let stopped = false;
+  let looking: Promise<void> | undefined;
+  const look = async () => {
+    await Promise.all(
+      [...options.servers.values()]
+        .filter(({ isDown }) => !isDown)
+        .map((server) =>
+          lookAt(server, options).catch((err: unknown) => {
+            if (!stopped)
+              options.log.warn({ err, server: server.name }, 'the sessions of tenants cannot be looked at now');
+          }),
+        ),
+    );
+  };
+  const timer = setInterval(() => {
+    looking ??= look().finally(() => {
+      looking = undefined;
+    });
+  }, LOOK_MS).unref();
+  return {
+    [Symbol.asyncDispose]: async () => {
+      stopped = true;
+      clearInterval(timer);
+      await looking;
+    },
+  };
+}
+
+async function lookAt(server: PostgresServer, { catalog, roles, limits, log }: WatchSessionsOptions): Promise<void> {
+  const connected = await server.admin(async (admin) => {
+    const found = await findConnectedRoles(admin, roles);
+    const unseen = found.filter(({ isSeen }) => !isSeen).map(({ role }) => role);
+    if (unseen.length > 0) await admin.query(seeSessionsSql(unseen));
+    for (const { role, pid, reason } of await endOverdueSessions(admin, roles, limits)) {
+      log.warn(
+        { server: server.name, role, pid },
+        `ended a session of a tenant: its ${reason} took longer than it may`,
+      );
+    }
+    return found.map(({ role }) => role);
+  });
+  if (connected.length === 0) return;
+  for (const role of await refusedAmong(catalog, server.name, connected)) {
+    await server.admin((admin) => endSessionsOf(admin, role));
+    log.warn({ server: server.name, role }, 'ended the sessions of a tenant that is not served');
+  }
+}
+
+/** The roles of those tenants that no request is served of, and that nobody works on as the tenant. */
+async function refusedAmong(catalog: Catalog, server: string, roles: readonly string[]): Promise<readonly string[]> {
+  const keys = roles.map((role) => role.slice(tenantRole('').length));
+  const { rows } = await catalog.use((client) =>
+    client.query<{ key: string }>(
+      `SELECT key FROM tenants WHERE server = $1 AND key = ANY ($2) AND status IN ('SUSPENDED', 'NEEDS_ATTENTION')`,
+      [server, keys],
+    ),
+  );
+  return rows.map(({ key }) => tenantRole(key));
+}

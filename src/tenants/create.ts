@@ -1,0 +1,177 @@
+import { randomUUID } from 'node:crypto';
+import type { EntityManager, RequiredEntityData } from '@mikro-orm/postgresql';
+import type { Logger } from 'pino';
+import type { Catalog } from '../catalog/catalog.ts';
+import { Membership } from '../catalog/entities/membership.entity.ts';
+import { type Isolation, Tenant } from '../catalog/entities/tenant.entity.ts';
+import { migrationStateRow, saveMigrationStateSql } from '../catalog/migration-states.ts';
+import { AppError } from '../lib/errors.ts';
+import { MigrationFailedError } from '../migrator/apply/batch.ts';
+import type { Listener } from '../postgres/listener.ts';
+import { isConnectionFailure } from '../postgres/sql/error-codes.ts';
+import { newTenantKey, placeTenant } from '../routing/placement.ts';
+import { chooseServer } from '../servers/choose.ts';
+import type { ServerRegistry } from '../servers/registry.ts';
+import { hostTaken, slugTaken, takenError, validHost, validName, validSlug } from './names.ts';
+import { discard, whileUnderWay } from './remove.ts';
+
+/** What a new tenant is to be. */
+export interface CreateTenantInput {
+  /** 3 to 63 characters of [a-z0-9-], unique. */
+  readonly slug: string;
+  /** What people call it; 1 to 200 characters. */
+  readonly name: string;
+  readonly isolation?: Isolation | undefined;
+  /** The host name by which it is found, unique. */
+  readonly host?: string | undefined;
+  /** The server to put it on; without it the one with the fewest tenants among those that accept tenants and answer. */
+  readonly server?: string | undefined;
+  /** Who owns it from the beginning, and how many tenants that user may have created or own. */
+  readonly owner?: { readonly id: string; readonly limit: number } | undefined;
+}
+
+/** What creating tenants needs. */
+export interface ProvisioningOptions {
+  readonly catalog: Catalog;
+  readonly listener: Listener;
+  readonly servers: ServerRegistry;
+  readonly defaultIsolation: Isolation;
+  readonly sharedDatabase: string;
+  /** The ids of tenants that this process creates or removes at this moment. */
+  readonly underWay: Set<string>;
+  readonly log: Logger;
+}
+
+/**
+ * Creates a tenant. Its row comes first, so that a crash leaves something that can be found and finished, as does a failure
+ * of PostgreSQL itself, after which it may be there in a moment; on any other failure nothing is left.
+ * @throws {AppError} SLUG_TAKEN, HOST_TAKEN, BAD_USER_INPUT, FORBIDDEN if the owner has as many as may be, CONFLICT if a
+ *   migration failed, or as {@link chooseServer}
+ */
+export async function createTenant(options: ProvisioningOptions, input: CreateTenantInput): Promise<Tenant> {
+  const id = randomUUID();
+  return whileUnderWay(options, id, async () => {
+    const tenant = await insertRow(options, id, input);
+    try {
+      return await finish(options, tenant);
+    } catch (error) {
+      await discard(options, tenant).catch((err: unknown) => {
+        options.log.error({ err, tenant: id }, 'a tenant that could not be created is to be removed later');
+      });
+      throw failedMigration(error, tenant) ?? error;
+    }
+  });
+}
+
+/** A tenant that could be created. */
+export interface CheckedTenant {
+  readonly slug: string;
+  readonly name: string;
+  readonly host: string | null;
+  readonly isolation: Isolation;
+  readonly server: string;
+}
+
+/**
+ * Tells what {@link createTenant} would create now, and changes nothing.
+ * @throws {AppError} as createTenant does, but for what only making the tenant can tell
+ */
+export async function checkTenant(options: ProvisioningOptions, input: CreateTenantInput): Promise<CheckedTenant> {
+  const names = validNames(input);
+  const server = await chooseServer(options, input.server);
+  const em = options.catalog.fork();
+  if ((await em.count(Tenant, { slug: names.slug })) > 0) throw slugTaken(names.slug);
+  if (names.host !== null && (await em.count(Tenant, { host: names.host })) > 0) throw hostTaken(names.host);
+  return { ...names, isolation: input.isolation ?? options.defaultIsolation, server };
+}
+
+/**
+ * Makes the tenant's place and calls it active; it may be repeated.
+ * @throws {AppError} CONFLICT if it was removed meanwhile
+ */
+export async function finish({ catalog, servers }: ProvisioningOptions, tenant: Tenant): Promise<Tenant> {
+  const { provisioner } = await servers.find(tenant.server);
+  const applied = await provisioner.make(tenant);
+  const { rows } = await catalog.use((client) =>
+    client.query(
+      `WITH state AS (${saveMigrationStateSql})
+       UPDATE tenants SET status = 'ACTIVE', claimed_by = NULL, migration_state = $1
+       WHERE id = $4 AND status = 'PROVISIONING' RETURNING *`,
+      [...migrationStateRow(applied), tenant.id],
+    ),
+  );
+  // Where an earlier call has finished it, there was nothing to change.
+  const em = catalog.fork();
+  const finished = rows[0] ? em.map(Tenant, rows[0]) : await em.findOne(Tenant, { id: tenant.id });
+  if (finished?.status === 'ACTIVE') return finished;
+  throw new AppError('CONFLICT', `The tenant ${tenant.slug} was removed while it was being created. Create it again.`);
+}
+
+async function insertRow(options: ProvisioningOptions, id: string, input: CreateTenantInput): Promise<Tenant> {
+  const { catalog, listener, defaultIsolation, sharedDatabase } = options;
+  const key = newTenantKey();
+  const isolation = input.isolation ?? defaultIsolation;
+  const names = validNames(input);
+  const server = await chooseServer(options, input.server);
+  options.servers.get(server)?.requireAdmin();
+  const row = {
+    id,
+    ...names,
+    status: 'PROVISIONING' as const,
+    isolation,
+    key,
+    ...placeTenant(key, isolation, server, sharedDatabase),
+    claimedBy: listener.instance,
+  };
+  try {
+    const { owner } = input;
+    if (owner) return await catalog.fork().transactional((em) => createOwned(em, row, owner));
+    const em = catalog.fork();
+    const tenant = em.create(Tenant, row);
+    // One statement; flush() would put a transaction around it.
+    await em.insert(tenant);
+    return tenant;
+  } catch (error) {
+    throw takenError(error, row) ?? error;
+  }
+}
+
+/** The names of a new tenant, as they are stored. */
+function validNames(input: CreateTenantInput) {
+  return {
+    slug: validSlug(input.slug),
+    name: validName(input.name),
+    host: input.host === undefined ? null : validHost(input.host),
+  };
+}
+
+/** Under a lock on the user, so that somebody who creates many at once gets no more than one after the other. */
+async function createOwned(
+  em: EntityManager,
+  row: RequiredEntityData<Tenant>,
+  { id, limit }: NonNullable<CreateTenantInput['owner']>,
+): Promise<Tenant> {
+  await em.execute('SELECT FROM users WHERE id = ? FOR NO KEY UPDATE', [id]);
+  // A tenant that its creator has given away counts too: else two accounts could make any number of tenants.
+  const [{ count }] = await em.execute<[{ count: number }]>(
+    `SELECT count(*)::integer FROM (
+       SELECT id FROM tenants WHERE created_by = ?
+       UNION SELECT tenant_id FROM memberships WHERE user_id = ? AND role = 'OWNER') AS counted`,
+    [id, id],
+  );
+  if (count >= limit) {
+    throw new AppError(
+      'FORBIDDEN',
+      `You have created or own ${count} tenants, and the limit is ${limit}. Tenants that you gave away count until they are deleted. Delete one with deleteTenant, or ask a platform admin.`,
+    );
+  }
+  const tenant = em.create(Tenant, { ...row, createdBy: id });
+  em.create(Membership, { user: id, tenant, role: 'OWNER' });
+  return tenant;
+}
+
+function failedMigration(error: unknown, { slug }: Tenant): AppError | undefined {
+  if (!(error instanceof MigrationFailedError) || isConnectionFailure(error)) return undefined;
+  const message = `The tenant ${slug} is not created: ${error.message}. Mend the migration, and create it again.`;
+  return new AppError('CONFLICT', message, { cause: error, details: { migration: error.migration.name } });
+}

@@ -1,0 +1,51 @@
+import { describe, expect, it } from 'vitest';
+import { builder } from '../../src/api/builder.ts';
+import { buildTestSchema } from '../support/product.ts';
+import { useServer } from '../support/use-server.ts';
+
+builder.queryFields((t) => ({
+  statement: t.string({
+    nullable: true,
+    authScopes: { anyone: true },
+    args: { sql: t.arg.string({ required: true }) },
+    resolve: async (_root, { sql }, { services }) => {
+      await services.catalog.fork().execute(sql);
+      return 'done';
+    },
+  }),
+}));
+
+const raise = (state: string) => `DO $$ BEGIN RAISE 'the row of somebody else' USING ERRCODE = '${state}'; END $$`;
+
+describe('an error of PostgreSQL', async () => {
+  const used = useServer({}, { schema: await buildTestSchema() });
+  const ask = (sql: string) =>
+    used.server.post({ query: 'query ($sql: String!) { statement(sql: $sql) }', variables: { sql } });
+
+  it.each([
+    [raise('57014'), 'SERVER_BUSY', 5000, 'Ask for less'],
+    [raise('25P04'), 'SERVER_BUSY', 5000, 'Ask for less'],
+    [raise('57P01'), 'SERVER_BUSY', 1000, 'Try again'],
+    [raise('53100'), 'SERVER_BUSY', 5000, 'disk space'],
+    [raise('53200'), 'SERVER_BUSY', 5000, 'memory'],
+    [raise('40P01'), 'SERVER_BUSY', 1000, 'Try again'],
+    [raise('53400'), 'BAD_USER_INPUT', undefined, 'temporary space'],
+    [raise('54001'), 'BAD_USER_INPUT', undefined, 'too complex'],
+    ["SELECT 'x'::uuid", 'BAD_USER_INPUT', undefined, 'Check the arguments'],
+    ['SELECT 100000::smallint', 'BAD_USER_INPUT', undefined, 'Check the arguments'],
+    [raise('XX000'), 'INTERNAL_SERVER_ERROR', undefined, 'went wrong on our side'],
+  ])('is told in words that help: %s is %s', async (sql, code, retryAfterMs, words) => {
+    const { body, text } = await ask(sql);
+    expect(body.errors?.[0]?.message).toContain(words);
+    expect(body.errors?.[0]?.extensions).toMatchObject({ code, ...(retryAfterMs && { retryAfterMs }) });
+    expect(text).not.toContain('somebody else');
+  });
+
+  it('of a statement that PostgreSQL cancelled is told so', async () => {
+    const { body } = await ask("BEGIN; SET LOCAL statement_timeout = '20ms'; SELECT pg_sleep(5); COMMIT");
+    expect(body.errors?.[0]).toMatchObject({
+      message: expect.stringContaining('took too long'),
+      extensions: { code: 'SERVER_BUSY', retryAfterMs: 5000 },
+    });
+  });
+});

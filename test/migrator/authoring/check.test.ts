@@ -1,0 +1,190 @@
+import { execFileSync } from 'node:child_process';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { recordedMigrations } from '../../../src/fleet/applied-migrations.ts';
+import { checkMigrations, type Finding } from '../../../src/migrator/authoring/check.ts';
+import { committedMigrations } from '../../../src/migrator/authoring/git-history.ts';
+import { readSnapshot } from '../../../src/migrator/authoring/schema-snapshot.ts';
+import { type MigrationDir, makeMigrationDir } from '../../support/migration-dir.ts';
+import { startTestApp, type TestApp } from '../../support/start-app.ts';
+
+let app: TestApp;
+let migrations: MigrationDir;
+const written = new Set<string>();
+
+beforeAll(async () => {
+  migrations = await makeMigrationDir();
+  app = await startTestApp({ TENANT_MIGRATIONS_DIR: migrations.path });
+});
+afterEach(async () => {
+  for (const name of written) await migrations.remove(name);
+  written.clear();
+});
+afterAll(async () => {
+  await app[Symbol.asyncDispose]();
+  await migrations[Symbol.asyncDispose]();
+});
+
+const write = async (name: string, up: string, down?: string) => {
+  written.add(name);
+  await (down === undefined ? migrations.add(name, up) : migrations.addReversible(name, up, down));
+};
+
+/** Checks all lines against what this installation has, or the tenant line against what a revision of git has. */
+async function check(revision?: string): Promise<readonly Finding[]> {
+  const { catalog, constants, migrations: folders, tables, servers } = app.services;
+  const recorded = await recordedMigrations(catalog, constants.lane);
+  const server = servers.get('default');
+  if (!server) throw new Error('no server');
+  const lines = Object.values(folders).map((folder) => ({
+    folder,
+    tables: tables[folder.scope],
+    recorded: recorded[folder.scope],
+  }));
+  if (revision !== undefined) {
+    const applied = await committedMigrations(folders.tenant, revision);
+    lines.splice(0, 3, { folder: folders.tenant, tables: tables.TENANT, recorded: [{ source: revision, applied }] });
+  }
+  return checkMigrations({ server, authDatabase: 'auth', lockTimeoutMs: 2_000, lines });
+}
+
+const scratchDatabases = async () => {
+  const { rows } = await app.services.catalog.use((client) =>
+    client.query(`SELECT datname FROM pg_database WHERE datname LIKE 'auth\\_check\\_%'`),
+  );
+  return rows;
+};
+
+it('finds nothing in the migrations and entities of this checkout, all three lines', async () => {
+  expect(await check()).toEqual([]);
+  expect(await scratchDatabases()).toEqual([]);
+});
+
+it('finds entities that the migrations do not make, with the SQL that is missing', async () => {
+  await write('20270101000000_drop', 'ALTER TABLE products DROP COLUMN stock', 'SELECT 1');
+  expect(await check()).toEqual([
+    {
+      kind: 'ENTITIES_DIFFER',
+      scope: 'TENANT',
+      message: expect.stringContaining('Write a migration'),
+      sql: [expect.stringMatching(/^alter table "products" add "stock" int/), expect.stringContaining('stock >= 0')],
+    },
+  ]);
+});
+
+it('finds in auth what entities need, and lets its tables have more', async () => {
+  const { auth } = app.services.migrations;
+  const server = app.services.servers.get('default');
+  const differ = async (sql: string) => {
+    await server?.owner('auth', (client) => client.query(sql));
+    const found = await server?.owner('auth', (client) =>
+      app.services.tables[auth.scope].differences(client, 'public'),
+    );
+    return found?.join('\n');
+  };
+  expect(await differ('ALTER TABLE users ADD COLUMN more text; CREATE INDEX more ON users (name)')).toBe('');
+  expect(await differ('ALTER TABLE users RENAME COLUMN name TO called')).toMatch(
+    /^alter table "users" add "name" text/,
+  );
+  expect(await differ('ALTER TABLE users RENAME COLUMN called TO name')).toBe('');
+  expect(await differ('ALTER TABLE tenants ALTER COLUMN name DROP NOT NULL')).toMatch(/set not null/);
+  expect(await differ('ALTER TABLE tenants ALTER COLUMN name SET NOT NULL')).toBe('');
+});
+
+it('finds a snapshot that says something else than these migrations make, and lets it be missing or old', async () => {
+  const snapshot = path.join(migrations.path, '.snapshot.json');
+  const kept = await readFile(snapshot, 'utf8');
+  const finding = (message: string) => [
+    { kind: 'SNAPSHOT_WRONG', scope: 'TENANT', message: expect.stringContaining(message) },
+  ];
+  await writeFile(snapshot, kept.replace(/^.*"name":"stock".*\n/m, ''));
+  expect(await check()).toEqual(finding('says something else than what the migrations make. Make it anew: tenantry'));
+  await writeFile(snapshot, `<<<<<<< HEAD\n${kept}`);
+  expect(await check()).toEqual(finding('has conflicts of a merge'));
+  await rm(snapshot);
+  expect(await check()).toEqual([]);
+  await writeFile(snapshot, kept);
+  await write('20270101000000_comment', "COMMENT ON TABLE products IS 'x'", 'COMMENT ON TABLE products IS NULL');
+  expect((await check()).map(({ kind }) => kind)).toEqual(['ENTITIES_DIFFER']);
+});
+
+it('the snapshots beside the migrations are of these; if not, make them anew: tenantry migrate snapshot', async () => {
+  for (const folder of Object.values(app.services.migrations)) {
+    const kept = await readSnapshot(folder, await folder.read());
+    expect({ scope: folder.scope, kept }).toMatchObject({ kept: { kind: 'read', stale: undefined } });
+  }
+});
+
+it('finds files that cannot be taken back', async () => {
+  await write('20270101000000_one', 'SELECT 1');
+  expect(await check()).toMatchObject([{ kind: 'IRREVERSIBLE', scope: 'TENANT', migration: '20270101000000_one' }]);
+});
+
+it('finds files that fail on an empty database', async () => {
+  await write('20270101000000_one', 'ALTER TABLE nothing ADD COLUMN x int', 'SELECT 1');
+  expect(await check()).toMatchObject([
+    { kind: 'BROKEN', scope: 'TENANT', migration: '20270101000000_one', message: expect.stringContaining('nothing') },
+  ]);
+  expect(await scratchDatabases()).toEqual([]);
+});
+
+it('finds files that are no migrations', async () => {
+  await write('not-a-migration', 'SELECT 1', 'SELECT 1');
+  expect(await check()).toMatchObject([
+    { kind: 'BROKEN', scope: 'TENANT', message: expect.stringContaining('no name') },
+  ]);
+});
+
+it('finds files that do not fit what the fleet has: changed, misordered, gone', async () => {
+  await write('20270201000000_two', 'SELECT 2', 'SELECT 1');
+  await write('20270301000000_three', 'SELECT 3', 'SELECT 1');
+  const { errors } = await app.ask('mutation { createTenant(input: { slug: "one", name: "x" }) { id } }', app.admin);
+  expect(errors).toBeUndefined();
+  expect(await check()).toEqual([]);
+  await write('20270101000000_one', 'SELECT 1', 'SELECT 1');
+  await write('20270301000000_three', 'SELECT 33', 'SELECT 1');
+  await migrations.remove('20270201000000_two');
+  written.delete('20270201000000_two');
+  const kinds = (await check()).map(({ kind, scope, migration }) => `${kind} ${scope} ${migration}`);
+  expect(kinds).toEqual([
+    'MISORDERED TENANT 20270101000000_one',
+    'MISSING TENANT 20270201000000_two',
+    'CHANGED TENANT 20270301000000_three',
+  ]);
+  await app.services.catalog.use((client) => client.query('DELETE FROM tenants; DELETE FROM migration_states'));
+});
+
+it('finds files that do not fit a branch of git', async () => {
+  const git = (...args: string[]) => execFileSync('git', ['-C', migrations.path, ...args], { stdio: 'pipe' });
+  await write('20270201000000_two', 'SELECT 2', 'SELECT 1');
+  git('init', '--quiet', '--initial-branch', 'deployed');
+  git('add', '.');
+  git('-c', 'user.name=x', '-c', 'user.email=x@example.com', 'commit', '--quiet', '--message', 'x');
+  await write('20270101000000_one', 'SELECT 1', 'SELECT 1');
+  await migrations.addReversible('20270201000000_two', 'SELECT 22', 'SELECT 1');
+  expect(await check('deployed')).toMatchObject([
+    { kind: 'MISORDERED', migration: '20270101000000_one', message: expect.stringContaining('deployed') },
+    { kind: 'CHANGED', migration: '20270201000000_two' },
+  ]);
+  const folder = app.services.migrations.tenant;
+  await expect(committedMigrations(folder, '--help')).rejects.toMatchObject({ code: 'BAD_USER_INPUT' });
+  await expect(committedMigrations(folder, 'no-branch')).rejects.toMatchObject({
+    code: 'BAD_USER_INPUT',
+    message: expect.stringMatching(/^git cannot tell which migrations .* had at no-branch: fatal: .*$/),
+  });
+});
+
+it('cleans up after a check that was killed, and leaves databases of similar names', async () => {
+  const server = app.services.servers.get('default');
+  await server?.admin(async (admin) => {
+    await admin.query('CREATE DATABASE auth_check_0123456789ab');
+    await admin.query('CREATE DATABASE auth_check_of_mine');
+  });
+  expect(await check()).toEqual([]);
+  expect(await scratchDatabases()).toEqual([{ datname: 'auth_check_of_mine' }]);
+});
+
+it('can be made twice at once', async () => {
+  expect(await Promise.all([check(), check()])).toEqual([[], []]);
+});

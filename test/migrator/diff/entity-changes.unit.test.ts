@@ -1,0 +1,88 @@
+import { defineEntity, p } from '@mikro-orm/core';
+import type { EntitySchema } from '@mikro-orm/postgresql';
+import { describe, expect, it } from 'vitest';
+import { entityTables } from '../../../src/migrator/diff/entity-tables.ts';
+import { tableSnapshot } from '../../../src/migrator/diff/snapshot.ts';
+
+const tablesOf = (...entities: EntitySchema[]) => entityTables(entities, { ignored: [], compare: 'all' });
+
+type Properties = Parameters<typeof defineEntity>[0]['properties'];
+
+const animals = (properties: Properties) =>
+  // The properties are typed as those of any entity, whose own type is of no use here.
+  defineEntity({
+    name: 'Animal',
+    tableName: 'animals',
+    schema: '*',
+    properties: { id: p.integer().primary(), ...properties },
+  }) as unknown as EntitySchema;
+
+const keepers = () =>
+  defineEntity({
+    name: 'Keeper',
+    tableName: 'keepers',
+    schema: '*',
+    properties: {
+      badge: p.text().primary(),
+      since: p.datetime(3).defaultRaw('now()'),
+      pay: p.decimal().check('pay > 0'),
+    },
+  }) as unknown as EntitySchema;
+
+/** What leads from the one to the other, by way of a file. */
+function changes(before: EntitySchema[], after: EntitySchema[]) {
+  const kept = tableSnapshot.parse(JSON.parse(JSON.stringify(tablesOf(...before).snapshot())));
+  return tablesOf(...after).changesSince(kept);
+}
+
+describe('changes since a snapshot, told without a database', () => {
+  it('are none while the entities say the same', () => {
+    const same = () => [animals({ name: p.text().unique(), legs: p.smallint().default(4) }), keepers()];
+    expect(changes(same(), same())).toEqual({ up: [], down: [], remarks: [] });
+  });
+
+  it('make a new table, and drop it again', () => {
+    const { up, down, remarks } = changes([animals({})], [animals({}), keepers()]);
+    expect(up.join('\n')).toMatch(/create table "keepers" \("badge" text not null, "since" timestamptz\(3\) not null/);
+    expect(up.join('\n')).toContain('check (pay > 0)');
+    expect(down).toEqual(['drop table if exists "keepers" cascade']);
+    expect(remarks).toEqual([]);
+  });
+
+  it('drop a table, make it again as it was, and say that its rows are lost', () => {
+    const { up, down, remarks } = changes([animals({}), keepers()], [animals({})]);
+    expect(up).toEqual(['drop table if exists "keepers" cascade']);
+    expect(down?.join('\n')).toMatch(
+      /create table "keepers" \("badge" text not null, "since" timestamptz\(3\) .* "pay" /,
+    );
+    expect(down?.join('\n')).toContain('check (pay > 0)');
+    expect(remarks).toEqual(['The rows of keepers are lost: down() makes it empty.']);
+  });
+
+  it('take a column that goes while one of its type comes for the same one, and ask', () => {
+    const { up, down, remarks } = changes([animals({ name: p.text() })], [animals({ title: p.text() })]);
+    expect(up).toEqual(['alter table "animals" rename column "name" to "title"']);
+    expect(down).toEqual(['alter table "animals" rename column "title" to "name"']);
+    expect(remarks).toEqual(['animals.name is taken to be called title now. Is it another column?']);
+  });
+
+  it.each([
+    [{}, { name: p.text() }, 'It fails where the table has rows: animals.name is NOT NULL without a default.'],
+    [{ name: p.text() }, {}, 'What is in animals.name is lost.'],
+    [{ name: p.text() }, {}, 'down() fails where the table has rows: animals.name is NOT NULL without a default.'],
+    [
+      { name: p.text() },
+      { weight: p.integer().default(0) },
+      'What is in animals.name is lost. Or has it another name now: weight?',
+    ],
+    [{ age: p.text() }, { age: p.integer() }, 'It fails where a value of animals.age is no int.'],
+    [{ age: p.text().nullable() }, { age: p.text() }, 'It fails where animals.age is NULL.'],
+  ])('say what a person must look at: %#', (before, after, remark) => {
+    expect(changes([animals(before)], [animals(after)]).remarks).toContain(remark);
+  });
+
+  it('say nothing about what cannot go wrong', () => {
+    const { remarks } = changes([animals({})], [animals({ name: p.text().nullable(), legs: p.integer().default(4) })]);
+    expect(remarks).toEqual([]);
+  });
+});

@@ -1,0 +1,205 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { BackendWatch, backendsOf, expectBackends, settling } from '../../support/backends.ts';
+import { pidOf, useBudget } from '../../support/use-budget.ts';
+
+const used = useBudget();
+const { start, lane } = used;
+beforeEach(() => {
+  // Only the clock: what waits for a condition goes on in real time.
+  vi.useFakeTimers({ toFake: ['Date'] });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** Puts callers in line, in this order; gives the names of those who have been lent a connection so far. */
+function queue(lanes: Record<string, ReturnType<typeof lane>>) {
+  const served: string[] = [];
+  const clients = Object.entries(lanes).map(async ([name, each]) => {
+    const client = await each.connect();
+    served.push(name);
+    return client;
+  });
+  // Those who still wait at the end of a test are refused then.
+  Promise.allSettled(clients);
+  return { served, clients };
+}
+
+describe('the limit', () => {
+  it('holds for any number of lanes used at once, and all of it is used', async () => {
+    start({ max: 5 });
+    const lanes = Array.from({ length: 12 }, () => lane());
+    await using watch = await BackendWatch.start(used.postgres.connection);
+    let highest = 0;
+    await Promise.all(
+      Array.from({ length: 300 }, async (_, index) => {
+        await lanes[index % lanes.length]?.use((client) => {
+          highest = Math.max(highest, used.budget.stats.open);
+          return client.query('SELECT pg_sleep(0.002)');
+        });
+      }),
+    );
+    expect(highest).toBe(5);
+    expect(await watch.peak()).toBe(5);
+    expect(used.budget.stats.waiting).toBe(0);
+  });
+
+  it('holds for a lane by itself', async () => {
+    start({ max: 3 });
+    const small = lane({ max: 1 });
+    const first = await small.connect();
+    const { served, clients } = queue({ second: small, other: lane() });
+    await clients[1];
+    expect(served).toEqual(['other']);
+    first.release();
+    await clients[0];
+    expect(served).toEqual(['other', 'second']);
+  });
+
+  it('leaves the reserved places to system lanes', async () => {
+    start({ max: 3, reserved: 1 });
+    await lane().connect();
+    const held = await lane().connect();
+    const { served, clients } = queue({ tenant: lane(), system: lane({ priority: 'system' }) });
+    const system = await clients[1];
+    expect(served).toEqual(['system']);
+    // The place of a system connection, even an idle one, is none for a tenant.
+    system?.release();
+    expect(used.budget.stats).toEqual({ open: 3, idle: 1, waiting: 1 });
+    held.release();
+    await clients[0];
+    expect(served).toEqual(['system', 'tenant']);
+    expect(used.budget.stats).toEqual({ open: 3, idle: 1, waiting: 0 });
+  });
+
+  it('lets tenants take no more than their share from idle system lanes, even all at once', async () => {
+    start({ max: 4, reserved: 2 });
+    const system = lane({ priority: 'system', max: 4 });
+    for (const client of await Promise.all([1, 2, 3, 4].map(() => system.connect()))) client.release();
+    const { served, clients } = queue({ first: lane(), second: lane(), third: lane() });
+    await Promise.all(clients.slice(0, 2));
+    expect(served.toSorted()).toEqual(['first', 'second']);
+    expect(used.budget.stats).toEqual({ open: 4, idle: 2, waiting: 1 });
+    (await clients[0])?.release();
+    await clients[2];
+    expect(served.at(-1)).toBe('third');
+  });
+});
+
+describe('making room', () => {
+  it('closes the connection that has been idle longest, whichever lane has it', async () => {
+    start({ max: 3 });
+    const [a, b, c, d, e] = [lane(), lane(), lane(), lane(), lane()];
+    const [, pidOfB, pidOfC] = [await a.use(pidOf), await b.use(pidOf), await c.use(pidOf)];
+    const pidOfD = await d.use(pidOf);
+    expect((await backendsOf(used.postgres)).toSorted()).toEqual([pidOfB, pidOfC, pidOfD].toSorted());
+    expect(await b.use(pidOf)).toBe(pidOfB);
+    const pidOfE = await e.use(pidOf);
+    expect((await backendsOf(used.postgres)).toSorted()).toEqual([pidOfB, pidOfD, pidOfE].toSorted());
+  });
+
+  it('closes only as many as there are callers', async () => {
+    start({ max: 4 });
+    const idle = lane({ max: 4 });
+    for (const client of await Promise.all([1, 2, 3, 4].map(() => idle.connect()))) client.release();
+    const { clients } = queue({ first: lane(), second: lane() });
+    await Promise.all(clients);
+    expect(used.budget.stats).toEqual({ open: 4, idle: 2, waiting: 0 });
+  });
+
+  it('uses a lane’s own idle connection, that used last, and opens none', async () => {
+    start({ max: 3 });
+    const mine = lane();
+    const [first, second] = [await mine.connect(), await mine.connect()];
+    const pids = [await pidOf(first), await pidOf(second)];
+    await lane().use(pidOf);
+    second.release();
+    first.release();
+    expect(await mine.use(pidOf)).toBe(pids[0]);
+    const both = await Promise.all([mine.connect(), mine.connect()]);
+    expect(await Promise.all(both.map(pidOf))).toEqual(pids);
+    expect(used.budget.stats).toEqual({ open: 3, idle: 1, waiting: 0 });
+  });
+});
+
+describe('waiting', () => {
+  it('serves callers in the order in which they came', async () => {
+    start({ max: 1 });
+    const held = await lane().connect();
+    const { served, clients } = queue({ one: lane(), two: lane(), three: lane(), four: lane() });
+    expect(used.budget.stats.waiting).toBe(4);
+    held.release();
+    for (const waiting of clients) (await waiting).release();
+    expect(served).toEqual(['one', 'two', 'three', 'four']);
+  });
+
+  it('prefers a caller who can use the connection as it is, unless another has waited long', async () => {
+    start({ max: 1 });
+    const mine = lane();
+    const held = await mine.connect();
+    const first = queue({ other: lane(), mine });
+    held.release();
+    const second = await first.clients[1];
+    expect(first.served).toEqual(['mine']);
+    vi.setSystemTime(Date.now() + 200);
+    const { served, clients } = queue({ again: mine });
+    second?.release();
+    (await first.clients[0])?.release();
+    await clients[0];
+    expect([...first.served, ...served]).toEqual(['mine', 'other', 'again']);
+  });
+
+  it('does not hold up those behind a caller who cannot be served yet', async () => {
+    start({ max: 2 });
+    const full = lane({ max: 1 });
+    await full.connect();
+    const { served, clients } = queue({ full, other: lane() });
+    await clients[1];
+    expect(served).toEqual(['other']);
+  });
+
+  it('ends with SERVER_BUSY, and the next one is served', async () => {
+    start({ max: 1, waitMs: 50 });
+    const held = await lane().connect();
+    await expect(lane().connect()).rejects.toMatchObject({
+      code: 'SERVER_BUSY',
+      message: expect.stringContaining('within 50 ms'),
+      details: { retryAfterMs: expect.any(Number) },
+    });
+    expect(used.budget.stats.waiting).toBe(0);
+    held.release();
+    expect(await lane().use(pidOf)).toEqual(expect.any(Number));
+  });
+});
+
+describe('keeping', () => {
+  it('replaces a connection that has become too old', async () => {
+    start({ recycleMs: 1000 });
+    const mine = lane();
+    const first = await mine.use(pidOf);
+    vi.setSystemTime(Date.now() + 999);
+    expect(await mine.use(pidOf)).toBe(first);
+    vi.setSystemTime(Date.now() + 1);
+    const second = await mine.use(pidOf);
+    expect(second).not.toBe(first);
+    // One that grows too old in use is closed when it comes back.
+    await mine.use(async () => vi.setSystemTime(Date.now() + 1000));
+    await expectBackends(used.postgres, []);
+  });
+
+  it('closes connections that have been idle for long', async () => {
+    start({ idleMs: 50 });
+    const mine = lane();
+    const held = await mine.connect();
+    await lane().use(pidOf);
+    vi.setSystemTime(Date.now() + 60);
+    await vi.waitFor(() => expect(used.budget.stats.open).toBe(1), settling);
+    expect(await backendsOf(used.postgres)).toEqual([await pidOf(held)]);
+  });
+
+  it('closes at once what a lane does not keep', async () => {
+    start({});
+    await lane({ keepIdle: false }).use(pidOf);
+    await expectBackends(used.postgres, []);
+  });
+});
