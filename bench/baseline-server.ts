@@ -11,8 +11,8 @@ import { type EntityManager, MikroORM } from '@mikro-orm/postgresql';
 import { createYoga } from 'graphql-yoga';
 import { jwtVerify } from 'jose';
 import { pino } from 'pino';
-import { endOperations } from '../src/api/plugins/use-operation-log.ts';
-import { currentRequestId, requestIds } from '../src/api/plugins/use-request-id.ts';
+import { useOperationLog } from '../src/api/plugins/use-operation-log.ts';
+import { currentRequestId, useRequestId } from '../src/api/plugins/use-request-id.ts';
 import { loadConfig } from '../src/config/config.ts';
 import { baselineSchema, ProductSchema } from './baseline-schema.ts';
 
@@ -34,12 +34,12 @@ const yoga = createYoga({
   graphiql: false,
   cors: false,
   plugins: [
-    requestIds(0),
+    useRequestId(0),
     useDisableIntrospection(),
     maxTokensPlugin({ n: graphql.maxTokens, exposeLimits: true }),
     maxDepthPlugin({ n: graphql.maxDepth, ignoreIntrospection: true }),
     maxAliasesPlugin({ n: graphql.maxAliases }),
-    endOperations(),
+    useOperationLog(),
   ],
   context: async ({ request }) => {
     const token = request.headers.get('authorization')?.replace('Bearer ', '') ?? '';

@@ -4,7 +4,7 @@ import { createGraphqlServer } from '../src/api/server.ts';
 import { buildSchema } from '../src/server/build-schema.ts';
 import { product } from '../test/fixture/product.ts';
 import { type Benchmark, limit } from './harness.ts';
-import { openInstallation } from './installation.ts';
+import { openBenchInstallation } from './installation.ts';
 import { askTenant, createTenants } from './tenants.ts';
 
 const BUDGET = 20;
@@ -16,7 +16,7 @@ export const connectionBudget: Benchmark = {
   name: 'connection-budget',
   about: 'connections in pg_stat_activity, and requests that fail, with 200 tenants at once and a budget of 20',
   async run(signal) {
-    await using place = await openInstallation();
+    await using place = await openBenchInstallation();
     await using app = await place.openApp({ CONNECTION_BUDGET: String(BUDGET) });
     const { services } = app;
     const slugs = await createTenants(services, TENANTS, { isolation: 'SCHEMA' });

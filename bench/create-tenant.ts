@@ -8,7 +8,7 @@ import { installationRoles } from '../src/routing/placement.ts';
 import { prepareTenantSchemaSql } from '../src/servers/tenant-sql.ts';
 import { createTenant } from '../src/tenants/create.ts';
 import { type Benchmark, compare, interleave, timed } from './harness.ts';
-import { type Installation, openInstallation } from './installation.ts';
+import { type BenchInstallation, openBenchInstallation } from './installation.ts';
 
 /** Creating a tenant, against the one statement or transaction that nobody can do without. */
 export const createTenants: Benchmark = {
@@ -16,7 +16,7 @@ export const createTenants: Benchmark = {
   about: 'createTenant against a bare CREATE DATABASE, and against the same statements by plain pg',
   async run(signal) {
     const rounds = { rounds: 80, warmUp: 20, signal };
-    await using place = await openInstallation();
+    await using place = await openBenchInstallation();
     await using app = await place.openApp();
     const { services } = app;
     const create = (isolation: 'DATABASE' | 'SCHEMA') => () =>
@@ -36,7 +36,7 @@ export const createTenants: Benchmark = {
 };
 
 /** `CREATE DATABASE … TEMPLATE` and nothing else, on a connection that is open. */
-async function bareClone(place: Installation): Promise<(round: number) => Promise<number>> {
+async function bareClone(place: BenchInstallation): Promise<(round: number) => Promise<number>> {
   const admin = await place.connect();
   const { rows } = await admin.query<{ name: string }>(
     `SELECT datname AS name FROM pg_database WHERE starts_with(datname, '${place.prefix}_auth_template_')`,
@@ -52,7 +52,7 @@ async function bareClone(place: Installation): Promise<(round: number) => Promis
  * The tenant's row, the role, the schema, its tables and its history: what Tenantry does in three databases and transactions, so
  * that nothing is lost whatever dies in between, in one, in as few round trips.
  */
-async function plainSchema(place: Installation, services: Services): Promise<(round: number) => Promise<number>> {
+async function plainSchema(place: BenchInstallation, services: Services): Promise<(round: number) => Promise<number>> {
   const client = await place.connect(services.config.databases.shared);
   await client.query(`CREATE TABLE plain_tenants (id uuid PRIMARY KEY, slug text UNIQUE, name text, status text,
     schema text UNIQUE, version text, created_at timestamptz DEFAULT now())`);

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import path from 'node:path';
 import type { Outcome, Task } from './fairness-client.ts';
 import { type Benchmark, compare, interleave, quantile } from './harness.ts';
-import { type Installation, openInstallation } from './installation.ts';
+import { type BenchInstallation, openBenchInstallation } from './installation.ts';
 import { startServer } from './server-process.ts';
 import { createTenants, productsQuery } from './tenants.ts';
 
@@ -22,7 +22,7 @@ export const fairness: Benchmark = {
   about:
     "a tenant's list while another tenant sends as many of the costliest operations as it can, against a list alone",
   async run(signal) {
-    await using place = await openInstallation();
+    await using place = await openBenchInstallation();
     const [own = '', other = ''] = await seed(place);
     const url = await startServer(place, '../src/main.ts', { LOG_LEVEL: 'warn' });
     const [victim, attacker] = [startClients(place), startClients(place)];
@@ -64,14 +64,14 @@ export const fairness: Benchmark = {
 };
 
 /** Two tenants with products; gives a token of each. */
-async function seed(place: Installation): Promise<string[]> {
+async function seed(place: BenchInstallation): Promise<string[]> {
   await using app = await place.openApp();
   const { services } = app;
   const slugs = await createTenants(services, 2, { isolation: 'DATABASE' });
   for (const slug of slugs) {
     const tenant = await services.directory.byReference(slug);
     if (!tenant) throw new Error(`The tenant ${slug} is not found`);
-    await services.tenants.lane(tenant).use((client) =>
+    await services.tenants.pool(tenant).use((client) =>
       client.query(`INSERT INTO products (sku, name, price, currency, stock)
         SELECT 'sku-' || n, 'Product ' || n, n + 0.25, 'EUR', 10 FROM generate_series(1, 500) n`),
     );
@@ -80,7 +80,7 @@ async function seed(place: Installation): Promise<string[]> {
 }
 
 /** Starts a process of clients, which ends with the installation; gives what makes it do something. */
-function startClients(place: Installation): (task: Task) => Promise<Outcome> {
+function startClients(place: BenchInstallation): (task: Task) => Promise<Outcome> {
   const child = fork(path.join(import.meta.dirname, 'fairness-client.ts'), { cwd: place.folder, execArgv: [] });
   place.defer(async () => {
     const exited = once(child, 'exit');

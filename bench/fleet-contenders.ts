@@ -7,7 +7,7 @@ import pg from 'pg';
 import { pino } from 'pino';
 import type { Isolation } from '../src/catalog/entities/tenant.entity.ts';
 import { loadConfig } from '../src/config/config.ts';
-import { createApp } from '../src/installation/open.ts';
+import { openInstallation } from '../src/installation/open.ts';
 import { quoteIdentifier } from '../src/postgres/sql/quote.ts';
 import { product } from '../test/fixture/product.ts';
 import { timed } from './harness.ts';
@@ -34,7 +34,7 @@ async function measure(fleet: FleetJob): Promise<number> {
   if (contender === 'plain')
     return timed(() => (isolation === 'DATABASE' ? plainDatabases(fleet) : plainSchemas(fleet)));
   if (contender === 'mikro_orm') return timed(() => mikroOrmRun(fleet));
-  await using app = await createApp(loadConfig(process.env), product, pino({ level: 'warn' }, process.stderr));
+  await using app = await openInstallation(loadConfig(process.env), product, pino({ level: 'warn' }, process.stderr));
   // The template for new tenants is made behind a server that starts.
   await app.prepared;
   return await timed(() => runFleet(app.services, { succeeded: tenants.length, concurrency }));

@@ -1,13 +1,13 @@
 import { openFleet } from './fleet.ts';
 import { type Benchmark, compare, interleave } from './harness.ts';
-import { openInstallation } from './installation.ts';
+import { openBenchInstallation } from './installation.ts';
 
 /** One new migration for a fleet of databases, against the least that must be done, and against what people do today. */
 export const fleetRun: Benchmark = {
   name: 'fleet-run',
   about: 'a run over 100 databases against plain pg, and against MikroORM’s migrator for one tenant after another',
   async run(signal) {
-    await using place = await openInstallation();
+    await using place = await openBenchInstallation();
     const contend = await openFleet(place, 'DATABASE', 100);
     const { plain, tenantry, mikroOrm } = await interleave(
       { plain: contend('plain'), tenantry: contend('tenantry'), mikroOrm: contend('mikro_orm') },

@@ -7,7 +7,7 @@ import type { Isolation } from '../src/catalog/entities/tenant.entity.ts';
 import { quoteIdentifier } from '../src/postgres/sql/quote.ts';
 import { createTenant } from '../src/tenants/create.ts';
 import type { FleetJob } from './fleet-contenders.ts';
-import { fixture, type Installation } from './installation.ts';
+import { type BenchInstallation, fixture } from './installation.ts';
 
 /** Tenants at once: what a run does by default. */
 const CONCURRENCY = 8;
@@ -20,7 +20,7 @@ export type Contend = (contender: FleetJob['contender']) => (round: number) => P
  * Creates tenants for contenders to migrate. Each round is a deploy: every contender runs in a new process, whose start is
  * not counted.
  */
-export async function openFleet(place: Installation, isolation: Isolation, count: number): Promise<Contend> {
+export async function openFleet(place: BenchInstallation, isolation: Isolation, count: number): Promise<Contend> {
   const folders = {
     tenantry: await makeMigrationFolder(place),
     mikro_orm: await makeMigrationFolder(place, { empty: true }),
@@ -48,7 +48,7 @@ export function newTable(name: string): string[] {
 }
 
 /** Makes a folder of tenant migrations, which goes with the installation; gives its path. */
-export async function makeMigrationFolder(place: Installation, { empty = false } = {}): Promise<string> {
+export async function makeMigrationFolder(place: BenchInstallation, { empty = false } = {}): Promise<string> {
   // Inside the checkout, so that the migrations find their packages.
   const folder = await mkdtemp(path.join(import.meta.dirname, '../artifacts-bench-'));
   place.defer(() => rm(folder, { recursive: true, force: true }));
@@ -69,7 +69,11 @@ export class ${name} extends Migration { override up(): void { ${lines.join(' ')
 }
 
 /** Tenants, and in each the table in which contenders record what they did who have none of their own. */
-async function createFleet(place: Installation, isolation: Isolation, count: number): Promise<FleetJob['tenants']> {
+async function createFleet(
+  place: BenchInstallation,
+  isolation: Isolation,
+  count: number,
+): Promise<FleetJob['tenants']> {
   await using app = await place.openApp();
   await app.prepared;
   return await pLimit(2).map(Array.from({ length: count }).keys(), async (index) => {

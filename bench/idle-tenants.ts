@@ -4,7 +4,7 @@ import { createGraphqlServer } from '../src/api/server.ts';
 import { buildSchema } from '../src/server/build-schema.ts';
 import { product } from '../test/fixture/product.ts';
 import { type Benchmark, limit } from './harness.ts';
-import { openInstallation } from './installation.ts';
+import { openBenchInstallation } from './installation.ts';
 import { askTenant, createTenants } from './tenants.ts';
 
 const WARM_UP = 500;
@@ -15,7 +15,7 @@ export const idleTenants: Benchmark = {
   name: 'idle-tenants',
   about: 'the heap that a tenant keeps which was served once and is idle',
   async run(signal) {
-    await using place = await openInstallation();
+    await using place = await openBenchInstallation();
     await using app = await place.openApp({ POOL_IDLE_SECONDS: '1' });
     const { services } = app;
     const slugs = await createTenants(services, WARM_UP + TENANTS, { isolation: 'SCHEMA' });

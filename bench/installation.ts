@@ -5,13 +5,13 @@ import path from 'node:path';
 import pg from 'pg';
 import { pino } from 'pino';
 import { loadConfig } from '../src/config/config.ts';
-import { type App, createApp } from '../src/installation/open.ts';
+import { type Installation, openInstallation } from '../src/installation/open.ts';
 import { quoteIdentifier } from '../src/postgres/sql/quote.ts';
 import { tenantRole } from '../src/routing/placement.ts';
 import { product } from '../test/fixture/product.ts';
 
 /** A place to measure in: a PostgreSQL server, an installation's settings, and a folder, all gone when it is disposed of. */
-export interface Installation extends AsyncDisposable {
+export interface BenchInstallation extends AsyncDisposable {
   readonly databaseUrl: string;
   /** Databases and roles whose names begin with this are dropped at the end. */
   readonly prefix: string;
@@ -19,7 +19,7 @@ export interface Installation extends AsyncDisposable {
   /** The settings, for processes that are to share the installation. */
   readonly env: Readonly<Record<string, string>>;
   /** Builds an app over it in this process. */
-  openApp(env?: Readonly<Record<string, string>>): Promise<App>;
+  openApp(env?: Readonly<Record<string, string>>): Promise<Installation>;
   /** Opens a connection as the owner; it ends with the installation at the latest. */
   connect(database?: string): Promise<pg.Client>;
   /** The address of one of its databases. */
@@ -32,7 +32,7 @@ export interface Installation extends AsyncDisposable {
 export const fixture = { TENANT_MIGRATIONS_DIR: path.join(import.meta.dirname, '../test/fixture/migrations') };
 
 /** Prepares an installation on an embedded PostgreSQL, or on the server that BENCH_DATABASE_URL names. */
-export async function openInstallation(): Promise<Installation> {
+export async function openBenchInstallation(): Promise<BenchInstallation> {
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(path.join(tmpdir(), 'tenantry-bench-'));
   stack.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }));
@@ -61,7 +61,7 @@ export async function openInstallation(): Promise<Installation> {
     folder,
     env,
     openApp: (more = {}) =>
-      createApp(loadConfig({ ...env, ...more }), product, pino({ level: 'warn' }, process.stderr)),
+      openInstallation(loadConfig({ ...env, ...more }), product, pino({ level: 'warn' }, process.stderr)),
     async connect(database) {
       const client = new pg.Client(database === undefined ? databaseUrl : urlOf(database));
       client.on('error', () => undefined);

@@ -1,7 +1,7 @@
 import { login } from '../src/auth/sign-in.ts';
 import { createUser } from '../src/auth/users.ts';
 import { type Benchmark, compare, interleave, quantile, timed } from './harness.ts';
-import { openInstallation } from './installation.ts';
+import { openBenchInstallation } from './installation.ts';
 import { createTenants, frontOf, productsQuery } from './tenants.ts';
 
 /** Requests that are timed in one round. */
@@ -12,7 +12,7 @@ export const membership: Benchmark = {
   name: 'membership',
   about: 'a list, and what a member may do who has signed in, against a list for a token that is believed as it stands',
   async run(signal) {
-    await using place = await openInstallation();
+    await using place = await openBenchInstallation();
     await using app = await place.openApp();
     const { services } = app;
     const [slug = ''] = await createTenants(services, 1, { isolation: 'SCHEMA' });

@@ -1,7 +1,7 @@
 import { createTenant } from '../src/tenants/create.ts';
 import { type Benchmark, compare, interleave } from './harness.ts';
 import { prepareLoad } from './http-load.ts';
-import { type Installation, openInstallation } from './installation.ts';
+import { type BenchInstallation, openBenchInstallation } from './installation.ts';
 import { startServer } from './server-process.ts';
 
 const TENANTS = 50;
@@ -13,7 +13,7 @@ export const requests: Benchmark = {
   name: 'requests',
   about: 'a list over HTTP against the same stack on one database, and against a hand-written Map<tenant, MikroORM>',
   async run(signal) {
-    await using place = await openInstallation();
+    await using place = await openBenchInstallation();
     const { databases, tokens } = await seed(place);
     const tenantry = await startServer(place, '../test/fixture/main.ts');
     const contest = async (baseline: string, some: readonly string[]) => {
@@ -41,7 +41,7 @@ export const requests: Benchmark = {
 };
 
 /** Tenants with products; gives the address of each one's database by slug, and their tokens. */
-async function seed(place: Installation): Promise<{ databases: Record<string, string>; tokens: string[] }> {
+async function seed(place: BenchInstallation): Promise<{ databases: Record<string, string>; tokens: string[] }> {
   await using app = await place.openApp();
   const { provisioning, tokens } = app.services;
   const databases: Record<string, string> = {};

@@ -1,6 +1,6 @@
 import { insertCurrentTenants } from './current-tenants.ts';
 import { type Benchmark, interleave, limit, quantile, timed } from './harness.ts';
-import { type Installation, openInstallation } from './installation.ts';
+import { type BenchInstallation, openBenchInstallation } from './installation.ts';
 import { runFleet } from './run-fleet.ts';
 
 const TENANTS = 10_000;
@@ -10,7 +10,7 @@ export const runsCurrent: Benchmark = {
   name: 'runs-current',
   about: `a run with nothing to do over ${TENANTS} tenants, against one statement that writes a row for each`,
   async run(signal) {
-    await using place = await openInstallation();
+    await using place = await openBenchInstallation();
     await using app = await place.openApp();
     await app.prepared;
     await insertCurrentTenants(app.services, TENANTS);
@@ -32,7 +32,7 @@ export const runsCurrent: Benchmark = {
 };
 
 /** Writes down which tenants there are, and nothing else. */
-async function plainRows(place: Installation): Promise<(round: number) => Promise<number>> {
+async function plainRows(place: BenchInstallation): Promise<(round: number) => Promise<number>> {
   const client = await place.connect(place.env.AUTH_DATABASE);
   await client.query('CREATE TABLE plain_items (run integer, tenant_id uuid, PRIMARY KEY (run, tenant_id))');
   return (round: number) =>
@@ -40,7 +40,7 @@ async function plainRows(place: Installation): Promise<(round: number) => Promis
 }
 
 /** Counts the sessions that there have ever been where the tables of tenants are. */
-async function watchTenants(place: Installation): Promise<() => Promise<number>> {
+async function watchTenants(place: BenchInstallation): Promise<() => Promise<number>> {
   const client = await place.connect();
   return async () => {
     const { rows } = await client.query<{ count: number }>(

@@ -1,7 +1,7 @@
 import type { Isolation } from '../src/catalog/entities/tenant.entity.ts';
 import { openFleet } from './fleet.ts';
 import { type Benchmark, compare, interleave, limit, quantile } from './harness.ts';
-import { openInstallation } from './installation.ts';
+import { openBenchInstallation } from './installation.ts';
 
 const DATABASES = 500;
 const SCHEMAS = 1_000;
@@ -31,7 +31,7 @@ export const runsSchemas: Benchmark = {
 };
 
 async function contest(isolation: Isolation, count: number, signal: AbortSignal) {
-  await using place = await openInstallation();
+  await using place = await openBenchInstallation();
   const contend = await openFleet(place, isolation, count);
   return await interleave(
     { baseline: contend('plain'), tenantry: contend('tenantry') },

@@ -1,6 +1,6 @@
 import { makeMigrationFolder, newTable, writeMigration } from './fleet.ts';
 import { type Benchmark, limit, quantile } from './harness.ts';
-import { openInstallation } from './installation.ts';
+import { openBenchInstallation } from './installation.ts';
 import { runFleet } from './run-fleet.ts';
 import { createTenants } from './tenants.ts';
 import { startWorker } from './workers.ts';
@@ -14,7 +14,7 @@ export const runsMemory: Benchmark = {
   name: 'runs-memory',
   about: `how much what a worker holds in memory grows between ${FIRST} and ${TENANTS} tenants, half of them databases`,
   async run(signal) {
-    await using place = await openInstallation();
+    await using place = await openBenchInstallation();
     const env = { WORKER: 'off', TENANT_MIGRATIONS_DIR: await makeMigrationFolder(place) };
     await using app = await place.openApp(env);
     await app.prepared;

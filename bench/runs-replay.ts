@@ -1,6 +1,6 @@
 import { insertCurrentTenants } from './current-tenants.ts';
 import { type Benchmark, interleave, limit, quantile, timed } from './harness.ts';
-import { type Installation, openInstallation } from './installation.ts';
+import { type BenchInstallation, openBenchInstallation } from './installation.ts';
 import { runFleet } from './run-fleet.ts';
 import { startServer } from './server-process.ts';
 
@@ -13,7 +13,7 @@ export const runsReplay: Benchmark = {
   name: 'runs-replay',
   about: `a subscription over HTTP that joins after ${EVENTS} events, against plain pg that reads them`,
   async run(signal) {
-    await using place = await openInstallation();
+    await using place = await openBenchInstallation();
     const { run, token } = await seed(place);
     const url = await startServer(place, '../test/fixture/main.ts');
     const { plain, tenantry } = await interleave(
@@ -26,7 +26,7 @@ export const runsReplay: Benchmark = {
 };
 
 /** A run with as many events; gives its id, and a platform admin's token. */
-async function seed(place: Installation): Promise<{ run: string; token: string }> {
+async function seed(place: BenchInstallation): Promise<{ run: string; token: string }> {
   await using app = await place.openApp();
   const { services } = app;
   await app.prepared;
@@ -50,7 +50,7 @@ async function seed(place: Installation): Promise<{ run: string; token: string }
 }
 
 /** The same rows, each turned into what is sent. */
-async function plainRead(place: Installation, run: string): Promise<() => Promise<number>> {
+async function plainRead(place: BenchInstallation, run: string): Promise<() => Promise<number>> {
   const client = await place.connect(place.env.AUTH_DATABASE);
   const read = async () => {
     const { rows } = await client.query(

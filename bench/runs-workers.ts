@@ -2,7 +2,7 @@ import path from 'node:path';
 import { startEmbeddedPostgres } from '../src/postgres/embedded/start.ts';
 import { makeMigrationFolder, newTable, writeMigration } from './fleet.ts';
 import { type Benchmark, compare, interleave, timed } from './harness.ts';
-import { type Installation, openInstallation } from './installation.ts';
+import { type BenchInstallation, openBenchInstallation } from './installation.ts';
 import { runFleet } from './run-fleet.ts';
 import { createTenants } from './tenants.ts';
 import { startWorker } from './workers.ts';
@@ -14,7 +14,7 @@ export const runsWorkers: Benchmark = {
   name: 'runs-workers',
   about: `two workers against one, with ${TENANTS} databases on two PostgreSQL servers`,
   async run(signal) {
-    await using place = await openInstallation();
+    await using place = await openBenchInstallation();
     const env = { WORKER: 'off', TENANT_MIGRATIONS_DIR: await makeMigrationFolder(place) };
     await using app = await place.openApp(env);
     await app.prepared;
@@ -36,7 +36,7 @@ export const runsWorkers: Benchmark = {
 };
 
 /** Starts another embedded PostgreSQL, which ends with the installation; gives its address. */
-async function startSecond(place: Installation): Promise<string> {
+async function startSecond(place: BenchInstallation): Promise<string> {
   const postgres = await startEmbeddedPostgres({ dataDir: path.join(place.folder, 'second') });
   place.defer(() => postgres.stop());
   const { host, port, user, password } = postgres;

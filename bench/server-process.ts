@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Installation } from './installation.ts';
+import type { BenchInstallation } from './installation.ts';
 
 /** Starts a server as a process of its own, which ends with the installation; gives the address of its API. */
 export async function startServer(
-  place: Installation,
+  place: BenchInstallation,
   script: string,
   env: Record<string, string> = {},
 ): Promise<string> {

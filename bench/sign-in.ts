@@ -1,6 +1,6 @@
 import { createUser } from '../src/auth/users.ts';
 import { type Benchmark, compare, interleave, limit, quantile, timed } from './harness.ts';
-import { openInstallation } from './installation.ts';
+import { openBenchInstallation } from './installation.ts';
 import { createTenants, frontOf, productsQuery } from './tenants.ts';
 
 const ACCOUNTS = 20;
@@ -19,7 +19,7 @@ export const signIn: Benchmark = {
   name: 'sign-in',
   about: 'whether the time of a refused login tells if there is such an account, and what logins cost other requests',
   async run(signal) {
-    await using place = await openInstallation();
+    await using place = await openBenchInstallation();
     await using app = await place.openApp(unlimited);
     const { services } = app;
     const ask = frontOf(services);

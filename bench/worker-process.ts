@@ -1,6 +1,6 @@
 /** Carries out runs as `tenantry worker` does; tells its parent when it is ready, and when asked how much memory it holds. */
 import { PassThrough } from 'node:stream';
-import { work } from '../src/server/serve.ts';
+import { runWorker } from '../src/server/serve.ts';
 import { product } from '../test/fixture/product.ts';
 
 /** What it tells. */
@@ -14,5 +14,5 @@ process.on('message', () => {
 });
 const out = new PassThrough();
 out.once('data', () => tell('ready'));
-await work(process.env, out, () => Promise.resolve(product));
+await runWorker(process.env, out, () => Promise.resolve(product));
 process.disconnect();

@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
-import type { Installation } from './installation.ts';
+import type { BenchInstallation } from './installation.ts';
 import type { WorkerMessage } from './worker-process.ts';
 
 /** A process that carries out runs. */
@@ -11,7 +11,7 @@ export interface Worker extends AsyncDisposable {
 }
 
 /** Starts a worker as a process of its own, and waits until it works. */
-export async function startWorker(place: Installation, env: Readonly<Record<string, string>>): Promise<Worker> {
+export async function startWorker(place: BenchInstallation, env: Readonly<Record<string, string>>): Promise<Worker> {
   const child = fork(path.join(import.meta.dirname, 'worker-process.ts'), {
     // Not in the checkout, where an .env of the developer may lie.
     cwd: place.folder,

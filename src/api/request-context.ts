@@ -21,7 +21,7 @@ import { shareOwnerOf } from './shares/share-owner.ts';
 export type IncomingRequest = YogaInitialContext & { readonly req?: IncomingMessage };
 
 /** What somebody may do, but for what the tenant's own roles say. */
-export interface Standing {
+export interface CurrentAccess {
   readonly isPlatformAdmin: boolean;
   /** In the request's tenant; undefined for someone who is no member, or where it is not asked for. */
   readonly role: string | undefined;
@@ -41,7 +41,7 @@ export interface RequestContext extends Context {
    * @throws {AppError} UNAUTHENTICATED if it is a user who is not let in any more; and as for a new request, if the tenant is
    *   asked for and not served
    */
-  standing(inTenant: boolean): Promise<Standing>;
+  currentAccess(inTenant: boolean): Promise<CurrentAccess>;
   /** Ends the lease of the tenant's database, if there is one. */
   release(): Promise<void>;
 }
@@ -56,7 +56,7 @@ export async function createRequestContext(services: Services, initial: Incoming
   const requestId = currentRequestId();
   const address = clientAddress(request.headers, req?.socket.remoteAddress, services.config.http.trustedProxies);
   const claims = await claimsOf(services, request.headers.get('authorization'));
-  const identify = async () => claims && services.identities.identify(claims, { address, requestId });
+  const identify = async () => claims && services.authenticator.identify(claims, { address, requestId });
   const resolve = async (identity: Identity | undefined) => {
     const header = request.headers.get('x-tenant') ?? undefined;
     if (header !== undefined) checkText(['x-tenant'], header, MAX_REFERENCE);
@@ -81,7 +81,7 @@ export async function createRequestContext(services: Services, initial: Incoming
     address,
     constants: sharedConstants(services.constants),
     askedTenant: () => lease.asked,
-    async standing(inTenant) {
+    async currentAccess(inTenant) {
       const now = await identify();
       const place = inTenant ? await resolve(now) : undefined;
       return { isPlatformAdmin: now?.isPlatformAdmin ?? false, role: place?.role };

@@ -8,18 +8,18 @@ import { graphiqlPage, redirectToGraphiql } from './graphiql.ts';
 import { limitAnswers } from './limits/answer-size.ts';
 import { createDocumentCache } from './limits/document-cache.ts';
 import { largestLimits } from './limits/input-limits.ts';
-import { keySet } from './plugins/jwks-route.ts';
-import { readiness } from './plugins/readiness-route.ts';
-import { endWithCaller } from './plugins/use-caller-revocation.ts';
-import { limitDocuments } from './plugins/use-document-limits.ts';
+import { jwksRoute } from './plugins/jwks-route.ts';
+import { readinessRoute } from './plugins/readiness-route.ts';
+import { useCallerRevocation } from './plugins/use-caller-revocation.ts';
+import { useDocumentLimits } from './plugins/use-document-limits.ts';
 import { shareFairly } from './plugins/use-fair-shares.ts';
-import { requestParsing } from './plugins/use-json-requests.ts';
-import { endOperations } from './plugins/use-operation-log.ts';
-import { currentLog, currentRequestId, requestIds } from './plugins/use-request-id.ts';
+import { useJsonRequests } from './plugins/use-json-requests.ts';
+import { useOperationLog } from './plugins/use-operation-log.ts';
+import { currentLog, currentRequestId, useRequestId } from './plugins/use-request-id.ts';
 import { limitRequests } from './plugins/use-request-limits.ts';
-import { routes } from './plugins/use-routes.ts';
-import { endWithTenant } from './plugins/use-tenant-suspension.ts';
-import { endWithToken } from './plugins/use-token-expiry.ts';
+import { useRoutes } from './plugins/use-routes.ts';
+import { useTenantSuspension } from './plugins/use-tenant-suspension.ts';
+import { useTokenExpiry } from './plugins/use-token-expiry.ts';
 import { createRequestContext, type IncomingRequest, type RequestContext } from './request-context.ts';
 import { Admission } from './shares/admission.ts';
 
@@ -56,23 +56,23 @@ export function createGraphqlServer(services: Services, schema: GraphQLSchema, {
       return renderGraphiQL(options);
     },
     plugins: [
-      requestIds(http.trustedProxies),
-      routes({
-        '/health/ready': readiness(services),
-        '/.well-known/jwks.json': keySet(services.publishedKeys),
+      useRequestId(http.trustedProxies),
+      useRoutes({
+        '/health/ready': readinessRoute(services),
+        '/.well-known/jwks.json': jwksRoute(services.publishedKeys),
         ...(graphql.graphiql && { '/': redirectToGraphiql }),
       }),
-      requestParsing(),
+      useJsonRequests(),
       limitRequests({ maxDocumentBytes: graphql.maxDocumentBytes, largest: largestLimits(schema) }),
       documents.dropInvalid,
       ...(graphql.introspection ? [] : [useDisableIntrospection()]),
-      ...limitDocuments(graphql),
+      ...useDocumentLimits(graphql),
       shareFairly(new Admission(services.config)),
       limitAnswers(),
-      endWithToken(),
-      endWithCaller(),
-      endWithTenant(),
-      endOperations(),
+      useTokenExpiry(),
+      useCallerRevocation(),
+      useTenantSuspension(),
+      useOperationLog(),
       validationErrors({ hideSuggestions: !graphql.introspection }),
     ],
     context: (initial: IncomingRequest) => createRequestContext(services, initial),

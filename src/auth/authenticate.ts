@@ -2,7 +2,7 @@ import type pg from 'pg';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { IdentityProvider, TrustedClaims } from '../config/token-config.ts';
 import { AppError } from '../lib/errors.ts';
-import { AnswerCache } from '../lib/ttl-cache.ts';
+import { TtlCache } from '../lib/ttl-cache.ts';
 import { isUuid } from '../lib/uuid.ts';
 import type { Listener } from '../postgres/listener.ts';
 import { linkedUserId, linkUser, type Origin, type Person } from './identity-links.ts';
@@ -28,11 +28,11 @@ interface KnownUser {
  * Finds out who the bearers of tokens are. A token whose subject is a user of this installation says no more than that:
  * what the user may do is looked up, in memory if it can be, for `auth` tells when it changes.
  */
-export class Identities {
+export class Authenticator {
   readonly #catalog: Catalog;
   readonly #listener: Listener;
   readonly #trusted: TrustedClaims;
-  readonly #users = new AnswerCache<KnownUser>();
+  readonly #users = new TtlCache<KnownUser>();
 
   constructor(catalog: Catalog, listener: Listener, trusted: TrustedClaims) {
     this.#catalog = catalog;

@@ -76,11 +76,11 @@ async function accountByEmail(client: pg.Client, { email, linkByEmail }: Person)
 /** An address that another user has is left out. */
 async function addUser(client: pg.Client, { email, name, subject }: Person): Promise<string> {
   const names = [name, email?.split('@')[0], subject].map((text) => nameSchema.safeParse(text).data);
-  const called = names.find((text) => text !== undefined) ?? 'somebody';
+  const displayName = names.find((text) => text !== undefined) ?? 'somebody';
   const insert = async (address: string | undefined) => {
     const { rows } = await client.query<{ id: string }>(
       'INSERT INTO users (email, name) VALUES ($1, $2) ON CONFLICT (lower(email)) DO NOTHING RETURNING id',
-      [address, called],
+      [address, displayName],
     );
     return rows[0]?.id;
   };

@@ -84,7 +84,7 @@ export async function removeMember(catalog: Catalog, { identity, tenant, user }:
   );
 }
 
-/** Changes a membership and gives it as it is then; `change` tells whose it is. */
+/** Changes a membership and gives it is then; `change` tells whose it is. */
 async function changing(
   catalog: Catalog,
   identity: Identity,

@@ -91,10 +91,10 @@ export class SignInLimits implements Disposable {
     try {
       result = await work();
     } catch (error) {
-      if (error instanceof AppError && error.code === 'SERVER_BUSY') await this.#giveBack(counters);
+      if (error instanceof AppError && error.code === 'SERVER_BUSY') await this.#refund(counters);
       throw error;
     }
-    await this.#giveBack(counters.filter(({ afterSuccess }) => afterSuccess === 'give back'));
+    await this.#refund(counters.filter(({ afterSuccess }) => afterSuccess === 'give back'));
     const reset = counters.filter(({ afterSuccess }) => afterSuccess === 'reset');
     await this.#quietly(() => Promise.all(reset.map(({ limiter, key }) => limiter.delete(key))));
     return result;
@@ -126,13 +126,13 @@ export class SignInLimits implements Disposable {
       try {
         await consume(limiter, key, 'Too many attempts to sign in have failed');
       } catch (error) {
-        await this.#giveBack(counters.slice(0, index));
+        await this.#refund(counters.slice(0, index));
         throw error;
       }
     }
   }
 
-  async #giveBack(counters: readonly Counter[]): Promise<void> {
+  async #refund(counters: readonly Counter[]): Promise<void> {
     await this.#quietly(() => Promise.all(counters.map(({ limiter, key }) => limiter.reward(key))));
   }
 

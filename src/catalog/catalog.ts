@@ -1,7 +1,7 @@
 import type { EntityManager, EntitySchema } from '@mikro-orm/postgresql';
 import type pg from 'pg';
 import { createEntityDatabases } from '../orm/databases.ts';
-import type { Lane } from '../postgres/pool/pool.ts';
+import type { Pool } from '../postgres/pool/pool.ts';
 import { AuditEntrySchema } from './entities/audit-entry.entity.ts';
 import { CheckpointSchema } from './entities/checkpoint.entity.ts';
 import { DatabaseServerSchema } from './entities/database-server.entity.ts';
@@ -43,16 +43,16 @@ export interface Catalog {
   fork(): EntityManager;
   /**
    * Lends a connection, for statements that entities are too slow or too plain for.
-   * @param signal see {@link Lane.use}
+   * @param signal see {@link Pool.use}
    */
   use<T>(work: (client: pg.Client) => Promise<T>, signal?: AbortSignal): Promise<T>;
 }
 
 /**
- * @param lane a lane to `auth`
+ * @param pool a lane to `auth`
  * @param others entities that `auth` has like any other database
  */
-export function openCatalog(lane: Lane, others: readonly EntitySchema[]): Catalog {
-  const database = createEntityDatabases([...catalogEntities, ...others]).open(lane);
-  return { fork: () => database.fork('public'), use: (work, signal) => lane.use(work, signal) };
+export function openCatalog(pool: Pool, others: readonly EntitySchema[]): Catalog {
+  const database = createEntityDatabases([...catalogEntities, ...others]).open(pool);
+  return { fork: () => database.fork('public'), use: (work, signal) => pool.use(work, signal) };
 }

@@ -3,15 +3,15 @@ import type pg from 'pg';
 import type { AppliedMigration } from './entities/migration-state.entity.ts';
 
 /** What a tenant has, as it was found under the lock of its migrations. */
-export interface FoundState {
+export interface ObservedState {
   /** In the order of application. */
   readonly applied: readonly AppliedMigration[];
   /** When it was found, by the clock of the tenant's server: a timestamp as PostgreSQL reads it, to the microsecond. */
-  readonly seenAt: string;
+  readonly observedAt: string;
 }
 
-/** SQL of {@link FoundState.seenAt} for now. */
-export const seenAtSql = `to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+/** SQL of {@link ObservedState.observedAt} for now. */
+export const observedAtSql = `to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 
 /** The id of what a tenant has; the order of application is part of it, since undoing a run goes by that. */
 function migrationStateId(applied: readonly AppliedMigration[]): string {
@@ -50,9 +50,9 @@ async function saveMigrationState(client: pg.Client, applied: readonly AppliedMi
  * what was found before what the catalog knows is passed over, so that the catalog cannot fall behind the tenant.
  * @param client a connection to `auth`, in a transaction
  */
-export async function learnMigrationStates(
+export async function storeMigrationStates(
   client: pg.Client,
-  found: readonly (FoundState & { readonly tenantId: string })[],
+  found: readonly (ObservedState & { readonly tenantId: string })[],
 ): Promise<void> {
   if (found.length === 0) return;
   // In one order, so that two who tell of the same tenants cannot wait for each other.
@@ -68,7 +68,7 @@ export async function learnMigrationStates(
       `UPDATE tenants t SET migration_state = $1, migration_state_seen_at = f.seen_at
        FROM unnest($2::uuid[], $3::timestamptz[]) AS f (id, seen_at)
        WHERE t.id = f.id AND (t.migration_state_seen_at IS NULL OR t.migration_state_seen_at <= f.seen_at)`,
-      [id, group.map(({ tenantId }) => tenantId), group.map(({ seenAt }) => seenAt)],
+      [id, group.map(({ tenantId }) => tenantId), group.map(({ observedAt }) => observedAt)],
     );
   }
 }

@@ -1,5 +1,5 @@
 import type { FilterQuery } from '@mikro-orm/core';
-import { AnswerCache } from '../lib/ttl-cache.ts';
+import { TtlCache } from '../lib/ttl-cache.ts';
 import { isUuid } from '../lib/uuid.ts';
 import type { Listener } from '../postgres/listener.ts';
 import type { Catalog } from './catalog.ts';
@@ -22,8 +22,8 @@ export interface KnownMembership {
 export class TenantDirectory {
   readonly #catalog: Catalog;
   readonly #listener: Listener;
-  readonly #tenants = new AnswerCache<KnownTenant>();
-  readonly #memberships = new AnswerCache<KnownMembership>();
+  readonly #tenants = new TtlCache<KnownTenant>();
+  readonly #memberships = new TtlCache<KnownMembership>();
 
   constructor(catalog: Catalog, listener: Listener) {
     this.#catalog = catalog;

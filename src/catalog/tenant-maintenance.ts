@@ -28,7 +28,7 @@ export async function tenantNow(catalog: Catalog, tenantId: string): Promise<Ten
  * Makes sure that a tenant is there, and is not being deleted.
  * @throws {AppError} TENANT_NOT_FOUND
  */
-export async function checkKept(catalog: Catalog, { id, slug }: Pick<Tenant, 'id' | 'slug'>): Promise<void> {
+export async function checkNotDeleted(catalog: Catalog, { id, slug }: Pick<Tenant, 'id' | 'slug'>): Promise<void> {
   const kept = await catalog.fork().count(Tenant, { id, status: { $ne: 'DELETING' } });
   if (kept === 0) throw new AppError('TENANT_NOT_FOUND', `There is no tenant ${slug}`);
 }

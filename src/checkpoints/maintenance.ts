@@ -2,16 +2,21 @@ import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
 import { FIRST_SERVER } from '../catalog/entities/database-server.entity.ts';
-import { seenAtSql } from '../catalog/migration-states.ts';
+import { observedAtSql } from '../catalog/migration-states.ts';
 import { AppError } from '../lib/errors.ts';
 import { databaseExists, dropDatabase } from '../postgres/admin/databases.ts';
-import { copyDatabase, openDatabase, replaceDatabase, shutDatabase } from '../postgres/admin/replace-database.ts';
+import {
+  allowConnections,
+  copyDatabase,
+  disallowConnections,
+  replaceDatabase,
+} from '../postgres/admin/replace-database.ts';
 import type { Listener } from '../postgres/listener.ts';
 import type { PostgresServer, Servers } from '../postgres/server.ts';
 import { isAliveSql } from '../postgres/sql/advisory-lock.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
 import { tenantRole } from '../routing/placement.ts';
-import { aloneAtPlace } from '../routing/placement-lock.ts';
+import { withPlacementLock } from '../routing/placement-lock.ts';
 import { tenantBusy } from '../routing/resolve-tenant.ts';
 import {
   beginMaintenance,
@@ -50,7 +55,7 @@ export type Ending = (client: pg.Client) => Promise<unknown>;
 export class Maintenance {
   readonly #options: MaintenanceOptions;
   /** The tenants that this process works on at this moment. */
-  readonly #underWay = new Set<string>();
+  readonly #inProgress = new Set<string>();
 
   constructor(options: MaintenanceOptions) {
     this.#options = options;
@@ -69,8 +74,8 @@ export class Maintenance {
     work: (tenant: Maintained, size: number) => Promise<Ending | 'replace'>,
   ): Promise<void> {
     this.#options.servers.get(FIRST_SERVER)?.requireAdmin();
-    if (this.#underWay.has(tenantId)) throw tenantBusy(tenantId);
-    this.#underWay.add(tenantId);
+    if (this.#inProgress.has(tenantId)) throw tenantBusy(tenantId);
+    this.#inProgress.add(tenantId);
     try {
       const { catalog, listener } = this.#options;
       const tenant = await catalog.use((client) =>
@@ -78,7 +83,7 @@ export class Maintenance {
       );
       await this.#runAndEnd(tenant, source?.database, work);
     } finally {
-      this.#underWay.delete(tenantId);
+      this.#inProgress.delete(tenantId);
     }
   }
 
@@ -93,11 +98,11 @@ export class Maintenance {
          WHERE t.id = m.tenant_id AND ($2::uuid IS NULL OR t.id = $2) AND t.id <> ALL ($3::uuid[])
            AND (m.claimed_by = $1 AND m.started_at < now() - interval '10 seconds' OR NOT ${isAliveSql('m.claimed_by')})
          RETURNING ${maintainedColumns}`,
-        [listener.instance, tenantId ?? null, [...this.#underWay]],
+        [listener.instance, tenantId ?? null, [...this.#inProgress]],
       ),
     );
     for (const tenant of rows) {
-      this.#underWay.add(tenant.tenantId);
+      this.#inProgress.add(tenant.tenantId);
       try {
         await this.#end(tenant);
         log.warn(
@@ -110,7 +115,7 @@ export class Maintenance {
           'work on a tenant that was cut short cannot be ended now; trying again later',
         );
       } finally {
-        this.#underWay.delete(tenant.tenantId);
+        this.#inProgress.delete(tenant.tenantId);
       }
     }
   }
@@ -126,7 +131,7 @@ export class Maintenance {
   }
 
   async #alone<T>({ server, key }: Maintained, work: (admin: pg.Client) => Promise<T>): Promise<T> {
-    return aloneAtPlace(this.#serverOf(server), key, work);
+    return withPlacementLock(this.#serverOf(server), key, work);
   }
 
   #serverOf(name: string): PostgresServer {
@@ -144,9 +149,9 @@ export class Maintenance {
     try {
       const role = tenantRole(tenant.key);
       const size = await this.#alone(tenant, async (admin) => {
-        await shutDatabase(admin, tenant.database, role);
+        await disallowConnections(admin, tenant.database, role);
         const bytes = await copyDatabase(admin, tenant.copy, source ?? tenant.database, role);
-        if (!source) await openDatabase(admin, tenant.database, []);
+        if (!source) await allowConnections(admin, tenant.database, []);
         return bytes;
       });
       now = await this.#enter(tenant, 'COPIED');
@@ -164,15 +169,15 @@ export class Maintenance {
     const role = tenantRole(tenant.key);
     if (tenant.phase === 'COPYING') await this.#alone(tenant, (admin) => dropDatabase(admin, tenant.copy));
     if (tenant.phase === 'COPIED') {
-      const aside = `${tenant.copy}_old`;
+      const previous = `${tenant.copy}_old`;
       const replacedAt = await this.#alone(tenant, async (admin) => {
         // Without the copy it has been replaced, perhaps by somebody who has let the tenant's role in again since.
         if (await databaseExists(admin, tenant.copy)) {
-          await shutDatabase(admin, tenant.database, role);
-          await replaceDatabase(admin, tenant.database, tenant.copy, aside);
+          await disallowConnections(admin, tenant.database, role);
+          await replaceDatabase(admin, tenant.database, tenant.copy, previous);
         }
-        await dropDatabase(admin, aside);
-        const { rows } = await admin.query<{ now: string }>(`SELECT ${seenAtSql} AS now`);
+        await dropDatabase(admin, previous);
+        const { rows } = await admin.query<{ now: string }>(`SELECT ${observedAtSql} AS now`);
         return rows[0]?.now;
       });
       // A run that has migrated what is gone now may still have to tell of it, and is too late then.
@@ -184,7 +189,7 @@ export class Maintenance {
         ),
       );
     }
-    await this.#alone(tenant, (admin) => openDatabase(admin, tenant.database, [role]));
+    await this.#alone(tenant, (admin) => allowConnections(admin, tenant.database, [role]));
     await this.#options.catalog.use((client) =>
       client.query(
         `WITH m AS (DELETE FROM tenant_maintenances WHERE tenant_id = $1 AND claimed_by = $2 RETURNING *)

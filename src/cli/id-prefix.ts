@@ -17,7 +17,7 @@ export function parseId(text: string): string {
  * The id that begins so.
  * @throws {AppError} NOT_FOUND if there is none, CONFLICT if there are several
  */
-export async function wholeId(catalog: Catalog, kind: keyof typeof tables, start: string): Promise<string> {
+export async function expandId(catalog: Catalog, kind: keyof typeof tables, start: string): Promise<string> {
   if (isUuid(start)) return start;
   const { rows } = await catalog.use((client) =>
     client.query<{ id: string }>(`SELECT id FROM ${tables[kind]} WHERE starts_with(id::text, $1) LIMIT 2`, [start]),

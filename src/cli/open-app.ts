@@ -2,7 +2,7 @@ import { access } from 'node:fs/promises';
 import path from 'node:path';
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
-import type { App } from '../installation/open.ts';
+import type { Installation } from '../installation/open.ts';
 import type { Services } from '../installation/services.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { CommandContext } from './ui/terminal.ts';
@@ -23,9 +23,9 @@ export interface OpenOptions {
 export async function openApp(
   context: CommandContext,
   { worker = false, concurrency }: OpenOptions = {},
-): Promise<App> {
-  const { createApp } = await import('../installation/open.ts');
-  const { explainFailure } = await import('../installation/start-failure.ts');
+): Promise<Installation> {
+  const { openInstallation: createApp } = await import('../installation/open.ts');
+  const { describeFailure: explainFailure } = await import('../installation/start-failure.ts');
   const { loadUsableConfig } = await import('../config/load-config.ts');
   const config = await loadUsableConfig(context.env);
   const migrations = {

@@ -113,7 +113,7 @@ async function otherServers(
   const { readFile } = await import('node:fs/promises');
   const { readServerRows } = await import('../catalog/server-queries.ts');
   const { parseServerUrl } = await import('../config/config.ts');
-  const { createSecretBox } = await import('../lib/encryption.ts');
+  const { createEncryption: createSecretBox } = await import('../lib/encryption.ts');
   const { checkServer } = await import('../servers/check.ts');
   const rows = await first.owner(databases.auth, readServerRows);
   const others: (readonly [string, PostgresServer])[] = [];
@@ -121,7 +121,7 @@ async function otherServers(
     if (name === first.name || url === null) continue;
     try {
       const secret = roleSecret ?? (await readFile(path.join(dataDir, 'role-secret'), 'utf8'));
-      const opened = createSecretBox(secret, 'servers.url').open(url, name);
+      const opened = createSecretBox(secret, 'servers.url').decrypt(url, name);
       if (opened === undefined) throw new Error('its URL was stored with another ROLE_SECRET');
       const server = await openServer(stack, name, parseServerUrl(opened));
       await checkServer(server);

@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { messageOf } from '../lib/errors.ts';
-import { whyUnwritable } from '../lib/make-folder.ts';
+import { unwritableReason } from '../lib/make-folder.ts';
 import { type Config, ConfigError, readConfig } from './config.ts';
 
 /**
@@ -18,7 +18,7 @@ export async function loadUsableConfig(env: Readonly<Record<string, string | und
 async function findFolderProblems({ dataDir, migrations, ...config }: Config): Promise<readonly string[]> {
   // One that is not there would give tenants without tables.
   const unreadable = await readdir(migrations.tenantDir).then(() => undefined, messageOf);
-  const unwritable = needsDataDir(config) ? await whyUnwritable(dataDir) : undefined;
+  const unwritable = needsDataDir(config) ? await unwritableReason(dataDir) : undefined;
   return [
     ...(unreadable ? [`TENANT_MIGRATIONS_DIR must be a folder that can be read: ${unreadable}`] : []),
     ...(unwritable ? [`DATA_DIR must be a folder that can be written to, and ${dataDir} is none: ${unwritable}`] : []),

@@ -1,7 +1,7 @@
 import { settings } from './settings.ts';
 
 /** A name that is no setting, and the setting that is nearly called so. */
-export interface MisspeltSetting {
+export interface SettingTypo {
   readonly name: string;
   readonly meant: string;
 }
@@ -10,7 +10,7 @@ export interface MisspeltSetting {
 const SHORT = 8;
 
 /** Finds names that somebody seems to have mistyped, in whatever case they are written. */
-export function findMisspelt(names: readonly string[]): readonly MisspeltSetting[] {
+export function findTypos(names: readonly string[]): readonly SettingTypo[] {
   const known = Object.keys(settings);
   return names
     .filter((name) => !known.includes(name))

@@ -8,9 +8,9 @@ import { isAliveSql } from '../postgres/sql/advisory-lock.ts';
 import { quoteIdentifier } from '../postgres/sql/quote.ts';
 import { installationRoles } from '../routing/placement.ts';
 import type { TenantBounds } from '../servers/role-limits.ts';
-import { howToMend, type Leftover, startMends } from './leftover.ts';
+import { howToFix, type Leftover, startFixes } from './leftover.ts';
 import { compareCheckpoints, readCheckpoints } from './lost-checkpoints.ts';
-import { findCutShort, findIdleLocks } from './stale-work.ts';
+import { findIdleLocks, findInterrupted } from './stale-work.ts';
 import { findUnboundTenants } from './unlimited-roles.ts';
 
 /** Where to look. */
@@ -46,7 +46,7 @@ export async function findLeftovers(options: LeftoverOptions): Promise<readonly 
   if (!server) throw new Error(`The server ${first} is not known here`);
   const { tenants, cutShort, checkpoints } = await server.owner(databases.auth, async (client) => ({
     tenants: await readTenants(client),
-    cutShort: await findCutShort(client),
+    cutShort: await findInterrupted(client),
     checkpoints: await readCheckpoints(client),
   }));
   const found = [...halfCreated(tenants), ...cutShort];
@@ -73,8 +73,8 @@ function halfCreated(tenants: readonly TenantRow[]): Leftover[] {
     .filter(({ status, attended }) => (status === 'PROVISIONING' || status === 'DELETING') && !attended)
     .map(({ slug, status }) => ({
       message: `The tenant ${slug} is ${status}, and no process works on it`,
-      remedy: startMends,
-      mend: 'start',
+      remedy: startFixes,
+      fix: 'start',
     }));
 }
 
@@ -146,8 +146,8 @@ async function lookInto(server: PostgresServer, database: string): Promise<Lefto
     const indexes = await server.owner(database, (client) => findInvalidIndexes(client));
     return indexes.map((index) => ({
       message: `The index ${index} in the database ${database} on the server ${server.name} is INVALID`,
-      remedy: howToMend,
-      mend: { server: server.name, databases: [database], sql: `REINDEX INDEX CONCURRENTLY ${index}` },
+      remedy: howToFix,
+      fix: { server: server.name, databases: [database], sql: `REINDEX INDEX CONCURRENTLY ${index}` },
     }));
   } catch (error) {
     return [

@@ -7,11 +7,11 @@ export interface Leftover {
    * What mends it without losing anything: a start, as any server makes it; or a statement, and where it is to be sent,
    * one database after the other, outside a transaction.
    */
-  readonly mend?: 'start' | { readonly server: string; readonly databases: readonly string[]; readonly sql: string };
+  readonly fix?: 'start' | { readonly server: string; readonly databases: readonly string[]; readonly sql: string };
 }
 
 /** The remedy of what `mend` mends. */
-export const howToMend = 'tenantry doctor --fix mends it';
+export const howToFix = 'tenantry doctor --fix mends it';
 
 /** The remedy of what a start mends. */
-export const startMends = 'Every start of a server ends this, and so does tenantry doctor --fix';
+export const startFixes = 'Every start of a server ends this, and so does tenantry doctor --fix';

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import type { PostgresServer } from '../postgres/server.ts';
 import { quoteIdentifier, quoteLiteral } from '../postgres/sql/quote.ts';
 import { installationRoles } from '../routing/placement.ts';
-import { howToMend, type Leftover } from './leftover.ts';
+import { howToFix, type Leftover } from './leftover.ts';
 
 /** A copy of a tenant's database that the catalog knows of. */
 export interface KnownCopy {
@@ -43,8 +43,8 @@ export async function compareCheckpoints(
       return [
         {
           message: `The database ${database} of the checkpoint ${checkpoint.name} (${checkpoint.id}) is gone from the server ${server.name}`,
-          remedy: howToMend,
-          mend: {
+          remedy: howToFix,
+          fix: {
             server: first,
             databases: [auth],
             sql: `DELETE FROM checkpoints WHERE id = ${quoteLiteral(checkpoint.id)}`,

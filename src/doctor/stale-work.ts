@@ -3,13 +3,13 @@ import { fromSql } from '../catalog/run-status.ts';
 import type { PostgresServer } from '../postgres/server.ts';
 import { isAliveSql, lockKind } from '../postgres/sql/advisory-lock.ts';
 import { quoteLiteral } from '../postgres/sql/quote.ts';
-import { type Leftover, startMends } from './leftover.ts';
+import { type Leftover, startFixes } from './leftover.ts';
 
 /**
  * Work in the catalog that says of itself that it is under way, whose process is dead.
  * @param client a connection to `auth`
  */
-export async function findCutShort(client: pg.Client): Promise<Leftover[]> {
+export async function findInterrupted(client: pg.Client): Promise<Leftover[]> {
   const { rows: tenants } = await client.query<{ slug: string }>(
     `SELECT slug FROM tenant_maintenances m JOIN tenants t ON t.id = m.tenant_id
      WHERE NOT ${isAliveSql('m.claimed_by')} ORDER BY slug`,
@@ -22,8 +22,8 @@ export async function findCutShort(client: pg.Client): Promise<Leftover[]> {
     ...tenants.map(({ slug }): Leftover => {
       return {
         message: `The tenant ${slug} is in maintenance, and no process works on it`,
-        remedy: startMends,
-        mend: 'start',
+        remedy: startFixes,
+        fix: 'start',
       };
     }),
     ...runs.map(({ run, count }) => ({
@@ -67,7 +67,7 @@ export async function findIdleLocks(
   return rows.map(({ pid, database, application, address, seconds, started }) => ({
     message: `A session of ${application || 'an unnamed program'}${address ? ` at ${address}` : ''} in the database ${database} on the server ${server.name} holds a lock and has done nothing for ${seconds} s`,
     remedy: 'tenantry doctor --fix ends it, which takes back what it has not committed',
-    mend: {
+    fix: {
       server: server.name,
       databases: [database],
       sql: `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = ${pid} AND backend_start = ${quoteLiteral(started)}::timestamptz`,

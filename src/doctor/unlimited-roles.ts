@@ -3,7 +3,7 @@ import type { PostgresServer } from '../postgres/server.ts';
 import { installationRoles } from '../routing/placement.ts';
 import { forbidFunctionsSql, hasUnforbiddenFunctions, mayForbidFunctions } from '../servers/revoke-functions.ts';
 import { boundAllRolesSql, findUnboundRoles, type TenantBounds } from '../servers/role-limits.ts';
-import { howToMend, type Leftover } from './leftover.ts';
+import { howToFix, type Leftover } from './leftover.ts';
 
 /** Databases that are looked into at once. */
 const AT_ONCE = 8;
@@ -30,8 +30,8 @@ export async function findUnboundTenants(
   if (unbound.length > 0) {
     found.push({
       message: `${unbound.length} roles of tenants on the server ${server.name} have other limits than the settings say: ${shortened(unbound)}`,
-      remedy: howToMend,
-      mend: {
+      remedy: howToFix,
+      fix: {
         server: server.name,
         databases: [server.address?.maintenanceDatabase ?? 'postgres'],
         sql: boundAllRolesSql(roles, bounds),
@@ -41,8 +41,8 @@ export async function findUnboundTenants(
   if (unforbidden.length > 0) {
     found.push({
       message: `In ${unforbidden.length} databases on the server ${server.name}, tenants' SQL may call functions that are forbidden by now: ${shortened(unforbidden)}`,
-      remedy: howToMend,
-      mend: { server: server.name, databases: unforbidden, sql: forbidFunctionsSql },
+      remedy: howToFix,
+      fix: { server: server.name, databases: unforbidden, sql: forbidFunctionsSql },
     });
   }
   return found;

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { Tenant } from '../catalog/entities/tenant.entity.ts';
-import { type FoundState, learnMigrationStates } from '../catalog/migration-states.ts';
+import { type ObservedState, storeMigrationStates } from '../catalog/migration-states.ts';
 import type { MigrationFile } from '../migrator/files/migration-files.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
 
@@ -20,7 +20,7 @@ export interface Acceptance {
 }
 
 /** What a tenant's history has been found to say. */
-export interface TenantState extends FoundState {
+export interface TenantState extends ObservedState {
   readonly tenantId: string;
 }
 
@@ -33,7 +33,7 @@ export async function recordAcceptances(
   await catalog.use((client) =>
     inTransaction(client, async () => {
       await insertRecords(client, accepted);
-      await learnMigrationStates(client, states);
+      await storeMigrationStates(client, states);
     }),
   );
 }

@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { MigrationScope } from '../catalog/entities/migration-record.entity.ts';
 import { Tenant } from '../catalog/entities/tenant.entity.ts';
-import type { FoundState } from '../catalog/migration-states.ts';
+import type { ObservedState } from '../catalog/migration-states.ts';
 import { elapsedSince } from '../lib/elapsed.ts';
 import { AppError, messageOf } from '../lib/errors.ts';
 import { merge } from '../migrator/apply/batch.ts';
@@ -77,11 +77,11 @@ export async function acceptInTenants(
 export async function acceptInSystemDatabase(
   options: AcceptOptions,
   migration: string,
-  place: { readonly scope: MigrationScope; readonly server: string; readonly database: string },
+  placement: { readonly scope: MigrationScope; readonly server: string; readonly database: string },
 ): Promise<readonly Acceptance[]> {
-  const file = fileOf(options.files, migration, place.scope);
-  const { acceptance } = await acceptAt(options, file, { ...place, schema: 'public' }, null);
-  if (!acceptance) throw nothingToAccept(file, `The database ${place.database}`);
+  const file = fileOf(options.files, migration, placement.scope);
+  const { acceptance } = await acceptAt(options, file, { ...placement, schema: 'public' }, null);
+  if (!acceptance) throw nothingToAccept(file, `The database ${placement.database}`);
   await recordAcceptances(options.catalog, [acceptance], []);
   return [acceptance];
 }
@@ -130,18 +130,27 @@ async function acceptInTenant(options: AcceptOptions, file: MigrationFile, tenan
 async function acceptAt(
   { servers, acceptedBy, log }: AcceptOptions,
   file: MigrationFile,
-  place: { readonly server: string; readonly database: string; readonly schema: string },
+  placement: { readonly server: string; readonly database: string; readonly schema: string },
   tenant: Tenant | null,
-): Promise<{ acceptance: Acceptance | undefined; found: FoundState }> {
+): Promise<{ acceptance: Acceptance | undefined; found: ObservedState }> {
   const start = performance.now();
-  const server = servers.get(place.server);
-  if (!server) throw new AppError('SERVER_BUSY', `The server ${place.server} is not known here`);
-  const { found, change } = await server.owner(place.database, (client) => changeHash(client, place.schema, file));
+  const server = servers.get(placement.server);
+  if (!server) throw new AppError('SERVER_BUSY', `The server ${placement.server} is not known here`);
+  const { found, change } = await server.owner(placement.database, (client) =>
+    changeHash(client, placement.schema, file),
+  );
   if (!change) return { found, acceptance: undefined };
   const { previousHash, acceptedAt } = change;
   // Written before the catalog's record, which may fail.
   log.info(
-    { acceptedBy, database: place.database, schema: place.schema, migration: file.name, previousHash, hash: file.hash },
+    {
+      acceptedBy,
+      database: placement.database,
+      schema: placement.schema,
+      migration: file.name,
+      previousHash,
+      hash: file.hash,
+    },
     'a changed migration is accepted',
   );
   const durationMs = elapsedSince(start);
@@ -157,9 +166,9 @@ async function changeHash(client: pg.Client, schema: string, { name, hash, scope
       name,
       hash,
     ]);
-    const { before, seenAt } = await readHistory(client, schema);
+    const { before, observedAt } = await readHistory(client, schema);
     await client.query('COMMIT');
-    return { found: { applied: merge(before, []), seenAt }, change: rows[0] };
+    return { found: { applied: merge(before, []), observedAt }, change: rows[0] };
   } catch (error) {
     await rollBack(client);
     if (sqlStateOf(error) === sqlState.lockNotAvailable) {

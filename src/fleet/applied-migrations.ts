@@ -3,15 +3,15 @@ import type { MigrationScope } from '../catalog/entities/migration-record.entity
 import type { AppliedMigration } from '../catalog/entities/migration-state.entity.ts';
 import type { RecordedMigrations } from '../migrator/authoring/compare-history.ts';
 import { readAppliedSql } from '../migrator/files/history.ts';
-import type { Lane } from '../postgres/pool/pool.ts';
+import type { Pool } from '../postgres/pool/pool.ts';
 import { readStatesInUse } from './tenant-states.ts';
 
 /** What has been applied in this installation, as the catalog and the system databases know it; no tenant is connected to. */
 export async function recordedMigrations(
   catalog: Catalog,
-  constants: Pick<Lane, 'use'>,
+  constants: Pick<Pool, 'use'>,
 ): Promise<Readonly<Record<MigrationScope, readonly RecordedMigrations[]>>> {
-  const historyOf = async (database: Pick<Lane, 'use'>, source: string): Promise<RecordedMigrations> => {
+  const historyOf = async (database: Pick<Pool, 'use'>, source: string): Promise<RecordedMigrations> => {
     const { rows } = await database.use((client) => client.query<AppliedMigration>(readAppliedSql('public')));
     return { source, applied: rows };
   };

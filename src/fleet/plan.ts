@@ -129,5 +129,5 @@ export function sqlOf(steps: readonly MigrationFile[]): string[] {
 
 async function readApplied(connections: TenantConnections, tenant: Tenant): Promise<readonly AppliedMigration[]> {
   const read = (client: pg.Client) => client.query<AppliedMigration>(readAppliedSql(tenant.schema));
-  return (await connections.lane(tenant).use(read)).rows;
+  return (await connections.pool(tenant).use(read)).rows;
 }

@@ -5,7 +5,7 @@ import type { Config } from '../config/config.ts';
 import { messageOf } from '../lib/errors.ts';
 import { withTimeLimit } from '../lib/time-limit.ts';
 import type { Listener } from '../postgres/listener.ts';
-import type { Lane } from '../postgres/pool/pool.ts';
+import type { Pool } from '../postgres/pool/pool.ts';
 import type { ServerRegistry } from '../servers/registry.ts';
 
 /** Gives the health of an installation. It never throws, and is never slower than some seconds. */
@@ -48,7 +48,7 @@ export function createHealthCheck(checked: Checked): HealthCheck {
 
 interface Checked {
   readonly catalog: Catalog;
-  readonly constants: { readonly lane: Lane };
+  readonly constants: { readonly pool: Pool };
   readonly servers: ServerRegistry;
   readonly listener: Pick<Listener, 'queueUsage'>;
   readonly config: Config;
@@ -60,7 +60,7 @@ async function checkHealth({ catalog, constants, servers, listener, config }: Ch
   const databases = await Promise.all([
     check(config.databases.auth, FIRST_SERVER, (signal) => catalog.use((client) => client.query(select), signal)),
     check(config.databases.constants, FIRST_SERVER, (signal) =>
-      constants.lane.use((client) => client.query(select), signal),
+      constants.pool.use((client) => client.query(select), signal),
     ),
     ...servers
       .values()

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { Identities } from '../auth/authenticate.ts';
+import { Authenticator } from '../auth/authenticate.ts';
 import { HourlyLimits } from '../auth/hourly-limits.ts';
 import { createPasswords } from '../auth/passwords.ts';
 import { RepeatedAudit } from '../auth/repeated-audit.ts';
@@ -12,16 +12,16 @@ import type { CheckpointsOptions } from '../checkpoints/checkpoints.ts';
 import { Maintenance } from '../checkpoints/maintenance.ts';
 import type { Config } from '../config/config.ts';
 import { OwnerConnections } from '../fleet/worker/owner-connections.ts';
-import { FleetWorker } from '../fleet/worker/worker.ts';
+import { Worker } from '../fleet/worker/worker.ts';
 import { createHealthCheck } from '../health/check.ts';
-import { createSecretBox } from '../lib/encryption.ts';
+import { createEncryption } from '../lib/encryption.ts';
 import { HistoryRecordSchema } from '../migrator/files/history-entity.ts';
 import { createEntityDatabases, entityTypes } from '../orm/databases.ts';
 import { derivePasswords } from '../postgres/admin/roles.ts';
 import { Listener } from '../postgres/listener.ts';
-import { closeRefused } from '../routing/close-connections.ts';
-import { explainFailure } from '../routing/connection-errors.ts';
-import { KnownPermissions } from '../routing/permission-cache.ts';
+import { closeRefusedConnections } from '../routing/close-connections.ts';
+import { explainConnectionError } from '../routing/connection-errors.ts';
+import { PermissionCache } from '../routing/permission-cache.ts';
 import { installationRoles } from '../routing/placement.ts';
 import { LATE_MS, TenantConnections } from '../routing/tenant-connections.ts';
 import { checkSystemDatabases } from '../servers/check-system-databases.ts';
@@ -39,7 +39,7 @@ import { startRecovery } from './recovery.ts';
 import type { Services } from './services.ts';
 
 /** A running installation; `await using` ends it. */
-export interface App extends AsyncDisposable {
+export interface Installation extends AsyncDisposable {
   readonly services: Services;
   /**
    * Resolves, and never rejects, when tenants can be created as fast as they should, and those are finished or removed whose
@@ -59,7 +59,12 @@ const SYSTEM_SILENCE_MS = 30_000;
  * @param signal ends the start: it fails soon then, and what has been started is stopped
  * @throws {ConfigError} if the settings cannot be used
  */
-export async function createApp(config: Config, product: Product, log: Logger, signal?: AbortSignal): Promise<App> {
+export async function openInstallation(
+  config: Config,
+  product: Product,
+  log: Logger,
+  signal?: AbortSignal,
+): Promise<Installation> {
   await using stack = new AsyncDisposableStack();
   const { connections, databases } = config;
   const openServer = serverOpener(config, log);
@@ -89,8 +94,8 @@ export async function createApp(config: Config, product: Product, log: Logger, s
   }
   // Until now, that the server does not answer ends the start, with an error that says so.
   firstLog.level = log.level;
-  const systemLane = (database: string, max = connections.systemPoolSize) =>
-    server.lane({
+  const systemPool = (database: string, max = connections.systemPoolSize) =>
+    server.pool({
       database,
       role: { name: roles.app, password: passwordOf(roles.app) },
       max,
@@ -98,26 +103,26 @@ export async function createApp(config: Config, product: Product, log: Logger, s
       silenceMs: SYSTEM_SILENCE_MS,
       types: entityTypes,
     });
-  const authLane = systemLane(databases.auth);
-  const constantsLane = systemLane(databases.constants);
+  const authLane = systemPool(databases.auth);
+  const constantsPool = systemPool(databases.constants);
   if (!server.canAdminister) {
     await checkSystemDatabases([
-      { name: databases.auth, lane: authLane, migrations: migrations.auth },
-      { name: databases.constants, lane: constantsLane, migrations: migrations.constants },
+      { name: databases.auth, pool: authLane, migrations: migrations.auth },
+      { name: databases.constants, pool: constantsPool, migrations: migrations.constants },
     ]);
   }
   const catalog = openCatalog(authLane, [HistoryRecordSchema]);
   const constants = {
-    ...createEntityDatabases([...constantsEntities, HistoryRecordSchema]).open(constantsLane),
-    lane: constantsLane,
+    ...createEntityDatabases([...constantsEntities, HistoryRecordSchema]).open(constantsPool),
+    pool: constantsPool,
   };
-  const listener = stack.use(new Listener(systemLane(databases.auth, 1), log));
+  const listener = stack.use(new Listener(systemPool(databases.auth, 1), log));
   await listener.start();
   const servers = stack.use(
     new ServerRegistry({
       catalog,
       listener,
-      box: createSecretBox(roleSecret, 'servers.url'),
+      encryption: createEncryption(roleSecret, 'servers.url'),
       first: server,
       defaultBudget: connections.budget,
       openServer,
@@ -150,17 +155,17 @@ export async function createApp(config: Config, product: Product, log: Logger, s
     servers,
     defaultIsolation: config.defaultIsolation,
     sharedDatabase: databases.shared,
-    underWay: new Set(),
+    inProgress: new Set(),
     log,
   };
   const { concurrency } = config.migrations;
   const maintenance = new Maintenance({ catalog, servers, listener, log });
   const checkpoints: CheckpointsOptions = { catalog, servers, maintenance, limits: config.checkpoints, log };
   const owner = new OwnerConnections(servers, concurrency);
-  let worker: FleetWorker | undefined;
+  let worker: Worker | undefined;
   if (config.migrations.worker === 'inline') {
     worker = stack.use(
-      new FleetWorker({
+      new Worker({
         catalog,
         listener,
         migrations: migrations.tenant,
@@ -197,9 +202,9 @@ export async function createApp(config: Config, product: Product, log: Logger, s
     waitMs: connections.waitMs,
     statementTimeoutMs: connections.tenantStatementTimeoutMs,
     renewRole: createRoleRenewal({ catalog, listener, servers, first: server, log }),
-    explain: (tenant, error) => explainFailure({ catalog, servers, log }, tenant, error),
+    explain: (tenant, error) => explainConnectionError({ catalog, servers, log }, tenant, error),
   });
-  closeRefused(directory, tenants, log);
+  closeRefusedConnections(directory, tenants, log);
   const services: Services = {
     config,
     log,
@@ -211,7 +216,7 @@ export async function createApp(config: Config, product: Product, log: Logger, s
     listener,
     directory,
     tenants,
-    permissions: new KnownPermissions({ tenants, permissionsOf: permissionsOf(product), catalog, listener, log }),
+    permissions: new PermissionCache({ tenants, permissionsOf: permissionsOf(product), catalog, listener, log }),
     provisioning,
     migrations,
     tables: { AUTH: lines.auth.tables, CONSTANTS: lines.constants.tables, TENANT: lines.tenant.tables },
@@ -219,10 +224,10 @@ export async function createApp(config: Config, product: Product, log: Logger, s
     checkpoints,
     tokens,
     publishedKeys: publishedKeys(keys),
-    identities: new Identities(catalog, listener, config.accounts.trustedClaims),
+    authenticator: new Authenticator(catalog, listener, config.accounts.trustedClaims),
     hourlyLimits: new HourlyLimits(catalog, config.accounts.hourlyLimits),
     signInLimits: stack.use(new SignInLimits({ catalog, log, ...config.accounts.signInLimits })),
-    devices: createSecretBox(roleSecret, 'devices'),
+    devices: createEncryption(roleSecret, 'devices'),
     repeatedAudit: new RepeatedAudit(catalog, log),
     accounts: { catalog, tokens, passwords: createPasswords(), ...config.accounts },
     health: createHealthCheck({ catalog, constants, servers, listener, config }),

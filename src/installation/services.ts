@@ -1,7 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { JWK } from 'jose';
 import type { Logger } from 'pino';
-import type { Identities } from '../auth/authenticate.ts';
+import type { Authenticator } from '../auth/authenticate.ts';
 import type { HourlyLimits } from '../auth/hourly-limits.ts';
 import type { RepeatedAudit } from '../auth/repeated-audit.ts';
 import type { SignInOptions } from '../auth/sign-in.ts';
@@ -14,12 +14,12 @@ import type { CheckpointsOptions } from '../checkpoints/checkpoints.ts';
 import type { Config } from '../config/config.ts';
 import type { RunsOptions } from '../fleet/runs/start.ts';
 import type { HealthCheck } from '../health/check.ts';
-import type { SecretBox } from '../lib/encryption.ts';
+import type { Encryption } from '../lib/encryption.ts';
 import type { EntityTables } from '../migrator/diff/entity-tables.ts';
 import type { MigrationFolder } from '../migrator/files/migration-files.ts';
 import type { Listener } from '../postgres/listener.ts';
-import type { Lane } from '../postgres/pool/pool.ts';
-import type { KnownPermissions } from '../routing/permission-cache.ts';
+import type { Pool } from '../postgres/pool/pool.ts';
+import type { PermissionCache } from '../routing/permission-cache.ts';
 import type { TenantConnections } from '../routing/tenant-connections.ts';
 import type { ServerRegistry } from '../servers/registry.ts';
 import type { ProvisioningOptions } from '../tenants/create.ts';
@@ -34,11 +34,11 @@ export interface Services {
   readonly servers: ServerRegistry;
   readonly catalog: Catalog;
   /** The constants database. */
-  readonly constants: { fork(): EntityManager; readonly lane: Lane };
+  readonly constants: { fork(): EntityManager; readonly pool: Pool };
   readonly listener: Listener;
   readonly directory: TenantDirectory;
   readonly tenants: TenantConnections;
-  readonly permissions: KnownPermissions;
+  readonly permissions: PermissionCache;
   readonly provisioning: ProvisioningOptions;
   readonly migrations: {
     readonly auth: MigrationFolder;
@@ -52,12 +52,12 @@ export interface Services {
   readonly tokens: Tokens;
   /** The public keys of `tokens`, as others can read them. */
   readonly publishedKeys: readonly JWK[];
-  readonly identities: Identities;
+  readonly authenticator: Authenticator;
   readonly accounts: SignInOptions;
   readonly signInLimits: SignInLimits;
   readonly hourlyLimits: HourlyLimits;
   /** Seals the ids of devices that people have signed in with, for their accounts. */
-  readonly devices: SecretBox;
+  readonly devices: Encryption;
   /** Writes what callers can repeat at will to the audit log. */
   readonly repeatedAudit: RepeatedAudit;
   /** Whether the databases answer. */

@@ -7,13 +7,13 @@ import { isConnectionFailure, sqlState, sqlStateOf } from '../postgres/sql/error
  * @param server where PostgreSQL is, as far as the settings could be read and name one
  */
 export function explainStartFailure(thrown: unknown, server: ServerAddress | undefined): string {
-  return thrown instanceof ConfigError ? thrown.message : `Tenantry cannot start: ${explainFailure(thrown, server)}`;
+  return thrown instanceof ConfigError ? thrown.message : `Tenantry cannot start: ${describeFailure(thrown, server)}`;
 }
 
 /**
  * What to tell the person whose installation cannot be opened; see {@link explainStartFailure}.
  */
-export function explainFailure(thrown: unknown, server: ServerAddress | undefined): string {
+export function describeFailure(thrown: unknown, server: ServerAddress | undefined): string {
   // That a server does not answer says less than why.
   const error = thrown instanceof AppError && thrown.cause ? thrown.cause : thrown;
   const { code, syscall, address, port } = systemErrorOf(error);

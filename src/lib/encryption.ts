@@ -1,14 +1,14 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 
 /** Keeps texts secret that have to be stored where others can read. */
-export interface SecretBox {
+export interface Encryption {
   /**
    * Encrypts a text.
    * @param owner what the text belongs to; it can be opened for this owner only, so that it cannot be moved to another one
    */
-  seal(text: string, owner: string): string;
+  encrypt(text: string, owner: string): string;
   /** Gives the text back; undefined if it was sealed with another secret or for another owner, or has been changed. */
-  open(sealed: string, owner: string): string | undefined;
+  decrypt(encryptedText: string, owner: string): string | undefined;
 }
 
 /** Another way of sealing gets another prefix. */
@@ -23,18 +23,18 @@ const TAG_BYTES = 16;
  * @param purpose keeps the keys of different uses of one secret apart
  * @see https://www.rfc-editor.org/rfc/rfc5869
  */
-export function createSecretBox(secret: string, purpose: string): SecretBox {
+export function createEncryption(secret: string, purpose: string): Encryption {
   const key = Buffer.from(hkdfSync('sha256', secret, '', purpose, 32));
   return {
-    seal(text, owner) {
+    encrypt(text, owner) {
       const nonce = randomBytes(NONCE_BYTES);
       const cipher = createCipheriv(ALGORITHM, key, nonce, { authTagLength: TAG_BYTES }).setAAD(Buffer.from(owner));
       const encrypted = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
       return PREFIX + Buffer.concat([nonce, cipher.getAuthTag(), encrypted]).toString('base64url');
     },
-    open(sealed, owner) {
-      if (!sealed.startsWith(PREFIX)) return undefined;
-      const bytes = Buffer.from(sealed.slice(PREFIX.length), 'base64url');
+    decrypt(encryptedText, owner) {
+      if (!encryptedText.startsWith(PREFIX)) return undefined;
+      const bytes = Buffer.from(encryptedText.slice(PREFIX.length), 'base64url');
       const [nonce, rest] = [bytes.subarray(0, NONCE_BYTES), bytes.subarray(NONCE_BYTES)];
       try {
         const decipher = createDecipheriv(ALGORITHM, key, nonce, { authTagLength: TAG_BYTES })

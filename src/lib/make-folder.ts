@@ -21,10 +21,10 @@ export async function makeFolder(folder: string): Promise<void> {
  * Finds out whether a folder can be written to, or made, by trying it in the nearest one that is there; nothing is left.
  * @returns why not, as the system says it; undefined if it can
  */
-export async function whyUnwritable(folder: string): Promise<string | undefined> {
+export async function unwritableReason(folder: string): Promise<string | undefined> {
   const parent = path.dirname(folder);
   const isThere = await stat(folder).catch(() => undefined);
-  if (!isThere && parent !== folder) return whyUnwritable(parent);
+  if (!isThere && parent !== folder) return unwritableReason(parent);
   try {
     await rmdir(await mkdtemp(path.join(folder, '.tenantry-')));
     return undefined;

@@ -7,36 +7,36 @@ const MAX_DELAY_MS = 5_000;
 /**
  * Does `work` again and again until the signal comes, more slowly while it fails. It never rejects.
  * @param pauseMs between one time and the next, in milliseconds
- * @param onTrouble told each error
+ * @param onError told each error
  */
 export async function repeatUntil(
   signal: AbortSignal,
   work: () => Promise<void>,
   pauseMs: number,
-  onTrouble: (error: unknown) => void,
+  onError: (error: unknown) => void,
 ): Promise<void> {
   while (!signal.aborted) {
-    await retryUntil(signal, work, onTrouble);
+    await retryUntil(signal, work, onError);
     await pause(pauseMs, signal);
   }
 }
 
 /**
  * Tries `work` until it succeeds, but after the signal no more than once. It never rejects.
- * @param onTrouble told each error
+ * @param onError told each error
  * @returns what `work` resolves to; undefined if the signal came before it succeeded
  */
 export async function retryUntil<T>(
   signal: AbortSignal,
   work: () => Promise<T>,
-  onTrouble: (error: unknown) => void,
+  onError: (error: unknown) => void,
 ): Promise<T | undefined> {
   let delayMs = FIRST_DELAY_MS;
   do {
     try {
       return await work();
     } catch (error) {
-      onTrouble(error);
+      onError(error);
     }
     await pause(delayMs, signal);
     delayMs = Math.min(delayMs * 2, MAX_DELAY_MS);

@@ -2,7 +2,7 @@
 const ECHO_MS = 1_000;
 
 /** What is told of a signal that has come. */
-export interface Signalled {
+export interface ReceivedSignal {
   readonly name: NodeJS.Signals;
   /** Whether one came before: whoever sends it does not want to wait. */
   readonly isRepeated: boolean;
@@ -11,7 +11,7 @@ export interface Signalled {
 /** Signals that are heard; disposing of it gives them back their usual effect. */
 export interface Signals extends Disposable {
   /** Whether one has come. */
-  readonly came: boolean;
+  readonly received: boolean;
 }
 
 /**
@@ -21,21 +21,21 @@ export interface Signals extends Disposable {
 export function onSignals(
   names: readonly NodeJS.Signals[],
   env: Readonly<Record<string, string | undefined>>,
-  callback: (signal: Signalled) => void,
+  callback: (signal: ReceivedSignal) => void,
 ): Signals {
   const echoMs = env.npm_lifecycle_event === undefined ? 0 : ECHO_MS;
-  let cameAt: number | undefined;
+  let receivedAt: number | undefined;
   const handle = (name: NodeJS.Signals) => {
     const now = performance.now();
-    if (cameAt !== undefined && now - cameAt < echoMs) return;
-    const isRepeated = cameAt !== undefined;
-    cameAt = now;
+    if (receivedAt !== undefined && now - receivedAt < echoMs) return;
+    const isRepeated = receivedAt !== undefined;
+    receivedAt = now;
     callback({ name, isRepeated });
   };
   for (const name of names) process.on(name, handle);
   return {
-    get came() {
-      return cameAt !== undefined;
+    get received() {
+      return receivedAt !== undefined;
     },
     [Symbol.dispose]() {
       for (const name of names) process.off(name, handle);

@@ -16,7 +16,7 @@ interface Entry<T> {
 }
 
 /** Remembers for seconds what a database has answered. Who asks while an answer is on its way waits for the same one. */
-export class AnswerCache<T extends object> {
+export class TtlCache<T extends object> {
   readonly #entries: LRUCache<string, Entry<T>>;
 
   /** @param sizeOf how many bytes an answer takes, where that can be more than a row of the catalog */

@@ -12,8 +12,8 @@ import pg from 'pg';
 import Cursor from 'pg-cursor';
 import array from 'postgres-array';
 import { AppError } from '../lib/errors.ts';
-import { inTurn } from '../lib/mutex.ts';
-import type { Lane, LentClient } from '../postgres/pool/pool.ts';
+import { createMutex } from '../lib/mutex.ts';
+import type { Pool, PoolClient } from '../postgres/pool/pool.ts';
 import { PostgresNames } from './naming.ts';
 
 /** A database seen through entities; it holds no connection of its own. */
@@ -27,8 +27,8 @@ export interface EntityDatabase {
 
 /** Opens databases that have the same entities. */
 export interface EntityDatabases {
-  /** @param lane where connections come from; its values must be read with {@link entityTypes} */
-  open(lane: Pick<Lane, 'connect' | 'end'>): EntityDatabase;
+  /** @param pool where connections come from; its values must be read with {@link entityTypes} */
+  open(pool: Pick<Pool, 'connect' | 'end'>): EntityDatabase;
 }
 
 /**
@@ -50,12 +50,12 @@ export function createEntityDatabases(entities: readonly EntitySchema[]): Entity
   keepAppErrors(orm);
   const compiler = new PostgresQueryCompiler();
   return {
-    open(lane) {
+    open(pool) {
       const driver = new PostgreSqlDriver(orm.config);
       // `platform` and `connection` are protected fields: MikroORM has no other way to share what it discovered.
       Object.assign(driver, {
         platform: orm.driver.getPlatform(),
-        connection: new PostgreSqlConnection(orm.config, { driverOptions: () => new LaneDialect(lane, compiler) }),
+        connection: new PostgreSqlConnection(orm.config, { driverOptions: () => new PoolDialect(pool, compiler) }),
       });
       driver.setMetadata(orm.getMetadata());
       const em = driver.createEntityManager(false);
@@ -78,14 +78,14 @@ function keepAppErrors(orm: MikroORM): void {
  * MikroORM sends several at once where it has a pool.
  * @param rewrite changes the text of each statement
  */
-export function lendAgain(client: pg.Client, rewrite: (text: string) => string): LentClient {
-  const take = inTurn();
+export function asPoolClient(client: pg.Client, rewrite: (text: string) => string): PoolClient {
+  const exclusive = createMutex();
   return new Proxy(Object.assign(Object.create(client), { release: () => undefined }), {
     get(target, key) {
       if (key !== 'query') return Reflect.get(target, key);
       return (text: unknown, ...rest: unknown[]) =>
         typeof text === 'string'
-          ? take(async () => Reflect.apply(client.query, client, [rewrite(text), ...rest]))
+          ? exclusive(async () => Reflect.apply(client.query, client, [rewrite(text), ...rest]))
           : Reflect.apply(client.query, client, [text, ...rest]);
     },
   });
@@ -101,11 +101,11 @@ export const entityTypes: pg.CustomTypesConfig = {
 };
 
 /** A compiler takes 6 KB and begins anew with each query, so that one is enough for all databases. */
-class LaneDialect extends PostgresDialect {
+class PoolDialect extends PostgresDialect {
   readonly #compiler: PostgresQueryCompiler;
 
-  constructor(lane: Pick<Lane, 'connect' | 'end'>, compiler: PostgresQueryCompiler) {
-    super({ cursor: Cursor, pool: { connect: () => lane.connect(), end: () => lane.end(), options: {} } });
+  constructor(pool: Pick<Pool, 'connect' | 'end'>, compiler: PostgresQueryCompiler) {
+    super({ cursor: Cursor, pool: { connect: () => pool.connect(), end: () => pool.end(), options: {} } });
     this.#compiler = compiler;
   }
 

@@ -48,7 +48,7 @@ export async function entityConnection<T extends object>(
     .findByCursor(entity, { ...page, where, orderBy: options.orderBy, includeCount: false })
     .catch((error: unknown) => {
       const wrong = error instanceof CursorError || isDataException(error);
-      throw wrong ? noCursor(args.after != null ? 'after' : 'before') : error;
+      throw wrong ? invalidCursor(args.after != null ? 'after' : 'before') : error;
     });
   return {
     edges: cursor.items.map((node) => ({ cursor: cursor.from(node), node })),
@@ -87,7 +87,7 @@ function checkCursors<T extends object>(
       if (runtimeType === 'number') return Number.isInteger(value);
       return typeof value === 'string' && (runtimeType !== 'Date' || !Number.isNaN(Date.parse(value)));
     };
-    if (values?.length !== keys.length || !keys.every(fits)) throw noCursor(field);
+    if (values?.length !== keys.length || !keys.every(fits)) throw invalidCursor(field);
   }
 }
 
@@ -100,7 +100,7 @@ function decode(cursor: string): readonly unknown[] | undefined {
   }
 }
 
-function noCursor(field: string): AppError {
+function invalidCursor(field: string): AppError {
   return badInput(field, 'This is no cursor of this list');
 }
 

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import type { Logger } from 'pino';
-import { inTurn } from '../lib/mutex.ts';
-import type { Lane, LentClient } from './pool/pool.ts';
+import { createMutex } from '../lib/mutex.ts';
+import type { Pool, PoolClient } from './pool/pool.ts';
 import { lockKind, noticeSilenceSql } from './sql/advisory-lock.ts';
 import { quoteIdentifier } from './sql/quote.ts';
 
@@ -34,12 +34,12 @@ const MAX_RECONNECT_MS = 5_000;
 export class Listener implements AsyncDisposable {
   /** The number of this process, which rows that it works on carry. */
   readonly instance: number = randomInt(1, 2 ** 31);
-  readonly #lane: Lane;
+  readonly #pool: Pool;
   readonly #log: Logger;
   readonly #handlers = new Map<string, Set<NotificationHandler>>();
-  #client: LentClient | undefined;
+  #client: PoolClient | undefined;
   /** Of the client: what hangs in a lost one must not keep another waiting. */
-  #take = inTurn();
+  #exclusive = createMutex();
   /** Whether the client listens to all channels; false while it is being told them. */
   #listening = false;
   #heartbeat: NodeJS.Timeout | undefined;
@@ -47,9 +47,9 @@ export class Listener implements AsyncDisposable {
   #queueUsage = 0;
   #stopped = false;
 
-  /** @param lane a lane to `auth` with room for one connection, which is held */
-  constructor(lane: Lane, log: Logger) {
-    this.#lane = lane;
+  /** @param pool a lane to `auth` with room for one connection, which is held */
+  constructor(pool: Pool, log: Logger) {
+    this.#pool = pool;
     this.#log = log;
   }
 
@@ -94,15 +94,15 @@ export class Listener implements AsyncDisposable {
     clearTimeout(this.#reconnect);
     this.#listening = false;
     this.#client?.release(true);
-    await this.#lane.end();
+    await this.#pool.end();
   }
 
   async #connect(): Promise<void> {
-    const client = await this.#lane.connect();
+    const client = await this.#pool.connect();
     if (this.#stopped) return client.release(true);
     this.#client = client;
-    this.#take = inTurn();
-    client.on('notification', ({ channel, payload }) => this.#tell(channel, payload));
+    this.#exclusive = createMutex();
+    client.on('notification', ({ channel, payload }) => this.#dispatch(channel, payload));
     client.once('end', () => this.#lost(client));
     try {
       await this.#ask(client, noticeSilenceSql('SET'));
@@ -120,16 +120,16 @@ export class Listener implements AsyncDisposable {
   #scheduleBeat(): void {
     if (this.#stopped) return;
     const waitMs = this.#queueUsage < CONGESTED_USAGE ? HEARTBEAT_MS : CONGESTED_HEARTBEAT_MS;
-    this.#heartbeat = setTimeout(() => void this.#beat().finally(() => this.#scheduleBeat()), waitMs).unref();
+    this.#heartbeat = setTimeout(() => void this.#sendHeartbeat().finally(() => this.#scheduleBeat()), waitMs).unref();
   }
 
   /** A connection can be dead without a word, for instance behind a firewall that forgot it. */
-  async #beat(): Promise<void> {
+  async #sendHeartbeat(): Promise<void> {
     const client = this.#client;
     if (!client) return;
     const silence = setTimeout(() => this.#lost(client), SILENCE_MS);
     try {
-      const { rows } = await this.#take(() =>
+      const { rows } = await this.#exclusive(() =>
         client.query<{ usage: number }>('SELECT pg_notification_queue_usage() AS usage'),
       );
       this.#noteUsage(rows[0]?.usage ?? 0);
@@ -156,7 +156,7 @@ export class Listener implements AsyncDisposable {
   }
 
   /** Whoever notices first that a connection is lost has it replaced; what is told of an older one is no news. */
-  #lost(client: LentClient): void {
+  #lost(client: PoolClient): void {
     if (client !== this.#client) return;
     client.release(true);
     // While it is told its channels, that fails now, and whoever tells it tries again.
@@ -179,15 +179,15 @@ export class Listener implements AsyncDisposable {
     }, delayMs).unref();
   }
 
-  #ask(client: LentClient, sql: string): Promise<unknown> {
-    return this.#take(() => client.query(sql));
+  #ask(client: PoolClient, sql: string): Promise<unknown> {
+    return this.#exclusive(() => client.query(sql));
   }
 
   #tellAll(): void {
-    for (const channel of this.#handlers.keys()) this.#tell(channel, undefined);
+    for (const channel of this.#handlers.keys()) this.#dispatch(channel, undefined);
   }
 
-  #tell(channel: string, payload: string | undefined): void {
+  #dispatch(channel: string, payload: string | undefined): void {
     for (const handler of this.#handlers.get(channel) ?? []) {
       try {
         handler(payload);

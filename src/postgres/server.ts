@@ -3,11 +3,11 @@ import type { Logger } from 'pino';
 import type { ServerAddress } from '../config/config.ts';
 import { AppError } from '../lib/errors.ts';
 import { CircuitBreaker } from './pool/circuit-breaker.ts';
-import type { Lane, Priority } from './pool/pool.ts';
-import { type BudgetOptions, type BudgetStats, ConnectionBudget } from './pool/server-pool.ts';
+import type { Pool, Priority } from './pool/pool.ts';
+import { ServerPool, type ServerPoolOptions, type ServerPoolStats } from './pool/server-pool.ts';
 
 /** What makes the connections of a lane alike. */
-export interface LaneRequest {
+export interface PoolRequest {
   /** Without it the maintenance database. */
   readonly database?: string;
   /** The role to connect as; `serving` is that of the server's address; without it the admin, who may do everything. */
@@ -27,7 +27,7 @@ export interface LaneRequest {
 }
 
 /** What a server's connections have in common. */
-export interface PostgresServerOptions extends BudgetOptions {
+export interface PostgresServerOptions extends ServerPoolOptions {
   readonly systemPoolSize: number;
   /** Where, and as whom, the admin connects; by default the server's address says that too. */
   readonly admin?: ServerAddress | undefined;
@@ -58,10 +58,10 @@ const everySession: Readonly<Record<string, string>> =
  */
 export class PostgresServer implements AsyncDisposable {
   readonly name: string;
-  readonly #budget: ConnectionBudget;
+  readonly #budget: ServerPool;
   readonly #breaker: CircuitBreaker;
-  readonly #admin: Lane;
-  readonly #serving: Lane;
+  readonly #admin: Pool;
+  readonly #serving: Pool;
   readonly #adminAddress: ServerAddress | undefined;
   #address: ServerAddress | undefined;
   #canAdminister = true;
@@ -71,10 +71,10 @@ export class PostgresServer implements AsyncDisposable {
     this.#address = address;
     this.#adminAddress = options.admin;
     this.#breaker = new CircuitBreaker(name, options.log);
-    this.#budget = new ConnectionBudget({ ...options, attempt: (connect) => this.#breaker.attempt(connect) });
+    this.#budget = new ServerPool({ ...options, attempt: (connect) => this.#breaker.attempt(connect) });
     const most = { max: options.systemPoolSize, priority: 'system' } as const;
-    this.#admin = this.lane(most);
-    this.#serving = this.lane({ ...most, role: 'serving' });
+    this.#admin = this.pool(most);
+    this.#serving = this.pool({ ...most, role: 'serving' });
   }
 
   /** Where it is; undefined while that is not known, and connecting fails. */
@@ -114,7 +114,7 @@ export class PostgresServer implements AsyncDisposable {
   }
 
   /** Connections of this process on this server. */
-  get stats(): BudgetStats & { readonly max: number } {
+  get stats(): ServerPoolStats & { readonly max: number } {
     return { ...this.#budget.stats, max: this.#budget.max };
   }
 
@@ -125,17 +125,17 @@ export class PostgresServer implements AsyncDisposable {
 
   /**
    * Lends a connection to the maintenance database as the role of the server's address, which need not be allowed anything.
-   * @param signal see {@link Lane.use}
+   * @param signal see {@link Pool.use}
    */
   serving<T>(use: (client: pg.Client) => Promise<T>, signal?: AbortSignal): Promise<T> {
     // Where the admin is that role, its connections do as well.
-    const lane = this.#canAdminister && !this.#adminAddress ? this.#admin : this.#serving;
-    return lane.use(use, signal);
+    const pool = this.#canAdminister && !this.#adminAddress ? this.#admin : this.#serving;
+    return pool.use(use, signal);
   }
 
   /**
    * Lends the owner's connection to the maintenance database, where databases and roles are made.
-   * @param signal see {@link Lane.use}
+   * @param signal see {@link Pool.use}
    */
   admin<T>(use: (client: pg.Client) => Promise<T>, signal?: AbortSignal): Promise<T> {
     return this.#admin.use(use, signal);
@@ -143,15 +143,15 @@ export class PostgresServer implements AsyncDisposable {
 
   /**
    * Lends an owner's connection to a database, which is closed afterwards.
-   * @param signal see {@link Lane.use}
+   * @param signal see {@link Pool.use}
    */
   owner<T>(database: string, use: (client: pg.Client) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    return this.lane({ database, max: 1, priority: 'tenant', keepIdle: false }).use(use, signal);
+    return this.pool({ database, max: 1, priority: 'tenant', keepIdle: false }).use(use, signal);
   }
 
   /** Makes a lane of this server's budget. One without a role refuses callers if this process only serves. */
-  lane(request: LaneRequest): Lane {
-    const lane = this.#budget.lane({
+  pool(request: PoolRequest): Pool {
+    const pool = this.#budget.pool({
       max: request.max,
       priority: request.priority,
       keepIdle: request.keepIdle ?? true,
@@ -159,16 +159,16 @@ export class PostgresServer implements AsyncDisposable {
       silenceMs: request.silenceMs,
       connection: () => this.#connectionTo(request),
     });
-    if (request.role) return lane;
+    if (request.role) return pool;
     return {
-      ...lane,
+      ...pool,
       connect: async () => {
         this.requireAdmin();
-        return lane.connect();
+        return pool.connect();
       },
       use: async (work, signal) => {
         this.requireAdmin();
-        return lane.use(work, signal);
+        return pool.use(work, signal);
       },
     };
   }
@@ -178,7 +178,7 @@ export class PostgresServer implements AsyncDisposable {
     await this.#budget.close();
   }
 
-  #connectionTo(request: LaneRequest): pg.ClientConfig {
+  #connectionTo(request: PoolRequest): pg.ClientConfig {
     const { role } = request;
     const address = role || !this.#address ? this.#address : (this.#adminAddress ?? this.#address);
     if (!address) throw unknownAddress(this.name);

@@ -6,7 +6,7 @@ import type { TenantConnections } from './tenant-connections.ts';
  * Closes this process's connections to a tenant as soon as it is suspended, deleted or otherwise no more served: those in use
  * when their request gives them back.
  */
-export function closeRefused(directory: TenantDirectory, tenants: TenantConnections, log: Logger): void {
+export function closeRefusedConnections(directory: TenantDirectory, tenants: TenantConnections, log: Logger): void {
   directory.onChange((changed) => {
     const open = tenants.known().filter(({ id }) => changed === undefined || id === changed);
     if (open.length === 0) return;

@@ -8,7 +8,7 @@ import { quoteIdentifier } from '../postgres/sql/quote.ts';
 import { servable, tenantBusy, tenantSuspended } from './resolve-tenant.ts';
 
 /** What is asked for the reason of a failure. */
-export interface ExplainFailureOptions {
+export interface ExplainConnectionErrorOptions {
   readonly catalog: Catalog;
   readonly servers: Pick<Servers, 'get'>;
   readonly log: Logger;
@@ -20,8 +20,8 @@ export interface ExplainFailureOptions {
  * @param tenant as the request knows it
  * @throws {AppError} TENANT_BUSY, TENANT_SUSPENDED or TENANT_NOT_FOUND; nothing where the error itself is the best that can be told
  */
-export async function explainFailure(
-  { catalog, servers, log }: ExplainFailureOptions,
+export async function explainConnectionError(
+  { catalog, servers, log }: ExplainConnectionErrorOptions,
   tenant: KnownTenant,
   error: unknown,
 ): Promise<void> {
@@ -46,7 +46,7 @@ export function mayBeGone({ isolation }: KnownTenant, error: unknown): boolean {
 }
 
 async function isGone(
-  servers: ExplainFailureOptions['servers'],
+  servers: ExplainConnectionErrorOptions['servers'],
   tenant: KnownTenant,
   error: unknown,
 ): Promise<boolean> {

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { AppError } from '../lib/errors.ts';
-import type { LentClient } from '../postgres/pool/pool.ts';
+import type { PoolClient } from '../postgres/pool/pool.ts';
 
 const current = new AsyncLocalStorage<OperationScope | undefined>();
 
@@ -14,7 +14,7 @@ const GRACE_MS = 50;
  */
 export class OperationScope {
   readonly #charge: (ms: number) => void;
-  readonly #held = new Set<LentClient>();
+  readonly #held = new Set<PoolClient>();
   #waits: AbortController | undefined;
   #isOver = false;
   #whenReturned: (() => void) | undefined;
@@ -54,7 +54,7 @@ export class OperationScope {
    * @param connect waits for one until the signal comes
    * @throws {AppError} if the operation is over; and what `connect` throws
    */
-  async borrow(connect: (signal: AbortSignal) => Promise<LentClient>): Promise<LentClient> {
+  async borrow(connect: (signal: AbortSignal) => Promise<PoolClient>): Promise<PoolClient> {
     this.throwIfOver();
     this.#waits ??= new AbortController();
     const client = await connect(this.#waits.signal);

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { KnownTenant } from '../catalog/tenant-directory.ts';
-import { AnswerCache } from '../lib/ttl-cache.ts';
+import { TtlCache } from '../lib/ttl-cache.ts';
 import type { Listener } from '../postgres/listener.ts';
 import { OperationScope } from './operation-scope.ts';
 import type { PermissionsOf, TenantMember } from './permissions.ts';
@@ -10,7 +10,7 @@ import type { TenantConnections } from './tenant-connections.ts';
 const channel = 'permissions';
 
 /** What permissions are found with. */
-export interface KnownPermissionsOptions {
+export interface PermissionCacheOptions {
   readonly tenants: TenantConnections;
   readonly permissionsOf: PermissionsOf;
   readonly catalog: Catalog;
@@ -22,11 +22,11 @@ export interface KnownPermissionsOptions {
  * What members may do in their tenants, from memory if it can: who changes it says so, and what changes it otherwise, such as a
  * migration, is known within seconds.
  */
-export class KnownPermissions {
-  readonly #options: KnownPermissionsOptions;
-  readonly #answers = new AnswerCache<ReadonlySet<string>>(bytesOf);
+export class PermissionCache {
+  readonly #options: PermissionCacheOptions;
+  readonly #answers = new TtlCache<ReadonlySet<string>>(bytesOf);
 
-  constructor(options: KnownPermissionsOptions) {
+  constructor(options: PermissionCacheOptions) {
     this.#options = options;
     options.listener.on(channel, (tenant) => this.#forget(tenant));
   }

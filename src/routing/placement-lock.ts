@@ -12,10 +12,10 @@ export const OTHERS_WAIT_MS = 10_000;
  * @param key the tenant's
  * @throws {pg.DatabaseError} 55P03 when somebody else has not come to an end in time
  */
-export function aloneAtPlace<T>(
+export function withPlacementLock<T>(
   server: PostgresServer,
   key: string,
   work: (admin: pg.Client) => Promise<T>,
 ): Promise<T> {
-  return server.admin((admin) => withAdvisoryLock(admin, lockKind.place, key, () => work(admin), OTHERS_WAIT_MS));
+  return server.admin((admin) => withAdvisoryLock(admin, lockKind.placement, key, () => work(admin), OTHERS_WAIT_MS));
 }

@@ -17,7 +17,7 @@ export function newTenantKey(): string {
 }
 
 /** Where a tenant with this key is put. */
-export function placeTenant(key: string, isolation: Isolation, server: string, sharedDatabase: string): Placement {
+export function newPlacement(key: string, isolation: Isolation, server: string, sharedDatabase: string): Placement {
   return isolation === 'DATABASE'
     ? { server, database: `db_${key}`, schema: 'public' }
     : { server, database: sharedDatabase, schema: `tenant_${key}` };

@@ -12,7 +12,7 @@ export interface TenantHints {
 }
 
 /** What a caller is in a tenant. */
-interface Place {
+interface TenantRole {
   /** Undefined for someone who is no member, such as a visitor of its host. */
   readonly role: string | undefined;
   /** When the membership began; undefined where the role is of no membership, but of a token or of a platform admin. */
@@ -22,7 +22,7 @@ interface Place {
 }
 
 /** The tenant of a request, and what the caller is in it. */
-export interface ResolvedTenant extends Place {
+export interface ResolvedTenant extends TenantRole {
   readonly tenant: KnownTenant;
 }
 
@@ -51,7 +51,7 @@ export async function resolveTenant(
   const atHost = hints.host && (await directory.byHost(hostName(hints.host)));
   if (atHost) {
     await checkHeader(directory, header, atHost, 'the host');
-    return { tenant: servable(atHost, atHost.slug), ...(await placeAt(directory, identity, atHost)) };
+    return { tenant: servable(atHost, atHost.slug), ...(await roleAt(directory, identity, atHost)) };
   }
   if (header === undefined) return undefined;
   if (!identity?.isPlatformAdmin) {
@@ -82,11 +82,11 @@ function roleByClaim({ isMemberByClaim, isPlatformAdmin, role }: Identity): stri
 }
 
 /** What the caller is in a tenant, whatever the token claims. */
-async function placeAt(
+async function roleAt(
   directory: TenantDirectory,
   identity: Identity | undefined,
   tenant: KnownTenant,
-): Promise<Place> {
+): Promise<TenantRole> {
   const membership = identity?.user && (await directory.membershipOf(identity.user.id, tenant));
   return membership ?? { role: identity?.isPlatformAdmin ? 'ADMIN' : undefined };
 }

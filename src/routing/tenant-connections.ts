@@ -4,7 +4,7 @@ import { type KnownTenant, knownTenant } from '../catalog/tenant-directory.ts';
 import { AppError } from '../lib/errors.ts';
 import { createEntityDatabases, type EntityDatabase, type EntityDatabases, entityTypes } from '../orm/databases.ts';
 import type { PasswordOf } from '../postgres/admin/roles.ts';
-import { type Lane, type LentClient, useLent } from '../postgres/pool/pool.ts';
+import { type Pool, type PoolClient, usePoolClient } from '../postgres/pool/pool.ts';
 import type { Servers } from '../postgres/server.ts';
 import { isConnectionFailure, isRefusedDatabase, sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
 import { quoteIdentifier } from '../postgres/sql/quote.ts';
@@ -41,7 +41,7 @@ export interface TenantLease {
 interface OpenTenant {
   readonly tenant: KnownTenant;
   readonly database: EntityDatabase;
-  readonly lane: Lane;
+  readonly pool: Pool;
 }
 
 /** Tenants that are kept known; one costs some kilobytes and, when it is idle, no connection. */
@@ -62,7 +62,7 @@ export class TenantConnections {
   readonly #databases: EntityDatabases;
   readonly #open = new LRUCache<string, OpenTenant>({ max: KNOWN });
   /** Connections whose errors are explained. */
-  readonly #watched = new WeakSet<LentClient>();
+  readonly #watched = new WeakSet<PoolClient>();
 
   constructor(options: TenantConnectionsOptions) {
     this.#options = options;
@@ -82,8 +82,8 @@ export class TenantConnections {
   }
 
   /** Lends a connection as the tenant's role, for statements that no entity fits. */
-  lane(tenant: KnownTenant): Lane {
-    return this.#opened(tenant).lane;
+  pool(tenant: KnownTenant): Pool {
+    return this.#opened(tenant).pool;
   }
 
   /** The tenants to which something is open, or was. */
@@ -96,7 +96,7 @@ export class TenantConnections {
     const key = keyOf(tenant);
     const open = this.#open.peek(key);
     this.#open.delete(key);
-    await open?.lane.end();
+    await open?.pool.end();
   }
 
   #opened(tenant: KnownTenant): OpenTenant {
@@ -104,13 +104,13 @@ export class TenantConnections {
     const opened = this.#open.get(key);
     if (opened) return opened;
     const known = knownTenant(tenant);
-    const lane = this.#laneTo(known);
-    const open = { tenant: known, lane, database: this.#databases.open(lane) };
+    const pool = this.#poolTo(known);
+    const open = { tenant: known, pool, database: this.#databases.open(pool) };
     this.#open.set(key, open);
     return open;
   }
 
-  #laneTo(tenant: KnownTenant): Lane {
+  #poolTo(tenant: KnownTenant): Pool {
     const { servers, passwordOf, poolSize, waitMs, statementTimeoutMs } = this.#options;
     const server = servers.get(tenant.server);
     if (!server) {
@@ -123,7 +123,7 @@ export class TenantConnections {
       );
     }
     const role = tenantRole(tenant.key);
-    const lane = server.lane({
+    const pool = server.pool({
       database: tenant.database,
       role: { name: role, password: passwordOf(role) },
       max: poolSize,
@@ -146,17 +146,17 @@ export class TenantConnections {
       return renewing;
     };
     const connectFor = async (signal?: AbortSignal) => {
-      const once = () => lane.connect(signal).catch((error: unknown) => connectAnew(lane, renew, error));
+      const once = () => pool.connect(signal).catch((error: unknown) => connectAnew(pool, renew, error));
       const connecting = untilGranted(waitMs, once, signal);
       const client = await connecting.catch((error: unknown) => this.#explain(tenant, error, isRefusedDatabase(error)));
       return this.#watch(tenant, client);
     };
     const connect = (signal?: AbortSignal) => OperationScope.current?.borrow(connectFor) ?? connectFor(signal);
-    return { ...lane, connect, use: (work, signal) => useLent(connect, work, signal) };
+    return { ...pool, connect, use: (work, signal) => usePoolClient(connect, work, signal) };
   }
 
   /** Has it looked into when the connection breaks in the middle of a query, or a table is not found. */
-  #watch(tenant: KnownTenant, client: LentClient): LentClient {
+  #watch(tenant: KnownTenant, client: PoolClient): PoolClient {
     if (this.#watched.has(client)) return client;
     this.#watched.add(client);
     const query: (...args: unknown[]) => unknown = client.query.bind(client);
@@ -184,10 +184,10 @@ export class TenantConnections {
 }
 
 /** After a change of the secret, or of the server, the role has another password than the derived one. */
-async function connectAnew(lane: Lane, renew: () => Promise<void>, error: unknown): Promise<LentClient> {
+async function connectAnew(pool: Pool, renew: () => Promise<void>, error: unknown): Promise<PoolClient> {
   if (sqlStateOf(error) !== sqlState.invalidPassword) throw error;
   await renew();
-  return lane.connect();
+  return pool.connect();
 }
 
 /** A tenant that moves is another one here. */

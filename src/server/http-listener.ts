@@ -3,7 +3,7 @@ import { Server as NetServer } from 'node:net';
 import type { Config } from '../config/config.ts';
 
 /** The address that this process listens at. Disposing of it drops every connection. */
-export interface FrontDoor extends AsyncDisposable {
+export interface HttpListener extends AsyncDisposable {
   /** The address of the API. */
   readonly url: string;
   /** From now on requests are answered by this; until then they are told to come again. */
@@ -13,7 +13,7 @@ export interface FrontDoor extends AsyncDisposable {
 }
 
 /** Takes the port. @throws {Error} what the system says, if it cannot be had */
-export async function takePort({ host, port }: Config['http']): Promise<FrontDoor> {
+export async function openHttpListener({ host, port }: Config['http']): Promise<HttpListener> {
   let listener: RequestListener = ({ url }, response) => answerTooEarly(url, response);
   const server = createServer((request, response) => listener(request, response));
   await new Promise<void>((resolve, reject) => {

@@ -5,11 +5,11 @@ import { refuseMalformedRequests } from '../api/malformed-requests.ts';
 import type { Tokens } from '../auth/tokens/tokens.ts';
 import type { Config } from '../config/config.ts';
 import { loadUsableConfig } from '../config/load-config.ts';
-import { type App, createApp } from '../installation/open.ts';
+import { type Installation, openInstallation } from '../installation/open.ts';
 import type { LoadProduct, Product } from '../installation/product.ts';
 import { explainStartFailure } from '../installation/start-failure.ts';
 import { onSignals } from '../lib/signals.ts';
-import { takePort } from './http-listener.ts';
+import { openHttpListener } from './http-listener.ts';
 
 /** How long the greeting waits for what it may have to tell, in milliseconds. */
 const GREETING_WAIT_MS = 15_000;
@@ -31,7 +31,7 @@ export async function serve(
   try {
     const product = await loadProduct();
     // Before anything else: a start that fails since the port is taken has not touched anything then.
-    await using door = await takePort(config.http);
+    await using listener = await openHttpListener(config.http);
     await using app = await start(config, product, log, stop);
     if (!app) return;
     // Workers and commands start sooner without them.
@@ -40,15 +40,15 @@ export async function serve(
     const token = await developmentToken(config, app.services.tokens);
     const isLocal = isLocalHost(config.http.host);
     const headers = token && isLocal ? authorizationHeader(token) : {};
-    door.open(refuseMalformedRequests(createGraphqlServer(app.services, await buildSchema(product), headers)));
+    listener.open(refuseMalformedRequests(createGraphqlServer(app.services, await buildSchema(product), headers)));
     const { canIssue } = app.services.tokens;
     if (config.graphql.graphiql && config.environment !== 'production')
-      out.write(greeting({ url: door.url, token, canIssue, isLocal, problem: await problemSoon(app, stop) }));
-    else tell(`Tenantry listens at ${door.url}`, config, log, out);
+      out.write(greeting({ url: listener.url, token, canIssue, isLocal, problem: await problemSoon(app, stop) }));
+    else announce(`Tenantry listens at ${listener.url}`, config, log, out);
     await aborted(stop);
     log.info('stopping');
     app.beginStop();
-    await door.drain(config.http.shutdownSeconds);
+    await listener.drain(config.http.shutdownSeconds);
   } catch (error) {
     throw new Error(explainStartFailure(error, config.server), { cause: error });
   }
@@ -60,7 +60,7 @@ export async function serve(
  * @param loadProduct loads what is built on the platform
  * @throws {ConfigError} if the settings cannot be used
  */
-export async function work(
+export async function runWorker(
   env: Readonly<Record<string, string | undefined>>,
   out: NodeJS.WritableStream,
   loadProduct: LoadProduct,
@@ -71,7 +71,7 @@ export async function work(
   try {
     await using app = await start(config, await loadProduct(), log, stop);
     if (!app) return;
-    tell(`Working on migration runs, on ${config.migrations.concurrency} tenants at once`, config, log, out);
+    announce(`Working on migration runs, on ${config.migrations.concurrency} tenants at once`, config, log, out);
     await aborted(stop);
     log.info('stopping');
   } catch (error) {
@@ -80,7 +80,7 @@ export async function work(
 }
 
 /** In production every line is one of the log. */
-function tell(text: string, { environment }: Config, log: Logger, out: NodeJS.WritableStream): void {
+function announce(text: string, { environment }: Config, log: Logger, out: NodeJS.WritableStream): void {
   if (environment === 'production') log.info(text);
   else out.write(`${text}\n`);
 }
@@ -93,9 +93,14 @@ function createLogger({ environment, logLevel }: Config): Logger {
 }
 
 /** Undefined if the signal to stop came first; nothing is left running then. */
-async function start(config: Config, product: Product, log: Logger, stop: AbortSignal): Promise<App | undefined> {
+async function start(
+  config: Config,
+  product: Product,
+  log: Logger,
+  stop: AbortSignal,
+): Promise<Installation | undefined> {
   try {
-    return await createApp(config, product, log, stop);
+    return await openInstallation(config, product, log, stop);
   } catch (error) {
     if (!stop.aborted) throw error;
     log.info('stopped before it was ready');
@@ -133,7 +138,7 @@ function authorizationHeader(token: string) {
 }
 
 /** Why no tenant can be created, if that is found out soon, and before the server is to stop. */
-function problemSoon({ prepared }: App, stop: AbortSignal): Promise<string | undefined> {
+function problemSoon({ prepared }: Installation, stop: AbortSignal): Promise<string | undefined> {
   const limit = sleep(GREETING_WAIT_MS, undefined, { ref: false, signal: stop }).catch(() => undefined);
   return Promise.race([prepared, limit]);
 }

@@ -2,13 +2,13 @@ import type { AppliedMigration } from '../catalog/entities/migration-state.entit
 import { messageOf } from '../lib/errors.ts';
 import { readAppliedSql } from '../migrator/files/history.ts';
 import type { MigrationFolder } from '../migrator/files/migration-files.ts';
-import type { Lane } from '../postgres/pool/pool.ts';
+import type { Pool } from '../postgres/pool/pool.ts';
 import { isUnreachable } from '../postgres/sql/error-codes.ts';
 
 /** A system database, and the migrations that it should have. */
 export interface ExpectedDatabase {
   readonly name: string;
-  readonly lane: Pick<Lane, 'use'>;
+  readonly pool: Pick<Pool, 'use'>;
   readonly migrations: MigrationFolder;
 }
 
@@ -20,9 +20,9 @@ const remedy =
  * @throws {Error} that says what to do
  */
 export async function checkSystemDatabases(expected: readonly ExpectedDatabase[]): Promise<void> {
-  for (const { name, lane, migrations } of expected) {
+  for (const { name, pool, migrations } of expected) {
     const files = await migrations.read();
-    const applied = await readApplied(name, lane);
+    const applied = await readApplied(name, pool);
     const missing = files.filter((file) => !applied.has(file.name));
     if (missing.length > 0) {
       throw new Error(
@@ -32,9 +32,9 @@ export async function checkSystemDatabases(expected: readonly ExpectedDatabase[]
   }
 }
 
-async function readApplied(name: string, lane: Pick<Lane, 'use'>): Promise<ReadonlySet<string>> {
+async function readApplied(name: string, pool: Pick<Pool, 'use'>): Promise<ReadonlySet<string>> {
   try {
-    const { rows } = await lane.use((client) => client.query<AppliedMigration>(readAppliedSql('public')));
+    const { rows } = await pool.use((client) => client.query<AppliedMigration>(readAppliedSql('public')));
     return new Set(rows.map((row) => row.name));
   } catch (cause) {
     if (isUnreachable(cause)) throw cause;

@@ -14,13 +14,13 @@ import {
   type PasswordOf,
   resetRoleSql,
 } from '../postgres/admin/roles.ts';
-import type { Lane } from '../postgres/pool/pool.ts';
+import type { Pool } from '../postgres/pool/pool.ts';
 import type { PostgresServer } from '../postgres/server.ts';
 import { lockKind, transactionLockSql } from '../postgres/sql/advisory-lock.ts';
 import { sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
 import { quoteIdentifier } from '../postgres/sql/quote.ts';
 import { type InstallationRoles, type Placement, tenantRole } from '../routing/placement.ts';
-import { aloneAtPlace, OTHERS_WAIT_MS } from '../routing/placement-lock.ts';
+import { OTHERS_WAIT_MS, withPlacementLock } from '../routing/placement-lock.ts';
 import { boundAllRolesSql, boundRoleSql, type TenantBounds } from './role-limits.ts';
 import { setUpServer } from './set-up.ts';
 import type { TemplateDatabase } from './template.ts';
@@ -43,7 +43,7 @@ export interface ProvisionerOptions {
 }
 
 /** A tenant's place that is to be made or removed. */
-export interface Place extends Placement {
+export interface TenantPlacement extends Placement {
   readonly key: string;
   readonly isolation: Isolation;
 }
@@ -51,12 +51,12 @@ export interface Place extends Placement {
 /** Makes and removes tenants' databases, schemas and roles on one server. Every step may be repeated. */
 export class Provisioner {
   readonly #options: ProvisionerOptions;
-  readonly #shared: Lane;
+  readonly #shared: Pool;
   #setUp: Promise<void> | undefined;
 
   constructor(options: ProvisionerOptions) {
     this.#options = options;
-    this.#shared = options.server.lane({
+    this.#shared = options.server.pool({
       database: options.sharedDatabase,
       max: options.systemPoolSize,
       priority: 'system',
@@ -84,9 +84,11 @@ export class Provisioner {
   }
 
   /** Makes the place and brings its tables forward; gives the migrations that it has. */
-  async make(place: Place): Promise<readonly AppliedMigration[]> {
+  async make(placement: TenantPlacement): Promise<readonly AppliedMigration[]> {
     await this.setUp();
-    const files = await (place.isolation === 'DATABASE' ? this.#makeDatabase(place) : this.#makeSchema(place));
+    const files = await (placement.isolation === 'DATABASE'
+      ? this.#makeDatabase(placement)
+      : this.#makeSchema(placement));
     return files.map(({ name, hash }) => ({ name, hash }));
   }
 
@@ -94,10 +96,10 @@ export class Provisioner {
    * Makes the role of a tenant anew, with the password that is derived for it now.
    * @param check throws if that is not to be, and is asked when nobody else can make or remove the role
    */
-  async renewRole(place: Place, check?: () => Promise<void>): Promise<void> {
-    await this.#alone(place, async (admin) => {
+  async renewRole(placement: TenantPlacement, check?: () => Promise<void>): Promise<void> {
+    await this.#alone(placement, async (admin) => {
       await check?.();
-      await admin.query(this.#roleSql(place));
+      await admin.query(this.#roleSql(placement));
     });
   }
 
@@ -105,29 +107,29 @@ export class Provisioner {
    * Ends all sessions of a tenant's role, and gives it its derived password again: its SQL may have set another one, with which
    * somebody connects past this server.
    */
-  async endSessions(place: Place): Promise<void> {
-    await this.#alone(place, async (admin) => {
-      await admin.query(this.#roleSql(place));
-      await endSessionsOf(admin, tenantRole(place.key));
+  async endSessions(placement: TenantPlacement): Promise<void> {
+    await this.#alone(placement, async (admin) => {
+      await admin.query(this.#roleSql(placement));
+      await endSessionsOf(admin, tenantRole(placement.key));
     });
   }
 
   /** Removes the place and its role; nothing happens if they are not there. */
-  async remove(place: Place): Promise<void> {
-    const role = tenantRole(place.key);
+  async remove(placement: TenantPlacement): Promise<void> {
+    const role = tenantRole(placement.key);
     // Their locks would keep the schema from being dropped.
-    await this.#alone(place, (admin) => endSessionsOf(admin, role));
-    if (place.isolation === 'SCHEMA') {
+    await this.#alone(placement, (admin) => endSessionsOf(admin, role));
+    if (placement.isolation === 'SCHEMA') {
       await this.#shared.use((client) =>
         client.query(`
           SET LOCAL lock_timeout = ${OTHERS_WAIT_MS};
-          ${transactionLockSql(lockKind.migrate, place.schema)}
-          DROP SCHEMA IF EXISTS ${quoteIdentifier(place.schema)} CASCADE;
+          ${transactionLockSql(lockKind.migrate, placement.schema)}
+          DROP SCHEMA IF EXISTS ${quoteIdentifier(placement.schema)} CASCADE;
           ${dropOwnedSql(role)}`),
       );
     }
-    await this.#alone(place, async (admin) => {
-      if (place.isolation === 'DATABASE') await dropDatabase(admin, place.database);
+    await this.#alone(placement, async (admin) => {
+      if (placement.isolation === 'DATABASE') await dropDatabase(admin, placement.database);
       // Everyone may connect to the maintenance database, and leave something there.
       await admin.query(dropOwnedSql(role));
       await admin.query(`DROP ROLE IF EXISTS ${quoteIdentifier(role)}`);
@@ -147,21 +149,21 @@ export class Provisioner {
       );
   }
 
-  #alone<T>({ key }: Place, work: (admin: pg.Client) => Promise<T>): Promise<T> {
-    return aloneAtPlace(this.#options.server, key, work);
+  #alone<T>({ key }: TenantPlacement, work: (admin: pg.Client) => Promise<T>): Promise<T> {
+    return withPlacementLock(this.#options.server, key, work);
   }
 
-  async #makeDatabase(place: Place): Promise<readonly MigrationFile[]> {
+  async #makeDatabase(placement: TenantPlacement): Promise<readonly MigrationFile[]> {
     const files = await this.#options.migrations.read();
     const template = await this.#options.template.ensure(files);
-    const cloned = await this.#alone(place, async (admin) => {
-      await admin.query(this.#roleSql(place));
-      const done = template !== undefined && (await this.#clone(admin, place.database, template));
-      if (!done) await createDatabase(admin, place.database);
-      await admin.query(closeDatabaseSql(place.database, [tenantRole(place.key)]));
+    const cloned = await this.#alone(placement, async (admin) => {
+      await admin.query(this.#roleSql(placement));
+      const done = template !== undefined && (await this.#clone(admin, placement.database, template));
+      if (!done) await createDatabase(admin, placement.database);
+      await admin.query(closeDatabaseSql(placement.database, [tenantRole(placement.key)]));
       return done;
     });
-    if (!cloned) await this.#migrateEmptyDatabase(place, files);
+    if (!cloned) await this.#migrateEmptyDatabase(placement, files);
     return files;
   }
 
@@ -182,39 +184,44 @@ export class Provisioner {
     }
   }
 
-  async #migrateEmptyDatabase(place: Place, files: readonly MigrationFile[]): Promise<void> {
+  async #migrateEmptyDatabase(placement: TenantPlacement, files: readonly MigrationFile[]): Promise<void> {
     const { server, roles } = this.#options;
-    await server.owner(place.database, (client) =>
-      this.#migrate(client, place, files, prepareTenantDatabaseSql(roles.databaseTenants)),
+    await server.owner(placement.database, (client) =>
+      this.#migrate(client, placement, files, prepareTenantDatabaseSql(roles.databaseTenants)),
     );
   }
 
-  async #makeSchema(place: Place): Promise<readonly MigrationFile[]> {
-    const [files] = await Promise.all([this.#options.migrations.read(), this.#makeRole(place)]);
-    const { schema, key } = place;
-    const prelude = `CREATE SCHEMA ${quoteIdentifier(schema)}; ${prepareTenantSchemaSql(schema, tenantRole(key))}`;
-    await this.#shared.use((client) => this.#migrate(client, place, files, prelude));
+  async #makeSchema(placement: TenantPlacement): Promise<readonly MigrationFile[]> {
+    const [files] = await Promise.all([this.#options.migrations.read(), this.#makeRole(placement)]);
+    const { schema, key } = placement;
+    const setupSql = `CREATE SCHEMA ${quoteIdentifier(schema)}; ${prepareTenantSchemaSql(schema, tenantRole(key))}`;
+    await this.#shared.use((client) => this.#migrate(client, placement, files, setupSql));
     return files;
   }
 
   /** Not in the schema's transaction: a role's new membership keeps others from joining the group until the transaction ends. */
-  async #makeRole(place: Place): Promise<void> {
+  async #makeRole(placement: TenantPlacement): Promise<void> {
     await this.#options.server.admin((admin) =>
       // The schema's transaction, which comes after it, has it written to disk too.
       admin.query(`
         SET LOCAL lock_timeout = ${OTHERS_WAIT_MS};
         SET LOCAL synchronous_commit = off;
-        ${transactionLockSql(lockKind.place, place.key)}
-        ${this.#roleSql(place)}`),
+        ${transactionLockSql(lockKind.placement, placement.key)}
+        ${this.#roleSql(placement)}`),
     );
   }
 
-  async #migrate(client: pg.Client, place: Place, files: readonly MigrationFile[], prelude: string): Promise<void> {
+  async #migrate(
+    client: pg.Client,
+    placement: TenantPlacement,
+    files: readonly MigrationFile[],
+    setupSql: string,
+  ): Promise<void> {
     const { lockTimeoutMs } = this.#options;
-    const isThere = place.isolation === 'DATABASE' && (await kindOf(client, place.schema)) === 'TENANT';
-    const options = { scope: 'TENANT', schema: place.schema, files, lockTimeoutMs } as const;
+    const isThere = placement.isolation === 'DATABASE' && (await kindOf(client, placement.schema)) === 'TENANT';
+    const options = { scope: 'TENANT', schema: placement.schema, files, lockTimeoutMs } as const;
     try {
-      await migrateDatabase(client, isThere ? options : { ...options, prelude });
+      await migrateDatabase(client, isThere ? options : { ...options, setupSql });
     } catch (error) {
       // A migration may make a schema too, and fail since that one is there.
       if (error instanceof MigrationFailedError || sqlStateOf(error) !== sqlState.duplicateSchema) throw error;
@@ -222,7 +229,7 @@ export class Provisioner {
     }
   }
 
-  #roleSql({ key, isolation }: Place): string {
+  #roleSql({ key, isolation }: TenantPlacement): string {
     const { roles, passwordOf, bounds } = this.#options;
     const role = tenantRole(key);
     const group = isolation === 'DATABASE' ? roles.databaseTenants : roles.schemaTenants;

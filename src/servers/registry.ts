@@ -3,7 +3,7 @@ import type { Catalog } from '../catalog/catalog.ts';
 import { FIRST_SERVER } from '../catalog/entities/database-server.entity.ts';
 import { deleteServerRow, readServerRows, type ServerRow, saveServerRow } from '../catalog/server-queries.ts';
 import { parseServerUrl, type ServerAddress } from '../config/config.ts';
-import type { SecretBox } from '../lib/encryption.ts';
+import type { Encryption } from '../lib/encryption.ts';
 import { AppError, badInput, messageOf } from '../lib/errors.ts';
 import type { Listener } from '../postgres/listener.ts';
 import type { PostgresServer, Servers } from '../postgres/server.ts';
@@ -15,7 +15,7 @@ export interface ServerRegistryOptions {
   readonly catalog: Catalog;
   readonly listener: Listener;
   /** Opens the URLs of the catalog. */
-  readonly box: SecretBox;
+  readonly encryption: Encryption;
   /** The server that the settings tell. */
   readonly first: PostgresServer;
   /** Connections to a server whose row has no budget of its own. */
@@ -122,7 +122,7 @@ export class ServerRegistry implements Servers, AsyncDisposable {
    * @throws {AppError} BAD_USER_INPUT if it cannot hold tenants, CONFLICT if its name is taken or it has another name already
    */
   async add(name: string, url: string): Promise<boolean> {
-    const { box, catalog, first, openServer, provisionerFor } = this.#options;
+    const { encryption, catalog, first, openServer, provisionerFor } = this.#options;
     if (!/^[a-z0-9][a-z0-9-]{0,62}$/.test(name)) {
       throw badInput(
         'name',
@@ -140,7 +140,7 @@ export class ServerRegistry implements Servers, AsyncDisposable {
     }
     await provisionerFor(trial).prepare();
     const added = await catalog.use((client) =>
-      saveServerRow(client, { name, url: box.seal(url, name), systemIdentifier }),
+      saveServerRow(client, { name, url: encryption.encrypt(url, name), systemIdentifier }),
     );
     await this.refresh();
     return added;
@@ -221,7 +221,7 @@ export class ServerRegistry implements Servers, AsyncDisposable {
   }
 
   #addressOf({ name, url }: ServerRow): ServerAddress | undefined {
-    const opened = url === null ? undefined : this.#options.box.open(url, name);
+    const opened = url === null ? undefined : this.#options.encryption.decrypt(url, name);
     if (opened !== undefined) return parseServerUrl(opened);
     this.#options.log.error(
       { server: name },

@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
 import { tenantByReference } from '../catalog/find-tenants.ts';
 import type { KnownTenant } from '../catalog/tenant-directory.ts';
-import { checkKept } from '../catalog/tenant-maintenance.ts';
+import { checkNotDeleted } from '../catalog/tenant-maintenance.ts';
 import { AppError } from '../lib/errors.ts';
 import type { Listener } from '../postgres/listener.ts';
 import type { PostgresServer } from '../postgres/server.ts';
@@ -30,7 +30,7 @@ export type RenewRole = (tenant: KnownTenant) => Promise<void>;
 export function createRoleRenewal({ catalog, listener, servers, first, log }: RenewRolesOptions): RenewRole {
   const renew: RenewRole = async (tenant) => {
     const { provisioner } = await servers.find(tenant.server);
-    await provisioner.renewRole(tenant, () => checkKept(catalog, tenant));
+    await provisioner.renewRole(tenant, () => checkNotDeleted(catalog, tenant));
   };
   const renewFor = async (id: string) => renew(await tenantByReference(catalog, id));
   const ask: RenewRole = async ({ id, slug }) => {

@@ -36,7 +36,7 @@ export function boundAllRolesSql(roles: InstallationRoles, bounds: TenantBounds)
   return `
     DO $all$ DECLARE role name; done int := 0; BEGIN
       FOR role IN ${unboundSql(roles, bounds)} LOOP
-        IF pg_try_advisory_xact_lock(${lockKind.place}, hashtext(substr(role, length('tenant_') + 1))) THEN
+        IF pg_try_advisory_xact_lock(${lockKind.placement}, hashtext(substr(role, length('tenant_') + 1))) THEN
           BEGIN
             ${boundSql('role', bounds)}
           EXCEPTION WHEN undefined_object OR internal_error OR insufficient_privilege THEN NULL;

@@ -58,14 +58,14 @@ async function bringForward(
   const files = await folder.read();
   const outcome = await server.owner(database, async (client): Promise<MigrateOutcome> => {
     const isNew = (await kindOf(client, 'public')) === undefined;
-    const prelude = `${grantRowsSql('public', roles.app, rights)} ${createHistorySql('public', folder.scope)}
+    const setupSql = `${grantRowsSql('public', roles.app, rights)} ${createHistorySql('public', folder.scope)}
       REVOKE INSERT, UPDATE, DELETE ON public.migration_history FROM ${quoteIdentifier(roles.app)};`;
     return migrateDatabase(client, {
       scope: folder.scope,
       schema: 'public',
       files,
       lockTimeoutMs,
-      ...(isNew && { prelude }),
+      ...(isNew && { setupSql }),
     });
   });
   const { records } = outcome;

@@ -79,7 +79,7 @@ export class TemplateDatabase {
                 schema: 'public',
                 files,
                 lockTimeoutMs,
-                prelude: prepareTenantDatabaseSql(grantee),
+                setupSql: prepareTenantDatabaseSql(grantee),
               }),
             );
             // Nobody may connect, for that would stop cloning. The final name comes last: a database that has it is complete.

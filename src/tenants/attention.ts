@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { Catalog } from '../catalog/catalog.ts';
 import { Tenant, type TenantStatus } from '../catalog/entities/tenant.entity.ts';
-import { type FoundState, learnMigrationStates } from '../catalog/migration-states.ts';
+import { type ObservedState, storeMigrationStates } from '../catalog/migration-states.ts';
 import { AppError } from '../lib/errors.ts';
 import { readApplied } from '../migrator/apply/apply.ts';
 import { findInvalidIndexes } from '../migrator/apply/invalid-indexes.ts';
@@ -59,7 +59,7 @@ export async function resolveAttention(options: ResolveOptions, tenant: Tenant, 
   const resolved = needed && (force || problems.length === 0);
   await catalog.use((client) =>
     inTransaction(client, async () => {
-      await learnMigrationStates(client, [{ tenantId: tenant.id, ...found }]);
+      await storeMigrationStates(client, [{ tenantId: tenant.id, ...found }]);
       if (resolved) await giveBackStatus(client, tenant.id);
     }),
   );
@@ -74,7 +74,7 @@ export async function resolveAttention(options: ResolveOptions, tenant: Tenant, 
 }
 
 interface Findings {
-  readonly found: FoundState;
+  readonly found: ObservedState;
   readonly lastFailure: string | null;
   readonly problems: readonly string[];
 }

@@ -9,11 +9,11 @@ import { AppError } from '../lib/errors.ts';
 import { MigrationFailedError } from '../migrator/apply/batch.ts';
 import type { Listener } from '../postgres/listener.ts';
 import { isConnectionFailure } from '../postgres/sql/error-codes.ts';
-import { newTenantKey, placeTenant } from '../routing/placement.ts';
+import { newPlacement, newTenantKey } from '../routing/placement.ts';
 import { chooseServer } from '../servers/choose.ts';
 import type { ServerRegistry } from '../servers/registry.ts';
 import { hostTaken, slugTaken, takenError, validHost, validName, validSlug } from './names.ts';
-import { discard, whileUnderWay } from './remove.ts';
+import { discard, whileInProgress } from './remove.ts';
 
 /** What a new tenant is to be. */
 export interface CreateTenantInput {
@@ -38,7 +38,7 @@ export interface ProvisioningOptions {
   readonly defaultIsolation: Isolation;
   readonly sharedDatabase: string;
   /** The ids of tenants that this process creates or removes at this moment. */
-  readonly underWay: Set<string>;
+  readonly inProgress: Set<string>;
   readonly log: Logger;
 }
 
@@ -50,7 +50,7 @@ export interface ProvisioningOptions {
  */
 export async function createTenant(options: ProvisioningOptions, input: CreateTenantInput): Promise<Tenant> {
   const id = randomUUID();
-  return whileUnderWay(options, id, async () => {
+  return whileInProgress(options, id, async () => {
     const tenant = await insertRow(options, id, input);
     try {
       return await finish(options, tenant);
@@ -120,7 +120,7 @@ async function insertRow(options: ProvisioningOptions, id: string, input: Create
     status: 'PROVISIONING' as const,
     isolation,
     key,
-    ...placeTenant(key, isolation, server, sharedDatabase),
+    ...newPlacement(key, isolation, server, sharedDatabase),
     claimedBy: listener.instance,
   };
   try {

@@ -6,7 +6,7 @@ import { openItemStatuses, statusSql } from '../catalog/run-status.ts';
 import { AppError, badInput } from '../lib/errors.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
 import type { ProvisioningOptions } from './create.ts';
-import { discard, whileUnderWay } from './remove.ts';
+import { discard, whileInProgress } from './remove.ts';
 import { refusalOf } from './suspend.ts';
 
 /** How long somebody else may take to try again what could not be done now, in milliseconds. */
@@ -37,7 +37,7 @@ export async function deleteTenant(
     throw badInput('slug', `Nothing is deleted: the slug of this tenant is ${slug}, and was to be repeated`);
   }
   options.servers.get(FIRST_SERVER)?.requireAdmin();
-  return whileUnderWay(options, id, async () => {
+  return whileInProgress(options, id, async () => {
     await catalog.use((client) => inTransaction(client, () => begin(client, options, id)));
     const tenant = await catalog.fork().findOneOrFail(Tenant, { id });
     try {

@@ -1,7 +1,7 @@
 import { Tenant } from '../catalog/entities/tenant.entity.ts';
 import { isAliveSql } from '../postgres/sql/advisory-lock.ts';
 import { finish, type ProvisioningOptions } from './create.ts';
-import { discard, whileUnderWay } from './remove.ts';
+import { discard, whileInProgress } from './remove.ts';
 
 /**
  * Finishes tenants whose creation was cut short, and removes those that cannot be finished or were being deleted. Such a
@@ -13,7 +13,7 @@ export async function recoverTenants(options: ProvisioningOptions): Promise<void
   for (let id = await claimAbandoned(options, seen); id; id = await claimAbandoned(options, seen)) {
     seen.push(id);
     // This process may have begun it when the look had been sent already, and PostgreSQL had not looked yet.
-    if (!options.underWay.has(id)) await whileUnderWay(options, id, () => recover(options, id));
+    if (!options.inProgress.has(id)) await whileInProgress(options, id, () => recover(options, id));
   }
 }
 
@@ -37,7 +37,7 @@ async function recover(options: ProvisioningOptions, id: string): Promise<void> 
 
 /** One at a time, so that servers that look at once share the work. */
 async function claimAbandoned(
-  { catalog, listener, underWay }: ProvisioningOptions,
+  { catalog, listener, inProgress }: ProvisioningOptions,
   seen: readonly string[],
 ): Promise<string | undefined> {
   const { rows } = await catalog.use((client) =>
@@ -49,7 +49,7 @@ async function claimAbandoned(
            AND (claimed_by = $1 OR NOT ${isAliveSql('claimed_by')})
          ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED)
        RETURNING id`,
-      [listener.instance, [...underWay, ...seen]],
+      [listener.instance, [...inProgress, ...seen]],
     ),
   );
   return rows[0]?.id;

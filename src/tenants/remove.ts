@@ -5,16 +5,16 @@ import { inTransaction } from '../postgres/sql/transaction.ts';
 import type { ProvisioningOptions } from './create.ts';
 
 /** Keeps a tenant from being taken for abandoned while this process works on it. */
-export async function whileUnderWay<T>(
-  { underWay }: ProvisioningOptions,
+export async function whileInProgress<T>(
+  { inProgress }: ProvisioningOptions,
   id: string,
   work: () => Promise<T>,
 ): Promise<T> {
-  underWay.add(id);
+  inProgress.add(id);
   try {
     return await work();
   } finally {
-    underWay.delete(id);
+    inProgress.delete(id);
   }
 }
 

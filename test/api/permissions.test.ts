@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { permissionsOf } from '../../src/installation/product.ts';
-import { KnownPermissions } from '../../src/routing/permission-cache.ts';
+import { PermissionCache } from '../../src/routing/permission-cache.ts';
 import type { PermissionsOf, TenantMember } from '../../src/routing/permissions.ts';
 import { product } from '../fixture/product.ts';
 import { codeOf, loginText, register } from '../support/accounts.ts';
@@ -17,7 +17,7 @@ describe('permissions', () => {
       asked.push(member);
       return permissionsOf(product)(em, member);
     };
-    Object.assign(app.services, { permissions: new KnownPermissions({ ...app.services, permissionsOf: counted }) });
+    Object.assign(app.services, { permissions: new PermissionCache({ ...app.services, permissionsOf: counted }) });
   });
   afterAll(() => app[Symbol.asyncDispose]());
   beforeEach(() => {

@@ -149,7 +149,7 @@ describe('a person of an identity provider', () => {
     it('keeps it from whoever made it and changes its password at that moment', async () => {
       const squatter = await register(app, 'slow@example.com');
       const claims = await app.services.tokens.verify(squatter.token);
-      const identity = await app.services.identities.identify(claims, { address: undefined, requestId: undefined });
+      const identity = await app.services.authenticator.identify(claims, { address: undefined, requestId: undefined });
       const { catalog, passwords } = app.services.accounts;
       const slow: Passwords = {
         ...passwords,

@@ -183,9 +183,9 @@ describe('a worker that is killed in a batch that is not transactional', () => {
       [id, copy],
     );
     await fleet.inCatalog(`UPDATE tenants SET status = 'MAINTENANCE' WHERE id = $1`, [id]);
-    const locks = `WHERE locktype = 'advisory' AND classid = ${lockKind.place}`;
+    const locks = `WHERE locktype = 'advisory' AND classid = ${lockKind.placement}`;
     const other = await postgres.connect();
-    const key = `${lockKind.place}, hashtext('${database.slice(3)}')`;
+    const key = `${lockKind.placement}, hashtext('${database.slice(3)}')`;
     await other.query(`SELECT pg_advisory_lock(${key})`);
     await using _worker = await startOne();
     await eventually('the worker is about to end it', async () => {

@@ -205,7 +205,7 @@ it('doctor finds sessions that hold locks and do nothing', async () => {
     const sessions = await find(0);
     return sessions.length > 0 && sessions;
   });
-  const [{ mend } = {}] = found;
+  const [{ fix: mend } = {}] = found;
   if (!mend || mend === 'start') throw new Error('It cannot be mended');
   const [database = expect.unreachable()] = mend.databases;
   await server.owner(database, (client) => client.query(mend.sql));

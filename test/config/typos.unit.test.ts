@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { settings } from '../../src/config/settings.ts';
-import { findMisspelt } from '../../src/config/typos.ts';
+import { findTypos } from '../../src/config/typos.ts';
 
 it.each([
   ['PROT', 'PORT'],
@@ -10,7 +10,7 @@ it.each([
   ['MIGRATION_CONCURENCY', 'MIGRATION_CONCURRENCY'],
   ['DATABSE_UTL', 'DATABASE_URL'],
 ])('%s is taken for %s', (name, meant) => {
-  expect(findMisspelt([name])).toEqual([{ name, meant }]);
+  expect(findTypos([name])).toEqual([{ name, meant }]);
 });
 
 it('settings and the names of others are left alone', () => {
@@ -23,5 +23,5 @@ it('settings and the names of others are left alone', () => {
     'REDIS_URL',
     'TEST_DATABASE_URL',
   ];
-  expect(findMisspelt([...Object.keys(settings), ...others])).toEqual([]);
+  expect(findTypos([...Object.keys(settings), ...others])).toEqual([]);
 });

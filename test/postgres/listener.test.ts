@@ -2,24 +2,24 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Listener } from '../../src/postgres/listener.ts';
-import type { Lane } from '../../src/postgres/pool/pool.ts';
-import { ConnectionBudget } from '../../src/postgres/pool/server-pool.ts';
+import type { Pool } from '../../src/postgres/pool/pool.ts';
+import { ServerPool } from '../../src/postgres/pool/server-pool.ts';
 import { lockKind } from '../../src/postgres/sql/advisory-lock.ts';
 import { backendsOf, expectBackends, settling } from '../support/backends.ts';
 import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 let postgres: TestPostgres;
-let budget: ConnectionBudget;
-let lane: Lane;
+let budget: ServerPool;
+let pool: Pool;
 let listener: Listener;
 beforeAll(async () => {
   postgres = await startTestPostgres();
 });
 afterAll(() => postgres[Symbol.asyncDispose]());
 beforeEach(async () => {
-  budget = new ConnectionBudget({ max: 2, reserved: 0, waitMs: 5_000, recycleMs: 3_600_000, idleMs: 60_000 });
-  lane = budget.lane({ connection: postgres.connection, max: 1, priority: 'system' });
-  listener = new Listener(lane, pino({ level: 'silent' }));
+  budget = new ServerPool({ max: 2, reserved: 0, waitMs: 5_000, recycleMs: 3_600_000, idleMs: 60_000 });
+  pool = budget.pool({ connection: postgres.connection, max: 1, priority: 'system' });
+  listener = new Listener(pool, pino({ level: 'silent' }));
 });
 afterEach(async () => {
   await listener[Symbol.asyncDispose]();
@@ -142,17 +142,17 @@ describe('a listener', () => {
 
   it('keeps trying while the server refuses it', async () => {
     await postgres.rows(`CREATE ROLE listens LOGIN PASSWORD 'right'`);
-    const lane = budget.lane({
+    const pool = budget.pool({
       connection: { ...postgres.connection, user: 'listens', password: 'right' },
       max: 1,
       priority: 'system',
     });
-    await using other = new Listener(lane, pino({ level: 'silent' }));
+    await using other = new Listener(pool, pino({ level: 'silent' }));
     await other.start();
     await postgres.rows(`ALTER ROLE listens PASSWORD 'wrong'`);
     const failures: unknown[] = [];
-    const connect = lane.connect;
-    vi.spyOn(lane, 'connect').mockImplementation(() =>
+    const connect = pool.connect;
+    vi.spyOn(pool, 'connect').mockImplementation(() =>
       connect().catch((error: unknown) => {
         failures.push(error);
         throw error;
@@ -177,7 +177,7 @@ describe('its sign of life', () => {
   });
 
   it('is missed by PostgreSQL within seconds when the machine is gone', async () => {
-    const connect = vi.spyOn(lane, 'connect');
+    const connect = vi.spyOn(pool, 'connect');
     await listener.start();
     const client = await connect.mock.results[0]?.value;
     const { rows } = await client.query(

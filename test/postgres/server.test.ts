@@ -28,14 +28,14 @@ afterAll(async () => {
 
 /** The value of a setting in a session that was begun with it. */
 async function received(name: string, value: string): Promise<unknown> {
-  const lane = server.lane({
+  const pool = server.pool({
     database: 'postgres',
     max: 1,
     priority: 'tenant',
     keepIdle: false,
     session: { [name]: value },
   });
-  const { rows } = await lane.use((client) => client.query('SELECT current_setting($1) AS value', [name]));
+  const { rows } = await pool.use((client) => client.query('SELECT current_setting($1) AS value', [name]));
   return rows[0]?.value;
 }
 
@@ -57,8 +57,8 @@ describe('the settings of a session', () => {
     for (const schema of ['tenant_0123456789', 'a b', 'a"b', "a'b", 'a\\b', 'a\tb', 'a,b', '$user']) {
       await postgres.rows(`CREATE SCHEMA ${quoteIdentifier(schema)}`);
       const session = { search_path: quoteIdentifier(schema) };
-      const lane = server.lane({ database: 'postgres', max: 1, priority: 'tenant', keepIdle: false, session });
-      const { rows } = await lane.use((client) => client.query('SELECT current_schema() AS schema'));
+      const pool = server.pool({ database: 'postgres', max: 1, priority: 'tenant', keepIdle: false, session });
+      const { rows } = await pool.use((client) => client.query('SELECT current_schema() AS schema'));
       // PostgreSQL reads "$user" as the role's own schema, even in quotes.
       expect(rows).toEqual([{ schema: schema === '$user' ? null : schema }]);
     }

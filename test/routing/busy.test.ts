@@ -6,7 +6,7 @@ it('a request that gets no connection in time is told that the server is busy, a
   await app.ask('mutation { createTenant(input: { slug: "busy", name: "x", isolation: SCHEMA }) { id } }', app.admin);
   const tenant = await app.services.directory.byReference('busy');
   if (!tenant) throw new Error('the tenant is not there');
-  const held = await app.services.tenants.lane(tenant).connect();
+  const held = await app.services.tenants.pool(tenant).connect();
   const { errors } = await app.ask('{ products { totalCount } }', await app.tokenFor('busy'));
   held.release();
   expect(errors).toMatchObject([

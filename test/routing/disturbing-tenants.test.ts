@@ -25,7 +25,7 @@ describe.each(['a superuser', 'a role that may create databases and roles'])(
     });
 
     const send = (tenant: TestTenant, sql: string) =>
-      app.services.tenants.lane(tenant.row).use(
+      app.services.tenants.pool(tenant.row).use(
         // The error is caught inside, as a resolver may do.
         (client) => client.query(sql).then(({ rows }) => rows, String),
       );

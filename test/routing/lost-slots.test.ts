@@ -75,7 +75,7 @@ describe('a tenant whose database or schema somebody has taken away', () => {
       );
       // As a request that has found it before, and asks the directory no more.
       const count = app.services.tenants
-        .lane(tenant.row)
+        .pool(tenant.row)
         .use((client) => client.query('SELECT count(*) FROM products'));
       await expect(count).rejects.toMatchObject({ code: 'TENANT_NOT_FOUND' });
       expect(lines).toEqual([]);
@@ -85,7 +85,7 @@ describe('a tenant whose database or schema somebody has taken away', () => {
   it('keeps its place when only a table is missing, which is no concern of its operator’s', async () => {
     const tenant = named('schema-1');
     await expect(
-      app.services.tenants.lane(tenant.row).use((client) => client.query('SELECT FROM nothing')),
+      app.services.tenants.pool(tenant.row).use((client) => client.query('SELECT FROM nothing')),
     ).rejects.toThrow('relation "nothing" does not exist');
     expect(lines).toEqual([]);
   });

@@ -44,7 +44,7 @@ describe('the connections of a tenant', () => {
     await changePasswords();
     for (const { row } of tenants) {
       const { rows } = await app.services.tenants
-        .lane(row)
+        .pool(row)
         .use((client) => client.query('SELECT current_user AS role'));
       expect(rows).toEqual([{ role: `tenant_${row.key}` }]);
     }

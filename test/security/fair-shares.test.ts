@@ -26,7 +26,7 @@ describe('beside a tenant, or strangers, who ask for as much as they can', () =>
     const [first, second] = await createTenants(app, ['DATABASE', 'SCHEMA']);
     attacker = first ?? expect.unreachable();
     victim = second ?? expect.unreachable();
-    await app.services.tenants.lane(attacker.row).use((own) =>
+    await app.services.tenants.pool(attacker.row).use((own) =>
       own.query(`INSERT INTO products (sku, name, price, currency, stock)
         SELECT 'sku-' || n, 'Product ' || n, n, 'EUR', 1 FROM generate_series(1, 200) n`),
     );

@@ -75,7 +75,7 @@ describe('with an admin role that may create databases and roles, and is no supe
       const slug = `c-${isolation.toLowerCase()}`;
       await app.ask(create(slug, isolation), app.admin);
       const tenant = await app.services.catalog.fork().findOneOrFail(Tenant, { slug });
-      const client = await app.services.tenants.lane(tenant).connect();
+      const client = await app.services.tenants.pool(tenant).connect();
       await client.query('SELECT 1 FROM products');
       await postgres.rows(`UPDATE tenants SET status = 'DELETING' WHERE slug = $1`, [slug], 'auth');
       await recoverTenants(app.services.provisioning);

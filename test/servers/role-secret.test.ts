@@ -43,8 +43,8 @@ describe('after a change of ROLE_SECRET', () => {
 
   it.each(isolations)('statements to a tenant with isolation %s go on', async (isolation) => {
     const slug = `lane-${isolation.toLowerCase()}`;
-    const lane = app.services.tenants.lane(await tenant(slug));
-    const { rows } = await lane.use((client) => client.query('SELECT count(*)::int AS count FROM products'));
+    const pool = app.services.tenants.pool(await tenant(slug));
+    const { rows } = await pool.use((client) => client.query('SELECT count(*)::int AS count FROM products'));
     expect(rows).toEqual([{ count: 0 }]);
   });
 

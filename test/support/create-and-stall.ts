@@ -3,13 +3,13 @@
 // that statement is sent, and one whose creation stops when it has just been sent. Prints a line of JSON when all have stopped.
 import { pino } from 'pino';
 import { loadConfig } from '../../src/config/config.ts';
-import { createApp } from '../../src/installation/open.ts';
+import { openInstallation } from '../../src/installation/open.ts';
 import { createTenant } from '../../src/tenants/create.ts';
 import { product } from '../fixture/product.ts';
 import { type Stalling, sendAndDie, stall, watchStatements } from './stalling.ts';
 
 watchStatements();
-const app = await createApp(loadConfig(process.env), product, pino({ level: 'silent' }));
+const app = await openInstallation(loadConfig(process.env), product, pino({ level: 'silent' }));
 // The statements that build the template are not those of a tenant.
 await app.prepared;
 const isolations = (['DATABASE', 'SCHEMA'] as const).filter((isolation) => process.env.ISOLATIONS?.includes(isolation));

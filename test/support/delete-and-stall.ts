@@ -6,7 +6,7 @@ import pLimit from 'p-limit';
 import { pino } from 'pino';
 import { createCheckpoint } from '../../src/checkpoints/checkpoints.ts';
 import { loadConfig } from '../../src/config/config.ts';
-import { createApp } from '../../src/installation/open.ts';
+import { openInstallation } from '../../src/installation/open.ts';
 import { createTenant } from '../../src/tenants/create.ts';
 import { deleteTenant } from '../../src/tenants/delete.ts';
 import { product } from '../fixture/product.ts';
@@ -15,7 +15,7 @@ import { type Stalling, sendAndDie, stall, watchStatements } from './stalling.ts
 type Kind = 'DATABASE' | 'SCHEMA';
 
 watchStatements();
-const app = await createApp(loadConfig(process.env), product, pino({ level: 'silent' }));
+const app = await openInstallation(loadConfig(process.env), product, pino({ level: 'silent' }));
 await app.prepared;
 
 async function create(slug: string, isolation: Kind): Promise<string> {

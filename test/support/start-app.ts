@@ -2,7 +2,7 @@ import type { GraphQLSchema } from 'graphql';
 import { type Logger, pino } from 'pino';
 import { createGraphqlServer } from '../../src/api/server.ts';
 import { type Config, loadConfig } from '../../src/config/config.ts';
-import { createApp } from '../../src/installation/open.ts';
+import { openInstallation } from '../../src/installation/open.ts';
 import type { Services } from '../../src/installation/services.ts';
 import { startEmbeddedPostgres } from '../../src/postgres/embedded/start.ts';
 import { childEnv } from './child-env.ts';
@@ -62,7 +62,7 @@ export async function startTestApp(env: Record<string, string> = {}, options: Te
 
 /** Opens an installation that may be there already, and leaves its folder. */
 export async function openTestApp(config: Config, options: TestAppOptions = {}): Promise<TestApp> {
-  const app = await createApp(config, product, options.log ?? pino({ level: process.env.TEST_LOG ?? 'silent' }));
+  const app = await openInstallation(config, product, options.log ?? pino({ level: process.env.TEST_LOG ?? 'silent' }));
   if (options.prepared ?? true) await app.prepared;
   const yoga = createGraphqlServer(app.services, options.schema ?? (await buildTestSchema()));
   const bearer = (token: string) => ({ authorization: `Bearer ${token}` });

@@ -91,7 +91,7 @@ describe('deleting a tenant', () => {
     const slug = status.toLowerCase().replace('_', '-');
     await create(slug, 'SCHEMA');
     const { id } = await rowOf(slug);
-    for (const { services } of [app, other]) services.provisioning.underWay.add(id);
+    for (const { services } of [app, other]) services.provisioning.inProgress.add(id);
     await setStatus(slug, status);
     expect(codeOf(await remove(slug))).toBe(code);
     await setStatus(slug, 'ACTIVE');
@@ -185,7 +185,7 @@ describe('deleting a tenant', () => {
     await create('late', 'SCHEMA');
     const row = await rowOf('late');
     await remove('late');
-    await expect(other.services.tenants.lane(row).connect()).rejects.toMatchObject({ code: 'TENANT_NOT_FOUND' });
+    await expect(other.services.tenants.pool(row).connect()).rejects.toMatchObject({ code: 'TENANT_NOT_FOUND' });
     await expectNoLeftovers();
   });
 });

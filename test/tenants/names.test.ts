@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isolations } from '../../src/catalog/entities/tenant.entity.ts';
 import { quoteIdentifier } from '../../src/postgres/sql/quote.ts';
-import { newTenantKey, placeTenant, tenantRole } from '../../src/routing/placement.ts';
+import { newPlacement, newTenantKey, tenantRole } from '../../src/routing/placement.ts';
 import { hostSchema, slugSchema } from '../../src/tenants/names.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
 
@@ -72,7 +72,7 @@ describe('names', () => {
       fc.property(key, key, fc.constantFrom(...isolations), (a, b, isolation) => {
         fc.pre(a !== b);
         expect(a).toMatch(/^[0-9a-z]{10}$/);
-        const [one, two] = [a, b].map((each) => placeTenant(each, isolation, 'default', 'shared'));
+        const [one, two] = [a, b].map((each) => newPlacement(each, isolation, 'default', 'shared'));
         expect(one).not.toEqual(two);
         expect(tenantRole(a)).not.toBe(tenantRole(b));
         for (const name of [one?.database, one?.schema, tenantRole(a)]) {

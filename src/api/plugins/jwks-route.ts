@@ -8,7 +8,7 @@ const MAX_AGE_SECONDS = 300;
  * `/.well-known/jwks.json`: the public keys that tokens are verified with, for services that verify them too.
  * @see https://www.rfc-editor.org/rfc/rfc7517#section-5
  */
-export function keySet(keys: readonly JWK[]): Route {
+export function jwksRoute(keys: readonly JWK[]): Route {
   const body = JSON.stringify({ keys });
   return (request, fetchAPI) => {
     if (request.method !== 'GET' && request.method !== 'HEAD') {

@@ -5,7 +5,7 @@ import type { Route } from './use-routes.ts';
  * `/health/ready` for load balancers: 200 if requests can be answered, 503 if `auth` cannot be reached or the server is
  * stopping. (`/health/live` is Yoga's own: 200 as long as the process answers.)
  */
-export function readiness(services: Services): Route {
+export function readinessRoute(services: Services): Route {
   return async (_request, fetchAPI) => {
     const { status } = services.stopping.aborted ? { status: 'DOWN' as const } : await services.health();
     return fetchAPI.Response.json({ status }, { status: status === 'DOWN' ? 503 : 200 });

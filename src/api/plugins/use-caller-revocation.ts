@@ -1,7 +1,7 @@
 import { isAsyncIterable, type Plugin } from 'graphql-yoga';
 import { AppError } from '../../lib/errors.ts';
 import { toClientError } from '../errors.ts';
-import type { RequestContext, Standing } from '../request-context.ts';
+import type { CurrentAccess, RequestContext } from '../request-context.ts';
 import { endAt } from './end-stream.ts';
 
 /**
@@ -9,7 +9,7 @@ import { endAt } from './end-stream.ts';
  * UNAUTHENTICATED for who is deactivated or signed out, or FORBIDDEN for who is no platform admin any more, or is not the same
  * any more in the tenant that the subscription asked for.
  */
-export function endWithCaller(): Plugin<RequestContext> {
+export function useCallerRevocation(): Plugin<RequestContext> {
   return {
     onSubscribe({ args, extendContext }) {
       const { contextValue: context } = args;
@@ -27,7 +27,7 @@ export function endWithCaller(): Plugin<RequestContext> {
             isPlatformAdmin: identity.isPlatformAdmin,
             role: inTenant ? context.tenant.role : undefined,
           };
-          const look = () => mayStill(before, () => context.standing(inTenant));
+          const look = () => mayStill(before, () => context.currentAccess(inTenant));
           const stop = watch(context, id, look, (error) => refusal.abort(error));
           const reason = () => toClientError(refusal.signal.reason, context.requestId, context.log);
           setResult(endAt(refusal.signal, result, reason, stop));
@@ -38,8 +38,8 @@ export function endWithCaller(): Plugin<RequestContext> {
 }
 
 /** @throws {AppError} if the user may not do any more what they could before */
-async function mayStill(before: Standing, standing: () => Promise<Standing>): Promise<void> {
-  const now = await standing();
+async function mayStill(before: CurrentAccess, currentAccess: () => Promise<CurrentAccess>): Promise<void> {
+  const now = await currentAccess();
   if (before.isPlatformAdmin && !now.isPlatformAdmin)
     throw new AppError('FORBIDDEN', 'You are no platform admin any more');
   if (before.role !== now.role)
@@ -48,7 +48,7 @@ async function mayStill(before: Standing, standing: () => Promise<Standing>): Pr
 
 /** Has a look whenever the user may have changed, and calls `refuse` with what it throws, until the returned function is called. */
 function watch(
-  { services: { identities, directory }, log }: RequestContext,
+  { services: { authenticator, directory }, log }: RequestContext,
   userId: string,
   look: () => Promise<void>,
   refuse: (error: AppError) => void,
@@ -61,7 +61,7 @@ function watch(
       else if (err.code === 'UNAUTHENTICATED' || err.code === 'FORBIDDEN') refuse(err);
     });
   };
-  const stops = [identities.onChange(heard), directory.onMembershipChange(heard)];
+  const stops = [authenticator.onChange(heard), directory.onMembershipChange(heard)];
   // It may have changed since the request began.
   heard(userId);
   return () => {

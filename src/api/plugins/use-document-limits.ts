@@ -8,7 +8,7 @@ import { tooMuch } from '../errors.ts';
 import { limitCost } from './use-cost-limit.ts';
 
 /** What a document may ask for, in the order in which it is checked: the cheapest checks come first. */
-export function limitDocuments(limits: Config['graphql']): Plugin[] {
+export function useDocumentLimits(limits: Config['graphql']): Plugin[] {
   const { maxTokens, maxFields, maxDepth, maxAliases, maxCost } = limits;
   const refuse = (message: string) => ({
     onReject: [

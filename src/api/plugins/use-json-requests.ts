@@ -13,7 +13,7 @@ type RequestParser = Parameters<Parameters<NonNullable<Plugin['onRequestParse']>
  * nothing; `curl --data` sends that one unless it is given a header.
  * @see https://developer.mozilla.org/en-US/docs/Web/HTTP/Guides/CORS#simple_requests
  */
-export function requestParsing(): Plugin {
+export function useJsonRequests(): Plugin {
   return {
     onRequestParse({ request, requestParser, setRequestParser, endResponse, fetchAPI }) {
       if (request.method === 'POST' && (!requestParser || isForm(request))) endResponse(wrongContentType(fetchAPI));

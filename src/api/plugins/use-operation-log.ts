@@ -6,7 +6,7 @@ import { toClientError } from '../errors.ts';
 import type { RequestContext } from '../request-context.ts';
 
 /** Ends the leases of an operation when it is over, and writes one line of log about it. */
-export function endOperations(): Plugin<RequestContext> {
+export function useOperationLog(): Plugin<RequestContext> {
   return {
     onExecute({ args }) {
       const { contextValue: context } = args;

@@ -31,7 +31,7 @@ export function currentLog(log: Logger): Logger {
  * header, or a new one. Without proxies of ours in front of the server the header is the client's, and not used.
  * @param trustedProxies how many proxies of ours there are
  */
-export function requestIds(trustedProxies: number): Plugin {
+export function useRequestId(trustedProxies: number): Plugin {
   return {
     instrumentation: {
       request: ({ request }, handle) => {

@@ -4,7 +4,7 @@ import type { FetchAPI, Plugin } from 'graphql-yoga';
 export type Route = (request: Request, fetchAPI: FetchAPI) => Response | undefined | Promise<Response>;
 
 /** Answers what is asked at paths beside the API's own. */
-export function routes(table: Readonly<Record<string, Route>>): Plugin {
+export function useRoutes(table: Readonly<Record<string, Route>>): Plugin {
   const known = new Map(Object.entries(table));
   return {
     // Not async, and all of them in one: requests to the API, which are nearly all, must not wait for them.

@@ -10,7 +10,7 @@ import { endAt } from './end-stream.ts';
  * Ends subscriptions that asked for their tenant when it is no more served: a last event says so, with TENANT_SUSPENDED or
  * TENANT_NOT_FOUND. One that is only worked on for a moment keeps them.
  */
-export function endWithTenant(): Plugin<RequestContext> {
+export function useTenantSuspension(): Plugin<RequestContext> {
   return {
     onSubscribe({ args, extendContext }) {
       const { contextValue: context } = args;

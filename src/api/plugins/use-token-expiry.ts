@@ -7,7 +7,7 @@ import { endAt } from './end-stream.ts';
 const LONGEST_MS = 2 ** 31 - 1;
 
 /** Ends subscriptions when the token ends that they were begun with: a last event says so, with UNAUTHENTICATED. */
-export function endWithToken(): Plugin<RequestContext> {
+export function useTokenExpiry(): Plugin<RequestContext> {
   return {
     onSubscribe({ args, extendContext }) {
       const { identity, signal } = args.contextValue;

@@ -82,7 +82,7 @@ builder.objectField(Tenant, 'members', (t) =>
 /** The caller, and the caller's place in a tenant, which is looked at only when it is asked for. */
 export interface Viewer {
   readonly identity: Identity;
-  readonly place: () => { readonly tenantId: string; readonly role: string } | undefined;
+  readonly tenantRole: () => { readonly tenantId: string; readonly role: string } | undefined;
   readonly permissions: () => Promise<ReadonlySet<string>>;
 }
 
@@ -100,16 +100,16 @@ export const ViewerRef = builder.objectRef<Viewer>('Viewer').implement({
       type: TenantRef,
       nullable: true,
       description: "The request's tenant, if you are a member of it.",
-      resolve: ({ place }, _args, { services }) => {
-        const id = place()?.tenantId;
+      resolve: ({ tenantRole }, _args, { services }) => {
+        const id = tenantRole()?.tenantId;
         return id === undefined ? null : services.catalog.fork().findOne(Tenant, { id });
       },
     }),
-    role: t.string({ nullable: true, resolve: ({ place }) => place()?.role ?? null }),
+    role: t.string({ nullable: true, resolve: ({ tenantRole }) => tenantRole()?.role ?? null }),
     permissions: t.stringList({
       description: "What you may do in the request's tenant, such as orders:write.",
       maxItems: MAX_TEXTS,
-      resolve: async ({ place, permissions }) => (place() ? [...(await permissions())].sort() : []),
+      resolve: async ({ tenantRole, permissions }) => (tenantRole() ? [...(await permissions())].sort() : []),
     }),
     isPlatformAdmin: t.boolean({ resolve: ({ identity }) => identity.isPlatformAdmin }),
     memberships: t.field({
@@ -130,7 +130,7 @@ builder.queryField('viewer', (t) =>
     description: 'Null without a token.',
     authScopes: { anyone: true },
     resolve: (_root, _args, { identity, tenant }) =>
-      identity ? { identity, place: () => placeIn(tenant), permissions: () => tenant.permissions() } : null,
+      identity ? { identity, tenantRole: () => placeIn(tenant), permissions: () => tenant.permissions() } : null,
   }),
 );
 

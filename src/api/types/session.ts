@@ -79,7 +79,8 @@ builder.mutationFields((t) => ({
     authScopes: { anyone: true },
     args: { input: t.arg({ type: LoginInputRef, required: true }) },
     resolve: (_root, { input: { tenant, deviceToken, ...input } }, { services, address }) => {
-      const device = deviceToken == null ? undefined : services.devices.open(deviceToken, normalAccount(input.email));
+      const device =
+        deviceToken == null ? undefined : services.devices.decrypt(deviceToken, normalAccount(input.email));
       const known = device && `device ${device}`;
       return services.signInLimits.attempt({ account: input.email, address, known }, async () => {
         const signedIn = await login(services.accounts, { ...input, tenant: tenant ?? undefined });
@@ -143,7 +144,7 @@ builder.mutationFields((t) => ({
 
 /** Proves later that the device has signed in to the account. It lets nobody in. */
 function newDevice({ devices }: Context['services'], email: string, device: string = randomUUID()): string {
-  return devices.seal(device, normalAccount(email));
+  return devices.encrypt(device, normalAccount(email));
 }
 
 /** Who has signed in, as the new token says, and not the one of this request. */
@@ -168,7 +169,7 @@ function viewerOf({ user, sessionId, membership }: SignedIn, services: Context['
   };
   return {
     identity,
-    place: () => membership && { tenantId: membership.tenant.id, role: membership.role },
+    tenantRole: () => membership && { tenantId: membership.tenant.id, role: membership.role },
     permissions: async () => {
       const resolved = await resolveTenant(services.directory, { identity, host: undefined, header: undefined });
       return resolved ? services.permissions.find(resolved.tenant, memberIn(resolved, identity)) : new Set();

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { Checkpoint } from '../../catalog/entities/checkpoint.entity.ts';
 import type { Tenant } from '../../catalog/entities/tenant.entity.ts';
 import type { Services } from '../../installation/services.ts';
-import { parseId, wholeId } from '../id-prefix.ts';
+import { expandId, parseId } from '../id-prefix.ts';
 import { withServices } from '../open-app.ts';
 import { type Column, writeTable } from '../ui/table.ts';
 import { type CommandContext, writeJson } from '../ui/terminal.ts';
@@ -39,7 +39,7 @@ export function addCheckpointCommand(program: Command, context: CommandContext):
     .action(async (start: string, { acceptDataLoss = false }: { acceptDataLoss?: boolean }) => {
       const { restoreCheckpoint } = await import('../../checkpoints/restore.ts');
       const { id, slug } = await withServices(context, async ({ catalog, checkpoints }) => {
-        const id = await wholeId(catalog, 'checkpoint', start);
+        const id = await expandId(catalog, 'checkpoint', start);
         return { id, slug: (await restoreCheckpoint(checkpoints, id, acceptDataLoss)).slug };
       });
       stdout.write(`The tenant ${slug} is as the checkpoint ${id} was. The checkpoint is kept.\n`);
@@ -51,7 +51,7 @@ export function addCheckpointCommand(program: Command, context: CommandContext):
     .action(async (start: string) => {
       const { deleteCheckpoint } = await import('../../checkpoints/checkpoints.ts');
       const id = await withServices(context, async ({ catalog, checkpoints }) => {
-        const id = await wholeId(catalog, 'checkpoint', start);
+        const id = await expandId(catalog, 'checkpoint', start);
         await deleteCheckpoint(checkpoints, id);
         return id;
       });

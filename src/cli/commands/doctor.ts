@@ -3,7 +3,7 @@ import type { Config } from '../../config/config.ts';
 import type { Leftover } from '../../doctor/leftover.ts';
 import { openApp } from '../open-app.ts';
 import { openServers } from '../open-servers.ts';
-import { describeMisspelt } from '../typos.ts';
+import { describeTypos } from '../typos.ts';
 import { Checklist, checkNode } from '../ui/checklist.ts';
 import { type CommandContext, CommandExit, exitCode } from '../ui/terminal.ts';
 
@@ -28,13 +28,13 @@ export function addDoctorCommand(program: Command, context: CommandContext): voi
     const { loadUsableConfig } = await import('../../config/load-config.ts');
     const list = new Checklist(context);
     checkNode(list);
-    for (const text of await describeMisspelt(context.fileNames)) list.doubt(text);
+    for (const text of await describeTypos(context.fileNames)) list.doubt(text);
     const config = await loadUsableConfig(context.env);
     list.good(`The settings can be used (${config.environment})`);
-    const mendable = list.problems === 0 ? await look(config, list) : [];
+    const fixable = list.problems === 0 ? await look(config, list) : [];
     let { problems } = list;
-    if (fix && mendable.length > 0 && (yes || (await confirm(context, mendable.length)))) {
-      problems = await mendAndLookAgain(context, config, mendable);
+    if (fix && fixable.length > 0 && (yes || (await confirm(context, fixable.length)))) {
+      problems = await fixAndRecheck(context, config, fixable);
     }
     if (problems > 0) throw new CommandExit(exitCode.failure);
     context.stdout.write(list.doubts > 0 ? 'All else is well.\n' : 'All is well.\n');
@@ -55,36 +55,32 @@ async function look(config: Config, list: Checklist): Promise<readonly Leftover[
   });
   for (const { message, remedy } of found) list.bad(message, remedy);
   if (found.length === 0) list.good('There are no leftovers');
-  return found.filter(({ mend }) => mend !== undefined);
+  return found.filter(({ fix }) => fix !== undefined);
 }
 
 /** @returns how many problems are left */
-async function mendAndLookAgain(
-  context: CommandContext,
-  config: Config,
-  mendable: readonly Leftover[],
-): Promise<number> {
-  await mendAll(context, mendable);
+async function fixAndRecheck(context: CommandContext, config: Config, fixable: readonly Leftover[]): Promise<number> {
+  await fixAll(context, fixable);
   context.stdout.write('\nLooking again:\n');
   const list = new Checklist(context);
   await look(config, list);
   return list.problems;
 }
 
-async function mendAll(context: CommandContext, mendable: readonly Leftover[]): Promise<void> {
+async function fixAll(context: CommandContext, fixable: readonly Leftover[]): Promise<void> {
   const { audited } = await import('../audit-command.ts');
   await using app = await openApp(context);
   const { services, prepared } = app;
   await audited(context, services, async () => {
     // A start finishes half-created tenants and work that was cut short.
     await prepared;
-    for (const { mend, message } of mendable) {
-      if (mend === undefined) continue;
-      if (mend !== 'start') {
-        const server = services.servers.get(mend.server);
+    for (const { fix, message } of fixable) {
+      if (fix === undefined) continue;
+      if (fix !== 'start') {
+        const server = services.servers.get(fix.server);
         if (!server) continue;
-        for (const database of mend.databases) {
-          await server.owner(database, (client) => client.query(mend.sql));
+        for (const database of fix.databases) {
+          await server.owner(database, (client) => client.query(fix.sql));
         }
       }
       context.stdout.write(`Mended: ${message}\n`);

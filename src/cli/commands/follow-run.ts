@@ -6,7 +6,7 @@ import { onSignals } from '../../lib/signals.ts';
 import { audited } from '../audit-command.ts';
 import { openApp } from '../open-app.ts';
 import { summaryOf, writeSummary } from '../ui/run-summary.ts';
-import { createRunView, type RunView, type ToldEvent } from '../ui/run-view.ts';
+import { createRunView, type ReportedEvent, type RunView } from '../ui/run-view.ts';
 import { type CommandContext, CommandExit, exitCode, type Screen, writeJson } from '../ui/terminal.ts';
 
 /** A run that a command has started, or one that it watches. */
@@ -47,7 +47,7 @@ export async function carryOut(
   }
   const view = createRunView(context, context.stderr);
   using interrupts = onSignals(['SIGINT', 'SIGTERM'], context.env, ({ isRepeated }) => {
-    if (isRepeated) leaveAtOnce(context.stderr, run);
+    if (isRepeated) exitAtOnce(context.stderr, run);
     view.note('Cancelling: tenants under way still end. Ctrl-C again leaves at once.');
     // It may have ended in this moment.
     cancelRun(services.runs, run).catch(() => undefined);
@@ -57,7 +57,7 @@ export async function carryOut(
   const report = await readRunReport(services.catalog, run);
   if (json) writeJson(context.stdout, summaryOf(report));
   else writeSummary(context.stdout, report);
-  if (interrupts.came) throw new CommandExit(exitCode.interrupted);
+  if (interrupts.received) throw new CommandExit(exitCode.interrupted);
   if (report.run.status !== 'SUCCEEDED') throw new CommandExit(exitCode.failure);
 }
 
@@ -82,14 +82,14 @@ export async function watch(
     if (view) view.note(text);
     else context.stderr.write(`${text}\n`);
   });
-  const tell = (event: ToldEvent) => {
+  const tell = (event: ReportedEvent) => {
     silence.broken();
     if (view) view.show(event);
     else stdout.write(`${JSON.stringify(event)}\n`);
   };
   await show(services, started, tell, stop.signal);
   view?.end();
-  if (interrupts.came) throw new CommandExit(exitCode.interrupted);
+  if (interrupts.received) throw new CommandExit(exitCode.interrupted);
   if (stop.signal.aborted) return;
   const report = await readRunReport(services.catalog, started.run);
   if (!json) writeSummary(stdout, report);
@@ -99,7 +99,7 @@ export async function watch(
 async function show(
   { catalog, listener }: Services,
   { run, after = 0 }: StartedRun,
-  tell: (event: ToldEvent) => void,
+  tell: (event: ReportedEvent) => void,
   signal?: AbortSignal,
 ): Promise<void> {
   const slugs = await readRunTenants(catalog, run);
@@ -115,7 +115,7 @@ function onSilence(callback: () => Promise<void>) {
   return { broken: () => void timer.refresh(), [Symbol.dispose]: () => clearTimeout(timer) };
 }
 
-function leaveAtOnce(stderr: Screen, run: string): never {
+function exitAtOnce(stderr: Screen, run: string): never {
   stderr.write(
     `Left. What was under way is ended by servers and workers, or rolled back. Follow it with: ${howToFollow(run)}\n`,
   );

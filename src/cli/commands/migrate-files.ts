@@ -47,7 +47,7 @@ async function system(context: CommandContext, { json }: { json?: true }): Promi
   const { recordedMigrations } = await import('../../fleet/applied-migrations.ts');
   // Opening the installation brings them forward.
   const versions = await withServices(context, async ({ catalog, constants, config: { databases } }) => {
-    const recorded = await recordedMigrations(catalog, constants.lane);
+    const recorded = await recordedMigrations(catalog, constants.pool);
     return (['auth', 'constants'] as const).map((scope) => {
       const applied = recorded[scope === 'auth' ? 'AUTH' : 'CONSTANTS'].flatMap((history) => history.applied);
       return { database: databases[scope], version: applied.at(-1)?.name ?? null, migrations: applied.length };
@@ -99,7 +99,7 @@ async function findProblems(services: Services, base: string | undefined): Promi
   const { committedMigrations } = await import('../../migrator/authoring/git-history.ts');
   const { recordedMigrations } = await import('../../fleet/applied-migrations.ts');
   const { catalog, constants, migrations, tables } = services;
-  const recorded = await recordedMigrations(catalog, constants.lane);
+  const recorded = await recordedMigrations(catalog, constants.pool);
   const lines = Object.values(migrations).map(async (folder) => {
     const committed = base === undefined ? [] : [{ source: base, applied: await committedMigrations(folder, base) }];
     return { folder, tables: tables[folder.scope], recorded: [...recorded[folder.scope], ...committed] };

@@ -42,14 +42,14 @@ async function writeNew(context: CommandContext, name: string, { scope, blank }:
   const { snapshotPath } = await import('../../migrator/authoring/schema-snapshot.ts');
   const line = await lineOf(context, scope);
   if (blank) return void stdout.write(`${shown(await writeBlankMigration(line.folder, name))}\n`);
-  const { file, remarks } = await writeMigration(line, name, (reason) => {
+  const { file, warnings } = await writeMigration(line, name, (reason) => {
     stderr.write(
       `The snapshot ${shown(snapshotPath(line.folder))} ${reason}, so it is made anew with a scratch database.\n`,
     );
     return remake(context, line);
   });
   stdout.write(`${shown(file)}\n`);
-  for (const remark of remarks) stderr.write(`TODO: ${remark}\n`);
+  for (const warning of warnings) stderr.write(`TODO: ${warning}\n`);
 }
 
 async function makeSnapshot(context: CommandContext, { scope }: { readonly scope: string }): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { parseId, wholeId } from '../id-prefix.ts';
+import { expandId, parseId } from '../id-prefix.ts';
 import { withServices } from '../open-app.ts';
 import type { CommandContext } from '../ui/terminal.ts';
 import type { CarryOutOptions } from './follow-run.ts';
@@ -18,7 +18,7 @@ export function addRunCommands(migrate: Command, context: CommandContext): void 
     .action((id: string, { json }: { json?: true }) =>
       withServices(context, async (services) => {
         const { watch } = await import('./follow-run.ts');
-        await watch(context, services, { run: await wholeId(services.catalog, 'run', id) }, json);
+        await watch(context, services, { run: await expandId(services.catalog, 'run', id) }, json);
       }),
     );
   migrate
@@ -28,7 +28,7 @@ export function addRunCommands(migrate: Command, context: CommandContext): void 
     .action(async (id: string) => {
       const { cancelRun } = await import('../../fleet/runs/control.ts');
       const run = await withServices(context, async ({ catalog, runs }) => {
-        const run = await wholeId(catalog, 'run', id);
+        const run = await expandId(catalog, 'run', id);
         await cancelRun(runs, run);
         return run;
       });
@@ -48,7 +48,7 @@ export function addRunCommands(migrate: Command, context: CommandContext): void 
       const { readRunReport } = await import('../../fleet/runs/report.ts');
       const { hasEnded } = await import('../../catalog/run-status.ts');
       await carryOut(context, options, async ({ catalog, runs, migrations }) => {
-        const run = await wholeId(catalog, 'run', id);
+        const run = await expandId(catalog, 'run', id);
         const { status, lastSeq } = (await readRunReport(catalog, run)).run;
         if (hasEnded(status)) await resumeRun(runs, await migrations.tenant.read(), run);
         else context.stderr.write(`The run is ${status}, so it goes on as it was started.\n`);
@@ -65,7 +65,7 @@ export function addRunCommands(migrate: Command, context: CommandContext): void 
       const { carryOut } = await import('./follow-run.ts');
       const { undoRun } = await import('../../fleet/runs/undo.ts');
       await carryOut(context, options, async ({ catalog, runs, migrations, config }) => {
-        const parent = await wholeId(catalog, 'run', id);
+        const parent = await expandId(catalog, 'run', id);
         return { run: await undoRun(runs, await migrations.tenant.read(), parent, config.migrations.concurrency) };
       });
     });

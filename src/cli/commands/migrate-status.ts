@@ -106,14 +106,14 @@ async function plan(context: CommandContext, { tenant, to, json }: PlanOptions):
       stdout.write(`\nTo be applied to ${tenants.length}: ${tenants.map(({ slug }) => slug).join(', ')}\n`);
       for (const { name } of steps) stdout.write(`  ${name}\n`);
     }
-    writeRemarks(
+    writeWarnings(
       stdout,
       'Warnings',
       tenants.flatMap(({ tenant, plan }) =>
         plan.kind === 'steps' ? plan.warnings.map((text) => `${tenant.slug}: ${text}`) : [],
       ),
     );
-    writeRemarks(
+    writeWarnings(
       stdout,
       'Refused',
       refused.map((found) => `${found.tenant.slug}: ${refusalOf(found)}`),
@@ -122,8 +122,8 @@ async function plan(context: CommandContext, { tenant, to, json }: PlanOptions):
   if (refused.length > 0) throw new CommandExit(exitCode.failure);
 }
 
-function writeRemarks(screen: Screen, title: string, remarks: readonly string[]): void {
-  if (remarks.length > 0) screen.write(`\n${title}:\n${remarks.map((text) => `  ${oneLine(text)}\n`).join('')}`);
+function writeWarnings(screen: Screen, title: string, warnings: readonly string[]): void {
+  if (warnings.length > 0) screen.write(`\n${title}:\n${warnings.map((text) => `  ${oneLine(text)}\n`).join('')}`);
 }
 
 const historyColumns: readonly Column<ShownRecord>[] = [

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { describeMisspelt } from '../typos.ts';
+import { describeTypos } from '../typos.ts';
 import type { Terminal } from '../ui/terminal.ts';
 
 /** `tenantry serve`: what `npm start` runs. */
@@ -8,7 +8,7 @@ export function addServeCommand(program: Command, { env, fileNames, stdout, stde
     .command('serve')
     .description('Serve GraphQL, until SIGTERM or Ctrl-C (what npm start runs)')
     .action(async () => {
-      for (const text of await describeMisspelt(fileNames)) stderr.write(`${text}\n`);
+      for (const text of await describeTypos(fileNames)) stderr.write(`${text}\n`);
       const { serve } = await import('../../server/serve.ts');
       await serve(env, stdout, loadProduct);
     });

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import type { Services } from '../../installation/services.ts';
 import { elapsedSince } from '../../lib/elapsed.ts';
-import type { Lane } from '../../postgres/pool/pool.ts';
+import type { Pool } from '../../postgres/pool/pool.ts';
 import { withServices } from '../open-app.ts';
-import { describeMisspelt } from '../typos.ts';
+import { describeTypos } from '../typos.ts';
 import { Checklist, checkNode } from '../ui/checklist.ts';
 import { type CommandContext, CommandExit, exitCode } from '../ui/terminal.ts';
 
@@ -20,7 +20,7 @@ async function setUp(context: CommandContext, slugs: readonly string[]): Promise
   const list = new Checklist(context);
   checkNode(list);
   if (list.problems > 0) throw new CommandExit(exitCode.failure);
-  for (const text of await describeMisspelt(context.fileNames)) list.doubt(text);
+  for (const text of await describeTypos(context.fileNames)) list.doubt(text);
   const { loadUsableConfig } = await import('../../config/load-config.ts');
   const { environment, server: address, dataDir, databases } = await loadUsableConfig(context.env);
   list.good(`The settings can be used (${environment})`);
@@ -55,7 +55,7 @@ async function readVersion({ servers }: Services): Promise<string> {
  * @param sinceMs how long ago they began to be set up
  */
 async function describeMigrations({ catalog, constants }: Services, sinceMs: number): Promise<string> {
-  const read = async (database: Pick<Lane, 'use'>) => {
+  const read = async (database: Pick<Pool, 'use'>) => {
     const { rows } = await database.use((client) =>
       client.query<{ total: number; fresh: number }>(
         `SELECT count(*)::int AS total, count(*) FILTER (WHERE applied_at > clock_timestamp() - $1 * interval '1 millisecond')::int
@@ -65,7 +65,7 @@ async function describeMigrations({ catalog, constants }: Services, sinceMs: num
     );
     return rows[0] ?? { total: 0, fresh: 0 };
   };
-  const histories = await Promise.all([catalog, constants.lane].map(read));
+  const histories = await Promise.all([catalog, constants.pool].map(read));
   const fresh = histories.reduce((sum, history) => sum + history.fresh, 0);
   if (fresh === 0) return 'are there and at the newest version';
   const isNew = histories.every((history) => history.fresh === history.total);

@@ -37,7 +37,7 @@ function describe(screen: Screen, { tenant, applied, pending, lastFailure, probl
     ...problems.map((problem) => `problem:      ${oneLine(problem)}`),
     '',
     tenant.status === 'NEEDS_ATTENTION'
-      ? `${tenant.slug} still needs attention. Mend it and say this again; or serve it as it is, with --force.`
+      ? `${tenant.slug} still needs attention. Mend it and say this again; or serve it is, with --force.`
       : `${tenant.slug} is ${tenant.status}${resolved ? ' again' : ', as before'}.`,
   ];
   screen.write(`${lines.join('\n')}\n`);

@@ -5,13 +5,13 @@ import { cut } from './table.ts';
 import { hasColour, isLive, oneLine, type Screen, type Terminal } from './terminal.ts';
 
 /** An event, and the slug of the tenant that it is about. */
-export interface ToldEvent extends RunEvent {
+export interface ReportedEvent extends RunEvent {
   readonly tenant: string | null;
 }
 
 /** Shows what happens in a run. */
 export interface RunView {
-  show(event: ToldEvent): void;
+  show(event: ReportedEvent): void;
   /** Shows a remark of ours. */
   note(text: string): void;
   end(): void;
@@ -34,7 +34,7 @@ function lineView(screen: Screen): RunView {
   };
 }
 
-function describe({ at, kind, tenant, migration, message, done, total }: ToldEvent): string {
+function describe({ at, kind, tenant, migration, message, done, total }: ReportedEvent): string {
   // A failure's message names its migration itself.
   const named = migration !== null && message?.startsWith(`${migration} `) ? null : migration;
   const what = [at.toISOString(), kind, tenant, named, message && oneLine(message)].filter((part) => part);
@@ -46,7 +46,7 @@ class LiveView implements RunView {
   readonly #screen: Screen;
   readonly #colour: boolean;
   readonly #draw: ReturnType<typeof createLogUpdate>;
-  #last: ToldEvent | undefined;
+  #last: ReportedEvent | undefined;
   #wave = '';
   #failed = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -57,7 +57,7 @@ class LiveView implements RunView {
     this.#draw = createLogUpdate(screen, { showCursor: true });
   }
 
-  show(event: ToldEvent): void {
+  show(event: ReportedEvent): void {
     this.#last = event;
     const { kind, tenant, message } = event;
     if (kind === 'WAVE_STARTED') this.#wave = message ?? '';

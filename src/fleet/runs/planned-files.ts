@@ -10,7 +10,7 @@ export interface RunFiles {
   /** Those that the run was planned with, and no others: the same plan, whoever carries it out. */
   readonly files: readonly MigrationFile[];
   /** Why this process may not carry it out, for people; undefined if it may. */
-  readonly misfit: string | undefined;
+  readonly mismatch: string | undefined;
 }
 
 /** How many migrations a message names. */
@@ -33,7 +33,7 @@ export async function readRunFiles(
   try {
     return chooseFiles(await folder.read(), planned);
   } catch (error) {
-    return { files: [], misfit: `${messageOf(error)}. ${LEFT}` };
+    return { files: [], mismatch: `${messageOf(error)}. ${LEFT}` };
   }
 }
 
@@ -45,10 +45,10 @@ function chooseFiles(
   here: readonly MigrationFile[],
   planned: readonly AppliedMigration[] | null | undefined,
 ): RunFiles {
-  if (!planned) return { files: here, misfit: undefined };
+  if (!planned) return { files: here, mismatch: undefined };
   const hashes = new Map(planned.map(({ name, hash }) => [name, hash]));
   const files = here.filter(({ name, hash }) => hashes.get(name) === hash);
-  if (files.length === hashes.size) return { files, misfit: undefined };
+  if (files.length === hashes.size) return { files, mismatch: undefined };
   const own = new Map(here.map((file) => [file.name, file.hash]));
   const differences = planned
     .filter(({ name, hash }) => own.get(name) !== hash)
@@ -62,7 +62,7 @@ function chooseFiles(
   const what = `${differences.slice(0, NAMED).join(', ')}${more}`;
   return {
     files,
-    misfit: `MIGRATION_CHANGED: A process has other migrations than the run was planned with: ${what}. ${LEFT}`,
+    mismatch: `MIGRATION_CHANGED: A process has other migrations than the run was planned with: ${what}. ${LEFT}`,
   };
 }
 
@@ -75,11 +75,11 @@ export async function warnOfRun(catalog: Catalog, run: string, message: string):
         [run],
       );
       if (rowCount === 0) return;
-      const told = await client.query(
+      const reported = await client.query(
         `SELECT FROM migration_events WHERE run_id = $1 AND kind = 'RUN_WARNING' AND message = $2`,
         [run, message],
       );
-      if (told.rowCount === 0) await appendEvents(client, run, [{ kind: 'RUN_WARNING', message }]);
+      if (reported.rowCount === 0) await appendEvents(client, run, [{ kind: 'RUN_WARNING', message }]);
     }),
   );
 }

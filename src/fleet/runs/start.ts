@@ -54,7 +54,7 @@ export async function startRun(
     checkCanaries(canaries, first, ids);
     const done = options.verify ? [] : await doneStateIds(client, files, options);
     await inTransaction(client, async () => {
-      const checkpoint = checkpointName(new Date());
+      const checkpoint = restorePointName(new Date());
       await insertRun(client, id, { checkpoint, files: plannedFiles(files), options });
       const { total, skipped } = await insertItems(client, id, { ids, first, done });
       const waves = await divide(client, id, options.waves ?? [], total - skipped);
@@ -102,7 +102,7 @@ export function checkTarget(files: readonly MigrationFile[], to: string | undefi
 }
 
 /** The name of the state before a run, such as pre_migration_20231215_143022, in UTC. */
-function checkpointName(now: Date): string {
+function restorePointName(now: Date): string {
   const digits = now.toISOString().replace(/\D/g, '');
   return `pre_migration_${digits.slice(0, 8)}_${digits.slice(8, 14)}`;
 }

@@ -83,7 +83,7 @@ export class ActiveRun {
   }
 
   /** Asks the catalog whether the run is to stop. */
-  async learnWhetherStopping(): Promise<void> {
+  async refreshStopping(): Promise<void> {
     if (this.#isCancelled) return;
     const { catalog, stopMs } = this.#options;
     const row = await catalog
@@ -105,12 +105,17 @@ export class ActiveRun {
     const { id, checkpoint, options } = row;
     this.limit.concurrency = options.concurrency;
     this.stopping ||= row.stopping != null;
-    const { files, misfit } = await readRunFiles(migrations, row.files);
-    if (misfit !== undefined) {
+    const { files, mismatch } = await readRunFiles(migrations, row.files);
+    if (mismatch !== undefined) {
       leave();
-      log.warn({ run: id, misfit }, 'a migration run is left to other processes, since the migrations here are others');
-      await warnOfRun(catalog, id, misfit).catch((err: unknown) => log.warn({ err, run: id }, 'a warning is not told'));
+      log.warn(
+        { run: id, mismatch },
+        'a migration run is left to other processes, since the migrations here are others',
+      );
+      await warnOfRun(catalog, id, mismatch).catch((err: unknown) =>
+        log.warn({ err, run: id }, 'a warning is not told'),
+      );
     }
-    return { run: id, checkpoint, options, files, misfit, lockTimeoutMs, connect, checkpoints, log };
+    return { run: id, checkpoint, options, files, mismatch, lockTimeoutMs, connect, checkpoints, log };
   }
 }

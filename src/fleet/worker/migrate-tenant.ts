@@ -3,13 +3,13 @@ import { elapsedSince } from '../../lib/elapsed.ts';
 import { AppError, messageOf } from '../../lib/errors.ts';
 import { migrateDatabase, readApplied, recordFailure } from '../../migrator/apply/apply.ts';
 import { type MigrateOptions, type MigrateOutcome, MigrationFailedError } from '../../migrator/apply/batch.ts';
-import { isCutShort } from '../../migrator/apply/partial-mark.ts';
-import { NotTakenBackError, takeBack } from '../../migrator/apply/revert-partial.ts';
+import { isInterrupted } from '../../migrator/apply/partial-mark.ts';
+import { RevertFailedError, revertPartial } from '../../migrator/apply/revert-partial.ts';
 import { type NewRecord, readDoneByRun } from '../../migrator/files/history.ts';
 import type { NewRunEvent } from '../events/append.ts';
 import type { RunItem } from './claim.ts';
 import { migrateProtected } from './protect.ts';
-import { DeadlyTenantError, MAX_TRIES_UNREACHABLE, MaintainedError, mayPass } from './retry-policy.ts';
+import { InMaintenanceError, isRetryable, MAX_TRIES_UNREACHABLE, PoisonTenantError } from './retry-policy.ts';
 import type { RunContext } from './run-context.ts';
 import type { ItemResult } from './write-results.ts';
 
@@ -25,11 +25,11 @@ const WAIT_MS = 1_000;
  */
 export function migrateTenant(run: RunContext, item: RunItem, signal: AbortSignal): Promise<ItemResult> {
   // Errors end a tenant before: whatever has been tried that often was taken over.
-  const isDeadly = item.begun && item.attempts >= MAX_TRIES_UNREACHABLE;
+  const isPoison = item.begun && item.attempts >= MAX_TRIES_UNREACHABLE;
   return tryOnce(run, item, signal, async (context, start) => {
-    if (!isDeadly) return success(context, item, await attempt(context, item), start);
+    if (!isPoison) return success(context, item, await attempt(context, item), start);
     const done = await look(context, item);
-    if (done.isCutShort || done.all.length === 0) throw new DeadlyTenantError(item.attempts);
+    if (done.isCutShort || done.all.length === 0) throw new PoisonTenantError(item.attempts);
     return success(context, item, done, start);
   });
 }
@@ -39,15 +39,15 @@ export function migrateTenant(run: RunContext, item: RunItem, signal: AbortSigna
  * stop. What they have done of a batch in parts is taken back. A tenant to which they did nothing is given back as if it had
  * never been tried. It never throws.
  */
-export function lookAtTenant(run: RunContext, item: RunItem, signal: AbortSignal): Promise<ItemResult> {
+export function inspectTenant(run: RunContext, item: RunItem, signal: AbortSignal): Promise<ItemResult> {
   return tryOnce(run, item, signal, async (context, start) => {
     const done = await look(context, item);
     const options = migrateOptions(context, item);
     const records = done.isCutShort
-      ? await context.connect(item, (client) => takeBack(client, context.run, undefined, options))
+      ? await context.connect(item, (client) => revertPartial(client, context.run, undefined, options))
       : undefined;
     if (records)
-      return { ...untouched, records, events: eventsOfWayBack(context, item, records, 'since its run was stopped') };
+      return { ...untouched, records, events: revertEvents(context, item, records, 'since its run was stopped') };
     return done.all.length > 0 ? success(context, item, done, start) : untouched;
   });
 }
@@ -67,12 +67,12 @@ async function tryOnce(
   try {
     return { ...common, ...(await work(context, start)), durationMs: elapsedSince(start) };
   } catch (error) {
-    if (error instanceof MaintainedError)
+    if (error instanceof InMaintenanceError)
       return { ...common, ...waiting(item, error), durationMs: elapsedSince(start) };
-    const passes = signal.aborted || mayPass(error, attempts);
+    const passes = signal.aborted || isRetryable(error, attempts);
     const ended = passes ? retry(item, attempts, error) : await failure(context, item, error);
     // The signal may also have come while the tenant was being taken back, and is no reason to give it up.
-    const given = signal.aborted ? givenBack(item, signal.reason) : ended;
+    const given = signal.aborted ? returned(item, signal.reason) : ended;
     return { ...common, ...given, durationMs: elapsedSince(start) };
   }
 }
@@ -90,7 +90,7 @@ async function attempt(context: RunContext, item: RunItem): Promise<Done> {
     );
   }
   await endMaintenance(context, item);
-  if (item.isMaintained && (await context.checkpoints.maintenance.isUnderWay(item))) throw new MaintainedError();
+  if (item.isMaintained && (await context.checkpoints.maintenance.isUnderWay(item))) throw new InMaintenanceError();
   const connect = <T>(use: (client: pg.Client) => Promise<T>) => context.connect(item, use);
   const { checkpoint, dryRun } = context.options;
   const options = migrateOptions(context, item);
@@ -107,7 +107,13 @@ async function look(context: RunContext, item: RunItem): Promise<Done & { readon
   return context.connect(item, async (client) => {
     const found = await readApplied(client, migrateOptions(context, item));
     const all = await doneByRun(client, context, item);
-    return { ...found, records: [], warnings: [], all, isCutShort: await isCutShort(client, item.schema, context.run) };
+    return {
+      ...found,
+      records: [],
+      warnings: [],
+      all,
+      isCutShort: await isInterrupted(client, item.schema, context.run),
+    };
   });
 }
 
@@ -127,7 +133,7 @@ type Ended = Omit<ItemResult, 'position' | 'tenantId' | 'claim' | 'attempts' | '
 function success(
   { options }: RunContext,
   { tenantId }: RunItem,
-  { all, applied, seenAt, warnings, untried }: Done,
+  { all, applied, observedAt, warnings, untried }: Done,
   start: number,
 ): Ended {
   const names = all.map(({ name }) => name);
@@ -142,7 +148,7 @@ function success(
     status,
     applied: names,
     records: options.dryRun ? [] : all,
-    ...(!options.dryRun && { state: { applied, seenAt } }),
+    ...(!options.dryRun && { state: { applied, observedAt } }),
     ...(untried !== undefined && { error: untried }),
     events: [
       ...warnings.map((warning): NewRunEvent => ({ kind: 'TENANT_WARNING', tenantId, message: warning })),
@@ -153,16 +159,16 @@ function success(
 }
 
 function retry(item: RunItem, attempts: number, error: unknown): Ended {
-  return { ...givenBack(item, error), delayMs: FIRST_DELAY_MS * 2 ** (attempts - 1) * (0.5 + Math.random()) };
+  return { ...returned(item, error), delayMs: FIRST_DELAY_MS * 2 ** (attempts - 1) * (0.5 + Math.random()) };
 }
 
 /** It was not tried, and however long it takes that is told once. */
-function waiting(item: RunItem, error: MaintainedError): Ended {
-  const given = givenBack(item, error);
+function waiting(item: RunItem, error: InMaintenanceError): Ended {
+  const given = returned(item, error);
   return { ...given, attempts: item.attempts, delayMs: WAIT_MS, events: item.begun ? [] : given.events };
 }
 
-function givenBack({ tenantId }: RunItem, error: unknown): Ended {
+function returned({ tenantId }: RunItem, error: unknown): Ended {
   return {
     status: 'PENDING',
     error: messageOf(error),
@@ -195,13 +201,13 @@ async function failure(context: RunContext, item: RunItem, error: unknown): Prom
     applied: [],
     records: failed && !dryRun ? [...records, ...(await record(context, item, failed))] : records,
     events: [
-      ...eventsOfWayBack(context, item, records, 'since a later one failed'),
+      ...revertEvents(context, item, records, 'since a later one failed'),
       { kind: 'TENANT_FAILED', tenantId, message, migration: failed?.migration.name },
     ],
   };
 }
 
-function eventsOfWayBack(
+function revertEvents(
   { options }: RunContext,
   { tenantId }: RunItem,
   records: readonly NewRecord[],
@@ -217,12 +223,12 @@ const unchanged: { readonly records: readonly NewRecord[]; readonly problem?: st
 async function undo(context: RunContext, item: RunItem, cause: unknown): Promise<typeof unchanged> {
   const failed = cause instanceof MigrationFailedError ? cause : undefined;
   try {
-    if (cause instanceof NotTakenBackError) throw cause;
+    if (cause instanceof RevertFailedError) throw cause;
     const options = migrateOptions(context, item);
-    const records = await context.connect(item, (client) => takeBack(client, context.run, failed, options));
+    const records = await context.connect(item, (client) => revertPartial(client, context.run, failed, options));
     return { records: records ?? [] };
   } catch (error) {
-    if (failed?.inParts || error instanceof NotTakenBackError) return { records: [], problem: messageOf(error) };
+    if (failed?.inParts || error instanceof RevertFailedError) return { records: [], problem: messageOf(error) };
     context.log.warn({ err: error, run: context.run, tenant: item.tenantId }, 'a tenant cannot be looked into');
     return unchanged;
   }

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { Isolation } from '../../catalog/entities/tenant.entity.ts';
 import { AppError } from '../../lib/errors.ts';
-import type { Lane } from '../../postgres/pool/pool.ts';
+import type { Pool } from '../../postgres/pool/pool.ts';
 import type { PostgresServer, Servers } from '../../postgres/server.ts';
 import type { Placement } from '../../routing/placement.ts';
 
@@ -9,7 +9,7 @@ import type { Placement } from '../../routing/placement.ts';
 export class OwnerConnections {
   readonly #servers: Servers;
   readonly #concurrency: number;
-  readonly #shared = new Map<string, Lane>();
+  readonly #shared = new Map<string, Pool>();
 
   /** @param concurrency connections at once to one shared database */
   constructor(servers: Servers, concurrency: number) {
@@ -19,7 +19,7 @@ export class OwnerConnections {
 
   /**
    * Lends a connection. A tenant's own database is connected to once; those of a shared database go from schema to schema.
-   * @param signal see {@link Lane.use}
+   * @param signal see {@link Pool.use}
    */
   use<T>(
     tenant: Placement & { isolation: Isolation },
@@ -30,16 +30,16 @@ export class OwnerConnections {
     if (!server) throw new AppError('SERVER_BUSY', `The server ${tenant.server} is not known here`);
     return tenant.isolation === 'DATABASE'
       ? server.owner(tenant.database, work, signal)
-      : this.#lane(server, tenant).use(work, signal);
+      : this.#pool(server, tenant).use(work, signal);
   }
 
-  #lane(server: PostgresServer, { database }: Placement): Lane {
+  #pool(server: PostgresServer, { database }: Placement): Pool {
     const key = `${server.name} ${database}`;
-    let lane = this.#shared.get(key);
-    if (!lane) {
-      lane = server.lane({ database, max: this.#concurrency, priority: 'tenant' });
-      this.#shared.set(key, lane);
+    let pool = this.#shared.get(key);
+    if (!pool) {
+      pool = server.pool({ database, max: this.#concurrency, priority: 'tenant' });
+      this.#shared.set(key, pool);
     }
-    return lane;
+    return pool;
   }
 }

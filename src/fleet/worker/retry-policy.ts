@@ -8,7 +8,7 @@ const MAX_TRIES = 3;
 export const MAX_TRIES_UNREACHABLE = 6;
 
 /** Whether a tenant is to be tried again after an error; `attempts` is how often it has been tried. */
-export function mayPass(error: unknown, attempts: number): boolean {
+export function isRetryable(error: unknown, attempts: number): boolean {
   if (error instanceof AppError) {
     return (error.code === 'SERVER_BUSY' || error.code === 'TENANT_BUSY') && attempts < MAX_TRIES_UNREACHABLE;
   }
@@ -18,14 +18,14 @@ export function mayPass(error: unknown, attempts: number): boolean {
 }
 
 /** Somebody copies or replaces the tenant's database, which takes as long as it takes. */
-export class MaintainedError extends Error {
+export class InMaintenanceError extends Error {
   constructor() {
     super('its database is being copied or replaced, or another run migrates it');
   }
 }
 
 /** The processes that worked on a tenant died again and again. */
-export class DeadlyTenantError extends Error {
+export class PoisonTenantError extends Error {
   constructor(attempts: number) {
     super(
       `It was tried ${attempts} times, and the process that worked on it died again and again. Its migration may be why: look at what ended them, mend it, and resume the run.`,

@@ -13,7 +13,7 @@ export interface RunContext {
   /** Those that the run was planned with. */
   readonly files: readonly MigrationFile[];
   /** Why this process may not carry the run out; undefined if it may. */
-  readonly misfit: string | undefined;
+  readonly mismatch: string | undefined;
   readonly lockTimeoutMs: number;
   /** Lends an owner's connection to the tenant's database, until the signal comes. */
   readonly connect: <T>(item: RunItem, use: (client: pg.Client) => Promise<T>, signal?: AbortSignal) => Promise<T>;

@@ -4,13 +4,13 @@ import { repeatUntil } from '../../lib/retry-loop.ts';
 import type { Listener } from '../../postgres/listener.ts';
 import { ActiveRun, type RunWorkOptions } from './active-run.ts';
 import { claimItems, claimsOf, type RunItem, takeOverItems } from './claim.ts';
-import { lookAtTenant, migrateTenant } from './migrate-tenant.ts';
+import { inspectTenant, migrateTenant } from './migrate-tenant.ts';
 import type { RunContext } from './run-context.ts';
 import { workChannel } from './wake-up.ts';
 import type { ItemResult } from './write-results.ts';
 
 /** What carrying out runs needs. */
-export interface FleetWorkerOptions extends RunWorkOptions {
+export interface WorkerOptions extends RunWorkOptions {
   readonly listener: Listener;
 }
 
@@ -22,8 +22,8 @@ const TAKE_OVER_MS = 5_000;
 const GIVE_UP_MS = 10_000;
 
 /** Carries out runs: claims tenants, as all processes do that carry out runs, and works on several at once. */
-export class FleetWorker implements AsyncDisposable {
-  readonly #options: FleetWorkerOptions;
+export class Worker implements AsyncDisposable {
+  readonly #options: WorkerOptions;
   readonly #limit: LimitFunction;
   readonly #runs = new Map<string, ActiveRun>();
   readonly #tasks = new Set<Promise<void>>();
@@ -37,11 +37,11 @@ export class FleetWorker implements AsyncDisposable {
   /** Ends whatever is under way. */
   readonly #interrupt = new AbortController();
   readonly #giveUp = new AbortController();
-  #bell = Promise.withResolvers<void>();
+  #wakeUp = Promise.withResolvers<void>();
   #loops: Promise<unknown> = Promise.resolve();
   #stopped: Promise<void> | undefined;
 
-  constructor(options: FleetWorkerOptions) {
+  constructor(options: WorkerOptions) {
     this.#options = options;
     this.#limit = pLimit(options.concurrency);
   }
@@ -49,8 +49,8 @@ export class FleetWorker implements AsyncDisposable {
   /** Begins to work. */
   start(): void {
     const silence = this.#options.listener.on(workChannel, (run) => {
-      this.#bell.resolve();
-      for (const [id, active] of this.#runs) if (run === undefined || run === id) void active.learnWhetherStopping();
+      this.#wakeUp.resolve();
+      for (const [id, active] of this.#runs) if (run === undefined || run === id) void active.refreshStopping();
     });
     const trouble = (err: unknown) =>
       this.#options.log.warn({ err }, 'cannot look for work on migration runs now; trying again');
@@ -76,7 +76,7 @@ export class FleetWorker implements AsyncDisposable {
   async #end(): Promise<void> {
     const { stopMs } = this.#options;
     this.#stop.abort();
-    this.#bell.resolve();
+    this.#wakeUp.resolve();
     const reason = new Error('it had not ended when the process that worked on it stopped');
     const patience = setTimeout(() => this.#interrupt.abort(reason), stopMs);
     // What cannot be written down, since auth is gone, is for those who take over.
@@ -93,19 +93,19 @@ export class FleetWorker implements AsyncDisposable {
     // more room than that, so that others go on beside it.
     const room = [...this.#runs.values()].reduce((left, run) => left - run.room, concurrency * 2);
     const full = [...this.#runs].filter(([, run]) => run.isFull).map(([id]) => id);
-    this.#bell = Promise.withResolvers();
+    this.#wakeUp = Promise.withResolvers();
     // Without the sign of life others would take at once what is claimed now.
-    if (room < concurrency || !listener.connected) return this.#called();
+    if (room < concurrency || !listener.connected) return this.#waitForWork();
     const items = await claimItems(catalog, listener.instance, room, [...this.#left, ...full]);
     for (const item of items) this.#begin(item);
-    if (items.length < room) await this.#called();
+    if (items.length < room) await this.#waitForWork();
   }
 
   /** Resolves when there may be something to do: a call, a finished tenant, or after some time. */
-  async #called(): Promise<void> {
+  async #waitForWork(): Promise<void> {
     const timer = new AbortController();
     const { signal } = timer;
-    await Promise.race([this.#bell.promise, sleep(LOOK_MS, undefined, { signal }).catch(() => undefined)]);
+    await Promise.race([this.#wakeUp.promise, sleep(LOOK_MS, undefined, { signal }).catch(() => undefined)]);
     timer.abort();
   }
 
@@ -125,7 +125,7 @@ export class FleetWorker implements AsyncDisposable {
     const context = await run.context;
     await run.limit(() => this.#limit(() => this.#migrate(run, context, item)));
     run.underWay -= 1;
-    if (!run.isFull) this.#bell.resolve();
+    if (!run.isFull) this.#wakeUp.resolve();
     // With the last one there is nothing to be gathered any more, and the run may be at its end.
     await (run.underWay === 0 ? run.journal.flush() : run.journal.written());
     run.open -= 1;
@@ -135,7 +135,7 @@ export class FleetWorker implements AsyncDisposable {
   async #migrate(run: ActiveRun, context: RunContext | undefined, item: RunItem): Promise<void> {
     const { journal } = run;
     // A run that stops begins nothing any more, so that whoever is there may look what became of it.
-    const isLeft = !context || (context.misfit !== undefined && !run.stopping);
+    const isLeft = !context || (context.mismatch !== undefined && !run.stopping);
     if (isLeft || (run.stopping && item.attempts === 0) || this.#stop.signal.aborted) {
       const { position, tenantId, claim, attempts } = item;
       const nothing = { applied: [], records: [], events: [], durationMs: 0 };
@@ -150,7 +150,7 @@ export class FleetWorker implements AsyncDisposable {
   }
 
   async #tryOnce({ journal, stopping, signal }: ActiveRun, context: RunContext, item: RunItem): Promise<ItemResult> {
-    if (stopping) return lookAtTenant(context, item, this.#interrupt.signal);
+    if (stopping) return inspectTenant(context, item, this.#interrupt.signal);
     journal.begin(item);
     // Should this one kill the process at once, it must be known which it was.
     if (item.attempts > 0) await journal.flush();

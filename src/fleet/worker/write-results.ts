@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { type FoundState, learnMigrationStates } from '../../catalog/migration-states.ts';
+import { type ObservedState, storeMigrationStates } from '../../catalog/migration-states.ts';
 import { type AttemptStatus, fromSql } from '../../catalog/run-status.ts';
 import type { NewRecord } from '../../migrator/files/history.ts';
 import { inTransaction } from '../../postgres/sql/transaction.ts';
@@ -26,7 +26,7 @@ export interface ItemResult {
   /** What was tried, for the fleet's history. */
   readonly records: readonly NewRecord[];
   /** What the tenant has now; undefined if that has not been learned. */
-  readonly state?: FoundState;
+  readonly state?: ObservedState;
   /** What happened; the last one ends the tenant, unless it is tried again. */
   readonly events: readonly NewRunEvent[];
 }
@@ -71,11 +71,11 @@ export function writeEntries(client: pg.Client, run: string, entries: readonly E
     const ended = accepted.filter(({ status }) => status !== 'PENDING');
     await countEnded(client, run, ended);
     await appendEvents(client, run, eventsOf(entries, marked, new Set(accepted)));
-    await learnMigrationStates(
+    await storeMigrationStates(
       client,
       accepted.flatMap(({ tenantId, state }) => (state ? { tenantId, ...state } : [])),
     );
-    await callForAttention(client, accepted);
+    await markNeedsAttention(client, accepted);
     await insertRecords(client, accepted);
     if (ended.length < accepted.length) await wakeWorkers(client, run);
     return settleRun(client, run);
@@ -98,10 +98,10 @@ function eventsOf(
     let before = at;
     return events
       .toReversed()
-      .map((told, index) => {
+      .map((reported, index) => {
         // What has no time of its own keeps its place among the tenant's other events.
-        before = told.happenedAt ?? before;
-        return { ...told, happenedAt: before, endsTenant: status !== 'PENDING' && index === 0 };
+        before = reported.happenedAt ?? before;
+        return { ...reported, happenedAt: before, endsTenant: status !== 'PENDING' && index === 0 };
       })
       .toReversed();
   });
@@ -172,7 +172,7 @@ async function countEnded(client: pg.Client, run: string, ended: readonly ItemRe
 }
 
 /** What such a tenant has is not known any more. */
-async function callForAttention(client: pg.Client, results: readonly ItemResult[]): Promise<void> {
+async function markNeedsAttention(client: pg.Client, results: readonly ItemResult[]): Promise<void> {
   const ids = results.flatMap(({ needsAttention, tenantId }) => (needsAttention ? [tenantId] : []));
   if (ids.length === 0) return;
   await client.query(

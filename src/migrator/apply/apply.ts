@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { FoundState } from '../../catalog/migration-states.ts';
+import type { ObservedState } from '../../catalog/migration-states.ts';
 import { elapsedSince } from '../../lib/elapsed.ts';
 import { AppError } from '../../lib/errors.ts';
 import { lockKind, noticeSilenceSql, transactionLockSql } from '../../postgres/sql/advisory-lock.ts';
@@ -72,9 +72,9 @@ export function migrateAsPlanned(
   options: MigrateOptions,
   batch: PlannedBatch,
 ): Promise<MigrateOutcome | undefined> {
-  return underLock(client, options, async ({ before, seenAt }) => {
+  return underLock(client, options, async ({ before, observedAt }) => {
     if (isSame(before, batch.before)) {
-      return carryOut(client, { ...batch, seenAt }, options, chooseMode(batch, options));
+      return carryOut(client, { ...batch, observedAt }, options, chooseMode(batch, options));
     }
     await client.query('ROLLBACK');
     return undefined;
@@ -109,11 +109,11 @@ async function carryOut(
   mode: DirectMode,
 ): Promise<MigrateOutcome> {
   if (mode === 'IN_PARTS') return migrateInParts(client, batch, options);
-  const { before, seenAt, steps, warnings, alone } = batch;
+  const { before, observedAt, steps, warnings, alone } = batch;
   const isTried = mode === 'ONE_TRANSACTION';
   const records = await applyTogether(client, before.length, isTried ? steps : [], options);
   const untried = `${alone?.name} is not transactional, so that its batch could not be tried and rolled back`;
-  return { applied: merge(before, records), seenAt, records, warnings, ...(!isTried && { untried }) };
+  return { applied: merge(before, records), observedAt, records, warnings, ...(!isTried && { untried }) };
 }
 
 /**
@@ -129,9 +129,9 @@ async function applyTogether(
   const end = options.dryRun ? 'ROLLBACK' : 'COMMIT';
   const records: NewRecord[] = [];
   for (const [index, step] of steps.entries()) {
-    const sequel = step === steps.at(-1) ? end : '';
+    const trailingSql = step === steps.at(-1) ? end : '';
     const applied = appliedAfter(before, index, options);
-    records.push(await applyStep(client, step, options, { sequel, applied }));
+    records.push(await applyStep(client, step, options, { trailingSql, applied }));
   }
   if (steps.length === 0) await client.query(end);
   return records;
@@ -141,10 +141,10 @@ async function applyTogether(
  * Reads what a database has, in the order of application, when no other process migrates it.
  * @throws {AppError} CONFLICT if it is no such database
  */
-export async function readApplied(client: pg.Client, options: MigrateOptions): Promise<FoundState> {
-  const { before, seenAt } = await begin(client, options);
+export async function readApplied(client: pg.Client, options: MigrateOptions): Promise<ObservedState> {
+  const { before, observedAt } = await begin(client, options);
   await client.query('ROLLBACK');
-  return { applied: merge(before, []), seenAt };
+  return { applied: merge(before, []), observedAt };
 }
 
 /** Records, in a transaction of its own, an attempt that was rolled back. */
@@ -176,7 +176,7 @@ async function begin(client: pg.Client, options: MigrateOptions): Promise<Histor
 
 /** Starts the transaction, takes the lock and reads the history: one round trip. */
 async function tryToBegin(client: pg.Client, options: MigrateOptions): Promise<History> {
-  const { schema, scope, prelude } = options;
+  const { schema, scope, setupSql } = options;
   try {
     const results = await client.query(`
       BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
@@ -185,12 +185,12 @@ async function tryToBegin(client: pg.Client, options: MigrateOptions): Promise<H
       SET LOCAL lock_timeout = ${LOCK_POLL_MS};
       ${transactionLockSql(lockKind.migrate, schema)}
       SET LOCAL lock_timeout = ${OTHER_MIGRATION_MS};
-      ${prelude ?? ''}
+      ${setupSql ?? ''}
       ${stepSettingsSql(options)}
       ${readHistorySql(schema)}`);
     const history = historyOf(results);
     // What was recorded is of the one kind that the table takes.
-    const kind = history.kind ?? (prelude === undefined ? await kindOf(client, schema) : scope);
+    const kind = history.kind ?? (setupSql === undefined ? await kindOf(client, schema) : scope);
     if (kind === scope) return history;
     throw new AppError(
       'CONFLICT',

@@ -2,12 +2,12 @@ import type pg from 'pg';
 import type { MigrationScope } from '../../catalog/entities/migration-record.entity.ts';
 import type { DownTarget } from '../../catalog/entities/migration-run.entity.ts';
 import type { AppliedMigration } from '../../catalog/entities/migration-state.entity.ts';
-import type { FoundState } from '../../catalog/migration-states.ts';
+import type { ObservedState } from '../../catalog/migration-states.ts';
 import { elapsedSince } from '../../lib/elapsed.ts';
 import { AppError, messageOf } from '../../lib/errors.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import {
-  countTakenBack,
+  countReverted,
   type History,
   historyTable,
   insertHistorySql,
@@ -17,7 +17,7 @@ import {
 } from '../files/history.ts';
 import type { Direction, MigrationFile } from '../files/migration-files.ts';
 import { type AppliedByRun, planDown, planUp } from '../files/plan.ts';
-import { runStep } from './execute.ts';
+import { executeStep } from './execute.ts';
 
 /** What to bring forward, and how far. */
 export interface MigrateOptions {
@@ -38,11 +38,11 @@ export interface MigrateOptions {
   /** Whether an earlier try at this batch may have been cut short anywhere. */
   readonly isRepeated?: boolean;
   /** SQL that comes first in the transaction, and makes the history: of a new tenant's schema, or an empty database. */
-  readonly prelude?: string;
+  readonly setupSql?: string;
 }
 
 /** What a batch did. */
-export interface MigrateOutcome extends FoundState {
+export interface MigrateOutcome extends ObservedState {
   /** What the database has now, in the order of application. */
   readonly applied: readonly AppliedMigration[];
   /** What this batch did; in a dry run, what it would have done. */
@@ -78,7 +78,7 @@ export interface PlannedBatch {
   /** What it has. */
   readonly before: readonly AppliedByRun[];
   /** When that was looked at, by its server's clock. */
-  readonly seenAt: FoundState['seenAt'];
+  readonly observedAt: ObservedState['observedAt'];
   readonly steps: readonly MigrationFile[];
   readonly warnings: readonly string[];
   /** The first step that no transaction can hold. */
@@ -91,20 +91,20 @@ export interface PlannedBatch {
  */
 export function planBatch(history: History, options: MigrateOptions): PlannedBatch {
   const { files, to } = options;
-  const { before, seenAt } = history;
-  const down = leftToTakeBack(history, options);
+  const { before, observedAt } = history;
+  const down = leftToRevert(history, options);
   const plan = down ? planDown(files, before, down) : planUp(files, before, to);
   if (plan.kind === 'refusal') {
     throw new AppError(plan.code, plan.message, { details: { migration: plan.migration, ...plan.hashes } });
   }
   const { steps, warnings } = plan;
-  return { before, seenAt, steps, warnings, alone: steps.find(({ transactional }) => !transactional) };
+  return { before, observedAt, steps, warnings, alone: steps.find(({ transactional }) => !transactional) };
 }
 
 /** An earlier try, which could not tell of it, may have taken back some of the steps, or all: no others come in their place. */
-function leftToTakeBack(history: Pick<History, 'recorded'>, { down, run }: MigrateOptions): DownTarget | undefined {
+function leftToRevert(history: Pick<History, 'recorded'>, { down, run }: MigrateOptions): DownTarget | undefined {
   if (down?.kind !== 'steps') return down;
-  return { kind: 'steps', steps: Math.max(0, down.steps - countTakenBack(history, run)) };
+  return { kind: 'steps', steps: Math.max(0, down.steps - countReverted(history, run)) };
 }
 
 /**
@@ -131,7 +131,7 @@ const checkDeferredSql = `
 /** How {@link applyStep} does a step. */
 interface StepOptions {
   /** SQL that is sent along, such as `COMMIT`. */
-  readonly sequel?: string;
+  readonly trailingSql?: string;
   readonly inParts?: boolean;
   /** How many migrations are applied before it; undefined if that is not known, and so not looked at afterwards. */
   readonly applied?: number;
@@ -142,7 +142,7 @@ export async function applyStep(
   client: pg.Client,
   step: MigrationFile,
   options: MigrateOptions,
-  { sequel = '', inParts = false, applied }: StepOptions = {},
+  { trailingSql = '', inParts = false, applied }: StepOptions = {},
 ): Promise<NewRecord> {
   const { schema, scope, down } = options;
   const start = performance.now();
@@ -155,7 +155,12 @@ export async function applyStep(
     ${checkDeferredSql} ${stepSettingsSql(options)} ${revert}
     ${insertHistorySql(schema, scope, [recordOf(step, status, durationMs, options)], expected)} RETURNING duration_ms AS "durationMs";`;
   try {
-    const results = await runStep(client, step, down ? 'down' : 'up', (duration) => `${recordSql(duration)} ${sequel}`);
+    const results = await executeStep(
+      client,
+      step,
+      down ? 'down' : 'up',
+      (duration) => `${recordSql(duration)} ${trailingSql}`,
+    );
     const durationMs = results.findLast(({ command }) => command === 'INSERT')?.rows[0]?.durationMs;
     // As if a text that is never closed had swallowed it.
     if (durationMs === undefined) throw new Error('it kept PostgreSQL from recording that it was done');

@@ -1,8 +1,8 @@
 import type { SqlEntityManager } from '@mikro-orm/sql';
 import pg from 'pg';
 import { elapsedSince } from '../../lib/elapsed.ts';
-import { createEntityDatabases, lendAgain } from '../../orm/databases.ts';
-import type { LentClient } from '../../postgres/pool/pool.ts';
+import { asPoolClient, createEntityDatabases } from '../../orm/databases.ts';
+import type { PoolClient } from '../../postgres/pool/pool.ts';
 import { findTransactionCommand, splitStatements } from '../../postgres/sql/split-statements.ts';
 import { type Direction, type MigrationFile, transactionObstacle } from '../files/migration-files.ts';
 
@@ -12,22 +12,22 @@ type StepResults = readonly pg.QueryResult<{ readonly durationMs?: number }>[];
 /**
  * Runs what a migration does, inside the transaction that is open on the connection, and then what is to follow: in the same
  * message, if it can be.
- * @param sequel makes the SQL that follows. It is told how long the migration took, in milliseconds; undefined if that has to be
+ * @param trailingSql makes the SQL that follows. It is told how long the migration took, in milliseconds; undefined if that has to be
  *   told by `statement_timestamp()`, which is when the migration began.
  * @returns the results of that SQL's statements, and before them those of the migration's if they were in one message
  * @throws {Error} naming the statement that failed, where that can be told
  */
-export async function runStep(
+export async function executeStep(
   client: pg.Client,
   step: MigrationFile,
   direction: Direction,
-  sequel: (durationMs: number | undefined) => string,
+  trailingSql: (durationMs: number | undefined) => string,
 ): Promise<StepResults> {
   const statements = direction === 'up' ? step.statements : step.downStatements;
-  if (statements) return sendTogether(client, statements, sequel(undefined));
+  if (statements) return sendTogether(client, statements, trailingSql(undefined));
   const start = performance.now();
   await runWithEntityManager(client, step, direction);
-  return sendTogether(client, [], sequel(elapsedSince(start)));
+  return sendTogether(client, [], trailingSql(elapsedSince(start)));
 }
 
 /**
@@ -36,7 +36,7 @@ export async function runStep(
  * @param isDone tells whether an error means that an earlier try has done this statement
  * @throws {Error} naming the statement that failed, where that can be told
  */
-export async function runStepAlone(
+export async function executeStepAlone(
   client: pg.Client,
   step: MigrationFile,
   direction: Direction,
@@ -59,7 +59,7 @@ export function statementsAlone(step: MigrationFile, direction: Direction): read
 
 /** Lets a migration ask the database, and gives what it has added. */
 async function collectStatements(client: pg.Client, step: MigrationFile, direction: Direction): Promise<string[]> {
-  const em = entityManagerOn(lendAgain(client, (text) => text));
+  const em = entityManagerOn(asPoolClient(client, (text) => text));
   const driver = em.getDriver();
   const migration = new step.Class(driver, em.config);
   await migration[direction]();
@@ -71,7 +71,7 @@ async function collectStatements(client: pg.Client, step: MigrationFile, directi
 }
 
 /** Sends a migration's statements, and what follows them, in one round trip. */
-async function sendTogether(client: pg.Client, texts: readonly string[], sequel: string): Promise<StepResults> {
+async function sendTogether(client: pg.Client, texts: readonly string[], trailingSql: string): Promise<StepResults> {
   let finished = 0;
   const count = () => {
     finished += 1;
@@ -79,7 +79,7 @@ async function sendTogether(client: pg.Client, texts: readonly string[], sequel:
   client.connection.on('commandComplete', count);
   try {
     // A line of its own for the semicolon, since a text may end with a comment.
-    const results: unknown = await client.query([...texts, sequel].join('\n;\n'));
+    const results: unknown = await client.query([...texts, trailingSql].join('\n;\n'));
     // Several statements are answered with a list, which the types of node-postgres do not tell.
     return results as StepResults;
   } catch (error) {
@@ -114,7 +114,7 @@ async function runWithEntityManager(client: pg.Client, step: MigrationFile, dire
   await em.commit();
 }
 
-function entityManagerOn(client: LentClient): SqlEntityManager {
+function entityManagerOn(client: PoolClient): SqlEntityManager {
   return createEntityDatabases([])
     .open({ connect: async () => client, end: async () => undefined })
     .fork();
@@ -125,12 +125,12 @@ function entityManagerOn(client: LentClient): SqlEntityManager {
  * savepoints; whatever else would begin or end one is refused.
  */
 class NestedTransactions {
-  readonly client: LentClient;
+  readonly client: PoolClient;
   /** How many are open inside the batch's. */
   depth = 0;
 
   constructor(client: pg.Client) {
-    this.client = lendAgain(client, (text) => this.#nest(text));
+    this.client = asPoolClient(client, (text) => this.#nest(text));
   }
 
   #nest(text: string): string {

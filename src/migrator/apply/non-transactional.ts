@@ -21,9 +21,9 @@ import {
   stepSettingsSql,
 } from './batch.ts';
 import { BuiltIndexes } from './built-indexes.ts';
-import { runStepAlone } from './execute.ts';
+import { executeStepAlone } from './execute.ts';
 import { dropInvalidIndexes } from './invalid-indexes.ts';
-import { isCutShort, markBegunSql, unmarkSql } from './partial-mark.ts';
+import { clearInProgressSql, isInterrupted, setInProgressSql } from './partial-mark.ts';
 
 /** How long to wait at a time for another process that migrates the same database, in milliseconds. */
 export const LOCK_POLL_MS = 200;
@@ -44,7 +44,7 @@ export const LOCK_POLL_MS = 200;
  */
 export async function migrateInParts(
   client: pg.Client,
-  { before, seenAt, steps, warnings }: PlannedBatch,
+  { before, observedAt, steps, warnings }: PlannedBatch,
   options: MigrateOptions,
 ): Promise<MigrateOutcome> {
   const { schema } = options;
@@ -52,16 +52,16 @@ export async function migrateInParts(
     // The session has the lock before the transaction gives it up, so that nobody comes between. What SQL has made that came
     // first in the transaction is needed.
     await client.query(`SELECT pg_advisory_lock(${lockOf(schema)}); COMMIT`);
-    const isRepeated = await isCutShort(client, schema);
+    const isRepeated = await isInterrupted(client, schema);
     const parts = partsOf(steps);
-    if (steps[0]) await client.query(`${unmarkSql(schema)}; ${markBegunSql(steps[0], options)}`);
+    if (steps[0]) await client.query(`${clearInProgressSql(schema)}; ${setInProgressSql(steps[0], options)}`);
     const records: NewRecord[] = [];
     for (const part of parts) {
       const applied = appliedAfter(before.length, records.length, options);
-      const sequel = part === parts.at(-1) ? unmarkSql(schema) : '';
-      records.push(...(await applyPart(client, part, applied, { ...options, isRepeated }, sequel)));
+      const trailingSql = part === parts.at(-1) ? clearInProgressSql(schema) : '';
+      records.push(...(await applyPart(client, part, applied, { ...options, isRepeated }, trailingSql)));
     }
-    return { applied: merge(before, records), seenAt, records, warnings };
+    return { applied: merge(before, records), observedAt, records, warnings };
   });
 }
 
@@ -104,24 +104,24 @@ export function anotherMigration(): AppError {
 
 /**
  * Does one step by itself, and records it.
- * @param sequel SQL that is sent with the record, in one transaction
+ * @param trailingSql SQL that is sent with the record, in one transaction
  */
 export async function applyAlone(
   client: pg.Client,
   step: MigrationFile,
   direction: Direction,
   options: MigrateOptions,
-  sequel = '',
+  trailingSql = '',
 ): Promise<NewRecord> {
   const { schema, scope, isRepeated } = options;
   const start = performance.now();
   try {
     await prepareAlone(client, step, options);
     const built = isRepeated ? await BuiltIndexes.read(client, schema) : undefined;
-    await runStepAlone(client, step, direction, built && ((statement, error) => built.isDone(statement, error)));
+    await executeStepAlone(client, step, direction, built && ((statement, error) => built.isDone(statement, error)));
     const record = recordOf(step, direction === 'down' ? 'REVERTED' : 'APPLIED', elapsedSince(start), options);
     const revert = direction === 'down' ? `${revertHistorySql(schema, step.name)};` : '';
-    await client.query(`${revert} ${insertHistorySql(schema, scope, [record])}; ${sequel}`);
+    await client.query(`${revert} ${insertHistorySql(schema, scope, [record])}; ${trailingSql}`);
     return record;
   } catch (error) {
     throw new MigrationFailedError(step, elapsedSince(start), error, true);
@@ -149,11 +149,11 @@ function applyPart(
   part: readonly MigrationFile[],
   applied: number,
   options: MigrateOptions,
-  sequel: string,
+  trailingSql: string,
 ): Promise<NewRecord[]> {
   const [first] = part;
   if (first && !first.transactional) {
-    return applyAlone(client, first, options.down ? 'down' : 'up', options, sequel).then((record) => [record]);
+    return applyAlone(client, first, options.down ? 'down' : 'up', options, trailingSql).then((record) => [record]);
   }
   return inTransaction(client, async () => {
     await client.query(stepSettingsSql(options));
@@ -162,7 +162,7 @@ function applyPart(
       const now = appliedAfter(applied, index, options);
       records.push(await applyStep(client, step, options, { inParts: true, applied: now }));
     }
-    await client.query(sequel);
+    await client.query(trailingSql);
     return records;
   });
 }

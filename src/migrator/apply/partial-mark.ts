@@ -8,7 +8,7 @@ import type { MigrationFile } from '../files/migration-files.ts';
 const MARK = 'It was begun, and has not come to its end';
 
 /** What a mark says of the batch. */
-export interface BegunBatch {
+export interface InProgressBatch {
   readonly schema: string;
   readonly scope: MigrationScope;
   readonly run?: string;
@@ -16,13 +16,16 @@ export interface BegunBatch {
 }
 
 /** SQL that marks a batch as begun, under the name of its first step. */
-export function markBegunSql({ name, hash }: MigrationFile, { schema, scope, run, checkpoint }: BegunBatch): string {
+export function setInProgressSql(
+  { name, hash }: MigrationFile,
+  { schema, scope, run, checkpoint }: InProgressBatch,
+): string {
   const attempt = { name, hash, run, checkpoint, status: 'ROLLED_BACK', durationMs: 0, error: MARK } as const;
   return insertHistorySql(schema, scope, [attempt]);
 }
 
 /** SQL that takes the mark away, for the batch has come to its end or is taken back. */
-export function unmarkSql(schema: string): string {
+export function clearInProgressSql(schema: string): string {
   return `DELETE FROM ${quoteIdentifier(schema)}.${historyTable} WHERE status = 'ROLLED_BACK' AND error = ${quoteLiteral(MARK)}`;
 }
 
@@ -30,7 +33,7 @@ export function unmarkSql(schema: string): string {
  * Tells whether a batch in parts was cut short; only under the lock of the database's migrations, for else it may go on.
  * @param run whose batch; without it whoever's
  */
-export async function isCutShort(client: pg.Client, schema: string, run?: string): Promise<boolean> {
+export async function isInterrupted(client: pg.Client, schema: string, run?: string): Promise<boolean> {
   const { rowCount } = await client.query(
     `SELECT FROM ${quoteIdentifier(schema)}.${historyTable}
      WHERE status = 'ROLLED_BACK' AND error = $1 AND ($2::uuid IS NULL OR run = $2)`,

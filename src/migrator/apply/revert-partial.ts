@@ -5,12 +5,12 @@ import { type NewRecord, readDoneByRun, readHistory } from '../files/history.ts'
 import type { Direction, MigrationFile } from '../files/migration-files.ts';
 import { applyStep, type MigrateOptions, type MigrationFailedError, planBatch, stepSettingsSql } from './batch.ts';
 import { BuiltIndexes, isCreateIndex, isDropIndex } from './built-indexes.ts';
-import { runStepAlone, statementsAlone } from './execute.ts';
+import { executeStepAlone, statementsAlone } from './execute.ts';
 import { aloneInSession, applyAlone, prepareAlone } from './non-transactional.ts';
-import { isCutShort, unmarkSql } from './partial-mark.ts';
+import { clearInProgressSql, isInterrupted } from './partial-mark.ts';
 
 /** A batch of parts that failed, and could not be taken back: somebody has to look at the tenant. */
-export class NotTakenBackError extends Error {
+export class RevertFailedError extends Error {
   override readonly name = 'NotTakenBackError';
 }
 
@@ -21,67 +21,72 @@ export class NotTakenBackError extends Error {
  * @param client the owner's connection, outside a transaction
  * @param run the run that failed
  * @returns what was recorded in the tenant's history; undefined if no batch in parts of this run has begun and not ended there
- * @throws {NotTakenBackError} saying where it stopped
+ * @throws {RevertFailedError} saying where it stopped
  */
-export function takeBack(
+export function revertPartial(
   client: pg.Client,
   run: string,
   failed: MigrationFailedError | undefined,
   options: MigrateOptions,
 ): Promise<NewRecord[] | undefined> {
-  const wayBack: Direction = options.down ? 'up' : 'down';
+  const revertDirection: Direction = options.down ? 'up' : 'down';
   return aloneInSession(client, options.schema, async () => {
     const records: NewRecord[] = [];
-    if (failed?.inParts) await removeTraces(client, failed.migration, wayBack, options, true);
-    else if (await isCutShort(client, options.schema, run)) await removeTracesOfNext(client, wayBack, options);
+    if (failed?.inParts) await removeTraces(client, failed.migration, revertDirection, options, true);
+    else if (await isInterrupted(client, options.schema, run))
+      await removeTracesOfNext(client, revertDirection, options);
     else return undefined;
     const done = await readDoneByRun(client, options.schema, run, options.down ? 'REVERTED' : 'APPLIED');
     for (const { name } of done.reverse()) {
       const step = options.files.find((file) => file.name === name);
-      if (!step) throw new NotTakenBackError(`${name} cannot be taken back, for its file is gone`);
-      records.push(await goBack(client, step, wayBack, options));
+      if (!step) throw new RevertFailedError(`${name} cannot be taken back, for its file is gone`);
+      records.push(await revertStep(client, step, revertDirection, options));
     }
-    await client.query(unmarkSql(options.schema));
+    await client.query(clearInProgressSql(options.schema));
     return records;
   });
 }
 
-async function goBack(
+async function revertStep(
   client: pg.Client,
   step: MigrationFile,
-  wayBack: Direction,
+  revertDirection: Direction,
   options: MigrateOptions,
 ): Promise<NewRecord> {
-  refuseWithoutDown(step, wayBack);
+  refuseWithoutDown(step, revertDirection);
   try {
-    if (!step.transactional) return await applyAlone(client, step, wayBack, { ...options, isRepeated: true });
+    if (!step.transactional) return await applyAlone(client, step, revertDirection, { ...options, isRepeated: true });
     return await inTransaction(client, async () => {
       await client.query(stepSettingsSql(options));
       const down = options.down ? undefined : ({ kind: 'steps', steps: 1 } as const);
       return applyStep(client, step, { ...options, down });
     });
   } catch (error) {
-    throw new NotTakenBackError(`${step.name} could not be taken back: ${messageOf(error)}`, { cause: error });
+    throw new RevertFailedError(`${step.name} could not be taken back: ${messageOf(error)}`, { cause: error });
   }
 }
 
 /** The step that was cut short is the first that is not recorded. */
-async function removeTracesOfNext(client: pg.Client, wayBack: Direction, options: MigrateOptions): Promise<void> {
+async function removeTracesOfNext(
+  client: pg.Client,
+  revertDirection: Direction,
+  options: MigrateOptions,
+): Promise<void> {
   const history = await readHistory(client, options.schema);
   let next: MigrationFile | undefined;
   try {
     next = planBatch(history, options).steps[0];
   } catch (error) {
-    throw new NotTakenBackError(`It cannot be told what was cut short: ${messageOf(error)}`, { cause: error });
+    throw new RevertFailedError(`It cannot be told what was cut short: ${messageOf(error)}`, { cause: error });
   }
-  if (next) await removeTraces(client, next, wayBack, options, false);
+  if (next) await removeTraces(client, next, revertDirection, options, false);
 }
 
 /** @param hasFailed else it was cut short, and may have been carried out to its end */
 async function removeTraces(
   client: pg.Client,
   step: MigrationFile,
-  wayBack: Direction,
+  revertDirection: Direction,
   options: MigrateOptions,
   hasFailed: boolean,
 ): Promise<void> {
@@ -89,14 +94,14 @@ async function removeTraces(
   try {
     await prepareAlone(client, step, options);
     const built = await BuiltIndexes.read(client, options.schema);
-    const statements = statementsAlone(step, wayBack === 'down' ? 'up' : 'down');
+    const statements = statementsAlone(step, revertDirection === 'down' ? 'up' : 'down');
     if (!mayHaveLeft(statements, hasFailed, built)) return;
-    refuseWithoutDown(step, wayBack);
-    await runStepAlone(client, step, wayBack, (statement, error) => built.isDone(statement, error));
+    refuseWithoutDown(step, revertDirection);
+    await executeStepAlone(client, step, revertDirection, (statement, error) => built.isDone(statement, error));
     await prepareAlone(client, step, options);
   } catch (error) {
-    if (error instanceof NotTakenBackError) throw error;
-    throw new NotTakenBackError(
+    if (error instanceof RevertFailedError) throw error;
+    throw new RevertFailedError(
       `What ${step.name} did before it ${hasFailed ? 'failed' : 'was cut short'} could not be undone: ${messageOf(error)}`,
       { cause: error },
     );
@@ -114,6 +119,6 @@ function mayHaveLeft(statements: readonly string[] | undefined, hasFailed: boole
   return isCreateIndex(only) ? built.has(only) : true;
 }
 
-function refuseWithoutDown({ name, reversible }: MigrationFile, wayBack: Direction): void {
-  if (wayBack === 'down' && !reversible) throw new NotTakenBackError(`${name} has no down()`);
+function refuseWithoutDown({ name, reversible }: MigrationFile, revertDirection: Direction): void {
+  if (revertDirection === 'down' && !reversible) throw new RevertFailedError(`${name} has no down()`);
 }

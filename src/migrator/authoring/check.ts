@@ -9,7 +9,7 @@ import type { EntityTables } from '../diff/entity-tables.ts';
 import type { TableSnapshot } from '../diff/snapshot.ts';
 import { createHistorySql } from '../files/history.ts';
 import { type MigrationFile, MigrationFileError, type MigrationFolder } from '../files/migration-files.ts';
-import { compareRecorded, type Misfit, type RecordedMigrations } from './compare-history.ts';
+import { compareRecorded, type Mismatch, type RecordedMigrations } from './compare-history.ts';
 import { readSnapshot } from './schema-snapshot.ts';
 import { withScratchDatabase } from './scratch-database.ts';
 
@@ -39,7 +39,7 @@ export interface Finding {
    * `SNAPSHOT_WRONG`: the file from which the next migration is derived cannot be read, or says something else than what
    * these very migrations make. The others are told of files that do not fit what has been applied.
    */
-  readonly kind: 'BROKEN' | 'ENTITIES_DIFFER' | 'IRREVERSIBLE' | 'EMPTY' | 'SNAPSHOT_WRONG' | Misfit['kind'];
+  readonly kind: 'BROKEN' | 'ENTITIES_DIFFER' | 'IRREVERSIBLE' | 'EMPTY' | 'SNAPSHOT_WRONG' | Mismatch['kind'];
   readonly scope: MigrationScope;
   /** Undefined if it is about the line as a whole. */
   readonly migration?: string;
@@ -65,7 +65,7 @@ async function checkLine(options: Omit<CheckOptions, 'lines'>, line: CheckedLine
     const irreversible = files.filter(({ reversible }) => !reversible);
     const empty = files.filter(({ statements }) => statements?.every((statement) => statement.trim() === ''));
     return [
-      ...compareRecorded(files, line.recorded ?? []).map((misfit) => ({ scope, ...misfit })),
+      ...compareRecorded(files, line.recorded ?? []).map((mismatch) => ({ scope, ...mismatch })),
       ...irreversible.map(({ name }): Finding => {
         return {
           kind: 'IRREVERSIBLE',
@@ -98,7 +98,7 @@ function differences(
     const message = `The ${scope} migrations do not make what the entities say. Write a migration with these statements, or mend the entities.`;
     return [
       ...(sql.length > 0 ? [{ kind: 'ENTITIES_DIFFER', scope, message, sql } as const] : []),
-      ...(await snapshotProblems(folder, files, (kept) => tables.has(client, kept))),
+      ...(await snapshotProblems(folder, files, (stored) => tables.has(client, stored))),
     ];
   });
 }
@@ -107,11 +107,11 @@ function differences(
 async function snapshotProblems(
   folder: MigrationFolder,
   files: readonly MigrationFile[],
-  isMade: (kept: TableSnapshot) => Promise<boolean>,
+  isMade: (stored: TableSnapshot) => Promise<boolean>,
 ): Promise<Finding[]> {
-  const kept = await readSnapshot(folder, files);
-  if (kept.kind === 'none' || (kept.kind === 'read' && (kept.stale || (await isMade(kept.tables))))) return [];
-  const reason = kept.kind === 'broken' ? kept.reason : 'says something else than what the migrations make';
+  const stored = await readSnapshot(folder, files);
+  if (stored.kind === 'none' || (stored.kind === 'read' && (stored.stale || (await isMade(stored.tables))))) return [];
+  const reason = stored.kind === 'broken' ? stored.reason : 'says something else than what the migrations make';
   const { scope } = folder;
   const message = `The snapshot beside the ${scope} migrations ${reason}. Make it anew: tenantry migrate snapshot --scope ${scope.toLowerCase()}`;
   return [{ kind: 'SNAPSHOT_WRONG', scope, message }];
@@ -123,7 +123,7 @@ async function apply(
 ): Promise<Finding | undefined> {
   const { scope } = line;
   try {
-    await migrateDatabase(client, { ...line, schema: 'public', prelude: createHistorySql('public', scope) });
+    await migrateDatabase(client, { ...line, schema: 'public', setupSql: createHistorySql('public', scope) });
     return undefined;
   } catch (error) {
     if (isTransient(error)) throw error;

@@ -9,7 +9,7 @@ export interface RecordedMigrations {
 }
 
 /** How a file and a history do not fit each other. */
-export interface Misfit {
+export interface Mismatch {
   readonly kind: 'CHANGED' | 'MISSING' | 'MISORDERED';
   readonly migration: string;
   readonly message: string;
@@ -22,13 +22,13 @@ export interface Misfit {
 export function compareRecorded(
   files: readonly MigrationFile[],
   histories: readonly RecordedMigrations[],
-): readonly Misfit[] {
-  const found = histories.flatMap((history) => [...misfits(files, history)]);
-  const first = new Map(found.toReversed().map((misfit) => [`${misfit.kind} ${misfit.migration}`, misfit]));
+): readonly Mismatch[] {
+  const found = histories.flatMap((history) => [...mismatches(files, history)]);
+  const first = new Map(found.toReversed().map((mismatch) => [`${mismatch.kind} ${mismatch.migration}`, mismatch]));
   return [...first.values()].sort((a, b) => compareNames(a.migration, b.migration));
 }
 
-function* misfits(files: readonly MigrationFile[], { source, applied }: RecordedMigrations): Generator<Misfit> {
+function* mismatches(files: readonly MigrationFile[], { source, applied }: RecordedMigrations): Generator<Mismatch> {
   const byName = new Map(files.map((file) => [file.name, file]));
   for (const { name, hash } of applied) {
     const file = byName.get(name);

@@ -25,7 +25,7 @@ export interface EmptyDatabaseOptions extends ScratchOptions {
 export interface NewMigration {
   readonly file: string;
   /** What a person must look at in it. */
-  readonly remarks: readonly string[];
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -41,11 +41,11 @@ export async function writeMigration(
 ): Promise<NewMigration> {
   const words = wordsOf(title);
   const files = await folder.read();
-  const kept = await readSnapshot(folder, files);
+  const stored = await readSnapshot(folder, files);
   const before =
-    kept.kind === 'read' && !kept.stale
-      ? kept.tables
-      : await remake(kept.kind === 'read' ? (kept.stale ?? '') : kept.reason);
+    stored.kind === 'read' && !stored.stale
+      ? stored.tables
+      : await remake(stored.kind === 'read' ? (stored.stale ?? '') : stored.reason);
   const changes = tables.changesSince(before);
   if (changes.up.length === 0) {
     throw new AppError(
@@ -55,7 +55,7 @@ export async function writeMigration(
   }
   const file = await writeText(folder, files, words, migrationText(words, changes));
   await writeSnapshot(folder, await folder.read(), tables.snapshot());
-  return { file, remarks: changes.remarks };
+  return { file, warnings: changes.warnings };
 }
 
 /**
@@ -80,8 +80,8 @@ export async function remakeSnapshot(
   const files = await folder.read();
   const { scope } = folder;
   const found = await withScratchDatabase(scratch, async (client) => {
-    const prelude = createHistorySql('public', scope);
-    await migrateDatabase(client, { scope, schema: 'public', files, lockTimeoutMs, prelude });
+    const setupSql = createHistorySql('public', scope);
+    await migrateDatabase(client, { scope, schema: 'public', files, lockTimeoutMs, setupSql });
     return tables.read(client);
   });
   await writeSnapshot(folder, files, found);

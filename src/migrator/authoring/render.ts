@@ -29,10 +29,10 @@ export function migrationText(words: readonly string[], changes: TableChanges | 
   const name = title === 'Migration' ? 'NewMigration' : title;
   const methods = [methodText('up', changes?.up)];
   if (!changes || changes.down) methods.push(methodText('down', changes?.down));
-  const remarks = changes ? changes.remarks.map((remark) => `TODO: ${remark}`) : template;
+  const warnings = changes ? changes.warnings.map((warning) => `TODO: ${warning}`) : template;
   return `import { Migration } from '@mikro-orm/migrations';
 
-${remarks.map((remark) => `// ${remark}\n`).join('')}export default class ${name} extends Migration {
+${warnings.map((warning) => `// ${warning}\n`).join('')}export default class ${name} extends Migration {
   ${methods.join('\n\n  ')}
 }
 `;

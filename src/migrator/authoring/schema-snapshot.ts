@@ -54,15 +54,15 @@ export async function writeSnapshot(
 }
 
 function staleness(
-  kept: readonly { readonly name: string; readonly hash: string }[],
+  stored: readonly { readonly name: string; readonly hash: string }[],
   files: readonly MigrationFile[],
 ): string | undefined {
-  const hashes = new Map(kept.map(({ name, hash }) => [name, hash]));
+  const hashes = new Map(stored.map(({ name, hash }) => [name, hash]));
   const names = new Set(files.map(({ name }) => name));
   const [first] = [
     ...files.filter(({ name }) => !hashes.has(name)).map(({ name }) => `does not know ${name}`),
     ...files.filter(({ name, hash }) => hashes.get(name) !== hash).map(({ name }) => `is older than ${name}`),
-    ...kept.filter(({ name }) => !names.has(name)).map(({ name }) => `knows ${name}, which is gone`),
+    ...stored.filter(({ name }) => !names.has(name)).map(({ name }) => `knows ${name}, which is gone`),
   ];
   return first;
 }

@@ -5,7 +5,7 @@ import { rollBack } from '../../postgres/sql/transaction.ts';
 import type { TableSnapshot } from './snapshot.ts';
 
 /** A constraint that PostgreSQL words in its own way, by its table's name. */
-export interface SameCheck {
+export interface EqualCheck {
   readonly table: string;
   /** As the entities word it. */
   readonly wanted: CheckDef;
@@ -16,12 +16,12 @@ export interface SameCheck {
  * `stars >= 1 AND stars <= 5`. It is asked how it would word each, of a temporary table that is gone afterwards.
  * @param client the owner's connection, outside a transaction
  */
-export async function takeOutSameChecks(
+export async function removeEqualChecks(
   client: pg.Client,
   schema: string,
   { changedTables }: SchemaDifference,
-): Promise<readonly SameCheck[]> {
-  const same: SameCheck[] = [];
+): Promise<readonly EqualCheck[]> {
+  const same: EqualCheck[] = [];
   for (const { fromTable, toTable, changedChecks } of Object.values(changedTables)) {
     for (const [name, wanted] of Object.entries(changedChecks)) {
       const found = fromTable.getCheck(name)?.definition;
@@ -34,7 +34,7 @@ export async function takeOutSameChecks(
 }
 
 /** A snapshot of tables in which checks are worded as the entities word them, so that they compare as equal without a database. */
-export function withWording(snapshot: TableSnapshot, same: readonly SameCheck[]): TableSnapshot {
+export function withWording(snapshot: TableSnapshot, same: readonly EqualCheck[]): TableSnapshot {
   const tables = snapshot.tables.map((table) => {
     const worded = new Map(
       same.filter((check) => check.table === table.name).map(({ wanted }) => [wanted.name, wanted.expression]),

@@ -8,14 +8,14 @@ import {
   type SchemaHelper,
 } from '@mikro-orm/sql';
 import type pg from 'pg';
-import { createEntityDatabases, lendAgain } from '../../orm/databases.ts';
+import { asPoolClient, createEntityDatabases } from '../../orm/databases.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import { splitStatements } from '../../postgres/sql/split-statements.ts';
 import { rollBack } from '../../postgres/sql/transaction.ts';
-import { takeOutSameChecks, withWording } from './check-constraints.ts';
-import { keepNeeded, withoutAdded } from './required-only.ts';
+import { removeEqualChecks, withWording } from './check-constraints.ts';
+import { requiredOnly, withoutAdded } from './required-only.ts';
 import { schemaOf, snapshotOf, type TableSnapshot } from './snapshot.ts';
-import { remarksOn } from './warnings.ts';
+import { warningsOn } from './warnings.ts';
 
 /** The tables that entities describe, to be compared with those that a schema really has, or had. */
 export interface EntityTables {
@@ -49,7 +49,7 @@ export interface TableChanges {
   /** Undefined if MikroORM cannot tell. */
   readonly down: readonly string[] | undefined;
   /** What a person must look at, since tables and entities do not tell it. */
-  readonly remarks: readonly string[];
+  readonly warnings: readonly string[];
 }
 
 /** How entities and tables belong together. */
@@ -75,7 +75,7 @@ export function entityTables(
 
   const open = (schema: string, client?: pg.Client) => {
     databases ??= createEntityDatabases(entities);
-    const lent = client && lendAgain(client, mended);
+    const lent = client && asPoolClient(client, normalized);
     const connect = async () => lent ?? Promise.reject(new Error('This comparison has no database'));
     const em = databases.open({ connect, end: async () => undefined }).fork(schema);
     const generator = new SchemaGenerator(em);
@@ -94,7 +94,7 @@ export function entityTables(
     const to = target();
     const forward = comparator.compare(from, to);
     const backward = comparator.compare(to, from, forward);
-    return { up: sqlOf(forward), down: sqlOf(backward), remarks: remarksOn(forward, backward) };
+    return { up: sqlOf(forward), down: sqlOf(backward), warnings: warningsOn(forward, backward) };
   };
 
   const readFound = async (client: pg.Client, schema: string, driver: AbstractSqlDriver): Promise<DatabaseSchema> => {
@@ -109,13 +109,13 @@ export function entityTables(
   };
 
   /** Compares the tables that a schema has with what the entities say, or with what a snapshot says. */
-  const compareFound = async (client: pg.Client, schema: string, kept?: TableSnapshot) => {
+  const compareFound = async (client: pg.Client, schema: string, stored?: TableSnapshot) => {
     const { driver, platform, comparator, target, sqlOf } = open(schema, client);
     const found = await readFound(client, schema, driver);
-    const wanted = kept ? schemaOf(kept, platform, schema) : target();
+    const wanted = stored ? schemaOf(stored, platform, schema) : target();
     const difference = comparator.compare(found, wanted);
-    if (compare === 'needed') keepNeeded(difference);
-    const same = await takeOutSameChecks(client, schema, difference);
+    if (compare === 'needed') requiredOnly(difference);
+    const same = await removeEqualChecks(client, schema, difference);
     return { found, wanted, difference, same, sql: sqlOf(difference) };
   };
 
@@ -181,6 +181,6 @@ const columnsOfOneTable = `${columnsByNameAlone} and pgc.relnamespace = quote_id
  * MikroORM 7.2 finds a column's comment and collation by the name of its table alone, and so reads those of every schema
  * that has such a table.
  */
-function mended(text: string): string {
+function normalized(text: string): string {
   return text.replace(columnsByNameAlone, columnsOfOneTable);
 }

@@ -2,17 +2,17 @@ import type { Column, SchemaDifference, TableDifference } from '@mikro-orm/sql';
 import type { TableSnapshot } from './snapshot.ts';
 
 /** Leaves out what tables have beyond the entities, and what differs without being needed. */
-export function keepNeeded(difference: SchemaDifference): void {
+export function requiredOnly(difference: SchemaDifference): void {
   Object.assign(difference, {
     removedTables: {},
     removedViews: {},
     removedNativeEnums: [],
     orphanedForeignKeys: [],
   });
-  for (const table of Object.values(difference.changedTables)) keepNeededOf(table);
+  for (const table of Object.values(difference.changedTables)) requiredOnlyOf(table);
 }
 
-function keepNeededOf(table: TableDifference): void {
+function requiredOnlyOf(table: TableDifference): void {
   const { fromTable, changedColumns, renamedColumns } = table;
   const added: Column[] = [...Object.values(table.addedColumns), ...Object.values(renamedColumns)];
   const lacking = added.filter(({ name }) => !fromTable.hasColumn(name));

@@ -73,20 +73,20 @@ export function schemaOf(snapshot: TableSnapshot, platform: AbstractSqlPlatform,
   schema.setNativeEnums(snapshot.nativeEnums as ReturnType<DatabaseSchema['getNativeEnums']>);
   schema.setViews(snapshot.views as unknown as DatabaseView[]);
   schema.setTables(
-    snapshot.tables.map((kept) => {
-      const found = new DatabaseTable(platform, kept.name, kept.schema);
+    snapshot.tables.map((stored) => {
+      const found = new DatabaseTable(platform, stored.name, stored.schema);
       found.nativeEnums = schema.getNativeEnums();
-      found.rlsEnabled = kept.rlsEnabled;
-      found.rlsForced = kept.rlsForced;
-      if (kept.comment !== undefined) found.comment = kept.comment;
-      if (kept.collation !== undefined) found.collation = kept.collation;
-      found.setPartitioning(kept.partitioning as TablePartitioning | undefined);
-      found.setIndexes(kept.indexes.map((index) => ({ ...plainIndex, ...index }) as unknown as IndexDef));
-      found.setChecks(kept.checks as unknown as CheckDef[]);
-      found.setForeignKeys(kept.foreignKeys as unknown as Record<string, ForeignKey>);
-      found.setTriggers(kept.triggers as unknown as SqlTriggerDef[]);
-      found.setPolicies(kept.policies.map((policy) => ({ roles: [], ...policy }) as unknown as SqlPolicyDef));
-      for (const column of kept.columns) found.addColumn(columnOf(column));
+      found.rlsEnabled = stored.rlsEnabled;
+      found.rlsForced = stored.rlsForced;
+      if (stored.comment !== undefined) found.comment = stored.comment;
+      if (stored.collation !== undefined) found.collation = stored.collation;
+      found.setPartitioning(stored.partitioning as TablePartitioning | undefined);
+      found.setIndexes(stored.indexes.map((index) => ({ ...plainIndex, ...index }) as unknown as IndexDef));
+      found.setChecks(stored.checks as unknown as CheckDef[]);
+      found.setForeignKeys(stored.foreignKeys as unknown as Record<string, ForeignKey>);
+      found.setTriggers(stored.triggers as unknown as SqlTriggerDef[]);
+      found.setPolicies(stored.policies.map((policy) => ({ roles: [], ...policy }) as unknown as SqlPolicyDef));
+      for (const column of stored.columns) found.addColumn(columnOf(column));
       return found;
     }),
   );
@@ -95,9 +95,9 @@ export function schemaOf(snapshot: TableSnapshot, platform: AbstractSqlPlatform,
 
 const plainIndex = { columnNames: [], unique: false, constraint: false, primary: false };
 
-function columnOf(kept: Readonly<Record<string, unknown>>): Column {
-  const known = Object.entries(t).find(([name]) => name === kept.mappedType)?.[1] ?? UnknownType;
-  return { ...(kept as unknown as Column), mappedType: Type.getType(known) };
+function columnOf(stored: Readonly<Record<string, unknown>>): Column {
+  const known = Object.entries(t).find(([name]) => name === stored.mappedType)?.[1] ?? UnknownType;
+  return { ...(stored as unknown as Column), mappedType: Type.getType(known) };
 }
 
 function withoutEmpty(values: Readonly<Record<string, unknown>>): Record<string, unknown> {

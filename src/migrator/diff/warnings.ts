@@ -1,7 +1,7 @@
 import type { Column, SchemaDifference } from '@mikro-orm/sql';
 
 /** Tells what a person must look at before statements are sent that were derived from a difference, and those that take them back. */
-export function remarksOn(forward: SchemaDifference, backward: SchemaDifference): readonly string[] {
+export function warningsOn(forward: SchemaDifference, backward: SchemaDifference): readonly string[] {
   return [
     ...Object.values(forward.removedTables).map(({ name }) => `The rows of ${name} are lost: down() makes it empty.`),
     ...Object.values(forward.changedTables).flatMap((table) => {

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import type { MigrationScope, MigrationStatus } from '../../catalog/entities/migration-record.entity.ts';
 import type { AppliedMigration } from '../../catalog/entities/migration-state.entity.ts';
-import { type FoundState, seenAtSql } from '../../catalog/migration-states.ts';
+import { type ObservedState, observedAtSql } from '../../catalog/migration-states.ts';
 import { sqlState } from '../../postgres/sql/error-codes.ts';
 import { quoteIdentifier, quoteLiteral } from '../../postgres/sql/quote.ts';
 import type { AppliedByRun } from './plan.ts';
@@ -54,7 +54,7 @@ export function readAppliedSql(schema: string): string {
  * that are what costs a new connection most.
  */
 export function readHistorySql(schema: string): string {
-  return `SELECT ${seenAtSql} AS "seenAt";
+  return `SELECT ${observedAtSql} AS "observedAt";
     SELECT id, scope, name, hash, run, status, applied_at AS "appliedAt" FROM ${table(schema)}`;
 }
 
@@ -68,7 +68,7 @@ interface HistoryRow extends RecordedAttempt {
 }
 
 interface Clock {
-  readonly seenAt: string;
+  readonly observedAt: string;
 }
 
 /** What a database's history says. */
@@ -78,7 +78,7 @@ export interface History {
   /** All that was recorded, in that order. */
   readonly recorded: readonly RecordedAttempt[];
   /** When it was looked at, by its server's clock. */
-  readonly seenAt: FoundState['seenAt'];
+  readonly observedAt: ObservedState['observedAt'];
   /** What kind of database it is; undefined if only {@link kindOf} can tell, since nothing was recorded yet. */
   readonly kind: MigrationScope | undefined;
 }
@@ -92,12 +92,12 @@ export function historyOf(results: unknown): History {
   const [clock, rows] = (results as readonly pg.QueryResult<Clock & HistoryRow>[]).slice(-2);
   const recorded = (rows?.rows ?? []).toSorted((one, other) => Number(one.id) - Number(other.id));
   const before = recorded.flatMap(({ name, hash, run, status }) => (status === 'APPLIED' ? [{ name, hash, run }] : []));
-  const now = clock?.rows[0]?.seenAt;
+  const now = clock?.rows[0]?.observedAt;
   if (now === undefined) throw new Error('The clock was not told');
   // Later than whatever was done under the lock before, also if the server's clock has been set back since.
   const latest = Math.max(...recorded.map(({ appliedAt }) => appliedAt.getTime()));
-  const seenAt = latest > Date.parse(now) ? new Date(latest).toISOString() : now;
-  return { before, recorded, seenAt, kind: recorded[0]?.scope };
+  const observedAt = latest > Date.parse(now) ? new Date(latest).toISOString() : now;
+  return { before, recorded, observedAt, kind: recorded[0]?.scope };
 }
 
 /** See {@link readHistorySql}. */
@@ -106,7 +106,7 @@ export async function readHistory(client: pg.Client, schema: string): Promise<Hi
 }
 
 /** How many migrations a run has taken back, as far as it has not applied them again itself. */
-export function countTakenBack({ recorded }: Pick<History, 'recorded'>, run: string | undefined): number {
+export function countReverted({ recorded }: Pick<History, 'recorded'>, run: string | undefined): number {
   const own = recorded.filter((attempt) => attempt.run === run && attempt.status !== 'ROLLED_BACK');
   const last = new Map(own.map(({ name, status }) => [name, status]));
   return [...last.values()].filter((status) => status === 'REVERTED').length;

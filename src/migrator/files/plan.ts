@@ -67,14 +67,14 @@ export interface AppliedByRun extends AppliedMigration {
  * @param applied what the database has, in the order in which it was applied
  */
 export function planDown(files: readonly MigrationFile[], applied: readonly AppliedByRun[], target: DownTarget): Plan {
-  const chosen = chooseDown(applied, target);
+  const chosen = chooseReverts(applied, target);
   const refusal = refuse(files, chosen) ?? refuseNewer(applied, chosen, target) ?? refuseIrreversible(files, chosen);
   if (refusal) return refusal;
   const byName = new Map(files.map((file) => [file.name, file]));
   return { kind: 'steps', steps: chosen.flatMap(({ name }) => byName.get(name) ?? []).reverse(), warnings: [] };
 }
 
-function chooseDown(applied: readonly AppliedByRun[], target: DownTarget): readonly AppliedByRun[] {
+function chooseReverts(applied: readonly AppliedByRun[], target: DownTarget): readonly AppliedByRun[] {
   switch (target.kind) {
     case 'steps':
       return applied.slice(Math.max(0, applied.length - target.steps));

@@ -12,7 +12,7 @@ const END_MS = 5_000;
  * Lets nobody into a database, and sends away who is there. Nothing happens if it does not exist.
  * @param role the one that may connect otherwise
  */
-export async function shutDatabase(admin: pg.Client, name: string, role: string): Promise<void> {
+export async function disallowConnections(admin: pg.Client, name: string, role: string): Promise<void> {
   if (!(await databaseExists(admin, name))) return;
   const database = quoteIdentifier(name);
   await admin.query(`
@@ -31,7 +31,7 @@ export async function shutDatabase(admin: pg.Client, name: string, role: string)
 }
 
 /** Lets the owner into a database that was shut, and the given roles. */
-export async function openDatabase(admin: pg.Client, name: string, roles: readonly string[]): Promise<void> {
+export async function allowConnections(admin: pg.Client, name: string, roles: readonly string[]): Promise<void> {
   await admin.query(
     `ALTER DATABASE ${quoteIdentifier(name)} WITH ALLOW_CONNECTIONS true; ${closeDatabaseSql(name, roles)}`,
   );
@@ -49,19 +49,19 @@ export async function copyDatabase(admin: pg.Client, copy: string, original: str
     } catch (error) {
       // Somebody was let in just before it was shut, and is seen only now.
       if (sqlStateOf(error) !== sqlState.objectInUse || tries === TRIES) throw error;
-      await shutDatabase(admin, original, role);
+      await disallowConnections(admin, original, role);
     }
   }
-  await shutDatabase(admin, copy, role);
+  await disallowConnections(admin, copy, role);
   const { rows } = await admin.query<{ size: string }>('SELECT pg_database_size($1) AS size', [copy]);
   return Number(rows[0]?.size);
 }
 
 /** Puts a copy in the place of a database, which gets another name, both at once; both are shut. */
-export async function replaceDatabase(admin: pg.Client, name: string, copy: string, aside: string): Promise<void> {
+export async function replaceDatabase(admin: pg.Client, name: string, copy: string, previous: string): Promise<void> {
   const rename = (from: string, to: string) =>
     `ALTER DATABASE ${quoteIdentifier(from)} RENAME TO ${quoteIdentifier(to)};`;
-  const old = (await databaseExists(admin, name)) ? rename(name, aside) : '';
+  const old = (await databaseExists(admin, name)) ? rename(name, previous) : '';
   // One message is one transaction.
   await admin.query(`${old} ${rename(copy, name)}`);
 }

@@ -123,7 +123,7 @@ export async function placeCluster(placement: Placement): Promise<string> {
     return cluster;
   }
   const cluster = outsidePath(await makeShared(sharedDir, 'clusters', account), dataDir);
-  await setAside(cluster, log);
+  await moveAway(cluster, log);
   if (existing) await move(existing, cluster);
   else await create(cluster);
   await symlink(cluster, link);
@@ -159,13 +159,13 @@ async function move(from: string, to: string): Promise<void> {
 }
 
 // Nothing points to a cluster that is in the way here: its dataDir has been deleted. It may still have a server.
-async function setAside(cluster: string, onLog: Log): Promise<void> {
+async function moveAway(cluster: string, onLog: Log): Promise<void> {
   if (!(await stat(cluster).catch(() => undefined))) return;
   const server = await findPostmaster(cluster);
   if (server) await terminate(server, onLog);
-  const aside = `${cluster}.old-${new Date().toISOString().replaceAll(/\D/g, '').slice(0, 14)}`;
-  await rename(cluster, aside);
-  onLog(`the data of an earlier, deleted data folder has been set aside in ${aside}`);
+  const previous = `${cluster}.old-${new Date().toISOString().replaceAll(/\D/g, '').slice(0, 14)}`;
+  await rename(cluster, previous);
+  onLog(`the data of an earlier, deleted data folder has been set aside in ${previous}`);
 }
 
 /** Makes a cluster at `cluster`, whole or not at all. Throws with initdb's own words when that fails. */

@@ -19,7 +19,7 @@ export async function withLock<T>(
   const own = await ownProcess();
   const mark = [own.pid, own.started, randomUUID()].join('|');
   const deadline = Date.now() + 180_000;
-  for (let told = false; !(await tryLink(mark, path)); ) {
+  for (let reported = false; !(await tryLink(mark, path)); ) {
     signal?.throwIfAborted();
     const holder = await readlink(path).catch(() => undefined);
     if (holder === undefined) continue;
@@ -31,8 +31,8 @@ export async function withLock<T>(
       throw new Error(
         `Process ${holder.split('|')[0]} has held ${path} for three minutes. End that process, then try again.`,
       );
-    if (!told) onLog(`waiting for process ${holder.split('|')[0]}, which is starting or stopping PostgreSQL`);
-    told = true;
+    if (!reported) onLog(`waiting for process ${holder.split('|')[0]}, which is starting or stopping PostgreSQL`);
+    reported = true;
     await sleep(50);
   }
   try {

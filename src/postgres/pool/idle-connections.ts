@@ -1,8 +1,8 @@
 /** Idle connections, each of one lane, in the order in which they became idle. */
-export class IdleConnections<Lane, Connection extends { readonly lane: Lane }> implements Iterable<Connection> {
+export class IdleConnections<Pool, Connection extends { readonly pool: Pool }> implements Iterable<Connection> {
   /** When each became idle, in milliseconds since 1970. */
   readonly #since = new Map<Connection, number>();
-  readonly #byLane = new Map<Lane, Connection[]>();
+  readonly #byPool = new Map<Pool, Connection[]>();
 
   get size(): number {
     return this.#since.size;
@@ -15,22 +15,22 @@ export class IdleConnections<Lane, Connection extends { readonly lane: Lane }> i
 
   add(connection: Connection): void {
     this.#since.set(connection, Date.now());
-    const mates = this.#byLane.get(connection.lane);
+    const mates = this.#byPool.get(connection.pool);
     if (mates) mates.push(connection);
-    else this.#byLane.set(connection.lane, [connection]);
+    else this.#byPool.set(connection.pool, [connection]);
   }
 
   /** Nothing happens if it is not idle. */
   remove(connection: Connection): void {
     if (!this.#since.delete(connection)) return;
-    const mates = this.of(connection.lane).filter((mate) => mate !== connection);
-    if (mates.length > 0) this.#byLane.set(connection.lane, mates);
-    else this.#byLane.delete(connection.lane);
+    const mates = this.of(connection.pool).filter((mate) => mate !== connection);
+    if (mates.length > 0) this.#byPool.set(connection.pool, mates);
+    else this.#byPool.delete(connection.pool);
   }
 
   /** A lane's idle connections, that used last at the end. */
-  of(lane: Lane): readonly Connection[] {
-    return this.#byLane.get(lane) ?? [];
+  of(pool: Pool): readonly Connection[] {
+    return this.#byPool.get(pool) ?? [];
   }
 
   /** Those that have been idle for so many milliseconds. */

@@ -1,45 +1,45 @@
 import { ServerConnection } from './connection.ts';
-import type { LaneOptions } from './pool.ts';
+import type { PoolOptions } from './pool.ts';
 import { closed } from './pool-errors.ts';
-import { BudgetConnection } from './pooled-connection.ts';
-import type { Places } from './slots.ts';
+import { PooledConnection } from './pooled-connection.ts';
+import type { Slots } from './slots.ts';
 
 /** A lane as its budget has it. */
-export interface LaneState {
-  readonly options: LaneOptions;
+export interface PoolState {
+  readonly options: PoolOptions;
   /** Connections that are open, being opened or being closed. */
   open: number;
   ended: boolean;
 }
 
 /** An open connection of a lane. */
-export type Connection = BudgetConnection<LaneState>;
+export type Connection = PooledConnection<PoolState>;
 
 /** What opening and closing connections needs. */
-export interface LiveConnectionsOptions {
+export interface OpenConnectionsOptions {
   /** Where each connection has a place from before it is opened until PostgreSQL has let go of it. */
-  readonly places: Places;
+  readonly slots: Slots;
   /** Age at which a connection is replaced, in milliseconds. */
   readonly recycleMs: number;
   /** Goes around every attempt to connect, and may refuse it. */
   readonly attempt: (<T>(connect: () => Promise<T>) => Promise<T>) | undefined;
   /** Called when a caller gives a connection back; with `destroy`, as also when it is lost, it is to be closed. */
-  readonly onBack: (connection: Connection, destroy: boolean) => void;
+  readonly onRelease: (connection: Connection, destroy: boolean) => void;
   /** Called when a place has come free. */
-  readonly onVacant: () => void;
+  readonly onSlotFree: () => void;
 }
 
 /** The connections of a budget, from before they are opened until they are closed. Who gets them is not for it to say. */
-export class LiveConnections implements Iterable<Connection> {
-  readonly #options: LiveConnectionsOptions;
+export class OpenConnections implements Iterable<Connection> {
+  readonly #options: OpenConnectionsOptions;
   /** Open connections, idle or in use. */
   readonly #open = new Set<Connection>();
-  readonly #opening = new Map<Promise<unknown>, LaneState>();
-  readonly #closing = new Map<Promise<unknown>, LaneState>();
+  readonly #opening = new Map<Promise<unknown>, PoolState>();
+  readonly #closing = new Map<Promise<unknown>, PoolState>();
   #generation = 0;
   #ended = false;
 
-  constructor(options: LiveConnectionsOptions) {
+  constructor(options: OpenConnectionsOptions) {
     this.#options = options;
   }
 
@@ -64,7 +64,7 @@ export class LiveConnections implements Iterable<Connection> {
   }
 
   /** From now on those are not fresh that are open or being opened. */
-  outdate(): void {
+  invalidate(): void {
     this.#generation += 1;
   }
 
@@ -72,15 +72,15 @@ export class LiveConnections implements Iterable<Connection> {
    * Takes the place at once, so that callers that come meanwhile count it, and then opens a connection, which is lent.
    * @throws {AppError} SERVER_BUSY if its lane, or everything, has ended meanwhile
    */
-  open(lane: LaneState): Promise<Connection> {
-    lane.open += 1;
-    this.#options.places.take(lane.options.priority);
-    const opening = this.#connect(lane).catch((error: unknown) => {
-      this.#options.places.leave(lane.options.priority);
-      this.#vacate(lane);
+  open(pool: PoolState): Promise<Connection> {
+    pool.open += 1;
+    this.#options.slots.take(pool.options.priority);
+    const opening = this.#connect(pool).catch((error: unknown) => {
+      this.#options.slots.markClosing(pool.options.priority);
+      this.#freeSlot(pool);
       throw error;
     });
-    this.#opening.set(opening, lane);
+    this.#opening.set(opening, pool);
     const done = () => this.#opening.delete(opening);
     opening.then(done, done);
     return opening;
@@ -89,13 +89,13 @@ export class LiveConnections implements Iterable<Connection> {
   /** Closes a connection, whatever it does; its place is free when that is done. Nothing happens if it is not open. */
   close(connection: Connection): void {
     if (!this.#open.delete(connection)) return;
-    const { session, lane } = connection;
-    this.#options.places.leave(lane.options.priority);
+    const { session, pool } = connection;
+    this.#options.slots.markClosing(pool.options.priority);
     const closing = session.end().then(() => {
       this.#closing.delete(closing);
-      this.#vacate(lane);
+      this.#freeSlot(pool);
     });
-    this.#closing.set(closing, lane);
+    this.#closing.set(closing, pool);
   }
 
   /** From now on what has been opened is closed at once, and not lent. */
@@ -104,36 +104,36 @@ export class LiveConnections implements Iterable<Connection> {
   }
 
   /** Waits for what is being opened, which is closed when its lane has ended meanwhile, and for what is being closed. */
-  async settled(concerns: (lane: LaneState) => boolean): Promise<void> {
-    const underWay = [...this.#opening, ...this.#closing].filter(([, lane]) => concerns(lane));
+  async settled(concerns: (pool: PoolState) => boolean): Promise<void> {
+    const underWay = [...this.#opening, ...this.#closing].filter(([, pool]) => concerns(pool));
     await Promise.allSettled(underWay.map(([work]) => work));
   }
 
-  async #connect(lane: LaneState): Promise<Connection> {
-    const { attempt, onBack } = this.#options;
-    const { connection: config, silenceMs } = lane.options;
+  async #connect(pool: PoolState): Promise<Connection> {
+    const { attempt, onRelease } = this.#options;
+    const { connection: config, silenceMs } = pool.options;
     const generation = this.#generation;
     let connection: Connection | undefined;
     const open = async () => {
       // Kysely never gives a connection back that breaks inside a transaction: its place is free without that.
-      const lost = () => connection?.session === opened && onBack(connection, true);
+      const lost = () => connection?.session === opened && onRelease(connection, true);
       const opened = new ServerConnection(typeof config === 'function' ? config() : config, lost);
       await opened.open(silenceMs);
       return opened;
     };
     const session = await (attempt?.(open) ?? open());
-    if (this.#ended || lane.ended) {
+    if (this.#ended || pool.ended) {
       await session.end();
       throw closed();
     }
-    connection = new BudgetConnection(session, lane, generation, onBack);
+    connection = new PooledConnection(session, pool, generation, onRelease);
     this.#open.add(connection);
     return connection;
   }
 
-  #vacate(lane: LaneState): void {
-    lane.open -= 1;
-    this.#options.places.free(lane.options.priority);
-    this.#options.onVacant();
+  #freeSlot(pool: PoolState): void {
+    pool.open -= 1;
+    this.#options.slots.free(pool.options.priority);
+    this.#options.onSlotFree();
   }
 }

@@ -4,7 +4,7 @@ import type pg from 'pg';
 export type Priority = 'system' | 'tenant';
 
 /** Connections that are alike: one database, one role, one set of session settings. */
-export interface LaneOptions {
+export interface PoolOptions {
   /** A function where it may change. */
   readonly connection: pg.ClientConfig | (() => pg.ClientConfig);
   /** Connections of this lane open at once. */
@@ -25,7 +25,7 @@ export interface LaneOptions {
 }
 
 /** A connection lent to a caller, who must give it back. */
-export interface LentClient extends pg.Client {
+export interface PoolClient extends pg.Client {
   /**
    * Gives the connection back; with `true`, or when it is in a transaction, it is closed instead. One that is lost need not
    * be given back: its place is free when PostgreSQL has ended it.
@@ -34,13 +34,13 @@ export interface LentClient extends pg.Client {
 }
 
 /** Connections to one database as one role, out of a server's budget. */
-export interface Lane {
+export interface Pool {
   /**
    * Lends a connection. Whoever holds a connection of a `system` lane must not wait for another one.
    * @param signal ends the waiting for one
    * @throws {AppError} SERVER_BUSY when none came free in time; and the signal's reason
    */
-  connect(signal?: AbortSignal): Promise<LentClient>;
+  connect(signal?: AbortSignal): Promise<PoolClient>;
   /**
    * Lends a connection for the duration of `work`. It is closed, not kept, when `work` fails.
    * @param signal ends the work, whatever it waits for: its statement is cancelled, and `use` throws the signal's reason
@@ -53,9 +53,9 @@ export interface Lane {
   end(): Promise<void>;
 }
 
-/** See {@link Lane.use}. */
-export async function useLent<T>(
-  connect: (signal?: AbortSignal) => Promise<LentClient>,
+/** See {@link Pool.use}. */
+export async function usePoolClient<T>(
+  connect: (signal?: AbortSignal) => Promise<PoolClient>,
   work: (client: pg.Client) => Promise<T>,
   signal?: AbortSignal,
 ): Promise<T> {

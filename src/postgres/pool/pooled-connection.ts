@@ -1,40 +1,40 @@
 import type { ServerConnection } from './connection.ts';
-import type { LentClient } from './pool.ts';
+import type { PoolClient } from './pool.ts';
 
 /** An open connection of a budget, which a caller has or which is idle. */
-export class BudgetConnection<Lane> {
+export class PooledConnection<Pool> {
   readonly session: ServerConnection;
-  readonly lane: Lane;
+  readonly pool: Pool;
   /** What callers are given. */
-  readonly client: LentClient;
+  readonly client: PoolClient;
   readonly #openedAt = Date.now();
   readonly #generation: number;
-  #isLent = true;
+  #isAcquired = true;
 
   /**
    * @param generation the budget's when the connection began to be opened
-   * @param giveBack called once each time that a caller gives it back
+   * @param onRelease called once each time that a caller gives it back
    */
   constructor(
     session: ServerConnection,
-    lane: Lane,
+    pool: Pool,
     generation: number,
-    giveBack: (connection: BudgetConnection<Lane>, destroy: boolean) => void,
+    onRelease: (connection: PooledConnection<Pool>, destroy: boolean) => void,
   ) {
     this.session = session;
-    this.lane = lane;
+    this.pool = pool;
     this.#generation = generation;
     const release = (destroy = false) => {
-      if (!this.#isLent) return;
-      this.#isLent = false;
-      giveBack(this, destroy);
+      if (!this.#isAcquired) return;
+      this.#isAcquired = false;
+      onRelease(this, destroy);
     };
     this.client = Object.assign(session.client, { release });
   }
 
   /** Gives it to the next caller. */
-  lend(): this {
-    this.#isLent = true;
+  acquire(): this {
+    this.#isAcquired = true;
     return this;
   }
 

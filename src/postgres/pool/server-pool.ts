@@ -1,12 +1,12 @@
 import { IdleConnections } from './idle-connections.ts';
-import { type Connection, type LaneState, LiveConnections } from './open-connections.ts';
-import { type Lane, type LaneOptions, type Priority, useLent } from './pool.ts';
+import { type Connection, OpenConnections, type PoolState } from './open-connections.ts';
+import { type Pool, type PoolOptions, type Priority, usePoolClient } from './pool.ts';
 import { busy, closed } from './pool-errors.ts';
-import { type PlaceCounts, Places } from './slots.ts';
-import { type Waiter, WaitingLine } from './wait-queue.ts';
+import { type SlotCounts, Slots } from './slots.ts';
+import { type Waiter, WaitQueue } from './wait-queue.ts';
 
 /** The limits of one process on one PostgreSQL server. */
-export interface BudgetOptions {
+export interface ServerPoolOptions {
   /** Connections open at once, those being opened or closed included. */
   readonly max: number;
   /** How many of them only `system` lanes may use, so that work that holds a tenant's connection can always end. */
@@ -22,7 +22,7 @@ export interface BudgetOptions {
 }
 
 /** What a budget holds at this moment. */
-export interface BudgetStats {
+export interface ServerPoolStats {
   readonly open: number;
   readonly idle: number;
   readonly waiting: number;
@@ -38,24 +38,24 @@ const FAIRNESS_MS = 100;
  * Whoever wants a connection stands in one line. Whatever changes what can be had (a connection comes back, a place comes
  * free) goes through the line once, the longest waiting first.
  */
-export class ConnectionBudget {
-  readonly #places: Places;
-  readonly #waiting: WaitingLine<LaneState, Connection>;
-  readonly #connections: LiveConnections;
-  readonly #idle = new IdleConnections<LaneState, Connection>();
+export class ServerPool {
+  readonly #slots: Slots;
+  readonly #waiting: WaitQueue<PoolState, Connection>;
+  readonly #connections: OpenConnections;
+  readonly #idle = new IdleConnections<PoolState, Connection>();
   readonly #sweeper: NodeJS.Timeout;
 
-  constructor(options: BudgetOptions) {
+  constructor(options: ServerPoolOptions) {
     const { max, reserved, waitMs, recycleMs, idleMs, attempt } = options;
-    this.#places = new Places(max, reserved);
-    this.#connections = new LiveConnections({
-      places: this.#places,
+    this.#slots = new Slots(max, reserved);
+    this.#connections = new OpenConnections({
+      slots: this.#slots,
       recycleMs,
       attempt,
-      onBack: (connection, destroy) => this.#giveBack(connection, destroy),
-      onVacant: () => this.#serve(),
+      onRelease: (connection, destroy) => this.#release(connection, destroy),
+      onSlotFree: () => this.#serve(),
     });
-    this.#waiting = new WaitingLine(waitMs, () => busy(`No database connection came free within ${waitMs} ms`));
+    this.#waiting = new WaitQueue(waitMs, () => busy(`No database connection came free within ${waitMs} ms`));
     this.#sweeper = setInterval(
       () => {
         for (const connection of this.#idle.expired(idleMs)) this.#close(connection);
@@ -66,22 +66,22 @@ export class ConnectionBudget {
 
   /** The limit. */
   get max(): number {
-    return this.#places.max;
+    return this.#slots.max;
   }
 
   /** Counts for health checks and tests. */
-  get stats(): BudgetStats {
-    return { open: this.#places.taken, idle: this.#idle.size, waiting: this.#waiting.size };
+  get stats(): ServerPoolStats {
+    return { open: this.#slots.taken, idle: this.#idle.size, waiting: this.#waiting.size };
   }
 
   /** Makes a lane, which costs no connection until it is used. */
-  lane(options: LaneOptions): Lane {
-    const lane: LaneState = { options, open: 0, ended: false };
-    const connect = async (signal?: AbortSignal) => (await this.#acquire(lane, signal)).client;
+  pool(options: PoolOptions): Pool {
+    const pool: PoolState = { options, open: 0, ended: false };
+    const connect = async (signal?: AbortSignal) => (await this.#acquire(pool, signal)).client;
     return {
       connect,
-      use: (work, signal) => useLent(connect, work, signal),
-      end: () => this.#endLane(lane),
+      use: (work, signal) => usePoolClient(connect, work, signal),
+      end: () => this.#endPool(pool),
     };
   }
 
@@ -90,8 +90,8 @@ export class ConnectionBudget {
    * when they come back.
    */
   renew(max: number): void {
-    this.#places.max = max;
-    this.#connections.outdate();
+    this.#slots.max = max;
+    this.#connections.invalidate();
     for (const connection of [...this.#idle]) this.#close(connection);
     this.#serve();
   }
@@ -105,45 +105,45 @@ export class ConnectionBudget {
     await this.#connections.settled(() => true);
   }
 
-  async #endLane(lane: LaneState): Promise<void> {
-    lane.ended = true;
-    for (const waiter of this.#waiting) if (waiter.wish === lane) waiter.refuse(closed());
-    for (const connection of this.#idle.of(lane)) this.#close(connection);
-    await this.#connections.settled((owner) => owner === lane);
+  async #endPool(pool: PoolState): Promise<void> {
+    pool.ended = true;
+    for (const waiter of this.#waiting) if (waiter.request === pool) waiter.refuse(closed());
+    for (const connection of this.#idle.of(pool)) this.#close(connection);
+    await this.#connections.settled((owner) => owner === pool);
   }
 
-  async #acquire(lane: LaneState, signal?: AbortSignal): Promise<Connection> {
-    if (this.#connections.hasEnded || lane.ended) throw closed();
-    const idle = this.#takeIdle(lane);
+  async #acquire(pool: PoolState, signal?: AbortSignal): Promise<Connection> {
+    if (this.#connections.hasEnded || pool.ended) throw closed();
+    const idle = this.#takeIdle(pool);
     if (idle) return idle;
-    const granted = this.#waiting.join(lane, signal);
+    const acquired = this.#waiting.enqueue(pool, signal);
     // Who has to wait for a connection of its own lane changes nothing for those who wait already.
-    if (lane.open < lane.options.max) this.#serve();
-    return granted;
+    if (pool.open < pool.options.max) this.#serve();
+    return acquired;
   }
 
   /** Gives what is free to those who wait, and closes idle connections of other lanes for those who need their place. */
   #serve(): void {
-    const promised: PlaceCounts = { system: 0, tenant: 0 };
+    const promised: SlotCounts = { system: 0, tenant: 0 };
     for (const waiter of this.#waiting) {
-      const lane = waiter.wish;
-      const { max, priority } = lane.options;
-      const idle = this.#takeIdle(lane);
-      if (idle) waiter.grant(() => idle);
-      else if (lane.open >= max) continue;
-      else if (this.#places.hasRoomFor(priority)) waiter.grant(() => this.#connections.open(lane));
+      const pool = waiter.request;
+      const { max, priority } = pool.options;
+      const idle = this.#takeIdle(pool);
+      if (idle) waiter.resolve(() => idle);
+      else if (pool.open >= max) continue;
+      else if (this.#slots.hasRoomFor(priority)) waiter.resolve(() => this.#connections.open(pool));
       // A connection that is being closed already may give this waiter its place, if nobody before it takes that.
-      else if (this.#places.willHaveRoomFor(priority, promised) || this.#evictFor(priority, promised)) {
+      else if (this.#slots.willHaveRoomFor(priority, promised) || this.#evictFor(priority, promised)) {
         promised[priority] += 1;
       }
     }
   }
 
-  #takeIdle(lane: LaneState): Connection | undefined {
-    for (const idle of this.#idle.of(lane).toReversed()) {
+  #takeIdle(pool: PoolState): Connection | undefined {
+    for (const idle of this.#idle.of(pool).toReversed()) {
       if (this.#connections.isFresh(idle)) {
         this.#idle.remove(idle);
-        return idle.lend();
+        return idle.acquire();
       }
       this.#close(idle);
     }
@@ -151,17 +151,17 @@ export class ConnectionBudget {
   }
 
   /** Closes the connection that has been idle longest, of those whose place may be taken; gives whether there was one. */
-  #evictFor(priority: Priority, promised: PlaceCounts): boolean {
-    const onlyTenants = this.#places.willBeBeyondShare(priority, promised);
+  #evictFor(priority: Priority, promised: SlotCounts): boolean {
+    const onlyTenants = this.#slots.willBeBeyondShare(priority, promised);
     for (const connection of this.#idle) {
-      if (onlyTenants && connection.lane.options.priority !== 'tenant') continue;
+      if (onlyTenants && connection.pool.options.priority !== 'tenant') continue;
       this.#close(connection);
       return true;
     }
     return false;
   }
 
-  #giveBack(connection: Connection, destroy: boolean): void {
+  #release(connection: Connection, destroy: boolean): void {
     if (destroy) this.#close(connection);
     else if (connection.session.isQuiet) this.#keep(connection);
     else void connection.session.settle().then(() => this.#keep(connection));
@@ -169,17 +169,17 @@ export class ConnectionBudget {
 
   /** Keeps a connection for the next caller, or closes it if it cannot be used again. */
   #keep(connection: Connection): void {
-    const { lane, session } = connection;
+    const { pool, session } = connection;
     if (!this.#connections.has(connection)) return;
-    const { keepIdle, keepFailed } = lane.options;
-    const isUnwanted = lane.ended || keepIdle === false || (keepFailed === false && session.hasFailed);
+    const { keepIdle, keepFailed } = pool.options;
+    const isUnwanted = pool.ended || keepIdle === false || (keepFailed === false && session.hasFailed);
     if (isUnwanted || !session.isReusable || !this.#connections.isFresh(connection)) {
       this.#close(connection);
       return;
     }
-    const next = this.#nextFor(lane);
+    const next = this.#nextFor(pool);
     if (next) {
-      next.grant(() => connection.lend());
+      next.resolve(() => connection.acquire());
       return;
     }
     this.#idle.add(connection);
@@ -187,11 +187,11 @@ export class ConnectionBudget {
   }
 
   /** The waiter of this lane who may go first, since nobody who would need another connection has waited long. */
-  #nextFor(lane: LaneState): Waiter<LaneState, Connection> | undefined {
+  #nextFor(pool: PoolState): Waiter<PoolState, Connection> | undefined {
     const patience = Date.now() - FAIRNESS_MS;
     for (const waiter of this.#waiting) {
-      if (waiter.wish === lane) return waiter;
-      if (waiter.since < patience && waiter.wish.open < waiter.wish.options.max) return undefined;
+      if (waiter.request === pool) return waiter;
+      if (waiter.since < patience && waiter.request.open < waiter.request.options.max) return undefined;
     }
     return undefined;
   }

@@ -1,15 +1,15 @@
 import type { Priority } from './pool.ts';
 
 /** Places of each kind of connections. */
-export type PlaceCounts = Record<Priority, number>;
+export type SlotCounts = Record<Priority, number>;
 
 /** Counts the places of a budget. Every connection has one, from before it is opened until PostgreSQL has let go of it. */
-export class Places {
+export class Slots {
   /** May change; what is open beyond it stays until it is closed. */
   max: number;
   readonly #reserved: number;
-  readonly #kept: PlaceCounts = { system: 0, tenant: 0 };
-  readonly #leaving: PlaceCounts = { system: 0, tenant: 0 };
+  readonly #held: SlotCounts = { system: 0, tenant: 0 };
+  readonly #closing: SlotCounts = { system: 0, tenant: 0 };
 
   /** @param reserved how many of `max` places tenants cannot have */
   constructor(max: number, reserved: number) {
@@ -18,50 +18,50 @@ export class Places {
   }
 
   get taken(): number {
-    return this.#countBeside(this.#leaving);
+    return this.#countBeside(this.#closing);
   }
 
   hasRoomFor(priority: Priority): boolean {
-    return this.#hasRoomBeside(this.#leaving, priority);
+    return this.#hasRoomBeside(this.#closing, priority);
   }
 
   /**
    * Whether there is room when all connections are gone that are leaving.
    * @param promised places that others will have then
    */
-  willHaveRoomFor(priority: Priority, promised: PlaceCounts): boolean {
+  willHaveRoomFor(priority: Priority, promised: SlotCounts): boolean {
     return this.#hasRoomBeside(promised, priority);
   }
 
   /** Whether it is then only a tenant's connection that can make room for one of this priority. */
-  willBeBeyondShare(priority: Priority, promised: PlaceCounts): boolean {
+  willBeBeyondShare(priority: Priority, promised: SlotCounts): boolean {
     return this.#isBeyondShareBeside(promised, priority);
   }
 
   take(priority: Priority): void {
-    this.#kept[priority] += 1;
+    this.#held[priority] += 1;
   }
 
   /** Its place stays taken until it is free. */
-  leave(priority: Priority): void {
-    this.#kept[priority] -= 1;
-    this.#leaving[priority] += 1;
+  markClosing(priority: Priority): void {
+    this.#held[priority] -= 1;
+    this.#closing[priority] += 1;
   }
 
   /** Frees the place of one that was leaving. */
   free(priority: Priority): void {
-    this.#leaving[priority] -= 1;
+    this.#closing[priority] -= 1;
   }
 
-  #hasRoomBeside(others: PlaceCounts, priority: Priority): boolean {
+  #hasRoomBeside(others: SlotCounts, priority: Priority): boolean {
     return this.#countBeside(others) < this.max && !this.#isBeyondShareBeside(others, priority);
   }
 
-  #isBeyondShareBeside(others: PlaceCounts, priority: Priority): boolean {
-    return priority === 'tenant' && this.#kept.tenant + others.tenant >= this.max - this.#reserved;
+  #isBeyondShareBeside(others: SlotCounts, priority: Priority): boolean {
+    return priority === 'tenant' && this.#held.tenant + others.tenant >= this.max - this.#reserved;
   }
 
-  #countBeside({ system, tenant }: PlaceCounts): number {
-    return this.#kept.system + this.#kept.tenant + system + tenant;
+  #countBeside({ system, tenant }: SlotCounts): number {
+    return this.#held.system + this.#held.tenant + system + tenant;
   }
 }

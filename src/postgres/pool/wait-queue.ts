@@ -1,17 +1,17 @@
-/** Someone in a {@link WaitingLine}. */
-export interface Waiter<Wish, Thing> {
-  readonly wish: Wish;
+/** Someone in a {@link WaitQueue}. */
+export interface Waiter<Request, Resource> {
+  readonly request: Request;
   /** When the waiting began, in milliseconds since 1970. */
   readonly since: number;
   /** Ends the waiting with what `make` gives; the waiter has left the line when it is called. */
-  grant(make: () => Thing | Promise<Thing>): void;
+  resolve(make: () => Resource | Promise<Resource>): void;
   /** Ends the waiting with an error. */
   refuse(error: Error): void;
 }
 
 /** Callers that wait for something, in the order in which they came. It may change while it is gone through. */
-export class WaitingLine<Wish, Thing> implements Iterable<Waiter<Wish, Thing>> {
-  readonly #waiters = new Set<Waiter<Wish, Thing>>();
+export class WaitQueue<Request, Resource> implements Iterable<Waiter<Request, Resource>> {
+  readonly #waiters = new Set<Waiter<Request, Resource>>();
   readonly #limitMs: number;
   readonly #late: () => Error;
 
@@ -25,7 +25,7 @@ export class WaitingLine<Wish, Thing> implements Iterable<Waiter<Wish, Thing>> {
     return this.#waiters.size;
   }
 
-  [Symbol.iterator](): IterableIterator<Waiter<Wish, Thing>> {
+  [Symbol.iterator](): IterableIterator<Waiter<Request, Resource>> {
     return this.#waiters.values();
   }
 
@@ -33,7 +33,7 @@ export class WaitingLine<Wish, Thing> implements Iterable<Waiter<Wish, Thing>> {
    * Puts a caller at the end of the line; gives what the caller is granted.
    * @param signal ends the waiting with its reason
    */
-  join(wish: Wish, signal?: AbortSignal): Promise<Thing> {
+  enqueue(request: Request, signal?: AbortSignal): Promise<Resource> {
     return new Promise((resolve, reject) => {
       const giveUp = () => waiter.refuse(signal?.reason);
       const leave = () => {
@@ -41,10 +41,10 @@ export class WaitingLine<Wish, Thing> implements Iterable<Waiter<Wish, Thing>> {
         signal?.removeEventListener('abort', giveUp);
         this.#waiters.delete(waiter);
       };
-      const waiter: Waiter<Wish, Thing> = {
-        wish,
+      const waiter: Waiter<Request, Resource> = {
+        request,
         since: Date.now(),
-        grant: (make) => {
+        resolve: (make) => {
           leave();
           resolve(make());
         },

@@ -14,7 +14,7 @@ export const lockKind = {
   /** In `auth`: one request at a time makes the user that a person of an identity provider is. */
   identity: 7006,
   /** In the maintenance database: one process at a time makes or removes a tenant's role and database. */
-  place: 7010,
+  placement: 7010,
   /** In the maintenance database: one process at a time checks migrations in its scratch database. */
   check: 7005,
 } as const;

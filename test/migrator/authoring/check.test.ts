@@ -34,7 +34,7 @@ const write = async (name: string, up: string, down?: string) => {
 /** Checks all lines against what this installation has, or the tenant line against what a revision of git has. */
 async function check(revision?: string): Promise<readonly Finding[]> {
   const { catalog, constants, migrations: folders, tables, servers } = app.services;
-  const recorded = await recordedMigrations(catalog, constants.lane);
+  const recorded = await recordedMigrations(catalog, constants.pool);
   const server = servers.get('default');
   if (!server) throw new Error('no server');
   const lines = Object.values(folders).map((folder) => ({
@@ -94,25 +94,25 @@ it('finds in auth what entities need, and lets its tables have more', async () =
 
 it('finds a snapshot that says something else than these migrations make, and lets it be missing or old', async () => {
   const snapshot = path.join(migrations.path, '.snapshot.json');
-  const kept = await readFile(snapshot, 'utf8');
+  const stored = await readFile(snapshot, 'utf8');
   const finding = (message: string) => [
     { kind: 'SNAPSHOT_WRONG', scope: 'TENANT', message: expect.stringContaining(message) },
   ];
-  await writeFile(snapshot, kept.replace(/^.*"name":"stock".*\n/m, ''));
+  await writeFile(snapshot, stored.replace(/^.*"name":"stock".*\n/m, ''));
   expect(await check()).toEqual(finding('says something else than what the migrations make. Make it anew: tenantry'));
-  await writeFile(snapshot, `<<<<<<< HEAD\n${kept}`);
+  await writeFile(snapshot, `<<<<<<< HEAD\n${stored}`);
   expect(await check()).toEqual(finding('has conflicts of a merge'));
   await rm(snapshot);
   expect(await check()).toEqual([]);
-  await writeFile(snapshot, kept);
+  await writeFile(snapshot, stored);
   await write('20270101000000_comment', "COMMENT ON TABLE products IS 'x'", 'COMMENT ON TABLE products IS NULL');
   expect((await check()).map(({ kind }) => kind)).toEqual(['ENTITIES_DIFFER']);
 });
 
 it('the snapshots beside the migrations are of these; if not, make them anew: tenantry migrate snapshot', async () => {
   for (const folder of Object.values(app.services.migrations)) {
-    const kept = await readSnapshot(folder, await folder.read());
-    expect({ scope: folder.scope, kept }).toMatchObject({ kept: { kind: 'read', stale: undefined } });
+    const stored = await readSnapshot(folder, await folder.read());
+    expect({ scope: folder.scope, stored }).toMatchObject({ stored: { kind: 'read', stale: undefined } });
   }
 });
 

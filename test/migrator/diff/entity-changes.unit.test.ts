@@ -31,8 +31,8 @@ const keepers = () =>
 
 /** What leads from the one to the other, by way of a file. */
 function changes(before: EntitySchema[], after: EntitySchema[]) {
-  const kept = tableSnapshot.parse(JSON.parse(JSON.stringify(tablesOf(...before).snapshot())));
-  return tablesOf(...after).changesSince(kept);
+  const stored = tableSnapshot.parse(JSON.parse(JSON.stringify(tablesOf(...before).snapshot())));
+  return tablesOf(...after).changesSince(stored);
 }
 
 describe('changes since a snapshot, told without a database', () => {
@@ -42,7 +42,7 @@ describe('changes since a snapshot, told without a database', () => {
   });
 
   it('make a new table, and drop it again', () => {
-    const { up, down, remarks } = changes([animals({})], [animals({}), keepers()]);
+    const { up, down, warnings: remarks } = changes([animals({})], [animals({}), keepers()]);
     expect(up.join('\n')).toMatch(/create table "keepers" \("badge" text not null, "since" timestamptz\(3\) not null/);
     expect(up.join('\n')).toContain('check (pay > 0)');
     expect(down).toEqual(['drop table if exists "keepers" cascade']);
@@ -50,7 +50,7 @@ describe('changes since a snapshot, told without a database', () => {
   });
 
   it('drop a table, make it again as it was, and say that its rows are lost', () => {
-    const { up, down, remarks } = changes([animals({}), keepers()], [animals({})]);
+    const { up, down, warnings: remarks } = changes([animals({}), keepers()], [animals({})]);
     expect(up).toEqual(['drop table if exists "keepers" cascade']);
     expect(down?.join('\n')).toMatch(
       /create table "keepers" \("badge" text not null, "since" timestamptz\(3\) .* "pay" /,
@@ -60,7 +60,7 @@ describe('changes since a snapshot, told without a database', () => {
   });
 
   it('take a column that goes while one of its type comes for the same one, and ask', () => {
-    const { up, down, remarks } = changes([animals({ name: p.text() })], [animals({ title: p.text() })]);
+    const { up, down, warnings: remarks } = changes([animals({ name: p.text() })], [animals({ title: p.text() })]);
     expect(up).toEqual(['alter table "animals" rename column "name" to "title"']);
     expect(down).toEqual(['alter table "animals" rename column "title" to "name"']);
     expect(remarks).toEqual(['animals.name is taken to be called title now. Is it another column?']);
@@ -78,11 +78,14 @@ describe('changes since a snapshot, told without a database', () => {
     [{ age: p.text() }, { age: p.integer() }, 'It fails where a value of animals.age is no int.'],
     [{ age: p.text().nullable() }, { age: p.text() }, 'It fails where animals.age is NULL.'],
   ])('say what a person must look at: %#', (before, after, remark) => {
-    expect(changes([animals(before)], [animals(after)]).remarks).toContain(remark);
+    expect(changes([animals(before)], [animals(after)]).warnings).toContain(remark);
   });
 
   it('say nothing about what cannot go wrong', () => {
-    const { remarks } = changes([animals({})], [animals({ name: p.text().nullable(), legs: p.integer().default(4) })]);
+    const { warnings: remarks } = changes(
+      [animals({})],
+      [animals({ name: p.text().nullable(), legs: p.integer().default(4) })],
+    );
     expect(remarks).toEqual([]);
   });
 });

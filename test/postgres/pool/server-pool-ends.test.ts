@@ -3,12 +3,12 @@ import { backendsOf, expectBackends } from '../../support/backends.ts';
 import { pidOf, useBudget } from '../../support/use-budget.ts';
 
 const used = useBudget();
-const { start, lane } = used;
+const { start, pool } = used;
 
 describe('the end of a lane', () => {
   it('closes its connections, those in use when they come back', async () => {
     start({ max: 5 });
-    const [mine, other] = [lane({ max: 4 }), lane()];
+    const [mine, other] = [pool({ max: 4 }), pool()];
     const [held, ...rest] = await Promise.all([mine.connect(), mine.connect(), mine.connect(), mine.connect()]);
     const [pid, kept] = [await pidOf(held), await other.use(pidOf)];
     for (const client of rest) client.release();
@@ -22,7 +22,7 @@ describe('the end of a lane', () => {
 
   it('refuses those who wait for one of its connections, and nobody else', async () => {
     start({ max: 1 });
-    const [mine, other] = [lane(), lane()];
+    const [mine, other] = [pool(), pool()];
     const held = await other.connect();
     const [refused, served] = [expect(mine.connect()).rejects.toMatchObject({ code: 'SERVER_BUSY' }), other.connect()];
     await mine.end();
@@ -34,7 +34,7 @@ describe('the end of a lane', () => {
 
   it('leaves nothing of a connection that is being opened', async () => {
     start();
-    const mine = lane();
+    const mine = pool();
     const opening = expect(mine.connect()).rejects.toMatchObject({ code: 'SERVER_BUSY' });
     await mine.end();
     await opening;
@@ -45,11 +45,11 @@ describe('the end of a lane', () => {
 describe('the end of a budget', () => {
   it('closes what is idle, in use, busy or being opened, and refuses those who wait', async () => {
     start({ max: 4 });
-    const [idle, inUse, busy] = [lane(), lane(), lane()];
+    const [idle, inUse, busy] = [pool(), pool(), pool()];
     await idle.use(pidOf);
     await inUse.connect();
     const sleeping = (await busy.connect()).query('SELECT pg_sleep(600)');
-    const results = Promise.allSettled([sleeping, lane().connect(), lane().connect(), lane().connect()]);
+    const results = Promise.allSettled([sleeping, pool().connect(), pool().connect(), pool().connect()]);
     await used.budget.close();
     expect(await backendsOf(used.postgres)).toEqual([]);
     const refused = { status: 'rejected', reason: { code: 'SERVER_BUSY' } };

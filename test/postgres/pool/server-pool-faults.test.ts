@@ -1,23 +1,23 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { describe, expect, it, vi } from 'vitest';
-import type { LentClient } from '../../../src/postgres/pool/pool.ts';
+import type { PoolClient } from '../../../src/postgres/pool/pool.ts';
 import { BackendWatch, backendsOf, expectBackends, settling } from '../../support/backends.ts';
 import { pidOf, useBudget } from '../../support/use-budget.ts';
 
 const used = useBudget();
-const { start, lane, terminate, settlesTo } = used;
-const wrongPassword = () => lane({ connection: { ...used.postgres.connection, password: 'wrong' } });
+const { start, pool, terminate, settlesTo } = used;
+const wrongPassword = () => pool({ connection: { ...used.postgres.connection, password: 'wrong' } });
 
 describe('a connection that comes back', () => {
   it.each([
-    ['inside a transaction', async (client: LentClient) => void (await client.query('BEGIN'))],
+    ['inside a transaction', async (client: PoolClient) => void (await client.query('BEGIN'))],
     ['inside one that failed', (client) => client.query('BEGIN; SELECT 1 / 0').catch(() => undefined)],
     ['before it has answered that a transaction is open', async (client) => void client.query('BEGIN')],
     ['before it has answered all of several statements', async (client) => void client.query('SELECT 1; BEGIN')],
-  ] satisfies [string, (client: LentClient) => Promise<unknown>][])('%s is closed', async (_name, leave) => {
+  ] satisfies [string, (client: PoolClient) => Promise<unknown>][])('%s is closed', async (_name, leave) => {
     start({ max: 1 });
-    const mine = lane();
+    const mine = pool();
     const client = await mine.connect();
     const pid = await pidOf(client);
     const next = mine.connect();
@@ -29,7 +29,7 @@ describe('a connection that comes back', () => {
 
   it('after an error outside of any transaction is kept', async () => {
     start();
-    const mine = lane();
+    const mine = pool();
     const client = await mine.connect();
     const pid = await pidOf(client);
     await expect(client.query('SELECT 1 / 0')).rejects.toThrow('division by zero');
@@ -42,18 +42,18 @@ describe('a connection that comes back', () => {
     start({ max: 1 });
     await using watch = await BackendWatch.start(used.postgres.connection);
     for (const destroy of [false, true]) {
-      const client = await lane().connect();
+      const client = await pool().connect();
       const sleeping = client.query('SELECT pg_sleep(600)');
       client.release(destroy);
       await expect(sleeping).rejects.toThrow('canceling statement due to user request');
-      expect(await lane().use(pidOf)).toEqual(expect.any(Number));
+      expect(await pool().use(pidOf)).toEqual(expect.any(Number));
     }
     expect(await watch.peak()).toBe(1);
   });
 
   it('counts once, even when it is given back twice', async () => {
     start();
-    const client = await lane().connect();
+    const client = await pool().connect();
     client.release();
     client.release();
     client.release(true);
@@ -62,7 +62,7 @@ describe('a connection that comes back', () => {
 
   it('is closed when the work for which it was lent fails', async () => {
     start();
-    const failing = lane().use(async (client) => {
+    const failing = pool().use(async (client) => {
       await client.query('SET search_path = nowhere');
       throw new Error('no more');
     });
@@ -74,7 +74,7 @@ describe('a connection that comes back', () => {
 describe('a connection that PostgreSQL ends', () => {
   it('while it is idle is forgotten', async () => {
     start();
-    const mine = lane();
+    const mine = pool();
     const pid = await mine.use(pidOf);
     await terminate(pid);
     await settlesTo({ open: 0, idle: 0 });
@@ -84,9 +84,9 @@ describe('a connection that PostgreSQL ends', () => {
   it('while it is in use gives its place to the next one, even if its user never gives it back', async () => {
     start({ max: 1 });
     await using watch = await BackendWatch.start(used.postgres.connection);
-    const client = await lane().connect();
+    const client = await pool().connect();
     const sleeping = client.query('SELECT pg_sleep(600)');
-    const next = lane().connect();
+    const next = pool().connect();
     await terminate(
       await vi.waitFor(async () => (await backendsOf(used.postgres))[0] ?? expect.unreachable(), settling),
     );
@@ -103,8 +103,8 @@ describe('a connection that PostgreSQL ends', () => {
 describe('a connection that cannot be opened', () => {
   it('gives its place to those who wait behind it', async () => {
     start({ max: 1 });
-    const held = await lane().connect();
-    const results = Promise.allSettled([wrongPassword().connect(), wrongPassword().connect(), lane().use(pidOf)]);
+    const held = await pool().connect();
+    const results = Promise.allSettled([wrongPassword().connect(), wrongPassword().connect(), pool().use(pidOf)]);
     held.release();
     expect(await results).toMatchObject([
       { status: 'rejected', reason: { code: '28P01' } },
@@ -116,7 +116,7 @@ describe('a connection that cannot be opened', () => {
 
   it('costs the idle connection that made room for it, and no more', async () => {
     start({ max: 2 });
-    const [a, b] = [lane(), lane()];
+    const [a, b] = [pool(), pool()];
     await a.use(pidOf);
     const pid = await b.use(pidOf);
     await expect(wrongPassword().connect()).rejects.toMatchObject({ code: '28P01' });
@@ -133,9 +133,9 @@ describe('a connection that cannot be opened', () => {
     const address = server.address();
     server.close();
     const port = typeof address === 'object' ? address?.port : undefined;
-    const nobody = lane({ connection: { ...used.postgres.connection, port: port ?? 0 } });
+    const nobody = pool({ connection: { ...used.postgres.connection, port: port ?? 0 } });
     await expect(nobody.connect()).rejects.toMatchObject({ code: 'ECONNREFUSED' });
-    expect(await lane().use(pidOf)).toEqual(expect.any(Number));
+    expect(await pool().use(pidOf)).toEqual(expect.any(Number));
   });
 
   it('since the server is silent gives its place back', async () => {
@@ -145,9 +145,9 @@ describe('a connection that cannot be opened', () => {
     await once(server, 'listening');
     const address = server.address();
     const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
-    const silent = lane({ connection: { ...used.postgres.connection, port, connectionTimeoutMillis: 100 } });
+    const silent = pool({ connection: { ...used.postgres.connection, port, connectionTimeoutMillis: 100 } });
     await expect(silent.connect()).rejects.toThrow(/timeout/);
-    expect(await lane().use(pidOf)).toEqual(expect.any(Number));
+    expect(await pool().use(pidOf)).toEqual(expect.any(Number));
     for (const socket of sockets) socket.destroy();
     server.close();
   });
@@ -167,13 +167,13 @@ describe('a connection that takes long to be closed', () => {
     await once(deaf.listen(0, '127.0.0.1'), 'listening');
     const address = deaf.address();
     const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
-    const system = lane({ priority: 'system', connection: { ...used.postgres.connection, port } });
-    await lane().use(pidOf);
-    await lane().use(pidOf);
+    const system = pool({ priority: 'system', connection: { ...used.postgres.connection, port } });
+    await pool().use(pidOf);
+    await pool().use(pidOf);
     const leaving = await system.connect();
     leaving.release(true);
     expect(used.budget.stats).toEqual({ open: 3, idle: 2, waiting: 0 });
-    expect(await lane().use(pidOf)).toEqual(expect.any(Number));
+    expect(await pool().use(pidOf)).toEqual(expect.any(Number));
     for (const socket of sockets) socket.destroy();
     deaf.close();
   });
@@ -182,7 +182,7 @@ describe('a connection that takes long to be closed', () => {
 describe('a connection on which PostgreSQL says nothing', () => {
   it('is lost while it is asked something, and leaves its place to the next caller', async () => {
     start({ max: 1 });
-    const mine = lane({ silenceMs: 200 });
+    const mine = pool({ silenceMs: 200 });
     const asking = mine.use((client) => client.query('SELECT pg_sleep(3600)'));
     await expect(asking).rejects.toThrow('Connection terminated');
     expect(await mine.use(pidOf)).toBeGreaterThan(0);
@@ -190,7 +190,7 @@ describe('a connection on which PostgreSQL says nothing', () => {
 
   it('is kept while it is idle, however often', async () => {
     start();
-    const mine = lane({ silenceMs: 100 });
+    const mine = pool({ silenceMs: 100 });
     const pid = await mine.use(pidOf);
     for (const ms of [300, 300]) {
       // Silence is what is tested; what it must not do shows only when it is over.

@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import type { Lane, LaneOptions, LentClient } from '../../../src/postgres/pool/pool.ts';
-import { ConnectionBudget } from '../../../src/postgres/pool/server-pool.ts';
+import type { Pool, PoolClient, PoolOptions } from '../../../src/postgres/pool/pool.ts';
+import { ServerPool } from '../../../src/postgres/pool/server-pool.ts';
 import { isConnectionFailure } from '../../../src/postgres/sql/error-codes.ts';
 import { BackendWatch, backendsOf, settling } from '../../support/backends.ts';
 import { startTestPostgres, type TestPostgres } from '../../support/start-postgres.ts';
@@ -16,7 +16,7 @@ const kinds = {
   system: { max: 3, priority: 'system' },
   /** Cannot be connected to. */
   broken: { max: 2, priority: 'tenant' },
-} as const satisfies Record<string, Omit<LaneOptions, 'connection'>>;
+} as const satisfies Record<string, Omit<PoolOptions, 'connection'>>;
 type Kind = keyof typeof kinds;
 
 const kind = fc.constantFrom(...(Object.keys(kinds) as Kind[]));
@@ -59,15 +59,15 @@ const expectedError = {
 /** Somebody who waits for a connection, or has one. */
 interface Caller {
   readonly kind: Kind;
-  readonly lane: Lane;
+  readonly pool: Pool;
 }
 
 /** A budget, its callers, and what they have in their hands. */
 class World {
-  readonly budget = new ConnectionBudget(limits);
-  readonly #lanes = new Map<Kind, Lane>();
-  readonly #loans = new Map<LentClient, Caller>();
-  readonly #known = new WeakSet<LentClient>();
+  readonly budget = new ServerPool(limits);
+  readonly #pools = new Map<Kind, Pool>();
+  readonly #loans = new Map<PoolClient, Caller>();
+  readonly #known = new WeakSet<PoolClient>();
   readonly #problems: unknown[] = [];
   readonly #waiting = new Set<Caller>();
 
@@ -78,8 +78,8 @@ class World {
       case 'terminate':
         return this.#terminate(action.which);
       case 'endLane':
-        void this.#lanes.get(action.kind)?.end();
-        return void this.#lanes.delete(action.kind);
+        void this.#pools.get(action.kind)?.end();
+        return void this.#pools.delete(action.kind);
       case 'renew':
         this.budget.renew(action.max);
         return this.#rest();
@@ -89,7 +89,7 @@ class World {
         for (let turn = 0; turn < action.turns; turn += 1) await nextTurn();
         return;
       default:
-        return this.#giveBack(action.do, action.which);
+        return this.#release(action.do, action.which);
     }
   }
 
@@ -111,27 +111,27 @@ class World {
   }
 
   /** Whether a caller could have what nobody holds: a place that is free, or the place of an idle connection. */
-  #canBeServed({ kind, lane }: Caller): boolean {
+  #canBeServed({ kind, pool }: Caller): boolean {
     const held = [...this.#loans.values()];
     const tenants = held.filter((each) => kinds[each.kind].priority === 'tenant');
     const { max, priority } = kinds[kind];
     return (
-      held.filter((each) => each.lane === lane).length < max &&
+      held.filter((each) => each.pool === pool).length < max &&
       held.length < this.budget.max &&
       (priority === 'system' || tenants.length < this.budget.max - limits.reserved)
     );
   }
 
   #connect(kind: Kind): void {
-    let lane = this.#lanes.get(kind);
-    if (!lane) {
+    let pool = this.#pools.get(kind);
+    if (!pool) {
       const password = kind === 'broken' ? 'wrong' : postgres.connection.password;
-      lane = this.budget.lane({ ...kinds[kind], connection: { ...postgres.connection, password } });
-      this.#lanes.set(kind, lane);
+      pool = this.budget.pool({ ...kinds[kind], connection: { ...postgres.connection, password } });
+      this.#pools.set(kind, pool);
     }
-    const caller = { kind, lane };
+    const caller = { kind, pool };
     this.#waiting.add(caller);
-    lane
+    pool
       .connect()
       .then(
         (client) => this.#lend(client, caller),
@@ -142,7 +142,7 @@ class World {
       .finally(() => this.#waiting.delete(caller));
   }
 
-  #lend(client: LentClient, caller: Caller): void {
+  #lend(client: PoolClient, caller: Caller): void {
     expect(this.#loans.has(client), 'nobody else has it').toBe(false);
     expect(client.getTransactionStatus()).toBe('I');
     // Those that PostgreSQL has ended may still be in somebody's hands, but count no more.
@@ -154,7 +154,7 @@ class World {
     expect(this.#loans.size).toBeLessThanOrEqual(limits.max);
   }
 
-  #giveBack(how: string, index: number): void {
+  #release(how: string, index: number): void {
     const client = [...this.#loans.keys()][index % this.#loans.size];
     if (!client) return;
     this.#loans.delete(client);
@@ -180,7 +180,7 @@ it('keeps its promises, whatever callers do and whenever connections break', asy
       for (const action of steps) await world.take(action);
       await world.settle();
       // No place is lost: one lane can have them all.
-      const all = world.budget.lane({ connection: postgres.connection, max: limits.max, priority: 'system' });
+      const all = world.budget.pool({ connection: postgres.connection, max: limits.max, priority: 'system' });
       await Promise.all(Array.from({ length: world.budget.max }, () => all.connect()));
       await world.budget.close();
       expect(world.budget.stats).toEqual({ open: 0, idle: 0, waiting: 0 });

@@ -3,7 +3,7 @@ import { BackendWatch, backendsOf, expectBackends, settling } from '../../suppor
 import { pidOf, useBudget } from '../../support/use-budget.ts';
 
 const used = useBudget();
-const { start, lane } = used;
+const { start, pool } = used;
 beforeEach(() => {
   // Only the clock: what waits for a condition goes on in real time.
   vi.useFakeTimers({ toFake: ['Date'] });
@@ -13,9 +13,9 @@ afterEach(() => {
 });
 
 /** Puts callers in line, in this order; gives the names of those who have been lent a connection so far. */
-function queue(lanes: Record<string, ReturnType<typeof lane>>) {
+function queue(pools: Record<string, ReturnType<typeof pool>>) {
   const served: string[] = [];
-  const clients = Object.entries(lanes).map(async ([name, each]) => {
+  const clients = Object.entries(pools).map(async ([name, each]) => {
     const client = await each.connect();
     served.push(name);
     return client;
@@ -28,12 +28,12 @@ function queue(lanes: Record<string, ReturnType<typeof lane>>) {
 describe('the limit', () => {
   it('holds for any number of lanes used at once, and all of it is used', async () => {
     start({ max: 5 });
-    const lanes = Array.from({ length: 12 }, () => lane());
+    const pools = Array.from({ length: 12 }, () => pool());
     await using watch = await BackendWatch.start(used.postgres.connection);
     let highest = 0;
     await Promise.all(
       Array.from({ length: 300 }, async (_, index) => {
-        await lanes[index % lanes.length]?.use((client) => {
+        await pools[index % pools.length]?.use((client) => {
           highest = Math.max(highest, used.budget.stats.open);
           return client.query('SELECT pg_sleep(0.002)');
         });
@@ -46,9 +46,9 @@ describe('the limit', () => {
 
   it('holds for a lane by itself', async () => {
     start({ max: 3 });
-    const small = lane({ max: 1 });
+    const small = pool({ max: 1 });
     const first = await small.connect();
-    const { served, clients } = queue({ second: small, other: lane() });
+    const { served, clients } = queue({ second: small, other: pool() });
     await clients[1];
     expect(served).toEqual(['other']);
     first.release();
@@ -58,9 +58,9 @@ describe('the limit', () => {
 
   it('leaves the reserved places to system lanes', async () => {
     start({ max: 3, reserved: 1 });
-    await lane().connect();
-    const held = await lane().connect();
-    const { served, clients } = queue({ tenant: lane(), system: lane({ priority: 'system' }) });
+    await pool().connect();
+    const held = await pool().connect();
+    const { served, clients } = queue({ tenant: pool(), system: pool({ priority: 'system' }) });
     const system = await clients[1];
     expect(served).toEqual(['system']);
     // The place of a system connection, even an idle one, is none for a tenant.
@@ -74,9 +74,9 @@ describe('the limit', () => {
 
   it('lets tenants take no more than their share from idle system lanes, even all at once', async () => {
     start({ max: 4, reserved: 2 });
-    const system = lane({ priority: 'system', max: 4 });
+    const system = pool({ priority: 'system', max: 4 });
     for (const client of await Promise.all([1, 2, 3, 4].map(() => system.connect()))) client.release();
-    const { served, clients } = queue({ first: lane(), second: lane(), third: lane() });
+    const { served, clients } = queue({ first: pool(), second: pool(), third: pool() });
     await Promise.all(clients.slice(0, 2));
     expect(served.toSorted()).toEqual(['first', 'second']);
     expect(used.budget.stats).toEqual({ open: 4, idle: 2, waiting: 1 });
@@ -89,7 +89,7 @@ describe('the limit', () => {
 describe('making room', () => {
   it('closes the connection that has been idle longest, whichever lane has it', async () => {
     start({ max: 3 });
-    const [a, b, c, d, e] = [lane(), lane(), lane(), lane(), lane()];
+    const [a, b, c, d, e] = [pool(), pool(), pool(), pool(), pool()];
     const [, pidOfB, pidOfC] = [await a.use(pidOf), await b.use(pidOf), await c.use(pidOf)];
     const pidOfD = await d.use(pidOf);
     expect((await backendsOf(used.postgres)).toSorted()).toEqual([pidOfB, pidOfC, pidOfD].toSorted());
@@ -100,19 +100,19 @@ describe('making room', () => {
 
   it('closes only as many as there are callers', async () => {
     start({ max: 4 });
-    const idle = lane({ max: 4 });
+    const idle = pool({ max: 4 });
     for (const client of await Promise.all([1, 2, 3, 4].map(() => idle.connect()))) client.release();
-    const { clients } = queue({ first: lane(), second: lane() });
+    const { clients } = queue({ first: pool(), second: pool() });
     await Promise.all(clients);
     expect(used.budget.stats).toEqual({ open: 4, idle: 2, waiting: 0 });
   });
 
   it('uses a lane’s own idle connection, that used last, and opens none', async () => {
     start({ max: 3 });
-    const mine = lane();
+    const mine = pool();
     const [first, second] = [await mine.connect(), await mine.connect()];
     const pids = [await pidOf(first), await pidOf(second)];
-    await lane().use(pidOf);
+    await pool().use(pidOf);
     second.release();
     first.release();
     expect(await mine.use(pidOf)).toBe(pids[0]);
@@ -125,8 +125,8 @@ describe('making room', () => {
 describe('waiting', () => {
   it('serves callers in the order in which they came', async () => {
     start({ max: 1 });
-    const held = await lane().connect();
-    const { served, clients } = queue({ one: lane(), two: lane(), three: lane(), four: lane() });
+    const held = await pool().connect();
+    const { served, clients } = queue({ one: pool(), two: pool(), three: pool(), four: pool() });
     expect(used.budget.stats.waiting).toBe(4);
     held.release();
     for (const waiting of clients) (await waiting).release();
@@ -135,9 +135,9 @@ describe('waiting', () => {
 
   it('prefers a caller who can use the connection as it is, unless another has waited long', async () => {
     start({ max: 1 });
-    const mine = lane();
+    const mine = pool();
     const held = await mine.connect();
-    const first = queue({ other: lane(), mine });
+    const first = queue({ other: pool(), mine });
     held.release();
     const second = await first.clients[1];
     expect(first.served).toEqual(['mine']);
@@ -151,31 +151,31 @@ describe('waiting', () => {
 
   it('does not hold up those behind a caller who cannot be served yet', async () => {
     start({ max: 2 });
-    const full = lane({ max: 1 });
+    const full = pool({ max: 1 });
     await full.connect();
-    const { served, clients } = queue({ full, other: lane() });
+    const { served, clients } = queue({ full, other: pool() });
     await clients[1];
     expect(served).toEqual(['other']);
   });
 
   it('ends with SERVER_BUSY, and the next one is served', async () => {
     start({ max: 1, waitMs: 50 });
-    const held = await lane().connect();
-    await expect(lane().connect()).rejects.toMatchObject({
+    const held = await pool().connect();
+    await expect(pool().connect()).rejects.toMatchObject({
       code: 'SERVER_BUSY',
       message: expect.stringContaining('within 50 ms'),
       details: { retryAfterMs: expect.any(Number) },
     });
     expect(used.budget.stats.waiting).toBe(0);
     held.release();
-    expect(await lane().use(pidOf)).toEqual(expect.any(Number));
+    expect(await pool().use(pidOf)).toEqual(expect.any(Number));
   });
 });
 
 describe('keeping', () => {
   it('replaces a connection that has become too old', async () => {
     start({ recycleMs: 1000 });
-    const mine = lane();
+    const mine = pool();
     const first = await mine.use(pidOf);
     vi.setSystemTime(Date.now() + 999);
     expect(await mine.use(pidOf)).toBe(first);
@@ -189,9 +189,9 @@ describe('keeping', () => {
 
   it('closes connections that have been idle for long', async () => {
     start({ idleMs: 50 });
-    const mine = lane();
+    const mine = pool();
     const held = await mine.connect();
-    await lane().use(pidOf);
+    await pool().use(pidOf);
     vi.setSystemTime(Date.now() + 60);
     await vi.waitFor(() => expect(used.budget.stats.open).toBe(1), settling);
     expect(await backendsOf(used.postgres)).toEqual([await pidOf(held)]);
@@ -199,7 +199,7 @@ describe('keeping', () => {
 
   it('closes at once what a lane does not keep', async () => {
     start({});
-    await lane({ keepIdle: false }).use(pidOf);
+    await pool({ keepIdle: false }).use(pidOf);
     await expectBackends(used.postgres, []);
   });
 });
