@@ -5,11 +5,11 @@ import type { Services } from '../installation/services.ts';
 import { corsOf, isLocalHost } from './cors.ts';
 import { toClientError, validationErrors } from './errors.ts';
 import { graphiqlPage, redirectToGraphiql } from './graphiql.ts';
-import { limitAnswers } from './limits/answer-size.ts';
 import { createDocumentCache } from './limits/document-cache.ts';
 import { largestLimits } from './limits/input-limits.ts';
 import { jwksRoute } from './plugins/jwks-route.ts';
 import { readinessRoute } from './plugins/readiness-route.ts';
+import { useAnswerLimits } from './plugins/use-answer-limits.ts';
 import { useCallerRevocation } from './plugins/use-caller-revocation.ts';
 import { useDocumentLimits } from './plugins/use-document-limits.ts';
 import { shareFairly } from './plugins/use-fair-shares.ts';
@@ -68,7 +68,7 @@ export function createGraphqlServer(services: Services, schema: GraphQLSchema, {
       ...(graphql.introspection ? [] : [useDisableIntrospection()]),
       ...useDocumentLimits(graphql),
       shareFairly(new Admission(services.config)),
-      limitAnswers(),
+      useAnswerLimits(),
       useTokenExpiry(),
       useCallerRevocation(),
       useTenantSuspension(),

@@ -1,5 +1,6 @@
 import path from 'node:path';
-import type { Config, ServerAddress } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
+import type { ServerAddress } from '../config/database-url.ts';
 import type { LeftoverOptions } from '../doctor/find-leftovers.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { PostgresServer } from '../postgres/server.ts';
@@ -112,7 +113,7 @@ async function otherServers(
 ): Promise<(readonly [string, PostgresServer])[]> {
   const { readFile } = await import('node:fs/promises');
   const { readServerRows } = await import('../catalog/server-queries.ts');
-  const { parseServerUrl } = await import('../config/config.ts');
+  const { parseServerUrl } = await import('../config/database-url.ts');
   const { createEncryption: createSecretBox } = await import('../lib/encryption.ts');
   const { checkServer } = await import('../servers/check.ts');
   const rows = await first.owner(databases.auth, readServerRows);

@@ -1,8 +1,8 @@
 import { FIRST_SERVER } from '../catalog/entities/database-server.entity.ts';
 import type { MigrationScope } from '../catalog/entities/migration-record.entity.ts';
-import { folderOf } from '../installation/folder-of.ts';
-import type { Services } from '../installation/services.ts';
+import type { Config } from '../config/config.ts';
 import { badInput } from '../lib/errors.ts';
+import { folderOf, type MigrationFolders } from '../migrator/files/migration-folders.ts';
 import { type AcceptOptions, acceptInSystemDatabase, acceptInTenants } from './accept-hash.ts';
 import type { Acceptance } from './accept-hash-store.ts';
 
@@ -15,19 +15,24 @@ export interface AcceptRequest {
   readonly acceptedBy: string;
 }
 
+/** What accepting needs. */
+export interface AcceptChangedFileOptions extends Pick<AcceptOptions, 'catalog' | 'servers' | 'log'> {
+  readonly migrations: MigrationFolders;
+  readonly config: Pick<Config, 'migrations' | 'databases'>;
+}
+
 /**
  * Accepts that a migration's file has been changed.
  * @throws {AppError} BAD_USER_INPUT, NOT_FOUND, CONFLICT
  */
 export async function acceptChangedFile(
-  services: Services,
+  { catalog, servers, migrations, config, log }: AcceptChangedFileOptions,
   { scope, migration, tenant, acceptedBy }: AcceptRequest,
 ): Promise<readonly Acceptance[]> {
-  const { catalog, servers, config, log } = services;
   const options: AcceptOptions = {
     catalog,
     servers,
-    files: await folderOf(services, scope).read(),
+    files: await folderOf(migrations, scope).read(),
     acceptedBy,
     concurrency: config.migrations.concurrency,
     log,

@@ -1,4 +1,6 @@
 import type { FilterQuery } from '@mikro-orm/core';
+import type { EntityManager } from '@mikro-orm/postgresql';
+import type { Catalog } from '../catalog/catalog.ts';
 import {
   MigrationRecord,
   type MigrationScope,
@@ -6,10 +8,10 @@ import {
 } from '../catalog/entities/migration-record.entity.ts';
 import type { Tenant } from '../catalog/entities/tenant.entity.ts';
 import { tenantByReference } from '../catalog/find-tenants.ts';
-import type { Services } from '../installation/services.ts';
 import { badInput } from '../lib/errors.ts';
 import { HistoryRecord } from '../migrator/files/history-entity.ts';
 import { type ConnectionArgs, type ConnectionPage, entityConnection, mapNodes } from '../orm/pagination.ts';
+import type { TenantConnections } from '../routing/tenant-connections.ts';
 
 /** An attempt as it is shown, whether a run or the database itself remembers it. */
 export interface ShownRecord extends Pick<HistoryRecord, 'scope' | 'name' | 'hash' | 'status'> {
@@ -32,27 +34,34 @@ export interface HistoryArgs extends ConnectionArgs {
   readonly status?: MigrationStatus | null | undefined;
 }
 
+/** Where histories are read from. */
+export interface HistorySources {
+  readonly catalog: Catalog;
+  readonly constants: { fork(): EntityManager };
+  readonly tenants: Pick<TenantConnections, 'lease'>;
+}
+
 /**
  * A page of a database's own history, or of what runs did over the whole fleet; newest first.
  * @throws {AppError} BAD_USER_INPUT, TENANT_NOT_FOUND
  */
 export async function readMigrationHistory(
-  services: Services,
+  { catalog, constants, tenants }: HistorySources,
   { tenant: reference, scope, status, ...page }: HistoryArgs,
 ): Promise<ConnectionPage<ShownRecord>> {
   const where = status ? { status } : {};
   if (reference != null) {
     if (scope && scope !== 'TENANT') throw badInput('scope', `A tenant's history has no migrations of ${scope}`);
-    const tenant = await tenantByReference(services.catalog, reference);
-    return ownHistory(services.tenants.lease(tenant).em, where, page, tenant);
+    const tenant = await tenantByReference(catalog, reference);
+    return ownHistory(tenants.lease(tenant).em, where, page, tenant);
   }
-  if (scope === 'AUTH') return ownHistory(services.catalog.fork(), where, page, null);
-  if (scope === 'CONSTANTS') return ownHistory(services.constants.fork(), where, page, null);
-  return fleetHistory(services, where, page);
+  if (scope === 'AUTH') return ownHistory(catalog.fork(), where, page, null);
+  if (scope === 'CONSTANTS') return ownHistory(constants.fork(), where, page, null);
+  return fleetHistory(catalog, where, page);
 }
 
 async function ownHistory(
-  em: ReturnType<Services['catalog']['fork']>,
+  em: EntityManager,
   where: FilterQuery<HistoryRecord>,
   page: ConnectionArgs,
   tenant: Tenant | null,
@@ -69,7 +78,7 @@ async function ownHistory(
 }
 
 async function fleetHistory(
-  { catalog }: Services,
+  catalog: Catalog,
   where: FilterQuery<MigrationRecord>,
   page: ConnectionArgs,
 ): Promise<ConnectionPage<ShownRecord>> {

@@ -31,7 +31,7 @@ import { createRoleRenewal } from '../servers/renew-roles.ts';
 import { setUpSystemDatabases } from '../servers/system-databases.ts';
 import { TemplateDatabase } from '../servers/template.ts';
 import { watchSessions } from '../servers/watch-sessions.ts';
-import type { ProvisioningOptions } from '../tenants/create.ts';
+import type { ProvisioningOptions } from '../tenants/options.ts';
 import { openFirstServer, roleSecretOf, serverOpener, settleAdmin } from './first-server.ts';
 import { constantsEntities, createMigrationLines } from './migration-lines.ts';
 import { type Product, permissionsOf } from './product.ts';

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { type CheckpointsOptions, pruneCheckpoints } from '../checkpoints/checkpoints.ts';
-import type { ProvisioningOptions } from '../tenants/create.ts';
+import type { ProvisioningOptions } from '../tenants/options.ts';
 import { recoverTenants } from '../tenants/recover.ts';
 
 /** What is looked after. */

@@ -16,13 +16,13 @@ import type { RunsOptions } from '../fleet/runs/start.ts';
 import type { HealthCheck } from '../health/check.ts';
 import type { Encryption } from '../lib/encryption.ts';
 import type { EntityTables } from '../migrator/diff/entity-tables.ts';
-import type { MigrationFolder } from '../migrator/files/migration-files.ts';
+import type { MigrationFolders } from '../migrator/files/migration-folders.ts';
 import type { Listener } from '../postgres/listener.ts';
 import type { Pool } from '../postgres/pool/pool.ts';
 import type { PermissionCache } from '../routing/permission-cache.ts';
 import type { TenantConnections } from '../routing/tenant-connections.ts';
 import type { ServerRegistry } from '../servers/registry.ts';
-import type { ProvisioningOptions } from '../tenants/create.ts';
+import type { ProvisioningOptions } from '../tenants/options.ts';
 
 /** Everything that the API and the command line call, as the composition root has built it. */
 export interface Services {
@@ -40,11 +40,7 @@ export interface Services {
   readonly tenants: TenantConnections;
   readonly permissions: PermissionCache;
   readonly provisioning: ProvisioningOptions;
-  readonly migrations: {
-    readonly auth: MigrationFolder;
-    readonly constants: MigrationFolder;
-    readonly tenant: MigrationFolder;
-  };
+  readonly migrations: MigrationFolders;
   /** What the entities say that each kind of database's tables should be. */
   readonly tables: Readonly<Record<MigrationScope, EntityTables>>;
   readonly runs: RunsOptions;

@@ -1,4 +1,5 @@
-import { ConfigError, type ServerAddress } from '../config/config.ts';
+import { ConfigError } from '../config/config.ts';
+import type { ServerAddress } from '../config/database-url.ts';
 import { AppError, messageOf } from '../lib/errors.ts';
 import { isConnectionFailure, sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
 

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { Logger } from 'pino';
-import type { ServerAddress } from '../config/config.ts';
+import type { ServerAddress } from '../config/database-url.ts';
 import { AppError } from '../lib/errors.ts';
 import { CircuitBreaker } from './pool/circuit-breaker.ts';
 import type { Pool, Priority } from './pool/pool.ts';

@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
 import { FIRST_SERVER } from '../catalog/entities/database-server.entity.ts';
 import { deleteServerRow, readServerRows, type ServerRow, saveServerRow } from '../catalog/server-queries.ts';
-import { parseServerUrl, type ServerAddress } from '../config/config.ts';
+import { parseServerUrl, type ServerAddress } from '../config/database-url.ts';
 import type { Encryption } from '../lib/encryption.ts';
 import { AppError, badInput, messageOf } from '../lib/errors.ts';
 import type { Listener } from '../postgres/listener.ts';

@@ -1,6 +1,14 @@
 import { tenantByReference } from '../catalog/find-tenants.ts';
-import type { Services } from '../installation/services.ts';
-import { type Resolution, resolveAttention } from './attention.ts';
+import type { EntityTables } from '../migrator/diff/entity-tables.ts';
+import type { MigrationFolder } from '../migrator/files/migration-files.ts';
+import { type Resolution, type ResolveOptions, resolveAttention } from './attention.ts';
+
+/** What looking into a tenant needs. */
+export interface TenantAttentionOptions extends Pick<ResolveOptions, 'catalog' | 'servers'> {
+  readonly migrations: { readonly tenant: MigrationFolder };
+  readonly tables: { readonly TENANT: EntityTables };
+  readonly config: { readonly migrations: { readonly lockTimeoutMs: number } };
+}
 
 /**
  * Looks into a tenant, and lets it be served again; see {@link resolveAttention}.
@@ -8,7 +16,7 @@ import { type Resolution, resolveAttention } from './attention.ts';
  * @throws {AppError} TENANT_NOT_FOUND, and as resolveAttention
  */
 export async function resolveTenantAttention(
-  { catalog, servers, migrations, tables, config }: Services,
+  { catalog, servers, migrations, tables, config }: TenantAttentionOptions,
   reference: string,
   force: boolean,
 ): Promise<Resolution> {

@@ -1,18 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import type { EntityManager, RequiredEntityData } from '@mikro-orm/postgresql';
-import type { Logger } from 'pino';
-import type { Catalog } from '../catalog/catalog.ts';
 import { Membership } from '../catalog/entities/membership.entity.ts';
 import { type Isolation, Tenant } from '../catalog/entities/tenant.entity.ts';
 import { migrationStateRow, saveMigrationStateSql } from '../catalog/migration-states.ts';
 import { AppError } from '../lib/errors.ts';
 import { MigrationFailedError } from '../migrator/apply/batch.ts';
-import type { Listener } from '../postgres/listener.ts';
 import { isConnectionFailure } from '../postgres/sql/error-codes.ts';
 import { newPlacement, newTenantKey } from '../routing/placement.ts';
 import { chooseServer } from '../servers/choose.ts';
-import type { ServerRegistry } from '../servers/registry.ts';
 import { hostTaken, slugTaken, takenError, validHost, validName, validSlug } from './names.ts';
+import type { ProvisioningOptions } from './options.ts';
 import { discard, whileInProgress } from './remove.ts';
 
 /** What a new tenant is to be. */
@@ -28,18 +25,6 @@ export interface CreateTenantInput {
   readonly server?: string | undefined;
   /** Who owns it from the beginning, and how many tenants that user may have created or own. */
   readonly owner?: { readonly id: string; readonly limit: number } | undefined;
-}
-
-/** What creating tenants needs. */
-export interface ProvisioningOptions {
-  readonly catalog: Catalog;
-  readonly listener: Listener;
-  readonly servers: ServerRegistry;
-  readonly defaultIsolation: Isolation;
-  readonly sharedDatabase: string;
-  /** The ids of tenants that this process creates or removes at this moment. */
-  readonly inProgress: Set<string>;
-  readonly log: Logger;
 }
 
 /**

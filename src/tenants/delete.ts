@@ -5,7 +5,7 @@ import { tenantByReference } from '../catalog/find-tenants.ts';
 import { openItemStatuses, statusSql } from '../catalog/run-status.ts';
 import { AppError, badInput } from '../lib/errors.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
-import type { ProvisioningOptions } from './create.ts';
+import type { ProvisioningOptions } from './options.ts';
 import { discard, whileInProgress } from './remove.ts';
 import { refusalOf } from './suspend.ts';
 

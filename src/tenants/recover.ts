@@ -1,6 +1,7 @@
 import { Tenant } from '../catalog/entities/tenant.entity.ts';
 import { isAliveSql } from '../postgres/sql/advisory-lock.ts';
-import { finish, type ProvisioningOptions } from './create.ts';
+import { finish } from './create.ts';
+import type { ProvisioningOptions } from './options.ts';
 import { discard, whileInProgress } from './remove.ts';
 
 /**

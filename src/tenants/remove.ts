@@ -2,7 +2,7 @@ import type pg from 'pg';
 import type { Tenant } from '../catalog/entities/tenant.entity.ts';
 import { dropCheckpointsOf } from '../checkpoints/checkpoints.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
-import type { ProvisioningOptions } from './create.ts';
+import type { ProvisioningOptions } from './options.ts';
 
 /** Keeps a tenant from being taken for abandoned while this process works on it. */
 export async function whileInProgress<T>(

@@ -3,7 +3,7 @@ import { Tenant } from '../catalog/entities/tenant.entity.ts';
 import { tenantByReference } from '../catalog/find-tenants.ts';
 import { AppError } from '../lib/errors.ts';
 import { tenantBusy } from '../routing/resolve-tenant.ts';
-import type { ProvisioningOptions } from './create.ts';
+import type { ProvisioningOptions } from './options.ts';
 
 /** What suspending a tenant needs. */
 export type SuspendOptions = Pick<ProvisioningOptions, 'catalog' | 'servers' | 'log'>;

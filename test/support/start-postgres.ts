@@ -1,5 +1,5 @@
 import pg from 'pg';
-import type { ServerAddress } from '../../src/config/config.ts';
+import type { ServerAddress } from '../../src/config/database-url.ts';
 import { createLoginRoleSql } from '../../src/postgres/admin/roles.ts';
 import { existingCluster } from '../../src/postgres/embedded/cluster.ts';
 import { findPostmaster, isRunning } from '../../src/postgres/embedded/processes.ts';

@@ -1,7 +1,5 @@
 import type { GraphQLError, GraphQLResolveInfo } from 'graphql';
-import { isAsyncIterable, type Plugin } from 'graphql-yoga';
 import { tooMuch } from '../errors.ts';
-import type { RequestContext } from '../request-context.ts';
 
 /** How much one operation, or one event of a subscription, may answer. */
 export interface AnswerLimits {
@@ -54,30 +52,6 @@ export class AnswerSize {
     );
     throw this.#refusal;
   }
-}
-
-/**
- * Answers with the refusal alone where an answer has become too large. From the moment that a limit is passed no field is
- * resolved any more, since each asks {@link AnswerSize.refusal} first.
- */
-export function limitAnswers(): Plugin<RequestContext> {
-  return {
-    onExecute: ({ args: { contextValue } }) => ({
-      onExecuteDone({ result, setResult }) {
-        const { refusal } = contextValue.answer;
-        if (refusal && !isAsyncIterable(result)) setResult({ errors: [refusal] });
-      },
-    }),
-    onSubscribe: ({ args: { contextValue } }) => ({
-      onSubscribeResult: () => ({
-        onNext({ setResult }) {
-          const { refusal } = contextValue.answer;
-          if (refusal) setResult({ errors: [refusal] });
-          contextValue.answer.reset();
-        },
-      }),
-    }),
-  };
 }
 
 function pathOf(path: GraphQLResolveInfo['path'] | undefined): string {

@@ -8,8 +8,8 @@ import {
   sqlOf,
   type TenantPlan,
 } from '../../fleet/plan.ts';
-import { folderOf } from '../../installation/folder-of.ts';
 import type { MigrationFile } from '../../migrator/files/migration-files.ts';
+import { folderOf } from '../../migrator/files/migration-folders.ts';
 import { MAX_PAGE } from '../../orm/pagination.ts';
 import { builder } from '../builder.ts';
 import { MAX_TEXTS } from '../limits/list-sizes.ts';
@@ -112,7 +112,7 @@ builder.queryFields((t) => ({
       ...pageArgs('The name'),
     },
     resolve: async (_root, { scope, ...page }, { services }) =>
-      pageOfItems(await folderOf(services, scope).read(), page, ({ name }) => [name]),
+      pageOfItems(await folderOf(services.migrations, scope).read(), page, ({ name }) => [name]),
   }),
   migrationPlan: t.field({
     type: MigrationPlanRef,

@@ -1,0 +1,82 @@
+import { badInput } from '../lib/errors.ts';
+import { type SettingValues, settings } from './settings.ts';
+
+/** How to reach a PostgreSQL server as the role that owns everything there. */
+export interface ServerAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+  /** The database to be connected to while others are created. */
+  readonly maintenanceDatabase: string;
+  /** As in libpq; false, or what node's TLS takes. */
+  readonly ssl: boolean | { readonly rejectUnauthorized: boolean };
+}
+
+/** The PostgreSQL server that the settings name; undefined if they name none. What is wrong is added to `problems`. */
+export function serverAddress(values: SettingValues, problems: string[]): ServerAddress | undefined {
+  const text = values.DATABASE_URL ?? values.ADMIN_CONN_STR;
+  if (text) return addressFromUrl(text, values.DATABASE_URL ? 'DATABASE_URL' : 'ADMIN_CONN_STR', problems);
+  const parts = { DB_HOST: values.DB_HOST, DB_USERNAME: values.DB_USERNAME, DB_PASSWORD: values.DB_PASSWORD };
+  const missing = Object.entries(parts).filter(([, value]) => value === undefined);
+  if (missing.length === 3) {
+    if (values.DB_PORT !== undefined) problems.push('DB_PORT is set, but DB_HOST, DB_USERNAME and DB_PASSWORD are not');
+    return undefined;
+  }
+  for (const [name] of missing)
+    problems.push(`${name} must be set too: DB_HOST, DB_USERNAME and DB_PASSWORD go together`);
+  return {
+    host: values.DB_HOST ?? '',
+    port: values.DB_PORT ?? 5432,
+    user: values.DB_USERNAME ?? '',
+    password: values.DB_PASSWORD ?? '',
+    maintenanceDatabase: 'postgres',
+    ssl: false,
+  };
+}
+
+/**
+ * Reads the URL of a PostgreSQL server.
+ * @throws {AppError} BAD_USER_INPUT, saying what is wrong with the URL, and nothing of what is in it
+ */
+export function parseServerUrl(text: string): ServerAddress {
+  const problems: string[] = [];
+  const { success, error } = settings.DATABASE_URL.schema.safeParse(text);
+  const address = success ? addressFromUrl(text, 'The URL', problems) : undefined;
+  if (address && problems.length === 0) return address;
+  throw badInput('url', problems.join('; ') || `The URL ${error?.issues[0]?.message ?? 'cannot be read'}`);
+}
+
+/**
+ * Reads the URL in a setting; what is wrong is added to `problems`.
+ * @param name what messages call the URL
+ * @see https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS
+ */
+export function addressFromUrl(text: string, name: string, problems: string[]): ServerAddress | undefined {
+  let url: URL;
+  try {
+    url = new URL(text.replace(/^[^:]+:/, 'postgres:'));
+    for (const part of [url.username, url.password, url.pathname]) decodeURIComponent(part);
+  } catch {
+    problems.push(
+      `${name} must be a URL like postgres://user:password@host:5432/postgres; escape special characters with %`,
+    );
+    return undefined;
+  }
+  const sslMode = url.searchParams.get('sslmode') ?? 'disable';
+  const strict = sslMode === 'verify-full' || sslMode === 'verify-ca';
+  if (!strict && !['disable', 'allow', 'prefer', 'require', 'no-verify'].includes(sslMode)) {
+    problems.push(`${name} has sslmode=${sslMode}, which is none that PostgreSQL knows`);
+  }
+  if (!url.username) problems.push(`${name} must name a user`);
+  return {
+    host: decodeURIComponent(url.hostname).replace(/^\[|\]$/g, '') || 'localhost',
+    port: Number(url.port || 5432),
+    user: decodeURIComponent(url.username),
+    password: decodeURIComponent(url.password),
+    maintenanceDatabase: decodeURIComponent(url.pathname.slice(1)) || 'postgres',
+    ssl: strict
+      ? { rejectUnauthorized: true }
+      : ['require', 'no-verify'].includes(sslMode) && { rejectUnauthorized: false },
+  };
+}

@@ -1,0 +1,17 @@
+import type { Logger } from 'pino';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { Isolation } from '../catalog/entities/tenant.entity.ts';
+import type { Listener } from '../postgres/listener.ts';
+import type { ServerRegistry } from '../servers/registry.ts';
+
+/** What creating, recovering and removing tenants needs. */
+export interface ProvisioningOptions {
+  readonly catalog: Catalog;
+  readonly listener: Listener;
+  readonly servers: ServerRegistry;
+  readonly defaultIsolation: Isolation;
+  readonly sharedDatabase: string;
+  /** The ids of tenants that this process creates or removes at this moment. */
+  readonly inProgress: Set<string>;
+  readonly log: Logger;
+}
