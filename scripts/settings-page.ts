@@ -8,9 +8,10 @@ export function settingsPage(): string {
   });
   return `# Settings
 
-Each is a variable of the environment, or a line in a file \`.env\`, which \`.env.example\` is made to be copied to; the environment goes before
-the file. An empty variable counts as not set. All that is wrong is told at once, at every start and by \`tenantry doctor\`, and names in
-the file that seem to be misspelt. This page is made from \`src/config/settings.ts\`. What belongs together, and what production demands, is said [elsewhere](deploying.md#the-installation).
+Each setting is an environment variable or a line in \`.env\`; copy \`.env.example\` to start one. The environment takes precedence. An empty
+variable counts as not set. Every start, and \`tenantry doctor\`, reports all problems at once, and names in \`.env\` that look misspelt.
+[Operators](operators.md#run-the-installation) and [security](security.md#in-production) say what belongs together and what production needs.
+\`src/config/settings.ts\` is the source of this page.
 
 | variable | default | meaning |
 |---|---|---|

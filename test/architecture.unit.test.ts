@@ -75,7 +75,9 @@ describe('imports', () => {
   });
 
   it('name modules only in modules/index.ts, and modules/index.ts only in the programs', () => {
-    const importers = imports.filter(({ file, target }) => target.startsWith('modules/') && !file.startsWith('modules/'));
+    const importers = imports.filter(
+      ({ file, target }) => target.startsWith('modules/') && !file.startsWith('modules/'),
+    );
     expect(importers.map(({ file, target }) => `${file} ${target}`).sort()).toEqual([
       'cli.ts modules/index.ts',
       'main.ts modules/index.ts',

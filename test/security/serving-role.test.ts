@@ -17,7 +17,7 @@ beforeAll(async () => {
   postgres = await startTestPostgres();
   admin = await startTestApp(postgres.env);
   tenants = await createTenants(admin, ['DATABASE', 'SCHEMA']);
-  // What docs/deploying.md says.
+  // What docs/security.md says.
   await postgres.rows(`CREATE ROLE tenantry_web LOGIN PASSWORD 'secret'`);
   await postgres.rows('GRANT CONNECT ON DATABASE postgres TO tenantry_web');
   const url = postgres.url('postgres', 'tenantry_web', 'secret');

@@ -38,32 +38,32 @@ function changes(before: EntitySchema[], after: EntitySchema[]) {
 describe('changes since a snapshot, told without a database', () => {
   it('are none while the entities say the same', () => {
     const same = () => [animals({ name: p.text().unique(), legs: p.smallint().default(4) }), keepers()];
-    expect(changes(same(), same())).toEqual({ up: [], down: [], remarks: [] });
+    expect(changes(same(), same())).toEqual({ up: [], down: [], warnings: [] });
   });
 
   it('make a new table, and drop it again', () => {
-    const { up, down, warnings: remarks } = changes([animals({})], [animals({}), keepers()]);
+    const { up, down, warnings } = changes([animals({})], [animals({}), keepers()]);
     expect(up.join('\n')).toMatch(/create table "keepers" \("badge" text not null, "since" timestamptz\(3\) not null/);
     expect(up.join('\n')).toContain('check (pay > 0)');
     expect(down).toEqual(['drop table if exists "keepers" cascade']);
-    expect(remarks).toEqual([]);
+    expect(warnings).toEqual([]);
   });
 
   it('drop a table, make it again as it was, and say that its rows are lost', () => {
-    const { up, down, warnings: remarks } = changes([animals({}), keepers()], [animals({})]);
+    const { up, down, warnings } = changes([animals({}), keepers()], [animals({})]);
     expect(up).toEqual(['drop table if exists "keepers" cascade']);
     expect(down?.join('\n')).toMatch(
       /create table "keepers" \("badge" text not null, "since" timestamptz\(3\) .* "pay" /,
     );
     expect(down?.join('\n')).toContain('check (pay > 0)');
-    expect(remarks).toEqual(['The rows of keepers are lost: down() makes it empty.']);
+    expect(warnings).toEqual(['The rows of keepers are lost: down() makes it empty.']);
   });
 
   it('take a column that goes while one of its type comes for the same one, and ask', () => {
-    const { up, down, warnings: remarks } = changes([animals({ name: p.text() })], [animals({ title: p.text() })]);
+    const { up, down, warnings } = changes([animals({ name: p.text() })], [animals({ title: p.text() })]);
     expect(up).toEqual(['alter table "animals" rename column "name" to "title"']);
     expect(down).toEqual(['alter table "animals" rename column "title" to "name"']);
-    expect(remarks).toEqual(['animals.name is taken to be called title now. Is it another column?']);
+    expect(warnings).toEqual(['animals.name is taken to be called title now. Is it another column?']);
   });
 
   it.each([
@@ -82,10 +82,7 @@ describe('changes since a snapshot, told without a database', () => {
   });
 
   it('say nothing about what cannot go wrong', () => {
-    const { warnings: remarks } = changes(
-      [animals({})],
-      [animals({ name: p.text().nullable(), legs: p.integer().default(4) })],
-    );
-    expect(remarks).toEqual([]);
+    const { warnings } = changes([animals({})], [animals({ name: p.text().nullable(), legs: p.integer().default(4) })]);
+    expect(warnings).toEqual([]);
   });
 });
