@@ -51,14 +51,14 @@ const productInput = (sku: string) => `input: { sku: "${sku}", name: "n", price:
 
 /** What a request can ask for, and the code of the error that it gets. */
 const mischief: readonly (readonly [query: string, code: string])[] = [
-  [rowsOf('SELECT 1 / 0'), 'INTERNAL_SERVER_ERROR'],
+  [rowsOf('SELECT 1 / 0'), 'BAD_USER_INPUT'],
   [rowsOf('BEGIN'), ''],
   [rowsOf('BEGIN; SELECT nothing'), 'INTERNAL_SERVER_ERROR'],
   [rowsOf('BEGIN; DELETE FROM products; SAVEPOINT s'), ''],
   ['forgetTransaction', ''],
   ['failInTransaction(sql: "SELECT 1")', 'INTERNAL_SERVER_ERROR'],
-  ['failInTransaction(sql: "SELECT 1 / 0")', 'INTERNAL_SERVER_ERROR'],
-  ['failInTransaction(sql: "ROLLBACK; BEGIN; SELECT 1 / 0")', 'INTERNAL_SERVER_ERROR'],
+  ['failInTransaction(sql: "SELECT 1 / 0")', 'BAD_USER_INPUT'],
+  ['failInTransaction(sql: "ROLLBACK; BEGIN; SELECT 1 / 0")', 'BAD_USER_INPUT'],
   [rowsOf('SELECT pg_terminate_backend(pg_backend_pid())'), 'SERVER_BUSY'],
   ['failInTransaction(sql: "SELECT pg_terminate_backend(pg_backend_pid())")', 'SERVER_BUSY'],
 ];

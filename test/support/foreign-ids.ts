@@ -20,6 +20,8 @@ export function idArguments(schema: GraphQLSchema): string[] {
     isObjectType(type) && !type.name.startsWith('__')
       ? Object.values(type.getFields()).flatMap((field) =>
           field.args
+            // The position in a list names nothing: it is only compared.
+            .filter((arg) => arg.name !== 'after')
             .flatMap((arg) => idPaths(arg.name, getNamedType(arg.type)))
             .map((path) => `${type.name}.${field.name}(${path})`),
         )
