@@ -1,4 +1,3 @@
-import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 
@@ -6,11 +5,6 @@ const fixture = path.resolve('test/fixture');
 
 const unitTests = 'test/**/*.unit.test.ts';
 const moduleTests = 'test/modules/**/*.test.ts';
-/** They add fields to the API's builder, which all files in a process share. */
-const builderTests = globSync('test/**/*.test.ts').filter((file) =>
-  /from '[^']*\/builder\.ts'/.test(readFileSync(file, 'utf8')),
-);
-
 /** What tests that start PostgreSQL have in common. */
 const onPostgres = { globalSetup: ['test/support/empty-cluster.ts'] };
 
@@ -27,8 +21,6 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
-    // Two processes run all files of a project: loading the server and its packages anew for each takes seconds.
-    isolate: false,
     setupFiles: ['test/support/patience.ts'],
     projects: [
       { extends: true, test: { name: 'unit', include: [unitTests] } },
@@ -38,10 +30,9 @@ export default defineConfig({
           ...platform.test,
           name: 'platform',
           include: ['test/**/*.test.ts'],
-          exclude: [unitTests, moduleTests, ...builderTests],
+          exclude: [unitTests, moduleTests],
         },
       },
-      { ...platform, test: { ...platform.test, name: 'builder', include: builderTests, isolate: true } },
       {
         extends: true,
         test: {
