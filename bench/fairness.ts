@@ -24,7 +24,7 @@ export const fairness: Benchmark = {
   async run(signal) {
     await using place = await openBenchInstallation();
     const [own = '', other = ''] = await seed(place);
-    const url = await startServer(place, '../src/main.ts', { LOG_LEVEL: 'warn' });
+    const url = await startServer(place, '../test/fixture/main.ts', { LOG_LEVEL: 'warn' });
     const [victim, attacker] = [startClients(place), startClients(place)];
     const codes: Record<string, number> = {};
     const p50: Record<'baseline' | 'tenantry', number[]> = { baseline: [], tenantry: [] };
