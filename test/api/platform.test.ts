@@ -157,7 +157,7 @@ describe('what a platform admin can ask for', () => {
 
   it('shows the history of each kind of database', async () => {
     const data = await ask(`{
-      auth: migrationHistory(scope: AUTH) { totalCount nodes { tenant { slug } scope name status } }
+      auth: migrationHistory(scope: AUTH, first: 100) { totalCount nodes { tenant { slug } scope name status } }
       constants: migrationHistory(scope: CONSTANTS) { nodes { scope name } }
       own: migrationHistory(tenant: "first-db") { nodes { tenant { slug } scope name status hash run error durationMs } }
       schema: migrationHistory(tenant: "a-schema", status: ROLLED_BACK) { totalCount }
