@@ -105,7 +105,7 @@ describe('with the role and the password of a tenant', () => {
   });
 
   it.each(mine)(
-    '%s finds nothing of ours in the databases that PostgreSQL itself leaves open to everyone',
+    '%s may connect to none of the databases that PostgreSQL itself leaves open to everyone',
     async (slug) => {
       const own = [tenantOf(slug).database, 'auth', 'constants', 'shared'];
       const open = await postgres.rows<{ name: string }>(
@@ -113,11 +113,7 @@ describe('with the role and the password of a tenant', () => {
        WHERE datallowconn AND has_database_privilege($1, oid, 'CONNECT') AND datname <> ALL ($2) ORDER BY 1`,
         [`tenant_${tenantOf(slug).key}`, own],
       );
-      expect(open.map(({ name }) => name)).toEqual(['postgres', 'template1']);
-      const ours = `SELECT relname FROM pg_class WHERE oid >= 16384
-      UNION ALL SELECT nspname FROM pg_namespace WHERE oid >= 16384 AND NOT pg_is_other_temp_schema(oid)
-      UNION ALL SELECT proname FROM pg_proc WHERE oid >= 16384`;
-      for (const { name } of open) expect(await ask(slug, name, ours), name).toEqual([]);
+      expect(open).toEqual([]);
     },
   );
 
