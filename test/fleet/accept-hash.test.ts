@@ -169,7 +169,7 @@ it.each([
   const data = await ask(accept(`scope: ${scope}, migration: "${migration}"`));
   const record = { tenant: null, scope, name: migration, previousHash: 'as it was', error: null };
   expect(data?.acceptMigrationHash).toMatchObject([record]);
-  const history = await ask(`{ migrationHistory(scope: ${scope}) { nodes { name hash } } }`);
+  const history = await ask(`{ migrationHistory(scope: ${scope}, first: 100) { nodes { name hash } } }`);
   const { hash } = (await app.services.migrations[scope === 'AUTH' ? 'auth' : 'constants'].read())[0] ?? {};
   expect(history?.migrationHistory).toMatchObject({ nodes: expect.arrayContaining([{ name: migration, hash }]) });
   expect(await code(`scope: ${scope}, migration: "${migration}"`)).toBe('CONFLICT');
