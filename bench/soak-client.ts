@@ -56,10 +56,8 @@ export function prepareSend(url: string, record: SoakRecord): Send {
       text = error instanceof Error ? `${error.message}: ${String(error.cause ?? '')}` : String(error);
       codes = [giveUpMs === undefined ? 'CLOSED' : 'GIVEN_UP'];
     }
-    // What went wrong in the client itself is not the server's words.
-    const said = codes.includes('CLOSED') ? `nothing: ${text.replaceAll('ECONNREFUSED', 'refused')}` : text;
     const accepted = giveUpMs === undefined ? allowed : [...allowed, 'GIVEN_UP'];
-    record.add({ kind, codes, allowed: accepted, latencyMs: performance.now() - start, text: said, tenant });
+    record.add({ kind, codes, allowed: accepted, latencyMs: performance.now() - start, text, tenant });
     return { ok: codes.join() === 'OK', codes, text };
   };
 }

@@ -75,7 +75,8 @@ interface Run {
 
 /** Asks for a run until it is as it should be. */
 async function followRun(options: FaultsOptions, id: string, isDone: (run: Run) => boolean): Promise<Run> {
-  for (const end = Date.now() + RUN_LIMIT_MS; Date.now() < end; await sleep(100, undefined, options)) {
+  const { signal } = options;
+  for (const end = Date.now() + RUN_LIMIT_MS; Date.now() < end; await sleep(100, undefined, { signal })) {
     const query = `{ migrationRun(id: "${id}") { status succeeded failed } }`;
     const { migrationRun: run } = await ask<{ migrationRun: Run }>(options, query);
     if (run.failed > 0) throw new Error(`The run ${id} failed for ${run.failed} tenants`);

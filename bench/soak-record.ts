@@ -10,6 +10,7 @@ export interface Outcome {
   /** What may come of it. */
   readonly allowed: readonly string[];
   readonly latencyMs: number;
+  /** The answer; without one, why there is none. */
   readonly text: string;
   /** The tenant whose rows it may show; undefined for none. */
   readonly tenant: string | undefined;
@@ -28,7 +29,10 @@ export function markOf(slug: string): string {
 }
 
 /** What answers must never hold, whatever their code: traces of our code, and PostgreSQL's own words. */
-const unmasked = /node_modules|\.ts:\d|ECONNREFUSED|at or near|violates \w+ constraint/;
+const unmasked = /node_modules|\.ts:\d|ECONNREFUSED|at or near|violates [\w -]+ constraint/;
+/** Codes that are never right. */
+const broken: ReadonlySet<string> = new Set(['INTERNAL_SERVER_ERROR', 'NO_CODE', 'NO_JSON']);
+/** Complaints that are printed, at most. */
 const PRINTED = 20;
 
 /** Judges all answers of a soak, and keeps how long they took. */
@@ -37,7 +41,7 @@ export class SoakRecord {
   readonly #codes = new Map<string, Map<string, number>>();
   readonly #outages: Outage[] = [];
   #printed = 0;
-  /** Answers with INTERNAL_SERVER_ERROR, or with an error that the contract does not know. */
+  /** Answers that tell of our insides, or whose code is INTERNAL_SERVER_ERROR or none of the contract's. */
   internal = 0;
   /** Answers with a code of the contract that was not to come. */
   unexpected = 0;
@@ -65,8 +69,9 @@ export class SoakRecord {
     const excused = this.inOutage(Date.now()) ? [...allowed, 'SERVER_BUSY'] : allowed;
     const foreign = [...text.matchAll(/mark:[\w-]+;/g)].some(([mark]) => !tenant || mark !== markOf(tenant));
     const wrong = codes.filter((code) => !excused.includes(code));
-    const isInternal =
-      wrong.some((code) => code === 'INTERNAL_SERVER_ERROR' || code === 'NO_CODE') || unmasked.test(text);
+    // Without an answer, the text is what the client itself says of that.
+    const isUnmasked = !codes.includes('CLOSED') && unmasked.test(text);
+    const isInternal = isUnmasked || wrong.some((code) => broken.has(code));
     if (foreign) this.leaks += 1;
     if (isInternal) this.internal += 1;
     else if (wrong.length > 0) this.unexpected += 1;
@@ -115,7 +120,7 @@ export function codesOf(text: string): string[] {
     return ['NO_JSON'];
   }
   // What GraphQL servers answer; anything else has no errors and no data.
-  const { data, errors } = answer as { data?: unknown; errors?: { extensions?: { code?: string } }[] };
+  const { data, errors } = (answer ?? {}) as { data?: unknown; errors?: { extensions?: { code?: string } }[] };
   if (!errors) return [data ? 'OK' : 'NO_CODE'];
   const codes = errors.map(({ extensions }) => extensions?.code ?? 'NO_CODE');
   return [...new Set(codes.map((code) => (code in errorCodes ? code : 'NO_CODE')))];

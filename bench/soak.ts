@@ -38,18 +38,22 @@ export const soak: Benchmark = {
     const [attackers, people] = [slugs.slice(0, attacks.length), slugs.slice(attacks.length)];
     const vitals: Vitals[] = [];
     const faults = { place, record, send, token, tenants: TENANTS, migrationsDir, totalMs };
-    const everything = Promise.all([
-      Promise.all(people.map((tenant, number) => behave(send, tenant, number, until))),
+    const load = Promise.all(people.map((tenant, number) => behave(send, tenant, number, until)));
+    const everything = [
+      load,
       causeFaults({ ...faults, signal: AbortSignal.any([signal, failed.signal]) }),
       watch(socket, until, vitals),
       ...attacks.map((attack, index) =>
         attack({ send, own: attackers[index] ?? '', victim: people[index] ?? '', until }),
       ),
-    ]);
-    const [created] = await everything.catch((error: unknown) => {
+    ];
+    await Promise.all(everything).catch(async (error: unknown) => {
       failed.abort(error);
+      // What is under way, such as the restart, must not go on while the rest is cleaned up.
+      await Promise.allSettled(everything);
       throw error;
     });
+    const created = await load;
     signal.throwIfAborted();
     process.stderr.write(`Latencies in milliseconds:\n${record.table()}\n`);
     const idle = loadKinds.filter((kind) => record.answered(kind) === 0);
