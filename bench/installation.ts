@@ -24,6 +24,11 @@ export interface BenchInstallation extends AsyncDisposable {
   connect(database?: string): Promise<pg.Client>;
   /** The address of one of its databases. */
   urlOf(database: string): string;
+  /**
+   * Stops PostgreSQL, as an administrator does, and starts it again on the same data and port.
+   * @throws {Error} if it is the server of BENCH_DATABASE_URL, or the port is taken meanwhile
+   */
+  restartPostgres(): Promise<void>;
   /** Has something cleaned up before the rest is. */
   defer(cleanUp: () => Promise<unknown>): void;
 }
@@ -37,7 +42,8 @@ export async function openBenchInstallation(): Promise<BenchInstallation> {
   const folder = await mkdtemp(path.join(tmpdir(), 'tenantry-bench-'));
   stack.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }));
   const external = process.env.BENCH_DATABASE_URL;
-  const databaseUrl = external ?? (await startEmbedded(folder, stack));
+  const embedded = external === undefined ? await startEmbedded(folder, stack) : undefined;
+  const databaseUrl = external ?? embedded?.url ?? '';
   const prefix = `bench_${randomBytes(4).toString('hex')}`;
   const env = {
     NODE_ENV: 'production',
@@ -70,20 +76,38 @@ export async function openBenchInstallation(): Promise<BenchInstallation> {
       return client;
     },
     urlOf,
+    async restartPostgres() {
+      if (!embedded) throw new Error('The server of BENCH_DATABASE_URL cannot be restarted: leave that variable out');
+      await embedded.restart();
+    },
     defer: (cleanUp) => opened.defer(async () => void (await cleanUp())),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }
 
-async function startEmbedded(folder: string, stack: AsyncDisposableStack): Promise<string> {
+interface EmbeddedServer {
+  readonly url: string;
+  restart(): Promise<void>;
+}
+
+async function startEmbedded(folder: string, stack: AsyncDisposableStack): Promise<EmbeddedServer> {
   const { startEmbeddedPostgres } = await import('../src/postgres/embedded/start.ts');
   // PostgreSQL's own user must be able to enter, or the data would be put elsewhere.
   await chmod(folder, 0o755);
   const dataDir = path.join(folder, 'data');
   // A hand-written map of pools knows no budget, and is not to fail for that.
-  const settings = { max_connections: '400' };
-  const { host, port, user, password } = stack.use(await startEmbeddedPostgres({ dataDir, settings }));
-  return `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/postgres`;
+  const start = () => startEmbeddedPostgres({ dataDir, settings: { max_connections: '400' } });
+  let postgres = await start();
+  stack.defer(() => postgres.stop());
+  const { host, port, user, password } = postgres;
+  return {
+    url: `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/postgres`,
+    async restart() {
+      await postgres.stop();
+      postgres = await start();
+      if (postgres.port !== port) throw new Error(`PostgreSQL came back on port ${postgres.port} instead of ${port}`);
+    },
+  };
 }
 
 async function dropEverything(databaseUrl: string, prefix: string): Promise<void> {

@@ -1,23 +1,30 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { open } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BenchInstallation } from './installation.ts';
 
-/** Starts a server as a process of its own, which ends with the installation; gives the address of its API. */
+/**
+ * Starts a server as a process of its own, which ends with the installation; gives the address of its API.
+ * @param logFile where its log goes; without it nowhere
+ */
 export async function startServer(
   place: BenchInstallation,
   script: string,
   env: Record<string, string> = {},
+  logFile?: string,
 ): Promise<string> {
   const port = await freePort();
+  const log = logFile === undefined ? undefined : await open(logFile, 'a');
   // Not in the checkout, where an .env of the developer may lie.
   const child = spawn(process.execPath, [path.join(import.meta.dirname, script)], {
     cwd: place.folder,
     env: { ...place.env, LOG_LEVEL: 'info', ...env, HOST: '127.0.0.1', PORT: String(port) },
-    stdio: ['ignore', 'ignore', 'inherit'],
+    stdio: ['ignore', log?.fd ?? 'ignore', 'inherit'],
   });
+  await log?.close();
   place.defer(() => end(child));
   const url = `http://127.0.0.1:${port}`;
   while (!(await answers(`${url}/health/ready`))) {

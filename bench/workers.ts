@@ -8,6 +8,8 @@ import type { WorkerMessage } from './worker-process.ts';
 export interface Worker extends AsyncDisposable {
   /** Collects garbage and tells what is resident then, in bytes. */
   memory(): Promise<number>;
+  /** Ends it with SIGKILL, so that it cannot give back its work. */
+  kill(): Promise<void>;
 }
 
 /** Starts a worker as a process of its own, and waits until it works. */
@@ -18,6 +20,8 @@ export async function startWorker(place: BenchInstallation, env: Readonly<Record
     // In production it would say that it works to the log, which tells only warnings here.
     env: { ...place.env, ...env, NODE_ENV: 'test' },
     execArgv: ['--expose-gc'],
+    // Its log is none of the results, which are all that stdout has.
+    stdio: ['ignore', 2, 2, 'ipc'],
   });
   const exited = once(child, 'exit');
   const next = async () => {
@@ -33,6 +37,10 @@ export async function startWorker(place: BenchInstallation, env: Readonly<Record
       child.send('memory');
       const message = await told;
       return message === 'ready' ? Number.NaN : message.rss;
+    },
+    async kill() {
+      child.kill('SIGKILL');
+      await exited;
     },
     async [Symbol.asyncDispose]() {
       child.kill('SIGTERM');

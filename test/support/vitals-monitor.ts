@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import type { Vitals } from './watched-server.ts';
+import type { Vitals } from './vitals.ts';
 
 // Loaded into a server's process with `--import`, beside the server itself, which knows nothing of it.
 const { VITALS_SOCKET } = process.env;

@@ -1,0 +1,28 @@
+import { request } from 'node:http';
+import path from 'node:path';
+import { text } from 'node:stream/consumers';
+import { pathToFileURL } from 'node:url';
+
+/** How a server's process is. */
+export interface Vitals {
+  /** The longest delay of its event loop since the last reading, in milliseconds; the sampling interval (5 ms) included. */
+  readonly maxDelayMs: number;
+  readonly p99DelayMs: number;
+  readonly heapUsedBytes: number;
+  readonly rssBytes: number;
+}
+
+/** The module that a process is to `--import`, with the path of a socket in VITALS_SOCKET, so that its vitals can be read. */
+export const vitalsMonitor = pathToFileURL(path.join(import.meta.dirname, 'vitals-monitor.ts')).href;
+
+/** Reads the vitals of the process with this socket. */
+export function readVitals(socketPath: string): Promise<Vitals> {
+  return new Promise((resolve, reject) => {
+    request({ socketPath, path: '/' }, (response) => {
+      // The monitor answers in this shape.
+      text(response).then((body) => resolve(JSON.parse(body) as Vitals), reject);
+    })
+      .on('error', reject)
+      .end();
+  });
+}
