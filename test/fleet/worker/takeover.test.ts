@@ -38,7 +38,7 @@ describe('a run whose process is killed', () => {
   it('is taken over by another process, and no tenant is migrated twice', async () => {
     const slugs = ['told', 'untold-db', 'untold-schema', 'under-way', 'not-started'];
     await fleet.createTenants({
-      reported: 'DATABASE',
+      told: 'DATABASE',
       'untold-db': 'DATABASE',
       'untold-schema': 'SCHEMA',
       'under-way': 'DATABASE',
