@@ -69,7 +69,7 @@ describe('a server that starts', () => {
 
   it('logs lines of JSON in production', async () => {
     const { ROLE_SECRET, JWT_SECRET } = postgres.env;
-    const production = { NODE_ENV: 'production', ROLE_SECRET, JWT_SECRET };
+    const production = { NODE_ENV: 'production', TRUSTED_PROXIES: '1', ROLE_SECRET, JWT_SECRET };
     await using server = startServer({ ...ownInstallation(postgres, folder), ...production });
     const client = await server.listening();
     await client.get('/health/live');
