@@ -1,18 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loginText, personOf, registerText } from '../support/accounts.ts';
 import type { HttpClient } from '../support/http-client.ts';
 import { ownInstallation } from '../support/server-process.ts';
 import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 import { startWatchedServer, type WatchedServer } from '../support/watched-server.ts';
-
-// The server of this file has the example modules, and not the fixture: theirs are the lists that are attacked.
-vi.hoisted(() => {
-  process.env.NODE_OPTIONS = '';
-  process.env.TENANT_MIGRATIONS_DIR = '';
-});
 
 const times = (count: number, text: (index: number) => string) =>
   Array.from({ length: count }, (_, index) => text(index)).join(' ');
