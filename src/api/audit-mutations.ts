@@ -10,23 +10,24 @@ import { declaredScopes } from './declared-scopes.ts';
 
 type Args = Readonly<Record<string, unknown>>;
 
-/** How a mutation ended. */
+/** The outcome of a mutation. */
 interface Ending {
   readonly result?: unknown;
   readonly error?: unknown;
 }
 
 /**
- * Has the outcome of every mutation written to the audit log, those included that a scope refuses. Not written is what
- * members do with their tenant's own data, unless a field has the extension `isAudited`, and what strangers try without an
- * account to name, for they could fill the disk. What callers can repeat at will is one row a minute with a count.
+ * Writes the outcome of every mutation to the audit log, including those that a scope refuses. Two kinds are not
+ * written: changes that members make to their own tenant's data, unless the field has the extension `isAudited`, and
+ * attempts by unauthenticated callers, who could otherwise fill the disk. Actions that a caller can repeat freely are
+ * merged into one row per minute with a count.
  */
 export function auditMutations(schema: GraphQLSchema): GraphQLSchema {
   for (const field of Object.values(schema.getMutationType()?.getFields() ?? {})) audit(field);
   return schema;
 }
 
-/** Writes that a platform admin has asked for something in a tenant, or subscribed to it. */
+/** Records that a platform admin queried a tenant's data or subscribed to it. */
 export async function auditQuery(context: Context, operation: string, failed: boolean): Promise<void> {
   if (!context.identity?.isPlatformAdmin || !tenantIdOf(context)) return;
   const outcome = failed ? 'FAILED' : 'OK';
@@ -62,10 +63,10 @@ function isWorthRecording(name: string, isForMembers: boolean, { identity }: Con
 }
 
 async function recordEnding(action: string, args: Args, context: Context, { result, error }: Ending): Promise<void> {
-  // An id of something else, such as a run, is no tenant's.
+  // An id may also be that of something else, such as a run; then no tenant is found.
   const reference = textAt(args, 'tenant') ?? textAt(args, 'id');
   const { directory } = context.services;
-  // Where auth cannot be asked, the entry cannot be written either, and the log of the server has it.
+  // If auth cannot be reached, the entry cannot be written either and goes to the server's log.
   const named = reference === undefined ? undefined : await directory.byReference(reference).catch(() => undefined);
   const details = describeArguments(args);
   const record = {
@@ -84,25 +85,27 @@ async function recordEnding(action: string, args: Args, context: Context, { resu
   await repeatedAudit.writeCounted(record, caller, details);
 }
 
-/** Whether it changes no more than the caller's own session, and so can be repeated without end. */
+/** Whether the action only changes the caller's own session, so that it can be repeated without limit. */
 function isOfOwnSession(action: string): boolean {
   return isSignIn(action) || action === 'logout' || action === 'switchTenant';
 }
 
-/** Strangers are one caller whatever address they give, for they could give any number of them. */
+/**
+ * Unauthenticated callers count as one caller whatever email address they give: they could make up any number of them.
+ */
 function refusedCaller({ action, actor, userId }: AuditRecord, error: unknown): string {
   if (!isSignIn(action)) return userId ?? actor;
   return (error instanceof WrongPasswordError ? error.userId : undefined) ?? 'stranger';
 }
 
-/** The tenant that was created or changed, or in which somebody is signed in from now on. */
+/** The tenant that was created or changed, or that the new session names. */
 function tenantIn(result: unknown): string | undefined {
   if (result instanceof Tenant) return result.id;
   const membership: unknown = typeof result === 'object' && result !== null ? Reflect.get(result, 'membership') : null;
   return membership instanceof Membership ? membership.tenant.id : undefined;
 }
 
-/** Whom it is about where that is not the bearer of the request's token, if it has one. */
+/** The person who signed in, if that is not the bearer of the request's token. */
 function signerOf(action: string, args: Args, { result, error }: Ending): Partial<AuditRecord> {
   if (error instanceof ReusedTokenError) return { actor: error.email ?? error.userId, userId: error.userId };
   const email = textAt(args, 'email');
@@ -115,7 +118,7 @@ function isSignIn(action: string): boolean {
   return action === 'login' || action === 'register';
 }
 
-/** What a request says of whoever sends it. */
+/** The part of an entry that describes the caller. */
 function recordOf({ identity, address, requestId }: Context) {
   return {
     actor: identity ? actorOf(identity) : 'somebody without a token',
@@ -126,14 +129,14 @@ function recordOf({ identity, address, requestId }: Context) {
   };
 }
 
-/** What was done is done, so that an entry that cannot be written goes to the log of the server. */
+/** The action has already been carried out, so an entry that cannot be written goes to the server's log. */
 async function write({ services, log }: Context, record: AuditRecord): Promise<void> {
   await writeAudit(services.catalog, record).catch((err: unknown) => {
     log.error({ err, audit: record }, 'an entry cannot be written to the audit log');
   });
 }
 
-/** The tenant that the request names, if it is served. */
+/** The id of the request's tenant, if it is served. */
 function tenantIdOf({ tenant }: Context): string | undefined {
   try {
     return tenant.isNamed ? tenant.row.id : undefined;
@@ -142,14 +145,14 @@ function tenantIdOf({ tenant }: Context): string | undefined {
   }
 }
 
-/** An argument of this name, at the top or in the input. */
+/** The string argument with this name, at the top level or inside `input`. */
 function textAt(args: Args, name: string): string | undefined {
   const { input } = args;
   const value = args[name] ?? (typeof input === 'object' && input !== null ? Reflect.get(input, name) : undefined);
   return typeof value === 'string' ? value : undefined;
 }
 
-/** Whether the field declares that it is for members of the request's tenant. */
+/** Whether the field is declared for members of the request's tenant. */
 function isTenantData(field: GraphQLField<unknown, Context, Args>): boolean {
   const { tenantMember, permission } = declaredScopes(field);
   return tenantMember === true || permission !== undefined;

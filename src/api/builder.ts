@@ -13,10 +13,10 @@ export type { TenantContext } from './context.ts';
 type Scope = 'anyone' | 'authenticated' | 'user' | 'tenantMember' | 'tenantCreator' | 'platformAdmin';
 
 /**
- * The builder of the GraphQL schema. Every field of Query, Mutation and Subscription declares who may use it:
- * `anyone`, `authenticated` (whoever has a token), `user` (somebody with an account here), `tenantMember` (a member of the
- * request's tenant), `permission: 'orders:write'` (a member who has this permission), `tenantCreator` (who may create tenants,
- * if only so many) or `platformAdmin`.
+ * The builder of the GraphQL schema. Every field of Query, Mutation and Subscription declares who may use it: `anyone`,
+ * `authenticated` (the bearer of any valid token), `user` (a user with an account in this installation), `tenantMember`
+ * (a member of the request's tenant), `permission: 'orders:write'` (a member with this permission), `tenantCreator` (a
+ * user who may create tenants, up to a limit) or `platformAdmin`.
  */
 export const builder = new SchemaBuilder<{
   Context: Context;
@@ -38,7 +38,7 @@ export const builder = new SchemaBuilder<{
     nodesQueryOptions: false,
   },
   scopeAuth: {
-    // By default only what is sent is checked, and anybody could subscribe.
+    // By default only the events are authorized, so anyone could subscribe.
     authorizeOnSubscribe: true,
     authScopes: (context) => ({
       anyone: true,
@@ -49,8 +49,8 @@ export const builder = new SchemaBuilder<{
       tenantCreator: () => isTenantCreator(context),
       platformAdmin: () => isPlatformAdmin(context),
     }),
-    // The scopes throw the precise error; what is left is a field that nobody may use.
-    unauthorizedError: () => new AppError('FORBIDDEN', 'This is not for you'),
+    // The scopes throw the precise errors; this one is for a field that nobody may use.
+    unauthorizedError: () => new AppError('FORBIDDEN', "You don't have access to this field."),
   },
 });
 
@@ -72,7 +72,7 @@ function isPlatformAdmin(context: Context): boolean {
 
 function isUser(context: Context): boolean {
   if (callerOf(context).user) return true;
-  throw new AppError('FORBIDDEN', 'The token is of no user of this installation. Sign in with login.');
+  throw new AppError('FORBIDDEN', 'The token does not belong to a user of this installation. Sign in with login.');
 }
 
 function isTenantCreator(context: Context): boolean {
@@ -84,7 +84,7 @@ function isTenantMember(context: Context): boolean {
   callerOf(context);
   const { row, role } = context.tenant;
   if (role !== undefined) return true;
-  throw new AppError('FORBIDDEN', `You are no member of the tenant ${row.slug}`);
+  throw new AppError('FORBIDDEN', `You are not a member of the tenant ${row.slug}`);
 }
 
 async function hasPermission(context: Context, name: string): Promise<boolean> {

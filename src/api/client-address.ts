@@ -1,24 +1,24 @@
 import { isIP } from 'node:net';
 
 /**
- * The address that a request came from. Proxies in front of the server append to `x-forwarded-for` whom they were asked by;
- * what stands before that is what the client says of itself, and anybody may say anything. A request that did not come through
- * all of them came from the other end of its connection.
- * @param peer the other end of the connection
- * @param trustedProxies how many proxies of ours there are in front of the server
- * @returns undefined if it is not known
+ * The address of the client. Proxies in front of the server append the address of their peer to `x-forwarded-for`;
+ * earlier entries are set by the client and cannot be trusted. If the header has fewer entries than there are trusted
+ * proxies, the address is that of the connection's peer.
+ * @param peer the address of the connection's peer
+ * @param trustedProxies the number of our own proxies in front of the server
+ * @returns undefined if the address is unknown
  */
 export function clientAddress(headers: Headers, peer: string | undefined, trustedProxies: number): string | undefined {
-  // Every request asks for it, and most servers trust no proxy.
-  const said = trustedProxies === 0 ? undefined : hopsOf(headers).at(-trustedProxies);
-  return said !== undefined && isIP(said) !== 0 ? said : peer && inOwnForm(peer);
+  // A fast path: this runs for every request, and most servers trust no proxy.
+  const forwarded = trustedProxies === 0 ? undefined : hopsOf(headers).at(-trustedProxies);
+  return forwarded !== undefined && isIP(forwarded) !== 0 ? forwarded : peer && withoutIpv6Prefix(peer);
 }
 
-/** The addresses that proxies have written, without the port that some of them write. */
+/** The addresses in `x-forwarded-for`, without the port that some proxies append. */
 function hopsOf(headers: Headers): string[] {
   const hops = (headers.get('x-forwarded-for') ?? '').split(',');
   return hops.map((hop) =>
-    inOwnForm(
+    withoutIpv6Prefix(
       hop
         .trim()
         .replace(/^\[(.*)\](:\d+)?$/, '$1')
@@ -27,7 +27,7 @@ function hopsOf(headers: Headers): string[] {
   );
 }
 
-/** An address of IPv4 as it is usually written, also in the form of IPv6. */
-function inOwnForm(address: string): string {
+/** Writes an IPv4-mapped IPv6 address (`::ffff:192.0.2.1`) as a plain IPv4 address. */
+function withoutIpv6Prefix(address: string): string {
   return address.replace(/^::ffff:(?=\d+\.)/i, '');
 }

@@ -9,52 +9,52 @@ import type { TenantMember } from '../routing/permissions.ts';
 import type { AnswerSize } from './limits/answer-size.ts';
 
 /**
- * A request's tenant, and its database. All but `isNamed` throws an AppError if the request names no tenant
- * (TENANT_REQUIRED), or one that is not served.
+ * The tenant of a request and its database. Every member except `isNamed` throws an AppError if the request names no
+ * tenant (TENANT_REQUIRED) or names one that is not served.
  */
 export interface TenantContext {
-  /** Whether the request names a tenant at all. */
+  /** Whether the request names a tenant. */
   readonly isNamed: boolean;
-  /** What the catalog says of the tenant. */
+  /** The tenant as stored in the catalog. */
   readonly row: KnownTenant;
-  /** What the caller is in it; undefined for someone who is no member. */
+  /** The caller's role in the tenant; undefined for non-members. */
   readonly role: string | undefined;
-  /** The caller as seen from inside it; undefined for someone who is no member. */
+  /** The caller as a member of the tenant; undefined for non-members. */
   readonly member: TenantMember | undefined;
-  /** Sees this tenant's tables and no others. The database is leased at its first use, until the operation ends. */
+  /** Accesses only this tenant's tables. The database is leased on first use, until the operation ends. */
   readonly em: EntityManager;
-  /** What the caller may do in it, such as `orders:write`; see `KnownPermissions`. */
+  /** The caller's permissions in the tenant, such as `orders:write`; see `PermissionCache`. */
   permissions(): Promise<ReadonlySet<string>>;
-  /** To be called after what members may do in it has been changed. */
+  /** Call this after changing the permissions of any member. */
   permissionsChanged(): Promise<void>;
-  /** Those of some users who are its members, by their ids. */
+  /** The memberships of the given users in this tenant, by user id; non-members are left out. */
   membershipsOf(users: readonly string[]): Promise<ReadonlyMap<string, KnownMembership>>;
 }
 
-/** The caller, where the field's scope lets nobody through without a token. */
+/** The caller of a field whose scope requires a token. */
 export function callerOf({ identity }: Pick<Context, 'identity'>): Identity {
   if (identity) return identity;
-  throw new AppError('UNAUTHENTICATED', 'A token is needed: send the header “authorization: Bearer <token>”');
+  throw new AppError('UNAUTHENTICATED', 'A token is required: send the header “authorization: Bearer <token>”');
 }
 
-/** What resolvers are given. */
+/** The context passed to resolvers. */
 export interface Context {
   readonly requestId: string;
   /** Undefined without a token. */
   readonly identity: Identity | undefined;
   readonly tenant: TenantContext;
-  /** The address that the request comes from; undefined if that is not known. */
+  /** The client's address; undefined if unknown. */
   readonly address: string | undefined;
-  /** What all tenants share, such as currencies. */
+  /** Reference data shared by all tenants, such as currencies. */
   readonly constants: SharedConstants;
-  /** The whole installation; for the platform's own fields, and not for modules. */
+  /** The whole installation; for the platform's own fields only, not for modules. */
   readonly services: Services;
   readonly log: Logger;
-  /** Counts what is answered. */
+  /** Counts the size of the response. */
   readonly answer: AnswerSize;
   /**
-   * Makes a signal that comes when the client goes away or the server stops; and, in a subscription, when its token ends, its
-   * user may do less or its tenant is not served any more.
+   * Creates a signal that is aborted when the client disconnects or the server stops. In a subscription it is also
+   * aborted when the token expires, the user loses access or the tenant is no longer served.
    */
   readonly signal: () => AbortSignal;
 }

@@ -1,8 +1,8 @@
 import type { CORSOptions } from 'graphql-yoga';
 
 /**
- * Which pages of other origins may read what we answer: none, if no origin is given. Yoga, given the list, would answer the
- * others with the origin `null`, which is that of every sandboxed frame.
+ * Which other origins may read our responses: none, if no origin is configured. If Yoga were given the list, it would
+ * answer other origins with `null`, which is the origin of every sandboxed frame.
  */
 export function corsOf(origins: readonly string[]): false | ((request: Request) => CORSOptions) {
   if (origins.length === 0) return false;
@@ -15,7 +15,7 @@ export function corsOf(origins: readonly string[]): false | ((request: Request) 
   };
 }
 
-/** Whether a name or address, as `HOST` or a URL has it, is this machine alone. */
+/** Whether a host name or address, as in `HOST` or a URL, refers to this machine only. */
 export function isLocalHost(host: string): boolean {
   return ['localhost', '127.0.0.1', '::1', '[::1]'].includes(host.toLowerCase());
 }

@@ -6,30 +6,31 @@ import {
   sqlStateOf,
 } from '../postgres/sql/error-codes.ts';
 
-/** What a client is told of an error of PostgreSQL that it can do something about. */
+/** The response to a PostgreSQL error that the client can act on. */
 export interface DatabaseRefusal {
   readonly code: 'SERVER_BUSY' | 'BAD_USER_INPUT';
   readonly message: string;
-  /** When it is worth another try; undefined if the same request will fail again. */
+  /** When to retry; undefined if the same request would fail again. */
   readonly retryAfterMs?: number;
 }
 
 const tooLong: DatabaseRefusal = {
   code: 'SERVER_BUSY',
   message:
-    'The database stopped this, for it took too long. Ask for less, such as a smaller page or a narrower filter, or try again later.',
+    'The database cancelled this request because it took too long. Request less, such as a smaller page or a narrower filter, or try again later.',
   retryAfterMs: 5000,
 };
 
 /**
- * What to tell a client of an error that PostgreSQL sent, in words of our own: PostgreSQL's may show what others stored.
- * A statement that was cancelled counts as SERVER_BUSY: whether it asked for too much or waited for others, nobody can tell.
- * @returns undefined for an error that is ours to mend
+ * The response to an error from PostgreSQL. It does not contain PostgreSQL's message, which may include other people's
+ * data. A cancelled statement is reported as SERVER_BUSY because we cannot tell whether it did too much work or waited
+ * for others.
+ * @returns undefined for an error that is ours to fix
  * @see https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
 export function refusalOf(error: unknown): DatabaseRefusal | undefined {
   if (isNullCharacter(error)) {
-    return { code: 'BAD_USER_INPUT', message: 'A text holds the character U+0000, which cannot be stored' };
+    return { code: 'BAD_USER_INPUT', message: 'A string contains the character U+0000, which cannot be stored' };
   }
   if (isConnectionFailure(error)) {
     return {
@@ -47,13 +48,14 @@ export function refusalOf(error: unknown): DatabaseRefusal | undefined {
     case sqlState.configurationLimitExceeded:
       return {
         code: 'BAD_USER_INPUT',
-        message: 'This needs more temporary space than a request may use. Ask for less, or sort and filter otherwise.',
+        message:
+          'This needs more temporary space than a request may use. Request less, or change the order or the filter.',
       };
     default:
       if (isTransient(error)) {
         return {
           code: 'SERVER_BUSY',
-          message: 'This collided with another request. Try again.',
+          message: 'This request conflicted with another one. Try again.',
           retryAfterMs: 1000,
         };
       }
@@ -62,7 +64,7 @@ export function refusalOf(error: unknown): DatabaseRefusal | undefined {
     case '22':
       return {
         code: 'BAD_USER_INPUT',
-        message: 'A value has a form or a size that the database cannot take. Check the arguments.',
+        message: 'A value has a format or size that the database does not accept. Check the arguments.',
       };
     case '53':
       return {
@@ -73,7 +75,7 @@ export function refusalOf(error: unknown): DatabaseRefusal | undefined {
     case '54':
       return {
         code: 'BAD_USER_INPUT',
-        message: 'This is too large or too complex for the database. Send shorter values, or ask for less.',
+        message: 'The request is too large or too complex for the database. Send shorter values, or request less.',
       };
     default:
       return undefined;

@@ -5,9 +5,9 @@ import { AppError, errorCodes } from '../lib/errors.ts';
 import { refusalOf } from './database-errors.ts';
 
 /**
- * Turns what was thrown into what the client sees, once, at the edge: an AppError keeps its message and code, a document
- * that is wrong keeps GraphQL's own message, and anything else is masked and logged whole under the request's id.
- * @param log the request's own
+ * Converts what was thrown into the error that the client sees. An AppError keeps its message and code, and an invalid
+ * document keeps GraphQL's own message. Anything else is masked and logged in full with the request's id.
+ * @param log the request's own logger
  */
 export function toClientError(error: unknown, requestId: string, log: Logger): GraphQLError {
   const original = isOfVariable(error) ? error : originalOf(error);
@@ -30,28 +30,31 @@ export function toClientError(error: unknown, requestId: string, log: Logger): G
     });
   }
   log.error({ err: original }, 'unexpected error');
-  return new GraphQLError(`Something went wrong on our side. Its log entry has the request id ${requestId}.`, {
+  return new GraphQLError(`Something went wrong on our side. The log entry has the request id ${requestId}.`, {
     ...withoutUndefined(position),
     extensions: { code: 'INTERNAL_SERVER_ERROR', requestId },
   });
 }
 
-/** A document that asks for more than is allowed; the message says for how much it may ask. */
+/** The error for a document that requests more than is allowed; the message states the limit. */
 export function tooMuch(message: string): GraphQLError {
   return new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT', http: { spec: true, status: 400 } } });
 }
 
-/** By its name, since packages that are loaded as CommonJS have a class of their own. */
+/** Checks the name, since packages that are loaded as CommonJS have a class of their own. */
 function isGraphQLError(error: unknown): error is GraphQLError {
   return error instanceof Error && error.name === 'GraphQLError';
 }
 
-/** Whether the error tells which field of which variable is wrong; what is below it, a scalar threw, which knows only the value. */
+/**
+ * Whether the error names the invalid field of a variable. The error below it comes from a scalar, which only sees the
+ * value.
+ */
 function isOfVariable(error: unknown): error is GraphQLError {
   return isGraphQLError(error) && error.nodes?.[0]?.kind === Kind.VARIABLE_DEFINITION;
 }
 
-/** The error that a resolver threw, below the wrappers that the pipeline puts around it. */
+/** The error that a resolver threw, without the wrappers that the pipeline adds. */
 function originalOf(error: unknown): unknown {
   let current = error;
   while (isGraphQLError(current) && current.originalError) current = current.originalError;
@@ -59,9 +62,9 @@ function originalOf(error: unknown): unknown {
 }
 
 /**
- * Gives the errors of validation, which are no exceptions and so pass by {@link toClientError}, the code of bad input too.
- * @param hideSuggestions leaves out which name GraphQL takes a wrong one for: whoever may not ask for the schema could guess
- *   it from that
+ * Sets the code of validation errors, which are not thrown and so do not pass through {@link toClientError}.
+ * @param hideSuggestions removes GraphQL's suggestions for misspelled names, from which a client that may not read the
+ *   schema could guess it
  */
 export function validationErrors({ hideSuggestions }: { readonly hideSuggestions: boolean }): Plugin {
   return {
@@ -75,7 +78,10 @@ export function validationErrors({ hideSuggestions }: { readonly hideSuggestions
   };
 }
 
-/** A suggestion is what comes last, as GraphQL's `didYouMean` writes it. What comes before may be long, and a client's own text. */
+/**
+ * The suggestion comes last, as GraphQL's `didYouMean` writes it. The text before it may be long and come from the
+ * client.
+ */
 function withoutSuggestion(error: GraphQLError): GraphQLError {
   const { message, extensions } = error;
   const start = message.lastIndexOf(' Did you mean ');
@@ -84,17 +90,18 @@ function withoutSuggestion(error: GraphQLError): GraphQLError {
 
 const ownCodes: ReadonlySet<unknown> = new Set(Object.keys(errorCodes));
 
-/** Whether the error has been here before, and was wrapped again on its way. */
+/** Whether the error was converted before and then wrapped again. */
 function isTranslated(error: GraphQLError): boolean {
   return ownCodes.has(error.extensions.code);
 }
 
 /**
- * An error of the request, its document or its variables, which a client can mend. GraphQL's and Yoga's own codes for these
- * are many and none that our API promises; `http` is what Yoga makes the response's status of.
+ * An error in the request, its document or its variables, which the client can fix. GraphQL and Yoga use many codes of
+ * their own for these, none of which is part of our API. Yoga derives the HTTP status from `http`.
  */
 function toInputError(error: GraphQLError): GraphQLError {
-  // Yoga adds the parser's message, which repeats a part of the body, where that is no JSON and so no request of GraphQL's.
+  // If the body is not JSON, and so not a GraphQL request, Yoga adds the parser's message, which repeats part of the
+  // body.
   const http = error.extensions.originalError === undefined ? error.extensions.http : { status: 400 };
   return reworded(error, readable[error.message] ?? error.message, {
     code: 'BAD_USER_INPUT',
@@ -110,13 +117,13 @@ function reworded(
   return new GraphQLError(message, { ...withoutUndefined({ nodes, source, positions, path }), extensions });
 }
 
-/** What GraphQL says too briefly. */
+/** Replacements for GraphQL messages that are too terse. */
 const readable: Readonly<Record<string, string>> = {
   'Validation aborted.':
-    'The document writes so many fields with the same names that it cannot be checked in time. Write no field twice, or ask in several requests.',
+    'The document repeats the same field names too often to be validated in time. Do not repeat fields, or split it into several requests.',
 };
 
-/** A request without a valid token is refused with 401, as HTTP asks; other errors of a field leave the response at 200. */
+/** A request without a valid token gets HTTP status 401; other errors of a field leave it at 200. */
 function httpStatusOf({ code }: AppError) {
   return code === 'UNAUTHENTICATED' ? { http: { status: 401, headers: { 'www-authenticate': 'Bearer' } } } : {};
 }

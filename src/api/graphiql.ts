@@ -1,41 +1,41 @@
 import type { GraphiQLOptions } from 'graphql-yoga';
 import type { Route } from './plugins/use-routes.ts';
 
-/** What GraphiQL understands; Yoga's types leave out what the editors hold at first. */
+/** The options that GraphiQL accepts; Yoga's types omit the initial contents of the editors. */
 interface Page extends GraphiQLOptions {
   readonly query?: string;
   readonly initialHeaders?: string;
 }
 
 /**
- * What the page of GraphiQL shows at first.
+ * The initial contents of the GraphiQL page.
  * @param url the page's address; GraphiQL keeps an edited document in its parameter `query`
- * @param headers of every request, as text of JSON
+ * @param headers the headers of every request, as a JSON string
  */
 export function graphiqlPage(url: string, headers: string | undefined): Page {
   return {
     title: 'Tenantry',
     defaultQuery: firstSteps,
-    // With a default query alone, a page that is loaded again would open an empty tab.
+    // With only a default query, reloading the page would open an empty tab.
     ...(!new URL(url).searchParams.has('query') && { query: firstSteps }),
     ...(headers !== undefined && { initialHeaders: headers, defaultHeaders: headers }),
-    // A browser must not send yesterday's token, which has expired, instead of the one that this page brings.
+    // The browser must not send an old, expired token instead of the one in this page.
     shouldPersistHeaders: false,
   };
 }
 
-/** Leads whoever opens the server's bare address to GraphiQL. */
+/** Redirects the server's root URL to GraphiQL. */
 export const redirectToGraphiql: Route = ({ method }, fetchAPI) =>
   ['GET', 'HEAD'].includes(method)
     ? new fetchAPI.Response(null, { status: 302, headers: { location: '/graphql' } })
     : undefined;
 
-/** Lines are short, since half of a small window is all that they get. */
-const firstSteps = `# Press play and choose an operation, from the
-# top down. They need the token under Headers.
+/** Lines are short because the editor may take up only half of a small window. */
+const firstSteps = `# Press play and choose an operation, from
+# top to bottom. They use the token in Headers.
 
-# 1. Give a tenant a database of its own
-#    or, with SCHEMA, a schema of its own.
+# 1. Create a tenant with its own database or,
+#    with SCHEMA, its own schema.
 mutation CreateTenant {
   createTenant(input: {
     slug: "acme"
@@ -55,8 +55,8 @@ query Fleet {
   }
 }
 
-# 3. Look into every tenant, and apply the
-#    migrations that it lacks.
+# 3. Check every tenant and apply the
+#    migrations that it is missing.
 mutation Migrate {
   runMigrations(input: { verify: true }) {
     id
@@ -65,8 +65,8 @@ mutation Migrate {
   }
 }
 
-# 4. Watch that run. Put its id into Variables:
-#    { "run": "the id that Migrate answered" }
+# 4. Follow that run. Put its id into Variables:
+#    { "run": "the id that Migrate returned" }
 subscription Progress($run: ID!) {
   migrationProgress(run: $run) {
     seq
@@ -79,7 +79,7 @@ subscription Progress($run: ID!) {
   }
 }
 
-# To ask for a tenant's own data as an admin, add
+# To query a tenant's own data as an admin, add
 #   "x-tenant": "acme"
-# to Headers, and query what its module offers.
+# to Headers and use the fields of its modules.
 `;

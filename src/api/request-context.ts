@@ -17,39 +17,39 @@ import { currentRequestId, keepLog } from './plugins/use-request-id.ts';
 import type { Owner } from './shares/admission.ts';
 import { shareOwnerOf } from './shares/share-owner.ts';
 
-/** A request as the server was given it; one that came through no socket has no `req`. */
+/** A request as the server received it; `req` is undefined if it did not arrive over a socket. */
 export type IncomingRequest = YogaInitialContext & { readonly req?: IncomingMessage };
 
-/** What somebody may do, but for what the tenant's own roles say. */
+/** What a user may do, apart from the permissions of the tenant's own roles. */
 export interface CurrentAccess {
   readonly isPlatformAdmin: boolean;
-  /** In the request's tenant; undefined for someone who is no member, or where it is not asked for. */
+  /** The role in the request's tenant; undefined for non-members and if it was not requested. */
   readonly role: string | undefined;
 }
 
-/** A request's context, and how its leases end. */
+/** The context of a request, with the means to release its leases. */
 export interface RequestContext extends Context {
-  /** Whose share the request uses; undefined for platform admins, who have no limit. */
+  /** The owner of the share that the request uses; undefined for platform admins, who have no limit. */
   readonly shareOwner: Owner | undefined;
-  /** Comes when the client goes away before it has been answered. */
+  /** Aborted when the client disconnects before the response is complete. */
   readonly clientGone: AbortSignal;
-  /** The request's tenant, if the operation has asked for it. */
+  /** The request's tenant, if the operation has used it. */
   askedTenant(): KnownTenant | undefined;
   /**
-   * What the bearer of the request's token may do by now, which can be less than when the request began.
-   * @param inTenant whether also the role in the request's tenant is asked for
-   * @throws {AppError} UNAUTHENTICATED if it is a user who is not let in any more; and as for a new request, if the tenant is
-   *   asked for and not served
+   * The caller's current access, which may have been reduced since the request began.
+   * @param inTenant whether to include the role in the request's tenant
+   * @throws {AppError} UNAUTHENTICATED if the user may no longer sign in; if the tenant is included, the same errors as
+   *   for a new request
    */
   currentAccess(inTenant: boolean): Promise<CurrentAccess>;
-  /** Ends the lease of the tenant's database, if there is one. */
+  /** Releases the tenant's database if it was leased. */
   release(): Promise<void>;
 }
 
 /**
- * Makes the context of a request: verifies the token and finds the tenant. That a tenant cannot be found or is not served
- * is told when something asks for it, for operations on public data need none.
- * @throws {AppError} UNAUTHENTICATED if there is a token and it cannot be verified, or is of a user who is not let in
+ * Creates the context of a request: verifies the token and finds the tenant. If the tenant cannot be found or is not
+ * served, that error is thrown only when the tenant is used, because operations on public data don't need one.
+ * @throws {AppError} UNAUTHENTICATED if the token cannot be verified or its user may not sign in
  */
 export async function createRequestContext(services: Services, initial: IncomingRequest): Promise<RequestContext> {
   const { request, req } = initial;
@@ -63,7 +63,7 @@ export async function createRequestContext(services: Services, initial: Incoming
     return resolveTenant(services.directory, { identity, host: request.headers.get('host') ?? undefined, header });
   };
   const identity = await identify();
-  const resolved = await resolve(identity).catch(later);
+  const resolved = await resolve(identity).catch(deferred);
   const tenant = resolved && 'tenant' in resolved ? { tenant: resolved.tenant.slug } : {};
   const log = services.log.child({ requestId, ...tenant });
   keepLog(log);
@@ -83,23 +83,23 @@ export async function createRequestContext(services: Services, initial: Incoming
     askedTenant: () => lease.asked,
     async currentAccess(inTenant) {
       const now = await identify();
-      const place = inTenant ? await resolve(now) : undefined;
-      return { isPlatformAdmin: now?.isPlatformAdmin ?? false, role: place?.role };
+      const current = inTenant ? await resolve(now) : undefined;
+      return { isPlatformAdmin: now?.isPlatformAdmin ?? false, role: current?.role };
     },
     release: () => lease.release(),
   };
 }
 
-/** Of an id or slug of a tenant, in characters. */
+/** The maximum length of a tenant's id or slug, in characters. */
 const MAX_REFERENCE = 63;
 
-/** Of a token, in characters: what common proxies pass on in one header. */
+/** The maximum length of a token, in characters: what common proxies accept in one header. */
 const MAX_TOKEN = 8192;
 
 type Resolution = ResolvedTenant | { readonly error: unknown } | undefined;
 
-/** A problem that is thrown when, and only when, somebody needs the tenant. */
-function later(error: unknown): { error: unknown } {
+/** An error that is thrown only if the tenant is used. */
+function deferred(error: unknown): { error: unknown } {
   return { error };
 }
 
@@ -107,7 +107,7 @@ class LeaseOnFirstUse implements TenantContext {
   readonly #services: Services;
   readonly #resolution: Resolution;
   readonly #identity: Identity | undefined;
-  /** The tenant, once somebody has asked for it. */
+  /** The tenant, once it has been used. */
   asked: KnownTenant | undefined;
   #lease: TenantLease | undefined;
 
@@ -158,7 +158,7 @@ class LeaseOnFirstUse implements TenantContext {
     if (this.#resolution === undefined) {
       throw new AppError(
         'TENANT_REQUIRED',
-        'This needs a tenant: use a token whose claim names one, its host name or, as a platform admin, the header x-tenant',
+        "This request needs a tenant: use a token that names one, the tenant's host name or, as a platform admin, the header x-tenant",
       );
     }
     if ('error' in this.#resolution) throw this.#resolution.error;
@@ -174,7 +174,7 @@ async function claimsOf({ tokens }: Services, header: string | null): Promise<To
     throw new AppError('UNAUTHENTICATED', 'The header authorization must be “Bearer <token>”');
   }
   if (token.length > MAX_TOKEN) {
-    const message = `The token has ${token.length} characters, and ${MAX_TOKEN} is the limit. Use one with fewer claims.`;
+    const message = `The token has ${token.length} characters; the limit is ${MAX_TOKEN}. Use one with fewer claims.`;
     throw new AppError('UNAUTHENTICATED', message);
   }
   return tokens.verify(token);

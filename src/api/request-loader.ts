@@ -1,12 +1,12 @@
 import DataLoader from 'dataloader';
 import type { Context } from './context.ts';
 
-/** Loads one object by its id, once for each request. */
+/** Loads an object by its id, at most once per request. */
 export type RequestLoader<T> = (context: Context, id: string) => Promise<T>;
 
 /**
- * Loads objects by their ids: all ids that are asked for together in one call, and each id once for a request.
- * @param load returns the objects, or errors, in the order of the ids
+ * Creates a loader that batches the ids requested together and loads each id once per request.
+ * @param load returns the objects or errors, in the order of the ids
  */
 export function requestLoader<T>(
   load: (ids: readonly string[], context: Context) => Promise<readonly (T | Error)[]>,

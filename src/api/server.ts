@@ -23,16 +23,16 @@ import { useTokenExpiry } from './plugins/use-token-expiry.ts';
 import { createRequestContext, type IncomingRequest, type RequestContext } from './request-context.ts';
 import { Admission } from './shares/admission.ts';
 
-/** What the pages of a development server are given. */
+/** Options of the GraphiQL page. */
 export interface GraphiqlOptions {
   /**
-   * Headers that GraphiQL starts with, as text of JSON. They are shown only to who asked for this machine by its own name: a
-   * foreign page can make its own name resolve to this machine, and then read what is here.
+   * The headers that GraphiQL starts with, as a JSON string. They are shown only if the page was requested under a name
+   * of this machine itself: another site could make its own name resolve to this machine and read them.
    */
   readonly localHeaders?: string;
 }
 
-/** The way of a request, from top to bottom. */
+/** Creates the GraphQL server. The plugins handle a request from top to bottom. */
 export function createGraphqlServer(services: Services, schema: GraphQLSchema, { localHeaders }: GraphiqlOptions = {}) {
   const { graphql, http } = services.config;
   const documents = createDocumentCache();
@@ -51,7 +51,7 @@ export function createGraphqlServer(services: Services, schema: GraphQLSchema, {
       graphql.graphiql &&
       (({ url }) => graphiqlPage(url, isLocalHost(new URL(url).hostname) ? localHeaders : undefined)),
     renderGraphiQL: async (options) => {
-      // Nine megabytes that only a browser needs.
+      // Loaded late: it is nine megabytes that only browsers need.
       const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
       return renderGraphiQL(options);
     },

@@ -3,13 +3,13 @@ import type { Catalog } from '../catalog/catalog.ts';
 import { AppError } from '../lib/errors.ts';
 import { type Invitation, type InvitationRow, ownInvitationOf, selectInvitations } from './invitation-entity.ts';
 
-/** How many invitations a person is shown. */
+/** The maximum number of invitations that a person sees. */
 export const MAX_SHOWN = 50;
 
-/** As tokens are made: 256 bits in base64url. */
+/** The form of our tokens: 256 bits in base64url. */
 const tokenPattern = /^[\w-]{43}$/;
 
-/** The invitations that a user can accept, newest first; {@link MAX_SHOWN} at most. */
+/** Returns the invitations that a user can accept, newest first, at most {@link MAX_SHOWN}. */
 export async function invitationsFor(catalog: Catalog, user: string): Promise<Invitation[]> {
   return catalog.use(async (client) => {
     const { rows } = await client.query<InvitationRow>(
@@ -23,9 +23,9 @@ export async function invitationsFor(catalog: Catalog, user: string): Promise<In
 }
 
 /**
- * Makes the invited user a member. Who has become a member in the meantime keeps the role.
+ * Makes the invited user a member. A user who has become a member in the meantime keeps that role.
  * @returns the tenant's id
- * @throws {AppError} NOT_FOUND if the user has no such invitation, or no longer
+ * @throws {AppError} NOT_FOUND if the user has no such invitation, or no longer has it
  */
 export async function acceptInvitation(catalog: Catalog, user: string, token: string): Promise<string> {
   const tenantId = tokenPattern.test(token) ? await catalog.use((client) => accept(client, user, token)) : undefined;
@@ -36,7 +36,7 @@ export async function acceptInvitation(catalog: Catalog, user: string, token: st
   );
 }
 
-/** In one statement: of two answers, or an answer and a revocation, the first one counts. */
+/** A single statement, so that the first of two concurrent answers, or of an answer and a revocation, wins. */
 async function accept(client: pg.Client, user: string, token: string): Promise<string | undefined> {
   const { rows } = await client.query<{ tenant_id: string }>(
     `WITH accepted AS (
@@ -53,7 +53,7 @@ async function accept(client: pg.Client, user: string, token: string): Promise<s
 }
 
 /**
- * Declines an invitation. It stays in the tenant's list until it expires, so that the inviter does not learn of it.
+ * Declines an invitation. It stays in the tenant's list until it expires, so that the inviter does not notice.
  * @returns false if the user has no such invitation
  */
 export async function declineInvitation(catalog: Catalog, user: string, token: string): Promise<boolean> {

@@ -3,14 +3,14 @@ import { AppError } from '../lib/errors.ts';
 import { replaceHidden } from '../lib/input.ts';
 import type { Identity } from './tokens/tokens.ts';
 
-/** One thing that somebody did, or tried to. */
+/** An action that somebody took or attempted. */
 export interface AuditRecord {
   readonly actor: string;
   readonly userId: string | undefined;
-  /** What was done: the name of a mutation, or a command. */
+  /** The name of a mutation, an operation or a CLI command. */
   readonly action: string;
   readonly tenantId: string | undefined;
-  /** OK, or the code of the error. */
+  /** OK, or the error code. */
   readonly outcome: string;
   readonly address: string | undefined;
   readonly requestId: string | undefined;
@@ -20,17 +20,17 @@ export interface AuditRecord {
 const MAX_ACTOR = 254;
 const MAX_DETAILS = 4000;
 
-/** That an entry stands for several, or can become one that does. */
+/** How an entry is merged with equal ones. */
 export interface AuditRepeats {
-  /** Entries of one minute with the same key are one row. */
+  /** Entries with the same key within one minute share a row. */
   readonly key: string;
-  /** How many it stands for. */
+  /** How many actions the entry counts. */
   readonly count: number;
 }
 
 /**
- * Adds to the audit log.
- * @param repeats by default the entry stands alone
+ * Writes an entry to the audit log.
+ * @param repeats by default the entry is not merged
  */
 export async function writeAudit(
   catalog: Pick<Catalog, 'use'>,
@@ -46,7 +46,7 @@ export async function writeAudit(
          count = audit_log.count + excluded.count,
          last_at = greatest(audit_log.last_at, audit_log.at, now())`,
       [
-        // A stranger may give anything as an address.
+        // An unauthenticated caller can send anything as an address.
         replaceHidden(actor.slice(0, MAX_ACTOR), '\uFFFD'),
         userId,
         action,
@@ -62,18 +62,18 @@ export async function writeAudit(
   );
 }
 
-/** What a caller is called in the log. */
+/** The name of a caller in the log. */
 export function actorOf({ email, subject, isPlatformAdmin }: Identity): string {
   return email ?? subject ?? (isPlatformAdmin ? 'a platform admin' : 'a token without a subject');
 }
 
-/** How it ended, for {@link AuditRecord.outcome}. */
+/** The value of {@link AuditRecord.outcome} for an error or its absence. */
 export function outcomeOf(error: unknown): string {
   if (error === undefined) return 'OK';
   return error instanceof AppError ? error.code : 'INTERNAL_SERVER_ERROR';
 }
 
-/** Arguments as JSON, without secrets, nor those in URLs; of long texts and lists the beginning. */
+/** Formats arguments as JSON, without secrets and without passwords in URLs. Long strings and lists are truncated. */
 export function describeArguments(args: object): string {
   const secret = /password|token/i;
   return JSON.stringify(args, (key, value: unknown) => {
@@ -81,7 +81,7 @@ export function describeArguments(args: object): string {
     if (Array.isArray(value) && value.length > MAX_ITEMS)
       return [...value.slice(0, MAX_ITEMS), `… and ${value.length - MAX_ITEMS} more`];
     if (typeof value !== 'string') return value;
-    // Before it is cut: a password that has lost the @ after it could not be told from a host.
+    // Redacted before truncation: without the @ after it, a password could not be told from a host.
     const text = key === 'url' ? redactedUrl(value) : redacted(value);
     return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
   });
@@ -90,7 +90,7 @@ export function describeArguments(args: object): string {
 const MAX_TEXT = 500;
 const MAX_ITEMS = 20;
 
-/** One that is written wrongly, and so refused, may have a password too, as may the parameters of one. */
+/** Also redacts invalid URLs and query parameters, since both can contain passwords. */
 function redactedUrl(text: string): string {
   const at = text.lastIndexOf('@');
   const [scheme = ''] = /^\w{1,20}:\/\//.exec(text) ?? [];
@@ -99,7 +99,7 @@ function redactedUrl(text: string): string {
   return query < 0 ? shown : `${shown.slice(0, query)}?…`;
 }
 
-/** Without the user and password of URLs, wherever they stand: what is between "://" and the last @ before a space. */
+/** Removes the user and password from URLs in a text: everything between "://" and the last @ before a space. */
 function redacted(text: string): string {
   return text.replace(/\S+/g, (word) => {
     const start = word.indexOf('://');

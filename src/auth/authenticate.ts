@@ -9,10 +9,12 @@ import { linkedUserId, linkUser, type Origin, type Person } from './identity-lin
 import type { Identity, TokenClaims } from './tokens/tokens.ts';
 import { emailSchema } from './users.ts';
 
-/** As OpenID Connect has it. @see https://openid.net/specs/openid-connect-core-1_0.html#IDToken */
+/**
+ * The maximum length of a subject in OpenID Connect. @see https://openid.net/specs/openid-connect-core-1_0.html#IDToken
+ */
 const MAX_SUBJECT = 255;
 
-/** Tokens tell time in whole seconds, and their makers may round. */
+/** A tolerance: tokens state times in whole seconds, and issuers may round them. */
 const ROUNDING_MS = 60_000;
 
 interface KnownUser {
@@ -20,13 +22,13 @@ interface KnownUser {
   readonly email: string | null;
   readonly active: boolean;
   readonly isPlatformAdmin: boolean;
-  /** Whether the session that the token is of goes on; true for a token of none. */
+  /** Whether the token's session is still open; true for a token without a session. */
   readonly signedIn: boolean;
 }
 
 /**
- * Finds out who the bearers of tokens are. A token whose subject is a user of this installation says no more than that:
- * what the user may do is looked up, in memory if it can be, for `auth` tells when it changes.
+ * Identifies the bearers of tokens. If the subject is a user of this installation, the user's rights are looked up and
+ * the token's own claims are ignored. Lookups are cached, and `auth` sends notifications about changes.
  */
 export class Authenticator {
   readonly #catalog: Catalog;
@@ -46,11 +48,12 @@ export class Authenticator {
   }
 
   /**
-   * Calls `handler` with the id of each user who changes, or one of whose sessions ends, when what was known of them is
-   * forgotten, or with undefined when any may have changed, until the returned function is called.
+   * Calls `handler` with the id of a user when the user changes or one of the user's sessions ends, after the cache has
+   * been updated. The id is undefined if any user may have changed.
+   * @returns a function that removes the handler
    */
   onChange(handler: (id: string | undefined) => void): () => void {
-    // Handlers are called in the order in which they came, and the one that forgets came first.
+    // Handlers run in the order of registration, and the one that updates the cache was registered first.
     return this.#listener.on('users', handler);
   }
 
@@ -67,7 +70,7 @@ export class Authenticator {
     return identity;
   }
 
-  /** What the provider calls a person is no id of a user here, even where it looks like one. */
+  /** A provider's subject is never treated as the id of a user here, even if it looks like one. */
   async #ofProvider(claims: TokenClaims, provider: IdentityProvider, origin: Origin): Promise<Identity> {
     const user = await this.#findLinked(personOf(claims, provider), origin);
     if (!user.active) throw new AppError('UNAUTHENTICATED', 'The account is deactivated');
@@ -87,14 +90,15 @@ export class Authenticator {
     if (session !== undefined && !isUuid(session)) throw ended();
     const user = isUuid(subject) ? await this.#find(subject.toLowerCase(), session) : undefined;
     if (user && !user.active) throw new AppError('UNAUTHENTICATED', 'The account is deactivated');
-    // A session has a user, so that a token of one whose user is gone is no token of a stranger.
+    // A session always has a user, so a token with a session whose user is gone is not an ordinary token without a
+    // user.
     if (user ? !user.signedIn : session !== undefined) throw ended();
-    if (!user) return this.#believed(claims);
+    if (!user) return this.#withoutUser(claims);
     const { id, email, isPlatformAdmin } = user;
     return { ...claims, ...noRoles, user: { id }, email: email ?? undefined, isMemberByClaim: false, isPlatformAdmin };
   }
 
-  #believed(claims: TokenClaims): Identity {
+  #withoutUser(claims: TokenClaims): Identity {
     const { tenant, admin } = this.#trusted;
     return {
       ...claims,
@@ -118,12 +122,12 @@ export class Authenticator {
         return knownUser(client, id, undefined);
       }),
     );
-    if (!user) throw new AppError('UNAUTHENTICATED', 'The account is gone at this moment. Try again.');
+    if (!user) throw new AppError('UNAUTHENTICATED', 'The account has just been deleted. Try again.');
     return user;
   }
 }
 
-/** A token that does not say when it was made counts as made now. */
+/** A token without an issue time counts as issued now. */
 function mustEndWithin(maxHours: number, { issuedAt, expiresAt }: TokenClaims): void {
   const now = Date.now();
   const start = Math.min(issuedAt?.getTime() ?? now, now);
@@ -131,11 +135,11 @@ function mustEndWithin(maxHours: number, { issuedAt, expiresAt }: TokenClaims): 
   if (end - start <= maxHours * 3_600_000 + ROUNDING_MS) return;
   throw new AppError(
     'UNAUTHENTICATED',
-    `A platform admin's token may be valid for ${maxHours} hours at most, and this one is for longer. Get a new one, or set MAX_ADMIN_TOKEN_HOURS.`,
+    `A platform admin's token may be valid for at most ${maxHours} hours, and this one is valid for longer. Get a new one, or set MAX_ADMIN_TOKEN_HOURS.`,
   );
 }
 
-/** What a token says of roles, where it is not believed. */
+/** Replaces the role claims of a token where they are not trusted. */
 const noRoles = { role: undefined, roles: [] };
 
 async function knownUser(client: pg.Client, id: string, session: string | undefined): Promise<KnownUser | null> {
@@ -148,11 +152,11 @@ async function knownUser(client: pg.Client, id: string, session: string | undefi
   return rows[0] ?? null;
 }
 
-/** @throws {AppError} UNAUTHENTICATED if the token does not say who it is */
+/** @throws {AppError} UNAUTHENTICATED if the token does not identify its bearer */
 function personOf({ subject, email, emailVerified, name }: TokenClaims, provider: IdentityProvider): Person {
-  // PostgreSQL's texts cannot hold the character zero, and half a surrogate pair would become another subject's character.
+  // PostgreSQL cannot store U+0000, and a lone surrogate would be replaced, so that two subjects could collide.
   if (!subject?.isWellFormed() || subject.includes('\0') || subject.length > MAX_SUBJECT) {
-    throw new AppError('UNAUTHENTICATED', `The token's claim ${provider.claims.user} names nobody`);
+    throw new AppError('UNAUTHENTICATED', `The token's claim ${provider.claims.user} is not a valid user id`);
   }
   const { issuer, linkByEmail } = provider;
   const address = emailVerified ? emailSchema.safeParse(email).data : undefined;

@@ -44,7 +44,7 @@ export class HourlyLimits {
 
 function hourlyLimiter(catalog: Catalog, keyPrefix: string, points: number): RateLimiterPostgres {
   return new RateLimiterPostgres({
-    // Prepared statements have names, which a transaction-pooling proxy would not know.
+    // Statements are not named: named prepared statements fail behind a transaction-pooling proxy.
     storeClient: {
       query: ({ text, values }: { text: string; values: unknown[] }) =>
         catalog.use((client) => client.query(text, values)),

@@ -6,22 +6,22 @@ import { inTransaction } from '../postgres/sql/transaction.ts';
 import { type AuditRecord, writeAudit } from './audit-log.ts';
 import { endSessionsOf } from './sessions.ts';
 
-/** A person, as an identity provider tells of them. */
+/** A person, as described by an identity provider. */
 export interface Person {
   readonly issuer: string;
-  /** What the provider tells people apart by. */
+  /** The provider's unique id of the person. */
   readonly subject: string;
-  /** The address, if the provider says that it is the person's. */
+  /** The email address, if the provider has verified it. */
   readonly email: string | undefined;
   readonly name: string | undefined;
-  /** Whether an account that has this address is the person's. */
+  /** Whether an existing account with this address is linked to the person. */
   readonly linkByEmail: boolean;
 }
 
-/** Where a request comes from, for the audit log. */
+/** The origin of a request, for the audit log. */
 export type Origin = Pick<AuditRecord, 'address' | 'requestId'>;
 
-/** The user that a person is; undefined at the first request. */
+/** The id of the user that is linked to a person; undefined at the first request. */
 export async function linkedUserId(client: pg.Client, { issuer, subject }: Person): Promise<string | undefined> {
   const { rows } = await client.query<{ user_id: string }>(
     'SELECT user_id FROM user_identities WHERE issuer = $1 AND subject = $2',
@@ -31,15 +31,15 @@ export async function linkedUserId(client: pg.Client, { issuer, subject }: Perso
 }
 
 /**
- * Finds the user that a person is, and makes one at the first request. An account that has the person's address already is not
- * the person's, who then gets one without an address: whoever may say at a provider which address is theirs would take it
- * over. With `linkByEmail` it is; its password is good no more then, for whoever made it need not have been the address's
- * owner. A platform admin's account is nobody else's, whatever a provider says.
+ * Finds the user that is linked to a person, and creates one at the first request. By default an existing account with
+ * the person's address is not linked, and the new user gets no address: otherwise anyone who can set an address at a
+ * provider could take over the account. With `linkByEmail` it is linked, and its password is removed, because whoever
+ * created the account need not own the address. A platform admin's account is never linked.
  * @throws {AppError} UNAUTHENTICATED if the account to be linked is deactivated
  */
 export async function linkUser(client: pg.Client, person: Person, origin: Origin): Promise<string> {
   return inTransaction(client, async () => {
-    // Of several first requests at once the others wait here, and then find what the first has made.
+    // Concurrent first requests wait here, and then find what the first one created.
     await client.query(transactionLockSql(lockKind.identity, `${person.issuer} ${person.subject}`));
     const known = await linkedUserId(client, person);
     if (known !== undefined) return known;
@@ -73,7 +73,7 @@ async function accountByEmail(client: pg.Client, { email, linkByEmail }: Person)
   return account.id;
 }
 
-/** An address that another user has is left out. */
+/** The address is omitted if another user has it. */
 async function addUser(client: pg.Client, { email, name, subject }: Person): Promise<string> {
   const names = [name, email?.split('@')[0], subject].map((text) => nameSchema.safeParse(text).data);
   const displayName = names.find((text) => text !== undefined) ?? 'somebody';
@@ -85,6 +85,6 @@ async function addUser(client: pg.Client, { email, name, subject }: Person): Pro
     return rows[0]?.id;
   };
   const id = (await insert(email)) ?? (await insert(undefined));
-  if (id === undefined) throw new Error('PostgreSQL did not give the user back');
+  if (id === undefined) throw new Error('PostgreSQL did not return the user');
   return id;
 }

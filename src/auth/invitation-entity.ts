@@ -1,6 +1,6 @@
 import type { MemberRole } from '../catalog/entities/membership.entity.ts';
 
-/** What an invitation tells, to the inviting tenant and to the invited person alike. */
+/** An invitation, as both the inviting tenant and the invited person may see it. */
 export interface Invitation {
   readonly id: string;
   readonly tenantId: string;
@@ -9,11 +9,11 @@ export interface Invitation {
   /** In lower case. */
   readonly email: string;
   readonly role: MemberRole;
-  /** The name of the user who invited; undefined for the bearer of a token who is not a user. */
+  /** The name of the inviting user; undefined if the inviter is the bearer of a token without a user. */
   readonly invitedBy: string | undefined;
   readonly createdAt: Date;
   readonly expiresAt: Date;
-  /** What it is accepted with; only in what the invited person is shown. */
+  /** The token that accepts it; only set for the invited person. */
   readonly token: string | undefined;
 }
 
@@ -25,14 +25,17 @@ export interface InvitationRow extends Omit<Invitation, 'token' | 'invitedBy' | 
   readonly expiresAtMs: number;
 }
 
-/** Selects {@link InvitationRow}s; `i` are the invitations, `t` their tenants. */
+/** Selects {@link InvitationRow}s; the alias of invitations is `i`, that of their tenants `t`. */
 export const selectInvitations = `
   SELECT i.id, i.tenant_id AS "tenantId", t.slug AS "tenantSlug", t.name AS "tenantName", i.email, i.role, i.token,
     u.name AS "invitedBy", (extract(epoch FROM i.created_at) * 1000)::float8 AS "createdAtMs",
     (extract(epoch FROM i.expires_at) * 1000)::float8 AS "expiresAtMs"
   FROM invitations i JOIN tenants t ON t.id = i.tenant_id LEFT JOIN users u ON u.id = i.invited_by`;
 
-/** An invitation as its tenant's owners and admins see it: without the token, and nothing of the invited person's account. */
+/**
+ * Converts a row for the tenant's owners and admins: without the token, and without anything about the person's
+ * account.
+ */
 export function invitationOf({ invitedBy, createdAtMs, expiresAtMs, ...row }: InvitationRow): Invitation {
   return {
     ...row,
@@ -43,7 +46,7 @@ export function invitationOf({ invitedBy, createdAtMs, expiresAtMs, ...row }: In
   };
 }
 
-/** An invitation as the invited person sees it. */
+/** Converts a row for the invited person. */
 export function ownInvitationOf(row: InvitationRow): Invitation {
   return { ...invitationOf(row), token: row.token };
 }

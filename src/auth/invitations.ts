@@ -10,13 +10,13 @@ import { asMember, findAsMember, mayChange, rightsIn, type TenantRow } from './m
 import type { Identity } from './tokens/tokens.ts';
 import { emailSchema } from './users.ts';
 
-/** Days until an invitation expires. */
+/** The lifetime of an invitation, in days. */
 const LIFETIME_DAYS = 14;
 
-/** How many invitations of one tenant may be pending. */
+/** The maximum number of pending invitations of a tenant. */
 export const MAX_PENDING = 100;
 
-/** Who is invited by whom, and where. */
+/** Who invites whom, to which tenant. */
 export interface NewInvitation {
   readonly identity: Identity;
   /** The tenant's id or slug. */
@@ -26,10 +26,10 @@ export interface NewInvitation {
 }
 
 /**
- * Invites somebody to become a member of a tenant. Whether the address has an account is not told: the answer and the work
- * are the same. A second invitation of an address renews the first.
- * @throws {AppError} BAD_USER_INPUT, NOT_FOUND if there is no such tenant, FORBIDDEN, or CONFLICT if the address is a
- *   member's, or the tenant has as many invitations as it may have
+ * Invites somebody to become a member of a tenant. It does not reveal whether the address has an account: result and
+ * work are the same in both cases. A second invitation to the same address renews the first.
+ * @throws {AppError} BAD_USER_INPUT, NOT_FOUND if there is no such tenant, FORBIDDEN, or CONFLICT if the address
+ *   belongs to a member or the tenant has too many pending invitations
  */
 export async function inviteMember(
   catalog: Catalog,
@@ -50,14 +50,14 @@ export async function inviteMember(
         [row.id, email, role, randomBytes(32).toString('base64url'), identity.user?.id, LIFETIME_DAYS],
       );
       const stored = await client.query<InvitationRow>(`${selectInvitations} WHERE i.id = $1`, [rows[0]?.id]);
-      if (!stored.rows[0]) throw new Error('PostgreSQL did not give the invitation back');
+      if (!stored.rows[0]) throw new Error('PostgreSQL did not return the invitation');
       return invitationOf(stored.rows[0]);
     }),
   );
 }
 
 /**
- * The invitations of a tenant that are pending, newest first; {@link MAX_PENDING} at most.
+ * Returns the pending invitations of a tenant, newest first, at most {@link MAX_PENDING}.
  * @throws {AppError} NOT_FOUND if there is no such tenant, FORBIDDEN
  */
 export async function invitationsTo(catalog: Catalog, identity: Identity, tenant: string): Promise<Invitation[]> {
@@ -73,7 +73,7 @@ export async function invitationsTo(catalog: Catalog, identity: Identity, tenant
 }
 
 /**
- * Takes an invitation back.
+ * Revokes an invitation.
  * @returns false if there is no such invitation to a tenant that the caller belongs to
  * @throws {AppError} FORBIDDEN
  */
@@ -93,12 +93,15 @@ export async function revokeInvitation(catalog: Catalog, identity: Identity, id:
   });
 }
 
-/** Deletes the invitation of somebody who has become a member without it. */
+/** Deletes the invitation of somebody who became a member in another way. */
 export async function deleteInvitation(client: pg.Client, tenantId: string, email: string): Promise<void> {
   await client.query('DELETE FROM invitations WHERE tenant_id = $1 AND email = lower($2)', [tenantId, email.trim()]);
 }
 
-/** Deletes the invitations by somebody who may do less in the tenant from now on: else an accomplice could still come in. */
+/**
+ * Deletes the invitations sent by a user whose rights in the tenant were reduced; otherwise an accomplice could still
+ * join.
+ */
 export async function deleteInvitationsBy(client: pg.Client, tenantId: string, user: string): Promise<void> {
   await client.query('DELETE FROM invitations WHERE tenant_id = $1 AND invited_by = $2', [tenantId, user]);
 }
@@ -111,7 +114,7 @@ async function pendingRole(client: pg.Client, { id }: TenantRow, email: string):
   return rows[0]?.role;
 }
 
-/** Members see each other, so this tells the inviter nothing new. */
+/** Members can see each other, so this reveals nothing to the inviter. */
 async function mustNotBeMember(client: pg.Client, { id, slug }: TenantRow, email: string): Promise<void> {
   const { rowCount } = await client.query(
     'SELECT FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.tenant_id = $1 AND lower(u.email) = $2',

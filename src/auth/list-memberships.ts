@@ -3,15 +3,15 @@ import { Membership } from '../catalog/entities/membership.entity.ts';
 import { badInput } from '../lib/errors.ts';
 import { isUuid } from '../lib/uuid.ts';
 
-/** A page of memberships, in the order of the ids of the other side. */
+/** A page of memberships, ordered by the id of the user or tenant. */
 export interface MembershipPage {
   readonly size: number;
-  /** The id of the last user, or the last tenant, of the page before. */
+  /** The id of the last user or tenant of the previous page. */
   readonly after?: string | null | undefined;
 }
 
 /**
- * The members of each of some tenants, in the order of their ids, in one statement.
+ * Returns a page of the members of each tenant, ordered by user id, with a single statement.
  * @param tenants ids of tenants
  * @throws {AppError} BAD_USER_INPUT
  */
@@ -37,7 +37,7 @@ export async function membersOf(
 }
 
 /**
- * The memberships of a user, in the order of the tenants' ids.
+ * Returns a page of the memberships of a user, ordered by tenant id.
  * @param user the id of a user
  * @throws {AppError} BAD_USER_INPUT
  */
@@ -55,5 +55,5 @@ export async function membershipsOf(catalog: Catalog, user: string, page: Member
 function cursorOf({ after }: MembershipPage): string | null {
   if (after == null) return null;
   if (isUuid(after)) return after;
-  throw badInput('after', `${JSON.stringify(after)} is no id`);
+  throw badInput('after', `${JSON.stringify(after)} is not an id`);
 }

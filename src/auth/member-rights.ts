@@ -11,12 +11,12 @@ export interface TenantRow {
   readonly slug: string;
 }
 
-/** What the caller may do in a tenant: platform admins as much as owners. */
+/** The caller's rights in a tenant. Platform admins have those of owners. */
 export type Rights = MemberRole;
 
 /**
- * Works on a tenant's memberships under a lock on the tenant, one change at a time: of two last owners who remove each
- * other, the second is told that there is no other. For those who don't belong to the tenant, it does not exist.
+ * Works on a tenant's memberships while holding a lock on the tenant, so that changes are serialized: if the last two
+ * owners remove each other, the second attempt is refused. To callers who don't belong to the tenant it does not exist.
  * @param reference the tenant's id or slug
  * @throws {AppError} NOT_FOUND if the caller has no rights in such a tenant; and what `work` throws
  */
@@ -33,9 +33,9 @@ export async function asMember<T>(
 }
 
 /**
- * The tenant and what the caller may do in it.
- * @param lock the end of the statement, if the tenant is to be locked
- * @throws {AppError} NOT_FOUND as {@link asMember}
+ * Returns the tenant and the caller's rights in it.
+ * @param lock the locking clause of the statement, if any
+ * @throws {AppError} NOT_FOUND like {@link asMember}
  */
 export async function findAsMember(
   client: pg.Client,
@@ -53,7 +53,7 @@ export async function findAsMember(
   return { tenant, rights };
 }
 
-/** What the caller may do in a tenant; undefined for those who don't belong to it. */
+/** Returns the caller's rights in a tenant; undefined for callers who don't belong to it. */
 export async function rightsIn(client: pg.Client, identity: Identity, tenant: TenantRow): Promise<Rights | undefined> {
   if (identity.isPlatformAdmin) return 'OWNER';
   const own = identity.user && (await roleOf(client, tenant, identity.user.id));
@@ -73,12 +73,12 @@ export async function roleOf(client: pg.Client, tenant: TenantRow, user: string)
 }
 
 /**
- * Admins manage members and admins; only owners manage owners.
- * @param roles the roles that are given or taken
+ * Checks that admins only manage members and admins: only owners manage owners.
+ * @param roles the roles that are granted or removed
  * @throws {AppError} FORBIDDEN
  */
 export function mayChange(rights: Rights, ...roles: readonly (MemberRole | undefined)[]): void {
   if (rights === 'OWNER') return;
   if (rights === 'MEMBER') throw new AppError('FORBIDDEN', 'Only owners and admins of the tenant may do this');
-  if (roles.includes('OWNER')) throw new AppError('FORBIDDEN', 'Only an owner may make or unmake owners');
+  if (roles.includes('OWNER')) throw new AppError('FORBIDDEN', 'Only an owner may add or remove owners');
 }

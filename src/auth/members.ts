@@ -6,7 +6,7 @@ import { deleteInvitation, deleteInvitationsBy } from './invitations.ts';
 import { asMember, mayChange, type Rights, roleOf, type TenantRow } from './member-rights.ts';
 import type { Identity } from './tokens/tokens.ts';
 
-/** Whose membership, and who asks. */
+/** Identifies a membership and the caller. */
 export interface MemberTarget {
   readonly identity: Identity;
   /** The tenant's id or slug. */
@@ -16,9 +16,10 @@ export interface MemberTarget {
 }
 
 /**
- * Makes somebody who has an account a member of a tenant, without asking them. Only platform admins may; everybody else
- * makes an invitation.
- * @throws {AppError} NOT_FOUND if there is no such tenant or account, FORBIDDEN, or CONFLICT if it is a member already
+ * Makes the owner of an account a member of a tenant without asking them. Only for platform admins; others send an
+ * invitation.
+ * @throws {AppError} NOT_FOUND if there is no such tenant or account, FORBIDDEN, or CONFLICT if they are already a
+ *   member
  */
 export async function addMember(
   catalog: Catalog,
@@ -33,22 +34,22 @@ export async function addMember(
     if (!rows[0]) {
       throw new AppError(
         'NOT_FOUND',
-        `There is no account with the address ${email}. Its owner has to register or, at an identity provider, sign in first.`,
+        `There is no account with the address ${email}. Its owner must register first, or sign in with the identity provider.`,
       );
     }
     const { rowCount } = await client.query(
       'INSERT INTO memberships (user_id, tenant_id, role) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING',
       [rows[0].id, id, role],
     );
-    if (rowCount === 0) throw new AppError('CONFLICT', `${email} is a member of ${slug} already`);
+    if (rowCount === 0) throw new AppError('CONFLICT', `${email} is already a member of ${slug}`);
     await deleteInvitation(client, id, email);
     return rows[0].id;
   });
 }
 
 /**
- * Gives a member another role.
- * @throws {AppError} NOT_FOUND, FORBIDDEN, or CONFLICT if the tenant would have no owner any more
+ * Changes the role of a member.
+ * @throws {AppError} NOT_FOUND, FORBIDDEN, or CONFLICT if the tenant would have no owner left
  */
 export async function setMemberRole(
   catalog: Catalog,
@@ -66,7 +67,7 @@ export async function setMemberRole(
 }
 
 /**
- * Ends a membership; everybody may end their own.
+ * Ends a membership; members can always end their own.
  * @returns false if there is no such member
  * @throws {AppError} NOT_FOUND if there is no such tenant, FORBIDDEN, or CONFLICT for the last owner
  */
@@ -84,7 +85,7 @@ export async function removeMember(catalog: Catalog, { identity, tenant, user }:
   );
 }
 
-/** Changes a membership and gives it is then; `change` tells whose it is. */
+/** Changes a membership and returns it; `change` returns the user's id. */
 async function changing(
   catalog: Catalog,
   identity: Identity,
@@ -107,6 +108,6 @@ async function mustHaveAnotherOwner(client: pg.Client, { id, slug }: TenantRow):
   if (rowCount === 2) return;
   throw new AppError(
     'CONFLICT',
-    `This is the last owner of ${slug}. Make another member an owner first (setMemberRole), or delete the tenant (deleteTenant).`,
+    `The user is the last owner of ${slug}. Make another member an owner first (setMemberRole), or delete the tenant (deleteTenant).`,
   );
 }

@@ -7,7 +7,7 @@ import { AppError, badInput } from '../lib/errors.ts';
 const argon2Async = promisify(argon2);
 
 /**
- * What a new hash costs: memory in KiB, passes over it, and lanes.
+ * The cost of a new hash: memory in KiB, number of passes, and parallelism.
  * @see https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html#argon2id
  */
 const cost = { memory: 19_456, passes: 2, parallelism: 1 } as const;
@@ -15,38 +15,38 @@ const cost = { memory: 19_456, passes: 2, parallelism: 1 } as const;
 const SALT_BYTES = 16;
 const TAG_BYTES = 32;
 const MIN_LENGTH = 12;
-/** A limit only so that nobody sends megabytes. */
+/** Keeps callers from sending megabytes. */
 const MAX_LENGTH = 1000;
 /**
- * Hashing takes threads that the verification of tokens needs too, so it gets half of them; and processors that all other
- * requests need, so it leaves them one.
+ * Hashing occupies threads that token verification needs too, so it may use half of them, and it leaves one processor
+ * to other requests.
  */
 const AT_ONCE = Math.max(1, Math.min(2, availableParallelism() - 1));
 const MAX_WAITING = 100;
 
-/** Makes and checks hashes of passwords. */
+/** Hashes and verifies passwords. */
 export interface Passwords {
   /**
-   * A hash in PHC format.
-   * @throws {AppError} SERVER_BUSY if too many are asked for at once
+   * Hashes a password in PHC format.
+   * @throws {AppError} SERVER_BUSY if too many hashes are requested at once
    * @see https://github.com/P-H-C/phc-string-format/blob/master/phc-sf-spec.md
    */
   hash(password: string): Promise<string>;
   /**
-   * Whether the password is the hash's. Without a hash the answer is no, after the same work.
-   * @throws {AppError} SERVER_BUSY if too many are asked for at once
+   * Whether the password matches the hash. Without a hash the result is false, after the same amount of work.
+   * @throws {AppError} SERVER_BUSY if too many hashes are requested at once
    */
   verify(password: string, hash: string | undefined): Promise<boolean>;
 }
 
-/** @throws {AppError} BAD_USER_INPUT if nobody should have this password */
+/** @throws {AppError} BAD_USER_INPUT if the password is too short or too long */
 export function checkNewPassword(field: string, password: string): void {
   const length = [...password].length;
-  if (length < MIN_LENGTH) throw badInput(field, `A password has at least ${MIN_LENGTH} characters`);
-  if (length > MAX_LENGTH) throw badInput(field, `A password has at most ${MAX_LENGTH} characters`);
+  if (length < MIN_LENGTH) throw badInput(field, `The password must have at least ${MIN_LENGTH} characters`);
+  if (length > MAX_LENGTH) throw badInput(field, `The password must have at most ${MAX_LENGTH} characters`);
 }
 
-/** Whether a new hash of the same password would be harder to guess. */
+/** Whether a new hash of the same password would be stronger. */
 export function isWeak(hash: string): boolean {
   const parsed = parse(hash);
   return !parsed || parsed.memory < cost.memory || parsed.passes < cost.passes || parsed.tag.length < TAG_BYTES;
@@ -57,10 +57,10 @@ export function createPasswords(): Passwords {
   const limit = pLimit(AT_ONCE);
   const derive = (password: string, { tag, salt, ...rest }: Omit<Hash, 'tag'> & { tag: number }) => {
     if (limit.pendingCount >= MAX_WAITING) {
-      const message = 'Too many people sign in at this moment. Try again in a moment.';
+      const message = 'Too many people are signing in. Try again in a moment.';
       throw new AppError('SERVER_BUSY', message, { details: { retryAfterMs: 1000 } });
     }
-    // The same letters can be typed as different code points; see RFC 8265, section 4.2.
+    // The same characters can be entered as different code points; see RFC 8265, section 4.2.
     const message = password.normalize('NFC');
     return limit(() => argon2Async('argon2id', { message, nonce: salt, tagLength: tag, ...rest }));
   };

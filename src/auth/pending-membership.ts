@@ -4,15 +4,15 @@ import { Tenant } from '../catalog/entities/tenant.entity.ts';
 import { User } from '../catalog/entities/user.entity.ts';
 import type { Invitation } from './invitation-entity.ts';
 
-/** An invitation, in the form of the membership that it becomes when it is accepted. */
+/** A pending invitation in the form of a membership. */
 export interface PendingMembership {
-  /** Not an account: the inviter is told no more than the address that they gave. */
+  /** Not an account: the inviter learns nothing but the address that they entered. */
   readonly user: User;
   readonly tenant: Tenant;
   readonly role: MemberRole;
 }
 
-/** @param address as the inviter wrote it */
+/** @param address as the inviter entered it */
 export async function pendingMembership(
   catalog: Catalog,
   { id, tenantId, role }: Invitation,

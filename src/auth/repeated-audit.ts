@@ -4,11 +4,13 @@ import type { Catalog } from '../catalog/catalog.ts';
 import { networkOf } from '../lib/client-network.ts';
 import { type AuditRecord, writeAudit } from './audit-log.ts';
 
-/** Rows that one process adds in a minute for one caller, and for the refusals of all together, by `writeLimited`. */
+/**
+ * The maximum number of rows that `writeLimited` adds per minute in one process, for one caller and for all refusals.
+ */
 const MAX_ROWS_OF_CALLER = 20;
 const MAX_ROWS = 500;
 
-/** An entry that is about to be written, and what makes others equal to it beside action, outcome, tenant and network. */
+/** An entry to be written, with the key of the entries that it is merged with. */
 interface Entry {
   readonly record: AuditRecord;
   readonly key: string;
@@ -21,14 +23,14 @@ interface Batch {
 }
 
 /**
- * Writes entries that callers can repeat as often as they like: equal ones of a minute are one row with a count. While one is
- * being written, those that are equal to it wait and are then written together, so that they take one connection at most.
+ * Writes entries that callers can repeat freely: equal entries of one minute share a row with a count. While an entry
+ * is being written, equal ones wait and are then written together, so they use at most one connection.
  */
 export class RepeatedAudit {
   readonly #catalog: Pick<Catalog, 'use'>;
   readonly #log: Logger;
   readonly #batches = new Map<string, Batch>();
-  /** The rows of `writeLimited` in the current minute, by caller. */
+  /** The keys written by `writeLimited` in the current minute, by caller. */
   readonly #rows = new Map<string, Set<string>>();
   #rowCount = 0;
   #minute = 0;
@@ -39,18 +41,19 @@ export class RepeatedAudit {
   }
 
   /**
-   * Writes something that succeeded. It counts with what is equal to it, and gets a row of its own otherwise.
-   * @param caller tells callers apart
-   * @param what tells apart what the caller did, where action, tenant and network do not
+   * Writes a successful action. It is merged with equal entries and otherwise gets its own row.
+   * @param caller identifies the caller
+   * @param what distinguishes actions that have the same name, tenant and network
    */
   async writeCounted(record: AuditRecord, caller: string, what: string): Promise<void> {
     await this.#write({ record, key: keyOf(caller, record, what) });
   }
 
   /**
-   * Writes a refusal, or something else that costs its caller nothing. All entries of a caller with one action, outcome, tenant
-   * and network are equal. Whoever varies these gets few rows, and then one for all others.
-   * @param caller tells callers apart; nothing that a caller can choose freely
+   * Writes a refusal or another action that costs the caller nothing. All entries of a caller with the same action,
+   * outcome, tenant and network are equal. A caller who varies these gets a few rows, and then a single one for the
+   * rest.
+   * @param caller identifies the caller; must not contain anything that a caller can choose freely
    */
   async writeLimited(record: AuditRecord, caller: string): Promise<void> {
     await this.#write(this.#limited(record, caller));
@@ -64,7 +67,7 @@ export class RepeatedAudit {
       this.#rowCount = 0;
     }
     const key = keyOf(caller, record);
-    // Apart, so that nobody hides a success among refusals; and only those who have signed in can add to successes.
+    // Counted separately, so that nobody can hide a success among refusals. Only signed-in callers can add successes.
     const succeeded = record.outcome === 'OK';
     const group = `${caller} ${succeeded}`;
     const rows = this.#rows.get(group) ?? new Set();
@@ -98,14 +101,14 @@ export class RepeatedAudit {
     try {
       await writeAudit(this.#catalog, record, { key, count });
     } catch (err) {
-      // What was done is done, so that an entry that cannot be written goes to the log of the server.
+      // The action has already been carried out, so an entry that cannot be written goes to the server's log.
       this.#log.error({ err, audit: record, count }, 'an entry cannot be written to the audit log');
     }
     if (this.#batches.get(key) === batch) this.#batches.delete(key);
   }
 }
 
-/** What is not known of several entries. */
+/** The fields that are left empty in a merged row. */
 const unknown = { tenantId: undefined, address: undefined, requestId: undefined, details: undefined };
 
 function keyOf(caller: string, { action, outcome, tenantId, address }: AuditRecord, what?: string): string {

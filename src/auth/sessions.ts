@@ -2,20 +2,20 @@ import { createHash, randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import { inTransaction } from '../postgres/sql/transaction.ts';
 
-/** How long the client that has used a refresh token may use it again: two of its tabs, or one that got no answer. */
+/** How long the client that used a refresh token may use it again, for two of its tabs or a lost response. */
 const REPEAT_SECONDS = 30;
-/** Tokens of a session that are good at the same time, and used ones that are remembered. */
+/** The maximum number of valid tokens of a session, and of its used tokens that are stored. */
 const MAX_TOKENS = 10;
-/** Sessions of a user; the oldest end. */
+/** The maximum number of sessions of a user; the oldest ones end. */
 const MAX_SESSIONS = 100;
 const FAMILY_BYTES = 16;
 const SECRET_BYTES = 16;
 
-/** Someone who is signed in, with a new refresh token. */
+/** A session with a new refresh token. */
 export interface Session {
   readonly id: string;
   readonly userId: string;
-  /** The tenant that its access tokens name. */
+  /** The tenant named in its access tokens. */
   readonly tenantId: string | undefined;
   readonly refreshToken: string;
 }
@@ -27,25 +27,25 @@ interface Row {
   readonly family: string;
 }
 
-/** Whose session begins, where, and how long it may go on. */
+/** The parameters of a new session. */
 export interface NewSession {
   readonly userId: string;
-  /** As it was when the password was checked. */
+  /** The hash against which the password was checked. */
   readonly passwordHash: string | undefined;
   readonly tenantId: string | undefined;
   readonly days: number;
 }
 
 /**
- * Begins a session, and clears away some that have expired, and the user's oldest if there are too many.
- * @returns undefined if the user's password was changed meanwhile, or the account deactivated
+ * Opens a session. Also deletes some expired sessions, and the user's oldest ones if there are too many.
+ * @returns undefined if the password was changed or the account deactivated in the meantime
  */
 export async function openSession(client: pg.Client, session: NewSession): Promise<Session | undefined> {
   await client.query(
     'DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at < now() LIMIT 100 FOR UPDATE SKIP LOCKED)',
   );
   return inTransaction(client, async () => {
-    // With the lock, whoever changes the password afterwards finds the new session, and ends it.
+    // With this lock, a later change of the password finds the new session and ends it.
     const { rowCount } = await client.query(
       'SELECT FROM users WHERE id = $1 AND active AND password_hash IS NOT DISTINCT FROM $2 FOR SHARE',
       [session.userId, session.passwordHash],
@@ -68,11 +68,11 @@ export async function openSession(client: pg.Client, session: NewSession): Promi
 }
 
 /**
- * Takes a refresh token and gives the next one. The client that used a token may use it again within 30 seconds, for two of
- * its tabs may refresh at once, and an answer may be lost; each time it gets another one. Otherwise a token that was used
- * before ends its session, since either the one who used it first or the one who brings it now has stolen it.
+ * Exchanges a refresh token for the next one. The client that used a token may use it again within 30 seconds, because
+ * two of its tabs may refresh at once and a response may be lost; each use returns another token. Otherwise, reuse of a
+ * token ends its session, because either the first or the second user has stolen it.
  * @param from the client's network
- * @returns undefined if nobody knows the token, or any more; `endedOf` if it was used before
+ * @returns undefined if the token is unknown or expired; `endedOf` if it was reused
  * @see https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2
  */
 export async function rotateRefreshToken(
@@ -87,7 +87,7 @@ export async function rotateRefreshToken(
       [hash, familyOf(token)],
     );
     if (!rows[0]) return undefined;
-    // Under the session's lock, so that of two who come at once the second is seen to be the second.
+    // The session's lock serializes concurrent uses of the same token.
     const { rowCount } = await client.query(
       `UPDATE refresh_tokens SET used_at = coalesce(used_at, now()), used_from = CASE WHEN used_at IS NULL THEN $2 ELSE used_from END
        WHERE hash = $1
@@ -101,8 +101,8 @@ export async function rotateRefreshToken(
 }
 
 /**
- * Names another tenant in a session. Its refresh token is replaced, so that an access token alone, which may have been
- * stolen, does not give a second way in that nobody notices.
+ * Changes the tenant of a session and replaces its refresh token. Otherwise a stolen access token could obtain a second
+ * valid refresh token unnoticed.
  * @returns undefined if the session has ended
  */
 export async function switchSession(
@@ -121,25 +121,28 @@ export async function switchSession(
   });
 }
 
-/** Ends the session that a refresh token, used or not, belongs to. */
+/** Ends the session of a refresh token, whether the token was used or not. */
 export async function endSession(client: pg.Client, token: string): Promise<void> {
   await client.query(`DELETE FROM sessions WHERE ${ofToken}`, [hashOf(token), familyOf(token)]);
 }
 
 /**
- * Ends a user's sessions.
- * @param except the id of one that goes on
+ * Ends all sessions of a user.
+ * @param except the id of a session to keep
  */
 export async function endSessionsOf(client: pg.Client, userId: string, except?: string): Promise<void> {
   await client.query('DELETE FROM sessions WHERE user_id = $1 AND id IS DISTINCT FROM $2', [userId, except]);
 }
 
-/** The session of a token: by its family, or by its row if it was made before there were families. */
+/** Selects the session of a token: by its family, or by its row if it was created before families existed. */
 const ofToken = '(family = $2 OR id = (SELECT session_id FROM refresh_tokens WHERE hash = $1))';
 
-/** Makes room for a token, and adds it. Used tokens need no row for longer: that they were used tells their family. */
+/**
+ * Deletes old tokens and adds a new one. Used tokens don't need a row for longer: their family shows that they were
+ * used.
+ */
 async function withNewToken(client: pg.Client, row: Row | undefined): Promise<Session> {
-  if (!row) throw new Error('PostgreSQL did not give the session back');
+  if (!row) throw new Error('PostgreSQL did not return the session');
   await client.query(
     `DELETE FROM refresh_tokens WHERE hash IN (
        SELECT hash FROM (
@@ -155,13 +158,13 @@ async function withNewToken(client: pg.Client, row: Row | undefined): Promise<Se
   return { id: row.id, userId: row.user_id, tenantId: row.tenant_id ?? undefined, refreshToken };
 }
 
-/** Undefined if the text cannot be one of our tokens. */
+/** Returns undefined if the string is not one of our tokens. */
 function familyOf(token: string): string | undefined {
   const bytes = Buffer.from(token, 'base64url');
   return bytes.length === FAMILY_BYTES + SECRET_BYTES ? bytes.subarray(0, FAMILY_BYTES).toString('hex') : undefined;
 }
 
-/** Of so many random bits a fast hash is enough: nobody can try them all. */
+/** A fast hash is sufficient, because the token has too many random bits to guess. */
 function hashOf(token: string): Buffer {
   return createHash('sha256').update(token).digest();
 }

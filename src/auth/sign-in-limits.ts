@@ -8,41 +8,41 @@ import { AppError } from '../lib/errors.ts';
 const WINDOW_SECONDS = 15 * 60;
 const SWEEP_MS = 5 * 60_000;
 
-/** How many attempts may fail in a quarter of an hour. */
+/** How many attempts may fail within 15 minutes. */
 export interface SignInLimitsOptions {
   readonly catalog: Catalog;
-  /** To one account from one address, or from one device that is known. */
+  /** For one account from one address, or from one known device. */
   readonly perAccount: number;
-  /** To one account, from all addresses. */
+  /** For one account, from all addresses together. */
   readonly perAccountTotal: number;
   readonly perAddress: number;
   readonly log: Logger;
 }
 
-/** Who tries to sign in. */
+/** An attempt to sign in. */
 export interface SignInAttempt {
-  /** The email address that was given; undefined where an account is made. */
+  /** The email address that was entered; undefined when an account is created. */
   readonly account: string | undefined;
-  /** Where the attempt comes from; undefined if that is not known. */
+  /** The client's address; undefined if unknown. */
   readonly address: string | undefined;
-  /** The device or session that is known to have signed in to this account before; undefined if none is. */
+  /** A device or session that has signed in to this account before; undefined if there is none. */
   readonly known?: string | undefined;
 }
 
-/** One of the counts that an attempt goes into. */
+/** A counter that an attempt is counted in. */
 interface Counter {
   readonly limiter: RateLimiterPostgres;
   readonly key: string;
-  /** What becomes of it when an attempt succeeds. */
-  readonly afterSuccess: 'reset' | 'give back' | 'keep';
+  /** What happens to the counter when the attempt succeeds. */
+  readonly afterSuccess: 'reset' | 'refund' | 'keep';
 }
 
 /**
- * Limits attempts to sign in, by address, by account and address, and by account. The limit
- * of an account alone is wide, so that few can lock others out; and a device that is known has a count of its own, which
- * nobody else can use up. The counts are rows of `auth`, so that all servers share them. An attempt counts before it is made,
- * so that many at once do not slip through. One that succeeds is given back, unless it has made an account, and so is one that
- * was not made.
+ * Limits sign-in attempts by address, by account and address, and by account. The limit per account is high, so that
+ * attackers cannot easily lock others out; a known device has its own counter, which nobody else can use up. The
+ * counters are rows in `auth`, shared by all servers. An attempt is counted before it is made, so that concurrent
+ * attempts cannot exceed the limit. It is refunded if it succeeds, unless it created an account, or if it could not be
+ * carried out.
  */
 export class SignInLimits implements Disposable {
   readonly #devices: RateLimiterPostgres;
@@ -55,7 +55,7 @@ export class SignInLimits implements Disposable {
   constructor({ catalog, perAccount, perAccountTotal, perAddress, log }: SignInLimitsOptions) {
     const limiter = (keyPrefix: string, points: number) =>
       new RateLimiterPostgres({
-        // Without the names of statements, for a pooling proxy would not know the prepared ones.
+        // Statements are not named: named prepared statements fail behind a transaction-pooling proxy.
         storeClient: {
           query: ({ text, values }: { text: string; values: unknown[] }) =>
             catalog.use((client) => client.query(text, values)),
@@ -76,13 +76,13 @@ export class SignInLimits implements Disposable {
     const sweep = () =>
       catalog.use((client) => client.query('DELETE FROM login_attempts WHERE expire < $1', [Date.now()]));
     this.#sweep = setInterval(() => {
-      sweep().catch((err: unknown) => log.warn({ err }, 'cannot clear away old attempts to sign in'));
+      sweep().catch((err: unknown) => log.warn({ err }, 'cannot delete old sign-in attempts'));
     }, SWEEP_MS).unref();
   }
 
   /**
-   * Lets somebody try.
-   * @throws {AppError} RATE_LIMITED, without having let them try; and what `work` throws
+   * Makes an attempt.
+   * @throws {AppError} RATE_LIMITED, without making it; and what `work` throws
    */
   async attempt<T>(attempt: SignInAttempt, work: () => Promise<T>): Promise<T> {
     const counters = this.#countersOf(attempt);
@@ -94,13 +94,13 @@ export class SignInLimits implements Disposable {
       if (error instanceof AppError && error.code === 'SERVER_BUSY') await this.#refund(counters);
       throw error;
     }
-    await this.#refund(counters.filter(({ afterSuccess }) => afterSuccess === 'give back'));
+    await this.#refund(counters.filter(({ afterSuccess }) => afterSuccess === 'refund'));
     const reset = counters.filter(({ afterSuccess }) => afterSuccess === 'reset');
     await this.#quietly(() => Promise.all(reset.map(({ limiter, key }) => limiter.delete(key))));
     return result;
   }
 
-  /** The narrow ones first, so that an attempt which they refuse uses up none of the wide one. */
+  /** The narrow counters come first, so that an attempt that they refuse does not count towards the wide ones. */
   #countersOf({ account, address, known }: SignInAttempt): readonly Counter[] {
     if (account !== undefined && known !== undefined) {
       return [{ limiter: this.#devices, key: keyOf(`${keyOf(account)} ${known}`), afterSuccess: 'reset' }];
@@ -108,15 +108,15 @@ export class SignInLimits implements Disposable {
     const network = address && networkOf(address);
     const counters: Counter[] = [];
     if (network !== undefined) {
-      const afterSuccess = account === undefined ? 'keep' : 'give back';
+      const afterSuccess = account === undefined ? 'keep' : 'refund';
       counters.push({ limiter: this.#addresses, key: network, afterSuccess });
     }
     if (account !== undefined) {
       const key = keyOf(account);
       const pair = keyOf(`${key} ${network ?? ''}`);
       counters.push({ limiter: this.#accountsAtAddresses, key: pair, afterSuccess: 'reset' });
-      // Not reset: else whoever signs in often gives an attacker new attempts.
-      counters.push({ limiter: this.#accounts, key, afterSuccess: 'give back' });
+      // Not reset: otherwise an attacker would get new attempts whenever the owner signs in.
+      counters.push({ limiter: this.#accounts, key, afterSuccess: 'refund' });
     }
     return counters;
   }
@@ -124,7 +124,7 @@ export class SignInLimits implements Disposable {
   async #consumeAll(counters: readonly Counter[]): Promise<void> {
     for (const [index, { limiter, key }] of counters.entries()) {
       try {
-        await consume(limiter, key, 'Too many attempts to sign in have failed');
+        await consume(limiter, key, 'Too many sign-in attempts have failed');
       } catch (error) {
         await this.#refund(counters.slice(0, index));
         throw error;
@@ -136,12 +136,12 @@ export class SignInLimits implements Disposable {
     await this.#quietly(() => Promise.all(counters.map(({ limiter, key }) => limiter.reward(key))));
   }
 
-  /** Never fails: what came of an attempt is told, also when it goes on to count since the catalog has gone. */
+  /** Never rejects, so that the result of an attempt is returned even if the counters cannot be updated. */
   async #quietly(work: () => Promise<unknown>): Promise<void> {
     try {
       await work();
     } catch (err) {
-      this.#log.warn({ err }, 'an attempt to sign in could not be given back');
+      this.#log.warn({ err }, 'cannot refund a sign-in attempt');
     }
   }
 
@@ -162,12 +162,12 @@ async function consume(limiter: RateLimiterPostgres, key: string, why: string): 
   }
 }
 
-/** Of any length that a client may send, one that fits the table. */
+/** Hashed, because a client can send a longer string than the column can hold. */
 function keyOf(text: string): string {
   return createHash('sha256').update(normalAccount(text)).digest('hex');
 }
 
-/** An email address as it is counted, whatever its letters' case. */
+/** Normalizes an email address for counting, ignoring case. */
 export function normalAccount(email: string): string {
   return email.trim().toLowerCase();
 }

@@ -7,30 +7,30 @@ import { endSession, openSession, rotateRefreshToken, type Session, switchSessio
 import type { Identity, Tokens } from './tokens/tokens.ts';
 import { createUser, type NewAccount, type UsersOptions, userByEmail } from './users.ts';
 
-/** What signing in needs. */
+/** The dependencies and settings of signing in. */
 export interface SignInOptions extends UsersOptions {
   readonly tokens: Tokens;
-  /** Whether people may make accounts for themselves. */
+  /** Whether people may create accounts for themselves. */
   readonly signUp: boolean;
   readonly accessTokenSeconds: number;
   readonly sessionDays: number;
 }
 
-/** A refresh token came a second time, so that one of two has stolen it. */
+/** A refresh token was reused, so one of its two users has stolen it. */
 export class ReusedTokenError extends AppError {
   readonly userId: string;
   readonly email: string | undefined;
 
   constructor(userId: string, email: string | undefined) {
-    super('UNAUTHENTICATED', 'The refresh token was used before, so that its session has ended. Sign in again.');
+    super('UNAUTHENTICATED', 'The refresh token was used before, so its session has ended. Sign in again.');
     this.userId = userId;
     this.email = email;
   }
 }
 
-/** The email address or the password is wrong; that is all a client is told. */
+/** The email address or the password is wrong; clients don't learn which. */
 export class WrongPasswordError extends AppError {
-  /** Who has the address, for the audit log; undefined if nobody has. */
+  /** The user with this address, for the audit log; undefined if there is none. */
   readonly userId: string | undefined;
 
   constructor(userId: string | undefined) {
@@ -39,34 +39,36 @@ export class WrongPasswordError extends AppError {
   }
 }
 
-/** What somebody who has signed in gets. */
+/** The result of signing in. */
 export interface SignedIn {
   readonly token: string;
   readonly refreshToken: string;
-  /** Undefined for a token that is not of a session here. */
+  /** Undefined for a token that does not belong to a session here. */
   readonly sessionId: string | undefined;
   /** When `token` expires. */
   readonly expiresAt: Date;
   readonly user: User;
-  /** The place in the tenant that `token` names. */
+  /** The membership in the tenant that `token` names. */
   readonly membership: Membership | undefined;
 }
 
 /**
- * Makes an account for who asks, and signs in.
- * @throws {AppError} FORBIDDEN if the settings do not allow that, BAD_USER_INPUT, or CONFLICT if the address has an account
+ * Creates an account and signs in.
+ * @throws {AppError} FORBIDDEN if the settings do not allow it, BAD_USER_INPUT, or CONFLICT if the address has an
+ *   account
  */
 export async function register(options: SignInOptions, input: NewAccount): Promise<SignedIn> {
   mustSignHere(options);
-  if (!options.signUp) throw new AppError('FORBIDDEN', 'Accounts are made by the administrators of this installation');
+  if (!options.signUp)
+    throw new AppError('FORBIDDEN', 'Sign-up is disabled. Ask an administrator of this installation for an account.');
   const user = await createUser(options, { ...input, isPlatformAdmin: false });
   return begin(options, user, user.passwordHash ?? undefined, undefined);
 }
 
 /**
- * Signs in. Whoever fails is not told, neither in words nor by the time that it takes, whether there is such an account.
- * @param input.tenant slug of the tenant that the token is to name; by default the only one that the user is a member of
- * @throws {AppError} UNAUTHENTICATED, or FORBIDDEN if the user is no member of the tenant
+ * Signs in. A failure does not reveal, by its message or its duration, whether the account exists.
+ * @param input.tenant slug of the tenant that the token names; by default the only one that the user is a member of
+ * @throws {AppError} UNAUTHENTICATED, or FORBIDDEN if the user is not a member of the tenant
  */
 export async function login(
   options: SignInOptions,
@@ -87,9 +89,9 @@ export async function login(
 }
 
 /**
- * Gives a new pair of tokens for a refresh token, which is good once, and for 30 seconds more for the same client.
- * @param address where the client is
- * @throws {AppError} UNAUTHENTICATED if it is not good; if it was used before, its session ends
+ * Exchanges a refresh token for new tokens. It is valid once, and for another 30 seconds for the same client.
+ * @param address the client's address
+ * @throws {AppError} UNAUTHENTICATED if it is not valid; if it was used before, its session ends
  */
 export async function refresh(
   options: SignInOptions,
@@ -98,8 +100,7 @@ export async function refresh(
 ): Promise<SignedIn> {
   const from = address && networkOf(address);
   const session = await options.catalog.use((client) => rotateRefreshToken(client, refreshToken, from));
-  if (!session)
-    throw new AppError('UNAUTHENTICATED', 'The refresh token is not valid, or not any more. Sign in again.');
+  if (!session) throw new AppError('UNAUTHENTICATED', 'The refresh token is invalid or has expired. Sign in again.');
   if ('endedOf' in session) {
     const user = await options.catalog.fork().findOne(User, { id: session.endedOf });
     throw new ReusedTokenError(session.endedOf, user?.email ?? undefined);
@@ -107,19 +108,20 @@ export async function refresh(
   return continued(options, session);
 }
 
-/** Ends the session of a refresh token; one that nobody knows has none. */
+/** Ends the session of a refresh token; an unknown token is ignored. */
 export async function logout({ catalog }: SignInOptions, refreshToken: string): Promise<void> {
   await catalog.use((client) => endSession(client, refreshToken));
 }
 
 /**
- * Names another tenant in the caller's session. The refresh token is replaced too.
+ * Changes the tenant of the caller's session. The refresh token is replaced too.
  * @param tenant its id or slug
- * @throws {AppError} FORBIDDEN if the caller is no member of it, or has not signed in here
+ * @throws {AppError} FORBIDDEN if the caller is not a member of it, or has not signed in here
  */
 export async function switchTenant(options: SignInOptions, identity: Identity, tenant: string): Promise<SignedIn> {
   const { user, session: id } = identity;
-  if (!user || id === undefined) throw new AppError('FORBIDDEN', 'This token is of no session. Sign in with login.');
+  if (!user || id === undefined)
+    throw new AppError('FORBIDDEN', 'This token does not belong to a session. Sign in with login.');
   const membership = memberOf(await membershipsOf(options, user.id), tenant);
   const session = await options.catalog.use((client) => switchSession(client, id, membership.tenant.id));
   if (!session) throw new AppError('UNAUTHENTICATED', 'The session has ended. Sign in again.');
@@ -135,11 +137,11 @@ async function begin(
   const session = await options.catalog.use((client) =>
     openSession(client, { userId: user.id, passwordHash, tenantId: membership?.tenant.id, days: options.sessionDays }),
   );
-  if (!session) throw new AppError('UNAUTHENTICATED', 'The account has changed at this moment. Sign in again.');
+  if (!session) throw new AppError('UNAUTHENTICATED', 'The account was changed in the meantime. Sign in again.');
   return signedIn(options, session, user, membership);
 }
 
-/** The session's next tokens. They name its tenant only while the user is a member of it. */
+/** Issues the session's next tokens. They name its tenant only while the user is a member of it. */
 async function continued(options: SignInOptions, session: Session): Promise<SignedIn> {
   const em = options.catalog.fork();
   const user = await em.findOne(User, { id: session.userId, active: true });
@@ -155,7 +157,7 @@ async function signedIn(
   user: User,
   membership: Membership | undefined,
 ): Promise<SignedIn> {
-  // Tokens tell time in whole seconds.
+  // Tokens state times in whole seconds.
   const expiresAt = new Date((Math.floor(Date.now() / 1000) + accessTokenSeconds) * 1000);
   const token = await tokens.issue({
     subject: user.id,
@@ -167,7 +169,7 @@ async function signedIn(
   return { token, refreshToken: session.refreshToken, sessionId: session.id, expiresAt, user, membership };
 }
 
-/** The password is known at this moment only, so that a hash from weaker times is replaced now. */
+/** The password is only available now, so a hash with an older, lower cost is replaced now. */
 async function renewHash({ catalog, passwords }: SignInOptions, user: User, password: string): Promise<void> {
   const hash = await passwords.hash(password);
   await catalog.use((client) =>
@@ -183,14 +185,15 @@ function membershipsOf({ catalog }: SignInOptions, user: string): Promise<Member
   return catalog.fork().find(Membership, { user }, { populate: ['tenant'] });
 }
 
-/** Whether there is no such tenant, or it is one of other people, is not told. */
+/** Does not reveal whether the tenant exists. */
 function memberOf(memberships: readonly Membership[], reference: string): Membership {
   const found = memberships.find(({ tenant }) => tenant.id === reference || tenant.getEntity().slug === reference);
-  if (!found) throw new AppError('FORBIDDEN', `You are no member of a tenant ${reference}`);
+  if (!found) throw new AppError('FORBIDDEN', `You are not a member of a tenant ${reference}`);
   return found;
 }
 
-/** @throws {AppError} FORBIDDEN where an identity provider signs, and people sign in there */
+/** @throws {AppError} FORBIDDEN if tokens are issued by an identity provider, where people sign in */
 function mustSignHere({ tokens }: SignInOptions): void {
-  if (!tokens.canIssue) throw new AppError('FORBIDDEN', 'Nobody signs in here, but at the identity provider');
+  if (!tokens.canIssue)
+    throw new AppError('FORBIDDEN', 'Local sign-in is disabled. Sign in with the identity provider.');
 }

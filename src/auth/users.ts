@@ -11,7 +11,7 @@ import { checkNewPassword, type Passwords } from './passwords.ts';
 import { endSessionsOf } from './sessions.ts';
 import type { Identity } from './tokens/tokens.ts';
 
-/** What keeping accounts needs. */
+/** The dependencies of account management. */
 export interface UsersOptions {
   readonly catalog: Catalog;
   readonly passwords: Passwords;
@@ -28,11 +28,11 @@ export interface NewAccount {
 
 /** An email address. */
 export const emailSchema = z
-  .email({ error: 'This is no email address' })
+  .email({ error: 'This is not a valid email address' })
   .max(254, { error: 'The email address is too long' });
 
 /**
- * Makes an account.
+ * Creates an account.
  * @throws {AppError} BAD_USER_INPUT, or CONFLICT if the address has one
  */
 export async function createUser({ catalog, passwords }: UsersOptions, input: NewAccount): Promise<User> {
@@ -40,7 +40,7 @@ export async function createUser({ catalog, passwords }: UsersOptions, input: Ne
   const name = validInput('name', nameSchema, input.name);
   checkNewPassword('password', input.password);
   const passwordHash = await passwords.hash(input.password);
-  // As parameters, and without an error: PostgreSQL writes the text of a statement that fails into its log.
+  // Parameters and ON CONFLICT keep the values out of PostgreSQL's log, which includes the text of failed statements.
   const { rows } = await catalog.use((client) =>
     client.query<{ id: string }>(
       `INSERT INTO users (email, name, password_hash, is_platform_admin) VALUES ($1, $2, $3, $4)
@@ -49,15 +49,15 @@ export async function createUser({ catalog, passwords }: UsersOptions, input: Ne
     ),
   );
   if (rows[0]) return catalog.fork().findOneOrFail(User, { id: rows[0].id });
-  throw new AppError('CONFLICT', `There is an account with the address ${email} already`, {
+  throw new AppError('CONFLICT', `An account with the address ${email} already exists`, {
     details: { field: 'email' },
   });
 }
 
 /**
- * Changes the caller's password and ends all of the caller's sessions but the present one.
- * @throws {AppError} BAD_USER_INPUT if the current password is wrong, or nobody should have the new one; CONFLICT if the
- *   account changes meanwhile
+ * Changes the caller's password and ends all of the caller's other sessions.
+ * @throws {AppError} BAD_USER_INPUT if the current password is wrong or the new one is not allowed; CONFLICT if the
+ *   account is changed in the meantime
  */
 export async function changePassword(
   { catalog, passwords }: UsersOptions,
@@ -73,19 +73,19 @@ export async function changePassword(
   const newHash = await passwords.hash(input.newPassword);
   await catalog.use((client) =>
     inTransaction(client, async () => {
-      // Hashing takes a while, in which the account may have been given to a person of an identity provider.
+      // While the password was being hashed, the account may have been linked to a person of an identity provider.
       const { rowCount } = await client.query(
         'UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2',
         [user.id, hash, newHash],
       );
-      if (rowCount === 0) throw new AppError('CONFLICT', 'The account has changed at this moment. Sign in again.');
+      if (rowCount === 0) throw new AppError('CONFLICT', 'The account was changed in the meantime. Sign in again.');
       await endSessionsOf(client, user.id, identity.session);
     }),
   );
 }
 
 /**
- * Lets a user in, or no more; a user who is not let in has no session any more.
+ * Activates or deactivates a user. Deactivation ends all of the user's sessions.
  * @throws {AppError} NOT_FOUND
  */
 export async function setUserActive({ catalog }: UsersOptions, id: string, active: boolean): Promise<User> {
@@ -100,7 +100,7 @@ export async function setUserActive({ catalog }: UsersOptions, id: string, activ
 }
 
 /**
- * Makes a user a platform admin, or one no more.
+ * Makes a user a platform admin, or revokes that.
  * @throws {AppError} NOT_FOUND
  */
 export async function setPlatformAdmin({ catalog }: UsersOptions, id: string, isAdmin: boolean): Promise<User> {
@@ -110,8 +110,8 @@ export async function setPlatformAdmin({ catalog }: UsersOptions, id: string, is
 }
 
 /**
- * The condition for users, as MikroORM takes it.
- * @param search a part of the email address or the name, whatever its letters' case
+ * Returns the MikroORM filter for users.
+ * @param search part of the email address or name, ignoring case
  */
 export function userWhere(search: string | null | undefined): FilterQuery<User> {
   if (!search) return {};
@@ -124,7 +124,10 @@ async function userById(catalog: Catalog, id: string): Promise<User> {
   return user;
 }
 
-/** The user with an email address, whatever its letters' case: in one query, so that the time does not tell if there is any. */
+/**
+ * Finds the user with an email address, ignoring case. A single query, so that its duration does not reveal whether the
+ * user exists.
+ */
 export async function userByEmail(catalog: Catalog, email: string): Promise<User | undefined> {
   const user = await catalog.fork().findOne(User, { [raw('lower(email)')]: raw('lower(?)', [email.trim()]) });
   return user ?? undefined;

@@ -80,7 +80,7 @@ describe('what pages in browsers may do', () => {
       const headers = { ...app.admin, ...(type && { 'content-type': type }) };
       const answer = await server.send({ method: 'POST', headers, body });
       expect(answer).toMatchObject({ status: 415, code: 'BAD_USER_INPUT' });
-      expect(answer.text).toContain('content-type must say so: application/json');
+      expect(answer.text).toContain('The body must be JSON, with the header content-type: application/json');
       expect(await app.ask('{ migrationRuns { totalCount } }', app.admin)).toEqual({
         data: { migrationRuns: { totalCount: 0 } },
       });

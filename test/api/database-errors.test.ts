@@ -23,8 +23,8 @@ describe('an error of PostgreSQL', async () => {
     used.server.post({ query: 'query ($sql: String!) { statement(sql: $sql) }', variables: { sql } });
 
   it.each([
-    [raise('57014'), 'SERVER_BUSY', 5000, 'Ask for less'],
-    [raise('25P04'), 'SERVER_BUSY', 5000, 'Ask for less'],
+    [raise('57014'), 'SERVER_BUSY', 5000, 'Request less'],
+    [raise('25P04'), 'SERVER_BUSY', 5000, 'Request less'],
     [raise('57P01'), 'SERVER_BUSY', 1000, 'Try again'],
     [raise('53100'), 'SERVER_BUSY', 5000, 'disk space'],
     [raise('53200'), 'SERVER_BUSY', 5000, 'memory'],

@@ -42,7 +42,7 @@ describe('what a member sees of tenants', () => {
     );
     expect(answer.data).toEqual({ viewer: null });
     expect(answer.errors?.[0]).toMatchObject({
-      message: 'The members of two are shown in a request for that tenant only',
+      message: 'The members of two are only available in a request for that tenant',
       extensions: { code: 'FORBIDDEN' },
     });
     expect(JSON.stringify(answer)).not.toContain('other@x.org');

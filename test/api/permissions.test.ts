@@ -90,7 +90,7 @@ describe('permissions', () => {
     });
     const { data } = await app.ask('{ __type(name: "Mutation") { fields { name description } } }');
     expect(JSON.stringify(data)).toContain(
-      '{"name":"emptyShelves","description":"Needs the permission products:empty."}',
+      '{"name":"emptyShelves","description":"Requires the permission products:empty."}',
     );
   });
 

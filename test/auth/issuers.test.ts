@@ -70,7 +70,7 @@ describe('tokens of several issuers', () => {
   it.each([() => first.issuer.slice(0, -1), () => 'https://evil.example.com/'])(
     'of an issuer that nobody knows are refused with its name, that a missing slash may be seen',
     async (issuer) => {
-      const message = `The token's issuer "${issuer()}" is none of this installation's identity providers`;
+      const message = `The token's issuer "${issuer()}" is not one of this installation's identity providers`;
       const refusal = { code: 'UNAUTHENTICATED', message };
       const claims = { ...good(), iss: issuer() };
       await expect(tokens.verify(jwt(claims))).rejects.toMatchObject(refusal);

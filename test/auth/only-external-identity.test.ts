@@ -34,7 +34,7 @@ describe('an installation whose people all sign in at an identity provider', () 
     for (const text of [registerText('a@example.com'), loginText('a@example.com')]) {
       const { errors } = await app.ask(text);
       expect(errors?.[0]).toMatchObject({
-        message: 'Nobody signs in here, but at the identity provider',
+        message: 'Local sign-in is disabled. Sign in with the identity provider.',
         extensions: { code: 'FORBIDDEN' },
       });
     }

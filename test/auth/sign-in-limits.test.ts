@@ -132,7 +132,7 @@ describe('attempts to sign in', () => {
     const attempt = { account: 'waiting@example.com', address: anywhere() };
     for (let round = 0; round < 14; round++) {
       const busy = one.services.signInLimits.attempt(attempt, async () => {
-        throw new AppError('SERVER_BUSY', 'Too many people sign in at this moment');
+        throw new AppError('SERVER_BUSY', 'Too many people are signing in');
       });
       await expect(busy).rejects.toMatchObject({ code: 'SERVER_BUSY' });
     }

@@ -88,9 +88,9 @@ describe('tenantry user create', () => {
 
   it.each([
     [['short@example.com'], 'short\n', 'at least 12 characters'],
-    [['nobody'], password, 'no email address'],
+    [['nobody'], password, 'not a valid email address'],
     [['lost@example.com', '--tenant', 'nowhere'], password, 'There is no tenant nowhere'],
-    [['BOB@example.com'], password, 'There is an account with the address BOB@example.com already'],
+    [['BOB@example.com'], password, 'An account with the address BOB@example.com already exists'],
   ])('ends with 1, says why and makes nothing: %j', async (args, secret, message) => {
     expect(await create(args, Readable.from([secret]))).toEqual({
       exit: 1,

@@ -135,6 +135,8 @@ it('an argument that declares no limit has one', () => {
   );
   const echo = (args: Record<string, unknown>) => call(schema, { field: 'Query.echo', args });
   expect(echo({ text: 'x'.repeat(defaultLimits.text), list: Array(defaultLimits.items).fill('x') })).toBe('called');
-  expect(() => echo({ text: 'x'.repeat(defaultLimits.text + 1) })).toThrow('text has 2001 characters, and 2000 is');
+  expect(() => echo({ text: 'x'.repeat(defaultLimits.text + 1) })).toThrow(
+    'text has 2001 characters; the limit is 2000',
+  );
   expect(() => echo({ list: Array(defaultLimits.items + 1).fill('x') })).toThrow('list has 101 elements, and 100 is');
 });

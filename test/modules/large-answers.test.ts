@@ -93,7 +93,7 @@ describe('a member of a tenant with 100 members, and 100 orders of 100 lines eac
   ])('is refused %s, at once', async (_name, query) => {
     const { code, body, text } = await bear(query, MAX_DELAY_OF_REFUSAL_MS);
     expect(code).toBe('BAD_USER_INPUT');
-    expect(body.errors?.[0]?.message).toMatch(/^The operation costs \d+, and 20000 is the limit/);
+    expect(body.errors?.[0]?.message).toMatch(/^The operation costs \d+; the limit is 20000/);
     expect(text.length).toBeLessThan(1000);
   });
 

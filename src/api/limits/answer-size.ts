@@ -1,13 +1,13 @@
 import type { GraphQLError, GraphQLResolveInfo } from 'graphql';
 import { tooMuch } from '../errors.ts';
 
-/** How much one operation, or one event of a subscription, may answer. */
+/** The limits of the response of one operation, or of one event of a subscription. */
 export interface AnswerLimits {
   readonly maxAnswerObjects: number;
   readonly maxAnswerBytes: number;
 }
 
-/** Counts the objects and bytes of an answer while it is made. */
+/** Counts the objects and bytes of a response while it is built. */
 export class AnswerSize {
   readonly #limits: AnswerLimits;
   #objects = 0;
@@ -18,15 +18,15 @@ export class AnswerSize {
     this.#limits = limits;
   }
 
-  /** Why the answer is not made any further; undefined while it is within the limits. */
+  /** Why the response was stopped; undefined while it is within the limits. */
   get refusal(): GraphQLError | undefined {
     return this.#refusal;
   }
 
   /**
-   * Adds what a field has resolved to, before any field inside it is resolved.
-   * @param bytes what it takes in JSON, approximately
-   * @throws {GraphQLError} BAD_USER_INPUT if the answer is beyond a limit
+   * Adds the value of a field, before any field inside it is resolved.
+   * @param bytes the approximate size in JSON
+   * @throws {GraphQLError} BAD_USER_INPUT if the response exceeds a limit
    */
   add(objects: number, bytes: number, info: GraphQLResolveInfo): void {
     this.#objects += objects;
@@ -36,7 +36,7 @@ export class AnswerSize {
     if (this.#bytes > maxAnswerBytes) this.#refuse(`${maxAnswerBytes} bytes`, info);
   }
 
-  /** Begins to count anew, for the next event of a subscription. */
+  /** Resets the counters for the next event of a subscription. */
   reset(): void {
     this.#objects = 0;
     this.#bytes = 0;
@@ -45,10 +45,10 @@ export class AnswerSize {
 
   #refuse(limit: string, { path, operation }: GraphQLResolveInfo): never {
     const done = operation.operation === 'mutation' ? ' Mutations before that point have been carried out.' : '';
-    // One error for all fields that are refused from now on: making one costs more than resolving a field.
+    // All later fields share one error: creating one costs more than resolving a field.
     this.#refusal ??= tooMuch(
-      `The answer has more than ${limit}, which is the limit; it was reached at ${pathOf(path)}. ` +
-        `Ask for smaller pages, for fewer fields, or in several requests.${done}`,
+      `The response exceeds the limit of ${limit}, which was reached at ${pathOf(path)}. ` +
+        `Request smaller pages or fewer fields, or split the request.${done}`,
     );
     throw this.#refusal;
   }

@@ -2,15 +2,18 @@ import type { DocumentNode } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import { LRUCache } from 'lru-cache';
 
-/** What all documents that are kept may take, in bytes. */
+/** The maximum size of the cache, in bytes. */
 const MAX_BYTES = 32 * 1024 * 1024;
 
-/** What graphql-js takes for a token with its part of the tree, and for what execution remembers of it; measured, and rounded up. */
+/**
+ * The memory that graphql-js uses per token, including its part of the tree and what execution caches for it; measured
+ * and rounded up.
+ */
 const BYTES_PER_TOKEN = 600;
 
 /**
- * Keeps documents that were parsed and found valid, as many as fit into some megabytes. Yoga's own cache counts documents, not
- * bytes, and keeps what is wrong with the others, which can be more than they are themselves.
+ * Creates a cache of parsed, valid documents, limited in bytes. Yoga's own cache counts documents instead of bytes, and
+ * also keeps the errors of invalid ones, which can be larger than the documents themselves.
  */
 export function createDocumentCache() {
   const documents = new LRUCache<string, DocumentNode>({ maxSize: MAX_BYTES, sizeCalculation: sizeOf });

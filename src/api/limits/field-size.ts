@@ -11,29 +11,29 @@ import {
 } from 'graphql';
 import type { FieldSize } from './list-sizes.ts';
 
-/** What counting needs to know of a field. */
+/** The properties of a field that determine its cost. */
 export interface SizedField extends Required<FieldSize> {
   readonly definition: GraphQLField<unknown, unknown>;
   readonly isList: boolean;
-  /** Whether `first` or `last` says how many items it, or the connection that it gives, has. */
+  /** Whether `first` or `last` sets the number of items of the list or of the connection. */
   readonly takesPage: boolean;
-  /** The type of what is inside; undefined for values. */
+  /** The type of the selected fields; undefined for scalars and enums. */
   readonly inner: GraphQLCompositeType | undefined;
 }
 
-/** A field of the schema about itself reads from memory what is there already, and costs this much of another field. */
+/** The cost of an introspection field, relative to other fields: it only reads what is already in memory. */
 const COST_OF_INTROSPECTION = 0.1;
 
-/** How many items such fields have: somewhat more than on average. */
+/** The number of items to assume for introspection lists: slightly above the average. */
 const ITEMS_OF_INTROSPECTION: Readonly<Record<string, number>> = { fields: 6, ofType: 0.5 };
 const OTHER_ITEMS_OF_INTROSPECTION = 2;
 
-// Types never change, and telling what they are takes longer than counting.
+// Cached, because types never change and analyzing them takes longer than counting.
 const ofTypes = new WeakMap<GraphQLCompositeType, Map<string, readonly SizedField[]>>();
 
 /**
- * The field of a name, and where it is one of an interface also those of the types that implement it, which may be larger.
- * None for `__typename`.
+ * Returns the field with this name; for an interface also the fields of the types that implement it, which may be
+ * larger. Empty for `__typename`.
  */
 export function fieldsNamed(schema: GraphQLSchema, type: GraphQLCompositeType, name: string): readonly SizedField[] {
   const fields = ofTypes.get(type) ?? new Map<string, readonly SizedField[]>();
@@ -63,7 +63,7 @@ function sized(
 ): SizedField {
   const inner = getNamedType(definition.type);
   const isOfSchema = type.name.startsWith('__');
-  // The builder has put them there.
+  // Set by the plugin in list-sizes.ts.
   const { maxItems, cost }: FieldSize = isOfSchema ? {} : definition.extensions;
   const { name } = definition;
   const types = name === 'types' && isOfSchema ? Object.keys(schema.getTypeMap()).length : undefined;

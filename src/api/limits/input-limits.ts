@@ -18,17 +18,19 @@ import {
 import { AppError } from '../../lib/errors.ts';
 
 declare global {
-  // The only way in which Pothos takes new options of arguments and input fields.
+  // Pothos has no other way to add options to arguments and input fields.
   namespace PothosSchemaTypes {
     interface InputFieldOptions<
-      // Both declarations must name the same parameters.
+      // The type parameters must match those of the declaration that this one merges with.
       Types extends SchemaTypes = SchemaTypes,
       Type extends InputType<Types> | [InputType<Types>] = InputType<Types> | [InputType<Types>],
       Req extends FieldRequiredness<Type> = FieldRequiredness<Type>,
     > {
-      /** The longest text that it takes, or each text of a list, in UTF-16 code units; see {@link defaultLimits}. */
+      /**
+       * The maximum length of the string, or of each string of a list, in UTF-16 code units; see {@link defaultLimits}.
+       */
       maxLength?: number;
-      /** The longest list that it takes, in elements; see {@link defaultLimits}. */
+      /** The maximum number of elements of the list; see {@link defaultLimits}. */
       maxItems?: number;
     }
   }
@@ -36,18 +38,18 @@ declare global {
 
 /** The limits of an argument or an input field. */
 export interface InputLimits {
-  /** Of a text, in UTF-16 code units. */
+  /** The maximum length of a string, in UTF-16 code units. */
   readonly maxLength: number;
-  /** Of a list, in elements. */
+  /** The maximum number of elements of a list. */
   readonly maxItems: number;
 }
 
-/** The limits of what declares none. An ID is a UUID, a slug or a name. */
+/** The default limits. An ID is a UUID, a slug or a name. */
 export const defaultLimits = { text: 2_000, id: 255, items: 100 } as const;
 
 /**
- * Has the arguments of every field checked before anything else is done with them, scopes and the audit log included.
- * @throws {AppError} (the fields) BAD_USER_INPUT, which names the argument and its limit
+ * Checks the arguments of every field before anything else happens, including scopes and the audit log.
+ * @throws {AppError} (when a field is resolved) BAD_USER_INPUT with the name of the argument and its limit
  */
 export function limitInputs(schema: GraphQLSchema): GraphQLSchema {
   for (const type of Object.values(schema.getTypeMap())) {
@@ -56,7 +58,7 @@ export function limitInputs(schema: GraphQLSchema): GraphQLSchema {
   return schema;
 }
 
-/** The largest limits of a schema: what exceeds them fits no argument at all. */
+/** Returns the largest limits in a schema. A value that exceeds them is invalid for every argument. */
 export function largestLimits(schema: GraphQLSchema): InputLimits {
   const all = Object.values(schema.getTypeMap()).flatMap((type) => {
     if (isInputObjectType(type)) return Object.values(type.getFields());
@@ -69,7 +71,7 @@ export function largestLimits(schema: GraphQLSchema): InputLimits {
   };
 }
 
-/** Where a value stands in the arguments: names, and indexes of lists. */
+/** The path of a value in the arguments: names and list indexes. */
 export type InputPath = readonly string[];
 
 /** @throws {AppError} BAD_USER_INPUT */
@@ -85,7 +87,7 @@ export function checkItems(path: InputPath, list: readonly unknown[], maxItems: 
 function tooLarge(path: InputPath, size: string, limit: number): AppError {
   const argument = path.join('.');
   const field = path.findLast((name) => !/^\d+$/.test(name));
-  const message = `${argument} has ${size}, and ${limit} is the limit. Send less.`;
+  const message = `${argument} has ${size}; the limit is ${limit}.`;
   return new AppError('BAD_USER_INPUT', message, { details: { field, argument, limit } });
 }
 
@@ -102,7 +104,7 @@ function limitFields(type: GraphQLObjectType): void {
         return call(root, args, context, info);
       };
     };
-    // A subscription's events are resolved with the arguments that it began with.
+    // A subscription checks its arguments once: every event is resolved with the same ones.
     if (field.subscribe) field.subscribe = guarded(field.subscribe);
     else field.resolve = guarded(field.resolve ?? defaultFieldResolver);
   }
@@ -123,9 +125,9 @@ function check(path: InputPath, value: unknown, type: GraphQLInputType, limits: 
   }
 }
 
-/** The limits of an argument or an input field: what it declares, or else the default. */
+/** Returns the declared limits of an argument or input field, or the defaults. */
 export function limitsOf({ type, extensions }: GraphQLArgument | GraphQLInputField): InputLimits {
-  // What Pothos keeps of the options that it was given.
+  // Pothos stores the field's options here.
   const declared = extensions.pothosOptions as Partial<InputLimits> | undefined;
   return {
     maxLength: declared?.maxLength ?? (getNamedType(type) === GraphQLID ? defaultLimits.id : defaultLimits.text),

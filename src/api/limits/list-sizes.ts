@@ -13,19 +13,22 @@ import type { GraphQLFieldResolver, GraphQLResolveInfo } from 'graphql';
 import { AppError } from '../../lib/errors.ts';
 import type { AnswerSize } from './answer-size.ts';
 
-/** What a field says of its size; the fields' `extensions` hold it. */
+/** The declared size of a field, stored in its `extensions`. */
 export interface FieldSize<Args = Readonly<Record<string, unknown>>> {
   /**
-   * The most items of a list, whatever its arguments say. The cost of an operation counts with it, or with the page that `first`
-   * or `last` asks for. A list that has more is an error, so that its statement needs a LIMIT, or its rows a limit when they are
-   * written.
+   * The maximum number of items of a list, whatever its arguments. The cost of an operation is computed with it, or
+   * with the page size in `first` or `last`. A longer list is an error, so either its query needs a LIMIT or the number
+   * of rows must be limited when they are written.
    */
   readonly maxItems?: number | ((args: Args) => number);
-  /** What it costs itself, without what is inside; 1 if it does not say it. */
+  /** The cost of the field itself, without its selected fields; 1 by default. */
   readonly cost?: number;
 }
 
-/** The most items of lists of texts that are short in practice, such as the names of the migrations that a tenant lacks. */
+/**
+ * The maximum length of lists of strings that are short in practice, such as the names of a tenant's missing
+ * migrations.
+ */
 export const MAX_TEXTS = 1000;
 
 declare global {
@@ -33,7 +36,7 @@ declare global {
     interface Plugins<Types extends SchemaTypes> {
       listSizes: ListSizesPlugin<Types>;
     }
-    // The parameters must be those of the interface that this extends.
+    // The type parameters must match those of the interface that this declaration merges with.
     interface FieldOptions<
       Types extends SchemaTypes = SchemaTypes,
       ParentShape = unknown,
@@ -48,20 +51,18 @@ declare global {
 
 type Resolver = GraphQLFieldResolver<unknown, object, object>;
 
-/** Adds what a value is in the answer to its size, and gives the value. */
+/** Adds the size of a value to the response's and returns the value. */
 type Count = (value: unknown, answer: AnswerSize, info: GraphQLResolveInfo, args: object) => unknown;
 
 /**
- * Has every list of the schema say how many items it can have, and counts what is answered. It goes first among the plugins,
- * so that beyond a limit nothing else of a field is begun either.
+ * Requires every list of the schema to declare its maximum length, and counts the size of responses. It must be the
+ * first plugin, so that beyond a limit no other plugin starts work on a field.
  */
 export class ListSizesPlugin<Types extends SchemaTypes> extends BasePlugin<Types> {
   override onOutputFieldConfig(field: PothosOutputFieldConfig<Types>): PothosOutputFieldConfig<Types> {
     const { maxItems, cost }: FieldSize = field.pothosOptions;
     if (field.type.kind === 'List' && maxItems === undefined) {
-      throw new PothosSchemaError(
-        `${nameOf(field)} is a list without a limit. Make it a connection, or say with maxItems how many items it can have.`,
-      );
+      throw new PothosSchemaError(`${nameOf(field)} is a list without a limit. Make it a connection, or set maxItems.`);
     }
     const size = { ...(maxItems !== undefined && { maxItems }), ...(cost !== undefined && { cost }) };
     return { ...field, extensions: { ...field.extensions, ...size } };
@@ -73,7 +74,7 @@ export class ListSizesPlugin<Types extends SchemaTypes> extends BasePlugin<Types
     const ofOne = isLeaf(type) ? countLeaf : countObject;
     const count = type.kind === 'List' ? countList(nameOf(field), isLeaf(type.type), maxItems) : ofOne;
     return (parent, args, context, info) => {
-      // Pothos knows the context only as an object; ours always has it.
+      // Pothos types the context only as an object; ours always has `answer`.
       const { answer } = context as { readonly answer: AnswerSize };
       if (answer.refusal) throw answer.refusal;
       const value: unknown = resolve(parent, args, context, info);
@@ -94,7 +95,7 @@ function isLeaf({ kind }: { readonly kind: string }): boolean {
   return kind === 'Scalar' || kind === 'Enum';
 }
 
-/** What the name of a field and the signs around it take, in bytes. */
+/** The size of a field's name with its quotation marks, colon and comma, in bytes. */
 function bytesOfName({ path }: GraphQLResolveInfo): number {
   return String(path.key).length + 4;
 }
@@ -116,13 +117,13 @@ const countObject: Count = (value, answer, info) => {
 function countList(name: string, isOfLeaves: boolean, maxItems: FieldSize['maxItems']): Count {
   return (value, answer, info, args) => {
     if (value == null) return value;
-    // Nothing else than an iterable can be the value of a list, as GraphQL has it.
+    // GraphQL only accepts iterables as the value of a list.
     const items = Array.isArray(value) ? value : [...(value as Iterable<unknown>)];
     const most = typeof maxItems === 'function' ? maxItems({ ...args }) : (maxItems ?? 0);
     if (items.length > most) {
       throw new AppError(
         'BAD_USER_INPUT',
-        `${name} has ${items.length} items, and ${most} is the limit. Ask without this field.`,
+        `${name} has ${items.length} items; the limit is ${most}. Leave this field out.`,
       );
     }
     const bytes = isOfLeaves ? items.reduce((sum: number, item) => sum + bytesOf(item) + 3, 0) : items.length * 2;

@@ -21,7 +21,7 @@ import { DEFAULT_PAGE, MAX_PAGE } from '../../orm/pagination.ts';
 import { tooMuch } from '../errors.ts';
 import { fieldsNamed, type SizedField } from './field-size.ts';
 
-/** What something costs, and the lists that make up most of it, from the outside in. */
+/** A cost, and the nested lists that cause most of it, outermost first. */
 export interface Cost {
   readonly cost: number;
   readonly heaviest: readonly string[];
@@ -29,23 +29,24 @@ export interface Cost {
 
 type Values = Readonly<Record<string, unknown>>;
 
-/** Values of a list, such as strings, that count as one field: they have neither a resolver nor a row of their own. */
+/** How many scalars of a list cost as much as one field: they have neither a resolver nor a row of their own. */
 const VALUES_OF_ONE_FIELD = 25;
 
-/** Names in an answer come from the request, and each is repeated for every item of the lists around it. */
+/** The maximum length of an alias: the response repeats it for every item of the surrounding lists. */
 const MAX_ALIAS = 100;
 
 const noArguments: Values = {};
 
 /**
- * Counts what an operation costs: each field 1, or what it says with `cost`, times the items that the lists around it can
- * have. It is a largest cost: lists are counted as full, and fields that are written twice as two.
+ * Computes the cost of an operation: the sum of its fields, each 1 or its declared `cost`, multiplied by the number of
+ * items of the surrounding lists. It is an upper bound: lists count as full, and a field that is selected twice counts
+ * twice.
  */
 export class CostCount {
   readonly #schema: GraphQLSchema;
   readonly #fragments: ReadonlyMap<string, FragmentDefinitionNode>;
   readonly #variables: Values;
-  /** Fragments are counted once for each type and page that they are spread in, however often that is. */
+  /** The costs of fragments, by type and page size, so that each is counted only once. */
   readonly #counted = new Map<string, Cost>();
 
   constructor({ schema, document }: Pick<ExecutionArgs, 'schema' | 'document'>, variables: Values) {
@@ -61,7 +62,7 @@ export class CostCount {
     return type ? this.#selections(selectionSet, type, undefined) : { cost: 0, heaviest: [] };
   }
 
-  /** @param page the size of the page, where `type` is that of a connection */
+  /** @param page the page size, if `type` is a connection */
   #selections({ selections }: SelectionSetNode, type: GraphQLCompositeType, page: number | undefined): Cost {
     let sum = 0;
     let most: Cost = { cost: 0, heaviest: [] };
@@ -78,7 +79,7 @@ export class CostCount {
     if (node.kind === Kind.FIELD) return this.#field(node, type, page);
     if (node.kind === Kind.INLINE_FRAGMENT) return this.#selections(node.selectionSet, this.#typeOf(node, type), page);
     const fragment = this.#fragments.get(node.name.value);
-    // Validation has refused fragments that are not there, and those that hold themselves.
+    // Validation has already rejected unknown fragments and cycles.
     if (!fragment) return { cost: 0, heaviest: [] };
     const key = `${node.name.value} ${type.name} ${page}`;
     const counted =
@@ -90,7 +91,7 @@ export class CostCount {
   #field(node: FieldNode, type: GraphQLCompositeType, page: number | undefined): Cost {
     const { name, alias } = node;
     if (alias && alias.value.length > MAX_ALIAS) {
-      throw tooMuch(`An alias has ${alias.value.length} characters, and ${MAX_ALIAS} is the limit. Use a shorter one.`);
+      throw tooMuch(`An alias has ${alias.value.length} characters; the limit is ${MAX_ALIAS}.`);
     }
     const [first, ...others] = fieldsNamed(this.#schema, type, name.value);
     if (!first) return { cost: 1, heaviest: [] };
@@ -133,7 +134,7 @@ function itemsOf({ maxItems, takesPage }: SizedField, args: Values, page: number
   return takesPage ? pageOf(args, most, most) : Math.min(page ?? most, most);
 }
 
-/** The size of the page that is asked for. What is no page is refused when it is resolved, with a better message. */
+/** Returns the requested page size. The resolver rejects an invalid size later, with a better message. */
 function pageOf({ first, last }: Values, otherwise: number, most: number): number {
   return Math.min(Math.max(Number(first ?? last ?? otherwise), 1), most);
 }

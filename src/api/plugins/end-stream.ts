@@ -1,9 +1,9 @@
 import type { ExecutionResult, GraphQLError } from 'graphql';
 
 /**
- * Ends a subscription's events when a signal comes: the last one is an error that says why. It does not wait for the events
- * to end, since a source may not heed its context's signal.
- * @param ended called once, when the events have ended for whatever reason
+ * Ends the events of a subscription when a signal is aborted, with an error as the last event that gives the reason. It
+ * does not wait for the source to end, because a source may ignore its context's signal.
+ * @param ended called once, when the events have ended for any reason
  */
 export function endAt(
   signal: AbortSignal,
@@ -31,7 +31,7 @@ export function endAt(
       const next = await unlessAborted(signal, () => source.next());
       if (next?.done && !signal.aborted) finish();
       if (next && !(next.done && signal.aborted)) return next;
-      // The stream is over for the client, however its source ends.
+      // The stream has ended for the client, however its source ends.
       end().catch(() => undefined);
       return { done: false, value: { errors: [reason()] } };
     },
@@ -39,15 +39,18 @@ export function endAt(
   };
 }
 
-/** Undefined if the signal comes first. Nothing is kept of it afterwards: signal and events may both go on for days. */
+/**
+ * Returns undefined if the signal is aborted first. It leaves no listener behind, because both the signal and the
+ * events may live for days.
+ */
 async function unlessAborted<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T | undefined> {
   const { promise: signalled, resolve } = Promise.withResolvers<undefined>();
-  const hear = () => resolve(undefined);
-  if (signal.aborted) hear();
-  else signal.addEventListener('abort', hear);
+  const onAbort = () => resolve(undefined);
+  if (signal.aborted) onAbort();
+  else signal.addEventListener('abort', onAbort);
   try {
     return await Promise.race([work(), signalled]);
   } finally {
-    signal.removeEventListener('abort', hear);
+    signal.removeEventListener('abort', onAbort);
   }
 }

@@ -1,11 +1,11 @@
 import type { JWK } from 'jose';
 import type { Route } from './use-routes.ts';
 
-/** How long others may keep the keys, in seconds: a new key is published at least this long before it signs. */
+/** How long clients may cache the keys, in seconds. A new key is published at least this long before it signs. */
 const MAX_AGE_SECONDS = 300;
 
 /**
- * `/.well-known/jwks.json`: the public keys that tokens are verified with, for services that verify them too.
+ * Serves `/.well-known/jwks.json`: the public keys of this installation's tokens, for other services that verify them.
  * @see https://www.rfc-editor.org/rfc/rfc7517#section-5
  */
 export function jwksRoute(keys: readonly JWK[]): Route {
@@ -17,7 +17,8 @@ export function jwksRoute(keys: readonly JWK[]): Route {
     const headers = {
       'content-type': 'application/jwk-set+json',
       'cache-control': `public, max-age=${MAX_AGE_SECONDS}`,
-      // Which anybody may read, from any page. Those of a listed origin are named instead, which is no answer for others.
+      // Any page may read the keys. The CORS plugin answers listed origins by name, and such a response is not valid
+      // for others.
       'access-control-allow-origin': '*',
       vary: 'origin',
     };

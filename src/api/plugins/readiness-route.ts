@@ -2,8 +2,8 @@ import type { Services } from '../../installation/services.ts';
 import type { Route } from './use-routes.ts';
 
 /**
- * `/health/ready` for load balancers: 200 if requests can be answered, 503 if `auth` cannot be reached or the server is
- * stopping. (`/health/live` is Yoga's own: 200 as long as the process answers.)
+ * Serves `/health/ready` for load balancers: 200 if requests can be served, 503 if `auth` cannot be reached or the
+ * server is stopping. (`/health/live` is Yoga's own: 200 as long as the process responds.)
  */
 export function readinessRoute(services: Services): Route {
   return async (_request, fetchAPI) => {

@@ -2,8 +2,8 @@ import { isAsyncIterable, type Plugin } from 'graphql-yoga';
 import type { RequestContext } from '../request-context.ts';
 
 /**
- * Answers with the refusal alone where an answer has become too large. From the moment that a limit is passed no field is
- * resolved any more, since each asks `AnswerSize.refusal` first.
+ * Replaces a response that exceeds a limit with the error alone. Once a limit is exceeded, no further fields are
+ * resolved: each field checks `AnswerSize.refusal` first.
  */
 export function useAnswerLimits(): Plugin<RequestContext> {
   return {

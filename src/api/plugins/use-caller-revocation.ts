@@ -5,16 +5,16 @@ import type { CurrentAccess, RequestContext } from '../request-context.ts';
 import { endAt } from './end-stream.ts';
 
 /**
- * Ends subscriptions of users who may not do any more what they could when they subscribed: a last event says so, with
- * UNAUTHENTICATED for who is deactivated or signed out, or FORBIDDEN for who is no platform admin any more, or is not the same
- * any more in the tenant that the subscription asked for.
+ * Ends the subscriptions of users who have lost access. The last event is an error: UNAUTHENTICATED if the user was
+ * deactivated or signed out; FORBIDDEN if the user is no longer a platform admin or has another role in the tenant that
+ * the subscription uses.
  */
 export function useCallerRevocation(): Plugin<RequestContext> {
   return {
     onSubscribe({ args, extendContext }) {
       const { contextValue: context } = args;
       const { identity, signal } = context;
-      // What a token of no user says can be taken from nobody.
+      // The claims of a token that belongs to no user cannot be revoked.
       if (!identity?.user) return;
       const { id } = identity.user;
       const refusal = new AbortController();
@@ -27,8 +27,8 @@ export function useCallerRevocation(): Plugin<RequestContext> {
             isPlatformAdmin: identity.isPlatformAdmin,
             role: inTenant ? context.tenant.role : undefined,
           };
-          const look = () => mayStill(before, () => context.currentAccess(inTenant));
-          const stop = watch(context, id, look, (error) => refusal.abort(error));
+          const check = () => mustKeepAccess(before, () => context.currentAccess(inTenant));
+          const stop = watch(context, id, check, (error) => refusal.abort(error));
           const reason = () => toClientError(refusal.signal.reason, context.requestId, context.log);
           setResult(endAt(refusal.signal, result, reason, stop));
         },
@@ -37,33 +37,36 @@ export function useCallerRevocation(): Plugin<RequestContext> {
   };
 }
 
-/** @throws {AppError} if the user may not do any more what they could before */
-async function mayStill(before: CurrentAccess, currentAccess: () => Promise<CurrentAccess>): Promise<void> {
+/** @throws {AppError} if the user has lost access */
+async function mustKeepAccess(before: CurrentAccess, currentAccess: () => Promise<CurrentAccess>): Promise<void> {
   const now = await currentAccess();
   if (before.isPlatformAdmin && !now.isPlatformAdmin)
-    throw new AppError('FORBIDDEN', 'You are no platform admin any more');
+    throw new AppError('FORBIDDEN', 'You are no longer a platform admin.');
   if (before.role !== now.role)
-    throw new AppError('FORBIDDEN', 'You are not the same any more in this tenant. Subscribe again.');
+    throw new AppError('FORBIDDEN', 'Your role in this tenant has changed. Subscribe again.');
 }
 
-/** Has a look whenever the user may have changed, and calls `refuse` with what it throws, until the returned function is called. */
+/**
+ * Calls `check` whenever the user may have changed, and `refuse` with the error that it throws. Returns a function that
+ * stops watching.
+ */
 function watch(
   { services: { authenticator, directory }, log }: RequestContext,
   userId: string,
-  look: () => Promise<void>,
+  check: () => Promise<void>,
   refuse: (error: AppError) => void,
 ): () => void {
-  const heard = (id: string | undefined) => {
+  const onChange = (id: string | undefined) => {
     if (id !== undefined && id !== userId) return;
-    look().catch((err: unknown) => {
-      if (!(err instanceof AppError)) log.warn({ err }, 'it cannot be found out whether a user is still let in');
-      // That the tenant is not served is for others to tell.
+    check().catch((err: unknown) => {
+      if (!(err instanceof AppError)) log.warn({ err }, 'cannot check whether a user still has access');
+      // Other errors, such as that the tenant is not served, are handled by other plugins.
       else if (err.code === 'UNAUTHENTICATED' || err.code === 'FORBIDDEN') refuse(err);
     });
   };
-  const stops = [authenticator.onChange(heard), directory.onMembershipChange(heard)];
-  // It may have changed since the request began.
-  heard(userId);
+  const stops = [authenticator.onChange(onChange), directory.onMembershipChange(onChange)];
+  // The user may have changed since the request began.
+  onChange(userId);
   return () => {
     for (const stop of stops) stop();
   };

@@ -3,13 +3,13 @@ import type { Plugin } from 'graphql-yoga';
 import { tooMuch } from '../errors.ts';
 import { type Cost, CostCount } from '../limits/query-cost.ts';
 
-// Yoga keeps what it has parsed: an operation without variables always costs the same, for arguments decide alone.
+// Yoga caches parsed documents. Without variables, an operation always costs the same.
 const ofOperations = new WeakMap<OperationDefinitionNode, Cost>();
 const ofExecutions = new WeakMap<object, Cost>();
 
 /**
- * What an operation costs, counted once for each execution, so that all plugins can ask for it. See {@link CostCount}.
- * @returns 0 for what cannot be executed: execution says what is wrong
+ * Returns the cost of an operation, computed once per execution so that every plugin can use it. See {@link CostCount}.
+ * @returns 0 for an operation that cannot be executed; execution reports the error
  * @throws {GraphQLError} BAD_USER_INPUT for an alias that is too long
  */
 export function costOf(args: ExecutionArgs): Cost {
@@ -23,8 +23,8 @@ export function costOf(args: ExecutionArgs): Cost {
 }
 
 /**
- * Refuses operations that cost more than `max` before anything of them is resolved. It is no rule of validation, since the
- * result of validation is remembered for a document, and the cost depends on the variables.
+ * Refuses operations that cost more than `max` before any field is resolved. It is not a validation rule, because the
+ * result of validation is cached per document, while the cost depends on the variables.
  */
 export function limitCost(max: number): Plugin {
   const check = ({ args }: { readonly args: ExecutionArgs }) => {
@@ -32,8 +32,8 @@ export function limitCost(max: number): Plugin {
     if (cost <= max) return;
     const where = heaviest.length > 0 ? ` Most of it is in ${heaviest.join('.')}.` : '';
     throw tooMuch(
-      `The operation costs ${cost}, and ${max} is the limit.${where} A field costs 1, times the items that the lists around it ` +
-        'can have: ask for smaller pages with first or last, for fewer lists inside lists, or in several requests.',
+      `The operation costs ${cost}; the limit is ${max}.${where} A field costs 1, multiplied by the items of the lists around it: ` +
+        'request smaller pages with first or last, use fewer nested lists, or split the operation.',
     );
   };
   return { onExecute: check, onSubscribe: check };

@@ -7,7 +7,7 @@ import type { Config } from '../../config/config.ts';
 import { tooMuch } from '../errors.ts';
 import { limitCost } from './use-cost-limit.ts';
 
-/** What a document may ask for, in the order in which it is checked: the cheapest checks come first. */
+/** The limits of a document, in the order in which they are checked: the cheapest checks come first. */
 export function useDocumentLimits(limits: Config['graphql']): Plugin[] {
   const { maxTokens, maxFields, maxDepth, maxAliases, maxCost } = limits;
   const refuse = (message: string) => ({
@@ -20,40 +20,38 @@ export function useDocumentLimits(limits: Config['graphql']): Plugin[] {
   return [
     maxTokensPlugin({
       n: maxTokens,
-      ...refuse(
-        `The document has more than ${maxTokens} tokens. Send a shorter one, with values in variables, or several.`,
-      ),
+      ...refuse(`The document has more than ${maxTokens} tokens. Pass values in variables, or split the document.`),
     }),
     limitFields(maxFields),
     maxDepthPlugin({
       n: maxDepth,
       ignoreIntrospection: true,
-      ...refuse(`The document has a depth of more than ${maxDepth} levels. Ask for what is deeper in another request.`),
+      ...refuse(`The document exceeds the maximum depth of ${maxDepth} levels. Request the deeper levels separately.`),
     }),
     maxAliasesPlugin({
       n: maxAliases,
-      ...refuse(`The document has more than ${maxAliases} aliases. Ask in several requests.`),
+      ...refuse(`The document has more than ${maxAliases} aliases. Split it into several requests.`),
     }),
     limitCost(maxCost),
   ];
 }
 
-/** Counts before validation, whose time grows with the square of the fields that are written with the same name. */
+/** Runs before validation, whose time grows with the square of the number of fields with the same name. */
 function limitFields(max: number): Plugin {
-  // Yoga keeps what it has parsed, so that most documents have been counted before.
+  // Yoga caches parsed documents, so most have been counted before.
   const counted = new WeakMap<DocumentNode, number>();
   return {
     onParse: () => (parsed: { readonly result: unknown }) => {
-      // What the parser throws comes as a result too.
+      // An error of the parser is also passed as the result.
       if (parsed.result instanceof Error) return;
-      // The only other thing that a parser returns.
+      // The parser returns nothing else.
       const document = parsed.result as DocumentNode;
       const fields = counted.get(document) ?? countFields(document);
       counted.set(document, fields);
       if (fields > max) {
         throw tooMuch(
-          `The document has ${fields} fields and fragment spreads, and ${max} is the limit. ` +
-            'Write no field twice, use fragments for what is repeated, or ask in several requests.',
+          `The document has ${fields} fields and fragment spreads; the limit is ${max}. ` +
+            'Do not repeat fields, use fragments for repeated selections, or split it into several requests.',
         );
       }
     },

@@ -8,9 +8,9 @@ import type { Admission, Admitted } from '../shares/admission.ts';
 import { costOf } from './use-cost-limit.ts';
 
 /**
- * Runs each operation within the share of its tenant and caller, and stops it when its client goes away: no further field is
- * resolved. Of a query, the statements under way are cancelled too; a mutation's field that has begun runs to its end, so
- * that it is done or not done, and never half.
+ * Runs each operation within the share of its tenant and caller. When the client disconnects, no further fields are
+ * resolved. The running statements of a query are cancelled too; a field of a mutation that has started runs to its
+ * end, so that it is never half done.
  */
 export function shareFairly(admission: Admission): Plugin<RequestContext> {
   return {
@@ -35,37 +35,37 @@ async function execute(
   const { cost } = costOf(args);
   let admitted: Admitted | undefined;
   const scope = new OperationScope((ms) => admitted?.charge(ms));
-  const mayBeCut = getOperationAST(args.document, args.operationName)?.operation === OperationTypeNode.QUERY;
+  const isCancellable = getOperationAST(args.document, args.operationName)?.operation === OperationTypeNode.QUERY;
   const stop = new Stop();
   const end = () => {
     stop.stop();
-    if (mayBeCut) scope.end();
+    if (isCancellable) scope.end();
   };
   try {
     if (clientGone.aborted) throw operationOver();
     const entered = shareOwner ? admission.enter(shareOwner, cost, clientGone) : admission.enterAsAdmin();
     admitted = entered instanceof Promise ? await entered : entered;
     clientGone.addEventListener('abort', end);
-    // The executor asks no more of a signal than `Stop` has.
+    // The executor only uses the parts of a signal that `Stop` implements.
     const result = await scope.run(() => run(Object.assign(args, { signal: stop })));
-    // What its fields have met with since then is of no interest to anybody.
-    if (mayBeCut && clientGone.aborted) throw operationOver();
+    // Later errors of its fields no longer matter to anyone.
+    if (isCancellable && clientGone.aborted) throw operationOver();
     return result;
   } catch (error) {
-    // Returned, not thrown, so that the operation is logged and what it has leased ends.
+    // Returned instead of thrown, so that the operation is logged and its leases end.
     if (error instanceof AppError) return { errors: [toClientError(error, context.requestId, context.log)] };
     throw error;
   } finally {
     clientGone.removeEventListener('abort', end);
-    // When one field has failed, its neighbours may still be at work, for nobody.
+    // After one field has failed, others may still be running although nobody needs their results.
     end();
     scope.whenReturned(() => admitted?.leave());
   }
 }
 
 /**
- * Ends an operation between two resolvers. A real signal would let the executor give up at once, while resolvers are still at
- * work: the share would be free before the work is over.
+ * Stops an operation between two resolvers. With a real signal the executor would give up at once while resolvers are
+ * still running, and the share would be free before the work has ended.
  */
 class Stop {
   #reason: Error | undefined;
@@ -106,7 +106,7 @@ async function subscribe(
   return isAsyncIterable(result) ? whenOver(result, end) : result;
 }
 
-/** Calls `over` once, when the events have ended for whatever reason. */
+/** Calls `over` once, when the events have ended for any reason. */
 function whenOver(events: Events, over: () => void): Events {
   const source = events[Symbol.asyncIterator]();
   let isOver = false;

@@ -2,15 +2,15 @@ import { GraphQLError } from 'graphql';
 import type { FetchAPI, Plugin } from 'graphql-yoga';
 import type { AppError } from '../../lib/errors.ts';
 
-/** How a request is parsed, as Yoga has it. */
+/** Yoga's type of a request parser. */
 type RequestParser = Parameters<Parameters<NonNullable<Plugin['onRequestParse']>>[0]['setRequestParser']>[0];
 
 /**
- * Refuses every body but JSON, and says of what cannot be read what is wrong with it.
+ * Refuses every body that is not JSON, and explains what is wrong with unreadable requests.
  *
- * A page of any origin may send what an HTML form can send without asking first, so that mutations in it would be open to
- * request forgery as soon as somebody adds cookies. Of the three kinds of forms Yoga takes one, and to the others it says
- * nothing; `curl --data` sends that one unless it is given a header.
+ * A page of any origin can send without a preflight what an HTML form can send. Mutations in such requests would be
+ * open to request forgery as soon as somebody adds cookies. Yoga accepts one of the three form types and gives no
+ * reason for refusing the others; `curl --data` sends the accepted one unless it is given a header.
  * @see https://developer.mozilla.org/en-US/docs/Web/HTTP/Guides/CORS#simple_requests
  */
 export function useJsonRequests(): Plugin {
@@ -28,12 +28,12 @@ function isForm({ headers }: Request): boolean {
 
 function wrongContentType({ Response }: FetchAPI): Response {
   const code: AppError['code'] = 'BAD_USER_INPUT';
-  const message = 'The body must be JSON, and the header content-type must say so: application/json';
+  const message = 'The body must be JSON, with the header content-type: application/json';
   const body = { errors: [{ message, extensions: { code } }] };
   return Response.json(body, { status: 415, headers: { accept: 'application/json' } });
 }
 
-/** Yoga would throw what the parser of JSON throws, as if it were our fault. */
+/** Yoga would rethrow the JSON parser's error, which would be reported as an internal error. */
 function explained(parse: RequestParser): RequestParser {
   return async (request) => {
     try {

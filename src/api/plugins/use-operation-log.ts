@@ -5,7 +5,7 @@ import { auditQuery } from '../audit-mutations.ts';
 import { toClientError } from '../errors.ts';
 import type { RequestContext } from '../request-context.ts';
 
-/** Ends the leases of an operation when it is over, and writes one line of log about it. */
+/** Releases the leases of an operation when it has ended, and writes one log line about it. */
 export function useOperationLog(): Plugin<RequestContext> {
   return {
     onExecute({ args }) {
@@ -27,14 +27,15 @@ export function useOperationLog(): Plugin<RequestContext> {
     },
     onSubscribe({ args }) {
       const { contextValue: context } = args;
-      // Subscriptions see events, not a tenant's tables; what starting one leased ends before the first event.
+      // Subscriptions deliver events and don't read a tenant's tables, so the leases of the start end before the first
+      // event.
       return {
         onSubscribeResult({ result }) {
           void context.release();
           void auditQuery(context, nameOf(args), !isAsyncIterable(result));
           context.log.info({ operation: nameOf(args) }, 'subscription');
         },
-        // Events are asked for when the request's asynchronous context, which knows its id, is gone.
+        // Events are requested when the request's async context, which holds the request id, no longer exists.
         onSubscribeError({ error, setError }) {
           setError(toClientError(error, context.requestId, context.log));
         },

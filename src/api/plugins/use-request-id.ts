@@ -10,26 +10,26 @@ interface CurrentRequest {
 
 const current = new AsyncLocalStorage<CurrentRequest>();
 
-/** The id of the request that is being answered. */
+/** The id of the current request. */
 export function currentRequestId(): string {
   return current.getStore()?.id ?? randomUUID();
 }
 
-/** Keeps the log of the request that is being answered, which names more of it than its id. */
+/** Sets the logger of the current request once more than its id is known. */
 export function keepLog(log: Logger): void {
   const request = current.getStore();
   if (request) request.log = log;
 }
 
-/** The log of the request that is being answered, also before it is known whose it is. */
+/** The logger of the current request, also before its caller is known. */
 export function currentLog(log: Logger): Logger {
   return current.getStore()?.log ?? log.child({ requestId: currentRequestId() });
 }
 
 /**
- * Gives each request an id, which comes back in the response's header `x-request-id`: the one that a proxy gave it in this
- * header, or a new one. Without proxies of ours in front of the server the header is the client's, and not used.
- * @param trustedProxies how many proxies of ours there are
+ * Gives each request an id and returns it in the response header `x-request-id`: the id in the request header set by a
+ * proxy, or a new one. Without trusted proxies the header is ignored, since the client could have set it.
+ * @param trustedProxies the number of our own proxies in front of the server
  */
 export function useRequestId(trustedProxies: number): Plugin {
   return {

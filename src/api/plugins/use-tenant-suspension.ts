@@ -7,8 +7,8 @@ import type { RequestContext } from '../request-context.ts';
 import { endAt } from './end-stream.ts';
 
 /**
- * Ends subscriptions that asked for their tenant when it is no more served: a last event says so, with TENANT_SUSPENDED or
- * TENANT_NOT_FOUND. One that is only worked on for a moment keeps them.
+ * Ends subscriptions that use their tenant when it is no longer served, with TENANT_SUSPENDED or TENANT_NOT_FOUND as
+ * the last event. Short maintenance does not end them.
  */
 export function useTenantSuspension(): Plugin<RequestContext> {
   return {
@@ -31,24 +31,24 @@ export function useTenantSuspension(): Plugin<RequestContext> {
   };
 }
 
-/** Calls `refuse` when the tenant is not served any more, until the returned function is called. */
+/** Calls `refuse` when the tenant is no longer served. Returns a function that stops watching. */
 function watch(
   { services: { directory }, log }: RequestContext,
   { id, slug }: KnownTenant,
   refuse: (error: AppError) => void,
 ): () => void {
-  const look = () =>
+  const check = () =>
     directory
       .byReference(id)
       .then((now) => void servable(now, slug))
       .catch((err: unknown) => {
-        if (!(err instanceof AppError)) log.warn({ err }, 'it cannot be found out whether a tenant is still served');
+        if (!(err instanceof AppError)) log.warn({ err }, 'cannot check whether a tenant is still served');
         else if (err.code !== 'TENANT_BUSY') refuse(err);
       });
   const stop = directory.onChange((changed) => {
-    if (changed === undefined || changed === id) void look();
+    if (changed === undefined || changed === id) void check();
   });
-  // It may have changed since the request began.
-  void look();
+  // The tenant may have changed since the request began.
+  void check();
   return stop;
 }

@@ -3,10 +3,10 @@ import { isAsyncIterable, type Plugin } from 'graphql-yoga';
 import type { RequestContext } from '../request-context.ts';
 import { endAt } from './end-stream.ts';
 
-/** The longest time that Node's timers know, about 25 days, in milliseconds. */
+/** The longest delay of a Node timer, about 25 days, in milliseconds. */
 const LONGEST_MS = 2 ** 31 - 1;
 
-/** Ends subscriptions when the token ends that they were begun with: a last event says so, with UNAUTHENTICATED. */
+/** Ends subscriptions when their token expires, with UNAUTHENTICATED as the last event. */
 export function useTokenExpiry(): Plugin<RequestContext> {
   return {
     onSubscribe({ args, extendContext }) {

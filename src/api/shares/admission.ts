@@ -4,30 +4,30 @@ import { AppError } from '../../lib/errors.ts';
 import { operationOver } from '../../routing/operation-scope.ts';
 import { Activity, Share } from './share.ts';
 
-/** Tenants, and callers, of whom is remembered what they use. */
-const KNOWN = 10_000;
-/** Operations that wait of one caller, and of all callers of one tenant. */
+/** How many tenants, and how many callers, are tracked. */
+const MAX_TRACKED = 10_000;
+/** The maximum number of waiting operations, per caller and per tenant. */
 const MAX_WAITING = { caller: 100, tenant: 400 };
 /**
- * For how long a connection is held free of charge, in milliseconds: what everyday statements take is as much the fault of
- * others, who keep this process or PostgreSQL busy, as their own.
+ * How long a connection may be held without charge, in milliseconds. The duration of short statements depends as much
+ * on the load of this process and of PostgreSQL as on the statements themselves.
  */
 const FREE_MS = 100;
-/** How often those that wait are looked at, in milliseconds, also when no operation ends. */
-const LOOK_MS = 50;
+/** How often waiting operations are checked even if no operation ends, in milliseconds. */
+const CHECK_MS = 50;
 
-/** Whose share an operation uses. */
+/** The tenant and caller whose shares an operation uses. */
 export interface Owner {
-  /** The tenant, or what stands for one where callers act outside of tenants. */
+  /** The tenant's id, or a substitute for callers who act outside of tenants. */
   readonly tenant: string;
   readonly caller: string;
 }
 
-/** An operation that has been let in. */
+/** An admitted operation. */
 export interface Admitted {
-  /** Charges for a connection that it held for some milliseconds. */
+  /** Charges for holding a connection, in milliseconds. */
   charge(ms: number): void;
-  /** Must be called once, when it has ended. */
+  /** Must be called once, when the operation has ended. */
   leave(): void;
 }
 
@@ -40,16 +40,16 @@ interface Waiter {
 
 class Tenant extends Share {
   readonly activity = new Activity();
-  /** Callers who have operations that wait; whoever has been served goes to the end. */
+  /** Callers with waiting operations; a caller who has been served moves to the end. */
   readonly waiting = new Set<Caller>();
   waiters = 0;
-  look: NodeJS.Timeout | undefined;
+  timer: NodeJS.Timeout | undefined;
 }
 
 class Caller extends Share {
   readonly tenant: Tenant;
-  /** In the order in which they came. */
-  readonly line: Waiter[] = [];
+  /** First in, first out. */
+  readonly queue: Waiter[] = [];
 
   constructor(tenant: Tenant, limits: ShareLimits, now: number) {
     super(limits, now);
@@ -58,17 +58,17 @@ class Caller extends Share {
 }
 
 /**
- * Lets operations in so that one tenant cannot be felt by another, nor one caller by others of the same tenant. What is
- * beyond a share waits in its caller's own queue; callers of one tenant take turns, and tenants have no queue in common.
- * There is no limit for all together: a few tenants with slow statements could fill it, and stop everybody.
+ * Admits operations so that no tenant can slow down another one, nor a caller the other callers of the tenant. An
+ * operation beyond a share waits in the queue of its caller; the callers of a tenant take turns, and tenants share no
+ * queue. There is no global limit: a few tenants with slow statements could exhaust it and block everyone.
  */
 export class Admission {
   readonly #limits: Config['shares'];
   readonly #maxCost: number;
-  readonly #tenants = new LRUCache<string, Tenant>({ max: KNOWN });
-  readonly #callers = new LRUCache<string, Caller>({ max: KNOWN });
+  readonly #tenants = new LRUCache<string, Tenant>({ max: MAX_TRACKED });
+  readonly #callers = new LRUCache<string, Caller>({ max: MAX_TRACKED });
   readonly #activity = new Activity();
-  /** Stands for all platform admins. */
+  /** The share of all platform admins together. */
   readonly #admins: Share;
 
   constructor({ shares, graphql }: Pick<Config, 'shares'> & { readonly graphql: Pick<Config['graphql'], 'maxCost'> }) {
@@ -78,8 +78,8 @@ export class Admission {
   }
 
   /**
-   * Lets an operation in, at once if it can be.
-   * @param signal ends the waiting
+   * Admits an operation, at once if possible.
+   * @param signal cancels the wait
    * @throws {AppError} RATE_LIMITED
    */
   enter(owner: Owner, cost: number, signal: AbortSignal): Admitted | Promise<Admitted> {
@@ -88,11 +88,14 @@ export class Admission {
     const { tenant } = caller;
     this.#note(caller, now);
     if (tenant.waiters > 0) this.#serve(tenant);
-    if (caller.line.length === 0 && this.#hasRoom(caller, now)) return this.#admit(caller, cost, now);
+    if (caller.queue.length === 0 && this.#hasRoom(caller, now)) return this.#admit(caller, cost, now);
     return this.#wait(caller, cost, signal, now);
   }
 
-  /** Lets an operation of a platform admin in, who has no limit; tenants keep to their shares then, as beside each other. */
+  /**
+   * Admits an operation of a platform admin, who has no limit. It counts as activity, so tenants then keep to their
+   * shares.
+   */
   enterAsAdmin(): Admitted {
     this.#activity.note(this.#admins, performance.now());
     return { charge: () => undefined, leave: () => undefined };
@@ -100,14 +103,14 @@ export class Admission {
 
   /**
    * Counts a subscription.
-   * @returns to be called when it ends
+   * @returns a function to call when it ends
    * @throws {AppError} RATE_LIMITED
    */
   subscribe(owner: Owner): () => void {
     const caller = this.#find(owner, performance.now());
     const shares = [caller.tenant, caller];
     if (shares.some(({ subscriptions, limits }) => subscriptions >= limits.subscriptions)) {
-      throw rateLimited('Too many subscriptions are open at once. End one, or try again later.', 1000);
+      throw rateLimited('Too many subscriptions are open at once. Close one, or try again later.', 1000);
     }
     for (const share of shares) share.subscriptions += 1;
     return () => {
@@ -116,15 +119,15 @@ export class Admission {
   }
 
   #find({ tenant, caller }: Owner, now: number): Caller {
-    let its = this.#tenants.get(tenant);
-    if (!its) {
-      its = new Tenant(this.#limits.tenant, now);
-      this.#tenants.set(tenant, its);
+    let share = this.#tenants.get(tenant);
+    if (!share) {
+      share = new Tenant(this.#limits.tenant, now);
+      this.#tenants.set(tenant, share);
     }
     const key = `${tenant} ${caller}`;
     const known = this.#callers.get(key);
-    if (known?.tenant === its) return known;
-    const found = new Caller(its, this.#limits.caller, now);
+    if (known?.tenant === share) return known;
+    const found = new Caller(share, this.#limits.caller, now);
     this.#callers.set(key, found);
     return found;
   }
@@ -166,14 +169,14 @@ export class Admission {
   }
 
   #wait(caller: Caller, cost: number, signal: AbortSignal, now: number): Promise<Admitted> {
-    const { tenant, line } = caller;
-    if (line.length >= MAX_WAITING.caller || tenant.waiters >= MAX_WAITING.tenant) throw this.#refusal(caller, now);
+    const { tenant, queue } = caller;
+    if (queue.length >= MAX_WAITING.caller || tenant.waiters >= MAX_WAITING.tenant) throw this.#refusal(caller, now);
     return new Promise((resolve, reject) => {
       const leave = () => {
         signal.removeEventListener('abort', giveUp);
-        line.splice(line.indexOf(waiter), 1);
+        queue.splice(queue.indexOf(waiter), 1);
         tenant.waiters -= 1;
-        if (line.length === 0) tenant.waiting.delete(caller);
+        if (queue.length === 0) tenant.waiting.delete(caller);
       };
       const waiter: Waiter = {
         cost,
@@ -189,31 +192,31 @@ export class Admission {
       };
       const giveUp = () => waiter.refuse(operationOver());
       signal.addEventListener('abort', giveUp);
-      line.push(waiter);
+      queue.push(waiter);
       tenant.waiters += 1;
       tenant.waiting.add(caller);
-      tenant.look ??= setTimeout(() => this.#look(tenant), LOOK_MS);
+      tenant.timer ??= setTimeout(() => this.#check(tenant), CHECK_MS);
     });
   }
 
-  /** Lets in whoever has room now, and refuses those who have waited too long. */
-  #look(tenant: Tenant): void {
+  /** Admits the operations that have room now, and refuses those that have waited too long. */
+  #check(tenant: Tenant): void {
     const now = performance.now();
     this.#serve(tenant);
     for (const caller of tenant.waiting) {
-      for (const waiter of caller.line.filter(({ deadline }) => deadline <= now)) {
+      for (const waiter of caller.queue.filter(({ deadline }) => deadline <= now)) {
         waiter.refuse(this.#refusal(caller, now));
       }
     }
-    tenant.look = tenant.waiters > 0 ? setTimeout(() => this.#look(tenant), LOOK_MS) : undefined;
+    tenant.timer = tenant.waiters > 0 ? setTimeout(() => this.#check(tenant), CHECK_MS) : undefined;
   }
 
   #serve(tenant: Tenant): void {
     const now = performance.now();
-    // A caller who is put at the end while the set is gone through is visited again.
+    // A caller who is moved to the end during the iteration is visited again.
     for (const caller of tenant.waiting) {
       if (!this.#hasRoom(caller, now)) continue;
-      caller.line[0]?.admit(now);
+      caller.queue[0]?.admit(now);
       if (!tenant.waiting.delete(caller)) continue;
       tenant.waiting.add(caller);
     }
@@ -221,7 +224,10 @@ export class Admission {
 
   #refusal(caller: Caller, now: number): AppError {
     const ms = Math.max(caller.spentForMs(now), caller.tenant.spentForMs(now), 1000);
-    return rateLimited('Too many operations at once, or too costly ones. Send fewer, or ask for less.', ms);
+    return rateLimited(
+      'Too many operations at once, or operations that cost too much. Send fewer, or request less.',
+      ms,
+    );
   }
 }
 

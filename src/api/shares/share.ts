@@ -1,17 +1,17 @@
 import type { ShareLimits } from '../../config/config.ts';
 import { TokenBucket } from './token-bucket.ts';
 
-/** How long somebody counts as active after asking for something, in milliseconds. */
+/** How long a share counts as active after an operation, in milliseconds. */
 const ACTIVE_MS = 1_000;
 
-/** What one tenant, or one caller, uses of this process at the moment. */
+/** What one tenant or one caller is using of this process. */
 export class Share {
   readonly limits: ShareLimits;
   readonly #cost: TokenBucket;
   readonly #databaseMs: TokenBucket;
-  /** Operations that run, weighted by their cost. */
+  /** The running operations, weighted by their cost. */
   #running = 0;
-  /** Subscriptions that are open. */
+  /** The number of open subscriptions. */
   subscriptions = 0;
 
   constructor(limits: ShareLimits, now: number) {
@@ -20,25 +20,25 @@ export class Share {
     this.#databaseMs = new TokenBucket(limits.databaseMsPerSecond, now);
   }
 
-  /** Whether an operation runs. */
+  /** Whether an operation is running. */
   get isBusy(): boolean {
     return this.#running > 0;
   }
 
-  /** @param isAlone whether nobody else is active: what would be left unused may be used then */
+  /** @param isAlone whether no other share is active; it may then also use capacity that would be idle */
   hasRoom(isAlone: boolean, now: number): boolean {
     return this.#running < this.limits.operations && (isAlone || this.spentForMs(now) === 0);
   }
 
-  /** After how many milliseconds its budgets have something again; 0 if they have. */
+  /** The time until its budgets are positive again, in milliseconds; 0 if they are. */
   spentForMs(now: number): number {
     return Math.max(this.#cost.emptyForMs(now), this.#databaseMs.emptyForMs(now));
   }
 
   /**
    * Starts an operation.
-   * @param part its cost by the largest that is allowed
-   * @returns ends it
+   * @param part its cost, as a fraction of the largest allowed cost
+   * @returns a function that ends it
    */
   start(cost: number, part: number, isAlone: boolean, now: number): () => void {
     const weight = Math.min(Math.max(Math.ceil(part * this.limits.operations), 1), this.limits.operations);
@@ -49,20 +49,20 @@ export class Share {
     };
   }
 
-  /** Charges for a connection that was held for some milliseconds. */
+  /** Charges for holding a connection, in milliseconds. */
   charge(ms: number, isAlone: boolean, now: number): void {
     this.#databaseMs.take(ms, !isAlone, now);
   }
 }
 
-/** Knows which two shares have been used last, and so whether somebody is the only one who is active. */
+/** Tracks the two most recently used shares, to tell whether a share is the only active one. */
 export class Activity {
   #last: Share | undefined;
   #lastAt = 0;
   #before: Share | undefined;
   #beforeAt = 0;
 
-  /** Notes that an operation of a share begins or ends. */
+  /** Records that an operation of a share begins or ends. */
   note(share: Share, now: number): void {
     if (share !== this.#last) {
       this.#before = this.#last;
@@ -72,7 +72,7 @@ export class Activity {
     this.#lastAt = now;
   }
 
-  /** Whether no other share is used, or has been lately. */
+  /** Whether no other share is in use or has been used recently. */
   isAlone(share: Share, now: number): boolean {
     const [other, at] = share === this.#last ? [this.#before, this.#beforeAt] : [this.#last, this.#lastAt];
     return other === undefined || !(other.isBusy || now - at <= ACTIVE_MS);

@@ -1,10 +1,10 @@
-/** How many seconds' worth of its rate a bucket holds, and may owe at most. */
+/** How many seconds' worth of its rate a bucket can hold, and can owe. */
 const SECONDS = 5;
 
 /**
- * A budget that fills up steadily. Whoever finds something in it may start, whatever that will cost, and the bucket owes what
- * it did not have: so that what costs more than a full bucket can be done too. (The limiters of rate-limiter-flexible count
- * in fixed windows, and answer by a promise.)
+ * A token bucket that can go into debt: an operation may start while the bucket is not empty, whatever its cost, so
+ * that operations that cost more than a full bucket are possible. (The limiters of rate-limiter-flexible count in fixed
+ * windows and are asynchronous.)
  */
 export class TokenBucket {
   readonly #rate: number;
@@ -12,8 +12,8 @@ export class TokenBucket {
   #at: number;
 
   /**
-   * A full one.
-   * @param perSecond how much is added in a second
+   * Creates a full bucket.
+   * @param perSecond the rate at which it fills
    * @param now in milliseconds
    */
   constructor(perSecond: number, now: number) {
@@ -22,13 +22,13 @@ export class TokenBucket {
     this.#at = now;
   }
 
-  /** After how many milliseconds there is something in it; 0 if there is. */
+  /** The time until the bucket is not empty, in milliseconds; 0 if it is not empty now. */
   emptyForMs(now: number): number {
     this.#fill(now);
     return this.#level > 0 ? 0 : (-this.#level / this.#rate) * 1000 + 1;
   }
 
-  /** @param mayOwe false: takes no more than there is */
+  /** @param mayOwe if false, takes at most what the bucket holds */
   take(amount: number, mayOwe: boolean, now: number): void {
     this.#fill(now);
     const least = mayOwe ? -this.#rate * SECONDS : Math.min(this.#level, 0);

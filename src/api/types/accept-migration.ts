@@ -11,7 +11,7 @@ builder.mutationField('acceptMigrationHash', (t) =>
   t.field({
     type: [MigrationRecordRef],
     description:
-      "A migration's file has been changed on purpose: its new hash is accepted in a tenant, in the whole fleet, or in AUTH or CONSTANTS, so that runs go on. Who did it and both hashes are recorded. A tenant for which it failed has an error, and is tried again by the next call. Of many tenants, those for which it failed are answered first.",
+      "Accepts a migration file that was changed on purpose: stores its new hash for one tenant, for the whole fleet, or for AUTH or CONSTANTS, so that runs can continue. The caller and both hashes are recorded. If it fails for a tenant, the tenant's record has an error, and the next call retries it. If there are more records than fit, failed ones are returned first.",
     maxItems: MAX_PAGE,
     authScopes: { platformAdmin: true },
     args: {
@@ -20,7 +20,7 @@ builder.mutationField('acceptMigrationHash', (t) =>
       migration: t.arg.string({ required: true, maxLength: 255, description: 'Its name.' }),
       first: t.arg.int({
         defaultValue: MAX_PAGE,
-        description: `How many records are answered, from 1 to ${MAX_PAGE}.`,
+        description: `How many records to return, from 1 to ${MAX_PAGE}.`,
       }),
     },
     resolve: async (_root, { tenant, scope, migration, first }, context) => {

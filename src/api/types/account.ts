@@ -19,14 +19,14 @@ export const UserRef = builder.objectType(User, {
   fields: (t) => ({
     id: t.exposeID('id'),
     email: t.string({
-      description: 'Empty if an identity provider has told none, or another user has it.',
+      description: 'Empty if the identity provider did not report one, or if another user has it.',
       resolve: ({ email }) => email ?? '',
     }),
     name: t.exposeString('name'),
   }),
 });
 
-/** The GraphQL enum of what a person may do in a tenant. */
+/** The GraphQL enum of a person's roles in a tenant. */
 export const MemberRoleRef = builder.enumType('MemberRole', { values: memberRoles });
 
 const loadUser = requestLoader(async (ids, { services }) =>
@@ -42,7 +42,7 @@ export const MembershipRef = builder.objectRef<Membership | PendingMembership>('
   fields: (t) => ({
     user: t.field({
       type: UserRef,
-      description: 'While pending, only the address that was invited, with the id of the invitation.',
+      description: 'While pending, only the invited address, with the id of the invitation.',
       resolve: (membership, _args, context) =>
         membership instanceof Membership ? loadUser(context, membership.user.id) : membership.user,
     }),
@@ -53,7 +53,7 @@ export const MembershipRef = builder.objectRef<Membership | PendingMembership>('
     }),
     role: t.field({ type: MemberRoleRef, resolve: ({ role }) => role }),
     isPending: t.boolean({
-      description: 'Whether it is an invitation that was not accepted yet, and gives no rights.',
+      description: 'Whether this is an invitation that has not been accepted yet. It grants no rights.',
       resolve: (membership) => !(membership instanceof Membership),
     }),
   }),
@@ -62,16 +62,16 @@ export const MembershipRef = builder.objectRef<Membership | PendingMembership>('
 builder.objectField(Tenant, 'members', (t) =>
   t.loadableList({
     type: MembershipRef,
-    description: 'In the order of their ids. For platform admins, and for members in a request for this tenant.',
+    description: 'Ordered by user id. For platform admins, and for members in a request for this tenant.',
     maxItems: MAX_PAGE,
-    args: pageArgs('The id of the user'),
+    args: pageArgs('The user id'),
     authScopes: ({ id, slug }, _args, { identity, tenant }) => {
       if (identity?.isPlatformAdmin) return true;
-      // Who is a member of several tenants is shown only what the one that the token is for may see.
+      // Members of several tenants see only the members of the tenant that the token is for.
       if (tenant.isNamed && tenant.role !== undefined && tenant.row.id === id) return true;
-      throw new AppError('FORBIDDEN', `The members of ${slug} are shown in a request for that tenant only`);
+      throw new AppError('FORBIDDEN', `The members of ${slug} are only available in a request for that tenant`);
     },
-    // The arguments are the same for all that have the same path.
+    // All objects with the same path have the same arguments.
     byPath: true,
     load: (ids: string[], { services }, args) =>
       membersOf(services.catalog, ids, { size: pageSize(args), after: args.after }),
@@ -79,7 +79,7 @@ builder.objectField(Tenant, 'members', (t) =>
   }),
 );
 
-/** The caller, and the caller's place in a tenant, which is looked at only when it is asked for. */
+/** The caller, and the caller's role in the request's tenant, which is read only when it is requested. */
 export interface Viewer {
   readonly identity: Identity;
   readonly tenantRole: () => { readonly tenantId: string; readonly role: string } | undefined;
@@ -88,7 +88,7 @@ export interface Viewer {
 
 /** The GraphQL type of {@link Viewer}. */
 export const ViewerRef = builder.objectRef<Viewer>('Viewer').implement({
-  description: 'Who the token says that you are.',
+  description: 'The caller, as identified by the token.',
   fields: (t) => ({
     user: t.field({
       type: UserRef,
@@ -107,16 +107,16 @@ export const ViewerRef = builder.objectRef<Viewer>('Viewer').implement({
     }),
     role: t.string({ nullable: true, resolve: ({ tenantRole }) => tenantRole()?.role ?? null }),
     permissions: t.stringList({
-      description: "What you may do in the request's tenant, such as orders:write.",
+      description: "Your permissions in the request's tenant, such as orders:write.",
       maxItems: MAX_TEXTS,
       resolve: async ({ tenantRole, permissions }) => (tenantRole() ? [...(await permissions())].sort() : []),
     }),
     isPlatformAdmin: t.boolean({ resolve: ({ identity }) => identity.isPlatformAdmin }),
     memberships: t.field({
       type: [MembershipRef],
-      description: "In the order of the tenants' ids.",
+      description: 'Ordered by tenant id.',
       maxItems: MAX_PAGE,
-      args: pageArgs('The id of the tenant'),
+      args: pageArgs('The tenant id'),
       resolve: ({ identity: { user } }, args, { services }) =>
         user ? membershipsOf(services.catalog, user.id, { size: pageSize(args), after: args.after }) : [],
     }),
@@ -130,17 +130,17 @@ builder.queryField('viewer', (t) =>
     description: 'Null without a token.',
     authScopes: { anyone: true },
     resolve: (_root, _args, { identity, tenant }) =>
-      identity ? { identity, tenantRole: () => placeIn(tenant), permissions: () => tenant.permissions() } : null,
+      identity ? { identity, tenantRole: () => roleIn(tenant), permissions: () => tenant.permissions() } : null,
   }),
 );
 
-/** Who is deleted meanwhile is an error of the field, and of no other. */
+/** An object that was deleted in the meantime is an error of its own field only. */
 function inOrder<T extends { readonly id: string }>(ids: readonly string[], found: readonly T[]): (T | Error)[] {
   const byId = new Map(found.map((one) => [one.id, one]));
-  return ids.map((id) => byId.get(id) ?? new AppError('NOT_FOUND', `There is nothing with the id ${id} any more`));
+  return ids.map((id) => byId.get(id) ?? new AppError('NOT_FOUND', `The object with the id ${id} no longer exists`));
 }
 
-function placeIn(tenant: TenantContext) {
+function roleIn(tenant: TenantContext) {
   if (!tenant.isNamed || tenant.role === undefined) return undefined;
   return { tenantId: tenant.row.id, role: tenant.role };
 }

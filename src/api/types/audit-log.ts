@@ -11,15 +11,15 @@ import { TenantRef } from './tenant.ts';
 
 const AuditEntryRef = builder.objectType(AuditEntry, {
   name: 'AuditEntry',
-  description: 'One thing that somebody did, or tried to.',
+  description: 'An action that somebody took or attempted.',
   fields: (t) => ({
     id: t.exposeID('id'),
     at: t.field({ type: 'DateTime', resolve: ({ at }) => at }),
-    actor: t.exposeString('actor', { description: 'An email address, or what else is known of who it was.' }),
+    actor: t.exposeString('actor', { description: 'The email address, or whatever else identifies the caller.' }),
     user: t.loadable({
       type: UserRef,
       nullable: true,
-      description: 'Null for somebody without an account, or with one that is gone.',
+      description: 'Null if the caller has no account, or if it has been deleted.',
       load: async (ids: string[], { services }) => {
         const found = await services.catalog.fork().find(User, { id: { $in: ids } });
         return ids.map((id) => found.find((user) => user.id === id) ?? null);
@@ -27,13 +27,13 @@ const AuditEntryRef = builder.objectType(AuditEntry, {
       resolve: ({ userId }) => userId ?? null,
     }),
     action: t.exposeString('action', {
-      description: 'The name of a mutation, the operation that was asked for, or a command of the command line.',
+      description: 'The name of a mutation, of an operation or of a CLI command.',
     }),
-    outcome: t.exposeString('outcome', { description: 'OK, or the code of the error.' }),
+    outcome: t.exposeString('outcome', { description: 'OK, or the error code.' }),
     tenant: t.loadable({
       type: TenantRef,
       nullable: true,
-      description: 'Null where it concerns none, or one that is gone.',
+      description: 'Null if no tenant was involved, or if it has been deleted.',
       load: async (ids: string[], { services }) => {
         const found = await services.catalog.fork().find(Tenant, { id: { $in: ids } });
         return ids.map((id) => found.find((tenant) => tenant.id === id) ?? null);
@@ -44,16 +44,17 @@ const AuditEntryRef = builder.objectType(AuditEntry, {
     requestId: t.string({ nullable: true, resolve: ({ requestId }) => requestId ?? null }),
     details: t.string({
       nullable: true,
-      description: 'The arguments as JSON, without passwords and tokens; of the first if there were several.',
+      description:
+        'The arguments as JSON, without passwords and tokens; those of the first call if the entry counts several.',
       resolve: ({ details }) => details ?? null,
     }),
     count: t.exposeInt('count', {
       description:
-        'How often it happened within a minute. Refusals are equal whatever their arguments, so that nobody fills the log.',
+        'How often it happened within a minute. Refusals are merged whatever their arguments, so that nobody can fill the log.',
     }),
     lastAt: t.field({
       type: 'DateTime',
-      description: 'When it happened the last time in its minute.',
+      description: 'When it last happened within its minute.',
       resolve: ({ at, lastAt }) => lastAt ?? at,
     }),
   }),
@@ -95,7 +96,7 @@ builder.queryField('auditLog', (t) =>
 
 const NOBODY = '00000000-0000-0000-0000-000000000000';
 
-/** The id of a tenant that is gone is still in the log, its slug is not. */
+/** A deleted tenant can still be found by its id, but no longer by its slug. */
 async function tenantIdOf(directory: Pick<TenantDirectory, 'byReference'>, reference: string): Promise<string> {
   if (isUuid(reference)) return reference;
   return (await directory.byReference(reference))?.id ?? NOBODY;

@@ -8,7 +8,7 @@ import { builder } from '../builder.ts';
 import { pageArgs, pageOfItems } from '../list-page.ts';
 import { TenantRef } from './tenant.ts';
 
-/** The GraphQL enum of what a batch can go back to. */
+/** The GraphQL enum of the kinds of restore points of a batch. */
 export const CheckpointKindRef = builder.enumType('CheckpointKind', {
   description: "TRANSACTION: the batch's own transaction. SNAPSHOT: a copy of the tenant's database.",
   values: checkpointKinds,
@@ -16,7 +16,7 @@ export const CheckpointKindRef = builder.enumType('CheckpointKind', {
 
 const CheckpointRef = builder.objectType(Checkpoint, {
   name: 'Checkpoint',
-  description: 'A copy of a tenant’s database, to which the tenant can go back.',
+  description: 'A copy of a tenant’s database that can be restored.',
   fields: (t) => ({
     id: t.exposeID('id'),
     name: t.exposeString('name'),
@@ -27,7 +27,7 @@ const CheckpointRef = builder.objectType(Checkpoint, {
     }),
     version: t.string({
       nullable: true,
-      description: 'The last migration that it has.',
+      description: 'The last migration applied in it.',
       resolve: ({ migrationState }) => migrationState?.getEntity().version ?? null,
     }),
     createdAt: t.field({ type: 'DateTime', resolve: ({ createdAt }) => createdAt }),
@@ -38,7 +38,7 @@ const CheckpointRef = builder.objectType(Checkpoint, {
 builder.queryField('checkpoints', (t) =>
   t.field({
     type: [CheckpointRef],
-    description: 'Newest first. The settings CHECKPOINT_KEEP and CHECKPOINT_MAX_AGE_DAYS limit them.',
+    description: 'Newest first. CHECKPOINT_KEEP and CHECKPOINT_MAX_AGE_DAYS limit how many are kept.',
     authScopes: { platformAdmin: true },
     maxItems: MAX_PAGE,
     args: { tenant: t.arg.id({ required: true, description: 'Its id or slug.' }), ...pageArgs('The id') },
@@ -52,7 +52,7 @@ builder.queryField('checkpoints', (t) =>
 builder.mutationFields((t) => ({
   createCheckpoint: t.field({
     type: CheckpointRef,
-    description: "Copies a tenant's database. Its requests get TENANT_BUSY meanwhile.",
+    description: "Copies a tenant's database. The tenant's requests get TENANT_BUSY in the meantime.",
     authScopes: { platformAdmin: true },
     args: {
       tenant: t.arg.id({ required: true, description: 'Its id or slug.' }),
@@ -64,7 +64,7 @@ builder.mutationFields((t) => ({
   restoreCheckpoint: t.field({
     type: TenantRef,
     description:
-      "Puts a copy of a checkpoint in the place of the tenant's database. Without acceptDataLoss it is refused, and the refusal says what would be lost.",
+      "Replaces the tenant's database with a copy of a checkpoint. Without acceptDataLoss it is refused, and the error says what would be lost.",
     authScopes: { platformAdmin: true },
     args: { id: t.arg.id({ required: true }), acceptDataLoss: t.arg.boolean({ defaultValue: false }) },
     resolve: (_root, { id, acceptDataLoss }, { services }) =>
@@ -82,5 +82,5 @@ builder.mutationFields((t) => ({
 }));
 
 function gone(): never {
-  throw new AppError('TENANT_NOT_FOUND', 'The tenant of this checkpoint is gone');
+  throw new AppError('TENANT_NOT_FOUND', 'The tenant of this checkpoint has been deleted');
 }

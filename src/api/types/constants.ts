@@ -8,7 +8,7 @@ const CurrencyRef = builder.objectType(Currency, {
   fields: (t) => ({
     code: t.exposeString('code'),
     name: t.exposeString('name'),
-    digits: t.exposeInt('digits', { description: 'Digits of its minor unit: 2 where there are cents.' }),
+    digits: t.exposeInt('digits', { description: 'Decimal digits of the minor unit: 2 for cents.' }),
   }),
 });
 
@@ -18,7 +18,10 @@ const CountryRef = builder.objectType(Country, {
   fields: (t) => ({ code: t.exposeString('code'), name: t.exposeString('name') }),
 });
 
-/** ISO 4217 and ISO 3166-1 have fewer, and both lists come whole. One more is read, so that a longer list is an error. */
+/**
+ * ISO 4217 and ISO 3166-1 have fewer entries, and both lists are returned whole. One more row is read, so that a longer
+ * list is an error.
+ */
 const MAX_ITEMS = 300;
 
 builder.queryFields((t) => ({

@@ -14,7 +14,7 @@ const DatabaseHealthRef = builder.objectRef<DatabaseHealth>('DatabaseHealth').im
 });
 
 const HealthStatusRef = builder.enumType('HealthStatus', {
-  description: 'OK: all databases answer; DEGRADED: some do not; DOWN: auth does not.',
+  description: 'OK: all databases respond. DEGRADED: some do not. DOWN: auth does not.',
   values: ['OK', 'DEGRADED', 'DOWN'] as const,
 });
 
@@ -25,11 +25,11 @@ const HealthRef = builder.objectRef<Health>('Health').implement({
       nullable: true,
       authScopes: { platformAdmin: true },
       description:
-        'For platform admins: how full the notification queue of the first PostgreSQL server is, from 0 to 1. Beyond a half, changes are found by polling.',
+        'For platform admins: how full the notification queue of the first PostgreSQL server is, from 0 to 1. Above one half, changes are detected by polling.',
     }),
     databases: t.field({
       type: [DatabaseHealthRef],
-      description: `For platform admins: the first ${MAX_PAGE} databases and servers; the status is of all. Empty for everybody else.`,
+      description: `For platform admins: the first ${MAX_PAGE} databases and servers; the status covers all of them. Empty for everyone else.`,
       maxItems: MAX_PAGE,
       resolve: ({ databases }, _args, { identity }) => (identity?.isPlatformAdmin ? databases.slice(0, MAX_PAGE) : []),
     }),
@@ -52,18 +52,19 @@ builder.queryFields((t) => ({
   }),
   health: t.field({
     type: HealthRef,
-    description: 'Never fails: what is down is told.',
+    description: 'Never fails: it reports what is down.',
     authScopes: { anyone: true },
     resolve: (_root, _args, { services }) => services.health(),
   }),
   timestamp: t.field({
     type: 'DateTime',
-    description: "PostgreSQL's clock: of the tenant's database when the request names a tenant, else of auth.",
+    description:
+      "The time by PostgreSQL's clock: on the tenant's database if the request names a tenant, otherwise on auth.",
     authScopes: { anyone: true },
     resolve: async (_root, _args, { services, tenant }) => {
       const em = tenant.isNamed ? tenant.em : services.catalog.fork();
       const [row] = await em.execute<{ now: string }[]>('SELECT clock_timestamp() AS now');
-      if (!row) throw new Error('PostgreSQL did not tell the time');
+      if (!row) throw new Error('PostgreSQL did not return the time');
       return new Date(row.now);
     },
   }),

@@ -12,7 +12,7 @@ import { MemberRoleRef, ViewerRef } from './account.ts';
 import { AuthPayloadRef } from './session.ts';
 
 const InvitingTenantRef = builder.objectRef<Invitation>('InvitingTenant').implement({
-  description: 'What an invited person may know of a tenant before they accept.',
+  description: 'What an invited person may see of a tenant before accepting.',
   fields: (t) => ({
     slug: t.exposeString('tenantSlug'),
     name: t.exposeString('tenantName'),
@@ -20,22 +20,24 @@ const InvitingTenantRef = builder.objectRef<Invitation>('InvitingTenant').implem
 });
 
 const InvitationRef = builder.objectRef<Invitation>('Invitation').implement({
-  description: 'Asks somebody to become a member of a tenant. It gives no rights until it is accepted.',
+  description: 'An invitation to become a member of a tenant. It grants no rights until it is accepted.',
   fields: (t) => ({
     id: t.exposeID('id'),
     tenant: t.field({ type: InvitingTenantRef, resolve: (invitation) => invitation }),
-    email: t.exposeString('email', { description: 'In lower case. Whether it has an account is not told.' }),
+    email: t.exposeString('email', {
+      description: 'In lower case. It does not reveal whether the address has an account.',
+    }),
     role: t.field({ type: MemberRoleRef, resolve: ({ role }) => role }),
     invitedBy: t.string({
       nullable: true,
-      description: 'The name that the inviting user chose; null if it is not known.',
+      description: 'The display name of the inviting user; null if unknown.',
       resolve: ({ invitedBy }) => invitedBy ?? null,
     }),
     createdAt: t.field({ type: 'DateTime', resolve: ({ createdAt }) => createdAt }),
     expiresAt: t.field({ type: 'DateTime', resolve: ({ expiresAt }) => expiresAt }),
     token: t.string({
       nullable: true,
-      description: 'For acceptInvitation and declineInvitation. Only in viewer.invitations, null elsewhere.',
+      description: 'For acceptInvitation and declineInvitation. Set only in viewer.invitations; null elsewhere.',
       resolve: ({ token }) => token ?? null,
     }),
   }),
@@ -52,7 +54,7 @@ const InviteMemberInputRef = builder.inputType('InviteMemberInput', {
 builder.objectField(ViewerRef, 'invitations', (t) =>
   t.field({
     type: [InvitationRef],
-    description: `Your pending invitations, newest first, ${MAX_SHOWN} at most.`,
+    description: `Your pending invitations, newest first, at most ${MAX_SHOWN}.`,
     maxItems: MAX_SHOWN,
     resolve: ({ identity: { user } }, _args, { services }) => (user ? invitationsFor(services.catalog, user.id) : []),
   }),
@@ -62,7 +64,7 @@ builder.queryField('invitations', (t) =>
   t.field({
     type: [InvitationRef],
     nullable: true,
-    description: `The tenant's pending invitations, newest first, ${MAX_PENDING} at most. For its owners and admins, and platform admins.`,
+    description: `The tenant's pending invitations, newest first, at most ${MAX_PENDING}. For its owners and admins, and platform admins.`,
     authScopes: { authenticated: true },
     maxItems: MAX_PENDING,
     args: { tenant: t.arg.id({ required: true, description: 'Its id or slug.' }) },
@@ -74,7 +76,7 @@ builder.mutationFields((t) => ({
   inviteMember: t.field({
     type: InvitationRef,
     description:
-      "Invites somebody to a tenant. The invited person finds the invitation in viewer.invitations, if the address has an account now; no mail is sent. Inviting again renews the invitation and its role. For the tenant's owners and admins, and platform admins. Only owners invite owners.",
+      "Invites somebody to a tenant. The invited person sees the invitation in viewer.invitations if the address has an account now; no mail is sent. Inviting the same address again renews the invitation and its role. For the tenant's owners and admins, and platform admins. Only owners can invite owners.",
     authScopes: { authenticated: true },
     args: { input: t.arg({ type: InviteMemberInputRef, required: true }) },
     resolve: async (_root, { input }, context) => {
@@ -87,7 +89,7 @@ builder.mutationFields((t) => ({
   acceptInvitation: t.field({
     type: AuthPayloadRef,
     description:
-      'Makes you a member of the inviting tenant, and names it in new tokens of this session, as switchTenant does. If you signed in with an identity provider, the tokens are empty: keep using the one you have.',
+      'Makes you a member of the inviting tenant and issues new tokens for it in this session, like switchTenant. If you signed in with an identity provider, the tokens are empty: keep using the one you have.',
     authScopes: { user: true },
     args: { token: t.arg.string({ required: true, maxLength: 255, description: 'From viewer.invitations.' }) },
     resolve: async (_root, { token }, context) => {
@@ -100,7 +102,7 @@ builder.mutationFields((t) => ({
     },
   }),
   declineInvitation: t.boolean({
-    description: 'Declines an invitation; the inviter is not told. False if you have no such invitation.',
+    description: 'Declines an invitation; the inviter is not notified. Returns false if you have no such invitation.',
     authScopes: { user: true },
     args: { token: t.arg.string({ required: true, maxLength: 255, description: 'From viewer.invitations.' }) },
     resolve: (_root, { token }, context) =>
@@ -108,14 +110,14 @@ builder.mutationFields((t) => ({
   }),
   revokeInvitation: t.boolean({
     description:
-      "Takes an invitation back. For the tenant's owners and admins, and platform admins. False if there is no such invitation.",
+      "Revokes an invitation. For the tenant's owners and admins, and platform admins. Returns false if there is no such invitation.",
     authScopes: { authenticated: true },
     args: { id: t.arg.id({ required: true }) },
     resolve: (_root, { id }, context) => revokeInvitation(context.services.catalog, callerOf(context), id),
   }),
 }));
 
-/** Who has accepted with a token that is not of a session here, for which no new one can be made. */
+/** The result for a caller whose token does not belong to a session here, so that no new token can be issued. */
 async function withoutTokens(catalog: Catalog, identity: Identity, tenant: string): Promise<SignedIn> {
   const em = catalog.fork();
   const user = await em.findOneOrFail(User, { id: userIdOf(identity) });
@@ -126,5 +128,5 @@ async function withoutTokens(catalog: Catalog, identity: Identity, tenant: strin
 
 function userIdOf({ user }: Identity): string {
   if (user) return user.id;
-  throw new Error('The scope of this field lets only users through');
+  throw new Error('The scope of this field only admits users');
 }

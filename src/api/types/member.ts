@@ -11,7 +11,7 @@ const AddMemberInputRef = builder.inputType('AddMemberInput', {
     email: t.string({
       required: true,
       maxLength: 254,
-      description: 'From a platform admin: of somebody who has an account.',
+      description: 'If the caller is a platform admin, the address of an existing account.',
     }),
     role: t.field({ type: MemberRoleRef, required: true }),
   }),
@@ -23,7 +23,7 @@ builder.mutationFields((t) => ({
   addMember: t.field({
     type: MembershipRef,
     description:
-      "By a platform admin: makes somebody a member at once. By the tenant's owners and admins: invites them, as inviteMember does, and answers a membership that is pending. Only owners make owners.",
+      "For platform admins: makes somebody a member at once. For the tenant's owners and admins: invites them, like inviteMember, and returns a pending membership. Only owners can add owners.",
     authScopes: { authenticated: true },
     args: { input: t.arg({ type: AddMemberInputRef, required: true }) },
     resolve: async (_root, { input }, context) => {
@@ -37,7 +37,8 @@ builder.mutationFields((t) => ({
   }),
   setMemberRole: t.field({
     type: MembershipRef,
-    description: "For the tenant's owners and admins, and platform admins. The last owner stays one.",
+    description:
+      "For the tenant's owners and admins, and platform admins. The role of the last owner cannot be changed.",
     authScopes: { authenticated: true },
     args: {
       tenant: t.arg.id({ required: true, description: tenantDescription }),
@@ -49,7 +50,7 @@ builder.mutationFields((t) => ({
   }),
   removeMember: t.boolean({
     description:
-      "For the tenant's owners and admins, platform admins, and members who leave. The last owner cannot be removed. False if there is no such member.",
+      "For the tenant's owners and admins, platform admins, and members who leave. The last owner cannot be removed. Returns false if there is no such member.",
     authScopes: { authenticated: true },
     args: {
       tenant: t.arg.id({ required: true, description: tenantDescription }),

@@ -5,27 +5,27 @@ import { MigrationScopeRef } from './migration-plan.ts';
 import { TenantRef } from './tenant.ts';
 
 const MigrationStatusRef = builder.enumType('MigrationStatus', {
-  description: 'ROLLED_BACK: it failed, and nothing of it is left. REVERTED: it was applied, and taken back later.',
+  description: 'ROLLED_BACK: it failed and left no changes. REVERTED: it was applied and later reverted.',
   values: migrationStatuses,
 });
 
-/** The GraphQL type of an attempt. */
+/** The GraphQL type of a migration attempt. */
 export const MigrationRecordRef = builder.objectRef<ShownRecord>('MigrationRecord').implement({
   description: 'One attempt to apply one migration to one database, or the acceptance of its changed file.',
   fields: (t) => ({
     tenant: t.field({
       type: TenantRef,
       nullable: true,
-      description: 'Null for the system databases, and if it is deleted.',
+      description: 'Null for the system databases and for deleted tenants.',
       resolve: ({ tenant }) => tenant,
     }),
     deletedTenant: t.exposeString('deletedTenant', {
       nullable: true,
-      description: 'The slug that the tenant had, if it is deleted.',
+      description: 'The slug of a deleted tenant.',
     }),
     scope: t.field({ type: MigrationScopeRef, resolve: ({ scope }) => scope }),
     name: t.exposeString('name'),
-    hash: t.exposeString('hash', { description: 'SHA-256 of the file as it was then.' }),
+    hash: t.exposeString('hash', { description: 'SHA-256 of the file at that time.' }),
     status: t.field({ type: MigrationStatusRef, resolve: ({ status }) => status }),
     run: t.exposeID('run', { nullable: true }),
     checkpoint: t.exposeString('checkpoint', { nullable: true }),
@@ -34,11 +34,11 @@ export const MigrationRecordRef = builder.objectRef<ShownRecord>('MigrationRecor
     error: t.exposeString('error', { nullable: true }),
     previousHash: t.exposeString('previousHash', {
       nullable: true,
-      description: 'If a changed file was accepted: the hash before.',
+      description: 'If a changed file was accepted: the previous hash.',
     }),
     acceptedBy: t.exposeString('acceptedBy', {
       nullable: true,
-      description: "Who accepted it: the token's e-mail address or subject.",
+      description: 'Who accepted it: the email address or subject of the token.',
     }),
   }),
 });
@@ -48,7 +48,7 @@ builder.queryField('migrationHistory', (t) =>
     {
       type: MigrationRecordRef,
       description:
-        "Newest first. With a tenant, or with the scope AUTH or CONSTANTS: that database's own history. Else what runs did, over the whole fleet.",
+        "Newest first. With a tenant, or with the scope AUTH or CONSTANTS: that database's own history. Otherwise what runs did, across the whole fleet.",
       authScopes: { platformAdmin: true },
       args: {
         tenant: t.arg.id({ description: 'Its id or slug.' }),

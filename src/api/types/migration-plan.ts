@@ -16,23 +16,24 @@ import { MAX_TEXTS } from '../limits/list-sizes.ts';
 import { pageArgs, pageOfItems } from '../list-page.ts';
 import { TenantRef } from './tenant.ts';
 
-/** The GraphQL enum of the kinds of databases. */
+/** The GraphQL enum of the kinds of databases that have migrations. */
 export const MigrationScopeRef = builder.enumType('MigrationScope', {
-  description: 'Which kind of database a migration is for; each has a folder of its own.',
+  description: 'Which kind of database a migration is for; each kind has its own folder.',
   values: migrationScopes,
 });
 
 const MigrationRef = builder.objectRef<MigrationFile>('Migration').implement({
-  description: 'A migration that the code has.',
+  description: 'A migration file of this installation.',
   fields: (t) => ({
     name: t.exposeString('name'),
     scope: t.field({ type: MigrationScopeRef, resolve: ({ scope }) => scope }),
-    hash: t.exposeString('hash', { description: "SHA-256 of the file's text." }),
+    hash: t.exposeString('hash', { description: 'SHA-256 of the file.' }),
     transactional: t.exposeBoolean('transactional'),
     reversible: t.exposeBoolean('reversible', { description: 'Whether it has a down().' }),
     statements: t.stringList({
       nullable: true,
-      description: 'Null if it asks the database while it runs, so that its statements cannot be told beforehand.',
+      description:
+        'Null if the migration queries the database while it runs, so that its statements are not known in advance.',
       maxItems: MAX_TEXTS,
       resolve: ({ statements }) => statements,
     }),
@@ -43,18 +44,18 @@ const TenantPlanRef = builder.objectRef<TenantPlan>('TenantPlan').implement({
   fields: (t) => ({
     tenant: t.field({ type: TenantRef, resolve: ({ tenant }) => tenant }),
     pending: t.stringList({
-      description: 'Names of the migrations that would be applied, in order.',
+      description: 'The names of the migrations that would be applied, in order.',
       maxItems: MAX_TEXTS,
       resolve: ({ plan }) => (plan.kind === 'steps' ? plan.steps.map(({ name }) => name) : []),
     }),
     sql: t.stringList({
-      description: 'The statements that would be sent, in order.',
+      description: 'The statements that would be executed, in order.',
       maxItems: MAX_TEXTS,
       resolve: ({ plan }) => (plan.kind === 'steps' ? sqlOf(plan.steps) : []),
     }),
     refusal: t.string({
       nullable: true,
-      description: 'Why nothing may be applied.',
+      description: 'Why no migration can be applied.',
       resolve: refusalOf,
     }),
     warnings: t.stringList({
@@ -70,19 +71,19 @@ const MigrationPlanRef = builder.objectRef<FleetPlan>('MigrationPlan').implement
     tenants: t.field({
       type: [TenantPlanRef],
       description:
-        'Those that are not up to date, oldest first: totalCount - upToDateCount altogether. The largest page has 1000.',
+        'The tenants that are not up to date, oldest first: totalCount - upToDateCount in total. A page has at most 1000.',
       args: {
         first: t.arg.int({ defaultValue: PLAN_PAGE.default }),
-        after: t.arg.id({ description: 'The id or slug of the last tenant of the page before.' }),
+        after: t.arg.id({ description: 'The id or slug of the last tenant of the previous page.' }),
       },
       maxItems: PLAN_PAGE.max,
       resolve: (plan, { first, after }) => pageOfPlan(plan, first ?? PLAN_PAGE.default, after),
     }),
-    totalCount: t.exposeInt('totalCount', { description: 'All tenants that a run would look at.' }),
+    totalCount: t.exposeInt('totalCount', { description: 'The number of tenants that a run would check.' }),
     upToDateCount: t.exposeInt('upToDateCount'),
     migrations: t.field({
       type: [MigrationRef],
-      description: 'Every migration that some tenant lacks.',
+      description: 'Every migration that some tenant is missing.',
       maxItems: MAX_PAGE,
       args: pageArgs('The name'),
       resolve: ({ migrations }, page) => pageOfItems(migrations, page, ({ name }) => [name]),
@@ -96,7 +97,7 @@ const MigrationPlanInput = builder.inputType('MigrationPlanInput', {
     to: t.string({ maxLength: 255, description: 'The last migration to apply; by default the newest.' }),
     verify: t.boolean({
       defaultValue: false,
-      description: 'Look into each tenant, instead of believing the catalog.',
+      description: 'Check the database of each tenant instead of trusting the catalog.',
     }),
   }),
 });
@@ -104,7 +105,7 @@ const MigrationPlanInput = builder.inputType('MigrationPlanInput', {
 builder.queryFields((t) => ({
   migrations: t.field({
     type: [MigrationRef],
-    description: 'What the code has, in the order in which it is applied.',
+    description: 'The migration files, in the order in which they are applied.',
     authScopes: { platformAdmin: true },
     maxItems: MAX_PAGE,
     args: {
@@ -116,7 +117,7 @@ builder.queryFields((t) => ({
   }),
   migrationPlan: t.field({
     type: MigrationPlanRef,
-    description: 'What a run with the same arguments would do. Nothing is changed.',
+    description: 'What a run with the same arguments would do. Changes nothing.',
     authScopes: { platformAdmin: true },
     args: { input: t.arg({ type: MigrationPlanInput }) },
     resolve: async (_root, { input }, { services }) =>

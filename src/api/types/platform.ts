@@ -30,7 +30,7 @@ const DatabaseListRef = builder.objectRef<DatabaseListing>('DatabaseList').imple
   fields: (t) => ({
     system: t.field({
       type: [DatabaseRef],
-      description: 'auth and constants, and the shared database of each server.',
+      description: 'The auth and constants databases, and the shared database of each server.',
       maxItems: MAX_PAGE,
       args: pageArgs('The server and name, such as default/shared,', DEFAULT_PAGE),
       resolve: ({ system }, page) => pageOfItems(system, page, ({ server, name }) => [`${server}/${name}`]),
@@ -55,7 +55,7 @@ const DatabaseServerRef = builder.objectRef<KnownServer>('DatabaseServer').imple
     }),
     connectionBudget: t.int({ resolve: ({ server }) => server.stats.max }),
     connectionsInUse: t.int({
-      description: 'Connections of this process that are open and not idle.',
+      description: 'Open connections of this process that are not idle.',
       resolve: ({ server }) => server.stats.open - server.stats.idle,
     }),
     acceptsTenants: t.boolean({ resolve: ({ row }) => row.acceptsTenants }),
@@ -68,7 +68,7 @@ const TenantFilterInput = builder.inputType('TenantFilter', {
     isolation: t.field({ type: IsolationRef }),
     server: t.string({ maxLength: 63 }),
     behind: t.boolean(),
-    search: t.string({ maxLength: 253, description: 'A part of the slug, the name or the host.' }),
+    search: t.string({ maxLength: 253, description: 'Part of the slug, name or host.' }),
   }),
 });
 
@@ -81,7 +81,7 @@ const CreateTenantInputRef = builder.inputType('CreateTenantInput', {
     }),
     name: t.string({ required: true, maxLength: 200 }),
     isolation: t.field({ type: IsolationRef, description: 'By default the setting DEFAULT_ISOLATION.' }),
-    host: t.string({ maxLength: 253, description: 'The host name by which it is found; unique.' }),
+    host: t.string({ maxLength: 253, description: 'The host name of the tenant; unique.' }),
     server: t.string({ maxLength: 63 }),
   }),
 });
@@ -94,7 +94,7 @@ builder.queryFields((t) => ({
   }),
   servers: t.field({
     type: [DatabaseServerRef],
-    description: 'In the order in which they were added.',
+    description: 'Oldest first.',
     maxItems: MAX_PAGE,
     authScopes: { platformAdmin: true },
     args: pageArgs('The name'),
@@ -131,7 +131,7 @@ builder.queryFields((t) => ({
     authScopes: { platformAdmin: true },
     args: { id: t.arg.id(), slug: t.arg.string({ maxLength: 63 }) },
     resolve: async (_root, { id, slug }, { services }) => {
-      if ((id == null) === (slug == null)) throw badInput('id', 'Ask for a tenant by its id or by its slug');
+      if ((id == null) === (slug == null)) throw badInput('id', 'Set either id or slug');
       if (id != null && !isUuid(id)) return null;
       return services.catalog.fork().findOne(Tenant, id == null ? { slug: slug ?? '' } : { id });
     },
@@ -142,7 +142,7 @@ builder.mutationFields((t) => ({
   createTenant: t.field({
     type: TenantRef,
     description:
-      'A user who is no platform admin becomes the owner, may have created or own as many as the setting OWN_TENANTS says, and does not choose the isolation, host or server.',
+      'A caller who is not a platform admin becomes the owner. Such users may create or own at most OWN_TENANTS tenants and cannot set the isolation, host or server.',
     authScopes: { tenantCreator: true },
     args: { input: t.arg({ type: CreateTenantInputRef, required: true }) },
     resolve: async (_root, { input: { slug, name, ...rest } }, context) => {
@@ -155,7 +155,7 @@ builder.mutationFields((t) => ({
       };
       if (caller.isPlatformAdmin) return createTenant(provisioning, { slug, name, ...choice });
       const chosen = Object.entries(choice).find(([, value]) => value !== undefined);
-      if (chosen) throw new AppError('FORBIDDEN', `Only platform admins choose the ${chosen[0]} of a tenant`);
+      if (chosen) throw new AppError('FORBIDDEN', `Only platform admins may set the ${chosen[0]} of a tenant`);
       await hourlyLimits.countTenant(caller);
       const owner = caller.user && { id: caller.user.id, limit: config.accounts.ownTenants };
       return createTenant(provisioning, { slug, name, owner });

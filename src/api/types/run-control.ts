@@ -13,47 +13,52 @@ const RunMigrationsInput = builder.inputType('RunMigrationsInput', {
   fields: (t) => ({
     tenants: t.idList({ maxItems: 10_000, description: 'Ids or slugs; by default the whole fleet.' }),
     to: t.string({ maxLength: 255, description: 'The last migration to apply; by default the newest.' }),
-    dryRun: t.boolean({ defaultValue: false, description: 'Apply each batch in a transaction, and roll it back.' }),
-    continueOnError: t.boolean({ defaultValue: true, description: 'False: start no tenant after the first failure.' }),
-    concurrency: t.int({ description: 'Tenants at once; by default the setting MIGRATION_CONCURRENCY.' }),
+    dryRun: t.boolean({ defaultValue: false, description: 'Apply each batch in a transaction and roll it back.' }),
+    continueOnError: t.boolean({
+      defaultValue: true,
+      description: 'If false, no tenant is started after the first failure.',
+    }),
+    concurrency: t.int({
+      description: 'How many tenants to migrate at once; by default the setting MIGRATION_CONCURRENCY.',
+    }),
     waves: t.stringList({
       maxLength: 10,
       description:
-        'Sizes, such as "1", "10%", "100%"; each starts when the one before has ended well: without failures, or without more than maxFailures.',
+        'Sizes of waves, such as "1", "10%", "100%". Each wave starts when the previous one has ended without failures, or with at most maxFailures.',
     }),
-    canaries: t.idList({ maxItems: 10_000, description: 'Ids or slugs of tenants that go first.' }),
-    maxFailures: t.int({ description: 'Start no further tenant after more failures than this.' }),
+    canaries: t.idList({ maxItems: 10_000, description: 'Ids or slugs of the tenants to migrate first.' }),
+    maxFailures: t.int({ description: 'No further tenant is started after more failures than this.' }),
     checkpoint: t.field({
       type: CheckpointKindRef,
       description:
-        'By default what each batch needs. SNAPSHOT: every tenant with a database of its own is copied first, and the copy stays as a checkpoint if the batch succeeds. TRANSACTION: batches that cannot be one transaction are refused.',
+        'By default, whatever each batch needs. SNAPSHOT: every tenant with its own database is copied first, and the copy is kept as a checkpoint if the batch succeeds. TRANSACTION: batches that cannot run in one transaction are refused.',
     }),
     verify: t.boolean({
       defaultValue: false,
-      description: 'Look into every tenant, also those that the catalog calls current.',
+      description: 'Check the database of every tenant, including those that are up to date according to the catalog.',
     }),
-    wait: t.boolean({ defaultValue: false, description: 'Answer only when the run has ended.' }),
+    wait: t.boolean({ defaultValue: false, description: 'Return only when the run has ended.' }),
   }),
 });
 
 const RollbackMigrationsInput = builder.inputType('RollbackMigrationsInput', {
-  description: 'Say steps or to, not both.',
+  description: 'Set either steps or to.',
   fields: (t) => ({
     tenants: t.idList({ maxItems: 10_000, description: 'Ids or slugs; by default the whole fleet.' }),
     to: t.string({
       maxLength: 255,
-      description: 'The migration that stays as the last one; all after it are taken back.',
+      description: 'The last migration to keep; all later ones are reverted.',
     }),
-    steps: t.int({ description: 'How many of the last ones are taken back.' }),
-    dryRun: t.boolean({ defaultValue: false, description: 'Take each batch back in a transaction, and roll it back.' }),
-    wait: t.boolean({ defaultValue: false, description: 'Answer only when the run has ended.' }),
+    steps: t.int({ description: 'How many of the latest migrations to revert.' }),
+    dryRun: t.boolean({ defaultValue: false, description: 'Revert each batch in a transaction and roll it back.' }),
+    wait: t.boolean({ defaultValue: false, description: 'Return only when the run has ended.' }),
   }),
 });
 
 builder.mutationFields((t) => ({
   runMigrations: t.field({
     type: RunRef,
-    description: 'Starts a run and returns at once. Follow it with migrationProgress, or say wait: true.',
+    description: 'Starts a run and returns at once. Follow it with migrationProgress, or set wait: true.',
     authScopes: { platformAdmin: true },
     args: { input: t.arg({ type: RunMigrationsInput }) },
     resolve: async (_root, { input }, context) => {
@@ -75,7 +80,7 @@ builder.mutationFields((t) => ({
   }),
   rollbackMigrations: t.field({
     type: RunRef,
-    description: 'Starts a run that takes migrations back.',
+    description: 'Starts a run that reverts migrations.',
     authScopes: { platformAdmin: true },
     args: { input: t.arg({ type: RollbackMigrationsInput, required: true }) },
     resolve: async (_root, { input }, context) => {
@@ -93,7 +98,7 @@ builder.mutationFields((t) => ({
   }),
   undoMigrationRun: t.field({
     type: RunRef,
-    description: 'Starts a run that takes back exactly what a run applied, tenant by tenant.',
+    description: 'Starts a run that reverts exactly what another run applied, tenant by tenant.',
     authScopes: { platformAdmin: true },
     args: { id: t.arg.id({ required: true }) },
     resolve: async (_root, { id }, context) => {
@@ -105,7 +110,7 @@ builder.mutationFields((t) => ({
   cancelMigrationRun: t.field({
     type: RunRef,
     description:
-      'Stops a run: no more tenants are started. Those under way have SHUTDOWN_SECONDS to end, and are rolled back then.',
+      'Stops a run: no more tenants are started. Tenants in progress are rolled back unless they finish within SHUTDOWN_SECONDS.',
     authScopes: { platformAdmin: true },
     args: { id: t.arg.id({ required: true }) },
     resolve: async (_root, { id }, context) => {
@@ -115,7 +120,7 @@ builder.mutationFields((t) => ({
   }),
   resumeMigrationRun: t.field({
     type: RunRef,
-    description: "Does a run's failed, cancelled and unstarted tenants again, with the migrations as they are now.",
+    description: "Retries a run's failed, cancelled and unstarted tenants, with the current migration files.",
     authScopes: { platformAdmin: true },
     args: { id: t.arg.id({ required: true }) },
     resolve: async (_root, { id }, context) => {
@@ -135,7 +140,7 @@ async function showRun({ services, signal }: Context, id: string, wait?: boolean
 }
 
 function downTarget(steps: number | null | undefined, to: string | null | undefined): DownTarget {
-  if ((steps == null) === (to == null)) throw badInput('steps', 'Say either steps or to: how much is to be taken back');
+  if ((steps == null) === (to == null)) throw badInput('steps', 'Set either steps or to');
   if (to != null) return { kind: 'to', to };
   if (steps == null || steps < 1) throw badInput('steps', 'steps must be 1 or more');
   return { kind: 'steps', steps };

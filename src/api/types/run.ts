@@ -17,7 +17,7 @@ import { TenantRef } from './tenant.ts';
 
 const RunStatusRef = builder.enumType('MigrationRunStatus', {
   description:
-    'FAILED: it went through, and some tenants failed. HALTED: too many failed, so that some were not started. CANCELLED: somebody stopped it, so that some were not started.',
+    'FAILED: all tenants were attempted and some failed. HALTED: too many failed, so some were not started. CANCELLED: somebody stopped it, so some were not started.',
   values: runStatuses,
 });
 
@@ -39,7 +39,7 @@ const RunItemRef = builder.objectType(MigrationRunItem, {
     status: t.field({ type: RunItemStatusRef, resolve: ({ status }) => status }),
     applied: t.stringList({
       description:
-        'Migrations that it applied or, if its kind is not UP, took back; in a dry run, those that it tried.',
+        "Migrations that were applied or, if the run's kind is not UP, reverted; in a dry run, those that were tried.",
       maxItems: MAX_TEXTS,
       resolve: ({ applied }) => applied,
     }),
@@ -52,18 +52,18 @@ const RunItemRef = builder.objectType(MigrationRunItem, {
 /** The GraphQL type of a run. */
 export const RunRef = builder.objectType(MigrationRun, {
   name: 'MigrationRun',
-  description: 'One call to migrate many tenants.',
+  description: 'A run of migrations over many tenants.',
   fields: (t) => ({
     id: t.exposeID('id'),
     status: t.field({ type: RunStatusRef, resolve: ({ status }) => status }),
     kind: t.field({
       type: RunKindRef,
-      description: 'UP applies migrations; DOWN takes some back; UNDO takes back what another run applied.',
+      description: 'UP applies migrations. DOWN reverts migrations. UNDO reverts what another run applied.',
       resolve: ({ kind }) => kind,
     }),
     dryRun: t.boolean({ resolve: ({ options }) => options.dryRun }),
     checkpoint: t.exposeString('checkpoint', {
-      description: "The name that the state before the run has in each tenant's history.",
+      description: "The name of the restore point: the state before the run, in each tenant's history.",
     }),
     createdAt: t.field({ type: 'DateTime', resolve: ({ createdAt }) => createdAt }),
     startedAt: t.field({ type: 'DateTime', nullable: true, resolve: ({ startedAt }) => startedAt ?? null }),
@@ -71,15 +71,15 @@ export const RunRef = builder.objectType(MigrationRun, {
     total: t.exposeInt('total'),
     succeeded: t.exposeInt('succeeded'),
     failed: t.exposeInt('failed'),
-    skipped: t.exposeInt('skipped', { description: 'Tenants for which there was nothing to do.' }),
-    cancelled: t.exposeInt('cancelled', { description: 'Tenants that were not started before the run was stopped.' }),
+    skipped: t.exposeInt('skipped', { description: 'Tenants that were already up to date.' }),
+    cancelled: t.exposeInt('cancelled', { description: 'Tenants that had not been started when the run was stopped.' }),
     pending: t.int({
       resolve: ({ total, succeeded, failed, skipped, cancelled }) => total - succeeded - failed - skipped - cancelled,
     }),
     items: t.connection(
       {
         type: RunItemRef,
-        description: 'Its tenants, in the order in which they are started, but for those that are deleted since.',
+        description: 'The tenants of the run in the order in which they are started, without those deleted since.',
         args: { status: t.arg({ type: RunItemStatusRef }) },
         resolve: ({ id }, { status, ...page }, { services }) =>
           entityConnection(services.catalog.fork(), MigrationRunItem, page, {
@@ -94,20 +94,20 @@ export const RunRef = builder.objectType(MigrationRun, {
 });
 
 const EventRef = builder.objectRef<TenantEvent>('MigrationEvent').implement({
-  description: 'Something that happened in a run.',
+  description: 'An event in a run.',
   fields: (t) => ({
     seq: t.exposeInt('seq', { description: 'From 1, without gaps.' }),
     at: t.field({ type: 'DateTime', resolve: ({ at }) => at }),
     kind: t.exposeString('kind', { description: describeKinds() }),
     tenant: t.field({ type: TenantRef, nullable: true, resolve: ({ tenant }) => tenant }),
     migration: t.exposeString('migration', { nullable: true }),
-    message: t.string({ description: 'For people.', resolve: ({ message }) => message ?? '' }),
+    message: t.string({ description: 'A human-readable message.', resolve: ({ message }) => message ?? '' }),
     done: t.exposeInt('done', {
-      description: 'Tenants that are done, well or not; those that are not started are not.',
+      description: 'Tenants that have ended, whether they succeeded or failed. Unstarted tenants are not included.',
     }),
-    total: t.exposeInt('total', { description: "All the run's tenants." }),
-    rate: t.exposeFloat('rate', { nullable: true, description: 'Tenants a second since the run began.' }),
-    remainingSeconds: t.exposeFloat('remainingSeconds', { nullable: true, description: 'What is left, at that rate.' }),
+    total: t.exposeInt('total', { description: 'All tenants of the run.' }),
+    rate: t.exposeFloat('rate', { nullable: true, description: 'Tenants per second since the run started.' }),
+    remainingSeconds: t.exposeFloat('remainingSeconds', { nullable: true, description: 'Estimated from the rate.' }),
   }),
 });
 
@@ -135,7 +135,8 @@ builder.queryFields((t) => ({
 builder.subscriptionField('migrationProgress', (t) =>
   t.field({
     type: EventRef,
-    description: "A run's events after `after`, then each as it happens. It ends when the run does.",
+    description:
+      'The past events of a run after the sequence number `after`, then new ones as they happen. Ends when the run ends.',
     authScopes: { platformAdmin: true },
     args: { run: t.arg.id({ required: true }), after: t.arg.int({ defaultValue: 0 }) },
     subscribe: (_root, { run, after }, { services, signal }) =>
@@ -149,14 +150,14 @@ function itemsWhere(run: string, status: RunItemStatus | null | undefined) {
 }
 
 /**
- * An id of a run, as a client has sent it.
- * @throws {AppError} BAD_USER_INPUT if it can be none
+ * Checks the id of a run that a client sent.
+ * @throws {AppError} BAD_USER_INPUT if it is not a UUID
  */
 export function runId(field: string, id: string): string {
   if (isUuid(id)) return id;
   throw badInput(
     field,
-    `${JSON.stringify(id)} is no id of a run; runMigrations returns one, and migrationRuns lists them`,
+    `${JSON.stringify(id)} is not the id of a run; runMigrations returns one, and migrationRuns lists them`,
   );
 }
 

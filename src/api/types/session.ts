@@ -9,18 +9,20 @@ import { builder } from '../builder.ts';
 import { type Context, callerOf } from '../context.ts';
 import { UserRef, type Viewer, ViewerRef } from './account.ts';
 
-/** Who has signed in; with a proof for the device if that was with a password. */
+/** The result of signing in; with a device token if it was with a password. */
 type Payload = SignedIn & { readonly deviceToken?: string };
 
-/** The GraphQL type of what somebody gets who has signed in. */
+/** The GraphQL type of the result of signing in. */
 export const AuthPayloadRef = builder.objectRef<Payload>('AuthPayload').implement({
   fields: (t) => ({
     token: t.exposeString('token', { description: 'For the header “authorization: Bearer <token>”.' }),
-    refreshToken: t.exposeString('refreshToken', { description: 'For refreshToken, once: it gives the next one.' }),
+    refreshToken: t.exposeString('refreshToken', {
+      description: 'For refreshToken; valid once, since each use returns a new one.',
+    }),
     deviceToken: t.string({
       nullable: true,
       description:
-        'For the next login of this account on this device, also after logout: with it nobody else can use up its attempts. Given by register and login.',
+        'Returned by register and login. Send it with the next login to this account from this device, also after logout: its attempts are then counted separately, so nobody else can use them up.',
       resolve: ({ deviceToken }) => deviceToken ?? null,
     }),
     expiresAt: t.field({
@@ -46,11 +48,11 @@ const LoginInputRef = builder.inputType('LoginInput', {
     password: t.string({ required: true, maxLength: 1000 }),
     tenant: t.string({
       maxLength: 63,
-      description: 'The slug of the tenant that the token is to name; by default the only one that you belong to.',
+      description: 'The slug of the tenant that the token names; by default the only one that you belong to.',
     }),
     deviceToken: t.string({
       maxLength: 500,
-      description: 'What the last login on this device gave, if there was any.',
+      description: 'The device token from the last login on this device, if any.',
     }),
   }),
 });
@@ -65,7 +67,7 @@ const ChangePasswordInputRef = builder.inputType('ChangePasswordInput', {
 builder.mutationFields((t) => ({
   register: t.field({
     type: AuthPayloadRef,
-    description: 'Makes an account and signs in, unless the setting SIGN_UP says no.',
+    description: 'Creates an account and signs in. The setting SIGN_UP can disable it.',
     authScopes: { anyone: true },
     args: { input: t.arg({ type: RegisterInputRef, required: true }) },
     resolve: (_root, { input }, { services, address }) =>
@@ -91,13 +93,13 @@ builder.mutationFields((t) => ({
   refreshToken: t.field({
     type: AuthPayloadRef,
     description:
-      'New tokens for a refresh token, which is good once; for 30 seconds more the same client may use it again. If it comes a second time later or from elsewhere, its session ends.',
+      'Exchanges a refresh token for new tokens. A refresh token is valid once; the same client may use it again for 30 seconds. If it is reused later or by another client, its session ends.',
     authScopes: { anyone: true },
     args: { refreshToken: t.arg.string({ required: true, maxLength: 255 }) },
     resolve: (_root, { refreshToken }, { services, address }) => refresh(services.accounts, refreshToken, address),
   }),
   logout: t.boolean({
-    description: 'Ends the session; its tokens are refused from now on.',
+    description: 'Ends the session and revokes its tokens.',
     authScopes: { anyone: true },
     args: { refreshToken: t.arg.string({ required: true, maxLength: 255 }) },
     resolve: async (_root, { refreshToken }, { services }) => {
@@ -107,13 +109,13 @@ builder.mutationFields((t) => ({
   }),
   switchTenant: t.field({
     type: AuthPayloadRef,
-    description: 'New tokens of this session, which name another tenant. The refresh token before is good no more.',
+    description: 'Issues new tokens of this session for another tenant. The previous refresh token is no longer valid.',
     authScopes: { user: true },
     args: { tenant: t.arg.id({ required: true, description: 'Its id or slug.' }) },
     resolve: (_root, { tenant }, context) => switchTenant(context.services.accounts, callerOf(context), tenant),
   }),
   changePassword: t.boolean({
-    description: 'Ends all your sessions but this one.',
+    description: 'Ends all your other sessions.',
     authScopes: { user: true },
     args: { input: t.arg({ type: ChangePasswordInputRef, required: true }) },
     resolve: async (_root, { input }, context) => {
@@ -128,26 +130,26 @@ builder.mutationFields((t) => ({
   }),
   setUserActive: t.field({
     type: UserRef,
-    description: 'A user who is not active cannot sign in, and has no session any more.',
+    description: "An inactive user cannot sign in, and all of the user's sessions end.",
     authScopes: { platformAdmin: true },
     args: { user: t.arg.id({ required: true }), active: t.arg.boolean({ required: true }) },
     resolve: (_root, { user, active }, { services }) => setUserActive(services.accounts, user, active),
   }),
   setPlatformAdmin: t.field({
     type: UserRef,
-    description: 'Makes a user a platform admin, or one no more.',
+    description: 'Makes a user a platform admin, or revokes that.',
     authScopes: { platformAdmin: true },
     args: { user: t.arg.id({ required: true }), isPlatformAdmin: t.arg.boolean({ required: true }) },
     resolve: (_root, args, { services }) => setPlatformAdmin(services.accounts, args.user, args.isPlatformAdmin),
   }),
 }));
 
-/** Proves later that the device has signed in to the account. It lets nobody in. */
+/** Creates a token that later proves that the device has signed in to the account. It grants no access. */
 function newDevice({ devices }: Context['services'], email: string, device: string = randomUUID()): string {
   return devices.encrypt(device, normalAccount(email));
 }
 
-/** Who has signed in, as the new token says, and not the one of this request. */
+/** The viewer of the new token, not of this request's token. */
 function viewerOf({ user, sessionId, membership }: SignedIn, services: Context['services']): Viewer {
   const { id, email, isPlatformAdmin } = user;
   const tenant = membership?.tenant.id;

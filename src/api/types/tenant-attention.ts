@@ -5,28 +5,28 @@ import { MAX_TEXTS } from '../limits/list-sizes.ts';
 import { TenantRef } from './tenant.ts';
 
 const ResolutionRef = builder.objectRef<Resolution>('TenantResolution').implement({
-  description: 'What was found in a tenant, and what came of it.',
+  description: 'The result of checking a tenant that needed attention.',
   fields: (t) => ({
-    tenant: t.field({ type: TenantRef, description: 'As it is now.', resolve: ({ tenant }) => tenant }),
+    tenant: t.field({ type: TenantRef, description: 'The tenant after the check.', resolve: ({ tenant }) => tenant }),
     resolved: t.exposeBoolean('resolved', {
-      description: 'Whether it has the status again that it had before it needed attention.',
+      description: 'Whether the tenant has the status that it had before it needed attention.',
     }),
     applied: t.stringList({
-      description: 'In the order of application.',
+      description: 'In the order in which they were applied.',
       maxItems: MAX_TEXTS,
       resolve: ({ applied }) => applied,
     }),
     pending: t.stringList({
-      description: 'What a run would apply; empty also if the history does not fit the files.',
+      description: 'The migrations that a run would apply; also empty if the history does not match the files.',
       maxItems: MAX_TEXTS,
       resolve: ({ pending }) => pending,
     }),
     lastFailure: t.exposeString('lastFailure', {
       nullable: true,
-      description: 'The last attempt that failed and has not succeeded since.',
+      description: 'The last failed attempt, if it has not succeeded since.',
     }),
     problems: t.stringList({
-      description: 'What speaks against serving it; with any, it is resolved only by force: true.',
+      description: 'Reasons not to serve the tenant; if there are any, force: true is required.',
       maxItems: MAX_TEXTS,
       resolve: ({ problems }) => problems,
     }),
@@ -37,11 +37,11 @@ builder.mutationField('resolveTenant', (t) =>
   t.field({
     type: ResolutionRef,
     description:
-      'Looks into a tenant, and corrects what the catalog knows of its migrations. A tenant that NEEDS_ATTENTION is served again if nothing speaks against it, or by force.',
+      "Checks a tenant's database and corrects its migrations in the catalog. A tenant with the status NEEDS_ATTENTION is served again if no problems are found, or with force.",
     authScopes: { platformAdmin: true },
     args: {
       tenant: t.arg.id({ required: true, description: 'Its id or slug.' }),
-      force: t.arg.boolean({ defaultValue: false, description: 'Serve it again in spite of problems.' }),
+      force: t.arg.boolean({ defaultValue: false, description: 'Serve the tenant again despite problems.' }),
     },
     resolve: (_root, { tenant, force }, { services }) => resolveTenantAttention(services, tenant, force ?? false),
   }),

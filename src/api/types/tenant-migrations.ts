@@ -7,7 +7,7 @@ builder.objectFields(Tenant, (t) => ({
   version: t.loadable({
     type: 'String',
     nullable: true,
-    description: 'The last tenant migration applied, as the catalog knows it. For platform admins.',
+    description: 'The last migration applied to the tenant, according to the catalog. For platform admins.',
     authScopes: { platformAdmin: true },
     load: async (ids: string[], { services }) => {
       const states = await services.catalog.fork().find(MigrationState, { id: ids });
@@ -18,7 +18,7 @@ builder.objectFields(Tenant, (t) => ({
   }),
   behind: t.loadable({
     type: 'Int',
-    description: 'How many migrations the code has that the tenant has not. For platform admins.',
+    description: 'How many migrations the tenant is missing. For platform admins.',
     authScopes: { platformAdmin: true },
     load: async (ids: string[], { services }) => {
       const files = await services.migrations.tenant.read();
@@ -29,7 +29,7 @@ builder.objectFields(Tenant, (t) => ({
   }),
 }));
 
-/** A tenant of which nothing is known is in no state; the empty text is no state's id. */
+/** A tenant whose migrations are unknown has no state; the empty string is not the id of any state. */
 function stateOf({ migrationState }: Tenant): string {
   return migrationState?.id ?? '';
 }

@@ -11,10 +11,10 @@ const reference = { required: true, description: 'Its id or slug.' } as const;
 const UpdateTenantInputRef = builder.inputType('UpdateTenantInput', {
   fields: (t) => ({
     id: t.id(reference),
-    name: t.string({ maxLength: 200, description: 'What people call it; without this it stays.' }),
+    name: t.string({ maxLength: 200, description: 'The display name; unchanged if omitted.' }),
     host: t.string({
       maxLength: 253,
-      description: 'The host name by which it is found; unique. Without this it stays; null clears it.',
+      description: 'The host name of the tenant; unique. Unchanged if omitted; null removes it.',
     }),
   }),
 });
@@ -23,7 +23,7 @@ builder.mutationFields((t) => ({
   suspendTenant: t.field({
     type: TenantRef,
     description:
-      'Serves a tenant no more: its requests get TENANT_SUSPENDED and its subscriptions end. Migrations still go over it, so that it can come back.',
+      'Stops serving a tenant: its requests get TENANT_SUSPENDED and its subscriptions end. Migrations still include it, so that it can be activated again.',
     authScopes: { platformAdmin: true },
     args: { id: t.arg.id(reference) },
     resolve: (_root, { id }, { services }) => suspendTenant(services.provisioning, id),
@@ -37,24 +37,24 @@ builder.mutationFields((t) => ({
   }),
   updateTenant: t.field({
     type: TenantRef,
-    description: 'Changes the name or the host of a tenant. Every process finds it by the new host at once.',
+    description: 'Changes the name or host of a tenant. A new host takes effect in every process at once.',
     authScopes: { platformAdmin: true },
     args: { input: t.arg({ type: UpdateTenantInputRef, required: true }) },
     resolve: (_root, { input: { id, name, host } }, { services }) =>
-      // A tenant always has a name, so that null is refused as an empty one is.
+      // A tenant always has a name, so null is refused like an empty name.
       updateTenant(services.catalog, id, { name: name === null ? '' : name, host }),
   }),
   deleteTenant: t.field({
     type: TenantRef,
     description:
-      'For owners of the tenant, while it is active, and platform admins. Deletes a tenant with its database or schema and its checkpoints, for good. Its slug is free again when these are gone. Refused while a migration run or a checkpoint works on it. What runs did to it is kept in their history.',
+      'For owners of the tenant, while it is active, and platform admins. Permanently deletes a tenant with its database or schema and its checkpoints. Afterwards the slug is free again. Refused while a migration run or a checkpoint is working on the tenant. The history of runs keeps what they did to it.',
     authScopes: { authenticated: true },
     args: {
       id: t.arg.id(reference),
       slug: t.arg.string({
         required: true,
         maxLength: 63,
-        description: 'Its slug, so that no other tenant is deleted by mistake.',
+        description: "The tenant's slug, as a safeguard against deleting the wrong tenant.",
       }),
     },
     resolve: async (_root, { id, slug }, context) => {

@@ -3,15 +3,16 @@ import { builder } from '../builder.ts';
 
 /** The GraphQL enum of isolations. */
 export const IsolationRef = builder.enumType('Isolation', {
-  description: "DATABASE: the tenant owns a database; SCHEMA: it owns a schema of its server's shared database.",
+  description:
+    "DATABASE: the tenant has its own database. SCHEMA: it has its own schema in its server's shared database.",
   values: isolations,
 });
 
-/** The GraphQL enum of what may be done with a tenant. */
+/** The GraphQL enum of the statuses of a tenant. */
 export const TenantStatusRef = builder.enumType('TenantStatus', { values: tenantStatuses });
 
 const PlacementRef = builder.objectRef<Tenant>('Placement').implement({
-  description: "Where a tenant's tables are.",
+  description: "Where a tenant's tables are stored.",
   fields: (t) => ({
     server: t.exposeString('server'),
     database: t.exposeString('database'),
@@ -19,7 +20,7 @@ const PlacementRef = builder.objectRef<Tenant>('Placement').implement({
   }),
 });
 
-/** The GraphQL type of a tenant, as platform admins and its own members see it. */
+/** The GraphQL type of a tenant, for platform admins and the tenant's own members. */
 export const TenantRef = builder.objectType(Tenant, {
   name: 'Tenant',
   fields: (t) => ({

@@ -29,9 +29,9 @@ builder.queryField('users', (t) =>
   t.connection(
     {
       type: UserRef,
-      description: 'Everybody who has an account, oldest first.',
+      description: 'All users, oldest first.',
       authScopes: { platformAdmin: true },
-      args: { search: t.arg.string({ maxLength: 254, description: 'A part of the email address or the name.' }) },
+      args: { search: t.arg.string({ maxLength: 254, description: 'Part of the email address or name.' }) },
       resolve: (_root, { search, ...page }, { services }) =>
         entityConnection(services.catalog.fork(), User, page, {
           where: userWhere(search),

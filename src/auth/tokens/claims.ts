@@ -1,17 +1,17 @@
 import { type MemberRole, memberRoles } from '../../catalog/entities/membership.entity.ts';
 import { AppError } from '../../lib/errors.ts';
 
-/** Of a claim that names something, and of each of its roles, in characters. */
+/** The maximum length of a claim that names something, and of each role, in characters. */
 const MAX_CLAIM = 255;
 const MAX_ROLES = 100;
 
 type Payload = Readonly<Record<string, unknown>>;
 
 /**
- * The value of a claim that is a text, and may lie inside others; undefined if it is not there, or null.
- * @param claimPath names joined by dots; a claim whose own name has dots, such as a URL, is found too
- * @throws {AppError} UNAUTHENTICATED if it is anything else: a token that means to name something must not count as one that
- *   names nothing
+ * Returns the value of a string claim, which may be nested; undefined if it is missing or null.
+ * @param claimPath names joined by dots; a claim whose own name contains dots, such as a URL, is found too
+ * @throws {AppError} UNAUTHENTICATED for any other value: a token that is meant to name something must not be treated
+ *   like one that names nothing
  */
 export function readClaim(payload: Payload, claimPath: string): string | undefined {
   const value = valueAt(payload, claimPath);
@@ -19,23 +19,23 @@ export function readClaim(payload: Payload, claimPath: string): string | undefin
   if (typeof value === 'string' && value !== '' && value.length <= MAX_CLAIM) return value;
   throw new AppError(
     'UNAUTHENTICATED',
-    `The token's claim ${claimPath} must be a text of 1 to ${MAX_CLAIM} characters`,
+    `The token's claim ${claimPath} must be a string of 1 to ${MAX_CLAIM} characters`,
   );
 }
 
-/** The text of a claim that nothing depends on; undefined if it is anything else. */
+/** Returns a string claim that nothing depends on; undefined for any other value. */
 export function readText(payload: Payload, claimPath: string): string | undefined {
   const value = valueAt(payload, claimPath);
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
-/** Whether a claim says yes, which some providers say with a text. */
+/** Whether a claim is true; some providers send it as a string. */
 export function readFlag(payload: Payload, claimPath: string): boolean {
   const value = valueAt(payload, claimPath);
   return value === true || value === 'true';
 }
 
-/** The texts of a claim that is a list of them, or one: the first hundred. What else is among them gives nobody anything. */
+/** Returns the strings of a claim that is a string or a list: the first hundred. Other values are ignored. */
 export function readTexts(payload: Payload, claimPath: string): string[] {
   const value = valueAt(payload, claimPath);
   const texts = (Array.isArray(value) ? value : [value]).filter(
@@ -44,19 +44,19 @@ export function readTexts(payload: Payload, claimPath: string): string[] {
   return texts.slice(0, MAX_ROLES);
 }
 
-/** The first of OWNER, ADMIN and MEMBER that is among the roles. */
+/** Returns the first of OWNER, ADMIN and MEMBER among the roles. */
 export function memberRoleOf(roles: readonly string[]): MemberRole | undefined {
   return memberRoles.find((role) => roles.includes(role));
 }
 
-/** The same for the token of an identity provider, which may know names in lower case only, as Clerk does. */
+/** The same for the token of an identity provider, which may only allow lower case names, as Clerk does. */
 export function providersRoleOf(roles: readonly string[]): MemberRole | undefined {
   return memberRoles.find((role) => roles.includes(role) || roles.includes(role.toLowerCase()));
 }
 
 /**
- * Claims that {@link readClaim} finds `value` in.
- * @param others claims that are there too
+ * Builds claims in which {@link readClaim} finds `value`.
+ * @param others claims to merge with
  */
 export function claimAt(claimPath: string, value: string, others: object = {}): Payload {
   const dot = claimPath.indexOf('.');
@@ -67,7 +67,7 @@ export function claimAt(claimPath: string, value: string, others: object = {}): 
   return { ...others, ...Object.fromEntries([[name, inner]]) };
 }
 
-/** Of names that have dots themselves, the longest goes first. */
+/** If names contain dots themselves, the longest name takes precedence. */
 function valueAt(value: unknown, claimPath: string): unknown {
   if (typeof value !== 'object' || value === null) return undefined;
   if (Object.hasOwn(value, claimPath)) return Reflect.get(value, claimPath);

@@ -2,7 +2,7 @@ import { createPrivateKey, createPublicKey, type JsonWebKey, type KeyObject } fr
 import { ConfigError } from '../../config/config.ts';
 import { messageOf } from '../../lib/errors.ts';
 
-/** A public key, with the name that its JWK has for it. */
+/** A public key with the id from its JWK. */
 export interface NamedKey {
   readonly key: KeyObject;
   readonly id: string | undefined;
@@ -11,9 +11,10 @@ export interface NamedKey {
 type KeyInput = string | { readonly key: JsonWebKey; readonly format: 'jwk' };
 
 /**
- * The public keys in a text: PEMs one after the other, a JWK, or a set of JWKs. Of a private key it is the public part.
- * @param name of the setting or file, for messages
- * @throws {ConfigError} if one cannot be read
+ * Reads the public keys in a string: concatenated PEMs, a JWK, or a JWK set. From a private key it takes the public
+ * part.
+ * @param name the setting or file, for messages
+ * @throws {ConfigError} if a key cannot be read
  */
 export function readPublicKeys(name: string, text: string): NamedKey[] {
   return reading(name, () =>
@@ -25,20 +26,21 @@ export function readPublicKeys(name: string, text: string): NamedKey[] {
 }
 
 /**
- * The first key in such a text, with its private part.
- * @throws {ConfigError} if it cannot be read, or is no private key
+ * Reads the first key in such a string, with its private part.
+ * @throws {ConfigError} if it cannot be read or is not a private key
  */
 export function readPrivateKey(name: string, text: string): KeyObject {
   return reading(name, () => createPrivateKey(inputsOf(text)[0] ?? text));
 }
 
-/** The JWKs of a text that is JSON: the one that it is, or those of the set. */
+/** Reads a JWK or the keys of a JWK set from JSON. */
 function jwksIn(text: string): JsonWebKey[] {
   const value = parseJson(text);
   const keys = typeof value === 'object' && value !== null && 'keys' in value ? value.keys : [value];
-  if (!Array.isArray(keys) || keys.length === 0) throw new Error('it is a set without keys');
-  // Node's message would repeat a text that stands in the place of a key.
-  if (!keys.every((key) => typeof key === 'object' && key !== null)) throw new Error('what it has for a key is none');
+  if (!Array.isArray(keys) || keys.length === 0) throw new Error('the key set is empty');
+  // Node's message would repeat a string that is in the place of a key.
+  if (!keys.every((key) => typeof key === 'object' && key !== null))
+    throw new Error('an element of the key set is not a key');
   return keys;
 }
 
@@ -48,12 +50,12 @@ function inputsOf(text: string): readonly KeyInput[] {
   return pems.length > 0 ? pems.map((pem) => `-----BEGIN ${pem}`) : [before];
 }
 
-/** The parser's own message would repeat a part of the key. */
+/** The parser's own message would repeat part of the key. */
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new Error('it begins like JSON and is none');
+    throw new Error('it is not valid JSON');
   }
 }
 
@@ -61,6 +63,6 @@ function reading<T>(name: string, load: () => T): T {
   try {
     return load();
   } catch (cause) {
-    throw new ConfigError([`${name} is neither a PEM nor a JWK that can be read (${messageOf(cause)})`]);
+    throw new ConfigError([`${name} is not a readable PEM or JWK (${messageOf(cause)})`]);
   }
 }

@@ -6,26 +6,28 @@ import type { KeySource } from '../../config/token-config.ts';
 import { readOrCreateFile } from '../../lib/read-or-create-file.ts';
 import { type NamedKey, readPrivateKey, readPublicKeys } from './key-parsing.ts';
 
-/** A key with the one algorithm that it is used with: no other is accepted, whatever a token's header says. */
+/** A key with the only algorithm that it is used with, whatever a token's header says. */
 export interface TokenKey {
   readonly key: KeyObject | CryptoKey;
   readonly algorithm: string;
-  /** What tokens may call it; first its thumbprint, which ours do. A secret has none. */
+  /**
+   * The key ids by which tokens may refer to it, first the thumbprint, which our own tokens use. Empty for a secret.
+   */
   readonly ids: readonly string[];
 }
 
-/** The keys of this installation. */
+/** The keys of this installation's tokens. */
 export interface TokenKeys {
-  /** Any of these may have signed a token. */
+  /** The keys that may have signed a token. */
   readonly verify: readonly TokenKey[];
-  /** Undefined where only somebody else can make tokens. */
+  /** Undefined if this installation cannot issue tokens. */
   readonly sign: TokenKey | undefined;
 }
 
 const MIN_RSA_BITS = 2048;
 
 /**
- * Loads the keys that the settings name.
+ * Loads the keys named in the settings.
  * @throws {ConfigError} if a key cannot be read
  */
 export async function loadTokenKeys(source: KeySource, dataDir: string): Promise<TokenKeys> {
@@ -45,22 +47,22 @@ export async function loadTokenKeys(source: KeySource, dataDir: string): Promise
   }
 }
 
-/** The public keys of an installation as others can read them; of a secret nothing. */
+/** Returns the public keys for publication; none for a secret. */
 export function publishedKeys({ verify }: TokenKeys): JWK[] {
   return verify.flatMap(({ key, algorithm, ids: [kid] }) =>
     key instanceof KeyObject && kid !== undefined
-      ? // The private part of a key that has one is not among what a public key exports.
+      ? // Exporting a public key never includes a private part.
         [{ ...key.export({ format: 'jwk' }), kid, alg: algorithm, use: 'sig' }]
       : [],
   );
 }
 
-/** A new key of Ed25519. */
+/** Generates an Ed25519 key. */
 export function newPrivateJwk(): JsonWebKey {
   return generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
 }
 
-/** The file with the keys of development; the first of them signs. */
+/** Reads the file with the development keys, creating it if necessary. The first key signs. */
 export async function readDevelopmentKeys(dataDir: string): Promise<{ readonly file: string; readonly text: string }> {
   const file = path.join(dataDir, 'jwt-key.json');
   return { file, text: await readOrCreateFile(file, () => JSON.stringify(newPrivateJwk())) };
@@ -70,7 +72,9 @@ async function configuredKeys({ publicKeys, privateKey }: Extract<KeySource, { k
   const signing = privateKey === undefined ? undefined : readPrivateKey('JWT_PRIVATE_KEY', privateKey);
   const beside = privateKey === undefined ? [] : readPublicKeys('JWT_PRIVATE_KEY', privateKey);
   if (beside.length > 1) {
-    throw new ConfigError(['JWT_PRIVATE_KEY has several keys, but one signs; the others belong into JWT_PUBLIC_KEY']);
+    throw new ConfigError([
+      'JWT_PRIVATE_KEY contains several keys, but only one can sign; put the others in JWT_PUBLIC_KEY',
+    ]);
   }
   if (publicKeys === undefined) return keysOf('JWT_PRIVATE_KEY', beside, signing);
   return keysOf('JWT_PUBLIC_KEY', readPublicKeys('JWT_PUBLIC_KEY', publicKeys), signing);
@@ -85,14 +89,14 @@ async function keysOf(name: string, publicKeys: readonly NamedKey[], signing: Ke
     }),
   );
   if (!signing) return { verify, sign: undefined };
-  // Not with equals(), which where the types differ leaves an error behind that the next use of a key then throws.
+  // Not with equals(): if the key types differ, it leaves an error behind that the next use of a key throws.
   const thumbprint = await thumbprintOf(createPublicKey(signing));
   const own = verify.find(({ ids }) => ids[0] === thumbprint);
   if (!own) throw new ConfigError(['JWT_PRIVATE_KEY does not belong to any key of JWT_PUBLIC_KEY']);
   return { verify, sign: { ...own, key: signing } };
 }
 
-/** Imported once: given the bytes, jose would import them for each token again. */
+/** Imported once: jose would import the bytes again for each token. */
 function importSecret(secret: string): Promise<CryptoKey> {
   const bytes = new TextEncoder().encode(secret);
   return crypto.subtle.importKey('raw', bytes, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign', 'verify']);
@@ -107,7 +111,7 @@ function thumbprintOf(publicKey: KeyObject): Promise<string> {
 function algorithmOf(name: string, key: KeyObject): string {
   const { namedCurve: curve, modulusLength = 0 } = key.asymmetricKeyDetails ?? {};
   if (key.asymmetricKeyType === 'rsa' && modulusLength < MIN_RSA_BITS) {
-    throw new ConfigError([`${name} has ${modulusLength} bits; a key of RSA needs ${MIN_RSA_BITS} or more`]);
+    throw new ConfigError([`${name} has ${modulusLength} bits; an RSA key needs at least ${MIN_RSA_BITS}`]);
   }
   if (key.asymmetricKeyType === 'ed25519') return 'EdDSA';
   if (key.asymmetricKeyType === 'rsa') return 'RS256';

@@ -4,8 +4,8 @@ import { readPublicKeys } from './key-parsing.ts';
 import { newPrivateJwk, publishedKeys, readDevelopmentKeys, type TokenKeys } from './keys.ts';
 
 /**
- * Puts a new key before those of development. It signs from the next start of a server on; of the others only the public parts
- * are kept, which go on verifying until somebody takes them out of the file.
+ * Adds a new development key, which signs from the next start of a server on. Only the public parts of the older keys
+ * are kept; they verify tokens until somebody removes them from the file.
  * @returns the file
  */
 export async function rotateDevelopmentKeys(dataDir: string): Promise<string> {
@@ -21,7 +21,10 @@ export async function rotateDevelopmentKeys(dataDir: string): Promise<string> {
   return file;
 }
 
-/** What JWT_PRIVATE_KEY and JWT_PUBLIC_KEY are to be, that a new key may sign and those of now may go on verifying. */
+/**
+ * Returns the values of JWT_PRIVATE_KEY and JWT_PUBLIC_KEY with which a new key signs and the current keys still
+ * verify.
+ */
 export function newKeySettings(now: TokenKeys): { readonly privateKey: string; readonly publicKeys: string } {
   const key = newPrivateJwk();
   const publicKey = createPublicKey({ key, format: 'jwk' }).export({ format: 'jwk' });

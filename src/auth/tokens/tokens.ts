@@ -14,38 +14,41 @@ import { claimAt, memberRoleOf, providersRoleOf, readClaim, readFlag, readText, 
 import { providerKeys } from './jwks.ts';
 import type { TokenKey, TokenKeys } from './keys.ts';
 
-/** What a verified token says of its bearer. */
+/** The claims of a verified token. */
 export interface TokenClaims {
-  /** Who made it, if it was not made with a key of this installation. */
+  /** The identity provider that issued it; undefined for this installation's own keys. */
   readonly provider: IdentityProvider | undefined;
   readonly subject: string | undefined;
   readonly email: string | undefined;
-  /** Whether an identity provider says that the address is the bearer's. */
+  /** Whether the identity provider has verified the address. */
   readonly emailVerified: boolean;
   readonly name: string | undefined;
-  /** The id or slug of the tenant that the token names. */
+  /** The id or slug of the tenant in the token. */
   readonly tenant: string | undefined;
-  /** OWNER, ADMIN or MEMBER, if one of them is among `roles`. */
+  /** OWNER, ADMIN or MEMBER, if `roles` contains one of them. */
   readonly role: string | undefined;
   readonly roles: readonly string[];
   readonly isPlatformAdmin: boolean;
-  /** When the token was made, if it says so. */
+  /** When the token was issued; undefined if it does not say. */
   readonly issuedAt: Date | undefined;
-  /** When the token ends; undefined if it never does. */
+  /** When the token expires; undefined if it does not. */
   readonly expiresAt: Date | undefined;
-  /** The session in which this installation gave it to one of its users. */
+  /** The session in which this installation issued it to a user. */
   readonly session: string | undefined;
 }
 
-/** Who the caller is, and which of the token's claims are believed: a user's role and rights are not the token's to say. */
+/** The caller, with the trusted claims of the token. A user's role and rights never come from the token. */
 export interface Identity extends TokenClaims {
-  /** Undefined for a bearer who is no user of this installation. */
+  /** Undefined if the bearer is not a user of this installation. */
   readonly user: { readonly id: string } | undefined;
-  /** Whether the token makes its bearer a member of the tenant that it names, with its roles; else memberships tell. */
+  /**
+   * Whether the token makes its bearer a member of the tenant that it names, with its roles; otherwise memberships
+   * decide.
+   */
   readonly isMemberByClaim: boolean;
 }
 
-/** What a new token is to say. */
+/** The claims of a new token. */
 export interface TokenRequest {
   readonly subject?: string | undefined;
   readonly email?: string | undefined;
@@ -53,24 +56,27 @@ export interface TokenRequest {
   readonly role?: string | undefined;
   readonly platformAdmin?: boolean;
   readonly session?: string | undefined;
-  /** As `2h` or `30 days`, or the moment. */
+  /** A duration such as `2h` or `30 days`, or a time. */
   readonly expiresIn: string | Date;
 }
 
-/** Verifies tokens, and makes them where the private key is at hand. */
+/** Verifies tokens, and issues them if there is a private key. */
 export interface Tokens {
   /** Whether there is a key to sign with. */
   readonly canIssue: boolean;
   /**
-   * @throws {AppError} UNAUTHENTICATED, saying what is wrong with the token, or SERVER_BUSY while the keys that it needs cannot
-   *   be fetched
+   * Verifies a token.
+   * @throws {AppError} UNAUTHENTICATED with the reason, or SERVER_BUSY while the required keys cannot be fetched
    */
   verify(token: string): Promise<TokenClaims>;
-  /** @throws {AppError} BAD_USER_INPUT if there is no key to sign with */
+  /**
+   * Issues a token.
+   * @throws {AppError} BAD_USER_INPUT if there is no key to sign with
+   */
   issue(request: TokenRequest): Promise<string>;
 }
 
-/** What identity providers sign with: no shared secrets, for those would be published with the key set. */
+/** The algorithms of identity providers: no shared secrets, because they would be published with the key set. */
 const providerAlgorithms = [
   'EdDSA',
   'Ed25519',
@@ -89,17 +95,18 @@ const CLOCK_TOLERANCE_SECONDS = 5;
 
 const mustExpire = { requiredClaims: ['exp'] };
 
-/** The claim that makes a token a platform admin's. */
+/** The claim that makes the bearer a platform admin. */
 const ADMIN_CLAIM = 'platform_admin';
 
-/** The claim with the session that a token is of. Only this installation's own tokens have any. */
+/** The claim with the token's session; only in this installation's own tokens. */
 const SESSION_CLAIM = 'tenantry_session';
 
 const ownClaims = { user: 'sub', email: 'email', emailVerified: 'email_verified' } as const;
 
 /**
- * @param rules what tokens must say
- * @param log where it is written that an identity provider cannot be reached
+ * Creates the verifier and issuer of tokens.
+ * @param rules the required claims
+ * @param log receives a warning if an identity provider cannot be reached
  */
 export function createTokens(keys: TokenKeys, rules: Omit<TokenConfig, 'keys'>, log: Logger): Tokens {
   const claims = { ...ownClaims, ...rules.claims };
@@ -111,7 +118,7 @@ export function createTokens(keys: TokenKeys, rules: Omit<TokenConfig, 'keys'>, 
     async verify(token) {
       let issuer: string | undefined;
       try {
-        // Who signed a token must not be for its key id to say: the issuer chooses the keys, and is verified with them.
+        // The key id must not decide who signed a token: the issuer selects the keys, and is verified with them.
         issuer = providers.size > 0 ? decodeJwt(token).iss : undefined;
         const source = issuer === undefined ? undefined : providers.get(issuer);
         if (!source) {
@@ -122,8 +129,8 @@ export function createTokens(keys: TokenKeys, rules: Omit<TokenConfig, 'keys'>, 
         const { provider } = source;
         const options = { ...optionsOf(provider), algorithms: providerAlgorithms, ...mustExpire };
         const { payload } = await jwtVerify(token, source.keys, options);
-        const said = claimsOf(payload, provider.claims);
-        return { ...said, role: providersRoleOf(said.roles), provider, session: undefined };
+        const providerClaims = claimsOf(payload, provider.claims);
+        return { ...providerClaims, role: providersRoleOf(providerClaims.roles), provider, session: undefined };
       } catch (error) {
         const isKnown = issuer === undefined || issuer === rules.issuer || providers.has(issuer);
         throw unauthenticated(error, isKnown ? undefined : issuer);
@@ -133,14 +140,14 @@ export function createTokens(keys: TokenKeys, rules: Omit<TokenConfig, 'keys'>, 
       if (!keys.sign) {
         throw new AppError(
           'BAD_USER_INPUT',
-          'Tokens cannot be made here, for there is no private key; set JWT_PRIVATE_KEY or JWT_SECRET',
+          'Tokens cannot be issued because there is no private key. Set JWT_PRIVATE_KEY or JWT_SECRET.',
         );
       }
       const [kid] = keys.sign.ids;
       const { tenant, role } = request;
-      const place = tenant === undefined ? {} : claimAt(claims.tenant, tenant);
+      const tenantClaims = tenant === undefined ? {} : claimAt(claims.tenant, tenant);
       const jwt = new SignJWT({
-        ...(role === undefined ? place : claimAt(claims.roles, role, place)),
+        ...(role === undefined ? tenantClaims : claimAt(claims.roles, role, tenantClaims)),
         ...(request.email !== undefined && { email: request.email }),
         ...(request.platformAdmin && { [ADMIN_CLAIM]: true }),
         ...(request.session !== undefined && { [SESSION_CLAIM]: request.session }),
@@ -156,7 +163,7 @@ export function createTokens(keys: TokenKeys, rules: Omit<TokenConfig, 'keys'>, 
   };
 }
 
-/** What a token must say of its issuer and audience. */
+/** The required issuer and audience of a token. */
 function optionsOf({ issuer, audience }: Pick<TokenConfig, 'issuer' | 'audience'>): JWTVerifyOptions {
   return {
     clockTolerance: CLOCK_TOLERANCE_SECONDS,
@@ -165,7 +172,10 @@ function optionsOf({ issuer, audience }: Pick<TokenConfig, 'issuer' | 'audience'
   };
 }
 
-/** Verifies a token with the key that it names. One that names none of ours may be of any, for other makers have other names. */
+/**
+ * Verifies a token with the key that it names. If its key id is not one of ours, every key with its algorithm is tried,
+ * because other issuers use other key ids.
+ */
 async function verifyWithAny(keys: readonly TokenKey[], token: string, options: JWTVerifyOptions): Promise<JWTPayload> {
   const { kid, alg } = decodeProtectedHeader(token);
   const named = keys.filter(({ ids }) => kid !== undefined && ids.includes(kid));
@@ -202,21 +212,21 @@ function dateOf(seconds: number | undefined): Date | undefined {
   return seconds === undefined ? undefined : new Date(seconds * 1000);
 }
 
-/** @param stranger the issuer that the token names, if nobody here has that name */
+/** @param stranger the issuer in the token, if it is unknown here */
 function unauthenticated(error: unknown, stranger: string | undefined): AppError {
   if (error instanceof errors.JWTExpired)
     return new AppError('UNAUTHENTICATED', 'The token has expired', { cause: error });
   if (error instanceof errors.JWTClaimValidationFailed) {
     if (error.claim === 'exp' && error.reason === 'missing') {
-      const message = 'The token has no claim exp, so that it never expires, and is not accepted';
+      const message = 'The token has no exp claim and would never expire. Such tokens are not accepted.';
       return new AppError('UNAUTHENTICATED', message, { cause: error });
     }
-    return new AppError('UNAUTHENTICATED', `The token's claim ${error.claim} is not as it should be`, { cause: error });
+    return new AppError('UNAUTHENTICATED', `The token's claim ${error.claim} is invalid`, { cause: error });
   }
   if (error instanceof AppError) return error;
   if (error instanceof errors.JWSSignatureVerificationFailed && stranger !== undefined) {
-    // In quotation marks, for it is often the slash at the end that is missing, or is too much.
-    const message = `The token's issuer ${JSON.stringify(stranger)} is none of this installation's identity providers`;
+    // In quotation marks, because often only a trailing slash is missing or extra.
+    const message = `The token's issuer ${JSON.stringify(stranger)} is not one of this installation's identity providers`;
     return new AppError('UNAUTHENTICATED', message, { cause: error });
   }
   return new AppError('UNAUTHENTICATED', 'The token cannot be verified', { cause: error });

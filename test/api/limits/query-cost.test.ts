@@ -143,7 +143,9 @@ describe('what an operation costs', () => {
   });
 
   it('refuses names that would be repeated for every item', () => {
-    expect(() => cost(`{ large { ${'a'.repeat(101)}: __typename } }`)).toThrow(/alias has 101 characters, and 100/);
+    expect(() => cost(`{ large { ${'a'.repeat(101)}: __typename } }`)).toThrow(
+      /alias has 101 characters; the limit is 100/,
+    );
     expect(cost(`{ large { ${'a'.repeat(100)}: __typename } }`).cost).toBe(2);
   });
 

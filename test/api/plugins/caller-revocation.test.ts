@@ -78,7 +78,7 @@ describe('a subscription of a user', async () => {
     const inside = header === 'with' ? { 'x-tenant': tenant } : {};
     const events = await open('ofPlatform', { ...person, id, headers: { ...headers, ...inside } });
     await admin(`setPlatformAdmin(user: "${id}", isPlatformAdmin: false) { id }`);
-    const message = 'You are no platform admin any more';
+    const message = 'You are no longer a platform admin.';
     expect((await events.next()).value).toMatchObject({ errors: [{ message, extensions: { code: 'FORBIDDEN' } }] });
     expect(await events.next()).toEqual({ done: true, value: 'complete' });
   });

@@ -54,7 +54,7 @@ describe('a claim', () => {
         const payload = Object.fromEntries([[claimPath, value]]);
         if (value === null) expect(readClaim(payload, claimPath)).toBeUndefined();
         else if (typeof value === 'string' && value !== '') expect(readClaim(payload, claimPath)).toBe(value);
-        else expect(() => readClaim(payload, claimPath)).toThrow(`The token's claim ${claimPath} must be a text`);
+        else expect(() => readClaim(payload, claimPath)).toThrow(`The token's claim ${claimPath} must be a string`);
       }),
     );
   });

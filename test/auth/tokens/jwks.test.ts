@@ -50,7 +50,7 @@ describe('tokens of an identity provider that publishes its keys', () => {
   const unreachable = {
     name: 'AppError',
     code: 'SERVER_BUSY',
-    message: expect.stringContaining('keys of its issuer cannot be fetched'),
+    message: expect.stringContaining("issuer's keys cannot be fetched"),
     details: { retryAfterMs: RETRY_MS },
   };
 
