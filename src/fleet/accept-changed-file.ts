@@ -6,23 +6,23 @@ import { folderOf, type MigrationFolders } from '../migrator/files/migration-fol
 import { type AcceptOptions, acceptInSystemDatabase, acceptInTenants } from './accept-hash.ts';
 import type { Acceptance } from './accept-hash-store.ts';
 
-/** Which changed file is accepted, where, and by whom. */
+/** Names the changed file to accept, the place to accept it in, and the person who accepts it. */
 export interface AcceptRequest {
   readonly scope: MigrationScope;
   readonly migration: string;
-  /** Its id or slug; without it the whole fleet. */
+  /** The tenant's id or slug. If omitted, the whole fleet. */
   readonly tenant?: string | undefined;
   readonly acceptedBy: string;
 }
 
-/** What accepting needs. */
+/** Dependencies of {@link acceptChangedFile}. */
 export interface AcceptChangedFileOptions extends Pick<AcceptOptions, 'catalog' | 'servers' | 'log'> {
   readonly migrations: MigrationFolders;
   readonly config: Pick<Config, 'migrations' | 'databases'>;
 }
 
 /**
- * Accepts that a migration's file has been changed.
+ * Accepts a changed migration file.
  * @throws {AppError} BAD_USER_INPUT, NOT_FOUND, CONFLICT
  */
 export async function acceptChangedFile(

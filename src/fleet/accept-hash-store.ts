@@ -5,13 +5,13 @@ import { type ObservedState, storeMigrationStates } from '../catalog/migration-s
 import type { MigrationFile } from '../migrator/files/migration-files.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
 
-/** That a changed file was accepted in one database, or could not be. */
+/** The result of accepting a changed file in one database. */
 export interface Acceptance {
   /** Null for a system database. */
   readonly tenant: Tenant | null;
-  /** The migration as it is now. */
+  /** The migration as it is in the code now. */
   readonly file: MigrationFile;
-  /** What the history said before; null if it could not be changed. */
+  /** The hash that the history held before; null if it could not be changed. */
   readonly previousHash: string | null;
   readonly acceptedBy: string;
   readonly acceptedAt: Date;
@@ -19,12 +19,12 @@ export interface Acceptance {
   readonly error: string | null;
 }
 
-/** What a tenant's history has been found to say. */
+/** The migrations found in a tenant's history. */
 export interface TenantState extends ObservedState {
   readonly tenantId: string;
 }
 
-/** Writes down, for many databases at once, what was accepted, and what their histories say now. */
+/** Records, for many databases at once, the accepted hashes and the current state of their histories. */
 export async function recordAcceptances(
   catalog: Catalog,
   accepted: readonly Acceptance[],

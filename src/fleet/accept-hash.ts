@@ -19,31 +19,32 @@ import { type Acceptance, recordAcceptances, type TenantState } from './accept-h
 import { fleetStatuses, resolveTenants } from './runs/start.ts';
 import { readStates } from './tenant-states.ts';
 
-/** What accepting a changed file needs. */
+/** Dependencies and parameters of accepting a changed file. */
 export interface AcceptOptions {
   readonly catalog: Catalog;
   readonly servers: Servers;
-  /** What the code has, of the line that the changed file belongs to. */
+  /** The code's migrations of the scope that the changed file belongs to. */
   readonly files: readonly MigrationFile[];
   /** Who accepts it, for the record. */
   readonly acceptedBy: string;
-  /** Tenants at once. */
+  /** The maximum number of tenants processed at once. */
   readonly concurrency: number;
   readonly log: Logger;
 }
 
-/** How long to wait for a migration of the same database, in milliseconds. */
+/** How long to wait for a running migration of the same database, in milliseconds. */
 const OTHER_MIGRATION_MS = 60_000;
 
-/** Tenants after which the catalog is brought up to date. */
+/** The number of tenants after which the catalog is updated. */
 const BATCH = 200;
 
 /**
- * Accepts that a tenant migration's file has been changed: the histories say its hash of now, and runs go on. Of the whole
- * fleet, those tenants are connected to of which the catalog does not know already that they have this hash.
- * @param reference a tenant's id or slug; without it the whole fleet
- * @returns what was done for each tenant; one that could not be reached has an `error`, and can be tried again
- * @throws {AppError} NOT_FOUND if the code has no such migration or there is no such tenant, CONFLICT if nothing differs
+ * Accepts a changed tenant migration: stores the file's current hash in the tenants' histories, so that runs can
+ * continue. For the whole fleet, it connects only to tenants that, according to the catalog, may have a different hash.
+ * @param reference a tenant's id or slug; if omitted, the whole fleet
+ * @returns the outcome for each tenant; a tenant that could not be reached has an `error` and can be retried
+ * @throws {AppError} NOT_FOUND if the code has no such migration or the tenant doesn't exist, CONFLICT if no hash
+ *   differs
  */
 export async function acceptInTenants(
   options: AcceptOptions,
@@ -71,8 +72,8 @@ export async function acceptInTenants(
 }
 
 /**
- * Accepts that a file of a system database's migrations has been changed.
- * @throws {AppError} NOT_FOUND if the code has no such migration, CONFLICT if nothing differs
+ * Accepts a changed migration of a system database.
+ * @throws {AppError} NOT_FOUND if the code has no such migration, CONFLICT if the hash doesn't differ
  */
 export async function acceptInSystemDatabase(
   options: AcceptOptions,
@@ -87,7 +88,7 @@ export async function acceptInSystemDatabase(
 }
 
 interface Outcome {
-  /** Undefined if the database had this hash already, or does not have the migration. */
+  /** Undefined if the database already had this hash or doesn't have the migration. */
   readonly acceptance?: Acceptance | undefined;
   readonly state?: TenantState;
   readonly failure?: unknown;
@@ -119,7 +120,7 @@ async function acceptInTenant(options: AcceptOptions, file: MigrationFile, tenan
     const { acceptance, found } = await acceptAt(options, file, tenant, tenant);
     return { acceptance, state: { tenantId: tenant.id, ...found } };
   } catch (error) {
-    options.log.warn({ err: error, tenant: tenant.id, migration: file.name }, 'a changed file could not be accepted');
+    options.log.warn({ err: error, tenant: tenant.id, migration: file.name }, 'could not accept a changed migration');
     const message = error instanceof AppError ? `${error.code}: ${error.message}` : messageOf(error);
     const { acceptedBy } = options;
     const when = { acceptedAt: new Date(), durationMs: elapsedSince(start) };
@@ -141,7 +142,7 @@ async function acceptAt(
   );
   if (!change) return { found, acceptance: undefined };
   const { previousHash, acceptedAt } = change;
-  // Written before the catalog's record, which may fail.
+  // Logged before the catalog's record is written, because that write may fail.
   log.info(
     {
       acceptedBy,
@@ -151,7 +152,7 @@ async function acceptAt(
       previousHash,
       hash: file.hash,
     },
-    'a changed migration is accepted',
+    'accepted a changed migration',
   );
   const durationMs = elapsedSince(start);
   return { found, acceptance: { tenant, file, previousHash, acceptedBy, acceptedAt, durationMs, error: null } };
@@ -172,7 +173,7 @@ async function changeHash(client: pg.Client, schema: string, { name, hash, scope
   } catch (error) {
     await rollBack(client);
     if (sqlStateOf(error) === sqlState.lockNotAvailable) {
-      throw new AppError('TENANT_BUSY', 'A migration is under way here. Try again when it has ended.', {
+      throw new AppError('TENANT_BUSY', 'A migration of this database is running. Try again when it has ended.', {
         cause: error,
       });
     }

@@ -6,7 +6,10 @@ import { readAppliedSql } from '../migrator/files/history.ts';
 import type { Pool } from '../postgres/pool/pool.ts';
 import { readStatesInUse } from './tenant-states.ts';
 
-/** What has been applied in this installation, as the catalog and the system databases know it; no tenant is connected to. */
+/**
+ * Reads which migrations this installation has applied, from the catalog and the system databases. It connects to no
+ * tenant.
+ */
 export async function recordedMigrations(
   catalog: Catalog,
   constants: Pick<Pool, 'use'>,

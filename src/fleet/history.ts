@@ -13,7 +13,7 @@ import { HistoryRecord } from '../migrator/files/history-entity.ts';
 import { type ConnectionArgs, type ConnectionPage, entityConnection, mapNodes } from '../orm/pagination.ts';
 import type { TenantConnections } from '../routing/tenant-connections.ts';
 
-/** An attempt as it is shown, whether a run or the database itself remembers it. */
+/** A migration attempt to show, from a run's record or from the database's own history. */
 export interface ShownRecord extends Pick<HistoryRecord, 'scope' | 'name' | 'hash' | 'status'> {
   readonly tenant: Tenant | null;
   readonly deletedTenant: string | null;
@@ -22,7 +22,7 @@ export interface ShownRecord extends Pick<HistoryRecord, 'scope' | 'name' | 'has
   readonly appliedAt: Date;
   readonly durationMs: number;
   readonly error: string | null;
-  /** Of an accepted hash: the one before, and who accepted it. */
+  /** For an accepted hash: the previous hash, and who accepted the new one. */
   readonly previousHash: string | null;
   readonly acceptedBy: string | null;
 }
@@ -42,7 +42,7 @@ export interface HistorySources {
 }
 
 /**
- * A page of a database's own history, or of what runs did over the whole fleet; newest first.
+ * Reads a page of a database's own history, or of the attempts of runs across the whole fleet; newest first.
  * @throws {AppError} BAD_USER_INPUT, TENANT_NOT_FOUND
  */
 export async function readMigrationHistory(

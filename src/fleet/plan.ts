@@ -11,23 +11,23 @@ import type { TenantConnections } from '../routing/tenant-connections.ts';
 import { checkTarget, fleetStatuses, resolveTenants } from './runs/start.ts';
 import { readStates } from './tenant-states.ts';
 
-/** What a plan is asked for. */
+/** What to plan. */
 export interface PlanRequest {
-  /** Ids or slugs; without them the whole fleet. */
+  /** Ids or slugs; if omitted, the whole fleet. */
   readonly tenants?: readonly string[] | undefined;
-  /** The last migration to apply; without it the newest. */
+  /** The last migration to apply; if omitted, the newest. */
   readonly to?: string | undefined;
-  /** Whether to look into each tenant, instead of believing the catalog. */
+  /** Whether to check each tenant's database instead of relying on the catalog. */
   readonly verify: boolean;
 }
 
-/** A tenant for which there is something to do, or which may not be migrated. */
+/** A tenant with pending migrations, or one that must not be migrated. */
 export interface TenantPlan {
   readonly tenant: Tenant;
   readonly plan: Plan | Unreadable;
 }
 
-/** A tenant that could not be looked into, which stops no other tenant's plan. */
+/** A tenant whose database could not be checked. It does not stop the plan for other tenants. */
 export interface Unreadable {
   readonly kind: 'unreadable';
   readonly message: string;
@@ -36,26 +36,26 @@ export interface Unreadable {
 /** What a run would do now. */
 export interface FleetPlan {
   readonly tenants: readonly TenantPlan[];
-  /** All tenants that were looked at, those that are current included, in the same order. */
+  /** All tenants that were checked, including up-to-date ones, in the same order. */
   readonly all: readonly Tenant[];
   readonly totalCount: number;
   readonly upToDateCount: number;
-  /** Every migration that some tenant lacks. */
+  /** All migrations that at least one tenant lacks. */
   readonly migrations: readonly MigrationFile[];
 }
 
-/** What planning needs. */
+/** Dependencies of planning. */
 export interface PlanFleetOptions {
   readonly catalog: Catalog;
   readonly connections: TenantConnections;
   readonly files: readonly MigrationFile[];
-  /** Tenants to look into at once. */
+  /** The maximum number of tenants checked at once. */
   readonly concurrency: number;
 }
 
 /**
- * Tells what a run would do, and changes nothing. Tenants are not connected to, unless the request says so or the catalog
- * knows nothing of them.
+ * Plans a run without changing anything. It connects to a tenant only if the request asks for it or the catalog has no
+ * state for the tenant.
  * @throws {AppError} as a run would: NOT_FOUND, CONFLICT, BAD_USER_INPUT
  */
 export async function planFleet(options: PlanFleetOptions, request: PlanRequest): Promise<FleetPlan> {
@@ -74,9 +74,9 @@ export async function planFleet(options: PlanFleetOptions, request: PlanRequest)
       const applied = known ?? (await limit(() => readApplied(options.connections, tenant)));
       return { tenant, plan: planUp(files, applied, request.to) };
     } catch (error) {
-      // What clients of the tenant are told says less than its operator needs.
+      // Error messages for a tenant's clients contain less than its operator needs.
       const reason = error instanceof AppError ? (error.cause ?? error) : error;
-      return { tenant, plan: { kind: 'unreadable', message: `It cannot be looked into: ${messageOf(reason)}` } };
+      return { tenant, plan: { kind: 'unreadable', message: `Its database cannot be read: ${messageOf(reason)}` } };
     }
   };
   const plans = await Promise.all(tenants.map(planOf));
@@ -91,12 +91,12 @@ export async function planFleet(options: PlanFleetOptions, request: PlanRequest)
   };
 }
 
-/** Tenants of a page that is not asked for otherwise, and of the largest one. */
+/** The default and the maximum page size for a plan's tenants. */
 export const PLAN_PAGE = { default: 100, max: 1000 };
 
 /**
- * A part of a plan's tenants.
- * @param after the id or slug of a tenant that the plan has looked at; those that follow it
+ * Returns a page of a plan's tenants.
+ * @param after the id or slug of a tenant that the plan has checked; the page starts after it
  * @throws {AppError} BAD_USER_INPUT
  */
 export function pageOfPlan(
@@ -108,22 +108,24 @@ export function pageOfPlan(
   if (after == null) return tenants.slice(0, first);
   const last = all.findIndex(({ id, slug }) => id === after || slug === after);
   if (last < 0) throw badInput('after', `The plan has no tenant ${after}`);
-  // The tenant itself may be up to date by now, and so be none of the plan's.
+  // The cursor's tenant may be up to date by now, and so no longer part of the plan.
   const following = new Set(all.slice(last + 1));
   return tenants.filter(({ tenant }) => following.has(tenant)).slice(0, first);
 }
 
-/** Why nothing may be applied to a tenant, for people; null if it may. */
+/** Returns why nothing may be applied to a tenant, as readable text; null if it may. */
 export function refusalOf({ plan }: TenantPlan): string | null {
   if (plan.kind === 'steps') return null;
   return plan.kind === 'refusal' ? `${plan.code}: ${plan.message}` : plan.message;
 }
 
-/** What the steps send, in order. What cannot be told beforehand is a comment. */
+/**
+ * Returns the statements that the steps send, in order. Steps whose statements are unknown in advance become comments.
+ */
 export function sqlOf(steps: readonly MigrationFile[]): string[] {
   return steps.flatMap(
     ({ name, statements }) =>
-      statements ?? [`-- ${name} asks the database while it runs, so its statements cannot be told beforehand`],
+      statements ?? [`-- ${name} queries the database while it runs, so its statements are not known in advance`],
   );
 }
 

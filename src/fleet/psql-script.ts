@@ -3,13 +3,13 @@ import { compareNames, type MigrationFile } from '../migrator/files/migration-fi
 import { quoteLiteral } from '../postgres/sql/quote.ts';
 import type { TenantPlan } from './plan.ts';
 
-/** What the same steps would do to several tenants. */
+/** Several tenants for which the steps are the same. */
 export interface StepsGroup {
   readonly steps: readonly MigrationFile[];
   readonly tenants: readonly TenantPlan['tenant'][];
 }
 
-/** Plans that may be carried out, those with the same steps together. */
+/** Groups the plans that can be carried out by their steps. */
 export function groupBySteps(plans: readonly TenantPlan[]): readonly StepsGroup[] {
   const groups = new Map<string, { steps: readonly MigrationFile[]; tenants: TenantPlan['tenant'][] }>();
   for (const { tenant, plan } of plans) {
@@ -23,9 +23,10 @@ export function groupBySteps(plans: readonly TenantPlan[]): readonly StepsGroup[
 }
 
 /**
- * A script for psql that does what a run would do to the tenant whose database it is sent to, by the database's owner. It
- * carries out the plan that fits what the database has, or none. The catalog learns of it at the next run.
- * @param files what the code has
+ * Writes a psql script that does what a run would do to a tenant, when the database's owner runs it in the tenant's
+ * database. The script carries out the plan that matches the database's history, or nothing. The catalog is updated at
+ * the next run.
+ * @param files the code's migrations
  * @see https://www.postgresql.org/docs/current/app-psql.html#APP-PSQL-META-COMMANDS
  */
 export function sqlScript(groups: readonly StepsGroup[], files: readonly MigrationFile[]): string {
@@ -56,14 +57,14 @@ ${partsOf(steps).map(partScript).join('\n')}
 `;
 }
 
-/** Neighbours in one transaction, as a run has them, and what cannot be in one by itself. */
+/** Groups adjacent transactional steps into one transaction, as a run does. Other steps stand alone. */
 function partScript(part: readonly MigrationFile[]): string {
   const script = part.map(stepScript).join('\n');
   return part.every(({ transactional }) => transactional) ? `BEGIN;\n${script}\nCOMMIT;` : script;
 }
 
 function stepScript({ name, hash, statements }: MigrationFile): string {
-  // A line of its own for the semicolon, since a text may end with a comment.
+  // The semicolon goes on its own line because a statement may end with a comment.
   const sql = (statements ?? []).map((statement) => `${statement.trim()}\n;`).join('\n');
   const values = ['TENANT', name, hash, 'APPLIED'].map(quoteLiteral).join(', ');
   return `-- ${name}\n${sql}\nINSERT INTO migration_history (scope, name, hash, status) VALUES (${values});`;

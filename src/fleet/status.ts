@@ -2,29 +2,29 @@ import type { Catalog } from '../catalog/catalog.ts';
 import type { MigrationFile } from '../migrator/files/migration-files.ts';
 import { fleetStatuses } from './runs/start.ts';
 
-/** Tenants that are at the same version, as the catalog knows it. */
+/** Tenants that are at the same version according to the catalog. */
 export interface VersionCount {
-  /** The last migration applied; null if none is, or nothing is known. */
+  /** The last applied migration; null if none is applied or the state is unknown. */
   readonly version: string | null;
   readonly tenants: number;
-  /** How many migrations the code has that they have not. */
+  /** The number of the code's migrations that they lack. */
   readonly behind: number;
-  /** Migrations that they have and the code has not: a run refuses them with MIGRATION_UNKNOWN. */
+  /** Applied migrations that the code doesn't have. A run refuses such tenants with MIGRATION_UNKNOWN. */
   readonly unknown: readonly string[];
 }
 
-/** Where a fleet stands. */
+/** The migration status of the fleet. */
 export interface FleetStatus {
-  /** The newest migration that the code has. */
+  /** The newest migration in the code. */
   readonly newest: string | null;
   readonly tenants: number;
-  /** How many tenants lack some migration. */
+  /** The number of tenants that lack a migration. */
   readonly behind: number;
   /** Newest first. */
   readonly versions: readonly VersionCount[];
 }
 
-/** Counts the tenants of each version. No tenant is connected to. */
+/** Counts the tenants at each version. It connects to no tenant. */
 export async function readFleetStatus(catalog: Catalog, files: readonly MigrationFile[]): Promise<FleetStatus> {
   const { rows } = await catalog.use((client) =>
     client.query<VersionCount>(

@@ -5,20 +5,23 @@ import type { AppliedMigration } from '../catalog/entities/migration-state.entit
 import type { MigrationFile } from '../migrator/files/migration-files.ts';
 import { type Plan, planDown, planUp } from '../migrator/files/plan.ts';
 
-/** A set of migrations that tenants have, as the catalog knows it. */
+/** A set of applied migrations that tenants have, according to the catalog. */
 export interface KnownState {
   readonly id: string;
   readonly applied: readonly AppliedMigration[];
   readonly version: string | null;
 }
 
-/** The sets of migrations that tenants have or had: as few as there are versions, however large the fleet. */
+/**
+ * Reads the sets of migrations that tenants have or had. There are only as many as versions, however large the fleet
+ * is.
+ */
 export async function readStates(client: pg.Client): Promise<readonly KnownState[]> {
   const { rows } = await client.query<KnownState>('SELECT id, applied, version FROM migration_states');
   return rows;
 }
 
-/** Those that some tenant is in now: a state stays in the catalog when the last tenant has left it. */
+/** Reads only the states that a tenant is in now. The catalog keeps a state after its last tenant has left it. */
 export async function readStatesInUse(client: pg.Client): Promise<readonly KnownState[]> {
   const { rows } = await client.query<KnownState>(
     'SELECT id, applied, version FROM migration_states WHERE id IN (SELECT migration_state FROM tenants)',
@@ -26,13 +29,13 @@ export async function readStatesInUse(client: pg.Client): Promise<readonly Known
   return rows;
 }
 
-/** The states in which a run has nothing to do, so that tenants in them need not be connected to. */
+/** Returns the states in which a run has nothing to do, so that it needn't connect to those tenants. */
 export async function doneStateIds(
   client: pg.Client,
   files: readonly MigrationFile[],
   { to, down }: Pick<RunOptions, 'to' | 'down'>,
 ): Promise<string[]> {
-  // What a run applied to a tenant, and in which order, only the tenant itself knows.
+  // Only the tenant's own history knows what a run applied to it, and in which order.
   if (down && down.kind !== 'to') return [];
   const planOf = ({ applied }: KnownState) =>
     down
@@ -46,7 +49,7 @@ export async function doneStateIds(
   return (await readStates(client)).filter((state) => isDone(planOf(state))).map(({ id }) => id);
 }
 
-/** How many migrations the code has that a database in each state has not. */
+/** Counts, for each state, the migrations that the code has and the database lacks. */
 export async function behindByState(
   catalog: Catalog,
   files: readonly MigrationFile[],

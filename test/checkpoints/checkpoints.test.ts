@@ -197,7 +197,7 @@ describe('checkpoints', () => {
     expect(await list('wanted')).toMatchObject([{ name: run.checkpoint, version: '20261121000000_fixture' }]);
     const warnings = (await fleet.events(run.id)).filter(({ kind }) => kind === 'TENANT_WARNING');
     expect(warnings.map(({ tenant, message }) => [tenant?.slug, message])).toEqual([
-      ['shared', 'There is no snapshot, since the tenant has a schema and no database of its own'],
+      ['shared', 'No snapshot was taken, because the tenant has a schema and not its own database'],
     ]);
     const id = (await list('wanted'))[0]?.id;
     const refusal = await fleet.refusal(`mutation { restoreCheckpoint(id: "${id}") { id } }`);

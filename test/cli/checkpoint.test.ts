@@ -60,7 +60,7 @@ it('a tenant goes back to a checkpoint, but not before whoever asks has seen wha
 
 it('migrate up takes a checkpoint of each database, where it is asked to', async () => {
   const up = await tenantry('migrate', 'up', '--checkpoint', 'snapshot', '--json');
-  expect(up).toMatchObject({ exit: 0, stderr: expect.stringMatching(/TENANT_WARNING shared There is no snapshot/) });
+  expect(up).toMatchObject({ exit: 0, stderr: expect.stringMatching(/TENANT_WARNING shared No snapshot was taken/) });
   const { run, checkpoint } = JSON.parse(up.stdout);
   const watched = await tenantry('migrate', 'watch', run);
   expect(watched.stdout).toContain(`RUN_STARTED 2 tenants, restore point ${checkpoint} (0/2)\n`);

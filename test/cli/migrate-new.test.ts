@@ -58,7 +58,7 @@ it.each(['', '123', '料金', 'x'.repeat(101)])('refuses the name %j', async (ti
   expect(await tenantry('migrate', 'new', title, '--blank')).toEqual({
     exit: 1,
     stdout: '',
-    stderr: expect.stringMatching(/^A name of a migration has letters .*\n$/),
+    stderr: expect.stringMatching(/^A migration name starts with a letter .*\n$/),
   });
 });
 
@@ -121,13 +121,13 @@ it('needs no database while the snapshot is of these migrations; says what is lo
 it.each(['auth', 'constants'])('writes for %s, too', async (scope) => {
   expect(await offline('migrate', 'new', 'nothing', '--scope', scope)).toMatchObject({
     exit: 1,
-    stderr: expect.stringMatching(/^The migrations make what the entities say/),
+    stderr: expect.stringMatching(/^The migrations match the entities/),
   });
 });
 
 it.each([
-  [['migrate', 'new', '...'], 1, 'begins with a letter'],
-  [['migrate', 'new', '...', '--blank'], 1, 'begins with a letter'],
+  [['migrate', 'new', '...'], 1, 'starts with a letter'],
+  [['migrate', 'new', '...', '--blank'], 1, 'starts with a letter'],
   [['migrate', 'new', 'x', '--scope', 'shop'], 2, 'Allowed choices are tenant, auth, constants'],
 ])('%j ends with %i and says why', async (argv, exit, message) => {
   expect(await tenantry(...argv)).toEqual({ exit, stdout: '', stderr: expect.stringContaining(message) });

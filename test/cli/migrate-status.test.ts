@@ -59,7 +59,9 @@ it('plan tells what a run would do, with warnings, and ends with 1 for what it w
   await fleet.migrations.addReversible(notes, 'CREATE TABLE notes ( )', 'DROP TABLE notes');
   const refused = await tenantry('migrate', 'plan');
   expect(refused).toMatchObject({ exit: 1, stdout: expect.stringContaining('Refused:\n  alpha: MIGRATION_CHANGED: ') });
-  expect(refused.stdout).toContain(`accept it: tenantry migrate accept ${notes}, or the mutation acceptMigrationHash.`);
+  expect(refused.stdout).toContain(
+    `accept it with \`tenantry migrate accept ${notes}\` or the mutation acceptMigrationHash.`,
+  );
 });
 
 it('check finds what should be mended before a deployment, and ends with 1 then', async () => {

@@ -176,13 +176,17 @@ describe('--sql', () => {
 });
 
 it.each([
-  [['migrate', 'up', '--waves', '1,x'], 2, '"x" is no size of a wave'],
+  [['migrate', 'up', '--waves', '1,x'], 2, 'Invalid wave size "x"'],
   [['migrate', 'up', '--concurrency', '0'], 2, 'whole number from 1 to 1000'],
   [['migrate', 'up', '--sql', '--detach'], 2, 'cannot be used with'],
   [['migrate', 'up', '--sql', '--checkpoint', 'snapshot'], 2, 'cannot be used with'],
   [['migrate', 'up', '--to', 'nothing'], 1, 'There is no tenant migration nothing'],
   [['migrate', 'up', '--tenant', 'nobody'], 1, 'There is no tenant nobody'],
-  [['migrate', 'up', '--tenant', 'alpha', '--canary', 'beta'], 1, 'these are not among tenants: beta'],
+  [
+    ['migrate', 'up', '--tenant', 'alpha', '--canary', 'beta'],
+    1,
+    'Canaries must be tenants of the run, but these are not: beta',
+  ],
   [['migrate', 'down', '--steps', '1'], 2, 'say --tenant <slug...> or --all'],
   [['migrate', 'down', '--all'], 2, 'say --steps <n> or --to <name>'],
   [['migrate', 'down', '--all', '--tenant', 'alpha', '--steps', '1'], 2, 'cannot be used with'],

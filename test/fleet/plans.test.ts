@@ -118,7 +118,7 @@ describe('the plan for a fleet', () => {
     await fleet.migrations.addClass(asking, `async up() { await this.execute('SELECT 1'); }`);
     expect((await plan('tenants: ["gamma-db"]')).tenants[0]).toMatchObject({
       pending: [asking],
-      sql: [`-- ${asking} asks the database while it runs, so its statements cannot be told beforehand`],
+      sql: [`-- ${asking} queries the database while it runs, so its statements are not known in advance`],
     });
     await fleet.migrations.remove(asking);
   });
@@ -185,7 +185,7 @@ describe('the plan for a fleet', () => {
       ['gamma-db', []],
     ]);
     expect(verified.tenants[2]?.refusal).toMatch(
-      new RegExp(`^It cannot be looked into: database "${database}" does not exist`),
+      new RegExp(`^Its database cannot be read: database "${database}" does not exist`),
     );
   });
 

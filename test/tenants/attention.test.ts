@@ -33,7 +33,7 @@ describe('a tenant that needs attention', () => {
   const breakTenant = async () => {
     await fleet.inTenant(slug, `DROP TABLE IF EXISTS stuck; DELETE FROM migration_history WHERE name <> '${first}'`);
     const run = await fleet.run(`, verify: true, tenants: ["${slug}"]`);
-    expect(run.items.nodes[0]?.error).toMatch(/needs attention, and is not served: .*tenantry tenant resolve/);
+    expect(run.items.nodes[0]?.error).toMatch(/needs attention and is not served: .*tenantry tenant resolve/);
     expect((await fleet.tenant(slug)).status).toBe('NEEDS_ATTENTION');
     return run;
   };
@@ -65,7 +65,9 @@ describe('a tenant that needs attention', () => {
     const without = await fleet.run();
     expect(without.items.nodes.map(({ tenant }) => tenant.slug)).not.toContain(slug);
     expect((await fleet.events(without.id)).filter(({ kind }) => kind === 'RUN_WARNING')).toMatchObject([
-      { message: `left out, since they need attention: ${slug}. Say tenantry tenant resolve.` },
+      {
+        message: `left out because they need attention: ${slug}. Fix each one, then run \`tenantry tenant resolve SLUG\`.`,
+      },
     ]);
     expect(await resolve()).toEqual({
       tenant: { status: 'ACTIVE', version: stuck, behind: 1 },

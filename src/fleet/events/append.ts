@@ -1,22 +1,22 @@
 import type pg from 'pg';
 import { type RunEventKind, runChannel } from './events.ts';
 
-/** Something that has happened in a run and is to be told. */
+/** An event to append to a run. */
 export interface NewRunEvent {
   readonly kind: RunEventKind;
   readonly tenantId?: string | undefined;
   readonly migration?: string | undefined;
   readonly message?: string | undefined;
-  /** When it happened, as `performance.now()` of this process has it; without it now. */
+  /** When it happened, as a `performance.now()` value of this process; if omitted, now. */
   readonly happenedAt?: number | undefined;
-  /** Whether a tenant has ended with it. */
+  /** Whether the event ends the work on a tenant. */
   readonly endsTenant?: boolean;
 }
 
 /**
- * Appends events to a run, in the order in which they happened. What others have appended before stays before: the times of a
- * run's events, by the clock of `auth`, never go back. The run's row is locked by it, so that sequence numbers are given in
- * the order in which they become visible. Its counts must be those after the events.
+ * Appends events to a run, in the order in which they happened. Their times, by the clock of `auth`, are never earlier
+ * than those of events that are already stored. The function locks the run's row, so that events become visible in the
+ * order of their sequence numbers. The run's counts must already include the events.
  * @param client a connection to `auth`, in a transaction
  */
 export async function appendEvents(client: pg.Client, run: string, added: readonly NewRunEvent[]): Promise<void> {

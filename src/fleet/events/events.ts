@@ -2,7 +2,7 @@ import type { Catalog } from '../../catalog/catalog.ts';
 import { AppError } from '../../lib/errors.ts';
 import type { Listener } from '../../postgres/listener.ts';
 
-/** Something that happened in a run, in the order of `seq`, which counts from 1 without gaps. */
+/** An event of a run. Events are ordered by `seq`, which counts from 1 without gaps. */
 export interface RunEvent {
   readonly seq: number;
   readonly at: Date;
@@ -10,40 +10,44 @@ export interface RunEvent {
   readonly tenantId: string | null;
   readonly migration: string | null;
   readonly message: string | null;
-  /** Tenants that are done, well or not, but for those that are not started; and all tenants of the run. */
+  /**
+   * The number of tenants that have finished, successfully or not, without those that were never started; and the
+   * total.
+   */
   readonly done: number;
   readonly total: number;
-  /** Tenants a second since the run began, those not counted that were skipped at once; null until it can be told. */
+  /** Tenants per second since the run started, without those skipped at the start; null while it is unknown. */
   readonly rate: number | null;
-  /** What is left at that rate, in seconds; 0 when the run has ended. */
+  /** The estimated remaining time at that rate, in seconds; 0 when the run has ended. */
   readonly remainingSeconds: number | null;
 }
 
-/** What can happen in a run, and what it means. */
+/** The kinds of events of a run, with their descriptions. */
 export const runEventKinds = {
-  RUN_STARTED: 'The run has been written down.',
-  RUN_WARNING: 'Something about the run that does not stop it, such as a process that leaves it to others.',
-  TENANTS_SKIPPED: 'Tenants for which the catalog knows that there is nothing to do.',
-  WAVE_STARTED: 'The next wave begins.',
-  TENANT_STARTED: 'Work on a tenant begins.',
-  TENANT_WARNING: 'Something about a tenant that does not stop it, such as a file dated before what is applied.',
-  TENANT_RETRYING: 'A try failed for a reason that may pass, or its process died; it is tried again.',
-  MIGRATION_APPLIED: 'A migration was applied, or in a dry run tried and rolled back.',
-  MIGRATION_REVERTED: 'A migration was taken back, perhaps since a later one failed.',
-  TENANT_SUCCEEDED: 'All that was to be done is done.',
-  TENANT_SKIPPED: 'There was nothing to do, or a dry run could not try it; then the message says why.',
-  TENANT_FAILED: 'The tenant is as it was before, unless the message says that it needs attention.',
-  RUN_CANCELLED: 'Somebody has cancelled the run; tenants under way still end.',
-  RUN_RESUMED: 'Failed, cancelled and unstarted tenants are done again.',
-  RUN_ENDED: 'Nothing more follows, unless the run is resumed.',
+  RUN_STARTED: 'The run was created.',
+  RUN_WARNING: 'A problem that does not stop the run, such as a process that cannot work on it.',
+  TENANTS_SKIPPED: 'Tenants were skipped because, according to the catalog, there is nothing to do.',
+  WAVE_STARTED: 'The next wave started.',
+  TENANT_STARTED: 'Work on a tenant started.',
+  TENANT_WARNING: 'A problem that does not stop the tenant, such as a file dated before an applied migration.',
+  TENANT_RETRYING: 'An attempt failed with a retryable error, or its process died. The tenant will be retried.',
+  MIGRATION_APPLIED: 'A migration was applied; in a dry run, it was tried and rolled back.',
+  MIGRATION_REVERTED: 'A migration was reverted, for example because a later one failed.',
+  TENANT_SUCCEEDED: 'All migrations of the run are done for this tenant.',
+  TENANT_SKIPPED:
+    'There was nothing to do, or a dry run could not try the migrations. In that case, the message says why.',
+  TENANT_FAILED: 'The tenant failed. It is unchanged, unless the message says that it needs attention.',
+  RUN_CANCELLED: 'The run was cancelled. Tenants in progress still finish.',
+  RUN_RESUMED: 'The run was resumed with its failed, cancelled and unstarted tenants.',
+  RUN_ENDED: 'The run ended. No event follows unless it is resumed.',
 } as const;
 export type RunEventKind = keyof typeof runEventKinds;
 
-/** The channel on which writers tell readers that there is something new; its payload is the run's id. */
+/** The channel on which writers notify readers of new events. The payload is the run's id. */
 export const runChannel = 'migration_runs';
 
 const PAGE = 1_000;
-/** Readers look again after this time even if nothing wakes them, in milliseconds. */
+/** Readers poll at this interval even without a notification, in milliseconds. */
 const POLL_MS = 1_000;
 
 interface Page {
@@ -52,7 +56,7 @@ interface Page {
 }
 
 /**
- * The events of a run: those after `after` that have happened, then each as it happens, until the run ends. It holds no
+ * Yields the events of a run after `after`: first the stored ones, then each new one, until the run ends. It holds no
  * connection while it waits.
  * @throws {AppError} NOT_FOUND, before the first event
  */
@@ -66,7 +70,7 @@ export async function* followRun(
   for await (const events of followRunInPages(catalog, listener, run, after, signal)) yield* events;
 }
 
-/** The same, in the pages in which they are read: whoever needs more for each event can read it for a page at once. */
+/** Like {@link followRun}, but yields pages of events, so that callers can load related rows for a page at once. */
 export async function* followRunInPages(
   catalog: Catalog,
   listener: Listener,
@@ -97,10 +101,10 @@ export async function* followRunInPages(
 
 type EventRow = Omit<RunEvent, 'at'> & { readonly atMs: number; readonly ended: boolean };
 
-/** One statement, so that `ended` cannot be newer than the events: an ended run has no events beyond the page. */
+/** Uses one statement, so that `ended` is never newer than the events: an ended run has no events beyond the page. */
 async function readPage(catalog: Catalog, run: string, after: number): Promise<Page> {
   const { rows } = await catalog.use((client) =>
-    // The catalog's connections leave it to MikroORM to read dates, hence the number.
+    // The catalog's connections leave the parsing of dates to MikroORM, so the time is read as a number.
     client.query<EventRow>(
       `SELECT r.ended_at IS NOT NULL AS ended, e.seq, (extract(epoch FROM e.at) * 1000)::float8 AS "atMs", e.kind,
          e.tenant_id AS "tenantId", e.migration, e.message, e.done, e.total, e.rate,
@@ -115,7 +119,7 @@ async function readPage(catalog: Catalog, run: string, after: number): Promise<P
   );
   const first = rows[0];
   if (!first) throw new AppError('NOT_FOUND', `There is no migration run ${run}`);
-  // The outer join gives a row of nulls where there is no event.
+  // Without events, the outer join returns one row of nulls.
   const events = first.seq === null ? [] : rows.map(toEvent);
   return { ended: first.ended, events };
 }
@@ -129,27 +133,27 @@ function toEvent({ ended: _, atMs, rate, remainingSeconds, ...event }: EventRow)
   };
 }
 
-/** A bell that may ring before anyone listens. */
+/** A wake-up signal that is kept if it comes before anyone waits. */
 class Wake {
-  #rung = false;
-  #ring: (() => void) | undefined;
+  #isSet = false;
+  #resolve: (() => void) | undefined;
 
   now(): void {
-    this.#rung = true;
-    this.#ring?.();
+    this.#isSet = true;
+    this.#resolve?.();
   }
 
   async wait(timeoutMs: number): Promise<void> {
-    if (!this.#rung) {
+    if (!this.#isSet) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, timeoutMs);
-        this.#ring = () => {
+        this.#resolve = () => {
           clearTimeout(timer);
           resolve();
         };
       });
     }
-    this.#rung = false;
-    this.#ring = undefined;
+    this.#isSet = false;
+    this.#resolve = undefined;
   }
 }

@@ -3,12 +3,12 @@ import { Tenant } from '../../catalog/entities/tenant.entity.ts';
 import type { Listener } from '../../postgres/listener.ts';
 import { followRunInPages, type RunEvent } from './events.ts';
 
-/** An event of a run, with the tenant that it is about; null if it is about none, or the tenant is gone. */
+/** An event of a run with its tenant; null if the event is about no tenant, or the tenant is deleted. */
 export interface TenantEvent extends RunEvent {
   readonly tenant: Tenant | null;
 }
 
-/** See `followRun`. The tenants of events that are read together are read together. */
+/** Like `followRun`, but with tenants. The tenants of a page of events are loaded together. */
 export async function* followWithTenants(
   catalog: Catalog,
   listener: Listener,

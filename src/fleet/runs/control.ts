@@ -10,8 +10,8 @@ import { settleRun, tenantsInWords } from './settle.ts';
 import { divide, type RunsOptions } from './start.ts';
 
 /**
- * Stops a run: tenants under way have a time to end, and the others are not started. One that halts already, since too much
- * has failed, is cancelled as well: what is under way in it need not end by itself.
+ * Cancels a run: tenants in progress get time to finish, and the others are not started. A run that is already stopping
+ * after too many failures can be cancelled too, which limits the time that its tenants in progress may take.
  * @throws {AppError} NOT_FOUND, or CONFLICT if it has ended
  */
 export function cancelRun({ catalog }: RunsOptions, run: string): Promise<void> {
@@ -19,21 +19,22 @@ export function cancelRun({ catalog }: RunsOptions, run: string): Promise<void> 
     inTransaction(client, async () => {
       const { status, stopping } = await lockRun(client, run);
       if (hasEnded(status)) {
-        const left = canResume(status) ? ' What it has left can be resumed.' : '';
-        throw new AppError('CONFLICT', `The run has ended already: it is ${status}.${left}`);
+        const left = canResume(status) ? ' You can resume it for its remaining tenants.' : '';
+        throw new AppError('CONFLICT', `The run has already ended: it is ${status}.${left}`);
       }
       if (stopping === 'CANCELLED') return;
       await client.query(`UPDATE migration_runs SET stopping = 'CANCELLED' WHERE id = $1`, [run]);
-      await appendEvents(client, run, [{ kind: 'RUN_CANCELLED', message: 'tenants under way still end' }]);
+      await appendEvents(client, run, [{ kind: 'RUN_CANCELLED', message: 'tenants in progress still finish' }]);
       await settleRun(client, run);
     }),
   );
 }
 
 /**
- * Does a run's failed, cancelled and unstarted tenants again, in waves as at first.
- * @param files what the code has: from here on it is planned with these, since one of them may have been what failed
- * @throws {AppError} NOT_FOUND, or CONFLICT if it is under way, has nothing left to do, or a tenant of it needs attention
+ * Resumes a run for its failed, cancelled and unstarted tenants, in waves as before.
+ * @param files the code's migrations; the run is planned with these from now on, because a changed file may be the fix
+ * @throws {AppError} NOT_FOUND, or CONFLICT if the run is in progress, has nothing left to do, or one of its tenants
+ *   needs attention
  */
 export function resumeRun({ catalog }: RunsOptions, files: readonly MigrationFile[], run: string): Promise<void> {
   return catalog.use((client) =>
@@ -42,7 +43,7 @@ export function resumeRun({ catalog }: RunsOptions, files: readonly MigrationFil
       if (!hasEnded(status))
         throw new AppError(
           'CONFLICT',
-          `The run is ${status}: servers and workers go on with it. It can be resumed when it has ended.`,
+          `The run is ${status}, and servers and workers are working on it. You can resume it after it has ended.`,
         );
       await refuseUnready(client, run);
       const gone = await skipDeleted(client, run);
@@ -56,7 +57,7 @@ export function resumeRun({ catalog }: RunsOptions, files: readonly MigrationFil
       if (count === 0 || !canResume(status))
         throw new AppError(
           'CONFLICT',
-          'All tenants of this run have succeeded or are deleted, so nothing is left to do',
+          'All tenants of this run have succeeded or been deleted, so nothing is left to do',
         );
       const waves = await divide(client, run, options.waves ?? [], count);
       await client.query(
@@ -73,8 +74,9 @@ export function resumeRun({ catalog }: RunsOptions, files: readonly MigrationFil
 }
 
 /**
- * There is nothing more to do in tenants that are deleted, or are being deleted. The others cannot be from here on.
- * @returns how many there are
+ * Skips tenants that are deleted or being deleted: there is nothing left to do for them. Locks the others against
+ * deletion.
+ * @returns the number of tenants that were skipped
  */
 async function skipDeleted(client: pg.Client, run: string): Promise<number> {
   const { rows } = await client.query<{ id: string }>(
@@ -90,7 +92,9 @@ async function skipDeleted(client: pg.Client, run: string): Promise<number> {
   return rowCount ?? 0;
 }
 
-/** A tenant that needs attention may hold a part of what the run was to do, which somebody has to look at first. */
+/**
+ * Refuses if a tenant needs attention: it may hold a partial change of this run, which an operator has to check first.
+ */
 async function refuseUnready(client: pg.Client, run: string): Promise<void> {
   const { rows } = await client.query<{ slug: string }>(
     `SELECT slug FROM migration_run_items i JOIN tenants t ON t.id = i.tenant_id
@@ -101,7 +105,7 @@ async function refuseUnready(client: pg.Client, run: string): Promise<void> {
   const slugs = rows.map(({ slug }) => slug);
   throw new AppError(
     'CONFLICT',
-    `These tenants need attention before the run can go on: ${slugs.join(', ')}. Mend each, and say resolveTenant, or tenantry tenant resolve.`,
+    `These tenants need attention before the run can be resumed: ${slugs.join(', ')}. Fix each one, then run \`tenantry tenant resolve SLUG\` or the mutation resolveTenant.`,
     { details: { tenants: slugs } },
   );
 }

@@ -5,26 +5,26 @@ import { type MigrationFile, type MigrationFolder, shortHash } from '../../migra
 import { inTransaction } from '../../postgres/sql/transaction.ts';
 import { appendEvents } from '../events/append.ts';
 
-/** The migrations of a run, as far as this process has them. */
+/** The migrations of a run that this process has. */
 export interface RunFiles {
-  /** Those that the run was planned with, and no others: the same plan, whoever carries it out. */
+  /** Only files that the run was planned with, so that every process carries out the same plan. */
   readonly files: readonly MigrationFile[];
-  /** Why this process may not carry it out, for people; undefined if it may. */
+  /** Why this process must not carry out the run, as readable text; undefined if it may. */
   readonly mismatch: string | undefined;
 }
 
-/** How many migrations a message names. */
+/** The maximum number of migrations that a message names. */
 const NAMED = 3;
 
-/** What a run remembers of the files that it is planned with, as JSON. */
+/** Returns the names and hashes of the files that a run is planned with, as JSON. */
 export function plannedFiles(files: readonly MigrationFile[]): string {
   return JSON.stringify(files.map(({ name, hash }): AppliedMigration => ({ name, hash })));
 }
 
 /**
- * Reads a run's migrations from this process's folder, which may have others by now, or always: an older or newer version of
- * the code runs here.
- * @param planned null for a run that is older than this column; then it is what the folder has
+ * Reads a run's migrations from this process's folder. The folder may differ from the plan if this process runs an
+ * older or newer version of the code.
+ * @param planned null for a run created before this column existed; such a run uses the folder's files
  */
 export async function readRunFiles(
   folder: MigrationFolder,
@@ -33,14 +33,14 @@ export async function readRunFiles(
   try {
     return chooseFiles(await folder.read(), planned);
   } catch (error) {
-    return { files: [], mismatch: `${messageOf(error)}. ${LEFT}` };
+    return { files: [], mismatch: `${messageOf(error)}. ${REMEDY}` };
   }
 }
 
-const LEFT =
-  'The run is left to processes that have what it was planned with. If there are none, cancel it, and resume it with those that there are.';
+const REMEDY =
+  'Processes that have the planned migrations carry out the run. If there are none, cancel the run, then resume it with the current migrations.';
 
-/** The part of {@link readRunFiles} that reads nothing. */
+/** The part of {@link readRunFiles} that does no I/O. */
 function chooseFiles(
   here: readonly MigrationFile[],
   planned: readonly AppliedMigration[] | null | undefined,
@@ -62,7 +62,7 @@ function chooseFiles(
   const what = `${differences.slice(0, NAMED).join(', ')}${more}`;
   return {
     files,
-    mismatch: `MIGRATION_CHANGED: A process has other migrations than the run was planned with: ${what}. ${LEFT}`,
+    mismatch: `MIGRATION_CHANGED: A process has other migrations than the run was planned with: ${what}. ${REMEDY}`,
   };
 }
 

@@ -4,8 +4,8 @@ import { MigrationRun } from '../../catalog/entities/migration-run.entity.ts';
 import { retryUntil } from '../../lib/retry-loop.ts';
 
 /**
- * Reads a run, with the files that it was planned with, as often as it takes.
- * @returns undefined if it is gone, or the signal comes before it could be read
+ * Reads a run and the files that it was planned with. Retries until it succeeds.
+ * @returns undefined if the run is deleted, or the signal aborts first
  */
 export async function readRun(
   catalog: Catalog,
@@ -16,7 +16,7 @@ export async function readRun(
   const run = await retryUntil(
     signal,
     () => catalog.fork().findOne(MigrationRun, { id }, { populate: ['files'] }),
-    (err) => log.warn({ err, run: id }, 'a migration run cannot be read now; trying again'),
+    (err) => log.warn({ err, run: id }, 'could not read a migration run; retrying'),
   );
   return run ?? undefined;
 }

@@ -4,27 +4,27 @@ import { fromSql, statusSql } from '../../catalog/run-status.ts';
 import { AppError } from '../../lib/errors.ts';
 import { isAliveSql } from '../../postgres/sql/advisory-lock.ts';
 
-/** A tenant that a run could not migrate. */
+/** A tenant that a run failed to migrate. */
 export interface RunFailure {
   readonly tenant: string;
   readonly error: string;
   readonly attempts: number;
-  /** Whether it is not as it was before, so that somebody has to look at it. */
+  /** Whether the tenant was left changed, so that an operator has to check it. */
   readonly needsAttention: boolean;
 }
 
 /** What a run has done so far. */
 export interface RunReport {
   readonly run: MigrationRun;
-  /** Each migration that was applied, or taken back, and to how many tenants. */
+  /** Each migration that was applied or reverted, and the number of tenants. */
   readonly migrations: readonly { readonly name: string; readonly tenants: number }[];
   readonly failures: readonly RunFailure[];
-  /** How many tenants can go back to a copy that was made before the run, under the name of its restore point. */
+  /** The number of tenants that have a snapshot from before the run, stored under the name of its restore point. */
   readonly copies: number;
 }
 
 /**
- * Reads what a run has done.
+ * Reads the results of a run.
  * @throws {AppError} NOT_FOUND
  */
 export async function readRunReport(catalog: Catalog, id: string): Promise<RunReport> {
@@ -52,7 +52,7 @@ export async function readRunReport(catalog: Catalog, id: string): Promise<RunRe
   });
 }
 
-/** The slugs of a run's tenants, by their ids. */
+/** Returns the slugs of a run's tenants, by id. */
 export async function readRunTenants(catalog: Catalog, id: string): Promise<ReadonlyMap<string, string>> {
   const { rows } = await catalog.use((client) =>
     client.query<{ id: string; slug: string }>(
@@ -63,7 +63,7 @@ export async function readRunTenants(catalog: Catalog, id: string): Promise<Read
   return new Map(rows.map(({ id: tenant, slug }) => [tenant, slug]));
 }
 
-/** Whether a run is to be done still, and no process that is alive works on any of its tenants. */
+/** Whether a run is unfinished and no living process works on any of its tenants. */
 export async function isRunLeft(catalog: Catalog, id: string): Promise<boolean> {
   const { rows } = await catalog.use((client) =>
     client.query(

@@ -25,16 +25,16 @@ interface RunState {
   readonly failed: number;
 }
 
-/** How a run stands after it has been settled. */
+/** The state of a run after it was settled. */
 export interface SettledRun {
   readonly hasEnded: boolean;
-  /** Whether no further tenant is to be started. */
+  /** Whether no further tenants will be started. */
   readonly stopping: boolean;
 }
 
 /**
- * Does what is due in a run after something has changed: stops it when too many tenants have failed, starts its next wave,
- * or ends it. It is called in the transaction of every change, so that a run never waits for a process that has died.
+ * Advances a run after a change: stops it if too many tenants have failed, starts its next wave, or ends it. Every
+ * transaction that changes a run calls this, so a run never waits for a process that has died.
  * @param client a connection to `auth`, in a transaction
  */
 export async function settleRun(client: pg.Client, run: string): Promise<SettledRun> {
@@ -69,7 +69,10 @@ function gone(run: string): Error {
   return new Error(`The run ${run} is gone from the catalog`);
 }
 
-/** While a wave is under way only a limit that was set stops it; the next one starts only if it has ended well. */
+/**
+ * A limit on failures stops the run in the middle of a wave. Without one, the next wave starts only if this wave had no
+ * failure.
+ */
 function isTooMuch({ options, failed, wave, waves, waveOpen, waveFailed }: RunState): boolean {
   const { continueOnError, maxFailures } = options;
   if (!continueOnError && failed > 0) return true;
@@ -78,9 +81,9 @@ function isTooMuch({ options, failed, wave, waves, waveOpen, waveFailed }: RunSt
 }
 
 /**
- * Tenants that have been tried are not stopped: their last try may have come to its end, and had no time to say so. Whoever
- * claims them looks what it did, and begins nothing.
- * @returns how many tenants are under way, which are left to end
+ * Cancels the tenants that have not been tried. An earlier attempt at the others may have completed without being
+ * recorded, so a process claims them, records what the attempt did, and starts nothing new.
+ * @returns the number of tenants in progress, which are left to finish
  */
 async function stopRun(client: pg.Client, run: string, stopping: StopReason): Promise<number> {
   const { rowCount } = await client.query(
@@ -94,14 +97,14 @@ async function stopRun(client: pg.Client, run: string, stopping: StopReason): Pr
      WHERE id = $1 RETURNING i.under_way AS "underWay"`,
     [run, stopping, rowCount],
   );
-  // Those that wait for their turn in some process are given back.
+  // Processes release the tenants that are still queued.
   await wakeWorkers(client, run);
   return rows[0]?.underWay ?? 0;
 }
 
 const isUntried = `${fromSql('cancel')} AND attempts = 0`;
 
-/** @returns how many tenants it has */
+/** @returns the number of tenants in the wave */
 async function startWave(client: pg.Client, run: string, state: RunState): Promise<number> {
   const wave = state.wave + 1;
   const { rows } = await client.query<{ tenants: number }>(
@@ -126,7 +129,7 @@ interface EndedRun {
   readonly skipped: number;
   readonly cancelled: number;
   readonly stopping: StopReason | null;
-  /** Failed, and not as they were before. */
+  /** Failed tenants that were left changed. */
   readonly inNeed: number;
 }
 
@@ -152,7 +155,7 @@ async function endRun(client: pg.Client, run: string): Promise<SettledRun> {
   return ended;
 }
 
-/** A number of tenants, in words. */
+/** Formats a number of tenants. */
 export function tenantsInWords(count: number): string {
   return count === 1 ? '1 tenant' : `${count} tenants`;
 }

@@ -14,31 +14,31 @@ import { plannedFiles } from './planned-files.ts';
 import { settleRun, tenantsInWords } from './settle.ts';
 import { waveEnds } from './waves.ts';
 
-/** What starting and controlling runs needs. */
+/** Dependencies of starting and controlling runs. */
 export interface RunsOptions {
   readonly catalog: Catalog;
 }
 
-/** What is asked of a new run. */
+/** The parameters of a new run. */
 export interface RunRequest extends RunOptions {
-  /** Ids or slugs; without them the whole fleet. */
+  /** Ids or slugs; if omitted, the whole fleet. */
   readonly tenants?: readonly string[] | undefined;
-  /** Ids or slugs of tenants that go first; the others follow in the order of their creation. */
+  /** Ids or slugs of tenants that are migrated first. The others follow in order of creation. */
   readonly canaries?: readonly string[] | undefined;
 }
 
 /**
- * The statuses of tenants that belong to the fleet. Suspended ones are migrated too, so that they can come back; a run waits
- * for those whose database is being copied or replaced.
+ * The statuses of tenants that belong to the fleet. Suspended tenants are migrated too, so that they can be
+ * reactivated. A run waits for tenants whose database is being copied or replaced.
  */
 export const fleetStatuses = ['ACTIVE', 'SUSPENDED', 'MAINTENANCE'] as const;
 
 /**
- * Writes down a new run with an item for each tenant, and hands its first wave to whoever works. Tenants for which the
- * catalog knows that there is nothing to do are skipped at once.
+ * Creates a run with an item for each tenant and starts its first wave. Tenants that are up to date according to the
+ * catalog are skipped immediately.
  * @returns the run's id
- * @throws {AppError} NOT_FOUND for unknown tenants, CONFLICT for tenants that cannot be migrated now, BAD_USER_INPUT if `to`,
- *   a number or a canary makes no sense
+ * @throws {AppError} NOT_FOUND for unknown tenants, CONFLICT for tenants that cannot be migrated now, BAD_USER_INPUT
+ *   for an invalid `to`, number or canary
  */
 export async function startRun(
   { catalog }: RunsOptions,
@@ -70,13 +70,13 @@ export async function startRun(
   return id;
 }
 
-/** How many tenants a message names. */
+/** The maximum number of tenants that a message names. */
 const NAMED = 10;
 
-/** The ids of tenants that are named by id or slug, in that order. */
+/** Resolves ids and slugs to ids, in the same order. */
 export async function resolveTenants(client: pg.Client, references: readonly string[]): Promise<string[]> {
   const { rows } = await client.query<{ reference: string; id: string | null; status: string | null }>(
-    // A join for each, since one with OR would compare each name with each tenant.
+    // Two joins, because one join with OR would compare each reference with every tenant.
     `SELECT r.reference, coalesce(i.id, s.id) AS id, coalesce(i.status, s.status) AS status
      FROM unnest($1::text[], $2::uuid[]) WITH ORDINALITY AS r (reference, id, n)
      LEFT JOIN tenants i ON i.id = r.id LEFT JOIN tenants s ON s.slug = r.reference ORDER BY n`,
@@ -101,7 +101,7 @@ export function checkTarget(files: readonly MigrationFile[], to: string | undefi
   throw badInput('to', `There is no tenant migration ${to}${newest ? `; the newest is ${newest}` : ''}`);
 }
 
-/** The name of the state before a run, such as pre_migration_20231215_143022, in UTC. */
+/** The name of a run's restore point in UTC, such as pre_migration_20231215_143022. */
 function restorePointName(now: Date): string {
   const digits = now.toISOString().replace(/\D/g, '');
   return `pre_migration_${digits.slice(0, 8)}_${digits.slice(8, 14)}`;
@@ -113,7 +113,7 @@ function checkRequest(files: readonly MigrationFile[], { to, down, concurrency, 
   if (maxFailures !== undefined && maxFailures < 0) throw badInput('maxFailures', 'maxFailures must not be negative');
 }
 
-/** A canary that the run does not have would be missed by nobody until something goes wrong. */
+/** A canary that isn't part of the run would be silently ignored, so it is refused. */
 function checkCanaries(
   references: readonly string[],
   canaries: readonly string[],
@@ -121,10 +121,7 @@ function checkCanaries(
 ) {
   const foreign = references.filter((_, index) => !tenants.includes(canaries[index] ?? ''));
   if (foreign.length === 0) return;
-  throw badInput(
-    'canaries',
-    `Canaries go first among the tenants of the run, but these are not among tenants: ${foreign.join(', ')}`,
-  );
+  throw badInput('canaries', `Canaries must be tenants of the run, but these are not: ${foreign.join(', ')}`);
 }
 
 async function insertRun(
@@ -159,7 +156,7 @@ async function insertItems(
 ): Promise<{ total: number; skipped: number }> {
   const [pending, skipped] = [quoteLiteral(itemSteps.start.to[0]), quoteLiteral(itemSteps.skipCurrent.to[0])];
   const { rows } = await client.query<{ total: number; skipped: number }>(
-    // The lock keeps whoever would delete a tenant waiting, and seeing then that a run is to come to it.
+    // The lock makes a concurrent deletion wait; the deletion then sees that the tenant belongs to a run.
     `WITH chosen AS MATERIALIZED (
        SELECT id, created_at, migration_state FROM tenants
        WHERE status = ANY ($4::text[]) AND ($2::uuid[] IS NULL OR id = ANY ($2)) FOR KEY SHARE),
@@ -175,7 +172,7 @@ async function insertItems(
   return rows[0] ?? { total: 0, skipped: 0 };
 }
 
-/** Gives open items their waves; tells how many waves there are. */
+/** Assigns open items to waves and returns the number of waves. */
 export async function divide(client: pg.Client, run: string, sizes: readonly string[], count: number): Promise<number> {
   const ends = waveEnds(sizes, count);
   if (ends.length > 1) {
@@ -190,7 +187,7 @@ export async function divide(client: pg.Client, run: string, sizes: readonly str
   return ends.length;
 }
 
-/** Those that belong to no run until somebody has looked at them. */
+/** Tenants that need attention. They are part of no run until an operator has checked them. */
 async function tenantsInNeed(client: pg.Client): Promise<string[]> {
   const { rows } = await client.query<{ slug: string }>(
     `SELECT slug FROM tenants WHERE status = 'NEEDS_ATTENTION' ORDER BY created_at, id`,
@@ -211,15 +208,15 @@ async function announce(
 ): Promise<void> {
   const started = [
     tenantsInWords(about.total),
-    ...(down ? ['taking migrations back'] : []),
-    // Without a copy nobody can go back to it.
+    ...(down ? ['reverting migrations'] : []),
+    // Without a snapshot there is nothing to restore.
     ...(checkpoint === 'SNAPSHOT' && !dryRun ? [`restore point ${about.checkpoint}`] : []),
     ...(dryRun ? ['dry run'] : []),
   ].join(', ');
-  const skipped = `${tenantsInWords(about.skipped)} with nothing to ${down ? 'take back' : 'apply'}`;
+  const skipped = `${tenantsInWords(about.skipped)} with nothing to ${down ? 'revert' : 'apply'}`;
   const { leftOut } = about;
   const more = leftOut.length > NAMED ? ` and ${leftOut.length - NAMED} more` : '';
-  const warning = `left out, since they need attention: ${leftOut.slice(0, NAMED).join(', ')}${more}. Say tenantry tenant resolve.`;
+  const warning = `left out because they need attention: ${leftOut.slice(0, NAMED).join(', ')}${more}. Fix each one, then run \`tenantry tenant resolve SLUG\`.`;
   await appendEvents(client, run, [
     { kind: 'RUN_STARTED', message: started },
     ...(leftOut.length > 0 ? [{ kind: 'RUN_WARNING' as const, message: warning }] : []),

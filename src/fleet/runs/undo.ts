@@ -6,23 +6,24 @@ import type { MigrationFile } from '../../migrator/files/migration-files.ts';
 import { planDown, type Refusal } from '../../migrator/files/plan.ts';
 import { type RunsOptions, startRun } from './start.ts';
 
-/** How many tenants a message names. */
+/** The maximum number of tenants that a message names. */
 const NAMED = 10;
 
 interface ChangedTenant {
   readonly id: string;
   readonly slug: string;
-  /** What the run applied to it, but for what other runs have applied again since it was taken back. */
+  /** The migrations that the run applied, without those that other runs applied again after a revert. */
   readonly names: readonly string[];
-  /** What it has now, as the catalog knows it, in the order of application. */
+  /** The tenant's current migrations according to the catalog, in order of application. */
   readonly has: readonly AppliedMigration[] | null;
 }
 
 /**
- * Starts a run that takes back exactly what another run applied, on exactly those tenants.
+ * Starts a run that reverts exactly what another run applied, on exactly the same tenants.
  * @returns the new run's id
- * @throws {AppError} NOT_FOUND; CONFLICT if the run is under way, applied nothing or has been undone; CONFLICT, IRREVERSIBLE,
- *   MIGRATION_CHANGED or MIGRATION_UNKNOWN, naming tenants, if it cannot be taken back there. Then nothing is changed.
+ * @throws {AppError} NOT_FOUND; CONFLICT if the run is in progress, applied nothing or is already undone; CONFLICT,
+ *   IRREVERSIBLE, MIGRATION_CHANGED or MIGRATION_UNKNOWN, naming the tenants where it cannot be reverted. Nothing is
+ *   changed then.
  */
 export async function undoRun(
   options: RunsOptions,
@@ -32,16 +33,17 @@ export async function undoRun(
 ): Promise<string> {
   const run = await options.catalog.fork().findOne(MigrationRun, { id: parent });
   if (!run) throw new AppError('NOT_FOUND', `There is no migration run ${parent}`);
-  if (!hasEnded(run.status)) throw new AppError('CONFLICT', `The run is ${run.status}; cancel it, or wait for its end`);
+  if (!hasEnded(run.status))
+    throw new AppError('CONFLICT', `The run is ${run.status}. Cancel it or wait until it ends.`);
   if (run.kind !== 'UP') {
     throw new AppError(
       'CONFLICT',
-      'This run took migrations back; tenantry migrate up, or the mutation runMigrations, applies them again',
+      'This run reverted migrations. Use `tenantry migrate up` or the mutation runMigrations to apply them again.',
     );
   }
   const changed = await changedTenants(options, parent);
   if (run.options.dryRun || changed.length === 0) {
-    throw new AppError('CONFLICT', 'This run has applied nothing, so there is nothing to take back');
+    throw new AppError('CONFLICT', 'This run has applied nothing, so there is nothing to revert');
   }
   const tenants = changed.filter(({ names }) => names.length > 0);
   if (tenants.length === 0) throw await undoneAlready(options, parent);
@@ -76,15 +78,15 @@ async function changedTenants({ catalog }: RunsOptions, run: string): Promise<re
 async function undoneAlready({ catalog }: RunsOptions, parent: string): Promise<AppError> {
   const where = { parentId: parent, kind: 'UNDO', succeeded: { $gt: 0 } } as const;
   const undo = await catalog.fork().findOne(MigrationRun, where, { orderBy: { createdAt: 'desc' } });
-  // Else it was taken back by a rollback, or a checkpoint was restored.
+  // Otherwise, a rollback reverted it or a checkpoint was restored.
   const by = undo ? `, by the run ${undo.id}` : '';
   return new AppError(
     'CONFLICT',
-    `This run has been undone already${by}. Other runs have applied its migrations since; tenantry migrate history names them`,
+    `This run has already been undone${by}. Other runs have applied its migrations since: see \`tenantry migrate history\`.`,
   );
 }
 
-/** What the catalog can tell beforehand; each tenant is looked at once more under its lock. */
+/** Checks what the catalog knows in advance. Each tenant is checked again under its lock. */
 function refuse(files: readonly MigrationFile[], tenants: readonly ChangedTenant[], run: string): void {
   const refused = new Map<string, { refusal: Refusal; slugs: string[] }>();
   for (const { slug, names, has } of tenants) {

@@ -4,10 +4,10 @@ const sizePattern = /^([1-9]\d{0,6})(%?)$/;
 
 /**
  * Divides tenants into waves.
- * @param sizes numbers of tenants, or parts of all of them in percent, such as `1`, `10%`, `100%`
- * @param count how many tenants there are
- * @returns the number of tenants after each wave; the last is `count`, whatever the sizes leave over
- * @throws {AppError} BAD_USER_INPUT if a size cannot be understood
+ * @param sizes numbers of tenants, or percentages of the total, such as `1`, `10%`, `100%`
+ * @param count the total number of tenants
+ * @returns the cumulative number of tenants after each wave; the last is always `count`
+ * @throws {AppError} BAD_USER_INPUT if a size is invalid
  */
 export function waveEnds(sizes: readonly string[], count: number): number[] {
   const ends: number[] = [];
@@ -25,7 +25,7 @@ function sizeOf(text: string, count: number): number {
   if (digits === undefined || (percent && number > 100)) {
     throw badInput(
       'waves',
-      `${JSON.stringify(text)} is no size of a wave; say a number of tenants, such as 1, or a part, such as 10%`,
+      `Invalid wave size ${JSON.stringify(text)}: use a number of tenants such as 10 or a percentage such as 10%`,
     );
   }
   return percent ? Math.ceil((count * number) / 100) : number;

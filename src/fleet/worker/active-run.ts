@@ -9,51 +9,53 @@ import { readRun } from '../runs/read.ts';
 import { RunJournal } from './journal.ts';
 import type { RunContext } from './run-context.ts';
 
-/** What working on the tenants of a run needs. */
+/** Dependencies of working on the tenants of a run. */
 export interface RunWorkOptions {
   readonly catalog: Catalog;
   readonly migrations: MigrationFolder;
-  /** Tenants at once, over all runs. */
+  /** The maximum number of tenants at once, across all runs. */
   readonly concurrency: number;
   readonly lockTimeoutMs: number;
-  /** How long tenants under way may take to end when this worker stops, or their run is cancelled, in milliseconds. */
+  /**
+   * How long tenants in progress may take to finish when this worker stops or their run is cancelled, in milliseconds.
+   */
   readonly stopMs: number;
-  /** Lends an owner's connection to a tenant's database. */
+  /** Acquires the owner's connection to a tenant's database. */
   readonly connect: RunContext['connect'];
   readonly checkpoints: CheckpointsOptions;
   readonly log: Logger;
 }
 
-/** What tells a worker to end. */
+/** The signals that stop a worker, from gentle to hard. */
 export interface WorkSignals {
-  /** Begin nothing. */
+  /** Start nothing new. */
   readonly stop: AbortSignal;
-  /** End what is under way. */
+  /** Interrupt the work in progress. */
   readonly interrupt: AbortSignal;
-  /** Write nothing down any more. */
+  /** Stop retrying writes. */
   readonly giveUp: AbortSignal;
 }
 
-/** A run that this process has tenants of. */
+/** A run in which this process has claimed tenants. */
 export class ActiveRun {
-  /** Undefined if the run is gone, or the worker stops before it could be read. */
+  /** Undefined if the run is deleted, or the worker stops before reading it. */
   readonly context: Promise<RunContext | undefined>;
   readonly journal: RunJournal;
   readonly limit: LimitFunction;
-  /** Ends the tries at its tenants that are under way. */
+  /** Interrupts the attempts in progress at its tenants. */
   readonly signal: AbortSignal;
-  /** Claimed, and not written down. */
+  /** The number of claimed tenants whose result isn't written yet. */
   open = 0;
-  /** Claimed, and not tried to the end. */
+  /** The number of claimed tenants whose attempt hasn't ended. */
   underWay = 0;
   stopping = false;
   readonly #id: string;
   readonly #options: RunWorkOptions;
-  /** For the tenants of this run only. */
+  /** Interrupts the tenants of this run only. */
   readonly #cancel = new AbortController();
   #isCancelled = false;
 
-  /** @param leave told before anything is done, if this process has other migrations than the run */
+  /** @param leave called before any work if this process's migrations don't match the run */
   constructor(id: string, options: RunWorkOptions, signals: WorkSignals, leave: () => void) {
     const { catalog, concurrency, log } = options;
     this.#id = id;
@@ -72,29 +74,29 @@ export class ActiveRun {
     this.context = this.#read(signals.stop, leave);
   }
 
-  /** How many tenants it takes up of those that the process may have claimed. */
+  /** The share of this process's claims that the run takes up. */
   get room(): number {
     return Math.min(this.underWay, this.limit.concurrency * 2);
   }
 
-  /** Whether it has tenants enough, so that no more are claimed. */
+  /** Whether the run has enough claimed tenants for now. */
   get isFull(): boolean {
     return this.underWay >= this.limit.concurrency * 2;
   }
 
-  /** Asks the catalog whether the run is to stop. */
+  /** Reads from the catalog whether the run is stopping. */
   async refreshStopping(): Promise<void> {
     if (this.#isCancelled) return;
     const { catalog, stopMs } = this.#options;
     const row = await catalog
       .fork()
       .findOne(MigrationRun, { id: this.#id })
-      // Without the answer more tenants are migrated than had to be, and the run stops all the same.
+      // If this read fails, a few more tenants are migrated before the run stops.
       .catch(() => null);
     this.stopping ||= row?.stopping != null;
     if (row?.stopping !== 'CANCELLED' || this.#isCancelled) return;
     this.#isCancelled = true;
-    const reason = new Error(`it had not ended ${stopMs / 1000} s after its run was cancelled`);
+    const reason = new Error(`it did not finish within ${stopMs / 1000} s after its run was cancelled`);
     setTimeout(() => this.#cancel.abort(reason), stopMs).unref();
   }
 
@@ -110,10 +112,10 @@ export class ActiveRun {
       leave();
       log.warn(
         { run: id, mismatch },
-        'a migration run is left to other processes, since the migrations here are others',
+        "leaving a migration run to other processes, because this process's migrations do not match it",
       );
       await warnOfRun(catalog, id, mismatch).catch((err: unknown) =>
-        log.warn({ err, run: id }, 'a warning is not told'),
+        log.warn({ err, run: id }, 'could not record a warning of a run'),
       );
     }
     return { run: id, checkpoint, options, files, mismatch, lockTimeoutMs, connect, checkpoints, log };

@@ -13,25 +13,25 @@ import { wakeWorkers } from './wake-up.ts';
 export interface RunItem extends Placement {
   readonly run: string;
   readonly position: number;
-  /** Names the claim; whoever has lost it may not say how the tenant ended. */
+  /** Identifies the claim. A process that has lost it must not write the tenant's result. */
   readonly claim: string;
   readonly tenantId: string;
   readonly isolation: Isolation;
-  /** How often it has been tried before, by whatever process; a process that died counts. */
+  /** The number of earlier attempts by any process, including those whose process died. */
   readonly attempts: number;
-  /** Whether its database was being copied or replaced when it was claimed. */
+  /** Whether the database was being copied or replaced at the time of the claim. */
   readonly isMaintained: boolean;
-  /** Whether it waits for somebody to look at it, since an earlier run has left it half done. */
+  /** Whether the tenant needs attention because an earlier run left it half migrated. */
   readonly needsAttention: boolean;
-  /** Whether work on it has begun before. */
+  /** Whether work on it had started before. */
   readonly begun: boolean;
 }
 
 /**
- * Claims tenants for this process: PENDING items of the waves that have started, in the order of their positions. Nobody else
- * gets them then, and nobody waits for a claim.
- * @param instance the number of this process, so that others know whose they are when it dies
- * @param except runs that are left to other processes
+ * Claims tenants for this process: PENDING items of started waves, in order of position. No other process can claim
+ * them, and claiming never waits for a lock.
+ * @param instance this process's number, by which others know whose claims to take over when it dies
+ * @param except runs to leave to other processes
  */
 export async function claimItems(
   catalog: Catalog,
@@ -43,7 +43,7 @@ export async function claimItems(
   return rows;
 }
 
-// Each run's items are read from an index in order, and no further than needed.
+// Each run's items are read from an index in order, and only as far as needed.
 const claimSql = `
   WITH free AS (
     SELECT i.run_id, i.position FROM migration_runs r CROSS JOIN LATERAL (
@@ -60,7 +60,7 @@ const claimSql = `
     t.schema, t.status = 'MAINTENANCE' AS "isMaintained", t.status = 'NEEDS_ATTENTION' AS "needsAttention"
   FROM claimed c JOIN tenants t ON t.id = c.tenant_id ORDER BY c.position, c.run_id`;
 
-/** The claims of a process that have not ended, as the catalog knows it. */
+/** Reads the open claims of a process from the catalog. */
 export async function claimsOf(catalog: Catalog, instance: number): Promise<readonly string[]> {
   const { rows } = await catalog.use((client) =>
     client.query<{ claim: string }>(
@@ -72,9 +72,9 @@ export async function claimsOf(catalog: Catalog, instance: number): Promise<read
 }
 
 /**
- * Lets others claim the tenants of processes that have died. A process is dead when nobody holds its advisory lock.
- * @param lost claims of living processes that are ended as well, since their processes do not know of them
- * @returns how many there were
+ * Makes the tenants of dead processes claimable again. A process is dead when nobody holds its advisory lock.
+ * @param lost claims of living processes to release too, because their process doesn't know of them
+ * @returns the number of tenants
  */
 export async function takeOverItems(catalog: Catalog, lost: readonly string[]): Promise<number> {
   const { rows } = await catalog.use((client) =>
@@ -89,7 +89,7 @@ export async function takeOverItems(catalog: Catalog, lost: readonly string[]): 
   return count;
 }
 
-/** True of items that a process had claimed which is not alive any more, and of those whose claims are given as lost. */
+/** True for items claimed by a process that is no longer alive, and for items whose claim is given as lost. */
 function isAbandoned(lost: '$1' | '$2'): string {
   return `${fromSql('takeOver')} AND (claim = ANY (${lost}::uuid[]) OR NOT ${isAliveSql('claimed_by')})`;
 }
@@ -108,7 +108,7 @@ async function takeOver(client: pg.Client, run: string, lost: readonly string[])
     rows.map(({ tenantId }) => ({
       kind: 'TENANT_RETRYING',
       tenantId,
-      message: 'the process that worked on it has died',
+      message: 'the process that worked on it died',
     })),
   );
   await wakeWorkers(client, run);

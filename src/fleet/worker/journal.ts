@@ -6,23 +6,23 @@ import { retryUntil } from '../../lib/retry-loop.ts';
 import type { SettledRun } from '../runs/settle.ts';
 import { type ClaimedItem, type Entry, type ItemResult, writeEntries } from './write-results.ts';
 
-/** How long results are gathered before they are written together, unless somebody waits for them, in milliseconds. */
+/** How long results are gathered before they are written together, unless a caller flushes, in milliseconds. */
 const GATHER_MS = 150;
 
-/** What a journal writes to. */
+/** Dependencies of a journal. */
 export interface JournalOptions {
   readonly catalog: Catalog;
   readonly run: string;
   readonly log: Logger;
-  /** Told how the run stands after each time something has been written. */
+  /** Called with the run's state after each write. */
   readonly onSettled: (settled: SettledRun) => void;
-  /** Lets each write be tried once only from then on. */
+  /** After this signal, each write is tried only once. */
   readonly giveUp: AbortSignal;
 }
 
 /**
- * Writes down what one process does in a run: events, results, counts and the tenants' new state, for many tenants at once
- * in one transaction, in which the run is also settled. While `auth` cannot be reached it keeps trying.
+ * Records what one process does in a run: events, results, counts and tenants' new states. It writes many tenants in
+ * one transaction, which also settles the run. It retries while `auth` is unreachable.
  */
 export class RunJournal {
   readonly #options: JournalOptions;
@@ -34,22 +34,22 @@ export class RunJournal {
     this.#options = options;
   }
 
-  /** Tells that work on a tenant begins, unless that has been told. */
+  /** Records that work on a tenant starts, unless that is already recorded. */
   begin(started: ClaimedItem): void {
     this.#add({ at: performance.now(), started });
   }
 
-  /** Writes down how a try ended. */
+  /** Records the result of an attempt. */
   finish(result: ItemResult): void {
     this.#add({ at: performance.now(), result });
   }
 
-  /** Resolves when all that has been told so far is written, sooner or later. */
+  /** Resolves when everything recorded so far is written, at the next regular write. */
   written(): Promise<void> {
     return this.#gathered.entries.length > 0 ? this.#gathered.written.promise : this.#written;
   }
 
-  /** The same, at once. */
+  /** Like {@link written}, but writes immediately. */
   flush(): Promise<void> {
     if (this.#gathered.entries.length > 0) this.#gathered.hurry.abort();
     return this.written();
@@ -79,15 +79,15 @@ export class RunJournal {
     const settled = await retryUntil(
       giveUp,
       () => catalog.use(write),
-      (err) => log.warn({ err, run }, 'what happened in a run cannot be written down now; trying again'),
+      (err) => log.warn({ err, run }, 'could not record the progress of a run; retrying'),
     );
     if (settled) onSettled(settled);
   }
 }
 
-/** What is written together. */
+/** Entries that are written together. */
 class Batch {
-  /** In the order in which it happened. */
+  /** In the order in which they happened. */
   readonly entries: Entry[] = [];
   readonly written = Promise.withResolvers<void>();
   readonly hurry = new AbortController();

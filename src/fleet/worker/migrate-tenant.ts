@@ -13,41 +13,42 @@ import { InMaintenanceError, isRetryable, MAX_TRIES_UNREACHABLE, PoisonTenantErr
 import type { RunContext } from './run-context.ts';
 import type { ItemResult } from './write-results.ts';
 
-/** How long to wait after the first try, in milliseconds; then twice as long each time. */
+/** The delay after the first attempt, in milliseconds. It doubles with each attempt. */
 const FIRST_DELAY_MS = 300;
-/** How often to look whether a tenant is free again whose database is being copied or replaced, in milliseconds. */
+/** How often to check whether a tenant's database is still being copied or replaced, in milliseconds. */
 const WAIT_MS = 1_000;
 
 /**
- * Tries once to bring one tenant forward, or to take migrations back. It never throws. A tenant whose processes keep dying has
- * failed: its migration may be what kills them.
- * @param signal ends the try: the tenant is given back, and whoever claims it next finds out what it came to
+ * Makes one attempt at migrating a tenant up or down. It never throws. A tenant whose processes keep dying fails,
+ * because its migration may be what kills them.
+ * @param signal interrupts the attempt: the tenant is released, and the next process that claims it finds out what was
+ *   done
  */
 export function migrateTenant(run: RunContext, item: RunItem, signal: AbortSignal): Promise<ItemResult> {
-  // Errors end a tenant before: whatever has been tried that often was taken over.
+  // A tenant whose attempts end in errors fails earlier, so this many attempts means that its processes died.
   const isPoison = item.begun && item.attempts >= MAX_TRIES_UNREACHABLE;
   return tryOnce(run, item, signal, async (context, start) => {
     if (!isPoison) return success(context, item, await attempt(context, item), start);
     const done = await look(context, item);
-    if (done.isCutShort || done.all.length === 0) throw new PoisonTenantError(item.attempts);
+    if (done.wasInterrupted || done.all.length === 0) throw new PoisonTenantError(item.attempts);
     return success(context, item, done, start);
   });
 }
 
 /**
- * Finds out what earlier tries at a tenant have done, which had no time to say so, and begins nothing: for a run that is to
- * stop. What they have done of a batch in parts is taken back. A tenant to which they did nothing is given back as if it had
- * never been tried. It never throws.
+ * Finds out what earlier, unrecorded attempts at a tenant have done, and starts nothing new. Used for a run that is
+ * stopping. A partially applied batch is reverted. A tenant without any changes is released as if it had never been
+ * tried. It never throws.
  */
 export function inspectTenant(run: RunContext, item: RunItem, signal: AbortSignal): Promise<ItemResult> {
   return tryOnce(run, item, signal, async (context, start) => {
     const done = await look(context, item);
     const options = migrateOptions(context, item);
-    const records = done.isCutShort
+    const records = done.wasInterrupted
       ? await context.connect(item, (client) => revertPartial(client, context.run, undefined, options))
       : undefined;
     if (records)
-      return { ...untouched, records, events: revertEvents(context, item, records, 'since its run was stopped') };
+      return { ...untouched, records, events: revertEvents(context, item, records, 'because its run was stopped') };
     return done.all.length > 0 ? success(context, item, done, start) : untouched;
   });
 }
@@ -71,14 +72,14 @@ async function tryOnce(
       return { ...common, ...waiting(item, error), durationMs: elapsedSince(start) };
     const passes = signal.aborted || isRetryable(error, attempts);
     const ended = passes ? retry(item, attempts, error) : await failure(context, item, error);
-    // The signal may also have come while the tenant was being taken back, and is no reason to give it up.
+    // The signal may also have aborted the revert, which is no reason to give up on the tenant.
     const given = signal.aborted ? returned(item, signal.reason) : ended;
     return { ...common, ...given, durationMs: elapsedSince(start) };
   }
 }
 
 interface Done extends MigrateOutcome {
-  /** What this run has done to the tenant, in whichever try. */
+  /** What this run has done to the tenant across all attempts. */
   readonly all: readonly NewRecord[];
 }
 
@@ -86,7 +87,7 @@ async function attempt(context: RunContext, item: RunItem): Promise<Done> {
   if (item.needsAttention) {
     throw new AppError(
       'CONFLICT',
-      'The tenant needs attention: look at it, and say tenantry tenant resolve. Then resume.',
+      'The tenant needs attention. Fix it, run `tenantry tenant resolve SLUG`, then resume the run.',
     );
   }
   await endMaintenance(context, item);
@@ -97,12 +98,12 @@ async function attempt(context: RunContext, item: RunItem): Promise<Done> {
   const outcome = dryRun
     ? await connect((client) => migrateDatabase(client, options))
     : await migrateProtected({ checkpoints: context.checkpoints, tenant: item, checkpoint, connect }, options);
-  // An earlier try may have committed this very batch, and had no time to say so.
+  // An earlier attempt may have committed this batch without being able to record it.
   const unsure = !dryRun && (item.attempts > 0 || outcome.records.length === 0);
   return { ...outcome, all: unsure ? await connect((client) => doneByRun(client, context, item)) : outcome.records };
 }
 
-async function look(context: RunContext, item: RunItem): Promise<Done & { readonly isCutShort: boolean }> {
+async function look(context: RunContext, item: RunItem): Promise<Done & { readonly wasInterrupted: boolean }> {
   await endMaintenance(context, item);
   return context.connect(item, async (client) => {
     const found = await readApplied(client, migrateOptions(context, item));
@@ -112,12 +113,12 @@ async function look(context: RunContext, item: RunItem): Promise<Done & { readon
       records: [],
       warnings: [],
       all,
-      isCutShort: await isInterrupted(client, item.schema, context.run),
+      wasInterrupted: await isInterrupted(client, item.schema, context.run),
     };
   });
 }
 
-/** An earlier try may have died in the middle of a batch that has a snapshot: what it did is undone first. */
+/** An earlier attempt may have died during a batch with a snapshot. Its changes are undone first. */
 async function endMaintenance({ checkpoints }: RunContext, { isMaintained, tenantId }: RunItem): Promise<void> {
   if (isMaintained) await checkpoints.maintenance.recover(tenantId);
 }
@@ -139,7 +140,7 @@ function success(
   const names = all.map(({ name }) => name);
   const status = names.length > 0 ? 'SUCCEEDED' : 'SKIPPED';
   const kind = options.down ? 'MIGRATION_REVERTED' : 'MIGRATION_APPLIED';
-  const did = options.dryRun ? 'tried, and rolled back' : options.down ? 'taken back' : 'applied';
+  const did = options.dryRun ? 'tried and rolled back' : options.down ? 'reverted' : 'applied';
   const steps = all.map(({ name, durationMs, endedAt }): NewRunEvent => {
     return { kind, tenantId, migration: name, message: `${did} in ${Math.ceil(durationMs)} ms`, happenedAt: endedAt };
   });
@@ -162,7 +163,7 @@ function retry(item: RunItem, attempts: number, error: unknown): Ended {
   return { ...returned(item, error), delayMs: FIRST_DELAY_MS * 2 ** (attempts - 1) * (0.5 + Math.random()) };
 }
 
-/** It was not tried, and however long it takes that is told once. */
+/** The tenant was not tried. This is reported once, however long the wait takes. */
 function waiting(item: RunItem, error: InMaintenanceError): Ended {
   const given = returned(item, error);
   return { ...given, attempts: item.attempts, delayMs: WAIT_MS, events: item.begun ? [] : given.events };
@@ -187,12 +188,10 @@ async function failure(context: RunContext, item: RunItem, error: unknown): Prom
   const message =
     problem === undefined
       ? reason
-      : `${reason}. The tenant needs attention, and is not served: ${problem}. Mend it, and say tenantry tenant resolve.`;
+      : `${reason}. The tenant needs attention and is not served: ${problem}. Fix it, then run \`tenantry tenant resolve SLUG\`.`;
   context.log.warn(
     { err: error, run: context.run, tenant: tenantId, problem },
-    problem === undefined
-      ? 'a tenant could not be migrated and is as it was before'
-      : 'a tenant could not be migrated, nor be taken back to what it was',
+    problem === undefined ? 'could not migrate a tenant; it is unchanged' : 'could not migrate a tenant, nor revert it',
   );
   return {
     status: 'FAILED',
@@ -201,7 +200,7 @@ async function failure(context: RunContext, item: RunItem, error: unknown): Prom
     applied: [],
     records: failed && !dryRun ? [...records, ...(await record(context, item, failed))] : records,
     events: [
-      ...revertEvents(context, item, records, 'since a later one failed'),
+      ...revertEvents(context, item, records, 'because a later one failed'),
       { kind: 'TENANT_FAILED', tenantId, message, migration: failed?.migration.name },
     ],
   };
@@ -219,7 +218,7 @@ function revertEvents(
 
 const unchanged: { readonly records: readonly NewRecord[]; readonly problem?: string } = { records: [] };
 
-/** What a batch in parts has done is taken back. One transaction has left nothing, and this finds nothing to do. */
+/** Reverts what a batch in parts has done. A batch in one transaction has left nothing to revert. */
 async function undo(context: RunContext, item: RunItem, cause: unknown): Promise<typeof unchanged> {
   const failed = cause instanceof MigrationFailedError ? cause : undefined;
   try {
@@ -229,7 +228,7 @@ async function undo(context: RunContext, item: RunItem, cause: unknown): Promise
     return { records: records ?? [] };
   } catch (error) {
     if (failed?.inParts || error instanceof RevertFailedError) return { records: [], problem: messageOf(error) };
-    context.log.warn({ err: error, run: context.run, tenant: item.tenantId }, 'a tenant cannot be looked into');
+    context.log.warn({ err: error, run: context.run, tenant: item.tenantId }, "could not read a tenant's history");
     return unchanged;
   }
 }
@@ -241,7 +240,7 @@ async function record(context: RunContext, item: RunItem, failed: MigrationFaile
   } catch (err) {
     context.log.error(
       { err, run: context.run, tenant: item.tenantId },
-      "a failed attempt cannot be recorded in the tenant's history",
+      "could not record a failed attempt in the tenant's history",
     );
     return [];
   }

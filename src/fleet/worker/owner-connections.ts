@@ -5,20 +5,21 @@ import type { Pool } from '../../postgres/pool/pool.ts';
 import type { PostgresServer, Servers } from '../../postgres/server.ts';
 import type { Placement } from '../../routing/placement.ts';
 
-/** The owner's connections to tenants' tables. */
+/** Pools of the owner's connections to tenants' tables. */
 export class OwnerConnections {
   readonly #servers: Servers;
   readonly #concurrency: number;
   readonly #shared = new Map<string, Pool>();
 
-  /** @param concurrency connections at once to one shared database */
+  /** @param concurrency the maximum number of connections at once to one shared database */
   constructor(servers: Servers, concurrency: number) {
     this.#servers = servers;
     this.#concurrency = concurrency;
   }
 
   /**
-   * Lends a connection. A tenant's own database is connected to once; those of a shared database go from schema to schema.
+   * Acquires a connection. A tenant's own database is connected to once; connections to a shared database are reused
+   * for other schemas.
    * @param signal see {@link Pool.use}
    */
   use<T>(

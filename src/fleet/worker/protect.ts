@@ -6,7 +6,7 @@ import type { MigrateOptions, MigrateOutcome, PlannedBatch } from '../../migrato
 import type { Protection } from '../../migrator/apply/batch-mode.ts';
 import type { RunItem } from './claim.ts';
 
-/** Whose batch it is, and what it is to be able to go back to. */
+/** The tenant whose batch is carried out, and the checkpoint to protect it with. */
 export interface ProtectedBatch {
   readonly checkpoints: CheckpointsOptions;
   readonly tenant: RunItem;
@@ -15,14 +15,14 @@ export interface ProtectedBatch {
 }
 
 /**
- * Migrates one tenant with the checkpoint that its batch needs, or that was asked for:
+ * Migrates one tenant, protected by the checkpoint that its batch needs or that was asked for:
  *
- * - A batch whose steps are all transactional is one transaction, and that is its checkpoint.
- * - A batch that is not is applied to a database that nobody but us can enter, after a snapshot, which takes the database's
- *   place when a step fails. A tenant with a schema of its own has no such copy, and is served meanwhile: the caller takes
- *   back what was done. When SNAPSHOT was asked for, it is taken for every batch of a tenant that has a database, and stays
- *   as a checkpoint when the batch has succeeded; else it is dropped.
- * @throws {AppError} CONFLICT if TRANSACTION was asked for and cannot be; TENANT_BUSY; and see `migrateDatabase`
+ * - A batch whose steps are all transactional runs in one transaction, which is its checkpoint.
+ * - Any other batch is preceded by a snapshot and applied while only the owner can connect to the database. If a step
+ *   fails, the snapshot replaces the database. A tenant with its own schema has no snapshot and is served meanwhile;
+ *   the caller reverts what was done. If SNAPSHOT was asked for, a snapshot is taken for every batch of a tenant with
+ *   its own database, and kept as a checkpoint when the batch succeeds. Otherwise it is dropped.
+ * @throws {AppError} CONFLICT if TRANSACTION was asked for but is not possible; TENANT_BUSY; and see `migrateDatabase`
  */
 export async function migrateProtected(batch: ProtectedBatch, options: MigrateOptions): Promise<MigrateOutcome> {
   const { checkpoint, tenant, connect } = batch;
@@ -31,11 +31,14 @@ export async function migrateProtected(batch: ProtectedBatch, options: MigrateOp
   if (result.kind === 'copyFirst') return migrateWithSnapshot(batch, options, result.batch);
   const { outcome } = result;
   if (canCopy || checkpoint !== 'SNAPSHOT' || outcome.records.length === 0) return outcome;
-  const warning = 'There is no snapshot, since the tenant has a schema and no database of its own';
+  const warning = 'No snapshot was taken, because the tenant has a schema and not its own database';
   return { ...outcome, warnings: [...outcome.warnings, warning] };
 }
 
-/** What another run does in the moment before the snapshot is in it; what it did afterwards must not be lost with it. */
+/**
+ * Whatever another run does before the snapshot is taken is part of it. What a run did after that must not be lost with
+ * it.
+ */
 async function migrateWithSnapshot(
   { checkpoints, tenant, checkpoint, connect }: ProtectedBatch,
   options: MigrateOptions,
@@ -50,5 +53,5 @@ async function migrateWithSnapshot(
   });
   await pruneCheckpoints(checkpoints, tenant.tenantId);
   if (outcome) return outcome;
-  throw new AppError('TENANT_BUSY', 'Another run has migrated this tenant meanwhile. Try again.');
+  throw new AppError('TENANT_BUSY', 'Another run has migrated this tenant in the meantime. Try again.');
 }

@@ -5,17 +5,17 @@ import type { CheckpointsOptions } from '../../checkpoints/checkpoints.ts';
 import type { MigrationFile } from '../../migrator/files/migration-files.ts';
 import type { RunItem } from './claim.ts';
 
-/** What is the same for all tenants of a run. */
+/** What all tenants of a run have in common. */
 export interface RunContext {
   readonly run: string;
   readonly checkpoint: string;
   readonly options: RunOptions;
-  /** Those that the run was planned with. */
+  /** The files that the run was planned with. */
   readonly files: readonly MigrationFile[];
-  /** Why this process may not carry the run out; undefined if it may. */
+  /** Why this process must not carry out the run; undefined if it may. */
   readonly mismatch: string | undefined;
   readonly lockTimeoutMs: number;
-  /** Lends an owner's connection to the tenant's database, until the signal comes. */
+  /** Acquires the owner's connection to the tenant's database, until the signal aborts. */
   readonly connect: <T>(item: RunItem, use: (client: pg.Client) => Promise<T>, signal?: AbortSignal) => Promise<T>;
   readonly checkpoints: CheckpointsOptions;
   readonly log: Logger;

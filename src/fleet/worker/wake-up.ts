@@ -1,10 +1,12 @@
 import type pg from 'pg';
 
-/** Wakes processes that carry out runs: there may be tenants to claim, or a run is to stop; the payload is the run's id. */
+/**
+ * The channel that wakes workers when there may be tenants to claim, or a run is stopping. The payload is the run's id.
+ */
 export const workChannel = 'migration_work';
 
 /**
- * Wakes whoever carries out runs, when the transaction is committed.
+ * Wakes the workers when the transaction commits.
  * @param client a connection to `auth`
  */
 export async function wakeWorkers(client: pg.Client, run: string): Promise<void> {

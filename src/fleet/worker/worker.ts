@@ -9,32 +9,34 @@ import type { RunContext } from './run-context.ts';
 import { workChannel } from './wake-up.ts';
 import type { ItemResult } from './write-results.ts';
 
-/** What carrying out runs needs. */
+/** Dependencies of a worker. */
 export interface WorkerOptions extends RunWorkOptions {
   readonly listener: Listener;
 }
 
-/** How often to look for work even if nobody calls, in milliseconds: tenants that are tried again wait for a time. */
+/** How often to look for work without a wake-up, in milliseconds. Delayed retries are found this way. */
 const LOOK_MS = 500;
-/** How often to look for tenants of processes that have died, in milliseconds. */
+/** How often to look for tenants of dead processes, in milliseconds. */
 const TAKE_OVER_MS = 5_000;
-/** How long a worker that stops tries again to write down what it did, in milliseconds. */
+/** How long a stopping worker retries recording its results, in milliseconds. */
 const GIVE_UP_MS = 10_000;
 
-/** Carries out runs: claims tenants, as all processes do that carry out runs, and works on several at once. */
+/** Carries out runs: claims tenants in competition with other processes and works on several at once. */
 export class Worker implements AsyncDisposable {
   readonly #options: WorkerOptions;
   readonly #limit: LimitFunction;
   readonly #runs = new Map<string, ActiveRun>();
   readonly #tasks = new Set<Promise<void>>();
-  /** Runs that others carry out, since this process has other migrations; it looks again now and then. */
+  /**
+   * Runs left to other processes because of a mismatch of migrations. The set is cleared now and then to check again.
+   */
   readonly #left = new Set<string>();
-  /** The claims of these tasks. */
+  /** The claims that this process is working on. */
   readonly #held = new Set<string>();
-  /** Claims of this process of which it did not know when it looked last. */
+  /** This process's claims in the catalog that it didn't know of at the last check. */
   #unknown: ReadonlySet<string> = new Set();
   readonly #stop = new AbortController();
-  /** Ends whatever is under way. */
+  /** Interrupts all work in progress. */
   readonly #interrupt = new AbortController();
   readonly #giveUp = new AbortController();
   #wakeUp = Promise.withResolvers<void>();
@@ -46,23 +48,22 @@ export class Worker implements AsyncDisposable {
     this.#limit = pLimit(options.concurrency);
   }
 
-  /** Begins to work. */
+  /** Starts working. */
   start(): void {
-    const silence = this.#options.listener.on(workChannel, (run) => {
+    const unsubscribe = this.#options.listener.on(workChannel, (run) => {
       this.#wakeUp.resolve();
       for (const [id, active] of this.#runs) if (run === undefined || run === id) void active.refreshStopping();
     });
-    const trouble = (err: unknown) =>
-      this.#options.log.warn({ err }, 'cannot look for work on migration runs now; trying again');
+    const onError = (err: unknown) => this.#options.log.warn({ err }, 'could not look for migration runs; retrying');
     this.#loops = Promise.all([
-      repeatUntil(this.#stop.signal, () => this.#claim(), 0, trouble),
-      repeatUntil(this.#stop.signal, () => this.#takeOver(), TAKE_OVER_MS, trouble),
-    ]).finally(silence);
+      repeatUntil(this.#stop.signal, () => this.#claim(), 0, onError),
+      repeatUntil(this.#stop.signal, () => this.#takeOver(), TAKE_OVER_MS, onError),
+    ]).finally(unsubscribe);
   }
 
   /**
-   * Takes no more tenants. Those under way end, or are rolled back and given back when their time is over; those that wait for
-   * their turn are given back at once.
+   * Claims no more tenants. Tenants in progress may finish, or are rolled back and released when the time is over.
+   * Queued tenants are released immediately.
    */
   stop(): Promise<void> {
     this.#stopped ??= this.#end();
@@ -77,31 +78,31 @@ export class Worker implements AsyncDisposable {
     const { stopMs } = this.#options;
     this.#stop.abort();
     this.#wakeUp.resolve();
-    const reason = new Error('it had not ended when the process that worked on it stopped');
-    const patience = setTimeout(() => this.#interrupt.abort(reason), stopMs);
-    // What cannot be written down, since auth is gone, is for those who take over.
-    const limit = setTimeout(() => this.#giveUp.abort(), GIVE_UP_MS);
+    const reason = new Error('it did not finish before the process that worked on it stopped');
+    const interruptTimer = setTimeout(() => this.#interrupt.abort(reason), stopMs);
+    // Results that cannot be written because `auth` is unreachable are left to the process that takes over.
+    const giveUpTimer = setTimeout(() => this.#giveUp.abort(), GIVE_UP_MS);
     await this.#loops;
     await Promise.all(this.#tasks);
-    clearTimeout(patience);
-    clearTimeout(limit);
+    clearTimeout(interruptTimer);
+    clearTimeout(giveUpTimer);
   }
 
   async #claim(): Promise<void> {
     const { catalog, listener, concurrency } = this.#options;
-    // Some more than are worked on, so that nobody waits for the next ones to be claimed. A run that goes slowly takes up no
-    // more room than that, so that others go on beside it.
+    // Claims more tenants than it works on, so that the next ones are ready. A slow run is limited to its share, so
+    // that other runs can proceed beside it.
     const room = [...this.#runs.values()].reduce((left, run) => left - run.room, concurrency * 2);
     const full = [...this.#runs].filter(([, run]) => run.isFull).map(([id]) => id);
     this.#wakeUp = Promise.withResolvers();
-    // Without the sign of life others would take at once what is claimed now.
+    // Without its liveness lock, other processes would immediately take over anything claimed now.
     if (room < concurrency || !listener.connected) return this.#waitForWork();
     const items = await claimItems(catalog, listener.instance, room, [...this.#left, ...full]);
     for (const item of items) this.#begin(item);
     if (items.length < room) await this.#waitForWork();
   }
 
-  /** Resolves when there may be something to do: a call, a finished tenant, or after some time. */
+  /** Resolves when there may be work: after a wake-up, a finished tenant, or a timeout. */
   async #waitForWork(): Promise<void> {
     const timer = new AbortController();
     const { signal } = timer;
@@ -126,7 +127,7 @@ export class Worker implements AsyncDisposable {
     await run.limit(() => this.#limit(() => this.#migrate(run, context, item)));
     run.underWay -= 1;
     if (!run.isFull) this.#wakeUp.resolve();
-    // With the last one there is nothing to be gathered any more, and the run may be at its end.
+    // After the last tenant there is nothing left to gather, and the run may be complete.
     await (run.underWay === 0 ? run.journal.flush() : run.journal.written());
     run.open -= 1;
     if (run.open === 0) this.#runs.delete(item.run);
@@ -134,7 +135,7 @@ export class Worker implements AsyncDisposable {
 
   async #migrate(run: ActiveRun, context: RunContext | undefined, item: RunItem): Promise<void> {
     const { journal } = run;
-    // A run that stops begins nothing any more, so that whoever is there may look what became of it.
+    // A stopping run starts nothing new, so even a process with a mismatch may inspect what was done.
     const isLeft = !context || (context.mismatch !== undefined && !run.stopping);
     if (isLeft || (run.stopping && item.attempts === 0) || this.#stop.signal.aborted) {
       const { position, tenantId, claim, attempts } = item;
@@ -145,14 +146,14 @@ export class Worker implements AsyncDisposable {
     const result = await this.#tryOnce(run, context, item);
     journal.finish(result);
     const { continueOnError, maxFailures } = context.options;
-    // This failure may be the one too many, so the next tenant waits until that has been found out.
+    // This failure may exceed the limit, so the next tenant waits until the run is settled.
     if (result.status === 'FAILED' && (!continueOnError || maxFailures !== undefined)) await journal.flush();
   }
 
   async #tryOnce({ journal, stopping, signal }: ActiveRun, context: RunContext, item: RunItem): Promise<ItemResult> {
     if (stopping) return inspectTenant(context, item, this.#interrupt.signal);
     journal.begin(item);
-    // Should this one kill the process at once, it must be known which it was.
+    // If this attempt kills the process, the catalog must already know which tenant was being tried.
     if (item.attempts > 0) await journal.flush();
     return migrateTenant(context, item, signal);
   }
@@ -171,10 +172,10 @@ export class Worker implements AsyncDisposable {
     this.#left.clear();
     const claimed = await claimsOf(catalog, listener.instance);
     const unknown = new Set(claimed.filter((claim) => !this.#held.has(claim)));
-    // A claim that was committed without an answer is known to nobody; one that is under way is known the next time.
+    // A claim whose commit got no response is unknown to this process. A claim in progress is known at the next check.
     const lost = claimed.filter((claim) => unknown.has(claim) && this.#unknown.has(claim));
     this.#unknown = unknown;
     const count = await takeOverItems(catalog, lost);
-    if (count > 0) log.warn({ tenants: count }, 'taking over tenants in migration runs that nobody works on any more');
+    if (count > 0) log.warn({ tenants: count }, 'taking over tenants of migration runs from dead processes');
   }
 }

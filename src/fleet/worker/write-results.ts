@@ -7,39 +7,39 @@ import { appendEvents, type NewRunEvent } from '../events/append.ts';
 import { type SettledRun, settleRun } from '../runs/settle.ts';
 import { wakeWorkers } from './wake-up.ts';
 
-/** How one try at a tenant of a run ended. */
+/** The result of one attempt at a tenant of a run. */
 export interface ItemResult {
   readonly position: number;
   readonly tenantId: string;
-  /** The claim under which it was done; whoever has lost it may not say how the tenant ended. */
+  /** The claim under which the attempt was made. A process that has lost it must not write the tenant's result. */
   readonly claim: string;
-  /** PENDING: it is to be tried again. */
+  /** PENDING means that the tenant is retried. */
   readonly status: AttemptStatus;
-  /** For PENDING: after how long, in milliseconds; without it at once. */
+  /** For PENDING: the delay before the retry, in milliseconds; if omitted, none. */
   readonly delayMs?: number;
   readonly applied: readonly string[];
   readonly attempts: number;
   readonly error?: string;
-  /** Whether the tenant is not to be served until somebody has looked at it. */
+  /** Whether the tenant must not be served until an operator has checked it. */
   readonly needsAttention?: boolean;
   readonly durationMs: number;
-  /** What was tried, for the fleet's history. */
+  /** The attempts, for the fleet's history. */
   readonly records: readonly NewRecord[];
-  /** What the tenant has now; undefined if that has not been learned. */
+  /** The tenant's migrations now; undefined if unknown. */
   readonly state?: ObservedState;
-  /** What happened; the last one ends the tenant, unless it is tried again. */
+  /** The events. The last one ends the tenant, unless it is retried. */
   readonly events: readonly NewRunEvent[];
 }
 
-/** A tenant of a run, as the process has it that works on it. */
+/** A tenant of a run, as seen by the process that works on it. */
 export interface ClaimedItem extends Pick<ItemResult, 'position' | 'tenantId' | 'claim'> {
-  /** Whether work on it had begun before it was claimed. */
+  /** Whether work on it had started before the claim. */
   readonly begun: boolean;
 }
 
-/** Something to write down: that work on a tenant begins, or how a try ended. */
+/** An entry to write: the start of work on a tenant, or the result of an attempt. */
 export type Entry = {
-  /** When it happened, as `performance.now()` has it. */
+  /** When it happened, as a `performance.now()` value. */
   readonly at: number;
 } & (
   | { readonly started: ClaimedItem; readonly result?: never }
@@ -47,12 +47,13 @@ export type Entry = {
 );
 
 /**
- * Writes down, in one transaction, what happened to tenants of a run, and settles the run. What has been written before, by a
- * try that had no answer, is not written twice; and nothing of a tenant that another process has taken over.
+ * Writes, in one transaction, what happened to tenants of a run, and settles the run. Skips what an earlier write
+ * without a response has already stored, and tenants that another process has taken over.
  */
 export function writeEntries(client: pg.Client, run: string, entries: readonly Entry[]): Promise<SettledRun> {
   return inTransaction(client, async () => {
-    // The run first, as everyone does who changes it. Nothing follows its end: what is still told was taken over.
+    // Every writer locks the run first. After its end nothing is written: any remaining entries belong to tenants that
+    // were taken over.
     const { rowCount } = await client.query(
       'SELECT FROM migration_runs WHERE id = $1 AND ended_at IS NULL FOR UPDATE',
       [run],
@@ -61,7 +62,8 @@ export function writeEntries(client: pg.Client, run: string, entries: readonly E
     const results = entries.flatMap(({ result }) => result ?? []);
     const started = entries.flatMap((entry) => entry.started ?? []);
     const ending = new Set(results.map(({ claim }) => claim));
-    // Who ends here too is marked together with the result: PostgreSQL checks a row twice that one transaction changes twice.
+    // Tenants that also end here get their start time with the result: updating a row twice in one transaction makes
+    // PostgreSQL check it twice.
     const marked = await markStarted(
       client,
       run,
@@ -99,7 +101,7 @@ function eventsOf(
     return events
       .toReversed()
       .map((reported, index) => {
-        // What has no time of its own keeps its place among the tenant's other events.
+        // An event without its own time keeps its position among the tenant's other events.
         before = reported.happenedAt ?? before;
         return { ...reported, happenedAt: before, endsTenant: status !== 'PENDING' && index === 0 };
       })
@@ -107,7 +109,7 @@ function eventsOf(
   });
 }
 
-/** @returns the claims of tenants of which it had not been told, not even by a try to write that went unanswered */
+/** @returns the claims whose start was not recorded yet, not even by an earlier write without a response */
 async function markStarted(client: pg.Client, run: string, items: readonly ClaimedItem[]): Promise<readonly string[]> {
   if (items.length === 0) return [];
   const { rows } = await client.query<{ claim: string }>(
@@ -121,8 +123,8 @@ async function markStarted(client: pg.Client, run: string, items: readonly Claim
 }
 
 /**
- * @param started claims on which work has begun
- * @returns the results of tenants that have not been taken over by another process meanwhile
+ * @param started claims on which work has started
+ * @returns the results of tenants that no other process has taken over in the meantime
  */
 async function updateItems(
   client: pg.Client,
@@ -171,7 +173,7 @@ async function countEnded(client: pg.Client, run: string, ended: readonly ItemRe
   );
 }
 
-/** What such a tenant has is not known any more. */
+/** Nobody knows any longer which migrations such a tenant has. */
 async function markNeedsAttention(client: pg.Client, results: readonly ItemResult[]): Promise<void> {
   const ids = results.flatMap(({ needsAttention, tenantId }) => (needsAttention ? [tenantId] : []));
   if (ids.length === 0) return;

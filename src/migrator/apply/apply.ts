@@ -25,12 +25,12 @@ import { chooseMode, type DirectMode, type Protection } from './batch-mode.ts';
 import { anotherMigration, LOCK_POLL_MS, migrateInParts } from './non-transactional.ts';
 
 /**
- * Brings one database forward, in one transaction with its history rows: whatever happens, it is afterwards either at the
- * old version or at the new one, data included. An advisory lock of that transaction keeps two processes apart. A batch with
- * a step that no transaction can hold is applied in parts, see {@link migrateInParts}; a dry run does not try it.
- * @param client the owner's connection, outside a transaction; nothing of its session is kept
- * @throws {AppError} MIGRATION_CHANGED or MIGRATION_UNKNOWN if the history does not fit the files, BAD_USER_INPUT if a step
- *   can be applied to no database, CONFLICT if it is no such database
+ * Migrates one database in one transaction, together with its history rows: afterwards it is either at the old version
+ * or at the new one, data included. An advisory lock in that transaction keeps out other processes. A batch with a step
+ * that cannot run in a transaction is applied in parts, see {@link migrateInParts}; a dry run doesn't try such a batch.
+ * @param client the owner's connection, outside a transaction; its session state is discarded
+ * @throws {AppError} MIGRATION_CHANGED or MIGRATION_UNKNOWN if the history doesn't match the files, BAD_USER_INPUT if a
+ *   step cannot be applied to any database, CONFLICT if the database is of another kind
  * @throws {MigrationFailedError} if a migration failed
  */
 export function migrateDatabase(client: pg.Client, options: MigrateOptions): Promise<MigrateOutcome> {
@@ -40,14 +40,18 @@ export function migrateDatabase(client: pg.Client, options: MigrateOptions): Pro
   });
 }
 
-/** What came of a tenant's batch: nothing yet, if the database is to be copied first. */
+/**
+ * The result of a tenant's batch. `copyFirst` means that nothing is done yet, because the database must be copied
+ * first.
+ */
 type Attempt =
   | { readonly kind: 'done'; readonly outcome: MigrateOutcome }
   | { readonly kind: 'copyFirst'; readonly batch: PlannedBatch };
 
 /**
- * The same for a tenant, if its batch needs no copy. Else it gives the batch, for {@link migrateAsPlanned} when there is one.
- * @throws {AppError} CONFLICT if the batch has to be one transaction and cannot be, and see {@link migrateDatabase}
+ * Like {@link migrateDatabase}, for a tenant. If the batch needs a copy of the database first, it returns the planned
+ * batch for {@link migrateAsPlanned}.
+ * @throws {AppError} CONFLICT if the batch must be one transaction and cannot be, and see {@link migrateDatabase}
  */
 export function migrateUnlessCopyFirst(
   client: pg.Client,
@@ -65,7 +69,7 @@ export function migrateUnlessCopyFirst(
 
 /**
  * Carries out a batch that was planned before the database was copied.
- * @returns undefined, and nothing is done, if another process has migrated the database since
+ * @returns undefined, without doing anything, if another process has migrated the database in the meantime
  */
 export function migrateAsPlanned(
   client: pg.Client,
@@ -86,7 +90,7 @@ function isSame(one: PlannedBatch['before'], other: PlannedBatch['before']): boo
   return now === then;
 }
 
-/** @param work ends the transaction in which it is called */
+/** @param work must end the transaction in which it is called */
 async function underLock<T>(
   client: pg.Client,
   options: MigrateOptions,
@@ -101,7 +105,7 @@ async function underLock<T>(
   }
 }
 
-/** Does what was planned, and ends the transaction that is open. */
+/** Carries out the plan and ends the open transaction. */
 async function carryOut(
   client: pg.Client,
   batch: PlannedBatch,
@@ -112,13 +116,13 @@ async function carryOut(
   const { before, observedAt, steps, warnings, alone } = batch;
   const isTried = mode === 'ONE_TRANSACTION';
   const records = await applyTogether(client, before.length, isTried ? steps : [], options);
-  const untried = `${alone?.name} is not transactional, so that its batch could not be tried and rolled back`;
+  const untried = `${alone?.name} is not transactional, so its batch cannot be tried and rolled back`;
   return { applied: merge(before, records), observedAt, records, warnings, ...(!isTried && { untried }) };
 }
 
 /**
- * Applies steps, and ends the transaction together with the last one.
- * @param before how many migrations are applied
+ * Applies steps and ends the transaction together with the last one.
+ * @param before the number of migrations applied before
  */
 async function applyTogether(
   client: pg.Client,
@@ -138,8 +142,8 @@ async function applyTogether(
 }
 
 /**
- * Reads what a database has, in the order of application, when no other process migrates it.
- * @throws {AppError} CONFLICT if it is no such database
+ * Reads the applied migrations, in order of application, under the lock that excludes other migrations.
+ * @throws {AppError} CONFLICT if the database is of another kind
  */
 export async function readApplied(client: pg.Client, options: MigrateOptions): Promise<ObservedState> {
   const { before, observedAt } = await begin(client, options);
@@ -147,7 +151,7 @@ export async function readApplied(client: pg.Client, options: MigrateOptions): P
   return { applied: merge(before, []), observedAt };
 }
 
-/** Records, in a transaction of its own, an attempt that was rolled back. */
+/** Records a rolled-back attempt in a transaction of its own. */
 export async function recordFailure(
   client: pg.Client,
   failure: MigrationFailedError,
@@ -159,8 +163,9 @@ export async function recordFailure(
 }
 
 /**
- * Starts the transaction when no other process migrates the database. It never waits long in a transaction: CREATE INDEX
- * CONCURRENTLY, of whoever holds the lock, would wait for that one's end, and PostgreSQL would end one of both.
+ * Starts the transaction once no other process is migrating the database. It never waits for long inside a transaction:
+ * CREATE INDEX CONCURRENTLY of the lock's holder would wait for that transaction, and PostgreSQL would resolve the
+ * deadlock by aborting one of them.
  * @throws {AppError} TENANT_BUSY
  */
 async function begin(client: pg.Client, options: MigrateOptions): Promise<History> {
@@ -174,7 +179,7 @@ async function begin(client: pg.Client, options: MigrateOptions): Promise<Histor
   throw anotherMigration();
 }
 
-/** Starts the transaction, takes the lock and reads the history: one round trip. */
+/** Starts the transaction, acquires the lock and reads the history in one round trip. */
 async function tryToBegin(client: pg.Client, options: MigrateOptions): Promise<History> {
   const { schema, scope, setupSql } = options;
   try {
@@ -189,7 +194,7 @@ async function tryToBegin(client: pg.Client, options: MigrateOptions): Promise<H
       ${stepSettingsSql(options)}
       ${readHistorySql(schema)}`);
     const history = historyOf(results);
-    // What was recorded is of the one kind that the table takes.
+    // All rows of the history are of the one kind that the table accepts.
     const kind = history.kind ?? (setupSql === undefined ? await kindOf(client, schema) : scope);
     if (kind === scope) return history;
     throw new AppError(

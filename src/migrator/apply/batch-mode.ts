@@ -5,25 +5,25 @@ import type { PlannedBatch } from './batch.ts';
 /**
  * How a batch is carried out without a copy:
  *
- * - ONE_TRANSACTION: nothing of it stays if a step fails.
- * - IN_PARTS: a step cannot run in a transaction, so that what comes before it stays if it fails.
+ * - ONE_TRANSACTION: if a step fails, everything is rolled back.
+ * - IN_PARTS: a step cannot run in a transaction, so earlier steps stay applied if it fails.
  * - NOT_TRIED: a dry run of such a batch, which could not be rolled back.
  */
 export type DirectMode = 'ONE_TRANSACTION' | 'IN_PARTS' | 'NOT_TRIED';
 
-/** What a tenant's batch can go back to. */
+/** What protects a tenant's batch. */
 export interface Protection {
-  /** Whether the tenant has a database of its own, and no others with it. */
+  /** Whether the tenant has a database of its own. */
   readonly canCopy: boolean;
-  /** What was asked for; undefined: what the batch needs. */
+  /** The checkpoint that was asked for; if undefined, whatever the batch needs. */
   readonly checkpoint: CheckpointKind | undefined;
 }
 
-/** Decides how a planned batch is carried out. */
+/** Decides how to carry out a planned batch. */
 export function chooseMode(batch: PlannedBatch, options: { readonly dryRun?: boolean }): DirectMode;
 /**
- * The same for a tenant's batch. COPY_FIRST: the database is copied, and then the batch is carried out as it was planned.
- * @throws {AppError} CONFLICT if it has to be one transaction, and cannot be
+ * Decides how to carry out a tenant's batch. COPY_FIRST: copy the database, then carry out the batch as planned.
+ * @throws {AppError} CONFLICT if the batch must be one transaction and cannot be
  */
 export function chooseMode(
   batch: PlannedBatch,
@@ -45,6 +45,6 @@ export function chooseMode(
 function notTransactional(migration: string): AppError {
   return new AppError(
     'CONFLICT',
-    `${migration} is not transactional, so that its batch cannot be one transaction. Ask for the checkpoint SNAPSHOT, or for none in particular.`,
+    `${migration} is not transactional, so its batch cannot be one transaction. Use the checkpoint SNAPSHOT, or omit the checkpoint.`,
   );
 }

@@ -19,42 +19,45 @@ import type { Direction, MigrationFile } from '../files/migration-files.ts';
 import { type AppliedByRun, planDown, planUp } from '../files/plan.ts';
 import { executeStep } from './execute.ts';
 
-/** What to bring forward, and how far. */
+/** What to migrate, and how far. */
 export interface MigrateOptions {
   readonly scope: MigrationScope;
-  /** Where the database's tables are, and its history. */
+  /** The schema of the tables and the history. */
   readonly schema: string;
   readonly files: readonly MigrationFile[];
-  /** The last migration to apply; without it the newest. */
+  /** The last migration to apply; if omitted, the newest. */
   readonly to?: string | undefined;
-  /** Take migrations back, instead of applying any. */
+  /** Which migrations to revert, instead of applying any. */
   readonly down?: DownTarget | undefined;
   /** Apply everything, then roll back. */
   readonly dryRun?: boolean;
   readonly run?: string;
   readonly checkpoint?: string;
-  /** How long to wait for a table's lock, in milliseconds. */
+  /** How long to wait for a table lock, in milliseconds. */
   readonly lockTimeoutMs: number;
-  /** Whether an earlier try at this batch may have been cut short anywhere. */
+  /** Whether an earlier attempt at this batch may have been interrupted anywhere. */
   readonly isRepeated?: boolean;
-  /** SQL that comes first in the transaction, and makes the history: of a new tenant's schema, or an empty database. */
+  /**
+   * Setup SQL that runs first in the transaction and creates the history, for a new tenant's schema or an empty
+   * database.
+   */
   readonly setupSql?: string;
 }
 
-/** What a batch did. */
+/** The result of a batch. */
 export interface MigrateOutcome extends ObservedState {
-  /** What the database has now, in the order of application. */
+  /** The migrations that the database has now, in order of application. */
   readonly applied: readonly AppliedMigration[];
-  /** What this batch did; in a dry run, what it would have done. */
+  /** The steps that this batch carried out, or in a dry run would have. */
   readonly records: readonly NewRecord[];
   readonly warnings: readonly string[];
-  /** Why a dry run has tried nothing; undefined if it has. */
+  /** Why a dry run did not try the batch; undefined if it did. */
   readonly untried?: string;
 }
 
 /**
- * A migration that failed. The database is as it was before the batch, unless the batch was applied in parts: then the parts
- * before stay, and of a migration that is not transactional what it did until it failed.
+ * A failed migration. The database is as it was before the batch, unless the batch was applied in parts: then the
+ * earlier parts stay, and a migration that is not transactional keeps what it did before it failed.
  */
 export class MigrationFailedError extends Error {
   override readonly name = 'MigrationFailedError';
@@ -70,23 +73,23 @@ export class MigrationFailedError extends Error {
   }
 }
 
-/** How long to wait for another process that migrates the same database, in milliseconds. */
+/** How long to wait for another process that is migrating the same database, in milliseconds. */
 export const OTHER_MIGRATION_MS = 60_000;
 
-/** What is to be done to one database; planned under the lock of its migrations. */
+/** The plan for one database, made under its migration lock. */
 export interface PlannedBatch {
-  /** What it has. */
+  /** The migrations that the database has. */
   readonly before: readonly AppliedByRun[];
-  /** When that was looked at, by its server's clock. */
+  /** When the history was read, by the server's clock. */
   readonly observedAt: ObservedState['observedAt'];
   readonly steps: readonly MigrationFile[];
   readonly warnings: readonly string[];
-  /** The first step that no transaction can hold. */
+  /** The first step that cannot run in a transaction. */
   readonly alone: MigrationFile | undefined;
 }
 
 /**
- * The steps that a history asks for.
+ * Plans the steps for a history.
  * @throws {AppError} see `migrateDatabase`
  */
 export function planBatch(history: History, options: MigrateOptions): PlannedBatch {
@@ -101,43 +104,45 @@ export function planBatch(history: History, options: MigrateOptions): PlannedBat
   return { before, observedAt, steps, warnings, alone: steps.find(({ transactional }) => !transactional) };
 }
 
-/** An earlier try, which could not tell of it, may have taken back some of the steps, or all: no others come in their place. */
+/**
+ * An earlier attempt may have reverted some or all of the steps without being able to report it. Reverted steps count.
+ */
 function leftToRevert(history: Pick<History, 'recorded'>, { down, run }: MigrateOptions): DownTarget | undefined {
   if (down?.kind !== 'steps') return down;
   return { kind: 'steps', steps: Math.max(0, down.steps - countReverted(history, run)) };
 }
 
 /**
- * What an earlier migration may have left in the session, which the connection brings to the next database or schema: all
- * that DISCARD ALL undoes, which cannot be sent together with other statements.
+ * Resets what an earlier migration may have left in the session, before the connection is used for another database or
+ * schema. It does the same as DISCARD ALL, which cannot be sent together with other statements.
  * @see https://www.postgresql.org/docs/current/sql-discard.html
  */
 export const freshSessionSql = `
   CLOSE ALL; RESET SESSION AUTHORIZATION; RESET ALL; DEALLOCATE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all();
   DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES;`;
 
-/** What each step starts with, whatever the one before it has set. */
+/** The settings that each step starts with, whatever the previous step has set. */
 export function stepSettingsSql({ schema, lockTimeoutMs }: MigrateOptions): string {
   return `SET LOCAL lock_timeout = ${lockTimeoutMs}; SET LOCAL search_path = ${quoteIdentifier(schema)};`;
 }
 
 /**
- * Makes what is deferred fail now, where it can be told which step it was, and where a dry run meets it too. It is deferred
- * again afterwards, as each constraint has it.
+ * Checks deferred constraints now, so that the failure is attributed to its step and a dry run detects it too.
+ * Afterwards, each constraint is deferred again as declared.
  */
 const checkDeferredSql = `
   SAVEPOINT deferred; SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK TO SAVEPOINT deferred; RELEASE SAVEPOINT deferred;`;
 
-/** How {@link applyStep} does a step. */
+/** How {@link applyStep} carries out a step. */
 interface StepOptions {
-  /** SQL that is sent along, such as `COMMIT`. */
+  /** Trailing SQL, such as `COMMIT`. */
   readonly trailingSql?: string;
   readonly inParts?: boolean;
-  /** How many migrations are applied before it; undefined if that is not known, and so not looked at afterwards. */
+  /** The number of migrations applied before the step; if undefined, it is not checked afterwards. */
   readonly applied?: number;
 }
 
-/** Does one step in the transaction that is open, and records it there. */
+/** Carries out one step in the open transaction and records it there. */
 export async function applyStep(
   client: pg.Client,
   step: MigrationFile,
@@ -149,7 +154,7 @@ export async function applyStep(
   const status = down ? 'REVERTED' : 'APPLIED';
   const revert = down ? `${revertHistorySql(schema, step.name)};` : '';
   const mustCheck = applied !== undefined && mayChangeHistory(step, down ? 'down' : 'up');
-  // When it is recorded, a step that is taken back counts as that already, and one that is applied not yet.
+  // At the time of recording, a reverted step is already marked as such, but an applied one has no row yet.
   const expected = mustCheck ? applied - (down ? 1 : 0) : undefined;
   const recordSql = (durationMs: number | undefined) => `
     ${checkDeferredSql} ${stepSettingsSql(options)} ${revert}
@@ -162,8 +167,8 @@ export async function applyStep(
       (duration) => `${recordSql(duration)} ${trailingSql}`,
     );
     const durationMs = results.findLast(({ command }) => command === 'INSERT')?.rows[0]?.durationMs;
-    // As if a text that is never closed had swallowed it.
-    if (durationMs === undefined) throw new Error('it kept PostgreSQL from recording that it was done');
+    // For example, an unterminated comment may have swallowed the trailing SQL.
+    if (durationMs === undefined) throw new Error('it prevented PostgreSQL from recording the migration');
     return recordOf(step, status, durationMs, options);
   } catch (error) {
     const cause = isChangedHistory(error) ? new Error(changesHistory, { cause: error }) : error;
@@ -171,18 +176,18 @@ export async function applyStep(
   }
 }
 
-const changesHistory = `it changes ${historyTable}, which is to say what was applied`;
+const changesHistory = `it changes ${historyTable}, the record of applied migrations`;
 
 /**
- * Whether a step's text names the history, or runs what its text does not show. For all others PostgreSQL is spared looking,
- * which costs a new connection a quarter of a millisecond.
+ * Whether a step's text names the history or runs code that the text doesn't show. The check is skipped for all others,
+ * because it costs a quarter of a millisecond on a new connection.
  */
 function mayChangeHistory(step: MigrationFile, direction: Direction): boolean {
   const statements = direction === 'up' ? step.statements : step.downStatements;
   return statements?.some((text) => /\b(?:migration_history|do|call|execute|select)\b/i.test(text)) ?? true;
 }
 
-/** What the history says of a step that has been tried. */
+/** Creates the history row for an attempted step. */
 export function recordOf<Duration extends number | undefined>(
   { name, hash }: MigrationFile,
   status: NewRecord['status'],
@@ -192,12 +197,12 @@ export function recordOf<Duration extends number | undefined>(
   return { name, hash, status, durationMs, endedAt: performance.now(), run, checkpoint };
 }
 
-/** How many migrations are applied after so many steps, if so many were before. */
+/** The number of applied migrations after some steps, given the number before. */
 export function appliedAfter(before: number, steps: number, { down }: MigrateOptions): number {
   return down ? before - steps : before + steps;
 }
 
-/** What a database has after a batch, in the order of application. */
+/** The migrations of a database after a batch, in order of application. */
 export function merge(before: readonly AppliedMigration[], records: readonly NewRecord[]): AppliedMigration[] {
   const now = new Map(before.map(({ name, hash }) => [name, { name, hash }]));
   for (const { name, hash, status } of records) {

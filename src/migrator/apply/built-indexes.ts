@@ -7,7 +7,7 @@ const createIndex = new RegExp(
   'i',
 );
 
-/** What statements that work concurrently on indexes have come to, in a schema that has no INVALID ones any more. */
+/** The results of concurrent index statements in a schema without INVALID indexes. */
 export class BuiltIndexes {
   readonly #built: ReadonlySet<string>;
 
@@ -27,15 +27,15 @@ export class BuiltIndexes {
     return new BuiltIndexes(new Set(rows.map(({ index, table }) => keyOf(index, table))));
   }
 
-  /** Whether the index is there that a CREATE INDEX CONCURRENTLY was to build, on that table. */
+  /** Whether the index that a CREATE INDEX CONCURRENTLY builds exists on that table. */
   has(statement: string): boolean {
     const [, index = '', table = ''] = createIndex.exec(statement) ?? [];
     return this.#built.has(keyOf(plainName(index), plainName(table)));
   }
 
   /**
-   * Whether an error means that an earlier try has done the statement. An index of that name on that table is the one that it
-   * has built; anything else of that name was there before.
+   * Whether an error means that an earlier attempt has already done the statement. An index of that name on that table
+   * is the one that the attempt built; any other object of that name existed before.
    */
   isDone(statement: string, error: unknown): boolean {
     const state = sqlStateOf(error);
@@ -44,12 +44,12 @@ export class BuiltIndexes {
   }
 }
 
-/** Whether a statement drops an index concurrently, which leaves an INVALID one if it is cut short. */
+/** Whether a statement drops an index concurrently, which leaves an INVALID index if it is interrupted. */
 export function isDropIndex(statement: string): boolean {
   return /^drop\s+index\s+concurrently\b/i.test(statement);
 }
 
-/** Whether a statement builds an index concurrently, which leaves an INVALID one if it is cut short. */
+/** Whether a statement builds an index concurrently, which leaves an INVALID index if it is interrupted. */
 export function isCreateIndex(statement: string): boolean {
   return createIndex.test(statement);
 }
@@ -58,7 +58,7 @@ function keyOf(index: string, table: string): string {
   return JSON.stringify([index, table]);
 }
 
-/** An identifier as PostgreSQL stores it. */
+/** An identifier in the form in which PostgreSQL stores it. */
 function plainName(text: string): string {
   return text.startsWith('"') ? text.slice(1, -1).replaceAll('""', '"') : text.toLowerCase();
 }

@@ -6,16 +6,15 @@ import type { PoolClient } from '../../postgres/pool/pool.ts';
 import { findTransactionCommand, splitStatements } from '../../postgres/sql/split-statements.ts';
 import { type Direction, type MigrationFile, transactionObstacle } from '../files/migration-files.ts';
 
-/** What several statements are answered with that were sent in one message. */
+/** The results of several statements sent in one message. */
 type StepResults = readonly pg.QueryResult<{ readonly durationMs?: number }>[];
 
 /**
- * Runs what a migration does, inside the transaction that is open on the connection, and then what is to follow: in the same
- * message, if it can be.
- * @param trailingSql makes the SQL that follows. It is told how long the migration took, in milliseconds; undefined if that has to be
- *   told by `statement_timestamp()`, which is when the migration began.
- * @returns the results of that SQL's statements, and before them those of the migration's if they were in one message
- * @throws {Error} naming the statement that failed, where that can be told
+ * Runs a migration inside the connection's open transaction, followed by trailing SQL, in one message if possible.
+ * @param trailingSql creates the trailing SQL. It gets the migration's duration in milliseconds, or undefined if the
+ *   SQL has to measure it from `statement_timestamp()`, which is when the migration started.
+ * @returns the results of the trailing statements, preceded by those of the migration if both were sent in one message
+ * @throws {Error} naming the statement that failed, if known
  */
 export async function executeStep(
   client: pg.Client,
@@ -31,10 +30,10 @@ export async function executeStep(
 }
 
 /**
- * Runs what a migration does that is not transactional, each statement by itself: several in one message would be one
- * transaction to PostgreSQL.
- * @param isDone tells whether an error means that an earlier try has done this statement
- * @throws {Error} naming the statement that failed, where that can be told
+ * Runs a migration that is not transactional, one statement at a time: PostgreSQL treats several statements in one
+ * message as one transaction.
+ * @param isDone whether an error means that an earlier attempt has already done this statement
+ * @throws {Error} naming the statement that failed, if known
  */
 export async function executeStepAlone(
   client: pg.Client,
@@ -52,12 +51,12 @@ export async function executeStepAlone(
   if (client.getTransactionStatus() !== 'I') throw new Error('it left a transaction open');
 }
 
-/** What is sent one by one; undefined if that can only be told by running the migration. */
+/** The statements to send one by one; undefined if they are only known by running the migration. */
 export function statementsAlone(step: MigrationFile, direction: Direction): readonly string[] | undefined {
   return (direction === 'up' ? step.statements : step.downStatements)?.flatMap(splitStatements);
 }
 
-/** Lets a migration ask the database, and gives what it has added. */
+/** Lets a migration query the database, and returns the statements that it adds. */
 async function collectStatements(client: pg.Client, step: MigrationFile, direction: Direction): Promise<string[]> {
   const em = entityManagerOn(asPoolClient(client, (text) => text));
   const driver = em.getDriver();
@@ -65,12 +64,12 @@ async function collectStatements(client: pg.Client, step: MigrationFile, directi
   await migration[direction]();
   return migration.getQueries().flatMap((query) => {
     if (typeof query !== 'string')
-      throw new Error('it must add its statements as texts, since it is not transactional');
+      throw new Error('it must add its statements as strings, because it is not transactional');
     return splitStatements(query);
   });
 }
 
-/** Sends a migration's statements, and what follows them, in one round trip. */
+/** Sends a migration's statements and the trailing SQL in one round trip. */
 async function sendTogether(client: pg.Client, texts: readonly string[], trailingSql: string): Promise<StepResults> {
   let finished = 0;
   const count = () => {
@@ -78,12 +77,12 @@ async function sendTogether(client: pg.Client, texts: readonly string[], trailin
   };
   client.connection.on('commandComplete', count);
   try {
-    // A line of its own for the semicolon, since a text may end with a comment.
+    // The semicolon goes on its own line because a statement may end with a comment.
     const results: unknown = await client.query([...texts, trailingSql].join('\n;\n'));
-    // Several statements are answered with a list, which the types of node-postgres do not tell.
+    // node-postgres returns an array for several statements, which its types don't express.
     return results as StepResults;
   } catch (error) {
-    // One text may hold several statements.
+    // One string may hold several statements.
     throw withStatement(error, texts.flatMap(splitStatements)[finished]);
   } finally {
     client.connection.off('commandComplete', count);
@@ -99,7 +98,7 @@ function withStatement(error: unknown, statement: string | undefined): unknown {
   });
 }
 
-/** For a migration that asks the database while it runs: it gets MikroORM's driver on this connection. */
+/** Runs a migration that queries the database, with MikroORM's driver on this connection. */
 async function runWithEntityManager(client: pg.Client, step: MigrationFile, direction: Direction): Promise<void> {
   const nested = new NestedTransactions(client);
   const em = entityManagerOn(nested.client);
@@ -110,7 +109,8 @@ async function runWithEntityManager(client: pg.Client, step: MigrationFile, dire
   migration.setTransactionContext(transaction);
   await migration[direction]();
   for (const query of migration.getQueries()) await driver.execute(query, undefined, 'all', transaction);
-  if (nested.depth !== 1) throw new Error('it ended the transaction that it was given, or left one of its own open');
+  if (nested.depth !== 1)
+    throw new Error('it ended the transaction that it was given, or left its own transaction open');
   await em.commit();
 }
 
@@ -121,12 +121,12 @@ function entityManagerOn(client: PoolClient): SqlEntityManager {
 }
 
 /**
- * The connection as a migration may use it. MikroORM begins and ends transactions, which inside the batch's must be
- * savepoints; whatever else would begin or end one is refused.
+ * The connection as a migration may use it. MikroORM's transactions become savepoints inside the batch's transaction.
+ * All other statements that begin or end a transaction are refused.
  */
 class NestedTransactions {
   readonly client: PoolClient;
-  /** How many are open inside the batch's. */
+  /** The number of open savepoints inside the batch's transaction. */
   depth = 0;
 
   constructor(client: pg.Client) {

@@ -1,12 +1,12 @@
 import type pg from 'pg';
 
 /**
- * Finds the indexes that PostgreSQL calls INVALID: what an attempt left that failed, or was cut short, while it built or
- * dropped them concurrently. They serve no query, and a unique one goes on to refuse rows. Those that are being built at this
- * moment, and those of partitioned tables, which are INVALID until all parts have theirs, do not count.
+ * Finds the indexes that PostgreSQL marks as INVALID: left by a concurrent build or drop that failed or was
+ * interrupted. No query uses them, but a unique one still refuses rows. Ignored are indexes being built at this moment,
+ * and those of partitioned tables, which are INVALID until all partitions have theirs.
  * @param client the owner's connection
- * @param schema without it, those of the whole database
- * @returns their names with the schema's, quoted
+ * @param schema if omitted, the whole database
+ * @returns their names, schema-qualified and quoted
  * @see https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY
  */
 export async function findInvalidIndexes(client: pg.Client, schema?: string): Promise<string[]> {
@@ -23,7 +23,7 @@ export async function findInvalidIndexes(client: pg.Client, schema?: string): Pr
 }
 
 /**
- * Drops what {@link findInvalidIndexes} finds in a schema.
+ * Drops the indexes that {@link findInvalidIndexes} finds in a schema.
  * @param client the owner's connection, outside a transaction
  */
 export async function dropInvalidIndexes(client: pg.Client, schema: string): Promise<void> {

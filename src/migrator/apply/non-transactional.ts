@@ -25,20 +25,20 @@ import { executeStepAlone } from './execute.ts';
 import { dropInvalidIndexes } from './invalid-indexes.ts';
 import { clearInProgressSql, isInterrupted, setInProgressSql } from './partial-mark.ts';
 
-/** How long to wait at a time for another process that migrates the same database, in milliseconds. */
+/** How long each wait for another process that migrates the same database takes, in milliseconds. */
 export const LOCK_POLL_MS = 200;
 
 /**
- * Carries out a batch with a step that cannot run in a transaction. Neighbours that can share one, with their history
- * rows; each other step runs by itself, and its history row is written when it is done. What is done stays done when a later
- * step fails: the caller has a snapshot, or takes back what was done.
+ * Carries out a batch with a step that cannot run in a transaction. Adjacent transactional steps share a transaction
+ * with their history rows. Each other step runs alone, and its history row is written after it. Completed steps stay
+ * applied when a later one fails: the caller has a snapshot or reverts them.
  *
- * An attempt may be cut short at any moment. A mark in the history says so then, and whoever comes next, for whichever run,
- * finds there too which steps are done; the step that has no row yet is done again from its start. Indexes that are INVALID
- * are dropped before, and one that the attempt has built, or dropped, to its end counts as done. Whatever else such a step does
- * must bear to be repeated (IF EXISTS, IF NOT EXISTS).
+ * An attempt may be interrupted at any moment. An in-progress marker in the history records that, so the next attempt,
+ * for whichever run, also finds there which steps are done. It repeats the first step without a row from the start.
+ * INVALID indexes are dropped first, and an index that the attempt has completely built or dropped counts as done.
+ * Everything else in such a step must be repeatable (IF EXISTS, IF NOT EXISTS).
  *
- * An advisory lock of the session keeps two processes apart, those too that migrate in one transaction.
+ * A session-level advisory lock excludes other processes, including those that migrate in one transaction.
  * @param client the owner's connection, in the transaction that holds the lock and in which the batch was planned
  * @throws see `migrateDatabase`
  */
@@ -49,8 +49,8 @@ export async function migrateInParts(
 ): Promise<MigrateOutcome> {
   const { schema } = options;
   return thenUnlock(client, schema, async () => {
-    // The session has the lock before the transaction gives it up, so that nobody comes between. What SQL has made that came
-    // first in the transaction is needed.
+    // The session acquires the lock before the transaction releases its own, so no other process gets in between. The
+    // COMMIT keeps the results of the setup SQL.
     await client.query(`SELECT pg_advisory_lock(${lockOf(schema)}); COMMIT`);
     const isRepeated = await isInterrupted(client, schema);
     const parts = partsOf(steps);
@@ -65,7 +65,7 @@ export async function migrateInParts(
   });
 }
 
-/** Does `work` while this session holds the lock on the migrations of a schema, and leaves the session as it was. */
+/** Runs `work` while this session holds the migration lock of a schema, and leaves the session as it was. */
 export async function aloneInSession<T>(client: pg.Client, schema: string, work: () => Promise<T>): Promise<T> {
   await client.query(freshSessionSql);
   await takeLock(client, schema);
@@ -85,7 +85,8 @@ function lockOf(schema: string): string {
 }
 
 /**
- * Waits without a statement that waits: CREATE INDEX CONCURRENTLY, of whoever holds the lock, would wait for that one's end.
+ * Polls for the lock instead of waiting in a statement: CREATE INDEX CONCURRENTLY of the lock's holder would wait for
+ * that statement.
  * @throws {AppError} TENANT_BUSY
  */
 async function takeLock(client: pg.Client, schema: string): Promise<void> {
@@ -97,13 +98,13 @@ async function takeLock(client: pg.Client, schema: string): Promise<void> {
   throw anotherMigration();
 }
 
-/** Whoever has the lock keeps it for longer than anybody should wait with a connection. */
+/** The error when the lock is held for longer than a connection should wait. */
 export function anotherMigration(): AppError {
-  return new AppError('TENANT_BUSY', 'Another migration of this tenant is under way, and has not ended in time');
+  return new AppError('TENANT_BUSY', 'Another migration of this tenant is running and did not end in time');
 }
 
 /**
- * Does one step by itself, and records it.
+ * Carries out one step alone, and records it.
  * @param trailingSql SQL that is sent with the record, in one transaction
  */
 export async function applyAlone(
@@ -129,8 +130,8 @@ export async function applyAlone(
 }
 
 /**
- * What a step that runs by itself starts with, whatever the one before it has set or left. One that works concurrently may
- * wait long for a lock, for nobody waits behind it.
+ * Sets what a step that runs alone starts with, whatever the previous step has set or left behind. A concurrent
+ * statement may wait long for a lock, because nobody queues behind it.
  */
 export async function prepareAlone(
   client: pg.Client,
@@ -143,7 +144,7 @@ export async function prepareAlone(
   if (!texts.some((text) => /\bconcurrently\b/i.test(text))) await client.query(`SET lock_timeout = ${lockTimeoutMs}`);
 }
 
-/** @param applied how many migrations are applied before */
+/** @param applied the number of migrations applied before */
 function applyPart(
   client: pg.Client,
   part: readonly MigrationFile[],
@@ -167,7 +168,7 @@ function applyPart(
   });
 }
 
-/** Steps that may share a transaction are one part. */
+/** Groups steps that may share a transaction into one part. */
 export function partsOf(steps: readonly MigrationFile[]): MigrationFile[][] {
   const parts: MigrationFile[][] = [];
   for (const step of steps) {

@@ -9,19 +9,19 @@ import { executeStepAlone, statementsAlone } from './execute.ts';
 import { aloneInSession, applyAlone, prepareAlone } from './non-transactional.ts';
 import { clearInProgressSql, isInterrupted } from './partial-mark.ts';
 
-/** A batch of parts that failed, and could not be taken back: somebody has to look at the tenant. */
+/** A batch in parts failed and could not be reverted. An operator has to check the tenant. */
 export class RevertFailedError extends Error {
-  override readonly name = 'NotTakenBackError';
+  override readonly name = 'RevertFailedError';
 }
 
 /**
- * Takes back what a run has done to a tenant that has no snapshot, since a later step failed, or was cut short: that step's own
- * traces, and then, the last one first, the steps that the run has applied, by their `down()`; in a run that takes back, by
- * `up()`. It may be repeated.
+ * Reverts what a run has done to a tenant without a snapshot, after a step failed or was interrupted. First it removes
+ * the traces of that step, then it reverts the run's steps by `down()`, the last one first; or by `up()` if the run
+ * itself reverts. It can be repeated.
  * @param client the owner's connection, outside a transaction
  * @param run the run that failed
- * @returns what was recorded in the tenant's history; undefined if no batch in parts of this run has begun and not ended there
- * @throws {RevertFailedError} saying where it stopped
+ * @returns the rows recorded in the tenant's history; undefined if this run has no unfinished batch in parts there
+ * @throws {RevertFailedError} naming the step at which it stopped
  */
 export function revertPartial(
   client: pg.Client,
@@ -39,7 +39,7 @@ export function revertPartial(
     const done = await readDoneByRun(client, options.schema, run, options.down ? 'REVERTED' : 'APPLIED');
     for (const { name } of done.reverse()) {
       const step = options.files.find((file) => file.name === name);
-      if (!step) throw new RevertFailedError(`${name} cannot be taken back, for its file is gone`);
+      if (!step) throw new RevertFailedError(`${name} cannot be reverted, because its file is missing`);
       records.push(await revertStep(client, step, revertDirection, options));
     }
     await client.query(clearInProgressSql(options.schema));
@@ -62,11 +62,11 @@ async function revertStep(
       return applyStep(client, step, { ...options, down });
     });
   } catch (error) {
-    throw new RevertFailedError(`${step.name} could not be taken back: ${messageOf(error)}`, { cause: error });
+    throw new RevertFailedError(`${step.name} could not be reverted: ${messageOf(error)}`, { cause: error });
   }
 }
 
-/** The step that was cut short is the first that is not recorded. */
+/** The interrupted step is the first one that is not recorded. */
 async function removeTracesOfNext(
   client: pg.Client,
   revertDirection: Direction,
@@ -77,12 +77,12 @@ async function removeTracesOfNext(
   try {
     next = planBatch(history, options).steps[0];
   } catch (error) {
-    throw new RevertFailedError(`It cannot be told what was cut short: ${messageOf(error)}`, { cause: error });
+    throw new RevertFailedError(`The interrupted step cannot be determined: ${messageOf(error)}`, { cause: error });
   }
   if (next) await removeTraces(client, next, revertDirection, options, false);
 }
 
-/** @param hasFailed else it was cut short, and may have been carried out to its end */
+/** @param hasFailed false if the step was interrupted; it may have completed then */
 async function removeTraces(
   client: pg.Client,
   step: MigrationFile,
@@ -102,15 +102,15 @@ async function removeTraces(
   } catch (error) {
     if (error instanceof RevertFailedError) throw error;
     throw new RevertFailedError(
-      `What ${step.name} did before it ${hasFailed ? 'failed' : 'was cut short'} could not be undone: ${messageOf(error)}`,
+      `What ${step.name} did before it ${hasFailed ? 'failed' : 'was interrupted'} could not be undone: ${messageOf(error)}`,
       { cause: error },
     );
   }
 }
 
 /**
- * Whether a step has left something besides an INVALID index, which is dropped by now. A single statement that failed has done
- * nothing else, but that the index is gone which it was to drop; of several, some may have been carried out.
+ * Whether a step has left anything besides INVALID indexes, which are dropped by now. A single failed statement leaves
+ * nothing, except that a failed drop may have removed the index. Of several statements, some may have been carried out.
  */
 function mayHaveLeft(statements: readonly string[] | undefined, hasFailed: boolean, built: BuiltIndexes): boolean {
   const [only] = statements ?? [];

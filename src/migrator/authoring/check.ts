@@ -13,44 +13,45 @@ import { compareRecorded, type Mismatch, type RecordedMigrations } from './compa
 import { readSnapshot } from './schema-snapshot.ts';
 import { withScratchDatabase } from './scratch-database.ts';
 
-/** One kind of database, to be checked. */
+/** One kind of database to check. */
 export interface CheckedLine {
   readonly folder: MigrationFolder;
-  /** What its entities say that the migrations should make. */
+  /** The schema that the entities describe and the migrations should create. */
   readonly tables: EntityTables;
-  /** What has been applied already, where that is known: a fleet's states, or a branch of git. */
+  /** The known histories, such as a fleet's states or a git branch. */
   readonly recorded?: readonly RecordedMigrations[];
 }
 
-/** What a check needs. */
+/** Dependencies of a check. */
 export interface CheckOptions {
   readonly server: PostgresServer;
-  /** The name of the auth database, from which that of the scratch database is made. */
+  /** The name of the auth database, from which the scratch database's name is derived. */
   readonly authDatabase: string;
   readonly lines: readonly CheckedLine[];
   readonly lockTimeoutMs: number;
 }
 
-/** Something that should be mended before the migrations are deployed. */
+/** Something to fix before the migrations are deployed. */
 export interface Finding {
   /**
-   * `BROKEN`: the files cannot be read, or fail on an empty database. `ENTITIES_DIFFER`: the migrations do not make what
-   * the entities say; `sql` would. `IRREVERSIBLE`: it has no `down()`. `EMPTY`: it does nothing, as one that is still blank.
-   * `SNAPSHOT_WRONG`: the file from which the next migration is derived cannot be read, or says something else than what
-   * these very migrations make. The others are told of files that do not fit what has been applied.
+   * `BROKEN`: the files cannot be read, or fail on an empty database. `ENTITIES_DIFFER`: the migrations don't create
+   * what the entities describe; `sql` would. `IRREVERSIBLE`: it has no `down()`. `EMPTY`: it has no statements.
+   * `SNAPSHOT_WRONG`: the file from which the next migration is derived cannot be read, or doesn't match these
+   * migrations. The other kinds are files that don't match the applied migrations.
    */
   readonly kind: 'BROKEN' | 'ENTITIES_DIFFER' | 'IRREVERSIBLE' | 'EMPTY' | 'SNAPSHOT_WRONG' | Mismatch['kind'];
   readonly scope: MigrationScope;
-  /** Undefined if it is about the line as a whole. */
+  /** Undefined for a problem of the whole scope. */
   readonly migration?: string;
   readonly message: string;
   readonly sql?: readonly string[];
 }
 
 /**
- * Checks migrations before they are deployed: that they apply to an empty database and make what the entities say, fit what
- * has been applied, and can be taken back. It needs a PostgreSQL server, but no fleet, and leaves nothing behind.
- * @returns what was found, line by line; empty if all is well
+ * Checks migrations before they are deployed: that they apply to an empty database, create what the entities describe,
+ * match the applied migrations and can be reverted. It needs a PostgreSQL server but no fleet, and leaves nothing
+ * behind.
+ * @returns the problems by scope; empty if there are none
  */
 export async function checkMigrations({ lines, ...options }: CheckOptions): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
@@ -95,7 +96,7 @@ function differences(
     const broken = await apply(client, { scope, files, lockTimeoutMs: options.lockTimeoutMs });
     if (broken) return [broken];
     const sql = await tables.differences(client, 'public');
-    const message = `The ${scope} migrations do not make what the entities say. Write a migration with these statements, or mend the entities.`;
+    const message = `The ${scope} migrations do not create what the entities describe. Write a migration with these statements, or fix the entities.`;
     return [
       ...(sql.length > 0 ? [{ kind: 'ENTITIES_DIFFER', scope, message, sql } as const] : []),
       ...(await snapshotProblems(folder, files, (stored) => tables.has(client, stored))),
@@ -103,7 +104,7 @@ function differences(
   });
 }
 
-/** A snapshot that is missing, or of older migrations, is no problem: `migrate new` notices, and makes it anew. */
+/** A snapshot that is missing or outdated is no problem: `migrate new` recreates it. */
 async function snapshotProblems(
   folder: MigrationFolder,
   files: readonly MigrationFile[],
@@ -111,9 +112,9 @@ async function snapshotProblems(
 ): Promise<Finding[]> {
   const stored = await readSnapshot(folder, files);
   if (stored.kind === 'none' || (stored.kind === 'read' && (stored.stale || (await isMade(stored.tables))))) return [];
-  const reason = stored.kind === 'broken' ? stored.reason : 'says something else than what the migrations make';
+  const reason = stored.kind === 'broken' ? stored.reason : 'does not match what the migrations create';
   const { scope } = folder;
-  const message = `The snapshot beside the ${scope} migrations ${reason}. Make it anew: tenantry migrate snapshot --scope ${scope.toLowerCase()}`;
+  const message = `The snapshot beside the ${scope} migrations ${reason}. Recreate it: tenantry migrate snapshot --scope ${scope.toLowerCase()}`;
   return [{ kind: 'SNAPSHOT_WRONG', scope, message }];
 }
 

@@ -1,14 +1,14 @@
 import type { AppliedMigration } from '../../catalog/entities/migration-state.entity.ts';
 import { compareNames, type MigrationFile, shortHash } from '../files/migration-files.ts';
 
-/** What some history says has been applied already. */
+/** The applied migrations according to one history. */
 export interface RecordedMigrations {
-  /** Whose history it is, for messages, such as `the fleet` or `origin/main`. */
+  /** The history's name in messages, such as `the fleet` or `origin/main`. */
   readonly source: string;
   readonly applied: readonly AppliedMigration[];
 }
 
-/** How a file and a history do not fit each other. */
+/** A mismatch between a file and a history. */
 export interface Mismatch {
   readonly kind: 'CHANGED' | 'MISSING' | 'MISORDERED';
   readonly migration: string;
@@ -16,8 +16,8 @@ export interface Mismatch {
 }
 
 /**
- * Tells which files do not fit what has been applied: changed since, gone, or new and dated before one that is applied.
- * Each is told once, though many histories may tell it. It asks nobody.
+ * Finds the files that don't match what has been applied: changed, missing, or new but dated before an applied one.
+ * Each is reported once, even if several histories show it. It does no I/O.
  */
 export function compareRecorded(
   files: readonly MigrationFile[],
@@ -33,10 +33,10 @@ function* mismatches(files: readonly MigrationFile[], { source, applied }: Recor
   for (const { name, hash } of applied) {
     const file = byName.get(name);
     if (!file) {
-      const message = `${name} has been applied according to ${source}, but the code has no such migration. Put the file back.`;
+      const message = `${name} has been applied according to ${source}, but the code has no such migration. Restore the file.`;
       yield { kind: 'MISSING', migration: name, message };
     } else if (file.hash !== hash) {
-      const message = `${name} has been changed: according to ${source} its hash was ${shortHash(hash)} when it was applied, and is now ${shortHash(file.hash)}. Put the file back as it was and write a new migration for the change.`;
+      const message = `${name} has been changed: according to ${source} its hash was ${shortHash(hash)} when it was applied, and is now ${shortHash(file.hash)}. Restore the file and write a new migration for the change.`;
       yield { kind: 'CHANGED', migration: name, message };
     }
   }

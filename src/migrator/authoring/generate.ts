@@ -10,29 +10,29 @@ import { migrationText, wordsOf } from './render.ts';
 import { readSnapshot, writeSnapshot } from './schema-snapshot.ts';
 import { type ScratchOptions, withScratchDatabase } from './scratch-database.ts';
 
-/** One kind of database: its migrations, and what its entities say. */
+/** One kind of database: its migrations and its entities' schema. */
 export interface MigrationLine {
   readonly folder: MigrationFolder;
   readonly tables: EntityTables;
 }
 
-/** What applying a line's migrations to an empty database needs. */
+/** Dependencies of applying migrations to an empty database. */
 export interface EmptyDatabaseOptions extends ScratchOptions {
   readonly lockTimeoutMs: number;
 }
 
-/** A migration's file that has been written. */
+/** A migration file that was written. */
 export interface NewMigration {
   readonly file: string;
-  /** What a person must look at in it. */
+  /** What an author must check in it. */
   readonly warnings: readonly string[];
 }
 
 /**
- * Writes a migration from what the entities say and the migrations before it do not make, which the snapshot tells.
+ * Writes a migration for the difference between the entities and the snapshot of the existing migrations.
  * @param title a few words, such as `add notes`
- * @param remake makes the snapshot anew, if it is of no use; the reason is the end of a sentence that begins with its name
- * @throws {AppError} BAD_USER_INPUT if no name can be made of the title; CONFLICT if there is nothing to write
+ * @param remake recreates an unusable snapshot; the reason is the end of a sentence that starts with its name
+ * @throws {AppError} BAD_USER_INPUT if the title gives no valid name; CONFLICT if there is no difference
  */
 export async function writeMigration(
   { folder, tables }: MigrationLine,
@@ -50,7 +50,7 @@ export async function writeMigration(
   if (changes.up.length === 0) {
     throw new AppError(
       'CONFLICT',
-      'The migrations make what the entities say, so there is nothing to write. For an empty file say --blank',
+      'The migrations match the entities, so there is nothing to write. Use --blank for an empty file.',
     );
   }
   const file = await writeText(folder, files, words, migrationText(words, changes));
@@ -59,9 +59,9 @@ export async function writeMigration(
 }
 
 /**
- * Writes a migration that does nothing yet, and explains how it is filled in.
+ * Writes an empty migration with instructions.
  * @returns the file's path
- * @throws {AppError} BAD_USER_INPUT if no name can be made of the title
+ * @throws {AppError} BAD_USER_INPUT if the title gives no valid name
  */
 export async function writeBlankMigration(folder: MigrationFolder, title: string): Promise<string> {
   const words = wordsOf(title);
@@ -69,7 +69,7 @@ export async function writeBlankMigration(folder: MigrationFolder, title: string
 }
 
 /**
- * Makes the snapshot anew, by applying the migrations to a scratch database.
+ * Recreates the snapshot by applying the migrations to a scratch database.
  * @throws {AppError} if the migrations cannot be read
  * @throws {MigrationFailedError} if one fails on an empty database
  */
@@ -100,7 +100,7 @@ async function writeText(
   return file;
 }
 
-/** Fourteen digits of now, or of a second after the newest migration, if that is dated later. */
+/** The current time as fourteen digits, or one second after the newest migration if that is later. */
 function nextStamp(files: readonly MigrationFile[], now: Date): string {
   const digits = (date: Date) => date.toISOString().replace(/\D/g, '').slice(0, 14);
   const newest = /\d{14}/.exec(files.at(-1)?.name ?? '')?.[0] ?? '';

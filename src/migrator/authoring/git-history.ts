@@ -7,14 +7,14 @@ import { hashOf, isMigrationFile, type MigrationFolder, migrationName } from '..
 
 const run = promisify(execFile);
 
-/** Processes of git at once. */
+/** The maximum number of git processes at once. */
 const AT_ONCE = 4;
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
 
 /**
- * The migrations that a folder had in a revision of its git repository, such as `origin/main`, ordered by name: the branch
- * that is deployed from is as good a history as a fleet's.
- * @throws {AppError} BAD_USER_INPUT if git cannot tell
+ * Lists the migrations that a folder had in a git revision, such as `origin/main`, ordered by name. The branch that is
+ * deployed is as good a history as a fleet's.
+ * @throws {AppError} BAD_USER_INPUT if git fails
  */
 export async function committedMigrations(folder: MigrationFolder, revision: string): Promise<AppliedMigration[]> {
   const git = async (...args: string[]) => {
@@ -32,8 +32,8 @@ export async function committedMigrations(folder: MigrationFolder, revision: str
       ),
     );
   } catch (error) {
-    // The first line is the command, the last one what git says.
+    // The first line is the command, and the last one is git's error.
     const reason = messageOf(error).trim().split('\n').at(-1);
-    throw badInput('base', `git cannot tell which migrations ${folder.path} had at ${revision}: ${reason}`);
+    throw badInput('base', `git cannot list the migrations of ${folder.path} at ${revision}: ${reason}`);
   }
 }

@@ -2,12 +2,12 @@ import { badInput } from '../../lib/errors.ts';
 import type { TableChanges } from '../diff/entity-tables.ts';
 
 const LINE = 120;
-/** Names are names of files too, which have limits. */
+/** Limited because migration names are file names too. */
 const MAX_NAME = 100;
 
 /**
- * The words of a new migration's name.
- * @throws {AppError} BAD_USER_INPUT if no name can be made of them
+ * Derives a new migration's name from its title.
+ * @throws {AppError} BAD_USER_INPUT if the title gives no valid name
  */
 export function wordsOf(title: string): readonly string[] {
   const plain = title.normalize('NFKD').replace(/\p{M}/gu, '');
@@ -15,13 +15,13 @@ export function wordsOf(title: string): readonly string[] {
   if (/^[a-z]/i.test(words[0] ?? '') && words.join('_').length <= MAX_NAME) return words;
   throw badInput(
     'name',
-    `A name of a migration has letters and digits, at most ${MAX_NAME}, and begins with a letter, such as add_notes`,
+    `A migration name starts with a letter and has at most ${MAX_NAME} letters and digits, such as add_notes`,
   );
 }
 
 /**
- * The text of a migration's file, as the formatter has it.
- * @param changes undefined: an empty one, which explains itself
+ * Writes the text of a migration file, formatted like the formatter does.
+ * @param changes undefined for an empty migration with instructions
  */
 export function migrationText(words: readonly string[], changes: TableChanges | undefined): string {
   const title = words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
@@ -39,9 +39,9 @@ ${warnings.map((warning) => `// ${warning}\n`).join('')}export default class ${n
 }
 
 const template = [
-  'up() says what is sent to each tenant, all in one transaction: an addSql() for each statement, names without a schema.',
-  'down() takes it back. Delete down() if that cannot be done.',
-  'For CREATE INDEX CONCURRENTLY and its like, add: override isTransactional(): boolean { return false; }',
+  'up() lists the statements for each tenant, sent in one transaction. Call addSql() for each one, without schema names.',
+  'down() reverts up(). Delete down() if that is not possible.',
+  'For statements such as CREATE INDEX CONCURRENTLY, add: override isTransactional(): boolean { return false; }',
 ];
 
 function methodText(name: 'up' | 'down', statements: readonly string[] | undefined): string {
@@ -49,7 +49,7 @@ function methodText(name: 'up' | 'down', statements: readonly string[] | undefin
   return `override ${name}(): void {\n${lines.map((line) => `${line}\n`).join('')}  }`;
 }
 
-/** Quotes that need no escaping, and no line that is longer than it must be. */
+/** Chooses quotes that need no escaping, and breaks long lines. */
 function addSqlText(statement: string): string {
   const isPlain = !/['\\\n]/.test(statement);
   const text = isPlain ? `'${statement}'` : `\`${statement.replace(/[\\`]|\$(?=\{)/g, '\\$&')}\``;

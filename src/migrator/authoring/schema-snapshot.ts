@@ -5,25 +5,28 @@ import { messageOf } from '../../lib/errors.ts';
 import { saysSomething, type TableSnapshot, tableSnapshot } from '../diff/snapshot.ts';
 import type { MigrationFile, MigrationFolder } from '../files/migration-files.ts';
 
-/** The file beside the migrations that says which tables they make, so that the next one can be written without a database. */
+/**
+ * The file next to the migrations that describes the tables they create, so that the next one can be written without a
+ * database.
+ */
 export function snapshotPath(folder: MigrationFolder): string {
   return path.join(folder.path, '.snapshot.json');
 }
 
 const fileSchema = z.object({
-  /** The migrations that make the tables. */
+  /** The migrations that create the tables. */
   migrations: z.array(z.object({ name: z.string(), hash: z.string() })),
   tables: tableSnapshot,
 });
 
-/** What the file says: tables, or why they cannot be had from it, as the end of a sentence that begins with its name. */
+/** The file's tables, or why it cannot be used, as the end of a sentence that starts with its name. */
 export type ReadSnapshot =
   | { readonly kind: 'read'; readonly tables: TableSnapshot; readonly stale: string | undefined }
   | { readonly kind: 'none' | 'broken'; readonly reason: string };
 
 /**
  * Reads the snapshot of a folder.
- * @param files the folder's migrations; where the snapshot is of others, it is stale
+ * @param files the folder's migrations; a snapshot of others is stale
  */
 export async function readSnapshot(folder: MigrationFolder, files: readonly MigrationFile[]): Promise<ReadSnapshot> {
   const text = await readFile(snapshotPath(folder), 'utf8').catch((error: NodeJS.ErrnoException) => {
@@ -31,7 +34,7 @@ export async function readSnapshot(folder: MigrationFolder, files: readonly Migr
     throw error;
   });
   if (text === undefined) return { kind: 'none', reason: 'is missing' };
-  if (/^(?:<{7}|>{7}) /m.test(text)) return { kind: 'broken', reason: 'has conflicts of a merge' };
+  if (/^(?:<{7}|>{7}) /m.test(text)) return { kind: 'broken', reason: 'has merge conflicts' };
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -43,7 +46,7 @@ export async function readSnapshot(folder: MigrationFolder, files: readonly Migr
   return { kind: 'read', tables: data.tables, stale: staleness(data.migrations, files) };
 }
 
-/** Writes the snapshot of a folder, with a line for each column and index, so that people and merges can read it. */
+/** Writes the snapshot of a folder with one line per column and index, so that it can be read and merged. */
 export async function writeSnapshot(
   folder: MigrationFolder,
   files: readonly MigrationFile[],
@@ -67,7 +70,7 @@ function staleness(
   return first;
 }
 
-/** JSON in which an object of plain values, or of lists of them, is on one line. What says nothing is left out. */
+/** JSON that puts an object of plain values, or of lists of them, on one line. Empty values are left out. */
 function lines(value: unknown, indent: string): string {
   if (typeof value !== 'object' || value === null || isList(value)) return JSON.stringify(value);
   const isArray = Array.isArray(value);

@@ -5,14 +5,17 @@ import { closeDatabaseSql } from '../../postgres/admin/roles.ts';
 import type { PostgresServer } from '../../postgres/server.ts';
 import { lockKind, withAdvisoryLock } from '../../postgres/sql/advisory-lock.ts';
 
-/** Where scratch databases are made. */
+/** Where to create scratch databases. */
 export interface ScratchOptions {
   readonly server: PostgresServer;
-  /** The name of the auth database, from which that of the scratch database is made. */
+  /** The name of the auth database, from which the scratch database's name is derived. */
   readonly authDatabase: string;
 }
 
-/** Lends the owner's connection to an empty database, which is dropped afterwards. There is one at a time on a server. */
+/**
+ * Runs a function with the owner's connection to an empty database, and drops the database afterwards. A server has one
+ * at a time.
+ */
 export function withScratchDatabase<T>(
   { server, authDatabase }: ScratchOptions,
   use: (client: pg.Client) => Promise<T>,
@@ -33,7 +36,7 @@ export function withScratchDatabase<T>(
   );
 }
 
-/** What processes that were killed have left: the lock tells that none of them is under way. */
+/** Finds the databases that killed processes have left. The lock guarantees that none of them is in use. */
 async function dropLeftovers(admin: pg.Client, prefix: string): Promise<void> {
   const { rows } = await admin.query<{ datname: string }>(
     `SELECT datname FROM pg_database WHERE left(datname, length($1)) = $1 AND substr(datname, length($1) + 1) ~ '^[0-9a-f]{12}$'`,

@@ -4,16 +4,17 @@ import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import { rollBack } from '../../postgres/sql/transaction.ts';
 import type { TableSnapshot } from './snapshot.ts';
 
-/** A constraint that PostgreSQL words in its own way, by its table's name. */
+/** A check constraint as PostgreSQL words it, with its table's name. */
 export interface EqualCheck {
   readonly table: string;
-  /** As the entities word it. */
+  /** The check as the entities word it. */
   readonly wanted: CheckDef;
 }
 
 /**
- * Takes checks out of a difference that say the same in other words: PostgreSQL keeps `stars BETWEEN 1 AND 5` as
- * `stars >= 1 AND stars <= 5`. It is asked how it would word each, of a temporary table that is gone afterwards.
+ * Removes check constraints from a difference that are equal except for their wording: PostgreSQL stores `stars BETWEEN
+ * 1 AND 5` as `stars >= 1 AND stars <= 5`. It asks PostgreSQL for the wording, on a temporary table that is dropped
+ * afterwards.
  * @param client the owner's connection, outside a transaction
  */
 export async function removeEqualChecks(
@@ -33,7 +34,7 @@ export async function removeEqualChecks(
   return same;
 }
 
-/** A snapshot of tables in which checks are worded as the entities word them, so that they compare as equal without a database. */
+/** A snapshot whose checks are worded as in the entities, so that they compare as equal without a database. */
 export function withWording(snapshot: TableSnapshot, same: readonly EqualCheck[]): TableSnapshot {
   const tables = snapshot.tables.map((table) => {
     const worded = new Map(
@@ -48,7 +49,7 @@ export function withWording(snapshot: TableSnapshot, same: readonly EqualCheck[]
   return { ...snapshot, tables };
 }
 
-/** Undefined where the table cannot have such a check. */
+/** Undefined if the table cannot have such a check. */
 async function wording(
   client: pg.Client,
   schema: string,

@@ -17,56 +17,60 @@ import { requiredOnly, withoutAdded } from './required-only.ts';
 import { schemaOf, snapshotOf, type TableSnapshot } from './snapshot.ts';
 import { warningsOn } from './warnings.ts';
 
-/** The tables that entities describe, to be compared with those that a schema really has, or had. */
+/** The tables that entities describe, to compare with those of a schema or a snapshot. */
 export interface EntityTables {
   /**
-   * Tells what would make a schema's tables what the entities say: statements in the order in which they are to be sent,
-   * none if there is no difference. They may drop what the entities do not have, so read them before sending them.
+   * Returns the SQL that makes a schema's tables match the entities, in order of execution; empty if there is no
+   * difference. It may drop what the entities don't have, so review it first.
    *
-   * Compared are tables, columns, indexes, constraints, triggers, policies, views, enums and comments. Not compared is
-   * what entities cannot describe: functions, sequences of their own, domains, extensions, rights and storage. Indexes on
-   * expressions, and triggers that an entity declares as raw SQL, are compared by their names only.
-   * @param client the owner's connection, outside a transaction: a role sees only the columns that it has rights on
-   * @param schema where the tables are of entities that are declared with `schema: '*'`
+   * It compares tables, columns, indexes, constraints, triggers, policies, views, enums and comments. It doesn't
+   * compare what entities cannot describe: functions, standalone sequences, domains, extensions, privileges and
+   * storage. Indexes on expressions and triggers declared as raw SQL are compared by name only.
+   * @param client the owner's connection, outside a transaction: a role sees only the columns on which it has
+   *   privileges
+   * @param schema the schema of entities that are declared with `schema: '*'`
    */
   differences(client: pg.Client, schema: string): Promise<readonly string[]>;
-  /** What the entities say. */
+  /** The tables that the entities describe. */
   snapshot(): TableSnapshot;
   /**
-   * The tables of the schema `public`, to be kept. Of tables that may have more than the entities, what is kept is what the
-   * entities say, but for what they lack.
+   * The tables of the schema `public`, to store as a snapshot. If tables may have more than the entities, it holds the
+   * entities' tables without what the schema lacks.
    */
   read(client: pg.Client): Promise<TableSnapshot>;
-  /** Whether the schema `public` has what a snapshot says: no more, unless it may have more than the entities, and no less. */
+  /**
+   * Whether the schema `public` matches a snapshot: nothing missing, and nothing extra unless tables may have more than
+   * the entities.
+   */
   has(client: pg.Client, snapshot: TableSnapshot): Promise<boolean>;
-  /** What would make tables what the entities say that are as a snapshot says. It needs no database. */
+  /** The changes that turn a snapshot's tables into the entities' tables. It needs no database. */
   changesSince(snapshot: TableSnapshot): TableChanges;
 }
 
-/** Statements that change tables, and those that take the change back, each in order. */
+/** Statements that change tables, and those that revert the change, each in order. */
 export interface TableChanges {
   readonly up: readonly string[];
-  /** Undefined if MikroORM cannot tell. */
+  /** Undefined if MikroORM cannot derive them. */
   readonly down: readonly string[] | undefined;
-  /** What a person must look at, since tables and entities do not tell it. */
+  /** What an author must check, because it cannot be derived. */
   readonly warnings: readonly string[];
 }
 
-/** How entities and tables belong together. */
+/** How entities and tables correspond. */
 export interface EntityTablesOptions {
   /** Tables that no entity describes. */
   readonly ignored: readonly string[];
   /**
-   * `all`: what the entities do not have is a difference, too. `needed`: the tables may have more, and only what the
-   * entities need is compared: that their tables, columns, types and constraints are there.
+   * `all`: anything that the entities don't have is a difference too. `needed`: tables may have more; only what the
+   * entities need is compared: their tables, columns, types and constraints.
    */
   readonly compare: 'all' | 'needed';
 }
 
-/** Where tables are that are in no tenant's schema. MikroORM writes their names without it. */
+/** The schema of tables outside tenants' schemas. MikroORM writes their names without it. */
 const PLAIN = 'public';
 
-/** Describes entities' tables. The entities are discovered when they are first compared. */
+/** Describes entities' tables. The entities are discovered on first use. */
 export function entityTables(
   entities: readonly EntitySchema[],
   { ignored, compare }: EntityTablesOptions,
@@ -98,7 +102,7 @@ export function entityTables(
   };
 
   const readFound = async (client: pg.Client, schema: string, driver: AbstractSqlDriver): Promise<DatabaseSchema> => {
-    // All catalogs as they were at one moment; names as they stand in migrations, which find the schema first.
+    // All catalogs in one snapshot. Names are unqualified as in migrations, which use the search path.
     await client.query(`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
       SET LOCAL search_path = ${quoteIdentifier(schema)}`);
     try {
@@ -108,7 +112,7 @@ export function entityTables(
     }
   };
 
-  /** Compares the tables that a schema has with what the entities say, or with what a snapshot says. */
+  /** Compares a schema's tables with the entities or with a snapshot. */
   const compareFound = async (client: pg.Client, schema: string, stored?: TableSnapshot) => {
     const { driver, platform, comparator, target, sqlOf } = open(schema, client);
     const found = await readFound(client, schema, driver);
@@ -132,7 +136,7 @@ export function entityTables(
   };
 }
 
-/** MikroORM's own way would read all schemas of the database: every tenant's, to compare one. */
+/** MikroORM itself would read all schemas of the database, that is every tenant's, to compare one. */
 async function readTables(
   client: pg.Client,
   driver: AbstractSqlDriver,
@@ -178,8 +182,8 @@ const columnsByNameAlone = 'on cols.table_name = pgc.relname';
 const columnsOfOneTable = `${columnsByNameAlone} and pgc.relnamespace = quote_ident(cols.table_schema)::regnamespace`;
 
 /**
- * MikroORM 7.2 finds a column's comment and collation by the name of its table alone, and so reads those of every schema
- * that has such a table.
+ * MikroORM 7.2 finds a column's comment and collation only by the table's name, so it reads those of every schema with
+ * such a table.
  */
 function normalized(text: string): string {
   return text.replace(columnsByNameAlone, columnsOfOneTable);

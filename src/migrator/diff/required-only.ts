@@ -1,7 +1,7 @@
 import type { Column, SchemaDifference, TableDifference } from '@mikro-orm/sql';
 import type { TableSnapshot } from './snapshot.ts';
 
-/** Leaves out what tables have beyond the entities, and what differs without being needed. */
+/** Drops from a difference what tables have beyond the entities and what the entities don't need. */
 export function requiredOnly(difference: SchemaDifference): void {
   Object.assign(difference, {
     removedTables: {},
@@ -33,10 +33,10 @@ function requiredOnlyOf(table: TableDifference): void {
 }
 
 /**
- * What entities say, as long as the tables do not have all of it yet.
- * @param says what the entities say
- * @param found the tables
- * @param difference what the tables lack
+ * Returns the entities' tables without what the real tables still lack.
+ * @param says the entities' tables
+ * @param found the real tables
+ * @param difference what the real tables lack
  */
 export function withoutAdded(says: TableSnapshot, found: TableSnapshot, difference: SchemaDifference): TableSnapshot {
   const lacking = new Set(Object.values(difference.newTables).map(({ name }) => name));

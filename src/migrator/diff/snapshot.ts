@@ -14,7 +14,7 @@ import {
 } from '@mikro-orm/sql';
 import { z } from 'zod';
 
-/** A part of a table as MikroORM describes it, but for what is not set. */
+/** A part of a table as MikroORM describes it, without unset values. */
 const part = z.record(z.string(), z.unknown());
 
 const table = z.object({
@@ -33,7 +33,7 @@ const table = z.object({
   partitioning: part.optional(),
 });
 
-/** Reads a {@link TableSnapshot} out of a file. */
+/** Reads a {@link TableSnapshot} from a file. */
 export const tableSnapshot = z.object({
   namespaces: z.array(z.string()),
   tables: z.array(table),
@@ -41,17 +41,17 @@ export const tableSnapshot = z.object({
   nativeEnums: z.record(z.string(), part).default({}),
 });
 
-/** Tables as they can be kept in a file, to be compared with later ones. */
+/** Tables in a form that can be stored in a file and compared later. */
 export type TableSnapshot = z.output<typeof tableSnapshot>;
 
-/** Describes tables. */
+/** Converts tables to a snapshot. */
 export function snapshotOf(schema: DatabaseSchema): TableSnapshot {
   const { namespaces, views, nativeEnums } = schema.toJSON();
   const tables = schema
     .getTables()
     .map((found) => {
       const { columns, ...rest } = found.toJSON();
-      // MikroORM orders columns by their names; whoever makes the table again wants them in their own order.
+      // MikroORM orders columns by name; recreating the table needs their own order.
       const ordered = found.getColumns().map(({ name }) => withoutEmpty(columns[name]));
       return withoutEmpty({
         ...rest,
@@ -61,15 +61,15 @@ export function snapshotOf(schema: DatabaseSchema): TableSnapshot {
       });
     })
     .sort((a, b) => (String(a.name) < String(b.name) ? -1 : 1));
-  // By way of JSON, so that it is what it will be when it comes out of a file.
+  // Converted to JSON and back, so that it equals what is read from a file.
   return tableSnapshot.parse(JSON.parse(JSON.stringify({ namespaces, tables, views, nativeEnums })));
 }
 
-/** The tables that a snapshot describes, as MikroORM compares them. */
+/** Converts a snapshot to tables that MikroORM can compare. */
 export function schemaOf(snapshot: TableSnapshot, platform: AbstractSqlPlatform, name: string): DatabaseSchema {
   const schema = new DatabaseSchema(platform, name);
   schema.setNamespaces(new Set(snapshot.namespaces));
-  // Below, parts get the types that they had when `snapshotOf` wrote them down.
+  // The casts below restore the types that the parts had when `snapshotOf` stored them.
   schema.setNativeEnums(snapshot.nativeEnums as ReturnType<DatabaseSchema['getNativeEnums']>);
   schema.setViews(snapshot.views as unknown as DatabaseView[]);
   schema.setTables(
@@ -104,7 +104,7 @@ function withoutEmpty(values: Readonly<Record<string, unknown>>): Record<string,
   return Object.fromEntries(Object.entries(values).filter(([, value]) => saysSomething(value)));
 }
 
-/** Whether a value is another than those that stand for nothing: null, false, and what is empty. */
+/** Whether a value differs from the empty ones: null, false, and empty collections. */
 export function saysSomething(value: unknown): boolean {
   if (value === null || value === undefined || value === false) return false;
   return typeof value !== 'object' || Object.keys(value).length > 0;

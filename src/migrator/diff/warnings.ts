@@ -1,6 +1,6 @@
 import type { Column, SchemaDifference } from '@mikro-orm/sql';
 
-/** Tells what a person must look at before statements are sent that were derived from a difference, and those that take them back. */
+/** Lists what an author must check before sending the derived statements, or the ones that revert them. */
 export function warningsOn(forward: SchemaDifference, backward: SchemaDifference): readonly string[] {
   return [
     ...Object.values(forward.removedTables).map(({ name }) => `The rows of ${name} are lost: down() makes it empty.`),
@@ -28,7 +28,7 @@ export function warningsOn(forward: SchemaDifference, backward: SchemaDifference
   ];
 }
 
-/** The columns, added to tables that may have rows, for which every row needs a value that nobody has said. */
+/** The columns that are NOT NULL without a default and are added to tables that may have rows. */
 function filling({ changedTables }: SchemaDifference): string[] {
   const needsValue = ({ nullable, default: value, autoincrement, generated }: Column) =>
     !nullable && value == null && !autoincrement && !generated;

@@ -1,7 +1,7 @@
 import { defineEntity, p } from '@mikro-orm/core';
 import { migrationScopes, migrationStatuses } from '../../catalog/entities/migration-record.entity.ts';
 
-/** The table `migration_history`, one in each database and schema that is migrated. */
+/** The table `migration_history`. Each migrated database or schema has one. */
 export const HistoryRecordSchema = defineEntity({
   name: 'HistoryRecord',
   tableName: 'migration_history',
@@ -20,7 +20,7 @@ export const HistoryRecordSchema = defineEntity({
   },
 });
 
-/** One attempt to apply one migration, as the database itself remembers it. */
+/** An attempt to apply a migration, as recorded in the database itself. */
 export class HistoryRecord extends HistoryRecordSchema.class {}
 
 HistoryRecordSchema.setClass(HistoryRecord);

@@ -6,25 +6,22 @@ import { sqlState } from '../../postgres/sql/error-codes.ts';
 import { quoteIdentifier, quoteLiteral } from '../../postgres/sql/quote.ts';
 import type { AppliedByRun } from './plan.ts';
 
-/** The name of the table in which a database keeps what was applied to it. */
+/** The name of the table in which a database records its migrations. */
 export const historyTable = 'migration_history';
 
-/** What is recorded of one attempt. */
+/** The record of one attempt. */
 export interface NewRecord<Duration extends number | undefined = number> extends AppliedMigration {
   readonly status: MigrationStatus;
   readonly run: string | undefined;
   readonly checkpoint: string | undefined;
-  /** Undefined until PostgreSQL tells it, which knows when the message with the attempt and the record came. */
+  /** Undefined if PostgreSQL measures it, from the arrival of the message that holds the attempt and the record. */
   readonly durationMs: Duration;
-  /** When it ended, as `performance.now()` has it; undefined if it was read, so that this is not known. */
+  /** When it ended, as a `performance.now()` value; undefined if the record was read from the database. */
   readonly endedAt?: number;
   readonly error?: string;
 }
 
-/**
- * SQL that makes the table in which a database keeps what was applied to it. Its check lets PostgreSQL itself refuse
- * migrations of another kind of database.
- */
+/** SQL that creates the history table. A check constraint refuses migrations of another kind of database. */
 export function createHistorySql(schema: string, scope: MigrationScope): string {
   return `
     CREATE TABLE ${table(schema)} (
@@ -43,22 +40,22 @@ export function createHistorySql(schema: string, scope: MigrationScope): string 
     CREATE UNIQUE INDEX migration_history_applied_key ON ${table(schema)} (name) WHERE status = 'APPLIED';`;
 }
 
-/** SQL whose rows are the migrations that are applied, in the order in which that happened: {@link AppliedByRun}. */
+/** SQL that returns the applied migrations in order of application: {@link AppliedByRun}. */
 export function readAppliedSql(schema: string): string {
   return `SELECT name, hash, run FROM ${table(schema)} WHERE status = 'APPLIED' ORDER BY id`;
 }
 
 /**
- * SQL of two statements, which {@link historyOf} reads the results of: what time it is, and all that was recorded. To be sent
- * under the lock of the database's migrations. Neither joins nor sorts, for the catalogs that PostgreSQL would look into for
- * that are what costs a new connection most.
+ * Two SQL statements, whose results {@link historyOf} reads: the current time, and all records. Send them under the
+ * database's migration lock. They use no join and no sort, because loading the catalogs for these is the largest cost
+ * on a new connection.
  */
 export function readHistorySql(schema: string): string {
   return `SELECT ${observedAtSql} AS "observedAt";
     SELECT id, scope, name, hash, run, status, applied_at AS "appliedAt" FROM ${table(schema)}`;
 }
 
-/** What a database's history says of one attempt. */
+/** A row of a database's history. */
 type RecordedAttempt = AppliedByRun & { readonly status: MigrationStatus };
 
 interface HistoryRow extends RecordedAttempt {
@@ -71,30 +68,30 @@ interface Clock {
   readonly observedAt: string;
 }
 
-/** What a database's history says. */
+/** The history of a database. */
 export interface History {
-  /** What is applied, in the order in which that happened. */
+  /** The applied migrations, in order of application. */
   readonly before: readonly AppliedByRun[];
-  /** All that was recorded, in that order. */
+  /** All records, in order. */
   readonly recorded: readonly RecordedAttempt[];
-  /** When it was looked at, by its server's clock. */
+  /** When the history was read, by the server's clock. */
   readonly observedAt: ObservedState['observedAt'];
-  /** What kind of database it is; undefined if only {@link kindOf} can tell, since nothing was recorded yet. */
+  /** The kind of database; undefined if there are no records, so that only {@link kindOf} knows it. */
   readonly kind: MigrationScope | undefined;
 }
 
 /**
- * What {@link readHistorySql} has found.
- * @param results what node-postgres answered to the message that ended with it
+ * Reads the results of {@link readHistorySql}.
+ * @param results node-postgres's results of a message that ends with these statements
  */
 export function historyOf(results: unknown): History {
-  // Several statements are answered with a list, which the types of node-postgres do not tell.
+  // node-postgres returns an array for several statements, which its types don't express.
   const [clock, rows] = (results as readonly pg.QueryResult<Clock & HistoryRow>[]).slice(-2);
   const recorded = (rows?.rows ?? []).toSorted((one, other) => Number(one.id) - Number(other.id));
   const before = recorded.flatMap(({ name, hash, run, status }) => (status === 'APPLIED' ? [{ name, hash, run }] : []));
   const now = clock?.rows[0]?.observedAt;
-  if (now === undefined) throw new Error('The clock was not told');
-  // Later than whatever was done under the lock before, also if the server's clock has been set back since.
+  if (now === undefined) throw new Error('PostgreSQL returned no time');
+  // Never earlier than what was done under the lock before, even if the server's clock has been set back.
   const latest = Math.max(...recorded.map(({ appliedAt }) => appliedAt.getTime()));
   const observedAt = latest > Date.parse(now) ? new Date(latest).toISOString() : now;
   return { before, recorded, observedAt, kind: recorded[0]?.scope };
@@ -105,22 +102,22 @@ export async function readHistory(client: pg.Client, schema: string): Promise<Hi
   return historyOf(await client.query(readHistorySql(schema)));
 }
 
-/** How many migrations a run has taken back, as far as it has not applied them again itself. */
+/** Counts the migrations that a run has reverted and not applied again. */
 export function countReverted({ recorded }: Pick<History, 'recorded'>, run: string | undefined): number {
   const own = recorded.filter((attempt) => attempt.run === run && attempt.status !== 'ROLLED_BACK');
   const last = new Map(own.map(({ name, status }) => [name, status]));
   return [...last.values()].filter((status) => status === 'REVERTED').length;
 }
 
-/** SQL that says of an applied migration that it has been taken back. */
+/** SQL that marks an applied migration as reverted. */
 export function revertHistorySql(schema: string, name: string): string {
   return `UPDATE ${table(schema)} SET status = 'REVERTED' WHERE name = ${quoteLiteral(name)} AND status = 'APPLIED'`;
 }
 
 /**
  * SQL that records attempts.
- * @param applied how many migrations are applied then; where PostgreSQL finds that others are, it refuses the records with an
- *   error of {@link isChangedHistory}. It is not looked at if undefined.
+ * @param applied the expected number of applied migrations at that time. If it differs, PostgreSQL refuses the records
+ *   with an error that {@link isChangedHistory} recognizes. If undefined, there is no check.
  */
 export function insertHistorySql(
   schema: string,
@@ -130,7 +127,7 @@ export function insertHistorySql(
 ): string {
   const measured = 'extract(epoch FROM clock_timestamp() - statement_timestamp()) * 1000';
   const optional = (text: string | undefined) => (text === undefined ? 'NULL' : quoteLiteral(text));
-  // The table takes no row without a status.
+  // The status column is NOT NULL, so a NULL makes PostgreSQL refuse the row.
   const unchanged = `(SELECT count(*) FROM ${table(schema)} WHERE status = 'APPLIED') = ${applied}`;
   const checked = (status: string) => (applied === undefined ? status : `CASE WHEN ${unchanged} THEN ${status} END`);
   const rows = records.map(
@@ -140,14 +137,14 @@ export function insertHistorySql(
   return `INSERT INTO ${table(schema)} (scope, name, hash, status, run, checkpoint, duration_ms, error) VALUES ${rows.join(', ')}`;
 }
 
-/** Whether it is what {@link insertHistorySql} meets when others are applied than should be. */
+/** Whether the error means that the number of applied migrations was not the expected one. */
 export function isChangedHistory(error: unknown): boolean {
   return error instanceof pg.DatabaseError && error.code === sqlState.notNullViolation && error.table === historyTable;
 }
 
 /**
- * SQL that accepts another hash ($2) of an applied migration ($1), as the owner. Its row tells the hash before, and when;
- * there is none if the migration is not applied, or has this hash already.
+ * SQL that stores another hash ($2) for an applied migration ($1), as the owner. It returns the previous hash and the
+ * time; no row if the migration is not applied or already has this hash.
  */
 export function acceptHashSql(schema: string): string {
   return `WITH before AS (
@@ -156,7 +153,7 @@ export function acceptHashSql(schema: string): string {
     RETURNING before.hash AS "previousHash", clock_timestamp() AS "acceptedAt"`;
 }
 
-/** What kind of database this is, or undefined if it has no history and so is none of ours. */
+/** Returns the kind of this database; undefined if it has no history and so isn't one of ours. */
 export async function kindOf(client: pg.Client, schema: string): Promise<MigrationScope | undefined> {
   const { rows } = await client.query<{ kind: string | null }>(
     `SELECT obj_description(to_regclass(${quoteLiteral(table(schema))}), 'pg_class') AS kind`,
@@ -165,8 +162,8 @@ export async function kindOf(client: pg.Client, schema: string): Promise<Migrati
 }
 
 /**
- * What a run did to a database, in that order, as far as the run has not undone it itself.
- * @param status APPLIED for a run that applies, REVERTED for one that takes back
+ * Reads what a run did to a database, in order, without what the run itself has undone.
+ * @param status APPLIED for a run that applies, REVERTED for one that reverts
  */
 export async function readDoneByRun(
   client: pg.Client,
@@ -184,7 +181,7 @@ export async function readDoneByRun(
   return rows;
 }
 
-/** What the history says of the last attempt that failed, unless the migration has been applied since. */
+/** Reads the error of the last failed attempt, unless the migration has been applied since. */
 export async function readLastFailure(client: pg.Client, schema: string): Promise<string | null> {
   const { rows } = await client.query<{ error: string | null }>(
     `SELECT coalesce(error, name) AS error FROM ${table(schema)} h WHERE status = 'ROLLED_BACK'

@@ -10,33 +10,35 @@ import { AppError, messageOf } from '../../lib/errors.ts';
 import { withTimeLimit } from '../../lib/time-limit.ts';
 import { findTransactionCommand } from '../../postgres/sql/split-statements.ts';
 
-/** The class that a migration's file exports. */
+/** The class that a migration file exports. */
 export type MigrationClass = new (...args: ConstructorParameters<typeof Migration>) => Migration;
 
-/** Whether a migration is applied or taken back. */
+/** Whether a migration is applied or reverted. */
 export type Direction = 'up' | 'down';
 
-/** A migration that the code has. */
+/** A migration in the code. */
 export interface MigrationFile {
-  /** The file's name without its ending; files are applied in the order of their names. */
+  /** The file name without its extension. Migrations are applied in the order of their names. */
   readonly name: string;
   readonly scope: MigrationScope;
-  /** SHA-256 of the file's text, in hexadecimal; line ends count as `\n`. */
+  /** The SHA-256 of the file's text in hexadecimal; line endings count as `\n`. */
   readonly hash: string;
   readonly transactional: boolean;
   /** Whether it has a `down()`. */
   readonly reversible: boolean;
-  /** What `up()` sends, or undefined if that can only be told by running it against a database. */
+  /** The statements of `up()`; undefined if they are only known by running it against a database. */
   readonly statements: readonly string[] | undefined;
-  /** The same of `down()`; undefined also if there is none. */
+  /** The statements of `down()`; undefined as well if there is no `down()`. */
   readonly downStatements: readonly string[] | undefined;
-  /** Why it cannot be applied by anyone, as the end of a sentence that begins with its name; undefined if it can. */
+  /**
+   * Why it cannot be applied to any database, as the end of a sentence that starts with its name; undefined if it can.
+   */
   readonly obstacle: string | undefined;
-  /** Its class, to be run against a database. */
+  /** The class to instantiate when running it against a database. */
   readonly Class: MigrationClass;
 }
 
-/** A file that is no migration, or cannot be read as one; its message names it. */
+/** A file that is not a valid migration. The message names it. */
 export class MigrationFileError extends AppError {
   override readonly name = 'MigrationFileError';
 
@@ -47,13 +49,13 @@ export class MigrationFileError extends AppError {
 
 const fileName = /^(?:Migration)?\d{14}(?:[_-][A-Za-z0-9_-]+)?\.(?:ts|js|mjs)$/;
 
-/** How long a migration may take to be loaded and to say what it sends, in milliseconds. */
+/** How long a migration may take to load and to list its statements, in milliseconds. */
 const READ_MS = 10_000;
 
-/** What the parts of a migration are told apart with; it never connects. */
+/** The name of the ORM used to list statements; it never connects. */
 const describingConfig = new Configuration({ driver: PostgreSqlDriver, dbName: 'unused', entities: [] }, false);
 
-/** Reads the migrations of one folder. What has been read once is not imported again until the file changes. */
+/** Reads the migrations of a folder. A file is imported again only after it changes. */
 export class MigrationFolder {
   readonly path: string;
   readonly scope: MigrationScope;
@@ -65,8 +67,8 @@ export class MigrationFolder {
   }
 
   /**
-   * Lists the migrations as they are in the folder now, ordered by name.
-   * @throws {MigrationFileError} if the folder cannot be read, or a file in it is no migration
+   * Lists the migrations currently in the folder, ordered by name.
+   * @throws {MigrationFileError} if the folder cannot be read, or a file in it is not a valid migration
    */
   async read(): Promise<readonly MigrationFile[]> {
     const names = await readdir(this.path).catch((cause: unknown) => {
@@ -82,7 +84,7 @@ export class MigrationFolder {
         .map((name) => this.#readFile(name)),
     );
     for (const [index, file] of files.entries()) {
-      if (files[index + 1]?.name === file.name) throw new MigrationFileError(`Two migrations are called ${file.name}`);
+      if (files[index + 1]?.name === file.name) throw new MigrationFileError(`Two migrations are named ${file.name}`);
     }
     this.#known = new Map(files.map((file) => [`${file.name}:${file.hash}`, file]));
     return files;
@@ -92,7 +94,7 @@ export class MigrationFolder {
     const file = path.join(this.path, name);
     if (!fileName.test(name)) {
       throw new MigrationFileError(
-        `${shown(file)} is no name of a migration; it should be like 20260131120000_add_notes.ts`,
+        `${shown(file)} is not a valid migration name. Use a name such as 20260131120000_add_notes.ts`,
       );
     }
     const hash = hashOf(await readFile(file, 'utf8'));
@@ -111,42 +113,42 @@ export class MigrationFolder {
   }
 }
 
-/** The order in which migrations are applied: by code units, the same on every machine. */
+/** The order in which migrations are applied: by code unit, the same on every machine. */
 export function compareNames(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** Whether a file of this name is to be read as a migration. */
+/** Whether a file of this name is a migration. */
 export function isMigrationFile(name: string): boolean {
   return /\.(?:ts|js|mjs)$/.test(name) && !name.endsWith('.d.ts');
 }
 
-/** The name of the migration in a file of this name. */
+/** The migration's name for a file name. */
 export function migrationName(name: string): string {
   return name.replace(/\.[a-z]+$/, '');
 }
 
-/** The hash of a file's text; see {@link MigrationFile.hash}. */
+/** Hashes a file's text; see {@link MigrationFile.hash}. */
 export function hashOf(text: string): string {
   return createHash('sha256').update(text.replaceAll('\r\n', '\n')).digest('hex');
 }
 
-/** A hash as messages for people show it: enough of it to tell two files apart. */
+/** Shortens a hash for messages; it is still long enough to distinguish two files. */
 export function shortHash(hash: string): string {
   return hash.slice(0, 12);
 }
 
-/** A path as people who see only the project know it. */
+/** Shows a path relative to the project. */
 function shown(file: string): string {
   return path.relative(process.cwd(), file) || '.';
 }
 
 async function importClass(file: string, hash: string): Promise<MigrationClass> {
   const url = pathToFileURL(file).href;
-  // The hash in the address makes Node load a file anew that has changed while the process runs.
+  // The hash in the URL makes Node load a changed file again while the process runs.
   const address = `${url}?${hash}`;
   const module: Record<string, unknown> = await import(address).catch((cause: unknown) => {
-    // Where no package.json says what kind of module the file is, Node names it by its path or without the hash.
+    // If no package.json declares the module type, Node's error names the file by its path or without the hash.
     throw new Error(`cannot be loaded: ${messageOf(cause)}${locationOf(cause, [address, url, file])}`, { cause });
   });
   const found = [module.default, ...Object.values(module)].find(isMigrationClass);
@@ -155,8 +157,8 @@ async function importClass(file: string, hash: string): Promise<MigrationClass> 
 }
 
 /**
- * Where in a file an error is, in brackets; empty where Node does not say. Only the stack has it: a line that begins
- * with one of the file's names, and above the message a marker under the column.
+ * Finds the position of an error in a file, in parentheses; empty if Node doesn't report it. Only the stack has it: a
+ * line that starts with one of the file's names, and above the message a marker under the column.
  */
 function locationOf(error: unknown, names: readonly string[]): string {
   const stack = error instanceof Error ? (error.stack ?? '') : '';
@@ -203,10 +205,10 @@ function construct(Class: MigrationClass, driver: PostgreSqlDriver): Migration {
   }
 }
 
-/** A driver that has no database: what a migration asks of it fails, which tells that it cannot be described. */
+/** A driver without a database. A migration that queries it fails, which shows that its statements cannot be listed. */
 class DescribingDriver {
   readonly driver: PostgreSqlDriver;
-  /** Whether it was asked, even if the migration went on as if nothing had happened. */
+  /** Whether the migration queried it, even if it caught the error. */
   asked = false;
 
   constructor() {
@@ -214,13 +216,13 @@ class DescribingDriver {
       get: (driver, key, receiver) => {
         if (!databaseKeys.has(key)) return Reflect.get(driver, key, receiver);
         this.asked = true;
-        throw new Error('This migration asks the database');
+        throw new Error('This migration queries the database');
       },
     });
   }
 }
 
-/** The ways that a driver has to its database. */
+/** The methods by which a driver reaches its database. */
 const databaseKeys: ReadonlySet<string | symbol> = new Set([
   'execute',
   'createEntityManager',
@@ -247,7 +249,7 @@ function obstacleOf(transactional: boolean, statements: readonly string[]): stri
   return command && transactionObstacle(command);
 }
 
-/** Why a migration that has this command cannot be applied. */
+/** Why a migration with this command cannot be applied. */
 export function transactionObstacle(command: string): string {
-  return `begins or ends a transaction (${command}), but its whole batch is one transaction, so that all of it can be rolled back. Leave the command out.`;
+  return `begins or ends a transaction (${command}), but its whole batch runs in one transaction, so that it can be rolled back. Remove the command.`;
 }

@@ -1,10 +1,10 @@
 import type { MigrationScope } from '../../catalog/entities/migration-record.entity.ts';
 import type { MigrationFolder } from './migration-files.ts';
 
-/** The migrations of each kind of database. */
+/** The migration folders, one for each kind of database. */
 export type MigrationFolders = Readonly<Record<'auth' | 'constants' | 'tenant', MigrationFolder>>;
 
-/** The migrations of one kind of database. */
+/** The migration folder of one kind of database. */
 export function folderOf({ auth, constants, tenant }: MigrationFolders, scope: MigrationScope): MigrationFolder {
   return { AUTH: auth, CONSTANTS: constants, TENANT: tenant }[scope];
 }

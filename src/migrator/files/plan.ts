@@ -3,7 +3,7 @@ import type { AppliedMigration } from '../../catalog/entities/migration-state.en
 import type { ErrorCode } from '../../lib/errors.ts';
 import { compareNames, type MigrationFile, shortHash } from './migration-files.ts';
 
-/** What is to be done to bring a database forward, or why nothing may be done. */
+/** The steps that bring a database up to date, or the reason why it must not be migrated. */
 export type Plan =
   | {
       readonly kind: 'steps';
@@ -13,7 +13,7 @@ export type Plan =
     }
   | Refusal;
 
-/** Why a database may not be migrated: what it has does not fit what the code has, or a step cannot be applied at all. */
+/** Why a database must not be migrated: its history doesn't match the code, or a step cannot be applied at all. */
 export interface Refusal {
   readonly kind: 'refusal';
   readonly code: Extract<
@@ -22,16 +22,16 @@ export interface Refusal {
   >;
   readonly migration: string;
   readonly message: string;
-  /** With MIGRATION_CHANGED: the whole hash that is recorded, and the file's. */
+  /** With MIGRATION_CHANGED: the full recorded hash, and the file's. */
   readonly hashes?: { readonly recordedHash: string; readonly fileHash: string };
 }
 
 /**
- * Tells which migrations are still to be applied, in order. It asks nobody: the same files and history always give the
- * same plan, so that a plan shown is the plan carried out.
- * @param files what the code has, ordered by name
- * @param applied what the database has, in any order
- * @param to the last migration to apply; without it the newest
+ * Plans which migrations to apply, in order. It is a pure function: the same files and history always give the same
+ * plan, so the plan that is shown is the plan that is carried out.
+ * @param files the code's migrations, ordered by name
+ * @param applied the database's migrations, in any order
+ * @param to the last migration to apply; if omitted, the newest
  */
 export function planUp(files: readonly MigrationFile[], applied: readonly AppliedMigration[], to?: string): Plan {
   const refusal = refuse(files, applied);
@@ -51,20 +51,20 @@ export function planUp(files: readonly MigrationFile[], applied: readonly Applie
   return {
     kind: 'steps',
     steps,
-    warnings: late.map((step) => `${step.name} is dated before ${newest}, which is applied already`),
+    warnings: late.map((step) => `${step.name} is dated before ${newest}, which is already applied`),
   };
 }
 
-/** A migration that a database has, and what applied it. */
+/** An applied migration, and the run that applied it. */
 export interface AppliedByRun extends AppliedMigration {
-  /** The run that applied it; null if none did. */
+  /** Null if it was not applied by a run. */
   readonly run: string | null;
 }
 
 /**
- * Tells which migrations are to be taken back, the last one first. Like {@link planUp} it asks nobody.
- * @param files what the code has
- * @param applied what the database has, in the order in which it was applied
+ * Plans which migrations to revert, the last one first. Like {@link planUp}, it is a pure function.
+ * @param files the code's migrations
+ * @param applied the database's migrations, in order of application
  */
 export function planDown(files: readonly MigrationFile[], applied: readonly AppliedByRun[], target: DownTarget): Plan {
   const chosen = chooseReverts(applied, target);
@@ -85,7 +85,7 @@ function chooseReverts(applied: readonly AppliedByRun[], target: DownTarget): re
   }
 }
 
-/** What a run did can only be taken back while nothing stands on it. */
+/** A run can only be undone while no later migration may depend on it. */
 function refuseNewer(
   applied: readonly AppliedByRun[],
   chosen: readonly AppliedByRun[],
@@ -99,7 +99,7 @@ function refuseNewer(
     kind: 'refusal',
     code: 'CONFLICT',
     migration: newer.name,
-    message: `${newer.name} was applied after ${first.name} and may stand on it. Take that back first.`,
+    message: `${newer.name} was applied after ${first.name} and may depend on it. Revert it first.`,
   };
 }
 
@@ -111,7 +111,7 @@ function refuseIrreversible(files: readonly MigrationFile[], chosen: readonly Ap
     kind: 'refusal',
     code: 'IRREVERSIBLE',
     migration: step.name,
-    message: `${step.name} has no down(), so it cannot be taken back. Write a new migration that undoes what it did.`,
+    message: `${step.name} has no down(), so it cannot be reverted. Write a new migration that undoes its changes.`,
   };
 }
 
@@ -124,7 +124,7 @@ function refuse(files: readonly MigrationFile[], applied: readonly AppliedMigrat
         kind: 'refusal',
         code: 'MIGRATION_UNKNOWN',
         migration: name,
-        message: `${name} has been applied, but the code has no such migration. Deploy the code that has it, or put the file back.`,
+        message: `${name} has been applied, but the code has no such migration. Deploy the code that has it, or restore the file.`,
       };
     }
     if (file.hash !== hash) {
@@ -132,7 +132,7 @@ function refuse(files: readonly MigrationFile[], applied: readonly AppliedMigrat
         kind: 'refusal',
         code: 'MIGRATION_CHANGED',
         migration: name,
-        message: `${name} has been changed since it was applied: its hash was ${shortHash(hash)} and is now ${shortHash(file.hash)}. Put the file back as it was and write a new migration for the change; or, if the change is wanted, accept it: tenantry migrate accept ${name}, or the mutation acceptMigrationHash.`,
+        message: `${name} has been changed since it was applied: its hash was ${shortHash(hash)} and is now ${shortHash(file.hash)}. Restore the file and write a new migration for the change. If the change is intended, accept it with \`tenantry migrate accept ${name}\` or the mutation acceptMigrationHash.`,
         hashes: { recordedHash: hash, fileHash: file.hash },
       };
     }

@@ -15,7 +15,7 @@ describe('sizes of waves', () => {
     expect(waveEnds(sizes, count)).toEqual(ends);
   });
   it.each(['0', '-1', '101%', 'all', '', '1.5', '1 %'])('refuses %j', (size) => {
-    expect(() => waveEnds([size], 10)).toThrow(/is no size of a wave/);
+    expect(() => waveEnds([size], 10)).toThrow(/Invalid wave size/);
   });
 });
 
@@ -73,7 +73,7 @@ describe('a run', () => {
     expect(await has('t-one', table)).toBe(false);
     expect(await fleet.refusal(`mutation { cancelMigrationRun(id: "${run.id}") { id } }`)).toEqual({
       code: 'CONFLICT',
-      message: 'The run has ended already: it is HALTED. What it has left can be resumed.',
+      message: 'The run has already ended: it is HALTED. You can resume it for its remaining tenants.',
     });
 
     await mendTenant('t-three');
@@ -154,11 +154,11 @@ describe('a run', () => {
     expect(await has('t-one', table)).toBe(true);
     expect(await fleet.refusal(`mutation { resumeMigrationRun(id: "${id}") { id } }`)).toMatchObject({
       code: 'CONFLICT',
-      message: 'All tenants of this run have succeeded or are deleted, so nothing is left to do',
+      message: 'All tenants of this run have succeeded or been deleted, so nothing is left to do',
     });
     expect(await fleet.refusal(`mutation { cancelMigrationRun(id: "${id}") { id } }`)).toMatchObject({
       code: 'CONFLICT',
-      message: 'The run has ended already: it is SUCCEEDED.',
+      message: 'The run has already ended: it is SUCCEEDED.',
     });
     await fleet.run();
   });
@@ -218,7 +218,7 @@ describe('a run', () => {
     await fleet.run(', tenants: ["t-one", "t-two"]');
     const { code, message } = await fleet.refusal(`mutation { undoMigrationRun(id: "${run.id}") { id } }`);
     expect(code).toBe('CONFLICT');
-    expect(message).toMatch(new RegExp(`^This run has been undone already, by the run ${undo.id}\\. `));
+    expect(message).toMatch(new RegExp(`^This run has already been undone, by the run ${undo.id}\\. `));
     for (const { table } of [first, second]) expect(await has('t-one', table)).toBe(true);
   });
 

@@ -75,7 +75,7 @@ describe('the history of a tenant that is deleted', () => {
   it('keeps nobody from following, resuming or undoing the run, which leave the tenant out', async () => {
     const resumed = await app.ask(`mutation { resumeMigrationRun(id: "${run}") { id } }`, app.admin);
     expect(resumed.errors?.[0]).toMatchObject({
-      message: 'All tenants of this run have succeeded or are deleted, so nothing is left to do',
+      message: 'All tenants of this run have succeeded or been deleted, so nothing is left to do',
       extensions: { code: 'CONFLICT' },
     });
     const { answer } = await ask(`mutation { answer: undoMigrationRun(id: "${run}") { id } }`);

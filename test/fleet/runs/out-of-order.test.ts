@@ -46,7 +46,7 @@ it('is undone by the order of application: nothing stands on it that was applied
   expect(await fleet.refusal(undo(late.id))).toEqual({
     code: 'CONFLICT',
     message:
-      '20270115000000_between was applied after 20270101000000_late and may stand on it. Take that back first. Tenants: one-schema',
+      '20270115000000_between was applied after 20270101000000_late and may depend on it. Revert it first. Tenants: one-schema',
   });
   for (const { id } of [between, late]) {
     const { undoMigrationRun } = await fleet.ask<{ undoMigrationRun: { id: string } }>(undo(id));

@@ -41,7 +41,7 @@ describe('a process with other migrations than a run was planned with', () => {
   });
 
   const left =
-    'The run is left to processes that have what it was planned with. If there are none, cancel it, and resume it with those that there are.';
+    'Processes that have the planned migrations carry out the run. If there are none, cancel the run, then resume it with the current migrations.';
   /** The warning that the run is left to others: the first one, or that after another. */
   const warningOf = async (run: string, after?: string) => {
     for await (const { kind, message } of fleet.follow(run))

@@ -41,7 +41,7 @@ describe('a run over a fleet of both isolations', () => {
       'TENANT_SUCCEEDED',
     ]);
     expect(events.filter(({ kind }) => kind === 'MIGRATION_APPLIED').map(({ message }) => message)).toEqual(
-      Array(6).fill(expect.stringMatching(/^tried, and rolled back in \d+ ms$/)),
+      Array(6).fill(expect.stringMatching(/^tried and rolled back in \d+ ms$/)),
     );
     expect(events.find(({ kind }) => kind === 'TENANT_FAILED')).toMatchObject({
       tenant: { slug: 'beta-schema' },
@@ -110,7 +110,7 @@ describe('a run over a fleet of both isolations', () => {
       ),
     ).toEqual({
       code: 'BAD_USER_INPUT',
-      message: 'Canaries go first among the tenants of the run, but these are not among tenants: gamma-db, beta-schema',
+      message: 'Canaries must be tenants of the run, but these are not: gamma-db, beta-schema',
     });
     expect(await runs()).toEqual(before);
   });

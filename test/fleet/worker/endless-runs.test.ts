@@ -59,7 +59,7 @@ describe.each([
     const events = await fleet.events(id);
     expect(kindsOf(events, 'one-db')).toEqual(['TENANT_STARTED', 'TENANT_RETRYING']);
     expect(events.find(({ kind }) => kind === 'TENANT_RETRYING')?.message).toBe(
-      'it had not ended 1 s after its run was cancelled',
+      'it did not finish within 1 s after its run was cancelled',
     );
     const run = await fleet.runNow(id);
     expect(run).toMatchObject({ status: 'CANCELLED', cancelled: 2, failed: 0, pending: 0 });

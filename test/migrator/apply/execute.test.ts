@@ -170,7 +170,7 @@ describe('what a migration may do', () => {
     async (command) => {
       await addBad(`up() { this.addSql('CREATE TABLE left_before (id int)'); }`);
       const name = await addBad(`up() { this.addSql('CREATE TABLE left_over (id int); ${command}'); }`);
-      const refusal = `BAD_USER_INPUT: ${name} begins or ends a transaction (${command.split(';')[0]}), but its whole batch is one transaction, so that all of it can be rolled back. Leave the command out.`;
+      const refusal = `BAD_USER_INPUT: ${name} begins or ends a transaction (${command.split(';')[0]}), but its whole batch runs in one transaction, so that it can be rolled back. Remove the command.`;
       const plan = await fleet.ask<{ migrationPlan: unknown }>('{ migrationPlan { tenants { pending refusal } } }');
       expect(plan.migrationPlan).toEqual({ tenants: slugs.map(() => ({ pending: [], refusal })) });
       expect(await errorsOf('dryRun: true')).toEqual([refusal]);

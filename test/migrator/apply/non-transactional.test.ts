@@ -192,7 +192,7 @@ describe('migrations that are not transactional', () => {
     [
       'whose down() fails',
       `down() { this.addSql('SELECT no_such_function()'); }`,
-      /could not be taken back: .*no_such_function/,
+      /could not be reverted: .*no_such_function/,
     ],
     ['without down()', '', /has no down\(\)/],
   ])(
@@ -202,7 +202,7 @@ describe('migrations that are not transactional', () => {
       await fleet.migrations.addClass(stuck, `up() { this.addSql('CREATE TABLE stuck (id int)'); } ${down}`);
       tried.push(stuck, await addAlone(['SELECT 1 / 0']));
       const run = await fleet.run('tenants: ["other-schema"]');
-      expect(errorOf(run)).toMatch(/division by zero.*The tenant needs attention, and is not served/);
+      expect(errorOf(run)).toMatch(/division by zero.*The tenant needs attention and is not served/);
       expect(errorOf(run)).toMatch(problem);
       const token = await fleet.app.tokenFor('other-schema');
       await eventually('requests are refused', async () => {
@@ -219,7 +219,7 @@ describe('migrations that are not transactional', () => {
     const run = await fleet.run('dryRun: true');
     expect(run).toMatchObject({ status: 'SUCCEEDED', skipped: 3, succeeded: 0 });
     for (const { error } of run.items.nodes) {
-      expect(error).toBe(`${tried[1]} is not transactional, so that its batch could not be tried and rolled back`);
+      expect(error).toBe(`${tried[1]} is not transactional, so its batch cannot be tried and rolled back`);
     }
     for (const slug of slugs) expect(await tables(slug, 'dry')).toEqual([]);
   });

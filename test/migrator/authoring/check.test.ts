@@ -99,7 +99,7 @@ it('finds a snapshot that says something else than these migrations make, and le
     { kind: 'SNAPSHOT_WRONG', scope: 'TENANT', message: expect.stringContaining(message) },
   ];
   await writeFile(snapshot, stored.replace(/^.*"name":"stock".*\n/m, ''));
-  expect(await check()).toEqual(finding('says something else than what the migrations make. Make it anew: tenantry'));
+  expect(await check()).toEqual(finding('does not match what the migrations create. Recreate it: tenantry'));
   await writeFile(snapshot, `<<<<<<< HEAD\n${stored}`);
   expect(await check()).toEqual(finding('has conflicts of a merge'));
   await rm(snapshot);
@@ -171,7 +171,7 @@ it('finds files that do not fit a branch of git', async () => {
   await expect(committedMigrations(folder, '--help')).rejects.toMatchObject({ code: 'BAD_USER_INPUT' });
   await expect(committedMigrations(folder, 'no-branch')).rejects.toMatchObject({
     code: 'BAD_USER_INPUT',
-    message: expect.stringMatching(/^git cannot tell which migrations .* had at no-branch: fatal: .*$/),
+    message: expect.stringMatching(/^git cannot list the migrations of .* at no-branch: fatal: .*$/),
   });
 });
 

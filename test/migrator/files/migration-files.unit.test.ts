@@ -165,7 +165,9 @@ describe('a folder of migrations', () => {
     'refuses the name %s, and shows a good one',
     async (name) => {
       await dir.write(name, migrationText('up() {}'));
-      expect(await problem()).toMatch(/is no name of a migration; it should be like 20260131120000_add_notes\.ts/);
+      expect(await problem()).toMatch(
+        /is not a valid migration name\. Use a name such as 20260131120000_add_notes\.ts/,
+      );
       expect(await problem()).toContain(name);
     },
   );
@@ -173,7 +175,7 @@ describe('a folder of migrations', () => {
   it('refuses two files that would be the same migration', async () => {
     await dir.write('20260101000000_a.ts', migrationText('up() {}'));
     await dir.write('20260101000000_a.js', migrationText('up() {}'));
-    expect(await problem()).toBe('Two migrations are called 20260101000000_a');
+    expect(await problem()).toBe('Two migrations are named 20260101000000_a');
   });
 
   it('says so if it is not there itself', async () => {
