@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { messageOf } from '../lib/errors.ts';
-import { unwritableReason } from '../lib/make-folder.ts';
+import { unwritableReason } from '../lib/files.ts';
 import { type Config, ConfigError, readConfig } from './config.ts';
 
 /**

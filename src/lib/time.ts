@@ -1,3 +1,8 @@
+/** The milliseconds since a moment of `performance.now()`, to the microsecond, below which there is only noise. */
+export function elapsedSince(start: number): number {
+  return Math.round((performance.now() - start) * 1000) / 1000;
+}
+
 /**
  * Waits for `work`, but not for ever; what it does goes on unseen.
  * @param ms the limit in milliseconds
