@@ -4,8 +4,8 @@ import { shareSettings } from './share-settings.ts';
 import { tokenSettings } from './token-settings.ts';
 
 /**
- * Every setting there is, in the order in which `.env.example` and the documentation list them: the one place to add one.
- * Each is an environment variable of this name, or a line in `.env`.
+ * All settings, in the order of `.env.example` and the documentation. Add new settings here. Each is an environment variable
+ * of this name, or a line in `.env`.
  */
 export const settings = {
   NODE_ENV: {
@@ -247,7 +247,7 @@ export const settings = {
 /** The name of a setting. */
 export type SettingName = keyof typeof settings;
 
-/** The settings as read: those without a default may be undefined. */
+/** The parsed settings. Those without a default may be undefined. */
 export type SettingValues = {
   [Name in SettingName]: (typeof settings)[Name] extends { default: string }
     ? z.output<(typeof settings)[Name]['schema']>
@@ -256,7 +256,7 @@ export type SettingValues = {
 
 /**
  * Reads all settings. An empty variable counts as not set.
- * @param problems what cannot be read is added to it, and is undefined in what is returned, whatever the types say
+ * @param problems receives an entry for each invalid setting; that setting is undefined in the result, despite its type
  */
 export function readSettings(env: Readonly<Record<string, string | undefined>>, problems: string[]): SettingValues {
   const read = ([name, setting]: [string, (typeof settings)[SettingName]]): [string, unknown] => {
@@ -268,11 +268,11 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>, 
     problems.push(`${name} ${result.error.issues[0]?.message ?? 'cannot be read'}`);
     return [name, undefined];
   };
-  // The loop gives every name its value, or adds to `problems`.
+  // The cast is safe: every name gets a value or an entry in `problems`.
   return Object.fromEntries(Object.entries(settings).map(read)) as SettingValues;
 }
 
-/** The text of `.env.example`: every setting with its meaning, commented out at its default. */
+/** Returns the text of `.env.example`: every setting with its meaning, commented out with its default. */
 export function describeSettings(): string {
   const entries = Object.entries<Setting>(settings).map(([name, { meaning, default: fallback, absent }]) => {
     const otherwise = fallback === undefined ? `\n# Not set: ${absent}.` : '';

@@ -4,23 +4,24 @@ import path from 'node:path';
 import { messageOf } from './errors.ts';
 
 /**
- * Makes a folder, and those above it that are missing; nothing happens if it is there. Node's `recursive` tries for ever
- * where a folder that exists says ENOENT, as /proc does.
- * @throws {Error} what the system says of the first folder that cannot be made
+ * Creates a folder and its missing parents. Does nothing if it exists. Node's `recursive` option loops forever in a folder
+ * that exists but returns ENOENT, such as /proc.
+ * @throws {Error} the system's error for the first folder that cannot be created
  */
 export async function makeFolder(folder: string): Promise<void> {
   if (await isFolder(folder)) return;
   const parent = path.dirname(folder);
   if (parent !== folder) await makeFolder(parent);
   await mkdir(folder).catch(async (error: unknown) => {
-    // Another process may have been faster.
+    // Another process may have created it first.
     if (!(await isFolder(folder))) throw error;
   });
 }
 
 /**
- * Finds out whether a folder can be written to, or made, by trying it in the nearest one that is there; nothing is left.
- * @returns why not, as the system says it; undefined if it can
+ * Checks whether a folder can be written to or created, by creating and removing a temporary folder in its nearest existing
+ * parent.
+ * @returns the system's reason why not; undefined if it can
  */
 export async function unwritableReason(folder: string): Promise<string | undefined> {
   const parent = path.dirname(folder);
@@ -30,14 +31,14 @@ export async function unwritableReason(folder: string): Promise<string | undefin
     await rmdir(await mkdtemp(path.join(folder, '.tenantry-')));
     return undefined;
   } catch (error) {
-    // The rest names the folder that was tried.
+    // The rest of the message names the temporary folder.
     return messageOf(error).replace(/, \w+ '.*/, ` (${folder})`);
   }
 }
 
 /**
- * Reads a file that only its owner may read; if there is none, it is made with what `create` gives. Several processes may do
- * this at once, and all get the same text.
+ * Reads a file that only its owner may read. If it does not exist, creates it with the text that `create` returns. Several
+ * processes may do this at the same time; all get the same text.
  */
 export async function readOrCreateFile(file: string, create: () => string): Promise<string> {
   const existing = await readFile(file, 'utf8').catch(() => undefined);
@@ -46,7 +47,7 @@ export async function readOrCreateFile(file: string, create: () => string): Prom
   const draft = `${file}.${randomUUID()}`;
   await writeFile(draft, create(), { mode: 0o600, flag: 'wx' });
   try {
-    // A link appears with all its text or not at all, and fails if somebody was faster.
+    // A link appears with its whole text or not at all, and fails if another process created the file first.
     await link(draft, file);
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;

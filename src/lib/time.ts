@@ -1,12 +1,12 @@
-/** The milliseconds since a moment of `performance.now()`, to the microsecond, below which there is only noise. */
+/** Returns the milliseconds since `start`, a value of `performance.now()`, rounded to the microsecond. */
 export function elapsedSince(start: number): number {
   return Math.round((performance.now() - start) * 1000) / 1000;
 }
 
 /**
- * Waits for `work`, but not for ever; what it does goes on unseen.
+ * Waits for `work` up to a time limit. After the limit, `work` continues in the background and its result is ignored.
  * @param ms the limit in milliseconds
- * @throws {Error} with `message` when the limit is over
+ * @throws {Error} with `message` when the limit is exceeded
  */
 export async function withTimeLimit<T>(work: Promise<T>, ms: number, message: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
