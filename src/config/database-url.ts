@@ -66,7 +66,7 @@ export function addressFromUrl(text: string, name: string, problems: string[]): 
   const sslMode = url.searchParams.get('sslmode') ?? 'disable';
   const strict = sslMode === 'verify-full' || sslMode === 'verify-ca';
   if (!strict && !['disable', 'allow', 'prefer', 'require', 'no-verify'].includes(sslMode)) {
-    problems.push(`${name} has sslmode=${sslMode}, which is none that PostgreSQL knows`);
+    problems.push(`${name} has sslmode=${sslMode}, which PostgreSQL does not support`);
   }
   if (!url.username) problems.push(`${name} must name a user`);
   return {

@@ -20,8 +20,8 @@ async function findFolderProblems({ dataDir, migrations, ...config }: Config): P
   const unreadable = await readdir(migrations.tenantDir).then(() => undefined, messageOf);
   const unwritable = needsDataDir(config) ? await unwritableReason(dataDir) : undefined;
   return [
-    ...(unreadable ? [`TENANT_MIGRATIONS_DIR must be a folder that can be read: ${unreadable}`] : []),
-    ...(unwritable ? [`DATA_DIR must be a folder that can be written to, and ${dataDir} is none: ${unwritable}`] : []),
+    ...(unreadable ? [`TENANT_MIGRATIONS_DIR must be a readable folder: ${unreadable}`] : []),
+    ...(unwritable ? [`DATA_DIR must be a writable folder, but ${dataDir} is not: ${unwritable}`] : []),
   ];
 }
 

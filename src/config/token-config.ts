@@ -66,8 +66,8 @@ export function tokenConfig(values: SettingValues, problems: string[]): TokenCon
   const own = ownKeys(values, problems);
   if (own && providers.some((provider) => provider.issuer === issuer)) {
     const problem = Array.isArray(values.JWT_JWKS_URL)
-      ? `JWT_JWKS_URL names the issuer ${issuer}, which is JWT_ISSUER, that of the tokens made here`
-      : 'JWT_JWKS_URL must be a list that names issuers when there are own keys too, for JWT_ISSUER is that of the tokens made here';
+      ? `JWT_JWKS_URL names the issuer ${issuer}, which is JWT_ISSUER, the issuer of the tokens made here`
+      : 'JWT_JWKS_URL must be a list that names issuers when there are own keys too, because JWT_ISSUER is the issuer of the tokens made here';
     problems.push(problem);
   }
   return {
