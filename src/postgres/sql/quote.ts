@@ -1,8 +1,8 @@
 import pg from 'pg';
 
 /**
- * The one function through which names of databases, schemas, roles and tables reach SQL.
- * @throws {RangeError} if PostgreSQL would cut the name short (63 bytes) or cannot hold it: what it held then is another name
+ * Quotes an identifier. All names of databases, schemas, roles and tables must pass through this function to reach SQL.
+ * @throws {RangeError} if PostgreSQL would truncate the name (at 63 bytes) or cannot store it, so that it would be another name
  * @see https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
  */
 export function quoteIdentifier(name: string): string {
@@ -14,8 +14,8 @@ export function quoteIdentifier(name: string): string {
 }
 
 /**
- * A text as a literal in SQL, for statements that take no parameters.
- * @throws {RangeError} if PostgreSQL cannot hold it
+ * Quotes a text as an SQL literal, for statements that take no parameters.
+ * @throws {RangeError} if PostgreSQL cannot store it
  */
 export function quoteLiteral(text: string): string {
   checkText(text, 'A text');
@@ -25,6 +25,6 @@ export function quoteLiteral(text: string): string {
 /** @see https://www.postgresql.org/docs/current/multibyte.html */
 function checkText(text: string, what: string): void {
   if (text.includes('\0')) throw new RangeError(`${what} cannot hold a zero byte`);
-  // They have no form in UTF-8, so that all of them would become the same other character.
+  // Lone surrogates have no UTF-8 encoding: all of them would become the same replacement character.
   if (!text.isWellFormed()) throw new RangeError(`${what} cannot hold half a surrogate pair`);
 }
