@@ -100,7 +100,7 @@ export class ConfigError extends Error {
 
   constructor(problems: readonly string[]) {
     super(
-      `The settings cannot be used:\n${problems.map((problem) => `  - ${problem}`).join('\n')}\n.env.example explains each setting.`,
+      `The settings are invalid:\n${problems.map((problem) => `  - ${problem}`).join('\n')}\n.env.example explains each setting.`,
     );
     this.problems = problems;
   }

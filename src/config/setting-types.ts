@@ -36,7 +36,7 @@ export const databaseName = z
 
 /** A secret that is too long to guess. */
 export const secret = z.string().refine((text) => Buffer.byteLength(text) >= 32, {
-  error: 'must be at least 32 bytes; try: openssl rand -base64 48',
+  error: 'must be at least 32 bytes; generate one with: openssl rand -base64 48',
 });
 
 /** Origins, separated by commas. */

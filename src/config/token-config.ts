@@ -67,7 +67,7 @@ export function tokenConfig(values: SettingValues, problems: string[]): TokenCon
   if (own && providers.some((provider) => provider.issuer === issuer)) {
     const problem = Array.isArray(values.JWT_JWKS_URL)
       ? `JWT_JWKS_URL names the issuer ${issuer}, which is JWT_ISSUER, the issuer of the tokens made here`
-      : 'JWT_JWKS_URL must be a list that names issuers when there are own keys too, because JWT_ISSUER is the issuer of the tokens made here';
+      : 'JWT_JWKS_URL must be a list that names issuers if JWT_SECRET or a key is set too, because JWT_ISSUER is the issuer of the tokens made here';
     problems.push(problem);
   }
   return {
@@ -84,7 +84,7 @@ function identityProviders(values: SettingValues, problems: string[]): IdentityP
   const { JWT_JWKS_URL: source, JWT_ISSUER } = values;
   if (source === undefined) return [];
   if (typeof source === 'string' && JWT_ISSUER === undefined) {
-    problems.push('JWT_ISSUER must be set beside JWT_JWKS_URL: the issuer that the tokens name');
+    problems.push('JWT_ISSUER must be set together with JWT_JWKS_URL: the issuer that the tokens name');
   }
   const entries = typeof source === 'string' ? [{ issuer: JWT_ISSUER ?? '', url: source }] : source;
   if (new Set(entries.map(({ issuer }) => issuer)).size < entries.length) {
@@ -117,7 +117,7 @@ function mustNameAudiences({ JWT_JWKS_URL: source, JWT_AUDIENCE }: SettingValues
   if (typeof source !== 'string' && without.length === 0) return;
   const of = without.map(({ issuer }) => ` of ${issuer}`).join(',');
   problems.push(
-    `JWT_AUDIENCE must be set beside JWT_JWKS_URL when NODE_ENV is production: the audience that the tokens${of} name, or * to accept those that the identity provider made for any application`,
+    `JWT_AUDIENCE must be set together with JWT_JWKS_URL when NODE_ENV is production: the audience that the tokens${of} name, or * to accept tokens that the identity provider issued for any application`,
   );
 }
 

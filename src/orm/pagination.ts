@@ -101,12 +101,12 @@ function decode(cursor: string): readonly unknown[] | undefined {
 }
 
 function invalidCursor(field: string): AppError {
-  return badInput(field, 'This is no cursor of this list');
+  return badInput(field, 'Invalid cursor for this list');
 }
 
 /** Validates the page size and applies the default. */
 function pageOf({ first, after, last, before }: ConnectionArgs) {
-  if (first != null && last != null) throw badInput('last', 'Ask for first or last, not both');
+  if (first != null && last != null) throw badInput('last', 'Use first or last, not both');
   for (const [field, value] of Object.entries({ first, last })) {
     if (value != null && (value < 1 || value > MAX_PAGE))
       throw badInput(field, `${field} must be from 1 to ${MAX_PAGE}`);

@@ -148,7 +148,7 @@ export class Listener implements AsyncDisposable {
     if (usage >= ALARMING_USAGE && before < ALARMING_USAGE)
       this.#log.error(
         { percent },
-        "PostgreSQL's notification queue is more than half full, so changes are found by polling: a session that listens holds it up with an open transaction; tenantry doctor names the oldest",
+        "PostgreSQL's notification queue is more than half full, so changes are found by polling: a listening session with an open transaction blocks it; tenantry doctor names the oldest one",
       );
     if (usage < ALARMING_USAGE && before >= ALARMING_USAGE)
       this.#log.info({ percent }, "PostgreSQL's notification queue has room again");
@@ -163,7 +163,7 @@ export class Listener implements AsyncDisposable {
     if (!this.#listening) return;
     this.#client = undefined;
     this.#listening = false;
-    this.#log.warn('lost the connection that listens for notifications; connecting again');
+    this.#log.warn('lost the connection that listens for notifications; reconnecting');
     this.#retry(100);
   }
 

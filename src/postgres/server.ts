@@ -97,7 +97,7 @@ export class PostgresServer implements AsyncDisposable {
     if (this.#canAdminister) return;
     throw new AppError(
       'CONFLICT',
-      'This process only serves: it has no connection that may create, migrate or delete. Ask a process that has ADMIN_DATABASE_URL, or use the command line with it.',
+      'This process only serves requests: its database role may not create, migrate or delete. Use a process with ADMIN_DATABASE_URL, or the command line with it.',
     );
   }
 
@@ -201,7 +201,7 @@ export class PostgresServer implements AsyncDisposable {
 function unknownAddress(server: string): AppError {
   return new AppError(
     'SERVER_BUSY',
-    `The address of the PostgreSQL server ${server} is not known at present; the log tells its operator why.`,
+    `The address of the PostgreSQL server ${server} is currently unknown. The log says why.`,
     { details: { retryAfterMs: 1000 } },
   );
 }

@@ -71,7 +71,7 @@ export async function existingCluster(dataDir: string): Promise<string | undefin
     const link = await lstat(path).catch(() => undefined);
     if (link)
       throw new Error(
-        `${path} points to a folder that is gone, and with it the data. Bring it back, or remove ${path} and ${join(dataDir, 'embedded.json')} to begin with an empty server.`,
+        `${path} points to a folder that is gone, together with the data. Restore it, or remove ${path} and ${join(dataDir, 'embedded.json')} to start with an empty server.`,
       );
     return undefined;
   }
@@ -79,7 +79,7 @@ export async function existingCluster(dataDir: string): Promise<string | undefin
   const uid = process.getuid?.();
   if (info.isDirectory() && uid !== 0 && info.uid !== uid)
     throw new Error(
-      `The cluster ${cluster} belongs to user ${info.uid}, you are user ${uid}: it was probably made as root. Start as root again, or give it to yourself: sudo chown -R ${uid} ${cluster} ${dataDir}`,
+      `The cluster ${cluster} belongs to user ${info.uid}, but you are user ${uid}. It was probably created as root. Start as root again, or change its owner: sudo chown -R ${uid} ${cluster} ${dataDir}`,
     );
   if (!info.isDirectory() || !(await stat(join(cluster, 'PG_VERSION')).catch(() => undefined))) {
     const empty = info.isDirectory() && (await readdir(cluster)).length === 0;
@@ -165,7 +165,7 @@ async function moveAway(cluster: string, onLog: Log): Promise<void> {
   if (server) await terminate(server, onLog);
   const previous = `${cluster}.old-${new Date().toISOString().replaceAll(/\D/g, '').slice(0, 14)}`;
   await rename(cluster, previous);
-  onLog(`the data of an earlier, deleted data folder has been set aside in ${previous}`);
+  onLog(`the data of an earlier, deleted data folder was moved to ${previous}`);
 }
 
 /** Creates a cluster atomically. Throws with the output of initdb if that fails. */
@@ -191,7 +191,9 @@ export async function initialiseCluster(
     const data = join(work, 'data');
     const result = await run(binaries.initdb, ['-D', data, '-U', SUPERUSER, ...locale, ...auth], account);
     if (!result.ok)
-      throw new Error(`initdb could not make a cluster in ${cluster}. Is the disk full? It said:\n${result.output}`);
+      throw new Error(
+        `initdb could not create a cluster in ${cluster}. Is the disk full? Its output:\n${result.output}`,
+      );
     await rename(data, cluster);
   } finally {
     await rm(work, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
@@ -208,5 +210,5 @@ export async function resetPassword(
   const sql = `ALTER ROLE "${SUPERUSER}" PASSWORD '${password}'\n`;
   const result = await run(binaries.postgres, ['--single', '-D', cluster, 'postgres'], account, sql);
   if (!result.ok || result.output.includes('ERROR:'))
-    throw new Error(`Cannot give the superuser of ${cluster} a new password. PostgreSQL said:\n${result.output}`);
+    throw new Error(`Cannot reset the password of the superuser of ${cluster}. PostgreSQL's output:\n${result.output}`);
 }

@@ -53,7 +53,7 @@ async function tryLink(mark: string, path: string): Promise<boolean> {
       () => true,
       (failure: unknown) => errorCode(failure) !== 'EINVAL',
     );
-    if (!isLink) throw new Error(`${path} is in the way of the lock: remove it.`, { cause: error });
+    if (!isLink) throw new Error(`${path} is not a lock. Remove it and try again.`, { cause: error });
     return false;
   }
 }

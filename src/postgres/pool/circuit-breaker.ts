@@ -55,7 +55,7 @@ export class CircuitBreaker {
 
   /** Resets the breaker, because the server has answered or its address has changed. */
   reset(): void {
-    if (this.#failure) this.#log.info({ server: this.#server }, 'a PostgreSQL server can be asked again');
+    if (this.#failure) this.#log.info({ server: this.#server }, 'connecting to a PostgreSQL server again');
     this.#failure = undefined;
   }
 

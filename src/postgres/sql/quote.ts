@@ -8,7 +8,7 @@ import pg from 'pg';
 export function quoteIdentifier(name: string): string {
   const bytes = Buffer.byteLength(name);
   if (bytes < 1 || bytes > 63)
-    throw new RangeError(`An identifier has 1 to 63 bytes; ${JSON.stringify(name)} has ${bytes}`);
+    throw new RangeError(`An identifier must have 1 to 63 bytes, but ${JSON.stringify(name)} has ${bytes}`);
   checkText(name, 'An identifier');
   return pg.escapeIdentifier(name);
 }
@@ -24,7 +24,7 @@ export function quoteLiteral(text: string): string {
 
 /** @see https://www.postgresql.org/docs/current/multibyte.html */
 function checkText(text: string, what: string): void {
-  if (text.includes('\0')) throw new RangeError(`${what} cannot hold a zero byte`);
+  if (text.includes('\0')) throw new RangeError(`${what} cannot contain a zero byte`);
   // Lone surrogates have no UTF-8 encoding: all of them would become the same replacement character.
-  if (!text.isWellFormed()) throw new RangeError(`${what} cannot hold half a surrogate pair`);
+  if (!text.isWellFormed()) throw new RangeError(`${what} cannot contain a lone surrogate`);
 }
