@@ -1,7 +1,7 @@
-/** What to say of names in the file of settings that are misspelt, it seems; they would be passed over in silence. */
+/** Describes probable typos in `.env`, which would otherwise be ignored silently. */
 export async function describeTypos(fileNames: readonly string[] = []): Promise<readonly string[]> {
-  // Without a file, most commands need not know the settings.
+  // The import loads all settings, which most commands do not need.
   if (fileNames.length === 0) return [];
-  const { findTypos: findMisspelt } = await import('../config/typos.ts');
-  return findMisspelt(fileNames).map(({ name, meant }) => `${name} in the file .env is no setting: is ${meant} meant?`);
+  const { findTypos } = await import('../config/typos.ts');
+  return findTypos(fileNames).map(({ name, meant }) => `Unknown setting ${name} in .env. Did you mean ${meant}?`);
 }

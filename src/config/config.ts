@@ -4,16 +4,16 @@ import { type TokenConfig, type TrustedClaims, tokenConfig } from './token-confi
 
 /** How much one tenant, or one caller, may use. */
 export interface ShareLimits {
-  /** Operations that run at once. */
+  /** Concurrent operations. */
   readonly operations: number;
   readonly costPerSecond: number;
-  /** Time for which database connections are held per second, in milliseconds. */
+  /** Connection time per second: how long database connections are held, in milliseconds. */
   readonly databaseMsPerSecond: number;
-  /** Subscriptions at once. */
+  /** Concurrent subscriptions. */
   readonly subscriptions: number;
 }
 
-/** All that can be configured, validated; times carry their unit in the name. */
+/** The validated configuration. The names of durations end in their unit. */
 export interface Config {
   readonly environment: 'development' | 'production' | 'test';
   readonly logLevel: string;
@@ -38,20 +38,20 @@ export interface Config {
     readonly maxAnswerObjects: number;
     readonly maxAnswerBytes: number;
   };
-  /** What one tenant, and one caller, may use of this process while others want some of it too. */
+  /** How much of this process one tenant, and one caller, may use while others are active too. */
   readonly shares: {
     readonly tenant: ShareLimits;
     readonly caller: ShareLimits;
-    /** How long an operation waits for its share, in milliseconds. */
+    /** How long an operation waits when its share is used up, in milliseconds. */
     readonly waitMs: number;
   };
-  /** Undefined: an embedded PostgreSQL in `dataDir`. */
+  /** Undefined for an embedded PostgreSQL in `dataDir`. */
   readonly server: ServerAddress | undefined;
-  /** The same server with the role that creates, migrates and deletes; undefined: that of `server` does. */
+  /** The same server with the role that creates, migrates and deletes. Undefined if that is the role of `server`. */
   readonly adminServer: ServerAddress | undefined;
   readonly databases: { readonly auth: string; readonly constants: string; readonly shared: string };
   readonly defaultIsolation: 'DATABASE' | 'SCHEMA';
-  /** Undefined: one is made in `dataDir`. */
+  /** Undefined if it is generated in `dataDir`. */
   readonly roleSecret: string | undefined;
   readonly connections: {
     readonly budget: number;
@@ -59,7 +59,7 @@ export interface Config {
     readonly tenantPoolSize: number;
     readonly tenantStatementTimeoutMs: number;
     readonly tenantTransactionTimeoutMs: number;
-    /** What PostgreSQL grants to the role of one tenant. */
+    /** The limits that PostgreSQL enforces for the role of one tenant. */
     readonly tenantBounds: { readonly connectionLimit: number; readonly tempFileMb: number };
     readonly systemPoolSize: number;
     readonly recycleSeconds: number;
@@ -70,17 +70,17 @@ export interface Config {
     readonly signUp: boolean;
     readonly accessTokenSeconds: number;
     readonly sessionDays: number;
-    /** Tenants that a user may create who is no platform admin. */
+    /** How many tenants a user who is not a platform admin may create. */
     readonly ownTenants: number;
     /** Per user. */
     readonly hourlyLimits: { readonly invitations: number; readonly tenants: number };
-    /** Attempts in a quarter of an hour. */
+    /** Attempts in 15 minutes. */
     readonly signInLimits: {
       readonly perAccount: number;
       readonly perAccountTotal: number;
       readonly perAddress: number;
     };
-    /** What is believed of tokens that are not made for a user of this installation. */
+    /** Which claims are trusted in tokens that were not issued to a user of this installation. */
     readonly trustedClaims: TrustedClaims;
   };
   readonly migrations: {
@@ -89,26 +89,26 @@ export interface Config {
     readonly concurrency: number;
     readonly lockTimeoutMs: number;
   };
-  /** How many checkpoints of one tenant are kept, and how long. */
+  /** How many checkpoints of one tenant are kept, and for how long. */
   readonly checkpoints: { readonly keep: number; readonly maxAgeDays: number };
 }
 
-/** Settings that cannot be used; the message has a line for each problem, with the variable's name. */
+/** Invalid settings. The message has a line for each problem, with the variable's name. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly problems: readonly string[];
 
   constructor(problems: readonly string[]) {
     super(
-      `The settings cannot be used:\n${problems.map((problem) => `  - ${problem}`).join('\n')}\n.env.example explains each setting.`,
+      `The settings are invalid:\n${problems.map((problem) => `  - ${problem}`).join('\n')}\n.env.example explains each setting.`,
     );
     this.problems = problems;
   }
 }
 
 /**
- * Reads and checks all settings at once. An empty variable counts as not set.
- * @throws {ConfigError} naming every problem
+ * Reads and validates all settings. An empty variable counts as not set.
+ * @throws {ConfigError} with all problems
  */
 export function loadConfig(env: Readonly<Record<string, string | undefined>>): Config {
   const { config, problems } = readConfig(env);
@@ -116,7 +116,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   return config;
 }
 
-/** As {@link loadConfig}, but returns the problems: settings that have one are as if they were not set, whatever the types say. */
+/** Like {@link loadConfig}, but returns the problems. Invalid settings count as not set, so they may be undefined despite their type. */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): {
   readonly config: Config;
   readonly problems: readonly string[];

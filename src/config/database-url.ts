@@ -1,19 +1,19 @@
 import { badInput } from '../lib/errors.ts';
 import { type SettingValues, settings } from './settings.ts';
 
-/** How to reach a PostgreSQL server as the role that owns everything there. */
+/** The address of a PostgreSQL server, with the role to connect as. */
 export interface ServerAddress {
   readonly host: string;
   readonly port: number;
   readonly user: string;
   readonly password: string;
-  /** The database to be connected to while others are created. */
+  /** The database to connect to for creating others. */
   readonly maintenanceDatabase: string;
-  /** As in libpq; false, or what node's TLS takes. */
+  /** False for no TLS, or the options of Node's TLS. */
   readonly ssl: boolean | { readonly rejectUnauthorized: boolean };
 }
 
-/** The PostgreSQL server that the settings name; undefined if they name none. What is wrong is added to `problems`. */
+/** Returns the PostgreSQL server that the settings name, or undefined if they name none. Adds errors to `problems`. */
 export function serverAddress(values: SettingValues, problems: string[]): ServerAddress | undefined {
   const text = values.DATABASE_URL ?? values.ADMIN_CONN_STR;
   if (text) return addressFromUrl(text, values.DATABASE_URL ? 'DATABASE_URL' : 'ADMIN_CONN_STR', problems);
@@ -36,8 +36,8 @@ export function serverAddress(values: SettingValues, problems: string[]): Server
 }
 
 /**
- * Reads the URL of a PostgreSQL server.
- * @throws {AppError} BAD_USER_INPUT, saying what is wrong with the URL, and nothing of what is in it
+ * Parses the URL of a PostgreSQL server.
+ * @throws {AppError} BAD_USER_INPUT that says what is wrong, without repeating the URL
  */
 export function parseServerUrl(text: string): ServerAddress {
   const problems: string[] = [];
@@ -48,8 +48,8 @@ export function parseServerUrl(text: string): ServerAddress {
 }
 
 /**
- * Reads the URL in a setting; what is wrong is added to `problems`.
- * @param name what messages call the URL
+ * Parses a URL from a setting. Adds errors to `problems`.
+ * @param name the URL's name in messages
  * @see https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS
  */
 export function addressFromUrl(text: string, name: string, problems: string[]): ServerAddress | undefined {
@@ -66,7 +66,7 @@ export function addressFromUrl(text: string, name: string, problems: string[]): 
   const sslMode = url.searchParams.get('sslmode') ?? 'disable';
   const strict = sslMode === 'verify-full' || sslMode === 'verify-ca';
   if (!strict && !['disable', 'allow', 'prefer', 'require', 'no-verify'].includes(sslMode)) {
-    problems.push(`${name} has sslmode=${sslMode}, which is none that PostgreSQL knows`);
+    problems.push(`${name} has sslmode=${sslMode}, which PostgreSQL does not support`);
   }
   if (!url.username) problems.push(`${name} must name a user`);
   return {

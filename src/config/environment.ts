@@ -2,17 +2,17 @@ import { existsSync, readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import { messageOf } from '../lib/errors.ts';
 
-/** Where settings come from. */
+/** The variables that settings are read from. */
 export interface Environment {
-  /** The settings' variables: those of the process, and below them those of the file `.env` in the current folder. */
+  /** The variables of the process, and those of the file `.env` in the current folder. The process's take precedence. */
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** The names in that file, whose writer meant them for us. */
+  /** The names in that file. All of them are meant as settings. */
   readonly fileNames: readonly string[];
 }
 
 /**
- * Reads the variables of the process and the file `.env`.
- * @throws {Error} that says so, if the file is there and cannot be read
+ * Reads the variables of the process and of the file `.env`.
+ * @throws {Error} if the file exists and cannot be read
  */
 export function readEnvironment(): Environment {
   const file = existsSync('.env') ? parseEnv(readFile()) : {};

@@ -1,11 +1,11 @@
 import { readdir } from 'node:fs/promises';
 import { messageOf } from '../lib/errors.ts';
-import { unwritableReason } from '../lib/make-folder.ts';
+import { unwritableReason } from '../lib/files.ts';
 import { type Config, ConfigError, readConfig } from './config.ts';
 
 /**
- * Reads and checks all settings, as `loadConfig` does, and whether the folders that they name can be used for what they are for:
- * for whoever opens the installation.
+ * Reads and validates all settings as `loadConfig` does, and checks that the folders that they name can be used. Required
+ * before opening an installation.
  * @throws {ConfigError} naming every problem
  */
 export async function loadUsableConfig(env: Readonly<Record<string, string | undefined>>): Promise<Config> {
@@ -16,16 +16,16 @@ export async function loadUsableConfig(env: Readonly<Record<string, string | und
 }
 
 async function findFolderProblems({ dataDir, migrations, ...config }: Config): Promise<readonly string[]> {
-  // One that is not there would give tenants without tables.
+  // Without the folder, new tenants would have no tables.
   const unreadable = await readdir(migrations.tenantDir).then(() => undefined, messageOf);
   const unwritable = needsDataDir(config) ? await unwritableReason(dataDir) : undefined;
   return [
-    ...(unreadable ? [`TENANT_MIGRATIONS_DIR must be a folder that can be read: ${unreadable}`] : []),
-    ...(unwritable ? [`DATA_DIR must be a folder that can be written to, and ${dataDir} is none: ${unwritable}`] : []),
+    ...(unreadable ? [`TENANT_MIGRATIONS_DIR must be a readable folder: ${unreadable}`] : []),
+    ...(unwritable ? [`DATA_DIR must be a writable folder, but ${dataDir} is not: ${unwritable}`] : []),
   ];
 }
 
-/** Whoever has all that could be made there needs none; in production nothing is. */
+/** The folder is only needed for what would be created in it. In production nothing is. */
 function needsDataDir({ environment, server, roleSecret, tokens }: Omit<Config, 'dataDir' | 'migrations'>): boolean {
   if (environment === 'production') return false;
   return !server || !roleSecret || tokens.keys.kind === 'folder';

@@ -1,21 +1,21 @@
 import { z } from 'zod';
 
-/** One setting: how its text is read, what it is when it is not set, and what it means. */
+/** One setting: its format, its default and its meaning. */
 export interface Setting {
   readonly schema: z.ZodType<unknown, string>;
-  /** The text that stands in when the variable is not set; undefined where the absence itself means something. */
+  /** The text that is used when the variable is not set. Undefined if an unset variable has a meaning of its own. */
   readonly default?: string;
-  /** What the absence means, where there is no default. */
+  /** What an unset variable means, if there is no default. */
   readonly absent?: string;
   readonly meaning: string;
 }
 
-/** Yes or no, in any of the usual words. */
+/** A boolean, in any of the common spellings. */
 export const flag = z
   .enum(['true', 'false', '1', '0', 'on', 'off', 'yes', 'no'], { error: 'must be true or false' })
   .transform((text) => ['true', '1', 'on', 'yes'].includes(text));
 
-/** A whole number within limits. */
+/** An integer within a range. */
 export const integer = (min: number, max: number) =>
   z
     .string()
@@ -34,9 +34,9 @@ export const databaseName = z
   .string()
   .regex(/^[a-z][a-z0-9_]{0,39}$/, { error: 'must be 1 to 40 characters of [a-z0-9_] and start with a letter' });
 
-/** A secret that cannot be guessed. */
+/** A secret that is too long to guess. */
 export const secret = z.string().refine((text) => Buffer.byteLength(text) >= 32, {
-  error: 'must be at least 32 bytes; try: openssl rand -base64 48',
+  error: 'must be at least 32 bytes; generate one with: openssl rand -base64 48',
 });
 
 /** Origins, separated by commas. */
@@ -73,16 +73,18 @@ const providerSchema = z.strictObject({
 
 type ProviderEntry = z.output<typeof providerSchema>;
 
-/** The address of one identity provider's keys, or a list of providers in JSON. */
+/** The URL of an identity provider's keys, or a JSON list of providers. */
 export const identityProviders = z.string().transform((text, context): string | ProviderEntry[] => {
   const isList = text.trimStart().startsWith('[');
   const result = isList ? z.array(providerSchema).min(1).safeParse(parseJson(text)) : keySetUrl.safeParse(text);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   const [index, field] = issue?.path ?? [];
-  const place =
+  const location =
     typeof index === 'number' ? `its entry ${index + 1}${field === undefined ? '' : `, ${String(field)}`}: ` : '';
-  const message = isList ? `must be a list of identity providers: ${place}${issue?.message}` : (issue?.message ?? '');
+  const message = isList
+    ? `must be a list of identity providers: ${location}${issue?.message}`
+    : (issue?.message ?? '');
   context.addIssue({ code: 'custom', message });
   return z.NEVER;
 });

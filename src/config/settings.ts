@@ -4,250 +4,266 @@ import { shareSettings } from './share-settings.ts';
 import { tokenSettings } from './token-settings.ts';
 
 /**
- * Every setting there is, in the order in which `.env.example` and the documentation list them: the one place to add one.
- * Each is an environment variable of this name, or a line in `.env`.
+ * All settings, in the order of `.env.example` and the documentation. Add new settings here. Each is an environment variable
+ * of this name, or a line in `.env`.
  */
 export const settings = {
   NODE_ENV: {
     schema: z.enum(['development', 'production', 'test'], { error: 'must be development, production or test' }),
     default: 'development',
-    meaning: 'production asks for real keys and a real database, and hides GraphiQL and introspection',
+    meaning: 'production requires real keys and a real database, and turns off GraphiQL and introspection by default',
   },
-  PORT: { schema: integer(0, 65535), default: '4000', meaning: 'port to listen on; 0 takes a free one' },
+  PORT: { schema: integer(0, 65535), default: '4000', meaning: 'port to listen on; 0 chooses a free one' },
   HOST: { schema: z.string(), default: '127.0.0.1', meaning: 'address to listen on; 0.0.0.0 for all' },
   DATABASE_URL: {
     schema: url('postgres:', 'postgresql:'),
     absent: 'an embedded PostgreSQL in DATA_DIR',
     meaning:
-      'the PostgreSQL server, with a role that may create databases and roles; with any role that may connect, this process only serves',
+      'URL of the PostgreSQL server, with a role that may create databases and roles; with a role that may only connect, this process only serves requests',
   },
   ADMIN_DATABASE_URL: {
     schema: url('postgres:', 'postgresql:'),
     absent: 'the same as DATABASE_URL',
     meaning:
-      'the same server, with the role that creates, migrates and deletes; for workers and commands, where DATABASE_URL has a role that may only serve',
+      'URL of the same server, with the role that creates, migrates and deletes; for workers and commands, if the role in DATABASE_URL may only serve requests',
   },
   DB_HOST: {
     schema: z.string(),
     absent: 'see DATABASE_URL',
-    meaning: 'with DB_PORT, DB_USERNAME and DB_PASSWORD: the same in parts',
+    meaning: 'host of the PostgreSQL server; used with the next three settings if DATABASE_URL is not set',
   },
   DB_PORT: { schema: integer(1, 65535), absent: '5432 when DB_HOST is set', meaning: 'port of the PostgreSQL server' },
   DB_USERNAME: { schema: z.string(), absent: 'see DB_HOST', meaning: 'role on the PostgreSQL server' },
-  DB_PASSWORD: { schema: z.string(), absent: 'see DB_HOST', meaning: 'its password' },
+  DB_PASSWORD: { schema: z.string(), absent: 'see DB_HOST', meaning: 'password of that role' },
   ADMIN_CONN_STR: {
     schema: url('postgres:', 'postgresql:', 'postgresql+psycopg2:'),
     absent: 'see DATABASE_URL',
-    meaning: 'the old name of DATABASE_URL',
+    meaning: 'former name of DATABASE_URL',
   },
   DATA_DIR: {
     schema: z.string(),
     default: '.data',
-    meaning: 'folder of the embedded PostgreSQL and of development keys',
+    meaning: 'folder for the embedded PostgreSQL and the development keys',
   },
-  AUTH_DATABASE: { schema: databaseName, default: 'auth', meaning: 'name of the database of users, tenants and runs' },
+  AUTH_DATABASE: { schema: databaseName, default: 'auth', meaning: 'name of the database for users, tenants and runs' },
   CONSTANTS_DATABASE: {
     schema: databaseName,
     default: 'constants',
-    meaning: 'name of the database of data that all tenants share',
+    meaning: 'name of the database for data that all tenants share',
   },
   SHARED_DATABASE: {
     schema: databaseName,
     default: 'shared',
-    meaning: 'name of the database that holds the tenants with schema isolation',
+    meaning: 'name of the database for tenants with schema isolation',
   },
   TENANT_MIGRATIONS_DIR: {
     schema: z.string(),
     default: 'migrations/tenant',
-    meaning: 'folder with the migrations of tenants',
+    meaning: "folder of the tenants' migrations",
   },
   DEFAULT_ISOLATION: {
     schema: z.enum(['database', 'schema'], { error: 'must be database or schema' }),
     default: 'database',
-    meaning: 'isolation of new tenants: database or schema',
+    meaning: 'isolation of new tenants, unless they are created with another one: database or schema',
   },
   ROLE_SECRET: {
     schema: secret,
     absent: 'a file in DATA_DIR, in development',
     meaning:
-      "secret of at least 32 bytes, from which the passwords of tenants' database roles and the key to the URLs of added servers are derived",
+      "secret of at least 32 bytes; the passwords of tenants' database roles and the key that encrypts the URLs of added servers are derived from it",
   },
   CONNECTION_BUDGET: {
     schema: integer(5, 10_000),
     default: '64',
-    meaning: 'connections that this process may hold on one PostgreSQL server',
+    meaning: 'maximum number of connections of this process to one PostgreSQL server',
   },
   CONNECTION_WAIT_MS: {
     schema: integer(1, 600_000),
     default: '10000',
-    meaning: 'how long a request waits for a connection before it gets SERVER_BUSY, in milliseconds',
+    meaning: 'how long a request waits for a connection before it fails with SERVER_BUSY, in milliseconds',
   },
-  TENANT_POOL_SIZE: { schema: integer(1, 1000), default: '3', meaning: 'connections of one tenant' },
+  TENANT_POOL_SIZE: {
+    schema: integer(1, 1000),
+    default: '3',
+    meaning: 'maximum number of connections of one tenant in this process',
+  },
   TENANT_STATEMENT_TIMEOUT_MS: {
     schema: integer(1, 3_600_000),
     default: '30000',
-    meaning: "how long a statement of a tenant's request may take, in milliseconds",
+    meaning: "statement timeout of a tenant's requests, in milliseconds",
   },
   TENANT_CONNECTION_LIMIT: {
     schema: integer(1, 10_000),
     absent: '4 × TENANT_POOL_SIZE, enough for four server processes',
     meaning:
-      'connections that PostgreSQL grants to the role of one tenant, over all processes; at least TENANT_POOL_SIZE, and that times the processes to let each fill its pool',
+      "maximum number of connections of one tenant's role in all processes, enforced by PostgreSQL; at least TENANT_POOL_SIZE; set it to TENANT_POOL_SIZE times the number of processes so that each can fill its pool",
   },
   TENANT_TEMP_FILE_MB: {
     schema: integer(1, 10_000_000),
     default: '256',
-    meaning: 'temporary files that one connection of a tenant may fill at once, in megabytes',
+    meaning: 'maximum size of the temporary files of one connection of a tenant, in megabytes',
   },
   TENANT_TRANSACTION_TIMEOUT_MS: {
     schema: integer(1000, 86_400_000),
     default: '120000',
-    meaning: 'how long a transaction of a tenant may stay open, in milliseconds; then its connection is ended',
+    meaning: 'how long a transaction of a tenant may stay open before its connection is closed, in milliseconds',
   },
-  SYSTEM_POOL_SIZE: { schema: integer(1, 1000), default: '8', meaning: 'connections to each system database' },
+  SYSTEM_POOL_SIZE: {
+    schema: integer(1, 1000),
+    default: '8',
+    meaning: 'maximum number of connections to each system database',
+  },
   POOL_RECYCLE_SECONDS: {
     schema: integer(1, 1_000_000),
     default: '3600',
-    meaning: 'age at which a connection is replaced',
+    meaning: 'age at which a connection is replaced, in seconds',
   },
   POOL_IDLE_SECONDS: {
     schema: integer(1, 1_000_000),
     default: '60',
-    meaning: 'idle time after which a connection is closed',
+    meaning: 'idle time after which a connection is closed, in seconds',
   },
   ...tokenSettings,
-  SIGN_UP: { schema: flag, default: 'true', meaning: 'whether people may make accounts for themselves' },
+  SIGN_UP: { schema: flag, default: 'true', meaning: 'whether people may sign up for an account' },
   ACCESS_TOKEN_SECONDS: {
     schema: integer(10, 86_400),
     default: '900',
-    meaning: 'how long the token of someone who has signed in is valid; it is renewed with the refresh token',
+    meaning: 'lifetime of an access token, in seconds; clients renew it with the refresh token',
   },
   SESSION_DAYS: {
     schema: integer(1, 3650),
     default: '30',
-    meaning: 'how long someone stays signed in before the password is asked for again',
+    meaning: 'lifetime of a session before the user has to sign in again, in days',
   },
   OWN_TENANTS: {
     schema: integer(0, 1_000_000),
     default: '5',
     meaning:
-      'tenants that a user who is not a platform admin may have created or own, given away ones included; 0: only platform admins create tenants',
+      'maximum number of tenants that a user who is not a platform admin may have created or own, including those given away; 0 lets only platform admins create tenants',
   },
   CREATE_TENANT_LIMIT: {
     schema: integer(1, 1_000_000),
     default: '20',
-    meaning: 'attempts to create a tenant that a user who is not a platform admin may make in an hour',
+    meaning: 'attempts per hour to create a tenant, for each user who is not a platform admin',
   },
   INVITATION_LIMIT: {
     schema: integer(1, 1_000_000),
     default: '50',
-    meaning: 'invitations that a user who is not a platform admin may make in an hour',
+    meaning: 'invitations per hour, for each user who is not a platform admin',
   },
   SIGN_IN_LIMIT_ACCOUNT: {
     schema: integer(1, 1_000_000),
     default: '10',
     meaning:
-      'attempts to sign in to one account from one address, or from one device that signed in before, that may fail in a quarter of an hour',
+      'failed attempts in 15 minutes to sign in to one account, from one address or from one device that has signed in before',
   },
   SIGN_IN_LIMIT_ACCOUNT_TOTAL: {
     schema: integer(1, 10_000_000),
     absent: 'ten times SIGN_IN_LIMIT_ACCOUNT',
     meaning:
-      'the same from all addresses together; a device that signed in before gets in all the same, see deviceToken',
+      'failed attempts in 15 minutes to sign in to one account, from all addresses; a device that has signed in before can still sign in, see deviceToken',
   },
   SIGN_IN_LIMIT_ADDRESS: {
     schema: integer(1, 1_000_000),
     default: '100',
-    meaning: 'attempts to sign in, and new accounts, that may come from one address in a quarter of an hour',
+    meaning: 'sign-in attempts and new accounts in 15 minutes, from one address',
   },
   WORKER: {
     schema: z.enum(['inline', 'off'], { error: 'must be inline or off' }),
     default: 'inline',
-    meaning: 'inline: this server carries out migration runs; off: it only serves',
+    meaning: 'inline: this server carries out migration runs; off: it only serves requests',
   },
-  MIGRATION_CONCURRENCY: { schema: integer(1, 1000), default: '8', meaning: 'tenants that are migrated at once' },
+  MIGRATION_CONCURRENCY: {
+    schema: integer(1, 1000),
+    default: '8',
+    meaning: 'number of tenants to migrate concurrently',
+  },
   CHECKPOINT_KEEP: {
     schema: integer(1, 1000),
     default: '5',
-    meaning: 'checkpoints of one tenant that are kept; the oldest go first',
+    meaning: 'number of checkpoints to keep for each tenant; the oldest are deleted first',
   },
   CHECKPOINT_MAX_AGE_DAYS: {
     schema: integer(1, 36_500),
     default: '30',
-    meaning: 'age at which a checkpoint is dropped, in days',
+    meaning: 'age at which a checkpoint is deleted, in days',
   },
   MIGRATION_LOCK_TIMEOUT_MS: {
     schema: integer(1, 3_600_000),
     default: '2000',
-    meaning: "how long a migration waits for a table's lock, in milliseconds",
+    meaning: 'lock timeout of migrations, in milliseconds',
   },
   TRUSTED_PROXIES: {
     schema: integer(0, 10),
     default: '0',
     meaning:
-      'proxies in front of the server, each of which appends to x-forwarded-for the address that it was asked by',
+      'number of proxies in front of the server, each of which appends the address of its client to x-forwarded-for',
   },
   CORS_ORIGINS: {
     schema: origins,
-    absent: 'no other origin may call',
-    meaning: 'origins that browsers may call from, separated by commas',
+    absent: 'no other origin is allowed',
+    meaning: 'allowed CORS origins, separated by commas',
   },
   GRAPHIQL: { schema: flag, absent: 'on, but off in production', meaning: 'whether GraphiQL is served' },
-  INTROSPECTION: { schema: flag, absent: 'on, but off in production', meaning: 'whether the schema may be asked for' },
-  MAX_BODY_BYTES: { schema: integer(1000, 1_000_000_000), default: '1000000', meaning: 'size limit of a request body' },
+  INTROSPECTION: { schema: flag, absent: 'on, but off in production', meaning: 'whether introspection is allowed' },
+  MAX_BODY_BYTES: { schema: integer(1000, 1_000_000_000), default: '1000000', meaning: 'size limit of request bodies' },
   MAX_DOCUMENT_BYTES: {
     schema: integer(1000, 1_000_000_000),
     default: '20000',
-    meaning: 'size limit of a GraphQL document, in bytes; its variables are part of the body only',
+    meaning: 'maximum size of a GraphQL document, in bytes; variables only count towards the body',
   },
-  MAX_QUERY_DEPTH: { schema: integer(1, 1000), default: '12', meaning: 'depth limit of a GraphQL document' },
+  MAX_QUERY_DEPTH: { schema: integer(1, 1000), default: '12', meaning: 'maximum depth of a GraphQL document' },
   MAX_QUERY_TOKENS: {
     schema: integer(10, 1_000_000),
     default: '2000',
-    meaning: 'size limit of a GraphQL document, in tokens',
+    meaning: 'maximum number of tokens in a GraphQL document',
   },
   MAX_QUERY_FIELDS: {
     schema: integer(1, 100_000),
     default: '200',
-    meaning: 'limit of fields and fragment spreads written in a GraphQL document',
+    meaning: 'maximum number of fields and fragment spreads in a GraphQL document',
   },
-  MAX_QUERY_ALIASES: { schema: integer(0, 10_000), default: '30', meaning: 'limit of aliases in a GraphQL document' },
+  MAX_QUERY_ALIASES: {
+    schema: integer(0, 10_000),
+    default: '30',
+    meaning: 'maximum number of aliases in a GraphQL document',
+  },
   MAX_QUERY_COST: {
     schema: integer(1, 10_000_000),
     default: '20000',
     meaning:
-      'cost limit of a GraphQL operation; a field costs 1, times the items that the lists around it can have: the size of a page, or the most that the list can have',
+      'maximum cost of a GraphQL operation; a field costs 1, multiplied by the maximum number of items of each list around it: the page size, or the limit of the list',
   },
   MAX_ANSWER_OBJECTS: {
     schema: integer(1, 10_000_000),
     default: '20000',
-    meaning: 'objects that the answer to a GraphQL operation, or one event of a subscription, may have',
+    meaning: 'maximum number of objects in the response to a GraphQL operation, or in one event of a subscription',
   },
   MAX_ANSWER_BYTES: {
     schema: integer(1000, 1_000_000_000),
     default: '5000000',
-    meaning: 'size limit of the answer to a GraphQL operation, or of one event of a subscription',
+    meaning: 'maximum size of the response to a GraphQL operation, or of one event of a subscription, in bytes',
   },
   ...shareSettings,
   SHUTDOWN_SECONDS: {
     schema: integer(0, 3600),
     default: '20',
     meaning:
-      'how long running requests and migrations may take to end after SIGTERM, and migrations when their run is cancelled',
+      'how long requests and migrations in progress may take to finish after SIGTERM, and migrations after their run is cancelled, in seconds',
   },
   LOG_LEVEL: {
     schema: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
       error: 'must be trace, debug, info, warn, error, fatal or silent',
     }),
     default: 'info',
-    meaning: 'the least severe level that is logged',
+    meaning: 'minimum level of log messages',
   },
 } as const satisfies Record<string, Setting>;
 
 /** The name of a setting. */
 export type SettingName = keyof typeof settings;
 
-/** The settings as read: those without a default may be undefined. */
+/** The parsed settings. Those without a default may be undefined. */
 export type SettingValues = {
   [Name in SettingName]: (typeof settings)[Name] extends { default: string }
     ? z.output<(typeof settings)[Name]['schema']>
@@ -256,7 +272,7 @@ export type SettingValues = {
 
 /**
  * Reads all settings. An empty variable counts as not set.
- * @param problems what cannot be read is added to it, and is undefined in what is returned, whatever the types say
+ * @param problems receives an entry for each invalid setting; that setting is undefined in the result, despite its type
  */
 export function readSettings(env: Readonly<Record<string, string | undefined>>, problems: string[]): SettingValues {
   const read = ([name, setting]: [string, (typeof settings)[SettingName]]): [string, unknown] => {
@@ -268,15 +284,15 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>, 
     problems.push(`${name} ${result.error.issues[0]?.message ?? 'cannot be read'}`);
     return [name, undefined];
   };
-  // The loop gives every name its value, or adds to `problems`.
+  // The cast is safe: every name gets a value or an entry in `problems`.
   return Object.fromEntries(Object.entries(settings).map(read)) as SettingValues;
 }
 
-/** The text of `.env.example`: every setting with its meaning, commented out at its default. */
+/** Returns the text of `.env.example`: every setting with its meaning, commented out with its default. */
 export function describeSettings(): string {
   const entries = Object.entries<Setting>(settings).map(([name, { meaning, default: fallback, absent }]) => {
     const otherwise = fallback === undefined ? `\n# Not set: ${absent}.` : '';
     return `# ${meaning}${otherwise}\n#${name}=${fallback ?? ''}\n`;
   });
-  return `# Copy this file to .env and change what you need. Variables of the environment go before it.\n\n${entries.join('\n')}`;
+  return `# Copy this file to .env and change what you need. Environment variables take precedence over it.\n\n${entries.join('\n')}`;
 }

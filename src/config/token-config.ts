@@ -1,40 +1,40 @@
 import type { SettingValues } from './settings.ts';
 
-/** Where tokens come from, and what they say where. */
+/** The token issuers and the claims that are read. */
 export interface TokenConfig {
   readonly keys: KeySource;
-  /** What the tokens of this installation's keys must name, and those made here do. */
+  /** The issuer of this installation's own tokens, which they must name. */
   readonly issuer: string | undefined;
   readonly audience: string | undefined;
-  /** Whether a token of this installation's keys that never expires is good. */
+  /** Whether a token that was signed with this installation's keys is accepted if it never expires. */
   readonly allowWithoutExpiry: boolean;
   readonly claims: Pick<ClaimPaths, 'tenant' | 'roles'>;
   readonly providers: readonly IdentityProvider[];
 }
 
-/** Where the keys come from that verify, and perhaps sign, this installation's own tokens. */
+/** The source of the keys that verify, and may sign, this installation's own tokens. */
 export type KeySource =
   | { readonly kind: 'secret'; readonly secret: string }
-  /** PEMs, or a JWK, or a set of JWKs; without public keys that of the private key alone. */
+  /** PEMs, a JWK or a set of JWKs. Without public keys, only the private key's own public key verifies tokens. */
   | { readonly kind: 'keys'; readonly publicKeys: string | undefined; readonly privateKey: string | undefined }
-  /** Made in `dataDir`, in development. */
+  /** Generated in `dataDir`, in development. */
   | { readonly kind: 'folder' }
-  /** Only identity providers make tokens. */
+  /** Only identity providers issue tokens. */
   | { readonly kind: 'none' };
 
-/** Somebody else who makes tokens. */
+/** An external issuer of tokens. */
 export interface IdentityProvider {
-  /** The issuer that its tokens name; it chooses the keys. */
+  /** The issuer that its tokens name. It determines the keys to verify them with. */
   readonly issuer: string;
-  /** Where its keys are published. */
+  /** The URL where its keys are published. */
   readonly jwksUrl: string;
   readonly audience: string | undefined;
   readonly claims: ClaimPaths;
-  /** Whether a person whose verified email address an account has gets that account. */
+  /** Whether a person is linked to the account with the same verified email address. */
   readonly linkByEmail: boolean;
 }
 
-/** Where a token says what, such as `sub` or `app_metadata.tenant`. */
+/** The paths of claims, such as `sub` or `app_metadata.tenant`. */
 export interface ClaimPaths {
   readonly user: string;
   readonly email: string;
@@ -43,22 +43,22 @@ export interface ClaimPaths {
   readonly roles: string;
 }
 
-/** Which claims are believed of tokens that are not made for a user of this installation. */
+/** Which claims are trusted in tokens that were not issued to a user of this installation. */
 export interface TrustedClaims {
-  /** That the bearer is a member of the tenant, with the roles that the token says. */
+  /** That the bearer is a member of the tenant, with the roles in the token. */
   readonly tenant: boolean;
-  /** That the bearer is a platform admin, where a key of this installation says so. */
+  /** That the bearer is a platform admin, in tokens that were signed with a key of this installation. */
   readonly admin: boolean;
-  /** The same, where an identity provider says so. */
+  /** The same, in tokens of identity providers. */
   readonly adminOfProvider: boolean;
-  /** How long the token of a platform admin may be valid, whoever made it. */
+  /** The maximum lifetime of a platform admin's token, whoever issued it. */
   readonly maxAdminTokenHours: number;
 }
 
-/** What stands for any audience. */
+/** The value that allows any audience. */
 const ANY = '*';
 
-/** The part of the configuration that tells of tokens. What does not fit together is added to `problems`. */
+/** Returns the configuration of tokens. Adds settings that contradict each other to `problems`. */
 export function tokenConfig(values: SettingValues, problems: string[]): TokenConfig {
   const { JWT_ISSUER: issuer, JWT_AUDIENCE: audience } = values;
   if (values.NODE_ENV === 'production') mustNameAudiences(values, problems);
@@ -66,8 +66,8 @@ export function tokenConfig(values: SettingValues, problems: string[]): TokenCon
   const own = ownKeys(values, problems);
   if (own && providers.some((provider) => provider.issuer === issuer)) {
     const problem = Array.isArray(values.JWT_JWKS_URL)
-      ? `JWT_JWKS_URL names the issuer ${issuer}, which is JWT_ISSUER, that of the tokens made here`
-      : 'JWT_JWKS_URL must be a list that names issuers when there are own keys too, for JWT_ISSUER is that of the tokens made here';
+      ? `JWT_JWKS_URL names the issuer ${issuer}, which is JWT_ISSUER, the issuer of the tokens made here`
+      : 'JWT_JWKS_URL must be a list that names issuers if JWT_SECRET or a key is set too, because JWT_ISSUER is the issuer of the tokens made here';
     problems.push(problem);
   }
   return {
@@ -84,7 +84,7 @@ function identityProviders(values: SettingValues, problems: string[]): IdentityP
   const { JWT_JWKS_URL: source, JWT_ISSUER } = values;
   if (source === undefined) return [];
   if (typeof source === 'string' && JWT_ISSUER === undefined) {
-    problems.push('JWT_ISSUER must be set beside JWT_JWKS_URL: the issuer that the tokens name');
+    problems.push('JWT_ISSUER must be set together with JWT_JWKS_URL: the issuer that the tokens name');
   }
   const entries = typeof source === 'string' ? [{ issuer: JWT_ISSUER ?? '', url: source }] : source;
   if (new Set(entries.map(({ issuer }) => issuer)).size < entries.length) {
@@ -105,23 +105,23 @@ function identityProviders(values: SettingValues, problems: string[]): IdentityP
   }));
 }
 
-/** The audience that tokens must name; undefined for any. */
+/** Returns the audience that tokens must name, or undefined for any. */
 function named(audience: string | undefined): string | undefined {
   return audience === ANY ? undefined : audience;
 }
 
-/** A provider makes tokens for many applications. That those of all of them are good here has to be meant. */
+/** A provider issues tokens for many applications. Accepting all of them must be a deliberate choice. */
 function mustNameAudiences({ JWT_JWKS_URL: source, JWT_AUDIENCE }: SettingValues, problems: string[]): void {
   if (source === undefined || JWT_AUDIENCE !== undefined) return;
   const without = typeof source === 'string' ? [] : source.filter(({ audience }) => audience === undefined);
   if (typeof source !== 'string' && without.length === 0) return;
   const of = without.map(({ issuer }) => ` of ${issuer}`).join(',');
   problems.push(
-    `JWT_AUDIENCE must be set beside JWT_JWKS_URL when NODE_ENV is production: the audience that the tokens${of} name, or * to accept those that the identity provider made for any application`,
+    `JWT_AUDIENCE must be set together with JWT_JWKS_URL when NODE_ENV is production: the audience that the tokens${of} name, or * to accept tokens that the identity provider issued for any application`,
   );
 }
 
-/** Undefined if none are set. */
+/** Returns undefined if no keys are set. */
 function ownKeys(values: SettingValues, problems: string[]): KeySource | undefined {
   const { JWT_SECRET: secret, JWT_PUBLIC_KEY: publicKeys, JWT_PRIVATE_KEY: privateKey } = values;
   const hasKeys = publicKeys !== undefined || privateKey !== undefined;
@@ -137,7 +137,7 @@ function ownKeys(values: SettingValues, problems: string[]): KeySource | undefin
   };
 }
 
-/** Environment files cannot hold line ends everywhere, so a PEM may be written with `\n`. */
+/** Not every environment file supports line breaks, so a PEM may be written with `\n`. */
 function unescapeLines(text: string): string {
   return text.trimStart().startsWith('{') ? text : text.replaceAll('\\n', '\n');
 }

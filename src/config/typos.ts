@@ -1,15 +1,15 @@
 import { settings } from './settings.ts';
 
-/** A name that is no setting, and the setting that is nearly called so. */
+/** An unknown name and the setting with the most similar name. */
 export interface SettingTypo {
   readonly name: string;
   readonly meant: string;
 }
 
-/** Names up to this length are taken for misspelt with one letter wrong, longer ones with two. */
+/** Names up to this length may differ from a setting by one letter, longer ones by two. */
 const SHORT = 8;
 
-/** Finds names that somebody seems to have mistyped, in whatever case they are written. */
+/** Finds names that are probably typos of settings, ignoring case. */
 export function findTypos(names: readonly string[]): readonly SettingTypo[] {
   const known = Object.keys(settings);
   return names
@@ -23,7 +23,8 @@ export function findTypos(names: readonly string[]): readonly SettingTypo[] {
 }
 
 /**
- * How many letters have to be added, left out, replaced, or swapped with the next one.
+ * Counts the letters to insert, delete, replace or swap with the next one. A swap such as PROT counts once, unlike in the
+ * plain Levenshtein distance.
  * @see https://en.wikipedia.org/wiki/Damerau–Levenshtein_distance "Optimal string alignment distance"
  */
 function distance(from: string, to: string): number {

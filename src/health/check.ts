@@ -3,7 +3,7 @@ import type { Catalog } from '../catalog/catalog.ts';
 import { FIRST_SERVER } from '../catalog/entities/database-server.entity.ts';
 import type { Config } from '../config/config.ts';
 import { messageOf } from '../lib/errors.ts';
-import { withTimeLimit } from '../lib/time-limit.ts';
+import { withTimeLimit } from '../lib/time.ts';
 import type { Listener } from '../postgres/listener.ts';
 import type { Pool } from '../postgres/pool/pool.ts';
 import type { ServerRegistry } from '../servers/registry.ts';

@@ -3,8 +3,8 @@ import ipaddr from 'ipaddr.js';
 const IPV6_NETWORK_BITS = 64;
 
 /**
- * The network that counts as one client: an address of IPv4, or the /64 of an address of IPv6, since whoever has one address
- * of it has them all. A text that is no address is returned as it is.
+ * Returns the network that counts as one client: an IPv4 address, or the /64 of an IPv6 address, because a client usually
+ * controls a whole /64. Returns anything that is not an address unchanged.
  */
 export function networkOf(address: string): string {
   if (!ipaddr.isValid(address)) return address;
@@ -14,7 +14,7 @@ export function networkOf(address: string): string {
   return `${network.toString()}/${IPV6_NETWORK_BITS}`;
 }
 
-/** A zone names a network interface of this machine, such as fe80::1%eth0. */
+/** A zone names a network interface of this machine, such as `eth0` in fe80::1%eth0. */
 function withoutZone(address: string): string {
   return address.split('%')[0] ?? address;
 }

@@ -1,26 +1,26 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 
-/** Keeps texts secret that have to be stored where others can read. */
+/** Encrypts texts that are stored where others can read them. */
 export interface Encryption {
   /**
    * Encrypts a text.
-   * @param owner what the text belongs to; it can be opened for this owner only, so that it cannot be moved to another one
+   * @param owner what the text belongs to; it can only be decrypted for this owner, so it cannot be moved to another one
    */
   encrypt(text: string, owner: string): string;
-  /** Gives the text back; undefined if it was sealed with another secret or for another owner, or has been changed. */
+  /** Decrypts a text. Returns undefined if it was encrypted with another secret or for another owner, or was modified. */
   decrypt(encryptedText: string, owner: string): string | undefined;
 }
 
-/** Another way of sealing gets another prefix. */
+/** The version of the format: a change of the format needs a new prefix. */
 const PREFIX = 'sealed-v1:';
 const ALGORITHM = 'aes-256-gcm';
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
 /**
- * AES-256-GCM with a key that is derived by HKDF from a secret. The prefix is followed by nonce, tag and ciphertext in base64url.
+ * AES-256-GCM with a key derived from a secret by HKDF. The nonce, tag and ciphertext follow the prefix, in base64url.
  * @param secret at least 32 bytes
- * @param purpose keeps the keys of different uses of one secret apart
+ * @param purpose separates the keys of different uses of the same secret
  * @see https://www.rfc-editor.org/rfc/rfc5869
  */
 export function createEncryption(secret: string, purpose: string): Encryption {

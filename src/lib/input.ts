@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { badInput } from './errors.ts';
 
-/** What people call somebody, or a tenant. */
+/** The display name of a person or a tenant. */
 export const nameSchema = z
   .string()
   .trim()
@@ -11,25 +11,25 @@ export const nameSchema = z
     error: 'A name must be on one line, without control characters and characters that change the direction of text',
   });
 
-/** Control characters, halves of surrogate pairs, line separators, and what changes the direction of the text after it. */
+/** Control characters, lone surrogates, line separators and characters that change the text direction. */
 const hidden = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}]+/gu;
 
 /**
- * Whether a text is one line that shows all that it holds: no character that a terminal obeys, that makes a page show the
- * text in another order, or that cannot be stored. Whatever people call something must be.
+ * Whether a text is a single line without hidden characters: none that controls a terminal, changes the text direction or
+ * cannot be stored. Every display name must pass this check.
  */
 export function isPlainLine(text: string): boolean {
   return text.search(hidden) < 0;
 }
 
-/** A text with something else in the place of the characters that {@link isPlainLine} refuses, a run of them as one. */
+/** Replaces each run of characters that {@link isPlainLine} rejects. */
 export function replaceHidden(text: string, replacement: string): string {
   return text.replace(hidden, replacement);
 }
 
 /**
- * What a client has sent, as a schema has it.
- * @param field what the client calls it
+ * Validates a value that a client has sent, and returns it as the schema outputs it.
+ * @param field the client's name for it
  * @throws {AppError} BAD_USER_INPUT, with the schema's message
  */
 export function validInput(field: string, schema: z.ZodType<string>, value: string): string {

@@ -1,6 +1,6 @@
 /**
- * Makes tasks wait for each other, such as the statements of several callers over one connection: node-postgres wants to be
- * asked for the next one when the one before has been answered. A task that fails stops no other.
+ * Creates a mutex: tasks run one at a time, in the order in which they were added. For example, node-postgres expects a
+ * statement only after the previous one has been answered. A task that fails does not affect the others.
  */
 export function createMutex(): <T>(task: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve();

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** How long to wait after the first failure, in milliseconds; then twice as long each time. */
+/** The delay after the first failure, in milliseconds. It doubles with each further failure. */
 const FIRST_DELAY_MS = 200;
 const MAX_DELAY_MS = 5_000;
 
 /**
- * Does `work` again and again until the signal comes, more slowly while it fails. It never rejects.
- * @param pauseMs between one time and the next, in milliseconds
- * @param onError told each error
+ * Repeats `work` until the signal is aborted, backing off while it fails. Never rejects.
+ * @param pauseMs the pause between repetitions, in milliseconds
+ * @param onError called with each error
  */
 export async function repeatUntil(
   signal: AbortSignal,
@@ -22,9 +22,9 @@ export async function repeatUntil(
 }
 
 /**
- * Tries `work` until it succeeds, but after the signal no more than once. It never rejects.
- * @param onError told each error
- * @returns what `work` resolves to; undefined if the signal came before it succeeded
+ * Retries `work` until it succeeds or the signal is aborted, but tries it at least once. Never rejects.
+ * @param onError called with each error
+ * @returns the result of `work`; undefined if the signal was aborted before it succeeded
  */
 export async function retryUntil<T>(
   signal: AbortSignal,

@@ -1,22 +1,22 @@
-/** Within this time a signal that npm may have passed on is the one that was here already, in milliseconds. */
+/** Under npm, a second signal within this time counts as a repetition of the first one by npm. In milliseconds. */
 const ECHO_MS = 1_000;
 
-/** What is told of a signal that has come. */
+/** A signal that was received. */
 export interface ReceivedSignal {
   readonly name: NodeJS.Signals;
-  /** Whether one came before: whoever sends it does not want to wait. */
+  /** Whether another one came before: the sender does not want to wait any longer. */
   readonly isRepeated: boolean;
 }
 
-/** Signals that are heard; disposing of it gives them back their usual effect. */
+/** Handled signals. Disposing of it restores their default effect. */
 export interface Signals extends Disposable {
-  /** Whether one has come. */
+  /** Whether a signal was received. */
   readonly received: boolean;
 }
 
 /**
- * Calls back at each of these signals, instead of letting it end the process. npm passes on to its script what a terminal has
- * sent to both, so that a script's signal comes twice, and counts once.
+ * Calls back on each of these signals, instead of letting it end the process. npm forwards signals to its script, so a
+ * signal from a terminal arrives twice; it counts once.
  */
 export function onSignals(
   names: readonly NodeJS.Signals[],

@@ -1,35 +1,35 @@
 import { LRUCache } from 'lru-cache';
 
-const CACHED = 10_000;
-/** What all entries of a cache may take, roughly. A caller can choose keys, and what is found by them. */
+const MAX_ENTRIES = 10_000;
+/** The approximate size limit of a cache. It is needed because callers influence the keys and the values. */
 const MAX_BYTES = 16 * 1024 * 1024;
-/** What an entry takes beside its key and what is counted of its answer. */
+/** The size of an entry without its key and what `sizeOf` counts. */
 const ENTRY_BYTES = 500;
-/** How long an answer may be believed when the notification that it has changed is lost, in milliseconds. */
+/** How long a stale value may be used when the notification of its change is lost, in milliseconds. */
 const TTL_MS = 5_000;
 
-/** An answer that is kept, or one that is still waited for. */
+/** A value that is cached or still being loaded. */
 interface Entry<T> {
   readonly answer: Promise<T | null>;
-  /** Null: there is none; undefined: the answer has not come. */
+  /** Null: there is no value; undefined: it is still being loaded. */
   readonly value: T | null | undefined;
 }
 
-/** Remembers for seconds what a database has answered. Who asks while an answer is on its way waits for the same one. */
+/** Caches values from a database for a few seconds. Callers that ask for a value while it is being loaded share the load. */
 export class TtlCache<T extends object> {
   readonly #entries: LRUCache<string, Entry<T>>;
 
-  /** @param sizeOf how many bytes an answer takes, where that can be more than a row of the catalog */
+  /** @param sizeOf the size of a value in bytes, where it can exceed that of a row of the catalog */
   constructor(sizeOf: (answer: T) => number = () => 0) {
     this.#entries = new LRUCache({
-      max: CACHED,
+      max: MAX_ENTRIES,
       maxSize: MAX_BYTES,
       sizeCalculation: ({ value }, key) => ENTRY_BYTES + 2 * key.length + (value ? sizeOf(value) : 0),
       ttl: TTL_MS,
     });
   }
 
-  /** The answer to `key`, which `load` finds if it is not known; null says that there is none. */
+  /** Returns the value of `key`, loading it if it is not cached. `load` returns null if there is none. */
   async find(key: string, load: () => Promise<T | null>): Promise<T | undefined> {
     const known = this.#entries.get(key);
     if (known) return (await known.answer) ?? undefined;
@@ -37,7 +37,7 @@ export class TtlCache<T extends object> {
     this.#entries.set(key, entry);
     try {
       const value = await entry.answer;
-      // Another object, for the cache measures an entry that is new.
+      // A new object, because the cache measures an entry only when it is new.
       if (this.#entries.peek(key) === entry) this.#entries.set(key, { ...entry, value }, { noUpdateTTL: true });
       return value ?? undefined;
     } catch (error) {
@@ -47,8 +47,8 @@ export class TtlCache<T extends object> {
   }
 
   /**
-   * Forgets the answers that `isStale` names, by their key and value. Where the value is null there was none; where it is
-   * undefined the answer is on its way, and may be older than the change: who waits for it gets it, but it is not kept.
+   * Removes the entries for which `isStale` returns true. A null value means that there was none. An undefined value is
+   * still being loaded and may be older than the change: waiting callers get it, but it is not cached.
    */
   forget(isStale: (key: string, value: T | null | undefined) => boolean): void {
     for (const [key, { value }] of this.#entries.entries()) {

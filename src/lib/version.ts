@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 
-// Our own file, which has one.
+// The cast is safe: this is our own package.json, which has a version.
 const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   readonly version: string;
 };
 
-/** What this server calls itself. */
+/** The product's name. */
 export const productName = 'Tenantry';
 
 /** The version in package.json. */

@@ -16,35 +16,35 @@ import { createMutex } from '../lib/mutex.ts';
 import type { Pool, PoolClient } from '../postgres/pool/pool.ts';
 import { PostgresNames } from './naming.ts';
 
-/** A database seen through entities; it holds no connection of its own. */
+/** A database accessed through entities. It holds no connection of its own. */
 export interface EntityDatabase {
   /**
-   * Makes an entity manager with an identity map of its own.
-   * @param schema where the tables are of entities that are declared with `schema: '*'`
+   * Creates an entity manager with its own identity map.
+   * @param schema the schema of entities that are declared with `schema: '*'`
    */
   fork(schema?: string): EntityManager;
 }
 
-/** Opens databases that have the same entities. */
+/** Opens databases that share the same entities. */
 export interface EntityDatabases {
-  /** @param pool where connections come from; its values must be read with {@link entityTypes} */
+  /** @param pool provides the connections; it must parse values with {@link entityTypes} */
   open(pool: Pick<Pool, 'connect' | 'end'>): EntityDatabase;
 }
 
 /**
- * Discovers the entities once, and gives each database only a small driver of its own (4 KB instead of 164 KB, and
- * 0.02 ms instead of 4 ms, for a model of 15 entities). All connections come from lanes, so that MikroORM opens none itself.
+ * Discovers the entities once and gives each database only a small driver of its own (4 KB instead of 164 KB and 0.02 ms
+ * instead of 4 ms, for a model of 15 entities). All connections come from our pools; MikroORM opens none itself.
  */
 export function createEntityDatabases(entities: readonly EntitySchema[]): EntityDatabases {
   const orm = new MikroORM({
     entities: [...entities],
-    dbName: 'unused: connections come from lanes',
-    // It would look for the template's own database, at the default address.
+    dbName: 'unused: connections come from pools',
+    // Otherwise MikroORM would look for a database of this name at the default address.
     ensureDatabase: false,
     namingStrategy: PostgresNames,
-    // MikroORM keys cached results by entity and query only: one database would be answered with the rows of another.
+    // MikroORM keys cached results by entity and query only, so one database would get the rows of another.
     resultCache: { adapter: NullCacheAdapter },
-    // A migration's entity manager has none.
+    // A migration's entity manager has no entities.
     discovery: { warnWhenNoEntities: false },
   });
   keepAppErrors(orm);
@@ -64,7 +64,7 @@ export function createEntityDatabases(entities: readonly EntitySchema[]): Entity
   };
 }
 
-/** MikroORM makes an exception of its own of whatever a connection throws; what our lanes throw is for clients as it is. */
+/** MikroORM wraps every error of a connection. Errors of our pools must reach clients unchanged. */
 function keepAppErrors(orm: MikroORM): void {
   const converter = orm.driver.getPlatform().getExceptionConverter();
   const convert = converter.convertException.bind(converter);
@@ -74,8 +74,8 @@ function keepAppErrors(orm: MikroORM): void {
 }
 
 /**
- * A client that somebody holds, as a lane would lend it: giving it back does nothing. Statements wait for each other, since
- * MikroORM sends several at once where it has a pool.
+ * Wraps a client that the caller already holds as a pool's client, whose `release` does nothing. Statements run one at a
+ * time, because MikroORM sends several at once when it has a pool.
  * @param rewrite changes the text of each statement
  */
 export function asPoolClient(client: pg.Client, rewrite: (text: string) => string): PoolClient {
@@ -93,14 +93,14 @@ export function asPoolClient(client: pg.Client, rewrite: (text: string) => strin
 
 const parsers = createPostgreSqlTypeParsers((text) => array.parse(text));
 
-/** How node-postgres reads values for MikroORM, which parses dates and times itself. */
+/** The type parsers of node-postgres for MikroORM, which parses dates and times itself. */
 export const entityTypes: pg.CustomTypesConfig = {
   // The union of all overloads of pg's function cannot be written down as one, hence the cast to its own type.
   getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
     parsers[oid] ?? pg.types.getTypeParser(oid, format)) as pg.CustomTypesConfig['getTypeParser'],
 };
 
-/** A compiler takes 6 KB and begins anew with each query, so that one is enough for all databases. */
+/** A compiler takes 6 KB and keeps no state between queries, so all databases share one. */
 class PoolDialect extends PostgresDialect {
   readonly #compiler: PostgresQueryCompiler;
 

@@ -1,4 +1,4 @@
-/** MikroORM's condition for texts that have this one somewhere in them, whatever its letters' case. */
+/** Returns MikroORM's condition for texts that contain this one, ignoring case. */
 export function containing(text: string): { readonly $ilike: string } {
   return { $ilike: `%${text.replace(/[\\%_]/g, '\\$&')}%` };
 }

@@ -5,8 +5,8 @@ type NamedKind = Parameters<UnderscoreNamingStrategy['indexName']>[2];
 const endings: Partial<Readonly<Record<NamedKind, string>>> = { foreign: 'fkey', unique: 'key', index: 'idx' };
 
 /**
- * Gives indexes and constraints the names that PostgreSQL itself gives them: `products_sku_key`, `lines_order_id_fkey`.
- * A migration that names none then makes just what the entities say.
+ * Names indexes and constraints as PostgreSQL does by default: `products_sku_key`, `lines_order_id_fkey`. A migration that
+ * leaves out the names then creates exactly what the entities declare.
  * @see https://www.postgresql.org/docs/current/sql-createtable.html
  */
 export class PostgresNames extends UnderscoreNamingStrategy {

@@ -11,7 +11,7 @@ export interface ConnectionArgs {
   readonly before?: string | null | undefined;
 }
 
-/** A page, as Relay's connections have it. */
+/** A page in the format of a Relay connection. */
 export interface ConnectionPage<T> {
   readonly edges: { readonly cursor: string; readonly node: T }[];
   readonly pageInfo: {
@@ -20,19 +20,19 @@ export interface ConnectionPage<T> {
     readonly startCursor: string | null;
     readonly endCursor: string | null;
   };
-  /** Counted only when it is asked for. */
+  /** Counts the items only when it is called. */
   readonly totalCount: () => Promise<number>;
 }
 
-/** Items of a page whose size is not asked for. */
+/** The default page size. */
 export const DEFAULT_PAGE = 20;
 
-/** Items of the largest page. */
+/** The maximum page size. */
 export const MAX_PAGE = 100;
 
 /**
- * A page of entities, by a cursor over `orderBy`, which must end in a unique column.
- * @throws {AppError} BAD_USER_INPUT if the arguments make no sense
+ * Returns a page of entities by a cursor over `orderBy`, which must end in a unique column.
+ * @throws {AppError} BAD_USER_INPUT if the arguments are invalid
  * @see https://relay.dev/graphql/connections.htm
  */
 export async function entityConnection<T extends object>(
@@ -62,12 +62,12 @@ export async function entityConnection<T extends object>(
   };
 }
 
-/** The same page with other nodes. */
+/** Maps the nodes of a page. */
 export function mapNodes<T, U>(page: ConnectionPage<T>, map: (node: T) => U): ConnectionPage<U> {
   return { ...page, edges: page.edges.map(({ cursor, node }) => ({ cursor, node: map(node) })) };
 }
 
-/** MikroORM believes what a cursor says, so that one of another list would be answered with a wrong page or a crash. */
+/** MikroORM does not validate cursors: one from another list would cause a wrong page or a crash. */
 function checkCursors<T extends object>(
   em: EntityManager,
   entity: EntityClass<T>,
@@ -101,12 +101,12 @@ function decode(cursor: string): readonly unknown[] | undefined {
 }
 
 function invalidCursor(field: string): AppError {
-  return badInput(field, 'This is no cursor of this list');
+  return badInput(field, 'Invalid cursor for this list');
 }
 
-/** The page that is asked for, within the limits. */
+/** Validates the page size and applies the default. */
 function pageOf({ first, after, last, before }: ConnectionArgs) {
-  if (first != null && last != null) throw badInput('last', 'Ask for first or last, not both');
+  if (first != null && last != null) throw badInput('last', 'Use first or last, not both');
   for (const [field, value] of Object.entries({ first, last })) {
     if (value != null && (value < 1 || value > MAX_PAGE))
       throw badInput(field, `${field} must be from 1 to ${MAX_PAGE}`);

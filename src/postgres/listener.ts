@@ -5,70 +5,70 @@ import type { Pool, PoolClient } from './pool/pool.ts';
 import { lockKind, noticeSilenceSql } from './sql/advisory-lock.ts';
 import { quoteIdentifier } from './sql/quote.ts';
 
-/** Called with the payload of a notification, or with undefined after a gap in which some may have been missed. */
+/** Called with the payload of a notification, or with undefined after a gap in which notifications may have been lost. */
 export type NotificationHandler = (payload: string | undefined) => void;
 
-/** Time between two heartbeats, in milliseconds; while the notification queue fills up, they come more often. */
+/** The interval between heartbeats, in milliseconds. It is shorter while the notification queue fills up. */
 const HEARTBEAT_MS = 2_000;
 const CONGESTED_HEARTBEAT_MS = 1_000;
-/** How long a heartbeat may take, in milliseconds; then the connection counts as lost. */
+/** How long a heartbeat may take before the connection counts as lost, in milliseconds. */
 const SILENCE_MS = 5_000;
 /**
- * How full the notification queue may be before readers stop relying on it: half of what makes writers leave notifications out
- * (`notify_if_room` in `auth`), so that no heartbeat comes too late. Filling another quarter of 8 GB takes longer than that.
+ * The usage of the notification queue from which readers no longer rely on it. It is half of the usage from which writers
+ * skip notifications (`notify_if_room` in `auth`): filling another quarter of 8 GB takes longer than a heartbeat interval.
  */
 const CONGESTED_USAGE = 0.25;
-/** From here on writers leave notifications out, and COMMIT would soon fail for those who do not. */
+/** The usage from which writers skip notifications. COMMIT would soon fail for those that do not. */
 const ALARMING_USAGE = 0.5;
 const MAX_RECONNECT_MS = 5_000;
 
 /**
- * The one connection of this process that listens to `auth`. It is also this process's sign of life: it holds an advisory
- * lock on `instance`, which PostgreSQL drops when the process dies, however that happens.
+ * The connection of this process that listens for notifications in `auth`. It also holds the process's liveness lock: an
+ * advisory lock on `instance`, which PostgreSQL releases when the process dies for any reason.
  *
- * A notification is a hint to read the rows again, never the truth: while the connection is lost some are missed, and
- * every handler is called once, without payload, when it is back. While the server's notification queue fills up, which any
- * role can bring about, writers leave notifications out, and every handler is called again and again.
+ * A notification is only a hint to read the rows again. Notifications are lost while the connection is down, so every
+ * handler is called once, without a payload, after reconnecting. Any role can fill up the server's notification queue;
+ * writers then skip notifications, and every handler is called at each heartbeat.
  * @see https://www.postgresql.org/docs/current/sql-notify.html
  */
 export class Listener implements AsyncDisposable {
-  /** The number of this process, which rows that it works on carry. */
+  /** The number that identifies this process in the rows that it works on. */
   readonly instance: number = randomInt(1, 2 ** 31);
   readonly #pool: Pool;
   readonly #log: Logger;
   readonly #handlers = new Map<string, Set<NotificationHandler>>();
   #client: PoolClient | undefined;
-  /** Of the client: what hangs in a lost one must not keep another waiting. */
+  /** One mutex for each client, so that a statement that hangs in a lost client does not block the next one. */
   #exclusive = createMutex();
-  /** Whether the client listens to all channels; false while it is being told them. */
+  /** Whether the client listens to all channels. False while the channels are being set up. */
   #listening = false;
   #heartbeat: NodeJS.Timeout | undefined;
   #reconnect: NodeJS.Timeout | undefined;
   #queueUsage = 0;
   #stopped = false;
 
-  /** @param pool a lane to `auth` with room for one connection, which is held */
+  /** @param pool a pool for `auth` with room for one connection, which stays acquired */
   constructor(pool: Pool, log: Logger) {
     this.#pool = pool;
     this.#log = log;
   }
 
-  /** Whether notifications arrive at present. */
+  /** Whether notifications are currently received. */
   get connected(): boolean {
     return this.#listening;
   }
 
-  /** How full the server's notification queue was at the last heartbeat, from 0 to 1. */
+  /** The usage of the server's notification queue at the last heartbeat, from 0 to 1. */
   get queueUsage(): number {
     return this.#queueUsage;
   }
 
-  /** How many handlers are registered for a channel; for health checks and tests. */
+  /** Returns the number of handlers of a channel, for health checks and tests. */
   handlerCount(channel: string): number {
     return this.#handlers.get(channel)?.size ?? 0;
   }
 
-  /** Connects for the first time. Later losses are mended in the background. */
+  /** Connects for the first time. Later, lost connections are replaced in the background. */
   async start(): Promise<void> {
     await this.#connect();
     this.#scheduleBeat();
@@ -87,7 +87,7 @@ export class Listener implements AsyncDisposable {
     return () => handlers.delete(handler);
   }
 
-  /** Stops listening, and with it ends the sign of life. */
+  /** Stops listening and releases the liveness lock. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#heartbeat);
@@ -107,7 +107,7 @@ export class Listener implements AsyncDisposable {
     try {
       await this.#ask(client, noticeSilenceSql('SET'));
       await this.#ask(client, `SELECT pg_advisory_lock_shared(${lockKind.alive}, ${this.instance})`);
-      // A channel that is added meanwhile comes up in this loop too.
+      // This loop also visits channels that are added meanwhile.
       for (const channel of this.#handlers.keys()) await this.#ask(client, listenSql(channel));
     } catch (error) {
       this.#client = undefined;
@@ -123,7 +123,7 @@ export class Listener implements AsyncDisposable {
     this.#heartbeat = setTimeout(() => void this.#sendHeartbeat().finally(() => this.#scheduleBeat()), waitMs).unref();
   }
 
-  /** A connection can be dead without a word, for instance behind a firewall that forgot it. */
+  /** Detects connections that were lost silently, for example because a firewall dropped them. */
   async #sendHeartbeat(): Promise<void> {
     const client = this.#client;
     if (!client) return;
@@ -132,7 +132,7 @@ export class Listener implements AsyncDisposable {
       const { rows } = await this.#exclusive(() =>
         client.query<{ usage: number }>('SELECT pg_notification_queue_usage() AS usage'),
       );
-      this.#noteUsage(rows[0]?.usage ?? 0);
+      this.#recordUsage(rows[0]?.usage ?? 0);
     } catch {
       this.#lost(client);
     } finally {
@@ -140,30 +140,30 @@ export class Listener implements AsyncDisposable {
     }
   }
 
-  /** When the queue has room again, what was left out last is still to be read: handlers are called once more. */
-  #noteUsage(usage: number): void {
+  /** Calls all handlers while the queue is congested, and once more afterwards, to find what the last skipped ones announced. */
+  #recordUsage(usage: number): void {
     const before = this.#queueUsage;
     this.#queueUsage = usage;
     const percent = Math.round(usage * 100);
     if (usage >= ALARMING_USAGE && before < ALARMING_USAGE)
       this.#log.error(
         { percent },
-        "PostgreSQL's notification queue is more than half full, so changes are found by polling: a session that listens holds it up with an open transaction; tenantry doctor names the oldest",
+        "PostgreSQL's notification queue is more than half full, so changes are found by polling: a listening session with an open transaction blocks it; tenantry doctor names the oldest one",
       );
     if (usage < ALARMING_USAGE && before >= ALARMING_USAGE)
       this.#log.info({ percent }, "PostgreSQL's notification queue has room again");
-    if (Math.max(usage, before) >= CONGESTED_USAGE) this.#tellAll();
+    if (Math.max(usage, before) >= CONGESTED_USAGE) this.#dispatchAll();
   }
 
-  /** Whoever notices first that a connection is lost has it replaced; what is told of an older one is no news. */
+  /** Replaces a lost connection. Ignores reports about a client that was already replaced. */
   #lost(client: PoolClient): void {
     if (client !== this.#client) return;
     client.release(true);
-    // While it is told its channels, that fails now, and whoever tells it tries again.
+    // While the channels are being set up, that fails now, and `#connect` is retried by its caller.
     if (!this.#listening) return;
     this.#client = undefined;
     this.#listening = false;
-    this.#log.warn('lost the connection that listens for notifications; connecting again');
+    this.#log.warn('lost the connection that listens for notifications; reconnecting');
     this.#retry(100);
   }
 
@@ -172,7 +172,7 @@ export class Listener implements AsyncDisposable {
       try {
         await this.#connect();
         if (!this.#listening) return;
-        this.#tellAll();
+        this.#dispatchAll();
       } catch {
         if (!this.#stopped) this.#retry(Math.min(delayMs * 2, MAX_RECONNECT_MS));
       }
@@ -183,7 +183,7 @@ export class Listener implements AsyncDisposable {
     return this.#exclusive(() => client.query(sql));
   }
 
-  #tellAll(): void {
+  #dispatchAll(): void {
     for (const channel of this.#handlers.keys()) this.#dispatch(channel, undefined);
   }
 

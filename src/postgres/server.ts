@@ -6,35 +6,35 @@ import { CircuitBreaker } from './pool/circuit-breaker.ts';
 import type { Pool, Priority } from './pool/pool.ts';
 import { ServerPool, type ServerPoolOptions, type ServerPoolStats } from './pool/server-pool.ts';
 
-/** What makes the connections of a lane alike. */
+/** What the connections of a pool have in common. */
 export interface PoolRequest {
-  /** Without it the maintenance database. */
+  /** Defaults to the maintenance database. */
   readonly database?: string;
-  /** The role to connect as; `serving` is that of the server's address; without it the admin, who may do everything. */
+  /** The role to connect as; `serving` is the role of the server's address. Defaults to the admin, who may do everything. */
   readonly role?: { readonly name: string; readonly password: string } | 'serving';
   readonly max: number;
   readonly priority: Priority;
-  /** See {@link LaneOptions.keepIdle}. */
+  /** See `PoolOptions.keepIdle`. */
   readonly keepIdle?: boolean;
-  /** See {@link LaneOptions.keepFailed}. */
+  /** See `PoolOptions.keepFailed`. */
   readonly keepFailed?: boolean;
-  /** See {@link LaneOptions.silenceMs}. */
+  /** See `PoolOptions.silenceMs`. */
   readonly silenceMs?: number;
-  /** Settings of each session, such as `search_path`; they are sent with the connection and cost no round trip. */
+  /** Settings of each session, such as `search_path`. They are sent when connecting, without another round trip. */
   readonly session?: Readonly<Record<string, string>>;
-  /** How node-postgres turns values into JavaScript's. */
+  /** The type parsers of node-postgres. */
   readonly types?: pg.CustomTypesConfig;
 }
 
-/** What a server's connections have in common. */
+/** The options of a server. */
 export interface PostgresServerOptions extends ServerPoolOptions {
   readonly systemPoolSize: number;
-  /** Where, and as whom, the admin connects; by default the server's address says that too. */
+  /** The address and role of the admin. Defaults to the server's address. */
   readonly admin?: ServerAddress | undefined;
   readonly log: Logger;
 }
 
-/** The servers that there are at this moment, by name. */
+/** The current servers, by name. */
 export interface Servers {
   get(name: string): PostgresServer | undefined;
   keys(): Iterable<string>;
@@ -45,16 +45,16 @@ export interface Servers {
 const CONNECT_TIMEOUT_MS = 5_000;
 
 /**
- * PostgreSQL ends a statement, and drops its locks, within two seconds after the process that sent it was killed. Otherwise it
- * would look only when the statement is done. PostgreSQL on Windows refuses the setting: who develops there has it there.
+ * With this setting, PostgreSQL aborts a statement and releases its locks within two seconds after the client was killed.
+ * By default it notices only when the statement is done. PostgreSQL on Windows does not support the setting.
  * @see https://www.postgresql.org/docs/current/runtime-config-connection.html#GUC-CLIENT-CONNECTION-CHECK-INTERVAL
  */
 const everySession: Readonly<Record<string, string>> =
   process.platform === 'win32' ? {} : { client_connection_check_interval: '2s' };
 
 /**
- * One PostgreSQL server, and the budget of connections that this process may hold on it. Connecting fails at once for a
- * moment after the server did not answer. Lanes outlive a change of the address.
+ * One PostgreSQL server, and the pool of connections that this process may open to it. After the server did not answer,
+ * connecting fails immediately for a moment. Pools survive a change of the address.
  */
 export class PostgresServer implements AsyncDisposable {
   readonly name: string;
@@ -77,64 +77,64 @@ export class PostgresServer implements AsyncDisposable {
     this.#serving = this.pool({ ...most, role: 'serving' });
   }
 
-  /** Where it is; undefined while that is not known, and connecting fails. */
+  /** The server's address. While it is undefined, connecting fails. */
   get address(): ServerAddress | undefined {
     return this.#address;
   }
 
-  /** Whether this process may create, migrate and delete here. */
+  /** Whether this process may create, migrate and delete databases on this server. */
   get canAdminister(): boolean {
     return this.#canAdminister;
   }
 
-  /** From now on this process only serves: whatever needs the admin's connections is refused. */
+  /** Makes this process serve requests only: admin connections are rejected from now on. */
   renounceAdmin(): void {
     this.#canAdminister = false;
   }
 
-  /** @throws {AppError} CONFLICT if this process only serves */
+  /** @throws {AppError} CONFLICT if this process only serves requests */
   requireAdmin(): void {
     if (this.#canAdminister) return;
     throw new AppError(
       'CONFLICT',
-      'This process only serves: it has no connection that may create, migrate or delete. Ask a process that has ADMIN_DATABASE_URL, or use the command line with it.',
+      'This process only serves requests: its database role may not create, migrate or delete. Use a process with ADMIN_DATABASE_URL, or the command line with it.',
     );
   }
 
-  /** Whether it did not answer when it was last connected to. */
+  /** Whether the last attempt to connect failed. */
   get isDown(): boolean {
     return this.#breaker.isOpen;
   }
 
-  /** Moves to another address, or budget: connections that are open end when they are given back. */
+  /** Changes the address or the connection limit. Open connections are closed when they are released. */
   change(address: ServerAddress | undefined, budget: number): void {
     this.#address = address;
     this.#breaker.reset();
     this.#budget.renew(budget);
   }
 
-  /** Connections of this process on this server. */
+  /** The number of connections of this process to this server. */
   get stats(): ServerPoolStats & { readonly max: number } {
     return { ...this.#budget.stats, max: this.#budget.max };
   }
 
-  /** Makes sure that it answers; the error that it throws otherwise says why not. */
+  /** Checks that the server answers, and throws the error otherwise. */
   async ping(signal?: AbortSignal): Promise<void> {
     await this.serving((client) => client.query('SELECT 1'), signal);
   }
 
   /**
-   * Lends a connection to the maintenance database as the role of the server's address, which need not be allowed anything.
+   * Runs `use` with a connection to the maintenance database as the role of the server's address, which needs no privileges.
    * @param signal see {@link Pool.use}
    */
   serving<T>(use: (client: pg.Client) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    // Where the admin is that role, its connections do as well.
+    // If the admin is that role, its connections serve both purposes.
     const pool = this.#canAdminister && !this.#adminAddress ? this.#admin : this.#serving;
     return pool.use(use, signal);
   }
 
   /**
-   * Lends the owner's connection to the maintenance database, where databases and roles are made.
+   * Runs `use` with the admin's connection to the maintenance database, for creating databases and roles.
    * @param signal see {@link Pool.use}
    */
   admin<T>(use: (client: pg.Client) => Promise<T>, signal?: AbortSignal): Promise<T> {
@@ -142,14 +142,14 @@ export class PostgresServer implements AsyncDisposable {
   }
 
   /**
-   * Lends an owner's connection to a database, which is closed afterwards.
+   * Runs `use` with an admin's connection to a database. The connection is closed afterwards.
    * @param signal see {@link Pool.use}
    */
   owner<T>(database: string, use: (client: pg.Client) => Promise<T>, signal?: AbortSignal): Promise<T> {
     return this.pool({ database, max: 1, priority: 'tenant', keepIdle: false }).use(use, signal);
   }
 
-  /** Makes a lane of this server's budget. One without a role refuses callers if this process only serves. */
+  /** Creates a pool. A pool without a role rejects callers if this process only serves requests. */
   pool(request: PoolRequest): Pool {
     const pool = this.#budget.pool({
       max: request.max,
@@ -201,7 +201,7 @@ export class PostgresServer implements AsyncDisposable {
 function unknownAddress(server: string): AppError {
   return new AppError(
     'SERVER_BUSY',
-    `The address of the PostgreSQL server ${server} is not known at present; the log tells its operator why.`,
+    `The address of the PostgreSQL server ${server} is currently unknown. The log says why.`,
     { details: { retryAfterMs: 1000 } },
   );
 }

@@ -83,7 +83,11 @@ describe('settings', () => {
   });
 
   it.each([
-    ['an issuer that nobody names', { JWT_JWKS_URL: keys.JWT_JWKS_URL }, /^JWT_ISSUER must be set beside JWT_JWKS_URL/],
+    [
+      'an issuer that nobody names',
+      { JWT_JWKS_URL: keys.JWT_JWKS_URL },
+      /^JWT_ISSUER must be set together with JWT_JWKS_URL/,
+    ],
     ['something else than an address', { ...keys, JWT_JWKS_URL: 'id.example.com' }, /^JWT_JWKS_URL must be a URL/],
     ['a list that is no JSON', { JWT_JWKS_URL: '[{' }, /^JWT_JWKS_URL must be a list of identity providers/],
     ['a list of none', { JWT_JWKS_URL: '[]' }, /^JWT_JWKS_URL must be a list of identity providers/],
@@ -126,7 +130,7 @@ describe('settings', () => {
       DATABASE_URL: 'postgres://u:p@db/postgres',
       ROLE_SECRET: 'y'.repeat(32),
     };
-    const missing = [expect.stringMatching(/^JWT_AUDIENCE must be set beside JWT_JWKS_URL .* or \* to accept/)];
+    const missing = [expect.stringMatching(/^JWT_AUDIENCE must be set together with JWT_JWKS_URL .* or \* to accept/)];
     expect(problemsOf({ ...production, ...keys })).toEqual(missing);
     expect(problemsOf(keys)).toEqual([]);
     expect(

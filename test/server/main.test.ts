@@ -123,7 +123,7 @@ describe('node src/main.ts', () => {
     await using misspelt = startServer({ DATA_DIR: cwd, PROT: '1' }, { cwd });
     expect(await misspelt.ended).toEqual({ code: 1, signal: null });
     expect(misspelt.output()).toMatch(
-      /^JWT_SECRETT in the file \.env is no setting: is JWT_SECRET meant\?\nThe settings /,
+      /^Unknown setting JWT_SECRETT in \.env\. Did you mean JWT_SECRET\?\nThe settings /,
     );
     await rm(path.join(cwd, '.env'));
     await mkdir(path.join(cwd, '.env'));
@@ -193,7 +193,7 @@ describe('node src/main.ts', () => {
       await using server = startServer({ PORT: '0', ...env, DATA_DIR: '/proc/nowhere/data' });
       expect(await server.ended).toEqual({ code: 1, signal: null });
       expect(server.output()).toMatch(
-        /^ {2}- DATA_DIR must be a folder that can be written to, and \/proc\/nowhere\/data is none: E[A-Z]+: .* \(\/proc\)$/m,
+        /^ {2}- DATA_DIR must be a writable folder, but \/proc\/nowhere\/data is not: E[A-Z]+: .* \(\/proc\)$/m,
       );
     }
   });

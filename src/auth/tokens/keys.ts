@@ -3,7 +3,7 @@ import path from 'node:path';
 import { type CryptoKey, calculateJwkThumbprint, type JWK } from 'jose';
 import { ConfigError } from '../../config/config.ts';
 import type { KeySource } from '../../config/token-config.ts';
-import { readOrCreateFile } from '../../lib/read-or-create-file.ts';
+import { readOrCreateFile } from '../../lib/files.ts';
 import { type NamedKey, readPrivateKey, readPublicKeys } from './key-parsing.ts';
 
 /** A key with the only algorithm that it is used with, whatever a token's header says. */

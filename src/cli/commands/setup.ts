@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Services } from '../../installation/services.ts';
-import { elapsedSince } from '../../lib/elapsed.ts';
+import { elapsedSince } from '../../lib/time.ts';
 import type { Pool } from '../../postgres/pool/pool.ts';
 import { withServices } from '../open-app.ts';
 import { describeTypos } from '../typos.ts';

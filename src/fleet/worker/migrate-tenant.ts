@@ -1,6 +1,6 @@
 import type pg from 'pg';
-import { elapsedSince } from '../../lib/elapsed.ts';
 import { AppError, messageOf } from '../../lib/errors.ts';
+import { elapsedSince } from '../../lib/time.ts';
 import { migrateDatabase, readApplied, recordFailure } from '../../migrator/apply/apply.ts';
 import { type MigrateOptions, type MigrateOutcome, MigrationFailedError } from '../../migrator/apply/batch.ts';
 import { isInterrupted } from '../../migrator/apply/partial-mark.ts';

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { ObservedState } from '../../catalog/migration-states.ts';
-import { elapsedSince } from '../../lib/elapsed.ts';
 import { AppError } from '../../lib/errors.ts';
+import { elapsedSince } from '../../lib/time.ts';
 import { lockKind, noticeSilenceSql, transactionLockSql } from '../../postgres/sql/advisory-lock.ts';
 import { sqlState, sqlStateOf } from '../../postgres/sql/error-codes.ts';
 import { rollBack } from '../../postgres/sql/transaction.ts';

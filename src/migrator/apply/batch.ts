@@ -3,8 +3,8 @@ import type { MigrationScope } from '../../catalog/entities/migration-record.ent
 import type { DownTarget } from '../../catalog/entities/migration-run.entity.ts';
 import type { AppliedMigration } from '../../catalog/entities/migration-state.entity.ts';
 import type { ObservedState } from '../../catalog/migration-states.ts';
-import { elapsedSince } from '../../lib/elapsed.ts';
 import { AppError, messageOf } from '../../lib/errors.ts';
+import { elapsedSince } from '../../lib/time.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import {
   countReverted,

@@ -1,6 +1,6 @@
 import type { SqlEntityManager } from '@mikro-orm/sql';
 import pg from 'pg';
-import { elapsedSince } from '../../lib/elapsed.ts';
+import { elapsedSince } from '../../lib/time.ts';
 import { asPoolClient, createEntityDatabases } from '../../orm/databases.ts';
 import type { PoolClient } from '../../postgres/pool/pool.ts';
 import { findTransactionCommand, splitStatements } from '../../postgres/sql/split-statements.ts';

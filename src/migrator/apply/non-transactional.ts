@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
-import { elapsedSince } from '../../lib/elapsed.ts';
 import { AppError } from '../../lib/errors.ts';
+import { elapsedSince } from '../../lib/time.ts';
 import { lockKeyOf, lockKind } from '../../postgres/sql/advisory-lock.ts';
 import { quoteIdentifier, quoteLiteral } from '../../postgres/sql/quote.ts';
 import { inTransaction } from '../../postgres/sql/transaction.ts';

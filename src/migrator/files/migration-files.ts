@@ -7,7 +7,7 @@ import { Migration } from '@mikro-orm/migrations';
 import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import type { MigrationScope } from '../../catalog/entities/migration-record.entity.ts';
 import { AppError, messageOf } from '../../lib/errors.ts';
-import { withTimeLimit } from '../../lib/time-limit.ts';
+import { withTimeLimit } from '../../lib/time.ts';
 import { findTransactionCommand } from '../../postgres/sql/split-statements.ts';
 
 /** The class that a migration file exports. */

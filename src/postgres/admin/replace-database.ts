@@ -5,12 +5,12 @@ import { cloneDatabase, databaseExists } from './databases.ts';
 import { closeDatabaseSql, joinRoleSql } from './roles.ts';
 
 const TRIES = 3;
-/** How long a connection may take to end, in milliseconds. */
+/** How long a terminated connection may take to end, in milliseconds. */
 const END_MS = 5_000;
 
 /**
- * Lets nobody into a database, and sends away who is there. Nothing happens if it does not exist.
- * @param role the one that may connect otherwise
+ * Disallows connections to a database and terminates the existing ones. Does nothing if the database does not exist.
+ * @param role the role that may otherwise connect
  */
 export async function disallowConnections(admin: pg.Client, name: string, role: string): Promise<void> {
   if (!(await databaseExists(admin, name))) return;
@@ -25,12 +25,12 @@ export async function disallowConnections(admin: pg.Client, name: string, role: 
        WHERE datname = $1 AND backend_type = 'client backend' AND pg_has_role(usesysid, 'MEMBER')`,
       [name],
     );
-  // All are told before any is waited for.
+  // Signal all of them before waiting for any.
   await end('pid');
   await end(`pid, ${END_MS}`);
 }
 
-/** Lets the owner into a database that was shut, and the given roles. */
+/** Allows connections of the owner and the given roles to a database again. */
 export async function allowConnections(admin: pg.Client, name: string, roles: readonly string[]): Promise<void> {
   await admin.query(
     `ALTER DATABASE ${quoteIdentifier(name)} WITH ALLOW_CONNECTIONS true; ${closeDatabaseSql(name, roles)}`,
@@ -38,7 +38,7 @@ export async function allowConnections(admin: pg.Client, name: string, roles: re
 }
 
 /**
- * Copies a database that is shut; nobody can connect to the copy.
+ * Copies a database that does not allow connections. The copy does not allow them either.
  * @returns the copy's size, in bytes
  */
 export async function copyDatabase(admin: pg.Client, copy: string, original: string, role: string): Promise<number> {
@@ -47,7 +47,7 @@ export async function copyDatabase(admin: pg.Client, copy: string, original: str
       await cloneDatabase(admin, copy, original);
       break;
     } catch (error) {
-      // Somebody was let in just before it was shut, and is seen only now.
+      // A connection that was accepted just before connections were disallowed becomes visible only now.
       if (sqlStateOf(error) !== sqlState.objectInUse || tries === TRIES) throw error;
       await disallowConnections(admin, original, role);
     }
@@ -57,7 +57,7 @@ export async function copyDatabase(admin: pg.Client, copy: string, original: str
   return Number(rows[0]?.size);
 }
 
-/** Puts a copy in the place of a database, which gets another name, both at once; both are shut. */
+/** Atomically renames a database to `previous` and its copy to `name`. Neither may allow connections. */
 export async function replaceDatabase(admin: pg.Client, name: string, copy: string, previous: string): Promise<void> {
   const rename = (from: string, to: string) =>
     `ALTER DATABASE ${quoteIdentifier(from)} RENAME TO ${quoteIdentifier(to)};`;

@@ -1,11 +1,11 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
 import { quoteIdentifier, quoteLiteral } from '../sql/quote.ts';
 
-/** Gives the password of a role. */
+/** Returns the password of a role. */
 export type PasswordOf = (role: string) => string;
 
 /**
- * Derives roles' passwords from one secret, so that none is ever stored.
+ * Derives the passwords of roles from one secret, so that none is stored.
  * @param secret at least 32 bytes
  */
 export function derivePasswords(secret: string): PasswordOf {
@@ -13,8 +13,8 @@ export function derivePasswords(secret: string): PasswordOf {
 }
 
 /**
- * SQL that makes a login role, or sets its password and limits anew, and grants it a group role's rights. The password is in it
- * as a SCRAM verifier only, for PostgreSQL repeats statements in its log and in the context of errors.
+ * Returns SQL that creates a login role, or resets its password if it exists, and grants it a group role. The SQL contains
+ * the password only as a SCRAM verifier, because PostgreSQL includes statements in its log and in the context of errors.
  */
 export function createLoginRoleSql(role: string, password: string, group?: string): string {
   const name = quoteIdentifier(role);
@@ -28,8 +28,8 @@ export function createLoginRoleSql(role: string, password: string, group?: strin
 }
 
 /**
- * What PostgreSQL keeps of a password. SCRAM's iterations slow down those who guess passwords that people chose. Ours have 256
- * random bits, so one iteration is enough, and connecting takes half the time.
+ * Returns what PostgreSQL stores of a password. SCRAM's iterations slow down guessing of passwords that people chose. Ours
+ * have 256 random bits, so one iteration is enough and halves the time to connect.
  * @see https://www.postgresql.org/docs/current/catalog-pg-authid.html
  * @see https://www.rfc-editor.org/rfc/rfc5802#section-3
  */
@@ -41,7 +41,7 @@ function scramVerifier(password: string): string {
   return `SCRAM-SHA-256$1:${salt.toString('base64')}$${storedKey}:${keyFor('Server Key').toString('base64')}`;
 }
 
-/** SQL that makes a role which nobody can log in as, unless it is there. */
+/** Returns SQL that creates a group role, which cannot log in, if it does not exist. */
 export function createGroupRoleSql(role: string): string {
   return `
     DO $role$ BEGIN
@@ -51,8 +51,8 @@ export function createGroupRoleSql(role: string): string {
 }
 
 /**
- * SQL that gives the current role the rights of another one, if there is such a role. An admin that is no superuser needs
- * them to end that role's connections.
+ * Returns SQL that makes the current role a member of another role, if that role exists. An admin that is not a superuser
+ * needs this to terminate the other role's connections.
  * @see https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-ADMIN-SIGNAL
  */
 export function joinRoleSql(role: string): string {
@@ -64,8 +64,8 @@ export function joinRoleSql(role: string): string {
 }
 
 /**
- * SQL that drops what a role has made in this database, such as large objects, and takes its rights and default rights there;
- * without it such a role cannot be dropped. Nothing happens if there is no such role.
+ * Returns SQL that drops a role's objects in this database, such as large objects, and revokes its privileges there. Without
+ * it, the role cannot be dropped. Does nothing if the role does not exist.
  * @see https://www.postgresql.org/docs/current/sql-drop-owned.html
  */
 export function dropOwnedSql(role: string): string {
@@ -77,7 +77,7 @@ export function dropOwnedSql(role: string): string {
     END $role$;`;
 }
 
-/** SQL that takes back what a role has set for its later sessions, anywhere; it may do that by itself. */
+/** Returns SQL that resets a role's session defaults in all databases. Any role may set such defaults for itself. */
 export function resetRoleSql(role: string): string {
   const name = quoteIdentifier(role);
   return `
@@ -91,7 +91,8 @@ export function resetRoleSql(role: string): string {
 }
 
 /**
- * SQL that lets only the given roles connect to a database. By default everyone may, and may make temporary tables.
+ * Returns SQL that allows only the given roles to connect to a database. By default every role may connect and create
+ * temporary tables.
  * @see https://www.postgresql.org/docs/current/ddl-priv.html
  */
 export function closeDatabaseSql(database: string, allowed: readonly string[]): string {
@@ -101,8 +102,8 @@ export function closeDatabaseSql(database: string, allowed: readonly string[]): 
 }
 
 /**
- * SQL that lets a role read and write the rows of a schema, also of tables that the current role makes there later, and
- * change nothing else.
+ * Returns SQL that grants a role access to the rows of a schema, including tables that the current role creates later, and
+ * nothing else.
  */
 export function grantRowsSql(schema: string, role: string, rights = 'SELECT, INSERT, UPDATE, DELETE'): string {
   const [name, grantee] = [quoteIdentifier(schema), quoteIdentifier(role)];

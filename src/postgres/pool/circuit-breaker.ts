@@ -2,12 +2,12 @@ import type { Logger } from 'pino';
 import { AppError, messageOf } from '../../lib/errors.ts';
 import { isConnectTimeout, isUnreachable } from '../sql/error-codes.ts';
 
-/** How long callers are turned away at once after a server did not answer, in milliseconds. */
+/** How long callers fail immediately after a failed attempt to connect, in milliseconds. */
 const PAUSE_MS = 1_000;
 
 /**
- * Keeps callers from waiting for a server that is known to be down: after a failure to connect they fail at once for a
- * moment, then one of them tries again while the others still fail.
+ * Keeps callers from waiting for a server that is known to be down. After a failure to connect, all callers fail immediately
+ * for a moment. Then one of them tries again while the others still fail.
  */
 export class CircuitBreaker {
   readonly #server: string;
@@ -21,15 +21,15 @@ export class CircuitBreaker {
     this.#log = log;
   }
 
-  /** Whether the last attempt to connect got no answer. */
+  /** Whether the last attempt to connect failed. */
   get isOpen(): boolean {
     return this.#failure !== undefined;
   }
 
   /**
    * Connects, unless the server is known to be down.
-   * @param connect is called once more when its time has run out
-   * @throws {AppError} SERVER_BUSY if it does not answer; whatever it answers is thrown as it is
+   * @param connect called once more if it times out
+   * @throws {AppError} SERVER_BUSY if the server does not answer; an error that the server sends is thrown unchanged
    */
   async attempt<T>(connect: () => Promise<T>): Promise<T> {
     if (this.#failure) {
@@ -53,15 +53,15 @@ export class CircuitBreaker {
     }
   }
 
-  /** Forgets a failure: the server answers, or it has another address now. */
+  /** Resets the breaker, because the server has answered or its address has changed. */
   reset(): void {
-    if (this.#failure) this.#log.info({ server: this.#server }, 'a PostgreSQL server can be asked again');
+    if (this.#failure) this.#log.info({ server: this.#server }, 'connecting to a PostgreSQL server again');
     this.#failure = undefined;
   }
 
   /**
-   * When this process stands still for some seconds, its timers run out before it reads what the server has long answered: one
-   * timeout says nothing of the server.
+   * Tries again after a timeout. When this process is blocked for some seconds, its timers fire before it reads the server's
+   * answer, so a single timeout says nothing about the server.
    */
   async #connect<T>(connect: () => Promise<T>): Promise<T> {
     try {

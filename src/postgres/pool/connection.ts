@@ -2,18 +2,18 @@ import { connect, Socket } from 'node:net';
 import pg from 'pg';
 import { showsRow } from '../sql/error-codes.ts';
 
-/** How long a connection may take to finish what it was asked when its user is done with it, in milliseconds. */
+/** How long a released connection may take to finish its query, in milliseconds. */
 const SETTLE_MS = 1_000;
 /**
- * How long a query may take to end after each request to cancel it, in milliseconds; then its connection is dropped. A request
- * that overtakes its query comes to nothing, and a query that was sent behind another one needs a request of its own.
+ * How long a query may take to end after each cancel request, in milliseconds. After the last one, the connection is
+ * dropped. Several requests are needed: one that overtakes its query has no effect, and a queued query needs its own.
  */
 const CANCEL_WAITS_MS = [20, 80, 300, 600, 1_000];
 const CANCEL_SOCKET_MS = 2_000;
-/** How long PostgreSQL may take to say goodbye before the socket is dropped, in milliseconds. */
-const GOODBYE_MS = 5_000;
+/** How long PostgreSQL may take to close the connection before the socket is destroyed, in milliseconds. */
+const CLOSE_MS = 5_000;
 
-/** The life of one connection to PostgreSQL: what node-postgres does not tell of it, or does in too much of a hurry. */
+/** One connection to PostgreSQL, with the state that node-postgres does not expose, and a graceful end. */
 export class ServerConnection {
   readonly client: pg.Client;
   readonly #gone: Promise<void>;
@@ -21,7 +21,7 @@ export class ServerConnection {
   #open = false;
   #failed = false;
 
-  /** @param onLost called when PostgreSQL, or the network, ends the connection, and when `end` has ended it */
+  /** @param onLost called when PostgreSQL or the network closes the connection, and when `end` has closed it */
   constructor(config: pg.ClientConfig, onLost: () => void) {
     this.client = new pg.Client(config);
     this.#gone = new Promise((resolve) => this.client.once('end', () => resolve()));
@@ -29,24 +29,25 @@ export class ServerConnection {
       this.#broken = true;
       onLost();
     };
-    // Without a listener, the error of a connection that PostgreSQL ends would end the process.
+    // Without a listener, the error of a closed connection would end the process.
     this.client.on('error', lost);
     this.client.on('end', lost);
     this.client.connection.on('errorMessage', (error: pg.DatabaseError) => {
       this.#failed = true;
-      // The row is personal data, password hashes included; whoever logs or records the error would repeat it.
+      // The row may contain personal data and password hashes, which would end up in logs and records of the error.
       if (showsRow(error.code)) error.detail = undefined;
     });
   }
 
   /**
-   * @param silenceMs see `LaneOptions`
-   * @throws what node-postgres throws; nothing is left of the connection then
+   * Opens the connection.
+   * @param silenceMs see `PoolOptions`
+   * @throws the error of node-postgres; the connection is closed then
    */
   async open(silenceMs?: number): Promise<void> {
     try {
       await this.client.connect();
-      // TCP alone would wait a quarter of an hour for a machine that is gone, and for ever for one that hangs.
+      // TCP alone would wait 15 minutes for a machine that is gone, and forever for one that hangs.
       const { stream } = this.client.connection;
       if (silenceMs !== undefined && stream instanceof Socket) {
         stream.setTimeout(silenceMs, () => {
@@ -62,39 +63,39 @@ export class ServerConnection {
     }
   }
 
-  /** Whether the connection is lost. */
+  /** Whether the connection is lost or closed. */
   get isBroken(): boolean {
     return this.#broken;
   }
 
   /**
-   * Whether every query has been answered to its end. Errors reach their callers a little earlier: PostgreSQL sends them
-   * before it tells whether a transaction is open now.
+   * Whether no query is running. A failed query's caller gets the error slightly before this becomes true, because
+   * PostgreSQL sends the error before the transaction status.
    */
   get isQuiet(): boolean {
-    // node-postgres has no public name for this. Without the field nothing would be quiet, and no connection kept.
+    // node-postgres does not expose this publicly. If the field disappeared, no connection would be reused.
     return Reflect.get(this.client, 'readyForQuery') === true;
   }
 
-  /** Whether PostgreSQL has refused anything that it was asked. */
+  /** Whether any statement has failed. */
   get hasFailed(): boolean {
     return this.#failed;
   }
 
-  /** Whether somebody else can use the connection as if it were new, session settings aside. */
+  /** Whether the connection can be reused like a new one, apart from session settings. */
   get isReusable(): boolean {
     return !this.#broken && this.isQuiet && this.client.getTransactionStatus() === 'I';
   }
 
-  /** Waits, not for long, until the connection is quiet or lost. */
+  /** Waits briefly until the connection is quiet or lost. */
   settle(): Promise<void> {
     return this.#quiet(SETTLE_MS);
   }
 
   /**
-   * Ends the connection, and resolves when PostgreSQL has let go of it, which is when it has left `pg_stat_activity`; if the
-   * server does not answer, some seconds later. A query that is running is cancelled: node-postgres alone would drop the
-   * socket, at which PostgreSQL looks only when the query is done. It never rejects.
+   * Closes the connection. Resolves when PostgreSQL has closed its side and removed it from `pg_stat_activity`, or after
+   * some seconds if the server does not answer. A running query is cancelled: node-postgres alone would drop the socket,
+   * which PostgreSQL notices only after the query. Never rejects.
    */
   async end(): Promise<void> {
     for (const waitMs of CANCEL_WAITS_MS) {
@@ -102,13 +103,13 @@ export class ServerConnection {
       this.#cancel();
       await this.#quiet(waitMs);
     }
-    // When PostgreSQL has said that it ends the connection, node-postgres would not wait for it.
+    // If PostgreSQL has already announced the end of the connection, node-postgres would not wait for it.
     if (!this.#broken) this.client.end().catch(() => undefined);
     await new Promise<void>((resolve) => {
       const late = setTimeout(() => {
         this.client.connection.stream.destroy();
         resolve();
-      }, GOODBYE_MS);
+      }, CLOSE_MS);
       this.#gone.then(() => {
         clearTimeout(late);
         resolve();
@@ -133,7 +134,7 @@ export class ServerConnection {
   }
 
   /**
-   * Asks PostgreSQL to cancel what the connection does. The request takes no backend, and needs neither password nor TLS.
+   * Asks PostgreSQL to cancel the running query. The request uses no backend and needs neither password nor TLS.
    * @see https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-CANCELING-REQUESTS
    */
   #cancel(): void {
@@ -141,12 +142,12 @@ export class ServerConnection {
     const request = Buffer.alloc(16);
     request.writeInt32BE(request.length, 0);
     request.writeInt32BE(80877102, 4);
-    // PostgreSQL tells both when the connection begins; the types of node-postgres leave them out.
+    // PostgreSQL sends both at the start of the connection. The types of node-postgres lack them.
     request.writeInt32BE(Number(Reflect.get(this.client, 'processID')), 8);
     request.writeInt32BE(Number(Reflect.get(this.client, 'secretKey')), 12);
     const socket = host.startsWith('/') ? connect(`${host}/.s.PGSQL.${port}`) : connect(port, host);
     socket.setTimeout(CANCEL_SOCKET_MS, () => socket.destroy());
-    // What cannot be cancelled ends by itself.
+    // A query that cannot be cancelled ends by itself.
     socket.on('error', () => undefined);
     socket.end(request);
   }

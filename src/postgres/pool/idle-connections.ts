@@ -1,6 +1,6 @@
-/** Idle connections, each of one lane, in the order in which they became idle. */
+/** The idle connections of all pools, in the order in which they became idle. */
 export class IdleConnections<Pool, Connection extends { readonly pool: Pool }> implements Iterable<Connection> {
-  /** When each became idle, in milliseconds since 1970. */
+  /** When each became idle, in milliseconds since the epoch. */
   readonly #since = new Map<Connection, number>();
   readonly #byPool = new Map<Pool, Connection[]>();
 
@@ -8,7 +8,7 @@ export class IdleConnections<Pool, Connection extends { readonly pool: Pool }> i
     return this.#since.size;
   }
 
-  /** Those that have been idle longest come first. It may change while it is gone through. */
+  /** Iterates from the longest idle connection to the most recent one. May change during iteration. */
   [Symbol.iterator](): IterableIterator<Connection> {
     return this.#since.keys();
   }
@@ -20,7 +20,7 @@ export class IdleConnections<Pool, Connection extends { readonly pool: Pool }> i
     else this.#byPool.set(connection.pool, [connection]);
   }
 
-  /** Nothing happens if it is not idle. */
+  /** Does nothing if the connection is not idle. */
   remove(connection: Connection): void {
     if (!this.#since.delete(connection)) return;
     const mates = this.of(connection.pool).filter((mate) => mate !== connection);
@@ -28,12 +28,12 @@ export class IdleConnections<Pool, Connection extends { readonly pool: Pool }> i
     else this.#byPool.delete(connection.pool);
   }
 
-  /** A lane's idle connections, that used last at the end. */
+  /** Returns a pool's idle connections, the most recently used last. */
   of(pool: Pool): readonly Connection[] {
     return this.#byPool.get(pool) ?? [];
   }
 
-  /** Those that have been idle for so many milliseconds. */
+  /** Yields the connections that have been idle for at least `idleMs` milliseconds. */
   *expired(idleMs: number): Generator<Connection, void, undefined> {
     const deadline = Date.now() - idleMs;
     for (const [connection, since] of this.#since) {

@@ -4,32 +4,32 @@ import { closed } from './pool-errors.ts';
 import { PooledConnection } from './pooled-connection.ts';
 import type { Slots } from './slots.ts';
 
-/** A lane as its budget has it. */
+/** The state of a pool within its server's pool. */
 export interface PoolState {
   readonly options: PoolOptions;
-  /** Connections that are open, being opened or being closed. */
+  /** The number of connections that are open, being opened or being closed. */
   open: number;
   ended: boolean;
 }
 
-/** An open connection of a lane. */
+/** An open connection of a pool. */
 export type Connection = PooledConnection<PoolState>;
 
-/** What opening and closing connections needs. */
+/** The options of {@link OpenConnections}. */
 export interface OpenConnectionsOptions {
-  /** Where each connection has a place from before it is opened until PostgreSQL has let go of it. */
+  /** Each connection takes a slot from before it is opened until PostgreSQL has closed it. */
   readonly slots: Slots;
   /** Age at which a connection is replaced, in milliseconds. */
   readonly recycleMs: number;
-  /** Goes around every attempt to connect, and may refuse it. */
+  /** Wraps every attempt to connect, and may reject it. */
   readonly attempt: (<T>(connect: () => Promise<T>) => Promise<T>) | undefined;
-  /** Called when a caller gives a connection back; with `destroy`, as also when it is lost, it is to be closed. */
+  /** Called when a caller releases a connection. `destroy` is true if it must be closed, also because it was lost. */
   readonly onRelease: (connection: Connection, destroy: boolean) => void;
-  /** Called when a place has come free. */
+  /** Called when a slot becomes free. */
   readonly onSlotFree: () => void;
 }
 
-/** The connections of a budget, from before they are opened until they are closed. Who gets them is not for it to say. */
+/** Opens, tracks and closes the connections of a server's pool. It does not decide which caller gets them. */
 export class OpenConnections implements Iterable<Connection> {
   readonly #options: OpenConnectionsOptions;
   /** Open connections, idle or in use. */
@@ -43,7 +43,7 @@ export class OpenConnections implements Iterable<Connection> {
     this.#options = options;
   }
 
-  /** Those that are open, idle or in use. One that is closed meanwhile is gone from it at once. */
+  /** Iterates over the open connections, idle or in use. A connection that is closed meanwhile is skipped. */
   [Symbol.iterator](): IterableIterator<Connection> {
     return this.#open.values();
   }
@@ -53,24 +53,24 @@ export class OpenConnections implements Iterable<Connection> {
     return this.#ended;
   }
 
-  /** Whether it is open, and not being closed. */
+  /** Whether the connection is open and not being closed. */
   has(connection: Connection): boolean {
     return this.#open.has(connection);
   }
 
-  /** Whether it may be lent again. */
+  /** Whether the connection may be acquired again. */
   isFresh(connection: Connection): boolean {
     return connection.isFresh(this.#generation, this.#options.recycleMs);
   }
 
-  /** From now on those are not fresh that are open or being opened. */
+  /** Makes all connections stale that are open or being opened. */
   invalidate(): void {
     this.#generation += 1;
   }
 
   /**
-   * Takes the place at once, so that callers that come meanwhile count it, and then opens a connection, which is lent.
-   * @throws {AppError} SERVER_BUSY if its lane, or everything, has ended meanwhile
+   * Takes a slot immediately, so that concurrent callers count it, and then opens a connection for the caller.
+   * @throws {AppError} SERVER_BUSY if its pool or the server's pool was closed meanwhile
    */
   open(pool: PoolState): Promise<Connection> {
     pool.open += 1;
@@ -86,7 +86,7 @@ export class OpenConnections implements Iterable<Connection> {
     return opening;
   }
 
-  /** Closes a connection, whatever it does; its place is free when that is done. Nothing happens if it is not open. */
+  /** Closes a connection, even while it is in use. Its slot is freed once it is closed. Does nothing if it is not open. */
   close(connection: Connection): void {
     if (!this.#open.delete(connection)) return;
     const { session, pool } = connection;
@@ -98,12 +98,12 @@ export class OpenConnections implements Iterable<Connection> {
     this.#closing.set(closing, pool);
   }
 
-  /** From now on what has been opened is closed at once, and not lent. */
+  /** From now on, newly opened connections are closed immediately. */
   end(): void {
     this.#ended = true;
   }
 
-  /** Waits for what is being opened, which is closed when its lane has ended meanwhile, and for what is being closed. */
+  /** Waits for connections that are being opened, which are closed if their pool has ended, and for those being closed. */
   async settled(concerns: (pool: PoolState) => boolean): Promise<void> {
     const underWay = [...this.#opening, ...this.#closing].filter(([, pool]) => concerns(pool));
     await Promise.allSettled(underWay.map(([work]) => work));
@@ -115,7 +115,7 @@ export class OpenConnections implements Iterable<Connection> {
     const generation = this.#generation;
     let connection: Connection | undefined;
     const open = async () => {
-      // Kysely never gives a connection back that breaks inside a transaction: its place is free without that.
+      // Kysely never releases a connection that breaks inside a transaction, so its slot is freed here.
       const lost = () => connection?.session === opened && onRelease(connection, true);
       const opened = new ServerConnection(typeof config === 'function' ? config() : config, lost);
       await opened.open(silenceMs);

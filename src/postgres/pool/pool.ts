@@ -1,54 +1,55 @@
 import type pg from 'pg';
 
-/** Who may use the places that a budget reserves: `system` lanes may, `tenant` lanes may not. */
+/** Which pools may use the reserved slots of a server: `system` pools may, `tenant` pools may not. */
 export type Priority = 'system' | 'tenant';
 
-/** Connections that are alike: one database, one role, one set of session settings. */
+/** The options of a pool. Its connections share one database, one role and one set of session settings. */
 export interface PoolOptions {
-  /** A function where it may change. */
+  /** A function if the address may change. */
   readonly connection: pg.ClientConfig | (() => pg.ClientConfig);
-  /** Connections of this lane open at once. */
+  /** The maximum number of open connections. */
   readonly max: number;
   readonly priority: Priority;
-  /** False for work that comes once: its connection is closed when it is given back. */
+  /** False to close connections when they are released, for one-off work. */
   readonly keepIdle?: boolean;
   /**
-   * False where statements are not ours: a connection on which one has failed is closed when it is given back, for what that
-   * one did to the session, such as locks that outlive a transaction, is not undone.
+   * False to close a connection on release if a statement on it has failed. Use this for statements that are not ours: their
+   * effects on the session, such as session-level locks, are not undone.
    */
   readonly keepFailed?: boolean;
   /**
-   * How long PostgreSQL may say nothing while it is asked something, in milliseconds; then the connection counts as lost.
-   * Without it, as long as it takes.
+   * How long PostgreSQL may send nothing while a query is running before the connection counts as lost, in milliseconds.
+   * Unlimited if not set.
    */
   readonly silenceMs?: number | undefined;
 }
 
-/** A connection lent to a caller, who must give it back. */
+/** An acquired connection, which the caller must release. */
 export interface PoolClient extends pg.Client {
   /**
-   * Gives the connection back; with `true`, or when it is in a transaction, it is closed instead. One that is lost need not
-   * be given back: its place is free when PostgreSQL has ended it.
+   * Releases the connection. With `true`, or if it is in a transaction, it is closed instead. A lost connection need not be
+   * released: its slot is freed when PostgreSQL has closed it.
    */
   release(destroy?: boolean): void;
 }
 
-/** Connections to one database as one role, out of a server's budget. */
+/** A pool of connections to one database as one role, within the limits of its server's pool. */
 export interface Pool {
   /**
-   * Lends a connection. Whoever holds a connection of a `system` lane must not wait for another one.
-   * @param signal ends the waiting for one
-   * @throws {AppError} SERVER_BUSY when none came free in time; and the signal's reason
+   * Acquires a connection. A caller that holds a connection of a `system` pool must not wait for another one.
+   * @param signal stops waiting
+   * @throws {AppError} SERVER_BUSY if no connection became free in time
+   * @throws the signal's reason
    */
   connect(signal?: AbortSignal): Promise<PoolClient>;
   /**
-   * Lends a connection for the duration of `work`. It is closed, not kept, when `work` fails.
-   * @param signal ends the work, whatever it waits for: its statement is cancelled, and `use` throws the signal's reason
+   * Acquires a connection for the duration of `work`. If `work` fails, the connection is closed.
+   * @param signal aborts the work: its statement is cancelled, and `use` throws the signal's reason
    */
   use<T>(work: (client: pg.Client) => Promise<T>, signal?: AbortSignal): Promise<T>;
   /**
-   * Closes this lane's connections: those in use when they come back, all others at once. Callers that wait get SERVER_BUSY.
-   * Resolves when those are gone that are not in use.
+   * Closes this pool's connections: idle ones immediately, those in use when they are released. Waiting callers get
+   * SERVER_BUSY. Resolves when all connections that are not in use are closed.
    */
   end(): Promise<void>;
 }

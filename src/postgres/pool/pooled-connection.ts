@@ -1,19 +1,19 @@
 import type { ServerConnection } from './connection.ts';
 import type { PoolClient } from './pool.ts';
 
-/** An open connection of a budget, which a caller has or which is idle. */
+/** An open connection of a server's pool, either acquired or idle. */
 export class PooledConnection<Pool> {
   readonly session: ServerConnection;
   readonly pool: Pool;
-  /** What callers are given. */
+  /** The client that callers get. */
   readonly client: PoolClient;
   readonly #openedAt = Date.now();
   readonly #generation: number;
   #isAcquired = true;
 
   /**
-   * @param generation the budget's when the connection began to be opened
-   * @param onRelease called once each time that a caller gives it back
+   * @param generation the pool's generation when opening the connection began
+   * @param onRelease called once for each time that a caller releases the connection
    */
   constructor(
     session: ServerConnection,
@@ -32,13 +32,13 @@ export class PooledConnection<Pool> {
     this.client = Object.assign(session.client, { release });
   }
 
-  /** Gives it to the next caller. */
+  /** Marks the connection as acquired by the next caller. */
   acquire(): this {
     this.#isAcquired = true;
     return this;
   }
 
-  /** Whether it is neither lost, nor older than `recycleMs` milliseconds, nor of another generation. */
+  /** Whether the connection works, is younger than `recycleMs` milliseconds and belongs to this generation. */
   isFresh(generation: number, recycleMs: number): boolean {
     const isCurrent = !this.session.isBroken && this.#generation === generation;
     return isCurrent && Date.now() - this.#openedAt < recycleMs;

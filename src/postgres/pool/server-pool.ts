@@ -7,9 +7,9 @@ import { type Waiter, WaitQueue } from './wait-queue.ts';
 
 /** The limits of one process on one PostgreSQL server. */
 export interface ServerPoolOptions {
-  /** Connections open at once, those being opened or closed included. */
+  /** The maximum number of connections, including those being opened or closed. */
   readonly max: number;
-  /** How many of them only `system` lanes may use, so that work that holds a tenant's connection can always end. */
+  /** How many of them are reserved for `system` pools, so that work that holds a tenant's connection can always finish. */
   readonly reserved: number;
   /** How long a caller waits for a connection, in milliseconds. */
   readonly waitMs: number;
@@ -17,26 +17,27 @@ export interface ServerPoolOptions {
   readonly recycleMs: number;
   /** Idle time after which a connection is closed, in milliseconds. */
   readonly idleMs: number;
-  /** Goes around every attempt to connect, and may refuse it. */
+  /** Wraps every attempt to connect, and may reject it. */
   readonly attempt?: <T>(connect: () => Promise<T>) => Promise<T>;
 }
 
-/** What a budget holds at this moment. */
+/** The current state of a server's pool. */
 export interface ServerPoolStats {
   readonly open: number;
   readonly idle: number;
   readonly waiting: number;
 }
 
-/** A waiter that is older than this goes before one that could use the connection as it is. */
+/** A waiter that has waited longer than this takes precedence over one that could reuse the connection, in milliseconds. */
 const FAIRNESS_MS = 100;
 
 /**
- * All connections that this process holds on one PostgreSQL server. There are never more than `max`: when they are spent,
- * the one that has been idle longest, whichever lane's, is closed to make room, and when none is idle the caller waits.
+ * All connections of this process to one PostgreSQL server, shared by the pools of its databases and roles. There are never
+ * more than `max`. At the limit, the longest idle connection of any pool is closed to make room. If none is idle, the
+ * caller waits.
  *
- * Whoever wants a connection stands in one line. Whatever changes what can be had (a connection comes back, a place comes
- * free) goes through the line once, the longest waiting first.
+ * All callers wait in one queue. When a connection is released or a slot becomes free, the queue is served once, the longest
+ * waiting caller first.
  */
 export class ServerPool {
   readonly #slots: Slots;
@@ -74,7 +75,7 @@ export class ServerPool {
     return { open: this.#slots.taken, idle: this.#idle.size, waiting: this.#waiting.size };
   }
 
-  /** Makes a lane, which costs no connection until it is used. */
+  /** Creates a pool. It opens no connection until it is used. */
   pool(options: PoolOptions): Pool {
     const pool: PoolState = { options, open: 0, ended: false };
     const connect = async (signal?: AbortSignal) => (await this.#acquire(pool, signal)).client;
@@ -86,8 +87,8 @@ export class ServerPool {
   }
 
   /**
-   * From now on there are at most `max` connections, and all are opened anew: those that are idle close now, those in use
-   * when they come back.
+   * Changes the limit to `max` and replaces all connections: idle ones are closed immediately, those in use when they are
+   * released.
    */
   renew(max: number): void {
     this.#slots.max = max;
@@ -96,7 +97,7 @@ export class ServerPool {
     this.#serve();
   }
 
-  /** Closes every connection, those in use too, and cancels what they do; callers that wait get an error. */
+  /** Closes all connections, including those in use, and cancels their queries. Waiting callers get an error. */
   async close(): Promise<void> {
     this.#connections.end();
     clearInterval(this.#sweeper);
@@ -117,12 +118,12 @@ export class ServerPool {
     const idle = this.#takeIdle(pool);
     if (idle) return idle;
     const acquired = this.#waiting.enqueue(pool, signal);
-    // Who has to wait for a connection of its own lane changes nothing for those who wait already.
+    // A caller limited by its own pool can't unblock other waiters.
     if (pool.open < pool.options.max) this.#serve();
     return acquired;
   }
 
-  /** Gives what is free to those who wait, and closes idle connections of other lanes for those who need their place. */
+  /** Serves the wait queue with free slots, and evicts idle connections of other pools for waiters that need their slots. */
   #serve(): void {
     const promised: SlotCounts = { system: 0, tenant: 0 };
     for (const waiter of this.#waiting) {
@@ -132,7 +133,7 @@ export class ServerPool {
       if (idle) waiter.resolve(() => idle);
       else if (pool.open >= max) continue;
       else if (this.#slots.hasRoomFor(priority)) waiter.resolve(() => this.#connections.open(pool));
-      // A connection that is being closed already may give this waiter its place, if nobody before it takes that.
+      // A connection that is already closing may free a slot for this waiter, unless an earlier waiter needs it.
       else if (this.#slots.willHaveRoomFor(priority, promised) || this.#evictFor(priority, promised)) {
         promised[priority] += 1;
       }
@@ -150,7 +151,7 @@ export class ServerPool {
     return undefined;
   }
 
-  /** Closes the connection that has been idle longest, of those whose place may be taken; gives whether there was one. */
+  /** Closes the longest idle connection whose slot this priority may use. Returns whether there was one. */
   #evictFor(priority: Priority, promised: SlotCounts): boolean {
     const onlyTenants = this.#slots.willBeBeyondShare(priority, promised);
     for (const connection of this.#idle) {
@@ -167,7 +168,7 @@ export class ServerPool {
     else void connection.session.settle().then(() => this.#keep(connection));
   }
 
-  /** Keeps a connection for the next caller, or closes it if it cannot be used again. */
+  /** Passes a connection to the next waiter or keeps it idle. Closes it if it cannot be reused. */
   #keep(connection: Connection): void {
     const { pool, session } = connection;
     if (!this.#connections.has(connection)) return;
@@ -186,7 +187,7 @@ export class ServerPool {
     this.#serve();
   }
 
-  /** The waiter of this lane who may go first, since nobody who would need another connection has waited long. */
+  /** Returns the first waiter of this pool, unless an earlier waiter of another pool has waited too long. */
   #nextFor(pool: PoolState): Waiter<PoolState, Connection> | undefined {
     const patience = Date.now() - FAIRNESS_MS;
     for (const waiter of this.#waiting) {
@@ -196,7 +197,7 @@ export class ServerPool {
     return undefined;
   }
 
-  /** Closes a connection, whatever it does; its place is free when that is done. */
+  /** Closes a connection, even while it is in use. Its slot is freed once it is closed. */
   #close(connection: Connection): void {
     this.#idle.remove(connection);
     this.#connections.close(connection);

@@ -1,17 +1,17 @@
 import type { Priority } from './pool.ts';
 
-/** Places of each kind of connections. */
+/** Numbers of slots by priority. */
 export type SlotCounts = Record<Priority, number>;
 
-/** Counts the places of a budget. Every connection has one, from before it is opened until PostgreSQL has let go of it. */
+/** Counts the slots of a server's pool. A connection takes a slot from before it is opened until PostgreSQL has closed it. */
 export class Slots {
-  /** May change; what is open beyond it stays until it is closed. */
+  /** May change. Connections beyond a lowered limit stay open until they are released. */
   max: number;
   readonly #reserved: number;
   readonly #held: SlotCounts = { system: 0, tenant: 0 };
   readonly #closing: SlotCounts = { system: 0, tenant: 0 };
 
-  /** @param reserved how many of `max` places tenants cannot have */
+  /** @param reserved how many of the `max` slots tenants cannot use */
   constructor(max: number, reserved: number) {
     this.max = max;
     this.#reserved = reserved;
@@ -26,14 +26,14 @@ export class Slots {
   }
 
   /**
-   * Whether there is room when all connections are gone that are leaving.
-   * @param promised places that others will have then
+   * Whether there will be room when all closing connections are closed.
+   * @param promised slots that other waiters will get by then
    */
   willHaveRoomFor(priority: Priority, promised: SlotCounts): boolean {
     return this.#hasRoomBeside(promised, priority);
   }
 
-  /** Whether it is then only a tenant's connection that can make room for one of this priority. */
+  /** Whether only closing a tenant's connection can then make room for this priority. */
   willBeBeyondShare(priority: Priority, promised: SlotCounts): boolean {
     return this.#isBeyondShareBeside(promised, priority);
   }
@@ -42,13 +42,13 @@ export class Slots {
     this.#held[priority] += 1;
   }
 
-  /** Its place stays taken until it is free. */
+  /** Marks a connection as closing. Its slot stays taken until `free` is called. */
   markClosing(priority: Priority): void {
     this.#held[priority] -= 1;
     this.#closing[priority] += 1;
   }
 
-  /** Frees the place of one that was leaving. */
+  /** Frees the slot of a connection that was closing. */
   free(priority: Priority): void {
     this.#closing[priority] -= 1;
   }

@@ -1,21 +1,21 @@
-/** Someone in a {@link WaitQueue}. */
+/** A caller in a {@link WaitQueue}. */
 export interface Waiter<Request, Resource> {
   readonly request: Request;
-  /** When the waiting began, in milliseconds since 1970. */
+  /** When the caller started to wait, in milliseconds since the epoch. */
   readonly since: number;
-  /** Ends the waiting with what `make` gives; the waiter has left the line when it is called. */
+  /** Removes the waiter from the queue and resolves it with the result of `make`. */
   resolve(make: () => Resource | Promise<Resource>): void;
-  /** Ends the waiting with an error. */
+  /** Removes the waiter from the queue and rejects it. */
   refuse(error: Error): void;
 }
 
-/** Callers that wait for something, in the order in which they came. It may change while it is gone through. */
+/** A FIFO queue of callers that wait for a resource. It may change during iteration. */
 export class WaitQueue<Request, Resource> implements Iterable<Waiter<Request, Resource>> {
   readonly #waiters = new Set<Waiter<Request, Resource>>();
   readonly #limitMs: number;
   readonly #late: () => Error;
 
-  /** @param late makes the error for those who have waited `limitMs` milliseconds in vain */
+  /** @param late creates the error for callers that have waited `limitMs` milliseconds without success */
   constructor(limitMs: number, late: () => Error) {
     this.#limitMs = limitMs;
     this.#late = late;
@@ -30,8 +30,8 @@ export class WaitQueue<Request, Resource> implements Iterable<Waiter<Request, Re
   }
 
   /**
-   * Puts a caller at the end of the line; gives what the caller is granted.
-   * @param signal ends the waiting with its reason
+   * Adds a caller to the end of the queue. Resolves with the resource that the caller gets.
+   * @param signal stops waiting and rejects with its reason
    */
   enqueue(request: Request, signal?: AbortSignal): Promise<Resource> {
     return new Promise((resolve, reject) => {

@@ -1,29 +1,29 @@
 import type pg from 'pg';
 import { quoteLiteral } from './quote.ts';
 
-/** The kinds of advisory locks; their numbers are the first of the two keys, so that kinds never meet. */
+/** The kinds of advisory locks. Each is the first of a lock's two keys, so locks of different kinds never conflict. */
 export const lockKind = {
   /** In a tenant's database: its migrations. */
   migrate: 7001,
-  /** In the maintenance database: one server of an installation at a time sets the system databases up. */
+  /** In the maintenance database: one process of an installation at a time sets up the system databases. */
   setup: 7002,
-  /** In `auth`: held by a process as long as it lives; the second key is the process's number. */
+  /** In `auth`: a process's liveness lock. The second key is the process's number. */
   alive: 7003,
   /** In the maintenance database: one process of an installation at a time builds its template. */
   template: 7004,
-  /** In `auth`: one request at a time makes the user that a person of an identity provider is. */
+  /** In `auth`: one request at a time creates the user for a person of an identity provider. */
   identity: 7006,
-  /** In the maintenance database: one process at a time makes or removes a tenant's role and database. */
+  /** In the maintenance database: one process at a time creates or removes a tenant's role and database. */
   placement: 7010,
   /** In the maintenance database: one process at a time checks migrations in its scratch database. */
   check: 7005,
 } as const;
 
 /**
- * Does `work` while this session holds an advisory lock, and waits for whoever holds it now. Advisory locks are per
- * database; PostgreSQL drops them with the connection, and not before the statement has ended that it is busy with.
- * @param waitMs how long to wait at most, in milliseconds; 0: as long as it takes
- * @throws {pg.DatabaseError} 55P03 when the lock did not come free in time
+ * Runs `work` while this session holds an advisory lock, after waiting for the current holder. Advisory locks are per
+ * database. PostgreSQL releases them when the connection is closed and its running statement has ended.
+ * @param waitMs how long to wait at most, in milliseconds; 0 for no limit
+ * @throws {pg.DatabaseError} 55P03 if the lock was not released in time
  * @see https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
  */
 export async function withAdvisoryLock<T>(
@@ -34,33 +34,33 @@ export async function withAdvisoryLock<T>(
   waitMs = 0,
 ): Promise<T> {
   const keySql = typeof key === 'string' ? lockKeyOf(quoteLiteral(key)) : key;
-  // Several statements in one message are one transaction, so that the time limit ends with it; the lock does not.
+  // Several statements in one message are one transaction. The timeout ends with it; the session-level lock does not.
   await client.query(`SET LOCAL lock_timeout = ${waitMs}; SELECT pg_advisory_lock(${kind}, ${keySql})`);
   try {
     return await work();
   } finally {
-    // Where this fails the connection is broken, and the lock gone with it; what broke it is the error to be seen.
+    // If this fails, the connection is broken and the lock is released. The original error is the one to report.
     await client.query(`SELECT pg_advisory_unlock(${kind}, ${keySql})`).catch(() => undefined);
   }
 }
 
 /**
- * SQL after which PostgreSQL finds out within ten seconds that the machine at the other end is gone without a word, and drops
- * the session's locks; by default it asks after two hours. Over a Unix socket it does nothing.
+ * Returns SQL that makes PostgreSQL notice within ten seconds that the client's machine is gone, and release the session's
+ * locks. By default it takes two hours. It has no effect over a Unix socket.
  * @see https://www.postgresql.org/docs/current/runtime-config-connection.html#GUC-TCP-KEEPALIVES-IDLE
  */
 export function noticeSilenceSql(set: 'SET' | 'SET LOCAL'): string {
   return `${set} tcp_keepalives_idle = 4; ${set} tcp_keepalives_interval = 2; ${set} tcp_keepalives_count = 2;`;
 }
 
-/** SQL that takes a lock on a name until the transaction ends. */
+/** Returns SQL that locks a name until the end of the transaction. */
 export function transactionLockSql(kind: number, name: string): string {
   return `SELECT pg_advisory_xact_lock(${kind}, ${lockKeyOf(quoteLiteral(name))});`;
 }
 
 /**
- * SQL that is true while the process lives whose number is in a column: it holds the lock of kind `alive` on its number.
- * Only in `auth`, for advisory locks are per database.
+ * Returns an SQL condition that is true while the process whose number is in a column holds its liveness lock. Works only in
+ * `auth`, because advisory locks are per database.
  */
 export function isAliveSql(column: string): string {
   return `EXISTS (
@@ -69,7 +69,7 @@ export function isAliveSql(column: string): string {
       AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))`;
 }
 
-/** A lock's second key for a name: 32 bits, as PostgreSQL's `hashtext` gives them; two names may share one and then wait. */
+/** Returns SQL for a name's lock key: 32 bits of PostgreSQL's `hashtext`. Names with the same hash wait for each other. */
 export function lockKeyOf(nameLiteral: string): string {
   return `hashtext(${nameLiteral})`;
 }

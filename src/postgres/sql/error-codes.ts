@@ -1,5 +1,5 @@
 /**
- * The SQLSTATEs that the code tells apart, by the names that PostgreSQL's manual gives them.
+ * The SQLSTATEs that the code distinguishes, by their condition names in the PostgreSQL documentation.
  * @see https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
 export const sqlState = {
@@ -62,17 +62,17 @@ const transientSystemErrors: ReadonlySet<string> = new Set([
   'EAI_AGAIN',
 ]);
 
-/** The SQLSTATE of an error, or of the first cause below it that has one; undefined if PostgreSQL did not send it. */
+/** Returns the SQLSTATE of an error or of its first cause that has one. Undefined if the error is not from PostgreSQL. */
 export function sqlStateOf(error: unknown): string | undefined {
   return databaseError(error)?.code;
 }
 
-/** The name of the constraint that the error is about, if it is about one. */
+/** Returns the name of the violated constraint, if there is one. */
 export function constraintOf(error: unknown): string | undefined {
   return databaseError(error)?.constraint;
 }
 
-/** Whether PostgreSQL's detail of an error with this code shows the row that broke a rule, in whatever language it speaks. */
+/** Whether the detail of a PostgreSQL error with this code contains the row that violated a constraint. */
 export function showsRow(code: unknown): boolean {
   const states: readonly unknown[] = [
     sqlState.notNullViolation,
@@ -82,14 +82,14 @@ export function showsRow(code: unknown): boolean {
   return states.includes(code);
 }
 
-/** Whether a value could not be read as one of its column's type, or is out of range: class 22 of the SQLSTATEs. */
+/** Whether a value has an invalid format or is out of range: SQLSTATE class 22. */
 export function isDataException(error: unknown): boolean {
   return sqlStateOf(error)?.startsWith('22') ?? false;
 }
 
 /**
- * Whether a text holds U+0000, which PostgreSQL stores in none: in a parameter it ends the message too early, in a statement
- * or in JSON it is a character that cannot be.
+ * Whether PostgreSQL rejected a text that contains U+0000. The code depends on its position: in a parameter it breaks the
+ * protocol message, in a statement or in JSON it is an invalid character.
  */
 export function isNullCharacter(error: unknown): boolean {
   const states: readonly unknown[] = [
@@ -100,14 +100,14 @@ export function isNullCharacter(error: unknown): boolean {
   return states.includes(sqlStateOf(error));
 }
 
-/** Whether PostgreSQL could not be reached, or the connection to it broke: nothing that the statement itself did. */
+/** Whether PostgreSQL could not be reached or the connection broke, regardless of the statement. */
 export function isConnectionFailure(error: unknown): boolean {
   const state = sqlStateOf(error);
   if (state === sqlState.protocolViolation) return false;
   if (state) return state.startsWith('08') || state.startsWith('57P0') || state === sqlState.tooManyConnections;
   for (let current = error; current instanceof Error; current = current.cause) {
     if ('code' in current && transientSystemErrors.has(String(current.code))) return true;
-    // node-postgres has no codes for these; the texts are those of its client.js and connection.js
+    // node-postgres has no codes for these errors. The messages are from its client.js and connection.js.
     if (/^(Connection terminated|timeout expired|Client has encountered a connection error)/.test(current.message))
       return true;
   }
@@ -115,19 +115,19 @@ export function isConnectionFailure(error: unknown): boolean {
 }
 
 /**
- * Whether an attempt to connect got no answer that PostgreSQL gives when it is up: the network's error, TLS's, or that it
- * starts or stops. One that is up may still refuse: a password, a database that is not there, too many connections.
+ * Whether a failed attempt to connect means that PostgreSQL is down: a network or TLS error, or a server that is starting or
+ * stopping. A server that is up may still reject a connection: wrong password, missing database, too many connections.
  */
 export function isUnreachable(error: unknown): boolean {
   const state = sqlStateOf(error);
-  // A backend that is told to end while it starts says adminShutdown; a server that stops says cannotConnectNow to newcomers.
+  // A backend that is terminated while it starts sends adminShutdown. A server that is stopping sends cannotConnectNow.
   const isUp = state === sqlState.tooManyConnections || state === sqlState.adminShutdown;
   return state === undefined || (!isUp && isConnectionFailure(error));
 }
 
 /**
- * Whether PostgreSQL refused a connection for the database's sake: it is shut, is not there, or the role may not enter it.
- * Statements fail with these codes for other reasons.
+ * Whether PostgreSQL rejected a connection because of its database: it does not allow connections, does not exist, or the
+ * role has no CONNECT privilege. Only for connection errors; statements fail with these codes for other reasons.
  */
 export function isRefusedDatabase(error: unknown): boolean {
   const state = sqlStateOf(error);
@@ -138,21 +138,21 @@ export function isRefusedDatabase(error: unknown): boolean {
   );
 }
 
-/** Whether node-postgres gave up connecting, since its time had run out. */
+/** Whether node-postgres timed out while connecting. */
 export function isConnectTimeout(error: unknown): boolean {
   return error instanceof Error && error.message === 'timeout expired';
 }
 
-/** Whether the same statement may well succeed if it is tried again a little later. */
+/** Whether the statement may succeed if it is retried a little later. */
 export function isTransient(error: unknown): boolean {
   return transientStates.has(sqlStateOf(error) ?? '') || isConnectionFailure(error);
 }
 
-/** What PostgreSQL said, whether node-postgres throws it or MikroORM, which copies its fields to an exception of its own. */
+/** Finds PostgreSQL's error, thrown by node-postgres or by MikroORM, which copies its fields to its own exception. */
 function databaseError(error: unknown): { readonly code: string; readonly constraint: string | undefined } | undefined {
   for (let current = error; current instanceof Error; current = current.cause) {
     const code: unknown = Reflect.get(current, 'code');
-    // Codes of the system may have five letters too, such as EPIPE.
+    // System error codes can have five letters too, such as EPIPE.
     if (typeof code !== 'string' || !/^[0-9A-Z]{5}$/.test(code) || 'syscall' in current) continue;
     const constraint: unknown = Reflect.get(current, 'constraint');
     return { code, constraint: typeof constraint === 'string' ? constraint : undefined };

@@ -4,9 +4,9 @@ import type { Logger } from 'pino';
 const SHOWN = 300;
 
 /**
- * From now on each statement of this process is logged at the level debug, with the time that it took in milliseconds. Texts
- * are left out, for MikroORM writes values into its statements, password hashes among them, and roles get passwords so. It is
- * for commands that end soon, and stays on.
+ * Logs every statement of this process at debug level, with its duration in milliseconds. String literals are redacted,
+ * because statements may contain values such as passwords and password hashes. It cannot be turned off, so it is only for
+ * short-lived commands.
  */
 export function logStatements(log: Logger): void {
   const send: (...args: unknown[]) => unknown = pg.Client.prototype.query;

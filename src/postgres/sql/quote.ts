@@ -1,21 +1,21 @@
 import pg from 'pg';
 
 /**
- * The one function through which names of databases, schemas, roles and tables reach SQL.
- * @throws {RangeError} if PostgreSQL would cut the name short (63 bytes) or cannot hold it: what it held then is another name
+ * Quotes an identifier. All names of databases, schemas, roles and tables must pass through this function to reach SQL.
+ * @throws {RangeError} if PostgreSQL would truncate the name (at 63 bytes) or cannot store it, so that it would be another name
  * @see https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
  */
 export function quoteIdentifier(name: string): string {
   const bytes = Buffer.byteLength(name);
   if (bytes < 1 || bytes > 63)
-    throw new RangeError(`An identifier has 1 to 63 bytes; ${JSON.stringify(name)} has ${bytes}`);
+    throw new RangeError(`An identifier must have 1 to 63 bytes, but ${JSON.stringify(name)} has ${bytes}`);
   checkText(name, 'An identifier');
   return pg.escapeIdentifier(name);
 }
 
 /**
- * A text as a literal in SQL, for statements that take no parameters.
- * @throws {RangeError} if PostgreSQL cannot hold it
+ * Quotes a text as an SQL literal, for statements that take no parameters.
+ * @throws {RangeError} if PostgreSQL cannot store it
  */
 export function quoteLiteral(text: string): string {
   checkText(text, 'A text');
@@ -24,7 +24,7 @@ export function quoteLiteral(text: string): string {
 
 /** @see https://www.postgresql.org/docs/current/multibyte.html */
 function checkText(text: string, what: string): void {
-  if (text.includes('\0')) throw new RangeError(`${what} cannot hold a zero byte`);
-  // They have no form in UTF-8, so that all of them would become the same other character.
-  if (!text.isWellFormed()) throw new RangeError(`${what} cannot hold half a surrogate pair`);
+  if (text.includes('\0')) throw new RangeError(`${what} cannot contain a zero byte`);
+  // Lone surrogates have no UTF-8 encoding: all of them would become the same replacement character.
+  if (!text.isWellFormed()) throw new RangeError(`${what} cannot contain a lone surrogate`);
 }

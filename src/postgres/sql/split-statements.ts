@@ -1,8 +1,8 @@
-/** Comments, what is quoted in one way or another, words, white space, and any other character. */
+/** Comments, quoted texts and names, words, white space, and any other character. */
 const token = [
   /(?<line>--[^\n]*)/,
   /(?<block>\/\*)/,
-  // One that is not closed goes on to the end, as it does for PostgreSQL, which then refuses it.
+  // An unterminated quote extends to the end, as in PostgreSQL, which then rejects it.
   /e'(?:[^'\\]|\\.|'')*(?:'|$)|'(?:[^']|'')*(?:'|$)|"(?:[^"]|"")*(?:"|$)/,
   /(?<dollar>\$(?:[a-z_\x80-\uffff][\w\x80-\uffff]*)?\$)/,
   /(?<word>[a-z_\x80-\uffff][\w$\x80-\uffff]*)/,
@@ -12,13 +12,13 @@ const token = [
 
 interface Statement {
   readonly text: string;
-  /** Its first words, in small letters, with a space between. */
+  /** The first words in lower case, separated by spaces. */
   readonly opening: string;
 }
 
 /**
- * Cuts SQL into its statements, as PostgreSQL does: not at semicolons inside comments, texts, quoted names, parentheses or
- * the body of a function of standard SQL. What has nothing but comments is no statement.
+ * Splits SQL into statements as PostgreSQL does. It ignores semicolons in comments, quoted texts and names, parentheses and
+ * the bodies of SQL-standard functions. Text that consists only of comments is not a statement.
  * @see https://www.postgresql.org/docs/current/sql-syntax-lexical.html
  */
 export function splitStatements(sql: string): string[] {
@@ -26,8 +26,8 @@ export function splitStatements(sql: string): string[] {
 }
 
 /**
- * The first statement that begins or ends a transaction, such as `COMMIT`; undefined if there is none. Savepoints may be
- * made, released and rolled back to.
+ * Returns the first statement that begins or ends a transaction, such as `COMMIT`, or undefined if there is none. Savepoint
+ * commands do not count.
  * @see https://www.postgresql.org/docs/current/sql-commands.html
  */
 export function findTransactionCommand(sql: string): string | undefined {
@@ -75,20 +75,20 @@ function scan(sql: string): Statement[] {
   return statements;
 }
 
-/** The body of a function of standard SQL is BEGIN ATOMIC … END, with statements, and CASE … END in them. */
+/** The body of an SQL-standard function is BEGIN ATOMIC … END; its statements may contain CASE … END. */
 function bodyDepth(depth: number, opening: readonly string[], word: string): number {
   if (!/^create (or replace )?(function|procedure)\b/.test(opening.join(' '))) return 0;
   if (word === 'begin' || (word === 'case' && depth > 0)) return depth + 1;
   return word === 'end' && depth > 0 ? depth - 1 : depth;
 }
 
-/** Where a text ends that this tag opens and closes; one that is not closed goes on to the end. */
+/** Returns the end of a dollar-quoted text. An unterminated one extends to the end. */
 function endOfQuote(sql: string, tag: string, start: number): number {
   const end = sql.indexOf(tag, start);
   return end < 0 ? sql.length : end + tag.length;
 }
 
-/** Unlike C's, PostgreSQL's comments nest. */
+/** Unlike in C, comments nest in PostgreSQL. */
 function endOfComment(sql: string, start: number): number {
   const marks = /\/\*|\*\//g;
   marks.lastIndex = start;

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 
-/** Does `work` in a transaction, which is rolled back if it fails. */
+/** Runs `work` in a transaction, which is rolled back if `work` fails. */
 export async function inTransaction<T>(client: pg.Client, work: () => Promise<T>): Promise<T> {
   await client.query('BEGIN');
   try {
@@ -13,7 +13,7 @@ export async function inTransaction<T>(client: pg.Client, work: () => Promise<T>
   }
 }
 
-/** Rolls back, if it can be. It never rejects: the error before is what matters, and a broken connection has rolled back by itself. */
+/** Rolls back. Never rejects: the original error is what matters, and PostgreSQL rolls back when a connection breaks. */
 export async function rollBack(client: pg.Client): Promise<void> {
   await client.query('ROLLBACK').catch(() => undefined);
 }

@@ -130,7 +130,7 @@ describe('a state that does not fit', () => {
     await query(first, keep);
     await rm(join(folder.dataDir, 'embedded.json'));
     await expect(folder.start()).rejects.toThrow(
-      /password in embedded.json is gone. Stop that server \(kill -INT \d+\)/,
+      /embedded\.json with its password is missing\. Stop that server \(kill -INT \d+\)/,
     );
     await first.stop();
     await writeFile(join(folder.dataDir, 'embedded.json'), '{"port":');
@@ -149,7 +149,9 @@ describe('a state that does not fit', () => {
     await writeFile(join(cluster, 'notes.txt'), '');
     await expect(folder.start()).rejects.toThrow('not a PostgreSQL cluster');
     await writeFile(join(cluster, 'PG_VERSION'), '17\n');
-    await expect(folder.start()).rejects.toThrow('is of PostgreSQL 17, the programs in node_modules are of 18');
+    await expect(folder.start()).rejects.toThrow(
+      'is from PostgreSQL 17, but the programs in node_modules are version 18',
+    );
   });
 
   it('shows the last lines of the log when the server does not start', async () => {

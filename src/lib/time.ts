@@ -1,0 +1,21 @@
+/** Returns the milliseconds since `start`, a value of `performance.now()`, rounded to the microsecond. */
+export function elapsedSince(start: number): number {
+  return Math.round((performance.now() - start) * 1000) / 1000;
+}
+
+/**
+ * Waits for `work` up to a time limit. After the limit, `work` continues in the background and its result is ignored.
+ * @param ms the limit in milliseconds
+ * @throws {Error} with `message` when the limit is exceeded
+ */
+export async function withTimeLimit<T>(work: Promise<T>, ms: number, message: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(message)), ms);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
