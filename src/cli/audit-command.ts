@@ -8,7 +8,7 @@ import { isUuid } from '../lib/uuid.ts';
 import { operatorName } from './operator.ts';
 import type { CommandContext } from './ui/terminal.ts';
 
-/** Commands that change nothing. Those that need no installation leave no entry anyway, as there is no log to write to. */
+/** Read-only commands. Commands that need no installation are not audited either, because they have no log to write to. */
 export const unauditedCommands: ReadonlySet<string> = new Set([
   'checkpoint list',
   'migrate check',
@@ -25,7 +25,7 @@ export const unauditedCommands: ReadonlySet<string> = new Set([
   'user list',
 ]);
 
-/** Commands that do what a mutation does: the log has them under its name. */
+/** The mutations that commands correspond to. The audit log uses the mutation's name for both. */
 export const mutationOfCommand: Readonly<Record<string, string>> = {
   'checkpoint create': 'createCheckpoint',
   'checkpoint delete': 'deleteCheckpoint',
@@ -45,8 +45,8 @@ export const mutationOfCommand: Readonly<Record<string, string>> = {
 };
 
 /**
- * Does what the command is for, and writes to the audit log how it ended, unless the command changes nothing. What was done is
- * done: an entry that cannot be written is told, and is no failure.
+ * Runs a command's work and writes its outcome to the audit log, unless the command is read-only. If the entry cannot be
+ * written, that is reported, but the command does not fail.
  */
 export async function audited<T>(
   { command, stderr }: CommandContext,
@@ -54,11 +54,11 @@ export async function audited<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   const path = pathOf(command);
-  // It prints a script.
+  // With --sql, it only prints a script.
   if (unauditedCommands.has(path) || command.opts().sql === true) return work();
   const named = argumentsOf(command);
   const findTenant = () => tenantIdOf(catalog, [named.tenant ?? named.slug].flat());
-  // It may be gone afterwards, or not be there yet.
+  // The command may delete the tenant, or create it.
   const before = await findTenant().catch(() => undefined);
   const record = async (outcome: string) => {
     try {
@@ -73,14 +73,14 @@ export async function audited<T>(
         details: describeArguments(named),
       });
     } catch (error) {
-      stderr.write(`This cannot be written to the audit log: ${messageOf(error)}\n`);
+      stderr.write(`Cannot write this command to the audit log: ${messageOf(error)}\n`);
     }
   };
   let result: T;
   try {
     result = await work();
   } catch (error) {
-    // Whoever presses Ctrl-C at a question has done nothing.
+    // Ctrl-C at a prompt means that nothing was done.
     if (!(error instanceof Error && error.name === 'AbortError')) await record(outcomeOf(error));
     throw error;
   }
@@ -88,7 +88,7 @@ export async function audited<T>(
   return result;
 }
 
-/** Its name, such as `migrate up`. */
+/** Returns a command's full name, such as `migrate up`. */
 function pathOf(command: Command): string {
   const names: string[] = [];
   for (let at = command; at.parent; at = at.parent) names.unshift(at.name());
@@ -100,7 +100,7 @@ function argumentsOf(command: Command): Readonly<Record<string, unknown>> {
   return { ...Object.fromEntries(named), ...command.opts() };
 }
 
-/** The tenant that is meant, if it is one alone. */
+/** Returns the id of the command's tenant, if it names exactly one. */
 async function tenantIdOf(catalog: Catalog, [reference, ...others]: readonly unknown[]): Promise<string | undefined> {
   if (typeof reference !== 'string' || others.length > 0) return undefined;
   const where = isUuid(reference) ? { id: reference } : { slug: reference };

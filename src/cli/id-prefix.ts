@@ -3,19 +3,19 @@ import type { Catalog } from '../catalog/catalog.ts';
 import { AppError } from '../lib/errors.ts';
 import { isUuid } from '../lib/uuid.ts';
 
-/** What is asked for by its id. */
+/** The tables of objects that commands refer to by id. */
 const tables = { run: 'migration_runs', checkpoint: 'checkpoints' } as const;
 
-/** Reads an id or its beginning, also as a table shows it that a narrow terminal has cut. */
+/** Parses an id or a prefix of one, including ids that a narrow terminal has truncated with an ellipsis. */
 export function parseId(text: string): string {
   const start = text.replace(/…$/, '').toLowerCase();
   if (/^[0-9a-f][0-9a-f-]{3,35}$/.test(start)) return start;
-  throw new InvalidArgumentError('is no id, nor the beginning of one, at least 4 characters of 0 to 9, a to f and -');
+  throw new InvalidArgumentError('is not an id or a prefix of one. Use at least 4 characters of 0 to 9, a to f and -.');
 }
 
 /**
- * The id that begins so.
- * @throws {AppError} NOT_FOUND if there is none, CONFLICT if there are several
+ * Finds the id with a prefix.
+ * @throws {AppError} NOT_FOUND if no id has it, CONFLICT if several have it
  */
 export async function expandId(catalog: Catalog, kind: keyof typeof tables, start: string): Promise<string> {
   if (isUuid(start)) return start;
@@ -24,6 +24,6 @@ export async function expandId(catalog: Catalog, kind: keyof typeof tables, star
   );
   const [found, other] = rows;
   if (!found) throw new AppError('NOT_FOUND', `There is no ${kind} whose id begins with ${start}`);
-  if (other) throw new AppError('CONFLICT', `Several ids begin with ${start}: say more of the one that is meant`);
+  if (other) throw new AppError('CONFLICT', `Several ids begin with ${start}. Use a longer prefix`);
   return found.id;
 }

@@ -7,25 +7,25 @@ import type { Services } from '../installation/services.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { CommandContext } from './ui/terminal.ts';
 
-/** What a command wants otherwise than the server has it. */
+/** How a command opens the installation differently from the server. */
 export interface OpenOptions {
-  /** Whether this process carries out migration runs as long as the command takes; by default it leaves them to others. */
+  /** Whether this process carries out migration runs while the command runs. Defaults to false. */
   readonly worker?: boolean;
-  /** Tenants at once; by default as the settings say. */
+  /** The number of tenants to migrate concurrently. Defaults to the setting. */
   readonly concurrency?: number | undefined;
 }
 
 /**
- * Opens the installation that the settings name, as the server does: an embedded PostgreSQL that runs already is joined, else
- * it runs as long as the command. Nothing is logged, but for `--verbose`.
- * @throws {Error} that says what to do, if it cannot be opened
+ * Opens the installation as the server does. It joins an embedded PostgreSQL that is already running, or starts one for the
+ * duration of the command. Logs only with `--verbose`.
+ * @throws {Error} that says what to do if the installation cannot be opened
  */
 export async function openApp(
   context: CommandContext,
   { worker = false, concurrency }: OpenOptions = {},
 ): Promise<Installation> {
-  const { openInstallation: createApp } = await import('../installation/open.ts');
-  const { describeFailure: explainFailure } = await import('../installation/start-failure.ts');
+  const { openInstallation } = await import('../installation/open.ts');
+  const { describeFailure } = await import('../installation/start-failure.ts');
   const { loadUsableConfig } = await import('../config/load-config.ts');
   const config = await loadUsableConfig(context.env);
   const migrations = {
@@ -34,13 +34,13 @@ export async function openApp(
     ...(concurrency && { concurrency }),
   } as const;
   try {
-    return await createApp({ ...config, migrations }, await context.loadProduct(), await createLogger(context));
+    return await openInstallation({ ...config, migrations }, await context.loadProduct(), await createLogger(context));
   } catch (error) {
-    throw new Error(explainFailure(error, config.server), { cause: error });
+    throw new Error(describeFailure(error, config.server), { cause: error });
   }
 }
 
-/** Lends what the installation offers, closes it afterwards, and has the command audited. */
+/** Opens the installation for the duration of `work`, and writes the command to the audit log. */
 export async function withServices<T>(context: CommandContext, work: (services: Services) => Promise<T>): Promise<T> {
   await using app = await openApp(context);
   const { services } = app;
@@ -49,8 +49,8 @@ export async function withServices<T>(context: CommandContext, work: (services: 
 }
 
 /**
- * Does what needs no database, and has it audited where there is one: without, or when it cannot be reached, which is told, it is
- * done all the same, and is given no services.
+ * Runs work that needs no database, and writes the command to the audit log if there is one. If there is no database, or it
+ * cannot be reached, which is reported, the work runs anyway, without services.
  */
 export async function withAudit<T>(
   context: CommandContext,
@@ -58,20 +58,20 @@ export async function withAudit<T>(
   work: (services?: Services) => Promise<T>,
 ): Promise<T> {
   if (!(await hasDatabase(config))) return work();
-  let begun = false;
+  let hasStarted = false;
   try {
     return await withServices(context, (services) => {
-      begun = true;
+      hasStarted = true;
       return work(services);
     });
   } catch (error) {
-    if (begun) throw error;
-    context.stderr.write(`This cannot be written to the audit log: ${messageOf(error)}\n`);
+    if (hasStarted) throw error;
+    context.stderr.write(`Cannot write this command to the audit log: ${messageOf(error)}\n`);
     return work();
   }
 }
 
-/** Whether the settings name a PostgreSQL server, or an embedded one has been made. */
+/** Whether the settings name a PostgreSQL server or an embedded one exists. */
 export async function hasDatabase({ server, dataDir }: Pick<Config, 'server' | 'dataDir'>): Promise<boolean> {
   if (server) return true;
   return access(path.join(dataDir, 'embedded.json')).then(
@@ -80,7 +80,7 @@ export async function hasDatabase({ server, dataDir }: Pick<Config, 'server' | '
   );
 }
 
-/** The log of a command, which is silent but for `--verbose`. */
+/** Creates the log of a command, which is silent without `--verbose`. */
 export async function createLogger({ stderr, verbose }: CommandContext): Promise<Logger> {
   const { pino } = await import('pino');
   if (!verbose) return pino({ level: 'silent' });

@@ -8,14 +8,15 @@ import { showVersion } from './commands/setup.ts';
 import { hasDatabase } from './open-app.ts';
 import type { Checklist } from './ui/checklist.ts';
 
-/** All servers that can be looked into; undefined where there is nothing to look into. */
+/** Opens all servers that can be checked. Returns undefined if there is nothing to check. */
 export async function openServers(
   config: Config,
   list: Checklist,
   stack: AsyncDisposableStack,
 ): Promise<Pick<LeftoverOptions, 'servers' | 'first'> | undefined> {
   const address = config.adminServer ?? config.server ?? (await joinEmbedded(config, stack));
-  if (!address) return void list.bad(`There is no database in ${config.dataDir} yet`, 'tenantry setup makes one');
+  if (!address)
+    return void list.bad(`There is no database in ${config.dataDir} yet`, 'Run tenantry setup to create one');
   const server = await openServer(stack, 'default', address);
   const { checkServer } = await import('../servers/check.ts');
   try {
@@ -24,7 +25,7 @@ export async function openServers(
   } catch (error) {
     return void list.bad(
       `PostgreSQL at ${address.host}:${address.port}: ${messageOf(error)}`,
-      `${config.adminServer ? 'ADMIN_DATABASE_URL' : 'DATABASE_URL'} must name a PostgreSQL server that runs, and a role that may create databases and roles`,
+      `${config.adminServer ? 'ADMIN_DATABASE_URL' : 'DATABASE_URL'} must name a running PostgreSQL server and a role that may create databases and roles`,
     );
   }
   await checkBudget(server, config.connections.budget, list);
@@ -37,7 +38,7 @@ export async function openServers(
   };
 }
 
-/** Undefined if there is no cluster: looking must not make one. */
+/** Returns undefined if there is no cluster: a check must not create one. */
 async function joinEmbedded({ dataDir }: Config, stack: AsyncDisposableStack): Promise<ServerAddress | undefined> {
   if (!(await hasDatabase({ server: undefined, dataDir }))) return undefined;
   const { startEmbeddedPostgres } = await import('../postgres/embedded/start.ts');
@@ -58,7 +59,7 @@ async function checkBudget(server: PostgresServer, budget: number, list: Checkli
   if (problem) list.bad(problem.message, problem.remedy);
 }
 
-/** What only somebody with more rights can change is no mistake of the installation's. */
+/** These are warnings, not problems, because only a role with more privileges can fix them. */
 async function checkBounds(server: PostgresServer, list: Checklist): Promise<void> {
   const { findOpenDatabases } = await import('../servers/common-databases.ts');
   const { mayForbidFunctions } = await import('../servers/revoke-functions.ts');
@@ -67,18 +68,18 @@ async function checkBounds(server: PostgresServer, list: Checklist): Promise<voi
   await server.admin(async (admin) => {
     for (const { name } of await findOpenDatabases(admin)) {
       list.doubt(
-        `Every role may connect to the database ${name}, tenants' too. Its owner can say: REVOKE CONNECT ON DATABASE ${quoteIdentifier(name)} FROM PUBLIC, once those that need it are granted it`,
+        `Every role may connect to the database ${name}, including tenants' roles. Its owner can run: REVOKE CONNECT ON DATABASE ${quoteIdentifier(name)} FROM PUBLIC, after granting CONNECT to the roles that need it`,
       );
     }
     const user = quoteIdentifier(server.address?.user ?? '');
     if (!(await mayLimitTempFiles(admin))) {
       list.doubt(
-        `The temporary files of tenants' sessions have no limit. A superuser can say: GRANT SET ON PARAMETER temp_file_limit TO ${user}; then tenantry doctor --fix sets it`,
+        `The temporary files of tenants' sessions have no limit. A superuser can run: GRANT SET ON PARAMETER temp_file_limit TO ${user}; then tenantry doctor --fix sets the limit`,
       );
     }
     if (!(await mayForbidFunctions(admin))) {
       list.doubt(
-        "Tenants' SQL may call functions with which it holds up others, or sees what they do; only a superuser can forbid them",
+        "Tenants' SQL may call functions that block other tenants or show their activity; only a superuser can revoke them",
       );
     }
   });
@@ -97,11 +98,14 @@ async function checkSystemDatabases(server: PostgresServer, { databases }: Confi
   for (const name of names) {
     if (!(await server.admin((admin) => databaseExists(admin, name)))) missing.push(name);
   }
-  if (missing.length === 0) list.good(`The databases ${names.join(', ')} are there`);
+  if (missing.length === 0) list.good(`The databases ${names.join(', ')} exist`);
   else if (missing.length === 1)
-    list.bad(`The database ${missing[0]} is missing`, 'tenantry setup, or any start of a server, makes it');
+    list.bad(`The database ${missing[0]} is missing`, 'Run tenantry setup, or start a server, to create it');
   else
-    list.bad(`The databases ${missing.join(', ')} are missing`, 'tenantry setup, or any start of a server, makes them');
+    list.bad(
+      `The databases ${missing.join(', ')} are missing`,
+      'Run tenantry setup, or start a server, to create them',
+    );
   return missing.length === 0;
 }
 
@@ -114,7 +118,7 @@ async function otherServers(
   const { readFile } = await import('node:fs/promises');
   const { readServerRows } = await import('../catalog/server-queries.ts');
   const { parseServerUrl } = await import('../config/database-url.ts');
-  const { createEncryption: createSecretBox } = await import('../lib/encryption.ts');
+  const { createEncryption } = await import('../lib/encryption.ts');
   const { checkServer } = await import('../servers/check.ts');
   const rows = await first.owner(databases.auth, readServerRows);
   const others: (readonly [string, PostgresServer])[] = [];
@@ -122,9 +126,9 @@ async function otherServers(
     if (name === first.name || url === null) continue;
     try {
       const secret = roleSecret ?? (await readFile(path.join(dataDir, 'role-secret'), 'utf8'));
-      const opened = createSecretBox(secret, 'servers.url').decrypt(url, name);
-      if (opened === undefined) throw new Error('its URL was stored with another ROLE_SECRET');
-      const server = await openServer(stack, name, parseServerUrl(opened));
+      const decrypted = createEncryption(secret, 'servers.url').decrypt(url, name);
+      if (decrypted === undefined) throw new Error('its URL was stored with another ROLE_SECRET');
+      const server = await openServer(stack, name, parseServerUrl(decrypted));
       await checkServer(server);
       others.push([name, server]);
       list.good(`The server ${name} answers`);
@@ -132,7 +136,7 @@ async function otherServers(
     } catch (error) {
       list.bad(
         `The server ${name}: ${messageOf(error)}`,
-        'tenantry server list tells more; its tenants were not looked at',
+        'Run tenantry server list for details; the tenants of this server were not checked',
       );
     }
   }

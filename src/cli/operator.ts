@@ -1,6 +1,6 @@
 import { userInfo } from 'node:os';
 
-/** Who runs the command: the name of the system's user, or its number where it has no name, as in many containers. */
+/** Returns the name of the system user who runs the command, or the user id if it has no name, as in many containers. */
 export function operatorName(): string {
   try {
     return userInfo().username;

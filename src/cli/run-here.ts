@@ -6,17 +6,17 @@ import { messageOf } from '../lib/errors.ts';
 import { exitCode } from './ui/terminal.ts';
 
 /**
- * Runs one command line with the settings and the streams of this process.
+ * Runs a command line with the environment and the streams of this process.
  * @param argv the arguments, without Node and the script
- * @param loadProduct loads what is built on the platform
+ * @param loadProduct loads the product's modules
  * @returns the exit status
  */
 export async function runHere(argv: readonly string[], loadProduct: LoadProduct): Promise<number> {
-  // Most of a short command's time is compiling. What comes of it is kept beside the packages, and goes with them.
+  // A short command spends most of its time compiling. The cache is stored with the packages and is removed with them.
   enableCompileCache(path.join(import.meta.dirname, '../../node_modules/.cache/tenantry'));
   const { run } = await import('./run.ts');
   const { stdin, stdout, stderr } = process;
-  // Whoever reads may have read enough, as `head` does. What is under way is still done, and its exit status counts.
+  // The reader may close the pipe early, as `head` does. The command still finishes, and its exit status counts.
   for (const stream of [stdout, stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EPIPE') process.exit(1);

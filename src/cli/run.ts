@@ -16,7 +16,7 @@ import { addWorkerCommand } from './commands/worker.ts';
 import { type CommandContext, CommandExit, exitCode, type Terminal } from './ui/terminal.ts';
 
 /**
- * Runs one command line.
+ * Runs a command line.
  * @param argv the arguments, without Node and the script
  * @returns the exit status
  */
@@ -35,15 +35,15 @@ export async function run(argv: readonly string[], terminal: Terminal): Promise<
   }
 }
 
-/** Where an error comes from, and the errors behind it. */
+/** Returns the stack of an error and of its causes. */
 function stackOf(error: unknown): string {
   if (!(error instanceof Error)) return messageOf(error);
   const stack = error.stack ?? messageOf(error);
   return error.cause === undefined ? stack : `${stack}\nCaused by: ${stackOf(error.cause)}`;
 }
 
-/** What commander says of an argument, shorter; an explanation that begins with "is" goes on from the value. */
-function inWords(text: string): string {
+/** Shortens Commander's message for an invalid argument. An explanation that begins with "is" follows the value directly. */
+function shortenArgumentError(text: string): string {
   const [before, between, after] = ["error: command-argument value '", "' is invalid for argument '", "'. "];
   const middle = text.lastIndexOf(between);
   const end = text.indexOf(after, middle + between.length);
@@ -54,21 +54,21 @@ function inWords(text: string): string {
   return `error: ${value} ${explanation.startsWith('is ') ? '' : `cannot be the ${name}. `}${explanation}`;
 }
 
-/** All commands with their options. */
+/** Creates all commands with their options. */
 export function createProgram(terminal: Terminal): Command {
   const program = new Command('tenantry')
-    .description('A GraphQL server that gives every tenant a PostgreSQL database, or a schema, of its own')
-    .option('--verbose', 'show the log, the time that each statement took, and where errors come from')
+    .description('A GraphQL server that gives every tenant its own PostgreSQL database or schema')
+    .option('--verbose', 'show the log, the duration of each statement and the stack of errors')
     .version(productVersion, '-V, --version', 'show the version')
     .helpOption('-h, --help', 'Show help')
     .helpCommand('help [command]', 'Show help for a command')
-    .showHelpAfterError('(add --help to see what can be said)')
+    .showHelpAfterError('(run with --help for usage)')
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
       writeOut: (text) => terminal.stdout.write(text),
       writeErr: (text) => terminal.stderr.write(text),
       getOutHelpWidth: () => terminal.stdout.columns ?? 100,
-      outputError: (text, write) => write(inWords(text)),
+      outputError: (text, write) => write(shortenArgumentError(text)),
       getErrHelpWidth: () => terminal.stderr.columns ?? 100,
     })
     .exitOverride();

@@ -26,7 +26,7 @@ it('a tenant goes back to a checkpoint, but not before whoever asks has seen wha
   const [, id = ''] = /tenantry checkpoint restore (\S+)\n$/.exec(created.stdout) ?? [];
   expect(created).toMatchObject({
     exit: 0,
-    stdout: expect.stringMatching(/^Made the checkpoint before the change of acme\./),
+    stdout: expect.stringMatching(/^Created the checkpoint before the change of acme\./),
   });
   expect(await list('acme')).toEqual([
     {
@@ -47,7 +47,7 @@ it('a tenant goes back to a checkpoint, but not before whoever asks has seen wha
   expect(await fleet.applied('acme')).toContain('20270101000000_notes');
   expect(await tenantry('checkpoint', 'restore', id, '--accept-data-loss')).toEqual({
     exit: 0,
-    stdout: `The tenant acme is as the checkpoint ${id} was. The checkpoint is kept.\n`,
+    stdout: `The tenant acme was restored from the checkpoint ${id}. The checkpoint is kept.\n`,
     stderr: '',
   });
   expect(await fleet.applied('acme')).toEqual(['20261121000000_fixture']);
@@ -77,7 +77,7 @@ it.each([
   [['checkpoint', 'create', 'shared'], 1, 'there are no checkpoints of it'],
   [['checkpoint', 'create', 'nobody'], 1, 'There is no tenant nobody'],
   [['checkpoint', 'list', 'nobody'], 1, 'There is no tenant nobody'],
-  [['checkpoint', 'restore', 'nothing'], 2, 'nothing is no id, nor the beginning of one, '],
+  [['checkpoint', 'restore', 'nothing'], 2, 'nothing is not an id or a prefix of one. '],
   [['checkpoint', 'delete', '00000000'], 1, 'There is no checkpoint whose id begins with 00000000'],
   [['checkpoint', 'create'], 2, "missing required argument 'tenant'"],
   [['migrate', 'up', '--checkpoint', 'photo'], 2, 'Allowed choices are transaction, snapshot'],

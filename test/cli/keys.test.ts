@@ -26,7 +26,7 @@ describe('tenantry keys rotate', () => {
     const before = await token();
     const { exit, stdout, stderr } = await rotate();
     expect({ exit, stderr }).toEqual({ exit: 0, stderr: '' });
-    expect(stdout).toContain('jwt-key.json. Start the servers again');
+    expect(stdout).toContain('jwt-key.json. Restart the servers');
     const after = await token();
     expect(decodeProtectedHeader(after).kid).not.toBe(decodeProtectedHeader(before).kid);
     const tokens = await tokensOf();

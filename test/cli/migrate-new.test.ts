@@ -66,7 +66,7 @@ it('makes its snapshot anew where migrations were written by hand; then writes w
   await fleet.migrations.remove('20261121000000_fixture');
   await fleet.migrations.add('20990101000000_future', 'CREATE EXTENSION IF NOT EXISTS pg_trgm');
   const { exit, stdout, stderr } = await tenantry('migrate', 'new', 'createShop');
-  expect(stderr).toMatch(/^The snapshot .*\.snapshot\.json does not know 20990101000000_future, so it is made anew/);
+  expect(stderr).toMatch(/^The snapshot .*\.snapshot\.json does not know 20990101000000_future, so it is regenerated/);
   // After the newest one, whatever its date, for it must be applied last.
   expect({ exit, stdout }).toEqual({ exit: 0, stdout: expect.stringMatching(/\/20990101000001_create_shop\.ts\n$/) });
   const text = await readFile(stdout.trim(), 'utf8');
@@ -110,12 +110,14 @@ it('needs no database while the snapshot is of these migrations; says what is lo
     expect((await offline('migrate', 'new', 'more')).stderr).toContain(`${reason}`);
     expect(await tenantry('migrate', 'new', 'more')).toMatchObject({
       exit: 1,
-      stderr: expect.stringMatching(new RegExp(`${reason}.*made anew[\\s\\S]*nothing to write`)),
+      stderr: expect.stringMatching(new RegExp(`${reason}.*regenerated[\\s\\S]*nothing to write`)),
     });
-    expect((await offline('migrate', 'new', 'more')).stderr).not.toContain('made anew');
+    expect((await offline('migrate', 'new', 'more')).stderr).not.toContain('regenerated');
   }
   await appendFile(stdout.trim(), '// edited\n');
-  expect((await offline('migrate', 'new', 'more')).stderr).toMatch(/is older than \d+_drop_extra, so it is made anew/);
+  expect((await offline('migrate', 'new', 'more')).stderr).toMatch(
+    /is older than \d+_drop_extra, so it is regenerated/,
+  );
 });
 
 it.each(['auth', 'constants'])('writes for %s, too', async (scope) => {

@@ -75,7 +75,7 @@ it('check finds what should be mended before a deployment, and ends with 1 then'
 it('accept lets runs go on with a changed file, and tells who accepted it', async () => {
   expect(await tenantry('migrate', 'accept', notes)).toMatchObject({
     exit: 0,
-    stdout: `The file of ${notes} is accepted as it is now in 2 tenants.\n`,
+    stdout: `The current file of ${notes} was accepted in 2 tenants.\n`,
   });
   expect((await tenantry('migrate', 'accept', notes)).exit).toBe(1);
   expect((await tenantry('migrate', 'check')).stdout).not.toContain('CHANGED');
@@ -145,7 +145,7 @@ describe('one run', () => {
   });
 
   it.each([
-    [['migrate', 'watch', 'x'], 2, 'error: x is no id, nor the beginning of one, '],
+    [['migrate', 'watch', 'x'], 2, 'error: x is not an id or a prefix of one. '],
     [['migrate', 'cancel', '00000000'], 1, 'There is no run whose id begins with 00000000\n'],
     [['migrate', 'resume', '00000000-0000-4000-8000-000000000000'], 1, 'There is no migration run'],
     [['migrate', 'accept', 'nothing'], 1, 'no TENANT migration nothing'],

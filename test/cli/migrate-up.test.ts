@@ -50,7 +50,7 @@ it('names each failed tenant with its error, ends with 1, and says what tries ag
   await fleet.inTenant('beta', 'CREATE TABLE obstacles ()');
   await fleet.migrations.add('20270102000000_obstacles', 'CREATE TABLE obstacles ()');
   const dry = await tenantry('migrate', 'up', '--dry-run');
-  expect(dry).toMatchObject({ exit: 1, stdout: expect.stringMatching(/\n\nMend what failed, and run it again\.\n$/) });
+  expect(dry).toMatchObject({ exit: 1, stdout: expect.stringMatching(/\n\nFix the failures and run it again\.\n$/) });
   expect(dry.stdout).not.toContain('resume');
   const { exit, stdout, stderr } = await tenantry('migrate', 'up');
   expect(exit).toBe(1);
@@ -140,7 +140,7 @@ describe('--sql', () => {
     const { exit, stdout, stderr } = await tenantry('migrate', 'up', '--sql', '--tenant', 'beta');
     expect(exit).toBe(1);
     expect(stdout).not.toContain('-- Plan');
-    expect(stderr).toContain('beta: 20270107000000_asks asks the database while it runs');
+    expect(stderr).toContain('beta: 20270107000000_asks queries the database while it runs');
   });
 
   async function psql(slug: string, script: string): Promise<void> {
@@ -187,8 +187,8 @@ it.each([
     1,
     'Canaries must be tenants of the run, but these are not: beta',
   ],
-  [['migrate', 'down', '--steps', '1'], 2, 'say --tenant <slug...> or --all'],
-  [['migrate', 'down', '--all'], 2, 'say --steps <n> or --to <name>'],
+  [['migrate', 'down', '--steps', '1'], 2, 'use --tenant <slug...> or --all'],
+  [['migrate', 'down', '--all'], 2, 'use --steps <n> or --to <name>'],
   [['migrate', 'down', '--all', '--tenant', 'alpha', '--steps', '1'], 2, 'cannot be used with'],
 ])('%j ends with %i and says why', async (argv, exit, message) => {
   expect(await tenantry(...argv)).toEqual({ exit, stdout: '', stderr: expect.stringContaining(message) });

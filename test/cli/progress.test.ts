@@ -96,7 +96,7 @@ describe.skipIf(!hasTerminals)('in a terminal', () => {
     const command = up({ NO_COLOR: '1' });
     await waiting();
     command.type('\x03');
-    await command.shows('Cancelling: tenants under way still end');
+    await command.shows('Cancelling: tenants in progress finish');
     await eventually('the run is cancelled', async () => ((await runOf())?.cancelled ?? 0) > 0);
     await open();
     expect(await command.ended).toBe(130);
@@ -140,9 +140,9 @@ describe.skipIf(!hasTerminals)('in a terminal', () => {
     const tenantry = commandsOf(fleet.app);
     const left = (await tenantry('migrate', 'up', '--detach', '--tenant', 'one')).stdout.trim();
     const watcher = startInTerminal(['migrate', 'watch', left], settings(), 200);
-    await watcher.shows('Nobody works on this run now.');
+    await watcher.shows('No process is working on this run.');
     const resumed = await tenantry('migrate', 'resume', left);
-    expect(resumed).toMatchObject({ exit: 0, stderr: expect.stringContaining('so it goes on as it was started') });
+    expect(resumed).toMatchObject({ exit: 0, stderr: expect.stringContaining('so it continues as it was started') });
     expect(await watcher.ended).toBe(0);
   });
 });

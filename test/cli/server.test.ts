@@ -38,7 +38,7 @@ describe('tenantry server', () => {
     });
     expect(await server(['add', 'eu', bare], { PGPASSWORD: password })).toEqual({
       exit: 0,
-      stdout: 'The server eu is added.\n',
+      stdout: 'The server eu was added.\n',
       stderr: '',
     });
   });
@@ -124,7 +124,7 @@ describe('tenantry server', () => {
       expect(await server(['remove', name])).toEqual({ exit: 1, stdout: '', stderr: `${message}\n` });
     }
     await app.services.catalog.use((client) => client.query('DELETE FROM tenants'));
-    expect(await server(['remove', 'eu'])).toEqual({ exit: 0, stdout: 'The server eu is removed.\n', stderr: '' });
+    expect(await server(['remove', 'eu'])).toEqual({ exit: 0, stdout: 'The server eu was removed.\n', stderr: '' });
     expect(JSON.parse((await server(['list', '--json'])).stdout)).toMatchObject([{ name: 'default' }]);
   });
 

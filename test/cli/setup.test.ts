@@ -28,27 +28,27 @@ it('setup makes everything from nothing, says what to do next, and may be repeat
   const doctor = await runCommand(['doctor'], env);
   expect(doctor).toMatchObject({
     exit: 1,
-    stdout: expect.stringMatching(/✗ There is no database in .* yet\n +tenantry setup/),
+    stdout: expect.stringMatching(/✗ There is no database in .* yet\n +Run tenantry setup/),
   });
   expect(await readdir(empty)).toEqual([]);
   const { exit, stdout, stderr } = await runCommand(['setup', '--tenant', 'acme', 'beta'], env);
   expect({ exit, stderr }).toEqual({ exit: 0, stderr: '' });
   expect(stdout.split('\n').filter((line) => line.startsWith('✓'))).toEqual([
     expect.stringMatching(/Node 2\d\./),
-    '✓ The settings can be used (test)',
+    '✓ The settings are valid (test)',
     expect.stringMatching(/PostgreSQL 1\d\.\d+, built in, in /),
-    '✓ The databases auth, constants and shared are made',
+    '✓ The databases auth, constants and shared were created',
     '✓ The template for tenants is ready',
-    expect.stringMatching(/The tenant acme is created: database db_\w{10}, schema public/),
-    expect.stringMatching(/The tenant beta is created/),
+    expect.stringMatching(/The tenant acme was created: database db_\w{10}, schema public/),
+    expect.stringMatching(/The tenant beta was created/),
   ]);
   expect(stdout).toContain('token --tenant acme');
   const again = await runCommand(['setup', '--tenant', 'acme'], env);
   expect(again).toMatchObject({
     exit: 0,
-    stdout: expect.stringContaining('✓ The tenant acme is there already (ACTIVE)'),
+    stdout: expect.stringContaining('✓ The tenant acme already exists (ACTIVE)'),
   });
-  expect(again.stdout).toContain('✓ The databases auth, constants and shared are there and at the newest version\n');
+  expect(again.stdout).toContain('✓ The databases auth, constants and shared exist and are at the newest version\n');
   expect(await runCommand(['setup', '--tenant', 'acme', 'No_Slug'], env)).toMatchObject({
     exit: 1,
     stderr: expect.stringMatching(/^The tenant No_Slug cannot be created: A slug has .*\n$/),
@@ -81,7 +81,7 @@ it('setup and doctor say of a folder that cannot be written to that DATA_DIR nam
   for (const command of ['setup', 'doctor']) {
     const { exit, stdout, stderr } = await runCommand([command], env);
     expect({ exit, stderr }).toEqual({ exit: 1, stderr: expect.stringMatching(problem) });
-    expect(stdout).not.toContain('The settings can be used');
+    expect(stdout).not.toContain('The settings are valid');
   }
 });
 
@@ -145,7 +145,7 @@ it('doctor finds leftovers, and mends those that can be mended without losing an
   expect(stdout).toMatch(new RegExp(`✗ The database ${copy} .* no checkpoint\n.*DROP DATABASE "${copy}"`));
   expect(stdout).toMatch(/✗ The database snap_gone000000 of the checkpoint lost \([\da-f-]{36}\) is gone/);
   expect(stdout).toMatch(/✗ The index public\.broken in the database \w+ on the server default is INVALID/);
-  expect(await tenantry('doctor', '--fix')).toMatchObject({ exit: 2, stderr: expect.stringContaining('say --yes') });
+  expect(await tenantry('doctor', '--fix')).toMatchObject({ exit: 2, stderr: expect.stringContaining('use --yes') });
   if (hasTerminals) {
     expect(await answer('n\n')).toBe(1);
     expect(await answer('\x03')).toBe(130);
@@ -153,10 +153,10 @@ it('doctor finds leftovers, and mends those that can be mended without losing an
   const fixed = await tenantry('doctor', '--fix', '--yes');
   expect(fixed.exit).toBe(1);
   for (const what of ['The database snap_gone000000', 'The index public.broken']) {
-    expect(fixed.stdout).toContain(`\nMended: ${what}`);
+    expect(fixed.stdout).toContain(`\nFixed: ${what}`);
   }
   // What only a person can decide about is left: a database, a schema and a copy.
-  const [, after = ''] = fixed.stdout.split('Looking again:');
+  const [, after = ''] = fixed.stdout.split('Checking again:');
   expect(after.match(/✗.*/g)).toHaveLength(3);
   expect(await fleet.tenant('lost')).toMatchObject({ status: 'ACTIVE', database, schema });
   expect(await fleet.inCatalog(`SELECT status FROM tenants WHERE slug = 'halted'`)).toEqual([{ status: 'ACTIVE' }]);
@@ -218,9 +218,9 @@ async function answer(keys: string): Promise<number | null> {
   const { dataDir, migrations } = fleet.app.services.config;
   const env = { NODE_ENV: 'test', DATA_DIR: dataDir, TENANT_MIGRATIONS_DIR: migrations.tenantDir };
   const command = startInTerminal(['doctor', '--fix'], env, 100);
-  await command.shows('things that can be mended? [y/N]');
+  await command.shows('problems that can be fixed? [y/N]');
   command.type(keys);
   const exit = await command.ended;
-  expect(command.raw()).not.toContain('Mended');
+  expect(command.raw()).not.toContain('Fixed');
   return exit;
 }

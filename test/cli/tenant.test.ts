@@ -123,7 +123,7 @@ describe('tenantry tenant update', () => {
   });
 
   it.each([
-    [['json'], 2, 'say --name, --host or --no-host'],
+    [['json'], 2, 'use --name, --host or --no-host'],
     [['json', '--host', 'acme.example'], 1, 'There is a tenant with the host acme.example already'],
     [['nobody', '--name', 'x'], 1, 'There is no tenant nobody'],
   ])('%j ends with %i and says why', async (argv, exit, message) => {
@@ -177,12 +177,12 @@ describe('tenantry tenant delete', () => {
       exit: 1,
       stdout: '',
       stderr: expect.stringMatching(
-        /the tenant typed \(typed\) will be gone.*\n.*Type its slug.*\n.*Nothing is deleted/s,
+        /the tenant typed \(typed\) will be permanently deleted.*\n.*Type its slug.*\n.*Nothing is deleted/s,
       ),
     });
     expect(await remove(['typed'], 'typ\u0003')).toMatchObject({ exit: 130, stdout: '' });
     expect(await isThere('typed')).toBe(true);
-    expect(await remove(['typed'], 'typed', '')).toMatchObject({ exit: 0, stdout: 'The tenant typed is deleted.\n' });
+    expect(await remove(['typed'], 'typed', '')).toMatchObject({ exit: 0, stdout: 'The tenant typed was deleted.\n' });
     expect(await isThere('typed')).toBe(false);
   });
 
@@ -195,7 +195,7 @@ describe('tenantry tenant delete', () => {
     const { id } = JSON.parse((await tenantry('tenant', 'show', 'said', '--json')).stdout);
     expect(await remove([id, '--yes', 'said'])).toEqual({
       exit: 0,
-      stdout: 'The tenant said is deleted.\n',
+      stdout: 'The tenant said was deleted.\n',
       stderr: '',
     });
     expect(await remove(['said', '--yes', 'said'])).toMatchObject({ exit: 1, stderr: 'There is no tenant said\n' });

@@ -30,7 +30,7 @@ describe('tenantry token', () => {
     expect(await token('--user', 'ada@example.com')).toMatchObject({
       exit: 2,
       stdout: '',
-      stderr: expect.stringMatching(/^error: say --admin or --tenant <slug> beside --user, for /),
+      stderr: expect.stringMatching(/^error: use --admin or --tenant <slug> together with --user: /),
     });
   });
 
@@ -50,9 +50,9 @@ describe('tenantry token', () => {
 
   it.each([
     [[], '--admin or --tenant'],
-    [['--admin', '--expires', 'soon'], 'A time is a number with its unit'],
-    [['--admin', '--expires', '0s'], 'A time is a number with its unit'],
-    [['--admin', '--expires', '101y'], 'at most a hundred years'],
+    [['--admin', '--expires', 'soon'], 'Use a number with a unit'],
+    [['--admin', '--expires', '0s'], 'Use a number with a unit'],
+    [['--admin', '--expires', '101y'], 'up to 100 years'],
     [['--tenant', 'acme', '--role', 'KING'], 'Allowed choices are OWNER, ADMIN, MEMBER'],
     [['--admin', '--role', 'OWNER'], 'cannot be used with'],
     [['--nonsense'], 'unknown option'],
@@ -67,14 +67,14 @@ describe('tenantry token', () => {
     const { exit, stdout, stderr } = await runCommand(['token', '--admin'], env);
     expect({ exit, stdout }).toEqual({ exit: 0, stdout: expect.stringMatching(/^ey\S+\n$/) });
     expect(stderr).toMatch(
-      /^This cannot be written to the audit log: PostgreSQL at 127\.0\.0\.1:1 cannot be reached .*\n$/,
+      /^Cannot write this command to the audit log: PostgreSQL at 127\.0\.0\.1:1 cannot be reached .*\n$/,
     );
   });
 
   it('ends with 1 and says how long a platform admin’s may be valid', async () => {
     const { exit, stdout, stderr } = await token('--admin', '--expires', '30d');
     expect({ exit, stdout }).toEqual({ exit: 1, stdout: '' });
-    expect(stderr).toContain('may be valid for 24 hours at most, and --expires 30d is longer');
+    expect(stderr).toContain('may be valid for 24 hours at most, but --expires 30d is longer');
     expect(stderr).toContain('MAX_ADMIN_TOKEN_HOURS');
     expect((await token('--admin', '--expires', '24h')).exit).toBe(0);
     expect((await token('--tenant', 'acme', '--expires', '30d')).exit).toBe(0);
@@ -111,7 +111,7 @@ describe('tenantry token, where there is a database', () => {
     async (...args) => {
       const { exit, stdout, stderr } = await tenantry('token', '--tenant', 'acne', ...args);
       expect({ exit, stdout }).toEqual({ exit: 0, stdout: expect.stringMatching(/^ey\S+\n$/) });
-      expect(stderr).toMatch(/^There is no tenant acne, .*; tenantry tenant list names .*\n$/);
+      expect(stderr).toMatch(/^There is no tenant acne: .* tenantry tenant list\n$/);
       expect(decodeJwt(stdout.trim())).toMatchObject({ tenant: 'acne' });
     },
   );

@@ -71,7 +71,7 @@ describe('tenantry user create', () => {
     const { exit, stdout, stderr } = await create(['typed@example.com'], terminal(password, password, ''));
     expect({ exit, stderr }).toEqual({
       exit: 0,
-      stderr: 'Password (at least 12 characters): \nThe same again: \n',
+      stderr: 'Password (at least 12 characters): \nRepeat the password: \n',
     });
     expect(stdout).toBe('typed@example.com may sign in\n');
     expect(await exists('typed@example.com')).toBe(true);
@@ -80,7 +80,7 @@ describe('tenantry user create', () => {
   it('makes nothing when the two passwords differ, or after Ctrl-C', async () => {
     expect(await create(['no@example.com'], terminal(password, `${password}!`, ''))).toMatchObject({
       exit: 1,
-      stderr: expect.stringContaining('The two passwords differ'),
+      stderr: expect.stringContaining('The passwords do not match'),
     });
     expect(await create(['no@example.com'], terminal(password, '\u0003'))).toMatchObject({ exit: 130, stdout: '' });
     expect(await exists('no@example.com')).toBe(false);
@@ -148,17 +148,19 @@ describe('tenantry user update', () => {
     };
     expect(await tenantry('user', 'update', 'ADA@example.com', '--admin')).toEqual({
       exit: 0,
-      stdout: 'The user ada@example.com is a platform admin, and let in.\n',
+      stdout: 'The user ada@example.com is a platform admin and may sign in.\n',
       stderr: '',
     });
     await vi.waitFor(() => isAdmin(true));
-    expect((await tenantry('user', 'update', ada.id, '--no-admin')).stdout).toContain('no platform admin, and let in');
+    expect((await tenantry('user', 'update', ada.id, '--no-admin')).stdout).toContain(
+      'not a platform admin and may sign in',
+    );
     await vi.waitFor(() => isAdmin(false));
   });
 
   it('keeps a user out, ends the sessions, and lets in again', async () => {
     const bob = await register(app, 'bob@example.com');
-    expect((await tenantry('user', 'update', bob.email, '--no-active')).stdout).toContain('not let in');
+    expect((await tenantry('user', 'update', bob.email, '--no-active')).stdout).toContain('may not sign in');
     const code = async () => codeOf(await app.ask('{ viewer { role } }', bob.headers));
     await vi.waitFor(async () => expect(await code()).toBe('UNAUTHENTICATED'));
     expect(codeOf(await app.ask(loginText(bob.email)))).toBe('UNAUTHENTICATED');

@@ -46,7 +46,7 @@ describe('tenants on two PostgreSQL servers', () => {
 
   it('a server that is added is noticed by those that run', async () => {
     const url = await second.createRole('owner', passwords[0]);
-    expect(await command('add', 'b', url)).toEqual({ exit: 0, stdout: 'The server b is added.\n', stderr: '' });
+    expect(await command('add', 'b', url)).toEqual({ exit: 0, stdout: 'The server b was added.\n', stderr: '' });
     await vi.waitFor(() => expect([...app.services.servers.keys()]).toEqual(['default', 'b']));
   });
 
@@ -177,7 +177,7 @@ describe('tenants on two PostgreSQL servers', () => {
 
   it('a server can be given another password while it is used', async () => {
     const url = await second.createRole('owner', passwords[1]);
-    expect(await command('add', 'b', url)).toMatchObject({ exit: 0, stdout: 'The server b has its new URL.\n' });
+    expect(await command('add', 'b', url)).toMatchObject({ exit: 0, stdout: 'The URL of the server b was changed.\n' });
     await ask('{ servers { name } }');
     // None that was opened with the old password is left that could do the work.
     await second.rows(

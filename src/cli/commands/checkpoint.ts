@@ -7,22 +7,18 @@ import { withServices } from '../open-app.ts';
 import { type Column, writeTable } from '../ui/table.ts';
 import { type CommandContext, writeJson } from '../ui/terminal.ts';
 
-const idArgument = [
-  '<id>',
-  "the checkpoint's id, or its beginning; tenantry checkpoint list shows it",
-  parseId,
-] as const;
+const idArgument = ['<id>', "the checkpoint's id or a prefix of it; see tenantry checkpoint list", parseId] as const;
 const jsonOption = ['--json', 'print JSON'] as const;
 
-/** `tenantry checkpoint create | list | restore | delete`: copies of tenants' databases, to go back to. */
+/** `tenantry checkpoint create | list | restore | delete`: copies of tenants' databases that can be restored. */
 export function addCheckpointCommand(program: Command, context: CommandContext): void {
   const { stdout } = context;
-  const checkpoint = program.command('checkpoint').description("Copy tenants' databases, and go back to such a copy");
+  const checkpoint = program.command('checkpoint').description("Copy tenants' databases and restore the copies");
   checkpoint
     .command('create')
-    .description("Copy a tenant's database; its requests have to wait meanwhile")
+    .description("Copy a tenant's database; the tenant's requests wait meanwhile")
     .argument('<tenant>', "the tenant's slug or id")
-    .option('--name <name>', 'what to call the copy; by default after the time')
+    .option('--name <name>', 'the name of the copy; by default it contains the time')
     .option(...jsonOption)
     .action((tenant: string, options: { name?: string; json?: true }) => create(context, tenant, options));
   checkpoint
@@ -33,20 +29,20 @@ export function addCheckpointCommand(program: Command, context: CommandContext):
     .action((tenant: string | undefined, options: { json?: true }) => list(context, tenant, options));
   checkpoint
     .command('restore')
-    .description("Put a checkpoint in the place of its tenant's database, after telling what would be lost")
+    .description("Replace a tenant's database with a checkpoint, after showing what would be lost")
     .argument(...idArgument)
-    .option('--accept-data-loss', 'go on, although what was written since is lost')
+    .option('--accept-data-loss', 'restore although data written since is lost')
     .action(async (start: string, { acceptDataLoss = false }: { acceptDataLoss?: boolean }) => {
       const { restoreCheckpoint } = await import('../../checkpoints/restore.ts');
       const { id, slug } = await withServices(context, async ({ catalog, checkpoints }) => {
         const id = await expandId(catalog, 'checkpoint', start);
         return { id, slug: (await restoreCheckpoint(checkpoints, id, acceptDataLoss)).slug };
       });
-      stdout.write(`The tenant ${slug} is as the checkpoint ${id} was. The checkpoint is kept.\n`);
+      stdout.write(`The tenant ${slug} was restored from the checkpoint ${id}. The checkpoint is kept.\n`);
     });
   checkpoint
     .command('delete')
-    .description('Drop a checkpoint; its tenant stays as it is')
+    .description('Delete a checkpoint; its tenant does not change')
     .argument(...idArgument)
     .action(async (start: string) => {
       const { deleteCheckpoint } = await import('../../checkpoints/checkpoints.ts');
@@ -55,7 +51,7 @@ export function addCheckpointCommand(program: Command, context: CommandContext):
         await deleteCheckpoint(checkpoints, id);
         return id;
       });
-      stdout.write(`The checkpoint ${id} is dropped.\n`);
+      stdout.write(`The checkpoint ${id} was deleted.\n`);
     });
 }
 
@@ -71,7 +67,7 @@ async function create(
   if (json) writeJson(context.stdout, view);
   else {
     context.stdout.write(
-      `Made the checkpoint ${view.name} of ${view.tenant}. Go back to it with: tenantry checkpoint restore ${view.id}\n`,
+      `Created the checkpoint ${view.name} of ${view.tenant}. To restore it: tenantry checkpoint restore ${view.id}\n`,
     );
   }
 }
@@ -92,12 +88,12 @@ async function findTenant({ catalog }: Services, reference: string): Promise<Ten
   return tenantByReference(catalog, reference);
 }
 
-/** A checkpoint as the command line shows it; the field names of `--json`. */
+/** A checkpoint for the command line. The fields are those of `--json`. */
 interface CheckpointView {
   readonly id: string;
   readonly name: string;
   readonly tenant: string | null;
-  /** The last migration that it has. */
+  /** The last migration that it contains. */
   readonly version: string | null;
   readonly createdAt: string;
   readonly sizeBytes: number | null;

@@ -6,25 +6,25 @@ Examples:
   source <(tenantry completion bash)
   tenantry completion zsh > ~/.tenantry.zsh && echo 'source ~/.tenantry.zsh' >> ~/.zshrc`;
 
-/** `tenantry completion bash | zsh`: lets a shell complete commands, options, and the words of which one is to be chosen. */
+/** `tenantry completion bash | zsh`: prints a script that completes commands, options and their choices. */
 export function addCompletionCommand(program: Command, { stdout }: CommandContext): void {
   program
     .command('completion')
-    .description('Print a script that lets a shell complete the command line')
+    .description('Print a completion script for a shell')
     .addArgument(new Argument('<shell>').choices(['bash', 'zsh']))
     .addHelpText('after', examples)
     .action((shell: 'bash' | 'zsh') => {
-      // zsh can do as bash does.
-      const prelude =
+      // zsh can emulate the completion of bash.
+      const setup =
         shell === 'zsh' ? 'autoload -U +X compinit && compinit\nautoload -U +X bashcompinit && bashcompinit\n' : '';
-      stdout.write(`${prelude}${bashScript(program)}`);
+      stdout.write(`${setup}${bashScript(program)}`);
     });
 }
 
 function bashScript(program: Command): string {
   const cases = branches(program, '').map(({ path, words }) => `    '${path}'*) choices='${words.join(' ')}' ;;`);
   const values = [...optionChoices(program)].map(([flag, words]) => `    ${flag}) choices='${words.join(' ')}' ;;`);
-  // zsh takes a slice's numbers without $(( )) for something else.
+  // zsh misinterprets the numbers of a slice without $(( )).
   return `_tenantry() {
   local word choices typed=' '
   for word in "\${COMP_WORDS[@]:1:$((COMP_CWORD - 1))}"; do
@@ -42,7 +42,7 @@ complete -o default -F _tenantry tenantry
 `;
 }
 
-/** What may follow the options that let one choose, by option; an option has the same choices wherever it is. */
+/** The choices of options, by option. An option has the same choices in every command. */
 function optionChoices(command: Command): Map<string, readonly string[]> {
   const own = command.options.flatMap(({ long, argChoices }): [string, readonly string[]][] =>
     long && argChoices ? [[long, argChoices]] : [],
@@ -51,12 +51,12 @@ function optionChoices(command: Command): Map<string, readonly string[]> {
 }
 
 interface Branch {
-  /** The commands so far, each with a space behind it. */
+  /** The commands so far, each followed by a space. */
   readonly path: string;
   readonly words: readonly string[];
 }
 
-/** What can follow each command, the longest path first: the first that fits is taken. */
+/** The words that can follow each command. The longest path comes first, because the first match wins. */
 function branches(command: Command, path: string): Branch[] {
   const names = command.commands.map((inner) => inner.name());
   const values = command.registeredArguments.flatMap(({ argChoices }) => argChoices ?? []);

@@ -12,25 +12,27 @@ interface DoctorOptions {
   readonly yes?: true;
 }
 
-/** How long a session may hold a lock and do nothing, in seconds. */
+/** How long a session may be idle while it holds a lock, in seconds. */
 const IDLE_LOCK_SECONDS = 300;
 
-/** `tenantry doctor`: looks for what is wrong. */
+/** `tenantry doctor`: finds and fixes problems. */
 export function addDoctorCommand(program: Command, context: CommandContext): void {
   const command = program
     .command('doctor')
-    .description('Check what setup checks, and look for leftovers, changing nothing; ends with 1 if anything is wrong')
-    .option('--fix', 'mend what can be mended without losing anything, after asking')
-    .option('--yes', 'with --fix: mend it without asking');
+    .description(
+      'Check the installation and look for leftovers, without changing anything; exits with 1 if it finds a problem',
+    )
+    .option('--fix', 'fix what can be fixed without losing data, after asking')
+    .option('--yes', 'with --fix: do not ask');
   command.action(async ({ fix, yes }: DoctorOptions) => {
     if (yes && !fix) command.error('error: --yes needs --fix');
-    if (fix && !yes && !context.stdin.isTTY) command.error('error: say --yes, for nobody can be asked here');
+    if (fix && !yes && !context.stdin.isTTY) command.error('error: there is no terminal to ask; use --yes');
     const { loadUsableConfig } = await import('../../config/load-config.ts');
     const list = new Checklist(context);
     checkNode(list);
     for (const text of await describeTypos(context.fileNames)) list.doubt(text);
     const config = await loadUsableConfig(context.env);
-    list.good(`The settings can be used (${config.environment})`);
+    list.good(`The settings are valid (${config.environment})`);
     const fixable = list.problems === 0 ? await look(config, list) : [];
     let { problems } = list;
     if (fix && fixable.length > 0 && (yes || (await confirm(context, fixable.length)))) {
@@ -41,7 +43,7 @@ export function addDoctorCommand(program: Command, context: CommandContext): voi
   });
 }
 
-/** @returns what can be mended of what was found */
+/** @returns the problems that can be fixed */
 async function look(config: Config, list: Checklist): Promise<readonly Leftover[]> {
   await using stack = new AsyncDisposableStack();
   const place = await openServers(config, list, stack);
@@ -58,10 +60,10 @@ async function look(config: Config, list: Checklist): Promise<readonly Leftover[
   return found.filter(({ fix }) => fix !== undefined);
 }
 
-/** @returns how many problems are left */
+/** @returns the number of remaining problems */
 async function fixAndRecheck(context: CommandContext, config: Config, fixable: readonly Leftover[]): Promise<number> {
   await fixAll(context, fixable);
-  context.stdout.write('\nLooking again:\n');
+  context.stdout.write('\nChecking again:\n');
   const list = new Checklist(context);
   await look(config, list);
   return list.problems;
@@ -72,7 +74,7 @@ async function fixAll(context: CommandContext, fixable: readonly Leftover[]): Pr
   await using app = await openApp(context);
   const { services, prepared } = app;
   await audited(context, services, async () => {
-    // A start finishes half-created tenants and work that was cut short.
+    // Opening the installation finishes half-created tenants and interrupted work.
     await prepared;
     for (const { fix, message } of fixable) {
       if (fix === undefined) continue;
@@ -83,14 +85,14 @@ async function fixAll(context: CommandContext, fixable: readonly Leftover[]): Pr
           await server.owner(database, (client) => client.query(fix.sql));
         }
       }
-      context.stdout.write(`Mended: ${message}\n`);
+      context.stdout.write(`Fixed: ${message}\n`);
     }
   });
 }
 
 async function confirm(context: CommandContext, count: number): Promise<boolean> {
   const { withPrompt } = await import('../ui/prompt.ts');
-  const question = `Mend ${count === 1 ? 'what' : `the ${count} things`} that can be mended? [y/N] `;
+  const question = `Fix ${count === 1 ? 'the problem' : `the ${count} problems`} that can be fixed? [y/N] `;
   const answer = await withPrompt(context, false, (ask) => ask(question));
   return /^y(es)?$/i.test(answer.trim());
 }

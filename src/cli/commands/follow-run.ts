@@ -9,28 +9,28 @@ import { summaryOf, writeSummary } from '../ui/run-summary.ts';
 import { createRunView, type ReportedEvent, type RunView } from '../ui/run-view.ts';
 import { type CommandContext, CommandExit, exitCode, type Screen, writeJson } from '../ui/terminal.ts';
 
-/** A run that a command has started, or one that it watches. */
+/** A run that a command has started or follows. */
 export interface StartedRun {
   readonly run: string;
-  /** The sequence number of the last event that is not shown. */
+  /** The sequence number after which events are shown. */
   readonly after?: number;
 }
 
 /** How a run is carried out. */
 export interface CarryOutOptions {
-  /** Start it only, and leave it to servers and workers. */
+  /** Only start it, and leave it to servers and workers. */
   readonly detach?: boolean | undefined;
   readonly json?: boolean | undefined;
   readonly concurrency?: number | undefined;
 }
 
-/** How long nothing happens in a run before its watcher is told if nobody works on it, in milliseconds. */
+/** How long a run may be silent before the command checks whether any process is working on it, in milliseconds. */
 const SILENCE_MS = 5_000;
 
 /**
- * Starts a run, works on it together with whoever else works, shows it, and sums it up. Ctrl-C cancels it, and so does SIGTERM,
- * by which those who run deploy jobs end them.
- * @throws {CommandExit} if it did not succeed
+ * Starts a run, works on it together with other processes, shows its progress and prints a summary. Ctrl-C cancels the run,
+ * as does SIGTERM, which stops deployment jobs.
+ * @throws {CommandExit} if the run did not succeed
  */
 export async function carryOut(
   context: CommandContext,
@@ -43,13 +43,13 @@ export async function carryOut(
   if (detach) {
     if (json) writeJson(context.stdout, { run });
     else context.stdout.write(`${run}\n`);
-    return void context.stderr.write(`Servers and workers carry it out. Follow it with: ${howToFollow(run)}\n`);
+    return void context.stderr.write(`Servers and workers carry out the run. Follow it with: ${howToFollow(run)}\n`);
   }
   const view = createRunView(context, context.stderr);
   using interrupts = onSignals(['SIGINT', 'SIGTERM'], context.env, ({ isRepeated }) => {
     if (isRepeated) exitAtOnce(context.stderr, run);
-    view.note('Cancelling: tenants under way still end. Ctrl-C again leaves at once.');
-    // It may have ended in this moment.
+    view.note('Cancelling: tenants in progress finish. Press Ctrl-C again to exit immediately.');
+    // The run may have ended just now.
     cancelRun(services.runs, run).catch(() => undefined);
   });
   await show(services, { run, after }, (event) => view.show(event));
@@ -62,8 +62,9 @@ export async function carryOut(
 }
 
 /**
- * Shows a run that others carry out, until it ends, nobody reads it any more, or Ctrl-C is pressed, which leave the run alone.
- * @throws {CommandExit} if it did not succeed, or Ctrl-C was pressed
+ * Follows a run that other processes carry out, until it ends, the output is closed or Ctrl-C is pressed. It does not affect
+ * the run.
+ * @throws {CommandExit} if the run did not succeed or Ctrl-C was pressed
  */
 export async function watch(
   context: CommandContext,
@@ -78,7 +79,7 @@ export async function watch(
   stdout.once('error', () => stop.abort());
   using silence = onSilence(async () => {
     if (!(await isRunLeft(services.catalog, started.run))) return;
-    const text = `Nobody works on this run now. A server or tenantry worker takes it up; so does: tenantry migrate resume ${started.run}`;
+    const text = `No process is working on this run. Start a server or tenantry worker, or run: tenantry migrate resume ${started.run}`;
     if (view) view.note(text);
     else context.stderr.write(`${text}\n`);
   });
@@ -108,18 +109,18 @@ async function show(
   }
 }
 
-/** Calls back when nothing has been heard for a while, and again each time that it becomes silent again. */
+/** Calls back after a period of silence, and again after each further one. */
 function onSilence(callback: () => Promise<void>) {
-  // Whoever only watches need not know that the catalog cannot be asked now.
+  // A failure to query the catalog is not worth reporting here.
   const timer = setTimeout(() => void callback().catch(() => undefined), SILENCE_MS);
   return { broken: () => void timer.refresh(), [Symbol.dispose]: () => clearTimeout(timer) };
 }
 
 function exitAtOnce(stderr: Screen, run: string): never {
   stderr.write(
-    `Left. What was under way is ended by servers and workers, or rolled back. Follow it with: ${howToFollow(run)}\n`,
+    `Exiting. Servers and workers finish the tenants in progress, or roll them back. Follow the run with: ${howToFollow(run)}\n`,
   );
-  // Not by way of an exception: what is open would first wait for the tenants under way.
+  // An exception would first wait for the tenants in progress when it closes the installation.
   process.exit(exitCode.interrupted);
 }
 

@@ -19,18 +19,16 @@ interface CheckOptions {
   readonly json?: true;
 }
 
-/** `tenantry migrate system | accept | check`: the databases of the installation itself, and the files. */
+/** `tenantry migrate system | accept | check`: the system databases and the migration files. */
 export function addFileCommands(migrate: Command, context: CommandContext): void {
   migrate
     .command('system')
-    .description(
-      'Bring auth and constants forward, as every start of a server does, and tell at which version they are',
-    )
+    .description('Migrate auth and constants, as every start of a server does, and show their versions')
     .option('--json', 'print JSON')
     .action((options: { json?: true }) => system(context, options));
   migrate
     .command('accept')
-    .description("Accept that a migration's file has been changed on purpose, so that runs go on")
+    .description("Accept that a migration's file was changed deliberately, so that runs can continue")
     .argument('<name>', "the migration's name")
     .option('--tenant <slug>', 'only in this tenant, by slug or id')
     .addOption(new Option('--scope <scope>', 'which kind of database it is for').choices(scopeNames).default('tenant'))
@@ -38,14 +36,14 @@ export function addFileCommands(migrate: Command, context: CommandContext): void
   migrate
     .command('check')
     .description('For CI: find entities without a migration, changed or misordered files, and files without down()')
-    .option('--base <revision>', 'compare with the files of this revision of git, such as origin/main, too')
+    .option('--base <revision>', 'also compare with the files of this git revision, such as origin/main')
     .option('--json', 'print JSON')
     .action((options: CheckOptions) => check(context, options));
 }
 
 async function system(context: CommandContext, { json }: { json?: true }): Promise<void> {
   const { recordedMigrations } = await import('../../fleet/applied-migrations.ts');
-  // Opening the installation brings them forward.
+  // Opening the installation migrates them.
   const versions = await withServices(context, async ({ catalog, constants, config: { databases } }) => {
     const recorded = await recordedMigrations(catalog, constants.pool);
     return (['auth', 'constants'] as const).map((scope) => {
@@ -68,14 +66,14 @@ async function system(context: CommandContext, { json }: { json?: true }): Promi
 
 async function accept(context: CommandContext, migration: string, { tenant, scope }: AcceptOptions): Promise<void> {
   const { acceptChangedFile } = await import('../../fleet/accept-changed-file.ts');
-  // Commander lets no other scopes through.
+  // The cast is safe: Commander has validated the scope.
   const request = { migration, tenant, scope: scope.toUpperCase() as MigrationScope, acceptedBy: operatorName() };
   const accepted = await withServices(context, (services) => acceptChangedFile(services, request));
   const failed = accepted.filter(({ error }) => error !== null);
   for (const { tenant, error } of failed) context.stderr.write(`${tenant?.slug}: ${error}\n`);
   const count = accepted.length - failed.length;
   const where = scope === 'tenant' ? (count === 1 ? '1 tenant' : `${count} tenants`) : `the ${scope} database`;
-  if (count > 0) context.stdout.write(`The file of ${migration} is accepted as it is now in ${where}.\n`);
+  if (count > 0) context.stdout.write(`The current file of ${migration} was accepted in ${where}.\n`);
   if (failed.length > 0) throw new CommandExit(exitCode.failure);
 }
 

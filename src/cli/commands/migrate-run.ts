@@ -4,15 +4,17 @@ import { withServices } from '../open-app.ts';
 import type { CommandContext } from '../ui/terminal.ts';
 import type { CarryOutOptions } from './follow-run.ts';
 
-const runArgument = ['<run>', "the run's id, or its beginning; tenantry migrate runs lists them", parseId] as const;
-const detachOption = ['--detach', 'start it only, and leave it to servers and workers'] as const;
+const runArgument = ['<run>', "the run's id or a prefix of it; see tenantry migrate runs", parseId] as const;
+const detachOption = ['--detach', 'only start it, and leave it to servers and workers'] as const;
 const jsonOption = ['--json', 'print the summary as JSON'] as const;
 
-/** `tenantry migrate watch | cancel | resume | undo`: one run. */
+/** `tenantry migrate watch | cancel | resume | undo`: commands for one run. */
 export function addRunCommands(migrate: Command, context: CommandContext): void {
   migrate
     .command('watch')
-    .description('Show a run from its beginning until its end, whoever carries it out; Ctrl-C leaves the run alone')
+    .description(
+      'Follow a run from its start to its end, whichever process carries it out; Ctrl-C does not stop the run',
+    )
     .argument(...runArgument)
     .option('--json', 'print each event as a line of JSON')
     .action((id: string, { json }: { json?: true }) =>
@@ -23,7 +25,7 @@ export function addRunCommands(migrate: Command, context: CommandContext): void 
     );
   migrate
     .command('cancel')
-    .description('Stop a run: tenants under way still end, and the others are not started')
+    .description('Cancel a run: tenants in progress finish, the others are not started')
     .argument(...runArgument)
     .action(async (id: string) => {
       const { cancelRun } = await import('../../fleet/runs/control.ts');
@@ -33,12 +35,14 @@ export function addRunCommands(migrate: Command, context: CommandContext): void 
         return run;
       });
       context.stdout.write(
-        `The run ${run} is being cancelled: tenants under way still end. To do the rest: tenantry migrate resume ${run}\n`,
+        `The run ${run} is being cancelled: tenants in progress finish. To migrate the rest: tenantry migrate resume ${run}\n`,
       );
     });
   migrate
     .command('resume')
-    .description("Do a run's failed, cancelled and unstarted tenants again, or go on with one that nobody works on")
+    .description(
+      "Retry a run's failed, cancelled and unstarted tenants, or continue a run that no process is working on",
+    )
     .argument(...runArgument)
     .option(...detachOption)
     .option(...jsonOption)
@@ -51,13 +55,13 @@ export function addRunCommands(migrate: Command, context: CommandContext): void 
         const run = await expandId(catalog, 'run', id);
         const { status, lastSeq } = (await readRunReport(catalog, run)).run;
         if (hasEnded(status)) await resumeRun(runs, await migrations.tenant.read(), run);
-        else context.stderr.write(`The run is ${status}, so it goes on as it was started.\n`);
+        else context.stderr.write(`The run is ${status}, so it continues as it was started.\n`);
         return { run, after: lastSeq };
       });
     });
   migrate
     .command('undo')
-    .description('Take back exactly what a run applied, tenant by tenant')
+    .description('Revert exactly what a run applied, tenant by tenant')
     .argument(...runArgument)
     .option(...detachOption)
     .option(...jsonOption)

@@ -22,28 +22,28 @@ interface HistoryOptions {
 
 const jsonOption = ['--json', 'print JSON'] as const;
 
-/** The kinds of databases, as they are written on the command line. */
+/** The scopes of migrations, as spelled on the command line. */
 export const scopeNames = ['tenant', 'auth', 'constants'];
 
-/** `tenantry migrate status | plan | history | runs`: what is, and what would be. */
+/** `tenantry migrate status | plan | history | runs`: read-only commands. */
 export function addStatusCommands(migrate: Command, context: CommandContext): void {
   migrate
     .command('status')
-    .description('Tell how many tenants are at which version; ends with 1 if any is behind')
+    .description('Show how many tenants are at each version; exits with 1 if any is behind')
     .option(...jsonOption)
     .action((options: { json?: true }) => status(context, options));
   migrate
     .command('plan')
-    .description('Tell what a run would do now, and change nothing; ends with 1 if it would refuse a tenant')
+    .description('Show what a run would do, without changing anything; exits with 1 if it would refuse a tenant')
     .option('--tenant <slug...>', 'only for these tenants, by slug or id')
     .option('--to <name>', 'the last migration to apply; by default the newest')
     .option(...jsonOption)
     .action((options: PlanOptions) => plan(context, options));
   migrate
     .command('history')
-    .description('Tell what was applied, newest first: by runs, or to one database')
+    .description('Show what was applied, newest first: by runs, or to one database')
     .option('--tenant <slug>', "this tenant's own history")
-    .addOption(new Option('--scope <scope>', 'the history of a kind of database').choices(scopeNames))
+    .addOption(new Option('--scope <scope>', 'only the history of this scope').choices(scopeNames))
     .option('--limit <n>', 'how many', integer(1), 50)
     .option(...jsonOption)
     .action((options: HistoryOptions) => history(context, options));
@@ -74,7 +74,7 @@ async function status(context: CommandContext, { json }: { json?: true }): Promi
     if (fleet.tenants > 0) writeTable(context, stdout, columns, fleet.versions);
     if (columns.length > 3) {
       stdout.write(
-        'Some tenants have migrations whose files are not here: runs refuse them with MIGRATION_UNKNOWN. Is this code older?\n',
+        'Some tenants have migrations whose files are missing here, so runs refuse them with MIGRATION_UNKNOWN. Is this an older version of the code?\n',
       );
     }
     stdout.write(
@@ -139,7 +139,7 @@ const historyColumns: readonly Column<ShownRecord>[] = [
 
 async function history(context: CommandContext, { tenant, scope, limit, json }: HistoryOptions): Promise<void> {
   const { readMigrationHistory } = await import('../../fleet/history.ts');
-  // Commander lets no other scopes through.
+  // The cast is safe: Commander has validated the scope.
   const where = { tenant, scope: scope?.toUpperCase() as MigrationScope | undefined };
   const records = await withServices(context, async (services) => {
     const found: ShownRecord[] = [];

@@ -28,7 +28,7 @@ interface DownOptions extends Pick<UpOptions, 'tenant' | 'to' | 'dryRun' | 'json
 
 const checkpoints = { transaction: 'TRANSACTION', snapshot: 'SNAPSHOT' } as const;
 
-/** What only a run has a use for. */
+/** The options that have no effect with --sql. */
 const runOptions = ['dryRun', 'detach', 'json', 'waves', 'maxFailures', 'stopOnError', 'canary', 'checkpoint'];
 
 const upExamples = `
@@ -42,25 +42,31 @@ Examples:
 export function addUpCommand(migrate: Command, context: CommandContext): void {
   migrate
     .command('up')
-    .description('Apply migrations to all tenants, or to some; this process works, and so does whoever else is there')
+    .description(
+      'Apply migrations to all tenants, or to some; this process works together with running servers and workers',
+    )
     .option('--tenant <slug...>', 'only these tenants, by slug or id')
     .option('--to <name>', 'the last migration to apply; by default the newest')
-    .option('--dry-run', 'apply everything in transactions that are rolled back')
-    .addOption(new Option('--sql', 'print a script for psql instead, and change nothing').conflicts(runOptions))
+    .option('--dry-run', 'apply the migrations in transactions that are rolled back')
+    .addOption(new Option('--sql', 'print a script for psql instead, without changing anything').conflicts(runOptions))
     .option(
       '--waves <sizes>',
-      'sizes such as 1,10%,100%; each wave starts when the one before has ended well',
+      'sizes such as 1,10%,100%; each wave starts after the previous one has succeeded',
       parseWaves,
     )
     .option('--canary <slug...>', 'tenants that go first, by slug or id')
-    .option('--max-failures <n>', 'start no further tenant after more failures than this', integer(0))
-    .option('--stop-on-error', 'start no further tenant after the first failure')
-    .option('--concurrency <n>', 'tenants at once; by default as MIGRATION_CONCURRENCY says', integer(1, 1000))
-    .option('--verify', 'look into every tenant, also those that the catalog calls current')
+    .option('--max-failures <n>', 'start no further tenants after more failures than this', integer(0))
+    .option('--stop-on-error', 'start no further tenants after the first failure')
+    .option(
+      '--concurrency <n>',
+      'number of tenants to migrate concurrently; defaults to MIGRATION_CONCURRENCY',
+      integer(1, 1000),
+    )
+    .option('--verify', 'check every tenant, including those that the catalog lists as up to date')
     .addOption(
       new Option(
         '--checkpoint <kind>',
-        'snapshot: copy each database first, and keep the copy as a checkpoint; transaction: refuse what cannot be one; by default what each tenant needs',
+        'snapshot: copy each database first and keep the copy as a checkpoint; transaction: refuse migrations that cannot run in one; by default, choose for each tenant',
       ).choices(['transaction', 'snapshot']),
     )
     .option('--detach', 'start the run, print its id, and leave it to servers and workers')
@@ -69,20 +75,20 @@ export function addUpCommand(migrate: Command, context: CommandContext): void {
     .action((options: UpOptions) => (options.sql ? printSql(context, options) : up(context, options)));
 }
 
-/** `tenantry migrate down`: takes migrations back. */
+/** `tenantry migrate down`: reverts migrations. */
 export function addDownCommand(migrate: Command, context: CommandContext): void {
   const command = migrate
     .command('down')
-    .description('Take migrations back in tenants')
-    .option('--tenant <slug...>', 'in these tenants, by slug or id')
-    .addOption(new Option('--all', 'in the whole fleet').conflicts('tenant'))
-    .option('--steps <n>', 'how many of the last ones', integer(1))
-    .addOption(new Option('--to <name>', 'the migration that stays as the last one').conflicts('steps'))
-    .option('--dry-run', 'take everything back in transactions that are rolled back')
+    .description('Revert migrations of tenants')
+    .option('--tenant <slug...>', 'only these tenants, by slug or id')
+    .addOption(new Option('--all', 'all tenants').conflicts('tenant'))
+    .option('--steps <n>', 'how many migrations to revert, newest first', integer(1))
+    .addOption(new Option('--to <name>', 'the last migration to keep').conflicts('steps'))
+    .option('--dry-run', 'revert the migrations in transactions that are rolled back')
     .option('--json', 'print the summary as JSON');
   command.action(async (options: DownOptions) => {
-    if (!options.tenant && !options.all) command.error('error: say --tenant <slug...> or --all');
-    if (options.steps === undefined && options.to === undefined) command.error('error: say --steps <n> or --to <name>');
+    if (!options.tenant && !options.all) command.error('error: use --tenant <slug...> or --all');
+    if (options.steps === undefined && options.to === undefined) command.error('error: use --steps <n> or --to <name>');
     await down(context, options);
   });
 }
@@ -121,7 +127,7 @@ async function down(context: CommandContext, { tenant, to, steps = 1, dryRun, js
   }));
 }
 
-/** Nothing but the script on standard output; what cannot be in it is told on standard error. */
+/** Prints only the script on standard output. Reports tenants that it cannot include on standard error. */
 async function printSql(context: CommandContext, { tenant, to, verify }: UpOptions): Promise<void> {
   const { groupBySteps, sqlScript } = await import('../../fleet/psql-script.ts');
   await withServices(context, async (services) => {
@@ -142,7 +148,7 @@ async function printSql(context: CommandContext, { tenant, to, verify }: UpOptio
       ),
       ...groups.flatMap(({ steps, tenants }) => {
         const name = opaque(steps)?.name;
-        return name ? `${tenants.map(({ slug }) => slug).join(', ')}: ${name} asks the database while it runs` : [];
+        return name ? `${tenants.map(({ slug }) => slug).join(', ')}: ${name} queries the database while it runs` : [];
       }),
     ];
     if (missing.length === 0) return;
@@ -151,7 +157,7 @@ async function printSql(context: CommandContext, { tenant, to, verify }: UpOptio
   });
 }
 
-/** What a run would do. */
+/** Plans what a run would do. */
 export async function fleetPlan(
   { catalog, tenants: connections, migrations, config }: Services,
   request: {
@@ -165,7 +171,7 @@ export async function fleetPlan(
   return planFleet({ catalog, connections, files: await migrations.tenant.read(), concurrency }, request);
 }
 
-/** Reads an option's number. */
+/** Returns a parser for an integer option. */
 export function integer(min: number, max = 1_000_000): (text: string) => number {
   return (text) => {
     const value = Number(text);

@@ -8,7 +8,7 @@ import { addDownCommand, addUpCommand } from './migrate-up.ts';
 
 /** `tenantry migrate …`: everything about migrations. */
 export function addMigrateCommand(program: Command, context: CommandContext): void {
-  const migrate = program.command('migrate').description('Plan, apply, watch and take back migrations');
+  const migrate = program.command('migrate').description('Plan, apply, follow and revert migrations');
   addUpCommand(migrate, context);
   addDownCommand(migrate, context);
   addNewCommands(migrate, context);

@@ -5,9 +5,9 @@ import { type Column, writeTable } from '../ui/table.ts';
 import { type CommandContext, writeJson } from '../ui/terminal.ts';
 
 const addHelp = `
-The role of the URL must be allowed to create databases and roles. Without a password in the URL, the one of the
-variable PGPASSWORD is taken, which leaves no trace in the shell's history. Add a server again, under the same name,
-when its password or address has changed.
+The role in the URL must be allowed to create databases and roles. If the URL has no password, the variable PGPASSWORD is
+used, which keeps the password out of the shell's history. To change the password or address of a server, add it again
+under the same name.
 
 Example:
   PGPASSWORD=… tenantry server add eu postgres://tenantry@db-eu.example.com/postgres?sslmode=verify-full`;
@@ -18,8 +18,8 @@ export function addServerCommand(program: Command, context: CommandContext): voi
   const server = program.command('server').description('List, add and remove the PostgreSQL servers that hold tenants');
   server
     .command('list')
-    .description('List the servers, and whether they answer')
-    .option('--json', 'as JSON')
+    .description('List the servers and whether they answer')
+    .option('--json', 'print JSON')
     .action(async ({ json }: { json?: true }) => {
       const { listServers } = await import('../../servers/list.ts');
       const infos = await withServices(context, ({ catalog, servers }) => listServers(catalog, servers));
@@ -28,21 +28,21 @@ export function addServerCommand(program: Command, context: CommandContext): voi
     });
   server
     .command('add')
-    .description('Add a server; those that run notice it at once')
-    .argument('<name>', 'what to call it: a to z, 0 to 9 and -')
+    .description('Add a server; running processes use it immediately')
+    .argument('<name>', 'its name: a to z, 0 to 9 and -')
     .argument('<url>', 'such as postgres://user:password@host:5432/postgres')
     .addHelpText('after', addHelp)
     .action(async (name: string, url: string) => {
       const added = await withServices(context, ({ servers }) => servers.add(name, withPassword(url, env.PGPASSWORD)));
-      stdout.write(added ? `The server ${name} is added.\n` : `The server ${name} has its new URL.\n`);
+      stdout.write(added ? `The server ${name} was added.\n` : `The URL of the server ${name} was changed.\n`);
     });
   server
     .command('remove')
-    .description('Remove a server without tenants; what was made on it is left there')
+    .description('Remove a server without tenants; its databases and roles are not deleted')
     .argument('<name>')
     .action(async (name: string) => {
       await withServices(context, ({ servers }) => servers.remove(name));
-      stdout.write(`The server ${name} is removed.\n`);
+      stdout.write(`The server ${name} was removed.\n`);
     });
 }
 

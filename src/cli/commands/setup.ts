@@ -7,12 +7,12 @@ import { describeTypos } from '../typos.ts';
 import { Checklist, checkNode } from '../ui/checklist.ts';
 import { type CommandContext, CommandExit, exitCode } from '../ui/terminal.ts';
 
-/** `tenantry setup`: everything that is needed before the first request. */
+/** `tenantry setup`: prepares the installation for the first request. */
 export function addSetupCommand(program: Command, context: CommandContext): void {
   program
     .command('setup')
-    .description('Check what is needed, create and migrate the system databases, and create tenants; safe to repeat')
-    .option('--tenant <slug...>', 'tenants to be created, unless they are there')
+    .description('Check the requirements, create and migrate the system databases, and create tenants; safe to repeat')
+    .option('--tenant <slug...>', 'tenants to create if they do not exist')
     .action(({ tenant = [] }: { tenant?: readonly string[] }) => setUp(context, tenant));
 }
 
@@ -23,11 +23,11 @@ async function setUp(context: CommandContext, slugs: readonly string[]): Promise
   for (const text of await describeTypos(context.fileNames)) list.doubt(text);
   const { loadUsableConfig } = await import('../../config/load-config.ts');
   const { environment, server: address, dataDir, databases } = await loadUsableConfig(context.env);
-  list.good(`The settings can be used (${environment})`);
+  list.good(`The settings are valid (${environment})`);
   const start = performance.now();
   await withServices(context, async (services) => {
-    const place = address ? `${address.host}:${address.port}` : `built in, in ${dataDir}`;
-    list.good(`PostgreSQL ${await readVersion(services)}, ${place}`);
+    const location = address ? `${address.host}:${address.port}` : `built in, in ${dataDir}`;
+    list.good(`PostgreSQL ${await readVersion(services)}, ${location}`);
     const done = await describeMigrations(services, elapsedSince(start));
     list.good(`The databases ${databases.auth}, ${databases.constants} and ${databases.shared} ${done}`);
     await prepareTemplate(services);
@@ -36,10 +36,10 @@ async function setUp(context: CommandContext, slugs: readonly string[]): Promise
   });
   const [first = 'acme'] = slugs;
   context.stdout.write(`
-What to do next:
+Next steps:
   npm start                                      start the server, with GraphiQL
   npm run -s tenantry -- token --tenant ${first.padEnd(8)} print a token for a tenant
-  npm run -s tenantry -- migrate status          see at which version the tenants are
+  npm run -s tenantry -- migrate status          see which version the tenants are at
 `);
 }
 
@@ -51,8 +51,8 @@ async function readVersion({ servers }: Services): Promise<string> {
 }
 
 /**
- * What has become of the system databases.
- * @param sinceMs how long ago they began to be set up
+ * Describes what setting up the system databases has done.
+ * @param sinceMs how long ago the setup started
  */
 async function describeMigrations({ catalog, constants }: Services, sinceMs: number): Promise<string> {
   const read = async (database: Pick<Pool, 'use'>) => {
@@ -67,17 +67,17 @@ async function describeMigrations({ catalog, constants }: Services, sinceMs: num
   };
   const histories = await Promise.all([catalog, constants.pool].map(read));
   const fresh = histories.reduce((sum, history) => sum + history.fresh, 0);
-  if (fresh === 0) return 'are there and at the newest version';
+  if (fresh === 0) return 'exist and are at the newest version';
   const isNew = histories.every((history) => history.fresh === history.total);
-  return isNew ? 'are made' : `were there, and are brought to the newest version: ${fresh} migrations`;
+  return isNew ? 'were created' : `were migrated to the newest version: ${fresh} migrations`;
 }
 
-/** @param version such as 150004 for 15.4 */
+/** Formats a version number of PostgreSQL, such as 150004 for 15.4. */
 export function showVersion(version: number): string {
   return `${Math.trunc(version / 10_000)}.${version % 10_000}`;
 }
 
-/** Opening the installation builds it too, but goes on without it when that fails. */
+/** Builds the template for tenants. Opening the installation does so too, but ignores failures. */
 async function prepareTemplate({ servers }: Services): Promise<void> {
   const { FIRST_SERVER } = await import('../../catalog/entities/database-server.entity.ts');
   const { provisioner } = await servers.find(FIRST_SERVER);
@@ -89,13 +89,13 @@ async function ensureTenant({ provisioning, directory }: Services, slug: string)
   const { createTenant } = await import('../../tenants/create.ts');
   try {
     const { database, schema } = await createTenant(provisioning, { slug, name: slug });
-    return `The tenant ${slug} is created: database ${database}, schema ${schema}`;
+    return `The tenant ${slug} was created: database ${database}, schema ${schema}`;
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
     if (error.code !== 'SLUG_TAKEN') {
       throw new AppError(error.code, `The tenant ${slug} cannot be created: ${error.message}`, { cause: error });
     }
     const tenant = await directory.byReference(slug);
-    return `The tenant ${slug} is there already (${tenant?.status})`;
+    return `The tenant ${slug} already exists (${tenant?.status})`;
   }
 }

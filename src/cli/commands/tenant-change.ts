@@ -6,7 +6,7 @@ const slugArgument = ['<slug>', 'its slug or id'] as const;
 
 interface UpdateOptions {
   readonly name?: string;
-  /** False: the tenant is to have none. */
+  /** False to remove the tenant's host. */
   readonly host?: string | false;
 }
 
@@ -16,21 +16,21 @@ export function addChangeCommands(tenant: Command, context: CommandContext): voi
     .command('update')
     .description('Change the name or the host of a tenant')
     .argument(...slugArgument)
-    .option('--name <name>', 'what people call it')
-    .option('--host <host>', 'the host name by which it is found')
-    .option('--no-host', 'it is found by no host any more')
+    .option('--name <name>', 'its display name')
+    .option('--host <host>', 'the host name that identifies it in requests')
+    .option('--no-host', 'remove its host name')
     .action((slug: string, options: UpdateOptions) => {
-      if (Object.keys(options).length === 0) update.error('error: say --name, --host or --no-host');
+      if (Object.keys(options).length === 0) update.error('error: use --name, --host or --no-host');
       return changeNames(context, slug, options);
     });
   tenant
     .command('suspend')
-    .description('Serve a tenant no more; migrations still go over it')
+    .description('Stop serving a tenant; migrations still apply to it')
     .argument(...slugArgument)
     .action((slug: string) => setStatus(context, 'suspendTenant', slug));
   tenant
     .command('activate')
-    .description('Serve a suspended tenant again')
+    .description('Resume serving a suspended tenant')
     .argument(...slugArgument)
     .action((slug: string) => setStatus(context, 'activateTenant', slug));
 }
@@ -39,8 +39,8 @@ async function changeNames(context: CommandContext, reference: string, { name, h
   const { updateTenant } = await import('../../tenants/update.ts');
   const changes = { name, host: host === false ? null : host };
   const tenant = await withServices(context, ({ catalog }) => updateTenant(catalog, reference, changes));
-  const place = tenant.host ? `, at ${tenant.host}` : '';
-  context.stdout.write(`The tenant ${tenant.slug} is called ${oneLine(tenant.name)}${place}.\n`);
+  const suffix = tenant.host ? `, at ${tenant.host}` : '';
+  context.stdout.write(`The tenant ${tenant.slug} is called ${oneLine(tenant.name)}${suffix}.\n`);
 }
 
 async function setStatus(

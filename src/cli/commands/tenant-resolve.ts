@@ -12,9 +12,9 @@ interface ResolveOptions {
 export function addResolveCommand(tenant: Command, context: CommandContext): void {
   tenant
     .command('resolve')
-    .description('Look into a tenant that needs attention, say what it has, and serve it again if nothing is wrong')
+    .description('Check a tenant that needs attention, show its migrations, and serve it again if nothing is wrong')
     .argument('<slug>', 'its slug or id')
-    .option('--force', 'serve it again in spite of problems')
+    .option('--force', 'serve it again despite problems')
     .option('--json', 'print JSON')
     .action((slug: string, options: ResolveOptions) => resolve(context, slug, options));
 }
@@ -37,7 +37,7 @@ function describe(screen: Screen, { tenant, applied, pending, lastFailure, probl
     ...problems.map((problem) => `problem:      ${oneLine(problem)}`),
     '',
     tenant.status === 'NEEDS_ATTENTION'
-      ? `${tenant.slug} still needs attention. Mend it and say this again; or serve it is, with --force.`
+      ? `${tenant.slug} still needs attention. Fix the problems and run this again, or serve it as it is with --force.`
       : `${tenant.slug} is ${tenant.status}${resolved ? ' again' : ', as before'}.`,
   ];
   screen.write(`${lines.join('\n')}\n`);

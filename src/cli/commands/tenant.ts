@@ -29,28 +29,25 @@ const jsonOption = ['--json', 'print JSON'] as const;
 
 /** `tenantry tenant create | list | show | update | suspend | activate | resolve | delete`. */
 export function addTenantCommand(program: Command, context: CommandContext): void {
-  const tenant = program.command('tenant').description('Create, list, show, change, suspend, mend and delete tenants');
+  const tenant = program.command('tenant').description('Create, list, change, suspend, resolve and delete tenants');
   tenant
     .command('create')
-    .description('Create a tenant, with its database or schema, and its tables')
+    .description('Create a tenant with its database or schema and its tables')
     .argument('<slug>', '3 to 63 characters of a to z, 0 to 9 and -')
-    .option('--name <name>', 'what people call it; by default its slug')
+    .option('--name <name>', 'its display name; defaults to its slug')
     .addOption(
-      new Option('--isolation <kind>', 'what it gets; by default as DEFAULT_ISOLATION says').choices([
-        'database',
-        'schema',
-      ]),
+      new Option('--isolation <kind>', 'its isolation; defaults to DEFAULT_ISOLATION').choices(['database', 'schema']),
     )
-    .option('--host <host>', 'the host name by which it is found')
+    .option('--host <host>', 'the host name that identifies it in requests')
     .option('--server <name>', 'the PostgreSQL server to put it on')
-    .option('--dry-run', 'say what would be created, and change nothing')
+    .option('--dry-run', 'show what would be created, without changing anything')
     .option(...jsonOption)
     .action((slug: string, options: CreateOptions) => create(context, slug, options));
   tenant
     .command('list')
     .description('List tenants, oldest first')
-    .option('--behind', 'only those that lack a migration')
-    .option('--status <status>', `only those in this status: ${statuses.join(', ')}`, parseStatus)
+    .option('--behind', 'only tenants that lack a migration')
+    .option('--status <status>', `only tenants with this status: ${statuses.join(', ')}`, parseStatus)
     .option(...jsonOption)
     .action((options: ListOptions) => list(context, options));
   tenant
@@ -69,7 +66,7 @@ async function create(context: CommandContext, slug: string, options: CreateOpti
   const input = {
     slug,
     name: options.name ?? slug,
-    // Commander lets no other choices through.
+    // The cast is safe: Commander has validated the choice.
     isolation: options.isolation?.toUpperCase() as Isolation | undefined,
     host: options.host,
     server: options.server,
@@ -79,9 +76,9 @@ async function create(context: CommandContext, slug: string, options: CreateOpti
     if (options.dryRun) {
       const checked = await checkTenant(services.provisioning, input);
       if (options.json) return writeJson(stdout, checked);
-      const place = checked.isolation === 'DATABASE' ? 'a database' : 'a schema';
+      const kind = checked.isolation === 'DATABASE' ? 'a database' : 'a schema';
       return void stdout.write(
-        `Would create the tenant ${checked.slug} with ${place} on the server ${checked.server}\n`,
+        `Would create the tenant ${checked.slug} with ${kind} on the server ${checked.server}\n`,
       );
     }
     const tenant = await createTenant(services.provisioning, input);
@@ -96,7 +93,7 @@ async function list(context: CommandContext, { behind, status, json }: ListOptio
   const { Tenant } = await import('../../catalog/entities/tenant.entity.ts');
   const { tenantWhere } = await import('../../catalog/find-tenants.ts');
   await withServices(context, async (services) => {
-    // parseStatus has checked it.
+    // The cast is safe: parseStatus has validated the status.
     const where = tenantWhere(
       { status: status as TenantStatus | undefined, ...(behind && { behind }) },
       await currentStates(services),
@@ -121,14 +118,15 @@ async function show(context: CommandContext, reference: string, { json }: { json
   });
 }
 
-/** A tenant as the command line shows it; the field names of `--json`. */
+/** A tenant for the command line. The fields are those of `--json`. */
 interface TenantView {
   readonly slug: string;
   readonly name: string;
   readonly status: string;
   readonly isolation: string;
-  /** The last migration applied, as the catalog knows it, and how many it lacks. */
+  /** The last applied migration, according to the catalog. */
   readonly version: string | null;
+  /** How many migrations it lacks. */
   readonly behind: number;
   readonly host: string | null;
   readonly server: string;
@@ -150,7 +148,7 @@ const columns: readonly Column<TenantView>[] = [
 
 const serverColumn: Column<TenantView> = { title: 'SERVER', value: ({ server }) => server };
 
-/** Whether there are several, so that it is of interest on which one a tenant is. */
+/** Whether there are several servers, so that a tenant's server is worth showing. */
 function hasServers({ servers }: Services): boolean {
   return servers.known().length > 1;
 }

@@ -26,17 +26,19 @@ Examples:
 export function addTokenCommand(program: Command, context: CommandContext): void {
   const command = program
     .command('token')
-    .description('Print a JWT, made with the private key or secret of the settings')
-    .addOption(new Option('--admin', 'for a platform admin, for MAX_ADMIN_TOKEN_HOURS at most').conflicts(['role']))
-    .option('--tenant <slug>', "whose data it is for: the tenant's slug or id")
-    .option('--user <email>', 'of which user of this installation')
-    .addOption(new Option('--role <role>', 'what its bearer is in the tenant').choices(['OWNER', 'ADMIN', 'MEMBER']))
-    .option('--expires <time>', 'how long it is valid, such as 15m, 2h or 30d', parseTime, '2h')
+    .description('Print a JWT, signed with the configured private key or secret')
+    .addOption(
+      new Option('--admin', 'for a platform admin; valid for at most MAX_ADMIN_TOKEN_HOURS').conflicts(['role']),
+    )
+    .option('--tenant <slug>', 'the tenant that it gives access to, by slug or id')
+    .option('--user <email>', 'the user of this installation that it is for')
+    .addOption(new Option('--role <role>', "the bearer's role in the tenant").choices(['OWNER', 'ADMIN', 'MEMBER']))
+    .option('--expires <time>', 'its lifetime, such as 15m, 2h or 30d', parseTime, '2h')
     .addHelpText('after', examples);
   command.action(async (options: TokenOptions) => {
     if (!options.admin && !options.tenant) {
-      const beside = options.user ? ' beside --user, for a token is for a tenant, or for a platform admin' : '';
-      command.error(`error: say --admin or --tenant <slug>${beside}`);
+      const withUser = options.user ? ' together with --user: a token is for a tenant or for a platform admin' : '';
+      command.error(`error: use --admin or --tenant <slug>${withUser}`);
     }
     context.stdout.write(`${await makeToken(context, options)}\n`);
   });
@@ -67,29 +69,29 @@ async function makeToken(
   });
 }
 
-/** @throws {AppError} BAD_USER_INPUT if the server would refuse a platform admin's token that is valid for so long */
+/** @throws {AppError} BAD_USER_INPUT if the server would reject a platform admin's token with this lifetime */
 function checkLifetime(expires: string, maxHours: number): void {
   if (secondsOf(expires) <= maxHours * 3600) return;
   throw new AppError(
     'BAD_USER_INPUT',
-    `A platform admin's token may be valid for ${maxHours} hours at most, and --expires ${expires} is longer. Ask for less, or set MAX_ADMIN_TOKEN_HOURS, for the servers too.`,
+    `A platform admin's token may be valid for ${maxHours} hours at most, but --expires ${expires} is longer. Use a shorter time, or raise MAX_ADMIN_TOKEN_HOURS here and on the servers.`,
   );
 }
 
-/** A token for a tenant that is not there is made all the same, since the tenant may come later. */
+/** A token for a missing tenant is only a warning, because the tenant may be created later. */
 async function warnIfUnknown({ stderr }: CommandContext, directory: TenantDirectory, reference: string): Promise<void> {
-  // Where it cannot be found out, that the database does not answer is told with the audit log.
+  // If the database does not answer, writing to the audit log reports it.
   const isKnown = await directory.byReference(reference).then(Boolean, () => true);
   if (isKnown) return;
   stderr.write(
-    `There is no tenant ${oneLine(reference)}, so nothing is answered of it until it is created; tenantry tenant list names those there are.\n`,
+    `There is no tenant ${oneLine(reference)}: the token is useless until it is created. To list the tenants: tenantry tenant list\n`,
   );
 }
 
 async function findUser(catalog: Catalog, email: string): Promise<User> {
   const { userByEmail } = await import('../../auth/users.ts');
   const user = await userByEmail(catalog, email);
-  if (!user) throw new AppError('NOT_FOUND', `There is no user with the address ${email}`);
+  if (!user) throw new AppError('NOT_FOUND', `There is no user with the email address ${email}`);
   return user;
 }
 
@@ -107,12 +109,10 @@ const MAX_SECONDS = 100 * 31_557_600;
 function parseTime(text: string): string {
   const seconds = secondsOf(text);
   if (seconds >= 1 && seconds <= MAX_SECONDS) return text;
-  throw new InvalidArgumentError(
-    'A time is a number with its unit, such as 15m, 2h or 30d, and at most a hundred years.',
-  );
+  throw new InvalidArgumentError('Use a number with a unit, such as 15m, 2h or 30d, up to 100 years.');
 }
 
-/** NaN if the text is no time. */
+/** Returns NaN if the text is not a duration. */
 function secondsOf(text: string): number {
   const pattern = /^(\d+) ?(s|m|h|d|w|y|seconds?|minutes?|hours?|days?|weeks?|years?)$/;
   const [, amount, unit = ''] = pattern.exec(text) ?? [];

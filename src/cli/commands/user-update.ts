@@ -16,22 +16,22 @@ Examples:
   tenantry user update ada@example.com --admin
   tenantry user update 0b0d31db-44c8-4b09-9bad-c39e098f2e07 --no-active`;
 
-/** `tenantry user update`: what an admin does with setPlatformAdmin and setUserActive, also where there is no admin yet. */
+/** `tenantry user update`: like setPlatformAdmin and setUserActive, but works before there is a platform admin. */
 export function addUpdateCommand(user: Command, context: CommandContext): void {
   const command = user
     .command('update')
-    .description('Make a user a platform admin, or keep one out; also a person of an identity provider')
-    .argument('<user>', 'the address or the id of the account')
-    .option('--admin', 'a platform admin')
-    .option('--no-admin', 'no platform admin any more')
-    .option('--active', 'let in again')
-    .option('--no-active', 'let in no more, and signed out')
+    .description('Change whether a user is a platform admin or may sign in, including users of an identity provider')
+    .argument('<user>', "the user's email address or id")
+    .option('--admin', 'make the user a platform admin')
+    .option('--no-admin', 'make the user an ordinary user')
+    .option('--active', 'let the user sign in again')
+    .option('--no-active', 'sign the user out and lock the account')
     .addHelpText('after', examples);
   command.action(async (reference: string, options: UpdateOptions) => {
-    if (Object.keys(options).length === 0) command.error('error: say --admin, --no-admin, --active or --no-active');
+    if (Object.keys(options).length === 0) command.error('error: use --admin, --no-admin, --active or --no-active');
     const { id, email, isPlatformAdmin, active } = await update(context, reference, options);
-    const rights = isPlatformAdmin ? 'a platform admin' : 'no platform admin';
-    context.stdout.write(`The user ${email ?? id} is ${rights}, and ${active ? 'let in' : 'not let in'}.\n`);
+    const rights = isPlatformAdmin ? 'a platform admin' : 'not a platform admin';
+    context.stdout.write(`The user ${email ?? id} is ${rights} and ${active ? 'may' : 'may not'} sign in.\n`);
   });
 }
 

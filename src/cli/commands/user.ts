@@ -21,21 +21,21 @@ interface ListOptions {
 }
 
 const examples = `
-The password is asked for, or read from standard input.
+The command asks for the password, or reads it from standard input.
 
 Examples:
   tenantry user create ada@example.com --admin
   tenantry user create bob@example.com --tenant acme --role OWNER < password.txt`;
 
-/** `tenantry user create | update | list`: the accounts of people, such as the first platform admin's. */
+/** `tenantry user create | update | list`: users' accounts, such as that of the first platform admin. */
 export function addUserCommand(program: Command, context: CommandContext): void {
-  const user = program.command('user').description('Manage the accounts of people');
+  const user = program.command('user').description("Manage users' accounts");
   addCreateCommand(user, context);
   addUpdateCommand(user, context);
   user
     .command('list')
     .description('List the accounts, oldest first')
-    .option('--search <text>', 'only those with this in the address or the name')
+    .option('--search <text>', 'only accounts with this text in the email address or the name')
     .option('--json', 'print JSON')
     .action((options: ListOptions) => list(context, options));
 }
@@ -43,13 +43,13 @@ export function addUserCommand(program: Command, context: CommandContext): void 
 function addCreateCommand(user: Command, context: CommandContext): void {
   const command = user
     .command('create')
-    .description('Make an account')
-    .argument('<email>', 'the address to sign in with')
-    .option('--name <name>', 'what people call its owner; by default the first part of the address')
-    .option('--admin', 'for a platform admin')
-    .option('--tenant <slug>', "whose member its owner is to be: the tenant's slug or id")
+    .description('Create an account')
+    .argument('<email>', 'the email address to sign in with')
+    .option('--name <name>', "the user's display name; defaults to the first part of the address")
+    .option('--admin', 'make the user a platform admin')
+    .option('--tenant <slug>', 'make the user a member of this tenant, by slug or id')
     .addOption(
-      new Option('--role <role>', 'what its owner is in the tenant (default: MEMBER)').choices([
+      new Option('--role <role>', "the user's role in the tenant (default: MEMBER)").choices([
         'OWNER',
         'ADMIN',
         'MEMBER',
@@ -58,14 +58,14 @@ function addCreateCommand(user: Command, context: CommandContext): void {
     .addHelpText('after', examples);
   command.action(async (email: string, options: CreateOptions) => {
     if (options.role && !options.tenant) command.error('error: --role needs --tenant <slug>');
-    // Before anybody types a password for nothing.
+    // Checked before the user types a password.
     const { loadConfig } = await import('../../config/config.ts');
     checkUse(loadConfig(context.env).tokens, options);
     const { readNewPassword } = await import('../ui/password.ts');
     await createAccount(context, email, await readNewPassword(context), options);
     const rights = options.admin ? ', a platform admin' : '';
-    const place = options.tenant ? `, ${options.role ?? 'MEMBER'} of ${options.tenant}` : '';
-    context.stdout.write(`${email} may sign in${rights}${place}\n`);
+    const membership = options.tenant ? `, ${options.role ?? 'MEMBER'} of ${options.tenant}` : '';
+    context.stdout.write(`${email} may sign in${rights}${membership}\n`);
   });
 }
 
@@ -73,9 +73,9 @@ function addCreateCommand(user: Command, context: CommandContext): void {
 function checkUse({ keys, providers }: TokenConfig, { admin }: CreateOptions): void {
   if (keys.kind !== 'none' || (!admin && providers.some(({ linkByEmail }) => linkByEmail))) return;
   const what = admin
-    ? "where nobody is given a platform admin's account. After a first request: tenantry user update <user> --admin"
-    : 'where nobody is given an account that is made here, unless LINK_BY_EMAIL says so';
-  throw new AppError('FORBIDDEN', `Nobody signs in here, but at the identity provider, ${what}`);
+    ? 'Accounts of platform admins cannot be linked to its users. After the first request of the user, run: tenantry user update <user> --admin'
+    : 'Its users are only linked to accounts that are created here if LINK_BY_EMAIL is set.';
+  throw new AppError('FORBIDDEN', `Local sign-in is disabled: users sign in with the identity provider. ${what}`);
 }
 
 async function createAccount(
@@ -109,10 +109,10 @@ async function list(context: CommandContext, { search, json }: ListOptions): Pro
   else writeTable(context, context.stdout, columns, views);
 }
 
-/** An account as the command line shows it; the field names of `--json`. */
+/** An account for the command line. The fields are those of `--json`. */
 interface UserView {
   readonly id: string;
-  /** Null if an identity provider has told none. */
+  /** Null if the identity provider has not sent one. */
   readonly email: string | null;
   readonly name: string;
   readonly isPlatformAdmin: boolean;

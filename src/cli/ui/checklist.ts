@@ -1,13 +1,13 @@
 import { styleText } from 'node:util';
 import { hasColour, type Screen, type Terminal } from './terminal.ts';
 
-/** Tells one finding after the other, and counts those that are not good. */
+/** Prints the results of checks, and counts problems and warnings. */
 export class Checklist {
   readonly #screen: Screen;
   readonly #colour: boolean;
-  /** How many things are wrong. */
+  /** The number of problems. */
   problems = 0;
-  /** How many may be. */
+  /** The number of warnings: things that may be wrong. */
   doubts = 0;
 
   constructor(terminal: Terminal) {
@@ -19,13 +19,13 @@ export class Checklist {
     this.#screen.write(`${this.#paint('green', '✓')} ${text}\n`);
   }
 
-  /** @param remedy what to do about it */
+  /** @param remedy how to fix it */
   bad(text: string, remedy: string): void {
     this.problems += 1;
     this.#screen.write(`${this.#paint('red', '✗')} ${text}\n    ${remedy.replaceAll('\n', '\n    ')}\n`);
   }
 
-  /** What may be wrong, or may be meant so. */
+  /** Something that may be wrong or may be intended. */
   doubt(text: string): void {
     this.doubts += 1;
     this.#screen.write(`${this.#paint('yellow', '!')} ${text}\n`);
@@ -38,13 +38,13 @@ export class Checklist {
 
 const OLDEST_NODE = 24;
 
-/** Says whether this Node can run the program. */
+/** Checks the version of Node. */
 export function checkNode(list: Checklist): void {
   const { node } = process.versions;
   if (Number.parseInt(node, 10) >= OLDEST_NODE) list.good(`Node ${node}`);
   else
     list.bad(
       `Node ${node} is too old`,
-      `Node ${OLDEST_NODE} or newer is needed. npm ci installs one, which npm run uses.`,
+      `Node ${OLDEST_NODE} or newer is required. npm ci installs one, which npm run uses.`,
     );
 }

@@ -2,12 +2,12 @@ import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import type { Terminal } from './terminal.ts';
 
-/** Asks a question, and gives the line that is typed. */
+/** Asks a question and returns the line that the user types. */
 export type Ask = (question: string) => Promise<string>;
 
 /**
- * Asks questions at a terminal.
- * @param isSecret whether what is typed is not shown
+ * Asks questions on a terminal.
+ * @param isSecret whether to hide what the user types
  * @throws {DOMException} an AbortError after Ctrl-C or Ctrl-D
  */
 export async function withPrompt<T>(
@@ -15,7 +15,7 @@ export async function withPrompt<T>(
   isSecret: boolean,
   work: (ask: Ask) => Promise<T>,
 ): Promise<T> {
-  // A terminal shows what is typed because readline writes it back.
+  // readline echoes what the user types to its output.
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   const reader = createInterface({ input: stdin, output: isSecret ? nowhere : stderr, terminal: true });
   const lines = reader[Symbol.asyncIterator]();
@@ -26,7 +26,7 @@ export async function withPrompt<T>(
       else reader.prompt();
       const { value, done } = await lines.next();
       if (isSecret || done) stderr.write('\n');
-      if (done) throw new DOMException('Nobody has answered', 'AbortError');
+      if (done) throw new DOMException('The prompt was cancelled', 'AbortError');
       return value;
     });
   } finally {

@@ -6,11 +6,11 @@ import { oneLine, type Screen } from './terminal.ts';
 
 const kinds: Readonly<Record<string, string>> = {
   UP: 'Migrations',
-  DOWN: 'Taking migrations back',
+  DOWN: 'Reverting migrations',
   UNDO: 'Undoing a run',
 };
 
-/** Writes what a run did, each failure, and how to try again. */
+/** Writes what a run did, its failures and how to retry. */
 export function writeSummary(screen: Screen, report: RunReport): void {
   const { run, migrations, failures, copies } = report;
   const inNeed = failures.filter(({ needsAttention }) => needsAttention).length;
@@ -39,18 +39,18 @@ export function writeSummary(screen: Screen, report: RunReport): void {
     lines.push('', 'Failed:', ...failures.map(({ tenant, error }) => `  ${tenant}: ${oneLine(error)}`));
   }
   const again = howToTryAgain(report);
-  if (again) lines.push('', `Try again what failed or was not started: ${again}`);
-  if (run.options.dryRun && run.failed > 0) lines.push('', 'Mend what failed, and run it again.');
+  if (again) lines.push('', `To retry what failed or was not started: ${again}`);
+  if (run.options.dryRun && run.failed > 0) lines.push('', 'Fix the failures and run it again.');
   screen.write(`${lines.join('\n')}\n`);
 }
 
-/** The summary as one JSON value. */
+/** Returns the summary for `--json`. */
 export function summaryOf(report: RunReport) {
   const { run, migrations, failures } = report;
   return { ...runView(run), migrations, failures, tryAgain: howToTryAgain(report) };
 }
 
-/** A run as JSON shows it. */
+/** Returns a run for `--json`. */
 export function runView(run: MigrationRun) {
   const { id, kind, status, checkpoint, total, succeeded, failed, skipped, cancelled } = run;
   return {
@@ -71,8 +71,8 @@ export function runView(run: MigrationRun) {
 }
 
 function verb({ run }: RunReport): string {
-  const done = run.kind === 'UP' ? 'applied' : 'taken back';
-  return run.options.dryRun ? `Would be ${done}, and to how many tenants` : `Were ${done}, and to how many tenants`;
+  const [done, planned] = run.kind === 'UP' ? ['Applied', 'Would be applied'] : ['Reverted', 'Would be reverted'];
+  return `${run.options.dryRun ? planned : done}, with the number of tenants`;
 }
 
 function howToTryAgain({ run }: RunReport): string | null {

@@ -4,24 +4,24 @@ import type { RunEvent } from '../../fleet/events/events.ts';
 import { cut } from './table.ts';
 import { hasColour, isLive, oneLine, type Screen, type Terminal } from './terminal.ts';
 
-/** An event, and the slug of the tenant that it is about. */
+/** An event with the slug of its tenant. */
 export interface ReportedEvent extends RunEvent {
   readonly tenant: string | null;
 }
 
-/** Shows what happens in a run. */
+/** Shows the progress of a run. */
 export interface RunView {
   show(event: ReportedEvent): void;
-  /** Shows a remark of ours. */
+  /** Shows a message that is not an event. */
   note(text: string): void;
   end(): void;
 }
 
-/** How often a terminal is drawn on, in milliseconds. */
+/** The interval between redraws of a terminal, in milliseconds. */
 const DRAW_MS = 100;
 const MAX_BAR = 40;
 
-/** Live on a terminal, elsewhere one line an event. */
+/** Creates a live view on a terminal, otherwise one that writes a line for each event. */
 export function createRunView(terminal: Pick<Terminal, 'env'>, screen: Screen): RunView {
   return isLive(terminal, screen) ? new LiveView(screen, hasColour(terminal, screen)) : lineView(screen);
 }
@@ -35,13 +35,13 @@ function lineView(screen: Screen): RunView {
 }
 
 function describe({ at, kind, tenant, migration, message, done, total }: ReportedEvent): string {
-  // A failure's message names its migration itself.
+  // The message of a failure already contains the migration's name.
   const named = migration !== null && message?.startsWith(`${migration} `) ? null : migration;
   const what = [at.toISOString(), kind, tenant, named, message && oneLine(message)].filter((part) => part);
   return `${what.join(' ')} (${done}/${total})`;
 }
 
-/** The end of the screen shows how far the run is; failures and warnings stay above it. */
+/** Redraws a progress bar at the end of the screen. Failures and warnings stay above it. */
 class LiveView implements RunView {
   readonly #screen: Screen;
   readonly #colour: boolean;
@@ -111,7 +111,7 @@ class LiveView implements RunView {
   }
 }
 
-/** A time in words; `seconds` may have a fraction. */
+/** Formats a duration. `seconds` may have a fraction. */
 export function duration(seconds: number): string {
   if (seconds < 10) return `${seconds.toFixed(1)} s`;
   if (seconds < 120) return `${Math.round(seconds)} s`;

@@ -11,8 +11,8 @@ export interface Column<Row> {
 const GAP = 2;
 
 /**
- * Writes rows below the titles of their columns. On a terminal it is a table, which is cut to the width and has its numbers at
- * the right; elsewhere there is a tab between two cells, for tools such as `cut`.
+ * Writes rows below the titles of their columns. On a terminal, the table is truncated to the width and numbers are
+ * right-aligned. Otherwise, cells are separated by tabs, for tools such as `cut`.
  */
 export function writeTable<Row>(
   terminal: Pick<Terminal, 'env'>,
@@ -39,7 +39,7 @@ export function writeTable<Row>(
   }
 }
 
-/** Takes from the widest column until all fit. */
+/** Narrows the widest column until all columns fit. */
 function fitTo(widths: number[], limit: number): void {
   const total = () => widths.reduce((sum, width) => sum + width, GAP * (widths.length - 1));
   for (let widest = Math.max(...widths); total() > limit && widest > 1; widest = Math.max(...widths)) {
@@ -47,7 +47,7 @@ function fitTo(widths: number[], limit: number): void {
   }
 }
 
-/** A text that is no wider than so many columns of a terminal. */
+/** Truncates a text to a number of terminal columns. */
 export function cut(text: string, width: number): string {
   if (stringWidth(text) <= width) return text;
   let short = '';

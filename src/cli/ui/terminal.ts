@@ -5,32 +5,32 @@ import { replaceHidden } from '../../lib/input.ts';
 /** A stream that commands write to; it may be a terminal. */
 export type Screen = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
 
-/** What a command reads and writes. Only `src/cli` prints. */
+/** The environment and the streams of a command. Only `src/cli` prints. */
 export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Names in the file of settings. */
+  /** The names in the file `.env`. */
   readonly fileNames?: readonly string[];
-  /** Read only by commands that say so. */
+  /** Only commands that document it read it. */
   readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
-  /** Results, and nothing else. */
+  /** For results only. */
   readonly stdout: Screen;
   readonly stderr: Screen;
-  /** Loads what is built on the platform. */
+  /** Loads the product's modules. */
   readonly loadProduct: LoadProduct;
 }
 
-/** What commands are given. */
+/** The context that commands run in. */
 export interface CommandContext extends Terminal {
-  /** Whether everything is to be told: stacks, the log, and how long statements took. Known when a command runs. */
+  /** Whether to show the log, the duration of statements and the stack of errors. Known once a command runs. */
   readonly verbose: boolean;
-  /** The command that runs. */
+  /** The running command. */
   readonly command: Command;
 }
 
-/** How a command ends, as the shell sees it. */
+/** The exit statuses of commands. */
 export const exitCode = { success: 0, failure: 1, usage: 2, interrupted: 130 } as const;
 
-/** Ends a command with a status other than 0, when all has been said. */
+/** Ends a command with a status other than 0, without another message. */
 export class CommandExit extends Error {
   override readonly name = 'CommandExit';
   readonly code: number;
@@ -41,12 +41,12 @@ export class CommandExit extends Error {
   }
 }
 
-/** Whether a stream shows colours and may be drawn on again; `NO_COLOR` forbids colours only. */
+/** Whether a stream is a terminal that can be redrawn. `NO_COLOR` only turns off colours. */
 export function isLive({ env }: Pick<Terminal, 'env'>, screen: Screen): boolean {
   return screen.isTTY === true && env.TERM !== 'dumb';
 }
 
-/** Whether texts on this stream may be coloured. @see https://no-color.org */
+/** Whether to use colours on a stream. @see https://no-color.org */
 export function hasColour(terminal: Pick<Terminal, 'env'>, screen: Screen): boolean {
   return isLive(terminal, screen) && !terminal.env.NO_COLOR;
 }
@@ -56,7 +56,7 @@ export function writeJson(screen: Screen, value: unknown): void {
   screen.write(`${JSON.stringify(value, null, 2)}\n`);
 }
 
-/** A text from elsewhere on one line, without characters that a terminal obeys. */
+/** Puts an untrusted text on one line and removes characters that control a terminal. */
 export function oneLine(text: string): string {
   return replaceHidden(text, ' ').trim();
 }
