@@ -85,7 +85,7 @@ describe('the plan for a database', () => {
           .at(-1);
         const late = names(plan).filter((name) => newest !== undefined && name < newest);
         expect(plan.warnings).toEqual(
-          late.map((name) => `${name} is dated before ${newest}, which is applied already`),
+          late.map((name) => `${name} is dated before ${newest}, which is already applied`),
         );
       }),
     );
