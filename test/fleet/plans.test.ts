@@ -164,8 +164,8 @@ describe('the plan for a fleet', () => {
     await fleet.migrations.add(late, 'SELECT 1');
     expect((await plan()).tenants.map(({ warnings }) => warnings)).toEqual([
       [],
-      [`${late} is dated before ${first}, which is applied already`],
-      [`${late} is dated before ${second}, which is applied already`],
+      [`${late} is dated before ${first}, which is already applied`],
+      [`${late} is dated before ${second}, which is already applied`],
     ]);
     await fleet.migrations.remove(late);
   });

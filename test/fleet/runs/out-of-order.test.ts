@@ -19,7 +19,7 @@ it('is planned with a warning when it is dated before one that is applied, and i
           {
             pending: ['20270101000000_late', '20270301000000_newest'],
             refusal: null,
-            warnings: ['20270101000000_late is dated before 20270201000000_newer, which is applied already'],
+            warnings: ['20270101000000_late is dated before 20270201000000_newer, which is already applied'],
           },
         ],
       },

@@ -127,7 +127,7 @@ describe('a run, and what tenants have already', () => {
     const warnings = (await used.fleet.events(run.id)).filter(({ kind }) => kind === 'TENANT_WARNING');
     expect(warnings.map(({ tenant }) => tenant?.slug).sort()).toEqual([...slugs].sort());
     expect(warnings[0]?.message).toMatch(
-      /^20261122000000_late is dated before 2027\d+_change, which is applied already$/,
+      /^20261122000000_late is dated before 2027\d+_change, which is already applied$/,
     );
   });
 });
