@@ -15,3 +15,6 @@ export const howToFix = 'tenantry doctor --fix mends it';
 
 /** The remedy of what a start mends. */
 export const startFixes = 'Every start of a server ends this, and so does tenantry doctor --fix';
+
+/** Databases that are looked into at once. */
+export const AT_ONCE = 8;

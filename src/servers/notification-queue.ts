@@ -1,7 +1,5 @@
 import type pg from 'pg';
-
-/** From here on writers leave notifications out; see `notify_if_room` in `auth`. */
-const ALARMING_USAGE = 0.5;
+import { ALARMING_USAGE } from '../postgres/listener.ts';
 
 /**
  * Tells when the server's notification queue fills up. A session that listens and keeps a transaction open holds it up.
