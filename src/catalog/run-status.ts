@@ -1,13 +1,5 @@
-import { quoteLiteral } from '../postgres/sql/quote.ts';
 import type { MigrationRunStatus, RunItemStatus } from './entities/migration-run.entity.ts';
-
-/** A step from one status to another, and who may take it. */
-interface Step<Status> {
-  /** Empty: a new row. */
-  readonly from: readonly Status[];
-  readonly to: readonly Status[];
-  readonly by: string;
-}
+import { includesStatus, type Step, statusSql } from './steps.ts';
 
 /** Every step in the life of a run. */
 export const runSteps = {
@@ -41,12 +33,12 @@ export const openItemStatuses = ['PENDING', 'RUNNING'] as const satisfies readon
 
 /** Whether a run with this status is over, unless somebody resumes it. */
 export function hasEnded(status: MigrationRunStatus): boolean {
-  return includes(runSteps.end.to, status);
+  return includesStatus(runSteps.end.to, status);
 }
 
 /** Whether a run with this status has left something to do. */
 export function canResume(status: MigrationRunStatus): boolean {
-  return includes(runSteps.resume.from, status);
+  return includesStatus(runSteps.resume.from, status);
 }
 
 /**
@@ -62,21 +54,7 @@ export function endStatus(
   return failed > 0 ? 'FAILED' : 'SUCCEEDED';
 }
 
-/** SQL that is true of rows with one of these statuses; `column` is a name from our own SQL, such as `i.status`. */
-export function statusSql(statuses: readonly (MigrationRunStatus | RunItemStatus)[], column = 'status'): string {
-  return `${column} IN (${statuses.map(quoteLiteral).join(', ')})`;
-}
-
 /** SQL that is true of items that a step may start from. */
 export function fromSql(step: keyof typeof itemSteps, column?: string): string {
   return statusSql(itemSteps[step].from, column);
-}
-
-/** SQL that sets the status to which a step leads. */
-export function toSql({ to: [status] }: { readonly to: readonly [MigrationRunStatus | RunItemStatus] }): string {
-  return `status = ${quoteLiteral(status)}`;
-}
-
-function includes<Status>(statuses: readonly Status[], status: Status): boolean {
-  return statuses.includes(status);
 }

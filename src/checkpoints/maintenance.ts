@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
 import { FIRST_SERVER } from '../catalog/entities/database-server.entity.ts';
 import { observedAtSql } from '../catalog/migration-states.ts';
-import { AppError } from '../lib/errors.ts';
+import { takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
 import { databaseExists, dropDatabase } from '../postgres/admin/databases.ts';
 import {
   allowConnections,
@@ -12,7 +12,7 @@ import {
   replaceDatabase,
 } from '../postgres/admin/replace-database.ts';
 import type { Listener } from '../postgres/listener.ts';
-import type { PostgresServer, Servers } from '../postgres/server.ts';
+import { type PostgresServer, type Servers, serverNamed } from '../postgres/server.ts';
 import { isAliveSql } from '../postgres/sql/advisory-lock.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
 import { tenantRole } from '../routing/placement.ts';
@@ -135,9 +135,7 @@ export class Maintenance {
   }
 
   #serverOf(name: string): PostgresServer {
-    const server = this.#options.servers.get(name);
-    if (!server) throw new AppError('SERVER_BUSY', `The server ${name} is not known here`);
-    return server;
+    return serverNamed(this.#options.servers, name);
   }
 
   async #runAndEnd(
@@ -193,7 +191,7 @@ export class Maintenance {
     await this.#options.catalog.use((client) =>
       client.query(
         `WITH m AS (DELETE FROM tenant_maintenances WHERE tenant_id = $1 AND claimed_by = $2 RETURNING *)
-         UPDATE tenants t SET status = status_before, maintained_at = now() FROM m WHERE t.id = m.tenant_id`,
+         ${takeStepSql(tenantSteps.endMaintenance, { where: 't.id = m.tenant_id', set: 'maintained_at = now()', from: 'm' })}`,
         [tenant.tenantId, this.#options.listener.instance],
       ),
     );

@@ -1,14 +1,16 @@
 import pLimit from 'p-limit';
 import type pg from 'pg';
 import type { Isolation, TenantStatus } from '../catalog/entities/tenant.entity.ts';
+import { includesStatus } from '../catalog/steps.ts';
+import { unfinishedStatuses } from '../catalog/tenant-status.ts';
 import { messageOf } from '../lib/errors.ts';
 import { findInvalidIndexes } from '../migrator/apply/invalid-indexes.ts';
-import type { PostgresServer } from '../postgres/server.ts';
+import { type PostgresServer, serverNamed } from '../postgres/server.ts';
 import { isAliveSql } from '../postgres/sql/advisory-lock.ts';
 import { quoteIdentifier } from '../postgres/sql/quote.ts';
 import { installationRoles } from '../routing/placement.ts';
 import type { TenantBounds } from '../servers/role-limits.ts';
-import { howToFix, type Leftover, startFixes } from './leftover.ts';
+import { AT_ONCE, howToFix, type Leftover, startFixes } from './leftover.ts';
 import { compareCheckpoints, readCheckpoints } from './lost-checkpoints.ts';
 import { findIdleLocks, findInterrupted } from './stale-work.ts';
 import { findUnboundTenants } from './unlimited-roles.ts';
@@ -36,14 +38,10 @@ interface TenantRow {
   readonly attended: boolean;
 }
 
-/** Databases that are looked into at once. */
-const AT_ONCE = 8;
-
 /** Compares the catalog with what the servers have. Every tenant's database is connected to, and nothing is changed. */
 export async function findLeftovers(options: LeftoverOptions): Promise<readonly Leftover[]> {
   const { servers, first, databases } = options;
-  const server = servers.get(first);
-  if (!server) throw new Error(`The server ${first} is not known here`);
+  const server = serverNamed(servers, first);
   const { tenants, cutShort, checkpoints } = await server.owner(databases.auth, async (client) => ({
     tenants: await readTenants(client),
     cutShort: await findInterrupted(client),
@@ -70,7 +68,7 @@ async function readTenants(client: pg.Client): Promise<readonly TenantRow[]> {
 
 function halfCreated(tenants: readonly TenantRow[]): Leftover[] {
   return tenants
-    .filter(({ status, attended }) => (status === 'PROVISIONING' || status === 'DELETING') && !attended)
+    .filter(({ status, attended }) => includesStatus(unfinishedStatuses, status) && !attended)
     .map(({ slug, status }) => ({
       message: `The tenant ${slug} is ${status}, and no process works on it`,
       remedy: startFixes,
@@ -84,7 +82,7 @@ async function comparePlaces(
   databases: LeftoverOptions['databases'],
 ): Promise<Leftover[]> {
   const { all, ours } = await server.admin((admin) => readDatabases(admin, databases.auth));
-  const settled = tenants.filter(({ status }) => status !== 'PROVISIONING' && status !== 'DELETING');
+  const settled = tenants.filter(({ status }) => !includesStatus(unfinishedStatuses, status));
   const known = new Set(tenants.map(({ database }) => database));
   const schemas = all.has(databases.shared) ? await server.owner(databases.shared, readSchemas) : new Set<string>();
   const knownSchemas = new Set(tenants.map(({ schema }) => schema));

@@ -3,6 +3,7 @@ import type { EntityManager, RequiredEntityData } from '@mikro-orm/postgresql';
 import { Membership } from '../catalog/entities/membership.entity.ts';
 import { type Isolation, Tenant } from '../catalog/entities/tenant.entity.ts';
 import { migrationStateRow, saveMigrationStateSql } from '../catalog/migration-states.ts';
+import { takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
 import { AppError } from '../lib/errors.ts';
 import { MigrationFailedError } from '../migrator/apply/batch.ts';
 import { isConnectionFailure } from '../postgres/sql/error-codes.ts';
@@ -80,8 +81,7 @@ export async function finish({ catalog, servers }: ProvisioningOptions, tenant: 
   const { rows } = await catalog.use((client) =>
     client.query(
       `WITH state AS (${saveMigrationStateSql})
-       UPDATE tenants SET status = 'ACTIVE', claimed_by = NULL, migration_state = $1
-       WHERE id = $4 AND status = 'PROVISIONING' RETURNING *`,
+       ${takeStepSql(tenantSteps.finish, { where: 't.id = $4', set: 'claimed_by = NULL, migration_state = $1' })} RETURNING *`,
       [...migrationStateRow(applied), tenant.id],
     ),
   );
@@ -102,7 +102,7 @@ async function insertRow(options: ProvisioningOptions, id: string, input: Create
   const row = {
     id,
     ...names,
-    status: 'PROVISIONING' as const,
+    status: tenantSteps.create.to[0],
     isolation,
     key,
     ...newPlacement(key, isolation, server, sharedDatabase),

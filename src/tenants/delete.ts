@@ -2,7 +2,9 @@ import type pg from 'pg';
 import { FIRST_SERVER } from '../catalog/entities/database-server.entity.ts';
 import { Tenant, type TenantStatus } from '../catalog/entities/tenant.entity.ts';
 import { tenantByReference } from '../catalog/find-tenants.ts';
-import { openItemStatuses, statusSql } from '../catalog/run-status.ts';
+import { openItemStatuses } from '../catalog/run-status.ts';
+import { statusSql } from '../catalog/steps.ts';
+import { canTake, takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
 import { AppError, badInput } from '../lib/errors.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
 import type { ProvisioningOptions } from './options.ts';
@@ -11,9 +13,6 @@ import { refusalOf } from './suspend.ts';
 
 /** How long somebody else may take to try again what could not be done now, in milliseconds. */
 const RETRY_MS = 15_000;
-
-/** The statuses of tenants on which nobody works. */
-const deletable: readonly TenantStatus[] = ['ACTIVE', 'SUSPENDED', 'NEEDS_ATTENTION'];
 
 /**
  * Deletes a tenant with all its data and checkpoints, for good. Its requests are refused first. From then on it cannot be
@@ -61,7 +60,7 @@ async function begin(client: pg.Client, { listener }: ProvisioningOptions, id: s
     [id],
   );
   const [row] = rows;
-  if (!row || !deletable.includes(row.status)) throw refusalOf(row, id);
+  if (!row || !canTake(tenantSteps.delete, row.status)) throw refusalOf(row, id);
   const { rows: runs } = await client.query<{ run: string }>(
     `SELECT run_id AS run FROM migration_run_items WHERE tenant_id = $1 AND ${statusSql(openItemStatuses)} LIMIT 1`,
     [id],
@@ -74,5 +73,8 @@ async function begin(client: pg.Client, { listener }: ProvisioningOptions, id: s
     );
   }
   // The process is told so that the others know, when it dies, that nobody works on the deletion any more.
-  await client.query(`UPDATE tenants SET status = 'DELETING', claimed_by = $2 WHERE id = $1`, [id, listener.instance]);
+  await client.query(takeStepSql(tenantSteps.delete, { where: 't.id = $1', set: 'claimed_by = $2' }), [
+    id,
+    listener.instance,
+  ]);
 }

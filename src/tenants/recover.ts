@@ -1,4 +1,6 @@
 import { Tenant } from '../catalog/entities/tenant.entity.ts';
+import { statusSql } from '../catalog/steps.ts';
+import { unfinishedStatuses } from '../catalog/tenant-status.ts';
 import { isAliveSql } from '../postgres/sql/advisory-lock.ts';
 import { finish } from './create.ts';
 import type { ProvisioningOptions } from './options.ts';
@@ -46,7 +48,7 @@ async function claimAbandoned(
       `UPDATE tenants SET claimed_by = $1
        WHERE id = (
          SELECT id FROM tenants
-         WHERE status IN ('PROVISIONING', 'DELETING') AND id <> ALL ($2::uuid[])
+         WHERE ${statusSql(unfinishedStatuses)} AND id <> ALL ($2::uuid[])
            AND (claimed_by = $1 OR NOT ${isAliveSql('claimed_by')})
          ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED)
        RETURNING id`,

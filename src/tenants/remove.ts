@@ -1,5 +1,7 @@
 import type pg from 'pg';
 import type { Tenant } from '../catalog/entities/tenant.entity.ts';
+import { statusSql } from '../catalog/steps.ts';
+import { takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
 import { dropCheckpointsOf } from '../checkpoints/checkpoints.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
 import type { ProvisioningOptions } from './options.ts';
@@ -38,8 +40,7 @@ export async function discard(options: ProvisioningOptions, tenant: Tenant): Pro
 async function beginRemoval(client: pg.Client, { listener }: ProvisioningOptions, { id }: Tenant): Promise<boolean> {
   const { rowCount } = await client.query(
     `WITH marked AS (
-       UPDATE tenants SET status = 'DELETING'
-       WHERE id = $1 AND claimed_by = $2 AND status IN ('PROVISIONING', 'DELETING') RETURNING id)
+       ${takeStepSql(tenantSteps.discard, { where: 't.id = $1 AND t.claimed_by = $2' })} RETURNING id)
      SELECT FROM marked UNION ALL SELECT WHERE NOT EXISTS (SELECT FROM tenants WHERE id = $1)`,
     [id, listener.instance],
   );
@@ -50,5 +51,5 @@ async function beginRemoval(client: pg.Client, { listener }: ProvisioningOptions
 async function deleteRow(client: pg.Client, { id, slug }: Tenant): Promise<void> {
   await client.query('UPDATE migration_run_items SET deleted_tenant = $2 WHERE tenant_id = $1', [id, slug]);
   await client.query('UPDATE migration_records SET deleted_tenant = $2 WHERE tenant_id = $1', [id, slug]);
-  await client.query(`DELETE FROM tenants WHERE id = $1 AND status = 'DELETING'`, [id]);
+  await client.query(`DELETE FROM tenants WHERE id = $1 AND ${statusSql(tenantSteps.remove.from)}`, [id]);
 }

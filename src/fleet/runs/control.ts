@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { MigrationRunStatus, RunOptions } from '../../catalog/entities/migration-run.entity.ts';
-import { canResume, fromSql, hasEnded, itemSteps, runSteps, type StopReason, toSql } from '../../catalog/run-status.ts';
+import { canResume, fromSql, hasEnded, itemSteps, runSteps, type StopReason } from '../../catalog/run-status.ts';
+import { toSql } from '../../catalog/steps.ts';
 import { AppError } from '../../lib/errors.ts';
 import type { MigrationFile } from '../../migrator/files/migration-files.ts';
 import { inTransaction } from '../../postgres/sql/transaction.ts';

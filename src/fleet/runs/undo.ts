@@ -2,12 +2,10 @@ import { MigrationRun } from '../../catalog/entities/migration-run.entity.ts';
 import type { AppliedMigration } from '../../catalog/entities/migration-state.entity.ts';
 import { hasEnded } from '../../catalog/run-status.ts';
 import { AppError } from '../../lib/errors.ts';
+import { shortList } from '../../lib/short-list.ts';
 import type { MigrationFile } from '../../migrator/files/migration-files.ts';
 import { planDown, type Refusal } from '../../migrator/files/plan.ts';
-import { type RunsOptions, startRun } from './start.ts';
-
-/** The maximum number of tenants that a message names. */
-const NAMED = 10;
+import { NAMED, type RunsOptions, startRun } from './start.ts';
 
 interface ChangedTenant {
   readonly id: string;
@@ -103,8 +101,7 @@ function refuse(files: readonly MigrationFile[], tenants: readonly ChangedTenant
   const [first] = refused.values();
   if (!first) return;
   const { refusal, slugs } = first;
-  const more = slugs.length > NAMED ? ` and ${slugs.length - NAMED} more` : '';
-  throw new AppError(refusal.code, `${refusal.message} Tenants: ${slugs.slice(0, NAMED).join(', ')}${more}`, {
+  throw new AppError(refusal.code, `${refusal.message} Tenants: ${shortList(slugs, NAMED)}`, {
     details: { tenants: slugs, migration: refusal.migration, ...refusal.hashes },
   });
 }
