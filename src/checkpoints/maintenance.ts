@@ -2,6 +2,7 @@ import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
 import { FIRST_SERVER } from '../catalog/entities/database-server.entity.ts';
+import { InProgress } from '../catalog/in-progress.ts';
 import { observedAtSql } from '../catalog/migration-states.ts';
 import { takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
 import { databaseExists, dropDatabase } from '../postgres/admin/databases.ts';
@@ -55,7 +56,7 @@ export type Ending = (client: pg.Client) => Promise<unknown>;
 export class Maintenance {
   readonly #options: MaintenanceOptions;
   /** The tenants that this process works on at this moment. */
-  readonly #inProgress = new Set<string>();
+  readonly #inProgress = new InProgress();
 
   constructor(options: MaintenanceOptions) {
     this.#options = options;
@@ -75,16 +76,12 @@ export class Maintenance {
   ): Promise<void> {
     this.#options.servers.get(FIRST_SERVER)?.requireAdmin();
     if (this.#inProgress.has(tenantId)) throw tenantBusy(tenantId);
-    this.#inProgress.add(tenantId);
-    try {
-      const { catalog, listener } = this.#options;
-      const tenant = await catalog.use((client) =>
-        beginMaintenance(client, tenantId, { state: source?.state, instance: listener.instance }),
-      );
-      await this.#runAndEnd(tenant, source?.database, work);
-    } finally {
-      this.#inProgress.delete(tenantId);
-    }
+    using _working = this.#inProgress.begin(tenantId);
+    const { catalog, listener } = this.#options;
+    const tenant = await catalog.use((client) =>
+      beginMaintenance(client, tenantId, { state: source?.state, instance: listener.instance }),
+    );
+    await this.#runAndEnd(tenant, source?.database, work);
   }
 
   /** Ends work that was cut short: that of dead processes, and what this process could not end when it was to. */
@@ -98,11 +95,11 @@ export class Maintenance {
          WHERE t.id = m.tenant_id AND ($2::uuid IS NULL OR t.id = $2) AND t.id <> ALL ($3::uuid[])
            AND (m.claimed_by = $1 AND m.started_at < now() - interval '10 seconds' OR NOT ${isAliveSql('m.claimed_by')})
          RETURNING ${maintainedColumns}`,
-        [listener.instance, tenantId ?? null, [...this.#inProgress]],
+        [listener.instance, tenantId ?? null, this.#inProgress.ids()],
       ),
     );
     for (const tenant of rows) {
-      this.#inProgress.add(tenant.tenantId);
+      using _working = this.#inProgress.begin(tenant.tenantId);
       try {
         await this.#end(tenant);
         log.warn(
@@ -114,8 +111,6 @@ export class Maintenance {
           { err, tenant: tenant.tenantId },
           'work on a tenant that was cut short cannot be ended now; trying again later',
         );
-      } finally {
-        this.#inProgress.delete(tenant.tenantId);
       }
     }
   }

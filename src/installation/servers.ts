@@ -1,3 +1,4 @@
+import { InProgress } from '../catalog/in-progress.ts';
 import { Maintenance } from '../checkpoints/maintenance.ts';
 import { Provisioner } from '../servers/provisioner.ts';
 import { ServerRegistry } from '../servers/registry.ts';
@@ -48,7 +49,7 @@ export async function openServers(system: System, stack: AsyncDisposableStack): 
       servers,
       defaultIsolation: config.defaultIsolation,
       sharedDatabase: databases.shared,
-      inProgress: new Set(),
+      inProgress: new InProgress(),
       log,
     },
     checkpoints: {

@@ -11,7 +11,7 @@ import { newPlacement, newTenantKey } from '../routing/placement.ts';
 import { chooseServer } from '../servers/choose.ts';
 import { hostTaken, slugTaken, takenError, validHost, validName, validSlug } from './names.ts';
 import type { ProvisioningOptions } from './options.ts';
-import { discard, whileInProgress } from './remove.ts';
+import { discard } from './remove.ts';
 
 /** What a new tenant is to be. */
 export interface CreateTenantInput {
@@ -36,17 +36,16 @@ export interface CreateTenantInput {
  */
 export async function createTenant(options: ProvisioningOptions, input: CreateTenantInput): Promise<Tenant> {
   const id = randomUUID();
-  return whileInProgress(options, id, async () => {
-    const tenant = await insertRow(options, id, input);
-    try {
-      return await finish(options, tenant);
-    } catch (error) {
-      await discard(options, tenant).catch((err: unknown) => {
-        options.log.error({ err, tenant: id }, 'a tenant that could not be created is to be removed later');
-      });
-      throw failedMigration(error, tenant) ?? error;
-    }
-  });
+  using _working = options.inProgress.begin(id);
+  const tenant = await insertRow(options, id, input);
+  try {
+    return await finish(options, tenant);
+  } catch (error) {
+    await discard(options, tenant).catch((err: unknown) => {
+      options.log.error({ err, tenant: id }, 'a tenant could not be created, and is removed later');
+    });
+    throw failedMigration(error, tenant) ?? error;
+  }
 }
 
 /** A tenant that could be created. */

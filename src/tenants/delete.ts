@@ -8,7 +8,7 @@ import { canTake, takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
 import { AppError, badInput } from '../lib/errors.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
 import type { ProvisioningOptions } from './options.ts';
-import { discard, whileInProgress } from './remove.ts';
+import { discard } from './remove.ts';
 import { refusalOf } from './suspend.ts';
 
 /** How long somebody else may take to try again what could not be done now, in milliseconds. */
@@ -36,21 +36,20 @@ export async function deleteTenant(
     throw badInput('slug', `Nothing is deleted: the slug of this tenant is ${slug}, and was to be repeated`);
   }
   options.servers.get(FIRST_SERVER)?.requireAdmin();
-  return whileInProgress(options, id, async () => {
-    await catalog.use((client) => inTransaction(client, () => begin(client, options, id)));
-    const tenant = await catalog.fork().findOneOrFail(Tenant, { id });
-    try {
-      await discard(options, tenant);
-    } catch (cause) {
-      log.error({ err: cause, tenant: id }, 'a tenant that is deleted cannot be removed now; trying again later');
-      throw new AppError(
-        'SERVER_BUSY',
-        `The tenant ${slug} is being deleted, and not served any more. Its database cannot be dropped at present; that is done as soon as it can be.`,
-        { cause, details: { retryAfterMs: RETRY_MS } },
-      );
-    }
-    return tenant;
-  });
+  using _working = options.inProgress.begin(id);
+  await catalog.use((client) => inTransaction(client, () => begin(client, options, id)));
+  const tenant = await catalog.fork().findOneOrFail(Tenant, { id });
+  try {
+    await discard(options, tenant);
+  } catch (cause) {
+    log.error({ err: cause, tenant: id }, 'a deleted tenant cannot be removed now; trying again later');
+    throw new AppError(
+      'SERVER_BUSY',
+      `The tenant ${slug} is being deleted, and not served any more. Its database cannot be dropped at present; that is done as soon as it can be.`,
+      { cause, details: { retryAfterMs: RETRY_MS } },
+    );
+  }
+  return tenant;
 }
 
 /** Whoever starts a run, or copies or replaces the database, locks the row too: before, and is seen here, or afterwards. */

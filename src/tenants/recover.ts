@@ -4,7 +4,7 @@ import { unfinishedStatuses } from '../catalog/tenant-status.ts';
 import { isAliveSql } from '../postgres/sql/advisory-lock.ts';
 import { finish } from './create.ts';
 import type { ProvisioningOptions } from './options.ts';
-import { discard, whileInProgress } from './remove.ts';
+import { discard } from './remove.ts';
 
 /**
  * Finishes tenants whose creation was cut short, and removes those that cannot be finished or were being deleted. Such a
@@ -16,12 +16,13 @@ export async function recoverTenants(options: ProvisioningOptions): Promise<void
   for (let id = await claimAbandoned(options, seen); id; id = await claimAbandoned(options, seen)) {
     seen.push(id);
     // This process may have begun it when the look had been sent already, and PostgreSQL had not looked yet.
-    if (!options.inProgress.has(id)) await whileInProgress(options, id, () => recover(options, id));
+    if (!options.inProgress.has(id)) await recover(options, id);
   }
 }
 
 async function recover(options: ProvisioningOptions, id: string): Promise<void> {
   const { catalog, log } = options;
+  using _working = options.inProgress.begin(id);
   const tenant = await catalog.fork().findOne(Tenant, { id });
   if (!tenant) return;
   try {
@@ -52,7 +53,7 @@ async function claimAbandoned(
            AND (claimed_by = $1 OR NOT ${isAliveSql('claimed_by')})
          ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED)
        RETURNING id`,
-      [listener.instance, [...inProgress, ...seen]],
+      [listener.instance, [...inProgress.ids(), ...seen]],
     ),
   );
   return rows[0]?.id;

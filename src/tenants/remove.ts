@@ -6,20 +6,6 @@ import { dropCheckpointsOf } from '../checkpoints/checkpoints.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
 import type { ProvisioningOptions } from './options.ts';
 
-/** Keeps a tenant from being taken for abandoned while this process works on it. */
-export async function whileInProgress<T>(
-  { inProgress }: ProvisioningOptions,
-  id: string,
-  work: () => Promise<T>,
-): Promise<T> {
-  inProgress.add(id);
-  try {
-    return await work();
-  } finally {
-    inProgress.delete(id);
-  }
-}
-
 /**
  * Removes a tenant that never became active, or that is being deleted, with its checkpoints; its names are free again when
  * its place is proven gone. One that another process has taken over is left to it. It may be repeated.

@@ -19,7 +19,7 @@ describe('a tenant', () => {
     app = await startTestApp();
     [tenant = expect.unreachable()] = await createTenants(app, ['DATABASE']);
     // No recovery takes it for abandoned, whatever its status.
-    app.services.provisioning.inProgress.add(tenant.row.id);
+    app.services.provisioning.inProgress.begin(tenant.row.id);
   });
   afterAll(() => app[Symbol.asyncDispose]());
 
