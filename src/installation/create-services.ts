@@ -6,6 +6,7 @@ import { SignInLimits } from '../auth/sign-in-limits.ts';
 import { loadTokenKeys, publishedKeys } from '../auth/tokens/keys.ts';
 import { createTokens } from '../auth/tokens/tokens.ts';
 import { TenantDirectory } from '../catalog/tenant-directory.ts';
+import { Runs } from '../fleet/runs/runs.ts';
 import { createHealthCheck } from '../health/check.ts';
 import { HistoryRecordSchema } from '../migrator/files/history-entity.ts';
 import { closeRefusedConnections } from '../routing/close-connections.ts';
@@ -53,7 +54,7 @@ export async function createServices(
     permissions: new PermissionCache({ tenants, permissionsOf: permissionsOf(product), catalog, listener, log }),
     migrations: system.migrations,
     tables: system.tables,
-    runs: { catalog },
+    runs: new Runs(catalog, system.migrations.tenant, config.migrations.concurrency),
     tokens,
     publishedKeys: publishedKeys(keys),
     authenticator: new Authenticator(catalog, listener, accounts.trustedClaims),

@@ -17,11 +17,6 @@ import { plannedFiles } from './planned-files.ts';
 import { settleRun, tenantsInWords } from './settle.ts';
 import { waveEnds } from './waves.ts';
 
-/** Dependencies of starting and controlling runs. */
-export interface RunsOptions {
-  readonly catalog: Catalog;
-}
-
 /** The parameters of a new run. */
 export interface RunRequest extends RunOptions {
   /** Ids or slugs; if omitted, the whole fleet. */
@@ -38,7 +33,7 @@ export interface RunRequest extends RunOptions {
  *   for an invalid `to`, number or canary
  */
 export async function startRun(
-  { catalog }: RunsOptions,
+  catalog: Catalog,
   files: readonly MigrationFile[],
   request: RunRequest,
 ): Promise<string> {
