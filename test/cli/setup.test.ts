@@ -137,13 +137,13 @@ it('doctor finds leftovers, and mends those that can be mended without losing an
   const { exit, stdout } = await tenantry('doctor');
   await keeper.query('COMMIT');
   expect(exit).toBe(1);
-  expect(stdout).toContain('✗ The tenant lost is PROVISIONING, and no process works on it');
-  expect(stdout).toContain('✗ The tenant halted is in maintenance, and no process works on it');
+  expect(stdout).toContain('✗ The tenant lost is PROVISIONING, but no process is working on it');
+  expect(stdout).toContain('✗ The tenant halted is in maintenance, but no process is working on it');
   expect(stdout).not.toContain(shut);
-  expect(stdout).toContain(`✗ The schema ${lost} of the tenant schema is gone from the server default`);
+  expect(stdout).toContain(`✗ The schema ${lost} of the tenant schema is missing on the server default`);
   expect(stdout).toMatch(new RegExp(`✗ The database ${orphan} .*belongs to no tenant\n.*DROP DATABASE "${orphan}"`));
   expect(stdout).toMatch(new RegExp(`✗ The database ${copy} .* no checkpoint\n.*DROP DATABASE "${copy}"`));
-  expect(stdout).toMatch(/✗ The database snap_gone000000 of the checkpoint lost \([\da-f-]{36}\) is gone/);
+  expect(stdout).toMatch(/✗ The database snap_gone000000 of the checkpoint lost \([\da-f-]{36}\) is missing/);
   expect(stdout).toMatch(/✗ The index public\.broken in the database \w+ on the server default is INVALID/);
   expect(await tenantry('doctor', '--fix')).toMatchObject({ exit: 2, stderr: expect.stringContaining('use --yes') });
   if (hasTerminals) {
@@ -179,7 +179,7 @@ it('doctor says of a database that it cannot look into why, and goes on', async 
   await admin.query(`ALTER DATABASE ${database} WITH ALLOW_CONNECTIONS true`);
   expect({ exit, stdout }).toEqual({
     exit: 1,
-    stdout: expect.stringMatching(new RegExp(`✗ The database ${database} .* cannot be looked into: .* accepting conn`)),
+    stdout: expect.stringMatching(new RegExp(`✗ The database ${database} .* cannot be inspected: .* accepting conn`)),
   });
 });
 

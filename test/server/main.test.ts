@@ -233,9 +233,9 @@ describe('node src/main.ts', () => {
     await server.listening();
     const problem = '20270101000000_broken failed: division by zero, in: SELECT 1 / 0';
     await vi.waitUntil(() => /^No tenant can/m.test(server.output()), { timeout: 30_000 });
-    expect(server.output()).toContain(`\nNo tenant can be created until this is mended: ${problem}\n`);
+    expect(server.output()).toContain(`\nTenants cannot be created until this is fixed: ${problem}\n`);
     // The log is written by a thread of its own.
-    const logged = new RegExp(`ERROR.*tenants cannot be created until this is mended: ${problem}`);
+    const logged = new RegExp(`ERROR.*tenants cannot be created until this is fixed: ${problem}`);
     await vi.waitUntil(() => logged.test(server.output()));
     expect(server.output()).not.toMatch(/create a tenant|\n {4}at /);
   });

@@ -71,7 +71,7 @@ describe('one of two PostgreSQL servers stops', () => {
       name: 'postgres',
       server: 'b',
       ok: false,
-      error: 'it cannot be reached',
+      error: 'unreachable',
     });
     const listing = await ask('{ databases { system { server sizeBytes } tenants { server sizeBytes } } }');
     const [known, unknown] = [{ sizeBytes: expect.any(Number) }, { server: 'b', sizeBytes: null }];
