@@ -11,7 +11,7 @@ export interface ProvisioningOptions {
   readonly servers: ServerRegistry;
   readonly defaultIsolation: Isolation;
   readonly sharedDatabase: string;
-  /** The ids of tenants that this process creates or removes at this moment. */
+  /** The ids of tenants that this process is creating or removing. */
   readonly inProgress: Set<string>;
   readonly log: Logger;
 }

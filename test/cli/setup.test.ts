@@ -51,7 +51,7 @@ it('setup makes everything from nothing, says what to do next, and may be repeat
   expect(again.stdout).toContain('✓ The databases auth, constants and shared exist and are at the newest version\n');
   expect(await runCommand(['setup', '--tenant', 'acme', 'No_Slug'], env)).toMatchObject({
     exit: 1,
-    stderr: expect.stringMatching(/^The tenant No_Slug cannot be created: A slug has .*\n$/),
+    stderr: expect.stringMatching(/^The tenant No_Slug cannot be created: A slug must have .*\n$/),
   });
   expect(await runCommand(['doctor'], env)).toMatchObject({
     exit: 0,

@@ -52,7 +52,9 @@ describe('a tenant whose database or schema somebody has taken away', () => {
       const [told, ...more] = lines.map((line) => JSON.parse(line));
       expect(told).toMatchObject({
         tenant: tenant.slug,
-        msg: expect.stringMatching(new RegExp(`${place.name} of the tenant ${tenant.slug} is gone.*tenantry doctor`)),
+        msg: expect.stringMatching(
+          new RegExp(`${place.name} of the tenant ${tenant.slug} is missing.*tenantry doctor`),
+        ),
       });
       expect(more).toEqual([]);
       for (const other of tenants) if (other !== tenant) expect(await ask(other)).toEqual(served);
