@@ -71,7 +71,7 @@ export async function saveServerRow(
  */
 export async function deleteServerRow(client: pg.Client, name: string): Promise<void> {
   if (name === FIRST_SERVER) {
-    throw new AppError('CONFLICT', `The server ${name} is the one of the settings and cannot be removed`);
+    throw new AppError('CONFLICT', `The server ${name} comes from the settings and cannot be removed`);
   }
   try {
     const { rowCount } = await client.query('DELETE FROM servers WHERE name = $1', [name]);

@@ -71,7 +71,7 @@ it('setup says what cannot be reached, and what to set', async () => {
   const doctor = await runCommand(['doctor'], { DATABASE_URL: 'postgres://a:b@127.0.0.1:9/postgres' });
   expect(doctor).toMatchObject({
     exit: 1,
-    stdout: expect.stringMatching(/✗ PostgreSQL at 127\.0\.0\.1:9: It cannot be connected to: .*\n +DATABASE_URL/),
+    stdout: expect.stringMatching(/✗ PostgreSQL at 127\.0\.0\.1:9: Cannot connect to the server: .*\n +DATABASE_URL/),
   });
 });
 

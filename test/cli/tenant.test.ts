@@ -177,7 +177,7 @@ describe('tenantry tenant delete', () => {
       exit: 1,
       stdout: '',
       stderr: expect.stringMatching(
-        /the tenant typed \(typed\) will be permanently deleted.*\n.*Type its slug.*\n.*Nothing is deleted/s,
+        /the tenant typed \(typed\) will be permanently deleted.*\n.*Type its slug.*\n.*Nothing was deleted/s,
       ),
     });
     expect(await remove(['typed'], 'typ\u0003')).toMatchObject({ exit: 130, stdout: '' });

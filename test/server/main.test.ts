@@ -36,7 +36,7 @@ describe('node src/main.ts', () => {
     const env = { PORT: '0', DATA_DIR: path.join(folder, 'nothing-set') };
     await using first = startServer(env);
     const client = await first.listening();
-    const migrated = first.output().match(/a system database is migrated.*/g);
+    const migrated = first.output().match(/migrated a system database.*/g);
     expect(migrated).toEqual(
       ['auth', 'constants'].map((name) => expect.stringMatching(`"database":"${name}".*"durationMs":[0-9]+}`)),
     );
@@ -166,7 +166,7 @@ describe('node src/main.ts', () => {
     [
       'the password is wrong',
       () => url().replace(postgres.address.password, 'hunter2'),
-      /does not let tenantry in .*DATABASE_URL/,
+      /rejects the role tenantry .*DATABASE_URL/,
     ],
     [
       'the database is not there',
@@ -248,7 +248,9 @@ describe('node src/main.ts', () => {
     const env = own();
     await using server = startServer({ ...env, PORT: port });
     expect(await server.ended).toEqual({ code: 1, signal: null });
-    expect(server.output()).toContain(`something listens on port ${port} of 127.0.0.1 already. Stop it, or set PORT`);
+    expect(server.output()).toContain(
+      `port ${port} of 127.0.0.1 is already in use. Stop the program that uses it, or set PORT`,
+    );
     expect(await databasesOf(env)).toEqual([]);
     other.close();
   });
