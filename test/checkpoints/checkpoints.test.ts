@@ -142,7 +142,7 @@ describe('checkpoints', () => {
     expect(await fleet.refusal('mutation { createCheckpoint(tenant: "shared") { id } }')).toEqual({
       code: 'BAD_USER_INPUT',
       message: expect.stringMatching(
-        /^The tenant shared has a schema in a database that it shares, so there are no checkpoints/,
+        /^The tenant shared has a schema in the shared database. Checkpoints need a whole database/,
       ),
     });
     const member = await fleet.app.tokenFor('acme');

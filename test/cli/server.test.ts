@@ -84,7 +84,7 @@ describe('tenantry server', () => {
     const { host, port, user, password: first } = app.services.servers.get('default')?.address ?? {};
     const ofDefault = `postgres://${user}:${first}@${host}:${port}/postgres`;
     for (const [name, address, message] of [
-      ['us', url.replace('127.0.0.1', 'localhost'), 'This PostgreSQL is a server already, under another name\n'],
+      ['us', url.replace('127.0.0.1', 'localhost'), 'This PostgreSQL is already a server under another name\n'],
       ['us', ofDefault, 'This PostgreSQL is already the server default\n'],
       ['default', url, 'The server default comes from the settings: change DATABASE_URL instead\n'],
       ['eu', ofDefault, 'This PostgreSQL is already the server default\n'],
@@ -117,7 +117,7 @@ describe('tenantry server', () => {
     );
     expect(data).toBeTruthy();
     for (const [name, message] of [
-      ['eu', 'There is 1 tenant on the server eu, so it cannot be removed'],
+      ['eu', 'The server eu has 1 tenant, so it cannot be removed'],
       ['default', 'The server default comes from the settings and cannot be removed'],
       ['nowhere', 'There is no server nowhere'],
     ] as const) {
