@@ -1,17 +1,17 @@
 import { followRun, type RunEvent } from '../src/fleet/events/events.ts';
 import type { Services } from '../src/installation/services.ts';
 
-/** What a run is to come to. */
+/** The expected result of a run. */
 interface Expected {
   readonly succeeded: number;
   readonly skipped?: number;
-  /** Tenants at once; without it the default. */
+  /** The number of tenants at once, if not the default. */
   readonly concurrency?: number;
 }
 
 /**
- * Runs migrations over the fleet, from the call to the run's end; gives the run's id.
- * @throws {Error} if it comes to anything else
+ * Starts a run over the fleet and waits for its end. Returns the run's id.
+ * @throws {Error} if the result is not as expected
  */
 export async function runFleet(
   services: Services,
@@ -24,7 +24,8 @@ export async function runFleet(
   for await (const event of followRun(catalog, listener, id)) {
     await onEvent(event);
     const { kind, message } = event;
-    if (kind === 'RUN_ENDED' && message !== end) throw new Error(`The run was to end with ${end}, but: ${message}`);
+    if (kind === 'RUN_ENDED' && message !== end)
+      throw new Error(`The run should end with "${end}", but it ended with "${message}"`);
   }
   return id;
 }

@@ -1,11 +1,11 @@
 /**
- * The tenants that this process is working on at this moment. Their rows name this process, and so do those of work that it
- * could not end earlier; recovery leaves out what is in progress.
+ * The tenants that this process is working on. Their rows name this process, as do those of work that it failed to end earlier;
+ * this tells recovery which is which.
  */
 export class InProgress {
   readonly #counts = new Map<string, number>();
 
-  /** Work on a tenant begins, and ends with the returned object. Several kinds of work on one tenant may overlap. */
+  /** Marks a tenant until the returned object is disposed of. Work on the same tenant may overlap. */
   begin(id: string): Disposable {
     this.#count(id, 1);
     return { [Symbol.dispose]: () => this.#count(id, -1) };

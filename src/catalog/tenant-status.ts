@@ -1,31 +1,31 @@
 import type { TenantStatus } from './entities/tenant.entity.ts';
 import { includesStatus, type Step, statusSql, toSql } from './steps.ts';
 
-/** A step of tenants that leads to one status, or back to one that the row has remembered. */
+/** A transition to one status, or back to the previous one, which a row remembers. */
 type TenantStep = Step<TenantStatus> & {
-  /** If `to` has several statuses: the SQL expression that says which. */
+  /** The SQL expression of the status, if `to` has several. */
   readonly remembered?: string;
 };
 
 /**
- * Every step in the life of a tenant. It is in the catalog, below all that take the steps: what creates and deletes tenants,
- * what copies their databases, and what migrates them.
+ * Every transition of a tenant. The table is in the catalog, below everything that performs transitions: creating and deleting
+ * tenants, copying their databases, and migrating them.
  */
 export const tenantSteps = {
-  /** The row comes before the database, so that a crash leaves something that can be found. */
+  /** The row is inserted before the database is created, so that recovery finds it after a crash. */
   create: { from: [], to: ['PROVISIONING'], by: 'createTenant' },
   finish: { from: ['PROVISIONING'], to: ['ACTIVE'], by: 'createTenant, or recoverTenants after a crash' },
   suspend: { from: ['ACTIVE', 'SUSPENDED'], to: ['SUSPENDED'], by: 'suspendTenant' },
   activate: { from: ['ACTIVE', 'SUSPENDED'], to: ['ACTIVE'], by: 'activateTenant' },
-  /** Nobody may connect to a database that is copied or replaced, so the copy of a suspended tenant has this status too. */
+  /** Nobody can connect to a database while it is copied or replaced. The row of the maintenance remembers the status. */
   maintain: { from: ['ACTIVE', 'SUSPENDED'], to: ['MAINTENANCE'], by: 'Maintenance.run' },
   endMaintenance: {
     from: ['MAINTENANCE'],
     to: ['ACTIVE', 'SUSPENDED'],
     remembered: 'm.status_before',
-    by: 'the process that works on it, or another one after a crash',
+    by: 'Maintenance.run, or Maintenance.recover after a crash',
   },
-  /** Nobody knows any longer which migrations such a tenant has, so nothing but `resolve` makes it served again. */
+  /** Its migrations are no longer known, so it is not served until an operator has inspected it. */
   needAttention: {
     from: ['ACTIVE', 'SUSPENDED'],
     to: ['NEEDS_ATTENTION'],
@@ -37,28 +37,28 @@ export const tenantSteps = {
     remembered: "coalesce(t.status_before_attention, 'ACTIVE')",
     by: 'resolveAttention',
   },
-  /** Not while somebody else creates it or works on its database. There is no way back. */
+  /** Not while it is created or in maintenance. A deletion cannot be stopped. */
   delete: { from: ['ACTIVE', 'SUSPENDED', 'NEEDS_ATTENTION'], to: ['DELETING'], by: 'deleteTenant' },
-  /** From here on nobody can finish its creation. */
+  /** After this, no process can finish its creation. */
   discard: {
     from: ['PROVISIONING', 'DELETING'],
     to: ['DELETING'],
     by: 'createTenant after a failure, deleteTenant, or recoverTenants after a crash',
   },
-  /** The row goes last, when its database or schema is proven gone. */
-  remove: { from: ['DELETING'], to: [], by: 'whoever discards it' },
+  /** The row is deleted last, when its database or schema is dropped. */
+  remove: { from: ['DELETING'], to: [], by: 'the process that discarded it' },
 } as const satisfies Record<string, TenantStep>;
 
-/** The statuses of tenants that some process is to finish or to remove. */
+/** The statuses of tenants that a process must finish or remove. */
 export const unfinishedStatuses = tenantSteps.discard.from;
 
-/** The statuses of tenants that nobody is creating, deleting, copying or replacing. */
+/** The statuses of tenants that no process is creating, deleting, copying or replacing. */
 export const settledStatuses = tenantSteps.delete.from;
 
-/** The statuses of tenants that are not served until an operator does something. */
+/** The statuses of tenants that are not served until an operator acts. */
 export const refusedStatuses = ['SUSPENDED', 'NEEDS_ATTENTION'] as const satisfies readonly TenantStatus[];
 
-/** The statuses of tenants that are served, now or when work on them has ended. */
+/** The statuses of tenants that are served now or as soon as the current work on them ends. */
 export const servedStatuses = ['PROVISIONING', 'ACTIVE', 'MAINTENANCE'] as const satisfies readonly TenantStatus[];
 
 /**
@@ -67,23 +67,23 @@ export const servedStatuses = ['PROVISIONING', 'ACTIVE', 'MAINTENANCE'] as const
  */
 export const fleetStatuses = ['ACTIVE', 'SUSPENDED', 'MAINTENANCE'] as const satisfies readonly TenantStatus[];
 
-/** Whether a tenant with this status may take a step. */
+/** Whether a transition applies to a tenant with this status. */
 export function canTake({ from }: Pick<TenantStep, 'from'>, status: TenantStatus): boolean {
   return includesStatus(from, status);
 }
 
-/** The steps that change a row. */
+/** The transitions that update a row. */
 type Change = { [Name in keyof typeof tenantSteps]: (typeof tenantSteps)[Name] }[Exclude<
   keyof typeof tenantSteps,
   'create' | 'remove'
 >];
 
 /**
- * SQL that takes a step with tenants, called `t`; it passes over those whose status does not allow the step. No other SQL
- * writes a tenant's status.
- * @param where which tenants
- * @param set what else is written to the row
- * @param from another table to join
+ * Returns the update that performs a transition of tenants, which it calls `t`. It skips tenants with a status to which the
+ * transition does not apply. No other SQL updates a tenant's status.
+ * @param where the condition that selects tenants
+ * @param set further assignments
+ * @param from another table
  */
 export function takeStepSql(
   step: Change,

@@ -6,14 +6,14 @@ import type { PostgresServer } from '../postgres/server.ts';
 import { installationRoles } from '../routing/placement.ts';
 import { forbidFunctionsSql, hasUnforbiddenFunctions, mayForbidFunctions } from '../servers/revoke-functions.ts';
 import { boundAllRolesSql, findUnboundRoles, type TenantBounds } from '../servers/role-limits.ts';
-import { AT_ONCE, howToFix, type Leftover } from './leftover.ts';
+import { CONCURRENCY, howToFix, type Leftover } from './leftover.ts';
 
 interface UnboundOptions {
   readonly databases: { readonly auth: string };
   readonly bounds: TenantBounds;
 }
 
-/** Tenants, made by an older version or with other settings, whose SQL is granted more than it should be. */
+/** Finds tenants whose SQL may do more than it should, because an older version or other settings created them. */
 export async function findUnboundTenants(
   server: PostgresServer,
   tenants: readonly { readonly database: string; readonly status: string }[],
@@ -29,7 +29,7 @@ export async function findUnboundTenants(
   const found: Leftover[] = [];
   if (unbound.length > 0) {
     found.push({
-      message: `${unbound.length} roles of tenants on the server ${server.name} have other limits than the settings say: ${shortList(unbound, 3)}`,
+      message: `${unbound.length} roles of tenants on the server ${server.name} have other limits than the settings: ${shortList(unbound, 3)}`,
       remedy: howToFix,
       fix: {
         server: server.name,
@@ -40,7 +40,7 @@ export async function findUnboundTenants(
   }
   if (unforbidden.length > 0) {
     found.push({
-      message: `In ${unforbidden.length} databases on the server ${server.name}, tenants' SQL may call functions that are forbidden by now: ${shortList(unforbidden, 3)}`,
+      message: `In ${unforbidden.length} databases on the server ${server.name}, tenants' SQL may call functions that should be revoked: ${shortList(unforbidden, 3)}`,
       remedy: howToFix,
       fix: { server: server.name, databases: unforbidden, sql: forbidFunctionsSql },
     });
@@ -48,9 +48,9 @@ export async function findUnboundTenants(
   return found;
 }
 
-/** One that cannot be looked into is told of elsewhere. */
+/** Skips databases that cannot be inspected; `findLeftovers` reports them. */
 async function findUnforbidden(server: PostgresServer, databases: ReadonlySet<string>): Promise<readonly string[]> {
-  const limit = pLimit(AT_ONCE);
+  const limit = pLimit(CONCURRENCY);
   const looked = await Promise.all(
     [...databases].map((database) =>
       limit(async () => ((await server.owner(database, hasUnforbiddenFunctions).catch(() => false)) ? [database] : [])),

@@ -6,18 +6,18 @@ import { startRecovery } from './recovery.ts';
 import type { Services } from './services.ts';
 import type { System } from './system.ts';
 
-/** What goes on without a request. */
+/** The work that no request starts. */
 export interface Background {
-  /** Carries out migration runs; undefined if this process does not. */
+  /** Undefined if this process carries out no runs. */
   readonly worker: Worker | undefined;
   /** See `Installation.prepared`. */
   readonly prepared: Promise<string | undefined>;
 }
 
 /**
- * Starts to carry out migration runs, if the settings say so, and to finish and watch what other processes and tenants leave,
- * if this process may.
- * @param stack gets what has to be stopped
+ * Starts the worker of migration runs, if the settings ask for one. If this process may administer the server, it also starts
+ * the recovery of interrupted work and the watch over tenants' sessions.
+ * @param stack receives what must be stopped
  */
 export function startBackground(system: System, services: Services, stack: AsyncDisposableStack): Background {
   const { connections } = system.config;

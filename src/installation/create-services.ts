@@ -20,10 +20,10 @@ import type { Services } from './services.ts';
 import type { System } from './system.ts';
 
 /**
- * Builds what requests and commands call.
+ * Creates what requests and commands use.
  * @param stopping aborted when the server begins to stop
- * @param stack gets what has to be closed
- * @throws {ConfigError} if the settings' keys cannot be used
+ * @param stack receives what must be closed
+ * @throws {ConfigError} if the keys in the settings are invalid
  */
 export async function createServices(
   system: System,

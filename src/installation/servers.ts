@@ -6,13 +6,13 @@ import { serverOpener } from './first-server.ts';
 import type { Services } from './services.ts';
 import type { System } from './system.ts';
 
-/** All servers, and what creates, copies and removes tenants on them. */
+/** The servers, and what creates, copies and removes tenants on them. */
 export type Servers = Pick<Services, 'servers' | 'provisioning' | 'checkpoints'>;
 
 /**
- * Connects to the servers of the catalog.
- * @param stack gets what has to be closed
- * @throws {ForeignDatabaseError} if the first one's shared database belongs to something else
+ * Opens the servers of the catalog.
+ * @param stack receives what must be closed
+ * @throws {ForeignDatabaseError} if the shared database of the first one belongs to something else
  */
 export async function openServers(system: System, stack: AsyncDisposableStack): Promise<Servers> {
   const { config, log, server: first, catalog, listener, roles, passwordOf, migrations } = system;

@@ -15,7 +15,7 @@ import { constantsEntities, createMigrationLines } from './migration-lines.ts';
 import type { Product } from './product.ts';
 import type { Services } from './services.ts';
 
-/** The first server with the databases `auth` and `constants`, which everything else needs. */
+/** The first server, its databases `auth` and `constants`, and what is derived from the settings. Everything else needs it. */
 export interface System extends Pick<Services, 'constants' | 'migrations' | 'tables'> {
   readonly config: Config;
   readonly log: Logger;
@@ -33,7 +33,7 @@ const SYSTEM_SILENCE_MS = 30_000;
 
 /**
  * Creates and migrates the system databases, or checks them if this process only serves, and connects to them.
- * @param stack gets what has to be closed
+ * @param stack receives what must be closed
  * @throws {ConfigError} if the roles in the settings lack privileges
  */
 export async function openSystem(

@@ -46,10 +46,10 @@ export interface Servers {
  * @param shown what the error message calls it; clients that are not operators should not see its name
  * @throws {AppError} SERVER_BUSY if this process has not read it from the catalog yet
  */
-export function serverNamed(servers: Pick<Servers, 'get'>, name: string, shown = `The server ${name}`): PostgresServer {
+export function serverNamed(servers: Pick<Servers, 'get'>, name: string, shown = `the server ${name}`): PostgresServer {
   const server = servers.get(name);
   if (server) return server;
-  throw new AppError('SERVER_BUSY', `${shown} is not known here yet. Try again in a moment.`, {
+  throw new AppError('SERVER_BUSY', `This process does not know ${shown} yet. Try again in a moment.`, {
     details: { retryAfterMs: 1000 },
   });
 }

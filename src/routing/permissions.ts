@@ -13,20 +13,20 @@ export interface TenantMember {
   readonly user: { readonly id: string; readonly since: Date } | undefined;
   /** From the membership, or else from a token whose claims are trusted; ADMIN for other platform admins. */
   readonly role: MemberRole;
-  /** Names of roles of the tenant's own that such a token gives its bearer. */
+  /** Names of the tenant's own roles that a trusted token grants. */
   readonly tokenRoles: readonly string[];
   readonly isPlatformAdmin: boolean;
 }
 
 /**
- * Finds what a member may do in a tenant: names such as `orders:write`. The product that is built on the platform says how,
- * and the platform asks only for a field that needs a permission, and remembers the answer; see `KnownPermissions`.
+ * Finds a member's permissions in a tenant: names such as `orders:write`. The product implements it. The platform calls it only
+ * for fields that need a permission, and caches the answer; see `PermissionCache`.
  */
 export type PermissionsOf = (em: EntityManager, member: TenantMember) => Promise<ReadonlySet<string>>;
 
 /**
- * Permissions of a product whose tenants define no roles of their own.
- * @param lists what OWNER, ADMIN and MEMBER may do; platform admins may do all of it
+ * Returns fixed permissions for each role, for products whose tenants define no roles of their own.
+ * @param lists the permissions of OWNER, ADMIN and MEMBER; platform admins have all of them
  */
 export function permissionsByRole(lists: Readonly<Partial<Record<MemberRole, readonly string[]>>>): PermissionsOf {
   return async (_em, { role, isPlatformAdmin }) => new Set(isPlatformAdmin ? Object.values(lists).flat() : lists[role]);

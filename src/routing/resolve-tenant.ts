@@ -5,16 +5,16 @@ import type { KnownTenant, TenantDirectory } from '../catalog/tenant-directory.t
 import { AppError, badInput } from '../lib/errors.ts';
 import type { TenantMember } from './permissions.ts';
 
-/** What a request says about its tenant. */
+/** The parts of a request that can name its tenant. */
 export interface TenantHints {
   readonly identity: Identity | undefined;
-  /** The host that was asked for, with or without port. */
+  /** The requested host, with or without a port. */
   readonly host: string | undefined;
   /** The header `x-tenant`, which platform admins may send. */
   readonly header: string | undefined;
 }
 
-/** The tenant of a request, and what the caller is there. */
+/** The tenant of a request, and the caller as its member. */
 export interface ResolvedTenant {
   readonly tenant: KnownTenant;
   /** Undefined for somebody who is not a member, such as a visitor of the tenant's host. */
@@ -22,11 +22,10 @@ export interface ResolvedTenant {
 }
 
 /**
- * Finds the tenant of a request: the one that the token's claim names, else the one whose host was asked for, else the one
- * that a platform admin's header names.
- * @returns undefined if the request names no tenant, which operations on public data need not
- * @throws {AppError} TENANT_NOT_FOUND, TENANT_SUSPENDED, TENANT_BUSY, FORBIDDEN, or BAD_USER_INPUT if the header names
- *   another tenant than what goes before it
+ * Resolves the tenant of a request from the token's claim, otherwise from the host, otherwise from a platform admin's header.
+ * @returns undefined if the request names no tenant; operations on public data don't need one
+ * @throws {AppError} TENANT_NOT_FOUND, TENANT_SUSPENDED, TENANT_BUSY, FORBIDDEN, or BAD_USER_INPUT if the header contradicts
+ *   the token or the host
  */
 export async function resolveTenant(
   directory: TenantDirectory,
@@ -52,7 +51,7 @@ export async function resolveTenant(
   return { tenant, member: { user: undefined, role: 'ADMIN', tokenRoles: [], isPlatformAdmin: true } };
 }
 
-/** Whoever sends the header means to see its tenant, and must not be shown, or write to, another one. */
+/** A caller who sends the header expects its tenant, and must not read or write another one. */
 async function checkHeader(
   directory: TenantDirectory,
   header: string | undefined,
@@ -62,23 +61,23 @@ async function checkHeader(
   if (header === undefined || (await directory.byReference(header))?.id === id) return;
   throw badInput(
     'x-tenant',
-    `The header x-tenant names another tenant than ${source}, which is for ${slug}: send one of them`,
+    `The header x-tenant and ${source} name different tenants: ${source} names ${slug}. Send only one of them.`,
   );
 }
 
-/** The role in the token's tenant of somebody without a membership. */
+/** The role of a caller without a membership in the token's tenant. */
 function roleByClaim(identity: Identity): MemberRole | undefined {
   const { isMemberByClaim, role } = identity;
   if (isMemberByClaim && role !== undefined) return role;
   return roleOfAdmin(identity) ?? (isMemberByClaim ? 'MEMBER' : undefined);
 }
 
-/** The role in any tenant of a platform admin without a membership. */
+/** The role of a platform admin without a membership in any tenant. */
 function roleOfAdmin({ isPlatformAdmin }: Identity): MemberRole | undefined {
   return isPlatformAdmin ? 'ADMIN' : undefined;
 }
 
-/** @param roleWithout the caller's role without a membership; undefined if the caller is no member then */
+/** @param roleWithout the role if the caller has no membership; undefined if the caller is then not a member */
 async function memberIn(
   directory: TenantDirectory,
   { user, isPlatformAdmin, isMemberByClaim, roles, tenant: named }: Identity,
@@ -93,22 +92,22 @@ async function memberIn(
   return { user: membership && { id: user.id, since: membership.since }, role, tokenRoles, isPlatformAdmin };
 }
 
-/** What a request gets while its tenant's database is made, copied or replaced. */
+/** The error for requests while the tenant's database is created, copied or replaced. */
 export function tenantBusy(slug: string, cause?: unknown): AppError {
-  return new AppError('TENANT_BUSY', `The tenant ${slug} is being worked on. Try again in a moment.`, {
+  return new AppError('TENANT_BUSY', `The tenant ${slug} is in maintenance. Try again in a moment.`, {
     cause,
     details: { retryAfterMs: 1000 },
   });
 }
 
-/** What a request gets whose tenant an operator has to look after first. */
+/** The error for requests to a tenant that is suspended or needs an operator's attention. */
 export function tenantSuspended(slug: string, cause?: unknown): AppError {
-  return new AppError('TENANT_SUSPENDED', `The tenant ${slug} is not served at present`, { cause });
+  return new AppError('TENANT_SUSPENDED', `The tenant ${slug} is not available at present`, { cause });
 }
 
 /**
- * The tenant, if requests to it are served.
- * @param reference what it was asked for by
+ * Returns the tenant if its requests are served.
+ * @param reference the id, slug or host by which it was looked up, for messages
  * @throws {AppError} TENANT_NOT_FOUND, TENANT_SUSPENDED or TENANT_BUSY
  */
 export function servable(tenant: KnownTenant | undefined, reference: string): KnownTenant {
@@ -126,7 +125,7 @@ export function servable(tenant: KnownTenant | undefined, reference: string): Kn
   }
 }
 
-/** The name alone: without port, which may be empty, and without the dot that may end a full one. */
+/** Strips the port, which may be empty, and a trailing dot. */
 function hostName(host: string): string {
   return host.toLowerCase().replace(/\.?(:\d*)?$/, '');
 }

@@ -7,15 +7,14 @@ import type { ProvisioningOptions } from './options.ts';
 import { discard } from './remove.ts';
 
 /**
- * Finishes tenants whose creation was cut short, and removes those that cannot be finished or were being deleted. Such a
- * tenant is one that a dead process worked on, which is one whose advisory lock nobody holds, or this process, if it could not
- * remove the tenant then.
+ * Finishes tenants whose creation was interrupted, and removes those that cannot be finished or were being deleted. These are
+ * the tenants of dead processes, whose liveness lock nobody holds, and those that this process failed to remove earlier.
  */
 export async function recoverTenants(options: ProvisioningOptions): Promise<void> {
   const seen: string[] = [];
   for (let id = await claimAbandoned(options, seen); id; id = await claimAbandoned(options, seen)) {
     seen.push(id);
-    // This process may have begun it when the look had been sent already, and PostgreSQL had not looked yet.
+    // This process may have started to create it after it sent the query and before PostgreSQL ran it.
     if (!options.inProgress.has(id)) await recover(options, id);
   }
 }
@@ -28,18 +27,18 @@ async function recover(options: ProvisioningOptions, id: string): Promise<void> 
   try {
     if (tenant.status === 'PROVISIONING') {
       await finish(options, tenant);
-      log.warn({ tenant: id }, 'the creation of a tenant had been cut short and is finished now');
+      log.warn({ tenant: id }, 'finished the interrupted creation of a tenant');
       return;
     }
   } catch (err) {
-    log.error({ err, tenant: id }, 'the creation of a tenant had been cut short and cannot be finished; removing it');
+    log.error({ err, tenant: id }, 'could not finish the interrupted creation of a tenant; removing it');
   }
   await discard(options, tenant).catch((err: unknown) =>
-    log.error({ err, tenant: id }, 'a tenant that is to be gone cannot be removed now; trying again later'),
+    log.error({ err, tenant: id }, 'could not remove a tenant; will try again later'),
   );
 }
 
-/** One at a time, so that servers that look at once share the work. */
+/** Claims one tenant at a time, so that servers share the work. */
 async function claimAbandoned(
   { catalog, listener, inProgress }: ProvisioningOptions,
   seen: readonly string[],

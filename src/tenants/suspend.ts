@@ -10,10 +10,10 @@ import type { ProvisioningOptions } from './options.ts';
 export type SuspendOptions = Pick<ProvisioningOptions, 'catalog' | 'servers' | 'log'>;
 
 /**
- * Has a tenant served no more, by any process, until it is activated again, and ends its sessions, also those of somebody who
- * connects past this server. Migrations go over it all the same. One that is suspended stays so.
- * @param reference its id or slug
- * @throws {AppError} TENANT_NOT_FOUND, TENANT_BUSY while it is created, or its database copied or replaced, CONFLICT
+ * Stops every process from serving a tenant until it is activated again, and ends its sessions, including those that bypass
+ * this server. Runs still migrate the tenant. Idempotent.
+ * @param reference the tenant's id or slug
+ * @throws {AppError} TENANT_NOT_FOUND, TENANT_BUSY while the tenant is created or in maintenance, CONFLICT
  */
 export async function suspendTenant({ catalog, servers, log }: SuspendOptions, reference: string): Promise<Tenant> {
   const tenant = await takeStep(catalog, reference, 'suspend');
@@ -21,14 +21,14 @@ export async function suspendTenant({ catalog, servers, log }: SuspendOptions, r
     const { provisioner } = await servers.find(tenant.server);
     await provisioner.endSessions(tenant);
   } catch (err) {
-    log.warn({ err, tenant: tenant.slug }, 'the sessions of a suspended tenant could not be ended yet; trying again');
+    log.warn({ err, tenant: tenant.slug }, 'could not end the sessions of a suspended tenant; will try again');
   }
   return tenant;
 }
 
 /**
- * Has a suspended tenant served again. One that is active stays so.
- * @param reference its id or slug
+ * Lets a suspended tenant be served again. Idempotent.
+ * @param reference the tenant's id or slug
  * @throws {AppError} as {@link suspendTenant}
  */
 export function activateTenant({ catalog }: Pick<SuspendOptions, 'catalog'>, reference: string): Promise<Tenant> {
@@ -44,14 +44,14 @@ async function takeStep(catalog: Catalog, reference: string, name: 'suspend' | '
   throw refusalOf(tenant, reference);
 }
 
-/** Why a tenant in some other status than these two cannot be changed now. */
+/** The error if a tenant's status does not allow the change. */
 export function refusalOf(tenant: Pick<Tenant, 'slug' | 'status'> | null | undefined, reference: string): AppError {
   if (!tenant) return new AppError('TENANT_NOT_FOUND', `There is no tenant ${reference}`);
   switch (tenant.status) {
     case 'NEEDS_ATTENTION':
       return new AppError(
         'CONFLICT',
-        `The tenant ${tenant.slug} needs attention, and is not served. Mend it, and say resolveTenant, or tenantry tenant resolve, first.`,
+        `The tenant ${tenant.slug} needs attention and is not served. Fix it, then run tenantry tenant resolve ${tenant.slug}, or the mutation resolveTenant.`,
       );
     case 'DELETING':
       return new AppError('CONFLICT', `The tenant ${tenant.slug} is being deleted`);

@@ -58,7 +58,7 @@ it('names each failed tenant with its error, ends with 1, and says what tries ag
   expect(stderr).toMatch(/TENANT_FAILED beta 20270102000000_obstacles failed: relation "obstacles"/);
   expect(stdout).toMatch(/Succeeded +2\n +Failed and rolled back +1\n/);
   expect(stdout).toMatch(/Failed:\n {2}beta: .*20270102000000_obstacles.*relation "obstacles" already exists/);
-  const [, run = ''] = /Try again.*: tenantry migrate resume (\S+)\n/.exec(stdout) ?? [];
+  const [, run = ''] = /To retry .*: tenantry migrate resume (\S+)\n/.exec(stdout) ?? [];
   expect(await fleet.runNow(run)).toMatchObject({ failed: 1, status: 'FAILED' });
   await fleet.inTenant('beta', 'DROP TABLE obstacles');
   expect((await tenantry('migrate', 'up')).exit).toBe(0);

@@ -47,12 +47,14 @@ describe('a tenant whose database or schema somebody has taken away', () => {
       expect(await ask(tenant)).toEqual(served);
       await place.away();
       const { errors } = await ask(tenant);
-      expect(errors).toMatchObject([{ message: `The tenant ${tenant.slug} is not served at present` }]);
+      expect(errors).toMatchObject([{ message: `The tenant ${tenant.slug} is not available at present` }]);
       expect(errors?.[0]?.extensions).toEqual({ code: 'TENANT_SUSPENDED' });
       const [told, ...more] = lines.map((line) => JSON.parse(line));
       expect(told).toMatchObject({
         tenant: tenant.slug,
-        msg: expect.stringMatching(new RegExp(`${place.name} of the tenant ${tenant.slug} is gone.*tenantry doctor`)),
+        msg: expect.stringMatching(
+          new RegExp(`${place.name} of the tenant ${tenant.slug} is missing.*tenantry doctor`),
+        ),
       });
       expect(more).toEqual([]);
       for (const other of tenants) if (other !== tenant) expect(await ask(other)).toEqual(served);
@@ -71,7 +73,7 @@ describe('a tenant whose database or schema somebody has taken away', () => {
       await postgres.rows('DELETE FROM tenants WHERE id = $1', [tenant.row.id], 'auth');
       await eventually(
         'its connections are closed',
-        async () => !app.services.tenants.known().some(({ id }) => id === tenant.row.id),
+        async () => !app.services.tenants.opened().some(({ id }) => id === tenant.row.id),
       );
       // As a request that has found it before, and asks the directory no more.
       const count = app.services.tenants

@@ -126,7 +126,8 @@ describe('the tenant of a request', () => {
       for (const other of ['two', 'nobody', '']) {
         const { body } = await server.post({ query: products }, { ...way, 'x-tenant': other });
         expect(body.errors?.[0]).toMatchObject({
-          message: 'The header x-tenant names another tenant than the token, which is for one: send one of them',
+          message:
+            'The header x-tenant and the token name different tenants: the token names one. Send only one of them.',
           extensions: { code: 'BAD_USER_INPUT', field: 'x-tenant' },
         });
       }

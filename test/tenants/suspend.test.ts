@@ -74,7 +74,7 @@ describe('a tenant that is suspended', () => {
     const next = staying.next();
     await change('suspendTenant', tenant.slug);
     for (const events of closing) {
-      const message = `The tenant ${tenant.slug} is not served at present`;
+      const message = `The tenant ${tenant.slug} is not available at present`;
       expect((await events.next()).value).toMatchObject({
         errors: [{ message, extensions: { code: 'TENANT_SUSPENDED' } }],
       });
