@@ -49,7 +49,7 @@ export const soak: Benchmark = {
     ];
     await Promise.all(everything).catch(async (error: unknown) => {
       failed.abort(error);
-      // What is under way, such as the restart, must not go on while the rest is cleaned up.
+      // Work in progress, such as the restart, must end before the clean-up.
       await Promise.allSettled(everything);
       throw error;
     });

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { openGraphiql } from '../../test/support/graphiql-page.ts';
 import type { Demo } from './installation.ts';
 
@@ -25,10 +26,15 @@ export async function photographGraphiql(browser: string, { url, token }: Demo):
   const run = await startRun(url, token);
   await graphiql.setVariables(`{ "run": "${run}" }`);
   await page.getByRole('button', { name: 'Execute query' }).click();
-  const isMidRun = `/"TENANT_SUCCEEDED"[^]*"done": 1\\d,[^]*"remainingSeconds": \\d/.test(
-    document.querySelector('.graphiql-response')?.innerText.replaceAll('\\u00a0', ' ') ?? '')`;
-  await page.waitForFunction(isMidRun, undefined, { polling: 20, timeout: 60_000 });
+  while (!isMidRun(await graphiql.text('response'))) await sleep(20);
   return page.screenshot();
+}
+
+function isMidRun(response: string): boolean {
+  if (response.includes('RUN_ENDED') || response.includes('"errors"')) {
+    throw new Error(`There is no picture of the middle of the run:\n${response}`);
+  }
+  return response.includes('TENANT_SUCCEEDED') && /"done": 1\d\b/.test(response);
 }
 
 async function startRun(url: string, token: string): Promise<string> {

@@ -50,18 +50,18 @@ export async function openDemo(): Promise<Demo> {
   };
 }
 
-async function greetingOf(server: ChildProcess): Promise<{ url: string; token: string }> {
-  let output = '';
-  for await (const chunk of server.stdout ?? []) {
-    output += chunk;
-    const [, url] = /GraphiQL: (http\S+)/.exec(output) ?? [];
-    const [token] = /^ey[\w-]+\.[\w-]+\.[\w-]+$/m.exec(output) ?? [];
-    if (url && token) {
-      // Leaving the loop destroys the stream, which the server can cope with after its greeting.
-      return { url, token };
-    }
-  }
-  throw new Error(`The server ended:\n${output}`);
+function greetingOf(server: ChildProcess): Promise<{ url: string; token: string }> {
+  return new Promise((resolve, reject) => {
+    let output = '';
+    // The listener stays, because the server needs somebody who reads its log.
+    server.stdout?.on('data', (chunk: Buffer) => {
+      output += chunk;
+      const [, url] = /GraphiQL: (http\S+)/.exec(output) ?? [];
+      const [token] = /^ey[\w-]+\.[\w-]+\.[\w-]+$/m.exec(output) ?? [];
+      if (url && token) resolve({ url, token });
+    });
+    server.once('exit', () => reject(new Error(`The server ended:\n${output}`)));
+  });
 }
 
 async function end(server: ChildProcess): Promise<void> {

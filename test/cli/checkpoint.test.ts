@@ -16,7 +16,7 @@ afterAll(() => fleet[Symbol.asyncDispose]());
 
 const list = async (...args: string[]) => JSON.parse((await tenantry('checkpoint', 'list', ...args, '--json')).stdout);
 
-it('a tenant goes back to a checkpoint, but not before whoever asks has seen what is lost', async () => {
+it('a tenant is restored from a checkpoint, but not before the caller has seen what would be lost', async () => {
   expect(await tenantry('checkpoint', 'list')).toEqual({
     exit: 0,
     stdout: '',

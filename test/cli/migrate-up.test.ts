@@ -85,7 +85,7 @@ it('leaves a detached run to others, and prints its id', async () => {
   expect({ exit, stdout }).toEqual({ exit: 0, stdout: expect.stringMatching(/^[\da-f-]{36}\n$/) });
   expect(stderr).toContain(`tenantry migrate watch ${stdout.trim()}`);
   expect(await fleet.runNow(stdout.trim())).toMatchObject({ status: 'RUNNING', total: 1, pending: 1 });
-  // Whoever works takes it up: here, the next command that does.
+  // Any worker continues it: here, the next command.
   await tenantry('migrate', 'up');
   expect((await fleet.runNow(stdout.trim())).status).toBe('SUCCEEDED');
 });

@@ -60,7 +60,7 @@ describe('tenantry server', () => {
     ]);
   });
 
-  it('is told of tenants, now that there are two', async () => {
+  it('is shown for tenants, now that there are two', async () => {
     const { dataDir } = app.services.config;
     const tenant = (...args: string[]) => runCommand(['tenant', ...args], { NODE_ENV: 'test', DATA_DIR: dataDir });
     const { stdout } = await tenant('create', 'acme', '--server', 'default');

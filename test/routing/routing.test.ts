@@ -218,7 +218,7 @@ describe('the tenant of a request', () => {
     await until(async () => expect(await ask(token)).toBe('TENANT_NOT_FOUND'));
   });
 
-  it('is found by requests that are under way while the connection for notifications comes back', async () => {
+  it('is found by requests in progress while the connection for notifications comes back', async () => {
     const { servers, config, listener } = app.services;
     const [postgres, answers] = [servers.get('default'), [] as Promise<unknown>[]];
     const count = async (what: string) =>

@@ -177,7 +177,7 @@ describe('node src/main.ts', () => {
     await using server = startServer({ ...own(), DATABASE_URL: databaseUrl() });
     expect(await server.ended).toEqual({ code: 1, signal: null });
     expect(server.output()).toMatch(message);
-    // What is wrong is told once.
+    // The problem is reported once.
     expect(server.output()).not.toMatch(/hunter2|\n {4}at |ERROR/);
   });
 

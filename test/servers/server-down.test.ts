@@ -56,7 +56,7 @@ describe('one of two PostgreSQL servers stops', () => {
     await migrations[Symbol.asyncDispose]();
   });
 
-  it('its tenants are told at once what is wrong, and the others do not notice', async () => {
+  it('its tenants’ requests fail at once with the reason, and other tenants are not affected', async () => {
     for (const slug of ['b-db', 'b-schema']) {
       expect((await askAs(slug)).errors?.[0]?.extensions.code).toBe('SERVER_BUSY');
       expect((await askAs(slug)).errors).toMatchObject([noAnswer]);

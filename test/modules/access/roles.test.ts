@@ -165,7 +165,7 @@ describe('roles', () => {
     expect(await lab.permissions(again)).toContain('things:write');
   });
 
-  it('are in the audit log when they change, whoever did it, also when it was refused', async () => {
+  it('are in the audit log when anybody changes them, including refused changes', async () => {
     const person = await lab.person('MEMBER');
     await lab.assign(admin, role, person.id);
     await lab.deleteRole(person, role);
