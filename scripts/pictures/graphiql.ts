@@ -41,7 +41,7 @@ async function startRun(url: string, token: string): Promise<string> {
   const response = await fetch(url, {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
-    body: JSON.stringify({ query: 'mutation { runMigrations { id } }' }),
+    body: JSON.stringify({ query: 'mutation { runMigrations(input: { concurrency: 2 }) { id } }' }),
   });
   const text = await response.text();
   const [, id] = /"id":"([\w-]+)"/.exec(text) ?? [];

@@ -77,7 +77,7 @@ function migrationText(statement: string): string {
 export default class extends Migration {
   override up(): void {
     this.addSql(${JSON.stringify(statement)});
-    this.addSql('SELECT pg_sleep(0.5 + random())');
+    this.addSql('SELECT pg_sleep(1 + random())');
   }
 }
 `;
