@@ -1,5 +1,4 @@
 import { followRun, type RunEvent } from '../src/fleet/events/events.ts';
-import { startRun } from '../src/fleet/runs/start.ts';
 import type { Services } from '../src/installation/services.ts';
 
 /** The expected result of a run. */
@@ -19,13 +18,8 @@ export async function runFleet(
   { succeeded, skipped = 0, concurrency }: Expected,
   onEvent: (event: RunEvent) => Promise<void> = async () => undefined,
 ): Promise<string> {
-  const { runs, migrations, catalog, listener, config } = services;
-  const id = await startRun(runs, await migrations.tenant.read(), {
-    dryRun: false,
-    continueOnError: true,
-    concurrency: concurrency ?? config.migrations.concurrency,
-    verify: false,
-  });
+  const { runs, catalog, listener } = services;
+  const id = await runs.start({ dryRun: false, continueOnError: true, concurrency, verify: false });
   const end = `${succeeded} succeeded, 0 failed and rolled back, ${skipped} skipped`;
   for await (const event of followRun(catalog, listener, id)) {
     await onEvent(event);

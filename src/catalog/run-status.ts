@@ -1,13 +1,5 @@
-import { quoteLiteral } from '../postgres/sql/quote.ts';
 import type { MigrationRunStatus, RunItemStatus } from './entities/migration-run.entity.ts';
-
-/** A transition between statuses, and who performs it. */
-interface Step<Status> {
-  /** Empty: a new row. */
-  readonly from: readonly Status[];
-  readonly to: readonly Status[];
-  readonly by: string;
-}
+import { includesStatus, type Step, statusSql } from './steps.ts';
 
 /** Every transition of a run. */
 export const runSteps = {
@@ -41,12 +33,12 @@ export const openItemStatuses = ['PENDING', 'RUNNING'] as const satisfies readon
 
 /** Whether a run with this status has ended. It may be resumed. */
 export function hasEnded(status: MigrationRunStatus): boolean {
-  return includes(runSteps.end.to, status);
+  return includesStatus(runSteps.end.to, status);
 }
 
 /** Whether a run with this status can be resumed. */
 export function canResume(status: MigrationRunStatus): boolean {
-  return includes(runSteps.resume.from, status);
+  return includesStatus(runSteps.resume.from, status);
 }
 
 /**
@@ -62,21 +54,7 @@ export function endStatus(
   return failed > 0 ? 'FAILED' : 'SUCCEEDED';
 }
 
-/** Returns a condition on the status; `column` is a name from our own SQL, such as `i.status`. */
-export function statusSql(statuses: readonly (MigrationRunStatus | RunItemStatus)[], column = 'status'): string {
-  return `${column} IN (${statuses.map(quoteLiteral).join(', ')})`;
-}
-
 /** Returns a condition for items to which a transition applies. */
 export function fromSql(step: keyof typeof itemSteps, column?: string): string {
   return statusSql(itemSteps[step].from, column);
-}
-
-/** Returns an assignment of the status after a transition. */
-export function toSql({ to: [status] }: { readonly to: readonly [MigrationRunStatus | RunItemStatus] }): string {
-  return `status = ${quoteLiteral(status)}`;
-}
-
-function includes<Status>(statuses: readonly Status[], status: Status): boolean {
-  return statuses.includes(status);
 }

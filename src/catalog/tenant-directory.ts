@@ -5,6 +5,7 @@ import type { Listener } from '../postgres/listener.ts';
 import type { Catalog } from './catalog.ts';
 import { type MemberRole, Membership } from './entities/membership.entity.ts';
 import { Tenant } from './entities/tenant.entity.ts';
+import { servedStatuses } from './tenant-status.ts';
 
 /** The fields of a tenant that serving needs. An entity would keep its entity manager in memory. */
 export type KnownTenant = Readonly<
@@ -52,7 +53,7 @@ export class TenantDirectory {
   async closedAmong(ids: readonly string[]): Promise<ReadonlySet<string>> {
     const open = await this.#catalog
       .fork()
-      .find(Tenant, { id: { $in: [...ids] }, status: { $in: ['PROVISIONING', 'ACTIVE', 'MAINTENANCE'] } });
+      .find(Tenant, { id: { $in: [...ids] }, status: { $in: [...servedStatuses] } });
     const known = new Set(open.map(({ id }) => id));
     return new Set(ids.filter((id) => !known.has(id)));
   }

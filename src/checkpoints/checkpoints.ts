@@ -9,7 +9,7 @@ import { AppError, badInput } from '../lib/errors.ts';
 import { isPlainLine } from '../lib/input.ts';
 import { isUuid } from '../lib/uuid.ts';
 import { dropDatabase } from '../postgres/admin/databases.ts';
-import type { Servers } from '../postgres/server.ts';
+import { type Servers, serverNamed } from '../postgres/server.ts';
 import type { Maintenance } from './maintenance.ts';
 import type { Maintained } from './maintenance-store.ts';
 
@@ -159,10 +159,7 @@ async function drop(
   { catalog, servers }: Pick<CheckpointsOptions, 'catalog' | 'servers'>,
   { id, server, database }: Checkpoint,
 ): Promise<void> {
-  const known = servers.get(server);
-  if (!known)
-    throw new AppError('SERVER_BUSY', `This process does not know the server ${server} yet. Try again in a moment.`);
-  await known.admin((admin) => dropDatabase(admin, database));
+  await serverNamed(servers, server).admin((admin) => dropDatabase(admin, database));
   await catalog.use((client) => client.query('DELETE FROM checkpoints WHERE id = $1 AND is_dropping', [id]));
 }
 

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { TenantStatus } from '../catalog/entities/tenant.entity.ts';
+import { canTake, takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
 import { AppError } from '../lib/errors.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
 import { newTenantKey } from '../routing/placement.ts';
@@ -39,7 +40,7 @@ export function beginMaintenance(
     const [row] = found;
     if (!row) throw new AppError('TENANT_NOT_FOUND', 'There is no such tenant');
     if (row.status === 'MAINTENANCE') throw tenantBusy(row.slug);
-    if (row.status !== 'ACTIVE' && row.status !== 'SUSPENDED') {
+    if (!canTake(tenantSteps.maintain, row.status)) {
       throw new AppError(
         'CONFLICT',
         `The tenant ${row.slug} is ${row.status}, so its database cannot be copied or replaced`,
@@ -49,7 +50,7 @@ export function beginMaintenance(
       `WITH m AS (
          INSERT INTO tenant_maintenances (tenant_id, copy, copy_state, status_before, claimed_by)
          VALUES ($1, $2, $3, $4, $5) RETURNING *)
-       UPDATE tenants t SET status = 'MAINTENANCE', maintained_at = now() FROM m WHERE t.id = m.tenant_id
+       ${takeStepSql(tenantSteps.maintain, { where: 't.id = m.tenant_id', set: 'maintained_at = now()', from: 'm' })}
        RETURNING ${maintainedColumns}`,
       [tenantId, `snap_${newTenantKey()}`, state === undefined ? row.own : state, row.status, instance],
     );

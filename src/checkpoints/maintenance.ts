@@ -2,8 +2,9 @@ import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
 import { FIRST_SERVER } from '../catalog/entities/database-server.entity.ts';
+import { InProgress } from '../catalog/in-progress.ts';
 import { observedAtSql } from '../catalog/migration-states.ts';
-import { AppError } from '../lib/errors.ts';
+import { takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
 import { databaseExists, dropDatabase } from '../postgres/admin/databases.ts';
 import {
   allowConnections,
@@ -12,7 +13,7 @@ import {
   replaceDatabase,
 } from '../postgres/admin/replace-database.ts';
 import type { Listener } from '../postgres/listener.ts';
-import type { PostgresServer, Servers } from '../postgres/server.ts';
+import { type PostgresServer, type Servers, serverNamed } from '../postgres/server.ts';
 import { isAliveSql } from '../postgres/sql/advisory-lock.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
 import { tenantRole } from '../routing/placement.ts';
@@ -55,7 +56,7 @@ export type Ending = (client: pg.Client) => Promise<unknown>;
 export class Maintenance {
   readonly #options: MaintenanceOptions;
   /** The tenants that this process is working on. */
-  readonly #inProgress = new Set<string>();
+  readonly #inProgress = new InProgress();
 
   constructor(options: MaintenanceOptions) {
     this.#options = options;
@@ -75,16 +76,12 @@ export class Maintenance {
   ): Promise<void> {
     this.#options.servers.get(FIRST_SERVER)?.requireAdmin();
     if (this.#inProgress.has(tenantId)) throw tenantBusy(tenantId);
-    this.#inProgress.add(tenantId);
-    try {
-      const { catalog, listener } = this.#options;
-      const tenant = await catalog.use((client) =>
-        beginMaintenance(client, tenantId, { state: source?.state, instance: listener.instance }),
-      );
-      await this.#runAndEnd(tenant, source?.database, work);
-    } finally {
-      this.#inProgress.delete(tenantId);
-    }
+    using _working = this.#inProgress.begin(tenantId);
+    const { catalog, listener } = this.#options;
+    const tenant = await catalog.use((client) =>
+      beginMaintenance(client, tenantId, { state: source?.state, instance: listener.instance }),
+    );
+    await this.#runAndEnd(tenant, source?.database, work);
   }
 
   /** Ends interrupted maintenance: that of dead processes, and that which this process failed to end earlier. */
@@ -98,11 +95,11 @@ export class Maintenance {
          WHERE t.id = m.tenant_id AND ($2::uuid IS NULL OR t.id = $2) AND t.id <> ALL ($3::uuid[])
            AND (m.claimed_by = $1 AND m.started_at < now() - interval '10 seconds' OR NOT ${isAliveSql('m.claimed_by')})
          RETURNING ${maintainedColumns}`,
-        [listener.instance, tenantId ?? null, [...this.#inProgress]],
+        [listener.instance, tenantId ?? null, this.#inProgress.ids()],
       ),
     );
     for (const tenant of rows) {
-      this.#inProgress.add(tenant.tenantId);
+      using _working = this.#inProgress.begin(tenant.tenantId);
       try {
         await this.#end(tenant);
         log.warn({ tenant: tenant.tenantId, phase: tenant.phase }, 'ended an interrupted maintenance of a tenant');
@@ -111,8 +108,6 @@ export class Maintenance {
           { err, tenant: tenant.tenantId },
           'could not end an interrupted maintenance of a tenant; will try again later',
         );
-      } finally {
-        this.#inProgress.delete(tenant.tenantId);
       }
     }
   }
@@ -132,10 +127,7 @@ export class Maintenance {
   }
 
   #serverOf(name: string): PostgresServer {
-    const server = this.#options.servers.get(name);
-    if (!server)
-      throw new AppError('SERVER_BUSY', `This process does not know the server ${name} yet. Try again in a moment.`);
-    return server;
+    return serverNamed(this.#options.servers, name);
   }
 
   async #runAndEnd(
@@ -191,7 +183,7 @@ export class Maintenance {
     await this.#options.catalog.use((client) =>
       client.query(
         `WITH m AS (DELETE FROM tenant_maintenances WHERE tenant_id = $1 AND claimed_by = $2 RETURNING *)
-         UPDATE tenants t SET status = status_before, maintained_at = now() FROM m WHERE t.id = m.tenant_id`,
+         ${takeStepSql(tenantSteps.endMaintenance, { where: 't.id = m.tenant_id', set: 'maintained_at = now()', from: 'm' })}`,
         [tenant.tenantId, this.#options.listener.instance],
       ),
     );

@@ -1,14 +1,16 @@
 import pLimit from 'p-limit';
 import type pg from 'pg';
 import type { Isolation, TenantStatus } from '../catalog/entities/tenant.entity.ts';
+import { includesStatus } from '../catalog/steps.ts';
+import { unfinishedStatuses } from '../catalog/tenant-status.ts';
 import { messageOf } from '../lib/errors.ts';
 import { findInvalidIndexes } from '../migrator/apply/invalid-indexes.ts';
-import type { PostgresServer } from '../postgres/server.ts';
+import { type PostgresServer, serverNamed } from '../postgres/server.ts';
 import { isAliveSql } from '../postgres/sql/advisory-lock.ts';
 import { quoteIdentifier } from '../postgres/sql/quote.ts';
 import { installationRoles } from '../routing/placement.ts';
 import type { TenantBounds } from '../servers/role-limits.ts';
-import { howToFix, type Leftover, startFixes } from './leftover.ts';
+import { CONCURRENCY, howToFix, type Leftover, startFixes } from './leftover.ts';
 import { compareCheckpoints, readCheckpoints } from './lost-checkpoints.ts';
 import { findIdleLocks, findInterrupted } from './stale-work.ts';
 import { findUnboundTenants } from './unlimited-roles.ts';
@@ -37,14 +39,10 @@ interface TenantRow {
   readonly attended: boolean;
 }
 
-/** The number of databases that are inspected at once. */
-const CONCURRENCY = 8;
-
 /** Compares the catalog with the servers. It connects to every tenant's database and changes nothing. */
 export async function findLeftovers(options: LeftoverOptions): Promise<readonly Leftover[]> {
   const { servers, first, databases } = options;
-  const server = servers.get(first);
-  if (!server) throw new Error(`Unknown server ${first}`);
+  const server = serverNamed(servers, first);
   const { tenants, interrupted, checkpoints } = await server.owner(databases.auth, async (client) => ({
     tenants: await readTenants(client),
     interrupted: await findInterrupted(client),
@@ -71,7 +69,7 @@ async function readTenants(client: pg.Client): Promise<readonly TenantRow[]> {
 
 function halfCreated(tenants: readonly TenantRow[]): Leftover[] {
   return tenants
-    .filter(({ status, attended }) => (status === 'PROVISIONING' || status === 'DELETING') && !attended)
+    .filter(({ status, attended }) => includesStatus(unfinishedStatuses, status) && !attended)
     .map(({ slug, status }) => ({
       message: `The tenant ${slug} is ${status}, but no process is working on it`,
       remedy: startFixes,
@@ -85,7 +83,7 @@ async function comparePlacements(
   databases: LeftoverOptions['databases'],
 ): Promise<Leftover[]> {
   const { all, ours } = await server.admin((admin) => readDatabases(admin, databases.auth));
-  const settled = tenants.filter(({ status }) => status !== 'PROVISIONING' && status !== 'DELETING');
+  const settled = tenants.filter(({ status }) => !includesStatus(unfinishedStatuses, status));
   const known = new Set(tenants.map(({ database }) => database));
   const schemas = all.has(databases.shared) ? await server.owner(databases.shared, readSchemas) : new Set<string>();
   const knownSchemas = new Set(tenants.map(({ schema }) => schema));

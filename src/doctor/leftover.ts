@@ -15,3 +15,6 @@ export const howToFix = 'To fix it, run tenantry doctor --fix';
 
 /** The remedy for leftovers that every start of a server fixes. */
 export const startFixes = 'Start a server or run tenantry doctor --fix: both fix it';
+
+/** The number of databases that are inspected at once. */
+export const CONCURRENCY = 8;

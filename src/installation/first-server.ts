@@ -31,23 +31,37 @@ export function serverOpener({ connections, adminServer }: Config, log: Logger):
     });
 }
 
+/** The server that the settings name, or the embedded one. */
+export interface FirstServer {
+  readonly server: PostgresServer;
+  /** Stops listening to the signal. */
+  readonly cancelling: Disposable | undefined;
+  /** From now on failures of its connections are logged. */
+  logFailures(): void;
+}
+
 /**
  * Opens the server that the settings name, or starts the embedded one.
  * @param stack receives what must be closed
  * @param signal ends the start of the embedded server, and later closes the connections
- * @returns the server, and a disposable that stops listening to the signal
  */
 export async function openFirstServer(
   config: Config,
-  open: OpenServer,
   log: Logger,
   stack: AsyncDisposableStack,
   signal: AbortSignal | undefined,
-): Promise<{ readonly server: PostgresServer; readonly cancelling: Disposable | undefined }> {
+): Promise<FirstServer> {
   const address = config.server ?? (await startEmbedded(config, log, stack, signal));
   signal?.throwIfAborted();
-  const server = stack.use(open(FIRST_SERVER, address, config.connections.budget));
-  return { server, cancelling: signal && addAbortListener(signal, () => void server[Symbol.asyncDispose]()) };
+  const ownLog = log.child({}, { level: 'silent' });
+  const server = stack.use(serverOpener(config, ownLog)(FIRST_SERVER, address, config.connections.budget));
+  return {
+    server,
+    cancelling: signal && addAbortListener(signal, () => void server[Symbol.asyncDispose]()),
+    logFailures: () => {
+      ownLog.level = log.level;
+    },
+  };
 }
 
 /**

@@ -1,14 +1,17 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { memberRoleOf } from '../auth/tokens/claims.ts';
-import type { Identity } from '../auth/tokens/tokens.ts';
-import { type MemberRole, memberRoles } from '../catalog/entities/membership.entity.ts';
-import type { ResolvedTenant } from './resolve-tenant.ts';
+import type { MemberRole } from '../catalog/entities/membership.entity.ts';
 
-/** A caller who belongs to a tenant. */
+/**
+ * A caller as a member of one tenant. This is the last of the three types that say who is asking:
+ *
+ * - `TokenClaims` is what a verified token says.
+ * - `Identity` is the caller in all tenants: the claims that are trusted, and the user whom the token belongs to.
+ * - `TenantMember` is what that caller is in one tenant. `ResolvedTenant` pairs it with the tenant of the request.
+ */
 export interface TenantMember {
   /** Undefined without a membership: for a platform admin, or the bearer of a token whose claims are trusted. */
   readonly user: { readonly id: string; readonly since: Date } | undefined;
-  /** The role of the membership or of a trusted token; MEMBER if the token names none of the three. */
+  /** From the membership, or else from a token whose claims are trusted; ADMIN for other platform admins. */
   readonly role: MemberRole;
   /** Names of the tenant's own roles that a trusted token grants. */
   readonly tokenRoles: readonly string[];
@@ -27,19 +30,4 @@ export type PermissionsOf = (em: EntityManager, member: TenantMember) => Promise
  */
 export function permissionsByRole(lists: Readonly<Partial<Record<MemberRole, readonly string[]>>>): PermissionsOf {
   return async (_em, { role, isPlatformAdmin }) => new Set(isPlatformAdmin ? Object.values(lists).flat() : lists[role]);
-}
-
-/** Returns the caller as a member of the request's tenant; undefined if the caller is not a member. */
-export function memberIn(
-  { role, since, tokenRoles = [] }: ResolvedTenant,
-  identity: Identity | undefined,
-): TenantMember | undefined {
-  if (!identity || role === undefined) return undefined;
-  const { user, isPlatformAdmin } = identity;
-  return {
-    user: user && since && { id: user.id, since },
-    role: memberRoles.find((name) => name === role) ?? 'MEMBER',
-    tokenRoles: tokenRoles.filter((name) => memberRoleOf([name]) === undefined),
-    isPlatformAdmin,
-  };
 }

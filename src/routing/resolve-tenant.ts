@@ -1,6 +1,9 @@
+import { memberRoleOf } from '../auth/tokens/claims.ts';
 import type { Identity } from '../auth/tokens/tokens.ts';
+import type { MemberRole } from '../catalog/entities/membership.entity.ts';
 import type { KnownTenant, TenantDirectory } from '../catalog/tenant-directory.ts';
 import { AppError, badInput } from '../lib/errors.ts';
+import type { TenantMember } from './permissions.ts';
 
 /** The parts of a request that can name its tenant. */
 export interface TenantHints {
@@ -11,19 +14,11 @@ export interface TenantHints {
   readonly header: string | undefined;
 }
 
-/** A caller's role in a tenant. */
-interface TenantRole {
-  /** Undefined for callers who are not members, such as visitors of the tenant's host. */
-  readonly role: string | undefined;
-  /** When the membership began; undefined if the role comes from a token or from being a platform admin. */
-  readonly since?: Date | undefined;
-  /** Roles that a trusted token claims in the tenant that it names. */
-  readonly tokenRoles?: readonly string[];
-}
-
-/** The tenant of a request and the caller's role in it. */
-export interface ResolvedTenant extends TenantRole {
+/** The tenant of a request, and the caller as its member. */
+export interface ResolvedTenant {
   readonly tenant: KnownTenant;
+  /** Undefined for somebody who is not a member, such as a visitor of the tenant's host. */
+  readonly member: TenantMember | undefined;
 }
 
 /**
@@ -40,23 +35,20 @@ export async function resolveTenant(
   if (identity?.tenant !== undefined) {
     const tenant = servable(await directory.byReference(identity.tenant), identity.tenant);
     await checkHeader(directory, header, tenant, 'the token');
-    const own = identity.user && (await directory.membershipOf(identity.user.id, tenant));
-    return {
-      tenant,
-      ...(own ?? { role: roleByClaim(identity) }),
-      tokenRoles: identity.isMemberByClaim ? identity.roles : [],
-    };
+    return { tenant, member: await memberIn(directory, identity, tenant, roleByClaim(identity)) };
   }
   const atHost = hints.host && (await directory.byHost(hostName(hints.host)));
   if (atHost) {
     await checkHeader(directory, header, atHost, 'the host');
-    return { tenant: servable(atHost, atHost.slug), ...(await roleAt(directory, identity, atHost)) };
+    const tenant = servable(atHost, atHost.slug);
+    return { tenant, member: identity && (await memberIn(directory, identity, tenant, roleOfAdmin(identity))) };
   }
   if (header === undefined) return undefined;
   if (!identity?.isPlatformAdmin) {
     throw new AppError('FORBIDDEN', 'Only platform admins may name a tenant with x-tenant');
   }
-  return { tenant: servable(await directory.byReference(header), header), role: 'ADMIN' };
+  const tenant = servable(await directory.byReference(header), header);
+  return { tenant, member: { user: undefined, role: 'ADMIN', tokenRoles: [], isPlatformAdmin: true } };
 }
 
 /** A caller who sends the header expects its tenant, and must not read or write another one. */
@@ -74,20 +66,30 @@ async function checkHeader(
 }
 
 /** The role of a caller without a membership in the token's tenant. */
-function roleByClaim({ isMemberByClaim, isPlatformAdmin, role }: Identity): string | undefined {
+function roleByClaim(identity: Identity): MemberRole | undefined {
+  const { isMemberByClaim, role } = identity;
   if (isMemberByClaim && role !== undefined) return role;
-  if (isPlatformAdmin) return 'ADMIN';
-  return isMemberByClaim ? 'MEMBER' : undefined;
+  return roleOfAdmin(identity) ?? (isMemberByClaim ? 'MEMBER' : undefined);
 }
 
-/** The caller's role in a tenant, regardless of the token's claims. */
-async function roleAt(
+/** The role of a platform admin without a membership in any tenant. */
+function roleOfAdmin({ isPlatformAdmin }: Identity): MemberRole | undefined {
+  return isPlatformAdmin ? 'ADMIN' : undefined;
+}
+
+/** @param roleWithout the role if the caller has no membership; undefined if the caller is then not a member */
+async function memberIn(
   directory: TenantDirectory,
-  identity: Identity | undefined,
+  { user, isPlatformAdmin, isMemberByClaim, roles, tenant: named }: Identity,
   tenant: KnownTenant,
-): Promise<TenantRole> {
-  const membership = identity?.user && (await directory.membershipOf(identity.user.id, tenant));
-  return membership ?? { role: identity?.isPlatformAdmin ? 'ADMIN' : undefined };
+  roleWithout: MemberRole | undefined,
+): Promise<TenantMember | undefined> {
+  const membership = user && (await directory.membershipOf(user.id, tenant));
+  const role = membership?.role ?? roleWithout;
+  if (role === undefined) return undefined;
+  // A token's roles are those in the tenant that it names, which is this one if it names any.
+  const tokenRoles = isMemberByClaim && named !== undefined ? roles.filter((name) => !memberRoleOf([name])) : [];
+  return { user: membership && { id: user.id, since: membership.since }, role, tokenRoles, isPlatformAdmin };
 }
 
 /** The error for requests while the tenant's database is created, copied or replaced. */

@@ -5,7 +5,7 @@ import { AppError } from '../lib/errors.ts';
 import { createEntityDatabases, type EntityDatabase, type EntityDatabases, entityTypes } from '../orm/databases.ts';
 import type { PasswordOf } from '../postgres/admin/roles.ts';
 import { type Pool, type PoolClient, usePoolClient } from '../postgres/pool/pool.ts';
-import type { Servers } from '../postgres/server.ts';
+import { type Servers, serverNamed } from '../postgres/server.ts';
 import { isConnectionFailure, isRefusedDatabase, sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
 import { quoteIdentifier } from '../postgres/sql/quote.ts';
 import { connectWithRetry } from './connect-with-retry.ts';
@@ -112,16 +112,7 @@ export class TenantConnections {
 
   #poolTo(tenant: KnownTenant): Pool {
     const { servers, passwordOf, poolSize, waitMs, statementTimeoutMs } = this.#options;
-    const server = servers.get(tenant.server);
-    if (!server) {
-      throw new AppError(
-        'SERVER_BUSY',
-        `This process does not know the server of the tenant ${tenant.slug} yet. Try again in a moment.`,
-        {
-          details: { retryAfterMs: 1000 },
-        },
-      );
-    }
+    const server = serverNamed(servers, tenant.server, `the server of the tenant ${tenant.slug}`);
     const role = tenantRole(tenant.key);
     const pool = server.pool({
       database: tenant.database,

@@ -1,7 +1,5 @@
 import type pg from 'pg';
-
-/** From this usage on, writers skip notifications; see `notify_if_room` in `auth`. */
-const ALARMING_USAGE = 0.5;
+import { ALARMING_USAGE } from '../postgres/listener.ts';
 
 /**
  * Detects that the server's notification queue is filling up. A session that listens and keeps a transaction open blocks it.

@@ -23,17 +23,16 @@ import { type InstallationRoles, type Placement, tenantRole } from '../routing/p
 import { OTHERS_WAIT_MS, withPlacementLock } from '../routing/placement-lock.ts';
 import { boundAllRolesSql, boundRoleSql, type TenantBounds } from './role-limits.ts';
 import { setUpServer } from './set-up.ts';
-import type { TemplateDatabase } from './template.ts';
+import { TemplateDatabase } from './template.ts';
 import { endSessionsOf } from './tenant-sessions.ts';
 import { prepareTenantDatabaseSql, prepareTenantSchemaSql } from './tenant-sql.ts';
 
-/** What creating tenants' databases and schemas on one server needs. */
+/** What creating tenants' databases and schemas needs, the same on all servers. */
 export interface ProvisionerOptions {
-  readonly server: PostgresServer;
+  readonly authDatabase: string;
   readonly sharedDatabase: string;
   readonly roles: InstallationRoles;
   readonly passwordOf: PasswordOf;
-  readonly template: TemplateDatabase;
   readonly migrations: MigrationFolder;
   /** The limits of tenants' roles. */
   readonly bounds: TenantBounds;
@@ -50,17 +49,17 @@ export interface TenantPlacement extends Placement {
 
 /** Creates and removes tenants' databases, schemas and roles on one server. Every step is idempotent. */
 export class Provisioner {
+  readonly #server: PostgresServer;
   readonly #options: ProvisionerOptions;
+  readonly #template: TemplateDatabase;
   readonly #shared: Pool;
   #setUp: Promise<void> | undefined;
 
-  constructor(options: ProvisionerOptions) {
+  constructor(server: PostgresServer, options: ProvisionerOptions) {
+    this.#server = server;
     this.#options = options;
-    this.#shared = options.server.pool({
-      database: options.sharedDatabase,
-      max: options.systemPoolSize,
-      priority: 'system',
-    });
+    this.#template = new TemplateDatabase(server, { ...options, grantee: options.roles.databaseTenants });
+    this.#shared = server.pool({ database: options.sharedDatabase, max: options.systemPoolSize, priority: 'system' });
   }
 
   /**
@@ -68,8 +67,8 @@ export class Provisioner {
    * @throws {ForeignDatabaseError} as {@link setUpServer}
    */
   setUp(): Promise<void> {
-    const { server, sharedDatabase, roles, log } = this.#options;
-    this.#setUp ??= setUpServer(server, sharedDatabase, roles, log).catch((error: unknown) => {
+    const { sharedDatabase, roles, log } = this.#options;
+    this.#setUp ??= setUpServer(this.#server, sharedDatabase, roles, log).catch((error: unknown) => {
       this.#setUp = undefined;
       throw error;
     });
@@ -80,7 +79,7 @@ export class Provisioner {
   async prepare(): Promise<void> {
     await this.setUp();
     await this.#boundRoles();
-    await this.#options.template.ensure(await this.#options.migrations.read());
+    await this.#template.ensure(await this.#options.migrations.read());
   }
 
   /** Creates and migrates the tenant's database or schema. Returns its migrations. */
@@ -138,7 +137,8 @@ export class Provisioner {
 
   /** Sets the limits of roles that an older version or other settings have created. Never rejects; doctor reports the rest. */
   async #boundRoles(): Promise<void> {
-    const { server, roles, bounds, log } = this.#options;
+    const server = this.#server;
+    const { roles, bounds, log } = this.#options;
     await server
       .admin((admin) => admin.query(boundAllRolesSql(roles, bounds)))
       .catch((err: unknown) =>
@@ -150,12 +150,12 @@ export class Provisioner {
   }
 
   #withLock<T>({ key }: TenantPlacement, work: (admin: pg.Client) => Promise<T>): Promise<T> {
-    return withPlacementLock(this.#options.server, key, work);
+    return withPlacementLock(this.#server, key, work);
   }
 
   async #makeDatabase(placement: TenantPlacement): Promise<readonly MigrationFile[]> {
     const files = await this.#options.migrations.read();
-    const template = await this.#options.template.ensure(files);
+    const template = await this.#template.ensure(files);
     const cloned = await this.#withLock(placement, async (admin) => {
       await admin.query(this.#roleSql(placement));
       const done = template !== undefined && (await this.#clone(admin, placement.database, template));
@@ -178,14 +178,15 @@ export class Provisioner {
       return await cloneDatabase(admin, database, template);
     } catch (error) {
       const state = sqlStateOf(error);
-      if (state === sqlState.invalidCatalogName) this.#options.template.forget();
+      if (state === sqlState.invalidCatalogName) this.#template.forget();
       else if (state !== sqlState.objectInUse) throw error;
       return false;
     }
   }
 
   async #migrateEmptyDatabase(placement: TenantPlacement, files: readonly MigrationFile[]): Promise<void> {
-    const { server, roles } = this.#options;
+    const server = this.#server;
+    const { roles } = this.#options;
     await server.owner(placement.database, (client) =>
       this.#migrate(client, placement, files, prepareTenantDatabaseSql(roles.databaseTenants)),
     );
@@ -201,7 +202,7 @@ export class Provisioner {
 
   /** Runs outside the schema's transaction, because adding a member locks the group until the transaction ends. */
   async #makeRole(placement: TenantPlacement): Promise<void> {
-    await this.#options.server.admin((admin) =>
+    await this.#server.admin((admin) =>
       // The commit of the schema's transaction, which comes next, flushes this one to disk too.
       admin.query(`
         SET LOCAL lock_timeout = ${OTHERS_WAIT_MS};

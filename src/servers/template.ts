@@ -13,7 +13,6 @@ import { prepareTenantDatabaseSql } from './tenant-sql.ts';
 
 /** What building a template needs. */
 export interface TemplateOptions {
-  readonly server: PostgresServer;
   readonly authDatabase: string;
   /** The role that gets the privileges on rows, which each clone inherits. */
   readonly grantee: string;
@@ -26,11 +25,13 @@ const OTHERS_WAIT_MS = 10_000;
 
 /** The template on one server from which tenants' databases are cloned. */
 export class TemplateDatabase {
+  readonly #server: PostgresServer;
   readonly #options: TemplateOptions;
   /** The template of the most recent files. Callers share the promise, so that it is built only once. */
   #current: { readonly name: string; readonly ready: Promise<string | undefined> } | undefined;
 
-  constructor(options: TemplateOptions) {
+  constructor(server: PostgresServer, options: TemplateOptions) {
+    this.#server = server;
     this.#options = options;
   }
 
@@ -57,7 +58,8 @@ export class TemplateDatabase {
   }
 
   async #build(name: string, files: readonly MigrationFile[]): Promise<string> {
-    const { server, authDatabase, grantee, lockTimeoutMs, log } = this.#options;
+    const server = this.#server;
+    const { authDatabase, grantee, lockTimeoutMs, log } = this.#options;
     const prefix = templatePrefix(authDatabase);
     await server.admin((admin) =>
       // One template of an installation at a time. The lock is in the maintenance database, which all installations share.

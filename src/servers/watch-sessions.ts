@@ -1,5 +1,7 @@
 import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
+import { statusSql } from '../catalog/steps.ts';
+import { refusedStatuses } from '../catalog/tenant-status.ts';
 import type { PostgresServer, Servers } from '../postgres/server.ts';
 import { type InstallationRoles, tenantRole } from '../routing/placement.ts';
 import {
@@ -79,7 +81,7 @@ async function refusedAmong(catalog: Catalog, server: string, roles: readonly st
   const keys = roles.map((role) => role.slice(tenantRole('').length));
   const { rows } = await catalog.use((client) =>
     client.query<{ key: string }>(
-      `SELECT key FROM tenants WHERE server = $1 AND key = ANY ($2) AND status IN ('SUSPENDED', 'NEEDS_ATTENTION')`,
+      `SELECT key FROM tenants WHERE server = $1 AND key = ANY ($2) AND ${statusSql(refusedStatuses)}`,
       [server, keys],
     ),
   );

@@ -1,7 +1,9 @@
 import type pg from 'pg';
 import type { Catalog } from '../catalog/catalog.ts';
-import { Tenant, type TenantStatus } from '../catalog/entities/tenant.entity.ts';
+import { Tenant } from '../catalog/entities/tenant.entity.ts';
 import { type ObservedState, storeMigrationStates } from '../catalog/migration-states.ts';
+import { includesStatus } from '../catalog/steps.ts';
+import { canTake, settledStatuses, takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
 import { AppError } from '../lib/errors.ts';
 import { readApplied } from '../migrator/apply/apply.ts';
 import { findInvalidIndexes } from '../migrator/apply/invalid-indexes.ts';
@@ -9,7 +11,7 @@ import type { EntityTables } from '../migrator/diff/entity-tables.ts';
 import { readLastFailure } from '../migrator/files/history.ts';
 import type { MigrationFile } from '../migrator/files/migration-files.ts';
 import { planUp } from '../migrator/files/plan.ts';
-import type { Servers } from '../postgres/server.ts';
+import { type Servers, serverNamed } from '../postgres/server.ts';
 import { sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
 
@@ -39,9 +41,6 @@ export interface Resolution {
   readonly resolved: boolean;
 }
 
-/** The statuses of tenants that can be inspected, because no process is creating or replacing them. */
-const settled: readonly TenantStatus[] = ['NEEDS_ATTENTION', 'ACTIVE', 'SUSPENDED'];
-
 /**
  * Inspects a tenant and stores its migrations in the catalog. If it needs attention and has no problems, or `force` is set, it
  * gets its previous status back. A tenant that does not need attention keeps its status.
@@ -49,13 +48,13 @@ const settled: readonly TenantStatus[] = ['NEEDS_ATTENTION', 'ACTIVE', 'SUSPENDE
  */
 export async function resolveAttention(options: ResolveOptions, tenant: Tenant, force: boolean): Promise<Resolution> {
   const { catalog, files } = options;
-  if (!settled.includes(tenant.status)) {
+  if (!includesStatus(settledStatuses, tenant.status)) {
     const code = tenant.status === 'MAINTENANCE' ? 'TENANT_BUSY' : 'CONFLICT';
     throw new AppError(code, `The tenant ${tenant.slug} is ${tenant.status}. That ends by itself; then try again.`);
   }
   const { found, lastFailure, problems } = await inspect(options, tenant);
   const plan = planUp(files, found.applied);
-  const needed = tenant.status === 'NEEDS_ATTENTION';
+  const needed = canTake(tenantSteps.resolve, tenant.status);
   const resolved = needed && (force || problems.length === 0);
   await catalog.use((client) =>
     inTransaction(client, async () => {
@@ -83,13 +82,7 @@ async function inspect(
   { servers, files, tables, lockTimeoutMs }: ResolveOptions,
   { slug, server, database, schema }: Tenant,
 ): Promise<Findings> {
-  const known = servers.get(server);
-  if (!known) {
-    throw new AppError(
-      'SERVER_BUSY',
-      `This process does not know the server ${server} of the tenant ${slug} yet. Try again in a moment.`,
-    );
-  }
+  const known = serverNamed(servers, server);
   try {
     return await known.owner(database, async (client) => {
       const found = await readApplied(client, { scope: 'TENANT', schema, files, lockTimeoutMs });
@@ -122,9 +115,7 @@ function explained(error: unknown, slug: string, database: string): unknown {
 }
 
 async function restoreStatus(client: pg.Client, id: string): Promise<void> {
-  await client.query(
-    `UPDATE tenants SET status = coalesce(status_before_attention, 'ACTIVE'), status_before_attention = NULL
-     WHERE id = $1 AND status = 'NEEDS_ATTENTION'`,
-    [id],
-  );
+  await client.query(takeStepSql(tenantSteps.resolve, { where: 't.id = $1', set: 'status_before_attention = NULL' }), [
+    id,
+  ]);
 }

@@ -3,6 +3,7 @@ import type { EntityManager, RequiredEntityData } from '@mikro-orm/postgresql';
 import { Membership } from '../catalog/entities/membership.entity.ts';
 import { type Isolation, Tenant } from '../catalog/entities/tenant.entity.ts';
 import { migrationStateRow, saveMigrationStateSql } from '../catalog/migration-states.ts';
+import { takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
 import { AppError } from '../lib/errors.ts';
 import { MigrationFailedError } from '../migrator/apply/batch.ts';
 import { isConnectionFailure } from '../postgres/sql/error-codes.ts';
@@ -10,7 +11,7 @@ import { newPlacement, newTenantKey } from '../routing/placement.ts';
 import { chooseServer } from '../servers/choose.ts';
 import { hostTaken, slugTaken, takenError, validHost, validName, validSlug } from './names.ts';
 import type { ProvisioningOptions } from './options.ts';
-import { discard, whileInProgress } from './remove.ts';
+import { discard } from './remove.ts';
 
 /** The properties of a new tenant. */
 export interface CreateTenantInput {
@@ -35,17 +36,16 @@ export interface CreateTenantInput {
  */
 export async function createTenant(options: ProvisioningOptions, input: CreateTenantInput): Promise<Tenant> {
   const id = randomUUID();
-  return whileInProgress(options, id, async () => {
-    const tenant = await insertRow(options, id, input);
-    try {
-      return await finish(options, tenant);
-    } catch (error) {
-      await discard(options, tenant).catch((err: unknown) => {
-        options.log.error({ err, tenant: id }, 'could not remove a tenant whose creation failed; will try again later');
-      });
-      throw failedMigration(error, tenant) ?? error;
-    }
-  });
+  using _working = options.inProgress.begin(id);
+  const tenant = await insertRow(options, id, input);
+  try {
+    return await finish(options, tenant);
+  } catch (error) {
+    await discard(options, tenant).catch((err: unknown) => {
+      options.log.error({ err, tenant: id }, 'could not remove a tenant whose creation failed; will try again later');
+    });
+    throw failedMigration(error, tenant) ?? error;
+  }
 }
 
 /** What creating a tenant would create. */
@@ -80,8 +80,7 @@ export async function finish({ catalog, servers }: ProvisioningOptions, tenant: 
   const { rows } = await catalog.use((client) =>
     client.query(
       `WITH state AS (${saveMigrationStateSql})
-       UPDATE tenants SET status = 'ACTIVE', claimed_by = NULL, migration_state = $1
-       WHERE id = $4 AND status = 'PROVISIONING' RETURNING *`,
+       ${takeStepSql(tenantSteps.finish, { where: 't.id = $4', set: 'claimed_by = NULL, migration_state = $1' })} RETURNING *`,
       [...migrationStateRow(applied), tenant.id],
     ),
   );
@@ -102,7 +101,7 @@ async function insertRow(options: ProvisioningOptions, id: string, input: Create
   const row = {
     id,
     ...names,
-    status: 'PROVISIONING' as const,
+    status: tenantSteps.create.to[0],
     isolation,
     key,
     ...newPlacement(key, isolation, server, sharedDatabase),

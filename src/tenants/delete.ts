@@ -2,18 +2,17 @@ import type pg from 'pg';
 import { FIRST_SERVER } from '../catalog/entities/database-server.entity.ts';
 import { Tenant, type TenantStatus } from '../catalog/entities/tenant.entity.ts';
 import { tenantByReference } from '../catalog/find-tenants.ts';
-import { openItemStatuses, statusSql } from '../catalog/run-status.ts';
+import { openItemStatuses } from '../catalog/run-status.ts';
+import { statusSql } from '../catalog/steps.ts';
+import { canTake, takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
 import { AppError, badInput } from '../lib/errors.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
 import type { ProvisioningOptions } from './options.ts';
-import { discard, whileInProgress } from './remove.ts';
+import { discard } from './remove.ts';
 import { refusalOf } from './suspend.ts';
 
 /** How long it takes until another process retries the deletion, in milliseconds. */
 const RETRY_MS = 15_000;
-
-/** The statuses of tenants that no process is working on. */
-const deletable: readonly TenantStatus[] = ['ACTIVE', 'SUSPENDED', 'NEEDS_ATTENTION'];
 
 /**
  * Permanently deletes a tenant with its data and checkpoints. It first stops serving the tenant. From then on the deletion
@@ -37,21 +36,20 @@ export async function deleteTenant(
     throw badInput('slug', `Nothing was deleted: to confirm, repeat the tenant's slug, which is ${slug}`);
   }
   options.servers.get(FIRST_SERVER)?.requireAdmin();
-  return whileInProgress(options, id, async () => {
-    await catalog.use((client) => inTransaction(client, () => begin(client, options, id)));
-    const tenant = await catalog.fork().findOneOrFail(Tenant, { id });
-    try {
-      await discard(options, tenant);
-    } catch (cause) {
-      log.error({ err: cause, tenant: id }, 'could not remove a deleted tenant; will try again later');
-      throw new AppError(
-        'SERVER_BUSY',
-        `The tenant ${slug} is being deleted and no longer served. Its database could not be dropped yet. Tenantry retries that by itself.`,
-        { cause, details: { retryAfterMs: RETRY_MS } },
-      );
-    }
-    return tenant;
-  });
+  using _working = options.inProgress.begin(id);
+  await catalog.use((client) => inTransaction(client, () => begin(client, options, id)));
+  const tenant = await catalog.fork().findOneOrFail(Tenant, { id });
+  try {
+    await discard(options, tenant);
+  } catch (cause) {
+    log.error({ err: cause, tenant: id }, 'could not remove a deleted tenant; will try again later');
+    throw new AppError(
+      'SERVER_BUSY',
+      `The tenant ${slug} is being deleted and no longer served. Its database could not be dropped yet. Tenantry retries that by itself.`,
+      { cause, details: { retryAfterMs: RETRY_MS } },
+    );
+  }
+  return tenant;
 }
 
 /** Starting a run or a maintenance locks the same row, so neither can start unnoticed. */
@@ -61,7 +59,7 @@ async function begin(client: pg.Client, { listener }: ProvisioningOptions, id: s
     [id],
   );
   const [row] = rows;
-  if (!row || !deletable.includes(row.status)) throw refusalOf(row, id);
+  if (!row || !canTake(tenantSteps.delete, row.status)) throw refusalOf(row, id);
   const { rows: runs } = await client.query<{ run: string }>(
     `SELECT run_id AS run FROM migration_run_items WHERE tenant_id = $1 AND ${statusSql(openItemStatuses)} LIMIT 1`,
     [id],
@@ -74,5 +72,8 @@ async function begin(client: pg.Client, { listener }: ProvisioningOptions, id: s
     );
   }
   // The row names the process, so that others can take over the deletion if it dies.
-  await client.query(`UPDATE tenants SET status = 'DELETING', claimed_by = $2 WHERE id = $1`, [id, listener.instance]);
+  await client.query(takeStepSql(tenantSteps.delete, { where: 't.id = $1', set: 'claimed_by = $2' }), [
+    id,
+    listener.instance,
+  ]);
 }

@@ -1,7 +1,7 @@
 import type { Tenant } from '../catalog/entities/tenant.entity.ts';
 import { AppError } from '../lib/errors.ts';
 import type { EntityTables } from '../migrator/diff/entity-tables.ts';
-import type { Servers } from '../postgres/server.ts';
+import { type Servers, serverNamed } from '../postgres/server.ts';
 import { sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
 
 /** What detecting drift needs. */
@@ -14,16 +14,10 @@ export interface DriftOptions {
 /**
  * Compares a tenant's current tables with the modules' entities.
  * @returns the SQL that would make the tables match, as {@link EntityTables.differences}; empty without drift
- * @throws {AppError} CONFLICT if the tenant's database is missing, SERVER_BUSY if this process does not know its server
+ * @throws {AppError} CONFLICT if the tenant's database is missing, SERVER_BUSY if this process does not know its server yet
  */
 export async function readDrift({ servers, tables }: DriftOptions, tenant: Tenant): Promise<readonly string[]> {
-  const server = servers.get(tenant.server);
-  if (!server) {
-    throw new AppError(
-      'SERVER_BUSY',
-      `This process does not know the server of the tenant ${tenant.slug} yet. Try again in a moment.`,
-    );
-  }
+  const server = serverNamed(servers, tenant.server);
   try {
     return await server.owner(tenant.database, (client) => tables.differences(client, tenant.schema));
   } catch (error) {

@@ -1,8 +1,10 @@
 import { Tenant } from '../catalog/entities/tenant.entity.ts';
+import { statusSql } from '../catalog/steps.ts';
+import { unfinishedStatuses } from '../catalog/tenant-status.ts';
 import { isAliveSql } from '../postgres/sql/advisory-lock.ts';
 import { finish } from './create.ts';
 import type { ProvisioningOptions } from './options.ts';
-import { discard, whileInProgress } from './remove.ts';
+import { discard } from './remove.ts';
 
 /**
  * Finishes tenants whose creation was interrupted, and removes those that cannot be finished or were being deleted. These are
@@ -13,12 +15,13 @@ export async function recoverTenants(options: ProvisioningOptions): Promise<void
   for (let id = await claimAbandoned(options, seen); id; id = await claimAbandoned(options, seen)) {
     seen.push(id);
     // This process may have started to create it after it sent the query and before PostgreSQL ran it.
-    if (!options.inProgress.has(id)) await whileInProgress(options, id, () => recover(options, id));
+    if (!options.inProgress.has(id)) await recover(options, id);
   }
 }
 
 async function recover(options: ProvisioningOptions, id: string): Promise<void> {
   const { catalog, log } = options;
+  using _working = options.inProgress.begin(id);
   const tenant = await catalog.fork().findOne(Tenant, { id });
   if (!tenant) return;
   try {
@@ -45,11 +48,11 @@ async function claimAbandoned(
       `UPDATE tenants SET claimed_by = $1
        WHERE id = (
          SELECT id FROM tenants
-         WHERE status IN ('PROVISIONING', 'DELETING') AND id <> ALL ($2::uuid[])
+         WHERE ${statusSql(unfinishedStatuses)} AND id <> ALL ($2::uuid[])
            AND (claimed_by = $1 OR NOT ${isAliveSql('claimed_by')})
          ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED)
        RETURNING id`,
-      [listener.instance, [...inProgress, ...seen]],
+      [listener.instance, [...inProgress.ids(), ...seen]],
     ),
   );
   return rows[0]?.id;

@@ -1,22 +1,10 @@
 import type pg from 'pg';
 import type { Tenant } from '../catalog/entities/tenant.entity.ts';
+import { statusSql } from '../catalog/steps.ts';
+import { takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
 import { dropCheckpointsOf } from '../checkpoints/checkpoints.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
 import type { ProvisioningOptions } from './options.ts';
-
-/** Keeps recovery away from a tenant while this process works on it. */
-export async function whileInProgress<T>(
-  { inProgress }: ProvisioningOptions,
-  id: string,
-  work: () => Promise<T>,
-): Promise<T> {
-  inProgress.add(id);
-  try {
-    return await work();
-  } finally {
-    inProgress.delete(id);
-  }
-}
 
 /**
  * Removes a tenant that never became active or is being deleted, with its checkpoints. Its slug and host become available when
@@ -38,8 +26,7 @@ export async function discard(options: ProvisioningOptions, tenant: Tenant): Pro
 async function beginRemoval(client: pg.Client, { listener }: ProvisioningOptions, { id }: Tenant): Promise<boolean> {
   const { rowCount } = await client.query(
     `WITH marked AS (
-       UPDATE tenants SET status = 'DELETING'
-       WHERE id = $1 AND claimed_by = $2 AND status IN ('PROVISIONING', 'DELETING') RETURNING id)
+       ${takeStepSql(tenantSteps.discard, { where: 't.id = $1 AND t.claimed_by = $2' })} RETURNING id)
      SELECT FROM marked UNION ALL SELECT WHERE NOT EXISTS (SELECT FROM tenants WHERE id = $1)`,
     [id, listener.instance],
   );
@@ -50,5 +37,5 @@ async function beginRemoval(client: pg.Client, { listener }: ProvisioningOptions
 async function deleteRow(client: pg.Client, { id, slug }: Tenant): Promise<void> {
   await client.query('UPDATE migration_run_items SET deleted_tenant = $2 WHERE tenant_id = $1', [id, slug]);
   await client.query('UPDATE migration_records SET deleted_tenant = $2 WHERE tenant_id = $1', [id, slug]);
-  await client.query(`DELETE FROM tenants WHERE id = $1 AND status = 'DELETING'`, [id]);
+  await client.query(`DELETE FROM tenants WHERE id = $1 AND ${statusSql(tenantSteps.remove.from)}`, [id]);
 }

@@ -1,6 +1,7 @@
 import type { Catalog } from '../catalog/catalog.ts';
 import { Tenant } from '../catalog/entities/tenant.entity.ts';
 import { tenantByReference } from '../catalog/find-tenants.ts';
+import { takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
 import { AppError } from '../lib/errors.ts';
 import { tenantBusy } from '../routing/resolve-tenant.ts';
 import type { ProvisioningOptions } from './options.ts';
@@ -15,7 +16,7 @@ export type SuspendOptions = Pick<ProvisioningOptions, 'catalog' | 'servers' | '
  * @throws {AppError} TENANT_NOT_FOUND, TENANT_BUSY while the tenant is created or in maintenance, CONFLICT
  */
 export async function suspendTenant({ catalog, servers, log }: SuspendOptions, reference: string): Promise<Tenant> {
-  const tenant = await setStatus(catalog, reference, 'SUSPENDED');
+  const tenant = await takeStep(catalog, reference, 'suspend');
   try {
     const { provisioner } = await servers.find(tenant.server);
     await provisioner.endSessions(tenant);
@@ -31,16 +32,15 @@ export async function suspendTenant({ catalog, servers, log }: SuspendOptions, r
  * @throws {AppError} as {@link suspendTenant}
  */
 export function activateTenant({ catalog }: Pick<SuspendOptions, 'catalog'>, reference: string): Promise<Tenant> {
-  return setStatus(catalog, reference, 'ACTIVE');
+  return takeStep(catalog, reference, 'activate');
 }
 
-async function setStatus(catalog: Catalog, reference: string, status: 'ACTIVE' | 'SUSPENDED'): Promise<Tenant> {
+async function takeStep(catalog: Catalog, reference: string, name: 'suspend' | 'activate'): Promise<Tenant> {
+  const step = tenantSteps[name];
   const { id } = await tenantByReference(catalog, reference);
-  await catalog.use((client) =>
-    client.query(`UPDATE tenants SET status = $2 WHERE id = $1 AND status IN ('ACTIVE', 'SUSPENDED')`, [id, status]),
-  );
+  await catalog.use((client) => client.query(takeStepSql(step, { where: 't.id = $1' }), [id]));
   const tenant = await catalog.fork().findOne(Tenant, { id });
-  if (tenant?.status === status) return tenant;
+  if (tenant?.status === step.to[0]) return tenant;
   throw refusalOf(tenant, reference);
 }
 

@@ -91,7 +91,7 @@ describe('deleting a tenant', () => {
     const slug = status.toLowerCase().replace('_', '-');
     await create(slug, 'SCHEMA');
     const { id } = await rowOf(slug);
-    for (const { services } of [app, other]) services.provisioning.inProgress.add(id);
+    for (const { services } of [app, other]) services.provisioning.inProgress.begin(id);
     await setStatus(slug, status);
     expect(codeOf(await remove(slug))).toBe(code);
     await setStatus(slug, 'ACTIVE');

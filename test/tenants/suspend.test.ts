@@ -101,7 +101,7 @@ describe('a tenant that is suspended', () => {
         [row.id, to, first().services.listener.instance],
         'auth',
       );
-    first().services.provisioning.inProgress.add(row.id);
+    first().services.provisioning.inProgress.begin(row.id);
     await set(status);
     expect(codeOf(await change('suspendTenant', row.slug))).toBe(code);
     expect(codeOf(await change('activateTenant', row.slug))).toBe(code);

@@ -1,5 +1,4 @@
 import { followRun } from '../../fleet/events/events.ts';
-import { cancelRun } from '../../fleet/runs/control.ts';
 import { isRunLeft, readRunReport, readRunTenants } from '../../fleet/runs/report.ts';
 import type { Services } from '../../installation/services.ts';
 import { onSignals } from '../../lib/signals.ts';
@@ -50,7 +49,7 @@ export async function carryOut(
     if (isRepeated) exitAtOnce(context.stderr, run);
     view.note('Cancelling: tenants in progress finish. Press Ctrl-C again to exit immediately.');
     // The run may have ended just now.
-    cancelRun(services.runs, run).catch(() => undefined);
+    services.runs.cancel(run).catch(() => undefined);
   });
   await show(services, { run, after }, (event) => view.show(event));
   view.end();
