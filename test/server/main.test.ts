@@ -117,7 +117,7 @@ describe('node src/main.ts', () => {
     });
   });
 
-  it('tells which names in .env are misspelt, it seems, and that .env cannot be read', async () => {
+  it('reports names in .env that look misspelt, and that .env cannot be read', async () => {
     const cwd = await mkdtemp(path.join(folder, 'env-'));
     await writeFile(path.join(cwd, '.env'), 'JWT_SECRETT=x\nGRAPHIQL=x\nTZ=UTC\n');
     await using misspelt = startServer({ DATA_DIR: cwd, PROT: '1' }, { cwd });
