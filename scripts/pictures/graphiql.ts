@@ -19,7 +19,7 @@ subscription Progress($run: ID!) {
 `;
 
 /** Starts a run, follows it in GraphiQL and takes a screenshot (PNG) in the middle of the run. */
-export async function photographGraphiql(browser: string, { url, token }: Demo): Promise<Buffer> {
+export async function photographGraphiql(browser: string, { url, token, pause }: Demo): Promise<Buffer> {
   await using graphiql = await openGraphiql(browser, `${url}?query=${encodeURIComponent(subscription)}`);
   const { page } = graphiql;
   await page.setViewportSize({ width: 1100, height: 620 });
@@ -27,7 +27,8 @@ export async function photographGraphiql(browser: string, { url, token }: Demo):
   await graphiql.setVariables(`{ "run": "${run}" }`);
   await page.getByRole('button', { name: 'Execute query' }).click();
   while (!isMidRun(await graphiql.text('response'))) await sleep(20);
-  return page.screenshot();
+  using _paused = pause();
+  return await page.screenshot({ timeout: 120_000 });
 }
 
 function isMidRun(response: string): boolean {
