@@ -25,6 +25,7 @@ export async function photographGraphiql(browser: string, { url, token, pause }:
   await page.setViewportSize({ width: 1100, height: 620 });
   const run = await startRun(url, token);
   await graphiql.setVariables(`{ "run": "${run}" }`);
+  await page.keyboard.press('Home');
   await page.getByRole('button', { name: 'Execute query' }).click();
   while (!isMidRun(await graphiql.text('response'))) await sleep(20);
   using _paused = pause();
