@@ -31,7 +31,7 @@ export async function serve(
   try {
     const product = await loadProduct();
     // Before anything else: a start that fails since the port is taken has not touched anything then.
-    await using listener = await openHttpListener(config.http);
+    await using listener = await openHttpListener(config.http, log);
     await using app = await start(config, product, log, stop);
     if (!app) return;
     // Workers and commands start sooner without them.
