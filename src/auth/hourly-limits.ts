@@ -1,28 +1,35 @@
 import { createHash } from 'node:crypto';
 import { RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible';
 import type { Catalog } from '../catalog/catalog.ts';
+import { networkOf } from '../lib/client-network.ts';
 import { AppError } from '../lib/errors.ts';
 import type { Identity } from './tokens/tokens.ts';
 
 const HOUR_SECONDS = 60 * 60;
 
-/** How often one user may do something in an hour. */
+/** How often something may be done in an hour. */
 export interface HourlyLimitsOptions {
+  /** By one user. */
   readonly invitations: number;
+  /** By one user. */
   readonly tenants: number;
+  /** From one address, because a person can sign up for many accounts. */
+  readonly tenantsAtAddress: number;
 }
 
 /**
- * Limits what one user may do in an hour, refused attempts included. The counts are rows of `auth`, so all servers share
+ * Limits what one user, or one address, may do in an hour, refused attempts included. The counts are rows of `auth`, so all servers share
  * them; an attempt counts before it is made, so many at once do not slip through.
  */
 export class HourlyLimits {
   readonly #invitations: RateLimiterPostgres;
   readonly #tenants: RateLimiterPostgres;
+  readonly #tenantsAtAddresses: RateLimiterPostgres;
 
-  constructor(catalog: Catalog, { invitations, tenants }: HourlyLimitsOptions) {
+  constructor(catalog: Catalog, { invitations, tenants, tenantsAtAddress }: HourlyLimitsOptions) {
     this.#invitations = hourlyLimiter(catalog, 'invitation', invitations);
     this.#tenants = hourlyLimiter(catalog, 'tenant', tenants);
+    this.#tenantsAtAddresses = hourlyLimiter(catalog, 'tenantaddress', tenantsAtAddress);
   }
 
   /**
@@ -30,15 +37,19 @@ export class HourlyLimits {
    * @throws {AppError} RATE_LIMITED
    */
   async countInvitation(caller: Identity): Promise<void> {
-    await consume(this.#invitations, caller, 'You have sent too many invitations in the last hour');
+    await consume(this.#invitations, keyOf(caller), 'You have sent too many invitations in the last hour');
   }
 
   /**
    * Counts the creation of a tenant by the caller.
+   * @param address the caller's address; undefined if unknown
    * @throws {AppError} RATE_LIMITED
    */
-  async countTenant(caller: Identity): Promise<void> {
-    await consume(this.#tenants, caller, 'You have tried to create too many tenants in the last hour');
+  async countTenant(caller: Identity, address: string | undefined): Promise<void> {
+    await consume(this.#tenants, keyOf(caller), 'You have tried to create too many tenants in the last hour');
+    if (address === undefined) return;
+    const tooMany = 'Too many tenants were created from this address in the last hour';
+    await consume(this.#tenantsAtAddresses, networkOf(address), tooMany);
   }
 }
 
@@ -60,9 +71,9 @@ function hourlyLimiter(catalog: Catalog, keyPrefix: string, points: number): Rat
   });
 }
 
-async function consume(limiter: RateLimiterPostgres, caller: Identity, what: string): Promise<void> {
+async function consume(limiter: RateLimiterPostgres, key: string, what: string): Promise<void> {
   try {
-    await limiter.consume(keyOf(caller));
+    await limiter.consume(key);
   } catch (refusal) {
     if (!(refusal instanceof RateLimiterRes)) throw refusal;
     const minutes = Math.ceil(refusal.msBeforeNext / 60_000);
