@@ -54,7 +54,7 @@ builder.objectField(Role, 'members', (t) =>
   t.loadableList({
     type: MemberProfileRef,
     description:
-      'To whom it is assigned, in the order of their ids; none for built-in ones. A page leaves out who has left the tenant.',
+      'To whom it is assigned, in the order of their ids; none for built-in ones. Who has left the tenant is left out.',
     maxItems: MAX_PAGE,
     args: pageArgs('The id of the user'),
     // The arguments are the same for all that have the same path.
