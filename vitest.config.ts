@@ -24,7 +24,9 @@ export default defineConfig({
     hookTimeout: 120_000,
     maxWorkers: 2,
     setupFiles: ['test/support/patience.ts'],
+    // Loading the server takes two seconds of CPU time, so the files of a worker share it.
     isolate: false,
+    // Node loads the code itself, as it does for users.
     experimental: { viteModuleRunner: false, nodeLoader: false },
     projects: [
       { extends: true, test: { name: 'unit', include: [unitTests] } },
@@ -35,11 +37,9 @@ export default defineConfig({
           name: 'platform',
           include: ['test/**/*.test.ts'],
           exclude: [unitTests, moduleTests, isolatedTests],
-          // Loading the server takes two seconds of CPU time, so the files of a worker share it.
-          isolate: false,
         },
       },
-      { ...platform, test: { ...platform.test, name: 'isolated', include: [isolatedTests] } },
+      { ...platform, test: { ...platform.test, name: 'isolated', include: [isolatedTests], isolate: true } },
       {
         extends: true,
         test: {
