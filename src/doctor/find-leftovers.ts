@@ -2,7 +2,7 @@ import pLimit from 'p-limit';
 import type pg from 'pg';
 import type { Isolation, TenantStatus } from '../catalog/entities/tenant.entity.ts';
 import { messageOf } from '../lib/errors.ts';
-import { findInvalidIndexes } from '../migrator/apply/invalid-indexes.ts';
+import { findInvalidIndexes } from '../migrator/apply/concurrent-indexes.ts';
 import type { PostgresServer } from '../postgres/server.ts';
 import { isAliveSql } from '../postgres/sql/advisory-lock.ts';
 import { quoteIdentifier } from '../postgres/sql/quote.ts';

@@ -39,8 +39,8 @@ const OTHER_MIGRATION_MS = 60_000;
 const BATCH = 200;
 
 /**
- * Accepts a changed tenant migration: stores the file's current hash in the tenants' histories, so that runs can
- * continue. For the whole fleet, it connects only to tenants that, according to the catalog, may have a different hash.
+ * Accepts a changed or renamed tenant migration: stores the file's current hash and name in the tenants' histories, so
+ * that runs can continue. For the whole fleet, it connects only to tenants that, according to the catalog, may have a different hash.
  * @param reference a tenant's id or slug; if omitted, the whole fleet
  * @returns the outcome for each tenant; a tenant that could not be reached has an `error` and can be retried
  * @throws {AppError} NOT_FOUND if the code has no such migration or the tenant doesn't exist, CONFLICT if no hash
@@ -52,7 +52,7 @@ export async function acceptInTenants(
   reference?: string,
 ): Promise<readonly Acceptance[]> {
   const file = fileOf(options.files, migration, 'TENANT');
-  const tenants = await concerned(options.catalog, file, reference);
+  const tenants = await concerned(options, file, reference);
   const limit = pLimit(options.concurrency);
   const all: Acceptance[] = [];
   for (let start = 0; start < tenants.length; start += BATCH) {
@@ -94,15 +94,22 @@ interface Outcome {
   readonly failure?: unknown;
 }
 
-async function concerned(catalog: Catalog, file: MigrationFile, reference: string | undefined): Promise<Tenant[]> {
+async function concerned(
+  { catalog, files }: AcceptOptions,
+  file: MigrationFile,
+  reference: string | undefined,
+): Promise<Tenant[]> {
   const em = catalog.fork();
   if (reference !== undefined) {
     const ids = await catalog.use((client) => resolveTenants(client, [reference]));
     return em.find(Tenant, { id: { $in: ids } });
   }
   const states = await catalog.use(readStates);
+  const inCode = new Set(files.map(({ name }) => name));
   const differing = states.filter(({ applied }) =>
-    applied.some(({ name, hash }) => name === file.name && hash !== file.hash),
+    applied.some(({ name, hash }) =>
+      name === file.name ? hash !== file.hash : hash === file.hash && !inCode.has(name),
+    ),
   );
   return em.find(
     Tenant,
@@ -129,7 +136,7 @@ async function acceptInTenant(options: AcceptOptions, file: MigrationFile, tenan
 }
 
 async function acceptAt(
-  { servers, acceptedBy, log }: AcceptOptions,
+  { servers, files, acceptedBy, log }: AcceptOptions,
   file: MigrationFile,
   placement: { readonly server: string; readonly database: string; readonly schema: string },
   tenant: Tenant | null,
@@ -138,7 +145,7 @@ async function acceptAt(
   const server = servers.get(placement.server);
   if (!server) throw new AppError('SERVER_BUSY', `The server ${placement.server} is not known here`);
   const { found, change } = await server.owner(placement.database, (client) =>
-    changeHash(client, placement.schema, file),
+    changeHash(client, placement.schema, file, files),
   );
   if (!change) return { found, acceptance: undefined };
   const { previousHash, acceptedAt } = change;
@@ -158,7 +165,12 @@ async function acceptAt(
   return { found, acceptance: { tenant, file, previousHash, acceptedBy, acceptedAt, durationMs, error: null } };
 }
 
-async function changeHash(client: pg.Client, schema: string, { name, hash, scope }: MigrationFile) {
+async function changeHash(
+  client: pg.Client,
+  schema: string,
+  { name, hash, scope }: MigrationFile,
+  files: readonly MigrationFile[],
+) {
   try {
     await client.query(`BEGIN;
       SET LOCAL lock_timeout = ${OTHER_MIGRATION_MS};
@@ -166,6 +178,7 @@ async function changeHash(client: pg.Client, schema: string, { name, hash, scope
     const { rows } = await client.query<{ previousHash: string; acceptedAt: Date }>(acceptHashSql(schema), [
       name,
       hash,
+      files.map((file) => file.name),
     ]);
     const { before, observedAt } = await readHistory(client, schema);
     await client.query('COMMIT');

@@ -1,5 +1,6 @@
-import { partsOf } from '../migrator/apply/non-transactional.ts';
+import { checkDeferredAndContinueSql, freshSessionSql } from '../migrator/apply/session.ts';
 import { compareNames, type MigrationFile } from '../migrator/files/migration-files.ts';
+import { type Part, partsOf } from '../migrator/files/parts.ts';
 import { quoteLiteral } from '../postgres/sql/quote.ts';
 import type { TenantPlan } from './plan.ts';
 
@@ -32,9 +33,7 @@ export function groupBySteps(plans: readonly TenantPlan[]): readonly StepsGroup[
 export function sqlScript(groups: readonly StepsGroup[], files: readonly MigrationFile[]): string {
   const head = `\\set ON_ERROR_STOP on
 -- For a tenant in a schema of its own: psql -v schema=NAME
-\\if :{?schema}
-SET search_path TO :"schema";
-\\endif
+${freshSession}
 `;
   return [head, ...groups.map((group, index) => planScript(group, files, `${index + 1} of ${groups.length}`))].join(
     '\n',
@@ -57,15 +56,32 @@ ${partsOf(steps).map(partScript).join('\n')}
 `;
 }
 
-/** Groups adjacent transactional steps into one transaction, as a run does. Other steps stand alone. */
-function partScript(part: readonly MigrationFile[]): string {
-  const script = part.map(stepScript).join('\n');
-  return part.every(({ transactional }) => transactional) ? `BEGIN;\n${script}\nCOMMIT;` : script;
+/** Groups steps that may share a transaction, as a run does. Other steps stand alone. */
+function partScript({ steps }: Part): string {
+  const isTransaction = steps.every(({ transactional }) => transactional);
+  const script = steps.map((step) => stepScript(step, isTransaction)).join('\n');
+  return isTransaction ? `BEGIN;\n${script}\nCOMMIT;` : script;
 }
 
-function stepScript({ name, hash, statements }: MigrationFile): string {
+const inSchema = `\\if :{?schema}
+SET search_path TO :"schema";
+\\else
+SET search_path TO public;
+\\endif`;
+
+/** Each step starts in a session that nothing has touched, with the settings of our own connections. */
+const freshSession = `${freshSessionSql.trim()}
+SET TimeZone TO 'UTC';
+SET jit TO off;
+${inSchema}`;
+
+function stepScript({ name, hash, parsed }: MigrationFile, isTransaction: boolean): string {
   // The semicolon goes on its own line because a statement may end with a comment.
-  const sql = (statements ?? []).map((statement) => `${statement.trim()}\n;`).join('\n');
+  const sql = (parsed.up ?? []).map(({ text }) => `${text}\n;`).join('\n');
+  const check = isTransaction ? `${inSchema}\n${checkDeferredAndContinueSql('current_schema()')}\n` : '';
   const values = ['TENANT', name, hash, 'APPLIED'].map(quoteLiteral).join(', ');
-  return `-- ${name}\n${sql}\nINSERT INTO migration_history (scope, name, hash, status) VALUES (${values});`;
+  return `-- ${name}
+${sql}
+${check}${freshSession}
+INSERT INTO migration_history (scope, name, hash, status) VALUES (${values});`;
 }

@@ -78,7 +78,7 @@ function keepAppErrors(orm: MikroORM): void {
  * time, because MikroORM sends several at once when it has a pool.
  * @param rewrite changes the text of each statement
  */
-export function asPoolClient(client: pg.Client, rewrite: (text: string) => string): PoolClient {
+export function asPoolClient(client: pg.Client, rewrite: (text: string) => string | pg.QueryConfig): PoolClient {
   const exclusive = createMutex();
   return new Proxy(Object.assign(Object.create(client), { release: () => undefined }), {
     get(target, key) {

@@ -49,8 +49,13 @@ const CONNECT_TIMEOUT_MS = 5_000;
  * By default it notices only when the statement is done. PostgreSQL on Windows does not support the setting.
  * @see https://www.postgresql.org/docs/current/runtime-config-connection.html#GUC-CLIENT-CONNECTION-CHECK-INTERVAL
  */
-const everySession: Readonly<Record<string, string>> =
-  process.platform === 'win32' ? {} : { client_connection_check_interval: '2s' };
+const everySession: Readonly<Record<string, string>> = {
+  // Times are written the same whatever the server's time zone is.
+  TimeZone: 'UTC',
+  // Short statements that are planned anew each time would be compiled anew each time.
+  jit: 'off',
+  ...(process.platform !== 'win32' && { client_connection_check_interval: '2s' }),
+};
 
 /**
  * One PostgreSQL server, and the pool of connections that this process may open to it. After the server did not answer,

@@ -4,7 +4,7 @@ import { Tenant, type TenantStatus } from '../catalog/entities/tenant.entity.ts'
 import { type ObservedState, storeMigrationStates } from '../catalog/migration-states.ts';
 import { AppError } from '../lib/errors.ts';
 import { readApplied } from '../migrator/apply/apply.ts';
-import { findInvalidIndexes } from '../migrator/apply/invalid-indexes.ts';
+import { findInvalidIndexes } from '../migrator/apply/concurrent-indexes.ts';
 import type { EntityTables } from '../migrator/diff/entity-tables.ts';
 import { readLastFailure } from '../migrator/files/history.ts';
 import type { MigrationFile } from '../migrator/files/migration-files.ts';

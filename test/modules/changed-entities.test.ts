@@ -50,7 +50,7 @@ it('the snapshot beside the migrations is of these; if not, make it anew: tenant
   const { folder, tables } = createMigrationLines('migrations/tenant', product).tenant;
   const kept = await readSnapshot(folder, await folder.read());
   expect(kept).toMatchObject({ kind: 'read', stale: undefined });
-  if (kept.kind === 'read') expect(tables.changesSince(kept.tables)).toEqual({ up: [], down: [], warnings: [] });
+  if (kept.kind === 'read') expect(await tables.changesSince(kept.tables)).toEqual({ up: [], down: [], warnings: [] });
 });
 
 it('a new entity and a new column become a migration without a database, which both kinds of tenants take, give back and take again', async () => {

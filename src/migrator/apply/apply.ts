@@ -10,7 +10,6 @@ import type { MigrationFile } from '../files/migration-files.ts';
 import {
   appliedAfter,
   applyStep,
-  freshSessionSql,
   type MigrateOptions,
   type MigrateOutcome,
   type MigrationFailedError,
@@ -19,10 +18,10 @@ import {
   type PlannedBatch,
   planBatch,
   recordOf,
-  stepSettingsSql,
 } from './batch.ts';
 import { chooseMode, type DirectMode, type Protection } from './batch-mode.ts';
 import { anotherMigration, LOCK_POLL_MS, migrateInParts } from './non-transactional.ts';
+import { freshSessionSql, stepSettingsSql } from './session.ts';
 
 /**
  * Migrates one database in one transaction, together with its history rows: afterwards it is either at the old version
@@ -113,10 +112,10 @@ async function carryOut(
   mode: DirectMode,
 ): Promise<MigrateOutcome> {
   if (mode === 'IN_PARTS') return migrateInParts(client, batch, options);
-  const { before, observedAt, steps, warnings, alone } = batch;
+  const { before, observedAt, steps, warnings, divided } = batch;
   const isTried = mode === 'ONE_TRANSACTION';
   const records = await applyTogether(client, before.length, isTried ? steps : [], options);
-  const untried = `${alone?.name} is not transactional, so its batch cannot be tried and rolled back`;
+  const untried = `${divided}, so the batch cannot be tried and rolled back`;
   return { applied: merge(before, records), observedAt, records, warnings, ...(!isTried && { untried }) };
 }
 
@@ -133,9 +132,9 @@ async function applyTogether(
   const end = options.dryRun ? 'ROLLBACK' : 'COMMIT';
   const records: NewRecord[] = [];
   for (const [index, step] of steps.entries()) {
-    const trailingSql = step === steps.at(-1) ? end : '';
+    const hasNext = step !== steps.at(-1);
     const applied = appliedAfter(before, index, options);
-    records.push(await applyStep(client, step, options, { trailingSql, applied }));
+    records.push(await applyStep(client, step, options, { trailingSql: hasNext ? '' : end, hasNext, applied }));
   }
   if (steps.length === 0) await client.query(end);
   return records;

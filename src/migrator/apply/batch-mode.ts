@@ -31,20 +31,20 @@ export function chooseMode(
   protection: Protection,
 ): DirectMode | 'COPY_FIRST';
 export function chooseMode(
-  { steps, alone }: PlannedBatch,
+  { steps, divided }: PlannedBatch,
   { dryRun = false }: { readonly dryRun?: boolean },
   protection?: Protection,
 ): DirectMode | 'COPY_FIRST' {
-  if (dryRun) return alone ? 'NOT_TRIED' : 'ONE_TRANSACTION';
-  if (alone && protection?.checkpoint === 'TRANSACTION') throw notTransactional(alone.name);
-  const wantsCopy = protection?.checkpoint === 'SNAPSHOT' ? steps.length > 0 : alone !== undefined;
+  if (dryRun) return divided ? 'NOT_TRIED' : 'ONE_TRANSACTION';
+  if (divided && protection?.checkpoint === 'TRANSACTION') throw notOneTransaction(divided);
+  const wantsCopy = protection?.checkpoint === 'SNAPSHOT' ? steps.length > 0 : divided !== undefined;
   if (protection?.canCopy && wantsCopy) return 'COPY_FIRST';
-  return alone ? 'IN_PARTS' : 'ONE_TRANSACTION';
+  return divided ? 'IN_PARTS' : 'ONE_TRANSACTION';
 }
 
-function notTransactional(migration: string): AppError {
+function notOneTransaction(reason: string): AppError {
   return new AppError(
     'CONFLICT',
-    `${migration} is not transactional, so its batch cannot be one transaction. Use the checkpoint SNAPSHOT, or omit the checkpoint.`,
+    `${reason}, so the batch cannot be one transaction. Use the checkpoint SNAPSHOT, or omit the checkpoint.`,
   );
 }

@@ -1,19 +1,18 @@
 import type { SqlEntityManager } from '@mikro-orm/sql';
-import pg from 'pg';
+import type pg from 'pg';
 import { elapsedSince } from '../../lib/time.ts';
 import { asPoolClient, createEntityDatabases } from '../../orm/databases.ts';
 import type { PoolClient } from '../../postgres/pool/pool.ts';
-import { findTransactionCommand, splitStatements } from '../../postgres/sql/split-statements.ts';
-import { type Direction, type MigrationFile, transactionObstacle } from '../files/migration-files.ts';
-
-/** The results of several statements sent in one message. */
-type StepResults = readonly pg.QueryResult<{ readonly durationMs?: number }>[];
+import { loadStatementParser, type Statement, type StatementParser } from '../../postgres/sql/statements.ts';
+import type { Direction, MigrationFile } from '../files/migration-files.ts';
+import { obstacleOf } from '../files/obstacles.ts';
+import { type LastRow, sendAlone, sendTogether } from './send-statements.ts';
 
 /**
  * Runs a migration inside the connection's open transaction, followed by trailing SQL, in one message if possible.
  * @param trailingSql creates the trailing SQL. It gets the migration's duration in milliseconds, or undefined if the
  *   SQL has to measure it from `statement_timestamp()`, which is when the migration started.
- * @returns the results of the trailing statements, preceded by those of the migration if both were sent in one message
+ * @returns the last row of the trailing SQL
  * @throws {Error} naming the statement that failed, if known
  */
 export async function executeStep(
@@ -21,43 +20,41 @@ export async function executeStep(
   step: MigrationFile,
   direction: Direction,
   trailingSql: (durationMs: number | undefined) => string,
-): Promise<StepResults> {
-  const statements = direction === 'up' ? step.statements : step.downStatements;
-  if (statements) return sendTogether(client, statements, trailingSql(undefined));
+): Promise<LastRow> {
+  const statements = step.parsed[direction];
+  if (statements?.every(({ isParsed }) => isParsed)) return sendTogether(client, statements, trailingSql(undefined));
   const start = performance.now();
-  await runWithEntityManager(client, step, direction);
+  if (statements) for (const statement of statements) await sendAlone(client, statement);
+  else await runWithEntityManager(client, step, direction);
   return sendTogether(client, [], trailingSql(elapsedSince(start)));
 }
 
 /**
  * Runs a migration that is not transactional, one statement at a time: PostgreSQL treats several statements in one
  * message as one transaction.
- * @param isDone whether an error means that an earlier attempt has already done this statement
+ * @param isDone whether an earlier attempt has already done this statement, before it is sent or after an error
  * @throws {Error} naming the statement that failed, if known
  */
 export async function executeStepAlone(
   client: pg.Client,
   step: MigrationFile,
   direction: Direction,
-  isDone: (statement: string, error: unknown) => boolean = () => false,
+  isDone: (statement: Statement, error?: unknown) => boolean = () => false,
 ): Promise<void> {
-  for (const statement of statementsAlone(step, direction) ?? (await collectStatements(client, step, direction))) {
+  for (const statement of step.parsed[direction] ?? (await collectStatements(client, step, direction))) {
+    if (isDone(statement)) continue;
     try {
-      await client.query(statement);
+      await sendAlone(client, statement);
     } catch (error) {
-      if (!isDone(statement, error)) throw withStatement(error, statement);
+      if (!isDone(statement, error)) throw error;
     }
   }
   if (client.getTransactionStatus() !== 'I') throw new Error('it left a transaction open');
 }
 
-/** The statements to send one by one; undefined if they are only known by running the migration. */
-export function statementsAlone(step: MigrationFile, direction: Direction): readonly string[] | undefined {
-  return (direction === 'up' ? step.statements : step.downStatements)?.flatMap(splitStatements);
-}
-
 /** Lets a migration query the database, and returns the statements that it adds. */
-async function collectStatements(client: pg.Client, step: MigrationFile, direction: Direction): Promise<string[]> {
+async function collectStatements(client: pg.Client, step: MigrationFile, direction: Direction): Promise<Statement[]> {
+  const parse = await loadStatementParser();
   const em = entityManagerOn(asPoolClient(client, (text) => text));
   const driver = em.getDriver();
   const migration = new step.Class(driver, em.config);
@@ -65,42 +62,13 @@ async function collectStatements(client: pg.Client, step: MigrationFile, directi
   return migration.getQueries().flatMap((query) => {
     if (typeof query !== 'string')
       throw new Error('it must add its statements as strings, because it is not transactional');
-    return splitStatements(query);
-  });
-}
-
-/** Sends a migration's statements and the trailing SQL in one round trip. */
-async function sendTogether(client: pg.Client, texts: readonly string[], trailingSql: string): Promise<StepResults> {
-  let finished = 0;
-  const count = () => {
-    finished += 1;
-  };
-  client.connection.on('commandComplete', count);
-  try {
-    // The semicolon goes on its own line because a statement may end with a comment.
-    const results: unknown = await client.query([...texts, trailingSql].join('\n;\n'));
-    // node-postgres returns an array for several statements, which its types don't express.
-    return results as StepResults;
-  } catch (error) {
-    // One string may hold several statements.
-    throw withStatement(error, texts.flatMap(splitStatements)[finished]);
-  } finally {
-    client.connection.off('commandComplete', count);
-  }
-}
-
-function withStatement(error: unknown, statement: string | undefined): unknown {
-  if (!(error instanceof pg.DatabaseError) || statement === undefined) return error;
-  const text = statement.replace(/\s+/g, ' ').trim();
-  const detail = error.detail ? ` (${error.detail})` : '';
-  return new Error(`${error.message}${detail}, in: ${text.length > 200 ? `${text.slice(0, 200)}…` : text}`, {
-    cause: error,
+    return parse(query);
   });
 }
 
 /** Runs a migration that queries the database, with MikroORM's driver on this connection. */
 async function runWithEntityManager(client: pg.Client, step: MigrationFile, direction: Direction): Promise<void> {
-  const nested = new NestedTransactions(client);
+  const nested = new NestedTransactions(client, await loadStatementParser());
   const em = entityManagerOn(nested.client);
   await em.begin();
   const driver = em.getDriver();
@@ -129,11 +97,14 @@ class NestedTransactions {
   /** The number of open savepoints inside the batch's transaction. */
   depth = 0;
 
-  constructor(client: pg.Client) {
+  readonly #parse: StatementParser;
+
+  constructor(client: pg.Client, parse: StatementParser) {
+    this.#parse = parse;
     this.client = asPoolClient(client, (text) => this.#nest(text));
   }
 
-  #nest(text: string): string {
+  #nest(text: string): string | pg.QueryConfig {
     if (text === 'begin') {
       this.depth += 1;
       return `SAVEPOINT nested_${this.depth}`;
@@ -143,8 +114,11 @@ class NestedTransactions {
       this.depth -= 1;
       return `${text === 'commit' ? '' : `ROLLBACK TO SAVEPOINT ${savepoint};`} RELEASE SAVEPOINT ${savepoint}`;
     }
-    const command = findTransactionCommand(text);
-    if (command) throw new Error(transactionObstacle(command));
-    return text;
+    const statements = this.#parse(text);
+    const obstacle = obstacleOf(true, statements);
+    if (obstacle !== undefined) throw new Error(obstacle);
+    // PostgreSQL accepts one statement only in the extended protocol, whatever the parser makes of the text.
+    // The types of node-postgres lack the option.
+    return statements.length > 1 ? text : ({ text, queryMode: 'extended' } as pg.QueryConfig);
   }
 }

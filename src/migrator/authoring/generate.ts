@@ -46,7 +46,7 @@ export async function writeMigration(
     stored.kind === 'read' && !stored.stale
       ? stored.tables
       : await remake(stored.kind === 'read' ? (stored.stale ?? '') : stored.reason);
-  const changes = tables.changesSince(before);
+  const changes = await tables.changesSince(before);
   if (changes.up.length === 0) {
     throw new AppError(
       'CONFLICT',

@@ -10,7 +10,7 @@ import {
 import type pg from 'pg';
 import { asPoolClient, createEntityDatabases } from '../../orm/databases.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
-import { splitStatements } from '../../postgres/sql/split-statements.ts';
+import { splitStatements } from '../../postgres/sql/statements.ts';
 import { rollBack } from '../../postgres/sql/transaction.ts';
 import { removeEqualChecks, withWording } from './check-constraints.ts';
 import { requiredOnly, withoutAdded } from './required-only.ts';
@@ -44,7 +44,7 @@ export interface EntityTables {
    */
   has(client: pg.Client, snapshot: TableSnapshot): Promise<boolean>;
   /** The changes that turn a snapshot's tables into the entities' tables. It needs no database. */
-  changesSince(snapshot: TableSnapshot): TableChanges;
+  changesSince(snapshot: TableSnapshot): Promise<TableChanges>;
 }
 
 /** Statements that change tables, and those that revert the change, each in order. */
@@ -93,12 +93,12 @@ export function entityTables(
     };
   };
 
-  const changes = (from: DatabaseSchema): TableChanges => {
+  const changes = async (from: DatabaseSchema): Promise<TableChanges> => {
     const { comparator, target, sqlOf } = open(PLAIN);
     const to = target();
     const forward = comparator.compare(from, to);
     const backward = comparator.compare(to, from, forward);
-    return { up: sqlOf(forward), down: sqlOf(backward), warnings: warningsOn(forward, backward) };
+    return { up: await sqlOf(forward), down: await sqlOf(backward), warnings: warningsOn(forward, backward) };
   };
 
   const readFound = async (client: pg.Client, schema: string, driver: AbstractSqlDriver): Promise<DatabaseSchema> => {
@@ -120,7 +120,7 @@ export function entityTables(
     const difference = comparator.compare(found, wanted);
     if (compare === 'needed') requiredOnly(difference);
     const same = await removeEqualChecks(client, schema, difference);
-    return { found, wanted, difference, same, sql: sqlOf(difference) };
+    return { found, wanted, difference, same, sql: await sqlOf(difference) };
   };
 
   return {

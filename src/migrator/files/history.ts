@@ -143,13 +143,19 @@ export function isChangedHistory(error: unknown): boolean {
 }
 
 /**
- * SQL that stores another hash ($2) for an applied migration ($1), as the owner. It returns the previous hash and the
- * time; no row if the migration is not applied or already has this hash.
+ * SQL that stores the hash ($2) of the file of this name ($1) for an applied migration, as the owner: the one of this
+ * name, or one that was recorded with this hash under a name that is not among the code's ($3), because the file was
+ * renamed. It returns the previous hash and the time; no row if nothing differs.
  */
 export function acceptHashSql(schema: string): string {
   return `WITH before AS (
-      SELECT id, hash FROM ${table(schema)} WHERE name = $1 AND status = 'APPLIED' AND hash <> $2 FOR UPDATE)
-    UPDATE ${table(schema)} h SET hash = $2 FROM before WHERE h.id = before.id
+      SELECT id, hash FROM ${table(schema)} h
+      WHERE status = 'APPLIED' AND (
+        (name = $1 AND hash <> $2)
+        OR (hash = $2 AND name <> ALL ($3::text[])
+          AND NOT EXISTS (SELECT FROM ${table(schema)} WHERE name = $1 AND status = 'APPLIED')))
+      ORDER BY id LIMIT 1 FOR UPDATE)
+    UPDATE ${table(schema)} h SET name = $1, hash = $2 FROM before WHERE h.id = before.id
     RETURNING before.hash AS "previousHash", clock_timestamp() AS "acceptedAt"`;
 }
 

@@ -8,7 +8,9 @@ import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import type { MigrationScope } from '../../catalog/entities/migration-record.entity.ts';
 import { AppError, messageOf } from '../../lib/errors.ts';
 import { withTimeLimit } from '../../lib/time.ts';
-import { findTransactionCommand } from '../../postgres/sql/split-statements.ts';
+import { loadStatementParser } from '../../postgres/sql/statements.ts';
+import { obstacleOf } from './obstacles.ts';
+import { locateStatements, type SourceStatement } from './source-statements.ts';
 
 /** The class that a migration file exports. */
 export type MigrationClass = new (...args: ConstructorParameters<typeof Migration>) => Migration;
@@ -18,10 +20,10 @@ export type Direction = 'up' | 'down';
 
 /** A migration in the code. */
 export interface MigrationFile {
-  /** The file name without its extension. Migrations are applied in the order of their names. */
+  /** The file name without its extension. Migrations are applied in the order of their timestamps, then of their names. */
   readonly name: string;
   readonly scope: MigrationScope;
-  /** The SHA-256 of the file's text in hexadecimal; line endings count as `\n`. */
+  /** The SHA-256 of the file's text in hexadecimal. A byte order mark doesn't count, and line endings count as `\n`. */
   readonly hash: string;
   readonly transactional: boolean;
   /** Whether it has a `down()`. */
@@ -30,6 +32,8 @@ export interface MigrationFile {
   readonly statements: readonly string[] | undefined;
   /** The statements of `down()`; undefined as well if there is no `down()`. */
   readonly downStatements: readonly string[] | undefined;
+  /** The same, parsed and one by one. */
+  readonly parsed: Readonly<Record<Direction, readonly SourceStatement[] | undefined>>;
   /**
    * Why it cannot be applied to any database, as the end of a sentence that starts with its name; undefined if it can.
    */
@@ -77,17 +81,22 @@ export class MigrationFolder {
         cause,
       );
     });
-    const files = await Promise.all(
-      names
-        .filter(isMigrationFile)
-        .sort(compareNames)
-        .map((name) => this.#readFile(name)),
-    );
-    for (const [index, file] of files.entries()) {
-      if (files[index + 1]?.name === file.name) throw new MigrationFileError(`Two migrations are named ${file.name}`);
+    const found = names
+      .filter(isMigrationFile)
+      .sort((a, b) => compareNames(migrationName(a), migrationName(b)) || compareTexts(a, b));
+    for (const [index, name] of found.entries()) {
+      const other = found[index + 1];
+      if (other !== undefined && migrationName(other) === migrationName(name)) throw this.#twice(name, other);
     }
+    const files = await Promise.all(found.map((name) => this.#readFile(name)));
     this.#known = new Map(files.map((file) => [`${file.name}:${file.hash}`, file]));
     return files;
+  }
+
+  #twice(one: string, other: string): MigrationFileError {
+    return new MigrationFileError(
+      `Two migrations are named ${migrationName(one)}: ${one} and ${other} in ${shown(this.path)}. If one is compiled from the other, compile to another folder, or delete ${one}.`,
+    );
   }
 
   async #readFile(name: string): Promise<MigrationFile> {
@@ -97,13 +106,14 @@ export class MigrationFolder {
         `${shown(file)} is not a valid migration name. Use a name such as 20260131120000_add_notes.ts`,
       );
     }
-    const hash = hashOf(await readFile(file, 'utf8'));
+    const text = await readFile(file, 'utf8');
+    const hash = hashOf(text);
     const migration = migrationName(name);
     const known = this.#known.get(`${migration}:${hash}`);
     if (known) return known;
     try {
       return await withTimeLimit(
-        importClass(file, hash).then((Class) => describe(Class, migration, this.scope, hash)),
+        importClass(file, hash).then((Class) => describe(Class, migration, this.scope, hash, text)),
         READ_MS,
         `cannot be read: its module, up() or down() did not end within ${READ_MS / 1000} s, run without a database`,
       );
@@ -113,9 +123,21 @@ export class MigrationFolder {
   }
 }
 
-/** The order in which migrations are applied: by code unit, the same on every machine. */
+/**
+ * The order in which migrations are applied: by timestamp, then by name. MikroORM's own names have `Migration` before
+ * the timestamp. Names are compared by code unit, so the order is the same on every machine.
+ */
 export function compareNames(a: string, b: string): number {
+  return compareTexts(timestampOf(a), timestampOf(b)) || compareTexts(a, b);
+}
+
+function compareTexts(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** A run's target need not be a file's name: whatever starts otherwise is compared as it is. */
+function timestampOf(name: string): string {
+  return /^(?:Migration)?(\d{14})/.exec(name)?.[1] ?? name;
 }
 
 /** Whether a file of this name is a migration. */
@@ -130,7 +152,9 @@ export function migrationName(name: string): string {
 
 /** Hashes a file's text; see {@link MigrationFile.hash}. */
 export function hashOf(text: string): string {
-  return createHash('sha256').update(text.replaceAll('\r\n', '\n')).digest('hex');
+  return createHash('sha256')
+    .update(text.replace(/^\uFEFF/, '').replaceAll('\r\n', '\n'))
+    .digest('hex');
 }
 
 /** Shortens a hash for messages; it is still long enough to distinguish two files. */
@@ -179,11 +203,17 @@ async function describe(
   name: string,
   scope: MigrationScope,
   hash: string,
+  source: string,
 ): Promise<MigrationFile> {
   const reversible = Class.prototype.down !== Migration.prototype.down;
   const transactional = construct(Class, new DescribingDriver().driver).isTransactional();
   const statements = await statementsOf(Class, 'up');
   const downStatements = reversible ? await statementsOf(Class, 'down') : undefined;
+  const parse = await loadStatementParser();
+  const parsed = {
+    up: statements && locateStatements(statements, source, parse),
+    down: downStatements && locateStatements(downStatements, source, parse),
+  };
   return {
     name,
     scope,
@@ -193,7 +223,8 @@ async function describe(
     reversible,
     statements,
     downStatements,
-    obstacle: obstacleOf(transactional, [...(statements ?? []), ...(downStatements ?? [])]),
+    parsed,
+    obstacle: obstacleOf(transactional, [...(parsed.up ?? []), ...(parsed.down ?? [])]),
   };
 }
 
@@ -241,15 +272,4 @@ async function statementsOf(Class: MigrationClass, direction: Direction): Promis
   }
   const queries = instance.getQueries();
   return !describing.asked && queries.every((query) => typeof query === 'string') ? queries : undefined;
-}
-
-function obstacleOf(transactional: boolean, statements: readonly string[]): string | undefined {
-  if (!transactional) return undefined;
-  const command = statements.map(findTransactionCommand).find((found) => found !== undefined);
-  return command && transactionObstacle(command);
-}
-
-/** Why a migration with this command cannot be applied. */
-export function transactionObstacle(command: string): string {
-  return `begins or ends a transaction (${command}), but its whole batch runs in one transaction, so that it can be rolled back. Remove the command.`;
 }

@@ -14,6 +14,7 @@ function file(name: string, obstacle?: string): MigrationFile {
     reversible: false,
     statements: [],
     downStatements: undefined,
+    parsed: { up: [], down: undefined },
     obstacle,
     Class: class extends Migration {
       override up(): void {}
