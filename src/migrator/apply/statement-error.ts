@@ -18,9 +18,9 @@ export function withStatement(
 ): unknown {
   if (!(error instanceof pg.DatabaseError) || statement === undefined) return error;
   const detail = error.detail ? ` (${error.detail})` : '';
-  const first = statement.line === undefined ? '' : ` (line ${statement.line} of the file)`;
+  const where = statement.line === undefined ? 'in' : `in line ${statement.line}`;
   const place = offset === undefined ? '' : marked(statement, offset);
-  return new Error(`${error.message}${detail}, in: ${shortened(statement.text)}${first}${place}`, { cause: error });
+  return new Error(`${error.message}${detail}, ${where}: ${shortened(statement.text)}${place}`, { cause: error });
 }
 
 /** The place that PostgreSQL reports in its error, in characters from 0; undefined if there is none. */

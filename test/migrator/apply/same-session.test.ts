@@ -129,7 +129,7 @@ it.each([
 ])('names the statement that failed, its line, and PostgreSQL’s position: %s', async (text, message, before) => {
   const name = await add('CREATE TABLE typo_a (id int)', 'CREATE TABLE typo_b (id int)', text);
   const [error] = await errorsOf();
-  expect(error).toContain(`${name} failed: ${message}, in: ${text} (line `);
+  expect(error).toContain(`${name} failed: ${message}, in line 5: ${text}\n`);
   expect(error).toMatch(new RegExp(`\\| ${' '.repeat(before.length)}\\^$`));
   for (const slug of slugs)
     expect(await fleet.inTenant(slug, `SELECT FROM pg_tables WHERE tablename LIKE 'typo_%'`), slug).toEqual([]);
