@@ -31,17 +31,22 @@ describe('an error of PostgreSQL', async () => {
     [raise('40P01'), 'SERVER_BUSY', 1000, 'Try again'],
     [raise('53400'), 'BAD_USER_INPUT', undefined, 'temporary space'],
     [raise('54001'), 'BAD_USER_INPUT', undefined, 'too complex'],
+    [raise('23514'), 'BAD_USER_INPUT', undefined, 'Check the arguments'],
+    [raise('23502'), 'BAD_USER_INPUT', undefined, 'Check the arguments'],
+    [raise('23503'), 'CONFLICT', undefined, 'contradicts'],
+    [raise('23505'), 'CONFLICT', undefined, 'contradicts'],
+    [raise('23P01'), 'CONFLICT', undefined, 'contradicts'],
     ["SELECT 'x'::uuid", 'BAD_USER_INPUT', undefined, 'Check the arguments'],
     ['SELECT 100000::smallint', 'BAD_USER_INPUT', undefined, 'Check the arguments'],
     [raise('XX000'), 'INTERNAL_SERVER_ERROR', undefined, 'went wrong on our side'],
-  ])('is told in words that help: %s is %s', async (sql, code, retryAfterMs, words) => {
+  ])('has a helpful message: %s is %s', async (sql, code, retryAfterMs, words) => {
     const { body, text } = await ask(sql);
     expect(body.errors?.[0]?.message).toContain(words);
     expect(body.errors?.[0]?.extensions).toMatchObject({ code, ...(retryAfterMs && { retryAfterMs }) });
     expect(text).not.toContain('somebody else');
   });
 
-  it('of a statement that PostgreSQL cancelled is told so', async () => {
+  it('of a statement that PostgreSQL cancelled says so', async () => {
     const { body } = await ask("BEGIN; SET LOCAL statement_timeout = '20ms'; SELECT pg_sleep(5); COMMIT");
     expect(body.errors?.[0]).toMatchObject({
       message: expect.stringContaining('took too long'),

@@ -41,7 +41,7 @@ describe('permissions', () => {
     ]);
   });
 
-  it('are a member’s for a believed token whose role is none of ours, which the modules are told of', async () => {
+  it('are a member’s for a trusted token with an unknown role, which the modules receive', async () => {
     for (const role of ['authenticated', 'owner', '__proto__', 'constructor']) {
       expect(await permissions(await believed(role))).toEqual({ permissions: [] });
       expect(asked.pop()).toMatchObject({ role: 'MEMBER', tokenRoles: [role] });
@@ -74,7 +74,7 @@ describe('permissions', () => {
     expect(asked).toHaveLength(1);
   });
 
-  it('are not asked for of somebody who is no member', async () => {
+  it('are not queried for callers who are not members', async () => {
     const outsider = bearer(await app.services.tokens.issue({ subject: 'x', expiresIn: '1h' }));
     expect(await permissions(outsider)).toEqual({ permissions: [] });
     expect(codeOf(await app.ask('mutation { emptyShelves }', outsider))).toBe('TENANT_REQUIRED');

@@ -87,7 +87,7 @@ describe('the audit log', () => {
     expect(JSON.stringify(await added())).not.toContain(victim.refreshToken);
   });
 
-  it('has a sign-in as who signs in, whoever’s token comes along', async () => {
+  it('records a sign-in under the account that signs in, whatever token is sent along', async () => {
     const other = await register(app, 'other@example.com');
     await app.ask(loginText(owner.email, 'a wrong password'), other.headers);
     await app.ask(loginText(owner.email), other.headers);
@@ -185,7 +185,7 @@ describe('the audit log', () => {
     expect(counts).not.toContain(0);
   });
 
-  it('is never changed, neither by the server’s role nor by the database’s owner', async () => {
+  it('can be changed neither by the server’s role nor by the database’s owner', async () => {
     const statements = [
       `UPDATE audit_log SET actor = 'somebody else'`,
       'DELETE FROM audit_log',

@@ -117,7 +117,7 @@ describe('invitations', () => {
     expect(codeOf(await revoke(admin, toOwner?.id))).toBe('FORBIDDEN');
   });
 
-  it('are refused for what is no address, and for members', async () => {
+  it('are refused for invalid addresses and for members', async () => {
     const member = await joined('MEMBER');
     expect(codeOf(await invite(owner, 'no address'))).toBe('BAD_USER_INPUT');
     expect(codeOf(await invite(owner, member.email.toUpperCase(), 'ADMIN'))).toBe('CONFLICT');
@@ -173,7 +173,7 @@ describe('invitations', () => {
     expect(await invitationsOf(app, person)).toHaveLength(1);
   });
 
-  it('are of use to the invited person alone, whoever has the token', async () => {
+  it('can only be used by the invited person, whoever has the token', async () => {
     const [person, thief] = [await somebody(), await somebody()];
     await invite(owner, person.email);
     const [invitation] = await invitationsOf(app, person);

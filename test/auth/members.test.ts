@@ -65,7 +65,7 @@ describe('members of a tenant', () => {
     return Object.fromEntries(rows.rows.map(({ email, role }) => [email, role]));
   };
 
-  it('begin with its creator, who is the owner and gets in at once', async () => {
+  it('begin with its creator, who is the owner and has access at once', async () => {
     expect(await members()).toEqual({ [owner.email]: 'OWNER' });
     const inside = await inTenant(owner);
     expect(await app.ask('{ viewer { role tenant { slug } } products { totalCount } }', inside.headers)).toEqual({
@@ -84,7 +84,7 @@ describe('members of a tenant', () => {
     expect(await members()).toMatchObject({ [one.email]: 'MEMBER', [two.email]: 'OWNER' });
   });
 
-  it('are no business of members and of strangers, for whom the tenant does not exist', async () => {
+  it('are hidden from members, and from strangers, for whom the tenant does not exist', async () => {
     const [plain, stranger] = [await member(), await somebody()];
     for (const [by, code] of [
       [plain, 'FORBIDDEN'],
@@ -112,7 +112,7 @@ describe('members of a tenant', () => {
     expect(await remove(admin, plain.id)).toEqual({ data: { removeMember: true } });
   });
 
-  it('keep the last owner, whoever wants to remove or demote that one', async () => {
+  it('keep the last owner, whoever tries to remove or demote that user', async () => {
     const plain = await member();
     for (const by of [owner, undefined]) {
       expect(codeOf(await remove(by, owner.id))).toBe('CONFLICT');
@@ -130,7 +130,7 @@ describe('members of a tenant', () => {
     expect(Object.values(await members())).toEqual(['OWNER']);
   });
 
-  it('may leave, and are told when there is nobody to remove', async () => {
+  it('may leave; the result is false if there is nobody to remove', async () => {
     const plain = await member();
     expect(await remove(plain, plain.id)).toEqual({ data: { removeMember: true } });
     expect(await remove(owner, plain.id)).toEqual({ data: { removeMember: false } });
@@ -179,7 +179,7 @@ describe('members of a tenant', () => {
     expect((await app.ask(text, stranger.headers)).data).toEqual({ viewer: { tenant: null, memberships: [] } });
   });
 
-  it('of nothing are platform admins, who are made and unmade by another', async () => {
+  it('are not needed by platform admins, whom another platform admin appoints and removes', async () => {
     const admin = await somebody();
     const make = (isAdmin: boolean) =>
       app.ask(`mutation { setPlatformAdmin(user: "${admin.id}", isPlatformAdmin: ${isAdmin}) { email } }`, app.admin);

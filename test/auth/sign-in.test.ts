@@ -28,7 +28,7 @@ describe('accounts', () => {
   const viewer = (headers: Record<string, string>) =>
     app.ask('{ viewer { user { email } role tenant { slug } memberships { role tenant { slug } } } }', headers);
 
-  it('are made by their owners, who are signed in then', async () => {
+  it('are created by their owners, which signs them in', async () => {
     const { data } = await app.ask(registerText('Ada@example.com'));
     expect(data).toMatchObject({ register: { viewer: { user: { email: 'Ada@example.com' }, tenant: null } } });
     const ada = await login(app, 'ada@EXAMPLE.com');
@@ -126,7 +126,7 @@ describe('accounts', () => {
     expect(new Set(hashes).size).toBe(2);
   });
 
-  it('hash a password anew when its hash was made with less work, and know it afterwards', async () => {
+  it('rehash a password whose hash has a lower work factor, and accept it afterwards', async () => {
     await register(app, 'weak@example.com');
     const salt = Buffer.alloc(16, 7);
     const settings = { parallelism: 1, tagLength: 32, memory: 1024, passes: 1 };

@@ -62,7 +62,7 @@ it.each(['', '123', '料金', 'x'.repeat(101)])('refuses the name %j', async (ti
   });
 });
 
-it('makes its snapshot anew where migrations were written by hand; then writes what entities say and they do not make: formatted, applied, and taken back', async () => {
+it('regenerates its snapshot after migrations were written by hand; then writes the missing changes: formatted, applied and reverted', async () => {
   await fleet.migrations.remove('20261121000000_fixture');
   await fleet.migrations.add('20990101000000_future', 'CREATE EXTENSION IF NOT EXISTS pg_trgm');
   const { exit, stdout, stderr } = await tenantry('migrate', 'new', 'createShop');
@@ -100,7 +100,7 @@ it('needs no database while the snapshot is of these migrations; says what is lo
   const snapshot = path.join(fleet.migrations.path, '.snapshot.json');
   const kept = await readFile(snapshot, 'utf8');
   for (const [broken, reason] of [
-    [`<<<<<<< HEAD\n${kept}=======\n${kept}>>>>>>> theirs\n`, 'has conflicts of a merge'],
+    [`<<<<<<< HEAD\n${kept}=======\n${kept}>>>>>>> theirs\n`, 'has merge conflicts'],
     [kept.slice(0, -10), 'cannot be read'],
     ['{}', 'does not describe tables'],
     [undefined, 'is missing'],

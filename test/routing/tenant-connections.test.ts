@@ -54,11 +54,11 @@ describe('the connections of a tenant', () => {
     for (const { row } of tenants) await app.services.tenants.close(row);
     const plan = '{ migrationPlan(input: { verify: true }) { upToDateCount } }';
     expect(await app.ask(plan, app.admin)).toEqual({ data: { migrationPlan: { upToDateCount: 2 } } });
-    const known = app.services.tenants.known();
+    const known = app.services.tenants.opened();
     expect(known.map(Object.getPrototypeOf)).toEqual([Object.prototype, Object.prototype]);
   });
 
-  it('are none too few after transactions that were forgotten and then lost', async () => {
+  it('stay complete after transactions that were forgotten and then lost', async () => {
     for (const { member } of tenants) {
       for (let time = 1; time <= 8; time += 1) {
         expect(await app.ask('{ loseTransaction }', member)).toEqual({ data: { loseTransaction: true } });

@@ -37,6 +37,7 @@ describe('a large input', () => {
       variables: { email },
     });
   const slashes = '://'.repeat(80_000);
+  const manyKeys = Object.fromEntries(Array.from({ length: 75_000 }, (_, index) => [index.toString(36), {}]));
 
   it.each<[string, () => ReturnType<HttpClient['post']>]>([
     ['an email address in a variable', () => login(slashes)],
@@ -59,6 +60,8 @@ describe('a large input', () => {
           body: `{"query":"{ server { name } }","variables":{"x":${'['.repeat(200_000)}${']'.repeat(200_000)}}}`,
         }),
     ],
+    ['an object with many keys', () => client.post({ query: '{ server { name } }', variables: manyKeys })],
+    ['extensions', () => client.post({ query: '{ server { name } }', extensions: manyKeys })],
     ['the name of the operation', () => client.post({ query: '{ server { name } }', operationName: slashes })],
     [
       'a document with a text',
@@ -101,7 +104,7 @@ describe('a large input', () => {
     expect(answer.code).toBe('BAD_USER_INPUT');
   });
 
-  /** Sends documents with some under way at once, and gives the codes of the answers. */
+  /** Sends documents with limited concurrency, and returns the codes of the answers. */
   async function sendAll(documents: readonly (() => string)[]): Promise<Set<string | undefined>> {
     const codes = new Set<string | undefined>();
     const left = documents.values();

@@ -30,7 +30,7 @@ const usage = async () => {
   return row?.usage ?? 0;
 };
 
-it('goes on when a tenant has filled the notification queue, tells of it, and ends that by suspending the tenant', async () => {
+it('keeps working when a tenant has filled the notification queue, reports it, and recovers when the tenant is suspended', async () => {
   const [attacker, other, third] = tenants;
   if (!attacker || !other || !third) throw new Error('There are three tenants');
   const person = await register(first(), 'somebody@example.com');
@@ -96,7 +96,7 @@ it('keeps somebody out who has set the password of a tenant’s role, once the t
   await mutate(`suspendTenant(id: "${tenant.slug}") { status }`);
   expect(await attempt(again, 'SELECT 1')).toMatch(/not queryable|terminat/);
   await expect(connectAsTenant(postgres, tenant.row, { password: 'mine' })).rejects.toThrow(/password authentication/);
-  // Whoever knows the derived password is sent away all the same.
+  // A session with the derived password is ended all the same.
   const derived = await connectAsTenant(postgres, tenant.row);
   await new Promise((resolve) => derived.once('end', resolve));
 });

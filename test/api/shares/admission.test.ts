@@ -84,7 +84,7 @@ describe('the shares of tenants and callers', () => {
     expect(await settled(admission.enter(a1, 1, never))).toBe('waits');
   });
 
-  it('refuse with RATE_LIMITED who has waited long, and whoever finds the queue full', async () => {
+  it('refuse with RATE_LIMITED operations that have waited too long, and those that find the queue full', async () => {
     const admission = admissionWith({ operations: 1 }, {}, 1);
     await admission.enter(a1, 1, never);
     const refusal = { code: 'RATE_LIMITED', details: { retryAfterMs: 1000, http: { status: 429 } } };
@@ -94,6 +94,19 @@ describe('the shares of tenants and callers', () => {
     for (let index = 0; index < 100; index += 1) void patient.enter(a1, 1, never);
     expect(() => patient.enter(a1, 1, never)).toThrow(expect.objectContaining({ code: 'RATE_LIMITED' }));
     expect(await settled(patient.enter(b1, 1, never))).not.toBe('waits');
+  });
+
+  it('keep nobody out of a queue that others have filled', async () => {
+    const admission = admissionWith({ operations: 1 });
+    await admission.enter(a1, 1, never);
+    const refused: string[] = [];
+    const wait = (caller: string) =>
+      Promise.resolve(admission.enter({ tenant: 'a', caller }, 1, never)).catch(() => refused.push(caller));
+    for (const caller of ['f1', 'f2', 'f3', 'f4']) {
+      for (let index = 0; index < 100; index += 1) void wait(caller);
+    }
+    expect(await settled(wait('newcomer'))).toBe('waits');
+    expect(refused).toEqual(['f1']);
   });
 
   it('drop those whose client has gone away from the queue', async () => {
