@@ -77,7 +77,7 @@ it('setup says what cannot be reached, and what to set', async () => {
 
 it('setup and doctor say of a folder that cannot be written to that DATA_DIR names it', async () => {
   const env = { NODE_ENV: 'test', DATA_DIR: '/proc/nowhere/data' };
-  const problem = /- DATA_DIR must be a folder .* \/proc\/nowhere\/data is none: E[A-Z]+: .* \(\/proc\)\n/;
+  const problem = /- DATA_DIR must be a writable folder, but \/proc\/nowhere\/data is not: E[A-Z]+: .* \(\/proc\)\n/;
   for (const command of ['setup', 'doctor']) {
     const { exit, stdout, stderr } = await runCommand([command], env);
     expect({ exit, stderr }).toEqual({ exit: 1, stderr: expect.stringMatching(problem) });
@@ -94,7 +94,7 @@ it('doctor names the databases that are missing', async () => {
   });
   expect({ exit, stdout }).toEqual({
     exit: 1,
-    stdout: expect.stringMatching(/✗ The databases other_auth, other_shared are missing\n.* makes them\n/),
+    stdout: expect.stringMatching(/✗ The databases other_auth, other_shared are missing\n.* to create them\n/),
   });
 });
 
