@@ -28,11 +28,11 @@ export function essential(differences: readonly FactDifference[]): readonly Fact
   });
 }
 
-/** Describes a difference in words. `places` are the names of the two schemas. */
+/** Describes a difference in words. `places` are the ends of sentences that tell the two schemas apart, such as `in a`. */
 export function describeDifference({ fact, one, other }: FactDifference, places: readonly [string, string]): string {
-  if (one === undefined) return `${fact} exists only in ${places[1]}`;
-  if (other === undefined) return `${fact} exists only in ${places[0]}`;
-  return `${fact} is ${short(one)} in ${places[0]}, but ${short(other)} in ${places[1]}`;
+  if (one === undefined) return `${fact} exists only ${places[1]}`;
+  if (other === undefined) return `${fact} exists only ${places[0]}`;
+  return `${fact} is ${short(one)} ${places[0]}, but ${short(other)} ${places[1]}`;
 }
 
 function short(definition: string): string {

@@ -48,11 +48,15 @@ function factsSql(schema: string): string {
   const own = quoteLiteral(schema);
   const notOfExtension = (catalog: string, oid: string) =>
     `NOT EXISTS (SELECT FROM pg_depend WHERE classid = '${catalog}'::regclass AND objid = ${oid} AND deptype = 'e')`;
-  // Functions and sequences are written with their schema in any case.
+  // PostgreSQL has an index of what depends on a schema, but none of the relations in it.
+  const isOwn = (catalog: string, oid: string) => `own.classid = '${catalog}'::regclass AND own.objid = ${oid}`;
+  // Functions are written with their schema in any case, so its name is replaced.
   return `
-    WITH own AS MATERIALIZED (SELECT oid FROM pg_namespace WHERE nspname = ${own}),
+    WITH own AS MATERIALIZED (
+      SELECT d.classid, d.objid FROM pg_namespace n
+        JOIN pg_depend d ON d.refclassid = 'pg_namespace'::regclass AND d.refobjid = n.oid WHERE nspname = ${own}),
     relations AS MATERIALIZED (
-      SELECT relname AS name, relkind AS kind, c.* FROM pg_class c JOIN own ON relnamespace = own.oid
+      SELECT relname AS name, relkind AS kind, c.* FROM own JOIN pg_class c ON ${isOwn('pg_class', 'c.oid')}
       WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND relname <> '${historyTable}' AND ${notOfExtension('pg_class', 'c.oid')}),
     facts (fact, definition) AS (
       SELECT 'table ' || name, concat_ws(' ', kind, relpersistence, reloptions, CASE WHEN relrowsecurity THEN 'row security' END,
@@ -86,7 +90,7 @@ function factsSql(schema: string): string {
       SELECT 'rule ' || name || '.' || rulename, pg_get_ruledef(w.oid, true)
       FROM relations r JOIN pg_rewrite w ON ev_class = r.oid WHERE rulename <> '_RETURN'
       UNION ALL
-      SELECT 'statistics ' || stxname, pg_get_statisticsobjdef(s.oid) FROM pg_statistic_ext s JOIN own ON stxnamespace = own.oid
+      SELECT 'statistics ' || stxname, pg_get_statisticsobjdef(s.oid) FROM own JOIN pg_statistic_ext s ON ${isOwn('pg_statistic_ext', 's.oid')}
       UNION ALL
       SELECT 'type ' || typname, concat_ws(' ', typtype,
         (SELECT string_agg(quote_literal(enumlabel), ', ' ORDER BY enumsortorder) FROM pg_enum WHERE enumtypid = t.oid),
@@ -95,16 +99,16 @@ function factsSql(schema: string): string {
         (SELECT string_agg(attname || ' ' || format_type(atttypid, atttypmod), ', ' ORDER BY attnum)
          FROM pg_attribute WHERE attrelid = typrelid AND attnum > 0 AND NOT attisdropped),
         (SELECT format_type(rngsubtype, NULL) FROM pg_range WHERE rngtypid = t.oid))
-      FROM pg_type t JOIN own ON typnamespace = own.oid
-      WHERE (typtype IN ('e', 'd', 'r', 'm') OR typtype = 'c' AND EXISTS (SELECT FROM pg_class WHERE oid = typrelid AND relkind = 'c'))
+      FROM own JOIN pg_type t ON ${isOwn('pg_type', 't.oid')}
+      WHERE (typtype IN ('e', 'd', 'r') OR typtype = 'c' AND EXISTS (SELECT FROM pg_class WHERE oid = typrelid AND relkind = 'c'))
         AND ${notOfExtension('pg_type', 't.oid')}
       UNION ALL
       SELECT 'function ' || proname || '(' || pg_get_function_identity_arguments(p.oid) || ')',
         CASE WHEN prokind = 'a' THEN concat_ws(' ', 'aggregate', aggtransfn, aggfinalfn, format_type(aggtranstype, NULL), agginitval)
           ELSE pg_get_functiondef(p.oid) END
-      FROM pg_proc p JOIN own ON pronamespace = own.oid LEFT JOIN pg_aggregate ON aggfnoid = p.oid
+      FROM own JOIN pg_proc p ON ${isOwn('pg_proc', 'p.oid')} LEFT JOIN pg_aggregate ON aggfnoid = p.oid
       WHERE ${notOfExtension('pg_proc', 'p.oid')}
       UNION ALL
-      SELECT 'extension ' || extname, extversion FROM pg_extension JOIN own ON extnamespace = own.oid)
+      SELECT 'extension ' || extname, extversion FROM own JOIN pg_extension e ON ${isOwn('pg_extension', 'e.oid')})
     SELECT fact, replace(definition, ${own}, 'public') AS definition FROM facts`;
 }

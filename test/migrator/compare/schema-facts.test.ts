@@ -51,7 +51,7 @@ it('are the same for the same objects in schemas of any name, and tell each obje
     ALTER TABLE lines DROP CONSTRAINT lines_order_fkey; DROP TABLE parts CASCADE; CREATE EXTENSION citext`);
   const changed = await readSchemaFacts(client, 'public');
   const differences = essential(compareFacts(one, changed));
-  expect(differences.map((difference) => describeDifference(difference, ['s', 'd']))).toEqual([
+  expect(differences.map((difference) => describeDifference(difference, ['in s', 'in d']))).toEqual([
     'column orders.more exists only in d',
     'constraint lines.lines_order_fkey exists only in s',
     'extension citext exists only in d',
