@@ -2,7 +2,7 @@ import pLimit from 'p-limit';
 import { compareFacts, describeDifference, essential } from '../migrator/compare/differences.ts';
 import { hashSchemaFacts, readSchemaFacts, type SchemaFacts } from '../migrator/compare/schema-facts.ts';
 import type { PostgresServer } from '../postgres/server.ts';
-import type { Leftover } from './leftover.ts';
+import { CONCURRENCY, type Leftover } from './leftover.ts';
 
 /** A tenant whose tables are compared with those of others. */
 export interface ComparedTenant {
@@ -20,8 +20,6 @@ interface HashedTenant extends ComparedTenant {
   readonly hash: string;
 }
 
-/** Databases that are looked into at once. */
-const AT_ONCE = 8;
 /** The maximum number of groups of deviating tenants that are described for one version. */
 const DESCRIBED = 10;
 /** The maximum numbers of tenants and of differences that a message names. */
@@ -38,7 +36,7 @@ export async function findDifferentTenants(
 ): Promise<readonly Leftover[]> {
   const known = tenants.filter(({ state }) => state !== null);
   const byDatabase = Map.groupBy(known, ({ server, database }) => JSON.stringify([server, database]));
-  const limit = pLimit(AT_ONCE);
+  const limit = pLimit(CONCURRENCY);
   const hashed = await Promise.all([...byDatabase.values()].map((inside) => limit(() => hashTenants(servers, inside))));
   const found: Leftover[] = [];
   for (const same of Map.groupBy(hashed.flat(), ({ state }) => state).values()) {

@@ -1,20 +1,22 @@
 import type pg from 'pg';
+import type { Catalog } from '../../catalog/catalog.ts';
 import type { MigrationRunStatus, RunOptions } from '../../catalog/entities/migration-run.entity.ts';
-import { canResume, fromSql, hasEnded, itemSteps, runSteps, type StopReason, toSql } from '../../catalog/run-status.ts';
+import { canResume, fromSql, hasEnded, itemSteps, runSteps, type StopReason } from '../../catalog/run-status.ts';
+import { toSql } from '../../catalog/steps.ts';
 import { AppError } from '../../lib/errors.ts';
 import type { MigrationFile } from '../../migrator/files/migration-files.ts';
 import { inTransaction } from '../../postgres/sql/transaction.ts';
 import { appendEvents } from '../events/append.ts';
 import { plannedFiles } from './planned-files.ts';
 import { settleRun, tenantsInWords } from './settle.ts';
-import { divide, type RunsOptions } from './start.ts';
+import { divide } from './start.ts';
 
 /**
  * Cancels a run: tenants in progress get time to finish, and the others are not started. A run that is already stopping
  * after too many failures can be cancelled too, which limits the time that its tenants in progress may take.
  * @throws {AppError} NOT_FOUND, or CONFLICT if it has ended
  */
-export function cancelRun({ catalog }: RunsOptions, run: string): Promise<void> {
+export function cancelRun(catalog: Catalog, run: string): Promise<void> {
   return catalog.use((client) =>
     inTransaction(client, async () => {
       const { status, stopping } = await lockRun(client, run);
@@ -36,7 +38,7 @@ export function cancelRun({ catalog }: RunsOptions, run: string): Promise<void> 
  * @throws {AppError} NOT_FOUND, or CONFLICT if the run is in progress, has nothing left to do, or one of its tenants
  *   needs attention
  */
-export function resumeRun({ catalog }: RunsOptions, files: readonly MigrationFile[], run: string): Promise<void> {
+export function resumeRun(catalog: Catalog, files: readonly MigrationFile[], run: string): Promise<void> {
   return catalog.use((client) =>
     inTransaction(client, async () => {
       const { status, options } = await lockRun(client, run);

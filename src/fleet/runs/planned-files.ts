@@ -1,6 +1,7 @@
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { AppliedMigration } from '../../catalog/entities/migration-state.entity.ts';
 import { messageOf } from '../../lib/errors.ts';
+import { shortList } from '../../lib/short-list.ts';
 import { type MigrationFile, type MigrationFolder, shortHash } from '../../migrator/files/migration-files.ts';
 import { inTransaction } from '../../postgres/sql/transaction.ts';
 import { appendEvents } from '../events/append.ts';
@@ -58,8 +59,7 @@ function chooseFiles(
         ? `${name} is missing`
         : `the hash of ${name} is ${shortHash(other)} instead of ${shortHash(hash)}`;
     });
-  const more = differences.length > NAMED ? ` and ${differences.length - NAMED} more` : '';
-  const what = `${differences.slice(0, NAMED).join(', ')}${more}`;
+  const what = shortList(differences, NAMED);
   return {
     files,
     mismatch: `MIGRATION_CHANGED: A process has other migrations than the run was planned with: ${what}. ${REMEDY}`,
