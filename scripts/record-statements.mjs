@@ -22,6 +22,11 @@ function isRead(text) {
   );
 }
 
+/** The ids that PostgreSQL made up, in order; the replay makes up others, and writes those into what follows. */
+function madeUp(results) {
+  return JSON.stringify([results].flat().map(({ rows }) => rows)).match(/[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}/g);
+}
+
 const { query, end } = pg.Client.prototype;
 
 pg.Client.prototype.query = function (config, values, callback) {
@@ -32,11 +37,15 @@ pg.Client.prototype.query = function (config, values, callback) {
   const entry = { client: numberOf(this), database: this.database, text };
   if (given.length > 0) entry.values = given.map((value) => utils.prepareValue(value));
   // Callers that pass a callback get no promise; the recorded versions never do.
-  if (typeof sent?.then === 'function')
+  if (typeof sent?.then === 'function') {
     sent.then(
-      () => write(entry),
+      (results) => {
+        const ids = madeUp(results);
+        write({ ...entry, ...(ids && { ids }) });
+      },
       () => undefined,
     );
+  }
   return sent;
 };
 

@@ -9,9 +9,12 @@ interface Recorded {
   readonly database: string;
   readonly text: string;
   readonly values?: unknown[];
+  /** The ids in its results, in order. */
+  readonly ids?: readonly string[];
   readonly end?: true;
 }
 
+const uuid = /[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}/g;
 const installations = path.join(import.meta.dirname, '../fixture/installations');
 
 /** The migrations of recorded installations' tenants. */
@@ -25,10 +28,13 @@ export const recordedMigrations = ['migrations', 'later-migrations'].map((name) 
 export async function replayInstallation(postgres: TestPostgres, commit: string): Promise<void> {
   const lines = (await readFile(path.join(installations, `${commit}.jsonl`), 'utf8')).trim().split('\n');
   const clients = new Map<string, pg.Client>();
+  /** The ids that PostgreSQL makes up now, by those that it made up then. */
+  const made = new Map<string, string>();
   try {
     for (const line of lines) {
+      const now = line.replace(uuid, (id) => made.get(id) ?? id);
       // The script has written it in this shape.
-      const { client, database, text, values, end } = JSON.parse(line) as Recorded;
+      const { client, database, text, values, ids = [], end } = JSON.parse(now) as Recorded;
       if (end) {
         await clients.get(client)?.end();
         clients.delete(client);
@@ -47,7 +53,11 @@ export async function replayInstallation(postgres: TestPostgres, commit: string)
         clients.set(client, on);
         await on.connect();
       }
-      await on.query(text, values);
+      const results: unknown = await on.query(text, values);
+      // node-postgres returns an array for several statements, which its types don't express.
+      const rows = [results as pg.QueryResult | pg.QueryResult[]].flat().map((result) => result.rows);
+      const found = JSON.stringify(rows).match(uuid) ?? [];
+      for (const [index, id] of ids.entries()) made.set(id, found[index] ?? id);
     }
   } finally {
     await Promise.all([...clients.values()].map((client) => client.end()));
