@@ -92,7 +92,7 @@ const missingKey: Part = (model, choice) => {
 };
 
 const settings = [
-  `SET statement_timeout = '400ms'`,
+  `SET statement_timeout = '1s'`,
   'SET session_replication_role = replica',
   `SET TIME ZONE 'Asia/Kolkata'`,
   `SET DateStyle = 'German'`,
@@ -106,7 +106,7 @@ const settings = [
   'SET transaction_timeout = 0',
   'SET client_min_messages = warning',
   'SET extra_float_digits = 0',
-  `SELECT set_config('statement_timeout', '400ms', false)`,
+  `SELECT set_config('statement_timeout', '1s', false)`,
   `DO $$ BEGIN PERFORM set_config('DateStyle', 'SQL, DMY', false); END $$`,
 ];
 
@@ -129,7 +129,7 @@ const dependsOnSettings: Part = (model, choice) => {
     `CREATE TABLE ${name} AS SELECT date '03/02/2027' AS at`,
     `CREATE TABLE ${name} AS SELECT (timestamptz '2027-01-01 00:00')::text AS at`,
     `CREATE TABLE ${name} AS SELECT (interval '1 day 2 hours')::text AS at, '\\x61'::bytea::text AS b, (0.1::float8 + 0.2)::text AS f`,
-    `CREATE TABLE ${name} (id int); SELECT pg_sleep(0.5)`,
+    `CREATE TABLE ${name} (id int); SELECT pg_sleep(1.2)`,
     `CREATE TABLE ${name} AS SELECT current_setting('statement_timeout') AS a, current_user = session_user AS b, current_setting('TimeZone') AS c`,
     `CREATE TABLE ${name} (at timestamptz DEFAULT '2027-01-01 00:00', d date DEFAULT '03/02/2027')`,
   ];

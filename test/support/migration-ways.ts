@@ -234,32 +234,32 @@ function failureOf(run: ShownRun, slug: string): string | undefined {
   return item?.status === 'SUCCEEDED' || item?.status === 'SKIPPED' ? undefined : nameIn(item?.error ?? '');
 }
 
+/** @returns how the other ways differ from one by one in a database, in words */
 function compare({ states, failures, last }: Reference, results: readonly WayResult[], count: number): string[] {
   const found: string[] = [];
-  const reference = states.map(([inDatabase]) => inDatabase);
-  const tell = (way: string, state: TenantState | undefined, expected: TenantState | undefined) => {
-    if (!state || !expected) return;
+  const inDatabase = states.map(([state]) => state);
+  const [failed, failedInSchema] = failures;
+  const appliedIn = (state: TenantState) => state.history.length - (inDatabase[0]?.history.length ?? 0);
+  /** Every way leaves a tenant as it is after some of the migrations. */
+  const tell = (way: string, state: TenantState) => {
+    const expected = inDatabase[appliedIn(state)];
+    if (!expected) return;
     if (state.history.join() !== expected.history.join())
-      found.push(`${way}: the history is ${state.history.join()}, not ${expected.history.join()}`);
+      found.push(`the history is ${state.history.join()} ${way}, but ${expected.history.join()} one by one`);
     for (const difference of compareFacts(expected.facts, state.facts))
-      found.push(`${way}: ${describeDifference(difference, ['one by one in a database', way])}`);
+      found.push(describeDifference(difference, ['one by one in a database', way]));
   };
-  states.forEach(([, inSchema], index) => {
-    tell(`one by one in a schema, after ${index}`, inSchema, reference[index]);
-  });
-  const [failed] = failures;
-  if (failures[1] !== failed) found.push(`one by one: a database fails at ${failed}, a schema at ${failures[1]}`);
-  for (const state of last)
-    tell('one by one, after the failure', state, reference[state.history.length - (reference[0]?.history.length ?? 0)]);
+  if (failedInSchema !== failed)
+    found.push(`it fails at ${failed} in a database, but at ${failedInSchema} in a schema`);
+  for (const [, inSchema] of states) if (inSchema) tell('one by one in a schema', inSchema);
+  for (const state of last) tell('one by one, after the failure', state);
   for (const { way, failed: here, state } of results) {
     const isSame = here === failed || (here === '' && failed !== undefined);
-    if (!isSame) found.push(`${way}: fails at ${here}, but one by one at ${failed}`);
+    if (!isSame) found.push(`it fails at ${here ?? 'nothing'} ${way}, but at ${failed ?? 'nothing'} one by one`);
     if (!state) continue;
-    const applied = state.history.length - (reference[0]?.history.length ?? 0);
-    if (here === undefined && failed === undefined && applied !== count)
-      found.push(`${way}: ${applied} of ${count} are applied`);
-    // A way that fails later than the reference leaves a state that the reference never had, which is told above.
-    tell(way, state, reference[applied]);
+    const isComplete = here === undefined && failed === undefined;
+    if (isComplete && appliedIn(state) !== count) found.push(`${appliedIn(state)} of ${count} are applied ${way}`);
+    tell(way, state);
   }
   return found;
 }
