@@ -43,7 +43,7 @@ SET search_path TO :"schema";
 
 function planScript({ steps, tenants }: StepsGroup, files: readonly MigrationFile[], number: string): string {
   const last = steps.at(-1)?.name ?? '';
-  // By name, because the folder may have been read again since the plan was made.
+  // By name: the files may have been read again since the plan was made.
   const planned = new Set(steps.map(({ name }) => name));
   const before = files.filter(({ name }) => !planned.has(name) && compareNames(name, last) < 0);
   const array = (some: readonly MigrationFile[]) =>
