@@ -10,6 +10,7 @@ import { isAliveSql } from '../postgres/sql/advisory-lock.ts';
 import { quoteIdentifier } from '../postgres/sql/quote.ts';
 import { installationRoles } from '../routing/placement.ts';
 import type { TenantBounds } from '../servers/role-limits.ts';
+import { findDifferentTenants } from './different-tenants.ts';
 import { CONCURRENCY, howToFix, type Leftover, startFixes } from './leftover.ts';
 import { compareCheckpoints, readCheckpoints } from './lost-checkpoints.ts';
 import { findIdleLocks, findInterrupted } from './stale-work.ts';
@@ -35,6 +36,9 @@ interface TenantRow {
   readonly server: string;
   readonly database: string;
   readonly schema: string;
+  /** The id of the migrations that it has, and the newest of them; null if unknown. */
+  readonly state: string | null;
+  readonly version: string | null;
   /** Whether a live process is working on it. */
   readonly attended: boolean;
 }
@@ -56,13 +60,15 @@ export async function findLeftovers(options: LeftoverOptions): Promise<readonly 
     found.push(...(await compareCheckpoints(on, copies, options)), ...(await findIdleLocks(on, options)));
     found.push(...(await findUnboundTenants(on, here, options)));
   }
-  return found;
+  const settled = tenants.filter(({ status }) => ['ACTIVE', 'SUSPENDED'].includes(status));
+  return [...found, ...(await findDifferentTenants(servers, settled))];
 }
 
 async function readTenants(client: pg.Client): Promise<readonly TenantRow[]> {
   const { rows } = await client.query<TenantRow>(
-    `SELECT slug, status, isolation, server, database, schema, ${isAliveSql('claimed_by')} AS attended
-     FROM tenants ORDER BY created_at, id`,
+    `SELECT slug, status, isolation, server, database, schema, migration_state AS state, s.version,
+       ${isAliveSql('claimed_by')} AS attended
+     FROM tenants t LEFT JOIN migration_states s ON s.id = t.migration_state ORDER BY t.created_at, t.id`,
   );
   return rows;
 }

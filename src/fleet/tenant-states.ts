@@ -49,16 +49,27 @@ export async function doneStateIds(
   return (await readStates(client)).filter((state) => isDone(planOf(state))).map(({ id }) => id);
 }
 
-/** Counts, for each state, the migrations that the code has and the database lacks. */
+/**
+ * Counts, for each state, the migrations that the code has and the database lacks. A state with a migration that the
+ * code lacks counts as 0: newer code, or another branch, is in charge of such tenants, and no run of this code may
+ * migrate them.
+ */
 export async function behindByState(
   catalog: Catalog,
   files: readonly MigrationFile[],
 ): Promise<ReadonlyMap<string, number>> {
   const states = await catalog.use(readStates);
+  const known = new Set(files.map(({ name }) => name));
   return new Map(
     states.map(({ id, applied }) => {
+      const isNewer = applied.some(({ name }) => !known.has(name));
       const has = new Set(applied.map(({ name }) => name));
-      return [id, files.filter(({ name }) => !has.has(name)).length];
+      return [id, isNewer ? 0 : files.filter(({ name }) => !has.has(name)).length];
     }),
   );
+}
+
+/** The states that are not behind, by {@link behindByState}. */
+export async function currentStateIds(catalog: Catalog, files: readonly MigrationFile[]): Promise<readonly string[]> {
+  return [...(await behindByState(catalog, files))].filter(([, behind]) => behind === 0).map(([id]) => id);
 }

@@ -4,7 +4,7 @@ import type { Catalog } from '../../catalog/catalog.ts';
 import { MigrationRun } from '../../catalog/entities/migration-run.entity.ts';
 import type { CheckpointsOptions } from '../../checkpoints/checkpoints.ts';
 import type { MigrationFolder } from '../../migrator/files/migration-files.ts';
-import { readRunFiles, warnOfRun } from '../runs/planned-files.ts';
+import { readRunFiles } from '../runs/planned-files.ts';
 import { readRun } from '../runs/read.ts';
 import { RunJournal } from './journal.ts';
 import type { RunContext } from './run-context.ts';
@@ -55,7 +55,7 @@ export class ActiveRun {
   readonly #cancel = new AbortController();
   #isCancelled = false;
 
-  /** @param leave called before any work if this process's migrations don't match the run */
+  /** @param leave called before any work if this process's migrations no longer match the run, such as a resumed one */
   constructor(id: string, options: RunWorkOptions, signals: WorkSignals, leave: () => void) {
     const { catalog, concurrency, log } = options;
     this.#id = id;
@@ -108,16 +108,7 @@ export class ActiveRun {
     this.limit.concurrency = options.concurrency;
     this.stopping ||= row.stopping != null;
     const { files, mismatch } = await readRunFiles(migrations, row.files);
-    if (mismatch !== undefined) {
-      leave();
-      log.warn(
-        { run: id, mismatch },
-        "leaving a migration run to other processes, because this process's migrations do not match it",
-      );
-      await warnOfRun(catalog, id, mismatch).catch((err: unknown) =>
-        log.warn({ err, run: id }, 'could not record a warning of a run'),
-      );
-    }
+    if (mismatch !== undefined) leave();
     return { run: id, checkpoint, options, files, mismatch, lockTimeoutMs, connect, checkpoints, log };
   }
 }

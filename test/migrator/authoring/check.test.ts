@@ -31,20 +31,26 @@ const write = async (name: string, up: string, down?: string) => {
   await (down === undefined ? migrations.add(name, up) : migrations.addReversible(name, up, down));
 };
 
-/** Checks all lines against what this installation has, or the tenant line against what a revision of git has. */
-async function check(revision?: string): Promise<readonly Finding[]> {
+/** Checks the tenant line, or others too, against what this installation has, or what a revision of git has. */
+async function check({
+  all = false,
+  revision,
+}: {
+  all?: boolean;
+  revision?: string;
+} = {}): Promise<readonly Finding[]> {
   const { catalog, constants, migrations: folders, tables, servers } = app.services;
   const recorded = await recordedMigrations(catalog, constants.pool);
   const server = servers.get('default');
   if (!server) throw new Error('no server');
-  const lines = Object.values(folders).map((folder) => ({
+  const lines = (all ? Object.values(folders) : [folders.tenant]).map((folder) => ({
     folder,
     tables: tables[folder.scope],
     recorded: recorded[folder.scope],
   }));
   if (revision !== undefined) {
     const applied = await committedMigrations(folders.tenant, revision);
-    lines.splice(0, 3, { folder: folders.tenant, tables: tables.TENANT, recorded: [{ source: revision, applied }] });
+    lines.splice(0, 1, { folder: folders.tenant, tables: tables.TENANT, recorded: [{ source: revision, applied }] });
   }
   return checkMigrations({ server, authDatabase: 'auth', lockTimeoutMs: 2_000, lines });
 }
@@ -57,7 +63,7 @@ const scratchDatabases = async () => {
 };
 
 it('finds nothing in the migrations and entities of this checkout, all three lines', async () => {
-  expect(await check()).toEqual([]);
+  expect(await check({ all: true })).toEqual([]);
   expect(await scratchDatabases()).toEqual([]);
 });
 
@@ -163,7 +169,7 @@ it('finds files that do not fit a branch of git', async () => {
   git('-c', 'user.name=x', '-c', 'user.email=x@example.com', 'commit', '--quiet', '--message', 'x');
   await write('20270101000000_one', 'SELECT 1', 'SELECT 1');
   await migrations.addReversible('20270201000000_two', 'SELECT 22', 'SELECT 1');
-  expect(await check('deployed')).toMatchObject([
+  expect(await check({ revision: 'deployed' })).toMatchObject([
     { kind: 'MISORDERED', migration: '20270101000000_one', message: expect.stringContaining('deployed') },
     { kind: 'CHANGED', migration: '20270201000000_two' },
   ]);
@@ -187,4 +193,49 @@ it('cleans up after a check that was killed, and leaves databases of similar nam
 
 it('can be made twice at once', async () => {
   expect(await Promise.all([check(), check()])).toEqual([[], []]);
+});
+
+it('finds what depends on how the migrations are applied, with the file that makes it', async () => {
+  await write(
+    '20270101000000_databases',
+    `DO $$ BEGIN IF current_schema() = 'public' THEN CREATE TABLE only_databases (id int); END IF; END $$`,
+    'DROP TABLE IF EXISTS only_databases',
+  );
+  await write(
+    '20270102000000_values',
+    `CREATE TABLE sources AS SELECT current_schema() = 'public' AS own, gen_random_uuid() AS id, clock_timestamp() AS at`,
+    'DROP TABLE sources',
+  );
+  const found = (await check()).filter(({ kind }) => kind === 'DIFFERS');
+  const differs = (migration: string, what: string) => ({
+    kind: 'DIFFERS',
+    scope: 'TENANT',
+    migration,
+    message: expect.stringMatching(`^${migration}: ${what}`),
+  });
+  expect(found).toEqual(
+    ['in a schema', 'in a second schema'].flatMap((way) => [
+      differs('20270101000000_databases', 'table only_databases exists only with all files in one run'),
+      differs('20270102000000_values', `values sources.own is .* with all files in one run, but .* ${way}`),
+    ]),
+  );
+});
+
+it('finds what cannot be applied again after it was reverted', async () => {
+  await write('20270101000000_left', 'CREATE TYPE left_over AS ENUM ()', 'SELECT 1');
+  expect(await check()).toContainEqual({
+    kind: 'BROKEN',
+    scope: 'TENANT',
+    migration: '20270101000000_left',
+    message: expect.stringMatching(
+      /"left_over" already exists[\s\S]*\(This fails when everything is reverted and applied again\)$/,
+    ),
+  });
+});
+
+it('never throws, whatever a migration does', async () => {
+  await write('20270101000000_ends', 'SELECT pg_terminate_backend(pg_backend_pid())', 'SELECT 1');
+  expect(await check()).toMatchObject([{ kind: 'BROKEN', scope: 'TENANT', migration: '20270101000000_ends' }]);
+  expect(await check()).toHaveLength(1);
+  expect(await scratchDatabases()).toEqual([{ datname: 'auth_check_of_mine' }]);
 });
