@@ -61,6 +61,11 @@ export const settings = {
     default: 'migrations/tenant',
     meaning: "folder of the tenants' migrations",
   },
+  COMMON_MIGRATIONS_DIR: {
+    schema: z.string(),
+    default: 'migrations/common',
+    meaning: 'folder of the migrations for what all tenants of a database share; it may be missing',
+  },
   DEFAULT_ISOLATION: {
     schema: z.enum(['database', 'schema'], { error: 'must be database or schema' }),
     default: 'database',

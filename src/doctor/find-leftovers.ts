@@ -11,6 +11,7 @@ import type { TenantBounds } from '../servers/role-limits.ts';
 import { howToFix, type Leftover, startFixes } from './leftover.ts';
 import { compareCheckpoints, readCheckpoints } from './lost-checkpoints.ts';
 import { findIdleLocks, findInterrupted } from './stale-work.ts';
+import { findTangledSchemas } from './tangled-schemas.ts';
 import { findUnboundTenants } from './unlimited-roles.ts';
 
 /** Where to look. */
@@ -55,7 +56,7 @@ export async function findLeftovers(options: LeftoverOptions): Promise<readonly 
     found.push(...(await comparePlaces(on, here, databases)));
     const copies = checkpoints.filter(({ server: there }) => there === name);
     found.push(...(await compareCheckpoints(on, copies, options)), ...(await findIdleLocks(on, options)));
-    found.push(...(await findUnboundTenants(on, here, options)));
+    found.push(...(await findUnboundTenants(on, here, options)), ...(await findTangledSchemas(on, here, options)));
   }
   return found;
 }

@@ -128,7 +128,8 @@ async function acceptInTenant(options: AcceptOptions, file: MigrationFile, tenan
   }
 }
 
-async function acceptAt(
+/** Accepts a changed migration in one database, as its owner. */
+export async function acceptAt(
   { servers, acceptedBy, log }: AcceptOptions,
   file: MigrationFile,
   placement: { readonly server: string; readonly database: string; readonly schema: string },
@@ -184,7 +185,8 @@ async function changeHash(client: pg.Client, schema: string, { name, hash, scope
   }
 }
 
-function fileOf(files: readonly MigrationFile[], name: string, scope: MigrationScope): MigrationFile {
+/** @throws {AppError} NOT_FOUND */
+export function fileOf(files: readonly MigrationFile[], name: string, scope: MigrationScope): MigrationFile {
   const file = files.find((candidate) => candidate.name === name);
   if (file) return file;
   const newest = files.at(-1)?.name ?? 'none';
@@ -194,7 +196,8 @@ function fileOf(files: readonly MigrationFile[], name: string, scope: MigrationS
   );
 }
 
-function nothingToAccept({ name, hash }: MigrationFile, who: string): AppError {
+/** The error for a migration whose hash differs nowhere. */
+export function nothingToAccept({ name, hash }: MigrationFile, who: string): AppError {
   return new AppError(
     'CONFLICT',
     `${who} has ${name} with another hash than the file’s, ${shortHash(hash)}: nothing to accept`,

@@ -6,16 +6,18 @@ import type { TenantPlan } from './plan.ts';
 /** Several tenants for which the steps are the same. */
 export interface StepsGroup {
   readonly steps: readonly MigrationFile[];
+  /** The migrations of `common` that come before, once for each database. */
+  readonly common: readonly MigrationFile[];
   readonly tenants: readonly TenantPlan['tenant'][];
 }
 
 /** Groups the plans that can be carried out by their steps. */
 export function groupBySteps(plans: readonly TenantPlan[]): readonly StepsGroup[] {
-  const groups = new Map<string, { steps: readonly MigrationFile[]; tenants: TenantPlan['tenant'][] }>();
-  for (const { tenant, plan } of plans) {
+  const groups = new Map<string, StepsGroup & { tenants: TenantPlan['tenant'][] }>();
+  for (const { tenant, plan, common } of plans) {
     if (plan.kind !== 'steps') continue;
-    const key = plan.steps.map(({ name }) => name).join('\n');
-    const group = groups.get(key) ?? { steps: plan.steps, tenants: [] };
+    const key = [...common, ...plan.steps].map(({ scope, name }) => `${scope} ${name}`).join('\n');
+    const group = groups.get(key) ?? { steps: plan.steps, common, tenants: [] };
     group.tenants.push(tenant);
     groups.set(key, group);
   }

@@ -76,8 +76,13 @@ export async function openInstallation(
   const roleSecret = await roleSecretOf(config);
   const passwordOf = derivePasswords(roleSecret);
   const roles = installationRoles(databases.auth);
-  const lines = createMigrationLines(config.migrations.tenantDir, product);
-  const migrations = { auth: lines.auth.folder, constants: lines.constants.folder, tenant: lines.tenant.folder };
+  const lines = createMigrationLines(config.migrations, product);
+  const migrations = {
+    auth: lines.auth.folder,
+    constants: lines.constants.folder,
+    common: lines.common.folder,
+    tenant: lines.tenant.folder,
+  };
   const { lockTimeoutMs } = config.migrations;
   await settleAdmin(server, config);
   if (server.canAdminister) {
@@ -139,7 +144,7 @@ export async function openInstallation(
             lockTimeoutMs,
             log,
           }),
-          migrations: migrations.tenant,
+          migrations,
           bounds: connections.tenantBounds,
           systemPoolSize: connections.systemPoolSize,
           lockTimeoutMs,
@@ -168,7 +173,8 @@ export async function openInstallation(
       new Worker({
         catalog,
         listener,
-        migrations: migrations.tenant,
+        migrations,
+        roles,
         concurrency,
         lockTimeoutMs,
         stopMs: config.http.shutdownSeconds * 1000,
@@ -219,8 +225,13 @@ export async function openInstallation(
     permissions: new PermissionCache({ tenants, permissionsOf: permissionsOf(product), catalog, listener, log }),
     provisioning,
     migrations,
-    tables: { AUTH: lines.auth.tables, CONSTANTS: lines.constants.tables, TENANT: lines.tenant.tables },
-    runs: { catalog },
+    tables: {
+      AUTH: lines.auth.tables,
+      CONSTANTS: lines.constants.tables,
+      COMMON: lines.common.tables,
+      TENANT: lines.tenant.tables,
+    },
+    runs: { catalog, common: migrations.common },
     checkpoints,
     tokens,
     publishedKeys: publishedKeys(keys),

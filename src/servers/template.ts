@@ -9,6 +9,7 @@ import type { PostgresServer } from '../postgres/server.ts';
 import { lockKind, withAdvisoryLock } from '../postgres/sql/advisory-lock.ts';
 import { sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
 import { quoteIdentifier } from '../postgres/sql/quote.ts';
+import { applyCommon, prepareCommonSql } from './shared/common-line.ts';
 import { prepareTenantDatabaseSql } from './tenant-sql.ts';
 
 /** What a template is made from. */
@@ -24,6 +25,12 @@ export interface TemplateOptions {
 /** How long to wait for another process that builds a template of this installation, in milliseconds. */
 const OTHERS_WAIT_MS = 10_000;
 
+/** The migrations that a tenant's own database has. */
+export interface TenantFiles {
+  readonly tenant: readonly MigrationFile[];
+  readonly common: readonly MigrationFile[];
+}
+
 /** The databases of one server from which tenants are cloned. */
 export class TemplateDatabase {
   readonly #options: TemplateOptions;
@@ -38,7 +45,7 @@ export class TemplateDatabase {
    * The name of a template that has these migrations; it is built if there is none yet. Undefined if another one of this
    * installation is being built, for longer than a tenant should wait for it.
    */
-  ensure(files: readonly MigrationFile[]): Promise<string | undefined> {
+  ensure(files: TenantFiles): Promise<string | undefined> {
     const name = templateName(this.#options, files);
     if (this.#current?.name !== name) {
       const ready = this.#build(name, files).catch((error: unknown) => {
@@ -56,7 +63,7 @@ export class TemplateDatabase {
     this.#current = undefined;
   }
 
-  async #build(name: string, files: readonly MigrationFile[]): Promise<string> {
+  async #build(name: string, files: TenantFiles): Promise<string> {
     const { server, authDatabase, grantee, lockTimeoutMs, log } = this.#options;
     const prefix = templatePrefix(authDatabase);
     await server.admin((admin) =>
@@ -73,15 +80,16 @@ export class TemplateDatabase {
           await createDatabase(admin, building);
           try {
             await admin.query(closeDatabaseSql(building, []));
-            await server.owner(building, (client) =>
-              migrateDatabase(client, {
+            await server.owner(building, async (client) => {
+              await applyCommon(client, building, { files: files.common, grantee, lockTimeoutMs });
+              await migrateDatabase(client, {
                 scope: 'TENANT',
                 schema: 'public',
-                files,
+                files: files.tenant,
                 lockTimeoutMs,
                 setupSql: prepareTenantDatabaseSql(grantee),
-              }),
-            );
+              });
+            });
             // Nobody may connect, for that would stop cloning. The final name comes last: a database that has it is complete.
             await admin.query(`ALTER DATABASE ${quoteIdentifier(building)} WITH ALLOW_CONNECTIONS false`);
             await admin.query(`ALTER DATABASE ${quoteIdentifier(building)} RENAME TO ${quoteIdentifier(name)}`);
@@ -90,7 +98,7 @@ export class TemplateDatabase {
             throw error;
           }
           log.info(
-            { server: server.name, template: name, migrations: files.length },
+            { server: server.name, template: name, migrations: files.tenant.length },
             'the template for tenants is built',
           );
           // A server that still runs the older code builds its own again when it needs it.
@@ -118,7 +126,9 @@ function templatePrefix(authDatabase: string): string {
 }
 
 /** It changes with all that the template is made of. */
-function templateName({ authDatabase, grantee }: TemplateOptions, files: readonly MigrationFile[]): string {
-  const text = [prepareTenantDatabaseSql(grantee), ...files.map(({ name, hash }) => `${name} ${hash}`)].join('\n');
+function templateName({ authDatabase, grantee }: TemplateOptions, { tenant, common }: TenantFiles): string {
+  const linesOf = (files: readonly MigrationFile[]) => files.map(({ name, hash }) => `${name} ${hash}`);
+  const commonLines = common.length > 0 ? [prepareCommonSql(grantee), ...linesOf(common)] : [];
+  const text = [prepareTenantDatabaseSql(grantee), ...linesOf(tenant), ...commonLines].join('\n');
   return `${templatePrefix(authDatabase)}${createHash('sha256').update(text).digest('hex').slice(0, 12)}`;
 }

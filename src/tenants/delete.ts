@@ -22,7 +22,7 @@ const deletable: readonly TenantStatus[] = ['ACTIVE', 'SUSPENDED', 'NEEDS_ATTENT
  * @param reference its id or slug
  * @param confirmation its slug
  * @returns the tenant as it was, with the status DELETING
- * @throws {AppError} TENANT_NOT_FOUND; BAD_USER_INPUT if the slug is another one; TENANT_BUSY while it is created, or its
+ * @throws {AppError} TENANT_NOT_FOUND; CONFLICT if objects of other tenants depend on its schema; BAD_USER_INPUT if the slug is another one; TENANT_BUSY while it is created, or its
  *   database copied or replaced; CONFLICT while a run is to come to it, or it is being deleted; SERVER_BUSY if the deletion
  *   has begun, and ends later
  */
@@ -37,6 +37,7 @@ export async function deleteTenant(
     throw badInput('slug', `Nothing is deleted: the slug of this tenant is ${slug}, and was to be repeated`);
   }
   options.servers.get(FIRST_SERVER)?.requireAdmin();
+  await checkRemoval(options, id);
   return whileInProgress(options, id, async () => {
     await catalog.use((client) => inTransaction(client, () => begin(client, options, id)));
     const tenant = await catalog.fork().findOneOrFail(Tenant, { id });
@@ -52,6 +53,14 @@ export async function deleteTenant(
     }
     return tenant;
   });
+}
+
+/** Before the deletion begins, for then it cannot be stopped. */
+async function checkRemoval({ catalog, servers }: ProvisioningOptions, id: string): Promise<void> {
+  const tenant = await catalog.fork().findOne(Tenant, { id });
+  if (!tenant || !deletable.includes(tenant.status)) return;
+  const { provisioner } = await servers.find(tenant.server);
+  await provisioner.checkRemoval(tenant);
 }
 
 /** Whoever starts a run, or copies or replaces the database, locks the row too: before, and is seen here, or afterwards. */

@@ -47,7 +47,10 @@ async function tenantry(env: Record<string, string>, ...args: string[]): Promise
 }
 
 it('the snapshot beside the migrations is of these; if not, make it anew: tenantry migrate snapshot', async () => {
-  const { folder, tables } = createMigrationLines('migrations/tenant', product).tenant;
+  const { folder, tables } = createMigrationLines(
+    { tenantDir: 'migrations/tenant', commonDir: 'migrations/common' },
+    product,
+  ).tenant;
   const kept = await readSnapshot(folder, await folder.read());
   expect(kept).toMatchObject({ kind: 'read', stale: undefined });
   if (kept.kind === 'read') expect(tables.changesSince(kept.tables)).toEqual({ up: [], down: [], warnings: [] });

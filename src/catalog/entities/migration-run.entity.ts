@@ -52,7 +52,7 @@ export const MigrationRunSchema = defineEntity({
     /** The name that the state before the run has in each tenant's history. */
     checkpoint: p.text(),
     /** The migrations that it was planned with; they may be many, so that they are read only by who carries it out. */
-    files: p.json<AppliedMigration[]>().nullable().lazy(),
+    files: p.json<(AppliedMigration & { scope?: 'COMMON' })[]>().nullable().lazy(),
     error: p.text().nullable(),
     total: p.integer().default(0),
     succeeded: p.integer().default(0),

@@ -168,7 +168,8 @@ export async function fleetPlan(
 ) {
   const { planFleet } = await import('../../fleet/plan.ts');
   const { concurrency } = config.migrations;
-  return planFleet({ catalog, connections, files: await migrations.tenant.read(), concurrency }, request);
+  const [files, common] = await Promise.all([migrations.tenant.read(), migrations.common.read()]);
+  return planFleet({ catalog, connections, files, common, concurrency }, request);
 }
 
 /** Returns a parser for an integer option. */

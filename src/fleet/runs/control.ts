@@ -36,8 +36,13 @@ export function cancelRun({ catalog }: RunsOptions, run: string): Promise<void> 
  * @throws {AppError} NOT_FOUND, or CONFLICT if the run is in progress, has nothing left to do, or one of its tenants
  *   needs attention
  */
-export function resumeRun({ catalog }: RunsOptions, files: readonly MigrationFile[], run: string): Promise<void> {
-  return catalog.use((client) =>
+export async function resumeRun(
+  { catalog, common: commonFolder }: RunsOptions,
+  files: readonly MigrationFile[],
+  run: string,
+): Promise<void> {
+  const common = await commonFolder.read();
+  await catalog.use((client) =>
     inTransaction(client, async () => {
       const { status, options } = await lockRun(client, run);
       if (!hasEnded(status))
@@ -65,7 +70,7 @@ export function resumeRun({ catalog }: RunsOptions, files: readonly MigrationFil
            wave = 0, waves = $2, wave_open = 0, wave_failed = 0, skipped = skipped + $4,
            skipped_at_start = succeeded + skipped + $4, files = $3
          WHERE id = $1`,
-        [run, waves, plannedFiles(files), gone],
+        [run, waves, plannedFiles(files, common), gone],
       );
       await appendEvents(client, run, [{ kind: 'RUN_RESUMED', message: `${tenantsInWords(count)} again` }]);
       await settleRun(client, run);

@@ -64,7 +64,7 @@ async function changedTenants({ catalog }: RunsOptions, run: string): Promise<re
       `SELECT t.id, t.slug, s.applied AS has, ARRAY(
          SELECT name FROM (
            SELECT DISTINCT ON (name) name, run_id FROM migration_records
-           WHERE tenant_id = t.id AND status = 'APPLIED' AND run_id IS NOT NULL AND name = ANY (i.applied)
+           WHERE tenant_id = t.id AND scope = 'TENANT' AND status = 'APPLIED' AND run_id IS NOT NULL AND name = ANY (i.applied)
            ORDER BY name, id DESC) latest
          WHERE run_id = $1) AS names
        FROM migration_run_items i JOIN tenants t ON t.id = i.tenant_id LEFT JOIN migration_states s ON s.id = t.migration_state

@@ -114,10 +114,24 @@ async function carryOut(
 ): Promise<MigrateOutcome> {
   if (mode === 'IN_PARTS') return migrateInParts(client, batch, options);
   const { before, observedAt, steps, warnings, alone } = batch;
-  const isTried = mode === 'ONE_TRANSACTION';
-  const records = await applyTogether(client, before.length, isTried ? steps : [], options);
-  const untried = `${alone?.name} is not transactional, so its batch cannot be tried and rolled back`;
-  return { applied: merge(before, records), observedAt, records, warnings, ...(!isTried && { untried }) };
+  const untried = options.dryRun ? await whyUntried(client, mode, alone, options) : undefined;
+  const records = await applyTogether(client, before.length, untried === undefined ? steps : [], options);
+  return { applied: merge(before, records), observedAt, records, warnings, ...(untried !== undefined && { untried }) };
+}
+
+/** Why a dry run cannot try a batch; undefined if it can. What comes before the batch has been tried then. */
+async function whyUntried(
+  client: pg.Client,
+  mode: DirectMode,
+  alone: MigrationFile | undefined,
+  options: MigrateOptions,
+): Promise<string | undefined> {
+  if (mode !== 'ONE_TRANSACTION') {
+    return `${alone?.name} is not transactional, so its batch cannot be tried and rolled back`;
+  }
+  const untried = await options.rehearse?.(client);
+  if (options.rehearse) await client.query(stepSettingsSql(options));
+  return untried;
 }
 
 /**
@@ -181,13 +195,14 @@ async function begin(client: pg.Client, options: MigrateOptions): Promise<Histor
 
 /** Starts the transaction, acquires the lock and reads the history in one round trip. */
 async function tryToBegin(client: pg.Client, options: MigrateOptions): Promise<History> {
-  const { schema, scope, setupSql } = options;
+  const { schema, scope, setupSql, takesTurn } = options;
   try {
     const results = await client.query(`
       BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
       ${freshSessionSql}
       ${noticeSilenceSql('SET LOCAL')}
       SET LOCAL lock_timeout = ${LOCK_POLL_MS};
+      ${takesTurn ? transactionLockSql(lockKind.turn, '') : ''}
       ${transactionLockSql(lockKind.migrate, schema)}
       SET LOCAL lock_timeout = ${OTHER_MIGRATION_MS};
       ${setupSql ?? ''}

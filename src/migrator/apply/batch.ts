@@ -5,7 +5,7 @@ import type { AppliedMigration } from '../../catalog/entities/migration-state.en
 import type { ObservedState } from '../../catalog/migration-states.ts';
 import { AppError, messageOf } from '../../lib/errors.ts';
 import { elapsedSince } from '../../lib/time.ts';
-import { quoteIdentifier } from '../../postgres/sql/quote.ts';
+import { searchPathOf } from '../files/common-schema.ts';
 import {
   countReverted,
   type History,
@@ -35,6 +35,8 @@ export interface MigrateOptions {
   readonly checkpoint?: string;
   /** How long to wait for a table lock, in milliseconds. */
   readonly lockTimeoutMs: number;
+  /** Whether to exclude other batches of the same database that say so too. */
+  readonly takesTurn?: boolean;
   /** Whether an earlier attempt at this batch may have been interrupted anywhere. */
   readonly isRepeated?: boolean;
   /**
@@ -42,6 +44,11 @@ export interface MigrateOptions {
    * database.
    */
   readonly setupSql?: string;
+  /**
+   * In a dry run: tries, in the same transaction, what has to be there before the first step. It returns why that cannot
+   * be tried, if so.
+   */
+  readonly rehearse?: (client: pg.Client) => Promise<string | undefined>;
 }
 
 /** The result of a batch. */
@@ -123,7 +130,7 @@ export const freshSessionSql = `
 
 /** The settings that each step starts with, whatever the previous step has set. */
 export function stepSettingsSql({ schema, lockTimeoutMs }: MigrateOptions): string {
-  return `SET LOCAL lock_timeout = ${lockTimeoutMs}; SET LOCAL search_path = ${quoteIdentifier(schema)};`;
+  return `SET LOCAL lock_timeout = ${lockTimeoutMs}; SET LOCAL search_path = ${searchPathOf(schema)};`;
 }
 
 /**

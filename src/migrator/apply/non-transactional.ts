@@ -3,8 +3,9 @@ import type pg from 'pg';
 import { AppError } from '../../lib/errors.ts';
 import { elapsedSince } from '../../lib/time.ts';
 import { lockKeyOf, lockKind } from '../../postgres/sql/advisory-lock.ts';
-import { quoteIdentifier, quoteLiteral } from '../../postgres/sql/quote.ts';
+import { quoteLiteral } from '../../postgres/sql/quote.ts';
 import { inTransaction } from '../../postgres/sql/transaction.ts';
+import { searchPathOf } from '../files/common-schema.ts';
 import { insertHistorySql, type NewRecord, revertHistorySql } from '../files/history.ts';
 import type { Direction, MigrationFile } from '../files/migration-files.ts';
 import {
@@ -138,7 +139,7 @@ export async function prepareAlone(
   step: MigrationFile,
   { schema, lockTimeoutMs }: MigrateOptions,
 ): Promise<void> {
-  await client.query(`SET search_path = ${quoteIdentifier(schema)}; SET lock_timeout = ${OTHER_MIGRATION_MS}`);
+  await client.query(`SET search_path = ${searchPathOf(schema)}; SET lock_timeout = ${OTHER_MIGRATION_MS}`);
   await dropInvalidIndexes(client, schema);
   const texts = [...(step.statements ?? []), ...(step.downStatements ?? [])];
   if (!texts.some((text) => /\bconcurrently\b/i.test(text))) await client.query(`SET lock_timeout = ${lockTimeoutMs}`);

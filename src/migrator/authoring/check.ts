@@ -7,16 +7,17 @@ import { migrateDatabase } from '../apply/apply.ts';
 import { MigrationFailedError } from '../apply/batch.ts';
 import type { EntityTables } from '../diff/entity-tables.ts';
 import type { TableSnapshot } from '../diff/snapshot.ts';
-import { createHistorySql } from '../files/history.ts';
 import { type MigrationFile, MigrationFileError, type MigrationFolder } from '../files/migration-files.ts';
 import { compareRecorded, type Mismatch, type RecordedMigrations } from './compare-history.ts';
 import { readSnapshot } from './schema-snapshot.ts';
-import { withScratchDatabase } from './scratch-database.ts';
+import { emptySchemaOf, withScratchDatabase } from './scratch-database.ts';
 
 /** One kind of database to check. */
 export interface CheckedLine {
   readonly folder: MigrationFolder;
   /** The schema that the entities describe and the migrations should create. */
+  /** The migrations of `common`, which a tenant's database has before the tenant's own. */
+  readonly common?: MigrationFolder;
   readonly tables: EntityTables;
   /** The known histories, such as a fleet's states or a git branch. */
   readonly recorded?: readonly RecordedMigrations[];
@@ -88,14 +89,20 @@ async function checkLine(options: Omit<CheckOptions, 'lines'>, line: CheckedLine
 
 function differences(
   options: Omit<CheckOptions, 'lines'>,
-  { folder, tables }: CheckedLine,
+  { folder, common, tables }: CheckedLine,
   files: readonly MigrationFile[],
 ): Promise<Finding[]> {
   const { scope } = folder;
+  const { lockTimeoutMs } = options;
   return withScratchDatabase(options, async (client) => {
-    const broken = await apply(client, { scope, files, lockTimeoutMs: options.lockTimeoutMs });
+    if (common && scope === 'TENANT') {
+      const first = await apply(client, { scope: 'COMMON', files: await common.read(), lockTimeoutMs });
+      // It is a finding of the migrations of common.
+      if (first) return [];
+    }
+    const broken = await apply(client, { scope, files, lockTimeoutMs });
     if (broken) return [broken];
-    const sql = await tables.differences(client, 'public');
+    const sql = await tables.differences(client, emptySchemaOf(scope).schema);
     const message = `The ${scope} migrations do not create what the entities describe. Write a migration with these statements, or fix the entities.`;
     return [
       ...(sql.length > 0 ? [{ kind: 'ENTITIES_DIFFER', scope, message, sql } as const] : []),
@@ -124,7 +131,7 @@ async function apply(
 ): Promise<Finding | undefined> {
   const { scope } = line;
   try {
-    await migrateDatabase(client, { ...line, schema: 'public', setupSql: createHistorySql('public', scope) });
+    await migrateDatabase(client, { ...line, ...emptySchemaOf(scope) });
     return undefined;
   } catch (error) {
     if (isTransient(error)) throw error;

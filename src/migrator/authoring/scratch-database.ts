@@ -1,9 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
+import type { MigrationScope } from '../../catalog/entities/migration-record.entity.ts';
 import { createDatabase, dropDatabase } from '../../postgres/admin/databases.ts';
 import { closeDatabaseSql } from '../../postgres/admin/roles.ts';
 import type { PostgresServer } from '../../postgres/server.ts';
 import { lockKind, withAdvisoryLock } from '../../postgres/sql/advisory-lock.ts';
+import { commonSchema } from '../files/common-schema.ts';
+import { createHistorySql } from '../files/history.ts';
 
 /** Where to create scratch databases. */
 export interface ScratchOptions {
@@ -34,6 +37,13 @@ export function withScratchDatabase<T>(
       }
     }),
   );
+}
+
+/** The schema of a scratch database to which migrations of a scope are applied, and the SQL that prepares it. */
+export function emptySchemaOf(scope: MigrationScope): { readonly schema: string; readonly setupSql: string } {
+  const isCommon = scope === 'COMMON';
+  const schema = isCommon ? commonSchema : 'public';
+  return { schema, setupSql: `${isCommon ? `CREATE SCHEMA ${schema};` : ''} ${createHistorySql(schema, scope)}` };
 }
 
 /** Finds the databases that killed processes have left. The lock guarantees that none of them is in use. */

@@ -1,5 +1,9 @@
 import pg from 'pg';
-import type { MigrationScope, MigrationStatus } from '../../catalog/entities/migration-record.entity.ts';
+import {
+  type MigrationScope,
+  type MigrationStatus,
+  migrationScopes,
+} from '../../catalog/entities/migration-record.entity.ts';
 import type { AppliedMigration } from '../../catalog/entities/migration-state.entity.ts';
 import { type ObservedState, observedAtSql } from '../../catalog/migration-states.ts';
 import { sqlState } from '../../postgres/sql/error-codes.ts';
@@ -158,7 +162,7 @@ export async function kindOf(client: pg.Client, schema: string): Promise<Migrati
   const { rows } = await client.query<{ kind: string | null }>(
     `SELECT obj_description(to_regclass(${quoteLiteral(table(schema))}), 'pg_class') AS kind`,
   );
-  return (['AUTH', 'CONSTANTS', 'TENANT'] as const).find((scope) => rows[0]?.kind === kindComment(scope));
+  return migrationScopes.find((scope) => rows[0]?.kind === kindComment(scope));
 }
 
 /**

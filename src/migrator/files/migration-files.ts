@@ -59,11 +59,14 @@ const describingConfig = new Configuration({ driver: PostgreSqlDriver, dbName: '
 export class MigrationFolder {
   readonly path: string;
   readonly scope: MigrationScope;
+  readonly #isOptional: boolean;
   #known = new Map<string, MigrationFile>();
 
-  constructor(folder: string, scope: MigrationScope) {
+  /** @param isOptional whether a folder that does not exist counts as one without migrations */
+  constructor(folder: string, scope: MigrationScope, { isOptional = false } = {}) {
     this.path = path.resolve(folder);
     this.scope = scope;
+    this.#isOptional = isOptional;
   }
 
   /**
@@ -72,6 +75,7 @@ export class MigrationFolder {
    */
   async read(): Promise<readonly MigrationFile[]> {
     const names = await readdir(this.path).catch((cause: unknown) => {
+      if (this.#isOptional && isMissing(cause)) return [];
       throw new MigrationFileError(
         `The folder with ${this.scope} migrations, ${shown(this.path)}, cannot be read: ${messageOf(cause)}`,
         cause,
@@ -136,6 +140,10 @@ export function hashOf(text: string): string {
 /** Shortens a hash for messages; it is still long enough to distinguish two files. */
 export function shortHash(hash: string): string {
   return hash.slice(0, 12);
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }
 
 /** Shows a path relative to the project. */

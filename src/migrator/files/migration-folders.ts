@@ -2,9 +2,12 @@ import type { MigrationScope } from '../../catalog/entities/migration-record.ent
 import type { MigrationFolder } from './migration-files.ts';
 
 /** The migration folders, one for each kind of database. */
-export type MigrationFolders = Readonly<Record<'auth' | 'constants' | 'tenant', MigrationFolder>>;
+export type MigrationFolders = Readonly<Record<'auth' | 'constants' | 'common' | 'tenant', MigrationFolder>>;
 
 /** The migration folder of one kind of database. */
-export function folderOf({ auth, constants, tenant }: MigrationFolders, scope: MigrationScope): MigrationFolder {
-  return { AUTH: auth, CONSTANTS: constants, TENANT: tenant }[scope];
+export function folderOf(
+  { auth, constants, common, tenant }: MigrationFolders,
+  scope: MigrationScope,
+): MigrationFolder {
+  return { AUTH: auth, CONSTANTS: constants, COMMON: common, TENANT: tenant }[scope];
 }
