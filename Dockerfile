@@ -1,18 +1,18 @@
-# Node runs the TypeScript sources as they are (type stripping), so there is nothing to build.
+# Node runs the TypeScript sources directly (type stripping), so there is no build step.
 FROM node:24-slim
 
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=4000
 WORKDIR /app
 
-# No install scripts: the only ones among the dependencies fetch a second Node (the `node` package)
-# and prepare the embedded PostgreSQL, and the image needs neither.
+# No install scripts: they only install another Node (the `node` package) and prepare the embedded
+# PostgreSQL, and the image needs neither.
 COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --ignore-scripts && npm cache clean --force
 
 COPY migrations ./migrations
 COPY src ./src
 
-# The files belong to root: the server may read them, not change them.
+# The files belong to root, so the server cannot change them.
 USER node
 EXPOSE 4000
 

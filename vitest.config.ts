@@ -5,17 +5,17 @@ const fixture = path.resolve('test/fixture');
 
 const unitTests = 'test/**/*.unit.test.ts';
 const moduleTests = 'test/modules/**/*.test.ts';
-/** What tests that start PostgreSQL have in common. */
+/** Shared by all tests that start PostgreSQL. */
 const onPostgres = { globalSetup: ['test/support/empty-cluster.ts'] };
 
-/** Tests of the platform, with the fixture's migrations; which product they run with is in `test/support/product.ts`. */
+/** Tests of the platform, with the fixture's migrations. `test/support/product.ts` selects the product. */
 const platform = {
   extends: true,
   test: { ...onPostgres, env: { TENANT_MIGRATIONS_DIR: path.join(fixture, 'migrations') } },
 } satisfies TestProjectInlineConfiguration;
 
 export default defineConfig({
-  // Vite would take the package's `module`, and Node takes `main`: with two copies, errors get other HTTP statuses than in the server.
+  // Vite would use the package's `module` and Node its `main`. With two copies, errors get other HTTP statuses than in the server.
   resolve: { alias: [{ find: /^graphql$/, replacement: 'graphql/index.js' }] },
   test: {
     testTimeout: 60_000,

@@ -5,7 +5,7 @@ import RelayPlugin from '@pothos/plugin-relay';
 import ScopeAuthPlugin from '@pothos/plugin-scope-auth';
 import { entityConnection } from '../src/orm/pagination.ts';
 
-/** The table `products`, in the one schema that this server knows. */
+/** The table `products` in the only schema of this server. */
 export const ProductSchema = defineEntity({
   name: 'Product',
   tableName: 'products',
@@ -65,5 +65,5 @@ builder.queryType({
   }),
 });
 
-/** Products as the fixture has them, for one database. */
+/** The fixture's products for a single database. */
 export const baselineSchema = builder.toSchema();

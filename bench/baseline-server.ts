@@ -1,6 +1,6 @@
 /**
- * What a team writes without Tenantry: the same Yoga, Pothos and MikroORM with the same limits, log line and token, on one
- * fixed database or, when BASELINE_DATABASES has several, on a Map with a MikroORM for each tenant.
+ * The server that a team would write without Tenantry: Yoga, Pothos and MikroORM with the same limits, log line and token. It uses
+ * one fixed database or, if BASELINE_DATABASES has several, a Map with a MikroORM for each tenant.
  */
 import { createServer } from 'node:http';
 import { maxAliasesPlugin } from '@escape.tech/graphql-armor-max-aliases';
@@ -19,7 +19,7 @@ import { baselineSchema, ProductSchema } from './baseline-schema.ts';
 const { graphql, connections, http, logLevel } = loadConfig(process.env);
 const log = pino({ level: logLevel });
 const key = new TextEncoder().encode(process.env.JWT_SECRET);
-// Written by the benchmark: slugs and addresses.
+// The benchmark sets it: database URLs by slug.
 const urls = JSON.parse(process.env.BASELINE_DATABASES ?? '{}') as Record<string, string>;
 const fork = Object.keys(urls).length === 1 ? await oneDatabase(Object.values(urls)[0] ?? '') : mapOfDatabases();
 

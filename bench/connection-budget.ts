@@ -11,10 +11,10 @@ const BUDGET = 20;
 const TENANTS = 200;
 const ROUNDS = 3;
 
-/** Far more tenants at once than there may be connections. */
+/** Many more tenants than connections. */
 export const connectionBudget: Benchmark = {
   name: 'connection-budget',
-  about: 'connections in pg_stat_activity, and requests that fail, with 200 tenants at once and a budget of 20',
+  about: 'connections in pg_stat_activity and failed requests, with 200 tenants at once and a budget of 20',
   async run(signal) {
     await using place = await openBenchInstallation();
     await using app = await place.openApp({ CONNECTION_BUDGET: String(BUDGET) });
@@ -41,13 +41,13 @@ export const connectionBudget: Benchmark = {
       await asked;
     }
     return [
-      limit('connections at once', 'connections', { atMost: BUDGET }, most),
-      limit('requests that failed', 'requests', { atMost: 0 }, failed),
+      limit('concurrent connections', 'connections', { atMost: BUDGET }, most),
+      limit('failed requests', 'requests', { atMost: 0 }, failed),
     ];
   },
 };
 
-/** Those of this process but for the observer's own; one that is still starting has no name yet. */
+/** Counts this process's connections without the observer's. A connection that is still starting has no name. */
 async function countConnections(observer: pg.Client): Promise<number> {
   const { rows } = await observer.query<{ count: number }>(
     `SELECT count(*)::int FROM pg_stat_activity

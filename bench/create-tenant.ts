@@ -10,10 +10,10 @@ import { createTenant } from '../src/tenants/create.ts';
 import { type Benchmark, compare, interleave, timed } from './harness.ts';
 import { type BenchInstallation, openBenchInstallation } from './installation.ts';
 
-/** Creating a tenant, against the one statement or transaction that nobody can do without. */
+/** Creating a tenant, compared with the statements that are the minimum. */
 export const createTenants: Benchmark = {
   name: 'create-tenant',
-  about: 'createTenant against a bare CREATE DATABASE, and against the same statements by plain pg',
+  about: 'createTenant, compared with a bare CREATE DATABASE and with the same statements in plain pg',
   async run(signal) {
     const rounds = { rounds: 80, warmUp: 20, signal };
     await using place = await openBenchInstallation();
@@ -21,7 +21,7 @@ export const createTenants: Benchmark = {
     const { services } = app;
     const create = (isolation: 'DATABASE' | 'SCHEMA') => () =>
       timed(() => createTenant(services.provisioning, { slug: randomUUID().slice(4), name: 'Bench', isolation }));
-    // The template is built in the background, and is there when the first tenant is.
+    // The template is built in the background. Creating the first tenant waits for it.
     await create('DATABASE')();
     const databases = await interleave({ baseline: await bareClone(place), tenantry: create('DATABASE') }, rounds);
     const schemas = await interleave(
@@ -35,7 +35,7 @@ export const createTenants: Benchmark = {
   },
 };
 
-/** `CREATE DATABASE … TEMPLATE` and nothing else, on a connection that is open. */
+/** Only `CREATE DATABASE … TEMPLATE`, on an open connection. */
 async function bareClone(place: BenchInstallation): Promise<(round: number) => Promise<number>> {
   const admin = await place.connect();
   const { rows } = await admin.query<{ name: string }>(
@@ -49,8 +49,8 @@ async function bareClone(place: BenchInstallation): Promise<(round: number) => P
 }
 
 /**
- * The tenant's row, the role, the schema, its tables and its history: what Tenantry does in three databases and transactions, so
- * that nothing is lost whatever dies in between, in one, in as few round trips.
+ * The tenant's row, role, schema, tables and history in a single transaction with few round trips. Tenantry needs three databases
+ * and transactions, so that a crash in between loses nothing.
  */
 async function plainSchema(place: BenchInstallation, services: Services): Promise<(round: number) => Promise<number>> {
   const client = await place.connect(services.config.databases.shared);
@@ -62,7 +62,7 @@ async function plainSchema(place: BenchInstallation, services: Services): Promis
     const schema = `${place.prefix}_plain_${round}`;
     const id = randomUUID();
     const role = createLoginRoleSql(schema, 'x'.repeat(43), schemaTenants);
-    const prelude = `${role} CREATE SCHEMA ${quoteIdentifier(schema)}; ${prepareTenantSchemaSql(schema, schema)}`;
+    const setupSql = `${role} CREATE SCHEMA ${quoteIdentifier(schema)}; ${prepareTenantSchemaSql(schema, schema)}`;
     const record = (name: string, hash: string) =>
       insertHistorySql(schema, 'TENANT', [
         { name, hash, status: 'APPLIED', run: undefined, checkpoint: undefined, durationMs: 1 },
@@ -73,7 +73,7 @@ async function plainSchema(place: BenchInstallation, services: Services): Promis
           `INSERT INTO plain_tenants (id, slug, name, status, schema) VALUES ($1, $2, 'Bench', 'PROVISIONING', $2)`,
           [id, schema],
         );
-        await client.query(`${prelude} SET LOCAL search_path = ${quoteIdentifier(schema)}, public`);
+        await client.query(`${setupSql} SET LOCAL search_path = ${quoteIdentifier(schema)}, public`);
         for (const { name, hash, statements = [] } of files) {
           await client.query(statements.join(';'));
           await client.query(record(name, hash));

@@ -3,11 +3,11 @@ import type { Services } from '../src/installation/services.ts';
 import { createTenant } from '../src/tenants/create.ts';
 
 /**
- * Puts tenants into the catalog that have all migrations, half of them with a database each; nothing of them is on the server.
+ * Inserts tenants with all migrations into the catalog, half of them with their own database. They do not exist on the server.
  */
 export async function insertCurrentTenants({ provisioning, catalog }: Services, count: number): Promise<void> {
   const model = await createTenant(provisioning, { slug: 'model', name: 'Bench', isolation: 'SCHEMA' });
-  // What is left of the ten characters of a key.
+  // The rest of the ten characters of a key.
   const salt = randomBytes(2).toString('hex');
   await catalog.use(async (client) => {
     await client.query(

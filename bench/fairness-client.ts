@@ -1,8 +1,8 @@
-/** A process of clients for the benchmark of fairness: it does what it is told, one thing after the other. */
+/** A client process for the fairness benchmark. It runs one task after another. */
 import { Agent, type ClientRequest, request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** What the process is told to do. */
+/** A task for the process. */
 export interface Task {
   readonly role: 'victim' | 'attacker';
   readonly url: string;
@@ -11,19 +11,19 @@ export interface Task {
   readonly ms: number;
 }
 
-/** What came of it. */
+/** The result of a task. */
 export interface Outcome {
-  /** How long each answer took, in milliseconds. */
+  /** The latency of each answer, in milliseconds. */
   readonly latencies: readonly number[];
-  /** How often each code was answered; `OK` for no error. */
+  /** The number of answers with each code; `OK` for no error. */
   readonly codes: Readonly<Record<string, number>>;
 }
 
-/** Requests of the victim begin so many milliseconds after each other, however long they take. */
+/** The victim starts a request at this interval, however long the answers take, in milliseconds. */
 const PACE_MS = 20;
-/** Requests that the attacker always has under way. */
-const AT_ONCE = 40;
-/** Requests beside these that the attacker begins in a second, and gives up soon. */
+/** The number of the attacker's concurrent requests. */
+const CONCURRENCY = 40;
+/** The number of further requests per second that the attacker starts and soon aborts. */
 const GIVEN_UP = 40;
 const GIVE_UP_MS = 5;
 
@@ -60,7 +60,7 @@ async function attack({ url, token, query, ms }: Task): Promise<void> {
       await sleep(1000 / GIVEN_UP);
     }
   };
-  await Promise.all([giveUp(), ...Array.from({ length: AT_ONCE }, press)]);
+  await Promise.all([giveUp(), ...Array.from({ length: CONCURRENCY }, press)]);
 }
 
 async function send(url: string, token: string, query: string): Promise<void> {

@@ -9,18 +9,18 @@ import { createTenants, productsQuery } from './tenants.ts';
 
 const ROUND_MS = 4_000;
 
-/** As costly as one operation may be: pages of the largest size, as many as the limit of the cost lets through. */
+/** The most expensive operation that the cost limit allows: as many pages of the maximum size as possible. */
 const pages = Array.from(
   { length: 18 },
   (_, index) => `a${index}: products(first: 100) { nodes { id sku name price } }`,
 );
 const costliestQuery = `{ ${pages.join(' ')} }`;
 
-/** What a tenant feels of another one that sends the worst that it may, as fast as it can. */
+/** How much a tenant is slowed down by another one that sends the most expensive operations as fast as it can. */
 export const fairness: Benchmark = {
   name: 'fairness',
   about:
-    "a tenant's list while another tenant sends as many of the costliest operations as it can, against a list alone",
+    "a tenant's list while another tenant sends the most expensive operations as fast as it can, compared with a list alone",
   async run(signal) {
     await using place = await openBenchInstallation();
     const [own = '', other = ''] = await seed(place);
@@ -36,7 +36,7 @@ export const fairness: Benchmark = {
         query: productsQuery,
         ms: ROUND_MS,
       });
-      if (Object.keys(answers).join() !== 'OK') throw new Error(`The victim was answered ${JSON.stringify(answers)}`);
+      if (Object.keys(answers).join() !== 'OK') throw new Error(`The victim's answers were ${JSON.stringify(answers)}`);
       p50[name].push(quantile(latencies, 0.5));
       return quantile(latencies, 0.99);
     };
@@ -52,18 +52,17 @@ export const fairness: Benchmark = {
       },
       { rounds: 10, warmUp: 2, signal },
     );
-    // Otherwise something else has stopped the attack.
-    if (codes.BAD_USER_INPUT)
-      throw new Error(`The operations of the attacker are not allowed: ${JSON.stringify(codes)}`);
-    process.stderr.write(`The attacker was answered ${JSON.stringify(codes)}\n`);
+    // The attack must not be stopped by the limit for single operations.
+    if (codes.BAD_USER_INPUT) throw new Error(`The attacker's operations were rejected: ${JSON.stringify(codes)}`);
+    process.stderr.write(`The attacker's answers were ${JSON.stringify(codes)}\n`);
     return [
-      compare("a list beside another tenant's attack, median", 'ms', { atMost: 3 }, p50),
-      compare("a list beside another tenant's attack, p99", 'ms', { atMost: 3 }, p99),
+      compare("a list during another tenant's attack, median", 'ms', { atMost: 3 }, p50),
+      compare("a list during another tenant's attack, p99", 'ms', { atMost: 3 }, p99),
     ];
   },
 };
 
-/** Two tenants with products; gives a token of each. */
+/** Creates two tenants with products and returns a token for each. */
 async function seed(place: BenchInstallation): Promise<string[]> {
   await using app = await place.openApp();
   const { services } = app;
@@ -79,7 +78,7 @@ async function seed(place: BenchInstallation): Promise<string[]> {
   return Promise.all(slugs.map((tenant) => services.tokens.issue({ tenant, subject: tenant, expiresIn: '1h' })));
 }
 
-/** Starts a process of clients, which ends with the installation; gives what makes it do something. */
+/** Starts a client process, which ends with the installation. Returns a function that runs a task in it. */
 function startClients(place: BenchInstallation): (task: Task) => Promise<Outcome> {
   const child = fork(path.join(import.meta.dirname, 'fairness-client.ts'), { cwd: place.folder, execArgv: [] });
   place.defer(async () => {
@@ -88,9 +87,9 @@ function startClients(place: BenchInstallation): (task: Task) => Promise<Outcome
   });
   return (task) =>
     new Promise((resolve, reject) => {
-      const ended = () => reject(new Error('A process of clients has ended'));
+      const ended = () => reject(new Error('A client process ended'));
       child.once('exit', ended);
-      // It sends nothing else.
+      // The process sends no other messages.
       child.once('message', (outcome) => {
         child.off('exit', ended);
         resolve(outcome as Outcome);

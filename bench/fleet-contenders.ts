@@ -1,4 +1,4 @@
-/** One contender's run over the fleet, in a process of its own as a deploy has it; prints its milliseconds. */
+/** Runs one contender over the fleet in its own process, like a deployment, and prints the time in milliseconds. */
 import { readFile } from 'node:fs/promises';
 import { Migrator } from '@mikro-orm/migrations';
 import { MikroORM } from '@mikro-orm/postgresql';
@@ -13,19 +13,19 @@ import { product } from '../test/fixture/product.ts';
 import { timed } from './harness.ts';
 import { runFleet } from './run-fleet.ts';
 
-/** What a contender is told, as JSON in a file that its first argument names. */
+/** The task of a contender: JSON in the file that the first argument names. */
 export interface FleetJob {
   readonly contender: 'plain' | 'tenantry' | 'mikro_orm';
   readonly isolation: Isolation;
   readonly tenants: readonly { readonly url: string; readonly schema: string }[];
   readonly concurrency: number;
-  /** The new migration, for those that read files. */
+  /** The folder with the new migration, for contenders that read files. */
   readonly folder: string | undefined;
-  /** The same, for those that do not. */
+  /** The statements of the new migration, for the others. */
   readonly statements: readonly string[];
 }
 
-// The benchmark wrote it.
+// The benchmark has written this file.
 const job = JSON.parse(await readFile(process.argv[2] ?? '', 'utf8')) as FleetJob;
 process.stdout.write(String(await measure(job)));
 
@@ -35,12 +35,12 @@ async function measure(fleet: FleetJob): Promise<number> {
     return timed(() => (isolation === 'DATABASE' ? plainDatabases(fleet) : plainSchemas(fleet)));
   if (contender === 'mikro_orm') return timed(() => mikroOrmRun(fleet));
   await using app = await openInstallation(loadConfig(process.env), product, pino({ level: 'warn' }, process.stderr));
-  // The template for new tenants is made behind a server that starts.
+  // The template for new tenants is built in the background. It must not slow down the run.
   await app.prepared;
   return await timed(() => runFleet(app.services, { succeeded: tenants.length, concurrency }));
 }
 
-/** Connect, one transaction with the statements and a history row, close. */
+/** Connects to each database, runs one transaction with the statements and a history row, and closes the connection. */
 async function plainDatabases({ tenants, statements, concurrency }: FleetJob): Promise<void> {
   await pLimit(concurrency).map(tenants, async ({ url, schema }) => {
     const client = new pg.Client(url);
@@ -50,7 +50,7 @@ async function plainDatabases({ tenants, statements, concurrency }: FleetJob): P
   });
 }
 
-/** The same transactions, over as many connections as there are tenants at once. */
+/** Runs the same transactions over a fixed number of connections. */
 async function plainSchemas({ tenants, statements, concurrency }: FleetJob): Promise<void> {
   const open = tenants.values();
   const work = async () => {
@@ -69,7 +69,7 @@ async function plainTransaction(client: pg.Client, schema: string, statements: r
   await client.query('COMMIT');
 }
 
-/** As its documentation has it for one database, with its defaults, for one tenant after another. */
+/** Runs MikroORM's migrator with its defaults, as documented for one database, for one tenant after another. */
 async function mikroOrmRun({ tenants, folder }: FleetJob): Promise<void> {
   for (const { url } of tenants) {
     const orm = await MikroORM.init({

@@ -9,16 +9,16 @@ import { createTenant } from '../src/tenants/create.ts';
 import type { FleetJob } from './fleet-contenders.ts';
 import { type BenchInstallation, fixture } from './installation.ts';
 
-/** Tenants at once: what a run does by default. */
+/** The number of tenants at once: the default of runs. */
 const CONCURRENCY = 8;
 const execute = promisify(execFile);
 
-/** Gives how many milliseconds a tenant took on the average in one round, in which the fleet gets one new migration. */
+/** Returns the average time per tenant in milliseconds of one round, in which the fleet gets one new migration. */
 export type Contend = (contender: FleetJob['contender']) => (round: number) => Promise<number>;
 
 /**
- * Creates tenants for contenders to migrate. Each round is a deploy: every contender runs in a new process, whose start is
- * not counted.
+ * Creates tenants for contenders to migrate. Each round is like a deployment: every contender runs in a new process. The start of
+ * the process does not count.
  */
 export async function openFleet(place: BenchInstallation, isolation: Isolation, count: number): Promise<Contend> {
   const folders = {
@@ -29,7 +29,7 @@ export async function openFleet(place: BenchInstallation, isolation: Isolation, 
   const env = { ...place.env, TENANT_MIGRATIONS_DIR: folders.tenantry };
   const tenants = await createFleet(place, isolation, count);
   return (contender) => async (round) => {
-    // All work in the same places, each on tables of its own.
+    // All contenders use the same databases, but each its own tables.
     const statements = newTable(`${contender}_${round}`);
     const folder = folders[contender];
     if (folder !== undefined) await writeMigration(folder, round, statements);
@@ -42,12 +42,12 @@ export async function openFleet(place: BenchInstallation, isolation: Isolation, 
   };
 }
 
-/** What the new migration of a round is. */
+/** Returns the statements of a round's migration. */
 export function newTable(name: string): string[] {
   return [`CREATE TABLE ${name} (id uuid PRIMARY KEY, note text)`, `CREATE INDEX ON ${name} (note)`];
 }
 
-/** Makes a folder of tenant migrations, which goes with the installation; gives its path. */
+/** Creates a folder of tenant migrations, which is removed with the installation. Returns its path. */
 export async function makeMigrationFolder(place: BenchInstallation, { empty = false } = {}): Promise<string> {
   // Inside the checkout, so that the migrations find their packages.
   const folder = await mkdtemp(path.join(import.meta.dirname, '../artifacts-bench-'));
@@ -56,7 +56,7 @@ export async function makeMigrationFolder(place: BenchInstallation, { empty = fa
   return folder;
 }
 
-/** Writes the migration of a round; those of later rounds come after it. */
+/** Writes the migration of a round. Its name sorts after those of earlier rounds. */
 export async function writeMigration(folder: string, round: number, statements: readonly string[]): Promise<void> {
   const name = `Migration${20270101000000 + round}`;
   const lines = statements.map((statement) => `this.addSql(${JSON.stringify(statement)});`);
@@ -68,7 +68,7 @@ export class ${name} extends Migration { override up(): void { ${lines.join(' ')
   );
 }
 
-/** Tenants, and in each the table in which contenders record what they did who have none of their own. */
+/** Creates tenants, each with a history table for contenders that have none. */
 async function createFleet(
   place: BenchInstallation,
   isolation: Isolation,

@@ -1,46 +1,46 @@
 import { setImmediate as turn } from 'node:timers/promises';
 
-/** One benchmark: a name to choose it by, and what it measures. */
+/** A benchmark with its name and what it measures. */
 export interface Benchmark {
   readonly name: string;
   readonly about: string;
-  /** @param signal ends it early, with an error, and cleaned up */
+  /** @param signal ends it early with an error, after cleaning up */
   run(signal: AbortSignal): Promise<Result[]>;
 }
 
-/** One figure with its target. Times are medians in milliseconds. */
+/** A measured figure with its target. Times are medians in milliseconds. */
 export interface Result {
   readonly what: string;
   readonly unit: string;
-  /** Undefined where the target is a figure of its own. */
+  /** Undefined if the target is absolute. */
   readonly baseline?: number;
   readonly tenantry: number;
-  /** Tenantry's median by the baseline's. */
+  /** Tenantry's median divided by the baseline's. */
   readonly ratio?: number;
-  /** The quartiles of the rounds' own ratios, which tell how noisy the machine was. */
+  /** The quartiles of the ratios per round. They show how noisy the machine was. */
   readonly quartiles?: readonly [number, number];
   readonly target: string;
   readonly met: boolean;
 }
 
-/** What a ratio, or a figure, must keep to. */
+/** The limit for a ratio or a figure. */
 export type Target = { readonly atMost: number } | { readonly atLeast: number };
 
-/** What each contender's rounds gave, round by round. */
+/** The figures of each contender, by round. */
 export type Samples<Name extends string> = Readonly<Record<Name, readonly number[]>>;
 
 /**
- * Measures contenders in turn, round by round, so that whatever else the machine does meets them alike; the order changes
- * with every round. Rounds of the warm-up are not counted.
- * @param contenders each gives the figure of one round
+ * Measures contenders alternately, so that other load on the machine affects all of them. The order changes with every round.
+ * Warm-up rounds do not count.
+ * @param contenders each returns the figure of one round
  */
 export async function interleave<Name extends string>(
   contenders: Readonly<Record<Name, (round: number) => Promise<number>>>,
   { rounds, warmUp, signal }: { readonly rounds: number; readonly warmUp: number; readonly signal: AbortSignal },
 ): Promise<Samples<Name>> {
-  // Object.keys forgets that the keys are the contenders' names.
+  // The cast is safe: the keys are the contenders' names.
   const names = Object.keys(contenders) as Name[];
-  // Likewise for the record that is made of them.
+  // The same holds for the record.
   const samples = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<Name, number[]>;
   for (let round = 0; round < warmUp + rounds; round += 1) {
     const first = round % names.length;
@@ -54,7 +54,7 @@ export async function interleave<Name extends string>(
   return samples;
 }
 
-/** How long something takes, in milliseconds. */
+/** Returns how long work takes, in milliseconds. */
 export async function timed(work: () => Promise<unknown>): Promise<number> {
   const start = performance.now();
   await work();
@@ -83,15 +83,15 @@ export function compare(
 }
 
 /**
- * A figure that must keep to a target by itself.
- * @param baseline only to be shown beside it
+ * Compares a figure with an absolute target.
+ * @param baseline is only displayed
  */
 export function limit(what: string, unit: string, target: Target, tenantry: number, baseline?: number): Result {
   const beside = baseline === undefined ? {} : { baseline, ratio: tenantry / baseline };
   return { what, unit, ...beside, tenantry, target: `${describe(target)} ${unit}`, met: keepsTo(tenantry, target) };
 }
 
-/** The value below which a part of the figures lies; 0.5 gives the median. */
+/** Returns a quantile of the figures; 0.5 is the median. */
 export function quantile(figures: readonly number[], part: number): number {
   const sorted = figures.toSorted((a, b) => a - b);
   const place = (sorted.length - 1) * part;

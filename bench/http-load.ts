@@ -3,7 +3,7 @@ import { productsQuery } from './tenants.ts';
 
 /** A stream of requests to one server. */
 export interface Load {
-  /** Sends requests for some milliseconds; gives how many a second were answered. */
+  /** Sends requests for `ms` milliseconds. Returns the answers per second. */
   run(ms: number): Promise<number>;
   close(): void;
 }
@@ -11,9 +11,9 @@ export interface Load {
 const body = JSON.stringify({ query: productsQuery });
 
 /**
- * Prepares the query for `products`, over connections that are kept open, each sending the next request when the last was
- * answered. The tokens are used in turn.
- * @throws {Error} from `run`, if anything but ten products is answered
+ * Prepares a load of queries for `products` over keep-alive connections. Each connection sends its next request after the answer
+ * to the last one. Requests use the tokens in turn.
+ * @throws {Error} from `run`, if an answer is not ten products
  */
 export function prepareLoad(url: string, tokens: readonly string[], connections: number): Load {
   const agent = new Agent({ keepAlive: true, maxSockets: connections });

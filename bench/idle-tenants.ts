@@ -10,10 +10,10 @@ import { askTenant, createTenants } from './tenants.ts';
 const WARM_UP = 500;
 const TENANTS = 500;
 
-/** What a tenant costs that was served once and has no connection any more. */
+/** The memory of a tenant that was served once and has no open connection. */
 export const idleTenants: Benchmark = {
   name: 'idle-tenants',
-  about: 'the heap that a tenant keeps which was served once and is idle',
+  about: 'the heap of a tenant that was served once and is idle',
   async run(signal) {
     await using place = await openBenchInstallation();
     await using app = await place.openApp({ POOL_IDLE_SECONDS: '1' });
@@ -28,7 +28,7 @@ export const idleTenants: Benchmark = {
       for (const server of services.servers.values()) while (server.stats.idle > 0) await sleep(50);
       return heapInUse();
     };
-    // What is loaded, compiled and optimised while the server warms up belongs to no tenant.
+    // Code that is loaded, compiled and optimised during the warm-up belongs to no tenant.
     const before = await serve(slugs.slice(0, WARM_UP));
     const after = await serve(slugs.slice(WARM_UP));
     return [limit('heap of an idle tenant', 'KB', { atMost: 10 }, (after - before) / TENANTS / 1000)];
@@ -36,14 +36,14 @@ export const idleTenants: Benchmark = {
 };
 
 /**
- * Bytes of what lives on, after everything that can be collected is gone. What is compiled lies in other spaces, and is
- * no tenant's. So does what is large, of which V8 drops megabytes when it likes; what a tenant keeps is all small.
+ * Returns the bytes in use after garbage collection. Compiled code is in other spaces and belongs to no tenant. So are large
+ * objects, which V8 frees in megabytes at its own pace. A tenant keeps only small objects.
  */
 async function heapInUse(): Promise<number> {
   if (!globalThis.gc) throw new Error('Start node with --expose-gc, as `npm run bench` does');
   for (let pass = 0; pass < 4; pass += 1) {
     globalThis.gc();
-    // Finalisers run between turns, and what they let go of is collected in the next pass.
+    // Finalisers run between turns. The next pass collects what they release.
     await sleep(50);
   }
   const spaces = getHeapSpaceStatistics().filter(({ space_name }) => ['new_space', 'old_space'].includes(space_name));

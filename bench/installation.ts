@@ -10,33 +10,33 @@ import { quoteIdentifier } from '../src/postgres/sql/quote.ts';
 import { tenantRole } from '../src/routing/placement.ts';
 import { product } from '../test/fixture/product.ts';
 
-/** A place to measure in: a PostgreSQL server, an installation's settings, and a folder, all gone when it is disposed of. */
+/** A PostgreSQL server, the settings of an installation and a folder for a benchmark. Disposing of it removes everything. */
 export interface BenchInstallation extends AsyncDisposable {
   readonly databaseUrl: string;
-  /** Databases and roles whose names begin with this are dropped at the end. */
+  /** Databases and roles with this prefix are dropped at the end. */
   readonly prefix: string;
   readonly folder: string;
-  /** The settings, for processes that are to share the installation. */
+  /** The settings, for processes that share the installation. */
   readonly env: Readonly<Record<string, string>>;
-  /** Builds an app over it in this process. */
+  /** Opens the installation in this process. */
   openApp(env?: Readonly<Record<string, string>>): Promise<Installation>;
-  /** Opens a connection as the owner; it ends with the installation at the latest. */
+  /** Opens a connection as the owner. It is closed with the installation at the latest. */
   connect(database?: string): Promise<pg.Client>;
-  /** The address of one of its databases. */
+  /** The URL of one of its databases. */
   urlOf(database: string): string;
   /**
-   * Stops PostgreSQL, as an administrator does, and starts it again on the same data and port.
-   * @throws {Error} if it is the server of BENCH_DATABASE_URL, or the port is taken meanwhile
+   * Stops PostgreSQL and starts it again with the same data and port.
+   * @throws {Error} if it is the server of BENCH_DATABASE_URL, or the port was taken meanwhile
    */
   restartPostgres(): Promise<void>;
-  /** Has something cleaned up before the rest is. */
+  /** Registers a clean-up that runs before the rest is removed. */
   defer(cleanUp: () => Promise<unknown>): void;
 }
 
-/** Benchmarks measure the product of the platform's tests, whatever product is built on the platform. */
+/** Benchmarks use the product of the platform's tests, so that they work with any product. */
 export const fixture = { TENANT_MIGRATIONS_DIR: path.join(import.meta.dirname, '../test/fixture/migrations') };
 
-/** Prepares an installation on an embedded PostgreSQL, or on the server that BENCH_DATABASE_URL names. */
+/** Prepares an installation on an embedded PostgreSQL, or on the server of BENCH_DATABASE_URL. */
 export async function openBenchInstallation(): Promise<BenchInstallation> {
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(path.join(tmpdir(), 'tenantry-bench-'));
@@ -57,7 +57,7 @@ export async function openBenchInstallation(): Promise<BenchInstallation> {
     ROLE_SECRET: randomBytes(32).toString('base64url'),
     JWT_SECRET: randomBytes(32).toString('base64url'),
   };
-  // The embedded server goes away as a whole.
+  // The data of the embedded server is removed as a whole.
   if (external) stack.defer(() => dropEverything(databaseUrl, prefix));
   const urlOf = (database: string) => Object.assign(new URL(databaseUrl), { pathname: `/${database}` }).href;
   const opened = stack.move();
@@ -77,7 +77,7 @@ export async function openBenchInstallation(): Promise<BenchInstallation> {
     },
     urlOf,
     async restartPostgres() {
-      if (!embedded) throw new Error('The server of BENCH_DATABASE_URL cannot be restarted: leave that variable out');
+      if (!embedded) throw new Error('Cannot restart the server of BENCH_DATABASE_URL. Unset that variable.');
       await embedded.restart();
     },
     defer: (cleanUp) => opened.defer(async () => void (await cleanUp())),
@@ -92,10 +92,10 @@ interface EmbeddedServer {
 
 async function startEmbedded(folder: string, stack: AsyncDisposableStack): Promise<EmbeddedServer> {
   const { startEmbeddedPostgres } = await import('../src/postgres/embedded/start.ts');
-  // PostgreSQL's own user must be able to enter, or the data would be put elsewhere.
+  // PostgreSQL's user must be able to access the folder; otherwise the data would be stored elsewhere.
   await chmod(folder, 0o755);
   const dataDir = path.join(folder, 'data');
-  // A hand-written map of pools knows no budget, and is not to fail for that.
+  // The hand-written map of pools has no budget and must not fail for lack of connections.
   const start = () => startEmbeddedPostgres({ dataDir, settings: { max_connections: '400' } });
   let postgres = await start();
   stack.defer(() => postgres.stop());

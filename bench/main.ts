@@ -17,7 +17,7 @@ import { soak } from './soak.ts';
 import { startUp } from './start-up.ts';
 import { formatTable } from './table.ts';
 
-/** In this order, for creating databases is slow for some minutes after many have been dropped. */
+/** The order matters, because creating databases is slow for some minutes after many were dropped. */
 const benchmarks: readonly Benchmark[] = [
   createTenants,
   fleetRun,
@@ -35,18 +35,18 @@ const benchmarks: readonly Benchmark[] = [
   connectionBudget,
   startUp,
 ];
-/** Those that take too long to run with all others. */
+/** Benchmarks that take too long to run by default. */
 const onlyWhenNamed: readonly Benchmark[] = [soak];
 const known = [...benchmarks, ...onlyWhenNamed];
 
 const command = new Command('npm run bench --')
   .description(
-    `Measures speed and memory against baselines in the same run, on an embedded PostgreSQL or on BENCH_DATABASE_URL.
-Exits with 1 if a target is missed.
+    `Measures speed and memory, compared with baselines in the same run, on an embedded PostgreSQL or BENCH_DATABASE_URL.
+The exit status is 1 if a target is missed.
 
 ${known.map(({ name, about }) => `  ${name.padEnd(20)}${about}`).join('\n')}`,
   )
-  .argument('[names...]', 'measure these only; how a name begins is enough')
+  .argument('[names...]', 'run only these benchmarks; a prefix of a name is enough')
   .option('--json', 'print the results as JSON')
   .parse();
 const { json } = command.opts<{ json?: true }>();
@@ -56,7 +56,7 @@ if (unknown !== undefined) command.error(`There is no benchmark ${unknown}`);
 const chosen =
   wanted.length === 0 ? benchmarks : known.filter(({ name }) => wanted.some((start) => name.startsWith(start)));
 
-// What is measured ends with an error at its next step, and so cleans up behind itself.
+// The current benchmark ends with an error at its next step and cleans up.
 const interrupted = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interrupted.abort(new Error(name)));
 

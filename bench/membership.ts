@@ -4,13 +4,13 @@ import { type Benchmark, compare, interleave, quantile, timed } from './harness.
 import { openBenchInstallation } from './installation.ts';
 import { createTenants, frontOf, productsQuery } from './tenants.ts';
 
-/** Requests that are timed in one round. */
+/** The number of requests in one round. */
 const REQUESTS = 50;
 
-/** What looking up the user, the session, the membership and the permissions adds to a query that verifies the token alone. */
+/** The cost of looking up the user, session, membership and permissions, compared with only verifying a token. */
 export const membership: Benchmark = {
   name: 'membership',
-  about: 'a list, and what a member may do who has signed in, against a list for a token that is believed as it stands',
+  about: 'a list with permissions for a member who has signed in, compared with a list for a token with trusted claims',
   async run(signal) {
     await using place = await openBenchInstallation();
     await using app = await place.openApp();
@@ -28,7 +28,7 @@ export const membership: Benchmark = {
         figures.push(
           await timed(async () => {
             const answer = await ask(query, token);
-            if (answer.includes('"errors"')) throw new Error(`A member was answered: ${answer}`);
+            if (answer.includes('"errors"')) throw new Error(`A member's answer was: ${answer}`);
           }),
         );
       }

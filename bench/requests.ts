@@ -8,10 +8,10 @@ const TENANTS = 50;
 const CONNECTIONS = 32;
 const BLOCK_MS = 500;
 
-/** Requests a second over HTTP, against the same stack that knows no tenants, and against a hand-written map of ORMs. */
+/** Requests per second over HTTP, compared with the same stack without tenants and with a hand-written map of ORMs. */
 export const requests: Benchmark = {
   name: 'requests',
-  about: 'a list over HTTP against the same stack on one database, and against a hand-written Map<tenant, MikroORM>',
+  about: 'a list over HTTP, compared with the same stack on one database and with a hand-written Map<tenant, MikroORM>',
   async run(signal) {
     await using place = await openBenchInstallation();
     const { databases, tokens } = await seed(place);
@@ -40,7 +40,7 @@ export const requests: Benchmark = {
   },
 };
 
-/** Tenants with products; gives the address of each one's database by slug, and their tokens. */
+/** Creates tenants with products. Returns the URLs of their databases by slug, and their tokens. */
 async function seed(place: BenchInstallation): Promise<{ databases: Record<string, string>; tokens: string[] }> {
   await using app = await place.openApp();
   const { provisioning, tokens } = app.services;

@@ -5,10 +5,10 @@ import { runFleet } from './run-fleet.ts';
 
 const TENANTS = 10_000;
 
-/** A deploy that brings nothing new. */
+/** A deployment without new migrations. */
 export const runsCurrent: Benchmark = {
   name: 'runs-current',
-  about: `a run with nothing to do over ${TENANTS} tenants, against one statement that writes a row for each`,
+  about: `a run with nothing to do over ${TENANTS} tenants, compared with one statement that writes a row for each`,
   async run(signal) {
     await using place = await openBenchInstallation();
     await using app = await place.openApp();
@@ -26,12 +26,12 @@ export const runsCurrent: Benchmark = {
     const [baseline, figure] = [quantile(plain, 0.5), quantile(tenantry, 0.5)];
     return [
       limit(`nothing to do for ${TENANTS} tenants`, 'ms', { atMost: 1_000 }, figure, baseline),
-      limit('tenants’ databases connected to', 'sessions', { atMost: 0 }, (await sessions()) - before),
+      limit('connections to tenants’ databases', 'sessions', { atMost: 0 }, (await sessions()) - before),
     ];
   },
 };
 
-/** Writes down which tenants there are, and nothing else. */
+/** Only writes a row for each tenant. */
 async function plainRows(place: BenchInstallation): Promise<(round: number) => Promise<number>> {
   const client = await place.connect(place.env.AUTH_DATABASE);
   await client.query('CREATE TABLE plain_items (run integer, tenant_id uuid, PRIMARY KEY (run, tenant_id))');
@@ -39,7 +39,7 @@ async function plainRows(place: BenchInstallation): Promise<(round: number) => P
     timed(() => client.query('INSERT INTO plain_items SELECT $1, id FROM tenants ORDER BY created_at, id', [round]));
 }
 
-/** Counts the sessions that there have ever been where the tables of tenants are. */
+/** Counts all past and present sessions in the databases with tenants' tables. */
 async function watchTenants(place: BenchInstallation): Promise<() => Promise<number>> {
   const client = await place.connect();
   return async () => {

@@ -6,20 +6,20 @@ import { openBenchInstallation } from './installation.ts';
 const DATABASES = 500;
 const SCHEMAS = 1_000;
 
-/** One new migration for many tenants with a database each. */
+/** A new migration for many tenants with their own databases. */
 export const runsDatabases: Benchmark = {
   name: 'runs-databases',
-  about: `a run over ${DATABASES} databases against plain pg with as many connections`,
+  about: `a run over ${DATABASES} databases, compared with plain pg with as many connections`,
   async run(signal) {
     const samples = await contest('DATABASE', DATABASES, signal);
     return [compare(`migrate one of ${DATABASES} databases`, 'ms', { atMost: 1.4 }, samples)];
   },
 };
 
-/** The same for tenants with a schema each, where no connection has to be opened. */
+/** The same for tenants with schemas, where connections stay open. */
 export const runsSchemas: Benchmark = {
   name: 'runs-schemas',
-  about: `a run over ${SCHEMAS} schemas against plain pg with as many connections`,
+  about: `a run over ${SCHEMAS} schemas, compared with plain pg with as many connections`,
   async run(signal) {
     const samples = await contest('SCHEMA', SCHEMAS, signal);
     const what = `migrate one of ${SCHEMAS} schemas`;

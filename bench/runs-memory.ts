@@ -9,17 +9,17 @@ const TENANTS = 1_000;
 const FIRST = 100;
 const ROUNDS = 3;
 
-/** What a worker holds of tenants that are done. */
+/** The memory that a worker keeps for finished tenants. */
 export const runsMemory: Benchmark = {
   name: 'runs-memory',
-  about: `how much what a worker holds in memory grows between ${FIRST} and ${TENANTS} tenants, half of them databases`,
+  about: `the growth of a worker's memory between ${FIRST} and ${TENANTS} tenants, half of them with a database`,
   async run(signal) {
     await using place = await openBenchInstallation();
     const env = { WORKER: 'off', TENANT_MIGRATIONS_DIR: await makeMigrationFolder(place) };
     await using app = await place.openApp(env);
     await app.prepared;
     const { services } = app;
-    // At once, so that both kinds are in all parts of the run.
+    // Created at the same time, so that all parts of the run contain both kinds.
     await Promise.all([
       createTenants(services, TENANTS / 2, { isolation: 'DATABASE' }),
       createTenants(services, TENANTS / 2, { isolation: 'SCHEMA' }),

@@ -5,13 +5,13 @@ import { runFleet } from './run-fleet.ts';
 import { startServer } from './server-process.ts';
 
 const EVENTS = 10_000;
-/** Each has begun, got a migration, and succeeded. */
+/** Each tenant has three events: started, migration applied, succeeded. */
 const TENANTS = Math.ceil(EVENTS / 3);
 
-/** Somebody who begins to watch a run when most has happened. */
+/** A subscriber who joins a run late. */
 export const runsReplay: Benchmark = {
   name: 'runs-replay',
-  about: `a subscription over HTTP that joins after ${EVENTS} events, against plain pg that reads them`,
+  about: `a subscription over HTTP that joins after ${EVENTS} events, compared with reading them with plain pg`,
   async run(signal) {
     await using place = await openBenchInstallation();
     const { run, token } = await seed(place);
@@ -25,7 +25,7 @@ export const runsReplay: Benchmark = {
   },
 };
 
-/** A run with as many events; gives its id, and a platform admin's token. */
+/** Creates a run with as many events. Returns its id and a platform admin's token. */
 async function seed(place: BenchInstallation): Promise<{ run: string; token: string }> {
   await using app = await place.openApp();
   const { services } = app;
@@ -49,7 +49,7 @@ async function seed(place: BenchInstallation): Promise<{ run: string; token: str
   return { run, token: await services.tokens.issue({ platformAdmin: true, expiresIn: '1h' }) };
 }
 
-/** The same rows, each turned into what is sent. */
+/** Reads the same rows and formats them as events. */
 async function plainRead(place: BenchInstallation, run: string): Promise<() => Promise<number>> {
   const client = await place.connect(place.env.AUTH_DATABASE);
   const read = async () => {
@@ -59,7 +59,7 @@ async function plainRead(place: BenchInstallation, run: string): Promise<() => P
       [run],
     );
     const text = rows.map((row) => `event: next\ndata: ${JSON.stringify(row)}\n\n`).join('');
-    if (count(text) !== EVENTS) throw new Error('Not all events were read');
+    if (count(text) !== EVENTS) throw new Error('Some events are missing');
   };
   return () => timed(read);
 }
@@ -74,10 +74,10 @@ async function subscribe(url: string, token: string, run: string): Promise<void>
   });
   const text = await response.text();
   if (count(text) !== EVENTS || text.includes('"errors"'))
-    throw new Error(`Not all events came: ${text.slice(0, 1000)}`);
+    throw new Error(`Some events are missing: ${text.slice(0, 1000)}`);
 }
 
-/** How many events there are in a stream. */
+/** Counts the events in a stream. */
 function count(text: string): number {
   return text.split('"seq":').length - 1;
 }

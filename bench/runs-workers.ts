@@ -9,10 +9,10 @@ import { startWorker } from './workers.ts';
 
 const TENANTS = 200;
 
-/** Whether a second process, on the same machine, makes a run over two PostgreSQL servers faster. */
+/** Whether a second worker on the same machine speeds up a run over two PostgreSQL servers. */
 export const runsWorkers: Benchmark = {
   name: 'runs-workers',
-  about: `two workers against one, with ${TENANTS} databases on two PostgreSQL servers`,
+  about: `two workers, compared with one, with ${TENANTS} databases on two PostgreSQL servers`,
   async run(signal) {
     await using place = await openBenchInstallation();
     const env = { WORKER: 'off', TENANT_MIGRATIONS_DIR: await makeMigrationFolder(place) };
@@ -31,11 +31,11 @@ export const runsWorkers: Benchmark = {
       return (await timed(() => runFleet(app.services, { succeeded: TENANTS }))) / TENANTS;
     };
     const samples = await interleave({ baseline: runWith(1), tenantry: runWith(2) }, { rounds: 7, warmUp: 1, signal });
-    return [compare('migrate a tenant, two workers against one', 'ms', { atMost: 1 }, samples)];
+    return [compare('migrate a tenant, two workers vs. one', 'ms', { atMost: 1 }, samples)];
   },
 };
 
-/** Starts another embedded PostgreSQL, which ends with the installation; gives its address. */
+/** Starts another embedded PostgreSQL, which ends with the installation. Returns its URL. */
 async function startSecond(place: BenchInstallation): Promise<string> {
   const postgres = await startEmbeddedPostgres({ dataDir: path.join(place.folder, 'second') });
   place.defer(() => postgres.stop());

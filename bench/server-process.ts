@@ -7,8 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { BenchInstallation } from './installation.ts';
 
 /**
- * Starts a server as a process of its own, which ends with the installation; gives the address of its API.
- * @param logFile where its log goes; without it nowhere
+ * Starts a server in its own process, which ends with the installation. Returns the URL of its API.
+ * @param logFile the file for its log; by default the log is discarded
  */
 export async function startServer(
   place: BenchInstallation,
@@ -18,7 +18,7 @@ export async function startServer(
 ): Promise<string> {
   const port = await freePort();
   const log = logFile === undefined ? undefined : await open(logFile, 'a');
-  // Not in the checkout, where an .env of the developer may lie.
+  // Not in the checkout, because it may contain the developer's .env.
   const child = spawn(process.execPath, [path.join(import.meta.dirname, script)], {
     cwd: place.folder,
     env: { ...place.env, LOG_LEVEL: 'info', ...env, HOST: '127.0.0.1', PORT: String(port) },
@@ -51,6 +51,6 @@ async function freePort(): Promise<number> {
   await once(server, 'listening');
   const address = server.address();
   server.close();
-  if (typeof address !== 'object' || !address) throw new Error('The system gave no port');
+  if (typeof address !== 'object' || !address) throw new Error('Found no free port');
   return address.port;
 }

@@ -4,20 +4,21 @@ import { openBenchInstallation } from './installation.ts';
 import { createTenants, frontOf, productsQuery } from './tenants.ts';
 
 const ACCOUNTS = 20;
-/** So many that chance alone makes 54 % of the guesses right in one run of twenty. */
+/** With this number, chance alone makes 54 % of the guesses right in one run out of twenty. */
 const GUESSES = 500;
-/** People who sign in at once, one login after the other each. */
+/** The number of people who sign in repeatedly at the same time. */
 const SIGNING_IN = 8;
-/** Requests of somebody else that are timed in one round. */
+/** The number of other requests in one round. */
 const REQUESTS = 20;
 
 const password = 'correct horse battery staple';
 const unlimited = { SIGN_IN_LIMIT_ACCOUNT: '1000000', SIGN_IN_LIMIT_ADDRESS: '1000000' };
 
-/** What the time of a refused login tells, and what many logins at once cost those who ask for something else. */
+/** What the latency of a failed login reveals, and how much concurrent logins slow down other requests. */
 export const signIn: Benchmark = {
   name: 'sign-in',
-  about: 'whether the time of a refused login tells if there is such an account, and what logins cost other requests',
+  about:
+    'whether the latency of a failed login reveals that an account exists, and how logins slow down other requests',
   async run(signal) {
     await using place = await openBenchInstallation();
     await using app = await place.openApp(unlimited);
@@ -30,7 +31,7 @@ export const signIn: Benchmark = {
     const refused = (kind: string) => (round: number) =>
       timed(async () => {
         const answer = await login(`${kind}-${round % ACCOUNTS}@example.com`, 'a wrong password');
-        if (!answer.includes('UNAUTHENTICATED')) throw new Error(`A wrong password was answered: ${answer}`);
+        if (!answer.includes('UNAUTHENTICATED')) throw new Error(`The answer to a wrong password was: ${answer}`);
       });
     const times = await interleave(
       { known: refused('known'), unknown: refused('other') },
@@ -49,7 +50,7 @@ export const signIn: Benchmark = {
       { rounds: 15, warmUp: 2, signal },
     );
     return [
-      limit('account known, guessed from a login’s time', '% right', { atMost: 55 }, 100 * guessedRight(times)),
+      limit('existing accounts guessed from latency', '% right', { atMost: 55 }, 100 * guessedRight(times)),
       compare(`a list while ${SIGNING_IN} people sign in`, 'ms', { atMost: 3 }, beside),
     ];
   },
@@ -73,8 +74,8 @@ async function whileSigningIn(
 }
 
 /**
- * How often somebody is right who is told the times of one login of each kind, and takes the longer, or always the shorter,
- * for the known account's: 0.5 is chance. It is the area under the curve of Mann and Whitney's test.
+ * Returns how often a guesser is right who gets the latencies of one login of each kind and always takes the longer, or always the
+ * shorter, for the existing account: 0.5 is chance. It is the Mann-Whitney statistic, that is, the area under the ROC curve.
  */
 function guessedRight({ known, unknown }: { readonly known: readonly number[]; readonly unknown: readonly number[] }) {
   let longer = 0;

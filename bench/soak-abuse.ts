@@ -3,10 +3,10 @@ import type { Send, SoakRequest } from './soak-client.ts';
 import { signIn } from './soak-load.ts';
 import { markOf } from './soak-record.ts';
 
-/** Who attacks, and whom. */
+/** An attack on a server. */
 export interface Attack {
   readonly send: Send;
-  /** The attacker's own tenant, in which it may do what it likes. */
+  /** The attacker's own tenant, to which it has full access. */
   readonly own: string;
   readonly victim: string;
   readonly until: AbortSignal;
@@ -15,14 +15,14 @@ export interface Attack {
 const product = 'fragment F on Product { id sku name price }';
 const pageOf = (selection: string, count: number) =>
   `{ ${times(count, (index) => `a${index}: products(first: 100) { ${selection} }`).join(' ')} } ${product}`;
-/** As costly as one operation may be. */
+/** The most expensive operation that is allowed. */
 const costliest = pageOf('edges { cursor node { ...F } }', 28);
 const tooCostly = pageOf('edges { cursor node { ...F } } nodes { ...F }', 25);
 const refused = ['BAD_USER_INPUT', 'RATE_LIMITED'];
-/** Whoever uses up the connections of their own tenant has to wait for these. */
+/** An attacker who uses up the connections of its own tenant may get these. */
 const withinLimits = ['OK', 'RATE_LIMITED', 'SERVER_BUSY'];
 
-/** As many operations of the largest cost as its share allows, and more. */
+/** Sends more of the most expensive operations than its share allows. */
 async function costly({ send, own, until }: Attack): Promise<void> {
   const address = '198.51.100.1';
   const { token } = await signIn(send, own, address, until);
@@ -39,7 +39,7 @@ async function costly({ send, own, until }: Attack): Promise<void> {
   );
 }
 
-/** Documents and bodies beyond every limit. The server may close the connection while the rest is on its way. */
+/** Sends documents and bodies beyond every limit. The server may close the connection before it has read everything. */
 async function large({ send, until }: Attack): Promise<void> {
   const address = '198.51.100.2';
   const sent = (kind: string, body: string) =>
@@ -55,7 +55,7 @@ async function large({ send, until }: Attack): Promise<void> {
   );
 }
 
-/** Guesses passwords of people who work meanwhile, from many addresses. */
+/** Guesses passwords of active users from many addresses. */
 async function guess({ send, victim, until }: Attack): Promise<void> {
   await forever(until, 1000, (round) =>
     Promise.all(
@@ -73,7 +73,7 @@ async function guess({ send, victim, until }: Attack): Promise<void> {
   );
 }
 
-/** Many requests at once from people without a token. */
+/** Sends many concurrent requests without a token. */
 async function flood({ send, until }: Attack): Promise<void> {
   const queries = ['{ health { status } }', '{ viewer { role } }', '{ products { nodes { name } } }', '{ timestamp }'];
   const allowed = ['OK', 'RATE_LIMITED', 'UNAUTHENTICATED', 'TENANT_REQUIRED'];
@@ -96,7 +96,7 @@ const create =
   'mutation ($sku: String!, $price: String!) { createProduct(input: { sku: $sku, name: $sku, price: $price, currency: "EUR" }) { name } }';
 const clients = '198.51.100.3';
 
-/** Inputs of every kind that programs stumble over, and another tenant's name wherever one can be given. */
+/** Returns inputs that often break programs, and requests that name another tenant wherever possible. */
 function hostileRequests({ own, victim }: Attack, token: string): SoakRequest[] {
   const as = { kind: 'hostile input', address: clients, token, tenant: own, allowed: [...refused, 'OK', 'CONFLICT'] };
   const denied = { ...as, allowed: ['FORBIDDEN', 'NOT_FOUND', 'TENANT_NOT_FOUND', 'BAD_USER_INPUT', 'RATE_LIMITED'] };
@@ -151,14 +151,14 @@ async function hostile(attack: Attack): Promise<void> {
   });
 }
 
-/** All kinds of abuse; a tenant for each. */
+/** All attacks. Each uses its own tenant. */
 export const attacks: readonly ((attack: Attack) => Promise<void>)[] = [costly, large, guess, flood, hostile];
 
-/** Does something again and again until the end, with a pause in between. */
+/** Repeats work with pauses until the end. */
 async function forever(until: AbortSignal, pauseMs: number, work: (round: number) => Promise<unknown>): Promise<void> {
   for (let round = 0; !until.aborted; round += 1) {
     await work(round);
-    // Rejected only by the end.
+    // Only the end rejects it.
     await sleep(pauseMs, undefined, { signal: until }).catch(() => undefined);
   }
 }

@@ -3,36 +3,36 @@ import { codesOf, type SoakRecord } from './soak-record.ts';
 /** One request of a soak. */
 export interface SoakRequest {
   readonly kind: string;
-  /** A document, or a whole body where it is to be malformed. */
+  /** A document; malformed requests have a `body` instead. */
   readonly query?: string;
   readonly variables?: Readonly<Record<string, unknown>>;
   readonly body?: string;
   readonly token?: string | undefined;
-  /** The client's address, as the proxy in front of the server would tell it. */
+  /** The client's address, as reported by the proxy in front of the server. */
   readonly address: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** The tenant whose rows may be answered. */
+  /** The tenant whose rows the answer may contain. */
   readonly tenant?: string;
-  /** What may come of it; by default `OK` only. */
+  /** The allowed codes; by default only `OK`. */
   readonly allowed?: readonly string[];
-  /** After so many milliseconds the client goes away. */
+  /** The client disconnects after this time, in milliseconds. */
   readonly giveUpMs?: number;
 }
 
-/** What was answered. */
+/** The answer to a request. */
 export interface SoakAnswer {
   readonly ok: boolean;
   readonly codes: readonly string[];
   readonly text: string;
 }
 
-/** Sends a request, and has the answer judged. Never fails. */
+/** Sends a request and records the answer. Never rejects. */
 export type Send = (request: SoakRequest) => Promise<SoakAnswer>;
 
-/** No request may take longer, in milliseconds. */
+/** The time limit of a request, in milliseconds. */
 const PATIENCE_MS = 60_000;
 
-/** Prepares clients of a server. */
+/** Returns a function that sends requests to a server. */
 export function prepareSend(url: string, record: SoakRecord): Send {
   return async ({ kind, query, variables, body, token, address, headers, tenant, allowed = ['OK'], giveUpMs }) => {
     const start = performance.now();

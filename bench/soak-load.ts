@@ -3,10 +3,10 @@ import type { Send, SoakAnswer } from './soak-client.ts';
 import { markOf } from './soak-record.ts';
 import { password } from './soak-seed.ts';
 
-/** A pause between two requests of one person, in milliseconds. */
+/** The pause between two requests of a person, in milliseconds. */
 const PAUSE_MS = 200;
 
-/** What a person does, again and again. */
+/** The requests that a person sends, repeatedly. */
 const plan = [
   'list',
   'viewer',
@@ -19,10 +19,10 @@ const plan = [
   'create',
   'last page',
 ] as const;
-/** After so many steps somebody signs in anew. */
+/** A person signs in again after this number of steps. */
 const STEPS_PER_SESSION = 40;
 
-/** What {@link behave} does, and must have been answered. */
+/** The kinds of requests of {@link behave}. Each must have been answered. */
 export const loadKinds = [...new Set([...plan, 'sign in'])];
 
 const nodes = 'nodes { id sku name price }';
@@ -35,16 +35,16 @@ const session = 'token refreshToken deviceToken';
 const create = `mutation ($sku: String!) {
   createProduct(input: { sku: $sku, name: $sku, price: "12.5", currency: "EUR", stock: 1 }) { id name } }`;
 
-/** Anonymous requests share one queue, which others may have filled. */
+/** Anonymous requests share one queue, which may be full. */
 const anonymous = ['OK', 'RATE_LIMITED'];
 
-/** Somebody who is signed in. */
+/** A signed-in session. */
 interface Session {
   token: string;
   refreshToken: string;
 }
 
-/** Signs in the owner of a tenant; tries until it works. */
+/** Signs in the owner of a tenant. Retries until it succeeds. */
 export async function signIn(send: Send, tenant: string, address: string, until: AbortSignal): Promise<Session> {
   let deviceToken: string | undefined;
   for (;;) {
@@ -64,7 +64,7 @@ export async function signIn(send: Send, tenant: string, address: string, until:
   }
 }
 
-/** Works as the owner of a tenant until the end; gives how many products were created for certain. */
+/** Acts as the owner of a tenant until the end. Returns the number of products whose creation was confirmed. */
 export async function behave(send: Send, tenant: string, number: number, until: AbortSignal): Promise<number> {
   const address = `10.0.0.${number + 1}`;
   let created = 0;
@@ -94,6 +94,6 @@ export async function behave(send: Send, tenant: string, number: number, until: 
 }
 
 function sessionIn({ ok, text }: SoakAnswer, field: string): (Session & { deviceToken?: string }) | undefined {
-  // The query above asks for these fields.
+  // The cast is safe: the query above selects these fields.
   return ok ? (JSON.parse(text) as { data: Record<string, Session> }).data[field] : undefined;
 }

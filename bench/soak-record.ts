@@ -1,66 +1,66 @@
 import { errorCodes } from '../src/lib/errors.ts';
 import { quantile } from './harness.ts';
 
-/** What came of one request. */
+/** The result of a request. */
 export interface Outcome {
-  /** What it was a request for; the rows of the table. */
+  /** The kind of the request; a row of the table. */
   readonly kind: string;
   /** Codes of errors, `OK` for none, or how else it ended: `CLOSED`, `GIVEN_UP`, `NO_JSON`, `NO_CODE`. */
   readonly codes: readonly string[];
-  /** What may come of it. */
+  /** The allowed codes. */
   readonly allowed: readonly string[];
   readonly latencyMs: number;
-  /** The answer; without one, why there is none. */
+  /** The answer, or why there is none. */
   readonly text: string;
-  /** The tenant whose rows it may show; undefined for none. */
+  /** The tenant whose rows the answer may contain; undefined for none. */
   readonly tenant: string | undefined;
 }
 
-/** A stretch of time in which the database is not there, in milliseconds since the epoch. */
+/** A period in which the database is down, in milliseconds since the epoch. */
 export interface Outage {
   readonly from: number;
-  /** When the server must be as it was before. */
+  /** When the server must work again. */
   until: number;
 }
 
-/** Rows of a tenant hold its mark, so that they are known wherever they turn up. */
+/** Returns a mark that all rows of a tenant contain, so that they can be recognised in any answer. */
 export function markOf(slug: string): string {
   return `mark:${slug};`;
 }
 
-/** What answers must never hold, whatever their code: traces of our code, and PostgreSQL's own words. */
+/** Answers must never contain this: traces of our code and PostgreSQL's own messages. */
 const unmasked = /node_modules|\.ts:\d|ECONNREFUSED|at or near|violates [\w -]+ constraint/;
-/** Codes that are never right. */
+/** Codes that are always wrong. */
 const broken: ReadonlySet<string> = new Set(['INTERNAL_SERVER_ERROR', 'NO_CODE', 'NO_JSON']);
-/** Complaints that are printed, at most. */
+/** The maximum number of complaints that are printed. */
 const PRINTED = 20;
 
-/** Judges all answers of a soak, and keeps how long they took. */
+/** Checks all answers of a soak test and stores their latencies. */
 export class SoakRecord {
   readonly #latencies = new Map<string, number[]>();
   readonly #codes = new Map<string, Map<string, number>>();
   readonly #outages: Outage[] = [];
   #printed = 0;
-  /** Answers that tell of our insides, or whose code is INTERNAL_SERVER_ERROR or none of the contract's. */
+  /** Answers that reveal internals, or whose code is INTERNAL_SERVER_ERROR or undocumented. */
   internal = 0;
-  /** Answers with a code of the contract that was not to come. */
+  /** Answers with a documented code that is not allowed. */
   unexpected = 0;
-  /** Answers that held a row of another tenant. */
+  /** Answers with a row of another tenant. */
   leaks = 0;
 
-  /** Has SERVER_BUSY excused until the outage is over. */
+  /** Allows SERVER_BUSY until the outage is over. */
   beginOutage(): Outage {
     const outage = { from: Date.now(), until: Number.POSITIVE_INFINITY };
     this.#outages.push(outage);
     return outage;
   }
 
-  /** Whether the database was not there at that time, in milliseconds since the epoch. */
+  /** Whether the database was down at that time, in milliseconds since the epoch. */
   inOutage(time: number): boolean {
     return this.#outages.some(({ from, until }) => time >= from && time <= until);
   }
 
-  /** Adds what came of a request that has just ended. */
+  /** Adds the result of a request that has just ended. */
   add(outcome: Outcome): void {
     const { kind, codes, allowed, latencyMs, text, tenant } = outcome;
     const counts = entryOf(this.#codes, kind, () => new Map<string, number>());
@@ -69,27 +69,27 @@ export class SoakRecord {
     const excused = this.inOutage(Date.now()) ? [...allowed, 'SERVER_BUSY'] : allowed;
     const foreign = [...text.matchAll(/mark:[\w-]+;/g)].some(([mark]) => !tenant || mark !== markOf(tenant));
     const wrong = codes.filter((code) => !excused.includes(code));
-    // Without an answer, the text is what the client itself says of that.
+    // Without an answer, the text is the client's own error message.
     const isUnmasked = !codes.includes('CLOSED') && unmasked.test(text);
     const isInternal = isUnmasked || wrong.some((code) => broken.has(code));
     if (foreign) this.leaks += 1;
     if (isInternal) this.internal += 1;
     else if (wrong.length > 0) this.unexpected += 1;
-    if (foreign || isInternal || wrong.length > 0) this.complain(`${kind} was answered ${text.slice(0, 1000)}`, codes);
+    if (foreign || isInternal || wrong.length > 0) this.complain(`${kind}: ${text.slice(0, 1000)}`, codes);
   }
 
-  /** Prints what went wrong, but not without end. */
+  /** Prints a problem, up to a maximum number of problems. */
   complain(what: string, codes: readonly string[] = []): void {
     this.#printed += 1;
     if (this.#printed <= PRINTED) process.stderr.write(`${new Date().toISOString()} ${codes.join()} ${what}\n`);
   }
 
-  /** How often requests of a kind were answered without an error. */
+  /** Returns the number of requests of a kind that succeeded. */
   answered(kind: string): number {
     return this.#codes.get(kind)?.get('OK') ?? 0;
   }
 
-  /** The latencies of all kinds in milliseconds, and how often each code was answered. */
+  /** Formats the latencies of all kinds in milliseconds, and the number of answers with each code. */
   table(): string {
     const header = ['', 'count', 'p50', 'p95', 'p99', 'max', 'answers'];
     const rows = [...this.#latencies]
@@ -111,7 +111,7 @@ export class SoakRecord {
   }
 }
 
-/** The codes of an answer, see {@link Outcome.codes}. */
+/** Returns the codes of an answer, see {@link Outcome.codes}. */
 export function codesOf(text: string): string[] {
   let answer: unknown;
   try {
@@ -119,7 +119,7 @@ export function codesOf(text: string): string[] {
   } catch {
     return ['NO_JSON'];
   }
-  // What GraphQL servers answer; anything else has no errors and no data.
+  // The shape of GraphQL answers. Anything else has neither errors nor data.
   const { data, errors } = (answer ?? {}) as { data?: unknown; errors?: { extensions?: { code?: string } }[] };
   if (!errors) return [data ? 'OK' : 'NO_CODE'];
   const codes = errors.map(({ extensions }) => extensions?.code ?? 'NO_CODE');

@@ -5,12 +5,12 @@ import type { BenchInstallation } from './installation.ts';
 import { markOf } from './soak-record.ts';
 import { createTenants } from './tenants.ts';
 
-/** Products that each tenant has from the beginning. */
+/** The number of products that each tenant starts with. */
 export const SEEDED = 100;
-/** The password of everybody. */
+/** The password of all users. */
 export const password = 'correct horse battery staple';
 
-/** Creates tenants of both isolations, each with one owner and with products that hold its mark; gives their slugs. */
+/** Creates tenants of both isolations, each with an owner and with products that contain its mark. Returns their slugs. */
 export async function seedTenants(services: Services, count: number): Promise<string[]> {
   const slugs = [
     ...(await createTenants(services, count / 2, { isolation: 'DATABASE' })),
@@ -29,7 +29,7 @@ export async function seedTenants(services: Services, count: number): Promise<st
   }
   const { id } = await createUser(services.accounts, { email: 'first@example.com', name: 'First', password });
   await services.catalog.use(async (client) => {
-    // Hashing the same password for each would take long.
+    // Hashing the same password for every user would take too long.
     await client.query(
       `INSERT INTO users (email, name, password_hash)
        SELECT t.slug || '@example.com', 'mark:' || t.slug || ';', u.password_hash FROM tenants t, users u WHERE u.id = $1`,
@@ -43,14 +43,14 @@ export async function seedTenants(services: Services, count: number): Promise<st
   return slugs;
 }
 
-/** The rows that are in a tenant's table in the end. */
+/** The rows in a tenant's table at the end. */
 export interface StoredRows {
   readonly own: number;
-  /** With the mark of another tenant, or none. */
+  /** Rows with the mark of another tenant or none. */
   readonly foreign: number;
 }
 
-/** Counts the products of each tenant, by slug, past the server that is tested. */
+/** Counts the products of each tenant, by slug, directly in PostgreSQL. */
 export async function countRows(place: BenchInstallation): Promise<Map<string, StoredRows>> {
   const catalog = await place.connect(place.env.AUTH_DATABASE);
   const { rows: tenants } = await catalog.query<{ slug: string; database: string; schema: string }>(

@@ -16,7 +16,7 @@ import { countRows, SEEDED, seedTenants } from './soak-seed.ts';
 const TENANTS = 50;
 const SECONDS = Number(process.env.SOAK_SECONDS || 600);
 
-/** Everything at once, for a long time: nothing may break, and nothing may grow. */
+/** Load, abuse and faults at the same time, for a long time. Nothing may break and memory must not grow. */
 export const soak: Benchmark = {
   name: 'soak',
   about: `ten minutes (or SOAK_SECONDS) of load and abuse over ${TENANTS} tenants, with a worker killed and PostgreSQL restarted; only runs when named`,
@@ -49,7 +49,7 @@ export const soak: Benchmark = {
     ];
     await Promise.all(everything).catch(async (error: unknown) => {
       failed.abort(error);
-      // What is under way, such as the restart, must not go on while the rest is cleaned up.
+      // Work in progress, such as the restart, must end before the clean-up.
       await Promise.allSettled(everything);
       throw error;
     });
@@ -57,7 +57,7 @@ export const soak: Benchmark = {
     signal.throwIfAborted();
     process.stderr.write(`Latencies in milliseconds:\n${record.table()}\n`);
     const idle = loadKinds.filter((kind) => record.answered(kind) === 0);
-    if (idle.length > 0) throw new Error(`Nothing of this was answered: ${idle.join(', ')}`);
+    if (idle.length > 0) throw new Error(`No request of these kinds succeeded: ${idle.join(', ')}`);
     const stored = await countRows(place);
     const lost = people.map((tenant, index) =>
       Math.max(SEEDED + (created[index] ?? 0) - (stored.get(tenant)?.own ?? 0), 0),
@@ -65,11 +65,11 @@ export const soak: Benchmark = {
     const foreign = sum([...stored.values()].map((rows) => rows.foreign));
     return [
       limit('internal or unmasked errors', 'answers', { atMost: 0 }, record.internal),
-      limit('answers that were not to come', 'answers', { atMost: 0 }, record.unexpected),
-      limit('errors in the log, without a reason', 'lines', { atMost: 0 }, await logErrors(logFile, record)),
+      limit('unexpected answers', 'answers', { atMost: 0 }, record.unexpected),
+      limit('unexplained errors in the log', 'lines', { atMost: 0 }, await logErrors(logFile, record)),
       limit('rows shown to another tenant', 'answers', { atMost: 0 }, record.leaks),
       limit('rows stored in another tenant', 'rows', { atMost: 0 }, foreign),
-      limit('rows lost that were acknowledged', 'rows', { atMost: 0 }, sum(lost)),
+      limit('acknowledged rows that were lost', 'rows', { atMost: 0 }, sum(lost)),
       growth(
         'resident memory, last fifth',
         vitals.map(({ rssBytes }) => rssBytes),
@@ -94,12 +94,12 @@ export const soak: Benchmark = {
 async function watch(socket: string, until: AbortSignal, vitals: Vitals[]): Promise<void> {
   while (!until.aborted) {
     vitals.push(await readVitals(socket));
-    // Rejected only by the end.
+    // Only the end rejects it.
     await sleep(1000, undefined, { signal: until }).catch(() => undefined);
   }
 }
 
-/** The median of the last fifth against that of the second, in megabytes. */
+/** Compares the median of the last fifth with that of the second fifth, in megabytes. */
 function growth(what: string, bytes: readonly number[]): Result {
   const fifth = bytes.length / 5;
   const before = quantile(bytes.slice(fifth, 2 * fifth), 0.5) / 1e6;
@@ -108,18 +108,18 @@ function growth(what: string, bytes: readonly number[]): Result {
   return { what, unit: 'MB', baseline: before, tenantry: after, ratio, target: '≤ 1.15 ×', met };
 }
 
-/** Counts the server's errors that no outage explains. */
+/** Counts the server's errors outside of outages. */
 async function logErrors(logFile: string, record: SoakRecord): Promise<number> {
   const lines = (await readFile(logFile, 'utf8')).split('\n').filter(Boolean);
   let count = 0;
   for (const line of lines) {
-    // What pino writes; a line of somebody else is no error of the server.
+    // Lines that pino has not written are not errors of the server.
     const { level, time } = line.startsWith('{')
       ? (JSON.parse(line) as { level: number; time: number })
       : { level: 0, time: 0 };
     if (level < 50 || (record.inOutage(time) && !line.includes('unexpected error'))) continue;
     count += 1;
-    record.complain(`The log says ${line.slice(0, 1000)}`);
+    record.complain(`Log: ${line.slice(0, 1000)}`);
   }
   return count;
 }

@@ -3,10 +3,10 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { type Benchmark, interleave, limit, quantile, timed } from './harness.ts';
 
-/** How long the command line takes to say anything, beyond what Node itself takes: heavy modules load only when needed. */
+/** How long the command line takes to print its help, beyond Node's own start. Heavy modules load only when needed. */
 export const startUp: Benchmark = {
   name: 'start-up',
-  about: 'tenantry --help against node -e 0',
+  about: 'tenantry --help, compared with node -e 0',
   async run(signal) {
     const node = (...args: string[]) => timed(() => promisify(execFile)(process.execPath, args));
     const cli = path.join(import.meta.dirname, '../src/cli.ts');

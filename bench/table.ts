@@ -1,6 +1,6 @@
 import type { Result } from './harness.ts';
 
-/** Prints the results of all benchmarks as a table. */
+/** Formats the results of all benchmarks as a table. */
 export function formatTable(results: readonly Result[]): string {
   const header = ['', 'baseline', 'tenantry', '', 'ratio', 'quartiles', 'target', 'met'];
   const rows = results.map((result) => [
@@ -25,7 +25,7 @@ export function formatTable(results: readonly Result[]): string {
   return [header, widths.map((width) => '─'.repeat(width)), ...rows].map(line).join('\n');
 }
 
-/** Three significant digits, and no fraction of what is large. */
+/** Formats a figure with three significant digits, and large figures without a fraction. */
 function figure(value: number | undefined): string {
   if (value === undefined) return '';
   return Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3);

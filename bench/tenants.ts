@@ -8,7 +8,7 @@ import { product } from '../test/fixture/product.ts';
 /** The query that benchmarks send. */
 export const productsQuery = '{ products(first: 10) { nodes { id name price } } }';
 
-/** Creates tenants; gives their slugs. */
+/** Creates tenants. Returns their slugs. */
 export async function createTenants(
   { provisioning }: Services,
   count: number,
@@ -20,7 +20,7 @@ export async function createTenants(
   return slugs;
 }
 
-/** Asks the whole pipeline of a server, but for HTTP; gives the text of the answer. */
+/** Returns a function that sends a query through the whole pipeline of a server except HTTP, and returns the answer's text. */
 export function frontOf(services: Services): (query: string, token?: string) => Promise<string> {
   const built = buildSchema(product).then((schema) => createGraphqlServer(services, schema));
   return async (query, token) => {
@@ -34,7 +34,7 @@ export function frontOf(services: Services): (query: string, token?: string) => 
   };
 }
 
-/** Asks for a tenant's products through the whole pipeline of a server, but for HTTP. */
+/** Queries a tenant's products through the whole pipeline of a server except HTTP. */
 export async function askTenant(
   yoga: { fetch(url: string, init: RequestInit): Response | Promise<Response> },
   { tokens }: Services,
@@ -47,5 +47,5 @@ export async function askTenant(
     body: JSON.stringify({ query: productsQuery }),
   });
   const text = await response.text();
-  if (!response.ok || text.includes('"errors"')) throw new Error(`The tenant ${slug} was answered: ${text}`);
+  if (!response.ok || text.includes('"errors"')) throw new Error(`The answer to the tenant ${slug} was: ${text}`);
 }

@@ -4,38 +4,38 @@ import path from 'node:path';
 import type { BenchInstallation } from './installation.ts';
 import type { WorkerMessage } from './worker-process.ts';
 
-/** A process that carries out runs. */
+/** A worker process. */
 export interface Worker extends AsyncDisposable {
-  /** Collects garbage and tells what is resident then, in bytes. */
+  /** Collects garbage and returns the resident memory in bytes. */
   memory(): Promise<number>;
-  /** Ends it with SIGKILL, so that it cannot give back its work. */
+  /** Ends it with SIGKILL, so that it cannot release its work. */
   kill(): Promise<void>;
 }
 
-/** Starts a worker as a process of its own, and waits until it works. */
+/** Starts a worker in its own process and waits until it is ready. */
 export async function startWorker(place: BenchInstallation, env: Readonly<Record<string, string>>): Promise<Worker> {
   const child = fork(path.join(import.meta.dirname, 'worker-process.ts'), {
-    // Not in the checkout, where an .env of the developer may lie.
+    // Not in the checkout, because it may contain the developer's .env.
     cwd: place.folder,
-    // In production it would say that it works to the log, which tells only warnings here.
+    // In production the message that it is ready would go to the log, which is limited to warnings here.
     env: { ...place.env, ...env, NODE_ENV: 'test' },
     execArgv: ['--expose-gc'],
-    // Its log is none of the results, which are all that stdout has.
+    // Its log must not mix with the results on stdout.
     stdio: ['ignore', 2, 2, 'ipc'],
   });
   const exited = once(child, 'exit');
   const next = async () => {
     const ended = exited.then(() => Promise.reject(new Error(`The worker ended with ${child.exitCode}`)));
     const [message] = await Promise.race([once(child, 'message'), ended]);
-    // It sends nothing else.
+    // The process sends no other messages.
     return message as WorkerMessage;
   };
   await next();
   return {
     async memory() {
-      const told = next();
+      const answer = next();
       child.send('memory');
-      const message = await told;
+      const message = await answer;
       return message === 'ready' ? Number.NaN : message.rss;
     },
     async kill() {

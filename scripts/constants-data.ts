@@ -1,40 +1,40 @@
 /**
- * Prints the migration that fills the database of constants: the currencies of ISO 4217 and the countries of
- * ISO 3166-1, out of two development dependencies. The migration holds the rows themselves, so that a server needs
- * neither package, and a later release of either cannot change a migration that has run.
+ * Prints the migration that fills the constants database with the currencies of ISO 4217 and the countries of ISO 3166-1. The data
+ * comes from two development dependencies. The migration contains the rows themselves, so a server needs neither package, and a
+ * later release of either cannot change a migration that has run.
  *
  *   node scripts/constants-data.ts > migrations/constants/20261121000000_currencies_and_countries.ts
  *
- * What it takes from ISO 4217: List One, currencies and funds (CLF, USN, …), names as printed there. A code whose minor
- * units are "N.A." is left out, since no amount of it can be stored as a whole number of minor units: the precious
- * metals, the bond-market units, XDR, XSU, XUA, and XTS (testing) and XXX (no currency). `currency-codes` turns "N.A."
- * into 0, which yen and won truly have, so the standard's own XML, which the package carries, is asked instead.
+ * From ISO 4217 it takes List One: currencies and funds (CLF, USN, …), with the names of the list. Codes whose minor units are
+ * "N.A." are left out, because their amounts cannot be stored as whole numbers of minor units: precious metals, bond-market units,
+ * XDR, XSU, XUA, XTS (testing) and XXX (no currency). `currency-codes` turns "N.A." into 0, which is also the value of yen and won,
+ * so the script reads the standard's own XML, which the package contains.
  *
- * What it takes from ISO 3166-1: the 249 assigned alpha-2 codes and their English short names, without the article
- * ("Bahamas"), a qualifier after a comma ("Iran, Islamic Republic of").
+ * From ISO 3166-1 it takes the 249 assigned alpha-2 codes and their English short names, without the article ("Bahamas") and with
+ * qualifiers after a comma ("Iran, Islamic Republic of").
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import currencyCodes from 'currency-codes';
 import isoCountries from 'i18n-iso-countries';
 
-/** The codes that left List One after the edition `currency-codes` carries (2024-06-25), by amendment. */
+/** The codes that amendments removed from List One after the edition of `currency-codes` (2024-06-25). */
 const WITHDRAWN_CURRENCIES = new Set([
   'ANG', // 176: replaced by XCG on 2025-03-31
   'CUC', // 178
-  'BGN', // 180: Bulgaria has the euro since 2026-01-01
+  'BGN', // 180: Bulgaria has used the euro since 2026-01-01
 ]);
 
-/** The codes that joined List One after that edition, by amendment. */
+/** The codes that amendments added to List One after that edition. */
 const ADDED_CURRENCIES: readonly Currency[] = [
   ['XCG', 'Caribbean Guilder', 2], // 176
   ['XAD', 'Arab Accounting Dinar', 2], // 179
 ];
 
-/** Codes in the package that ISO 3166-1 does not assign: XK is a user-assigned one. */
+/** Codes of the package that ISO 3166-1 does not assign: XK is user-assigned. */
 const UNASSIGNED_COUNTRIES = new Set(['XK']);
 
-/** The short names of ISO 3166-1 where the package has another spelling, an older name or a full name. */
+/** The short names of ISO 3166-1 for which the package has another spelling, an older name or a full name. */
 const COUNTRY_NAMES: ReadonlyMap<string, string> = new Map([
   ['BO', 'Bolivia, Plurinational State of'],
   ['CD', 'Congo, Democratic Republic of the'],
@@ -73,7 +73,7 @@ function currenciesWithoutDigits(): Set<string> {
   const xml = readFileSync(fileURLToPath(import.meta.resolve('currency-codes/iso-4217-list-one.xml')), 'utf8');
   const entries = xml.matchAll(/<Ccy>(\w+)<\/Ccy>\s*<CcyNbr>\d+<\/CcyNbr>\s*<CcyMnrUnts>N\.A\.<\/CcyMnrUnts>/g);
   const codes = new Set(Array.from(entries, (entry) => entry[1] ?? ''));
-  if (!codes.has('XXX') || !codes.has('XAU')) throw new Error('The list of ISO 4217 does not have the known shape');
+  if (!codes.has('XXX') || !codes.has('XAU')) throw new Error('The ISO 4217 list has an unexpected format');
   return codes;
 }
 
@@ -95,7 +95,7 @@ function countries(): Country[] {
     .sort(byCode);
 }
 
-/** A string literal of TypeScript, as the formatter would write it. */
+/** Formats a TypeScript string literal like the formatter. */
 function literal(text: string): string {
   return text.includes("'") ? JSON.stringify(text) : `'${text}'`;
 }

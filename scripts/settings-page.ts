@@ -1,6 +1,6 @@
 import { settings } from '../src/config/settings.ts';
 
-/** The text of `docs/settings.md`; `npx vitest run test/config/settings-page.unit.test.ts -u` writes it anew. */
+/** Returns the text of `docs/settings.md`. `npx vitest run test/config/settings-page.unit.test.ts -u` writes the file. */
 export function settingsPage(): string {
   const rows = Object.entries(settings).map(([name, setting]) => {
     const fallback = 'default' in setting ? `\`${setting.default}\`` : setting.absent;
@@ -9,8 +9,8 @@ export function settingsPage(): string {
   return `# Settings
 
 Each setting is an environment variable or a line in \`.env\`; copy \`.env.example\` to start one. The environment takes precedence. An empty
-variable counts as not set. Every start, and \`tenantry doctor\`, reports all problems at once, and names in \`.env\` that look misspelt.
-[Operators](operators.md#run-the-installation) and [security](security.md#in-production) say what belongs together and what production needs.
+variable counts as not set. Every start and \`tenantry doctor\` report all problems at once, including names in \`.env\` that look misspelt.
+[For operators](operators.md#run-the-installation) and [security](security.md#in-production) describe which settings production needs.
 \`src/config/settings.ts\` is the source of this page.
 
 | variable | default | meaning |

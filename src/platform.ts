@@ -1,6 +1,6 @@
 /**
- * What modules import from the platform. Only a module's `schema.ts`, and what that file imports, may import values from here:
- * they load the GraphQL API, which commands and workers do without.
+ * The platform's API for modules. Only a module's `schema.ts`, and the files that it imports, may import values from here,
+ * because they load the GraphQL API. Commands and workers start without it.
  */
 
 export { builder, type TenantContext } from './api/builder.ts';

@@ -6,7 +6,7 @@ import type { KnownMembership, KnownTenant } from '../catalog/tenant-directory.t
 import { sharedConstants } from '../constants/lookup.ts';
 import type { Services } from '../installation/services.ts';
 import { AppError } from '../lib/errors.ts';
-import { memberIn, type TenantMember } from '../routing/permissions.ts';
+import type { TenantMember } from '../routing/permissions.ts';
 import { type ResolvedTenant, resolveTenant } from '../routing/resolve-tenant.ts';
 import type { TenantLease } from '../routing/tenant-connections.ts';
 import { clientAddress } from './client-address.ts';
@@ -20,13 +20,6 @@ import { shareOwnerOf } from './shares/share-owner.ts';
 /** A request as the server received it; `req` is undefined if it did not arrive over a socket. */
 export type IncomingRequest = YogaInitialContext & { readonly req?: IncomingMessage };
 
-/** What a user may do, apart from the permissions of the tenant's own roles. */
-export interface CurrentAccess {
-  readonly isPlatformAdmin: boolean;
-  /** The role in the request's tenant; undefined for non-members and if it was not requested. */
-  readonly role: string | undefined;
-}
-
 /** The context of a request, with the means to release its leases. */
 export interface RequestContext extends Context {
   /** The owner of the share that the request uses; undefined for platform admins, who have no limit. */
@@ -36,12 +29,15 @@ export interface RequestContext extends Context {
   /** The request's tenant, if the operation has used it. */
   askedTenant(): KnownTenant | undefined;
   /**
-   * The caller's current access, which may have been reduced since the request began.
-   * @param inTenant whether to include the role in the request's tenant
-   * @throws {AppError} UNAUTHENTICATED if the user may no longer sign in; if the tenant is included, the same errors as
-   *   for a new request
+   * The caller, who may have fewer rights now than when the request began.
+   * @throws {AppError} UNAUTHENTICATED if the user may no longer sign in
    */
-  currentAccess(inTenant: boolean): Promise<CurrentAccess>;
+  callerNow(): Promise<Identity | undefined>;
+  /**
+   * What a caller is in the request's tenant now; undefined for non-members.
+   * @throws {AppError} the same errors as for a new request
+   */
+  memberNow(caller: Identity | undefined): Promise<TenantMember | undefined>;
   /** Releases the tenant's database if it was leased. */
   release(): Promise<void>;
 }
@@ -67,7 +63,7 @@ export async function createRequestContext(services: Services, initial: Incoming
   const tenant = resolved && 'tenant' in resolved ? { tenant: resolved.tenant.slug } : {};
   const log = services.log.child({ requestId, ...tenant });
   keepLog(log);
-  const lease = new LeaseOnFirstUse(services, resolved, identity);
+  const lease = new LeaseOnFirstUse(services, resolved);
   return {
     requestId,
     shareOwner: shareOwnerOf(identity, resolved && 'tenant' in resolved ? resolved : undefined, address),
@@ -81,11 +77,8 @@ export async function createRequestContext(services: Services, initial: Incoming
     address,
     constants: sharedConstants(services.constants),
     askedTenant: () => lease.asked,
-    async currentAccess(inTenant) {
-      const now = await identify();
-      const current = inTenant ? await resolve(now) : undefined;
-      return { isPlatformAdmin: now?.isPlatformAdmin ?? false, role: current?.role };
-    },
+    callerNow: identify,
+    memberNow: async (caller) => (await resolve(caller))?.member,
     release: () => lease.release(),
   };
 }
@@ -106,15 +99,13 @@ function deferred(error: unknown): { error: unknown } {
 class LeaseOnFirstUse implements TenantContext {
   readonly #services: Services;
   readonly #resolution: Resolution;
-  readonly #identity: Identity | undefined;
   /** The tenant, once it has been used. */
   asked: KnownTenant | undefined;
   #lease: TenantLease | undefined;
 
-  constructor(services: Services, resolution: Resolution, identity: Identity | undefined) {
+  constructor(services: Services, resolution: Resolution) {
     this.#services = services;
     this.#resolution = resolution;
-    this.#identity = identity;
   }
 
   get isNamed(): boolean {
@@ -126,11 +117,11 @@ class LeaseOnFirstUse implements TenantContext {
   }
 
   get role(): string | undefined {
-    return this.#resolved.role;
+    return this.member?.role;
   }
 
   get member(): TenantMember | undefined {
-    return memberIn(this.#resolved, this.#identity);
+    return this.#resolved.member;
   }
 
   get em(): EntityManager {

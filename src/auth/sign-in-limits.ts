@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import type { Logger } from 'pino';
-import { RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible';
+import type { RateLimiterPostgres } from 'rate-limiter-flexible';
 import type { Catalog } from '../catalog/catalog.ts';
 import { networkOf } from '../lib/client-network.ts';
 import { AppError } from '../lib/errors.ts';
+import { countAttempt, createRateLimiter, hashKey } from './rate-limiter.ts';
 
 const WINDOW_SECONDS = 15 * 60;
 const SWEEP_MS = 5 * 60_000;
@@ -39,10 +39,8 @@ interface Counter {
 
 /**
  * Limits sign-in attempts by address, by account and address, and by account. The limit per account is high, so that
- * attackers cannot easily lock others out; a known device has its own counter, which nobody else can use up. The
- * counters are rows in `auth`, shared by all servers. An attempt is counted before it is made, so that concurrent
- * attempts cannot exceed the limit. It is refunded if it succeeds, unless it created an account, or if it could not be
- * carried out.
+ * attackers cannot easily lock others out; a known device has its own counter, which nobody else can use up. An attempt is
+ * refunded if it succeeds, unless it created an account, or if it could not be carried out; see {@link createRateLimiter}.
  */
 export class SignInLimits implements Disposable {
   readonly #devices: RateLimiterPostgres;
@@ -54,20 +52,7 @@ export class SignInLimits implements Disposable {
 
   constructor({ catalog, perAccount, perAccountTotal, perAddress, log }: SignInLimitsOptions) {
     const limiter = (keyPrefix: string, points: number) =>
-      new RateLimiterPostgres({
-        // Statements are not named: named prepared statements fail behind a transaction-pooling proxy.
-        storeClient: {
-          query: ({ text, values }: { text: string; values: unknown[] }) =>
-            catalog.use((client) => client.query(text, values)),
-        },
-        storeType: 'client',
-        tableName: 'login_attempts',
-        tableCreated: true,
-        clearExpiredByTimeout: false,
-        keyPrefix,
-        points,
-        duration: WINDOW_SECONDS,
-      });
+      createRateLimiter(catalog, keyPrefix, points, WINDOW_SECONDS);
     this.#log = log;
     this.#devices = limiter('device', perAccount);
     this.#accounts = limiter('account', perAccountTotal);
@@ -124,7 +109,7 @@ export class SignInLimits implements Disposable {
   async #consumeAll(counters: readonly Counter[]): Promise<void> {
     for (const [index, { limiter, key }] of counters.entries()) {
       try {
-        await consume(limiter, key, 'Too many sign-in attempts have failed');
+        await countAttempt(limiter, key, 'Too many sign-in attempts have failed');
       } catch (error) {
         await this.#refund(counters.slice(0, index));
         throw error;
@@ -150,21 +135,8 @@ export class SignInLimits implements Disposable {
   }
 }
 
-async function consume(limiter: RateLimiterPostgres, key: string, why: string): Promise<void> {
-  try {
-    await limiter.consume(key);
-  } catch (refusal) {
-    if (!(refusal instanceof RateLimiterRes)) throw refusal;
-    const minutes = Math.ceil(refusal.msBeforeNext / 60_000);
-    throw new AppError('RATE_LIMITED', `${why}. Try again in ${minutes} minutes.`, {
-      details: { retryAfterMs: refusal.msBeforeNext },
-    });
-  }
-}
-
-/** Hashed, because a client can send a longer string than the column can hold. */
 function keyOf(text: string): string {
-  return createHash('sha256').update(normalAccount(text)).digest('hex');
+  return hashKey(normalAccount(text));
 }
 
 /** Normalizes an email address for counting, ignoring case. */

@@ -43,8 +43,6 @@ export class WrongPasswordError extends AppError {
 export interface SignedIn {
   readonly token: string;
   readonly refreshToken: string;
-  /** Undefined for a token that does not belong to a session here. */
-  readonly sessionId: string | undefined;
   /** When `token` expires. */
   readonly expiresAt: Date;
   readonly user: User;
@@ -166,7 +164,7 @@ async function signedIn(
     session: session.id,
     expiresIn: expiresAt,
   });
-  return { token, refreshToken: session.refreshToken, sessionId: session.id, expiresAt, user, membership };
+  return { token, refreshToken: session.refreshToken, expiresAt, user, membership };
 }
 
 /** The password is only available now, so a hash with an older, lower cost is replaced now. */

@@ -26,7 +26,7 @@ export const catalogEntities = [
   UserSchema,
 ];
 
-/** Tables of the `auth` database that are read and written with SQL alone. */
+/** Tables of the `auth` database without an entity, which are used with SQL only. */
 export const catalogPlainTables = [
   'migration_events',
   'tenant_maintenances',
@@ -38,20 +38,20 @@ export const catalogPlainTables = [
   'invitations',
 ] as const;
 
-/** The `auth` database: who the tenants are, where they are, and what runs did. */
+/** The `auth` database: tenants, users, servers and runs. */
 export interface Catalog {
-  /** Makes an entity manager with an identity map of its own; one for each operation. */
+  /** Creates an entity manager with its own identity map; one for each operation. */
   fork(): EntityManager;
   /**
-   * Lends a connection, for statements that entities are too slow or too plain for.
+   * Runs work with a connection, for statements that entities cannot express or would slow down.
    * @param signal see {@link Pool.use}
    */
   use<T>(work: (client: pg.Client) => Promise<T>, signal?: AbortSignal): Promise<T>;
 }
 
 /**
- * @param pool a lane to `auth`
- * @param others entities that `auth` has like any other database
+ * @param pool a pool of connections to `auth`
+ * @param others entities that every database has
  */
 export function openCatalog(pool: Pool, others: readonly EntitySchema[]): Catalog {
   const database = createEntityDatabases([...catalogEntities, ...others]).open(pool);

@@ -12,13 +12,13 @@ export interface TenantFilter {
   readonly server?: string | null | undefined;
   /** Whether the tenant lacks a migration that the code has. */
   readonly behind?: boolean | null | undefined;
-  /** A part of the slug, name or host, whatever its letters' case. */
+  /** A part of the slug, name or host, ignoring case. */
   readonly search?: string | null | undefined;
 }
 
 /**
- * Finds a tenant as the catalog has it now.
- * @param reference its id or slug
+ * Finds a tenant in the catalog.
+ * @param reference the tenant's id or slug
  * @throws {AppError} TENANT_NOT_FOUND
  */
 export async function tenantByReference(catalog: Catalog, reference: string): Promise<Tenant> {
@@ -29,8 +29,8 @@ export async function tenantByReference(catalog: Catalog, reference: string): Pr
 }
 
 /**
- * The filter as MikroORM takes it.
- * @param currentStates ids of the migration states in which nothing is behind
+ * Converts the filter for MikroORM.
+ * @param currentStates ids of the migration states without pending migrations
  */
 export function tenantWhere(filter: TenantFilter, currentStates: readonly string[]): FilterQuery<Tenant> {
   const conditions: FilterQuery<Tenant>[] = [];

@@ -2,29 +2,29 @@ import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import type { AppliedMigration } from './entities/migration-state.entity.ts';
 
-/** What a tenant has, as it was found under the lock of its migrations. */
+/** A tenant's migrations, read under its migration lock. */
 export interface ObservedState {
   /** In the order of application. */
   readonly applied: readonly AppliedMigration[];
-  /** When it was found, by the clock of the tenant's server: a timestamp as PostgreSQL reads it, to the microsecond. */
+  /** When they were read, by the clock of the tenant's server: a PostgreSQL timestamp with microseconds. */
   readonly observedAt: string;
 }
 
-/** SQL of {@link ObservedState.observedAt} for now. */
+/** SQL for the current {@link ObservedState.observedAt}. */
 export const observedAtSql = `to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 
-/** The id of what a tenant has; the order of application is part of it, since undoing a run goes by that. */
+/** Returns the id of a list of migrations. The order of application matters, because undoing a run depends on it. */
 function migrationStateId(applied: readonly AppliedMigration[]): string {
   const lines = applied.map(({ name, hash }) => `${name} ${hash}`);
   return createHash('sha256').update(lines.join('\n')).digest('hex');
 }
 
-/** SQL that makes sure that a list of migrations has a row; $1 to $3 are its {@link migrationStateRow}. */
+/** SQL that inserts the row of a list of migrations if it is missing; $1 to $3 are its {@link migrationStateRow}. */
 export const saveMigrationStateSql =
   'INSERT INTO migration_states (id, applied, version) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING';
 
 /**
- * The row of a list of migrations: its id, the list as JSON, and the newest of them.
+ * Returns the row of a list of migrations: its id, the list as JSON and the newest migration.
  * @param applied in the order of application
  */
 export function migrationStateRow(applied: readonly AppliedMigration[]): [string, string, string | undefined] {
@@ -36,7 +36,7 @@ export function migrationStateRow(applied: readonly AppliedMigration[]): [string
 }
 
 /**
- * Makes sure that a list of migrations has a row, and gives its id.
+ * Inserts the row of a list of migrations if it is missing, and returns its id.
  * @param applied in the order of application
  */
 async function saveMigrationState(client: pg.Client, applied: readonly AppliedMigration[]): Promise<string> {
@@ -46,8 +46,8 @@ async function saveMigrationState(client: pg.Client, applied: readonly AppliedMi
 }
 
 /**
- * Writes down what tenants have been found to have. Two who migrate a tenant one after the other may tell of it in any order:
- * what was found before what the catalog knows is passed over, so that the catalog cannot fall behind the tenant.
+ * Stores the observed migrations of tenants. Workers may report in any order, so observations older than the stored one are
+ * ignored.
  * @param client a connection to `auth`, in a transaction
  */
 export async function storeMigrationStates(
@@ -55,11 +55,11 @@ export async function storeMigrationStates(
   found: readonly (ObservedState & { readonly tenantId: string })[],
 ): Promise<void> {
   if (found.length === 0) return;
-  // In one order, so that two who tell of the same tenants cannot wait for each other.
+  // Rows are locked in one order, so that concurrent reports cannot deadlock.
   await client.query('SELECT FROM tenants WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE', [
     found.map(({ tenantId }) => tenantId),
   ]);
-  // A fleet has few states, so that each is saved once and not once for each tenant.
+  // A fleet has few distinct states, so each is saved once instead of once for each tenant.
   for (const group of Map.groupBy(found, ({ applied }) => migrationStateId(applied)).values()) {
     const [first] = group;
     if (!first) continue;

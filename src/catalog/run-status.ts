@@ -1,15 +1,7 @@
-import { quoteLiteral } from '../postgres/sql/quote.ts';
 import type { MigrationRunStatus, RunItemStatus } from './entities/migration-run.entity.ts';
+import { includesStatus, type Step, statusSql } from './steps.ts';
 
-/** A step from one status to another, and who may take it. */
-interface Step<Status> {
-  /** Empty: a new row. */
-  readonly from: readonly Status[];
-  readonly to: readonly Status[];
-  readonly by: string;
-}
-
-/** Every step in the life of a run. */
+/** Every transition of a run. */
 export const runSteps = {
   start: { from: [], to: ['PENDING'], by: 'startRun' },
   startWave: { from: ['PENDING', 'RUNNING'], to: ['RUNNING'], by: 'settleRun' },
@@ -17,41 +9,41 @@ export const runSteps = {
   resume: { from: ['FAILED', 'HALTED', 'CANCELLED'], to: ['PENDING'], by: 'resumeRun' },
 } as const satisfies Record<string, Step<MigrationRunStatus>>;
 
-/** Every step of one tenant of a run. */
+/** Every transition of one tenant of a run. */
 export const itemSteps = {
   start: { from: [], to: ['PENDING'], by: 'startRun' },
-  skipCurrent: { from: [], to: ['SKIPPED'], by: 'startRun, where the catalog knows that there is nothing to do' },
+  skipCurrent: { from: [], to: ['SKIPPED'], by: 'startRun, if the tenant is current according to the catalog' },
   claim: { from: ['PENDING'], to: ['RUNNING'], by: 'any worker, once the wave of the item has started' },
   finish: { from: ['RUNNING'], to: ['SUCCEEDED', 'SKIPPED', 'FAILED'], by: 'the worker that claimed it' },
   release: { from: ['RUNNING'], to: ['PENDING'], by: 'the worker that claimed it' },
   takeOver: { from: ['RUNNING'], to: ['PENDING'], by: 'any worker, once the worker that claimed it is dead' },
   cancel: { from: ['PENDING'], to: ['CANCELLED'], by: 'settleRun, while the run is stopping' },
   resume: { from: ['FAILED', 'CANCELLED'], to: ['PENDING'], by: 'resumeRun' },
-  skipDeleted: { from: ['FAILED', 'CANCELLED'], to: ['SKIPPED'], by: 'resumeRun, where the tenant is deleted' },
+  skipDeleted: { from: ['FAILED', 'CANCELLED'], to: ['SKIPPED'], by: 'resumeRun, if the tenant was deleted' },
 } as const satisfies Record<string, Step<RunItemStatus>>;
 
-/** What an attempt at a tenant can come to. */
+/** The statuses after an attempt at a tenant. */
 export type AttemptStatus = (typeof itemSteps)['finish' | 'release']['to'][number];
 
-/** Why a run starts no more tenants: too many have failed, or somebody has cancelled it. */
+/** Why a run starts no more tenants: too many have failed, or somebody cancelled it. */
 export type StopReason = 'HALTED' | 'CANCELLED';
 
-/** The statuses of items of which something is still to come. */
+/** The statuses of unfinished items. */
 export const openItemStatuses = ['PENDING', 'RUNNING'] as const satisfies readonly RunItemStatus[];
 
-/** Whether a run with this status is over, unless somebody resumes it. */
+/** Whether a run with this status has ended. It may be resumed. */
 export function hasEnded(status: MigrationRunStatus): boolean {
-  return includes(runSteps.end.to, status);
+  return includesStatus(runSteps.end.to, status);
 }
 
-/** Whether a run with this status has left something to do. */
+/** Whether a run with this status can be resumed. */
 export function canResume(status: MigrationRunStatus): boolean {
-  return includes(runSteps.resume.from, status);
+  return includesStatus(runSteps.resume.from, status);
 }
 
 /**
- * The status with which a run ends. A run that was stopped when nothing was left to start has done everything, so that it
- * ends as if nobody had stopped it.
+ * Returns the status with which a run ends. A run that was stopped after its last tenant had started ends as if nobody had
+ * stopped it.
  * @param cancelled tenants that were not started
  */
 export function endStatus(
@@ -62,21 +54,7 @@ export function endStatus(
   return failed > 0 ? 'FAILED' : 'SUCCEEDED';
 }
 
-/** SQL that is true of rows with one of these statuses; `column` is a name from our own SQL, such as `i.status`. */
-export function statusSql(statuses: readonly (MigrationRunStatus | RunItemStatus)[], column = 'status'): string {
-  return `${column} IN (${statuses.map(quoteLiteral).join(', ')})`;
-}
-
-/** SQL that is true of items that a step may start from. */
+/** Returns a condition for items to which a transition applies. */
 export function fromSql(step: keyof typeof itemSteps, column?: string): string {
   return statusSql(itemSteps[step].from, column);
-}
-
-/** SQL that sets the status to which a step leads. */
-export function toSql({ to: [status] }: { readonly to: readonly [MigrationRunStatus | RunItemStatus] }): string {
-  return `status = ${quoteLiteral(status)}`;
-}
-
-function includes<Status>(statuses: readonly Status[], status: Status): boolean {
-  return statuses.includes(status);
 }

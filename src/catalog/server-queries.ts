@@ -3,22 +3,22 @@ import { AppError } from '../lib/errors.ts';
 import { constraintOf, sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
 import { FIRST_SERVER } from './entities/database-server.entity.ts';
 
-/** A server as the catalog knows it. */
+/** A server in the catalog. */
 export interface ServerRow {
   readonly name: string;
-  /** Sealed; null for the first server. */
+  /** Encrypted; null for the first server. */
   readonly url: string | null;
   readonly acceptsTenants: boolean;
   /** Null: the budget of the settings. */
   readonly connectionBudget: number | null;
 }
 
-/** A server that is to be known. */
+/** A server to add to the catalog. */
 export interface NewServerRow {
   readonly name: string;
-  /** Sealed. */
+  /** Encrypted. */
   readonly url: string;
-  /** What PostgreSQL calls itself. */
+  /** PostgreSQL's system identifier. */
   readonly systemIdentifier: string;
 }
 
@@ -31,7 +31,7 @@ export async function readServerRows(client: pg.Client): Promise<readonly Server
   return rows;
 }
 
-/** Counts the tenants on each server that has any, whatever their status. */
+/** Counts the tenants of every status on each server that has any. */
 export async function countTenants(client: pg.Client): Promise<ReadonlyMap<string, number>> {
   const { rows } = await client.query<{ server: string; count: number }>(
     'SELECT server, count(*)::int AS count FROM tenants GROUP BY server',
@@ -40,9 +40,9 @@ export async function countTenants(client: pg.Client): Promise<ReadonlyMap<strin
 }
 
 /**
- * Adds a server, or gives the one of this name another URL if it is the same PostgreSQL.
+ * Adds a server, or updates its URL if it is the same PostgreSQL.
  * @returns whether it was added
- * @throws {AppError} CONFLICT if the name is another PostgreSQL's, or the PostgreSQL has another name already
+ * @throws {AppError} CONFLICT if another PostgreSQL has the name, or this PostgreSQL has another name
  */
 export async function saveServerRow(
   client: pg.Client,
@@ -50,28 +50,29 @@ export async function saveServerRow(
 ): Promise<boolean> {
   try {
     const { rows } = await client.query<{ added: boolean }>(
-      // A row that was inserted has no xmax; one that was updated has the number of this transaction there.
+      // An inserted row has no xmax. An updated row has this transaction's id there.
       `INSERT INTO servers (name, url, system_identifier) VALUES ($1, $2, $3)
        ON CONFLICT (name) DO UPDATE SET url = excluded.url WHERE servers.system_identifier = excluded.system_identifier
        RETURNING xmax = 0 AS added`,
       [name, url, systemIdentifier],
     );
     const [row] = rows;
-    if (!row) throw new AppError('CONFLICT', `There is a server ${name} already, and it is another PostgreSQL`);
+    if (!row)
+      throw new AppError('CONFLICT', `The name ${name} belongs to another PostgreSQL server. Choose another name.`);
     return row.added;
   } catch (error) {
     if (constraintOf(error) !== 'servers_system_identifier_key') throw error;
-    throw new AppError('CONFLICT', 'This PostgreSQL is a server already, under another name', { cause: error });
+    throw new AppError('CONFLICT', 'This PostgreSQL is already a server under another name', { cause: error });
   }
 }
 
 /**
- * Removes a server on which there is no tenant.
- * @throws {AppError} NOT_FOUND, or CONFLICT if tenants or checkpoints are on it or it is the first
+ * Removes a server without tenants from the catalog.
+ * @throws {AppError} NOT_FOUND, or CONFLICT if it has tenants or checkpoints or is the first server
  */
 export async function deleteServerRow(client: pg.Client, name: string): Promise<void> {
   if (name === FIRST_SERVER) {
-    throw new AppError('CONFLICT', `The server ${name} is the one of the settings and cannot be removed`);
+    throw new AppError('CONFLICT', `The server ${name} comes from the settings and cannot be removed`);
   }
   try {
     const { rowCount } = await client.query('DELETE FROM servers WHERE name = $1', [name]);
@@ -80,14 +81,12 @@ export async function deleteServerRow(client: pg.Client, name: string): Promise<
     if (sqlStateOf(error) !== sqlState.foreignKeyViolation) throw error;
     const count = (await countTenants(client)).get(name) ?? 0;
     if (count === 0) {
-      throw new AppError(
-        'CONFLICT',
-        `There are checkpoints on the server ${name}, so it cannot be removed before they are dropped`,
-        { cause: error },
-      );
+      throw new AppError('CONFLICT', `The server ${name} has checkpoints. Delete them before you remove it.`, {
+        cause: error,
+      });
     }
-    const tenants = count === 1 ? 'is 1 tenant' : `are ${count} tenants`;
-    throw new AppError('CONFLICT', `There ${tenants} on the server ${name}, so it cannot be removed`, {
+    const tenants = count === 1 ? '1 tenant' : `${count} tenants`;
+    throw new AppError('CONFLICT', `The server ${name} has ${tenants}, so it cannot be removed`, {
       cause: error,
       details: { tenantCount: count },
     });

@@ -5,20 +5,21 @@ import type { Listener } from '../postgres/listener.ts';
 import type { Catalog } from './catalog.ts';
 import { type MemberRole, Membership } from './entities/membership.entity.ts';
 import { Tenant } from './entities/tenant.entity.ts';
+import { servedStatuses } from './tenant-status.ts';
 
-/** What serving a tenant needs to know of it. An entity would keep the entity manager that read it in memory. */
+/** The fields of a tenant that serving needs. An entity would keep its entity manager in memory. */
 export type KnownTenant = Readonly<
   Pick<Tenant, 'id' | 'slug' | 'status' | 'isolation' | 'key' | 'server' | 'database' | 'schema'>
 >;
 
-/** What serving a member needs to know of the membership. */
+/** The fields of a membership that serving needs. */
 export interface KnownMembership {
   readonly role: MemberRole;
-  /** When it began; one that is ended and made anew is another one. */
+  /** When it began. It distinguishes a new membership from an earlier one. */
   readonly since: Date;
 }
 
-/** Finds tenants for requests, from memory if it can: the catalog's notifications tell what has changed. */
+/** Finds tenants and memberships for requests. Its cache is invalidated by the catalog's notifications. */
 export class TenantDirectory {
   readonly #catalog: Catalog;
   readonly #listener: Listener;
@@ -35,43 +36,43 @@ export class TenantDirectory {
   }
 
   /**
-   * Calls `handler` with the id of each tenant that changes, when what was known of it is forgotten, or with undefined when any
-   * may have changed, until the returned function is called.
+   * Calls `handler` with the id of each tenant that changes, after its cache entries are removed, or with undefined if any tenant
+   * may have changed. The returned function unsubscribes.
    */
   onChange(handler: (id: string | undefined) => void): () => void {
-    // Handlers are called in the order in which they came, and the one that forgets came first.
+    // Handlers are called in the order of subscription, so the cache is cleared first.
     return this.#listener.on('tenants', handler);
   }
 
-  /** As {@link onChange}, with the id of each user who becomes a member of a tenant, is none any more, or has another role. */
+  /** As {@link onChange}, with the id of each user whose membership in a tenant begins, ends or changes its role. */
   onMembershipChange(handler: (user: string | undefined) => void): () => void {
     return this.#listener.on('memberships', (pair) => handler(pair?.split(' ')[0]));
   }
 
-  /** Those of some tenants, by their ids, that no request is served of, now or when work on them has ended. */
+  /** Returns the ids of those tenants that are no longer served, now or after maintenance. */
   async closedAmong(ids: readonly string[]): Promise<ReadonlySet<string>> {
     const open = await this.#catalog
       .fork()
-      .find(Tenant, { id: { $in: [...ids] }, status: { $in: ['PROVISIONING', 'ACTIVE', 'MAINTENANCE'] } });
+      .find(Tenant, { id: { $in: [...ids] }, status: { $in: [...servedStatuses] } });
     const known = new Set(open.map(({ id }) => id));
     return new Set(ids.filter((id) => !known.has(id)));
   }
 
-  /** The tenant with this id or slug. */
+  /** Finds a tenant by id or slug. */
   async byReference(reference: string): Promise<KnownTenant | undefined> {
     if (!/^[a-z0-9-]{3,63}$/i.test(reference)) return undefined;
     return this.#find(`ref:${reference}`, isUuid(reference) ? { id: reference } : { slug: reference });
   }
 
-  /** The tenant with this host name, which is given without port. */
+  /** Finds a tenant by host name, without a port. */
   async byHost(host: string): Promise<KnownTenant | undefined> {
     if (!/^[a-z0-9.-]{1,253}$/.test(host)) return undefined;
     return this.#find(`host:${host}`, { host });
   }
 
   /**
-   * What a user is in a tenant; undefined if no member.
-   * @param user the id of a user
+   * Finds a user's membership in a tenant.
+   * @param user the user's id
    */
   async membershipOf(user: string, tenant: KnownTenant): Promise<KnownMembership | undefined> {
     return this.#memberships.find(`${user} ${tenant.id}`, async () => {
@@ -81,7 +82,7 @@ export class TenantDirectory {
   }
 
   /**
-   * Those of some users who are members of a tenant, as they are now, by their ids.
+   * Finds the current memberships of users in a tenant, by user id, bypassing the cache.
    * @param users ids of users
    */
   async membershipsOf(users: readonly string[], tenant: KnownTenant): Promise<ReadonlyMap<string, KnownMembership>> {
@@ -97,7 +98,7 @@ export class TenantDirectory {
   }
 }
 
-/** What is worth keeping of a tenant that may be an entity. */
+/** Copies the fields that serving needs from a tenant, which may be an entity. */
 export function knownTenant({ id, slug, status, isolation, key, server, database, schema }: KnownTenant): KnownTenant {
   return { id, slug, status, isolation, key, server, database, schema };
 }

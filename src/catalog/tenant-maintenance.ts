@@ -2,17 +2,17 @@ import { AppError } from '../lib/errors.ts';
 import type { Catalog } from './catalog.ts';
 import { Tenant, type TenantStatus } from './entities/tenant.entity.ts';
 
-/** How long after a maintenance connections may still be found broken by it. */
+/** How long after a maintenance connections may still break because of it. */
 const AFTERMATH = '1 minute';
 
-/** What the catalog says of a tenant at this moment. */
+/** A tenant's current state in the catalog. */
 export interface TenantNow {
   readonly status: TenantStatus;
   /** Whether its database is being copied or replaced, or was a moment ago. */
   readonly isMaintained: boolean;
 }
 
-/** Asks the catalog, not the memory, of a tenant; undefined if there is no such tenant. */
+/** Reads a tenant's state from the catalog, bypassing caches. Returns undefined if the tenant does not exist. */
 export async function tenantNow(catalog: Catalog, tenantId: string): Promise<TenantNow | undefined> {
   const { rows } = await catalog.use((client) =>
     client.query<TenantNow>(
@@ -25,7 +25,7 @@ export async function tenantNow(catalog: Catalog, tenantId: string): Promise<Ten
 }
 
 /**
- * Makes sure that a tenant is there, and is not being deleted.
+ * Checks that a tenant exists and is not being deleted.
  * @throws {AppError} TENANT_NOT_FOUND
  */
 export async function checkNotDeleted(catalog: Catalog, { id, slug }: Pick<Tenant, 'id' | 'slug'>): Promise<void> {

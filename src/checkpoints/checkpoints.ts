@@ -9,11 +9,11 @@ import { AppError, badInput } from '../lib/errors.ts';
 import { isPlainLine } from '../lib/input.ts';
 import { isUuid } from '../lib/uuid.ts';
 import { dropDatabase } from '../postgres/admin/databases.ts';
-import type { Servers } from '../postgres/server.ts';
+import { type Servers, serverNamed } from '../postgres/server.ts';
 import type { Maintenance } from './maintenance.ts';
 import type { Maintained } from './maintenance-store.ts';
 
-/** What making, restoring and dropping checkpoints needs. */
+/** What creating, restoring and deleting checkpoints needs. */
 export interface CheckpointsOptions {
   readonly catalog: Catalog;
   readonly servers: Pick<Servers, 'get'>;
@@ -25,8 +25,8 @@ export interface CheckpointsOptions {
 const MAX_NAME = 100;
 
 /**
- * Copies a tenant's database, to which it can go back later. Its requests get TENANT_BUSY meanwhile.
- * @throws {AppError} BAD_USER_INPUT for a tenant that has no database of its own, TENANT_BUSY, CONFLICT
+ * Copies a tenant's database so that it can be restored later. The tenant's requests get TENANT_BUSY meanwhile.
+ * @throws {AppError} BAD_USER_INPUT for a tenant without a database of its own, TENANT_BUSY, CONFLICT
  */
 export async function createCheckpoint(
   options: CheckpointsOptions,
@@ -36,11 +36,11 @@ export async function createCheckpoint(
   if (tenant.isolation === 'SCHEMA') {
     throw badInput(
       'tenant',
-      `The tenant ${tenant.slug} has a schema in a database that it shares, so there are no checkpoints of it: only a whole database can be copied and put back.`,
+      `The tenant ${tenant.slug} has a schema in the shared database. Checkpoints need a whole database, so they work only for tenants with a database of their own.`,
     );
   }
   if (name.trim() === '' || name.length > MAX_NAME || !isPlainLine(name)) {
-    throw badInput('name', `A checkpoint's name has 1 to ${MAX_NAME} characters, all visible and on one line`);
+    throw badInput('name', `A checkpoint's name must have 1 to ${MAX_NAME} characters, all visible and on one line`);
   }
   const { catalog, maintenance } = options;
   let id = '';
@@ -52,8 +52,8 @@ export async function createCheckpoint(
 }
 
 /**
- * Writes down that a copy of a tenant's database is a checkpoint, or else that it is to be dropped.
- * @returns its id
+ * Stores a copy of a tenant's database as a checkpoint, or as a copy to drop.
+ * @returns the checkpoint's id
  */
 export async function insertCheckpoint(
   client: pg.Client,
@@ -66,11 +66,11 @@ export async function insertCheckpoint(
     [tenantId, name, server, copy, size, !keep],
   );
   const [row] = rows;
-  if (!row) throw new Error('The maintenance is gone whose copy was to be a checkpoint');
+  if (!row) throw new Error('The maintenance that made the copy no longer exists');
   return row.id;
 }
 
-/** A tenant's checkpoints, or those of all, newest first. */
+/** Lists the checkpoints of a tenant, or of all tenants, newest first. */
 export function listCheckpoints({ catalog }: CheckpointsOptions, tenant?: Tenant): Promise<Checkpoint[]> {
   return catalog
     .fork()
@@ -95,7 +95,7 @@ export async function findCheckpoint({ catalog }: CheckpointsOptions, id: string
   if (found?.tenant) return found;
   throw new AppError(
     'NOT_FOUND',
-    `There is no checkpoint ${id}; checkpoints(tenant), or tenantry checkpoint list, tells which there are`,
+    `There is no checkpoint ${id}. List them with checkpoints(tenant) or tenantry checkpoint list.`,
   );
 }
 
@@ -110,8 +110,8 @@ export async function deleteCheckpoint(options: CheckpointsOptions, id: string):
 }
 
 /**
- * Drops checkpoints that are too many or too old, whose tenant is gone, or that somebody could not drop earlier.
- * @param tenantId only this tenant's
+ * Drops checkpoints beyond the limits of number and age, those whose tenant is gone, and those that could not be dropped earlier.
+ * @param tenantId restricts it to this tenant
  */
 export async function pruneCheckpoints(options: CheckpointsOptions, tenantId?: string): Promise<void> {
   const { catalog, limits } = options;
@@ -129,8 +129,8 @@ export async function pruneCheckpoints(options: CheckpointsOptions, tenantId?: s
 }
 
 /**
- * Drops all of a tenant's checkpoints, for it is being deleted; it may be repeated.
- * @throws {Error} if one cannot be dropped now
+ * Drops all checkpoints of a tenant that is being deleted. Idempotent.
+ * @throws {Error} if a checkpoint cannot be dropped
  */
 export async function dropCheckpointsOf(
   options: Pick<CheckpointsOptions, 'catalog' | 'servers'>,
@@ -149,19 +149,17 @@ async function dropUnwanted(options: CheckpointsOptions, where: FilterQuery<Chec
   for (const checkpoint of unwanted) {
     if (!servers.get(checkpoint.server)) continue;
     await drop(options, checkpoint).catch((err: unknown) =>
-      log.warn({ err, checkpoint: checkpoint.id }, 'a checkpoint cannot be dropped now; trying again later'),
+      log.warn({ err, checkpoint: checkpoint.id }, 'could not drop a checkpoint; will try again later'),
     );
   }
 }
 
-/** The row goes last, so that no database is forgotten. */
+/** Deletes the row last, so that no database is forgotten. */
 async function drop(
   { catalog, servers }: Pick<CheckpointsOptions, 'catalog' | 'servers'>,
   { id, server, database }: Checkpoint,
 ): Promise<void> {
-  const known = servers.get(server);
-  if (!known) throw new AppError('SERVER_BUSY', `The server ${server} is not known here`);
-  await known.admin((admin) => dropDatabase(admin, database));
+  await serverNamed(servers, server).admin((admin) => dropDatabase(admin, database));
   await catalog.use((client) => client.query('DELETE FROM checkpoints WHERE id = $1 AND is_dropping', [id]));
 }
 

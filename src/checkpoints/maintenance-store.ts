@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { TenantStatus } from '../catalog/entities/tenant.entity.ts';
+import { canTake, takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
 import { AppError } from '../lib/errors.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
 import { newTenantKey } from '../routing/placement.ts';
@@ -17,14 +18,14 @@ export interface Maintained {
   readonly copy: string;
 }
 
-/** The columns of a {@link Maintained}, of `tenants t` and `tenant_maintenances`. */
+/** The columns of a {@link Maintained}, from `tenants t` and `tenant_maintenances`. */
 export const maintainedColumns = 't.id AS "tenantId", slug, key, server, database, phase, copy';
 
 /**
- * Writes down that work on a tenant's database begins.
- * @param state the id of the migration state of what is copied; undefined if that is the tenant's own
+ * Stores that maintenance of a tenant's database begins.
+ * @param state the id of the migration state of the copied database; undefined for the tenant's own database
  * @param instance the number of this process
- * @throws {AppError} TENANT_BUSY if somebody else works on the tenant, CONFLICT if it is in no status for this
+ * @throws {AppError} TENANT_BUSY if the tenant is in maintenance already, CONFLICT if its status does not allow maintenance
  */
 export function beginMaintenance(
   client: pg.Client,
@@ -39,14 +40,17 @@ export function beginMaintenance(
     const [row] = found;
     if (!row) throw new AppError('TENANT_NOT_FOUND', 'There is no such tenant');
     if (row.status === 'MAINTENANCE') throw tenantBusy(row.slug);
-    if (row.status !== 'ACTIVE' && row.status !== 'SUSPENDED') {
-      throw new AppError('CONFLICT', `The tenant ${row.slug} is ${row.status}, so its database is left alone`);
+    if (!canTake(tenantSteps.maintain, row.status)) {
+      throw new AppError(
+        'CONFLICT',
+        `The tenant ${row.slug} is ${row.status}, so its database cannot be copied or replaced`,
+      );
     }
     const { rows } = await client.query<Maintained>(
       `WITH m AS (
          INSERT INTO tenant_maintenances (tenant_id, copy, copy_state, status_before, claimed_by)
          VALUES ($1, $2, $3, $4, $5) RETURNING *)
-       UPDATE tenants t SET status = 'MAINTENANCE', maintained_at = now() FROM m WHERE t.id = m.tenant_id
+       ${takeStepSql(tenantSteps.maintain, { where: 't.id = m.tenant_id', set: 'maintained_at = now()', from: 'm' })}
        RETURNING ${maintainedColumns}`,
       [tenantId, `snap_${newTenantKey()}`, state === undefined ? row.own : state, row.status, instance],
     );
@@ -57,7 +61,7 @@ export function beginMaintenance(
 }
 
 /**
- * Reads anew how far the work is.
+ * Reads the current phase again.
  * @throws {AppError} TENANT_BUSY if another process has taken it over
  */
 export async function rereadMaintenance(client: pg.Client, tenant: Maintained, instance: number): Promise<Maintained> {
@@ -70,7 +74,7 @@ export async function rereadMaintenance(client: pg.Client, tenant: Maintained, i
   return { ...tenant, phase: row.phase };
 }
 
-/** Whether somebody has begun such work, and not ended it. */
+/** Whether a tenant is in maintenance. */
 export async function isBegun(client: pg.Client, tenantId: string): Promise<boolean> {
   const { rowCount } = await client.query('SELECT FROM tenant_maintenances WHERE tenant_id = $1', [tenantId]);
   return rowCount !== 0;

@@ -3,8 +3,9 @@ import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
 import { forgetCommonState } from '../catalog/common-states.ts';
 import { FIRST_SERVER } from '../catalog/entities/database-server.entity.ts';
+import { InProgress } from '../catalog/in-progress.ts';
 import { observedAtSql } from '../catalog/migration-states.ts';
-import { AppError } from '../lib/errors.ts';
+import { takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
 import { databaseExists, dropDatabase } from '../postgres/admin/databases.ts';
 import {
   allowConnections,
@@ -13,7 +14,7 @@ import {
   replaceDatabase,
 } from '../postgres/admin/replace-database.ts';
 import type { Listener } from '../postgres/listener.ts';
-import type { PostgresServer, Servers } from '../postgres/server.ts';
+import { type PostgresServer, type Servers, serverNamed } from '../postgres/server.ts';
 import { isAliveSql } from '../postgres/sql/advisory-lock.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
 import { tenantRole } from '../routing/placement.ts';
@@ -27,7 +28,7 @@ import {
   rereadMaintenance,
 } from './maintenance-store.ts';
 
-/** What working on tenants' databases needs. */
+/** What maintenance of tenants' databases needs. */
 export interface MaintenanceOptions {
   readonly catalog: Catalog;
   readonly servers: Pick<Servers, 'get'>;
@@ -35,39 +36,39 @@ export interface MaintenanceOptions {
   readonly log: Logger;
 }
 
-/** What is written down with the end of the work. */
+/** Stores the result of the work, in the transaction that ends the maintenance. */
 export type Ending = (client: pg.Client) => Promise<unknown>;
 
 /**
- * Work that copies or replaces a tenant's database. While a tenant has a row in `tenant_maintenances` its status is
- * MAINTENANCE, so that requests get TENANT_BUSY, and its role may not connect. The row's phase tells whoever finds it, at
- * whatever moment its process has died, what is to be done, so that nothing but the row is needed to end the work:
+ * Work that copies or replaces a tenant's database. While a tenant has a row in `tenant_maintenances`, its status is
+ * MAINTENANCE, requests get TENANT_BUSY and its role may not connect. The process may die at any moment, so the row's phase
+ * alone tells how to end the work:
  *
- * - COPYING: a copy is being made, and the tenant's database is as it was. The copy is dropped.
- * - COPIED: the copy is complete, and the tenant's database may be in the middle of a batch, or is to be replaced. The copy
- *   takes its place, which two renames in one transaction do: when there is no copy any more, that is done. Then what was
- *   there before, called as the copy with `_old`, is dropped.
- * - DONE: the tenant's database is as it is to be.
+ * - COPYING: a copy is being created and the tenant's database is unchanged. Drop the copy.
+ * - COPIED: the copy is complete. The tenant's database may be in the middle of a batch, or is to be replaced. Replace it with
+ *   the copy by two renames in one transaction. If the copy no longer exists, that is already done. Then drop the previous
+ *   database, which has the name of the copy with the suffix `_old`.
+ * - DONE: the tenant's database is final.
  *
- * Then, in each case, the tenant's role may connect again, and the tenant gets the status back that it had, as the row goes.
- * The row names its process, which is dead when nobody holds its advisory lock; see {@link recover}. What is done on
- * the server, is done under the lock of the tenant's place: a statement outlives the process that sent it.
+ * Each case ends in the same way: the tenant's role may connect again, the tenant gets its previous status and the row is
+ * deleted. The row names its process, which is dead if nobody holds its liveness lock; see {@link recover}. All work on the
+ * server runs under the placement lock, because a statement can outlive the process that sent it.
  */
 export class Maintenance {
   readonly #options: MaintenanceOptions;
-  /** The tenants that this process works on at this moment. */
-  readonly #inProgress = new Set<string>();
+  /** The tenants that this process is working on. */
+  readonly #inProgress = new InProgress();
 
   constructor(options: MaintenanceOptions) {
     this.#options = options;
   }
 
   /**
-   * Copies a database and does `work`. Whatever happens then, the tenant is served again at the end.
-   * @param source a database to copy, with the id of its migration state; without it, the tenant's own
-   * @param work gets the copy's size in bytes, and ends with `replace`, or by calling the tenant's database good and saying
-   *   what is to be written down with that; if it fails, the copy takes the place of the tenant's database
-   * @throws {AppError} TENANT_BUSY if somebody else works on the tenant, CONFLICT if it is in no status for this
+   * Copies a database and runs `work`. The tenant is served again at the end, whatever happens.
+   * @param source the database to copy, with the id of its migration state; by default the tenant's own
+   * @param work receives the copy's size in bytes. It returns `replace`, or what to store if the tenant's database is to be
+   *   kept. If it throws, the copy replaces the tenant's database.
+   * @throws {AppError} TENANT_BUSY if the tenant is in maintenance already, CONFLICT if its status does not allow maintenance
    */
   async run(
     tenantId: string,
@@ -76,22 +77,18 @@ export class Maintenance {
   ): Promise<void> {
     this.#options.servers.get(FIRST_SERVER)?.requireAdmin();
     if (this.#inProgress.has(tenantId)) throw tenantBusy(tenantId);
-    this.#inProgress.add(tenantId);
-    try {
-      const { catalog, listener } = this.#options;
-      const tenant = await catalog.use((client) =>
-        beginMaintenance(client, tenantId, { state: source?.state, instance: listener.instance }),
-      );
-      await this.#runAndEnd(tenant, source?.database, work);
-    } finally {
-      this.#inProgress.delete(tenantId);
-    }
+    using _working = this.#inProgress.begin(tenantId);
+    const { catalog, listener } = this.#options;
+    const tenant = await catalog.use((client) =>
+      beginMaintenance(client, tenantId, { state: source?.state, instance: listener.instance }),
+    );
+    await this.#runAndEnd(tenant, source?.database, work);
   }
 
-  /** Ends work that was cut short: that of dead processes, and what this process could not end when it was to. */
+  /** Ends interrupted maintenance: that of dead processes, and that which this process failed to end earlier. */
   async recover(tenantId?: string): Promise<void> {
     const { catalog, listener, log } = this.#options;
-    // Without the sign of life others would take at once what is claimed now, and both would work on it.
+    // Without the liveness lock, other processes would take over at once what this one claims.
     if (!listener.connected) return;
     const { rows } = await catalog.use((client) =>
       client.query<Maintained>(
@@ -99,30 +96,25 @@ export class Maintenance {
          WHERE t.id = m.tenant_id AND ($2::uuid IS NULL OR t.id = $2) AND t.id <> ALL ($3::uuid[])
            AND (m.claimed_by = $1 AND m.started_at < now() - interval '10 seconds' OR NOT ${isAliveSql('m.claimed_by')})
          RETURNING ${maintainedColumns}`,
-        [listener.instance, tenantId ?? null, [...this.#inProgress]],
+        [listener.instance, tenantId ?? null, this.#inProgress.ids()],
       ),
     );
     for (const tenant of rows) {
-      this.#inProgress.add(tenant.tenantId);
+      using _working = this.#inProgress.begin(tenant.tenantId);
       try {
         await this.#end(tenant);
-        log.warn(
-          { tenant: tenant.tenantId, phase: tenant.phase },
-          'work on a tenant had been cut short and is ended now',
-        );
+        log.warn({ tenant: tenant.tenantId, phase: tenant.phase }, 'ended an interrupted maintenance of a tenant');
       } catch (err) {
         log.error(
           { err, tenant: tenant.tenantId },
-          'work on a tenant that was cut short cannot be ended now; trying again later',
+          'could not end an interrupted maintenance of a tenant; will try again later',
         );
-      } finally {
-        this.#inProgress.delete(tenant.tenantId);
       }
     }
   }
 
   /**
-   * Whether somebody works on a tenant, and is getting on with it.
+   * Whether a tenant is in maintenance that is making progress.
    * @throws {AppError} SERVER_BUSY if the tenant's server does not answer
    */
   async isUnderWay({ tenantId, server }: Pick<Maintained, 'tenantId' | 'server'>): Promise<boolean> {
@@ -131,14 +123,12 @@ export class Maintenance {
     return true;
   }
 
-  async #alone<T>({ server, key }: Maintained, work: (admin: pg.Client) => Promise<T>): Promise<T> {
+  async #withLock<T>({ server, key }: Maintained, work: (admin: pg.Client) => Promise<T>): Promise<T> {
     return withPlacementLock(this.#serverOf(server), key, work);
   }
 
   #serverOf(name: string): PostgresServer {
-    const server = this.#options.servers.get(name);
-    if (!server) throw new AppError('SERVER_BUSY', `The server ${name} is not known here`);
-    return server;
+    return serverNamed(this.#options.servers, name);
   }
 
   async #runAndEnd(
@@ -149,7 +139,7 @@ export class Maintenance {
     let now = tenant;
     try {
       const role = tenantRole(tenant.key);
-      const size = await this.#alone(tenant, async (admin) => {
+      const size = await this.#withLock(tenant, async (admin) => {
         await disallowConnections(admin, tenant.database, role);
         const bytes = await copyDatabase(admin, tenant.copy, source ?? tenant.database, role);
         if (!source) await allowConnections(admin, tenant.database, []);
@@ -160,19 +150,19 @@ export class Maintenance {
       if (ending !== 'replace') now = await this.#enter(now, 'DONE', ending);
     } finally {
       const { catalog, listener } = this.#options;
-      // A phase may have been entered without an answer.
+      // The last change of phase may have been committed although its answer was lost.
       await this.#end(await catalog.use((client) => rereadMaintenance(client, now, listener.instance)));
     }
   }
 
-  /** What the phases ask for; it may be repeated, and ends with the row gone. */
+  /** Ends the work as the phase requires and deletes the row. Idempotent. */
   async #end(tenant: Maintained): Promise<void> {
     const role = tenantRole(tenant.key);
-    if (tenant.phase === 'COPYING') await this.#alone(tenant, (admin) => dropDatabase(admin, tenant.copy));
+    if (tenant.phase === 'COPYING') await this.#withLock(tenant, (admin) => dropDatabase(admin, tenant.copy));
     if (tenant.phase === 'COPIED') {
       const previous = `${tenant.copy}_old`;
-      const replacedAt = await this.#alone(tenant, async (admin) => {
-        // Without the copy it has been replaced, perhaps by somebody who has let the tenant's role in again since.
+      const replacedAt = await this.#withLock(tenant, async (admin) => {
+        // If the copy is gone, the database was already replaced and its role may be allowed to connect.
         if (await databaseExists(admin, tenant.copy)) {
           await disallowConnections(admin, tenant.database, role);
           await replaceDatabase(admin, tenant.database, tenant.copy, previous);
@@ -181,7 +171,7 @@ export class Maintenance {
         const { rows } = await admin.query<{ now: string }>(`SELECT ${observedAtSql} AS now`);
         return rows[0]?.now;
       });
-      // A run that has migrated what is gone now may still have to tell of it, and is too late then.
+      // A run may still report the state of the replaced database. The timestamp makes that report outdated.
       await this.#enter(tenant, 'DONE', async (client) => {
         await forgetCommonState(client, tenant.server, tenant.database);
         await client.query(
@@ -191,11 +181,11 @@ export class Maintenance {
         );
       });
     }
-    await this.#alone(tenant, (admin) => allowConnections(admin, tenant.database, [role]));
+    await this.#withLock(tenant, (admin) => allowConnections(admin, tenant.database, [role]));
     await this.#options.catalog.use((client) =>
       client.query(
         `WITH m AS (DELETE FROM tenant_maintenances WHERE tenant_id = $1 AND claimed_by = $2 RETURNING *)
-         UPDATE tenants t SET status = status_before, maintained_at = now() FROM m WHERE t.id = m.tenant_id`,
+         ${takeStepSql(tenantSteps.endMaintenance, { where: 't.id = m.tenant_id', set: 'maintained_at = now()', from: 'm' })}`,
         [tenant.tenantId, this.#options.listener.instance],
       ),
     );
@@ -209,7 +199,7 @@ export class Maintenance {
           'UPDATE tenant_maintenances SET phase = $3 WHERE tenant_id = $1 AND claimed_by = $2',
           [tenant.tenantId, listener.instance, phase],
         );
-        // The others held this process for dead, perhaps since its connection to auth broke.
+        // Another process considered this one dead, perhaps because its connection to auth broke.
         if (rowCount === 0) throw tenantBusy(tenant.slug);
         await ending?.(client);
       }),

@@ -3,9 +3,9 @@ import { AppError } from '../lib/errors.ts';
 import { type CheckpointsOptions, findCheckpoint } from './checkpoints.ts';
 
 /**
- * Puts a copy of a checkpoint in the place of its tenant's database; the checkpoint can be restored again. What was written
- * since is lost, so that this is refused unless the caller says that it may be.
- * @throws {AppError} NOT_FOUND; CONFLICT, saying what would be lost; TENANT_BUSY
+ * Replaces a tenant's database with a copy of its checkpoint. The checkpoint is kept and can be restored again. Everything that
+ * was written since the checkpoint is lost, so the caller must accept that.
+ * @throws {AppError} NOT_FOUND, TENANT_BUSY, or CONFLICT with what would be lost
  */
 export async function restoreCheckpoint(
   options: CheckpointsOptions,
@@ -26,11 +26,11 @@ export async function restoreCheckpoint(
     const lost = migrations.length > 0 ? `, and these migrations: ${migrations.join(', ')}` : '';
     throw new AppError(
       'CONFLICT',
-      `Restoring ${name} would lose everything that ${tenant.slug} has written since ${since}, which is ${minutes} minutes ago${lost}. Say acceptDataLoss: true, or --accept-data-loss, if that may be lost.`,
+      `Restoring ${name} would lose everything that ${tenant.slug} has written since ${since} (${minutes} minutes ago)${lost}. To accept that, set acceptDataLoss: true or use --accept-data-loss.`,
       { details: { since, migrations } },
     );
   }
-  log.warn({ tenant: tenant.id, checkpoint: id, migrations }, 'a checkpoint is restored');
+  log.warn({ tenant: tenant.id, checkpoint: id, migrations }, 'restoring a checkpoint');
   await maintenance.run(tenant.id, { database, state: migrationState?.id ?? null }, async () => 'replace');
   return catalog.fork().findOneOrFail(Tenant, { id: tenant.id });
 }

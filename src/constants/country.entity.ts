@@ -1,6 +1,6 @@
 import { defineEntity, p } from '@mikro-orm/core';
 
-/** The table `countries`: the codes of ISO 3166-1, the same for every tenant. */
+/** The table `countries`: ISO 3166-1 countries, shared by all tenants. */
 export const CountrySchema = defineEntity({
   name: 'Country',
   tableName: 'countries',
@@ -12,7 +12,7 @@ export const CountrySchema = defineEntity({
   },
 });
 
-/** A country of ISO 3166-1. */
+/** An ISO 3166-1 country. */
 export class Country extends CountrySchema.class {}
 
 CountrySchema.setClass(Country);

@@ -1,6 +1,6 @@
 import { defineEntity, p } from '@mikro-orm/core';
 
-/** The table `currencies`: the codes of ISO 4217, the same for every tenant. */
+/** The table `currencies`: ISO 4217 currencies, shared by all tenants. */
 export const CurrencySchema = defineEntity({
   name: 'Currency',
   tableName: 'currencies',
@@ -8,12 +8,12 @@ export const CurrencySchema = defineEntity({
     /** The alphabetic code, such as `EUR`. */
     code: p.text().primary().check("code ~ '^[A-Z]{3}$'"),
     name: p.text(),
-    /** How many decimal digits the minor unit has: 2 for cents, 0 for a currency without one. */
+    /** The number of decimal digits of the minor unit: 2 for cents, 0 for a currency without one. */
     digits: p.smallint().check('digits >= 0 and digits <= 4'),
   },
 });
 
-/** A currency of ISO 4217. */
+/** An ISO 4217 currency. */
 export class Currency extends CurrencySchema.class {}
 
 CurrencySchema.setClass(Currency);

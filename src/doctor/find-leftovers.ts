@@ -1,28 +1,31 @@
 import pLimit from 'p-limit';
 import type pg from 'pg';
 import type { Isolation, TenantStatus } from '../catalog/entities/tenant.entity.ts';
+import { includesStatus } from '../catalog/steps.ts';
+import { unfinishedStatuses } from '../catalog/tenant-status.ts';
 import { messageOf } from '../lib/errors.ts';
 import { findInvalidIndexes } from '../migrator/apply/invalid-indexes.ts';
-import type { PostgresServer } from '../postgres/server.ts';
+import { type PostgresServer, serverNamed } from '../postgres/server.ts';
 import { isAliveSql } from '../postgres/sql/advisory-lock.ts';
 import { quoteIdentifier } from '../postgres/sql/quote.ts';
 import { installationRoles } from '../routing/placement.ts';
 import type { TenantBounds } from '../servers/role-limits.ts';
-import { howToFix, type Leftover, startFixes } from './leftover.ts';
+import { CONCURRENCY, howToFix, type Leftover, startFixes } from './leftover.ts';
 import { compareCheckpoints, readCheckpoints } from './lost-checkpoints.ts';
 import { findIdleLocks, findInterrupted } from './stale-work.ts';
 import { findTangledSchemas } from './tangled-schemas.ts';
 import { findUnboundTenants } from './unlimited-roles.ts';
 
-/** Where to look. */
+/** What finding leftovers needs. */
 export interface LeftoverOptions {
-  /** All servers, by name; the first has the catalog. */
+  /** All servers by name. */
   readonly servers: ReadonlyMap<string, PostgresServer>;
+  /** The name of the server with the catalog. */
   readonly first: string;
   readonly databases: { readonly auth: string; readonly shared: string };
-  /** What tenants' roles should be granted. */
+  /** The limits that tenants' roles should have. */
   readonly bounds: TenantBounds;
-  /** How long a session may hold a lock and do nothing, in seconds. */
+  /** How long an idle session may hold a lock, in seconds. */
   readonly idleLockSeconds: number;
 }
 
@@ -33,27 +36,23 @@ interface TenantRow {
   readonly server: string;
   readonly database: string;
   readonly schema: string;
-  /** Whether a living process works on it. */
+  /** Whether a live process is working on it. */
   readonly attended: boolean;
 }
 
-/** Databases that are looked into at once. */
-const AT_ONCE = 8;
-
-/** Compares the catalog with what the servers have. Every tenant's database is connected to, and nothing is changed. */
+/** Compares the catalog with the servers. It connects to every tenant's database and changes nothing. */
 export async function findLeftovers(options: LeftoverOptions): Promise<readonly Leftover[]> {
   const { servers, first, databases } = options;
-  const server = servers.get(first);
-  if (!server) throw new Error(`The server ${first} is not known here`);
-  const { tenants, cutShort, checkpoints } = await server.owner(databases.auth, async (client) => ({
+  const server = serverNamed(servers, first);
+  const { tenants, interrupted, checkpoints } = await server.owner(databases.auth, async (client) => ({
     tenants: await readTenants(client),
-    cutShort: await findInterrupted(client),
+    interrupted: await findInterrupted(client),
     checkpoints: await readCheckpoints(client),
   }));
-  const found = [...halfCreated(tenants), ...cutShort];
+  const found = [...halfCreated(tenants), ...interrupted];
   for (const [name, on] of servers) {
     const here = tenants.filter((tenant) => tenant.server === name);
-    found.push(...(await comparePlaces(on, here, databases)));
+    found.push(...(await comparePlacements(on, here, databases)));
     const copies = checkpoints.filter(({ server: there }) => there === name);
     found.push(...(await compareCheckpoints(on, copies, options)), ...(await findIdleLocks(on, options)));
     found.push(...(await findUnboundTenants(on, here, options)), ...(await findTangledSchemas(on, here, options)));
@@ -71,36 +70,36 @@ async function readTenants(client: pg.Client): Promise<readonly TenantRow[]> {
 
 function halfCreated(tenants: readonly TenantRow[]): Leftover[] {
   return tenants
-    .filter(({ status, attended }) => (status === 'PROVISIONING' || status === 'DELETING') && !attended)
+    .filter(({ status, attended }) => includesStatus(unfinishedStatuses, status) && !attended)
     .map(({ slug, status }) => ({
-      message: `The tenant ${slug} is ${status}, and no process works on it`,
+      message: `The tenant ${slug} is ${status}, but no process is working on it`,
       remedy: startFixes,
       fix: 'start',
     }));
 }
 
-async function comparePlaces(
+async function comparePlacements(
   server: PostgresServer,
   tenants: readonly TenantRow[],
   databases: LeftoverOptions['databases'],
 ): Promise<Leftover[]> {
   const { all, ours } = await server.admin((admin) => readDatabases(admin, databases.auth));
-  const settled = tenants.filter(({ status }) => status !== 'PROVISIONING' && status !== 'DELETING');
+  const settled = tenants.filter(({ status }) => !includesStatus(unfinishedStatuses, status));
   const known = new Set(tenants.map(({ database }) => database));
   const schemas = all.has(databases.shared) ? await server.owner(databases.shared, readSchemas) : new Set<string>();
   const knownSchemas = new Set(tenants.map(({ schema }) => schema));
   const lost = settled.filter(({ isolation, database, schema }) =>
     isolation === 'DATABASE' ? !all.has(database) : !schemas.has(schema),
   );
-  // Nobody gets into a database that is copied or replaced; where that was cut short it is told as such.
-  const enterable = settled.filter(({ status, database }) => status !== 'MAINTENANCE' && all.has(database));
-  const limit = pLimit(AT_ONCE);
+  // A database that is being copied or replaced allows no connections. findInterrupted reports interrupted maintenance.
+  const reachable = settled.filter(({ status, database }) => status !== 'MAINTENANCE' && all.has(database));
+  const limit = pLimit(CONCURRENCY);
   const inside = await Promise.all(
-    [...new Set(enterable.map(({ database }) => database))].map((database) => limit(() => lookInto(server, database))),
+    [...new Set(reachable.map(({ database }) => database))].map((database) => limit(() => inspect(server, database))),
   );
   return [
     ...lost.map(({ slug, isolation, database, schema }) => ({
-      message: `The ${isolation === 'DATABASE' ? `database ${database}` : `schema ${schema}`} of the tenant ${slug} is gone from the server ${server.name}`,
+      message: `The ${isolation === 'DATABASE' ? `database ${database}` : `schema ${schema}`} of the tenant ${slug} is missing on the server ${server.name}`,
       remedy: 'Restore it from a backup under this name',
     })),
     ...ours
@@ -119,7 +118,7 @@ async function comparePlaces(
   ];
 }
 
-/** All databases, and those that were made for tenants of this installation: their roles belong to its group. */
+/** Reads all databases, and those of this installation's tenants: the group of their roles is this installation's. */
 async function readDatabases(admin: pg.Client, authDatabase: string) {
   const { rows } = await admin.query<{ name: string; ours: boolean }>(
     `SELECT datname AS name, datname ~ '^db_[0-9a-z]{10}$' AND EXISTS (
@@ -141,8 +140,8 @@ async function readSchemas(client: pg.Client): Promise<ReadonlySet<string>> {
   return new Set(rows.map(({ name }) => name));
 }
 
-/** One database that cannot be looked into keeps nobody from looking into the others. */
-async function lookInto(server: PostgresServer, database: string): Promise<Leftover[]> {
+/** A database that cannot be inspected does not prevent the inspection of others. */
+async function inspect(server: PostgresServer, database: string): Promise<Leftover[]> {
   try {
     const indexes = await server.owner(database, (client) => findInvalidIndexes(client));
     return indexes.map((index) => ({
@@ -153,8 +152,8 @@ async function lookInto(server: PostgresServer, database: string): Promise<Lefto
   } catch (error) {
     return [
       {
-        message: `The database ${database} on the server ${server.name} cannot be looked into: ${messageOf(error)}`,
-        remedy: 'Mend what PostgreSQL names, and say tenantry doctor again',
+        message: `The database ${database} on the server ${server.name} cannot be inspected: ${messageOf(error)}`,
+        remedy: 'Fix what PostgreSQL reports, then run tenantry doctor again',
       },
     ];
   }

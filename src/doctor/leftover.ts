@@ -1,17 +1,20 @@
-/** Something that an interruption, or somebody's hand, has left behind. */
+/** Something that an interruption or a manual change has left behind. */
 export interface Leftover {
   readonly message: string;
   /** What to do about it. */
   readonly remedy: string;
   /**
-   * What mends it without losing anything: a start, as any server makes it; or a statement, and where it is to be sent,
-   * one database after the other, outside a transaction.
+   * A fix that loses no data: what every start of a server does, or a statement that is run in each of the databases in turn,
+   * outside a transaction.
    */
   readonly fix?: 'start' | { readonly server: string; readonly databases: readonly string[]; readonly sql: string };
 }
 
-/** The remedy of what `mend` mends. */
-export const howToFix = 'tenantry doctor --fix mends it';
+/** The remedy for leftovers with a `fix`. */
+export const howToFix = 'To fix it, run tenantry doctor --fix';
 
-/** The remedy of what a start mends. */
-export const startFixes = 'Every start of a server ends this, and so does tenantry doctor --fix';
+/** The remedy for leftovers that every start of a server fixes. */
+export const startFixes = 'Start a server or run tenantry doctor --fix: both fix it';
+
+/** The number of databases that are inspected at once. */
+export const CONCURRENCY = 8;

@@ -4,11 +4,11 @@ import { quoteIdentifier, quoteLiteral } from '../postgres/sql/quote.ts';
 import { installationRoles } from '../routing/placement.ts';
 import { howToFix, type Leftover } from './leftover.ts';
 
-/** A copy of a tenant's database that the catalog knows of. */
+/** A copy of a tenant's database that the catalog lists. */
 export interface KnownCopy {
   readonly server: string;
   readonly database: string;
-  /** Undefined for one that work under way has made. */
+  /** Undefined for a copy that belongs to maintenance in progress. */
   readonly checkpoint: { readonly id: string; readonly name: string } | undefined;
 }
 
@@ -26,7 +26,7 @@ export async function readCheckpoints(client: pg.Client): Promise<readonly Known
   }));
 }
 
-/** Compares the checkpoints of the catalog with the copies on their server. */
+/** Compares the catalog's checkpoints with the copies on their server. */
 export async function compareCheckpoints(
   server: PostgresServer,
   known: readonly KnownCopy[],
@@ -35,14 +35,14 @@ export async function compareCheckpoints(
   const { copies, shared } = await server.admin((admin) => readCopies(admin, auth));
   const expected = new Set(known.map(({ database }) => database));
   const lost = known.filter(({ database, checkpoint }) => checkpoint && !copies.has(database));
-  // Nothing tells whose copy it is: where another installation has its tenants too, it may well be that one's.
+  // A copy does not name its installation. If another installation uses the server too, the copy may belong to that one.
   const orphans = shared ? [] : [...copies].filter((database) => !expected.has(database));
   return [
     ...lost.flatMap(({ database, checkpoint }): Leftover[] => {
       if (!checkpoint) return [];
       return [
         {
-          message: `The database ${database} of the checkpoint ${checkpoint.name} (${checkpoint.id}) is gone from the server ${server.name}`,
+          message: `The database ${database} of the checkpoint ${checkpoint.name} (${checkpoint.id}) is missing on the server ${server.name}`,
           remedy: howToFix,
           fix: {
             server: first,
@@ -53,13 +53,13 @@ export async function compareCheckpoints(
       ];
     }),
     ...orphans.map((database) => ({
-      message: `The database ${database} on the server ${server.name} is a copy of a tenant's, and no checkpoint`,
+      message: `The database ${database} on the server ${server.name} is a copy of a tenant's database, but belongs to no checkpoint`,
       remedy: `If nobody needs its data: DROP DATABASE ${quoteIdentifier(database)}`,
     })),
   ];
 }
 
-/** The copies on a server, and whether another installation has tenants there. */
+/** Reads the copies on a server, and whether another installation has tenants there. */
 async function readCopies(admin: pg.Client, auth: string) {
   const { rows } = await admin.query<{ name: string }>(
     `SELECT datname AS name FROM pg_database WHERE datname ~ '^snap_[0-9a-z]{10}(_old)?$' ORDER BY datname`,

@@ -6,7 +6,7 @@ import { quoteLiteral } from '../postgres/sql/quote.ts';
 import { type Leftover, startFixes } from './leftover.ts';
 
 /**
- * Work in the catalog that says of itself that it is under way, whose process is dead.
+ * Finds work that the catalog lists as in progress but whose process is dead.
  * @param client a connection to `auth`
  */
 export async function findInterrupted(client: pg.Client): Promise<Leftover[]> {
@@ -21,14 +21,14 @@ export async function findInterrupted(client: pg.Client): Promise<Leftover[]> {
   return [
     ...tenants.map(({ slug }): Leftover => {
       return {
-        message: `The tenant ${slug} is in maintenance, and no process works on it`,
+        message: `The tenant ${slug} is in maintenance, but no process is working on it`,
         remedy: startFixes,
         fix: 'start',
       };
     }),
     ...runs.map(({ run, count }) => ({
-      message: `The run ${run} calls ${count} of its tenants under way, and no process works on them`,
-      remedy: `A server or tenantry worker takes them up; so does tenantry migrate resume ${run}`,
+      message: `In the run ${run}, ${count} tenants are in progress, but no process is working on them`,
+      remedy: `Start a server or tenantry worker, or run tenantry migrate resume ${run}`,
     })),
   ];
 }
@@ -42,12 +42,12 @@ interface IdleLock {
   readonly started: string;
 }
 
-/** Sessions that have done nothing for a while, and hold a lock for which migrations, starts and tenants wait. */
+/** Finds idle sessions that hold a lock which blocks migrations, server starts or tenants. */
 export async function findIdleLocks(
   server: PostgresServer,
   { databases, idleLockSeconds }: IdleLockOptions,
 ): Promise<Leftover[]> {
-  // A process holds the lock of its life as long as it lives.
+  // Each live process holds its liveness lock for as long as it runs.
   const kinds = Object.values(lockKind).filter((kind) => kind !== lockKind.alive);
   const { rows } = await server.admin((admin) =>
     admin.query<IdleLock>(
@@ -65,8 +65,8 @@ export async function findIdleLocks(
     ),
   );
   return rows.map(({ pid, database, application, address, seconds, started }) => ({
-    message: `A session of ${application || 'an unnamed program'}${address ? ` at ${address}` : ''} in the database ${database} on the server ${server.name} holds a lock and has done nothing for ${seconds} s`,
-    remedy: 'tenantry doctor --fix ends it, which takes back what it has not committed',
+    message: `A session of ${application || 'an unnamed program'}${address ? ` at ${address}` : ''} in the database ${database} on the server ${server.name} holds a lock and has been idle for ${seconds} s`,
+    remedy: 'tenantry doctor --fix ends the session, which rolls back its transaction',
     fix: {
       server: server.name,
       databases: [database],

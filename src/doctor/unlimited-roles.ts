@@ -1,19 +1,19 @@
 import pLimit from 'p-limit';
+import { includesStatus } from '../catalog/steps.ts';
+import { settledStatuses } from '../catalog/tenant-status.ts';
+import { shortList } from '../lib/short-list.ts';
 import type { PostgresServer } from '../postgres/server.ts';
 import { installationRoles } from '../routing/placement.ts';
 import { forbidFunctionsSql, hasUnforbiddenFunctions, mayForbidFunctions } from '../servers/revoke-functions.ts';
 import { boundAllRolesSql, findUnboundRoles, type TenantBounds } from '../servers/role-limits.ts';
-import { howToFix, type Leftover } from './leftover.ts';
-
-/** Databases that are looked into at once. */
-const AT_ONCE = 8;
+import { CONCURRENCY, howToFix, type Leftover } from './leftover.ts';
 
 interface UnboundOptions {
   readonly databases: { readonly auth: string };
   readonly bounds: TenantBounds;
 }
 
-/** Tenants, made by an older version or with other settings, whose SQL is granted more than it should be. */
+/** Finds tenants whose SQL may do more than it should, because an older version or other settings created them. */
 export async function findUnboundTenants(
   server: PostgresServer,
   tenants: readonly { readonly database: string; readonly status: string }[],
@@ -24,12 +24,12 @@ export async function findUnboundTenants(
     unbound: await findUnboundRoles(admin, roles, bounds),
     mayForbid: await mayForbidFunctions(admin),
   }));
-  const settled = tenants.filter(({ status }) => ['ACTIVE', 'SUSPENDED', 'NEEDS_ATTENTION'].includes(status));
+  const settled = tenants.filter(({ status }) => includesStatus(settledStatuses, status));
   const unforbidden = mayForbid ? await findUnforbidden(server, new Set(settled.map(({ database }) => database))) : [];
   const found: Leftover[] = [];
   if (unbound.length > 0) {
     found.push({
-      message: `${unbound.length} roles of tenants on the server ${server.name} have other limits than the settings say: ${shortened(unbound)}`,
+      message: `${unbound.length} roles of tenants on the server ${server.name} have other limits than the settings: ${shortList(unbound, 3)}`,
       remedy: howToFix,
       fix: {
         server: server.name,
@@ -40,7 +40,7 @@ export async function findUnboundTenants(
   }
   if (unforbidden.length > 0) {
     found.push({
-      message: `In ${unforbidden.length} databases on the server ${server.name}, tenants' SQL may call functions that are forbidden by now: ${shortened(unforbidden)}`,
+      message: `In ${unforbidden.length} databases on the server ${server.name}, tenants' SQL may call functions that should be revoked: ${shortList(unforbidden, 3)}`,
       remedy: howToFix,
       fix: { server: server.name, databases: unforbidden, sql: forbidFunctionsSql },
     });
@@ -48,18 +48,13 @@ export async function findUnboundTenants(
   return found;
 }
 
-/** One that cannot be looked into is told of elsewhere. */
+/** Skips databases that cannot be inspected; `findLeftovers` reports them. */
 async function findUnforbidden(server: PostgresServer, databases: ReadonlySet<string>): Promise<readonly string[]> {
-  const limit = pLimit(AT_ONCE);
+  const limit = pLimit(CONCURRENCY);
   const looked = await Promise.all(
     [...databases].map((database) =>
       limit(async () => ((await server.owner(database, hasUnforbiddenFunctions).catch(() => false)) ? [database] : [])),
     ),
   );
   return looked.flat();
-}
-
-function shortened(names: readonly string[]): string {
-  const shown = names.slice(0, 3).join(', ');
-  return names.length > 3 ? `${shown} …` : shown;
 }

@@ -5,18 +5,19 @@ import type { Catalog } from '../catalog/catalog.ts';
 import type { MigrationScope } from '../catalog/entities/migration-record.entity.ts';
 import { Tenant } from '../catalog/entities/tenant.entity.ts';
 import type { ObservedState } from '../catalog/migration-states.ts';
+import { fleetStatuses } from '../catalog/tenant-status.ts';
 import { AppError, messageOf } from '../lib/errors.ts';
 import { elapsedSince } from '../lib/time.ts';
-import { merge } from '../migrator/apply/batch.ts';
+import { merge, OTHER_MIGRATION_MS } from '../migrator/apply/batch.ts';
 import { acceptHashSql, readHistory } from '../migrator/files/history.ts';
 import { type MigrationFile, shortHash } from '../migrator/files/migration-files.ts';
-import type { Servers } from '../postgres/server.ts';
+import { type Servers, serverNamed } from '../postgres/server.ts';
 import { lockKeyOf, lockKind } from '../postgres/sql/advisory-lock.ts';
 import { sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
 import { quoteLiteral } from '../postgres/sql/quote.ts';
 import { rollBack } from '../postgres/sql/transaction.ts';
 import { type Acceptance, recordAcceptances, type TenantState } from './accept-hash-store.ts';
-import { fleetStatuses, resolveTenants } from './runs/start.ts';
+import { resolveTenants } from './runs/start.ts';
 import { readStates } from './tenant-states.ts';
 
 /** Dependencies and parameters of accepting a changed file. */
@@ -31,9 +32,6 @@ export interface AcceptOptions {
   readonly concurrency: number;
   readonly log: Logger;
 }
-
-/** How long to wait for a running migration of the same database, in milliseconds. */
-const OTHER_MIGRATION_MS = 60_000;
 
 /** The number of tenants after which the catalog is updated. */
 const BATCH = 200;
@@ -136,8 +134,7 @@ export async function acceptAt(
   tenant: Tenant | null,
 ): Promise<{ acceptance: Acceptance | undefined; found: ObservedState }> {
   const start = performance.now();
-  const server = servers.get(placement.server);
-  if (!server) throw new AppError('SERVER_BUSY', `The server ${placement.server} is not known here`);
+  const server = serverNamed(servers, placement.server);
   const { found, change } = await server.owner(placement.database, (client) =>
     changeHash(client, placement.schema, file),
   );

@@ -3,13 +3,14 @@ import type pg from 'pg';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { AppliedMigration } from '../catalog/entities/migration-state.entity.ts';
 import { Tenant } from '../catalog/entities/tenant.entity.ts';
+import { fleetStatuses } from '../catalog/tenant-status.ts';
 import { AppError, badInput, messageOf } from '../lib/errors.ts';
 import { readAppliedSql } from '../migrator/files/history.ts';
 import type { MigrationFile } from '../migrator/files/migration-files.ts';
 import { type Plan, planUp } from '../migrator/files/plan.ts';
 import type { TenantConnections } from '../routing/tenant-connections.ts';
 import { KnownCommon } from './common-plan.ts';
-import { checkTarget, fleetStatuses, resolveTenants } from './runs/start.ts';
+import { checkTarget, resolveTenants } from './runs/start.ts';
 import { readStates } from './tenant-states.ts';
 
 /** What to plan. */

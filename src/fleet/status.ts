@@ -1,7 +1,7 @@
 import type { Catalog } from '../catalog/catalog.ts';
+import { fleetStatuses } from '../catalog/tenant-status.ts';
 import type { MigrationFile } from '../migrator/files/migration-files.ts';
 import { type CommonStatus, readCommonStatus } from './common-plan.ts';
-import { fleetStatuses } from './runs/start.ts';
 
 /** Tenants that are at the same version according to the catalog. */
 export interface VersionCount {

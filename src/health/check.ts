@@ -8,10 +8,10 @@ import type { Listener } from '../postgres/listener.ts';
 import type { Pool } from '../postgres/pool/pool.ts';
 import type { ServerRegistry } from '../servers/registry.ts';
 
-/** Gives the health of an installation. It never throws, and is never slower than some seconds. */
+/** Returns the health of an installation. Never throws and takes a few seconds at most. */
 export type HealthCheck = () => Promise<Health>;
 
-/** How one database answers. */
+/** The health of one database. */
 export interface DatabaseHealth {
   readonly name: string;
   readonly server: string;
@@ -20,27 +20,27 @@ export interface DatabaseHealth {
   readonly error: string | null;
 }
 
-/** OK: all answer; DEGRADED: `auth` does, and so most requests work; DOWN: `auth` does not. */
+/** OK: all databases answer. DEGRADED: `auth` answers, so most requests work. DOWN: `auth` does not answer. */
 export interface Health {
   readonly status: 'OK' | 'DEGRADED' | 'DOWN';
   readonly databases: readonly DatabaseHealth[];
-  /** How full the notification queue of the first server is, from 0 to 1. */
+  /** How full the first server's notification queue is, from 0 to 1. */
   readonly notificationQueueUsage: number;
 }
 
 const TIMEOUT_MS = 3_000;
 
-/** How long an answer is good for everybody who asks, in milliseconds. */
-const REMEMBERED_MS = 1_000;
+/** How long an answer is cached, in milliseconds. */
+const CACHE_MS = 1_000;
 
 /**
- * Makes the check that all who ask share: anyone may ask, as often as they like, and must not take connections from tenants
- * by it. One check runs at a time, and its answer is kept for a second.
+ * Creates a health check that all callers share. Anyone may call it at any rate, so it must not take connections away from
+ * tenants: only one check runs at a time, and its answer is cached for a second.
  */
 export function createHealthCheck(checked: Checked): HealthCheck {
   const answers = new LRUCache<'health', Health>({
     max: 1,
-    ttl: REMEMBERED_MS,
+    ttl: CACHE_MS,
     fetchMethod: () => checkHealth(checked),
   });
   return () => answers.forceFetch('health');
@@ -54,7 +54,7 @@ interface Checked {
   readonly config: Config;
 }
 
-/** Asks each system database, and each server, whether it answers. */
+/** Queries each system database and each server. */
 async function checkHealth({ catalog, constants, servers, listener, config }: Checked): Promise<Health> {
   const select = 'SELECT 1';
   const databases = await Promise.all([
@@ -77,19 +77,19 @@ async function check(
   ask: (signal: AbortSignal) => Promise<unknown>,
 ): Promise<DatabaseHealth> {
   const start = performance.now();
-  // A connection that does not answer is dropped: the next check, and whoever else needs one, gets another.
-  const enough = new AbortController();
+  // Aborting drops a connection that does not answer, so that the next caller gets another one.
+  const end = new AbortController();
   try {
-    await withTimeLimit(ask(enough.signal), TIMEOUT_MS, `no answer within ${TIMEOUT_MS} ms`);
+    await withTimeLimit(ask(end.signal), TIMEOUT_MS, `no answer within ${TIMEOUT_MS} ms`);
     return { name, server, ok: true, latencyMs: Math.round((performance.now() - start) * 100) / 100, error: null };
   } catch (error) {
     return { name, server, ok: false, latencyMs: null, error: publicReason(error) };
   } finally {
-    enough.abort();
+    end.abort();
   }
 }
 
-/** Anyone may ask for health, so addresses and roles, which PostgreSQL's messages may name, are left out. */
+/** The answer is public, so it must not contain addresses and roles, which PostgreSQL's messages may name. */
 function publicReason(error: unknown): string {
-  return /no answer within|came free/.test(messageOf(error)) ? messageOf(error) : 'it cannot be reached';
+  return /no answer within|came free/.test(messageOf(error)) ? messageOf(error) : 'unreachable';
 }

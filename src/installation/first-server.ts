@@ -9,13 +9,13 @@ import { readOrCreateFile } from '../lib/files.ts';
 import { PostgresServer } from '../postgres/server.ts';
 import { connectFailure, readServerFacts } from '../servers/check.ts';
 
-/** Connections that tenants cannot take: the listener, one to `auth` and one to the maintenance database. */
+/** Connections that tenants cannot use: the listener's, one to `auth` and one to the maintenance database. */
 const RESERVED_CONNECTIONS = 3;
 
-/** Makes the server of a name; nothing connects yet. */
+/** Creates a server object without connecting. */
 export type OpenServer = (name: string, address: ServerAddress | undefined, budget: number) => PostgresServer;
 
-/** How servers are opened, by what the settings say of connections. */
+/** Returns a function that opens servers with the settings for connections. */
 export function serverOpener({ connections, adminServer }: Config, log: Logger): OpenServer {
   return (name, address, budget) =>
     new PostgresServer(name, address, {
@@ -31,32 +31,46 @@ export function serverOpener({ connections, adminServer }: Config, log: Logger):
     });
 }
 
-/**
- * Opens the server that the settings name, or starts the embedded one.
- * @param stack gets what is to be closed
- * @param signal ends the start of the embedded one, and afterwards the connections
- * @returns the server, and what stops listening to the signal
- */
-export async function openFirstServer(
-  config: Config,
-  open: OpenServer,
-  log: Logger,
-  stack: AsyncDisposableStack,
-  signal: AbortSignal | undefined,
-): Promise<{ readonly server: PostgresServer; readonly cancelling: Disposable | undefined }> {
-  const address = config.server ?? (await startEmbedded(config, log, stack, signal));
-  signal?.throwIfAborted();
-  const server = stack.use(open(FIRST_SERVER, address, config.connections.budget));
-  return { server, cancelling: signal && addAbortListener(signal, () => void server[Symbol.asyncDispose]()) };
+/** The server that the settings name, or the embedded one. */
+export interface FirstServer {
+  readonly server: PostgresServer;
+  /** Stops listening to the signal. */
+  readonly cancelling: Disposable | undefined;
+  /** From now on failures of its connections are logged. */
+  logFailures(): void;
 }
 
 /**
- * Finds out whether this process may create, migrate and delete; if not, the server refuses that from now on.
- * @throws {ConfigError} if the settings ask for what the roles that they name may not do, or name two servers
+ * Opens the server that the settings name, or starts the embedded one.
+ * @param stack receives what must be closed
+ * @param signal ends the start of the embedded server, and later closes the connections
+ */
+export async function openFirstServer(
+  config: Config,
+  log: Logger,
+  stack: AsyncDisposableStack,
+  signal: AbortSignal | undefined,
+): Promise<FirstServer> {
+  const address = config.server ?? (await startEmbedded(config, log, stack, signal));
+  signal?.throwIfAborted();
+  const ownLog = log.child({}, { level: 'silent' });
+  const server = stack.use(serverOpener(config, ownLog)(FIRST_SERVER, address, config.connections.budget));
+  return {
+    server,
+    cancelling: signal && addAbortListener(signal, () => void server[Symbol.asyncDispose]()),
+    logFailures: () => {
+      ownLog.level = log.level;
+    },
+  };
+}
+
+/**
+ * Finds out whether this process may administer the server. If not, the server object rejects that from now on.
+ * @throws {ConfigError} if the roles of the settings lack the needed privileges, or the settings name two servers
  */
 export async function settleAdmin(server: PostgresServer, config: Config): Promise<void> {
   const { server: address, adminServer } = config;
-  // The embedded one has a superuser only.
+  // The embedded server has only a superuser.
   if (!address) return;
   const { mayCreateDatabases, mayCreateRoles, ...facts } = await readServerFacts(server).catch((error: unknown) => {
     throw adminServer ? new ConfigError([`ADMIN_DATABASE_URL cannot be used: ${connectFailure(error)}`]) : error;
@@ -67,16 +81,16 @@ export async function settleAdmin(server: PostgresServer, config: Config): Promi
     const serving = await readServerFacts(server, 'serving');
     if (serving.systemIdentifier !== facts.systemIdentifier || serving.isStandby !== facts.isStandby) {
       throw new ConfigError([
-        'ADMIN_DATABASE_URL and DATABASE_URL name two different servers; they must name the same',
+        'ADMIN_DATABASE_URL and DATABASE_URL name different servers; they must name the same one',
       ]);
     }
-    if (!mayAdminister) throw new ConfigError([`${needs}, since ADMIN_DATABASE_URL names it`]);
+    if (!mayAdminister) throw new ConfigError([`${needs}, because ADMIN_DATABASE_URL names it`]);
     return;
   }
   if (mayAdminister) return;
   if (config.migrations.worker === 'inline') {
     throw new ConfigError([
-      `${needs}, or ADMIN_DATABASE_URL must name another role that has them. A process that only serves can do without: set WORKER=off`,
+      `${needs}, or ADMIN_DATABASE_URL must name another role that has them. A process that only serves does not need them: set WORKER=off`,
     ]);
   }
   server.renounceAdmin();
@@ -94,7 +108,7 @@ async function startEmbedded(
   return { host, port, user, password, maintenanceDatabase: 'postgres', ssl: false };
 }
 
-/** The secret from which the passwords of roles are derived; in development one is made in DATA_DIR. */
+/** Returns the secret from which roles' passwords are derived. In development it is created in DATA_DIR. */
 export async function roleSecretOf({ roleSecret, dataDir }: Config): Promise<string> {
   return roleSecret ?? readOrCreateFile(path.join(dataDir, 'role-secret'), () => randomBytes(48).toString('base64url'));
 }

@@ -11,7 +11,7 @@ import type { Product } from './product.ts';
 /** The entities of the `constants` database. */
 export const constantsEntities = [CountrySchema, CurrencySchema];
 
-/** The migrations of each kind of database, and what its entities say. No database is needed to have them. */
+/** Returns the migrations and the entities' tables of each kind of database. It needs no database. */
 export function createMigrationLines(
   { tenantDir, commonDir }: Pick<Config['migrations'], 'tenantDir' | 'commonDir'>,
   { modules }: Product,
@@ -20,7 +20,7 @@ export function createMigrationLines(
   return {
     auth: {
       folder: new MigrationFolder(ours('auth'), 'AUTH'),
-      // The catalog's migrations make indexes, triggers and the like that its entities need not know.
+      // The catalog's migrations create indexes and triggers that its entities do not declare.
       tables: entityTables(catalogEntities, { ignored: [historyTable, ...catalogPlainTables], compare: 'needed' }),
     },
     constants: {

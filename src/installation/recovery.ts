@@ -3,11 +3,11 @@ import { type CheckpointsOptions, pruneCheckpoints } from '../checkpoints/checkp
 import type { ProvisioningOptions } from '../tenants/options.ts';
 import { recoverTenants } from '../tenants/recover.ts';
 
-/** What is looked after. */
+/** What recovery needs. */
 export interface RecoveryOptions {
   readonly provisioning: ProvisioningOptions;
   readonly checkpoints: CheckpointsOptions;
-  /** When it comes, what fails is no news. */
+  /** After it has aborted, failures are expected and not logged. */
   readonly stopping: AbortSignal;
   readonly log: Logger;
 }
@@ -15,8 +15,8 @@ export interface RecoveryOptions {
 const RECOVER_MS = 15_000;
 
 /**
- * Finishes or removes, now and again and again, what processes that have died left half done: tenants' creation, copies of
- * databases. Disposing of it ends the repetition.
+ * Finishes or removes what dead processes have left incomplete, such as new tenants and copies of databases. It runs now and then
+ * periodically, until it is disposed of.
  */
 export function startRecovery(options: RecoveryOptions): Disposable & { readonly first: Promise<unknown> } {
   const first = recover(options);
@@ -24,14 +24,14 @@ export function startRecovery(options: RecoveryOptions): Disposable & { readonly
   return { first, [Symbol.dispose]: () => clearInterval(timer) };
 }
 
-/** It never rejects. */
+/** Never rejects. */
 async function recover({ provisioning, checkpoints, stopping, log }: RecoveryOptions): Promise<void> {
   const warn = (message: string) => (err: unknown) => {
     if (!stopping.aborted) log.warn({ err }, message);
   };
   await Promise.all([
-    recoverTenants(provisioning).catch(warn('cannot look for half-created tenants')),
-    checkpoints.maintenance.recover().catch(warn('cannot look for work on tenants that was cut short')),
-    pruneCheckpoints(checkpoints).catch(warn('cannot look for checkpoints to drop')),
+    recoverTenants(provisioning).catch(warn('could not look for incomplete tenants')),
+    checkpoints.maintenance.recover().catch(warn('could not look for interrupted maintenance')),
+    pruneCheckpoints(checkpoints).catch(warn('could not look for checkpoints to drop')),
   ]);
 }

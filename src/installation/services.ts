@@ -12,7 +12,7 @@ import type { MigrationScope } from '../catalog/entities/migration-record.entity
 import type { TenantDirectory } from '../catalog/tenant-directory.ts';
 import type { CheckpointsOptions } from '../checkpoints/checkpoints.ts';
 import type { Config } from '../config/config.ts';
-import type { RunsOptions } from '../fleet/runs/start.ts';
+import type { Runs } from '../fleet/runs/runs.ts';
 import type { HealthCheck } from '../health/check.ts';
 import type { Encryption } from '../lib/encryption.ts';
 import type { EntityTables } from '../migrator/diff/entity-tables.ts';
@@ -43,7 +43,7 @@ export interface Services {
   readonly migrations: MigrationFolders;
   /** What the entities say that each kind of database's tables should be. */
   readonly tables: Readonly<Record<MigrationScope, EntityTables>>;
-  readonly runs: RunsOptions;
+  readonly runs: Runs;
   readonly checkpoints: CheckpointsOptions;
   readonly tokens: Tokens;
   /** The public keys of `tokens`, as others can read them. */

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import type { Logger } from 'pino';
 import { createMutex } from '../lib/mutex.ts';
+import { retryUntil } from '../lib/retry-loop.ts';
 import type { Pool, PoolClient } from './pool/pool.ts';
 import { lockKind, noticeSilenceSql } from './sql/advisory-lock.ts';
 import { quoteIdentifier } from './sql/quote.ts';
@@ -19,8 +20,7 @@ const SILENCE_MS = 5_000;
  */
 const CONGESTED_USAGE = 0.25;
 /** The usage from which writers skip notifications. COMMIT would soon fail for those that do not. */
-const ALARMING_USAGE = 0.5;
-const MAX_RECONNECT_MS = 5_000;
+export const ALARMING_USAGE = 0.5;
 
 /**
  * The connection of this process that listens for notifications in `auth`. It also holds the process's liveness lock: an
@@ -43,9 +43,8 @@ export class Listener implements AsyncDisposable {
   /** Whether the client listens to all channels. False while the channels are being set up. */
   #listening = false;
   #heartbeat: NodeJS.Timeout | undefined;
-  #reconnect: NodeJS.Timeout | undefined;
   #queueUsage = 0;
-  #stopped = false;
+  readonly #stopping = new AbortController();
 
   /** @param pool a pool for `auth` with room for one connection, which stays acquired */
   constructor(pool: Pool, log: Logger) {
@@ -89,9 +88,8 @@ export class Listener implements AsyncDisposable {
 
   /** Stops listening and releases the liveness lock. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stopped = true;
+    this.#stopping.abort();
     clearTimeout(this.#heartbeat);
-    clearTimeout(this.#reconnect);
     this.#listening = false;
     this.#client?.release(true);
     await this.#pool.end();
@@ -164,19 +162,20 @@ export class Listener implements AsyncDisposable {
     this.#client = undefined;
     this.#listening = false;
     this.#log.warn('lost the connection that listens for notifications; reconnecting');
-    this.#retry(100);
+    void this.#reconnect();
   }
 
-  #retry(delayMs: number): void {
-    this.#reconnect = setTimeout(async () => {
-      try {
-        await this.#connect();
-        if (!this.#listening) return;
-        this.#dispatchAll();
-      } catch {
-        if (!this.#stopped) this.#retry(Math.min(delayMs * 2, MAX_RECONNECT_MS));
-      }
-    }, delayMs).unref();
+  async #reconnect(): Promise<void> {
+    await retryUntil(
+      this.#stopping.signal,
+      () => this.#connect(),
+      (err) => this.#log.debug({ err }, 'cannot listen for notifications yet'),
+    );
+    if (this.#listening) this.#dispatchAll();
+  }
+
+  get #stopped(): boolean {
+    return this.#stopping.signal.aborted;
   }
 
   #ask(client: PoolClient, sql: string): Promise<unknown> {

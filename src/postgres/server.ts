@@ -41,6 +41,19 @@ export interface Servers {
   values(): Iterable<PostgresServer>;
 }
 
+/**
+ * Returns the server with this name.
+ * @param shown what the error message calls it; clients that are not operators should not see its name
+ * @throws {AppError} SERVER_BUSY if this process has not read it from the catalog yet
+ */
+export function serverNamed(servers: Pick<Servers, 'get'>, name: string, shown = `the server ${name}`): PostgresServer {
+  const server = servers.get(name);
+  if (server) return server;
+  throw new AppError('SERVER_BUSY', `This process does not know ${shown} yet. Try again in a moment.`, {
+    details: { retryAfterMs: 1000 },
+  });
+}
+
 /** How long connecting to a server may take, in milliseconds. */
 const CONNECT_TIMEOUT_MS = 5_000;
 

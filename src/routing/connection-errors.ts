@@ -7,7 +7,7 @@ import { isConnectionFailure, sqlState, sqlStateOf } from '../postgres/sql/error
 import { quoteIdentifier } from '../postgres/sql/quote.ts';
 import { servable, tenantBusy, tenantSuspended } from './resolve-tenant.ts';
 
-/** What is asked for the reason of a failure. */
+/** What explaining a connection error needs. */
 export interface ExplainConnectionErrorOptions {
   readonly catalog: Catalog;
   readonly servers: Pick<Servers, 'get'>;
@@ -15,10 +15,10 @@ export interface ExplainConnectionErrorOptions {
 }
 
 /**
- * Looks into why PostgreSQL refused a request, sent it away, or did not find its tables. It may have found its tenant before
- * work on it, or its deletion, began, in this process or another; or somebody has dropped what the tenant has.
- * @param tenant as the request knows it
- * @throws {AppError} TENANT_BUSY, TENANT_SUSPENDED or TENANT_NOT_FOUND; nothing where the error itself is the best that can be told
+ * Finds out why PostgreSQL rejected or ended a request's connection, or did not find its tables. The tenant may have gone into
+ * maintenance or been deleted after the request resolved it, or somebody may have dropped its database or schema.
+ * @param tenant the tenant as the request resolved it
+ * @throws {AppError} TENANT_BUSY, TENANT_SUSPENDED or TENANT_NOT_FOUND; returns if there is no better explanation than the error
  */
 export async function explainConnectionError(
   { catalog, servers, log }: ExplainConnectionErrorOptions,
@@ -28,19 +28,19 @@ export async function explainConnectionError(
   const { id, slug, server, database, schema, isolation } = tenant;
   const now = await tenantNow(catalog, id);
   if (now?.isMaintained) throw tenantBusy(slug, error);
-  // The sessions of a tenant that is suspended or deleted are ended.
+  // Suspending or deleting a tenant ends its sessions.
   servable(now && { ...tenant, status: now.status }, slug);
   if (isConnectionFailure(error)) return;
   if (!(await isGone(servers, tenant, error))) return;
-  const place = isolation === 'DATABASE' ? `database ${database}` : `schema ${schema}`;
+  const missing = isolation === 'DATABASE' ? `database ${database}` : `schema ${schema}`;
   log.error(
     { tenant: slug },
-    `the ${place} of the tenant ${slug} is gone from the server ${server}, so no request is served: restore it under this name; tenantry doctor tells what else is gone`,
+    `the ${missing} of the tenant ${slug} is missing on the server ${server}, so its requests fail: restore it under this name, and run tenantry doctor to find out what else is missing`,
   );
   throw tenantSuspended(slug, error);
 }
 
-/** Whether a statement may have failed because the tenant's whole schema is not there any more. */
+/** Whether a statement may have failed because the tenant's schema is missing. */
 export function mayBeGone({ isolation }: KnownTenant, error: unknown): boolean {
   return isolation === 'SCHEMA' && sqlStateOf(error) === sqlState.undefinedTable;
 }
@@ -54,7 +54,7 @@ async function isGone(
   const { server: name, database, schema } = tenant;
   const server = servers.get(name);
   if (!server?.canAdminister) return false;
-  // The connection of the request may be in a transaction that has failed.
+  // The request's own connection may be in a failed transaction.
   const rows = await server.owner(database, async (client) => {
     const found = await client.query<{ gone: boolean }>('SELECT to_regnamespace($1) IS NULL AS gone', [
       quoteIdentifier(schema),

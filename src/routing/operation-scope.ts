@@ -8,63 +8,62 @@ const current = new AsyncLocalStorage<OperationScope | undefined>();
 const GRACE_MS = 50;
 
 /**
- * The connections to tenants' databases that one operation holds or waits for. When the operation ends early, because its
- * client has gone away or one of its fields has failed, nobody wants what it is still asking for: it stops waiting, its
- * statements are cancelled, and its connections come back.
+ * The connections to tenants' databases that one operation holds or waits for. An operation ends early when its client
+ * disconnects or one of its fields fails. Then it stops waiting, its statements are cancelled and its connections are released.
  */
 export class OperationScope {
   readonly #charge: (ms: number) => void;
   readonly #held = new Set<PoolClient>();
   #waits: AbortController | undefined;
-  #isOver = false;
-  #whenReturned: (() => void) | undefined;
+  #hasEnded = false;
+  #whenReleased: (() => void) | undefined;
 
-  /** @param charge is told for how long each connection was held, in milliseconds, when it comes back */
+  /** @param charge is called at each release with the time for which the connection was held, in milliseconds */
   constructor(charge: (ms: number) => void) {
     this.#charge = charge;
   }
 
-  /** The scope of the operation whose code calls this; undefined outside of operations. */
+  /** The scope of the current operation; undefined outside of operations. */
   static get current(): OperationScope | undefined {
     return current.getStore();
   }
 
-  /** Does work whose result others wait for too, so that it must not end with the operation that began it. */
+  /** Runs work outside of the current operation, because other operations share its result. */
   static leave<T>(work: () => T): T {
     return current.run(undefined, work);
   }
 
-  /** Does the work of the operation. */
+  /** Runs the work of the operation. */
   run<T>(work: () => T): T {
     return current.run(this, work);
   }
 
   /** Whether {@link end} has been called. */
-  get isOver(): boolean {
-    return this.#isOver;
+  get hasEnded(): boolean {
+    return this.#hasEnded;
   }
 
-  /** @throws {AppError} if the operation is over */
-  throwIfOver(): void {
-    if (this.#isOver) throw operationOver();
+  /** @throws {AppError} SERVER_BUSY if the operation has ended */
+  throwIfEnded(): void {
+    if (this.#hasEnded) throw operationEnded();
   }
 
   /**
-   * Obtains a connection for the operation.
-   * @param connect waits for one until the signal comes
-   * @throws {AppError} if the operation is over; and what `connect` throws
+   * Acquires a connection for the operation.
+   * @param connect waits for a connection until the signal aborts
+   * @throws {AppError} SERVER_BUSY if the operation has ended, or what `connect` throws
    */
-  async borrow(connect: (signal: AbortSignal) => Promise<PoolClient>): Promise<PoolClient> {
-    this.throwIfOver();
+  async acquire(connect: (signal: AbortSignal) => Promise<PoolClient>): Promise<PoolClient> {
+    this.throwIfEnded();
     this.#waits ??= new AbortController();
     const client = await connect(this.#waits.signal);
-    if (this.#isOver) {
+    if (this.#hasEnded) {
       client.release();
-      throw operationOver();
+      throw operationEnded();
     }
     const since = performance.now();
     const { release } = client;
-    // The same client is lent again and again: each time it has the budget's own release back.
+    // The pool hands out the same client repeatedly, so each release restores the pool's own `release`.
     client.release = (destroy) => {
       client.release = release;
       this.#held.delete(client);
@@ -77,19 +76,19 @@ export class OperationScope {
   }
 
   /**
-   * Ends the operation: it gets no further connection, and what it still does with those that it has is cancelled after a
-   * moment, unless that ends by itself.
+   * Ends the operation: it acquires no further connections. Statements that are still running after a short grace period are
+   * cancelled.
    */
   end(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#waits?.abort(operationOver());
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#waits?.abort(operationEnded());
     if (this.#held.size > 0) setTimeout(() => this.#cancel(), GRACE_MS);
   }
 
-  /** Has `callback` called when the operation holds no connection: at once if that is so now. */
-  whenReturned(callback: () => void): void {
-    this.#whenReturned = callback;
+  /** Calls `callback` as soon as the operation holds no connection, which may be immediately. */
+  whenReleased(callback: () => void): void {
+    this.#whenReleased = callback;
     this.#settle();
   }
 
@@ -99,14 +98,14 @@ export class OperationScope {
 
   #settle(): void {
     if (this.#held.size > 0) return;
-    this.#whenReturned?.();
-    this.#whenReturned = undefined;
+    this.#whenReleased?.();
+    this.#whenReleased = undefined;
   }
 }
 
-/** What the code of an operation gets that is over. No client sees it. */
-export function operationOver(): AppError {
-  return new AppError('SERVER_BUSY', 'The operation has ended before this could be done. Try again.', {
+/** The error for code that runs after its operation has ended. No client sees it. */
+export function operationEnded(): AppError {
+  return new AppError('SERVER_BUSY', 'The operation ended before this work could start. Try again.', {
     details: { retryAfterMs: 1000 },
   });
 }

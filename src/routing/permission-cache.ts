@@ -9,7 +9,7 @@ import type { TenantConnections } from './tenant-connections.ts';
 
 const channel = 'permissions';
 
-/** What permissions are found with. */
+/** What finding permissions needs. */
 export interface PermissionCacheOptions {
   readonly tenants: TenantConnections;
   readonly permissionsOf: PermissionsOf;
@@ -19,8 +19,8 @@ export interface PermissionCacheOptions {
 }
 
 /**
- * What members may do in their tenants, from memory if it can: who changes it says so, and what changes it otherwise, such as a
- * migration, is known within seconds.
+ * Caches members' permissions in their tenants. Code that changes permissions invalidates the cache. Other changes, such as
+ * those of a migration, take effect within seconds.
  */
 export class PermissionCache {
   readonly #options: PermissionCacheOptions;
@@ -31,7 +31,7 @@ export class PermissionCache {
     options.listener.on(channel, (tenant) => this.#forget(tenant));
   }
 
-  /** What a member may do in a tenant. It is asked for in the tenant's database, which is lent for this alone. */
+  /** Returns a member's permissions. On a miss it queries the tenant's database through a lease of its own. */
   async find(tenant: KnownTenant, member: TenantMember | undefined): Promise<ReadonlySet<string>> {
     if (!member) return new Set();
     const { tenants, permissionsOf } = this.#options;
@@ -43,20 +43,20 @@ export class PermissionCache {
         await lease.release();
       }
     };
-    // Other operations may wait for the same answer, also when this one ends.
+    // Other operations may wait for the same answer, so it must not end with this one.
     const found = await this.#answers.find(`${tenant.id} ${JSON.stringify(member)}`, () => OperationScope.leave(load));
     return found ?? new Set();
   }
 
-  /** To be called after what members may do in a tenant has been changed: this server knows it at once, others soon. */
+  /** Must be called after a change of permissions in a tenant. It takes effect here at once, and soon on other servers. */
   async changed({ id, slug }: KnownTenant): Promise<void> {
     const { catalog, log } = this.#options;
     this.#forget(id);
     try {
       await catalog.use((client) => client.query('SELECT notify_if_room($1, $2)', [channel, id]));
     } catch (error) {
-      // The change is done, and is not to fail: other servers find it out by themselves, some seconds later.
-      log.warn({ err: error, tenant: slug }, 'other servers could not be told of changed permissions');
+      // The change itself has succeeded. Other servers' cached answers expire within seconds.
+      log.warn({ err: error, tenant: slug }, 'could not notify other servers of changed permissions');
     }
   }
 

@@ -2,15 +2,15 @@ import type pg from 'pg';
 import type { PostgresServer } from '../postgres/server.ts';
 import { lockKind, withAdvisoryLock } from '../postgres/sql/advisory-lock.ts';
 
-/** How long to wait for what a process that died, or whose connection broke, has left running on the server, in milliseconds. */
+/** How long to wait for statements that a dead process or a broken connection has left running on the server, in milliseconds. */
 export const OTHERS_WAIT_MS = 10_000;
 
 /**
- * Lends the owner's connection to the maintenance database while nobody else makes, copies, replaces or removes what a tenant
- * has on the server: its database and its role. A statement outlives the process that sent it: what is to be removed might
- * else come into being afterwards.
- * @param key the tenant's
- * @throws {pg.DatabaseError} 55P03 when somebody else has not come to an end in time
+ * Runs work with an owner's connection to the maintenance database, under a lock on the tenant's database and role: nobody else
+ * creates, copies, replaces or drops them meanwhile. Without the lock, a statement that outlives its process could create
+ * something after its removal.
+ * @param key the tenant's key
+ * @throws {pg.DatabaseError} 55P03 if the lock was not released in time
  */
 export function withPlacementLock<T>(
   server: PostgresServer,

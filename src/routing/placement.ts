@@ -11,19 +11,19 @@ export interface Placement {
 
 const keyAlphabet = '0123456789abcdefghijklmnopqrstuvwxyz';
 
-/** A new tenant's key: ten characters of [0-9a-z], of which there are 3.6 × 10^15. */
+/** Generates a tenant's key: ten characters of [0-9a-z], of which there are 3.6 × 10^15. */
 export function newTenantKey(): string {
   return Array.from({ length: 10 }, () => keyAlphabet[randomInt(keyAlphabet.length)]).join('');
 }
 
-/** Where a tenant with this key is put. */
+/** Returns the placement of a new tenant with this key. */
 export function newPlacement(key: string, isolation: Isolation, server: string, sharedDatabase: string): Placement {
   return isolation === 'DATABASE'
     ? { server, database: `db_${key}`, schema: 'public' }
     : { server, database: sharedDatabase, schema: `tenant_${key}` };
 }
 
-/** The role that requests to this tenant connect as. */
+/** The role as which this tenant's requests connect. */
 export function tenantRole(key: string): string {
   return `tenant_${key}`;
 }
@@ -31,11 +31,11 @@ export function tenantRole(key: string): string {
 /** The roles of one installation on a server, named after its `auth` database. */
 export function installationRoles(authDatabase: string) {
   return {
-    /** Requests to the system databases connect as this one. */
+    /** The role for connections to the system databases. */
     app: `${authDatabase}_app`,
-    /** May read and write the rows of every database made from the template, but connect to none by itself. */
+    /** May read and write the rows of every database cloned from the template, but may not connect to any of them. */
     databaseTenants: `${authDatabase}_database_tenants`,
-    /** May connect to the shared database, and nothing else. */
+    /** May connect to the shared database and do nothing else. */
     schemaTenants: `${authDatabase}_schema_tenants`,
   };
 }

@@ -1,37 +1,31 @@
+import { memberRoleOf } from '../auth/tokens/claims.ts';
 import type { Identity } from '../auth/tokens/tokens.ts';
+import type { MemberRole } from '../catalog/entities/membership.entity.ts';
 import type { KnownTenant, TenantDirectory } from '../catalog/tenant-directory.ts';
 import { AppError, badInput } from '../lib/errors.ts';
+import type { TenantMember } from './permissions.ts';
 
-/** What a request says about its tenant. */
+/** The parts of a request that can name its tenant. */
 export interface TenantHints {
   readonly identity: Identity | undefined;
-  /** The host that was asked for, with or without port. */
+  /** The requested host, with or without a port. */
   readonly host: string | undefined;
   /** The header `x-tenant`, which platform admins may send. */
   readonly header: string | undefined;
 }
 
-/** What a caller is in a tenant. */
-interface TenantRole {
-  /** Undefined for someone who is no member, such as a visitor of its host. */
-  readonly role: string | undefined;
-  /** When the membership began; undefined where the role is of no membership, but of a token or of a platform admin. */
-  readonly since?: Date | undefined;
-  /** Roles that the token claims in the tenant that it names, if it is believed. */
-  readonly tokenRoles?: readonly string[];
-}
-
-/** The tenant of a request, and what the caller is in it. */
-export interface ResolvedTenant extends TenantRole {
+/** The tenant of a request, and the caller as its member. */
+export interface ResolvedTenant {
   readonly tenant: KnownTenant;
+  /** Undefined for somebody who is not a member, such as a visitor of the tenant's host. */
+  readonly member: TenantMember | undefined;
 }
 
 /**
- * Finds the tenant of a request: the one that the token's claim names, else the one whose host was asked for, else the one
- * that a platform admin's header names.
- * @returns undefined if the request names no tenant, which operations on public data need not
- * @throws {AppError} TENANT_NOT_FOUND, TENANT_SUSPENDED, TENANT_BUSY, FORBIDDEN, or BAD_USER_INPUT if the header names
- *   another tenant than what goes before it
+ * Resolves the tenant of a request from the token's claim, otherwise from the host, otherwise from a platform admin's header.
+ * @returns undefined if the request names no tenant; operations on public data don't need one
+ * @throws {AppError} TENANT_NOT_FOUND, TENANT_SUSPENDED, TENANT_BUSY, FORBIDDEN, or BAD_USER_INPUT if the header contradicts
+ *   the token or the host
  */
 export async function resolveTenant(
   directory: TenantDirectory,
@@ -41,26 +35,23 @@ export async function resolveTenant(
   if (identity?.tenant !== undefined) {
     const tenant = servable(await directory.byReference(identity.tenant), identity.tenant);
     await checkHeader(directory, header, tenant, 'the token');
-    const own = identity.user && (await directory.membershipOf(identity.user.id, tenant));
-    return {
-      tenant,
-      ...(own ?? { role: roleByClaim(identity) }),
-      tokenRoles: identity.isMemberByClaim ? identity.roles : [],
-    };
+    return { tenant, member: await memberIn(directory, identity, tenant, roleByClaim(identity)) };
   }
   const atHost = hints.host && (await directory.byHost(hostName(hints.host)));
   if (atHost) {
     await checkHeader(directory, header, atHost, 'the host');
-    return { tenant: servable(atHost, atHost.slug), ...(await roleAt(directory, identity, atHost)) };
+    const tenant = servable(atHost, atHost.slug);
+    return { tenant, member: identity && (await memberIn(directory, identity, tenant, roleOfAdmin(identity))) };
   }
   if (header === undefined) return undefined;
   if (!identity?.isPlatformAdmin) {
     throw new AppError('FORBIDDEN', 'Only platform admins may name a tenant with x-tenant');
   }
-  return { tenant: servable(await directory.byReference(header), header), role: 'ADMIN' };
+  const tenant = servable(await directory.byReference(header), header);
+  return { tenant, member: { user: undefined, role: 'ADMIN', tokenRoles: [], isPlatformAdmin: true } };
 }
 
-/** Whoever sends the header means to see its tenant, and must not be shown, or write to, another one. */
+/** A caller who sends the header expects its tenant, and must not read or write another one. */
 async function checkHeader(
   directory: TenantDirectory,
   header: string | undefined,
@@ -70,43 +61,53 @@ async function checkHeader(
   if (header === undefined || (await directory.byReference(header))?.id === id) return;
   throw badInput(
     'x-tenant',
-    `The header x-tenant names another tenant than ${source}, which is for ${slug}: send one of them`,
+    `The header x-tenant and ${source} name different tenants: ${source} names ${slug}. Send only one of them.`,
   );
 }
 
-/** What somebody without a membership is in the token's tenant. */
-function roleByClaim({ isMemberByClaim, isPlatformAdmin, role }: Identity): string | undefined {
+/** The role of a caller without a membership in the token's tenant. */
+function roleByClaim(identity: Identity): MemberRole | undefined {
+  const { isMemberByClaim, role } = identity;
   if (isMemberByClaim && role !== undefined) return role;
-  if (isPlatformAdmin) return 'ADMIN';
-  return isMemberByClaim ? 'MEMBER' : undefined;
+  return roleOfAdmin(identity) ?? (isMemberByClaim ? 'MEMBER' : undefined);
 }
 
-/** What the caller is in a tenant, whatever the token claims. */
-async function roleAt(
+/** The role of a platform admin without a membership in any tenant. */
+function roleOfAdmin({ isPlatformAdmin }: Identity): MemberRole | undefined {
+  return isPlatformAdmin ? 'ADMIN' : undefined;
+}
+
+/** @param roleWithout the role if the caller has no membership; undefined if the caller is then not a member */
+async function memberIn(
   directory: TenantDirectory,
-  identity: Identity | undefined,
+  { user, isPlatformAdmin, isMemberByClaim, roles, tenant: named }: Identity,
   tenant: KnownTenant,
-): Promise<TenantRole> {
-  const membership = identity?.user && (await directory.membershipOf(identity.user.id, tenant));
-  return membership ?? { role: identity?.isPlatformAdmin ? 'ADMIN' : undefined };
+  roleWithout: MemberRole | undefined,
+): Promise<TenantMember | undefined> {
+  const membership = user && (await directory.membershipOf(user.id, tenant));
+  const role = membership?.role ?? roleWithout;
+  if (role === undefined) return undefined;
+  // A token's roles are those in the tenant that it names, which is this one if it names any.
+  const tokenRoles = isMemberByClaim && named !== undefined ? roles.filter((name) => !memberRoleOf([name])) : [];
+  return { user: membership && { id: user.id, since: membership.since }, role, tokenRoles, isPlatformAdmin };
 }
 
-/** What a request gets while its tenant's database is made, copied or replaced. */
+/** The error for requests while the tenant's database is created, copied or replaced. */
 export function tenantBusy(slug: string, cause?: unknown): AppError {
-  return new AppError('TENANT_BUSY', `The tenant ${slug} is being worked on. Try again in a moment.`, {
+  return new AppError('TENANT_BUSY', `The tenant ${slug} is in maintenance. Try again in a moment.`, {
     cause,
     details: { retryAfterMs: 1000 },
   });
 }
 
-/** What a request gets whose tenant an operator has to look after first. */
+/** The error for requests to a tenant that is suspended or needs an operator's attention. */
 export function tenantSuspended(slug: string, cause?: unknown): AppError {
-  return new AppError('TENANT_SUSPENDED', `The tenant ${slug} is not served at present`, { cause });
+  return new AppError('TENANT_SUSPENDED', `The tenant ${slug} is not available at present`, { cause });
 }
 
 /**
- * The tenant, if requests to it are served.
- * @param reference what it was asked for by
+ * Returns the tenant if its requests are served.
+ * @param reference the id, slug or host by which it was looked up, for messages
  * @throws {AppError} TENANT_NOT_FOUND, TENANT_SUSPENDED or TENANT_BUSY
  */
 export function servable(tenant: KnownTenant | undefined, reference: string): KnownTenant {
@@ -124,7 +125,7 @@ export function servable(tenant: KnownTenant | undefined, reference: string): Kn
   }
 }
 
-/** The name alone: without port, which may be empty, and without the dot that may end a full one. */
+/** Strips the port, which may be empty, and a trailing dot. */
 function hostName(host: string): string {
   return host.toLowerCase().replace(/\.?(:\d*)?$/, '');
 }

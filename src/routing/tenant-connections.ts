@@ -6,12 +6,12 @@ import { searchPathOf } from '../migrator/files/common-schema.ts';
 import { createEntityDatabases, type EntityDatabase, type EntityDatabases, entityTypes } from '../orm/databases.ts';
 import type { PasswordOf } from '../postgres/admin/roles.ts';
 import { type Pool, type PoolClient, usePoolClient } from '../postgres/pool/pool.ts';
-import type { Servers } from '../postgres/server.ts';
+import { type Servers, serverNamed } from '../postgres/server.ts';
 import { isConnectionFailure, isRefusedDatabase, sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
+import { connectWithRetry } from './connect-with-retry.ts';
 import { mayBeGone } from './connection-errors.ts';
 import { OperationScope } from './operation-scope.ts';
 import { tenantRole } from './placement.ts';
-import { untilGranted } from './until-granted.ts';
 
 /** What connecting to tenants needs. */
 export interface TenantConnectionsOptions {
@@ -20,21 +20,21 @@ export interface TenantConnectionsOptions {
   readonly entities: readonly EntitySchema[];
   readonly passwordOf: PasswordOf;
   readonly poolSize: number;
-  /** How long to try again while PostgreSQL grants the tenant's role no more connections, in milliseconds. */
+  /** How long to retry while the tenant's role has reached its connection limit, in milliseconds. */
   readonly waitMs: number;
   /** How long a statement may take, in milliseconds. */
   readonly statementTimeoutMs: number;
-  /** Called when PostgreSQL refuses the password of a tenant's role, which is then to be set again. */
+  /** Sets the password of a tenant's role again. Called when PostgreSQL rejects it. */
   readonly renewRole: (tenant: KnownTenant) => Promise<void>;
-  /** Throws what can be told of a failure, see {@link explainFailure}, that may not be the fault of the request. */
+  /** Throws a better error for a failure that may have another cause than the request; see `explainConnectionError`. */
   readonly explain: (tenant: KnownTenant, error: unknown) => Promise<void>;
 }
 
-/** A tenant's database, lent for one operation. */
+/** Access to a tenant's database for one operation. */
 export interface TenantLease {
-  /** Sees this tenant's tables and no others; has an identity map of its own. */
+  /** Sees only this tenant's tables. It has its own identity map. */
   readonly em: EntityManager;
-  /** Ends the lease; a transaction that is still open is rolled back. It never rejects. */
+  /** Ends the lease and rolls back a transaction that is still open. Never rejects. */
   release(): Promise<void>;
 }
 
@@ -44,24 +44,24 @@ interface OpenTenant {
   readonly pool: Pool;
 }
 
-/** Tenants that are kept known; one costs some kilobytes and, when it is idle, no connection. */
-const KNOWN = 5_000;
+/** The number of tenants whose pools are cached. A pool takes a few kilobytes and, when it is idle, no connection. */
+const MAX_OPEN_TENANTS = 5_000;
 
-/** How much later than its time limit PostgreSQL may say that a statement has reached it, in milliseconds. */
+/** How late PostgreSQL may report a statement timeout, in milliseconds. */
 export const LATE_MS = 5_000;
 
-/** A transaction that its resolver forgot ends by itself after this time. */
+/** PostgreSQL ends transactions that a resolver has forgotten after this time, in milliseconds. */
 const IDLE_IN_TRANSACTION_MS = 60_000;
 
 /**
- * Gives requests the database of their tenant, through connections that PostgreSQL has admitted as that tenant's role: a
- * connection is never used for two tenants, so no session state or right can pass from one to the other.
+ * Gives each request access to its tenant's database through connections that are authenticated as the tenant's own role.
+ * Tenants never share a connection, so no session state or privilege passes from one tenant to another.
  */
 export class TenantConnections {
   readonly #options: TenantConnectionsOptions;
   readonly #databases: EntityDatabases;
-  readonly #open = new LRUCache<string, OpenTenant>({ max: KNOWN });
-  /** Connections whose errors are explained. */
+  readonly #open = new LRUCache<string, OpenTenant>({ max: MAX_OPEN_TENANTS });
+  /** Connections whose errors are already being explained. */
   readonly #watched = new WeakSet<PoolClient>();
 
   constructor(options: TenantConnectionsOptions) {
@@ -69,29 +69,29 @@ export class TenantConnections {
     this.#databases = createEntityDatabases([...options.entities]);
   }
 
-  /** Lends a tenant's database. It connects when the first query is sent. */
+  /** Opens a lease of a tenant's database. It connects with the first query. */
   lease(tenant: KnownTenant): TenantLease {
-    const em = this.#opened(tenant).database.fork(tenant.schema);
+    const em = this.#find(tenant).database.fork(tenant.schema);
     return {
       em,
       release: async () => {
-        // A rollback fails only when the connection is lost, and then PostgreSQL has rolled back.
+        // A rollback only fails on a lost connection, where PostgreSQL rolls back by itself.
         if (em.isInTransaction()) await em.rollback().catch(() => undefined);
       },
     };
   }
 
-  /** Lends a connection as the tenant's role, for statements that no entity fits. */
+  /** The pool of connections as the tenant's role, for statements without entities. */
   pool(tenant: KnownTenant): Pool {
-    return this.#opened(tenant).pool;
+    return this.#find(tenant).pool;
   }
 
-  /** The tenants to which something is open, or was. */
-  known(): readonly KnownTenant[] {
+  /** The tenants that have a pool, with or without open connections. */
+  opened(): readonly KnownTenant[] {
     return [...this.#open.values()].map(({ tenant }) => tenant);
   }
 
-  /** Closes what is open to a tenant; a later lease opens it again. */
+  /** Closes a tenant's pool. A later lease opens a new one. */
   async close(tenant: KnownTenant): Promise<void> {
     const key = keyOf(tenant);
     const open = this.#open.peek(key);
@@ -99,7 +99,7 @@ export class TenantConnections {
     await open?.pool.end();
   }
 
-  #opened(tenant: KnownTenant): OpenTenant {
+  #find(tenant: KnownTenant): OpenTenant {
     const key = keyOf(tenant);
     const opened = this.#open.get(key);
     if (opened) return opened;
@@ -112,16 +112,7 @@ export class TenantConnections {
 
   #poolTo(tenant: KnownTenant): Pool {
     const { servers, passwordOf, poolSize, waitMs, statementTimeoutMs } = this.#options;
-    const server = servers.get(tenant.server);
-    if (!server) {
-      throw new AppError(
-        'SERVER_BUSY',
-        `The server of tenant ${tenant.slug} is not known here yet. Try again in a moment.`,
-        {
-          details: { retryAfterMs: 1000 },
-        },
-      );
-    }
+    const server = serverNamed(servers, tenant.server, `the server of the tenant ${tenant.slug}`);
     const role = tenantRole(tenant.key);
     const pool = server.pool({
       database: tenant.database,
@@ -138,7 +129,7 @@ export class TenantConnections {
       },
     });
     let renewing: Promise<void> | undefined;
-    // One at a time: PostgreSQL refuses two changes of a role at once.
+    // One at a time, because PostgreSQL rejects concurrent changes of a role.
     const renew = () => {
       renewing ??= this.#options.renewRole(tenant).finally(() => {
         renewing = undefined;
@@ -146,16 +137,16 @@ export class TenantConnections {
       return renewing;
     };
     const connectFor = async (signal?: AbortSignal) => {
-      const once = () => pool.connect(signal).catch((error: unknown) => connectAnew(pool, renew, error));
-      const connecting = untilGranted(waitMs, once, signal);
+      const once = () => pool.connect(signal).catch((error: unknown) => reconnect(pool, renew, error));
+      const connecting = connectWithRetry(waitMs, once, signal);
       const client = await connecting.catch((error: unknown) => this.#explain(tenant, error, isRefusedDatabase(error)));
       return this.#watch(tenant, client);
     };
-    const connect = (signal?: AbortSignal) => OperationScope.current?.borrow(connectFor) ?? connectFor(signal);
+    const connect = (signal?: AbortSignal) => OperationScope.current?.acquire(connectFor) ?? connectFor(signal);
     return { ...pool, connect, use: (work, signal) => usePoolClient(connect, work, signal) };
   }
 
-  /** Has it looked into when the connection breaks in the middle of a query, or a table is not found. */
+  /** Explains the error when the connection breaks during a query, or when a table is missing. */
   #watch(tenant: KnownTenant, client: PoolClient): PoolClient {
     if (this.#watched.has(client)) return client;
     this.#watched.add(client);
@@ -170,27 +161,27 @@ export class TenantConnections {
   }
 
   /**
-   * Throws what can be told of a failure that is not the statement's own.
-   * @param isOfPlace whether it may be that of the tenant's database or schema
+   * Throws a better error for failures that the statement itself has not caused.
+   * @param mayBeMissing whether the tenant's database or schema may be missing
    */
-  async #explain(tenant: KnownTenant, error: unknown, isOfPlace: boolean): Promise<never> {
-    if (!isOfPlace && !isConnectionFailure(error)) throw error;
+  async #explain(tenant: KnownTenant, error: unknown, mayBeMissing: boolean): Promise<never> {
+    if (!mayBeMissing && !isConnectionFailure(error)) throw error;
     await this.#options.explain(tenant, error).catch((found: unknown) => {
-      // Without an answer from the catalog the error itself is the best that can be told.
+      // If the catalog cannot be queried, the original error says most.
       throw found instanceof AppError ? found : error;
     });
     throw error;
   }
 }
 
-/** After a change of the secret, or of the server, the role has another password than the derived one. */
-async function connectAnew(pool: Pool, renew: () => Promise<void>, error: unknown): Promise<PoolClient> {
+/** After a change of ROLE_SECRET or of the server, the role's password differs from the derived one. */
+async function reconnect(pool: Pool, renew: () => Promise<void>, error: unknown): Promise<PoolClient> {
   if (sqlStateOf(error) !== sqlState.invalidPassword) throw error;
   await renew();
   return pool.connect();
 }
 
-/** A tenant that moves is another one here. */
+/** A tenant that has moved gets a new pool. */
 function keyOf({ id, server, database, schema }: KnownTenant): string {
   return `${id} ${server} ${database} ${schema}`;
 }

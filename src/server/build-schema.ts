@@ -25,12 +25,12 @@ import { limitInputs } from '../api/limits/input-limits.ts';
 import type { Product } from '../installation/product.ts';
 import { errorCodes } from '../lib/errors.ts';
 
-/** Builds the GraphQL schema from the platform's own fields and those that the product's modules add. */
+/** Builds the GraphQL schema from the platform's own fields and those of the product's modules. */
 export async function buildSchema({ modules }: Product): Promise<GraphQLSchema> {
   await Promise.all(modules.map((module) => module.schema()));
   const schema = limitInputs(auditMutations(builder.toSchema()));
   describePermissions(schema);
   const codes = Object.entries(errorCodes).map(([code, meaning]) => `- ${code}: ${meaning}`);
-  schema.description = `An error says in \`extensions.code\` what it is:\n${codes.join('\n')}`;
+  schema.description = `Errors have one of these codes in \`extensions.code\`:\n${codes.join('\n')}`;
   return schema;
 }

@@ -2,17 +2,17 @@ import { createServer, type RequestListener, type Server, type ServerResponse } 
 import { Server as NetServer } from 'node:net';
 import type { Config } from '../config/config.ts';
 
-/** The address that this process listens at. Disposing of it drops every connection. */
+/** The HTTP server of this process. Disposing of it drops every connection. */
 export interface HttpListener extends AsyncDisposable {
-  /** The address of the API. */
+  /** The URL of the API. */
   readonly url: string;
-  /** From now on requests are answered by this; until then they are told to come again. */
+  /** Passes requests to `listener`. Until then they get SERVER_BUSY. */
   open(listener: RequestListener): void;
-  /** Takes nothing new, and waits until all requests are answered, or the limit is over, in seconds. */
+  /** Accepts no new requests and waits until all are answered, for `limitSeconds` at most. */
   drain(limitSeconds: number): Promise<void>;
 }
 
-/** Takes the port. @throws {Error} what the system says, if it cannot be had */
+/** Starts to listen. @throws {Error} Node's error if the port cannot be opened */
 export async function openHttpListener({ host, port }: Config['http']): Promise<HttpListener> {
   let listener: RequestListener = ({ url }, response) => answerTooEarly(url, response);
   const server = createServer((request, response) => listener(request, response));
@@ -35,7 +35,7 @@ export async function openHttpListener({ host, port }: Config['http']): Promise<
   };
 }
 
-/** The process answers, but it cannot do anything yet. */
+/** Answers requests while the server starts. */
 function answerTooEarly(url: string | undefined, response: ServerResponse): void {
   if (url === '/health/live') {
     response.end();
@@ -51,11 +51,11 @@ function answerTooEarly(url: string | undefined, response: ServerResponse): void
 }
 
 async function drain(server: Server, limitSeconds: number): Promise<void> {
-  // What still comes on a connection that is kept alive is answered, and the connection closed.
+  // Requests that still arrive on a keep-alive connection are answered, and then the connection is closed.
   server.prependListener('request', (_request, response) => response.setHeader('connection', 'close'));
-  // Not HTTP's close, which drops idle connections at once: on some of them requests have come that are not read yet.
+  // Not http.Server.close, which drops idle connections at once, though some have requests that were not read yet.
   const closed = new Promise((resolve) => NetServer.prototype.close.call(server, resolve));
-  // Immediates run when all has been read that came while this process was busy.
+  // Immediates run after everything was read that arrived while this process was busy.
   const sweep = setInterval(() => setImmediate(() => server.closeIdleConnections()), 100);
   const limit = setTimeout(() => server.closeAllConnections(), limitSeconds * 1000);
   await closed;

@@ -11,13 +11,13 @@ import { explainStartFailure } from '../installation/start-failure.ts';
 import { onSignals } from '../lib/signals.ts';
 import { openHttpListener } from './http-listener.ts';
 
-/** How long the greeting waits for what it may have to tell, in milliseconds. */
+/** How long the greeting waits to find out whether tenants can be created, in milliseconds. */
 const GREETING_WAIT_MS = 15_000;
 
 /**
- * Serves until SIGTERM or SIGINT comes, then drains: no new requests, and those under way end within the limit.
- * @param out where the address is printed, and what to try
- * @param loadProduct loads what is built on the platform
+ * Serves until SIGTERM or SIGINT, then drains: it accepts no new requests and gives those in progress a limited time to finish.
+ * @param out receives the address and what to try next
+ * @param loadProduct loads the product
  * @throws {ConfigError} if the settings cannot be used
  */
 export async function serve(
@@ -30,11 +30,11 @@ export async function serve(
   const stop = stopSignal(env);
   try {
     const product = await loadProduct();
-    // Before anything else: a start that fails since the port is taken has not touched anything then.
+    // First, so that a start that fails because the port is taken changes nothing.
     await using listener = await openHttpListener(config.http);
     await using app = await start(config, product, log, stop);
     if (!app) return;
-    // Workers and commands start sooner without them.
+    // Imported late, because workers and commands start faster without the API.
     const { createGraphqlServer } = await import('../api/server.ts');
     const { buildSchema } = await import('./build-schema.ts');
     const token = await developmentToken(config, app.services.tokens);
@@ -55,9 +55,9 @@ export async function serve(
 }
 
 /**
- * Carries out migration runs, and serves nothing, until SIGTERM or SIGINT comes; tenants under way end first.
- * @param out where it is printed that it works
- * @param loadProduct loads what is built on the platform
+ * Carries out migration runs without serving requests, until SIGTERM or SIGINT. Tenants in progress finish first.
+ * @param out receives a line when the worker is ready
+ * @param loadProduct loads the product
  * @throws {ConfigError} if the settings cannot be used
  */
 export async function runWorker(
@@ -71,7 +71,7 @@ export async function runWorker(
   try {
     await using app = await start(config, await loadProduct(), log, stop);
     if (!app) return;
-    announce(`Working on migration runs, on ${config.migrations.concurrency} tenants at once`, config, log, out);
+    announce(`Working on migration runs, ${config.migrations.concurrency} tenants at once`, config, log, out);
     await aborted(stop);
     log.info('stopping');
   } catch (error) {
@@ -79,7 +79,7 @@ export async function runWorker(
   }
 }
 
-/** In production every line is one of the log. */
+/** Prints a line. In production it is a line of the log. */
 function announce(text: string, { environment }: Config, log: Logger, out: NodeJS.WritableStream): void {
   if (environment === 'production') log.info(text);
   else out.write(`${text}\n`);
@@ -92,7 +92,7 @@ function createLogger({ environment, logLevel }: Config): Logger {
   return pino({ level: logLevel, ...pretty });
 }
 
-/** Undefined if the signal to stop came first; nothing is left running then. */
+/** Returns undefined if the stop signal came first; nothing keeps running then. */
 async function start(
   config: Config,
   product: Product,
@@ -103,12 +103,12 @@ async function start(
     return await openInstallation(config, product, log, stop);
   } catch (error) {
     if (!stop.aborted) throw error;
-    log.info('stopped before it was ready');
+    log.info('stopped before the server was ready');
     return undefined;
   }
 }
 
-/** Aborted by the first SIGINT or SIGTERM from now on; the next one ends the process at once. */
+/** Returns a signal that the first SIGINT or SIGTERM aborts. The second one ends the process at once. */
 function stopSignal(env: Readonly<Record<string, string | undefined>>): AbortSignal {
   const stop = new AbortController();
   const signals = onSignals(['SIGINT', 'SIGTERM'], env, ({ name, isRepeated }) => {
@@ -127,7 +127,7 @@ function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-/** In development only, and only if this server can make tokens: a platform admin's. */
+/** Issues a platform admin's token, in development only and only if this server can issue tokens. */
 async function developmentToken({ environment }: Config, tokens: Tokens): Promise<string | undefined> {
   if (environment !== 'development' || !tokens.canIssue) return undefined;
   return tokens.issue({ platformAdmin: true, expiresIn: '12h' });
@@ -137,7 +137,7 @@ function authorizationHeader(token: string) {
   return { localHeaders: JSON.stringify({ authorization: `Bearer ${token}` }, null, 2) };
 }
 
-/** Why no tenant can be created, if that is found out soon, and before the server is to stop. */
+/** Returns why tenants cannot be created, if that becomes known in time and before the server stops. */
 function problemSoon({ prepared }: Installation, stop: AbortSignal): Promise<string | undefined> {
   const limit = sleep(GREETING_WAIT_MS, undefined, { ref: false, signal: stop }).catch(() => undefined);
   return Promise.race([prepared, limit]);
@@ -145,25 +145,25 @@ function problemSoon({ prepared }: Installation, stop: AbortSignal): Promise<str
 
 interface Greeting {
   readonly url: string;
-  /** A platform admin's, if there is one. */
+  /** A platform admin's token. */
   readonly token: string | undefined;
-  /** Whether tokens can be made here. */
+  /** Whether this server can issue tokens. */
   readonly canIssue: boolean;
   readonly isLocal: boolean;
   readonly problem: string | undefined;
 }
 
 function greeting({ url, token, canIssue, isLocal, problem }: Greeting): string {
-  const place = isLocal ? "GraphiQL's headers have it already" : "paste it into GraphiQL's headers as authorization";
+  const where = isLocal ? "already in GraphiQL's headers" : "paste it into GraphiQL's headers as authorization";
   const forTenants = canIssue
     ? [
-        'Then make a token for that tenant, for what a frontend sees:',
+        'Then create a token for that tenant to see what a frontend sees:',
         '',
         '  npm run -s tenantry -- token --tenant acme',
         '',
       ]
     : [
-        'Tokens are made elsewhere. Whoever has sent a request with one can be made a platform admin:',
+        'An identity provider issues the tokens. To make somebody who has sent a request with one a platform admin:',
         '',
         '  npm run -s tenantry -- user list',
         '  npm run -s tenantry -- user update ID --admin',
@@ -174,10 +174,10 @@ function greeting({ url, token, canIssue, isLocal, problem }: Greeting): string 
     `Tenantry is up. GraphiQL: ${url}`,
     '',
     problem === undefined
-      ? 'Try there, from the top down: create a tenant, list the fleet, run its migrations, watch them.'
-      : `No tenant can be created until this is mended: ${problem}`,
+      ? 'Its example operations, from top to bottom: create a tenant, list the fleet, run migrations, watch the run.'
+      : `Tenants cannot be created until this is fixed: ${problem}`,
     ...forTenants,
-    ...(token ? [`A platform admin's token, for development only (${place}):`, '', token, ''] : []),
+    ...(token ? [`A platform admin's token, for development only (${where}):`, '', token, ''] : []),
   ];
   return `${lines.join('\n')}\n`;
 }

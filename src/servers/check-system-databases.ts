@@ -5,7 +5,7 @@ import type { MigrationFolder } from '../migrator/files/migration-files.ts';
 import type { Pool } from '../postgres/pool/pool.ts';
 import { isUnreachable } from '../postgres/sql/error-codes.ts';
 
-/** A system database, and the migrations that it should have. */
+/** A system database and the migrations that it should have. */
 export interface ExpectedDatabase {
   readonly name: string;
   readonly pool: Pick<Pool, 'use'>;
@@ -16,8 +16,8 @@ const remedy =
   'First run `tenantry setup`, or `tenantry migrate system`, with ADMIN_DATABASE_URL and the same ROLE_SECRET.';
 
 /**
- * Makes sure that the system databases are there and have all migrations, for a process that may not make or migrate them.
- * @throws {Error} that says what to do
+ * Checks that the system databases exist and have all migrations, for a process that may not create or migrate them.
+ * @throws {Error} with what to do
  */
 export async function checkSystemDatabases(expected: readonly ExpectedDatabase[]): Promise<void> {
   for (const { name, pool, migrations } of expected) {
@@ -26,7 +26,7 @@ export async function checkSystemDatabases(expected: readonly ExpectedDatabase[]
     const missing = files.filter((file) => !applied.has(file.name));
     if (missing.length > 0) {
       throw new Error(
-        `The database ${name} lacks ${missing.length} migrations, and this process only serves: it may not apply them. ${remedy}`,
+        `The database ${name} lacks ${missing.length} migrations, and this process may not apply them because it only serves. ${remedy}`,
       );
     }
   }
@@ -39,7 +39,7 @@ async function readApplied(name: string, pool: Pick<Pool, 'use'>): Promise<Reado
   } catch (cause) {
     if (isUnreachable(cause)) throw cause;
     throw new Error(
-      `The database ${name} cannot be used (${messageOf(cause)}), and this process only serves: it may not create it. ${remedy}`,
+      `The database ${name} cannot be used (${messageOf(cause)}), and this process may not create it because it only serves. ${remedy}`,
       { cause },
     );
   }

@@ -1,9 +1,9 @@
 import { AppError, badInput, messageOf } from '../lib/errors.ts';
 import type { PostgresServer } from '../postgres/server.ts';
 
-/** What a PostgreSQL says of itself, and of the role that asks. */
+/** Facts about a PostgreSQL server and the role that connects. */
 export interface ServerFacts {
-  /** What it calls itself: two addresses that give the same are one server, or one is a copy of the other. */
+  /** PostgreSQL's system identifier. Two addresses with the same one are one server, or a copy of it. */
   readonly systemIdentifier: string;
   /** Such as 150004 for 15.4. */
   readonly version: number;
@@ -12,12 +12,12 @@ export interface ServerFacts {
   readonly mayCreateRoles: boolean;
 }
 
-/** PostgreSQL 15, which can copy a template without a checkpoint. */
+/** PostgreSQL 15 is the first that can copy a template without a checkpoint. */
 const OLDEST_VERSION = 150_000;
 
 /**
- * Asks a server what it is. Any role may ask all of this.
- * @param as whose rights are told: the admin's, or those of the role of the server's address
+ * Reads a server's facts. Any role may do this.
+ * @param as whose privileges to read: the admin's, or those of the role of the server's address
  * @see https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-CONTROLDATA
  */
 export async function readServerFacts(server: PostgresServer, as: 'admin' | 'serving' = 'admin'): Promise<ServerFacts> {
@@ -30,26 +30,26 @@ export async function readServerFacts(server: PostgresServer, as: 'admin' | 'ser
     ),
   );
   const [facts] = rows;
-  if (!facts) throw new Error('PostgreSQL did not say what it is');
+  if (!facts) throw new Error('PostgreSQL returned no facts about itself');
   return facts;
 }
 
-/** Why a server cannot hold tenants; undefined if it can. */
+/** Returns why a server cannot hold tenants; undefined if it can. */
 export function refusalOf({ version, isStandby, mayCreateDatabases, mayCreateRoles }: ServerFacts): string | undefined {
   if (version < OLDEST_VERSION) return `It is PostgreSQL ${Math.trunc(version / 10_000)}; 15 or newer is needed`;
-  if (isStandby) return 'It is a standby, in which nothing can be written; name its primary';
-  if (!mayCreateDatabases) return 'The role may not create databases; its owner can say: ALTER ROLE … CREATEDB';
-  if (!mayCreateRoles) return 'The role may not create roles; its owner can say: ALTER ROLE … CREATEROLE';
+  if (isStandby) return 'It is a read-only standby; use the URL of its primary';
+  if (!mayCreateDatabases) return 'The role may not create databases; run: ALTER ROLE … CREATEDB';
+  if (!mayCreateRoles) return 'The role may not create roles; run: ALTER ROLE … CREATEROLE';
   return undefined;
 }
 
 /**
- * Makes sure that a server can be connected to and can hold tenants.
- * @throws {AppError} BAD_USER_INPUT, saying what is wrong
+ * Checks that a server can be reached and can hold tenants.
+ * @throws {AppError} BAD_USER_INPUT with the reason
  */
 export async function checkServer(server: PostgresServer): Promise<ServerFacts> {
   const facts = await readServerFacts(server).catch((error: unknown) => {
-    throw new AppError('BAD_USER_INPUT', `It cannot be connected to: ${connectFailure(error)}`, {
+    throw new AppError('BAD_USER_INPUT', `Cannot connect to the server: ${connectFailure(error)}`, {
       cause: error,
       details: { field: 'url' },
     });
@@ -59,7 +59,7 @@ export async function checkServer(server: PostgresServer): Promise<ServerFacts> 
   return facts;
 }
 
-/** Why a server could not be asked, for its operator: it may name the address, and never holds a password. */
+/** Returns why a server could not be reached, for its operator. It may contain the address, but never a password. */
 export function connectFailure(error: unknown): string {
   return messageOf(error instanceof AppError && error.cause !== undefined ? error.cause : error);
 }

@@ -14,8 +14,8 @@ export interface ChooseServerOptions {
 }
 
 /**
- * Chooses the server for a new tenant: the one that is wanted, else the one with the fewest tenants among those that accept
- * tenants and answer.
+ * Chooses the server for a new tenant: `wanted`, or by default the one with the fewest tenants among those that accept tenants
+ * and answer.
  * @throws {AppError} NOT_FOUND, CONFLICT if it accepts no tenants, SERVER_BUSY if it does not answer
  */
 export async function chooseServer(options: ChooseServerOptions, wanted?: string): Promise<string> {
@@ -32,7 +32,10 @@ export async function chooseServer(options: ChooseServerOptions, wanted?: string
       await assertAnswers(server);
       return row.name;
     } catch (err) {
-      options.log.warn({ err, server: row.name }, 'a new tenant cannot be put on this server; trying the next');
+      options.log.warn(
+        { err, server: row.name },
+        'this server does not answer; trying the next one for the new tenant',
+      );
     }
   }
   throw new AppError('SERVER_BUSY', 'No server that accepts tenants answers. Try again in a moment.', {
@@ -40,7 +43,7 @@ export async function chooseServer(options: ChooseServerOptions, wanted?: string
   });
 }
 
-/** The first one is not asked: the catalog is on it, and has just answered or is about to be asked. */
+/** Skips the first server, because it has the catalog, which is queried anyway. */
 async function assertAnswers(server: PostgresServer): Promise<void> {
   if (server.name !== FIRST_SERVER) await server.ping();
 }

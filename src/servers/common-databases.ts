@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { quoteIdentifier, quoteLiteral } from '../postgres/sql/quote.ts';
 
-/** Databases of PostgreSQL itself, in which nothing is ours; everyone may connect to them by default. */
+/** PostgreSQL's own databases. By default everyone may connect to them. */
 const standard = ['postgres', 'template1'];
 
 /** A database to which every role may connect. */
@@ -11,7 +11,7 @@ export interface OpenDatabase {
   readonly isOurs: boolean;
 }
 
-/** The databases of PostgreSQL itself, and the one that is connected to, as far as every role may connect to them. */
+/** Finds those of PostgreSQL's own databases, and the current one, to which every role may connect. */
 export async function findOpenDatabases(admin: pg.Client): Promise<readonly OpenDatabase[]> {
   const { rows } = await admin.query<OpenDatabase>(
     `SELECT datname AS name, pg_has_role(datdba, 'USAGE') AS "isOurs" FROM pg_database
@@ -24,8 +24,8 @@ export async function findOpenDatabases(admin: pg.Client): Promise<readonly Open
 }
 
 /**
- * SQL that keeps roles from a database that every role may connect to: tenants', and those that are made later. The other roles
- * that there are may connect as before.
+ * Returns SQL that closes a database to which every role may connect. Tenants' roles and future roles may not connect any more.
+ * Other existing roles still may.
  */
 export function closeCommonDatabaseSql(database: string): string {
   const name = quoteIdentifier(database);

@@ -1,13 +1,13 @@
 import type pg from 'pg';
 
-/** What PostgreSQL grants, and what is to be done where that is less than this process may want. */
+/** A budget that exceeds PostgreSQL's limit, and what to do about it. */
 export interface BudgetProblem {
   readonly message: string;
   readonly remedy: string;
 }
 
 /**
- * Compares a budget with what a server grants to roles that are not privileged, as tenants' are.
+ * Compares a budget with the connections that a server allows for unprivileged roles such as tenants'.
  * @returns undefined if the budget fits
  * @see https://www.postgresql.org/docs/current/runtime-config-connection.html#GUC-RESERVED-CONNECTIONS
  */
@@ -25,7 +25,7 @@ export async function findBudgetProblem(
   const granted = most - reserved;
   if (budget <= granted) return undefined;
   return {
-    message: `The budget of ${budget} connections to the server ${server} is more than the ${granted} that PostgreSQL grants: max_connections is ${most}, and ${reserved} are reserved`,
-    remedy: `Set CONNECTION_BUDGET to ${granted} at most, and lower where several processes share the server, or raise max_connections`,
+    message: `The budget of ${budget} connections to the server ${server} exceeds the ${granted} that PostgreSQL allows: max_connections is ${most}, and ${reserved} are reserved`,
+    remedy: `Set CONNECTION_BUDGET to ${granted} or less (lower if several processes share the server), or raise max_connections`,
   };
 }

@@ -8,7 +8,7 @@ import type { PostgresServer, Servers } from '../postgres/server.ts';
 export interface DatabaseInfo {
   readonly name: string;
   readonly server: string;
-  /** Undefined if it is not there, or its server does not answer. */
+  /** Undefined if it does not exist or its server does not answer. */
   readonly sizeBytes: number | undefined;
   readonly tenants: readonly Tenant[];
 }
@@ -28,7 +28,7 @@ export interface ListDatabasesOptions {
   readonly log: Logger;
 }
 
-/** Lists the databases of this installation, with their sizes. A server that does not answer leaves its sizes out. */
+/** Lists the databases of this installation with their sizes. Sizes are missing if a server does not answer. */
 export async function listDatabases(options: ListDatabasesOptions): Promise<DatabaseListing> {
   const { catalog, servers, databases, log } = options;
   const tenants = await catalog.fork().find(Tenant, {}, { orderBy: { createdAt: 'asc', id: 'asc' } });
@@ -37,7 +37,7 @@ export async function listDatabases(options: ListDatabasesOptions): Promise<Data
   await Promise.all(
     [...servers.values()].map(async (server) => {
       const read = readSizes(server, names).catch((err: unknown) => {
-        log.warn({ err, server: server.name }, 'the sizes of databases cannot be read');
+        log.warn({ err, server: server.name }, 'could not read the sizes of databases');
         return new Map<string, number>();
       });
       sizes.set(server.name, await read);
@@ -69,7 +69,7 @@ export async function listDatabases(options: ListDatabasesOptions): Promise<Data
   };
 }
 
-/** The sizes, in bytes, of those of the databases that are on the server. */
+/** Reads the sizes in bytes of those databases that exist on the server. */
 async function readSizes(server: PostgresServer, databases: readonly string[]): Promise<ReadonlyMap<string, number>> {
   const { rows } = await server.admin((admin) =>
     admin.query<{ name: string; size: string }>(

@@ -3,14 +3,14 @@ import { countTenants } from '../catalog/server-queries.ts';
 import { connectFailure } from './check.ts';
 import type { KnownServer, ServerRegistry } from './registry.ts';
 
-/** A server as its operator sees it; nothing of its URL but host and port is in it. */
+/** A server for its operator. It contains only the host and port of the URL. */
 export interface ServerInfo {
   readonly name: string;
-  /** Null if it is not known: the URL was stored with another ROLE_SECRET. */
+  /** Null if the URL cannot be decrypted because it was stored with another ROLE_SECRET. */
   readonly host: string | null;
   readonly port: number | null;
   readonly tenantCount: number;
-  /** Connections that each process may hold on it. */
+  /** Connections that each process may open to it. */
   readonly connectionBudget: number;
   readonly acceptsTenants: boolean;
   readonly answers: boolean;
@@ -18,7 +18,7 @@ export interface ServerInfo {
   readonly error: string | null;
 }
 
-/** Lists all servers, in the order in which they were added, and asks each whether it answers. */
+/** Lists all servers in the order in which they were added, and pings each of them. */
 export async function listServers(catalog: Catalog, servers: ServerRegistry): Promise<readonly ServerInfo[]> {
   await servers.refresh();
   const counts = await catalog.use(countTenants);

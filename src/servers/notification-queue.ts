@@ -1,10 +1,8 @@
 import type pg from 'pg';
-
-/** From here on writers leave notifications out; see `notify_if_room` in `auth`. */
-const ALARMING_USAGE = 0.5;
+import { ALARMING_USAGE } from '../postgres/listener.ts';
 
 /**
- * Tells when the server's notification queue fills up. A session that listens and keeps a transaction open holds it up.
+ * Detects that the server's notification queue is filling up. A session that listens and keeps a transaction open blocks it.
  * @see https://www.postgresql.org/docs/current/sql-notify.html#id-1.9.3.158.7
  */
 export async function findQueueProblem(
@@ -21,9 +19,9 @@ export async function findQueueProblem(
   if (!found || found.usage < ALARMING_USAGE) return undefined;
   const { usage, pid, role, database } = found;
   return {
-    message: `PostgreSQL's notification queue is ${Math.round(usage * 100)} % full, so changes are found by polling only`,
+    message: `PostgreSQL's notification queue is ${Math.round(usage * 100)} % full, so changes are only found by polling`,
     remedy: pid
-      ? `A session that listens holds it up with an open transaction. The oldest transaction is that of ${role} in ${database}: SELECT pg_terminate_backend(${pid})`
-      : 'A session that listens holds it up with an open transaction; end it',
+      ? `A listening session blocks it with an open transaction. The oldest transaction is that of ${role} in ${database}: SELECT pg_terminate_backend(${pid})`
+      : 'A listening session blocks it with an open transaction; end that session',
   };
 }

@@ -2,15 +2,15 @@ import type pg from 'pg';
 import type { PostgresServer } from '../postgres/server.ts';
 import { quoteIdentifier } from '../postgres/sql/quote.ts';
 
-/** A database that has the name of one of ours but is somebody else's, perhaps another installation's. */
+/** A database has the name of one of ours but belongs to somebody else, perhaps to another installation. */
 export class ForeignDatabaseError extends Error {
   override readonly name = 'ForeignDatabaseError';
 }
 
 /**
- * Makes sure that a database is ours, or may become ours. It is ours if our role was once let in, as it is when we make it;
- * one that is not there, or that nobody has put a table in, may become ours.
- * @param setting what its name can be changed with
+ * Checks that a database is ours or may become ours. It is ours if our role has a grant on it, which we give when we create it.
+ * It may become ours if it does not exist or has no tables.
+ * @param setting the setting that changes its name
  * @throws {ForeignDatabaseError} if it is neither
  */
 export async function assertOurs(
@@ -27,11 +27,11 @@ export async function assertOurs(
   );
   if (!rows[0] || rows[0].ours || (await server.owner(database, hasNoTables))) return;
   throw new ForeignDatabaseError(
-    `The database ${database} has tables and is not this installation's, so it is left alone. Choose another name with ${setting}. If it is a backup of this installation's that was restored, first GRANT CONNECT ON DATABASE ${quoteIdentifier(database)} TO ${quoteIdentifier(role)}.`,
+    `The database ${database} has tables but does not belong to this installation, so it is not changed. Choose another name with ${setting}. If it was restored from a backup of this installation, first run GRANT CONNECT ON DATABASE ${quoteIdentifier(database)} TO ${quoteIdentifier(role)}.`,
   );
 }
 
-/** What extensions have made does not count. */
+/** Tables of extensions do not count. */
 async function hasNoTables(client: pg.Client): Promise<boolean> {
   const { rowCount } = await client.query(
     `SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace

@@ -7,7 +7,7 @@ import { migrateDatabase } from '../migrator/apply/apply.ts';
 import { MigrationFailedError } from '../migrator/apply/batch.ts';
 import { kindOf } from '../migrator/files/history.ts';
 import type { MigrationFile } from '../migrator/files/migration-files.ts';
-import type { MigrationFolders } from '../migrator/files/migration-folders.ts';
+import { type MigrationFolders, readTenantFiles, type TenantFiles } from '../migrator/files/migration-folders.ts';
 import { cloneDatabase, createDatabase, dropDatabase, isInUse } from '../postgres/admin/databases.ts';
 import {
   closeDatabaseSql,
@@ -27,103 +27,102 @@ import { boundAllRolesSql, boundRoleSql, type TenantBounds } from './role-limits
 import { setUpServer } from './set-up.ts';
 import { applyCommon, readersOfCommon } from './shared/common-line.ts';
 import { dropSchema, releaseSchema } from './shared/drop-schema.ts';
-import type { TemplateDatabase, TenantFiles } from './template.ts';
+import { TemplateDatabase } from './template.ts';
 import { endSessionsOf } from './tenant-sessions.ts';
 import { prepareTenantDatabaseSql, prepareTenantSchemaSql } from './tenant-sql.ts';
 
-/** What is needed to make tenants' databases and schemas on one server. */
+/** What creating tenants' databases and schemas needs, the same on all servers. */
 export interface ProvisionerOptions {
-  readonly server: PostgresServer;
+  readonly authDatabase: string;
   readonly sharedDatabase: string;
   readonly roles: InstallationRoles;
   readonly passwordOf: PasswordOf;
-  readonly template: TemplateDatabase;
   readonly migrations: Pick<MigrationFolders, 'tenant' | 'common'>;
-  /** What tenants' roles are granted. */
+  /** The limits of tenants' roles. */
   readonly bounds: TenantBounds;
   readonly systemPoolSize: number;
   readonly lockTimeoutMs: number;
   readonly log: Logger;
 }
 
-/** A tenant's place that is to be made or removed. */
+/** The placement of a tenant whose database or schema is created or removed. */
 export interface TenantPlacement extends Placement {
   readonly key: string;
   readonly isolation: Isolation;
 }
 
-/** The migrations of a place that was made. */
+/** The migrations of a tenant's database or schema that was created. */
 export interface MadePlace {
   readonly applied: readonly AppliedMigration[];
   /** Those of its database's schema `common`; undefined if there are none. */
   readonly common: ObservedState | undefined;
 }
 
-/** Makes and removes tenants' databases, schemas and roles on one server. Every step may be repeated. */
+/** Creates and removes tenants' databases, schemas and roles on one server. Every step is idempotent. */
 export class Provisioner {
+  readonly #server: PostgresServer;
   readonly #options: ProvisionerOptions;
+  readonly #template: TemplateDatabase;
   readonly #shared: Pool;
   #setUp: Promise<void> | undefined;
 
-  constructor(options: ProvisionerOptions) {
+  constructor(server: PostgresServer, options: ProvisionerOptions) {
+    this.#server = server;
     this.#options = options;
-    this.#shared = options.server.pool({
-      database: options.sharedDatabase,
-      max: options.systemPoolSize,
-      priority: 'system',
-    });
+    this.#template = new TemplateDatabase(server, { ...options, grantee: options.roles.databaseTenants });
+    this.#shared = server.pool({ database: options.sharedDatabase, max: options.systemPoolSize, priority: 'system' });
   }
 
   /**
-   * Makes what the server needs before it can hold tenants, once; where that fails, the next call tries it again.
+   * Sets up the server for tenants, once. After a failure the next call tries again.
    * @throws {ForeignDatabaseError} as {@link setUpServer}
    */
   setUp(): Promise<void> {
-    const { server, sharedDatabase, roles, log } = this.#options;
-    this.#setUp ??= setUpServer(server, sharedDatabase, roles, log).catch((error: unknown) => {
+    const { sharedDatabase, roles, log } = this.#options;
+    this.#setUp ??= setUpServer(this.#server, sharedDatabase, roles, log).catch((error: unknown) => {
       this.#setUp = undefined;
       throw error;
     });
     return this.#setUp;
   }
 
-  /** Builds what can be built before the first tenant is created; where that fails, creating a tenant tries it again. */
+  /** Sets up the server and builds the template. After a failure, creating a tenant tries again. */
   async prepare(): Promise<void> {
     await this.setUp();
     await this.#boundRoles();
-    await this.#options.template.ensure(await this.#read());
+    await this.#template.ensure(await readTenantFiles(this.#options.migrations));
   }
 
-  /** Makes the place and brings its tables forward; gives the migrations that it has. */
+  /** Creates and migrates the tenant's database or schema. Returns its migrations. */
   async make(placement: TenantPlacement): Promise<MadePlace> {
     await this.setUp();
     return placement.isolation === 'DATABASE' ? this.#makeDatabase(placement) : this.#makeSchema(placement);
   }
 
   /**
-   * Makes the role of a tenant anew, with the password that is derived for it now.
-   * @param check throws if that is not to be, and is asked when nobody else can make or remove the role
+   * Creates a tenant's role if it is missing, and sets its derived password and its limits.
+   * @param check throws to prevent that; runs under the placement lock
    */
   async renewRole(placement: TenantPlacement, check?: () => Promise<void>): Promise<void> {
-    await this.#alone(placement, async (admin) => {
+    await this.#withLock(placement, async (admin) => {
       await check?.();
       await admin.query(this.#roleSql(placement));
     });
   }
 
   /**
-   * Ends all sessions of a tenant's role, and gives it its derived password again: its SQL may have set another one, with which
-   * somebody connects past this server.
+   * Ends all sessions of a tenant's role and resets its password to the derived one. The tenant's SQL may have set another
+   * password, with which somebody could bypass this server.
    */
   async endSessions(placement: TenantPlacement): Promise<void> {
-    await this.#alone(placement, async (admin) => {
+    await this.#withLock(placement, async (admin) => {
       await admin.query(this.#roleSql(placement));
       await endSessionsOf(admin, tenantRole(placement.key));
     });
   }
 
   /**
-   * Makes sure that removing the place harms nobody else, and moves extensions that others may use out of it.
+   * Makes sure that dropping the tenant's schema harms no other tenant, and moves extensions out of it.
    * @throws {AppError} CONFLICT, naming what depends on it
    */
   async checkRemoval({ isolation, schema }: TenantPlacement): Promise<void> {
@@ -133,52 +132,47 @@ export class Provisioner {
   }
 
   /**
-   * Removes the place and its role; nothing happens if they are not there.
-   * @throws {AppError} CONFLICT if others depend on the place
+   * Drops the tenant's database or schema, and its role, if they exist.
+   * @throws {AppError} CONFLICT if other tenants depend on the schema
    */
   async remove(placement: TenantPlacement): Promise<void> {
     const role = tenantRole(placement.key);
-    // Their locks would keep the schema from being dropped.
-    await this.#alone(placement, (admin) => endSessionsOf(admin, role));
+    // The locks of open sessions would block dropping the schema.
+    await this.#withLock(placement, (admin) => endSessionsOf(admin, role));
     if (placement.isolation === 'SCHEMA') {
       await this.checkRemoval(placement);
       await dropSchema(this.#shared, placement.schema, dropOwnedSql(role));
     }
-    await this.#alone(placement, async (admin) => {
+    await this.#withLock(placement, async (admin) => {
       if (placement.isolation === 'DATABASE') await dropDatabase(admin, placement.database);
-      // Everyone may connect to the maintenance database, and leave something there.
+      // The role may own something in the maintenance database, because everyone may connect to it.
       await admin.query(dropOwnedSql(role));
       await admin.query(`DROP ROLE IF EXISTS ${quoteIdentifier(role)}`);
     });
   }
 
-  /** Roles that an older version has made, or one with other settings. It never rejects: doctor tells of those that are left. */
+  /** Sets the limits of roles that an older version or other settings have created. Never rejects; doctor reports the rest. */
   async #boundRoles(): Promise<void> {
-    const { server, roles, bounds, log } = this.#options;
+    const server = this.#server;
+    const { roles, bounds, log } = this.#options;
     await server
       .admin((admin) => admin.query(boundAllRolesSql(roles, bounds)))
       .catch((err: unknown) =>
         log.warn(
           { err, server: server.name },
-          "tenants' roles could not be given their limits; tenantry doctor names them",
+          "could not set the limits of tenants' roles; tenantry doctor lists these roles",
         ),
       );
   }
 
-  #alone<T>({ key }: TenantPlacement, work: (admin: pg.Client) => Promise<T>): Promise<T> {
-    return withPlacementLock(this.#options.server, key, work);
-  }
-
-  async #read(): Promise<TenantFiles> {
-    const { tenant, common } = this.#options.migrations;
-    const [tenantFiles, commonFiles] = await Promise.all([tenant.read(), common.read()]);
-    return { tenant: tenantFiles, common: commonFiles };
+  #withLock<T>({ key }: TenantPlacement, work: (admin: pg.Client) => Promise<T>): Promise<T> {
+    return withPlacementLock(this.#server, key, work);
   }
 
   async #makeDatabase(placement: TenantPlacement): Promise<MadePlace> {
-    const files = await this.#read();
-    const template = await this.#options.template.ensure(files);
-    const cloned = await this.#alone(placement, async (admin) => {
+    const files = await readTenantFiles(this.#options.migrations);
+    const template = await this.#template.ensure(files);
+    const cloned = await this.#withLock(placement, async (admin) => {
       await admin.query(this.#roleSql(placement));
       const done = template !== undefined && (await this.#clone(admin, placement.database, template));
       if (!done) await createDatabase(admin, placement.database);
@@ -193,41 +187,41 @@ export class Provisioner {
   }
 
   /**
-   * False if the database is still to be migrated: the template cannot be copied at present, since somebody is connected to
-   * it or has dropped it, or the database was there, made by an attempt that was cut short, from a template or else empty.
+   * Clones the template. Returns false if the database still needs migrations: somebody is connected to the template or has
+   * dropped it, or an interrupted attempt has already created the database.
    */
   async #clone(admin: pg.Client, database: string, template: string): Promise<boolean> {
-    // PostgreSQL would wait five seconds for whoever is connected; migrating an empty database takes far less.
+    // PostgreSQL would wait five seconds for other sessions to end. Migrating an empty database takes far less time.
     if (await isInUse(admin, template)) return false;
     try {
       return await cloneDatabase(admin, database, template);
     } catch (error) {
       const state = sqlStateOf(error);
-      if (state === sqlState.invalidCatalogName) this.#options.template.forget();
+      if (state === sqlState.invalidCatalogName) this.#template.forget();
       else if (state !== sqlState.objectInUse) throw error;
       return false;
     }
   }
 
   async #migrateEmptyDatabase(placement: TenantPlacement, files: TenantFiles): Promise<ObservedState | undefined> {
-    const { server, roles } = this.#options;
-    return server.owner(placement.database, (client) =>
+    const { roles } = this.#options;
+    return this.#server.owner(placement.database, (client) =>
       this.#migrate(client, placement, files, prepareTenantDatabaseSql(roles.databaseTenants)),
     );
   }
 
   async #makeSchema(placement: TenantPlacement): Promise<MadePlace> {
-    const [files] = await Promise.all([this.#read(), this.#makeRole(placement)]);
+    const [files] = await Promise.all([readTenantFiles(this.#options.migrations), this.#makeRole(placement)]);
     const { schema, key } = placement;
     const setupSql = `CREATE SCHEMA ${quoteIdentifier(schema)}; ${prepareTenantSchemaSql(schema, tenantRole(key))}`;
     const common = await this.#shared.use((client) => this.#migrate(client, placement, files, setupSql));
     return { applied: files.tenant.map(nameAndHash), common };
   }
 
-  /** Not in the schema's transaction: a role's new membership keeps others from joining the group until the transaction ends. */
+  /** Runs outside the schema's transaction, because adding a member locks the group until the transaction ends. */
   async #makeRole(placement: TenantPlacement): Promise<void> {
-    await this.#options.server.admin((admin) =>
-      // The schema's transaction, which comes after it, has it written to disk too.
+    await this.#server.admin((admin) =>
+      // The commit of the schema's transaction, which comes next, flushes this one to disk too.
       admin.query(`
         SET LOCAL lock_timeout = ${OTHERS_WAIT_MS};
         SET LOCAL synchronous_commit = off;
@@ -250,7 +244,7 @@ export class Provisioner {
     try {
       await migrateDatabase(client, isThere ? options : { ...options, setupSql });
     } catch (error) {
-      // A migration may make a schema too, and fail since that one is there.
+      // A migration may also fail because a schema that it creates already exists.
       if (error instanceof MigrationFailedError || sqlStateOf(error) !== sqlState.duplicateSchema) throw error;
       await migrateDatabase(client, options);
     }

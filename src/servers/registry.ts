@@ -10,42 +10,42 @@ import type { PostgresServer, Servers } from '../postgres/server.ts';
 import { checkServer, readServerFacts } from './check.ts';
 import type { Provisioner } from './provisioner.ts';
 
-/** What knowing the servers needs. */
+/** What the registry of servers needs. */
 export interface ServerRegistryOptions {
   readonly catalog: Catalog;
   readonly listener: Listener;
-  /** Opens the URLs of the catalog. */
+  /** Decrypts the URLs of the catalog. */
   readonly encryption: Encryption;
-  /** The server that the settings tell. */
+  /** The server of the settings. */
   readonly first: PostgresServer;
-  /** Connections to a server whose row has no budget of its own. */
+  /** The connection budget of servers whose row has none. */
   readonly defaultBudget: number;
-  /** @param address undefined if it is not known */
+  /** @param address undefined if it is unknown */
   readonly openServer: (name: string, address: ServerAddress | undefined, budget: number) => PostgresServer;
   readonly provisionerFor: (server: PostgresServer) => Provisioner;
   readonly log: Logger;
 }
 
-/** A server of the catalog, and what this process reaches it with. */
+/** A server of the catalog, with this process's connections to it. */
 export interface KnownServer {
   readonly row: ServerRow;
   readonly server: PostgresServer;
   readonly provisioner: Provisioner;
 }
 
-/** Connections for finding out whether a server can hold tenants. */
+/** The connection budget for checking whether a server can hold tenants. */
 const TRIAL_BUDGET = 5;
 
-/** How long to wait before the servers are read again, after that failed, in milliseconds. */
+/** How long to wait before reading the servers again after a failure, in milliseconds. */
 const READ_AGAIN_MS = 5_000;
 
 /**
- * The PostgreSQL servers of the catalog, as they are at this moment: what is added, changed or removed there is noticed while
- * this process runs. A server that is down is known all the same; only its own tenants have to do without it.
+ * The PostgreSQL servers of the catalog. It follows changes in the catalog while this process runs. It includes servers that are
+ * down, which affects only their own tenants.
  */
 export class ServerRegistry implements Servers, AsyncDisposable {
   readonly #options: ServerRegistryOptions;
-  /** One object a name as long as this process lives: lanes of one that was removed work again when it is back. */
+  /** One object per name for the lifetime of this process: pools of a removed server work again when it is added again. */
   readonly #opened = new Map<string, PostgresServer>();
   #known: ReadonlyMap<string, KnownServer> = new Map();
   #reading: Promise<void> = Promise.resolve();
@@ -58,8 +58,8 @@ export class ServerRegistry implements Servers, AsyncDisposable {
   }
 
   /**
-   * Reads the servers, and makes what the first needs to hold tenants; the others get ready in the background.
-   * @throws {ForeignDatabaseError} if the first one's shared database is somebody else's
+   * Reads the servers and sets up the first one for tenants. The others are prepared in the background.
+   * @throws {ForeignDatabaseError} if the first server's shared database belongs to somebody else
    */
   async start(): Promise<void> {
     const { listener } = this.#options;
@@ -70,9 +70,9 @@ export class ServerRegistry implements Servers, AsyncDisposable {
   }
 
   /**
-   * Builds the first server's template, which takes as long as the tenants' migrations do: those that there are can be served
-   * meanwhile, and if it fails. It never throws.
-   * @returns why no tenant can be created, if it failed
+   * Builds the first server's template, which takes as long as the tenants' migrations. Existing tenants are served meanwhile,
+   * and also if it fails. Never throws.
+   * @returns why tenants cannot be created, if it failed
    */
   async prepareFirst(): Promise<string | undefined> {
     const { log } = this.#options;
@@ -83,8 +83,8 @@ export class ServerRegistry implements Servers, AsyncDisposable {
       return undefined;
     } catch (err) {
       if (this.#stopped) return undefined;
-      log.error(`tenants cannot be created until this is mended: ${messageOf(err)}`);
-      log.debug({ err }, 'the template for tenants cannot be built');
+      log.error(`tenants cannot be created until this is fixed: ${messageOf(err)}`);
+      log.debug({ err }, 'could not build the template for tenants');
       return messageOf(err);
     }
   }
@@ -108,35 +108,38 @@ export class ServerRegistry implements Servers, AsyncDisposable {
 
   /** @throws {AppError} NOT_FOUND */
   async find(name: string): Promise<KnownServer> {
-    // It may have been added a moment ago, and the notification be on its way.
+    // It may have been added just now, before the notification arrived.
     if (!this.#known.has(name)) await this.refresh();
     const known = this.#known.get(name);
     if (known) return known;
-    throw new AppError('NOT_FOUND', `There is no server ${name}; there are ${[...this.#known.keys()].join(', ')}`);
+    throw new AppError(
+      'NOT_FOUND',
+      `There is no server ${name}. The servers are: ${[...this.#known.keys()].join(', ')}`,
+    );
   }
 
   /**
-   * Adds a server for tenants, once it is proven that it can hold them. One that is there already, the same PostgreSQL under
-   * the same name, gets the new URL: another password, or another address.
+   * Adds a server after checking that it can hold tenants. If the same PostgreSQL already has this name, its URL is updated, such
+   * as for a new password or address.
    * @returns whether it was added
-   * @throws {AppError} BAD_USER_INPUT if it cannot hold tenants, CONFLICT if its name is taken or it has another name already
+   * @throws {AppError} BAD_USER_INPUT if it cannot hold tenants, CONFLICT if the name is taken or the server has another name
    */
   async add(name: string, url: string): Promise<boolean> {
     const { encryption, catalog, first, openServer, provisionerFor } = this.#options;
     if (!/^[a-z0-9][a-z0-9-]{0,62}$/.test(name)) {
       throw badInput(
         'name',
-        "A server's name has 1 to 63 characters of a to z, 0 to 9 and -, and does not begin with -",
+        "A server's name must have 1 to 63 characters of a to z, 0 to 9 and -, and must not begin with -",
       );
     }
     first.requireAdmin();
     if (name === FIRST_SERVER) {
-      throw new AppError('CONFLICT', `The server ${name} is the one of the settings: change DATABASE_URL instead`);
+      throw new AppError('CONFLICT', `The server ${name} comes from the settings: change DATABASE_URL instead`);
     }
     await using trial = openServer(name, parseServerUrl(url), TRIAL_BUDGET);
     const { systemIdentifier } = await checkServer(trial);
     if (systemIdentifier === (await readServerFacts(first)).systemIdentifier) {
-      throw new AppError('CONFLICT', `This PostgreSQL is the server ${FIRST_SERVER} already`);
+      throw new AppError('CONFLICT', `This PostgreSQL is already the server ${FIRST_SERVER}`);
     }
     await provisionerFor(trial).prepare();
     const added = await catalog.use((client) =>
@@ -147,21 +150,21 @@ export class ServerRegistry implements Servers, AsyncDisposable {
   }
 
   /**
-   * Removes a server without tenants. The databases that were made on it are left there.
-   * @throws {AppError} NOT_FOUND, or CONFLICT if tenants are on it or it is the first
+   * Removes a server without tenants from the catalog. The databases that were created on it stay there.
+   * @throws {AppError} NOT_FOUND, or CONFLICT if it has tenants or is the first server
    */
   async remove(name: string): Promise<void> {
     await this.#options.catalog.use((client) => deleteServerRow(client, name));
     await this.refresh();
   }
 
-  /** Reads the servers anew. When it is done, all that was committed before the call is known. */
+  /** Reads the servers again. The result includes everything that was committed before the call. */
   refresh(): Promise<void> {
     this.#reading = this.#reading.catch(() => undefined).then(() => this.#read());
     return this.#reading;
   }
 
-  /** Closes all connections, except the first server's, which is not this one's to close. */
+  /** Closes all servers except the first one, whose owner closes it. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#readAgain);
@@ -174,7 +177,7 @@ export class ServerRegistry implements Servers, AsyncDisposable {
     clearTimeout(this.#readAgain);
     this.refresh().catch((err: unknown) => {
       if (this.#stopped) return;
-      this.#options.log.warn({ err }, 'the servers cannot be read; trying again');
+      this.#options.log.warn({ err }, 'could not read the servers; will try again');
       this.#readAgain = setTimeout(() => this.#notice(), READ_AGAIN_MS).unref();
     });
   }
@@ -199,7 +202,7 @@ export class ServerRegistry implements Servers, AsyncDisposable {
     const provisioner = provisionerFor(server);
     if (server !== first && server.address && server.canAdminister) {
       provisioner.prepare().catch((err: unknown) => {
-        if (!this.#stopped) log.warn({ err, server: row.name }, 'a server is not ready for tenants yet');
+        if (!this.#stopped) log.warn({ err, server: row.name }, 'could not prepare a server for tenants');
       });
     }
     return { row, server, provisioner };
@@ -225,7 +228,7 @@ export class ServerRegistry implements Servers, AsyncDisposable {
     if (opened !== undefined) return parseServerUrl(opened);
     this.#options.log.error(
       { server: name },
-      'the URL of a server was stored with another ROLE_SECRET; store it again with: tenantry server add',
+      'cannot decrypt the URL of a server because it was stored with another ROLE_SECRET; store it again with: tenantry server add',
     );
     return undefined;
   }

@@ -13,19 +13,19 @@ export interface RenewRolesOptions {
   readonly catalog: Catalog;
   readonly listener: Listener;
   readonly servers: ServerRegistry;
-  /** It tells whether this process only serves. */
+  /** Tells whether this process may administer, or only serves. */
   readonly first: PostgresServer;
   readonly log: Logger;
 }
 
 const channel = 'role_renewals';
 
-/** Gives a tenant's role its derived password and its limits again. */
+/** Resets a tenant's role to its derived password and its limits. */
 export type RenewRole = (tenant: KnownTenant) => Promise<void>;
 
 /**
- * How tenants' roles are renewed whose passwords PostgreSQL refuses. A process that only serves asks those that have the admin's
- * connections, and tells its caller to try again.
+ * Creates a function that renews a tenant's role after PostgreSQL has rejected its password. A process that only serves notifies
+ * the processes that may administer, and its caller must retry.
  */
 export function createRoleRenewal({ catalog, listener, servers, first, log }: RenewRolesOptions): RenewRole {
   const renew: RenewRole = async (tenant) => {
@@ -41,7 +41,7 @@ export function createRoleRenewal({ catalog, listener, servers, first, log }: Re
   if (!first.canAdminister) return ask;
   listener.on(channel, (id) => {
     if (id === undefined) return;
-    renewFor(id).catch((err: unknown) => log.warn({ err, tenant: id }, "a tenant's role could not be renewed"));
+    renewFor(id).catch((err: unknown) => log.warn({ err, tenant: id }, "could not renew a tenant's role"));
   });
   return renew;
 }

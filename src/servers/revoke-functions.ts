@@ -1,22 +1,22 @@
 import type pg from 'pg';
 
 /**
- * Functions that let one tenant disturb, or reach, others: advisory locks fill the lock table of the whole server; large
- * objects and messages in the log are the same for all tenants of a database. And functions that tell what others do: those of
- * the views pg_stat_… and pg_locks, and sizes.
+ * Functions with which a tenant could disturb or observe others. Advisory locks can fill the lock table of the whole server.
+ * Large objects and logical messages are shared by all tenants of a database. The functions behind pg_stat_… and pg_locks,
+ * and those for sizes, reveal what others do.
  */
 const forbidden =
   '^(pg_(try_)?advisory_(xact_)?lock|lo_|loread$|lowrite$|pg_logical_emit_message$|pg_stat_(get|reset)|pg_lock_status$|pg_(total_relation|relation|table|indexes|database|tablespace)_size$)';
 
-/** Functions that anybody may call and that are forbidden. */
+/** The functions above that PUBLIC may still execute. */
 const forbiddenSql = `
   SELECT p.oid FROM pg_proc p
   WHERE pronamespace = 'pg_catalog'::regnamespace AND proname ~ '${forbidden}'
     AND EXISTS (SELECT FROM aclexplode(coalesce(proacl, acldefault('f', proowner))) WHERE grantee = 0)`;
 
 /**
- * SQL that keeps all but the owner of the server from calling, in this database, functions with which one tenant could disturb
- * others. Only a superuser may say so; for other roles it does nothing.
+ * SQL that revokes from PUBLIC, in this database, the functions with which a tenant could disturb others. It does nothing
+ * unless it is run by a superuser.
  * @see https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-ADVISORY-LOCKS
  */
 export const forbidFunctionsSql = `
@@ -28,13 +28,13 @@ export const forbidFunctionsSql = `
     END IF;
   END $forbid$;`;
 
-/** Whether everybody may call, in this database, functions that are to be forbidden. */
+/** Whether everybody may execute, in this database, functions that should be revoked. */
 export async function hasUnforbiddenFunctions(client: pg.Client): Promise<boolean> {
   const { rowCount } = await client.query(`${forbiddenSql} LIMIT 1`);
   return rowCount === 1;
 }
 
-/** Whether the current role may keep others from calling functions, see {@link forbidFunctionsSql}. */
+/** Whether the current role may revoke the functions, see {@link forbidFunctionsSql}. */
 export async function mayForbidFunctions(client: pg.Client): Promise<boolean> {
   const { rowCount } = await client.query('SELECT FROM pg_roles WHERE rolname = current_user AND rolsuper');
   return rowCount === 1;

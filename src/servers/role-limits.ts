@@ -3,25 +3,25 @@ import { lockKind } from '../postgres/sql/advisory-lock.ts';
 import { quoteLiteral } from '../postgres/sql/quote.ts';
 import type { InstallationRoles } from '../routing/placement.ts';
 
-/** What PostgreSQL grants to the role of one tenant, whatever SQL it sends. */
+/** Limits that PostgreSQL enforces on a tenant's role, whatever SQL the tenant sends. */
 export interface TenantBounds {
-  /** Connections at once, of all processes together, and of whoever else knows the role's password. */
+  /** Concurrent connections of all processes together, and of anybody else who knows the role's password. */
   readonly connectionLimit: number;
   /** Temporary files of one connection at once, in megabytes. */
   readonly tempFileMb: number;
 }
 
-/** Tenants' roles that are given their bounds in one transaction: each takes a lock until it ends. */
+/** The number of roles that are altered in one transaction. Each takes a lock until the transaction ends. */
 const ROLES_AT_ONCE = 100;
 
 /**
- * Whether the current role may limit temporary files. The tenants themselves may not, so that the limit holds. A superuser may,
- * and since PostgreSQL 15 whoever has been granted it.
+ * SQL that is true if the current role may limit temporary files: a superuser, and since PostgreSQL 15 a role with a grant.
+ * Tenants' roles may not, so they cannot lift the limit.
  */
 const mayLimitFiles = `has_parameter_privilege('temp_file_limit', 'SET')`;
 
 /**
- * SQL that gives a tenant's role its bounds.
+ * Returns SQL that sets the limits of a tenant's role.
  * @see https://www.postgresql.org/docs/current/runtime-config-resource.html#GUC-TEMP-FILE-LIMIT
  */
 export function boundRoleSql(role: string, bounds: TenantBounds): string {
@@ -29,8 +29,8 @@ export function boundRoleSql(role: string, bounds: TenantBounds): string {
 }
 
 /**
- * SQL that gives the bounds to all tenants' roles of an installation that have others, some at a time. It must be sent alone to
- * the maintenance database, outside a transaction. Roles that somebody works on, or that may not be altered, are left out.
+ * Returns SQL that sets the limits of all tenants' roles of an installation that have other limits, in batches. It must run as a
+ * single statement in the maintenance database, outside a transaction. It skips roles that are locked or may not be altered.
  */
 export function boundAllRolesSql(roles: InstallationRoles, bounds: TenantBounds): string {
   return `
@@ -48,7 +48,7 @@ export function boundAllRolesSql(roles: InstallationRoles, bounds: TenantBounds)
     END $all$`;
 }
 
-/** The tenants' roles of an installation that do not have these bounds. */
+/** Finds the tenants' roles of an installation that do not have these limits. */
 export async function findUnboundRoles(
   admin: pg.Client,
   roles: InstallationRoles,
@@ -64,7 +64,7 @@ export async function mayLimitTempFiles(admin: pg.Client): Promise<boolean> {
   return rows[0]?.may ?? false;
 }
 
-/** SQL that is true of the roles, called `r`, that are of tenants of an installation: the admin may be in their groups too. */
+/** Returns SQL that is true if the role `r` is that of a tenant of an installation. The admin may be in the groups too. */
 export function isTenantRoleSql({ databaseTenants, schemaTenants }: InstallationRoles): string {
   const groups = [databaseTenants, schemaTenants].map(quoteLiteral).join(', ');
   return `(r.rolname ~ '^tenant_[0-9a-z]{10}$' AND EXISTS (

@@ -12,9 +12,9 @@ import { assertOurs } from './ownership.ts';
 import { forbidFunctionsSql, mayForbidFunctions } from './revoke-functions.ts';
 
 /**
- * Makes what every server needs before it can hold tenants, unless it is there: the roles that tenants' roles are members of, and
- * the shared database. A lock lets any number of processes do this at once.
- * @throws {ForeignDatabaseError} if the shared database has tables but is not ours; it is not touched then
+ * Sets up a server for tenants: the group roles of tenants' roles, and the shared database. Idempotent. A lock lets any number of
+ * processes do this at once.
+ * @throws {ForeignDatabaseError} if the shared database has tables but is not ours; it is not changed then
  */
 export async function setUpServer(
   server: PostgresServer,
@@ -30,7 +30,7 @@ export async function setUpServer(
       await admin.query(createGroupRoleSql(roles.schemaTenants));
       await assertOurs(server, admin, 'SHARED_DATABASE', sharedDatabase, roles.schemaTenants);
       await createClosedDatabase(admin, sharedDatabase, roles.schemaTenants);
-      // Before PostgreSQL 15 everyone may make tables there.
+      // Before PostgreSQL 15 everyone may create tables in the schema public.
       await server.owner(sharedDatabase, (client) =>
         client.query(`REVOKE ALL ON SCHEMA public FROM PUBLIC; ${forbidFunctionsSql}`),
       );
@@ -38,14 +38,14 @@ export async function setUpServer(
       if (!(await mayForbidFunctions(admin))) {
         log.warn(
           { server: server.name },
-          "the role of DATABASE_URL is no superuser, so tenants' roles may call functions such as pg_advisory_lock, with which one could hold up others, and their temporary files may have no limit: let no tenant send SQL of its own; tenantry doctor tells what a superuser can do",
+          "the role of DATABASE_URL is not a superuser, so tenants' roles may call functions such as pg_advisory_lock, with which one tenant could block others, and their temporary files may be unlimited: do not let tenants send SQL of their own; tenantry doctor shows what a superuser can do",
         );
       }
     });
   });
 }
 
-/** A tenant's role has no business in databases that are nobody's; what is not ours to close, doctor tells of. */
+/** Keeps tenants' roles out of PostgreSQL's common databases. Doctor reports those that this role may not change. */
 async function closeCommonDatabases(admin: pg.Client, server: string, log: Logger): Promise<void> {
   for (const { name, isOurs } of await findOpenDatabases(admin)) {
     if (!isOurs) continue;
@@ -53,16 +53,16 @@ async function closeCommonDatabases(admin: pg.Client, server: string, log: Logge
       await admin.query(closeCommonDatabaseSql(name));
       log.info(
         { server, database: name },
-        "every role could connect to this database, tenants' too: from now on only those that there are, and those that are granted it",
+        "every role could connect to this database, including tenants' roles: from now on only existing roles can, and those with a grant",
       );
     } catch (error) {
-      // Another installation does it at the same moment.
+      // Another installation is doing the same.
       if (sqlStateOf(error) !== sqlState.internalError) throw error;
     }
   }
 }
 
-/** Makes a database, unless it is there, to which only one role may connect. */
+/** Creates a database, if it is missing, to which only one role may connect. */
 export async function createClosedDatabase(admin: pg.Client, database: string, allowed: string): Promise<void> {
   await createDatabase(admin, database);
   await admin.query(closeDatabaseSql(database, [allowed]));

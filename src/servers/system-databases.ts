@@ -11,7 +11,7 @@ import type { InstallationRoles } from '../routing/placement.ts';
 import { assertOurs } from './ownership.ts';
 import { createClosedDatabase } from './set-up.ts';
 
-/** What the system databases are made of. */
+/** What setting up the system databases needs. */
 export interface SystemDatabasesOptions {
   readonly server: PostgresServer;
   readonly databases: { readonly auth: string; readonly constants: string; readonly shared: string };
@@ -24,32 +24,32 @@ export interface SystemDatabasesOptions {
 }
 
 /**
- * Creates `auth` and `constants` on the first server, with their role, unless they are there, and brings their tables
- * forward. A lock lets any number of servers do this at once.
- * @throws {ForeignDatabaseError} if a database of that name has tables but is not ours; it is not touched then
+ * Creates `auth`, `constants` and their role on the first server if they are missing, and migrates both databases. A lock lets
+ * any number of servers do this at once.
+ * @throws {ForeignDatabaseError} if a database of that name has tables but is not ours; it is not changed then
  */
 export async function setUpSystemDatabases(options: SystemDatabasesOptions): Promise<void> {
   const { server, databases, roles, passwordOf } = options;
   await server.admin((admin) =>
     withAdvisoryLock(admin, lockKind.setup, roles.app, async () => {
       await admin.query(createLoginRoleSql(roles.app, passwordOf(roles.app)));
-      // Before anything is made, the shared database too, which is made with the server's other needs for tenants.
+      // Check all three before creating anything. setUpServer creates the shared database later.
       await assertOurs(server, admin, 'AUTH_DATABASE', databases.auth, roles.app);
       await assertOurs(server, admin, 'CONSTANTS_DATABASE', databases.constants, roles.app);
       await assertOurs(server, admin, 'SHARED_DATABASE', databases.shared, roles.schemaTenants);
       await createClosedDatabase(admin, databases.auth, roles.app);
       await createClosedDatabase(admin, databases.constants, roles.app);
-      await bringForward(options, options.authMigrations, databases.auth, 'SELECT, INSERT, UPDATE, DELETE');
-      await bringForward(options, options.constantsMigrations, databases.constants, 'SELECT');
+      await migrateSystemDatabase(options, options.authMigrations, databases.auth, 'SELECT, INSERT, UPDATE, DELETE');
+      await migrateSystemDatabase(options, options.constantsMigrations, databases.constants, 'SELECT');
     }),
   );
 }
 
 /**
- * Brings one system database forward.
- * @param rights what the app's role may do with its rows
+ * Migrates one system database.
+ * @param rights the privileges of the app's role on its rows
  */
-async function bringForward(
+async function migrateSystemDatabase(
   { server, roles, lockTimeoutMs, log }: SystemDatabasesOptions,
   folder: MigrationFolder,
   database: string,
@@ -71,5 +71,5 @@ async function bringForward(
   const { records } = outcome;
   const durationMs = Math.round(records.reduce((sum, record) => sum + record.durationMs, 0));
   const version = records.at(-1)?.name;
-  if (version) log.info({ database, migrations: records.length, version, durationMs }, 'a system database is migrated');
+  if (version) log.info({ database, migrations: records.length, version, durationMs }, 'migrated a system database');
 }

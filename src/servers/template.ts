@@ -3,6 +3,7 @@ import type pg from 'pg';
 import type { Logger } from 'pino';
 import { migrateDatabase } from '../migrator/apply/apply.ts';
 import type { MigrationFile } from '../migrator/files/migration-files.ts';
+import type { TenantFiles } from '../migrator/files/migration-folders.ts';
 import { createDatabase, databaseExists, dropDatabase } from '../postgres/admin/databases.ts';
 import { closeDatabaseSql } from '../postgres/admin/roles.ts';
 import type { PostgresServer } from '../postgres/server.ts';
@@ -12,38 +13,33 @@ import { quoteIdentifier } from '../postgres/sql/quote.ts';
 import { applyCommon, prepareCommonSql } from './shared/common-line.ts';
 import { prepareTenantDatabaseSql } from './tenant-sql.ts';
 
-/** What a template is made from. */
+/** What building a template needs. */
 export interface TemplateOptions {
-  readonly server: PostgresServer;
   readonly authDatabase: string;
-  /** The role that gets the rights on rows, which each clone inherits. */
+  /** The role that gets the privileges on rows, which each clone inherits. */
   readonly grantee: string;
   readonly lockTimeoutMs: number;
   readonly log: Logger;
 }
 
-/** How long to wait for another process that builds a template of this installation, in milliseconds. */
+/** How long to wait for another process that is building a template of this installation, in milliseconds. */
 const OTHERS_WAIT_MS = 10_000;
 
-/** The migrations that a tenant's own database has. */
-export interface TenantFiles {
-  readonly tenant: readonly MigrationFile[];
-  readonly common: readonly MigrationFile[];
-}
-
-/** The databases of one server from which tenants are cloned. */
+/** The template on one server from which tenants' databases are cloned. */
 export class TemplateDatabase {
+  readonly #server: PostgresServer;
   readonly #options: TemplateOptions;
-  /** The template of the files seen last; the promise keeps two callers from building one twice. */
+  /** The template of the most recent files. Callers share the promise, so that it is built only once. */
   #current: { readonly name: string; readonly ready: Promise<string | undefined> } | undefined;
 
-  constructor(options: TemplateOptions) {
+  constructor(server: PostgresServer, options: TemplateOptions) {
+    this.#server = server;
     this.#options = options;
   }
 
   /**
-   * The name of a template that has these migrations; it is built if there is none yet. Undefined if another one of this
-   * installation is being built, for longer than a tenant should wait for it.
+   * Returns the name of a template with these migrations, and builds it if it does not exist. Returns undefined if another
+   * process is building a template of this installation for longer than a tenant should wait.
    */
   ensure(files: TenantFiles): Promise<string | undefined> {
     const name = templateName(this.#options, files);
@@ -58,22 +54,23 @@ export class TemplateDatabase {
     return this.#current.ready;
   }
 
-  /** Looks again whether the template exists, next time it is asked for; for when it turned out to be gone. */
+  /** Makes the next call check again whether the template exists. For when it turned out to be missing. */
   forget(): void {
     this.#current = undefined;
   }
 
   async #build(name: string, files: TenantFiles): Promise<string> {
-    const { server, authDatabase, grantee, lockTimeoutMs, log } = this.#options;
+    const server = this.#server;
+    const { authDatabase, grantee, lockTimeoutMs, log } = this.#options;
     const prefix = templatePrefix(authDatabase);
     await server.admin((admin) =>
-      // One template of this installation at a time; the lock is in the maintenance database, which all installations share.
+      // One template of an installation at a time. The lock is in the maintenance database, which all installations share.
       withAdvisoryLock(
         admin,
         lockKind.template,
         authDatabase,
         async () => {
-          // Whoever began these is gone, for the lock is ours.
+          // We hold the lock, so nobody is building these any more.
           await dropTemplates(admin, prefix, '^[0-9a-f]{12}_new$');
           if (await databaseExists(admin, name)) return;
           const building = `${name}_new`;
@@ -90,7 +87,7 @@ export class TemplateDatabase {
                 setupSql: prepareTenantDatabaseSql(grantee),
               });
             });
-            // Nobody may connect, for that would stop cloning. The final name comes last: a database that has it is complete.
+            // Connections would prevent cloning. The rename comes last, so that a database with the final name is complete.
             await admin.query(`ALTER DATABASE ${quoteIdentifier(building)} WITH ALLOW_CONNECTIONS false`);
             await admin.query(`ALTER DATABASE ${quoteIdentifier(building)} RENAME TO ${quoteIdentifier(name)}`);
           } catch (error) {
@@ -99,9 +96,9 @@ export class TemplateDatabase {
           }
           log.info(
             { server: server.name, template: name, migrations: files.tenant.length },
-            'the template for tenants is built',
+            'built the template for tenants',
           );
-          // A server that still runs the older code builds its own again when it needs it.
+          // A server that still runs older code rebuilds its own template when it needs it.
           await dropTemplates(admin, prefix, '^[0-9a-f]{12}$', name);
         },
         OTHERS_WAIT_MS,
@@ -111,7 +108,7 @@ export class TemplateDatabase {
   }
 }
 
-/** Drops templates of this installation, except one; `pattern` is what follows the prefix in their names. */
+/** Drops templates of this installation except one. `pattern` matches the part of the name after the prefix. */
 async function dropTemplates(admin: pg.Client, prefix: string, pattern: string, except = ''): Promise<void> {
   const { rows } = await admin.query<{ datname: string }>(
     `SELECT datname FROM pg_database
@@ -125,7 +122,7 @@ function templatePrefix(authDatabase: string): string {
   return `${authDatabase}_template_`;
 }
 
-/** It changes with all that the template is made of. */
+/** The name contains a hash of everything that the template is built from. */
 function templateName({ authDatabase, grantee }: TemplateOptions, { tenant, common }: TenantFiles): string {
   const linesOf = (files: readonly MigrationFile[]) => files.map(({ name, hash }) => `${name} ${hash}`);
   const commonLines = common.length > 0 ? [prepareCommonSql(grantee), ...linesOf(common)] : [];

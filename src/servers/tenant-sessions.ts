@@ -4,13 +4,13 @@ import { quoteIdentifier } from '../postgres/sql/quote.ts';
 import type { InstallationRoles } from '../routing/placement.ts';
 import { isTenantRoleSql } from './role-limits.ts';
 
-/** How long sessions of tenants' roles may take, in milliseconds; the sessions themselves can lift PostgreSQL's own limits. */
+/** Time limits for sessions of tenants' roles, in milliseconds. A session can lift PostgreSQL's own limits, but not these. */
 export interface SessionLimits {
   readonly statementMs: number;
   readonly transactionMs: number;
 }
 
-/** A session that was told to end. */
+/** A session that was terminated. */
 export interface EndedSession {
   readonly role: string;
   readonly pid: number;
@@ -20,24 +20,24 @@ export interface EndedSession {
 /** How long a session may take to end, in milliseconds. */
 const END_MS = 5_000;
 
-/** Ends all sessions of a role, in whatever database, and waits until they are gone, though not for long. */
+/** Ends all sessions of a role in any database, and waits up to five seconds until they are gone. */
 export async function endSessionsOf(admin: pg.Client, role: string): Promise<void> {
   await admin.query(joinRoleSql(role));
   const end = (args: string) =>
     admin.query(`SELECT pg_terminate_backend(${args}) FROM pg_stat_activity WHERE usename = $1`, [role]);
-  // All are told before any is waited for.
+  // Signal all sessions before waiting for any.
   await end('pid');
   await end(`pid, ${END_MS}`);
 }
 
-/** Ends the sessions of an installation's tenants that have taken longer than they may. */
+/** Ends sessions of an installation's tenants that exceed their time limit. */
 export async function endOverdueSessions(
   admin: pg.Client,
   roles: InstallationRoles,
   { statementMs, transactionMs }: SessionLimits,
 ): Promise<readonly EndedSession[]> {
   const { rows } = await admin.query<EndedSession & { readonly ended: boolean }>(
-    // Materialized: PostgreSQL would be free to ask for a session's end before it looks whether that is one to be ended.
+    // Materialized, because PostgreSQL could otherwise terminate a session before it evaluates the condition.
     `WITH overdue AS MATERIALIZED (
        SELECT r.rolname AS role, a.pid, CASE
          WHEN clock_timestamp() - a.xact_start > $2 * interval '1 millisecond' THEN 'transaction'
@@ -51,7 +51,7 @@ export async function endOverdueSessions(
   return rows.filter(({ ended }) => ended);
 }
 
-/** The roles of an installation's tenants that have sessions, and whether the current role sees what these do. */
+/** Finds the roles of an installation's tenants with sessions, and whether the current role can see their activity. */
 export async function findConnectedRoles(
   admin: pg.Client,
   roles: InstallationRoles,
@@ -63,7 +63,7 @@ export async function findConnectedRoles(
   return rows;
 }
 
-/** SQL after which an admin that is no superuser sees, and can end, the sessions of these roles. */
+/** Returns SQL that lets an admin who is not a superuser see and end the sessions of these roles. */
 export function seeSessionsSql(roles: readonly string[]): string {
   return `GRANT ${roles.map(quoteIdentifier).join(', ')} TO CURRENT_USER`;
 }

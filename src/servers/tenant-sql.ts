@@ -3,14 +3,14 @@ import { grantRowsSql } from '../postgres/admin/roles.ts';
 import { quoteIdentifier } from '../postgres/sql/quote.ts';
 import { forbidFunctionsSql } from './revoke-functions.ts';
 
-/** SQL that prepares an empty database of one tenant, or the template of such. */
+/** Returns SQL that prepares an empty database for one tenant, or as a template. */
 export function prepareTenantDatabaseSql(grantee: string): string {
   return `${forbidFunctionsSql} ${prepareTenantSchemaSql('public', grantee)}`;
 }
 
 /**
- * SQL that prepares a schema for a tenant's tables: the rights on rows of whoever serves it, and the history, which they
- * may read only. Tables that migrations make afterwards get the same rights by themselves.
+ * Returns SQL that prepares a schema for a tenant's tables. It grants privileges on rows and creates the history, which the
+ * grantee may only read. Default privileges cover the tables of later migrations.
  */
 export function prepareTenantSchemaSql(schema: string, grantee: string): string {
   return `

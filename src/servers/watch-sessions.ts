@@ -1,5 +1,7 @@
 import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
+import { statusSql } from '../catalog/steps.ts';
+import { refusedStatuses } from '../catalog/tenant-status.ts';
 import type { PostgresServer, Servers } from '../postgres/server.ts';
 import { type InstallationRoles, tenantRole } from '../routing/placement.ts';
 import {
@@ -22,10 +24,9 @@ export interface WatchSessionsOptions {
 const LOOK_MS = 5_000;
 
 /**
- * Ends sessions of tenants' roles that take longer than they may, or whose tenant is not served. PostgreSQL lets every session
- * lift its `statement_timeout` and the like, and whoever knows a role's password connect past this server: only somebody who looks
- * from outside can hold a limit.
- * @returns what ends the watch; it resolves when the last look has ended
+ * Ends sessions of tenants' roles that exceed their time limit or whose tenant is not served. A session can lift its own
+ * `statement_timeout`, and somebody who knows a role's password can bypass this server, so limits must be enforced from outside.
+ * @returns a disposable that ends the watch and waits for the last check
  */
 export function watchSessions(options: WatchSessionsOptions): AsyncDisposable {
   let stopped = false;
@@ -36,8 +37,7 @@ export function watchSessions(options: WatchSessionsOptions): AsyncDisposable {
         .filter(({ isDown }) => !isDown)
         .map((server) =>
           lookAt(server, options).catch((err: unknown) => {
-            if (!stopped)
-              options.log.warn({ err, server: server.name }, 'the sessions of tenants cannot be looked at now');
+            if (!stopped) options.log.warn({ err, server: server.name }, 'could not check the sessions of tenants');
           }),
         ),
     );
@@ -64,7 +64,7 @@ async function lookAt(server: PostgresServer, { catalog, roles, limits, log }: W
     for (const { role, pid, reason } of await endOverdueSessions(admin, roles, limits)) {
       log.warn(
         { server: server.name, role, pid },
-        `ended a session of a tenant: its ${reason} took longer than it may`,
+        `ended a session of a tenant: its ${reason} exceeded the time limit`,
       );
     }
     return found.map(({ role }) => role);
@@ -76,12 +76,12 @@ async function lookAt(server: PostgresServer, { catalog, roles, limits, log }: W
   }
 }
 
-/** The roles of those tenants that no request is served of, and that nobody works on as the tenant. */
+/** Returns the roles among these whose tenants are not served. */
 async function refusedAmong(catalog: Catalog, server: string, roles: readonly string[]): Promise<readonly string[]> {
   const keys = roles.map((role) => role.slice(tenantRole('').length));
   const { rows } = await catalog.use((client) =>
     client.query<{ key: string }>(
-      `SELECT key FROM tenants WHERE server = $1 AND key = ANY ($2) AND status IN ('SUSPENDED', 'NEEDS_ATTENTION')`,
+      `SELECT key FROM tenants WHERE server = $1 AND key = ANY ($2) AND ${statusSql(refusedStatuses)}`,
       [server, keys],
     ),
   );

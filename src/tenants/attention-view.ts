@@ -3,7 +3,7 @@ import type { EntityTables } from '../migrator/diff/entity-tables.ts';
 import type { MigrationFolder } from '../migrator/files/migration-files.ts';
 import { type Resolution, type ResolveOptions, resolveAttention } from './attention.ts';
 
-/** What looking into a tenant needs. */
+/** What inspecting a tenant needs. */
 export interface TenantAttentionOptions extends Pick<ResolveOptions, 'catalog' | 'servers'> {
   readonly migrations: { readonly tenant: MigrationFolder };
   readonly tables: { readonly TENANT: EntityTables };
@@ -11,7 +11,7 @@ export interface TenantAttentionOptions extends Pick<ResolveOptions, 'catalog' |
 }
 
 /**
- * Looks into a tenant, and lets it be served again; see {@link resolveAttention}.
+ * Inspects a tenant and resolves its need for attention; see {@link resolveAttention}.
  * @param reference its id or slug
  * @throws {AppError} TENANT_NOT_FOUND, and as resolveAttention
  */

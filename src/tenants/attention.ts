@@ -1,7 +1,9 @@
 import type pg from 'pg';
 import type { Catalog } from '../catalog/catalog.ts';
-import { Tenant, type TenantStatus } from '../catalog/entities/tenant.entity.ts';
+import { Tenant } from '../catalog/entities/tenant.entity.ts';
 import { type ObservedState, storeMigrationStates } from '../catalog/migration-states.ts';
+import { includesStatus } from '../catalog/steps.ts';
+import { canTake, settledStatuses, takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
 import { AppError } from '../lib/errors.ts';
 import { readApplied } from '../migrator/apply/apply.ts';
 import { findInvalidIndexes } from '../migrator/apply/invalid-indexes.ts';
@@ -9,7 +11,7 @@ import type { EntityTables } from '../migrator/diff/entity-tables.ts';
 import { readLastFailure } from '../migrator/files/history.ts';
 import type { MigrationFile } from '../migrator/files/migration-files.ts';
 import { planUp } from '../migrator/files/plan.ts';
-import type { Servers } from '../postgres/server.ts';
+import { type Servers, serverNamed } from '../postgres/server.ts';
 import { sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
 
@@ -18,49 +20,46 @@ export interface ResolveOptions {
   readonly catalog: Catalog;
   readonly servers: Pick<Servers, 'get'>;
   readonly files: readonly MigrationFile[];
-  /** What the modules' entities say that tenants' tables should be. */
+  /** The tables that the modules' entities define. */
   readonly tables: EntityTables;
   readonly lockTimeoutMs: number;
 }
 
-/** What was found in a tenant, and what came of it. */
+/** The findings in a tenant, and the result. */
 export interface Resolution {
-  /** As it is afterwards. */
+  /** The tenant after the call. */
   readonly tenant: Tenant;
-  /** Names, in the order of application. */
+  /** Names in the order of application. */
   readonly applied: readonly string[];
-  /** Names of those that the code has and the tenant has not; empty also if its history does not fit the files. */
+  /** Names of migrations that the tenant lacks; also empty if its history does not match the files. */
   readonly pending: readonly string[];
-  /** The last attempt that failed and has not succeeded since. */
+  /** The error of the last failed attempt, unless a later one succeeded. */
   readonly lastFailure: string | null;
-  /** What speaks against serving it. */
+  /** Reasons not to serve the tenant. */
   readonly problems: readonly string[];
-  /** Whether it has the status again that it had before it needed attention. */
+  /** Whether the tenant's previous status was restored. */
   readonly resolved: boolean;
 }
 
-/** The statuses of tenants that can be looked at: nobody else is making or replacing them. */
-const settled: readonly TenantStatus[] = ['NEEDS_ATTENTION', 'ACTIVE', 'SUSPENDED'];
-
 /**
- * Looks into a tenant, writes down in the catalog which migrations it has, and, if it needs attention, gives it back the status
- * that it had before: at once if nothing speaks against it, else only by `force`. A tenant that needs none keeps its status.
- * @throws {AppError} TENANT_BUSY while it is migrated or its database replaced, CONFLICT if it is not there, SERVER_BUSY
+ * Inspects a tenant and stores its migrations in the catalog. If it needs attention and has no problems, or `force` is set, it
+ * gets its previous status back. A tenant that does not need attention keeps its status.
+ * @throws {AppError} TENANT_BUSY while the tenant is migrated or in maintenance, CONFLICT if its database is missing, SERVER_BUSY
  */
 export async function resolveAttention(options: ResolveOptions, tenant: Tenant, force: boolean): Promise<Resolution> {
   const { catalog, files } = options;
-  if (!settled.includes(tenant.status)) {
+  if (!includesStatus(settledStatuses, tenant.status)) {
     const code = tenant.status === 'MAINTENANCE' ? 'TENANT_BUSY' : 'CONFLICT';
-    throw new AppError(code, `The tenant ${tenant.slug} is ${tenant.status}, which ends by itself`);
+    throw new AppError(code, `The tenant ${tenant.slug} is ${tenant.status}. That ends by itself; then try again.`);
   }
-  const { found, lastFailure, problems } = await lookInto(options, tenant);
+  const { found, lastFailure, problems } = await inspect(options, tenant);
   const plan = planUp(files, found.applied);
-  const needed = tenant.status === 'NEEDS_ATTENTION';
+  const needed = canTake(tenantSteps.resolve, tenant.status);
   const resolved = needed && (force || problems.length === 0);
   await catalog.use((client) =>
     inTransaction(client, async () => {
       await storeMigrationStates(client, [{ tenantId: tenant.id, ...found }]);
-      if (resolved) await giveBackStatus(client, tenant.id);
+      if (resolved) await restoreStatus(client, tenant.id);
     }),
   );
   return {
@@ -79,24 +78,23 @@ interface Findings {
   readonly problems: readonly string[];
 }
 
-async function lookInto(
+async function inspect(
   { servers, files, tables, lockTimeoutMs }: ResolveOptions,
   { slug, server, database, schema }: Tenant,
 ): Promise<Findings> {
-  const known = servers.get(server);
-  if (!known) throw new AppError('SERVER_BUSY', `The server ${server} of tenant ${slug} is not known here`);
+  const known = serverNamed(servers, server);
   try {
     return await known.owner(database, async (client) => {
       const found = await readApplied(client, { scope: 'TENANT', schema, files, lockTimeoutMs });
       const invalid = await findInvalidIndexes(client, schema);
       const plan = planUp(files, found.applied);
-      // Before the last migration, tables are expected to differ.
+      // Tables of a tenant with pending migrations are expected to differ.
       const isCurrent = plan.kind === 'steps' && plan.steps.length === 0;
       const differences = isCurrent ? await tables.differences(client, schema) : [];
       const problems = [
         ...(plan.kind === 'refusal' ? [`${plan.code}: ${plan.message}`] : []),
         ...invalid.map((name) => `The index ${name} is INVALID: drop it, or run REINDEX INDEX CONCURRENTLY`),
-        ...differences.map((sql) => `It has all migrations, and is not as the entities say without: ${sql}`),
+        ...differences.map((sql) => `It has all migrations, but its tables differ from the entities. Missing: ${sql}`),
       ];
       return { found, problems, lastFailure: await readLastFailure(client, schema) };
     });
@@ -113,13 +111,11 @@ function explained(error: unknown, slug: string, database: string): unknown {
     });
   }
   if (state !== sqlState.invalidCatalogName) return error;
-  return new AppError('CONFLICT', `The database ${database} of tenant ${slug} is gone`, { cause: error });
+  return new AppError('CONFLICT', `The database ${database} of the tenant ${slug} is missing`, { cause: error });
 }
 
-async function giveBackStatus(client: pg.Client, id: string): Promise<void> {
-  await client.query(
-    `UPDATE tenants SET status = coalesce(status_before_attention, 'ACTIVE'), status_before_attention = NULL
-     WHERE id = $1 AND status = 'NEEDS_ATTENTION'`,
-    [id],
-  );
+async function restoreStatus(client: pg.Client, id: string): Promise<void> {
+  await client.query(takeStepSql(tenantSteps.resolve, { where: 't.id = $1', set: 'status_before_attention = NULL' }), [
+    id,
+  ]);
 }

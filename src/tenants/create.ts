@@ -4,6 +4,7 @@ import { storeCommonStates } from '../catalog/common-states.ts';
 import { Membership } from '../catalog/entities/membership.entity.ts';
 import { type Isolation, Tenant } from '../catalog/entities/tenant.entity.ts';
 import { migrationStateRow, saveMigrationStateSql } from '../catalog/migration-states.ts';
+import { takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
 import { AppError } from '../lib/errors.ts';
 import { MigrationFailedError } from '../migrator/apply/batch.ts';
 import { isConnectionFailure } from '../postgres/sql/error-codes.ts';
@@ -12,45 +13,44 @@ import { newPlacement, newTenantKey } from '../routing/placement.ts';
 import { chooseServer } from '../servers/choose.ts';
 import { hostTaken, slugTaken, takenError, validHost, validName, validSlug } from './names.ts';
 import type { ProvisioningOptions } from './options.ts';
-import { discard, whileInProgress } from './remove.ts';
+import { discard } from './remove.ts';
 
-/** What a new tenant is to be. */
+/** The properties of a new tenant. */
 export interface CreateTenantInput {
   /** 3 to 63 characters of [a-z0-9-], unique. */
   readonly slug: string;
-  /** What people call it; 1 to 200 characters. */
+  /** The display name, 1 to 200 characters. */
   readonly name: string;
   readonly isolation?: Isolation | undefined;
-  /** The host name by which it is found, unique. */
+  /** The host name whose requests belong to the tenant; unique. */
   readonly host?: string | undefined;
-  /** The server to put it on; without it the one with the fewest tenants among those that accept tenants and answer. */
+  /** The server to use; by default the one with the fewest tenants among those that accept tenants and answer. */
   readonly server?: string | undefined;
-  /** Who owns it from the beginning, and how many tenants that user may have created or own. */
+  /** The first owner, and the limit of tenants that this user may have created or own. */
   readonly owner?: { readonly id: string; readonly limit: number } | undefined;
 }
 
 /**
- * Creates a tenant. Its row comes first, so that a crash leaves something that can be found and finished, as does a failure
- * of PostgreSQL itself, after which it may be there in a moment; on any other failure nothing is left.
- * @throws {AppError} SLUG_TAKEN, HOST_TAKEN, BAD_USER_INPUT, FORBIDDEN if the owner has as many as may be, CONFLICT if a
+ * Creates a tenant. Its row is inserted first, so that recovery can finish or remove the tenant after a crash or a failure of
+ * PostgreSQL. Any other failure leaves nothing behind.
+ * @throws {AppError} SLUG_TAKEN, HOST_TAKEN, BAD_USER_INPUT, FORBIDDEN if the owner has reached the limit, CONFLICT if a
  *   migration failed, or as {@link chooseServer}
  */
 export async function createTenant(options: ProvisioningOptions, input: CreateTenantInput): Promise<Tenant> {
   const id = randomUUID();
-  return whileInProgress(options, id, async () => {
-    const tenant = await insertRow(options, id, input);
-    try {
-      return await finish(options, tenant);
-    } catch (error) {
-      await discard(options, tenant).catch((err: unknown) => {
-        options.log.error({ err, tenant: id }, 'a tenant that could not be created is to be removed later');
-      });
-      throw failedMigration(error, tenant) ?? error;
-    }
-  });
+  using _working = options.inProgress.begin(id);
+  const tenant = await insertRow(options, id, input);
+  try {
+    return await finish(options, tenant);
+  } catch (error) {
+    await discard(options, tenant).catch((err: unknown) => {
+      options.log.error({ err, tenant: id }, 'could not remove a tenant whose creation failed; will try again later');
+    });
+    throw failedMigration(error, tenant) ?? error;
+  }
 }
 
-/** A tenant that could be created. */
+/** What creating a tenant would create. */
 export interface CheckedTenant {
   readonly slug: string;
   readonly name: string;
@@ -60,8 +60,8 @@ export interface CheckedTenant {
 }
 
 /**
- * Tells what {@link createTenant} would create now, and changes nothing.
- * @throws {AppError} as createTenant does, but for what only making the tenant can tell
+ * Returns what {@link createTenant} would create now, without changing anything.
+ * @throws {AppError} as createTenant, except for failures of the creation itself
  */
 export async function checkTenant(options: ProvisioningOptions, input: CreateTenantInput): Promise<CheckedTenant> {
   const names = validNames(input);
@@ -73,8 +73,8 @@ export async function checkTenant(options: ProvisioningOptions, input: CreateTen
 }
 
 /**
- * Makes the tenant's place and calls it active; it may be repeated.
- * @throws {AppError} CONFLICT if it was removed meanwhile
+ * Creates the tenant's database or schema and activates the tenant. Idempotent.
+ * @throws {AppError} CONFLICT if the tenant was removed meanwhile
  */
 export async function finish({ catalog, servers }: ProvisioningOptions, tenant: Tenant): Promise<Tenant> {
   const { provisioner } = await servers.find(tenant.server);
@@ -84,12 +84,11 @@ export async function finish({ catalog, servers }: ProvisioningOptions, tenant: 
     if (common) await inTransaction(client, () => storeCommonStates(client, [{ server, database, ...common }]));
     return client.query(
       `WITH state AS (${saveMigrationStateSql})
-       UPDATE tenants SET status = 'ACTIVE', claimed_by = NULL, migration_state = $1
-       WHERE id = $4 AND status = 'PROVISIONING' RETURNING *`,
+       ${takeStepSql(tenantSteps.finish, { where: 't.id = $4', set: 'claimed_by = NULL, migration_state = $1' })} RETURNING *`,
       [...migrationStateRow(applied), tenant.id],
     );
   });
-  // Where an earlier call has finished it, there was nothing to change.
+  // If an earlier call has finished it, the update matched no row.
   const em = catalog.fork();
   const finished = rows[0] ? em.map(Tenant, rows[0]) : await em.findOne(Tenant, { id: tenant.id });
   if (finished?.status === 'ACTIVE') return finished;
@@ -106,7 +105,7 @@ async function insertRow(options: ProvisioningOptions, id: string, input: Create
   const row = {
     id,
     ...names,
-    status: 'PROVISIONING' as const,
+    status: tenantSteps.create.to[0],
     isolation,
     key,
     ...newPlacement(key, isolation, server, sharedDatabase),
@@ -117,7 +116,7 @@ async function insertRow(options: ProvisioningOptions, id: string, input: Create
     if (owner) return await catalog.fork().transactional((em) => createOwned(em, row, owner));
     const em = catalog.fork();
     const tenant = em.create(Tenant, row);
-    // One statement; flush() would put a transaction around it.
+    // flush() would wrap this single statement in a transaction.
     await em.insert(tenant);
     return tenant;
   } catch (error) {
@@ -125,7 +124,7 @@ async function insertRow(options: ProvisioningOptions, id: string, input: Create
   }
 }
 
-/** The names of a new tenant, as they are stored. */
+/** Validates the names of a new tenant and returns them as they are stored. */
 function validNames(input: CreateTenantInput) {
   return {
     slug: validSlug(input.slug),
@@ -134,14 +133,14 @@ function validNames(input: CreateTenantInput) {
   };
 }
 
-/** Under a lock on the user, so that somebody who creates many at once gets no more than one after the other. */
+/** Locks the user, so that concurrent requests cannot exceed the limit. */
 async function createOwned(
   em: EntityManager,
   row: RequiredEntityData<Tenant>,
   { id, limit }: NonNullable<CreateTenantInput['owner']>,
 ): Promise<Tenant> {
   await em.execute('SELECT FROM users WHERE id = ? FOR NO KEY UPDATE', [id]);
-  // A tenant that its creator has given away counts too: else two accounts could make any number of tenants.
+  // Tenants that their creator has given away count too. Otherwise two accounts could create any number of tenants.
   const [{ count }] = await em.execute<[{ count: number }]>(
     `SELECT count(*)::integer FROM (
        SELECT id FROM tenants WHERE created_by = ?
@@ -161,6 +160,6 @@ async function createOwned(
 
 function failedMigration(error: unknown, { slug }: Tenant): AppError | undefined {
   if (!(error instanceof MigrationFailedError) || isConnectionFailure(error)) return undefined;
-  const message = `The tenant ${slug} is not created: ${error.message}. Mend the migration, and create it again.`;
+  const message = `The tenant ${slug} was not created: ${error.message}. Fix the migration, then create the tenant again.`;
   return new AppError('CONFLICT', message, { cause: error, details: { migration: error.migration.name } });
 }

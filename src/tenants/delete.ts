@@ -2,29 +2,28 @@ import type pg from 'pg';
 import { FIRST_SERVER } from '../catalog/entities/database-server.entity.ts';
 import { Tenant, type TenantStatus } from '../catalog/entities/tenant.entity.ts';
 import { tenantByReference } from '../catalog/find-tenants.ts';
-import { openItemStatuses, statusSql } from '../catalog/run-status.ts';
+import { openItemStatuses } from '../catalog/run-status.ts';
+import { statusSql } from '../catalog/steps.ts';
+import { canTake, takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
 import { AppError, badInput } from '../lib/errors.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
 import type { ProvisioningOptions } from './options.ts';
-import { discard, whileInProgress } from './remove.ts';
+import { discard } from './remove.ts';
 import { refusalOf } from './suspend.ts';
 
-/** How long somebody else may take to try again what could not be done now, in milliseconds. */
+/** How long it takes until another process retries the deletion, in milliseconds. */
 const RETRY_MS = 15_000;
 
-/** The statuses of tenants on which nobody works. */
-const deletable: readonly TenantStatus[] = ['ACTIVE', 'SUSPENDED', 'NEEDS_ATTENTION'];
-
 /**
- * Deletes a tenant with all its data and checkpoints, for good. Its requests are refused first. From then on it cannot be
- * stopped: if this process dies, or a server does not answer, the deletion is ended as soon as that can be done. Its slug and
- * host are free again when its database or schema is gone.
- * @param reference its id or slug
- * @param confirmation its slug
- * @returns the tenant as it was, with the status DELETING
- * @throws {AppError} TENANT_NOT_FOUND; CONFLICT if objects of other tenants depend on its schema; BAD_USER_INPUT if the slug is another one; TENANT_BUSY while it is created, or its
- *   database copied or replaced; CONFLICT while a run is to come to it, or it is being deleted; SERVER_BUSY if the deletion
- *   has begun, and ends later
+ * Permanently deletes a tenant with its data and checkpoints. It first stops serving the tenant. From then on the deletion
+ * cannot be stopped: if this process dies or a server does not answer, another process finishes it later. The slug and host
+ * are available again when the database or schema is dropped.
+ * @param reference the tenant's id or slug
+ * @param confirmation the tenant's slug
+ * @returns the tenant with the status DELETING
+ * @throws {AppError} TENANT_NOT_FOUND; BAD_USER_INPUT if the confirmation is not the slug; TENANT_BUSY while the tenant is
+ *   created or in maintenance; CONFLICT while objects of other tenants depend on its schema, while an unfinished run contains the tenant, or while it is being deleted; SERVER_BUSY
+ *   if the deletion has started and finishes later
  */
 export async function deleteTenant(
   options: ProvisioningOptions,
@@ -34,43 +33,42 @@ export async function deleteTenant(
   const { catalog, log } = options;
   const { id, slug } = await tenantByReference(catalog, reference);
   if (confirmation !== slug) {
-    throw badInput('slug', `Nothing is deleted: the slug of this tenant is ${slug}, and was to be repeated`);
+    throw badInput('slug', `Nothing was deleted: to confirm, repeat the tenant's slug, which is ${slug}`);
   }
   options.servers.get(FIRST_SERVER)?.requireAdmin();
   await checkRemoval(options, id);
-  return whileInProgress(options, id, async () => {
-    await catalog.use((client) => inTransaction(client, () => begin(client, options, id)));
-    const tenant = await catalog.fork().findOneOrFail(Tenant, { id });
-    try {
-      await discard(options, tenant);
-    } catch (cause) {
-      log.error({ err: cause, tenant: id }, 'a tenant that is deleted cannot be removed now; trying again later');
-      throw new AppError(
-        'SERVER_BUSY',
-        `The tenant ${slug} is being deleted, and not served any more. Its database cannot be dropped at present; that is done as soon as it can be.`,
-        { cause, details: { retryAfterMs: RETRY_MS } },
-      );
-    }
-    return tenant;
-  });
+  using _working = options.inProgress.begin(id);
+  await catalog.use((client) => inTransaction(client, () => begin(client, options, id)));
+  const tenant = await catalog.fork().findOneOrFail(Tenant, { id });
+  try {
+    await discard(options, tenant);
+  } catch (cause) {
+    log.error({ err: cause, tenant: id }, 'could not remove a deleted tenant; will try again later');
+    throw new AppError(
+      'SERVER_BUSY',
+      `The tenant ${slug} is being deleted and no longer served. Its database could not be dropped yet. Tenantry retries that by itself.`,
+      { cause, details: { retryAfterMs: RETRY_MS } },
+    );
+  }
+  return tenant;
 }
 
-/** Before the deletion begins, for then it cannot be stopped. */
+/** Refuses while a refusal is possible: once the deletion has started, it cannot be stopped. */
 async function checkRemoval({ catalog, servers }: ProvisioningOptions, id: string): Promise<void> {
   const tenant = await catalog.fork().findOne(Tenant, { id });
-  if (!tenant || !deletable.includes(tenant.status)) return;
+  if (!tenant || !canTake(tenantSteps.delete, tenant.status)) return;
   const { provisioner } = await servers.find(tenant.server);
   await provisioner.checkRemoval(tenant);
 }
 
-/** Whoever starts a run, or copies or replaces the database, locks the row too: before, and is seen here, or afterwards. */
+/** Starting a run or a maintenance locks the same row, so neither can start unnoticed. */
 async function begin(client: pg.Client, { listener }: ProvisioningOptions, id: string): Promise<void> {
   const { rows } = await client.query<{ slug: string; status: TenantStatus }>(
     'SELECT slug, status FROM tenants WHERE id = $1 FOR UPDATE',
     [id],
   );
   const [row] = rows;
-  if (!row || !deletable.includes(row.status)) throw refusalOf(row, id);
+  if (!row || !canTake(tenantSteps.delete, row.status)) throw refusalOf(row, id);
   const { rows: runs } = await client.query<{ run: string }>(
     `SELECT run_id AS run FROM migration_run_items WHERE tenant_id = $1 AND ${statusSql(openItemStatuses)} LIMIT 1`,
     [id],
@@ -78,10 +76,13 @@ async function begin(client: pg.Client, { listener }: ProvisioningOptions, id: s
   if (runs[0]) {
     throw new AppError(
       'CONFLICT',
-      `The migration run ${runs[0].run} works on the tenant ${row.slug}, or is to. Wait for its end, or cancel it.`,
+      `The migration run ${runs[0].run} includes the tenant ${row.slug} and has not finished. Wait for its end, or cancel it.`,
       { details: { run: runs[0].run } },
     );
   }
-  // The process is told so that the others know, when it dies, that nobody works on the deletion any more.
-  await client.query(`UPDATE tenants SET status = 'DELETING', claimed_by = $2 WHERE id = $1`, [id, listener.instance]);
+  // The row names the process, so that others can take over the deletion if it dies.
+  await client.query(takeStepSql(tenantSteps.delete, { where: 't.id = $1', set: 'claimed_by = $2' }), [
+    id,
+    listener.instance,
+  ]);
 }

@@ -5,28 +5,28 @@ import { nameSchema, validInput } from '../lib/input.ts';
 import { isUuid } from '../lib/uuid.ts';
 import { constraintOf } from '../postgres/sql/error-codes.ts';
 
-/** The rule for slugs. One that looks like an id is refused, for a token's claim may hold either. */
+/** The rule for slugs. A slug must not look like an id, because a token's claim can contain either. */
 export const slugSchema = z
   .string()
-  .regex(/^[a-z0-9-]{3,63}$/, { error: 'A slug has 3 to 63 characters of a to z, 0 to 9 and -' })
+  .regex(/^[a-z0-9-]{3,63}$/, { error: 'A slug must have 3 to 63 characters of a to z, 0 to 9 and -' })
   .refine((slug) => !isUuid(slug), { error: 'A slug must not look like an id' });
 
-/** The rule for hosts, which are kept in small letters. @see https://www.rfc-editor.org/rfc/rfc1123#section-2 */
+/** The rule for hosts, which are stored in lower case. @see https://www.rfc-editor.org/rfc/rfc1123#section-2 */
 export const hostSchema = z
   .string()
   .max(253)
   .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i, {
-    error: 'A host is a name like shop.example.com, without port or path',
+    error: 'A host must be a name like shop.example.com, without port or path',
   })
   .toLowerCase();
 
-/** @throws {AppError} BAD_USER_INPUT if it can be no slug */
+/** @throws {AppError} BAD_USER_INPUT if it is not a valid slug */
 export function validSlug(slug: string): string {
   return validInput('slug', slugSchema, slug);
 }
 
 /**
- * What people call a tenant, as it is stored.
+ * Validates a tenant's display name and returns it as it is stored.
  * @throws {AppError} BAD_USER_INPUT
  */
 export function validName(name: string): string {
@@ -34,14 +34,14 @@ export function validName(name: string): string {
 }
 
 /**
- * A host, as it is stored.
+ * Validates a host and returns it as it is stored.
  * @throws {AppError} BAD_USER_INPUT
  */
 export function validHost(host: string): string {
   return validInput('host', hostSchema, host);
 }
 
-/** What to say when another tenant has the slug or host that was to be written. */
+/** Translates a violated unique constraint into an error that names the slug or host. */
 export function takenError(
   error: unknown,
   { slug, host }: Partial<Pick<Tenant, 'slug' | 'host'>>,
@@ -52,14 +52,14 @@ export function takenError(
   return undefined;
 }
 
-/** What to say when another tenant has the slug. */
+/** The error if another tenant has the slug. */
 export function slugTaken(slug: string, cause?: unknown): AppError {
-  const message = `There is a tenant with the slug ${slug} already`;
+  const message = `A tenant with the slug ${slug} already exists`;
   return new AppError('SLUG_TAKEN', message, { cause, details: { field: 'slug' } });
 }
 
-/** What to say when another tenant has the host. */
+/** The error if another tenant has the host. */
 export function hostTaken(host: string | null | undefined, cause?: unknown): AppError {
-  const message = `There is a tenant with the host ${host} already`;
+  const message = `A tenant with the host ${host} already exists`;
   return new AppError('HOST_TAKEN', message, { cause, details: { field: 'host' } });
 }

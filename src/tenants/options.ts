@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { Isolation } from '../catalog/entities/tenant.entity.ts';
+import type { InProgress } from '../catalog/in-progress.ts';
 import type { Listener } from '../postgres/listener.ts';
 import type { ServerRegistry } from '../servers/registry.ts';
 
@@ -11,7 +12,7 @@ export interface ProvisioningOptions {
   readonly servers: ServerRegistry;
   readonly defaultIsolation: Isolation;
   readonly sharedDatabase: string;
-  /** The ids of tenants that this process creates or removes at this moment. */
-  readonly inProgress: Set<string>;
+  /** The tenants that this process is creating or removing. */
+  readonly inProgress: InProgress;
   readonly log: Logger;
 }

@@ -5,8 +5,8 @@ import { AppError } from '../lib/errors.ts';
 import { servable } from '../routing/resolve-tenant.ts';
 
 /**
- * Checks that a user may delete a tenant: that it is served, and a membership says that the user owns it. A role that only a
- * token claims is not enough for what cannot be taken back.
+ * Checks that a user may delete a tenant: the tenant is served, and the user has a membership as an owner. The role of a
+ * token's claim is not enough for something that cannot be undone.
  * @param user the user's id; undefined for the bearer of a token who is not a user
  * @param reference the tenant's id or slug
  * @throws {AppError} TENANT_NOT_FOUND for those who are not members, FORBIDDEN for those who don't own it, TENANT_SUSPENDED,

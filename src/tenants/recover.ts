@@ -1,42 +1,44 @@
 import { Tenant } from '../catalog/entities/tenant.entity.ts';
+import { statusSql } from '../catalog/steps.ts';
+import { unfinishedStatuses } from '../catalog/tenant-status.ts';
 import { isAliveSql } from '../postgres/sql/advisory-lock.ts';
 import { finish } from './create.ts';
 import type { ProvisioningOptions } from './options.ts';
-import { discard, whileInProgress } from './remove.ts';
+import { discard } from './remove.ts';
 
 /**
- * Finishes tenants whose creation was cut short, and removes those that cannot be finished or were being deleted. Such a
- * tenant is one that a dead process worked on, which is one whose advisory lock nobody holds, or this process, if it could not
- * remove the tenant then.
+ * Finishes tenants whose creation was interrupted, and removes those that cannot be finished or were being deleted. These are
+ * the tenants of dead processes, whose liveness lock nobody holds, and those that this process failed to remove earlier.
  */
 export async function recoverTenants(options: ProvisioningOptions): Promise<void> {
   const seen: string[] = [];
   for (let id = await claimAbandoned(options, seen); id; id = await claimAbandoned(options, seen)) {
     seen.push(id);
-    // This process may have begun it when the look had been sent already, and PostgreSQL had not looked yet.
-    if (!options.inProgress.has(id)) await whileInProgress(options, id, () => recover(options, id));
+    // This process may have started to create it after it sent the query and before PostgreSQL ran it.
+    if (!options.inProgress.has(id)) await recover(options, id);
   }
 }
 
 async function recover(options: ProvisioningOptions, id: string): Promise<void> {
   const { catalog, log } = options;
+  using _working = options.inProgress.begin(id);
   const tenant = await catalog.fork().findOne(Tenant, { id });
   if (!tenant) return;
   try {
     if (tenant.status === 'PROVISIONING') {
       await finish(options, tenant);
-      log.warn({ tenant: id }, 'the creation of a tenant had been cut short and is finished now');
+      log.warn({ tenant: id }, 'finished the interrupted creation of a tenant');
       return;
     }
   } catch (err) {
-    log.error({ err, tenant: id }, 'the creation of a tenant had been cut short and cannot be finished; removing it');
+    log.error({ err, tenant: id }, 'could not finish the interrupted creation of a tenant; removing it');
   }
   await discard(options, tenant).catch((err: unknown) =>
-    log.error({ err, tenant: id }, 'a tenant that is to be gone cannot be removed now; trying again later'),
+    log.error({ err, tenant: id }, 'could not remove a tenant; will try again later'),
   );
 }
 
-/** One at a time, so that servers that look at once share the work. */
+/** Claims one tenant at a time, so that servers share the work. */
 async function claimAbandoned(
   { catalog, listener, inProgress }: ProvisioningOptions,
   seen: readonly string[],
@@ -46,11 +48,11 @@ async function claimAbandoned(
       `UPDATE tenants SET claimed_by = $1
        WHERE id = (
          SELECT id FROM tenants
-         WHERE status IN ('PROVISIONING', 'DELETING') AND id <> ALL ($2::uuid[])
+         WHERE ${statusSql(unfinishedStatuses)} AND id <> ALL ($2::uuid[])
            AND (claimed_by = $1 OR NOT ${isAliveSql('claimed_by')})
          ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED)
        RETURNING id`,
-      [listener.instance, [...inProgress, ...seen]],
+      [listener.instance, [...inProgress.ids(), ...seen]],
     ),
   );
   return rows[0]?.id;

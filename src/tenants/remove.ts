@@ -1,27 +1,15 @@
 import type pg from 'pg';
 import { forgetCommonState } from '../catalog/common-states.ts';
 import type { Tenant } from '../catalog/entities/tenant.entity.ts';
+import { statusSql } from '../catalog/steps.ts';
+import { takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
 import { dropCheckpointsOf } from '../checkpoints/checkpoints.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
 import type { ProvisioningOptions } from './options.ts';
 
-/** Keeps a tenant from being taken for abandoned while this process works on it. */
-export async function whileInProgress<T>(
-  { inProgress }: ProvisioningOptions,
-  id: string,
-  work: () => Promise<T>,
-): Promise<T> {
-  inProgress.add(id);
-  try {
-    return await work();
-  } finally {
-    inProgress.delete(id);
-  }
-}
-
 /**
- * Removes a tenant that never became active, or that is being deleted, with its checkpoints; its names are free again when
- * its place is proven gone. One that another process has taken over is left to it. It may be repeated.
+ * Removes a tenant that never became active or is being deleted, with its checkpoints. Its slug and host become available when
+ * its database or schema is dropped. Does nothing if another process has taken over the tenant. Idempotent.
  */
 export async function discard(options: ProvisioningOptions, tenant: Tenant): Promise<void> {
   const { catalog, servers } = options;
@@ -38,23 +26,22 @@ export async function discard(options: ProvisioningOptions, tenant: Tenant): Pro
 }
 
 /**
- * From here on nobody can call the tenant active. False if it is active already, or another process's. One that has no row
- * any more was removed by another process, and this one may have made its place again since.
+ * Makes sure that nobody can activate the tenant from now on. Returns false if it is active or belongs to another process. If
+ * the row is gone, another process has removed the tenant, but this one may have created its database again since.
  */
 async function beginRemoval(client: pg.Client, { listener }: ProvisioningOptions, { id }: Tenant): Promise<boolean> {
   const { rowCount } = await client.query(
     `WITH marked AS (
-       UPDATE tenants SET status = 'DELETING'
-       WHERE id = $1 AND claimed_by = $2 AND status IN ('PROVISIONING', 'DELETING') RETURNING id)
+       ${takeStepSql(tenantSteps.discard, { where: 't.id = $1 AND t.claimed_by = $2' })} RETURNING id)
      SELECT FROM marked UNION ALL SELECT WHERE NOT EXISTS (SELECT FROM tenants WHERE id = $1)`,
     [id, listener.instance],
   );
   return rowCount === 1;
 }
 
-/** What runs did to the tenant is kept, under the name that it had. */
+/** Keeps the history of runs under the tenant's slug. */
 async function deleteRow(client: pg.Client, { id, slug }: Tenant): Promise<void> {
   await client.query('UPDATE migration_run_items SET deleted_tenant = $2 WHERE tenant_id = $1', [id, slug]);
   await client.query('UPDATE migration_records SET deleted_tenant = $2 WHERE tenant_id = $1', [id, slug]);
-  await client.query(`DELETE FROM tenants WHERE id = $1 AND status = 'DELETING'`, [id]);
+  await client.query(`DELETE FROM tenants WHERE id = $1 AND ${statusSql(tenantSteps.remove.from)}`, [id]);
 }

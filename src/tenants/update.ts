@@ -4,17 +4,17 @@ import { tenantByReference } from '../catalog/find-tenants.ts';
 import { AppError, badInput } from '../lib/errors.ts';
 import { takenError, validHost, validName } from './names.ts';
 
-/** What is to be changed of a tenant; what is undefined stays as it is. */
+/** Changes of a tenant. Undefined fields stay unchanged. */
 export interface TenantChanges {
-  /** What people call it; 1 to 200 characters. */
+  /** The display name, 1 to 200 characters. */
   readonly name?: string | undefined;
-  /** The host name by which it is found, unique; null: none. */
+  /** The host name whose requests belong to the tenant; unique; null for none. */
   readonly host?: string | null | undefined;
 }
 
 /**
- * Changes what a tenant is called, or the host by which every process finds it from now on. Its slug stays, for tokens hold it.
- * @param reference its id or slug
+ * Changes a tenant's display name or host, in every process. The slug cannot change because tokens contain it.
+ * @param reference the tenant's id or slug
  * @throws {AppError} TENANT_NOT_FOUND, HOST_TAKEN, BAD_USER_INPUT
  */
 export async function updateTenant(catalog: Catalog, reference: string, changes: TenantChanges): Promise<Tenant> {
@@ -23,8 +23,7 @@ export async function updateTenant(catalog: Catalog, reference: string, changes:
     ...(changes.name !== undefined && { name: validName(changes.name) }),
     ...(changes.host !== undefined && { host: changes.host === null ? null : validHost(changes.host) }),
   };
-  if (Object.keys(columns).length === 0)
-    throw badInput('input', 'Say what is to be changed: the name, the host or both');
+  if (Object.keys(columns).length === 0) throw badInput('input', 'Nothing to change: set the name, the host or both');
   const em = catalog.fork();
   try {
     await em.nativeUpdate(Tenant, { id }, columns);

@@ -34,14 +34,14 @@ describe('an error of PostgreSQL', async () => {
     ["SELECT 'x'::uuid", 'BAD_USER_INPUT', undefined, 'Check the arguments'],
     ['SELECT 100000::smallint', 'BAD_USER_INPUT', undefined, 'Check the arguments'],
     [raise('XX000'), 'INTERNAL_SERVER_ERROR', undefined, 'went wrong on our side'],
-  ])('is told in words that help: %s is %s', async (sql, code, retryAfterMs, words) => {
+  ])('has a helpful message: %s is %s', async (sql, code, retryAfterMs, words) => {
     const { body, text } = await ask(sql);
     expect(body.errors?.[0]?.message).toContain(words);
     expect(body.errors?.[0]?.extensions).toMatchObject({ code, ...(retryAfterMs && { retryAfterMs }) });
     expect(text).not.toContain('somebody else');
   });
 
-  it('of a statement that PostgreSQL cancelled is told so', async () => {
+  it('of a statement that PostgreSQL cancelled says so', async () => {
     const { body } = await ask("BEGIN; SET LOCAL statement_timeout = '20ms'; SELECT pg_sleep(5); COMMIT");
     expect(body.errors?.[0]).toMatchObject({
       message: expect.stringContaining('took too long'),

@@ -93,7 +93,7 @@ describe('the limits of requests', () => {
     expect(body.errors?.[0]?.message).toContain(`The operation costs ${cost}; `);
   });
 
-  it('counts anew for other variables, for the operation that is chosen, and for subscriptions', async () => {
+  it('counts separately for other variables, for the chosen operation, and for subscriptions', async () => {
     const query = `query Tenants($n: Int) { ${tenants('(first: $n)')} } query Server { server { name } }`;
     const ask = async (operationName: string, n: number) =>
       (await used.server.post({ query, operationName, variables: { n } }, used.app.admin)).code;
@@ -150,7 +150,7 @@ describe('the limits of requests', () => {
     expect({ status, code }).toEqual({ status: 400, code: 'BAD_USER_INPUT' });
   });
 
-  it('refuses a body beyond the limit, whether or not its length is told first', async () => {
+  it('refuses a body beyond the limit, with or without a content-length', async () => {
     const large = JSON.stringify({ query: '{ server { name } }', padding: 'x'.repeat(40_000) });
     for (const chunked of [false, true]) {
       expect(await used.server.send({ ...json, body: large, chunked }), `chunked: ${chunked}`).toMatchObject({

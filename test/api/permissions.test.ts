@@ -41,7 +41,7 @@ describe('permissions', () => {
     ]);
   });
 
-  it('are a member’s for a believed token whose role is none of ours, which the modules are told of', async () => {
+  it('are a member’s for a trusted token with an unknown role, which the modules receive', async () => {
     for (const role of ['authenticated', 'owner', '__proto__', 'constructor']) {
       expect(await permissions(await believed(role))).toEqual({ permissions: [] });
       expect(asked.pop()).toMatchObject({ role: 'MEMBER', tokenRoles: [role] });

@@ -87,7 +87,7 @@ describe('the audit log', () => {
     expect(JSON.stringify(await added())).not.toContain(victim.refreshToken);
   });
 
-  it('has a sign-in as who signs in, whoever’s token comes along', async () => {
+  it('records a sign-in under the account that signs in, whatever token is sent along', async () => {
     const other = await register(app, 'other@example.com');
     await app.ask(loginText(owner.email, 'a wrong password'), other.headers);
     await app.ask(loginText(owner.email), other.headers);

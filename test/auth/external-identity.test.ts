@@ -134,7 +134,7 @@ describe('a person of an identity provider', () => {
   });
 
   describe('whose provider is trusted with addresses', () => {
-    it('gets the account that has the address, and whoever made it has no way in any more', async () => {
+    it('gets the account with the address, and its creator can no longer sign in', async () => {
       const squatter = await register(app, 'owner@example.com');
       expect((await userOf(verified('owner', 'Owner@example.com'), trusted)).id).toBe(squatter.id);
       expect(codeOf(await app.ask(loginText('owner@example.com')))).toBe('UNAUTHENTICATED');
@@ -146,7 +146,7 @@ describe('a person of an identity provider', () => {
       expect((await userOf({ sub: 'owner' }, trusted)).id).toBe(squatter.id);
     });
 
-    it('keeps it from whoever made it and changes its password at that moment', async () => {
+    it('keeps out the creator even if they change the password at that moment', async () => {
       const squatter = await register(app, 'slow@example.com');
       const claims = await app.services.tokens.verify(squatter.token);
       const identity = await app.services.authenticator.identify(claims, { address: undefined, requestId: undefined });

@@ -173,7 +173,7 @@ describe('invitations', () => {
     expect(await invitationsOf(app, person)).toHaveLength(1);
   });
 
-  it('are of use to the invited person alone, whoever has the token', async () => {
+  it('can only be used by the invited person, whoever has the token', async () => {
     const [person, thief] = [await somebody(), await somebody()];
     await invite(owner, person.email);
     const [invitation] = await invitationsOf(app, person);

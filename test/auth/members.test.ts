@@ -112,7 +112,7 @@ describe('members of a tenant', () => {
     expect(await remove(admin, plain.id)).toEqual({ data: { removeMember: true } });
   });
 
-  it('keep the last owner, whoever wants to remove or demote that one', async () => {
+  it('keep the last owner, whoever tries to remove or demote that user', async () => {
     const plain = await member();
     for (const by of [owner, undefined]) {
       expect(codeOf(await remove(by, owner.id))).toBe('CONFLICT');
@@ -130,7 +130,7 @@ describe('members of a tenant', () => {
     expect(Object.values(await members())).toEqual(['OWNER']);
   });
 
-  it('may leave, and are told when there is nobody to remove', async () => {
+  it('may leave; the result is false if there is nobody to remove', async () => {
     const plain = await member();
     expect(await remove(plain, plain.id)).toEqual({ data: { removeMember: true } });
     expect(await remove(owner, plain.id)).toEqual({ data: { removeMember: false } });

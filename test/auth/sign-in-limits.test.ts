@@ -115,7 +115,7 @@ describe('attempts to sign in', () => {
     expect(codeOf(await guess(one, 'batched@example.com'))).toBe('RATE_LIMITED');
   });
 
-  it('that succeed are given back', async () => {
+  it('that succeed do not count', async () => {
     await register(one, 'owner@example.com');
     const address = anywhere();
     for (let round = 0; round < 4; round++) {
@@ -127,7 +127,7 @@ describe('attempts to sign in', () => {
     }
   });
 
-  it('that the server has no time for are given back', async () => {
+  it('that the server is too busy for do not count', async () => {
     await register(one, 'waiting@example.com');
     const attempt = { account: 'waiting@example.com', address: anywhere() };
     for (let round = 0; round < 14; round++) {

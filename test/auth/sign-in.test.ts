@@ -126,7 +126,7 @@ describe('accounts', () => {
     expect(new Set(hashes).size).toBe(2);
   });
 
-  it('hash a password anew when its hash was made with less work, and know it afterwards', async () => {
+  it('rehash a password whose hash has a lower work factor, and accept it afterwards', async () => {
     await register(app, 'weak@example.com');
     const salt = Buffer.alloc(16, 7);
     const settings = { parallelism: 1, tagLength: 32, memory: 1024, passes: 1 };

@@ -29,7 +29,7 @@ describe('the list of users', () => {
   }
   const emails = ({ nodes }: Page) => nodes.map(({ email }) => email);
 
-  it('is told page by page, oldest first', async () => {
+  it('is listed page by page, oldest first', async () => {
     const page = await list('first: 2');
     expect(page).toMatchObject({
       totalCount: 3,

@@ -96,7 +96,7 @@ describe('checkpoints', () => {
     const refusal = await fleet.refusal(`mutation { restoreCheckpoint(id: "${checkpoint.id}") { id } }`);
     expect(refusal.code).toBe('CONFLICT');
     expect(refusal.message).toMatch(
-      /^Restoring good would lose everything that acme has written since \d{4}-.*minutes ago\. Say/,
+      /^Restoring good would lose everything that acme has written since \d{4}-.*minutes ago\). To accept/,
     );
     const restore = () =>
       fleet.ask(`mutation { restoreCheckpoint(id: "${checkpoint.id}", acceptDataLoss: true) { status version } }`);
@@ -142,7 +142,7 @@ describe('checkpoints', () => {
     expect(await fleet.refusal('mutation { createCheckpoint(tenant: "shared") { id } }')).toEqual({
       code: 'BAD_USER_INPUT',
       message: expect.stringMatching(
-        /^The tenant shared has a schema in a database that it shares, so there are no checkpoints/,
+        /^The tenant shared has a schema in the shared database. Checkpoints need a whole database/,
       ),
     });
     const member = await fleet.app.tokenFor('acme');
@@ -201,7 +201,9 @@ describe('checkpoints', () => {
     ]);
     const id = (await list('wanted'))[0]?.id;
     const refusal = await fleet.refusal(`mutation { restoreCheckpoint(id: "${id}") { id } }`);
-    expect(refusal.message).toMatch(/and these migrations: 20270102000001_plain\. Say acceptDataLoss: true/);
+    expect(refusal.message).toMatch(
+      /and these migrations: 20270102000001_plain\. To accept that, set acceptDataLoss: true/,
+    );
     expect(
       await fleet.ask(`mutation { restoreCheckpoint(id: "${id}", acceptDataLoss: true) { version behind } }`),
     ).toEqual({ restoreCheckpoint: { version: '20261121000000_fixture', behind: 2 } });

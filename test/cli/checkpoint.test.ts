@@ -16,7 +16,7 @@ afterAll(() => fleet[Symbol.asyncDispose]());
 
 const list = async (...args: string[]) => JSON.parse((await tenantry('checkpoint', 'list', ...args, '--json')).stdout);
 
-it('a tenant goes back to a checkpoint, but not before whoever asks has seen what is lost', async () => {
+it('a tenant is restored from a checkpoint, but not before the caller has seen what would be lost', async () => {
   expect(await tenantry('checkpoint', 'list')).toEqual({
     exit: 0,
     stdout: '',
@@ -42,7 +42,9 @@ it('a tenant goes back to a checkpoint, but not before whoever asks has seen wha
   expect(await tenantry('checkpoint', 'restore', id)).toEqual({
     exit: 1,
     stdout: '',
-    stderr: expect.stringMatching(/would lose everything .* since .*: 20270101000000_notes\. Say .*--accept-data-loss/),
+    stderr: expect.stringMatching(
+      /would lose everything .* since .*: 20270101000000_notes\. To accept .*--accept-data-loss/,
+    ),
   });
   expect(await fleet.applied('acme')).toContain('20270101000000_notes');
   expect(await tenantry('checkpoint', 'restore', id, '--accept-data-loss')).toEqual({
@@ -74,7 +76,7 @@ it('migrate up takes a checkpoint of each database, where it is asked to', async
 });
 
 it.each([
-  [['checkpoint', 'create', 'shared'], 1, 'there are no checkpoints of it'],
+  [['checkpoint', 'create', 'shared'], 1, 'Checkpoints need a whole database'],
   [['checkpoint', 'create', 'nobody'], 1, 'There is no tenant nobody'],
   [['checkpoint', 'list', 'nobody'], 1, 'There is no tenant nobody'],
   [['checkpoint', 'restore', 'nothing'], 2, 'nothing is not an id or a prefix of one. '],

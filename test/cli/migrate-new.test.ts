@@ -62,7 +62,7 @@ it.each(['', '123', '料金', 'x'.repeat(101)])('refuses the name %j', async (ti
   });
 });
 
-it('makes its snapshot anew where migrations were written by hand; then writes what entities say and they do not make: formatted, applied, and taken back', async () => {
+it('regenerates its snapshot after migrations were written by hand; then writes the missing changes: formatted, applied and reverted', async () => {
   await fleet.migrations.remove('20261121000000_fixture');
   await fleet.migrations.add('20990101000000_future', 'CREATE EXTENSION IF NOT EXISTS pg_trgm');
   const { exit, stdout, stderr } = await tenantry('migrate', 'new', 'createShop');

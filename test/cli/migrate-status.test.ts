@@ -64,7 +64,7 @@ it('plan tells what a run would do, with warnings, and ends with 1 for what it w
   );
 });
 
-it('check finds what should be mended before a deployment, and ends with 1 then', async () => {
+it('check finds what must be fixed before a deployment, and then exits with 1', async () => {
   const { exit, stdout, stderr } = await tenantry('migrate', 'check');
   expect({ exit, stderr }).toEqual({ exit: 1, stderr: '' });
   expect(stdout).toMatch(/^CHANGED: 20280101000000_notes has been changed/m);

@@ -58,7 +58,7 @@ it('names each failed tenant with its error, ends with 1, and says what tries ag
   expect(stderr).toMatch(/TENANT_FAILED beta 20270102000000_obstacles failed: relation "obstacles"/);
   expect(stdout).toMatch(/Succeeded +2\n +Failed and rolled back +1\n/);
   expect(stdout).toMatch(/Failed:\n {2}beta: .*20270102000000_obstacles.*relation "obstacles" already exists/);
-  const [, run = ''] = /Try again.*: tenantry migrate resume (\S+)\n/.exec(stdout) ?? [];
+  const [, run = ''] = /To retry .*: tenantry migrate resume (\S+)\n/.exec(stdout) ?? [];
   expect(await fleet.runNow(run)).toMatchObject({ failed: 1, status: 'FAILED' });
   await fleet.inTenant('beta', 'DROP TABLE obstacles');
   expect((await tenantry('migrate', 'up')).exit).toBe(0);
@@ -85,7 +85,7 @@ it('leaves a detached run to others, and prints its id', async () => {
   expect({ exit, stdout }).toEqual({ exit: 0, stdout: expect.stringMatching(/^[\da-f-]{36}\n$/) });
   expect(stderr).toContain(`tenantry migrate watch ${stdout.trim()}`);
   expect(await fleet.runNow(stdout.trim())).toMatchObject({ status: 'RUNNING', total: 1, pending: 1 });
-  // Whoever works takes it up: here, the next command that does.
+  // Any worker continues it: here, the next command.
   await tenantry('migrate', 'up');
   expect((await fleet.runNow(stdout.trim())).status).toBe('SUCCEEDED');
 });

@@ -77,7 +77,7 @@ describe('without a server', () => {
     });
   });
 
-  it('somebody who has read enough is no failure, and what is under way is still done', async () => {
+  it('a closed output is not a failure, and work in progress still finishes', async () => {
     expect(await shell('tenantry --help | head -c 1')).toEqual({ exit: 0, stdout: 'U', stderr: '' });
     expect(await shell('tenantry setup --tenant unread | head -c 1')).toMatchObject({ exit: 0, stderr: '' });
     expect((await shell('tenantry tenant show unread')).stdout).toContain('ACTIVE');

@@ -91,7 +91,7 @@ describe.skipIf(!hasTerminals)('in a terminal', () => {
     expect(shown).toMatch(/^█+ 4\/4 done, 0 failed, [\d.]+ a second\r?$/m);
   });
 
-  it('Ctrl-C cancels the run, waits for what is under way, sums up, and ends with 130; NO_COLOR is respected', async () => {
+  it('Ctrl-C cancels the run, waits for tenants in progress, prints the summary and exits with 130; NO_COLOR is respected', async () => {
     await addGated();
     const command = up({ NO_COLOR: '1' });
     await waiting();
@@ -112,7 +112,7 @@ describe.skipIf(!hasTerminals)('in a terminal', () => {
     expect(await runOf()).toMatchObject({ status: 'CANCELLED', succeeded });
   });
 
-  it('SIGTERM cancels as well, and the summary is told', async () => {
+  it('SIGTERM cancels as well, and prints the summary', async () => {
     await addGated();
     const command = startCommand(['migrate', 'up', '--concurrency', '1'], settings());
     await waiting();

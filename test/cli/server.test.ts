@@ -34,7 +34,7 @@ describe('tenantry server', () => {
     expect(refused).toEqual({
       exit: 1,
       stdout: '',
-      stderr: 'It cannot be connected to: password authentication failed for user "owner"\n',
+      stderr: 'Cannot connect to the server: password authentication failed for user "owner"\n',
     });
     expect(await server(['add', 'eu', bare], { PGPASSWORD: password })).toEqual({
       exit: 0,
@@ -60,7 +60,7 @@ describe('tenantry server', () => {
     ]);
   });
 
-  it('is told of tenants, now that there are two', async () => {
+  it('is shown for tenants, now that there are two', async () => {
     const { dataDir } = app.services.config;
     const tenant = (...args: string[]) => runCommand(['tenant', ...args], { NODE_ENV: 'test', DATA_DIR: dataDir });
     const { stdout } = await tenant('create', 'acme', '--server', 'default');
@@ -84,10 +84,10 @@ describe('tenantry server', () => {
     const { host, port, user, password: first } = app.services.servers.get('default')?.address ?? {};
     const ofDefault = `postgres://${user}:${first}@${host}:${port}/postgres`;
     for (const [name, address, message] of [
-      ['us', url.replace('127.0.0.1', 'localhost'), 'This PostgreSQL is a server already, under another name\n'],
-      ['us', ofDefault, 'This PostgreSQL is the server default already\n'],
-      ['default', url, 'The server default is the one of the settings: change DATABASE_URL instead\n'],
-      ['eu', ofDefault, 'This PostgreSQL is the server default already\n'],
+      ['us', url.replace('127.0.0.1', 'localhost'), 'This PostgreSQL is already a server under another name\n'],
+      ['us', ofDefault, 'This PostgreSQL is already the server default\n'],
+      ['default', url, 'The server default comes from the settings: change DATABASE_URL instead\n'],
+      ['eu', ofDefault, 'This PostgreSQL is already the server default\n'],
     ] as const) {
       expect(await server(['add', name, address])).toEqual({ exit: 1, stdout: '', stderr: message });
     }
@@ -97,11 +97,11 @@ describe('tenantry server', () => {
     const secret = encodeURIComponent(password);
     const address = `127.0.0.1:${second.address.port}/postgres`;
     for (const [name, wrong, message] of [
-      ['Not Good', url, "A server's name has 1 to 63 characters"],
+      ['Not Good', url, "A server's name must have 1 to 63 characters"],
       ['us', `mysql://owner:${secret}@${address}`, 'must be a URL that starts with postgres://'],
       ['us', `postgres://owner:${secret}@[/x`, 'must be a URL that starts with postgres://'],
       ['us', `${url}?sslmode=maybe`, 'The URL has sslmode=maybe'],
-      ['us', `postgres://owner:${secret}@127.0.0.1:1/postgres`, 'It cannot be connected to: connect ECONNREFUSED'],
+      ['us', `postgres://owner:${secret}@127.0.0.1:1/postgres`, 'Cannot connect to the server: connect ECONNREFUSED'],
       ['us', await second.createRole('no_roles', password, 'CREATEDB'), 'may not create roles'],
       ['us', await second.createRole('no_databases', password, 'CREATEROLE'), 'may not create databases'],
     ] as const) {
@@ -117,8 +117,8 @@ describe('tenantry server', () => {
     );
     expect(data).toBeTruthy();
     for (const [name, message] of [
-      ['eu', 'There is 1 tenant on the server eu, so it cannot be removed'],
-      ['default', 'The server default is the one of the settings and cannot be removed'],
+      ['eu', 'The server eu has 1 tenant, so it cannot be removed'],
+      ['default', 'The server default comes from the settings and cannot be removed'],
       ['nowhere', 'There is no server nowhere'],
     ] as const) {
       expect(await server(['remove', name])).toEqual({ exit: 1, stdout: '', stderr: `${message}\n` });

@@ -23,7 +23,7 @@ afterAll(async () => {
   await removeDataDir(empty);
 });
 
-it('setup makes everything from nothing, says what to do next, and may be repeated; doctor makes nothing', async () => {
+it('setup creates everything, says what to do next, and may be repeated; doctor creates nothing', async () => {
   const env = { NODE_ENV: 'test', DATA_DIR: empty };
   const doctor = await runCommand(['doctor'], env);
   expect(doctor).toMatchObject({
@@ -51,7 +51,7 @@ it('setup makes everything from nothing, says what to do next, and may be repeat
   expect(again.stdout).toContain('✓ The databases auth, constants and shared exist and are at the newest version\n');
   expect(await runCommand(['setup', '--tenant', 'acme', 'No_Slug'], env)).toMatchObject({
     exit: 1,
-    stderr: expect.stringMatching(/^The tenant No_Slug cannot be created: A slug has .*\n$/),
+    stderr: expect.stringMatching(/^The tenant No_Slug cannot be created: A slug must have .*\n$/),
   });
   expect(await runCommand(['doctor'], env)).toMatchObject({
     exit: 0,
@@ -71,13 +71,13 @@ it('setup says what cannot be reached, and what to set', async () => {
   const doctor = await runCommand(['doctor'], { DATABASE_URL: 'postgres://a:b@127.0.0.1:9/postgres' });
   expect(doctor).toMatchObject({
     exit: 1,
-    stdout: expect.stringMatching(/✗ PostgreSQL at 127\.0\.0\.1:9: It cannot be connected to: .*\n +DATABASE_URL/),
+    stdout: expect.stringMatching(/✗ PostgreSQL at 127\.0\.0\.1:9: Cannot connect to the server: .*\n +DATABASE_URL/),
   });
 });
 
-it('setup and doctor say of a folder that cannot be written to that DATA_DIR names it', async () => {
+it('setup and doctor report a DATA_DIR that is not writable', async () => {
   const env = { NODE_ENV: 'test', DATA_DIR: '/proc/nowhere/data' };
-  const problem = /- DATA_DIR must be a folder .* \/proc\/nowhere\/data is none: E[A-Z]+: .* \(\/proc\)\n/;
+  const problem = /- DATA_DIR must be a writable folder, but \/proc\/nowhere\/data is not: E[A-Z]+: .* \(\/proc\)\n/;
   for (const command of ['setup', 'doctor']) {
     const { exit, stdout, stderr } = await runCommand([command], env);
     expect({ exit, stderr }).toEqual({ exit: 1, stderr: expect.stringMatching(problem) });
@@ -94,11 +94,11 @@ it('doctor names the databases that are missing', async () => {
   });
   expect({ exit, stdout }).toEqual({
     exit: 1,
-    stdout: expect.stringMatching(/✗ The databases other_auth, other_shared are missing\n.* makes them\n/),
+    stdout: expect.stringMatching(/✗ The databases other_auth, other_shared are missing\n.* to create them\n/),
   });
 });
 
-it('doctor finds leftovers, and mends those that can be mended without losing anything, after asking', async () => {
+it('doctor finds leftovers and, after asking, fixes those whose fix loses no data', async () => {
   for (const slug of ['gone', 'lost', 'index', 'halted']) await tenantry('tenant', 'create', slug);
   await tenantry('tenant', 'create', 'schema', '--isolation', 'schema');
   expect((await tenantry('doctor')).stdout).toContain('✓ There are no leftovers');
@@ -137,13 +137,13 @@ it('doctor finds leftovers, and mends those that can be mended without losing an
   const { exit, stdout } = await tenantry('doctor');
   await keeper.query('COMMIT');
   expect(exit).toBe(1);
-  expect(stdout).toContain('✗ The tenant lost is PROVISIONING, and no process works on it');
-  expect(stdout).toContain('✗ The tenant halted is in maintenance, and no process works on it');
+  expect(stdout).toContain('✗ The tenant lost is PROVISIONING, but no process is working on it');
+  expect(stdout).toContain('✗ The tenant halted is in maintenance, but no process is working on it');
   expect(stdout).not.toContain(shut);
-  expect(stdout).toContain(`✗ The schema ${lost} of the tenant schema is gone from the server default`);
+  expect(stdout).toContain(`✗ The schema ${lost} of the tenant schema is missing on the server default`);
   expect(stdout).toMatch(new RegExp(`✗ The database ${orphan} .*belongs to no tenant\n.*DROP DATABASE "${orphan}"`));
   expect(stdout).toMatch(new RegExp(`✗ The database ${copy} .* no checkpoint\n.*DROP DATABASE "${copy}"`));
-  expect(stdout).toMatch(/✗ The database snap_gone000000 of the checkpoint lost \([\da-f-]{36}\) is gone/);
+  expect(stdout).toMatch(/✗ The database snap_gone000000 of the checkpoint lost \([\da-f-]{36}\) is missing/);
   expect(stdout).toMatch(/✗ The index public\.broken in the database \w+ on the server default is INVALID/);
   expect(await tenantry('doctor', '--fix')).toMatchObject({ exit: 2, stderr: expect.stringContaining('use --yes') });
   if (hasTerminals) {
@@ -171,7 +171,7 @@ it('doctor finds leftovers, and mends those that can be mended without losing an
   });
 });
 
-it('doctor says of a database that it cannot look into why, and goes on', async () => {
+it('doctor says why it cannot inspect a database, and goes on', async () => {
   const { database } = await fleet.tenant('index');
   const admin = await fleet.session('postgres');
   await admin.query(`ALTER DATABASE ${database} WITH ALLOW_CONNECTIONS false`);
@@ -179,11 +179,11 @@ it('doctor says of a database that it cannot look into why, and goes on', async 
   await admin.query(`ALTER DATABASE ${database} WITH ALLOW_CONNECTIONS true`);
   expect({ exit, stdout }).toEqual({
     exit: 1,
-    stdout: expect.stringMatching(new RegExp(`✗ The database ${database} .* cannot be looked into: .* accepting conn`)),
+    stdout: expect.stringMatching(new RegExp(`✗ The database ${database} .* cannot be inspected: .* accepting conn`)),
   });
 });
 
-it('doctor finds sessions that hold locks and do nothing', async () => {
+it('doctor finds idle sessions that hold locks', async () => {
   const { servers, config } = fleet.app.services;
   const server = servers.get('default');
   if (!server) throw new Error('There is no server');
@@ -196,7 +196,7 @@ it('doctor finds sessions that hold locks and do nothing', async () => {
         bounds: config.connections.tenantBounds,
         idleLockSeconds,
       })
-    ).filter(({ message }) => message.includes('holds a lock and has done nothing'));
+    ).filter(({ message }) => message.includes('holds a lock and has been idle'));
   const idle = await fleet.sessionIn('index');
   const ended = new Promise((resolve) => idle.on('error', resolve));
   await idle.query('BEGIN; LOCK TABLE products');
@@ -205,15 +205,15 @@ it('doctor finds sessions that hold locks and do nothing', async () => {
     const sessions = await find(0);
     return sessions.length > 0 && sessions;
   });
-  const [{ fix: mend } = {}] = found;
-  if (!mend || mend === 'start') throw new Error('It cannot be mended');
-  const [database = expect.unreachable()] = mend.databases;
-  await server.owner(database, (client) => client.query(mend.sql));
+  const [{ fix } = {}] = found;
+  if (!fix || fix === 'start') throw new Error('It cannot be fixed');
+  const [database = expect.unreachable()] = fix.databases;
+  await server.owner(database, (client) => client.query(fix.sql));
   await ended;
   expect(await find(0)).toEqual([]);
 });
 
-/** Answers the question of doctor --fix, so that nothing is mended; gives the exit status. */
+/** Answers the question of doctor --fix so that it fixes nothing; returns the exit status. */
 async function answer(keys: string): Promise<number | null> {
   const { dataDir, migrations } = fleet.app.services.config;
   const env = { NODE_ENV: 'test', DATA_DIR: dataDir, TENANT_MIGRATIONS_DIR: migrations.tenantDir };

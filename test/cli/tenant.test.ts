@@ -45,19 +45,19 @@ describe('tenantry tenant create', () => {
     expect(await tenantry('tenant', 'create', 'json', '--dry-run')).toEqual({
       exit: 1,
       stdout: '',
-      stderr: 'There is a tenant with the slug json already\n',
+      stderr: 'A tenant with the slug json already exists\n',
     });
     expect(await tenantry('tenant', 'create', 'other', '--host', 'acme.example', '--dry-run')).toMatchObject({
       exit: 1,
-      stderr: 'There is a tenant with the host acme.example already\n',
+      stderr: 'A tenant with the host acme.example already exists\n',
     });
   });
 
   it.each([
     [['tenant', 'create'], 2, "missing required argument 'slug'"],
     [['tenant', 'create', 'x', '--isolation', 'none'], 2, 'Allowed choices are database, schema'],
-    [['tenant', 'create', 'No'], 1, 'A slug has 3 to 63 characters'],
-    [['tenant', 'create', 'json'], 1, 'There is a tenant with the slug json already'],
+    [['tenant', 'create', 'No'], 1, 'A slug must have 3 to 63 characters'],
+    [['tenant', 'create', 'json'], 1, 'A tenant with the slug json already exists'],
     [['tenant', 'create', 'elsewhere', '--server', 'mars'], 1, 'no server mars'],
     [['tenant', 'show', 'nobody'], 1, 'There is no tenant nobody'],
     [['tenant', 'list', '--status', 'asleep'], 2, 'Allowed choices are provisioning, active'],
@@ -124,7 +124,7 @@ describe('tenantry tenant update', () => {
 
   it.each([
     [['json'], 2, 'use --name, --host or --no-host'],
-    [['json', '--host', 'acme.example'], 1, 'There is a tenant with the host acme.example already'],
+    [['json', '--host', 'acme.example'], 1, 'A tenant with the host acme.example already exists'],
     [['nobody', '--name', 'x'], 1, 'There is no tenant nobody'],
   ])('%j ends with %i and says why', async (argv, exit, message) => {
     const result = await tenantry('tenant', 'update', ...argv);
@@ -177,7 +177,7 @@ describe('tenantry tenant delete', () => {
       exit: 1,
       stdout: '',
       stderr: expect.stringMatching(
-        /the tenant typed \(typed\) will be permanently deleted.*\n.*Type its slug.*\n.*Nothing is deleted/s,
+        /the tenant typed \(typed\) will be permanently deleted.*\n.*Type its slug.*\n.*Nothing was deleted/s,
       ),
     });
     expect(await remove(['typed'], 'typ\u0003')).toMatchObject({ exit: 130, stdout: '' });
@@ -190,7 +190,7 @@ describe('tenantry tenant delete', () => {
     expect(await remove(['said'])).toMatchObject({ exit: 2, stderr: expect.stringContaining('--yes <slug>') });
     expect(await remove(['said', '--yes', 'json'])).toMatchObject({
       exit: 1,
-      stderr: 'Nothing is deleted: the slug of this tenant is said, and was to be repeated\n',
+      stderr: "Nothing was deleted: to confirm, repeat the tenant's slug, which is said\n",
     });
     const { id } = JSON.parse((await tenantry('tenant', 'show', 'said', '--json')).stdout);
     expect(await remove([id, '--yes', 'said'])).toEqual({

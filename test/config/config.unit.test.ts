@@ -14,11 +14,11 @@ function problemsOf(env: Record<string, string>): readonly string[] {
 }
 
 describe('settings', () => {
-  it('are all listed in .env.example; npm run env-example writes it anew', () => {
+  it('are all listed in .env.example; npm run env-example updates it', () => {
     expect(readFileSync('.env.example', 'utf8')).toBe(describeSettings());
   });
 
-  it('are told all at once when they are wrong, each by its name', () => {
+  it('are all reported together when they are wrong, each by name', () => {
     const problems = problemsOf({ PORT: '99999', JWT_SECRET: 'short', GRAPHIQL: 'maybe', DB_HOST: 'x' });
     for (const name of ['PORT', 'JWT_SECRET', 'GRAPHIQL', 'DB_USERNAME', 'DB_PASSWORD']) {
       expect(
@@ -43,7 +43,7 @@ describe('settings', () => {
     expect(loadConfig(env).server).toMatchObject(server);
   });
 
-  it('believe an identity provider’s claim of a platform admin only when told to', () => {
+  it('trust an identity provider’s claim of a platform admin only if a setting says so', () => {
     const trusted = (env: Record<string, string>) => loadConfig(env).accounts.trustedClaims;
     expect(trusted({})).toMatchObject({ admin: true, adminOfProvider: false });
     expect(trusted({ TRUST_ADMIN_CLAIM: 'yes' })).toMatchObject({ admin: true, adminOfProvider: true });

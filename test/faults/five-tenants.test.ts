@@ -42,7 +42,7 @@ describe('five tenants, of which one fails', () => {
     return tenants.nodes.filter((tenant) => tenant.behind > 0).map(({ slug }) => slug);
   };
 
-  it('leaves the one as it was and names it, and after mending migrates it and skips the four', async () => {
+  it('leaves the one unchanged and names it, and after a fix migrates it and skips the four', async () => {
     const run = await fleet.run();
     expect(run).toMatchObject({ status: 'FAILED', total: 5, succeeded: 4, failed: 1, skipped: 0 });
     const events = await fleet.events(run.id);

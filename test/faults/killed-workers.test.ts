@@ -4,7 +4,7 @@ import { FaultLab } from '../support/fault-lab.ts';
 import { auditRun } from '../support/fleet-audit.ts';
 import { seededRandom, seeds } from '../support/seeded-random.ts';
 
-/** Within this time, in milliseconds, others have taken over what a killed process had under way. */
+/** How soon others take over the work of a killed process, in milliseconds. */
 const TAKE_OVER_MS = 15_000;
 
 describe('workers that are killed at any moment', () => {
@@ -43,7 +43,7 @@ describe('workers that are killed at any moment', () => {
     }
     const ended = await auditRun(lab, run);
     expect(ended).toMatchObject(cancels ? { failed: 0 } : { status: 'SUCCEEDED' });
-    // What is cancelled when all tenants are under way leaves nothing to resume.
+    // A run that is cancelled while all its tenants are in progress leaves nothing to resume.
     if (ended.succeeded === lab.slugs.length) return;
     expect(ended.status).toBe('CANCELLED');
     await lab.fleet.resume(run);

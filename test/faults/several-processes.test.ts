@@ -18,7 +18,7 @@ describe('several processes over one fleet', () => {
   const all = () => lab.slugs.length;
 
   it.each(seeds(3))(
-    'stop on SIGTERM in the middle: tenants under way end, others do the rest at once: seed %i',
+    'stop on SIGTERM in the middle: tenants in progress finish, others do the rest at once: seed %i',
     async (seed) => {
       const random = seededRandom(seed);
       const [leaving] = await lab.keepWorkers(2);
@@ -44,7 +44,7 @@ describe('several processes over one fleet', () => {
       await lab.fleet.events(run);
       const { cancelled } = await auditRun(lab, run);
       if (!wasCancelled) expect(cancelled).toBe(0);
-      // What is cancelled when all tenants are under way leaves nothing to be resumed.
+      // A run that is cancelled while all its tenants are in progress leaves nothing to resume.
       if (cancelled === 0) break;
       await lab.fleet.ask(`mutation { resumeMigrationRun(id: "${run}") { id } }`);
     }
@@ -105,7 +105,7 @@ describe('several processes over one fleet', () => {
     );
     const tenants = JSON.stringify([lab.slugs[0], lab.slugs.find((slug) => slug.endsWith('-db'))]);
     const one = await lab.fleet.startRun(`tenants: ${tenants}`);
-    await eventually('both tenants are under way', async () => {
+    await eventually('both tenants are in progress', async () => {
       const sleeping = await lab.postgres.rows(
         `SELECT FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(2)' AND state = 'active' AND datname NOT LIKE '%template%'`,
       );

@@ -71,7 +71,7 @@ describe('a run whose process hears nothing of what it has committed in auth', (
     await startWorker();
     await lab.addRound('SELECT pg_sleep(0.9)');
     const run = await lab.fleet.startRun(`tenants: ["${slug}"], checkpoint: SNAPSHOT`);
-    await eventually('the batch is under way', async () => {
+    await eventually('the batch is in progress', async () => {
       const rows = await lab.postgres.rows(
         `SELECT FROM pg_stat_activity WHERE query ~ '^CREATE.*pg_sleep\\(0\\.9\\)' AND state = 'active' AND datname = $1`,
         [database],

@@ -11,7 +11,7 @@ describe('a run that takes migrations back', () => {
 
   beforeAll(async () => {
     lab = await FaultLab.start({ schemas: 12, databases: 4 }, { MIGRATION_LOCK_TIMEOUT_MS: '60000' });
-    // What would be taken back if it were done twice.
+    // A second undo would revert this.
     await lab.fleet.migrations.addReversible(base, 'CREATE TABLE base (id int)', 'DROP TABLE base');
     await lab.keepWorkers(1);
     await apply();
@@ -46,7 +46,7 @@ describe('a run that takes migrations back', () => {
   };
   const all = () => lab.slugs.length;
 
-  it.each(seeds(2))('survives a worker that is killed, and does no more than it was told: seed %i', async (seed) => {
+  it.each(seeds(2))('survives a killed worker, and reverts nothing else: seed %i', async (seed) => {
     const random = seededRandom(seed);
     const [victim] = await lab.keepWorkers(2);
     const applied = await apply();
@@ -62,7 +62,7 @@ describe('a run that takes migrations back', () => {
     expect(await having('base')).toEqual(lab.slugs);
   });
 
-  it('can be cancelled, which ends what is under way and leaves the rest as it is, and resumed', async () => {
+  it('can be cancelled, which finishes tenants in progress and leaves the others unchanged, and resumed', async () => {
     await lab.keepWorkers(1);
     const applied = await apply();
     const readers = await Promise.all(lab.slugs.map((slug) => lab.fleet.sessionIn(slug)));

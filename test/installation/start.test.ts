@@ -51,7 +51,10 @@ describe('starting on an empty PostgreSQL', () => {
       const numbers = `The budget of ${budget} connections to the server default is more than the ${granted} that`;
       const isTooMuch = budget > granted;
       expect(text().includes(`${numbers} PostgreSQL grants: max_connections is ${most}, and`)).toBe(isTooMuch);
-      expect({ exit, told: stdout.includes(`✗ ${numbers}`) }).toEqual({ exit: Number(isTooMuch), told: isTooMuch });
+      expect({ exit, isReported: stdout.includes(`✗ ${numbers}`) }).toEqual({
+        exit: Number(isTooMuch),
+        isReported: isTooMuch,
+      });
       expect(stdout.includes(`Set CONNECTION_BUDGET to ${granted} at most`)).toBe(isTooMuch);
     }
   });

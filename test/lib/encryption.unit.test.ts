@@ -8,7 +8,7 @@ describe('a secret box', () => {
   const encryption = createEncryption(secret, 'tests');
   const encryptedText = encryption.encrypt(text, 'b');
 
-  it('gives back what was sealed, in any process that has the secret', () => {
+  it('decrypts what was encrypted, in any process that has the secret', () => {
     expect(createEncryption(secret, 'tests').decrypt(encryptedText, 'b')).toBe(text);
     expect(encryption.decrypt(encryption.encrypt('', 'b'), 'b')).toBe('');
   });

@@ -46,17 +46,15 @@ async function tenantry(env: Record<string, string>, ...args: string[]): Promise
   });
 }
 
-it('the snapshot beside the migrations is of these; if not, make it anew: tenantry migrate snapshot', async () => {
-  const { folder, tables } = createMigrationLines(
-    { tenantDir: 'migrations/tenant', commonDir: 'migrations/common' },
-    product,
-  ).tenant;
+it('the snapshot matches the migrations; if not, run: tenantry migrate snapshot', async () => {
+  const dirs = { tenantDir: 'migrations/tenant', commonDir: 'migrations/common' };
+  const { folder, tables } = createMigrationLines(dirs, product).tenant;
   const kept = await readSnapshot(folder, await folder.read());
   expect(kept).toMatchObject({ kind: 'read', stale: undefined });
   if (kept.kind === 'read') expect(tables.changesSince(kept.tables)).toEqual({ up: [], down: [], warnings: [] });
 });
 
-it('a new entity and a new column become a migration without a database, which both kinds of tenants take, give back and take again', async () => {
+it('a new entity and a new column become a migration without a database; both kinds of tenants apply, revert and reapply it', async () => {
   const on = (...args: string[]) => tenantry(postgres.env, ...args);
   await on('tenant', 'create', 'alone', '--isolation', 'database');
   await on('tenant', 'create', 'shared', '--isolation', 'schema');
@@ -103,7 +101,7 @@ it('a new entity and a new column become a migration without a database, which b
   await on('migrate', 'up');
   expect(await made()).toEqual([all, all]);
   expect(await on('migrate', 'check')).toBe('The migrations are in order.\n');
-  // PostgreSQL words the new check in its own way, which is no difference: not here, and not to a snapshot made anew.
+  // PostgreSQL rephrases the new check. That is not a difference, neither here nor for a regenerated snapshot.
   await on('migrate', 'snapshot');
   await expect(tenantry({ DATA_DIR: 'nothing' }, 'migrate', 'new', 'more')).rejects.toThrow('nothing to write');
 }, 120_000);

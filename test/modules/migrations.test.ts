@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { checkMigrations } from '../../src/migrator/authoring/check.ts';
 import { startTestApp } from '../support/start-app.ts';
 
-it('the migrations of the modules make what their entities say, and can be taken back and applied again', async () => {
+it('the migrations of the modules create what their entities declare, and can be reverted and applied again', async () => {
   await using app = await startTestApp();
   const { servers, migrations, tables, config } = app.services;
   const server = servers.get('default') ?? expect.unreachable('there is no server');

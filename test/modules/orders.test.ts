@@ -100,7 +100,7 @@ describe.each(['DATABASE', 'SCHEMA'])('an order, in a tenant with isolation %s',
     expect(await stocks(plenty, few, yen)).toEqual([9, 1, 9]);
   });
 
-  it('never sells more than there is, whoever orders at the same time, in whichever order of products', async () => {
+  it('never sells more than the stock, whatever the concurrent orders and the order of their products', async () => {
     const [one, other] = [await product('1', 10), await product('1', 10)];
     const orders = Array.from({ length: 30 }, (_, index) =>
       place(

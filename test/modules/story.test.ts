@@ -140,7 +140,7 @@ describe('the story, from outside', () => {
     await migrations.add('20270103000000_three', 'ALTER TABLE products ADD COLUMN three int DEFAULT 3');
     await migrations.add('20270104000000_few', 'ALTER TABLE products ADD CONSTRAINT few CHECK (stock < 1000)');
     const before = await everythingOf('two-db');
-    // Else it could not be told whether anything changes.
+    // Otherwise a change would go unnoticed.
     expect(JSON.stringify(before)).toMatch(/products_stock_check.*of two-db.*20261121000000_shop/s);
     const events = await migrate();
     for (const slug of slugs) {
@@ -159,7 +159,7 @@ describe('the story, from outside', () => {
     }
   });
 
-  it('when its data are mended, the next run comes to that one only', async () => {
+  it('after its data are fixed, the next run migrates only that tenant', async () => {
     const { database, schema } = shop('two-db').place;
     await postgres.rows(`UPDATE "${schema}".products SET stock = 8`, [], database);
     const others = slugs.filter((slug) => slug !== 'two-db');

@@ -37,7 +37,7 @@ function hear(channel: string): (string | undefined)[] {
   return heard;
 }
 
-/** Sends `payload` again and again until it is heard: when a LISTEN has come into force nobody is told. */
+/** Sends `payload` repeatedly until it is received, because nothing reports that a LISTEN has taken effect. */
 function arrives(heard: readonly (string | undefined)[], channel: string, payload: string): Promise<void> {
   return vi.waitFor(async () => {
     await notify(channel, payload);
@@ -128,7 +128,7 @@ describe('a listener', () => {
   it('listens to channels that are added at any moment of connecting', async () => {
     const heard = [hear('first')];
     const starting = listener.start();
-    // Before, while and after the session is told the first channel; each makes connecting take longer, hence the limit.
+    // Before, during and after the first LISTEN of the session. Each delays connecting, hence the limit.
     for (let turn = 0; turn < 100 && !listener.connected; turn += 1) {
       heard.push(hear(`turn${turn}`));
       await new Promise((resolve) => setTimeout(resolve, 1));

@@ -66,7 +66,7 @@ describe('the settings of a session', () => {
 });
 
 describe('a server', () => {
-  it('lends the owner’s connection to any database, and keeps none', async () => {
+  it('provides owner’s connections to any database, and keeps none open', async () => {
     await postgres.rows('CREATE DATABASE other');
     const { rows } = await server.owner('other', (client) =>
       client.query('SELECT current_database() AS database, current_user AS role'),

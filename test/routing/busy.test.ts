@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { startTestApp } from '../support/start-app.ts';
 
-it('a request that gets no connection in time is told that the server is busy, and when to come back', async () => {
+it('a request that gets no connection in time fails with SERVER_BUSY and says when to retry', async () => {
   await using app = await startTestApp({ TENANT_POOL_SIZE: '1', CONNECTION_WAIT_MS: '50' });
   await app.ask('mutation { createTenant(input: { slug: "busy", name: "x", isolation: SCHEMA }) { id } }', app.admin);
   const tenant = await app.services.directory.byReference('busy');

@@ -126,7 +126,8 @@ describe('the tenant of a request', () => {
       for (const other of ['two', 'nobody', '']) {
         const { body } = await server.post({ query: products }, { ...way, 'x-tenant': other });
         expect(body.errors?.[0]).toMatchObject({
-          message: 'The header x-tenant names another tenant than the token, which is for one: send one of them',
+          message:
+            'The header x-tenant and the token name different tenants: the token names one. Send only one of them.',
           extensions: { code: 'BAD_USER_INPUT', field: 'x-tenant' },
         });
       }
@@ -217,7 +218,7 @@ describe('the tenant of a request', () => {
     await until(async () => expect(await ask(token)).toBe('TENANT_NOT_FOUND'));
   });
 
-  it('is found by requests that are under way while the connection for notifications comes back', async () => {
+  it('is found by requests in progress while the connection for notifications comes back', async () => {
     const { servers, config, listener } = app.services;
     const [postgres, answers] = [servers.get('default'), [] as Promise<unknown>[]];
     const count = async (what: string) =>

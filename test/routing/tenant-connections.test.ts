@@ -54,7 +54,7 @@ describe('the connections of a tenant', () => {
     for (const { row } of tenants) await app.services.tenants.close(row);
     const plan = '{ migrationPlan(input: { verify: true }) { upToDateCount } }';
     expect(await app.ask(plan, app.admin)).toEqual({ data: { migrationPlan: { upToDateCount: 2 } } });
-    const known = app.services.tenants.known();
+    const known = app.services.tenants.opened();
     expect(known.map(Object.getPrototypeOf)).toEqual([Object.prototype, Object.prototype]);
   });
 

@@ -76,7 +76,7 @@ describe('requests whose client has gone away', () => {
     }
     expect(performance.now() - start).toBeLessThan(8_000);
     await vi.waitFor(async () => expect(await activeStatements('%pg_sleep%')).toEqual([]), settling);
-    // Connections are still lent, and waited for, by nobody.
+    // No connection is in use or waited for any more.
     const { stats } = used.app.services.servers.get('default') ?? expect.unreachable();
     expect(stats.waiting).toBe(0);
   });
@@ -92,7 +92,7 @@ describe('requests whose client has gone away', () => {
     expect(resolved).toBe(1);
   });
 
-  it('give back their place in the queue: more of them than may run at once keep nobody of their tenant waiting', async () => {
+  it('leave the queue: more of them than may run at once do not delay others of their tenant', async () => {
     const stop = new AbortController();
     const asked = Array.from({ length: 30 }, () => post('{ slow }', attacker, stop.signal).catch(() => undefined));
     await vi.waitFor(async () => expect((await activeStatements('%pg_sleep%')).length).toBeGreaterThan(1), settling);

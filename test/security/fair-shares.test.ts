@@ -59,7 +59,7 @@ describe('beside a tenant, or strangers, who ask for as much as they can', () =>
     return slowest;
   }
 
-  it('a member of another tenant is answered soon, and the attacker told when to come again', async () => {
+  it('a member of another tenant is answered soon, and the attacker is told when to retry', async () => {
     await client.ask(list, victim.member);
     const attack = Promise.all(Array.from({ length: 40 }, () => client.post({ query: costliest }, attacker.member)));
     expect(await slowestBeside(attack)).toBeLessThan(SOON);

@@ -101,7 +101,7 @@ describe('a large input', () => {
     expect(answer.code).toBe('BAD_USER_INPUT');
   });
 
-  /** Sends documents with some under way at once, and gives the codes of the answers. */
+  /** Sends documents with limited concurrency, and returns the codes of the answers. */
   async function sendAll(documents: readonly (() => string)[]): Promise<Set<string | undefined>> {
     const codes = new Set<string | undefined>();
     const left = documents.values();

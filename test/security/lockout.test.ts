@@ -3,7 +3,7 @@ import { codeOf, password } from '../support/accounts.ts';
 import { type Answer, startTestApp, type TestApp } from '../support/start-app.ts';
 import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
-describe('whoever tries passwords of somebody else', { timeout: 120_000 }, () => {
+describe('an attacker who tries another person’s passwords', { timeout: 120_000 }, () => {
   let postgres: TestPostgres;
   /** Two servers of one installation, behind a proxy. */
   let one: TestApp;
@@ -55,7 +55,7 @@ describe('whoever tries passwords of somebody else', { timeout: 120_000 }, () =>
     expect(codes).toEqual([...Array(4).fill('UNAUTHENTICATED'), ...Array(2).fill('RATE_LIMITED')]);
     for (let round = 0; round < 4; round++) await attack('elsewhere@example.com', 1);
     expect(codeOf(await login(two, 'elsewhere@example.com', '192.0.2.1'))).toBeUndefined();
-    // Whoever has signed in has given the attacker no new attempts.
+    // The sign-in has given the attacker no new attempts.
     expect(await attack('elsewhere@example.com', 1)).toEqual(Array(6).fill('RATE_LIMITED'));
   });
 

@@ -96,7 +96,7 @@ it('keeps somebody out who has set the password of a tenant’s role, once the t
   await mutate(`suspendTenant(id: "${tenant.slug}") { status }`);
   expect(await attempt(again, 'SELECT 1')).toMatch(/not queryable|terminat/);
   await expect(connectAsTenant(postgres, tenant.row, { password: 'mine' })).rejects.toThrow(/password authentication/);
-  // Whoever knows the derived password is sent away all the same.
+  // A session with the derived password is ended all the same.
   const derived = await connectAsTenant(postgres, tenant.row);
   await new Promise((resolve) => derived.once('end', resolve));
 });

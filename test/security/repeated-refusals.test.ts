@@ -8,7 +8,7 @@ import { startTestPostgres, type TestPostgres } from '../support/start-postgres.
 /** Rows that one caller may add in a minute: 20, and one for each code of an error. */
 const ROWS_OF_CALLER = 25;
 
-describe('whoever repeats what is refused', { timeout: 120_000 }, () => {
+describe('a caller who repeats refused requests', { timeout: 120_000 }, () => {
   let postgres: TestPostgres;
   /** Two servers of one installation, behind a proxy. */
   let apps: TestApp[];
@@ -96,7 +96,7 @@ describe('whoever repeats what is refused', { timeout: 120_000 }, () => {
     for (const { actor } of rows) expect(actor).toBe(attacker.email);
   });
 
-  it('as a stranger adds a handful of rows, whoever is tried from wherever', async () => {
+  it('as a stranger adds only a few rows, for any accounts and addresses', async () => {
     const queries = Array.from({ length: 80 }, (_, index) => loginText(`nobody-${index}@example.com`, 'wrong'));
     await sendAll(queries, (index) => ({ 'x-forwarded-for': `198.51.100.${index}` }));
     const rows = await added();

@@ -102,10 +102,10 @@ it('does not start with roles or servers that do not fit, and says what to do', 
       { WORKER: 'inline' },
       /The role tenantry_web needs CREATEDB and CREATEROLE, or ADMIN_DATABASE_URL .* set WORKER=off/,
     ],
-    [{ ADMIN_DATABASE_URL: other.env.DATABASE_URL }, /name two different servers/],
+    [{ ADMIN_DATABASE_URL: other.env.DATABASE_URL }, /name different servers/],
     [
       { ADMIN_DATABASE_URL: env.DATABASE_URL ?? '' },
-      /tenantry_web needs CREATEDB and CREATEROLE, since ADMIN_DATABASE_URL/,
+      /tenantry_web needs CREATEDB and CREATEROLE, because ADMIN_DATABASE_URL/,
     ],
     [{ ADMIN_DATABASE_URL: postgres.url('postgres', 'nobody', 'x') }, /ADMIN_DATABASE_URL cannot be used: .*nobody/],
     [

@@ -118,7 +118,7 @@ describe.each(['a superuser', 'a role that may create databases and roles'])(
       expect(await attempt(client, `SELECT datname FROM pg_database WHERE datname = 'auth'`)).toHaveLength(1);
     });
 
-    it('has doctor tell of roles and databases without these limits, and mend them', async () => {
+    it('doctor reports roles and databases without these limits, and fixes them', async () => {
       const role = `"tenant_${attacker.row.key}"`;
       await postgres.rows(`ALTER ROLE ${role} CONNECTION LIMIT -1; ALTER ROLE ${role} RESET temp_file_limit`);
       if (isSuperuser) {
@@ -128,8 +128,8 @@ describe.each(['a superuser', 'a role that may create databases and roles'])(
       expect(found.stdout).toContain(`✗ 1 roles of tenants on the server default have other limits`);
       if (isSuperuser) expect(found.stdout).toContain(`✗ In 1 databases on the server default`);
       else expect(found.stdout).toContain('! Every role may connect to the database template1');
-      const mended = await runCommand(['doctor', '--fix', '--yes'], { NODE_ENV: 'test', ...env });
-      expect(mended.exit, mended.stdout).toBe(0);
+      const fixed = await runCommand(['doctor', '--fix', '--yes'], { NODE_ENV: 'test', ...env });
+      expect(fixed.exit, fixed.stdout).toBe(0);
       const [bounds] = await postgres.rows('SELECT rolconnlimit, rolconfig FROM pg_roles WHERE rolname = $1', [
         `tenant_${attacker.row.key}`,
       ]);

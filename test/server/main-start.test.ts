@@ -34,7 +34,7 @@ describe('a server that starts', () => {
       expect(await client.post({ query: '{ health { status } }' })).toMatchObject({ status: 503, code: 'SERVER_BUSY' });
       server.signal('SIGTERM');
       expect(await server.ended).toEqual({ code: 0, signal: null });
-      expect(server.output()).toContain('stopped before it was ready');
+      expect(server.output()).toContain('stopped before the server was ready');
       expect(await waiting()).toBe(0);
     });
   });
@@ -49,7 +49,7 @@ describe('a server that starts', () => {
     await vi.waitUntil(() => server.output().includes('creating a PostgreSQL'), { timeout: 30_000 });
     server.signal('SIGINT');
     expect(await server.ended).toEqual({ code: 0, signal: null });
-    expect(server.output()).toContain('stopped before it was ready');
+    expect(server.output()).toContain('stopped before the server was ready');
     expect(await readdir(path.join(dataDir, 'postgres'))).not.toContain('postmaster.pid');
     // Nothing is in the way of the next start.
     await using next = startServer({ PORT: '0', DATA_DIR: dataDir });

@@ -24,7 +24,7 @@ describe('a server at SIGTERM', () => {
     await rm(folder, { recursive: true });
   });
 
-  it('ends what is under way, and takes nothing new', async () => {
+  it('finishes requests in progress, and accepts no new ones', async () => {
     const own = ownInstallation(postgres, folder);
     await using server = startServer({ ...own, WORKER: 'off' });
     const client = await server.listening();

@@ -36,7 +36,7 @@ describe('node src/main.ts', () => {
     const env = { PORT: '0', DATA_DIR: path.join(folder, 'nothing-set') };
     await using first = startServer(env);
     const client = await first.listening();
-    const migrated = first.output().match(/a system database is migrated.*/g);
+    const migrated = first.output().match(/migrated a system database.*/g);
     expect(migrated).toEqual(
       ['auth', 'constants'].map((name) => expect.stringMatching(`"database":"${name}".*"durationMs":[0-9]+}`)),
     );
@@ -166,7 +166,7 @@ describe('node src/main.ts', () => {
     [
       'the password is wrong',
       () => url().replace(postgres.address.password, 'hunter2'),
-      /does not let tenantry in .*DATABASE_URL/,
+      /rejects the role tenantry .*DATABASE_URL/,
     ],
     [
       'the database is not there',
@@ -177,7 +177,7 @@ describe('node src/main.ts', () => {
     await using server = startServer({ ...own(), DATABASE_URL: databaseUrl() });
     expect(await server.ended).toEqual({ code: 1, signal: null });
     expect(server.output()).toMatch(message);
-    // What is wrong is told once.
+    // The problem is reported once.
     expect(server.output()).not.toMatch(/hunter2|\n {4}at |ERROR/);
   });
 
@@ -233,9 +233,9 @@ describe('node src/main.ts', () => {
     await server.listening();
     const problem = '20270101000000_broken failed: division by zero, in: SELECT 1 / 0';
     await vi.waitUntil(() => /^No tenant can/m.test(server.output()), { timeout: 30_000 });
-    expect(server.output()).toContain(`\nNo tenant can be created until this is mended: ${problem}\n`);
+    expect(server.output()).toContain(`\nTenants cannot be created until this is fixed: ${problem}\n`);
     // The log is written by a thread of its own.
-    const logged = new RegExp(`ERROR.*tenants cannot be created until this is mended: ${problem}`);
+    const logged = new RegExp(`ERROR.*tenants cannot be created until this is fixed: ${problem}`);
     await vi.waitUntil(() => logged.test(server.output()));
     expect(server.output()).not.toMatch(/create a tenant|\n {4}at /);
   });
@@ -248,7 +248,9 @@ describe('node src/main.ts', () => {
     const env = own();
     await using server = startServer({ ...env, PORT: port });
     expect(await server.ended).toEqual({ code: 1, signal: null });
-    expect(server.output()).toContain(`something listens on port ${port} of 127.0.0.1 already. Stop it, or set PORT`);
+    expect(server.output()).toContain(
+      `port ${port} of 127.0.0.1 is already in use. Stop the program that uses it, or set PORT`,
+    );
     expect(await databasesOf(env)).toEqual([]);
     other.close();
   });

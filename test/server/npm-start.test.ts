@@ -25,7 +25,7 @@ describe('npm start', () => {
     const postgres = Number(/PostgreSQL \d+ listens .*\(process (\d+)\)/.exec(server.output())?.[1]);
     expect(await processStart(postgres)).toBeDefined();
     stop(server);
-    // Whoever is left would keep its output open.
+    // A process that is left would keep its output open.
     expect(await server.ended).toEqual({ code: 0, signal: null });
     expect(server.output()).toContain('PostgreSQL has stopped');
     expect(await processStart(postgres)).toBeUndefined();

@@ -13,7 +13,7 @@ it.each<[Partial<ServerFacts>, string | undefined]>([
   [{}, undefined],
   [{ version: 180_004 }, undefined],
   [{ version: 149_999 }, 'It is PostgreSQL 14; 15 or newer is needed'],
-  [{ isStandby: true }, 'It is a standby'],
+  [{ isStandby: true }, 'It is a read-only standby'],
   [{ mayCreateDatabases: false }, 'ALTER ROLE … CREATEDB'],
   [{ mayCreateRoles: false }, 'ALTER ROLE … CREATEROLE'],
 ])('a server that is %j can hold tenants, or is refused with a reason', (facts, reason) => {

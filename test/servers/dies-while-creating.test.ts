@@ -63,7 +63,7 @@ describe('a PostgreSQL server that dies while tenants are created on it', () => 
     }
   });
 
-  it.each(isolations)('makes the role of a tenant with isolation %s anew where the tenant is', async (isolation) => {
+  it.each(isolations)('recreates the role of a tenant with isolation %s if the tenant exists', async (isolation) => {
     const tenant = await app.services.directory.byReference(slugOf(isolation));
     const role = `tenant_${tenant?.key}`;
     await second.rows(`ALTER ROLE ${role} PASSWORD 'another one'`);

@@ -6,7 +6,7 @@ describe('after a change of ROLE_SECRET', () => {
   let postgres: TestPostgres;
   let app: TestApp;
   const isolations = ['DATABASE', 'SCHEMA'];
-  const uses = ['em', 'lane', 'crowd'];
+  const uses = ['em', 'pool', 'crowd'];
   const secret = 'another secret of the tests, also long enough';
   beforeAll(async () => {
     postgres = await startTestPostgres();
@@ -42,7 +42,7 @@ describe('after a change of ROLE_SECRET', () => {
   });
 
   it.each(isolations)('statements to a tenant with isolation %s go on', async (isolation) => {
-    const slug = `lane-${isolation.toLowerCase()}`;
+    const slug = `pool-${isolation.toLowerCase()}`;
     const pool = app.services.tenants.pool(await tenant(slug));
     const { rows } = await pool.use((client) => client.query('SELECT count(*)::int AS count FROM products'));
     expect(rows).toEqual([{ count: 0 }]);

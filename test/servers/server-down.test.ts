@@ -56,7 +56,7 @@ describe('one of two PostgreSQL servers stops', () => {
     await migrations[Symbol.asyncDispose]();
   });
 
-  it('its tenants are told at once what is wrong, and the others do not notice', async () => {
+  it('its tenants’ requests fail at once with the reason, and other tenants are not affected', async () => {
     for (const slug of ['b-db', 'b-schema']) {
       expect((await askAs(slug)).errors?.[0]?.extensions.code).toBe('SERVER_BUSY');
       expect((await askAs(slug)).errors).toMatchObject([noAnswer]);
@@ -71,7 +71,7 @@ describe('one of two PostgreSQL servers stops', () => {
       name: 'postgres',
       server: 'b',
       ok: false,
-      error: 'it cannot be reached',
+      error: 'unreachable',
     });
     const listing = await ask('{ databases { system { server sizeBytes } tenants { server sizeBytes } } }');
     const [known, unknown] = [{ sizeBytes: expect.any(Number) }, { server: 'b', sizeBytes: null }];
@@ -123,7 +123,7 @@ describe('one of two PostgreSQL servers stops', () => {
     const { servers } = app.services;
     await expect(servers.remove('b')).rejects.toMatchObject({
       code: 'CONFLICT',
-      message: 'There are 2 tenants on the server b, so it cannot be removed',
+      message: 'The server b has 2 tenants, so it cannot be removed',
     });
     await inCatalog(`DELETE FROM tenants WHERE server = 'b'`);
     await servers.remove('b');

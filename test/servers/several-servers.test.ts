@@ -85,7 +85,7 @@ describe('tenants on two PostgreSQL servers', () => {
   it('a server that is unknown or accepts no tenants is refused, and left out', async () => {
     expect(await failure(create('nowhere', 'server: "c"'))).toEqual({
       code: 'NOT_FOUND',
-      message: 'There is no server c; there are default, b',
+      message: 'There is no server c. The servers are: default, b',
     });
     await inCatalog(`UPDATE servers SET accepts_tenants = false WHERE name = 'b'`);
     await vi.waitFor(async () =>

@@ -5,7 +5,7 @@ import { eventually } from './eventually.ts';
 import type { FaultLab } from './fault-lab.ts';
 import type { Fleet, ShownEvent, ShownRun } from './fleet.ts';
 
-/** What a tenant has, told by four witnesses; rounds are named by their migrations. */
+/** A tenant's migrations according to four sources; rounds are named by their migrations. */
 interface TenantFacts {
   readonly slug: string;
   /** Its history: name and hash. */
@@ -127,7 +127,7 @@ function auditStatus({ status, failed, cancelled }: ShownRun): void {
   else expect(status, about).toBe(failed > 0 ? 'FAILED' : 'SUCCEEDED');
 }
 
-/** What is told last, such as that a process is gone, may take a moment. */
+/** The last changes, such as the end of a process, may take a moment. */
 async function auditRemains(fleet: Fleet): Promise<void> {
   let remains: unknown;
   await eventually(

@@ -55,7 +55,7 @@ export function testForeignIds(cases: Readonly<Record<string, IdCase>>, prepare:
       owner = await join(app, 'owner@mine.example.com', 'mine', 'OWNER');
       const other = await join(app, 'owner@theirs.example.com', 'theirs', 'OWNER');
       const tenant = await app.services.directory.byReference('theirs');
-      // Else it could not be told whether anything changes.
+      // Otherwise a change would go unnoticed.
       expect(JSON.stringify(await everythingOf(app))).toMatch(/theirs.*20261121000000_/s);
       ids = { tenant: tenant?.id ?? '', slug: 'theirs', user: other.id, ...(await prepare(app, other, owner)) };
     });

@@ -4,7 +4,7 @@ import path from 'node:path';
 /** A folder of tenant migrations that a test can change while the app runs. */
 export interface MigrationDir extends AsyncDisposable {
   readonly path: string;
-  /** Writes a migration whose `up()` adds these statements, and anew if there is one of this name. */
+  /** Writes a migration whose `up()` adds these statements. Replaces one with the same name. */
   add(name: string, ...statements: readonly string[]): Promise<void>;
   /** Writes a migration of one statement, and of another that takes it back. */
   addReversible(name: string, up: string, down: string): Promise<void>;

@@ -1,2 +1,2 @@
-// Each file of tests loads this anew, and a module that it imports only once in a process.
+// Each test file loads this file again, but a module that it imports only once per process.
 import './wait-longer.ts';

@@ -34,7 +34,7 @@ export interface TestPostgres extends AsyncDisposable {
   restart(): Promise<void>;
 }
 
-/** The name of the superuser's connections, by which they can be told from those of the tested code. */
+/** The application name of the superuser's connections, which distinguishes them from those of the tested code. */
 export const testApplication = 'tenantry test';
 
 /** Starts an embedded PostgreSQL, with settings of the server's own; its data go with it. */

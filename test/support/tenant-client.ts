@@ -3,7 +3,7 @@ import type { KnownTenant } from '../../src/catalog/tenant-directory.ts';
 import { derivePasswords } from '../../src/postgres/admin/roles.ts';
 import type { TestPostgres } from './start-postgres.ts';
 
-/** Connects past the server, as whoever knows the password of a tenant's role does; by default it is the derived one. */
+/** Connects directly, like somebody who knows the password of a tenant's role; by default the derived one. */
 export async function connectAsTenant(
   postgres: TestPostgres,
   { key, database }: Pick<KnownTenant, 'key' | 'database'>,

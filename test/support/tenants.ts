@@ -23,7 +23,7 @@ export async function createTenants(app: TestApp, isolations: readonly Isolation
   return mapAtOnce(isolations, 4, create);
 }
 
-/** Maps items with so many under way at once. */
+/** Maps items with limited concurrency. */
 export async function mapAtOnce<T, U>(
   items: readonly T[],
   atOnce: number,

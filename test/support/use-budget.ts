@@ -10,7 +10,7 @@ export interface UsedBudget {
   readonly budget: ServerPool;
   /** Begins a budget; by default of three connections that are kept for long. */
   start(options?: Partial<ServerPoolOptions>): void;
-  /** A lane of it. */
+  /** A pool within it. */
   pool(options?: Partial<PoolOptions>): Pool;
   /** Lets PostgreSQL end a connection. */
   terminate(pid: number): Promise<unknown>;

@@ -120,7 +120,7 @@ describe('a tenant that needs attention', () => {
     expect(refused.stdout).toMatch(
       /^applied: +\S+_fixture, \S+_stuck\npending: +—\nlast failure: \S+ failed: division by zero/,
     );
-    expect(refused.stdout).toMatch(/\nproblem: .*is not as the entities say without: alter table .*"stock"/);
+    expect(refused.stdout).toMatch(/\nproblem: .*its tables differ from the entities. Missing: alter table .*"stock"/);
     expect(await audited()).toMatchObject({
       action: 'resolveTenant',
       outcome: 'OK',

@@ -60,7 +60,7 @@ describe('creating tenants through two servers at once', () => {
       await expectNothingElse();
     });
 
-    it('leaves nothing of a tenant whose migration fails, and the slug can be used when it is mended', async () => {
+    it('leaves nothing of a tenant whose migration fails, and the slug can be used after a fix', async () => {
       const slug = `failing-${isolation.toLowerCase()}`;
       await migrations.add('20270101000000_failing', 'CREATE TABLE half (id int); SELECT 1 / 0');
       const { errors } = await create(one, slug, isolation);
@@ -96,7 +96,7 @@ describe('creating tenants through two servers at once', () => {
     }
   });
 
-  it('is not taken for cut short by a look of its own server for such tenants that began before', async () => {
+  it('is not considered interrupted by its own server’s recovery that started before it', async () => {
     const waiting = (like: string) => async () =>
       (await postgres.rows(`SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1`, [like]))
         .length > 0;

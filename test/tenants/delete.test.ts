@@ -91,7 +91,7 @@ describe('deleting a tenant', () => {
     const slug = status.toLowerCase().replace('_', '-');
     await create(slug, 'SCHEMA');
     const { id } = await rowOf(slug);
-    for (const { services } of [app, other]) services.provisioning.inProgress.add(id);
+    for (const { services } of [app, other]) services.provisioning.inProgress.begin(id);
     await setStatus(slug, status);
     expect(codeOf(await remove(slug))).toBe(code);
     await setStatus(slug, 'ACTIVE');
@@ -104,7 +104,7 @@ describe('deleting a tenant', () => {
     const started = await ask('mutation { runMigrations(input: { tenants: ["run"], verify: true }) { id } }');
     const { id } = JSON.parse(JSON.stringify(started?.runMigrations));
     expect((await remove('run')).errors?.[0]).toMatchObject({
-      message: `The migration run ${id} works on the tenant run, or is to. Wait for its end, or cancel it.`,
+      message: `The migration run ${id} includes the tenant run and has not finished. Wait for its end, or cancel it.`,
       extensions: { code: 'CONFLICT', run: id },
     });
     await ask(`mutation { cancelMigrationRun(id: "${id}") { id } }`);

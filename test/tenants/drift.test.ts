@@ -83,7 +83,7 @@ const changes: [string, string, RegExp][] = [
   ['another name', 'ALTER TABLE products RENAME COLUMN stock TO pieces', /rename column "pieces" to "stock"/],
 ];
 
-it.each(changes)('names %s, with SQL that mends it', async (_name, statement, expected) => {
+it.each(changes)('names %s, with SQL that fixes it', async (_name, statement, expected) => {
   await byHand('a-db', statement);
   const { isClean, sql } = await drift('a-db');
   expect(isClean).toBe(false);
@@ -92,7 +92,7 @@ it.each(changes)('names %s, with SQL that mends it', async (_name, statement, ex
   expect(await drift('a-db')).toEqual(clean);
 });
 
-it('is mended for schema isolation too, several differences at once', async () => {
+it('is fixed for schema isolation too, several differences at once', async () => {
   await byHand(
     'a-schema',
     'ALTER TABLE products ADD COLUMN colour text, ALTER COLUMN name TYPE varchar(40)',
@@ -124,11 +124,11 @@ it('leaves no connection to the tenant behind', async () => {
       );
       return rowCount;
     });
-  // PostgreSQL still shows a session for a moment after it was told to end.
+  // PostgreSQL still shows a session for a moment after it was terminated.
   await expect.poll(left, { timeout: 10_000 }).toBe(0);
 });
 
-it('is told for the others when one tenant cannot be compared', async () => {
+it('is reported for the others when one tenant cannot be compared', async () => {
   const tenant = await app.services.directory.byReference('a-db');
   const database = quoteIdentifier(tenant?.database ?? '');
   const admin = (sql: string) => app.services.servers.get('default')?.admin((client) => client.query(sql));

@@ -74,7 +74,7 @@ describe('a tenant that is suspended', () => {
     const next = staying.next();
     await change('suspendTenant', tenant.slug);
     for (const events of closing) {
-      const message = `The tenant ${tenant.slug} is not served at present`;
+      const message = `The tenant ${tenant.slug} is not available at present`;
       expect((await events.next()).value).toMatchObject({
         errors: [{ message, extensions: { code: 'TENANT_SUSPENDED' } }],
       });
@@ -101,7 +101,7 @@ describe('a tenant that is suspended', () => {
         [row.id, to, first().services.listener.instance],
         'auth',
       );
-    first().services.provisioning.inProgress.add(row.id);
+    first().services.provisioning.inProgress.begin(row.id);
     await set(status);
     expect(codeOf(await change('suspendTenant', row.slug))).toBe(code);
     expect(codeOf(await change('activateTenant', row.slug))).toBe(code);

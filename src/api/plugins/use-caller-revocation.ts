@@ -1,7 +1,7 @@
 import { isAsyncIterable, type Plugin } from 'graphql-yoga';
 import { AppError } from '../../lib/errors.ts';
 import { toClientError } from '../errors.ts';
-import type { CurrentAccess, RequestContext } from '../request-context.ts';
+import type { RequestContext } from '../request-context.ts';
 import { endAt } from './end-stream.ts';
 
 /**
@@ -23,11 +23,15 @@ export function useCallerRevocation(): Plugin<RequestContext> {
         onSubscribeResult({ result, setResult }) {
           if (!isAsyncIterable(result)) return;
           const inTenant = context.askedTenant() !== undefined;
-          const before = {
-            isPlatformAdmin: identity.isPlatformAdmin,
-            role: inTenant ? context.tenant.role : undefined,
+          const role = inTenant ? context.tenant.role : undefined;
+          const check = async () => {
+            const now = await context.callerNow();
+            const member = inTenant ? await context.memberNow(now) : undefined;
+            if (identity.isPlatformAdmin && !now?.isPlatformAdmin)
+              throw new AppError('FORBIDDEN', 'You are no longer a platform admin.');
+            if (role !== member?.role)
+              throw new AppError('FORBIDDEN', 'Your role in this tenant has changed. Subscribe again.');
           };
-          const check = () => mustKeepAccess(before, () => context.currentAccess(inTenant));
           const stop = watch(context, id, check, (error) => refusal.abort(error));
           const reason = () => toClientError(refusal.signal.reason, context.requestId, context.log);
           setResult(endAt(refusal.signal, result, reason, stop));
@@ -35,15 +39,6 @@ export function useCallerRevocation(): Plugin<RequestContext> {
       };
     },
   };
-}
-
-/** @throws {AppError} if the user has lost access */
-async function mustKeepAccess(before: CurrentAccess, currentAccess: () => Promise<CurrentAccess>): Promise<void> {
-  const now = await currentAccess();
-  if (before.isPlatformAdmin && !now.isPlatformAdmin)
-    throw new AppError('FORBIDDEN', 'You are no longer a platform admin.');
-  if (before.role !== now.role)
-    throw new AppError('FORBIDDEN', 'Your role in this tenant has changed. Subscribe again.');
 }
 
 /**

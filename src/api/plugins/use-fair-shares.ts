@@ -1,7 +1,7 @@
 import { type ExecutionArgs, type ExecutionResult, getOperationAST, OperationTypeNode } from 'graphql';
 import { isAsyncIterable, type Plugin } from 'graphql-yoga';
 import { AppError } from '../../lib/errors.ts';
-import { OperationScope, operationOver } from '../../routing/operation-scope.ts';
+import { OperationScope, operationEnded } from '../../routing/operation-scope.ts';
 import { toClientError } from '../errors.ts';
 import type { RequestContext } from '../request-context.ts';
 import type { Admission, Admitted } from '../shares/admission.ts';
@@ -42,14 +42,14 @@ async function execute(
     if (isCancellable) scope.end();
   };
   try {
-    if (clientGone.aborted) throw operationOver();
+    if (clientGone.aborted) throw operationEnded();
     const entered = shareOwner ? admission.enter(shareOwner, cost, clientGone) : admission.enterAsAdmin();
     admitted = entered instanceof Promise ? await entered : entered;
     clientGone.addEventListener('abort', end);
     // The executor only uses the parts of a signal that `Stop` implements.
     const result = await scope.run(() => run(Object.assign(args, { signal: stop })));
     // Later errors of its fields no longer matter to anyone.
-    if (isCancellable && clientGone.aborted) throw operationOver();
+    if (isCancellable && clientGone.aborted) throw operationEnded();
     return result;
   } catch (error) {
     // Returned instead of thrown, so that the operation is logged and its leases end.
@@ -59,7 +59,7 @@ async function execute(
     clientGone.removeEventListener('abort', end);
     // After one field has failed, others may still be running although nobody needs their results.
     end();
-    scope.whenReturned(() => admitted?.leave());
+    scope.whenReleased(() => admitted?.leave());
   }
 }
 
@@ -71,7 +71,7 @@ class Stop {
   #reason: Error | undefined;
 
   stop(): void {
-    this.#reason ??= operationOver();
+    this.#reason ??= operationEnded();
   }
 
   throwIfAborted(): void {

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Config, ShareLimits } from '../../config/config.ts';
 import { AppError } from '../../lib/errors.ts';
-import { operationOver } from '../../routing/operation-scope.ts';
+import { operationEnded } from '../../routing/operation-scope.ts';
 import { Activity, Share } from './share.ts';
 
 /** How many tenants, and how many callers, are tracked. */
@@ -190,7 +190,7 @@ export class Admission {
           reject(error);
         },
       };
-      const giveUp = () => waiter.refuse(operationOver());
+      const giveUp = () => waiter.refuse(operationEnded());
       signal.addEventListener('abort', giveUp);
       queue.push(waiter);
       tenant.waiters += 1;

@@ -20,7 +20,7 @@ export function shareOwnerOf(
   if (!identity) return { tenant: ANONYMOUS, caller: address === undefined ? '' : networkOf(address) };
   if (identity.isPlatformAdmin) return undefined;
   const caller = callerOf(identity);
-  return { tenant: resolved?.role === undefined ? `caller ${caller}` : resolved.tenant.id, caller };
+  return { tenant: resolved?.member ? resolved.tenant.id : `caller ${caller}`, caller };
 }
 
 /** Identifies the caller by the user, whichever token is used; without a user, by what the token names. */

@@ -81,7 +81,7 @@ builder.objectField(Tenant, 'members', (t) =>
 
 /** The caller, and the caller's role in the request's tenant, which is read only when it is requested. */
 export interface Viewer {
-  readonly identity: Identity;
+  readonly identity: Pick<Identity, 'user' | 'isPlatformAdmin'>;
   readonly tenantRole: () => { readonly tenantId: string; readonly role: string } | undefined;
   readonly permissions: () => Promise<ReadonlySet<string>>;
 }

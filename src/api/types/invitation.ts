@@ -123,7 +123,7 @@ async function withoutTokens(catalog: Catalog, identity: Identity, tenant: strin
   const user = await em.findOneOrFail(User, { id: userIdOf(identity) });
   const membership = await em.findOneOrFail(Membership, { user, tenant });
   const expiresAt = identity.expiresAt ?? new Date();
-  return { token: '', refreshToken: '', sessionId: undefined, expiresAt, user, membership };
+  return { token: '', refreshToken: '', expiresAt, user, membership };
 }
 
 function userIdOf({ user }: Identity): string {

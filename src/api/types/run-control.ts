@@ -1,8 +1,5 @@
 import { type DownTarget, MigrationRun } from '../../catalog/entities/migration-run.entity.ts';
 import { followRun } from '../../fleet/events/events.ts';
-import { cancelRun, resumeRun } from '../../fleet/runs/control.ts';
-import { startRun } from '../../fleet/runs/start.ts';
-import { undoRun } from '../../fleet/runs/undo.ts';
 import { badInput } from '../../lib/errors.ts';
 import { builder } from '../builder.ts';
 import type { Context } from '../context.ts';
@@ -62,14 +59,13 @@ builder.mutationFields((t) => ({
     authScopes: { platformAdmin: true },
     args: { input: t.arg({ type: RunMigrationsInput }) },
     resolve: async (_root, { input }, context) => {
-      const { runs, migrations, config } = context.services;
-      const run = await startRun(runs, await migrations.tenant.read(), {
+      const run = await context.services.runs.start({
         tenants: input?.tenants ?? undefined,
         canaries: input?.canaries ?? undefined,
         ...(input?.to != null && { to: input.to }),
         dryRun: input?.dryRun ?? false,
         continueOnError: input?.continueOnError ?? true,
-        concurrency: input?.concurrency ?? config.migrations.concurrency,
+        concurrency: input?.concurrency,
         ...(input?.maxFailures != null && { maxFailures: input.maxFailures }),
         ...(input?.waves && { waves: input.waves }),
         ...(input?.checkpoint && { checkpoint: input.checkpoint }),
@@ -84,13 +80,11 @@ builder.mutationFields((t) => ({
     authScopes: { platformAdmin: true },
     args: { input: t.arg({ type: RollbackMigrationsInput, required: true }) },
     resolve: async (_root, { input }, context) => {
-      const { runs, migrations, config } = context.services;
-      const run = await startRun(runs, await migrations.tenant.read(), {
+      const run = await context.services.runs.start({
         tenants: input.tenants ?? undefined,
         down: downTarget(input.steps, input.to),
         dryRun: input.dryRun ?? false,
         continueOnError: true,
-        concurrency: config.migrations.concurrency,
         verify: false,
       });
       return showRun(context, run, input.wait);
@@ -101,11 +95,7 @@ builder.mutationFields((t) => ({
     description: 'Starts a run that reverts exactly what another run applied, tenant by tenant.',
     authScopes: { platformAdmin: true },
     args: { id: t.arg.id({ required: true }) },
-    resolve: async (_root, { id }, context) => {
-      const { runs, migrations, config } = context.services;
-      const files = await migrations.tenant.read();
-      return showRun(context, await undoRun(runs, files, runId('id', id), config.migrations.concurrency));
-    },
+    resolve: async (_root, { id }, context) => showRun(context, await context.services.runs.undo(runId('id', id))),
   }),
   cancelMigrationRun: t.field({
     type: RunRef,
@@ -114,7 +104,7 @@ builder.mutationFields((t) => ({
     authScopes: { platformAdmin: true },
     args: { id: t.arg.id({ required: true }) },
     resolve: async (_root, { id }, context) => {
-      await cancelRun(context.services.runs, runId('id', id));
+      await context.services.runs.cancel(runId('id', id));
       return showRun(context, id);
     },
   }),
@@ -124,8 +114,7 @@ builder.mutationFields((t) => ({
     authScopes: { platformAdmin: true },
     args: { id: t.arg.id({ required: true }) },
     resolve: async (_root, { id }, context) => {
-      const { runs, migrations } = context.services;
-      await resumeRun(runs, await migrations.tenant.read(), runId('id', id));
+      await context.services.runs.resume(runId('id', id));
       return showRun(context, id);
     },
   }),

@@ -1,10 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { login, logout, refresh, register, type SignedIn, switchTenant } from '../../auth/sign-in.ts';
 import { normalAccount } from '../../auth/sign-in-limits.ts';
-import type { Identity } from '../../auth/tokens/tokens.ts';
 import { changePassword, setPlatformAdmin, setUserActive } from '../../auth/users.ts';
-import { memberIn } from '../../routing/permissions.ts';
-import { resolveTenant } from '../../routing/resolve-tenant.ts';
+import { servable } from '../../routing/resolve-tenant.ts';
 import { builder } from '../builder.ts';
 import { type Context, callerOf } from '../context.ts';
 import { UserRef, type Viewer, ViewerRef } from './account.ts';
@@ -150,31 +148,16 @@ function newDevice({ devices }: Context['services'], email: string, device: stri
 }
 
 /** The viewer of the new token, not of this request's token. */
-function viewerOf({ user, sessionId, membership }: SignedIn, services: Context['services']): Viewer {
-  const { id, email, isPlatformAdmin } = user;
-  const tenant = membership?.tenant.id;
-  const identity: Identity = {
-    user: { id },
-    provider: undefined,
-    subject: id,
-    email: email ?? undefined,
-    emailVerified: false,
-    name: undefined,
-    tenant,
-    isMemberByClaim: false,
-    role: undefined,
-    roles: [],
-    isPlatformAdmin,
-    issuedAt: undefined,
-    expiresAt: undefined,
-    session: sessionId,
-  };
+function viewerOf({ user, membership }: SignedIn, { directory, permissions }: Context['services']): Viewer {
+  const { id, isPlatformAdmin } = user;
   return {
-    identity,
+    identity: { user: { id }, isPlatformAdmin },
     tenantRole: () => membership && { tenantId: membership.tenant.id, role: membership.role },
     permissions: async () => {
-      const resolved = await resolveTenant(services.directory, { identity, host: undefined, header: undefined });
-      return resolved ? services.permissions.find(resolved.tenant, memberIn(resolved, identity)) : new Set();
+      if (!membership) return new Set();
+      const { role, createdAt: since, tenant } = membership;
+      const known = servable(await directory.byReference(tenant.id), tenant.id);
+      return permissions.find(known, { user: { id, since }, role, tokenRoles: [], isPlatformAdmin });
     },
   };
 }

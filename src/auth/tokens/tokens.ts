@@ -8,6 +8,7 @@ import {
   SignJWT,
 } from 'jose';
 import type { Logger } from 'pino';
+import type { MemberRole } from '../../catalog/entities/membership.entity.ts';
 import type { IdentityProvider, TokenConfig } from '../../config/token-config.ts';
 import { AppError } from '../../lib/errors.ts';
 import { claimAt, memberRoleOf, providersRoleOf, readClaim, readFlag, readText, readTexts } from './claims.ts';
@@ -25,8 +26,8 @@ export interface TokenClaims {
   readonly name: string | undefined;
   /** The id or slug of the tenant in the token. */
   readonly tenant: string | undefined;
-  /** OWNER, ADMIN or MEMBER, if `roles` contains one of them. */
-  readonly role: string | undefined;
+  /** The first of OWNER, ADMIN and MEMBER that `roles` contains. */
+  readonly role: MemberRole | undefined;
   readonly roles: readonly string[];
   readonly isPlatformAdmin: boolean;
   /** When the token was issued; undefined if it does not say. */

@@ -1,8 +1,8 @@
 import { defineEntity, p } from '@mikro-orm/core';
 
 /**
- * The table `audit_log`: who did what. PostgreSQL lets nobody remove its rows, nor change more of one than that its count grows
- * in the minute of the row.
+ * The table `audit_log`: who did what. Triggers prevent the removal of rows, and allow only one change: the count may grow within
+ * the minute of the row.
  */
 export const AuditEntrySchema = defineEntity({
   name: 'AuditEntry',
@@ -10,28 +10,28 @@ export const AuditEntrySchema = defineEntity({
   properties: {
     id: p.bigint('string').primary(),
     at: p.datetime(3).defaultRaw('now()'),
-    /** An email address, or what else is known of who it was. */
+    /** An email address, or whatever else identifies the actor. */
     actor: p.text(),
     userId: p.uuid().nullable(),
     action: p.text(),
-    /** No relation, for the entry outlives the tenant. */
+    /** Not a relation, because the entry outlives the tenant. */
     tenantId: p.uuid().nullable(),
-    /** OK, or the code of the error. */
+    /** OK or the code of the error. */
     outcome: p.text(),
     address: p.text().nullable(),
     requestId: p.text().nullable(),
     /** JSON, without passwords and tokens. */
     details: p.text().nullable(),
-    /** How often it happened in its minute. */
+    /** How often it happened within the minute. */
     count: p.integer().default(1),
-    /** When it happened the last time; null if it happened once. */
+    /** When it last happened; null if it happened once. */
     lastAt: p.datetime(3).nullable(),
-    /** What makes entries equal, with the minute; null for an entry that stands alone. */
+    /** Repetitions within a minute share this key and one entry; null for entries that are never merged. */
     repeatKey: p.text().nullable().unique('audit_log_repeat_key_key'),
   },
 });
 
-/** One thing that somebody did, or tried to. */
+/** An action or an attempt at one. */
 export class AuditEntry extends AuditEntrySchema.class {}
 
 AuditEntrySchema.setClass(AuditEntry);

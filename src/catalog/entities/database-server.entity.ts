@@ -1,6 +1,6 @@
 import { defineEntity, p } from '@mikro-orm/core';
 
-/** The name of the server that the settings tell; it has `auth` and `constants`. */
+/** The name of the server of the settings. It has `auth` and `constants`. */
 export const FIRST_SERVER = 'default';
 
 /** The table `servers`: the PostgreSQL servers that hold tenants. */
@@ -9,12 +9,12 @@ export const DatabaseServerSchema = defineEntity({
   tableName: 'servers',
   properties: {
     name: p.text().primary(),
-    /** Where it is, sealed; null for the first one. It is not loaded with the rest: only the registry of servers opens it. */
+    /** The encrypted URL; null for the first server. Loaded lazily, because only the registry of servers decrypts it. */
     url: p.text().nullable().lazy().hidden(),
     acceptsTenants: p.boolean().default(true),
     /** Null: the budget of the settings. */
     connectionBudget: p.integer().nullable(),
-    /** What PostgreSQL calls itself; null for the first one. */
+    /** PostgreSQL's system identifier; null for the first server. */
     systemIdentifier: p.text().nullable().unique(),
     createdAt: p.datetime(3).defaultRaw('now()'),
   },

@@ -2,11 +2,11 @@ import { defineEntity, p } from '@mikro-orm/core';
 import { Tenant } from './tenant.entity.ts';
 import { User } from './user.entity.ts';
 
-/** What a person may do in a tenant. */
+/** The roles of members. */
 export const memberRoles = ['OWNER', 'ADMIN', 'MEMBER'] as const;
 export type MemberRole = (typeof memberRoles)[number];
 
-/** The table `memberships`: which person belongs to which tenant. */
+/** The table `memberships`: links users to tenants. */
 export const MembershipSchema = defineEntity({
   name: 'Membership',
   tableName: 'memberships',
@@ -18,7 +18,7 @@ export const MembershipSchema = defineEntity({
   },
 });
 
-/** One person's place in one tenant. */
+/** A user's membership in a tenant. */
 export class Membership extends MembershipSchema.class {}
 
 MembershipSchema.setClass(Membership);

@@ -1,23 +1,23 @@
 import { defineEntity, p } from '@mikro-orm/core';
 import { Tenant } from './tenant.entity.ts';
 
-/** The kinds of databases, each with a line of migrations of its own. */
+/** The kinds of databases, each with its own migrations. */
 export const migrationScopes = ['AUTH', 'CONSTANTS', 'COMMON', 'TENANT'] as const;
 export type MigrationScope = (typeof migrationScopes)[number];
 
-/** What became of a migration in a database. */
+/** The result of a migration in a database. */
 export const migrationStatuses = ['APPLIED', 'ROLLED_BACK', 'REVERTED'] as const;
 export type MigrationStatus = (typeof migrationStatuses)[number];
 
-/** The table `migration_records`: what runs did, and which changed files were accepted, over the whole fleet. */
+/** The table `migration_records`: what runs did in the whole fleet, and which changed files were accepted. */
 export const MigrationRecordSchema = defineEntity({
   name: 'MigrationRecord',
   tableName: 'migration_records',
   properties: {
     id: p.bigint('string').primary(),
-    /** Null for the system databases, and if it is deleted. */
+    /** Null for the system databases and deleted tenants. */
     tenant: () => p.manyToOne(Tenant).nullable().ref(),
-    /** The slug that it had. */
+    /** The slug of a deleted tenant. */
     deletedTenant: p.text().nullable(),
     scope: p.enum(migrationScopes),
     name: p.text(),
@@ -28,7 +28,7 @@ export const MigrationRecordSchema = defineEntity({
     appliedAt: p.datetime(3),
     durationMs: p.double().$type<number>().nullable(),
     error: p.text().nullable(),
-    /** With the record of a changed file that was accepted: the hash before, and who accepted it. */
+    /** For an accepted change of a file: the previous hash, and who accepted it. */
     previousHash: p.text().nullable(),
     acceptedBy: p.text().nullable(),
   },

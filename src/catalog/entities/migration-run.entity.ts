@@ -6,41 +6,41 @@ import { Tenant } from './tenant.entity.ts';
 /** What a run does with each tenant. */
 export const runKinds = ['UP', 'DOWN', 'UNDO'] as const;
 
-/** How a run stands. */
+/** The statuses of a run. */
 export const runStatuses = ['PENDING', 'RUNNING', 'SUCCEEDED', 'FAILED', 'HALTED', 'CANCELLED'] as const;
 export type MigrationRunStatus = (typeof runStatuses)[number];
 
-/** How one tenant of a run stands. */
+/** The statuses of one tenant in a run. */
 export const runItemStatuses = ['PENDING', 'RUNNING', 'SUCCEEDED', 'SKIPPED', 'FAILED', 'CANCELLED'] as const;
 export type RunItemStatus = (typeof runItemStatuses)[number];
 
-/** Which migrations to take back: the last so many, all after a name, or those that one run applied. */
+/** The migrations to revert: the last ones by number, all after a name, or those of one run. */
 export type DownTarget =
   | { readonly kind: 'steps'; readonly steps: number }
   | { readonly kind: 'to'; readonly to: string }
   | { readonly kind: 'run'; readonly run: string };
 
-/** What was asked of a run; kept with it, so that another process can go on with it. */
+/** The options of a run. They are stored so that any process can continue the run. */
 export interface RunOptions {
   /** The last migration to apply; undefined: the newest. */
   readonly to?: string;
-  /** Set in a run that takes migrations back, and applies none. */
+  /** Set in a run that reverts migrations and applies none. */
   readonly down?: DownTarget;
   readonly dryRun: boolean;
   readonly continueOnError: boolean;
-  /** Failures beyond which no further tenant is started; undefined: any number, but no wave starts after one that had any. */
+  /** The run halts after more failures than this. Undefined: it halts at the end of a wave with a failure. */
   readonly maxFailures?: number;
-  /** What a batch is to be able to go back to; undefined: what it needs. */
+  /** How failed batches must be undone; undefined: as each batch needs it. */
   readonly checkpoint?: CheckpointKind;
-  /** Tenants at once. */
+  /** The number of tenants that are migrated at once. */
   readonly concurrency: number;
-  /** Whether tenants are looked into that the catalog calls current. */
+  /** Whether to inspect tenants that are current according to the catalog. */
   readonly verify: boolean;
-  /** Sizes of waves, such as 1, 10% and 100%; undefined: all at once. */
+  /** Sizes of waves, such as 1, 10% and 100%; undefined: a single wave. */
   readonly waves?: readonly string[];
 }
 
-/** The table `migration_runs`: one call to migrate many tenants a row. */
+/** The table `migration_runs`. */
 export const MigrationRunSchema = defineEntity({
   name: 'MigrationRun',
   tableName: 'migration_runs',
@@ -49,9 +49,9 @@ export const MigrationRunSchema = defineEntity({
     kind: p.enum(runKinds).default('UP'),
     status: p.enum(runStatuses).default('PENDING'),
     options: p.json<RunOptions>(),
-    /** The name that the state before the run has in each tenant's history. */
+    /** The name of the restore point before the run, in each tenant's history. */
     checkpoint: p.text(),
-    /** The migrations that it was planned with; they may be many, so that they are read only by who carries it out. */
+    /** The migrations that the run was planned with. There may be many, so only workers load them. */
     files: p.json<(AppliedMigration & { scope?: 'COMMON' })[]>().nullable().lazy(),
     error: p.text().nullable(),
     total: p.integer().default(0),
@@ -61,10 +61,10 @@ export const MigrationRunSchema = defineEntity({
     cancelled: p.integer().default(0),
     /** The sequence number of its last event. */
     lastSeq: p.integer().default(0),
-    /** The wave that is under way, from 1, and how many there are. */
+    /** The current wave, from 1, and the number of waves. */
     wave: p.integer().default(0),
     waves: p.integer().default(1),
-    /** How it is to end, while tenants under way still end. */
+    /** The status with which the run ends when the tenants in progress have finished. */
     stopping: p.enum(['HALTED', 'CANCELLED'] as const).nullable(),
     parentId: p.uuid().nullable(),
     createdAt: p.datetime(3).defaultRaw('now()'),
@@ -73,21 +73,21 @@ export const MigrationRunSchema = defineEntity({
   },
 });
 
-/** One call to migrate many tenants. */
+/** A migration run over many tenants. */
 export class MigrationRun extends MigrationRunSchema.class {}
 
 MigrationRunSchema.setClass(MigrationRun);
 
-/** The table `migration_run_items`: one tenant of one run a row. */
+/** The table `migration_run_items`: a row for each tenant of each run. */
 export const MigrationRunItemSchema = defineEntity({
   name: 'MigrationRunItem',
   tableName: 'migration_run_items',
   properties: {
     run: () => p.manyToOne(MigrationRun).primary().ref(),
     position: p.integer().primary(),
-    /** Null if it is deleted. */
+    /** Null if the tenant was deleted. */
     tenant: () => p.manyToOne(Tenant).nullable().ref(),
-    /** The slug that it had. */
+    /** The slug of a deleted tenant. */
     deletedTenant: p.text().nullable(),
     wave: p.integer().default(0),
     status: p.enum(runItemStatuses).default('PENDING'),
@@ -95,12 +95,12 @@ export const MigrationRunItemSchema = defineEntity({
     attempts: p.integer().default(0),
     /** While RUNNING: the number of the process that works on it. */
     claimedBy: p.integer().nullable(),
-    /** While RUNNING: names the claim; whoever has lost it may not say how the tenant ended. */
+    /** While RUNNING: identifies the claim. A worker that has lost its claim may not store a result. */
     claim: p.uuid().nullable(),
-    /** While PENDING: nobody claims it before. */
+    /** While PENDING: it may not be claimed before this time. */
     notBefore: p.datetime(3).nullable(),
     error: p.text().nullable(),
-    /** It failed, and is not as it was before: somebody has to look at the tenant. */
+    /** It failed and could not be restored, so an operator must look at the tenant. */
     needsAttention: p.boolean().default(false),
     startedAt: p.datetime(3).nullable(),
     endedAt: p.datetime(3).nullable(),
@@ -108,7 +108,7 @@ export const MigrationRunItemSchema = defineEntity({
   },
 });
 
-/** What a run did with one tenant. */
+/** One tenant of a run, with its result. */
 export class MigrationRunItem extends MigrationRunItemSchema.class {}
 
 MigrationRunItemSchema.setClass(MigrationRunItem);

@@ -2,11 +2,11 @@ import { defineEntity, p } from '@mikro-orm/core';
 import { MigrationState } from './migration-state.entity.ts';
 import { User } from './user.entity.ts';
 
-/** Whether a tenant owns a database, or a schema of its server's shared database. */
+/** Whether a tenant has its own database or a schema in its server's shared database. */
 export const isolations = ['DATABASE', 'SCHEMA'] as const;
 export type Isolation = (typeof isolations)[number];
 
-/** What may be done with a tenant at present. */
+/** The statuses of a tenant. */
 export const tenantStatuses = [
   'PROVISIONING',
   'ACTIVE',
@@ -17,7 +17,7 @@ export const tenantStatuses = [
 ] as const;
 export type TenantStatus = (typeof tenantStatuses)[number];
 
-/** The table `tenants`: one customer a row. */
+/** The table `tenants`. */
 export const TenantSchema = defineEntity({
   name: 'Tenant',
   tableName: 'tenants',
@@ -28,22 +28,22 @@ export const TenantSchema = defineEntity({
     host: p.text().nullable().unique(),
     status: p.enum(tenantStatuses),
     isolation: p.enum(isolations),
-    /** Ten characters of [0-9a-z] from which the names of its database, schema and role are made. */
+    /** Ten characters of [0-9a-z] that are part of the names of its database, schema and role. */
     key: p.text().unique(),
     server: p.text(),
     database: p.text(),
     schema: p.text(),
-    /** Undefined while nothing is known of the migrations that it has. */
+    /** Null while the tenant's migrations are unknown. */
     migrationState: () => p.manyToOne(MigrationState).fieldName('migration_state').nullable().ref(),
     /** While PROVISIONING or DELETING: the number of the process that works on it. */
     claimedBy: p.integer().nullable(),
-    /** The user who created it and became its first owner; undefined for tenants of platform admins. */
+    /** The user who created the tenant and became its first owner; null for tenants that platform admins created. */
     createdBy: () => p.manyToOne(User).fieldName('created_by').deleteRule('set null').nullable().ref(),
     createdAt: p.datetime(3).defaultRaw('now()'),
   },
 });
 
-/** One customer, with its placement. */
+/** A tenant with its placement. */
 export class Tenant extends TenantSchema.class {}
 
 TenantSchema.setClass(Tenant);

@@ -1,12 +1,12 @@
 import { defineEntity, p } from '@mikro-orm/core';
 
-/** The table `users`: people, of whatever tenants. */
+/** The table `users`: people, independent of their tenants. */
 export const UserSchema = defineEntity({
   name: 'User',
   tableName: 'users',
   properties: {
     id: p.uuid().primary().defaultRaw('gen_random_uuid()'),
-    /** Unique whatever its letters' case; null where an identity provider has told none, or another user has it. */
+    /** Unique, ignoring case. Null if the identity provider reports none or another user has it. */
     email: p.text().nullable(),
     name: p.text(),
     passwordHash: p.text().nullable().hidden(),

@@ -1,5 +1,4 @@
 import { followRun } from '../../fleet/events/events.ts';
-import { cancelRun } from '../../fleet/runs/control.ts';
 import { isRunLeft, readRunReport, readRunTenants } from '../../fleet/runs/report.ts';
 import type { Services } from '../../installation/services.ts';
 import { onSignals } from '../../lib/signals.ts';
@@ -50,7 +49,7 @@ export async function carryOut(
     if (isRepeated) exitAtOnce(context.stderr, run);
     view.note('Cancelling: tenants in progress finish. Press Ctrl-C again to exit immediately.');
     // The run may have ended just now.
-    cancelRun(services.runs, run).catch(() => undefined);
+    services.runs.cancel(run).catch(() => undefined);
   });
   await show(services, { run, after }, (event) => view.show(event));
   view.end();
@@ -83,12 +82,12 @@ export async function watch(
     if (view) view.note(text);
     else context.stderr.write(`${text}\n`);
   });
-  const tell = (event: ReportedEvent) => {
+  const showEvent = (event: ReportedEvent) => {
     silence.broken();
     if (view) view.show(event);
     else stdout.write(`${JSON.stringify(event)}\n`);
   };
-  await show(services, started, tell, stop.signal);
+  await show(services, started, showEvent, stop.signal);
   view?.end();
   if (interrupts.received) throw new CommandExit(exitCode.interrupted);
   if (stop.signal.aborted) return;
@@ -100,12 +99,12 @@ export async function watch(
 async function show(
   { catalog, listener }: Services,
   { run, after = 0 }: StartedRun,
-  tell: (event: ReportedEvent) => void,
+  showEvent: (event: ReportedEvent) => void,
   signal?: AbortSignal,
 ): Promise<void> {
   const slugs = await readRunTenants(catalog, run);
   for await (const event of followRun(catalog, listener, run, after, signal)) {
-    tell({ ...event, tenant: event.tenantId === null ? null : (slugs.get(event.tenantId) ?? event.tenantId) });
+    showEvent({ ...event, tenant: event.tenantId === null ? null : (slugs.get(event.tenantId) ?? event.tenantId) });
   }
 }
 

@@ -83,7 +83,10 @@ function shown(file: string): string {
 /** Returns where to create scratch databases. */
 export async function scratchOf({ servers, config }: Services): Promise<EmptyDatabaseOptions> {
   const { FIRST_SERVER } = await import('../../catalog/entities/database-server.entity.ts');
-  const server = servers.get(FIRST_SERVER);
-  if (!server) throw new Error('There is no server for the scratch database');
-  return { server, authDatabase: config.databases.auth, lockTimeoutMs: config.migrations.lockTimeoutMs };
+  const { serverNamed } = await import('../../postgres/server.ts');
+  return {
+    server: serverNamed(servers, FIRST_SERVER),
+    authDatabase: config.databases.auth,
+    lockTimeoutMs: config.migrations.lockTimeoutMs,
+  };
 }

@@ -28,10 +28,9 @@ export function addRunCommands(migrate: Command, context: CommandContext): void 
     .description('Cancel a run: tenants in progress finish, the others are not started')
     .argument(...runArgument)
     .action(async (id: string) => {
-      const { cancelRun } = await import('../../fleet/runs/control.ts');
       const run = await withServices(context, async ({ catalog, runs }) => {
         const run = await expandId(catalog, 'run', id);
-        await cancelRun(runs, run);
+        await runs.cancel(run);
         return run;
       });
       context.stdout.write(
@@ -48,13 +47,12 @@ export function addRunCommands(migrate: Command, context: CommandContext): void 
     .option(...jsonOption)
     .action(async (id: string, options: CarryOutOptions) => {
       const { carryOut } = await import('./follow-run.ts');
-      const { resumeRun } = await import('../../fleet/runs/control.ts');
       const { readRunReport } = await import('../../fleet/runs/report.ts');
       const { hasEnded } = await import('../../catalog/run-status.ts');
-      await carryOut(context, options, async ({ catalog, runs, migrations }) => {
+      await carryOut(context, options, async ({ catalog, runs }) => {
         const run = await expandId(catalog, 'run', id);
         const { status, lastSeq } = (await readRunReport(catalog, run)).run;
-        if (hasEnded(status)) await resumeRun(runs, await migrations.tenant.read(), run);
+        if (hasEnded(status)) await runs.resume(run);
         else context.stderr.write(`The run is ${status}, so it continues as it was started.\n`);
         return { run, after: lastSeq };
       });
@@ -67,10 +65,9 @@ export function addRunCommands(migrate: Command, context: CommandContext): void 
     .option(...jsonOption)
     .action(async (id: string, options: CarryOutOptions) => {
       const { carryOut } = await import('./follow-run.ts');
-      const { undoRun } = await import('../../fleet/runs/undo.ts');
-      await carryOut(context, options, async ({ catalog, runs, migrations, config }) => {
+      await carryOut(context, options, async ({ catalog, runs }) => {
         const parent = await expandId(catalog, 'run', id);
-        return { run: await undoRun(runs, await migrations.tenant.read(), parent, config.migrations.concurrency) };
+        return { run: await runs.undo(parent) };
       });
     });
 }

@@ -95,15 +95,14 @@ export function addDownCommand(migrate: Command, context: CommandContext): void 
 
 async function up(context: CommandContext, options: UpOptions): Promise<void> {
   const { carryOut } = await import('./follow-run.ts');
-  const { startRun } = await import('../../fleet/runs/start.ts');
-  await carryOut(context, options, async ({ runs, migrations, config }) => ({
-    run: await startRun(runs, await migrations.tenant.read(), {
+  await carryOut(context, options, async ({ runs }) => ({
+    run: await runs.start({
       tenants: options.tenant,
       canaries: options.canary,
       ...(options.to !== undefined && { to: options.to }),
       dryRun: options.dryRun ?? false,
       continueOnError: !options.stopOnError,
-      concurrency: options.concurrency ?? config.migrations.concurrency,
+      concurrency: options.concurrency,
       ...(options.maxFailures !== undefined && { maxFailures: options.maxFailures }),
       ...(options.waves && { waves: options.waves }),
       ...(options.checkpoint && { checkpoint: checkpoints[options.checkpoint] }),
@@ -114,14 +113,12 @@ async function up(context: CommandContext, options: UpOptions): Promise<void> {
 
 async function down(context: CommandContext, { tenant, to, steps = 1, dryRun, json }: DownOptions): Promise<void> {
   const { carryOut } = await import('./follow-run.ts');
-  const { startRun } = await import('../../fleet/runs/start.ts');
-  await carryOut(context, { json }, async ({ runs, migrations, config }) => ({
-    run: await startRun(runs, await migrations.tenant.read(), {
+  await carryOut(context, { json }, async ({ runs }) => ({
+    run: await runs.start({
       tenants: tenant,
       down: to === undefined ? { kind: 'steps', steps } : { kind: 'to', to },
       dryRun: dryRun ?? false,
       continueOnError: true,
-      concurrency: config.migrations.concurrency,
       verify: false,
     }),
   }));

@@ -1,20 +1,22 @@
 import type pg from 'pg';
+import type { Catalog } from '../../catalog/catalog.ts';
 import type { MigrationRunStatus, RunOptions } from '../../catalog/entities/migration-run.entity.ts';
-import { canResume, fromSql, hasEnded, itemSteps, runSteps, type StopReason, toSql } from '../../catalog/run-status.ts';
+import { canResume, fromSql, hasEnded, itemSteps, runSteps, type StopReason } from '../../catalog/run-status.ts';
+import { toSql } from '../../catalog/steps.ts';
 import { AppError } from '../../lib/errors.ts';
-import type { MigrationFile } from '../../migrator/files/migration-files.ts';
+import type { TenantFiles } from '../../migrator/files/migration-folders.ts';
 import { inTransaction } from '../../postgres/sql/transaction.ts';
 import { appendEvents } from '../events/append.ts';
 import { plannedFiles } from './planned-files.ts';
 import { settleRun, tenantsInWords } from './settle.ts';
-import { divide, type RunsOptions } from './start.ts';
+import { divide } from './start.ts';
 
 /**
  * Cancels a run: tenants in progress get time to finish, and the others are not started. A run that is already stopping
  * after too many failures can be cancelled too, which limits the time that its tenants in progress may take.
  * @throws {AppError} NOT_FOUND, or CONFLICT if it has ended
  */
-export function cancelRun({ catalog }: RunsOptions, run: string): Promise<void> {
+export function cancelRun(catalog: Catalog, run: string): Promise<void> {
   return catalog.use((client) =>
     inTransaction(client, async () => {
       const { status, stopping } = await lockRun(client, run);
@@ -36,13 +38,8 @@ export function cancelRun({ catalog }: RunsOptions, run: string): Promise<void> 
  * @throws {AppError} NOT_FOUND, or CONFLICT if the run is in progress, has nothing left to do, or one of its tenants
  *   needs attention
  */
-export async function resumeRun(
-  { catalog, common: commonFolder }: RunsOptions,
-  files: readonly MigrationFile[],
-  run: string,
-): Promise<void> {
-  const common = await commonFolder.read();
-  await catalog.use((client) =>
+export function resumeRun(catalog: Catalog, files: TenantFiles, run: string): Promise<void> {
+  return catalog.use((client) =>
     inTransaction(client, async () => {
       const { status, options } = await lockRun(client, run);
       if (!hasEnded(status))
@@ -70,7 +67,7 @@ export async function resumeRun(
            wave = 0, waves = $2, wave_open = 0, wave_failed = 0, skipped = skipped + $4,
            skipped_at_start = succeeded + skipped + $4, files = $3
          WHERE id = $1`,
-        [run, waves, plannedFiles(files, common), gone],
+        [run, waves, plannedFiles(files), gone],
       );
       await appendEvents(client, run, [{ kind: 'RUN_RESUMED', message: `${tenantsInWords(count)} again` }]);
       await settleRun(client, run);

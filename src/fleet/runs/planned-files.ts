@@ -1,8 +1,9 @@
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { AppliedMigration } from '../../catalog/entities/migration-state.entity.ts';
 import { messageOf } from '../../lib/errors.ts';
+import { shortList } from '../../lib/short-list.ts';
 import { type MigrationFile, shortHash } from '../../migrator/files/migration-files.ts';
-import type { MigrationFolders } from '../../migrator/files/migration-folders.ts';
+import type { MigrationFolders, TenantFiles } from '../../migrator/files/migration-folders.ts';
 import { inTransaction } from '../../postgres/sql/transaction.ts';
 import { appendEvents } from '../events/append.ts';
 
@@ -25,9 +26,9 @@ export interface PlannedFile extends AppliedMigration {
 }
 
 /** Returns the names and hashes of the files that a run is planned with, as JSON. */
-export function plannedFiles(files: readonly MigrationFile[], common: readonly MigrationFile[]): string {
+export function plannedFiles({ tenant, common }: TenantFiles): string {
   const planned: PlannedFile[] = [
-    ...files.map(({ name, hash }) => ({ name, hash })),
+    ...tenant.map(({ name, hash }) => ({ name, hash })),
     ...common.map(({ name, hash }) => ({ name, hash, scope: 'COMMON' as const })),
   ];
   return JSON.stringify(planned);
@@ -76,8 +77,7 @@ function chooseFiles(
         ? `${name} is missing`
         : `the hash of ${name} is ${shortHash(other)} instead of ${shortHash(hash)}`;
     });
-  const more = differences.length > NAMED ? ` and ${differences.length - NAMED} more` : '';
-  const what = `${differences.slice(0, NAMED).join(', ')}${more}`;
+  const what = shortList(differences, NAMED);
   return {
     files,
     mismatch: `MIGRATION_CHANGED: A process has other migrations than the run was planned with: ${what}. ${REMEDY}`,

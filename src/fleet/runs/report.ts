@@ -1,6 +1,7 @@
 import type { Catalog } from '../../catalog/catalog.ts';
 import { MigrationRun } from '../../catalog/entities/migration-run.entity.ts';
-import { fromSql, statusSql } from '../../catalog/run-status.ts';
+import { fromSql } from '../../catalog/run-status.ts';
+import { statusSql } from '../../catalog/steps.ts';
 import { AppError } from '../../lib/errors.ts';
 import { isAliveSql } from '../../postgres/sql/advisory-lock.ts';
 

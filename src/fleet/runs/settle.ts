@@ -8,9 +8,8 @@ import {
   openItemStatuses,
   runSteps,
   type StopReason,
-  statusSql,
-  toSql,
 } from '../../catalog/run-status.ts';
+import { statusSql, toSql } from '../../catalog/steps.ts';
 import { appendEvents } from '../events/append.ts';
 import { wakeWorkers } from '../worker/wake-up.ts';
 

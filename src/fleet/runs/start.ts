@@ -3,9 +3,13 @@ import type pg from 'pg';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { RunOptions } from '../../catalog/entities/migration-run.entity.ts';
 import { fromSql, itemSteps, runSteps } from '../../catalog/run-status.ts';
+import { includesStatus } from '../../catalog/steps.ts';
+import { fleetStatuses } from '../../catalog/tenant-status.ts';
 import { AppError, badInput } from '../../lib/errors.ts';
+import { shortList } from '../../lib/short-list.ts';
 import { isUuid } from '../../lib/uuid.ts';
-import type { MigrationFile, MigrationFolder } from '../../migrator/files/migration-files.ts';
+import type { MigrationFile } from '../../migrator/files/migration-files.ts';
+import type { TenantFiles } from '../../migrator/files/migration-folders.ts';
 import { quoteLiteral } from '../../postgres/sql/quote.ts';
 import { inTransaction } from '../../postgres/sql/transaction.ts';
 import { appendEvents } from '../events/append.ts';
@@ -13,13 +17,6 @@ import { doneStateIds } from '../tenant-states.ts';
 import { plannedFiles } from './planned-files.ts';
 import { settleRun, tenantsInWords } from './settle.ts';
 import { waveEnds } from './waves.ts';
-
-/** Dependencies of starting and controlling runs. */
-export interface RunsOptions {
-  readonly catalog: Catalog;
-  /** The migrations of `common`. */
-  readonly common: MigrationFolder;
-}
 
 /** The parameters of a new run. */
 export interface RunRequest extends RunOptions {
@@ -30,12 +27,6 @@ export interface RunRequest extends RunOptions {
 }
 
 /**
- * The statuses of tenants that belong to the fleet. Suspended tenants are migrated too, so that they can be
- * reactivated. A run waits for tenants whose database is being copied or replaced.
- */
-export const fleetStatuses = ['ACTIVE', 'SUSPENDED', 'MAINTENANCE'] as const;
-
-/**
  * Creates a run with an item for each tenant and starts its first wave. Tenants that are up to date according to the
  * catalog are skipped immediately.
  * @returns the run's id
@@ -43,14 +34,13 @@ export const fleetStatuses = ['ACTIVE', 'SUSPENDED', 'MAINTENANCE'] as const;
  *   for an invalid `to`, number or canary
  */
 export async function startRun(
-  { catalog, common: commonFolder }: RunsOptions,
-  files: readonly MigrationFile[],
+  catalog: Catalog,
+  { tenant: files, common }: TenantFiles,
   request: RunRequest,
 ): Promise<string> {
   checkRequest(files, request);
   const { tenants: references, canaries = [], ...options } = request;
   const id = randomUUID();
-  const common = await commonFolder.read();
   await catalog.use(async (client) => {
     const ids = references && (await resolveTenants(client, references));
     const first = await resolveTenants(client, canaries);
@@ -60,7 +50,7 @@ export async function startRun(
     const commonDone = options.down || common.length === 0 ? undefined : await doneStateIds(client, common, {});
     await inTransaction(client, async () => {
       const checkpoint = restorePointName(new Date());
-      await insertRun(client, id, { checkpoint, files: plannedFiles(files, common), options });
+      await insertRun(client, id, { checkpoint, files: plannedFiles({ tenant: files, common }), options });
       const { total, skipped } = await insertItems(client, id, { ids, first, done, commonDone });
       const waves = await divide(client, id, options.waves ?? [], total - skipped);
       await client.query(
@@ -76,7 +66,7 @@ export async function startRun(
 }
 
 /** The maximum number of tenants that a message names. */
-const NAMED = 10;
+export const NAMED = 10;
 
 /** Resolves ids and slugs to ids, in the same order. */
 export async function resolveTenants(client: pg.Client, references: readonly string[]): Promise<string[]> {
@@ -91,7 +81,7 @@ export async function resolveTenants(client: pg.Client, references: readonly str
   if (missing.length > 0) {
     throw new AppError('NOT_FOUND', `There is no tenant ${missing.join(', ')}`, { details: { tenants: missing } });
   }
-  const unready = rows.filter(({ status }) => !fleetStatuses.some((known) => known === status));
+  const unready = rows.filter(({ status }) => !includesStatus(fleetStatuses, status ?? ''));
   if (unready.length > 0) {
     const list = unready.map(({ reference, status }) => `${reference} (${status})`).join(', ');
     throw new AppError('CONFLICT', `These tenants cannot be migrated in their present status: ${list}`);
@@ -224,8 +214,7 @@ async function announce(
   ].join(', ');
   const skipped = `${tenantsInWords(about.skipped)} with nothing to ${down ? 'revert' : 'apply'}`;
   const { leftOut } = about;
-  const more = leftOut.length > NAMED ? ` and ${leftOut.length - NAMED} more` : '';
-  const warning = `left out because they need attention: ${leftOut.slice(0, NAMED).join(', ')}${more}. Fix each one, then run \`tenantry tenant resolve SLUG\`.`;
+  const warning = `left out because they need attention: ${shortList(leftOut, NAMED)}. Fix each one, then run \`tenantry tenant resolve SLUG\`.`;
   await appendEvents(client, run, [
     { kind: 'RUN_STARTED', message: started },
     ...(leftOut.length > 0 ? [{ kind: 'RUN_WARNING' as const, message: warning }] : []),

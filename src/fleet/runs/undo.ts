@@ -1,13 +1,13 @@
+import type { Catalog } from '../../catalog/catalog.ts';
 import { MigrationRun } from '../../catalog/entities/migration-run.entity.ts';
 import type { AppliedMigration } from '../../catalog/entities/migration-state.entity.ts';
 import { hasEnded } from '../../catalog/run-status.ts';
 import { AppError } from '../../lib/errors.ts';
+import { shortList } from '../../lib/short-list.ts';
 import type { MigrationFile } from '../../migrator/files/migration-files.ts';
+import type { TenantFiles } from '../../migrator/files/migration-folders.ts';
 import { planDown, type Refusal } from '../../migrator/files/plan.ts';
-import { type RunsOptions, startRun } from './start.ts';
-
-/** The maximum number of tenants that a message names. */
-const NAMED = 10;
+import { NAMED, startRun } from './start.ts';
 
 interface ChangedTenant {
   readonly id: string;
@@ -26,12 +26,12 @@ interface ChangedTenant {
  *   changed then.
  */
 export async function undoRun(
-  options: RunsOptions,
-  files: readonly MigrationFile[],
+  catalog: Catalog,
+  files: TenantFiles,
   parent: string,
   concurrency: number,
 ): Promise<string> {
-  const run = await options.catalog.fork().findOne(MigrationRun, { id: parent });
+  const run = await catalog.fork().findOne(MigrationRun, { id: parent });
   if (!run) throw new AppError('NOT_FOUND', `There is no migration run ${parent}`);
   if (!hasEnded(run.status))
     throw new AppError('CONFLICT', `The run is ${run.status}. Cancel it or wait until it ends.`);
@@ -41,14 +41,14 @@ export async function undoRun(
       'This run reverted migrations. Use `tenantry migrate up` or the mutation runMigrations to apply them again.',
     );
   }
-  const changed = await changedTenants(options, parent);
+  const changed = await changedTenants(catalog, parent);
   if (run.options.dryRun || changed.length === 0) {
     throw new AppError('CONFLICT', 'This run has applied nothing, so there is nothing to revert');
   }
   const tenants = changed.filter(({ names }) => names.length > 0);
-  if (tenants.length === 0) throw await undoneAlready(options, parent);
-  refuse(files, tenants, parent);
-  return startRun(options, files, {
+  if (tenants.length === 0) throw await undoneAlready(catalog, parent);
+  refuse(files.tenant, tenants, parent);
+  return startRun(catalog, files, {
     tenants: tenants.map(({ id }) => id),
     down: { kind: 'run', run: parent },
     dryRun: false,
@@ -58,7 +58,7 @@ export async function undoRun(
   });
 }
 
-async function changedTenants({ catalog }: RunsOptions, run: string): Promise<readonly ChangedTenant[]> {
+async function changedTenants(catalog: Catalog, run: string): Promise<readonly ChangedTenant[]> {
   const { rows } = await catalog.use((client) =>
     client.query<ChangedTenant>(
       `SELECT t.id, t.slug, s.applied AS has, ARRAY(
@@ -75,7 +75,7 @@ async function changedTenants({ catalog }: RunsOptions, run: string): Promise<re
   return rows;
 }
 
-async function undoneAlready({ catalog }: RunsOptions, parent: string): Promise<AppError> {
+async function undoneAlready(catalog: Catalog, parent: string): Promise<AppError> {
   const where = { parentId: parent, kind: 'UNDO', succeeded: { $gt: 0 } } as const;
   const undo = await catalog.fork().findOne(MigrationRun, where, { orderBy: { createdAt: 'desc' } });
   // Otherwise, a rollback reverted it or a checkpoint was restored.
@@ -103,8 +103,7 @@ function refuse(files: readonly MigrationFile[], tenants: readonly ChangedTenant
   const [first] = refused.values();
   if (!first) return;
   const { refusal, slugs } = first;
-  const more = slugs.length > NAMED ? ` and ${slugs.length - NAMED} more` : '';
-  throw new AppError(refusal.code, `${refusal.message} Tenants: ${slugs.slice(0, NAMED).join(', ')}${more}`, {
+  throw new AppError(refusal.code, `${refusal.message} Tenants: ${shortList(slugs, NAMED)}`, {
     details: { tenants: slugs, migration: refusal.migration, ...refusal.hashes },
   });
 }

@@ -1,7 +1,8 @@
 import type pg from 'pg';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { Isolation } from '../../catalog/entities/tenant.entity.ts';
-import { fromSql, itemSteps, toSql } from '../../catalog/run-status.ts';
+import { fromSql, itemSteps } from '../../catalog/run-status.ts';
+import { toSql } from '../../catalog/steps.ts';
 import { isAliveSql } from '../../postgres/sql/advisory-lock.ts';
 import { inTransaction } from '../../postgres/sql/transaction.ts';
 import type { Placement } from '../../routing/placement.ts';

@@ -11,9 +11,9 @@ import type { NewRunEvent } from '../events/append.ts';
 import type { RunItem } from './claim.ts';
 import { migrateProtected } from './protect.ts';
 import { InMaintenanceError, isRetryable, MAX_TRIES_UNREACHABLE, PoisonTenantError } from './retry-policy.ts';
-import { addReport, type CommonReport } from './run-common.ts';
+import { addReport } from './run-common.ts';
 import type { RunContext } from './run-context.ts';
-import type { ItemResult } from './write-results.ts';
+import type { CommonReport, ItemResult } from './write-results.ts';
 
 /** The delay after the first attempt, in milliseconds. It doubles with each attempt. */
 const FIRST_DELAY_MS = 300;

@@ -1,8 +1,7 @@
 import type pg from 'pg';
 import type { Isolation } from '../../catalog/entities/tenant.entity.ts';
-import { AppError } from '../../lib/errors.ts';
 import type { Pool } from '../../postgres/pool/pool.ts';
-import type { PostgresServer, Servers } from '../../postgres/server.ts';
+import { type PostgresServer, type Servers, serverNamed } from '../../postgres/server.ts';
 import type { Placement } from '../../routing/placement.ts';
 
 /** Pools of the owner's connections to tenants' tables. */
@@ -27,8 +26,7 @@ export class OwnerConnections {
     work: (client: pg.Client) => Promise<T>,
     signal?: AbortSignal,
   ): Promise<T> {
-    const server = this.#servers.get(tenant.server);
-    if (!server) throw new AppError('SERVER_BUSY', `The server ${tenant.server} is not known here`);
+    const server = serverNamed(this.#servers, tenant.server);
     return tenant.isolation === 'DATABASE'
       ? server.owner(tenant.database, work, signal)
       : this.#pool(server, tenant).use(work, signal);

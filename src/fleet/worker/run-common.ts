@@ -1,5 +1,4 @@
 import type pg from 'pg';
-import type { CommonState } from '../../catalog/common-states.ts';
 import type { MigrateOutcome } from '../../migrator/apply/batch.ts';
 import type { NewRecord } from '../../migrator/files/history.ts';
 import type { InstallationRoles } from '../../routing/placement.ts';
@@ -12,13 +11,7 @@ import {
 } from '../../servers/shared/common-line.ts';
 import type { NewRunEvent } from '../events/append.ts';
 import type { RunItem } from './claim.ts';
-import type { ItemResult } from './write-results.ts';
-
-/** What an attempt at a tenant did to its database's schema `common`. */
-export interface CommonReport {
-  readonly state: CommonState;
-  readonly records: readonly NewRecord[];
-}
+import type { CommonReport, ItemResult } from './write-results.ts';
 
 interface RunCommonOptions extends Omit<CommonLine, 'grantee'> {
   readonly roles: InstallationRoles;

@@ -1,13 +1,19 @@
 import type pg from 'pg';
-import { storeCommonStates } from '../../catalog/common-states.ts';
+import { type CommonState, storeCommonStates } from '../../catalog/common-states.ts';
 import { type ObservedState, storeMigrationStates } from '../../catalog/migration-states.ts';
 import { type AttemptStatus, fromSql } from '../../catalog/run-status.ts';
+import { takeStepSql, tenantSteps } from '../../catalog/tenant-status.ts';
 import type { NewRecord } from '../../migrator/files/history.ts';
 import { inTransaction } from '../../postgres/sql/transaction.ts';
 import { appendEvents, type NewRunEvent } from '../events/append.ts';
 import { type SettledRun, settleRun } from '../runs/settle.ts';
-import type { CommonReport } from './run-common.ts';
 import { wakeWorkers } from './wake-up.ts';
+
+/** What an attempt at a tenant did to its database's schema `common`. */
+export interface CommonReport {
+  readonly state: CommonState;
+  readonly records: readonly NewRecord[];
+}
 
 /** The result of one attempt at a tenant of a run. */
 export interface ItemResult {
@@ -185,11 +191,8 @@ async function countEnded(client: pg.Client, run: string, ended: readonly ItemRe
 async function markNeedsAttention(client: pg.Client, results: readonly ItemResult[]): Promise<void> {
   const ids = results.flatMap(({ needsAttention, tenantId }) => (needsAttention ? [tenantId] : []));
   if (ids.length === 0) return;
-  await client.query(
-    `UPDATE tenants SET status = 'NEEDS_ATTENTION', status_before_attention = status, migration_state = NULL
-     WHERE id = ANY ($1::uuid[]) AND status IN ('ACTIVE', 'SUSPENDED')`,
-    [ids],
-  );
+  const set = 'status_before_attention = t.status, migration_state = NULL';
+  await client.query(takeStepSql(tenantSteps.needAttention, { where: 't.id = ANY ($1::uuid[])', set }), [ids]);
 }
 
 async function insertRecords(client: pg.Client, results: readonly ItemResult[]): Promise<void> {

@@ -3,7 +3,7 @@ import { changeRoles, type RoleChange, roleToChange } from './change-roles.ts';
 import { builtIn } from './define-roles.ts';
 import { MemberRole, type Role } from './role.entity.ts';
 
-/** Which role of whom. */
+/** A role and a user. */
 export interface Assignment {
   /** The role's id. */
   readonly role: string;
@@ -11,27 +11,26 @@ export interface Assignment {
   readonly user: string;
 }
 
-/** The most roles that are assigned to a member at once. */
+/** The maximum number of roles of a member. */
 export const MAX_ROLES_OF_MEMBER = 20;
 
 /**
- * Gives a member one more role, for as long as the membership lasts.
- * @throws {AppError} NOT_FOUND, FORBIDDEN for permissions that the caller has not, or CONFLICT for a built-in role, or one too
- *   many
+ * Assigns a role to a member for as long as the membership lasts.
+ * @throws {AppError} NOT_FOUND, FORBIDDEN for permissions that the caller lacks, or CONFLICT for a built-in role or too many roles
  */
 export async function assignRole(tenant: TenantContext, { role: id, user }: Assignment): Promise<void> {
   const userId = user.toLowerCase();
   const membership = isUuid(userId) ? (await tenant.membershipsOf([userId])).get(userId) : undefined;
   await changeRoles(tenant, async (change) => {
     const role = await assignable(change, id);
-    if (!membership) throw new AppError('NOT_FOUND', `There is no member ${user} of ${tenant.row.slug}`);
+    if (!membership) throw new AppError('NOT_FOUND', `The tenant ${tenant.row.slug} has no member ${user}`);
     await mustHaveRoom(change, userId, role, membership.since);
     await change.em.upsert(MemberRole, { userId, role: role.id, memberSince: membership.since });
   });
 }
 
 /**
- * Takes a role from a member, or from somebody who was one.
+ * Removes a role from a member or a former member.
  * @returns false if it was not assigned
  * @throws {AppError} as {@link assignRole}
  */
@@ -43,7 +42,7 @@ export async function unassignRole(tenant: TenantContext, { role: id, user }: As
   });
 }
 
-/** @param since when the membership began; what was assigned for one before it is deleted */
+/** @param since when the membership began; roles of an earlier membership are deleted */
 async function mustHaveRoom({ em }: RoleChange, userId: string, role: Role, since: Date): Promise<void> {
   await em.nativeDelete(MemberRole, { userId, memberSince: { $ne: since } });
   if ((await em.count(MemberRole, { userId, role: { $ne: role.id } })) < MAX_ROLES_OF_MEMBER) return;
@@ -52,6 +51,6 @@ async function mustHaveRoom({ em }: RoleChange, userId: string, role: Role, sinc
 
 async function assignable(change: RoleChange, id: string): Promise<Role> {
   const role = await roleToChange(change, id);
-  if (role.isBuiltIn) throw builtIn(role, 'comes with the membership: use setMemberRole');
+  if (role.isBuiltIn) throw builtIn(role, 'comes with the membership; use setMemberRole');
   return role;
 }

@@ -2,10 +2,10 @@ import { badInput, isUuid, type TenantContext } from '../../platform.ts';
 import { MemberProfile } from './member-profile.entity.ts';
 import { lasts, type Profile, profileOf } from './profiles.ts';
 
-/** A part of those to whom a role is assigned. */
+/** A page of the users to whom a role is assigned. */
 export interface AssigneePage {
   readonly size: number;
-  /** The id of the last user of the page before. */
+  /** The id of the last user of the previous page. */
   readonly after?: string | null | undefined;
 }
 
@@ -16,7 +16,7 @@ interface Assigned {
 }
 
 /**
- * To whom each of some roles is assigned, in the order of their ids. Who has left the tenant is left out.
+ * Finds the members to whom each role is assigned, ordered by user id. Users who have left the tenant are left out.
  * @param roles ids of roles
  * @throws {AppError} BAD_USER_INPUT
  */
@@ -37,10 +37,10 @@ export async function assigneesOf(
   );
 }
 
-/** A page for each role, in one statement. */
+/** Reads one page for each role in a single statement. */
 async function readAssigned({ em }: TenantContext, roles: readonly string[], page: AssigneePage): Promise<Assigned[]> {
   const { after } = page;
-  if (after != null && !isUuid(after)) throw badInput('after', `${JSON.stringify(after)} is no id of a user`);
+  if (after != null && !isUuid(after)) throw badInput('after', `${JSON.stringify(after)} is not the id of a user`);
   const places = em
     .getKysely<{ member_roles: { user_id: string; role_id: string; member_since: Date | string } }>()
     .withSchema(em.schema ?? 'public')
@@ -63,6 +63,6 @@ async function readAssigned({ em }: TenantContext, roles: readonly string[], pag
     .where('place', '<=', page.size)
     .orderBy('userId')
     .execute();
-  // The driver leaves times as texts, which entities would turn into dates.
+  // The driver returns timestamps as text. Only entities convert them to dates.
   return rows.map((row) => ({ ...row, memberSince: new Date(row.memberSince) }));
 }

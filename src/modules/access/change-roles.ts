@@ -4,23 +4,24 @@ import { AppError, isUuid, type TenantContext } from '../../platform.ts';
 import { OWNER_ROLE, permissionsOf, ROLES_WRITE } from './permissions-of.ts';
 import { Role } from './role.entity.ts';
 
-/** One change of roles, in a transaction of its own. */
+/** One change of roles, in its own transaction. */
 export interface RoleChange {
   readonly em: EntityManager;
-  /** What the caller may do, read when nobody else could change it any more. */
+  /** The caller's permissions, read under the lock. */
   readonly mine: ReadonlySet<string>;
 }
 
 /**
- * Changes roles, or who has them: one change of a tenant at a time, so that what the caller may do is known for certain.
- * @throws {AppError} FORBIDDEN if the caller may not change roles any more, CONFLICT if the change would take that from them:
- *   somebody else has to do it, so that nobody locks a tenant's last admin out by mistake
+ * Changes roles or their assignments. A tenant's changes run one at a time, so that the caller's permissions cannot change
+ * meanwhile.
+ * @throws {AppError} FORBIDDEN if the caller may not change roles, CONFLICT if the change would take that permission from the
+ *   caller: somebody else must do that, so that nobody locks out a tenant's last admin by mistake
  */
 export async function changeRoles<T>(tenant: TenantContext, work: (change: RoleChange) => Promise<T>): Promise<T> {
   const { member } = tenant;
-  // A fork knows no roles yet, so that they are read under the lock and not taken from memory.
+  // A fork has an empty identity map, so roles are read under the lock.
   const changed = await tenant.em.fork().transactional(async (em) => {
-    // Nobody can change this role, which is why it can stand for all of them.
+    // This role always exists, so its row serves as the lock for all roles.
     await em.findOneOrFail(Role, { name: OWNER_ROLE }, { lockMode: LockMode.PESSIMISTIC_WRITE });
     const permissions = async () => (member ? permissionsOf(em, member) : new Set<string>());
     const mine = await permissions();
@@ -30,7 +31,7 @@ export async function changeRoles<T>(tenant: TenantContext, work: (change: RoleC
     if ((await permissions()).has(ROLES_WRITE)) return result;
     throw new AppError(
       'CONFLICT',
-      'You could not change roles any more. Let somebody do this who still can afterwards.',
+      'This would remove your own permission to change roles. Ask somebody who keeps the permission to do it.',
     );
   });
   await tenant.permissionsChanged();
@@ -38,14 +39,14 @@ export async function changeRoles<T>(tenant: TenantContext, work: (change: RoleC
 }
 
 /**
- * The role that a client names, with its permissions.
- * @throws {AppError} NOT_FOUND; FORBIDDEN if it has permissions that the caller has not
+ * Finds a role by its id, with its permissions.
+ * @throws {AppError} NOT_FOUND; CONFLICT for the owners' role; FORBIDDEN if it has permissions that the caller lacks
  */
 export async function roleToChange({ em, mine }: RoleChange, id: string): Promise<Role> {
   const role = isUuid(id) ? await em.findOne(Role, { id }, { populate: ['permissions'] }) : null;
   if (!role) throw new AppError('NOT_FOUND', `There is no role ${id}`);
   if (role.name === OWNER_ROLE)
-    throw new AppError('CONFLICT', 'The role of owners has all permissions, and stays as it is');
+    throw new AppError('CONFLICT', 'The role owner has all permissions and cannot be changed');
   mustHave(
     mine,
     role.permissions.getItems().map(({ name }) => name),
@@ -54,7 +55,7 @@ export async function roleToChange({ em, mine }: RoleChange, id: string): Promis
 }
 
 /**
- * Nobody gives what they do not have, nor takes it away: else an admin could make themselves more than an owner meant.
+ * Checks that the caller has all permissions that are granted or revoked. Otherwise admins could raise their own privileges.
  * @throws {AppError} FORBIDDEN
  */
 export function mustHave(mine: ReadonlySet<string>, permissions: readonly string[]): void {
@@ -62,6 +63,6 @@ export function mustHave(mine: ReadonlySet<string>, permissions: readonly string
   if (beyond.length === 0) return;
   throw new AppError(
     'FORBIDDEN',
-    `Only who has a permission may give or take it, and you do not have ${beyond.join(', ')}`,
+    `You can only grant or revoke permissions that you have. You lack: ${beyond.join(', ')}`,
   );
 }

@@ -4,7 +4,7 @@ import { changeRoles, mustHave, type RoleChange, roleToChange } from './change-r
 import { allPermissions, MAX_PERMISSIONS } from './permissions-of.ts';
 import { type Permission, Role } from './role.entity.ts';
 
-/** A role as a client describes it; what is undefined stays as it is. */
+/** A role in a client's input. Undefined fields stay unchanged. */
 export interface RoleInput {
   readonly name: string | undefined;
   readonly description: string | undefined;
@@ -12,12 +12,12 @@ export interface RoleInput {
   readonly permissions: readonly string[] | undefined;
 }
 
-/** The most roles of a tenant, but for the built-in ones. */
+/** The maximum number of a tenant's roles without the built-in ones. */
 export const MAX_ROLES = 200;
 
 /**
- * Makes a role.
- * @throws {AppError} BAD_USER_INPUT, FORBIDDEN for permissions that the caller has not, or CONFLICT if the name is taken
+ * Creates a role.
+ * @throws {AppError} BAD_USER_INPUT, FORBIDDEN for permissions that the caller lacks, or CONFLICT if the name is taken
  */
 export async function createRole(tenant: TenantContext, input: RoleInput & { readonly name: string }): Promise<Role> {
   return changeRoles(tenant, async (change) => {
@@ -34,14 +34,14 @@ export async function createRole(tenant: TenantContext, input: RoleInput & { rea
 }
 
 /**
- * Changes a role for all who have it. Built-in ones keep their name.
+ * Changes a role for everybody who has it. Built-in roles keep their name.
  * @throws {AppError} as {@link createRole}, and NOT_FOUND
  */
 export async function updateRole(tenant: TenantContext, id: string, input: RoleInput): Promise<Role> {
   return changeRoles(tenant, async (change) => {
     const role = await roleToChange(change, id);
     if (input.name !== undefined && input.name !== role.name) {
-      if (role.isBuiltIn) throw builtIn(role, 'has the name of a membership');
+      if (role.isBuiltIn) throw builtIn(role, 'cannot be renamed');
       role.name = await freeName(change.em, input.name);
     }
     if (input.description !== undefined) role.description = readDescription(input.description);
@@ -51,8 +51,8 @@ export async function updateRole(tenant: TenantContext, id: string, input: RoleI
 }
 
 /**
- * Deletes a role, and takes it from all who have it.
- * @throws {AppError} NOT_FOUND, FORBIDDEN for permissions that the caller has not, or CONFLICT for a built-in role
+ * Deletes a role and its assignments.
+ * @throws {AppError} NOT_FOUND, FORBIDDEN for permissions that the caller lacks, or CONFLICT for a built-in role
  */
 export async function deleteRole(tenant: TenantContext, id: string): Promise<void> {
   await changeRoles(tenant, async (change) => {
@@ -62,17 +62,20 @@ export async function deleteRole(tenant: TenantContext, id: string): Promise<voi
   });
 }
 
-/** What is refused for a role that comes with memberships. */
+/** The error for a change that built-in roles don't allow. */
 export function builtIn({ name }: Role, why: string): AppError {
   return new AppError('CONFLICT', `The role ${name} is built in and ${why}`);
 }
 
 async function freeName(em: EntityManager, name: string): Promise<string> {
   if (!/^[a-z][a-z0-9-]{0,49}$/.test(name)) {
-    throw badInput('name', "A role's name has 1 to 50 characters of a to z, 0 to 9 and -, and begins with a letter");
+    throw badInput(
+      'name',
+      "A role's name must have 1 to 50 characters of a to z, 0 to 9 and -, and begin with a letter",
+    );
   }
   if ((await em.count(Role, { name })) === 0) return name;
-  throw new AppError('CONFLICT', `There is a role ${name} already`, { details: { field: 'name' } });
+  throw new AppError('CONFLICT', `A role ${name} already exists`, { details: { field: 'name' } });
 }
 
 function readDescription(text: string): string {
@@ -87,7 +90,7 @@ async function grantable({ em, mine }: RoleChange, names: readonly string[]): Pr
   const unknown = names.find((name) => !known.some((permission) => permission.name === name));
   if (unknown !== undefined) {
     const all = known.map(({ name }) => name).join(', ');
-    throw badInput('permissions', `There is no permission ${JSON.stringify(unknown)}. There are: ${all}`);
+    throw badInput('permissions', `There is no permission ${JSON.stringify(unknown)}. The permissions are: ${all}`);
   }
   mustHave(mine, names);
   return known.filter(({ name }) => names.includes(name));

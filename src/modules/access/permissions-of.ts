@@ -5,21 +5,21 @@ import { Permission, type Role, RolePermission } from './role.entity.ts';
 /** A member of the tenant. */
 export type Member = NonNullable<TenantContext['member']>;
 
-/** The built-in role that has all permissions, also those of modules to come, and that nobody can change. */
+/** The built-in role with all permissions, including those of future modules. Nobody can change it. */
 export const OWNER_ROLE = 'owner';
 
-/** The permission to change roles, and who has them. */
+/** The permission to change roles and their assignments. */
 export const ROLES_WRITE = 'roles:write';
 
-/** The most permissions of a tenant that are listed; modules add theirs in their migrations. */
+/** The maximum number of permissions in a list. Modules add theirs in their migrations. */
 export const MAX_PERMISSIONS = 200;
 
-/** All permissions that there are in the tenant, by name. Of more than are listed there is one more, so that it is noticed. */
+/** Lists the tenant's permissions by name, up to one above the limit, so that an overflow is noticed. */
 export function allPermissions(em: EntityManager): Promise<Permission[]> {
   return em.find(Permission, {}, { orderBy: { name: 'asc' }, limit: MAX_PERMISSIONS + 1 });
 }
 
-/** The permissions of each of some roles, by name. */
+/** Returns the permissions of each role, by name. */
 export async function permissionsOfRoles(em: EntityManager, roles: readonly Role[]): Promise<Permission[][]> {
   const all = await allPermissions(em);
   const names = all.map(({ name }) => name);
@@ -34,8 +34,8 @@ export async function permissionsOfRoles(em: EntityManager, roles: readonly Role
 }
 
 /**
- * What a member may do: what any of the member's roles may, whether it was assigned here, or came with the membership or the
- * token. Owners, and platform admins as much as owners, may do everything. It is one query.
+ * Returns a member's permissions: those of all roles that are assigned, that come with the membership or that the token claims.
+ * Owners and platform admins have all permissions. It takes one query.
  */
 export async function permissionsOf(em: EntityManager, member: Member): Promise<ReadonlySet<string>> {
   const { user, isPlatformAdmin, tokenRoles } = member;

@@ -3,19 +3,19 @@ import { MemberProfile } from './member-profile.entity.ts';
 import { builtInRole } from './permissions-of.ts';
 import { MemberRole, Role } from './role.entity.ts';
 
-/** A member as other members see them. */
+/** A member's profile, which other members can see. */
 export interface Profile {
   readonly userId: string;
   readonly displayName: string | undefined;
   readonly jobTitle: string | undefined;
 }
 
-/** The most users of whom profiles are asked for at once. */
+/** The maximum number of users in one query. */
 export const MAX_USERS = 100;
 
 /**
- * Those of some users who are members, in the order in which they are named.
- * @throws {AppError} BAD_USER_INPUT if too many are asked for
+ * Returns the profiles of those users who are members, in the given order.
+ * @throws {AppError} BAD_USER_INPUT for too many users
  */
 export async function findProfiles(tenant: TenantContext, users: readonly string[]): Promise<Profile[]> {
   if (users.length > MAX_USERS) throw badInput('users', `Ask for ${MAX_USERS} users at most`);
@@ -33,8 +33,8 @@ export async function findProfiles(tenant: TenantContext, users: readonly string
 }
 
 /**
- * Says what the caller is called in the tenant.
- * @throws {AppError} FORBIDDEN for who has no membership, or BAD_USER_INPUT
+ * Changes the caller's profile in the tenant.
+ * @throws {AppError} FORBIDDEN for callers without a membership, or BAD_USER_INPUT
  */
 export async function updateProfile(
   { em: tenantEm, member }: TenantContext,
@@ -51,7 +51,7 @@ export async function updateProfile(
   return profileOf(userId, profile);
 }
 
-/** The roles of each of some members, by name: the one that comes with the membership, and those assigned. */
+/** Returns each member's roles by name: the one that comes with the membership, and those assigned. */
 export async function rolesOf(tenant: TenantContext, users: readonly string[]): Promise<Role[][]> {
   const memberships = await tenant.membershipsOf(users);
   const assigned = Map.groupBy(
@@ -68,7 +68,7 @@ export async function rolesOf(tenant: TenantContext, users: readonly string[]): 
   });
 }
 
-/** Whether the membership is still the one for which a role was assigned. */
+/** Whether a role was assigned for the current membership. */
 export function lasts(
   { memberSince }: Pick<MemberRole, 'memberSince'>,
   membership: { readonly since: Date } | undefined,
@@ -76,7 +76,7 @@ export function lasts(
   return membership?.since.getTime() === memberSince.getTime();
 }
 
-/** A profile with what the member has written of it, if anything. */
+/** Builds a profile from a user id and what the member has entered, if anything. */
 export function profileOf(userId: string, written?: MemberProfile): Profile {
   return { userId, displayName: written?.displayName ?? undefined, jobTitle: written?.jobTitle ?? undefined };
 }

@@ -1,25 +1,25 @@
 import { randomUUID } from 'node:crypto';
 import { defineEntity, p } from '@mikro-orm/core';
 
-/** The table `permissions`, one in each tenant's schema. Modules add theirs in their migrations. */
+/** The table `permissions` in each tenant's schema. Modules add theirs in their migrations. */
 export const PermissionSchema = defineEntity({
   name: 'Permission',
   tableName: 'permissions',
   schema: '*',
   properties: {
-    /** What it is about, and what may be done with it: `orders:write`. */
+    /** The subject and the action, such as `orders:write`. */
     name: p.text().primary().check("name ~ '^[a-z][a-z-]*:[a-z]+$'"),
     description: p.text(),
     roles: () => p.manyToMany(Role).mappedBy('permissions'),
   },
 });
 
-/** Something that only some members may do. */
+/** A permission, such as `orders:write`. */
 export class Permission extends PermissionSchema.class {}
 
 PermissionSchema.setClass(Permission);
 
-/** The table `roles`, one in each tenant's schema. */
+/** The table `roles` in each tenant's schema. */
 export const RoleSchema = defineEntity({
   name: 'Role',
   tableName: 'roles',
@@ -32,7 +32,7 @@ export const RoleSchema = defineEntity({
       .defaultRaw('gen_random_uuid()'),
     name: p.text().unique().check("name ~ '^[a-z][a-z0-9-]{0,49}$'"),
     description: p.text(),
-    /** Whether it comes with a membership of its name, and is not assigned. */
+    /** Whether it comes with the membership instead of being assigned. */
     isBuiltIn: p.boolean().onCreate(() => false),
     permissions: () =>
       p
@@ -43,12 +43,12 @@ export const RoleSchema = defineEntity({
   },
 });
 
-/** What members may be: a name for some permissions. */
+/** A named set of permissions. */
 export class Role extends RoleSchema.class {}
 
 RoleSchema.setClass(Role);
 
-/** The table `role_permissions`, one in each tenant's schema. */
+/** The table `role_permissions` in each tenant's schema. */
 export const RolePermissionSchema = defineEntity({
   name: 'RolePermission',
   tableName: 'role_permissions',
@@ -65,12 +65,12 @@ export const RolePermissionSchema = defineEntity({
   },
 });
 
-/** That a role has a permission. */
+/** Links a role to one of its permissions. */
 export class RolePermission extends RolePermissionSchema.class {}
 
 RolePermissionSchema.setClass(RolePermission);
 
-/** The table `member_roles`, one in each tenant's schema. */
+/** The table `member_roles` in each tenant's schema. */
 export const MemberRoleSchema = defineEntity({
   name: 'MemberRole',
   tableName: 'member_roles',
@@ -79,12 +79,12 @@ export const MemberRoleSchema = defineEntity({
     userId: p.uuid().primary(),
     role: () =>
       p.manyToOne(Role).primary().ref().deleteRule('cascade').updateRule('no action').index('member_roles_role_id_idx'),
-    /** When the membership began for which it was assigned: who leaves and comes back does not have it any more. */
+    /** When the membership began for which the role was assigned. A user who leaves and comes back starts without it. */
     memberSince: p.datetime(3),
   },
 });
 
-/** That a role was assigned to a member. */
+/** The assignment of a role to a member. */
 export class MemberRole extends MemberRoleSchema.class {}
 
 MemberRoleSchema.setClass(MemberRole);

@@ -8,16 +8,16 @@ import { Permission, Role } from './role.entity.ts';
 
 builder.objectType(Permission, {
   name: 'Permission',
-  description: 'Something that only some members may do.',
+  description: 'A permission of the tenant, such as orders:write.',
   fields: (t) => ({
-    name: t.exposeString('name', { description: 'What it is about, and what may be done with it: orders:write.' }),
+    name: t.exposeString('name', { description: 'The subject and the action, such as orders:write.' }),
     description: t.exposeString('description'),
   }),
 });
 
 builder.objectType(Role, {
   name: 'Role',
-  description: 'What members may be: a name for some permissions.',
+  description: 'A named set of permissions for members.',
   fields: (t) => ({
     id: t.exposeID('id'),
     name: t.exposeString('name'),
@@ -35,7 +35,7 @@ builder.objectType(Role, {
 });
 
 const MemberProfileRef = builder.objectRef<Profile>('MemberProfile').implement({
-  description: 'A member of the tenant, as other members see them.',
+  description: "A member's profile, which other members can see.",
   fields: (t) => ({
     user: t.exposeID('userId', { description: "The user's id." }),
     displayName: t.string({ nullable: true, resolve: ({ displayName }) => displayName ?? null }),
@@ -54,10 +54,10 @@ builder.objectField(Role, 'members', (t) =>
   t.loadableList({
     type: MemberProfileRef,
     description:
-      'To whom it is assigned, in the order of their ids; none for built-in ones. A page leaves out who has left the tenant.',
+      'The members to whom it is assigned, ordered by user id; empty for built-in roles. A page leaves out users who have left the tenant.',
     maxItems: MAX_PAGE,
     args: pageArgs('The id of the user'),
-    // The arguments are the same for all that have the same path.
+    // Fields with the same path have the same arguments.
     byPath: true,
     load: (roles: string[], { tenant }, args) =>
       assigneesOf(tenant, roles, { size: pageSize(args), after: args.after }),
@@ -65,7 +65,7 @@ builder.objectField(Role, 'members', (t) =>
   }),
 );
 
-const permissionsDescription = 'Names of permissions; you can give only those that you have.';
+const permissionsDescription = 'Names of permissions; you can only grant those that you have.';
 
 const CreateRoleInput = builder.inputType('CreateRoleInput', {
   fields: (t) => ({
@@ -80,7 +80,7 @@ const CreateRoleInput = builder.inputType('CreateRoleInput', {
 });
 
 const UpdateRoleInput = builder.inputType('UpdateRoleInput', {
-  description: 'What is left out stays as it is.',
+  description: 'Omitted fields stay unchanged.',
   fields: (t) => ({
     name: t.string({ maxLength: 50 }),
     description: t.string({ maxLength: 200 }),
@@ -89,14 +89,14 @@ const UpdateRoleInput = builder.inputType('UpdateRoleInput', {
 });
 
 const UpdateProfileInput = builder.inputType('UpdateProfileInput', {
-  description: 'What is left out stays as it is.',
+  description: 'Omitted fields stay unchanged.',
   fields: (t) => ({ displayName: t.string({ maxLength: 200 }), jobTitle: t.string({ maxLength: 200 }) }),
 });
 
 builder.queryFields((t) => ({
   permissions: t.field({
     type: [Permission],
-    description: 'All that there are in the tenant.',
+    description: 'All permissions of the tenant, by name.',
     maxItems: MAX_PERMISSIONS,
     authScopes: { tenantMember: true },
     resolve: (_root, _args, { tenant }) => allPermissions(tenant.em),
@@ -113,7 +113,7 @@ builder.queryFields((t) => ({
   ),
   memberProfiles: t.field({
     type: [MemberProfileRef],
-    description: 'Those of these users who are members of the tenant.',
+    description: 'The profiles of those users who are members of the tenant.',
     maxItems: ({ users }) => Math.min(users.length, MAX_USERS),
     authScopes: { tenantMember: true },
     args: { users: t.arg.idList({ required: true, description: 'Ids of up to 100 users.' }) },
@@ -121,7 +121,7 @@ builder.queryFields((t) => ({
   }),
 }));
 
-/** Who may do what is worth a line in the audit log. */
+/** Changes of roles need a permission and are audited. */
 const changesRoles = { authScopes: { permission: ROLES_WRITE }, extensions: { isAudited: true } };
 
 const assignmentArgs = builder.args((t) => ({
@@ -132,7 +132,7 @@ const assignmentArgs = builder.args((t) => ({
 builder.mutationFields((t) => ({
   updateProfile: t.field({
     type: MemberProfileRef,
-    description: 'Says what you are called in the tenant.',
+    description: 'Changes your profile in the tenant.',
     authScopes: { tenantMember: true },
     args: { input: t.arg({ type: UpdateProfileInput, required: true }) },
     resolve: (_root, { input: { displayName, jobTitle } }, { tenant }) =>
@@ -147,7 +147,7 @@ builder.mutationFields((t) => ({
   }),
   updateRole: t.field({
     type: Role,
-    description: 'Changes a role for all who have it. That of owners stays as it is.',
+    description: 'Changes a role for everybody who has it. The role owner cannot be changed.',
     ...changesRoles,
     args: {
       role: t.arg.id({ required: true, description: "The role's id." }),
@@ -161,7 +161,7 @@ builder.mutationFields((t) => ({
       }),
   }),
   deleteRole: t.boolean({
-    description: 'Deletes a role, and takes it from all who have it.',
+    description: 'Deletes a role and its assignments.',
     ...changesRoles,
     args: { role: t.arg.id({ required: true, description: "The role's id." }) },
     resolve: async (_root, { role }, { tenant }) => {
@@ -171,7 +171,7 @@ builder.mutationFields((t) => ({
   }),
   assignRole: t.field({
     type: MemberProfileRef,
-    description: 'Gives a member one more role, for as long as the membership lasts.',
+    description: 'Assigns a role to a member for as long as the membership lasts.',
     ...changesRoles,
     args: assignmentArgs,
     resolve: async (_root, args, { tenant }) => {
@@ -181,7 +181,7 @@ builder.mutationFields((t) => ({
     },
   }),
   unassignRole: t.boolean({
-    description: 'Takes a role from a member. False if it was not assigned.',
+    description: 'Removes a role from a member. False if it was not assigned.',
     ...changesRoles,
     args: assignmentArgs,
     resolve: (_root, args, { tenant }) => unassignRole(tenant, args),

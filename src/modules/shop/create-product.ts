@@ -4,7 +4,7 @@ import { AppError, badInput, isPlainLine } from '../../platform.ts';
 import { readCurrency, readPrice } from './money.ts';
 import { Product } from './product.entity.ts';
 
-/** A product as a client describes it. */
+/** A product in a client's input. */
 export interface ProductInput {
   readonly sku: string;
   readonly name: string;
@@ -13,7 +13,7 @@ export interface ProductInput {
   readonly stock: number;
 }
 
-/** Where currencies are looked up by their code; `digits` is how many an amount has after the point. */
+/** Looks up currencies by code; `digits` is the number of decimal digits of an amount. */
 export interface Currencies {
   currency(code: string): Promise<{ readonly digits: number } | undefined>;
 }
@@ -30,7 +30,7 @@ export async function createProduct(
   const code = readCurrency(input.currency);
   const currency = await currencies.currency(code);
   if (!currency) throw badInput('currency', `There is no currency ${code} in ISO 4217`);
-  // What cannot be written must not stay behind in the caller's entity manager.
+  // A product that fails to be written must not stay in the caller's entity manager.
   const em = tenantEm.fork();
   const product = em.create(Product, {
     sku: readSku(input.sku),
@@ -43,7 +43,7 @@ export async function createProduct(
     await em.flush();
   } catch (cause) {
     if (!(cause instanceof UniqueConstraintViolationException)) throw cause;
-    throw new AppError('CONFLICT', `There is a product with the SKU ${product.sku} already`, {
+    throw new AppError('CONFLICT', `A product with the SKU ${product.sku} already exists`, {
       cause,
       details: { field: 'sku' },
     });

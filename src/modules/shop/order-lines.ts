@@ -4,10 +4,10 @@ import type { Order, OrderLine } from './order.entity.ts';
 import { MAX_LINES } from './place-order.ts';
 import { Product } from './product.entity.ts';
 
-/** A line as it is shown. No entity, since there can be a hundred times as many lines as orders, and entities take long to make. */
+/** A line of an order. It is not an entity, because there can be a hundred lines per order and entities are slow to create. */
 export interface Line {
   readonly productId: string;
-  /** Its product, where that is at hand. */
+  /** The product, if it is already loaded. */
   readonly product?: Product;
   readonly quantity: number;
   readonly unitPrice: string;
@@ -22,12 +22,12 @@ interface LineRow {
 }
 
 /**
- * The first lines of each of some orders, in one statement.
+ * Returns the first lines of each order, in one statement.
  * @throws {AppError} BAD_USER_INPUT
  */
 export async function linesOf(em: EntityManager, orders: readonly Order[], first: number): Promise<Line[][]> {
   if (first < 1 || first > MAX_LINES) throw badInput('first', `first must be from 1 to ${MAX_LINES}`);
-  // An order that has just been placed has its lines.
+  // An order that was just placed has its lines loaded.
   const ids = orders.filter(({ lines }) => !lines.isInitialized()).map(({ id }) => id);
   const read = ids.length > 0 ? await readLines(em, ids, first) : new Map<string, Line[]>();
   return orders.map(({ id, lines }) =>
@@ -35,7 +35,7 @@ export async function linesOf(em: EntityManager, orders: readonly Order[], first
   );
 }
 
-/** The product of each of some lines, in one statement. */
+/** Returns the product of each line, in one statement. */
 export async function productsOf(em: EntityManager, lines: readonly Line[]): Promise<Product[]> {
   const ids = new Set(lines.filter(({ product }) => !product).map(({ productId }) => productId));
   const found = ids.size > 0 ? await em.find(Product, { id: { $in: [...ids] } }) : [];
@@ -50,7 +50,7 @@ async function readLines(em: EntityManager, orders: readonly string[], first: nu
     .selectFrom('order_lines')
     .select(['order_id', 'product_id', 'quantity', 'unit_price'])
     .where('order_id', 'in', orders)
-    // Positions count from 1, so that this is a limit for each order.
+    // Positions count from 1, so this limits the lines of each order.
     .where('position', '>=', 1)
     .where('position', '<=', first)
     .orderBy('position')
@@ -76,7 +76,7 @@ function shown(lines: readonly OrderLine[]): Line[] {
     }));
 }
 
-/** A foreign key forbids it. */
+/** Cannot happen, because of the foreign key. */
 function missing(id: string): never {
-  throw new Error(`The product ${id} of an order is not there`);
+  throw new Error(`The product ${id} of an order does not exist`);
 }

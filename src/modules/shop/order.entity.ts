@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { defineEntity, p } from '@mikro-orm/core';
 import { Product } from './product.entity.ts';
 
-/** The table `orders`, one in each tenant's schema. */
+/** The table `orders` in each tenant's schema. */
 export const OrderSchema = defineEntity({
   name: 'Order',
   tableName: 'orders',
@@ -15,7 +15,7 @@ export const OrderSchema = defineEntity({
       .onCreate(() => randomUUID())
       .defaultRaw('gen_random_uuid()'),
     placedAt: p.datetime(3).defaultRaw('now()'),
-    /** The sum over its lines. */
+    /** The sum of its lines. */
     total: p.decimal().precision(24).scale(4).check('total >= 0'),
     /** The same for all its lines. */
     currency: p.text().check("currency ~ '^[A-Z]{3}$'"),
@@ -23,19 +23,19 @@ export const OrderSchema = defineEntity({
   },
 });
 
-/** What was bought at once. */
+/** A customer's order. */
 export class Order extends OrderSchema.class {}
 
 OrderSchema.setClass(Order);
 
-/** The table `order_lines`, one in each tenant's schema. */
+/** The table `order_lines` in each tenant's schema. */
 export const OrderLineSchema = defineEntity({
   name: 'OrderLine',
   tableName: 'order_lines',
   schema: '*',
   properties: {
     order: () => p.manyToOne(Order).primary().ref().deleteRule('cascade').updateRule('no action'),
-    /** From 1, as the buyer named the products. */
+    /** Counts from 1, in the order of the client's input. */
     position: p.integer().primary(),
     product: () => p.manyToOne(Product).ref().index('order_lines_product_id_idx'),
     quantity: p.integer().check('quantity > 0'),

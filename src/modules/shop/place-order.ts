@@ -5,24 +5,24 @@ import { totalOf } from './money.ts';
 import { Order, OrderLine } from './order.entity.ts';
 import { Product } from './product.entity.ts';
 
-/** How much of which product a client wants. */
+/** A product and its quantity in a client's order. */
 export interface OrderLineInput {
   /** The product's id. */
   readonly product: string;
   readonly quantity: number;
 }
 
-/** The most lines of an order. */
+/** The maximum number of lines of an order. */
 export const MAX_LINES = 100;
 const MAX_QUANTITY = 1_000_000;
 
 /**
- * Orders products and takes them from the stock: all of them or, if any is missing, none.
- * @throws {AppError} BAD_USER_INPUT, NOT_FOUND for a product that is not there, CONFLICT if too few are left
+ * Orders products and takes them from the stock. Does nothing if any of them is missing.
+ * @throws {AppError} BAD_USER_INPUT, NOT_FOUND for an unknown product, CONFLICT if too few are left
  */
 export async function placeOrder(tenantEm: EntityManager, lines: readonly OrderLineInput[]): Promise<Order> {
   const wanted = quantities(lines);
-  // A fork knows no products yet, so that their stock is read under the lock and not taken from memory.
+  // A fork has an empty identity map, so the stock is read under the lock.
   return tenantEm.fork().transactional(async (em) => {
     const products = await lockProducts(em, [...wanted.keys()]);
     const bought = [...wanted].map(([id, quantity]) => {
@@ -35,10 +35,10 @@ export async function placeOrder(tenantEm: EntityManager, lines: readonly OrderL
   });
 }
 
-/** How many of each product, in the order in which they are named first. */
+/** Sums the quantities by product, in the order in which the products first appear. */
 function quantities(lines: readonly OrderLineInput[]): Map<string, number> {
   if (lines.length < 1 || lines.length > MAX_LINES) {
-    throw badInput('lines', `An order has from 1 to ${MAX_LINES} lines`);
+    throw badInput('lines', `An order must have 1 to ${MAX_LINES} lines`);
   }
   const wanted = new Map<string, number>();
   for (const { product, quantity } of lines) {
@@ -55,9 +55,9 @@ function quantities(lines: readonly OrderLineInput[]): Map<string, number> {
 async function lockProducts(em: EntityManager, ids: readonly string[]): Promise<Map<string, Product>> {
   const products = await em.find(
     Product,
-    // PostgreSQL would refuse the whole statement for one text that is no UUID.
+    // PostgreSQL would reject the whole statement for one id that is not a UUID.
     { id: { $in: ids.filter((id) => isUuid(id)) } },
-    // Always in the same order: two orders of the same products wait for each other but never in a circle.
+    // Locks are always taken in the same order, so that concurrent orders cannot deadlock.
     { orderBy: { id: 'asc' }, lockMode: LockMode.PESSIMISTIC_WRITE },
   );
   return new Map(products.map((product) => [product.id, product]));
@@ -66,7 +66,7 @@ async function lockProducts(em: EntityManager, ids: readonly string[]): Promise<
 function take(product: Product | undefined, id: string, quantity: number): Product {
   if (!product) throw new AppError('NOT_FOUND', `There is no product ${id}`, { details: { product: id } });
   if (product.stock < quantity) {
-    throw new AppError('CONFLICT', `Only ${product.stock} of the product ${product.sku} are left`, {
+    throw new AppError('CONFLICT', `The stock of the product ${product.sku} is only ${product.stock}`, {
       details: { product: product.id, available: product.stock },
     });
   }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { defineEntity, p } from '@mikro-orm/core';
 
-/** The table `products`, one in each tenant's schema. */
+/** The table `products` in each tenant's schema. */
 export const ProductSchema = defineEntity({
   name: 'Product',
   tableName: 'products',
@@ -15,7 +15,7 @@ export const ProductSchema = defineEntity({
       .defaultRaw('gen_random_uuid()'),
     sku: p.text().unique(),
     name: p.text(),
-    /** A decimal as text, so that no digit is lost. */
+    /** A decimal as a string, so that no digit is lost. */
     price: p.decimal().precision(14).scale(4).check('price >= 0'),
     currency: p.text().check("currency ~ '^[A-Z]{3}$'"),
     stock: p.integer().check('stock >= 0'),

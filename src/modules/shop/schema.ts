@@ -6,18 +6,18 @@ import { type Line, linesOf, productsOf } from './order-lines.ts';
 import { MAX_LINES, placeOrder } from './place-order.ts';
 import { Product } from './product.entity.ts';
 
-const moneyForm = 'a decimal with 2 to 4 digits after the point in every currency, such as 12.50, or 1200.00 of yen';
+const moneyForm = 'a decimal with 2 to 4 digits after the point in every currency, such as 12.50, or 1200.00 for yen';
 
 builder.objectType(Product, {
   name: 'Product',
-  description: 'Something that the tenant sells.',
+  description: 'A product that the tenant sells.',
   fields: (t) => ({
     id: t.exposeID('id'),
     sku: t.exposeString('sku'),
     name: t.exposeString('name'),
-    price: t.string({ description: `Of one: ${moneyForm}.`, resolve: ({ price }) => canonicalMoney(price) }),
-    currency: t.exposeString('currency', { description: 'The code of ISO 4217, such as EUR.' }),
-    stock: t.exposeInt('stock', { description: 'How many can be ordered at present.' }),
+    price: t.string({ description: `The price of one: ${moneyForm}.`, resolve: ({ price }) => canonicalMoney(price) }),
+    currency: t.exposeString('currency', { description: 'The ISO 4217 code, such as EUR.' }),
+    stock: t.exposeInt('stock', { description: 'How many can be ordered now.' }),
   }),
 });
 
@@ -32,7 +32,7 @@ const OrderLineRef = builder.objectRef<Line>('OrderLine').implement({
     }),
     quantity: t.exposeInt('quantity'),
     unitPrice: t.string({
-      description: `The price of one when it was ordered: ${moneyForm}.`,
+      description: `The price of one at the time of the order: ${moneyForm}.`,
       resolve: ({ unitPrice }) => canonicalMoney(unitPrice),
     }),
   }),
@@ -40,21 +40,21 @@ const OrderLineRef = builder.objectRef<Line>('OrderLine').implement({
 
 builder.objectType(Order, {
   name: 'Order',
-  description: 'What was bought at once.',
+  description: "A customer's order.",
   fields: (t) => ({
     id: t.exposeID('id'),
     placedAt: t.expose('placedAt', { type: 'DateTime' }),
     total: t.string({
-      description: `The sum over its lines: ${moneyForm}.`,
+      description: `The sum of its lines: ${moneyForm}.`,
       resolve: ({ total }) => canonicalMoney(total),
     }),
     currency: t.exposeString('currency'),
     lines: t.loadableList({
       type: OrderLineRef,
-      description: 'One for each product.',
+      description: 'One line for each product.',
       maxItems: MAX_LINES,
       args: { first: t.arg.int({ defaultValue: MAX_LINES, description: `From 1 to ${MAX_LINES}.` }) },
-      // The arguments are the same for all that have the same path.
+      // Fields with the same path have the same arguments.
       byPath: true,
       load: (orders: Order[], { tenant }, { first }) => linesOf(tenant.em, orders, first ?? MAX_LINES),
       resolve: (order) => order,
@@ -64,21 +64,21 @@ builder.objectType(Order, {
 
 const CreateProductInput = builder.inputType('CreateProductInput', {
   fields: (t) => ({
-    sku: t.string({ required: true, maxLength: 64, description: 'No other product of the tenant may have it.' }),
+    sku: t.string({ required: true, maxLength: 64, description: 'Unique in the tenant.' }),
     name: t.string({ required: true, maxLength: 200 }),
     price: t.string({
       required: true,
       maxLength: 20,
-      description: 'A decimal with up to 10 digits before the point, and after it as many as the currency has.',
+      description: 'A decimal with up to 10 digits before the point, and up to as many after it as the currency has.',
     }),
-    currency: t.string({ required: true, maxLength: 10, description: 'The code of ISO 4217, such as EUR.' }),
+    currency: t.string({ required: true, maxLength: 10, description: 'The ISO 4217 code, such as EUR.' }),
     stock: t.int({ defaultValue: 0 }),
   }),
 });
 
 const OrderLineInput = builder.inputType('OrderLineInput', {
   fields: (t) => ({
-    product: t.id({ required: true, description: 'Its id; lines with the same product become one.' }),
+    product: t.id({ required: true, description: "The product's id. Lines with the same product are merged." }),
     quantity: t.int({ required: true, description: 'From 1 to 1,000,000.' }),
   }),
 });
@@ -124,7 +124,7 @@ builder.mutationFields((t) => ({
   }),
   placeOrder: t.field({
     type: Order,
-    description: 'Takes the products from the stock: all of them or, if any is missing, none.',
+    description: 'Orders products and takes them from the stock. Does nothing if any of them is missing.',
     authScopes: { permission: 'orders:write' },
     args: { input: t.arg({ type: PlaceOrderInput, required: true }) },
     resolve: (_root, { input }, { tenant }) => placeOrder(tenant.em, input.lines),

@@ -96,7 +96,7 @@ describe('an answer', async () => {
     expect(body.errors?.[0]?.message).toMatch(/Mutations before that point have been carried out/);
   });
 
-  it('is counted anew for each event of a subscription, and one that is too large ends none', async () => {
+  it('is counted separately for each event of a subscription, and an event that is too large ends no subscription', async () => {
     const events: unknown[] = [];
     for await (const event of used.server.subscribe('subscription { boxEvents { number text(size: 1500) } }')) {
       events.push(event);

@@ -124,7 +124,7 @@ describe('what an operation costs', () => {
     expect(cost(query, variables).cost).toBe(expected);
   });
 
-  it('is told with the lists that make up most of it', () => {
+  it('is reported with the lists that make up most of it', () => {
     expect(cost('{ things { __typename } large { __typename smalls(first: 9) { name } } }').heaviest).toEqual([
       'large',
       'smalls',

@@ -84,7 +84,7 @@ describe('the shares of tenants and callers', () => {
     expect(await settled(admission.enter(a1, 1, never))).toBe('waits');
   });
 
-  it('refuse with RATE_LIMITED who has waited long, and whoever finds the queue full', async () => {
+  it('refuse with RATE_LIMITED operations that have waited too long, and those that find the queue full', async () => {
     const admission = admissionWith({ operations: 1 }, {}, 1);
     await admission.enter(a1, 1, never);
     const refusal = { code: 'RATE_LIMITED', details: { retryAfterMs: 1000, http: { status: 429 } } };

@@ -136,7 +136,7 @@ describe('tokens of an identity provider that publishes its keys', () => {
       });
     });
 
-    it('are told to come again when their key is new, and many at once make for one fetch', async () => {
+    it('get SERVER_BUSY when their key is new, and many concurrent requests cause a single fetch', async () => {
       await accepted(known);
       later(COOLDOWN_MS);
       provider.answer(down);

@@ -110,7 +110,7 @@ describe('the keys of tokens', () => {
       await expect(before.verify(newToken)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
     });
 
-    it('are told apart by their ids, and tried in turn for a token that names none of them', async () => {
+    it('are selected by their ids, and tried in turn for a token that names none of them', async () => {
       const named = { ...old.publicKey.export({ format: 'jwk' }), kid: 'makers/own' };
       const tokens = await tokensOf({ JWT_PUBLIC_KEY: `{"keys":[${jwk(fresh.publicKey)},${JSON.stringify(named)}]}` });
       const signed = (key: KeyObject, kid?: string) =>

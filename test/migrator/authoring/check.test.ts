@@ -101,7 +101,7 @@ it('finds a snapshot that says something else than these migrations make, and le
   await writeFile(snapshot, stored.replace(/^.*"name":"stock".*\n/m, ''));
   expect(await check()).toEqual(finding('does not match what the migrations create. Recreate it: tenantry'));
   await writeFile(snapshot, `<<<<<<< HEAD\n${stored}`);
-  expect(await check()).toEqual(finding('has conflicts of a merge'));
+  expect(await check()).toEqual(finding('has merge conflicts'));
   await rm(snapshot);
   expect(await check()).toEqual([]);
   await writeFile(snapshot, stored);
@@ -132,7 +132,7 @@ it('finds files that fail on an empty database', async () => {
 it('finds files that are no migrations', async () => {
   await write('not-a-migration', 'SELECT 1', 'SELECT 1');
   expect(await check()).toMatchObject([
-    { kind: 'BROKEN', scope: 'TENANT', message: expect.stringContaining('no name') },
+    { kind: 'BROKEN', scope: 'TENANT', message: expect.stringContaining('is not a valid migration name') },
   ]);
 });
 

@@ -34,7 +34,7 @@ describe('who may change roles, but not do everything,', () => {
       await lab.updateRole(clerk, strong, 'name: "clerks-own"'),
     ];
     expect(attempts.map(codeOf)).toEqual(Array.from({ length: 6 }, () => 'FORBIDDEN'));
-    expect(attempts[0]?.errors?.[0]?.message).toContain('you do not have things:write');
+    expect(attempts[0]?.errors?.[0]?.message).toContain('You lack: things:write');
     expect(await lab.permissions(clerk)).toEqual(own);
   });
 

@@ -93,7 +93,9 @@ describe('roles', () => {
   it('have permissions that there are, and names that are free', async () => {
     const unknown = await lab.createRole(owner, 'careless', ['things:wriet']);
     expect(unknown.errors?.[0]).toMatchObject({
-      message: expect.stringMatching(/^There is no permission "things:wriet"\. There are: .*roles:write, things:write/),
+      message: expect.stringMatching(
+        /^There is no permission "things:wriet"\. The permissions are: .*roles:write, things:write/,
+      ),
       extensions: { code: 'BAD_USER_INPUT', field: 'permissions' },
     });
     expect(codeOf(await lab.updateRole(owner, role, 'permissions: ["nothing"]'))).toBe('BAD_USER_INPUT');
@@ -163,7 +165,7 @@ describe('roles', () => {
     expect(await lab.permissions(again)).toContain('things:write');
   });
 
-  it('are in the audit log when they change, whoever did it, also when it was refused', async () => {
+  it('are in the audit log when anybody changes them, including refused changes', async () => {
     const person = await lab.person('MEMBER');
     await lab.assign(admin, role, person.id);
     await lab.deleteRole(person, role);

@@ -100,7 +100,7 @@ describe('an embedded server', () => {
     expect(other.exitCode ?? other.signalCode).toBeNull();
   });
 
-  it('begins anew after an initdb and a lock holder that were killed half way', async () => {
+  it('starts again after an initdb and a lock holder that were killed halfway', async () => {
     await mkdir(join(folder.dataDir, 'postgres.init-0abc1234/data/base'), { recursive: true });
     await writeFile(join(folder.dataDir, 'postgres.init-0abc1234/data/PG_VERSION'), '18\n');
     await symlink(`${process.pid}|another start time|token`, join(folder.dataDir, 'embedded.lock'));

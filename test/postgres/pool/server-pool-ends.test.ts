@@ -5,7 +5,7 @@ import { pidOf, useBudget } from '../../support/use-budget.ts';
 const used = useBudget();
 const { start, pool } = used;
 
-describe('the end of a lane', () => {
+describe('the end of a pool', () => {
   it('closes its connections, those in use when they come back', async () => {
     start({ max: 5 });
     const [mine, other] = [pool({ max: 4 }), pool()];

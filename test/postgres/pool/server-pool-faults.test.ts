@@ -51,7 +51,7 @@ describe('a connection that comes back', () => {
     expect(await watch.peak()).toBe(1);
   });
 
-  it('counts once, even when it is given back twice', async () => {
+  it('counts once, even when it is released twice', async () => {
     start();
     const client = await pool().connect();
     client.release();
@@ -60,7 +60,7 @@ describe('a connection that comes back', () => {
     expect(used.budget.stats).toEqual({ open: 1, idle: 1, waiting: 0 });
   });
 
-  it('is closed when the work for which it was lent fails', async () => {
+  it('is closed when the work that uses it fails', async () => {
     start();
     const failing = pool().use(async (client) => {
       await client.query('SET search_path = nowhere');

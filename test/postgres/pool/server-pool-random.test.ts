@@ -134,7 +134,7 @@ class World {
     pool
       .connect()
       .then(
-        (client) => this.#lend(client, caller),
+        (client) => this.#acquired(client, caller),
         // Those that were cut while they were being opened, and those that must fail.
         (error) => isConnectionFailure(error) || expect(error).toMatchObject(expectedError[kind]),
       )
@@ -142,7 +142,7 @@ class World {
       .finally(() => this.#waiting.delete(caller));
   }
 
-  #lend(client: PoolClient, caller: Caller): void {
+  #acquired(client: PoolClient, caller: Caller): void {
     expect(this.#loans.has(client), 'nobody else has it').toBe(false);
     expect(client.getTransactionStatus()).toBe('I');
     // Those that PostgreSQL has ended may still be in somebody's hands, but count no more.
@@ -179,7 +179,7 @@ it('keeps its promises, whatever callers do and whenever connections break', asy
       const world = new World();
       for (const action of steps) await world.take(action);
       await world.settle();
-      // No place is lost: one lane can have them all.
+      // No slot is lost: one pool can use them all.
       const all = world.budget.pool({ connection: postgres.connection, max: limits.max, priority: 'system' });
       await Promise.all(Array.from({ length: world.budget.max }, () => all.connect()));
       await world.budget.close();

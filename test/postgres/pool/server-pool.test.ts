@@ -12,7 +12,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** Puts callers in line, in this order; gives the names of those who have been lent a connection so far. */
+/** Queues callers in this order. Returns the names of those that have acquired a connection so far. */
 function queue(pools: Record<string, ReturnType<typeof pool>>) {
   const served: string[] = [];
   const clients = Object.entries(pools).map(async ([name, each]) => {
@@ -26,7 +26,7 @@ function queue(pools: Record<string, ReturnType<typeof pool>>) {
 }
 
 describe('the limit', () => {
-  it('holds for any number of lanes used at once, and all of it is used', async () => {
+  it('holds for any number of pools used at once, and all of it is used', async () => {
     start({ max: 5 });
     const pools = Array.from({ length: 12 }, () => pool());
     await using watch = await BackendWatch.start(used.postgres.connection);
@@ -44,7 +44,7 @@ describe('the limit', () => {
     expect(used.budget.stats.waiting).toBe(0);
   });
 
-  it('holds for a lane by itself', async () => {
+  it('holds for a single pool', async () => {
     start({ max: 3 });
     const small = pool({ max: 1 });
     const first = await small.connect();
@@ -56,7 +56,7 @@ describe('the limit', () => {
     expect(served).toEqual(['other', 'second']);
   });
 
-  it('leaves the reserved places to system lanes', async () => {
+  it('leaves the reserved slots to system pools', async () => {
     start({ max: 3, reserved: 1 });
     await pool().connect();
     const held = await pool().connect();
@@ -72,7 +72,7 @@ describe('the limit', () => {
     expect(used.budget.stats).toEqual({ open: 3, idle: 1, waiting: 0 });
   });
 
-  it('lets tenants take no more than their share from idle system lanes, even all at once', async () => {
+  it('lets tenants take no more than their share from idle system pools, even all at once', async () => {
     start({ max: 4, reserved: 2 });
     const system = pool({ priority: 'system', max: 4 });
     for (const client of await Promise.all([1, 2, 3, 4].map(() => system.connect()))) client.release();
@@ -87,7 +87,7 @@ describe('the limit', () => {
 });
 
 describe('making room', () => {
-  it('closes the connection that has been idle longest, whichever lane has it', async () => {
+  it('closes the connection that has been idle longest, whichever pool has it', async () => {
     start({ max: 3 });
     const [a, b, c, d, e] = [pool(), pool(), pool(), pool(), pool()];
     const [, pidOfB, pidOfC] = [await a.use(pidOf), await b.use(pidOf), await c.use(pidOf)];
@@ -107,7 +107,7 @@ describe('making room', () => {
     expect(used.budget.stats).toEqual({ open: 4, idle: 2, waiting: 0 });
   });
 
-  it('uses a lane’s own idle connection, that used last, and opens none', async () => {
+  it('reuses a pool’s most recently used idle connection, and opens none', async () => {
     start({ max: 3 });
     const mine = pool();
     const [first, second] = [await mine.connect(), await mine.connect()];
@@ -197,7 +197,7 @@ describe('keeping', () => {
     expect(await backendsOf(used.postgres)).toEqual([await pidOf(held)]);
   });
 
-  it('closes at once what a lane does not keep', async () => {
+  it('closes at once the connections that a pool does not keep', async () => {
     start({});
     await pool({ keepIdle: false }).use(pidOf);
     await expectBackends(used.postgres, []);

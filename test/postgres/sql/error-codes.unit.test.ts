@@ -15,7 +15,7 @@ describe('a write to a connection that the other end has closed', () => {
   });
 });
 
-/** What Node gives to whoever writes when nobody can read any more. */
+/** Node's error for writing to a closed connection. */
 async function brokenPipe(): Promise<Error> {
   const server = net.createServer((socket) => socket.destroy()).listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -9,21 +9,9 @@ import {
   openItemStatuses,
   runSteps,
   type StopReason,
-  toSql,
 } from '../../src/catalog/run-status.ts';
-
-interface Step {
-  readonly from: readonly string[];
-  readonly to: readonly string[];
-}
-
-/** Each pair of statuses that a step joins, such as `PENDING → RUNNING`; a new row comes from nothing. */
-function movesOf(steps: Readonly<Record<string, Step>>): string[] {
-  const pairs = Object.values(steps).flatMap(({ from, to }) =>
-    (from.length > 0 ? from : ['']).flatMap((before) => to.map((after) => `${before} → ${after}`.trim())),
-  );
-  return [...new Set(pairs)].sort();
-}
+import { toSql } from '../../src/catalog/steps.ts';
+import { movesOf } from '../support/moves.ts';
 
 describe('the statuses of a run', () => {
   it('follow each other as the table says', () => {

@@ -1,0 +1,61 @@
+import { OwnerConnections } from '../fleet/worker/owner-connections.ts';
+import { Worker } from '../fleet/worker/worker.ts';
+import type { InstallationRoles } from '../routing/placement.ts';
+import { LATE_MS } from '../routing/tenant-connections.ts';
+import { watchSessions } from '../servers/watch-sessions.ts';
+import { startRecovery } from './recovery.ts';
+import type { Services } from './services.ts';
+import type { System } from './system.ts';
+
+/** The work that no request starts. */
+export interface Background {
+  /** Undefined if this process carries out no runs. */
+  readonly worker: Worker | undefined;
+  /** See `Installation.prepared`. */
+  readonly prepared: Promise<string | undefined>;
+}
+
+/**
+ * Starts the worker of migration runs, if the settings ask for one. If this process may administer the server, it also starts
+ * the recovery of interrupted work and the watch over tenants' sessions.
+ * @param stack receives what must be stopped
+ */
+export function startBackground(system: System, services: Services, stack: AsyncDisposableStack): Background {
+  const { connections } = system.config;
+  const worker =
+    system.config.migrations.worker === 'inline' ? stack.use(createWorker(services, system.roles)) : undefined;
+  worker?.start();
+  if (!system.server.canAdminister) {
+    return { worker, prepared: Promise.resolve('This process only serves, and creates no tenants.') };
+  }
+  const recovery = stack.use(startRecovery(services));
+  const { catalog, servers, log } = services;
+  const limits = {
+    statementMs: connections.tenantStatementTimeoutMs + LATE_MS,
+    transactionMs: connections.tenantTransactionTimeoutMs,
+  };
+  stack.use(watchSessions({ catalog, servers, roles: system.roles, limits, log }));
+  // Both run the tenants' migrations, which may take any time, so requests must not wait for them.
+  const prepared = Promise.all([servers.prepareFirst(), recovery.first]).then(([problem]) => problem);
+  return { worker, prepared };
+}
+
+function createWorker(
+  { config, catalog, listener, servers, migrations, checkpoints, log }: Services,
+  roles: InstallationRoles,
+): Worker {
+  const { concurrency, lockTimeoutMs } = config.migrations;
+  const owner = new OwnerConnections(servers, concurrency);
+  return new Worker({
+    catalog,
+    listener,
+    migrations,
+    roles,
+    concurrency,
+    lockTimeoutMs,
+    stopMs: config.http.shutdownSeconds * 1000,
+    connect: (tenant, work, signal) => owner.use(tenant, work, signal),
+    checkpoints,
+    log,
+  });
+}

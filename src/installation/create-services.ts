@@ -1,0 +1,83 @@
+import { Authenticator } from '../auth/authenticate.ts';
+import { HourlyLimits } from '../auth/hourly-limits.ts';
+import { createPasswords } from '../auth/passwords.ts';
+import { RepeatedAudit } from '../auth/repeated-audit.ts';
+import { SignInLimits } from '../auth/sign-in-limits.ts';
+import { loadTokenKeys, publishedKeys } from '../auth/tokens/keys.ts';
+import { createTokens } from '../auth/tokens/tokens.ts';
+import { TenantDirectory } from '../catalog/tenant-directory.ts';
+import { Runs } from '../fleet/runs/runs.ts';
+import { createHealthCheck } from '../health/check.ts';
+import { HistoryRecordSchema } from '../migrator/files/history-entity.ts';
+import { closeRefusedConnections } from '../routing/close-connections.ts';
+import { explainConnectionError } from '../routing/connection-errors.ts';
+import { PermissionCache } from '../routing/permission-cache.ts';
+import { TenantConnections } from '../routing/tenant-connections.ts';
+import { createRoleRenewal } from '../servers/renew-roles.ts';
+import { type Product, permissionsOf } from './product.ts';
+import type { Servers } from './servers.ts';
+import type { Services } from './services.ts';
+import type { System } from './system.ts';
+
+/**
+ * Creates what requests and commands use.
+ * @param stopping aborted when the server begins to stop
+ * @param stack receives what must be closed
+ * @throws {ConfigError} if the keys in the settings are invalid
+ */
+export async function createServices(
+  system: System,
+  all: Servers,
+  product: Product,
+  stopping: AbortSignal,
+  stack: AsyncDisposableStack,
+): Promise<Services> {
+  const { config, log, catalog, constants, listener } = system;
+  const { servers } = all;
+  const { accounts } = config;
+  const keys = await loadTokenKeys(config.tokens.keys, config.dataDir);
+  const tokens = createTokens(keys, config.tokens, log);
+  const directory = new TenantDirectory(catalog, listener);
+  const tenants = connectTenants(system, all, product);
+  closeRefusedConnections(directory, tenants, log);
+  return {
+    ...all,
+    config,
+    log,
+    startedAt: new Date(),
+    stopping,
+    catalog,
+    constants,
+    listener,
+    directory,
+    tenants,
+    permissions: new PermissionCache({ tenants, permissionsOf: permissionsOf(product), catalog, listener, log }),
+    migrations: system.migrations,
+    tables: system.tables,
+    runs: new Runs(catalog, system.migrations, config.migrations.concurrency),
+    tokens,
+    publishedKeys: publishedKeys(keys),
+    authenticator: new Authenticator(catalog, listener, accounts.trustedClaims),
+    hourlyLimits: new HourlyLimits(catalog, accounts.hourlyLimits),
+    signInLimits: stack.use(new SignInLimits({ catalog, log, ...accounts.signInLimits })),
+    devices: system.encryptionFor('devices'),
+    repeatedAudit: new RepeatedAudit(catalog, log),
+    accounts: { catalog, tokens, passwords: createPasswords(), ...accounts },
+    health: createHealthCheck({ catalog, constants, servers, listener, config }),
+  };
+}
+
+function connectTenants(system: System, { servers }: Servers, { modules }: Product): TenantConnections {
+  const { config, log, catalog, listener, passwordOf, server: first } = system;
+  const { tenantPoolSize, waitMs, tenantStatementTimeoutMs } = config.connections;
+  return new TenantConnections({
+    servers,
+    entities: [...modules.flatMap(({ entities }) => entities), HistoryRecordSchema],
+    passwordOf,
+    poolSize: tenantPoolSize,
+    waitMs,
+    statementTimeoutMs: tenantStatementTimeoutMs,
+    renewRole: createRoleRenewal({ catalog, listener, servers, first, log }),
+    explain: (tenant, error) => explainConnectionError({ catalog, servers, log }, tenant, error),
+  });
+}

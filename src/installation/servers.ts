@@ -1,0 +1,63 @@
+import { InProgress } from '../catalog/in-progress.ts';
+import { Maintenance } from '../checkpoints/maintenance.ts';
+import { Provisioner } from '../servers/provisioner.ts';
+import { ServerRegistry } from '../servers/registry.ts';
+import { serverOpener } from './first-server.ts';
+import type { Services } from './services.ts';
+import type { System } from './system.ts';
+
+/** The servers, and what creates, copies and removes tenants on them. */
+export type Servers = Pick<Services, 'servers' | 'provisioning' | 'checkpoints'>;
+
+/**
+ * Opens the servers of the catalog.
+ * @param stack receives what must be closed
+ * @throws {ForeignDatabaseError} if the shared database of the first one belongs to something else
+ */
+export async function openServers(system: System, stack: AsyncDisposableStack): Promise<Servers> {
+  const { config, log, server: first, catalog, listener, roles, passwordOf, migrations } = system;
+  const { connections, databases } = config;
+  const forAll = {
+    authDatabase: databases.auth,
+    sharedDatabase: databases.shared,
+    roles,
+    passwordOf,
+    migrations,
+    bounds: connections.tenantBounds,
+    systemPoolSize: connections.systemPoolSize,
+    lockTimeoutMs: config.migrations.lockTimeoutMs,
+    log,
+  };
+  const servers = stack.use(
+    new ServerRegistry({
+      catalog,
+      listener,
+      encryption: system.encryptionFor('servers.url'),
+      first,
+      defaultBudget: connections.budget,
+      openServer: serverOpener(config, log),
+      provisionerFor: (server) => new Provisioner(server, forAll),
+      log,
+    }),
+  );
+  await servers.start();
+  return {
+    servers,
+    provisioning: {
+      catalog,
+      listener,
+      servers,
+      defaultIsolation: config.defaultIsolation,
+      sharedDatabase: databases.shared,
+      inProgress: new InProgress(),
+      log,
+    },
+    checkpoints: {
+      catalog,
+      servers,
+      maintenance: new Maintenance({ catalog, servers, listener, log }),
+      limits: config.checkpoints,
+      log,
+    },
+  };
+}
