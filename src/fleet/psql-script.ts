@@ -1,7 +1,9 @@
 import { partsOf } from '../migrator/apply/non-transactional.ts';
 import { compareNames, type MigrationFile } from '../migrator/files/migration-files.ts';
 import { quoteLiteral } from '../postgres/sql/quote.ts';
+import type { InstallationRoles } from '../routing/placement.ts';
 import type { TenantPlan } from './plan.ts';
+import { commonScript, searchPathScript } from './psql-common.ts';
 
 /** Several tenants for which the steps are the same. */
 export interface StepsGroup {
@@ -31,19 +33,25 @@ export function groupBySteps(plans: readonly TenantPlan[]): readonly StepsGroup[
  * @param files the code's migrations
  * @see https://www.postgresql.org/docs/current/app-psql.html#APP-PSQL-META-COMMANDS
  */
-export function sqlScript(groups: readonly StepsGroup[], files: readonly MigrationFile[]): string {
+export function sqlScript(
+  groups: readonly StepsGroup[],
+  files: readonly MigrationFile[],
+  roles: InstallationRoles,
+): string {
   const head = `\\set ON_ERROR_STOP on
 -- For a tenant in a schema of its own: psql -v schema=NAME
-\\if :{?schema}
-SET search_path TO :"schema";
-\\endif
+${searchPathScript}
 `;
-  return [head, ...groups.map((group, index) => planScript(group, files, `${index + 1} of ${groups.length}`))].join(
-    '\n',
-  );
+  const plans = groups.map((group, index) => planScript(group, files, roles, `${index + 1} of ${groups.length}`));
+  return [head, ...plans].join('\n');
 }
 
-function planScript({ steps, tenants }: StepsGroup, files: readonly MigrationFile[], number: string): string {
+function planScript(
+  { steps, common, tenants }: StepsGroup,
+  files: readonly MigrationFile[],
+  roles: InstallationRoles,
+  number: string,
+): string {
   const last = steps.at(-1)?.name ?? '';
   const before = files.filter((file) => !steps.includes(file) && compareNames(file.name, last) < 0);
   const array = (some: readonly MigrationFile[]) =>
@@ -54,6 +62,7 @@ SELECT has @> ${array(before)} AND NOT has && ${array(steps)} AS fits
 FROM (SELECT coalesce(array_agg(name), '{}') AS has FROM migration_history WHERE status = 'APPLIED') h
 \\gset
 \\if :fits
+${commonScript(common, roles)}
 ${partsOf(steps).map(partScript).join('\n')}
 \\endif
 `;
