@@ -9,6 +9,7 @@ import type { MigrationScope } from '../../catalog/entities/migration-record.ent
 import { AppError, messageOf } from '../../lib/errors.ts';
 import { withTimeLimit } from '../../lib/time.ts';
 import { findTransactionCommand } from '../../postgres/sql/split-statements.ts';
+import { foreignObstacle } from './foreign-obstacle.ts';
 
 /** The class that a migration file exports. */
 export type MigrationClass = new (...args: ConstructorParameters<typeof Migration>) => Migration;
@@ -201,7 +202,9 @@ async function describe(
     reversible,
     statements,
     downStatements,
-    obstacle: obstacleOf(transactional, [...(statements ?? []), ...(downStatements ?? [])]),
+    obstacle:
+      obstacleOf(transactional, [...(statements ?? []), ...(downStatements ?? [])]) ??
+      (scope === 'TENANT' ? await foreignObstacle(statements ?? []) : undefined),
   };
 }
 
