@@ -19,15 +19,17 @@ subscription Progress($run: ID!) {
 `;
 
 /** Starts a run, follows it in GraphiQL and takes a screenshot (PNG) in the middle of the run. */
-export async function photographGraphiql(browser: string, { url, token }: Demo): Promise<Buffer> {
+export async function photographGraphiql(browser: string, { url, token, pause }: Demo): Promise<Buffer> {
   await using graphiql = await openGraphiql(browser, `${url}?query=${encodeURIComponent(subscription)}`);
   const { page } = graphiql;
   await page.setViewportSize({ width: 1100, height: 620 });
   const run = await startRun(url, token);
   await graphiql.setVariables(`{ "run": "${run}" }`);
+  await page.keyboard.press('Home');
   await page.getByRole('button', { name: 'Execute query' }).click();
   while (!isMidRun(await graphiql.text('response'))) await sleep(20);
-  return page.screenshot();
+  using _paused = pause();
+  return await page.screenshot({ timeout: 120_000 });
 }
 
 function isMidRun(response: string): boolean {
@@ -41,7 +43,7 @@ async function startRun(url: string, token: string): Promise<string> {
   const response = await fetch(url, {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
-    body: JSON.stringify({ query: 'mutation { runMigrations { id } }' }),
+    body: JSON.stringify({ query: 'mutation { runMigrations(input: { concurrency: 2 }) { id } }' }),
   });
   const text = await response.text();
   const [, id] = /"id":"([\w-]+)"/.exec(text) ?? [];

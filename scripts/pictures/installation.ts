@@ -12,6 +12,8 @@ export interface Demo extends AsyncDisposable {
   readonly url: string;
   /** A platform admin's token. */
   readonly token: string;
+  /** Stops the server process until the result is disposed of, so that a moment of a run lasts. */
+  pause(): Disposable;
   /** Adds a migration that takes about a second per tenant. */
   addMigration(name: string, statement: string): Promise<void>;
 }
@@ -45,6 +47,10 @@ export async function openDemo(): Promise<Demo> {
     env,
     url,
     token,
+    pause: () => {
+      server.kill('SIGSTOP');
+      return { [Symbol.dispose]: () => void server.kill('SIGCONT') };
+    },
     addMigration: (name, statement) => writeFile(path.join(migrations, `${name}.ts`), migrationText(statement)),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
@@ -77,7 +83,7 @@ function migrationText(statement: string): string {
 export default class extends Migration {
   override up(): void {
     this.addSql(${JSON.stringify(statement)});
-    this.addSql('SELECT pg_sleep(0.5 + random())');
+    this.addSql('SELECT pg_sleep(1 + random())');
   }
 }
 `;

@@ -18,11 +18,13 @@ const folder = path.join(import.meta.dirname, '../../docs/pictures');
 const browser = findBrowser();
 if (!browser) throw new Error(`There is no browser: ${howToGetABrowser}`);
 await using demo = await openDemo();
-await demo.addMigration('20270101000000_order_notes', 'ALTER TABLE orders ADD COLUMN note text');
-await writeFile(path.join(folder, 'graphiql.png'), await photographGraphiql(browser, demo));
+
 await demo.addMigration(
-  '20270102000000_product_tags',
+  '20270101000000_product_tags',
   "ALTER TABLE products ADD COLUMN tags text[] NOT NULL DEFAULT '{}'",
 );
 const frames = await recordCommand(['migrate', 'up', '--waves', '2,25%,100%'], demo.env);
-await writeFile(path.join(folder, 'migrate-up.svg'), toSvg(frames));
+await writeFile(path.join(folder, 'migrate-up.svg'), toSvg(frames, 'tenantry migrate up'));
+
+await demo.addMigration('20270102000000_order_notes', 'ALTER TABLE orders ADD COLUMN note text');
+await writeFile(path.join(folder, 'graphiql.png'), await photographGraphiql(browser, demo));

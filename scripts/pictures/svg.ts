@@ -18,7 +18,7 @@ const colours: Readonly<Record<number, string>> = {
 };
 
 /** Draws a recording as an animated SVG. Viewers without animation show the last frame. */
-export function toSvg(recording: readonly Frame[]): string {
+export function toSvg(recording: readonly Frame[], title: string): string {
   const frames = withoutRepetitions(recording);
   const rows = Math.max(...frames.map(({ lines }) => lines.length));
   const height = rows * LINE + 2 * MARGIN;
@@ -37,9 +37,10 @@ export function toSvg(recording: readonly Frame[]): string {
     );
   }
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}">
+<title>${escapeXml(title)}</title>
 <style>text{font:14px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace;fill:#e6edf3;white-space:pre}.f{visibility:hidden}
 ${styles.join('\n')}
-@media (prefers-reduced-motion:reduce){.f{animation:none!important}}</style>
+@media (prefers-reduced-motion:reduce){.f.f{animation:none}}</style>
 <rect width="100%" height="100%" rx="8" fill="#0d1117"/>
 ${groups.join('\n')}
 </svg>

@@ -8,7 +8,7 @@ import {
 
 /** The response to a PostgreSQL error that the client can act on. */
 export interface DatabaseRefusal {
-  readonly code: 'SERVER_BUSY' | 'BAD_USER_INPUT';
+  readonly code: 'SERVER_BUSY' | 'BAD_USER_INPUT' | 'CONFLICT';
   readonly message: string;
   /** When to retry; undefined if the same request would fail again. */
   readonly retryAfterMs?: number;
@@ -61,6 +61,8 @@ export function refusalOf(error: unknown): DatabaseRefusal | undefined {
       }
   }
   switch (state?.slice(0, 2)) {
+    case '23':
+      return constraintRefusal(state);
     case '22':
       return {
         code: 'BAD_USER_INPUT',
@@ -79,5 +81,25 @@ export function refusalOf(error: unknown): DatabaseRefusal | undefined {
       };
     default:
       return undefined;
+  }
+}
+
+/**
+ * The response to a violated constraint. Modules should check values before they write them, and name the field; this is
+ * for what they forgot and for races between two requests.
+ */
+function constraintRefusal(state: string | undefined): DatabaseRefusal {
+  switch (state) {
+    case sqlState.notNullViolation:
+    case sqlState.checkViolation:
+      return {
+        code: 'BAD_USER_INPUT',
+        message: 'A value is missing or is not one that the database allows here. Check the arguments.',
+      };
+    default:
+      return {
+        code: 'CONFLICT',
+        message: 'This contradicts what is stored: something exists already, is still in use, or is gone.',
+      };
   }
 }

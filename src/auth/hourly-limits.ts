@@ -1,24 +1,31 @@
 import type { RateLimiterPostgres } from 'rate-limiter-flexible';
 import type { Catalog } from '../catalog/catalog.ts';
+import { networkOf } from '../lib/client-network.ts';
 import { countAttempt, createRateLimiter, hashKey } from './rate-limiter.ts';
 import type { Identity } from './tokens/tokens.ts';
 
 const HOUR_SECONDS = 60 * 60;
 
-/** How often one user may do something in an hour. */
+/** How often something may be done in an hour. */
 export interface HourlyLimitsOptions {
+  /** By one user. */
   readonly invitations: number;
+  /** By one user. */
   readonly tenants: number;
+  /** From one address, because a person can sign up for many accounts. */
+  readonly tenantsAtAddress: number;
 }
 
-/** Limits what one user may do in an hour, refused attempts included; see {@link createRateLimiter}. */
+/** Limits what one user, or one address, may do in an hour, refused attempts included; see {@link createRateLimiter}. */
 export class HourlyLimits {
   readonly #invitations: RateLimiterPostgres;
   readonly #tenants: RateLimiterPostgres;
+  readonly #tenantsAtAddresses: RateLimiterPostgres;
 
-  constructor(catalog: Catalog, { invitations, tenants }: HourlyLimitsOptions) {
+  constructor(catalog: Catalog, { invitations, tenants, tenantsAtAddress }: HourlyLimitsOptions) {
     this.#invitations = createRateLimiter(catalog, 'invitation', invitations, HOUR_SECONDS);
     this.#tenants = createRateLimiter(catalog, 'tenant', tenants, HOUR_SECONDS);
+    this.#tenantsAtAddresses = createRateLimiter(catalog, 'tenantaddress', tenantsAtAddress, HOUR_SECONDS);
   }
 
   /**
@@ -31,10 +38,14 @@ export class HourlyLimits {
 
   /**
    * Counts the creation of a tenant by the caller.
+   * @param address the caller's address; undefined if unknown
    * @throws {AppError} RATE_LIMITED
    */
-  async countTenant(caller: Identity): Promise<void> {
+  async countTenant(caller: Identity, address: string | undefined): Promise<void> {
     await countAttempt(this.#tenants, keyOf(caller), 'You have tried to create too many tenants in the last hour');
+    if (address === undefined) return;
+    const refusal = 'Too many tenants were created from this address in the last hour';
+    await countAttempt(this.#tenantsAtAddresses, networkOf(address), refusal);
   }
 }
 

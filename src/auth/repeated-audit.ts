@@ -9,6 +9,8 @@ import { type AuditRecord, writeAudit } from './audit-log.ts';
  */
 const MAX_ROWS_OF_CALLER = 20;
 const MAX_ROWS = 500;
+/** The maximum number of rows with arguments that `writeCounted` adds per minute in one process, for one caller. */
+const MAX_COUNTED_ROWS_OF_CALLER = 100;
 
 /** An entry to be written, with the key of the entries that it is merged with. */
 interface Entry {
@@ -30,7 +32,7 @@ export class RepeatedAudit {
   readonly #catalog: Pick<Catalog, 'use'>;
   readonly #log: Logger;
   readonly #batches = new Map<string, Batch>();
-  /** The keys written by `writeLimited` in the current minute, by caller. */
+  /** The keys written in the current minute, by caller and kind. */
   readonly #rows = new Map<string, Set<string>>();
   #rowCount = 0;
   #minute = 0;
@@ -41,12 +43,20 @@ export class RepeatedAudit {
   }
 
   /**
-   * Writes a successful action. It is merged with equal entries and otherwise gets its own row.
+   * Writes a successful action. It is merged with equal entries and otherwise gets its own row. A caller with very many
+   * in a minute gets one row per action, tenant and network for the rest, without arguments.
    * @param caller identifies the caller
    * @param what distinguishes actions that have the same name, tenant and network
    */
   async writeCounted(record: AuditRecord, caller: string, what: string): Promise<void> {
-    await this.#write({ record, key: keyOf(caller, record, what) });
+    const key = keyOf(caller, record, what);
+    const rows = this.#rowsOf(`${caller} counted`);
+    if (rows.has(key) || rows.size < MAX_COUNTED_ROWS_OF_CALLER) {
+      rows.add(key);
+      await this.#write({ record, key });
+    } else {
+      await this.#write({ record: { ...record, details: undefined }, key: keyOf(caller, record) });
+    }
   }
 
   /**
@@ -59,25 +69,31 @@ export class RepeatedAudit {
     await this.#write(this.#limited(record, caller));
   }
 
-  #limited(record: AuditRecord, caller: string): Entry {
+  /** The keys of a group in the current minute. */
+  #rowsOf(group: string): Set<string> {
     const minute = Math.floor(Date.now() / 60_000);
     if (minute !== this.#minute) {
       this.#minute = minute;
       this.#rows.clear();
       this.#rowCount = 0;
     }
+    const rows = this.#rows.get(group) ?? new Set();
+    this.#rows.set(group, rows);
+    return rows;
+  }
+
+  #limited(record: AuditRecord, caller: string): Entry {
     const key = keyOf(caller, record);
     // Counted separately, so that nobody can hide a success among refusals. Only signed-in callers can add successes.
     const succeeded = record.outcome === 'OK';
-    const group = `${caller} ${succeeded}`;
-    const rows = this.#rows.get(group) ?? new Set();
+    const rows = this.#rowsOf(`${caller} ${succeeded}`);
     if (rows.has(key)) return { record, key };
     const several = { ...record, action: 'several', ...unknown };
     if (rows.size >= MAX_ROWS_OF_CALLER) return { record: several, key: keyOf(caller, several) };
     if (!succeeded && this.#rowCount >= MAX_ROWS) {
       return { record: { ...several, actor: 'several', userId: undefined }, key: keyOf('several', several) };
     }
-    this.#rows.set(group, rows.add(key));
+    rows.add(key);
     if (!succeeded) this.#rowCount++;
     return { record, key };
   }

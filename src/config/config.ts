@@ -73,7 +73,11 @@ export interface Config {
     /** How many tenants a user who is not a platform admin may create. */
     readonly ownTenants: number;
     /** Per user. */
-    readonly hourlyLimits: { readonly invitations: number; readonly tenants: number };
+    readonly hourlyLimits: {
+      readonly invitations: number;
+      readonly tenants: number;
+      readonly tenantsAtAddress: number;
+    };
     /** Attempts in 15 minutes. */
     readonly signInLimits: {
       readonly perAccount: number;
@@ -212,7 +216,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): {
       accessTokenSeconds: values.ACCESS_TOKEN_SECONDS,
       sessionDays: values.SESSION_DAYS,
       ownTenants: values.OWN_TENANTS,
-      hourlyLimits: { invitations: values.INVITATION_LIMIT, tenants: values.CREATE_TENANT_LIMIT },
+      hourlyLimits: {
+        invitations: values.INVITATION_LIMIT,
+        tenants: values.CREATE_TENANT_LIMIT,
+        tenantsAtAddress: values.CREATE_TENANT_LIMIT_ADDRESS ?? 3 * values.CREATE_TENANT_LIMIT,
+      },
       signInLimits: {
         perAccount: values.SIGN_IN_LIMIT_ACCOUNT,
         perAccountTotal: values.SIGN_IN_LIMIT_ACCOUNT_TOTAL ?? 10 * values.SIGN_IN_LIMIT_ACCOUNT,

@@ -53,7 +53,9 @@ function planScript(
   number: string,
 ): string {
   const last = steps.at(-1)?.name ?? '';
-  const before = files.filter((file) => !steps.includes(file) && compareNames(file.name, last) < 0);
+  // By name: the files may have been read again since the plan was made.
+  const planned = new Set(steps.map(({ name }) => name));
+  const before = files.filter(({ name }) => !planned.has(name) && compareNames(name, last) < 0);
   const array = (some: readonly MigrationFile[]) =>
     `ARRAY[${some.map(({ name }) => quoteLiteral(name)).join(', ')}]::text[]`;
   return `-- Plan ${number}, for these tenants:

@@ -15,7 +15,7 @@ import { PermissionCache } from '../routing/permission-cache.ts';
 import { TenantConnections } from '../routing/tenant-connections.ts';
 import { createRoleRenewal } from '../servers/renew-roles.ts';
 import { type Product, permissionsOf } from './product.ts';
-import type { Servers } from './servers.ts';
+import type { TenantServers } from './servers.ts';
 import type { Services } from './services.ts';
 import type { System } from './system.ts';
 
@@ -27,7 +27,7 @@ import type { System } from './system.ts';
  */
 export async function createServices(
   system: System,
-  all: Servers,
+  all: TenantServers,
   product: Product,
   stopping: AbortSignal,
   stack: AsyncDisposableStack,
@@ -67,7 +67,7 @@ export async function createServices(
   };
 }
 
-function connectTenants(system: System, { servers }: Servers, { modules }: Product): TenantConnections {
+function connectTenants(system: System, { servers }: TenantServers, { modules }: Product): TenantConnections {
   const { config, log, catalog, listener, passwordOf, server: first } = system;
   const { tenantPoolSize, waitMs, tenantStatementTimeoutMs } = config.connections;
   return new TenantConnections({

@@ -7,14 +7,14 @@ import type { Services } from './services.ts';
 import type { System } from './system.ts';
 
 /** The servers, and what creates, copies and removes tenants on them. */
-export type Servers = Pick<Services, 'servers' | 'provisioning' | 'checkpoints'>;
+export type TenantServers = Pick<Services, 'servers' | 'provisioning' | 'checkpoints'>;
 
 /**
  * Opens the servers of the catalog.
  * @param stack receives what must be closed
  * @throws {ForeignDatabaseError} if the shared database of the first one belongs to something else
  */
-export async function openServers(system: System, stack: AsyncDisposableStack): Promise<Servers> {
+export async function openServers(system: System, stack: AsyncDisposableStack): Promise<TenantServers> {
   const { config, log, server: first, catalog, listener, roles, passwordOf, migrations } = system;
   const { connections, databases } = config;
   const forAll = {

@@ -1,6 +1,11 @@
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { Server as NetServer } from 'node:net';
+import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
+import { limitHeldMemory } from './held-memory.ts';
+
+/** How long a client may take to send the headers of a request, and the whole request, in milliseconds. */
+const timeouts = { headersTimeout: 20_000, requestTimeout: 60_000 } as const;
 
 /** The HTTP server of this process. Disposing of it drops every connection. */
 export interface HttpListener extends AsyncDisposable {
@@ -13,9 +18,10 @@ export interface HttpListener extends AsyncDisposable {
 }
 
 /** Starts to listen. @throws {Error} Node's error if the port cannot be opened */
-export async function openHttpListener({ host, port }: Config['http']): Promise<HttpListener> {
+export async function openHttpListener({ host, port }: Config['http'], log: Logger): Promise<HttpListener> {
   let listener: RequestListener = ({ url }, response) => answerTooEarly(url, response);
-  const server = createServer((request, response) => listener(request, response));
+  const server = createServer(timeouts, (request, response) => listener(request, response));
+  const endChecks = limitHeldMemory(server, log);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject).listen(port, host, resolve);
   });
@@ -30,6 +36,7 @@ export async function openHttpListener({ host, port }: Config['http']): Promise<
     async [Symbol.asyncDispose]() {
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();
+      endChecks();
       await closed;
     },
   };

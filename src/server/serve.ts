@@ -31,7 +31,7 @@ export async function serve(
   try {
     const product = await loadProduct();
     // First, so that a start that fails because the port is taken changes nothing.
-    await using listener = await openHttpListener(config.http);
+    await using listener = await openHttpListener(config.http, log);
     await using app = await start(config, product, log, stop);
     if (!app) return;
     // Imported late, because workers and commands start faster without the API.

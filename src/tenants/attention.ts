@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { Catalog } from '../catalog/catalog.ts';
 import { Tenant } from '../catalog/entities/tenant.entity.ts';
+import { tenantByReference } from '../catalog/find-tenants.ts';
 import { type ObservedState, storeMigrationStates } from '../catalog/migration-states.ts';
 import { includesStatus } from '../catalog/steps.ts';
 import { canTake, settledStatuses, takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
@@ -9,20 +10,21 @@ import { readApplied } from '../migrator/apply/apply.ts';
 import { findInvalidIndexes } from '../migrator/apply/invalid-indexes.ts';
 import type { EntityTables } from '../migrator/diff/entity-tables.ts';
 import { readLastFailure } from '../migrator/files/history.ts';
-import type { MigrationFile } from '../migrator/files/migration-files.ts';
+import type { MigrationFile, MigrationFolder } from '../migrator/files/migration-files.ts';
 import { planUp } from '../migrator/files/plan.ts';
-import { type Servers, serverNamed } from '../postgres/server.ts';
+import type { Servers } from '../postgres/server.ts';
 import { sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
+import { asOwner } from './as-owner.ts';
 
-/** What resolving a tenant needs. */
-export interface ResolveOptions {
+/** What inspecting a tenant needs. */
+export interface AttentionOptions {
   readonly catalog: Catalog;
   readonly servers: Pick<Servers, 'get'>;
-  readonly files: readonly MigrationFile[];
+  readonly migrations: { readonly tenant: MigrationFolder };
   /** The tables that the modules' entities define. */
-  readonly tables: EntityTables;
-  readonly lockTimeoutMs: number;
+  readonly tables: { readonly TENANT: EntityTables };
+  readonly config: { readonly migrations: { readonly lockTimeoutMs: number } };
 }
 
 /** The findings in a tenant, and the result. */
@@ -44,15 +46,23 @@ export interface Resolution {
 /**
  * Inspects a tenant and stores its migrations in the catalog. If it needs attention and has no problems, or `force` is set, it
  * gets its previous status back. A tenant that does not need attention keeps its status.
- * @throws {AppError} TENANT_BUSY while the tenant is migrated or in maintenance, CONFLICT if its database is missing, SERVER_BUSY
+ * @param reference its id or slug
+ * @throws {AppError} TENANT_NOT_FOUND, TENANT_BUSY while the tenant is migrated or in maintenance, CONFLICT if its database is
+ *   missing, SERVER_BUSY
  */
-export async function resolveAttention(options: ResolveOptions, tenant: Tenant, force: boolean): Promise<Resolution> {
-  const { catalog, files } = options;
+export async function resolveAttention(
+  options: AttentionOptions,
+  reference: string,
+  force: boolean,
+): Promise<Resolution> {
+  const { catalog, migrations } = options;
+  const tenant = await tenantByReference(catalog, reference);
+  const files = await migrations.tenant.read();
   if (!includesStatus(settledStatuses, tenant.status)) {
     const code = tenant.status === 'MAINTENANCE' ? 'TENANT_BUSY' : 'CONFLICT';
     throw new AppError(code, `The tenant ${tenant.slug} is ${tenant.status}. That ends by itself; then try again.`);
   }
-  const { found, lastFailure, problems } = await inspect(options, tenant);
+  const { found, lastFailure, problems } = await inspect(options, files, tenant);
   const plan = planUp(files, found.applied);
   const needed = canTake(tenantSteps.resolve, tenant.status);
   const resolved = needed && (force || problems.length === 0);
@@ -79,39 +89,30 @@ interface Findings {
 }
 
 async function inspect(
-  { servers, files, tables, lockTimeoutMs }: ResolveOptions,
-  { slug, server, database, schema }: Tenant,
+  { servers, tables, config }: AttentionOptions,
+  files: readonly MigrationFile[],
+  tenant: Tenant,
 ): Promise<Findings> {
-  const known = serverNamed(servers, server);
-  try {
-    return await known.owner(database, async (client) => {
-      const found = await readApplied(client, { scope: 'TENANT', schema, files, lockTimeoutMs });
-      const invalid = await findInvalidIndexes(client, schema);
-      const plan = planUp(files, found.applied);
-      // Tables of a tenant with pending migrations are expected to differ.
-      const isCurrent = plan.kind === 'steps' && plan.steps.length === 0;
-      const differences = isCurrent ? await tables.differences(client, schema) : [];
-      const problems = [
-        ...(plan.kind === 'refusal' ? [`${plan.code}: ${plan.message}`] : []),
-        ...invalid.map((name) => `The index ${name} is INVALID: drop it, or run REINDEX INDEX CONCURRENTLY`),
-        ...differences.map((sql) => `It has all migrations, but its tables differ from the entities. Missing: ${sql}`),
-      ];
-      return { found, problems, lastFailure: await readLastFailure(client, schema) };
-    });
-  } catch (error) {
-    throw explained(error, slug, database);
-  }
-}
-
-function explained(error: unknown, slug: string, database: string): unknown {
-  const state = sqlStateOf(error);
-  if (state === sqlState.lockNotAvailable) {
-    return new AppError('TENANT_BUSY', `The tenant ${slug} is being migrated. Try again in a moment.`, {
-      cause: error,
-    });
-  }
-  if (state !== sqlState.invalidCatalogName) return error;
-  return new AppError('CONFLICT', `The database ${database} of the tenant ${slug} is missing`, { cause: error });
+  const { slug, schema } = tenant;
+  const { lockTimeoutMs } = config.migrations;
+  const reading = asOwner(servers, tenant, async (client) => {
+    const found = await readApplied(client, { scope: 'TENANT', schema, files, lockTimeoutMs });
+    const invalid = await findInvalidIndexes(client, schema);
+    const plan = planUp(files, found.applied);
+    // Tables of a tenant with pending migrations are expected to differ.
+    const isCurrent = plan.kind === 'steps' && plan.steps.length === 0;
+    const differences = isCurrent ? await tables.TENANT.differences(client, schema) : [];
+    const problems = [
+      ...(plan.kind === 'refusal' ? [`${plan.code}: ${plan.message}`] : []),
+      ...invalid.map((name) => `The index ${name} is INVALID: drop it, or run REINDEX INDEX CONCURRENTLY`),
+      ...differences.map((sql) => `It has all migrations, but its tables differ from the entities. Missing: ${sql}`),
+    ];
+    return { found, problems, lastFailure: await readLastFailure(client, schema) };
+  });
+  return reading.catch((error: unknown) => {
+    if (sqlStateOf(error) !== sqlState.lockNotAvailable) throw error;
+    throw new AppError('TENANT_BUSY', `The tenant ${slug} is being migrated. Try again in a moment.`, { cause: error });
+  });
 }
 
 async function restoreStatus(client: pg.Client, id: string): Promise<void> {

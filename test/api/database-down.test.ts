@@ -79,7 +79,7 @@ describe('a server whose PostgreSQL goes away', () => {
     expect(text).not.toMatch(new RegExp(`127\\.0\\.0\\.1|${postgres.address.port}|ECONN`));
   });
 
-  it('goes on by itself when it is back', async () => {
+  it('recovers by itself when it is back', async () => {
     await postgres.restart();
     await vi.waitFor(async () => expect((await server.get('/health/ready')).status).toBe(200), { timeout: 10_000 });
     expect((await server.post({ query: '{ products { totalCount } }' }, member)).body.data).toEqual({

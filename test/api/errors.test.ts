@@ -134,7 +134,7 @@ describe('an error', async () => {
     }
   });
 
-  it('that is no Error at all is masked too', async () => {
+  it('that is not an Error is masked too', async () => {
     const { body, headers, text } = await used.server.post({ query: '{ thrownText }' });
     expect(body.errors?.[0]?.extensions).toEqual({ code: 'INTERNAL_SERVER_ERROR', requestId: headers['x-request-id'] });
     expect(text).not.toContain('a text');
@@ -199,7 +199,7 @@ describe('the id of a request', () => {
     expect(await idOf(given)).toMatch(uuid);
   });
 
-  it('is a new one where there is no proxy that could have given it', async () => {
+  it('is a new one without a trusted proxy', async () => {
     await using app = await startTestApp();
     await using server = await listen(app.yoga);
     const { headers } = await server.get('/health/live', { 'x-request-id': 'client_id-0123456789' });

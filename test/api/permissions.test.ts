@@ -74,7 +74,7 @@ describe('permissions', () => {
     expect(asked).toHaveLength(1);
   });
 
-  it('are not asked for of somebody who is no member', async () => {
+  it('are not queried for callers who are not members', async () => {
     const outsider = bearer(await app.services.tokens.issue({ subject: 'x', expiresIn: '1h' }));
     expect(await permissions(outsider)).toEqual({ permissions: [] });
     expect(codeOf(await app.ask('mutation { emptyShelves }', outsider))).toBe('TENANT_REQUIRED');

@@ -185,7 +185,7 @@ describe('the audit log', () => {
     expect(counts).not.toContain(0);
   });
 
-  it('is never changed, neither by the server’s role nor by the database’s owner', async () => {
+  it('can be changed neither by the server’s role nor by the database’s owner', async () => {
     const statements = [
       `UPDATE audit_log SET actor = 'somebody else'`,
       'DELETE FROM audit_log',

@@ -215,7 +215,7 @@ describe('a person of an identity provider', () => {
     await vi.waitFor(async () => expect(await place({})).toMatchObject({ viewer: { role: 'OWNER' } }));
   });
 
-  it('is no platform admin for saying so, but when one makes them one', async () => {
+  it('becomes a platform admin only when another one makes them one, not by a claim', async () => {
     const claims = { sub: 'boss', platform_admin: true };
     expect((await ask(claims)).data).toMatchObject({ viewer: { isPlatformAdmin: false } });
     const { id } = await userOf(claims);

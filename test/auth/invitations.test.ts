@@ -117,7 +117,7 @@ describe('invitations', () => {
     expect(codeOf(await revoke(admin, toOwner?.id))).toBe('FORBIDDEN');
   });
 
-  it('are refused for what is no address, and for members', async () => {
+  it('are refused for invalid addresses and for members', async () => {
     const member = await joined('MEMBER');
     expect(codeOf(await invite(owner, 'no address'))).toBe('BAD_USER_INPUT');
     expect(codeOf(await invite(owner, member.email.toUpperCase(), 'ADMIN'))).toBe('CONFLICT');

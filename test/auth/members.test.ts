@@ -65,7 +65,7 @@ describe('members of a tenant', () => {
     return Object.fromEntries(rows.rows.map(({ email, role }) => [email, role]));
   };
 
-  it('begin with its creator, who is the owner and gets in at once', async () => {
+  it('begin with its creator, who is the owner and has access at once', async () => {
     expect(await members()).toEqual({ [owner.email]: 'OWNER' });
     const inside = await inTenant(owner);
     expect(await app.ask('{ viewer { role tenant { slug } } products { totalCount } }', inside.headers)).toEqual({
@@ -84,7 +84,7 @@ describe('members of a tenant', () => {
     expect(await members()).toMatchObject({ [one.email]: 'MEMBER', [two.email]: 'OWNER' });
   });
 
-  it('are no business of members and of strangers, for whom the tenant does not exist', async () => {
+  it('are hidden from members, and from strangers, for whom the tenant does not exist', async () => {
     const [plain, stranger] = [await member(), await somebody()];
     for (const [by, code] of [
       [plain, 'FORBIDDEN'],
@@ -179,7 +179,7 @@ describe('members of a tenant', () => {
     expect((await app.ask(text, stranger.headers)).data).toEqual({ viewer: { tenant: null, memberships: [] } });
   });
 
-  it('of nothing are platform admins, who are made and unmade by another', async () => {
+  it('are not needed by platform admins, whom another platform admin appoints and removes', async () => {
     const admin = await somebody();
     const make = (isAdmin: boolean) =>
       app.ask(`mutation { setPlatformAdmin(user: "${admin.id}", isPlatformAdmin: ${isAdmin}) { email } }`, app.admin);

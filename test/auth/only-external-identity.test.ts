@@ -66,7 +66,7 @@ describe('an installation whose people all sign in at an identity provider', () 
     });
   });
 
-  it('lets a person accept an invitation, who keeps the token of the provider', async () => {
+  it('lets a person accept an invitation and keep using the provider’s token', async () => {
     const root = await bearer({ sub: 'root', platform_admin: true });
     const guest = await bearer({ sub: 'guest', tenant: 'acme', email: 'guest@example.com', email_verified: true });
     await app.ask('{ viewer { role } }', guest);
@@ -82,7 +82,7 @@ describe('an installation whose people all sign in at an identity provider', () 
     });
   });
 
-  it('tells clients to come again while the keys of a token cannot be fetched', async () => {
+  it('answers SERVER_BUSY while the keys of a token cannot be fetched', async () => {
     provider.answer((_request, response) => response.destroy());
     await using other = await openTestApp(app.services.config);
     await using there = await listen(other.yoga);

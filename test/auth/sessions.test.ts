@@ -28,7 +28,7 @@ describe('a session', () => {
   const refused = (person: Person) =>
     vi.waitFor(async () => expect(await answerTo(person.headers)).toBe('UNAUTHENTICATED'), 3_000);
 
-  it('goes on with a new pair of tokens for each refresh token', async () => {
+  it('continues with a new pair of tokens for each refresh token', async () => {
     let person = await somebody();
     const seen = new Set([person.refreshToken]);
     for (let round = 0; round < 3; round++) {
@@ -42,7 +42,7 @@ describe('a session', () => {
   /** As if the tokens had been used longer ago than they may be used again. */
   const later = () => sql(`UPDATE refresh_tokens SET used_at = used_at - interval '31 seconds'`);
 
-  it('ends when an old refresh token comes again, for the thief and for the victim', async () => {
+  it('ends when an old refresh token is reused, for the thief and for the victim', async () => {
     const victim = await somebody();
     const thief = personOf(await refresh(victim.refreshToken));
     await later();
@@ -52,7 +52,7 @@ describe('a session', () => {
     await refused(victim);
   });
 
-  it('goes on when one refresh token is used twice at the same moment', async () => {
+  it('continues when one refresh token is used twice at the same moment', async () => {
     const person = await somebody();
     const answers = await Promise.all(Array.from({ length: 4 }, () => refresh(person.refreshToken)));
     const tokens = answers.map((answer) => personOf(answer).refreshToken);
@@ -63,7 +63,7 @@ describe('a session', () => {
     expect(codeOf(await refresh(tokens[0] ?? ''))).toBe('UNAUTHENTICATED');
   });
 
-  it('goes on with a refresh token that was given before tokens had families', async () => {
+  it('continues with a refresh token that was issued before tokens had families', async () => {
     const person = await somebody();
     await sql('UPDATE sessions SET family = gen_random_uuid() WHERE user_id = $1', [person.id]);
     const next = personOf(await refresh(person.refreshToken));
@@ -137,7 +137,7 @@ describe('a session', () => {
     expect(await answerTo({ authorization: `Bearer ${nonsense}` })).toBe('UNAUTHENTICATED');
   });
 
-  it('goes on when its user changes the password, and the others end', async () => {
+  it('continues when its user changes the password, and the others end', async () => {
     const thief = await somebody();
     const owner = await login(app, thief.email);
     const change = (from: string, to: string) =>

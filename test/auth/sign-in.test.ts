@@ -28,7 +28,7 @@ describe('accounts', () => {
   const viewer = (headers: Record<string, string>) =>
     app.ask('{ viewer { user { email } role tenant { slug } memberships { role tenant { slug } } } }', headers);
 
-  it('are made by their owners, who are signed in then', async () => {
+  it('are created by their owners, which signs them in', async () => {
     const { data } = await app.ask(registerText('Ada@example.com'));
     expect(data).toMatchObject({ register: { viewer: { user: { email: 'Ada@example.com' }, tenant: null } } });
     const ada = await login(app, 'ada@EXAMPLE.com');

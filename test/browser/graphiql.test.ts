@@ -43,7 +43,7 @@ describe.skipIf(!browser)('GraphiQL in a browser, at the address that the server
   });
   afterAll(() => stack.disposeAsync());
 
-  it('shows what to try, with an admin’s token at hand, each time it is loaded', async () => {
+  it('shows what to try, with an admin’s token, each time it is loaded', async () => {
     for (const load of [() => graphiql.stored('CreateTenant'), () => graphiql.page.reload()]) {
       await load();
       await shows('document', 'Press play', 'mutation CreateTenant');

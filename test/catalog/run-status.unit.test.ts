@@ -33,10 +33,13 @@ describe('the statuses of a run', () => {
     ]);
   });
 
-  it.each(runStatuses)('%s has either ended or goes on, and only what has not succeeded can be resumed', (status) => {
-    expect(hasEnded(status)).toBe(status !== 'PENDING' && status !== 'RUNNING');
-    expect(canResume(status)).toBe(hasEnded(status) && status !== 'SUCCEEDED');
-  });
+  it.each(runStatuses)(
+    '%s has either ended or continues, and only runs that have not succeeded can be resumed',
+    (status) => {
+      expect(hasEnded(status)).toBe(status !== 'PENDING' && status !== 'RUNNING');
+      expect(canResume(status)).toBe(hasEnded(status) && status !== 'SUCCEEDED');
+    },
+  );
 
   it.each<[failed: number, cancelled: number, stopping: StopReason | null, status: string]>([
     [0, 0, null, 'SUCCEEDED'],

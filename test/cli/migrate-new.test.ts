@@ -100,7 +100,7 @@ it('needs no database while the snapshot is of these migrations; says what is lo
   const snapshot = path.join(fleet.migrations.path, '.snapshot.json');
   const kept = await readFile(snapshot, 'utf8');
   for (const [broken, reason] of [
-    [`<<<<<<< HEAD\n${kept}=======\n${kept}>>>>>>> theirs\n`, 'has conflicts of a merge'],
+    [`<<<<<<< HEAD\n${kept}=======\n${kept}>>>>>>> theirs\n`, 'has merge conflicts'],
     [kept.slice(0, -10), 'cannot be read'],
     ['{}', 'does not describe tables'],
     [undefined, 'is missing'],

@@ -136,7 +136,7 @@ describe.skipIf(!hasTerminals)('in a terminal', () => {
     await open();
   });
 
-  it('a run that nobody works on is said to be so, and resuming goes on with it', async () => {
+  it('reports that no process is working on a run, and resume continues it', async () => {
     const tenantry = commandsOf(fleet.app);
     const left = (await tenantry('migrate', 'up', '--detach', '--tenant', 'one')).stdout.trim();
     const watcher = startInTerminal(['migrate', 'watch', left], settings(), 200);

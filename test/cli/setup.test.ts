@@ -171,7 +171,7 @@ it('doctor finds leftovers and, after asking, fixes those whose fix loses no dat
   });
 });
 
-it('doctor says why it cannot inspect a database, and goes on', async () => {
+it('doctor says why it cannot inspect a database, and continues', async () => {
   const { database } = await fleet.tenant('index');
   const admin = await fleet.session('postgres');
   await admin.query(`ALTER DATABASE ${database} WITH ALLOW_CONNECTIONS false`);

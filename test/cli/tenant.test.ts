@@ -186,7 +186,7 @@ describe('tenantry tenant delete', () => {
     expect(await isThere('typed')).toBe(false);
   });
 
-  it('needs the slug once more where there is no terminal, and writes to the audit log what became of it', async () => {
+  it('needs the slug again without a terminal, and writes the outcome to the audit log', async () => {
     expect(await remove(['said'])).toMatchObject({ exit: 2, stderr: expect.stringContaining('--yes <slug>') });
     expect(await remove(['said', '--yes', 'json'])).toMatchObject({
       exit: 1,

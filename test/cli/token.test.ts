@@ -82,7 +82,7 @@ describe('tenantry token', () => {
     expect((await runCommand(['token', '--admin', '--expires', '30d'], env)).exit).toBe(0);
   });
 
-  it('ends with 1 and says why when there is no key to sign with', async () => {
+  it('exits with 1 and the reason if there is no key to sign with', async () => {
     const env = { JWT_JWKS_URL: 'http://127.0.0.1:9/keys', JWT_ISSUER: 'https://id.example.com' };
     const { exit, stderr } = await runCommand(['token', '--admin'], env);
     expect({ exit, stderr }).toEqual({ exit: 1, stderr: expect.stringContaining('there is no private key') });
@@ -95,7 +95,7 @@ describe('tenantry token', () => {
   });
 });
 
-describe('tenantry token, where there is a database', () => {
+describe('tenantry token, with a database', () => {
   let fleet: Fleet;
   let tenantry: ReturnType<typeof commandsOf>;
   beforeAll(async () => {

@@ -48,14 +48,14 @@ describe('starting on an empty PostgreSQL', () => {
       const { log, text } = captureLog();
       await using _app = await startTestApp(env, { log });
       const { exit, stdout } = await runCommand(['doctor'], { NODE_ENV: 'test', ...env });
-      const numbers = `The budget of ${budget} connections to the server default is more than the ${granted} that`;
+      const numbers = `The budget of ${budget} connections to the server default exceeds the ${granted} that`;
       const isTooMuch = budget > granted;
-      expect(text().includes(`${numbers} PostgreSQL grants: max_connections is ${most}, and`)).toBe(isTooMuch);
+      expect(text().includes(`${numbers} PostgreSQL allows: max_connections is ${most}, and`)).toBe(isTooMuch);
       expect({ exit, isReported: stdout.includes(`✗ ${numbers}`) }).toEqual({
         exit: Number(isTooMuch),
         isReported: isTooMuch,
       });
-      expect(stdout.includes(`Set CONNECTION_BUDGET to ${granted} at most`)).toBe(isTooMuch);
+      expect(stdout.includes(`Set CONNECTION_BUDGET to ${granted} or less`)).toBe(isTooMuch);
     }
   });
 

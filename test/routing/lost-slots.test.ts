@@ -79,7 +79,7 @@ describe('a tenant whose database or schema somebody has taken away', () => {
     expect(lines).toEqual([]);
   });
 
-  it('keeps its place when only a table is missing, which is no concern of its operator’s', async () => {
+  it('stays available when only a table is missing', async () => {
     const tenant = named('schema-1');
     await expect(
       app.services.tenants.pool(tenant.row).use((client) => client.query('SELECT FROM nothing')),

@@ -58,7 +58,7 @@ describe('the connections of a tenant', () => {
     expect(known.map(Object.getPrototypeOf)).toEqual([Object.prototype, Object.prototype]);
   });
 
-  it('are none too few after transactions that were forgotten and then lost', async () => {
+  it('stay complete after transactions that were forgotten and then lost', async () => {
     for (const { member } of tenants) {
       for (let time = 1; time <= 8; time += 1) {
         expect(await app.ask('{ loseTransaction }', member)).toEqual({ data: { loseTransaction: true } });

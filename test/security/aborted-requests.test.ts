@@ -110,7 +110,7 @@ describe('requests whose client has gone away', () => {
     expect(await activeStatements('%pg_sleep%')).toEqual([]);
   });
 
-  it('are no errors in the log: a statement that was cancelled is no fault of the server', () => {
+  it('are not errors in the log: a cancelled statement is not a fault of the server', () => {
     expect(text()).not.toContain('"level":50');
   });
 });

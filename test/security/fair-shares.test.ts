@@ -14,7 +14,7 @@ const costliest = times(18, 'products(first: 100) { nodes { id sku name price } 
 /** What a query may take beside an attack, in milliseconds: on an idle machine it takes a few, without shares 15,000. */
 const SOON = 6_000;
 
-describe('beside a tenant, or strangers, who ask for as much as they can', () => {
+describe('while a tenant, or strangers, send as many requests as they can', () => {
   let postgres: TestPostgres;
   let server: WatchedServer;
   let client: HttpClient;

@@ -37,6 +37,7 @@ describe('a large input', () => {
       variables: { email },
     });
   const slashes = '://'.repeat(80_000);
+  const manyKeys = Object.fromEntries(Array.from({ length: 75_000 }, (_, index) => [index.toString(36), {}]));
 
   it.each<[string, () => ReturnType<HttpClient['post']>]>([
     ['an email address in a variable', () => login(slashes)],
@@ -59,6 +60,8 @@ describe('a large input', () => {
           body: `{"query":"{ server { name } }","variables":{"x":${'['.repeat(200_000)}${']'.repeat(200_000)}}}`,
         }),
     ],
+    ['an object with many keys', () => client.post({ query: '{ server { name } }', variables: manyKeys })],
+    ['extensions', () => client.post({ query: '{ server { name } }', extensions: manyKeys })],
     ['the name of the operation', () => client.post({ query: '{ server { name } }', operationName: slashes })],
     [
       'a document with a text',

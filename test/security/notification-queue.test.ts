@@ -30,7 +30,7 @@ const usage = async () => {
   return row?.usage ?? 0;
 };
 
-it('goes on when a tenant has filled the notification queue, tells of it, and ends that by suspending the tenant', async () => {
+it('keeps working when a tenant has filled the notification queue, reports it, and recovers when the tenant is suspended', async () => {
   const [attacker, other, third] = tenants;
   if (!attacker || !other || !third) throw new Error('There are three tenants');
   const person = await register(first(), 'somebody@example.com');

@@ -96,6 +96,22 @@ describe('a caller who repeats refused requests', { timeout: 120_000 }, () => {
     for (const { actor } of rows) expect(actor).toBe(attacker.email);
   });
 
+  it('with what is allowed and changes nothing adds no more than a hundred rows', async () => {
+    const { headers } = await register(first(), 'idler@example.com');
+    const field = (index: number) => `a${index}: revokeInvitation(id: "${index}")`;
+    const query = (round: number) =>
+      `mutation { ${Array.from({ length: 30 }, (_, index) => field(30 * round + index)).join(' ')} }`;
+    await sendAll(
+      Array.from({ length: 20 }, (_, round) => query(round)),
+      () => headers,
+    );
+    const rows = (await added()).filter(({ action }) => action === 'revokeInvitation');
+    // The rows can be from two minutes.
+    expect(rows.length).toBeLessThanOrEqual(202);
+    expect(total(rows)).toBe(600);
+    expect(rows.find(({ count }) => count > 1)?.details).toBeNull();
+  });
+
   it('as a stranger adds only a few rows, for any accounts and addresses', async () => {
     const queries = Array.from({ length: 80 }, (_, index) => loginText(`nobody-${index}@example.com`, 'wrong'));
     await sendAll(queries, (index) => ({ 'x-forwarded-for': `198.51.100.${index}` }));

@@ -110,7 +110,7 @@ it('does not start with roles or servers that do not fit, and says what to do', 
     [{ ADMIN_DATABASE_URL: postgres.url('postgres', 'nobody', 'x') }, /ADMIN_DATABASE_URL cannot be used: .*nobody/],
     [
       { AUTH_DATABASE: 'auth_b' },
-      /The database auth_b cannot be used .* this process only serves.* run `tenantry setup`/,
+      /The database auth_b cannot be used .* because it only serves.* run `tenantry setup`/,
     ],
   ];
   for (const [settings, message] of refusals) {

@@ -65,4 +65,18 @@ describe('one account that creates a tenant, makes another owner and leaves, aga
     expect(codes.filter((code) => code === undefined)).toHaveLength(20);
     expect(codes.slice(20)).toEqual(['RATE_LIMITED', 'RATE_LIMITED']);
   });
+
+  it('is stopped too when it has other accounts at the same address', async () => {
+    const before = (await tenantCount()) ?? 0;
+    const codes: (string | undefined)[] = [];
+    for (let account = 0; account < 13; account += 1) {
+      const person = await register(used.server, `puppet-${account}@example.com`);
+      for (let round = 0; round < 5; round += 1) {
+        codes.push(codeOf(await owners.create(person, `puppet-${account}-${round}`)));
+      }
+    }
+    // The tests above have used up some of the 60 attempts.
+    expect(((await tenantCount()) ?? 0) - before).toBeLessThan(60);
+    expect(codes.slice(60)).toEqual(Array(5).fill('RATE_LIMITED'));
+  });
 });

@@ -117,7 +117,7 @@ describe('node src/main.ts', () => {
     });
   });
 
-  it('tells which names in .env are misspelt, it seems, and that .env cannot be read', async () => {
+  it('reports names in .env that look misspelt, and that .env cannot be read', async () => {
     const cwd = await mkdtemp(path.join(folder, 'env-'));
     await writeFile(path.join(cwd, '.env'), 'JWT_SECRETT=x\nGRAPHIQL=x\nTZ=UTC\n');
     await using misspelt = startServer({ DATA_DIR: cwd, PROT: '1' }, { cwd });
@@ -232,7 +232,7 @@ describe('node src/main.ts', () => {
     await using server = startServer({ ...own(), TENANT_MIGRATIONS_DIR: broken.path });
     await server.listening();
     const problem = '20270101000000_broken failed: division by zero, in: SELECT 1 / 0';
-    await vi.waitUntil(() => /^No tenant can/m.test(server.output()), { timeout: 30_000 });
+    await vi.waitUntil(() => /^Tenants cannot be created/m.test(server.output()), { timeout: 30_000 });
     expect(server.output()).toContain(`\nTenants cannot be created until this is fixed: ${problem}\n`);
     // The log is written by a thread of its own.
     const logged = new RegExp(`ERROR.*tenants cannot be created until this is fixed: ${problem}`);

@@ -36,7 +36,7 @@ describe('a migration that does not end', () => {
     expect(data).toMatchObject({ health: { status: 'OK' }, currencies: expect.arrayContaining([{ code: 'EUR' }]) });
   });
 
-  it('is no concern of another installation on the same PostgreSQL', async () => {
+  it('does not affect another installation on the same PostgreSQL', async () => {
     const names = { AUTH_DATABASE: 'auth_2', CONSTANTS_DATABASE: 'constants_2', SHARED_DATABASE: 'shared_2' };
     await using other = await startTestApp({ ...postgres.env, ...names });
     expect((await createTenant(other, 'neighbour')).errors).toBeUndefined();
@@ -56,7 +56,7 @@ describe('a migration that does not end', () => {
     expect(await sleepers()).toEqual([]);
   });
 
-  it('is named by who waited for it long enough, if it waits in its own code', async () => {
+  it('is named by a process that has waited for it, if it waits in its own code', async () => {
     await endless.addClass(name, 'override up() { return new Promise<void>(() => {}); }');
     await using waiting = await startTestApp(
       { ...postgres.env, TENANT_MIGRATIONS_DIR: endless.path },

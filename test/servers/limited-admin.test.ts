@@ -7,7 +7,7 @@ import { findPlaces, placesOf } from '../support/places.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
 import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
-describe('with an admin role that may create databases and roles, and is no superuser', () => {
+describe('with an admin role that may create databases and roles, but is not a superuser', () => {
   let postgres: TestPostgres;
   let migrations: MigrationDir;
   let app: TestApp;

@@ -136,7 +136,7 @@ describe('one of two PostgreSQL servers stops', () => {
     expect(await ask(run)).toMatchObject({ data: { runMigrations: { status: 'SUCCEEDED', succeeded: 5 } } });
   });
 
-  it('the log tells of it, and neither it nor an answer shows the password', () => {
+  it('the log reports it, and neither the log nor an answer shows the password', () => {
     expect(logged()).toContain('a PostgreSQL server does not answer');
     const everything = `${logged()}${answers.join('')}`;
     for (const secret of [password, encodeURIComponent(password), 'owner:']) expect(everything).not.toContain(secret);

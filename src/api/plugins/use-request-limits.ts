@@ -14,6 +14,12 @@ export interface RequestLimits {
 const MAX_VARIABLE_DEPTH = 20;
 
 /**
+ * The maximum number of values in the variables and extensions of a request, nested ones included. Small values take
+ * many times more memory than their JSON, for as long as the operation waits and runs.
+ */
+const MAX_VALUES = 10_000;
+
+/**
  * Refuses requests with a document or variables that are too large before GraphQL processes them, however they were
  * sent. It does not know which variable is for which argument; the limits of each argument are checked when it is used.
  */
@@ -21,15 +27,17 @@ export function limitRequests({ maxDocumentBytes, largest }: RequestLimits): Plu
   return {
     // Despite the types, a body can be any JSON: Yoga rejects invalid requests only after this.
     onParams({ params }: { readonly params: Params | undefined }) {
-      const { query, variables, operationName } = params ?? {};
+      const { query, variables, extensions, operationName } = params ?? {};
       if (typeof query === 'string') checkDocument(query, maxDocumentBytes);
       if (typeof operationName === 'string') checkText(['operationName'], operationName, MAX_NAME);
-      checkVariables([], variables, largest, MAX_VARIABLE_DEPTH);
+      const count = { left: MAX_VALUES };
+      checkValue([], variables, largest, MAX_VARIABLE_DEPTH, count);
+      checkValue(['extensions'], extensions, largest, MAX_VARIABLE_DEPTH, count);
     },
   };
 }
 
-type Params = Partial<Record<'query' | 'variables' | 'operationName', unknown>>;
+type Params = Partial<Record<'query' | 'variables' | 'extensions' | 'operationName', unknown>>;
 
 /** The maximum length of an operation's name, which is logged. */
 const MAX_NAME = 200;
@@ -42,10 +50,19 @@ function checkDocument(text: string, max: number): void {
   );
 }
 
-function checkVariables(path: InputPath, value: unknown, limits: InputLimits, depth: number): void {
+function checkValue(
+  path: InputPath,
+  value: unknown,
+  limits: InputLimits,
+  depth: number,
+  count: { left: number },
+): void {
   if (typeof value === 'string') checkText(path, value, limits.maxLength);
   if (typeof value !== 'object' || value === null) return;
   if (depth === 0) throw tooMuch(`The variables are nested more than ${MAX_VARIABLE_DEPTH} levels deep.`);
   if (Array.isArray(value)) checkItems(path, value, limits.maxItems);
-  for (const [key, inner] of Object.entries(value)) checkVariables([...path, key], inner, limits, depth - 1);
+  const keys = Object.keys(value);
+  count.left -= keys.length;
+  if (count.left < 0) throw tooMuch(`The variables and extensions have more values than the limit of ${MAX_VALUES}.`);
+  for (const key of keys) checkValue([...path, key], Reflect.get(value, key), limits, depth - 1, count);
 }

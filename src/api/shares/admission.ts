@@ -170,7 +170,8 @@ export class Admission {
 
   #wait(caller: Caller, cost: number, signal: AbortSignal, now: number): Promise<Admitted> {
     const { tenant, queue } = caller;
-    if (queue.length >= MAX_WAITING.caller || tenant.waiters >= MAX_WAITING.tenant) throw this.#refusal(caller, now);
+    if (queue.length >= MAX_WAITING.caller) throw this.#refusal(caller, now);
+    if (tenant.waiters >= MAX_WAITING.tenant) this.#makeRoom(caller, now);
     return new Promise((resolve, reject) => {
       const leave = () => {
         signal.removeEventListener('abort', giveUp);
@@ -197,6 +198,21 @@ export class Admission {
       tenant.waiting.add(caller);
       tenant.timer ??= setTimeout(() => this.#check(tenant), CHECK_MS);
     });
+  }
+
+  /**
+   * Refuses the last operation of the caller with the most waiting ones, so that a few callers cannot keep others out of
+   * a full queue.
+   * @throws {AppError} RATE_LIMITED if no other caller has more
+   */
+  #makeRoom(caller: Caller, now: number): void {
+    let most = caller;
+    for (const other of caller.tenant.waiting) {
+      // With equal numbers the callers would take turns in pushing each other out.
+      if (other.queue.length > most.queue.length + 1) most = other;
+    }
+    if (most === caller) throw this.#refusal(caller, now);
+    most.queue.at(-1)?.refuse(this.#refusal(most, now));
   }
 
   /** Admits the operations that have room now, and refuses those that have waited too long. */

@@ -156,7 +156,7 @@ builder.mutationFields((t) => ({
       if (caller.isPlatformAdmin) return createTenant(provisioning, { slug, name, ...choice });
       const chosen = Object.entries(choice).find(([, value]) => value !== undefined);
       if (chosen) throw new AppError('FORBIDDEN', `Only platform admins may set the ${chosen[0]} of a tenant`);
-      await hourlyLimits.countTenant(caller);
+      await hourlyLimits.countTenant(caller, context.address);
       const owner = caller.user && { id: caller.user.id, limit: config.accounts.ownTenants };
       return createTenant(provisioning, { slug, name, owner });
     },

@@ -7,6 +7,9 @@ import { builder } from '../builder.ts';
 import { type Context, callerOf } from '../context.ts';
 import { UserRef, type Viewer, ViewerRef } from './account.ts';
 
+/** The cost of a field that hashes a password once: it takes as long as resolving hundreds of fields. */
+const COST_OF_HASH = 500;
+
 /** The result of signing in; with a device token if it was with a password. */
 type Payload = SignedIn & { readonly deviceToken?: string };
 
@@ -66,6 +69,7 @@ builder.mutationFields((t) => ({
   register: t.field({
     type: AuthPayloadRef,
     description: 'Creates an account and signs in. The setting SIGN_UP can disable it.',
+    cost: COST_OF_HASH,
     authScopes: { anyone: true },
     args: { input: t.arg({ type: RegisterInputRef, required: true }) },
     resolve: (_root, { input }, { services, address }) =>
@@ -76,6 +80,7 @@ builder.mutationFields((t) => ({
   }),
   login: t.field({
     type: AuthPayloadRef,
+    cost: COST_OF_HASH,
     authScopes: { anyone: true },
     args: { input: t.arg({ type: LoginInputRef, required: true }) },
     resolve: (_root, { input: { tenant, deviceToken, ...input } }, { services, address }) => {
@@ -114,6 +119,7 @@ builder.mutationFields((t) => ({
   }),
   changePassword: t.boolean({
     description: 'Ends all your other sessions.',
+    cost: 2 * COST_OF_HASH,
     authScopes: { user: true },
     args: { input: t.arg({ type: ChangePasswordInputRef, required: true }) },
     resolve: async (_root, { input }, context) => {

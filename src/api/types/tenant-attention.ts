@@ -1,5 +1,4 @@
-import type { Resolution } from '../../tenants/attention.ts';
-import { resolveTenantAttention } from '../../tenants/attention-view.ts';
+import { type Resolution, resolveAttention } from '../../tenants/attention.ts';
 import { builder } from '../builder.ts';
 import { MAX_TEXTS } from '../limits/list-sizes.ts';
 import { TenantRef } from './tenant.ts';
@@ -43,6 +42,6 @@ builder.mutationField('resolveTenant', (t) =>
       tenant: t.arg.id({ required: true, description: 'Its id or slug.' }),
       force: t.arg.boolean({ defaultValue: false, description: 'Serve the tenant again despite problems.' }),
     },
-    resolve: (_root, { tenant, force }, { services }) => resolveTenantAttention(services, tenant, force ?? false),
+    resolve: (_root, { tenant, force }, { services }) => resolveAttention(services, tenant, force ?? false),
   }),
 );

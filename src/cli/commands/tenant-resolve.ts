@@ -21,8 +21,8 @@ export function addResolveCommand(tenant: Command, context: CommandContext): voi
 
 async function resolve(context: CommandContext, slug: string, { force: wanted, json }: ResolveOptions): Promise<void> {
   const force = wanted === true;
-  const { resolveTenantAttention } = await import('../../tenants/attention-view.ts');
-  const found = await withServices(context, (services) => resolveTenantAttention(services, slug, force));
+  const { resolveAttention } = await import('../../tenants/attention.ts');
+  const found = await withServices(context, (services) => resolveAttention(services, slug, force));
   const { tenant, ...rest } = found;
   if (json) writeJson(context.stdout, { tenant: tenant.slug, status: tenant.status, ...rest });
   else describe(context.stdout, found);

@@ -1,4 +1,4 @@
-import { badInput, isUuid, type TenantContext } from '../../platform.ts';
+import { badInput, isUuid, MAX_PAGE, type TenantContext } from '../../platform.ts';
 import { MemberProfile } from './member-profile.entity.ts';
 import { lasts, type Profile, profileOf } from './profiles.ts';
 
@@ -16,7 +16,8 @@ interface Assigned {
 }
 
 /**
- * Finds the members to whom each role is assigned, ordered by user id. Users who have left the tenant are left out.
+ * Finds the members to whom each role is assigned, ordered by user id. Users who have left the tenant are left out and do not
+ * make a page shorter.
  * @param roles ids of roles
  * @throws {AppError} BAD_USER_INPUT
  */
@@ -25,16 +26,37 @@ export async function assigneesOf(
   roles: readonly string[],
   page: AssigneePage,
 ): Promise<Profile[][]> {
-  const assigned = Map.groupBy(await readAssigned(tenant, roles, page), ({ role }) => role);
-  const users = [...new Set([...assigned.values()].flat().map(({ userId }) => userId))];
-  const memberships = await tenant.membershipsOf(users);
-  const written = await tenant.em.find(MemberProfile, { userId: { $in: users } });
+  const pages = await readMembers(tenant, roles, page);
+  const written = await tenant.em.find(MemberProfile, { userId: { $in: [...new Set(pages.flat())] } });
   const profiles = new Map(written.map((profile) => [profile.userId, profile]));
-  return roles.map((id) =>
-    (assigned.get(id) ?? [])
-      .filter((one) => lasts(one, memberships.get(one.userId)))
-      .map(({ userId }) => profileOf(userId, profiles.get(userId))),
-  );
+  return pages.map((users) => users.map((userId) => profileOf(userId, profiles.get(userId))));
+}
+
+/**
+ * Reads a page of user ids for each role.
+ * @param rows how many assignments of each role to read at once
+ */
+async function readMembers(
+  tenant: TenantContext,
+  roles: readonly string[],
+  page: AssigneePage,
+  rows = page.size,
+): Promise<string[][]> {
+  const read = await readAssigned(tenant, roles, { ...page, size: rows });
+  const assigned = Map.groupBy(read, ({ role }) => role);
+  const memberships = await tenant.membershipsOf([...new Set(read.map(({ userId }) => userId))]);
+  const pages: string[][] = [];
+  for (const role of roles) {
+    const ofRole = assigned.get(role) ?? [];
+    const users = ofRole.filter((one) => lasts(one, memberships.get(one.userId))).map(({ userId }) => userId);
+    const missing = page.size - users.length;
+    if (missing > 0 && ofRole.length === rows) {
+      const rest = { size: missing, after: ofRole.at(-1)?.userId };
+      users.push(...(await readMembers(tenant, [role], rest, MAX_PAGE)).flat());
+    }
+    pages.push(users.slice(0, page.size));
+  }
+  return pages;
 }
 
 /** Reads one page for each role in a single statement. */

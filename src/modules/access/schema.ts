@@ -54,7 +54,7 @@ builder.objectField(Role, 'members', (t) =>
   t.loadableList({
     type: MemberProfileRef,
     description:
-      'The members to whom it is assigned, ordered by user id; empty for built-in roles. A page leaves out users who have left the tenant.',
+      'The members to whom it is assigned, ordered by user id; empty for built-in roles. Users who have left the tenant are left out.',
     maxItems: MAX_PAGE,
     args: pageArgs('The id of the user'),
     // Fields with the same path have the same arguments.

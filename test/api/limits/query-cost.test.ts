@@ -149,6 +149,15 @@ describe('what an operation costs', () => {
     expect(cost(`{ large { ${'a'.repeat(100)}: __typename } }`).cost).toBe(2);
   });
 
+  it('counts the time that hashing a password takes', async () => {
+    const schema = await buildTestSchema();
+    const change = 'changePassword(input: { currentPassword: "x", newPassword: "y" })';
+    const aliases = (count: number) => Array.from({ length: count }, (_, index) => `a${index}: ${change}`).join(' ');
+    const ask = (count: number) => costOf({ schema, document: parse(`mutation { ${aliases(count)} }`) }).cost;
+    expect(ask(1)).toBeLessThan(2_000);
+    expect(ask(30)).toBeGreaterThan(20_000);
+  });
+
   it('is small for a tool that asks for the whole schema, and not for one that asks again and again', async () => {
     const schema = await buildTestSchema();
     const whole = getIntrospectionQuery();

@@ -96,6 +96,19 @@ describe('the shares of tenants and callers', () => {
     expect(await settled(patient.enter(b1, 1, never))).not.toBe('waits');
   });
 
+  it('keep nobody out of a queue that others have filled', async () => {
+    const admission = admissionWith({ operations: 1 });
+    await admission.enter(a1, 1, never);
+    const refused: string[] = [];
+    const wait = (caller: string) =>
+      Promise.resolve(admission.enter({ tenant: 'a', caller }, 1, never)).catch(() => refused.push(caller));
+    for (const caller of ['f1', 'f2', 'f3', 'f4']) {
+      for (let index = 0; index < 100; index += 1) void wait(caller);
+    }
+    expect(await settled(wait('newcomer'))).toBe('waits');
+    expect(refused).toEqual(['f1']);
+  });
+
   it('drop those whose client has gone away from the queue', async () => {
     const admission = admissionWith({ operations: 1 });
     const running = await admission.enter(a1, 1, never);

@@ -165,6 +165,29 @@ describe('roles', () => {
     expect(await lab.permissions(again)).toContain('things:write');
   });
 
+  it('list a full page of those who have them, however many of the others have left', async () => {
+    const people = await Promise.all(Array.from({ length: 5 }, () => lab.person('MEMBER')));
+    const ids = people.map(({ id }) => id).sort();
+    for (const id of ids) await lab.assign(owner, role, id);
+    const page = async (args: string) => {
+      const { data } = await lab.app.ask(
+        `{ roles(first: 100) { nodes { id members(${args}) { user } } } }`,
+        owner.headers,
+      );
+      // What the query asks for.
+      const { nodes } = (data?.roles ?? {}) as { nodes: { id: string; members: { user: string }[] }[] };
+      return nodes.find(({ id }) => id === role)?.members.map(({ user }) => user);
+    };
+    expect(await page('first: 2')).toEqual(ids.slice(0, 2));
+    for (const id of ids.slice(0, 3)) {
+      await lab.app.ask(`mutation { removeMember(tenant: "acme", user: "${id}") }`, owner.headers);
+    }
+    expect(await page('first: 1')).toEqual(ids.slice(3, 4));
+    expect(await page('first: 3')).toEqual(ids.slice(3));
+    expect(await page(`first: 1, after: "${ids[0]}"`)).toEqual(ids.slice(3, 4));
+    expect(await page(`first: 1, after: "${ids[3]}"`)).toEqual(ids.slice(4));
+  });
+
   it('are in the audit log when anybody changes them, including refused changes', async () => {
     const person = await lab.person('MEMBER');
     await lab.assign(admin, role, person.id);

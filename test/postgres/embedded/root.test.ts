@@ -60,7 +60,7 @@ describe.runIf(process.getuid?.() === 0)('an embedded server that root starts', 
     await end(linked.child);
   });
 
-  it('runs the cluster of an ordinary user as that user, who can go on with it', async ({ skip }) => {
+  it('runs the cluster of an ordinary user as that user, who can continue to use it', async ({ skip }) => {
     const [uid = 0, gid = 0] = ['-u', '-g'].map((flag) => Number(execFileSync('id', [flag, 'nobody'])));
     const folders = [resolve('src'), folder.path];
     const entered = await Promise.all(folders.map((path) => canEnter(path, { uid, gid })));
