@@ -26,29 +26,33 @@ export async function findTangledSchemas(
   const slugs = new Map(tenants.map(({ schema, slug }) => [schema, slug]));
   const owner = (schema: string) => (slugs.has(schema) ? ` of the tenant ${slugs.get(schema)}` : '');
   const readers = installationRoles(databases.auth).schemaTenants;
-  const { extensions, dependents, createSql } = await server.owner(shared, (client) => look(client, readers));
+  // A database that cannot be looked into is reported elsewhere.
+  const found = await server.owner(shared, (client) => look(client, readers)).catch(() => undefined);
+  if (!found) return [];
   const where = `in the database ${shared} on the server ${server.name}`;
-  return [
-    ...extensions.map((extension): Leftover => {
-      const { name, schema, canMove } = extension;
-      const message = `The extension ${name} ${where} is in the schema ${schema}${owner(schema)}, although all tenants there may use it`;
-      if (!canMove)
-        return {
-          message,
-          remedy: `PostgreSQL cannot move it, so do not delete that tenant before the others no longer use ${name}`,
-        };
-      const sql = `${createSql} ${moveExtensionsSql([extension])}`;
-      return {
-        message,
-        remedy: `${howToFix}: it moves the extension to the schema common`,
-        fix: { server: server.name, databases: [shared], sql },
-      };
-    }),
-    ...dependents.map(({ schema, object }) => ({
-      message: `The ${object} ${where} depends on the schema ${schema}${owner(schema)}, which cannot be deleted before`,
-      remedy: 'Drop it, or let it use an object of the schema common instead',
-    })),
-  ];
+  const namesOf = (extensions: readonly MisplacedExtension[]) =>
+    extensions.map(({ name, schema }) => `${name} in the schema ${schema}${owner(schema)}`).join(', ');
+  const movable = found.extensions.filter(({ canMove }) => canMove);
+  const fixed = found.extensions.filter(({ canMove }) => !canMove);
+  const problems: Leftover[] = found.dependents.map(({ schema, object }) => ({
+    message: `The ${object} ${where} depends on the schema ${schema}${owner(schema)}, which cannot be deleted before`,
+    remedy: 'Drop it, or let it use an object of the schema common instead',
+  }));
+  if (movable.length > 0) {
+    problems.push({
+      message: `Extensions that all tenants may use are in schemas of single tenants ${where}: ${namesOf(movable)}`,
+      remedy: `${howToFix}: it moves them to the schema common`,
+      // All at once, because the first one creates the schema.
+      fix: { server: server.name, databases: [shared], sql: `${found.createSql} ${moveExtensionsSql(movable)}` },
+    });
+  }
+  if (fixed.length > 0) {
+    problems.push({
+      message: `Extensions that PostgreSQL cannot move are in schemas of single tenants ${where}: ${namesOf(fixed)}`,
+      remedy: 'Do not delete these tenants while others use the extensions',
+    });
+  }
+  return problems;
 }
 
 function look(client: pg.Client, readers: string) {

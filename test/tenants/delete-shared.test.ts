@@ -79,11 +79,14 @@ describe('deleting a tenant of a shared database', () => {
   it('doctor finds an extension in the schema of a tenant, and --fix moves it to common', async () => {
     await fleet.createTenants({ doc1: 'SCHEMA', doc2: 'SCHEMA' });
     await createExtensionIn('doc1', 'hstore');
+    await createExtensionIn('doc1', 'cube');
     await withPath('doc2', 'doc1', `CREATE TABLE settings (value hstore)`);
     const run = commandsOf(fleet.app);
     const found = await run('doctor');
     expect(found.exit).toBe(1);
-    expect(found.stdout).toMatch(/The extension hstore .* is in the schema tenant_\w+ of the tenant doc1/);
+    expect(found.stdout).toMatch(
+      /schemas of single tenants in the database shared on the server default: cube in the schema tenant_\w+ of the tenant doc1, hstore in/,
+    );
     const fixed = await run('doctor', '--fix', '--yes');
     expect(fixed.stdout).toContain('All is well');
     expect(await extensionSchema('doc2', 'hstore')).toBe('common');
