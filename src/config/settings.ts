@@ -62,6 +62,7 @@ export const settings = {
     default: 'migrations/tenant',
     meaning: "folder of the tenants' migrations",
   },
+  COMMON_MIGRATIONS_DIR: { schema: z.string(), default: 'migrations/common', meaning: 'folder of common migrations' },
   DEFAULT_ISOLATION: {
     schema: z.enum(['database', 'schema'], { error: 'must be database or schema' }),
     default: 'database',

@@ -14,6 +14,7 @@ import { findDifferentTenants } from './different-tenants.ts';
 import { CONCURRENCY, howToFix, type Leftover, startFixes } from './leftover.ts';
 import { compareCheckpoints, readCheckpoints } from './lost-checkpoints.ts';
 import { findIdleLocks, findInterrupted } from './stale-work.ts';
+import { findTangledSchemas } from './tangled-schemas.ts';
 import { findUnboundTenants } from './unlimited-roles.ts';
 
 /** What finding leftovers needs. */
@@ -58,7 +59,7 @@ export async function findLeftovers(options: LeftoverOptions): Promise<readonly 
     found.push(...(await comparePlacements(on, here, databases)));
     const copies = checkpoints.filter(({ server: there }) => there === name);
     found.push(...(await compareCheckpoints(on, copies, options)), ...(await findIdleLocks(on, options)));
-    found.push(...(await findUnboundTenants(on, here, options)));
+    found.push(...(await findUnboundTenants(on, here, options)), ...(await findTangledSchemas(on, here, options)));
   }
   const settled = tenants.filter(({ status }) => ['ACTIVE', 'SUSPENDED'].includes(status));
   return [...found, ...(await findDifferentTenants(servers, settled))];

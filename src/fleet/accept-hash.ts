@@ -3,6 +3,7 @@ import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { MigrationScope } from '../catalog/entities/migration-record.entity.ts';
+import type { AppliedMigration } from '../catalog/entities/migration-state.entity.ts';
 import { Tenant } from '../catalog/entities/tenant.entity.ts';
 import type { ObservedState } from '../catalog/migration-states.ts';
 import { fleetStatuses } from '../catalog/tenant-status.ts';
@@ -103,12 +104,7 @@ async function concerned(
     return em.find(Tenant, { id: { $in: ids } });
   }
   const states = await catalog.use(readStates);
-  const inCode = new Set(files.map(({ name }) => name));
-  const differing = states.filter(({ applied }) =>
-    applied.some(({ name, hash }) =>
-      name === file.name ? hash !== file.hash : hash === file.hash && !inCode.has(name),
-    ),
-  );
+  const differing = states.filter(({ applied }) => applied.some((one) => isAcceptable(one, file, files)));
   return em.find(
     Tenant,
     {
@@ -117,6 +113,16 @@ async function concerned(
     },
     { orderBy: { createdAt: 'asc', id: 'asc' } },
   );
+}
+
+/** Whether an applied migration is an older version of a file, or the same file under a name that the code doesn't have. */
+export function isAcceptable(
+  { name, hash }: AppliedMigration,
+  file: MigrationFile,
+  files: readonly MigrationFile[],
+): boolean {
+  if (name === file.name) return hash !== file.hash;
+  return hash === file.hash && !files.some((other) => other.name === name);
 }
 
 async function acceptInTenant(options: AcceptOptions, file: MigrationFile, tenant: Tenant): Promise<Outcome> {
@@ -133,7 +139,8 @@ async function acceptInTenant(options: AcceptOptions, file: MigrationFile, tenan
   }
 }
 
-async function acceptAt(
+/** Accepts a changed or renamed migration in one database, as its owner. */
+export async function acceptAt(
   { servers, files, acceptedBy, log }: AcceptOptions,
   file: MigrationFile,
   placement: { readonly server: string; readonly database: string; readonly schema: string },
@@ -194,7 +201,8 @@ async function changeHash(
   }
 }
 
-function fileOf(files: readonly MigrationFile[], name: string, scope: MigrationScope): MigrationFile {
+/** @throws {AppError} NOT_FOUND */
+export function fileOf(files: readonly MigrationFile[], name: string, scope: MigrationScope): MigrationFile {
   const file = files.find((candidate) => candidate.name === name);
   if (file) return file;
   const newest = files.at(-1)?.name ?? 'none';
@@ -204,7 +212,8 @@ function fileOf(files: readonly MigrationFile[], name: string, scope: MigrationS
   );
 }
 
-function nothingToAccept({ name, hash }: MigrationFile, who: string): AppError {
+/** The error for a migration whose hash differs nowhere. */
+export function nothingToAccept({ name, hash }: MigrationFile, who: string): AppError {
   return new AppError(
     'CONFLICT',
     `${who} has ${name} with another hash than the file’s, ${shortHash(hash)}: nothing to accept`,

@@ -1,6 +1,7 @@
 import type { Catalog } from '../catalog/catalog.ts';
 import { fleetStatuses } from '../catalog/tenant-status.ts';
 import type { MigrationFile } from '../migrator/files/migration-files.ts';
+import { type CommonStatus, readCommonStatus } from './common-plan.ts';
 
 /** Tenants that are at the same version according to the catalog. */
 export interface VersionCount {
@@ -22,10 +23,15 @@ export interface FleetStatus {
   readonly behind: number;
   /** Newest first. */
   readonly versions: readonly VersionCount[];
+  readonly common: CommonStatus;
 }
 
 /** Counts the tenants at each version. It connects to no tenant. */
-export async function readFleetStatus(catalog: Catalog, files: readonly MigrationFile[]): Promise<FleetStatus> {
+export async function readFleetStatus(
+  catalog: Catalog,
+  files: readonly MigrationFile[],
+  commonFiles: readonly MigrationFile[],
+): Promise<FleetStatus> {
   const { rows } = await catalog.use((client) =>
     client.query<VersionCount>(
       // Tenants with migrations that the code lacks are not behind it: newer code is in charge of them.
@@ -44,5 +50,6 @@ export async function readFleetStatus(catalog: Catalog, files: readonly Migratio
     tenants: count(rows),
     behind: count(rows.filter(({ behind }) => behind > 0)),
     versions: rows,
+    common: await catalog.use((client) => readCommonStatus(client, commonFiles)),
   };
 }

@@ -29,6 +29,14 @@ export async function readStatesInUse(client: pg.Client): Promise<readonly Known
   return rows;
 }
 
+/** Reads the sets of migrations of `common` that databases have now. */
+export async function readCommonStatesInUse(client: pg.Client): Promise<readonly KnownState[]> {
+  const { rows } = await client.query<KnownState>(
+    'SELECT id, applied, version FROM migration_states WHERE id IN (SELECT migration_state FROM common_states)',
+  );
+  return rows;
+}
+
 /** Returns the states in which a run has nothing to do, so that it needn't connect to those tenants. */
 export async function doneStateIds(
   client: pg.Client,

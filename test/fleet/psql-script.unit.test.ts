@@ -8,5 +8,7 @@ it('expects no step of the plan to be applied already, though the folder was rea
   const [steps, files] = await Promise.all(
     Array.from({ length: 2 }, () => new MigrationFolder(folder, 'TENANT').read()),
   );
-  expect(sqlScript([{ steps: steps ?? [], tenants: [] }], files ?? [])).toContain('has @> ARRAY[]::text[]');
+  const roles = { app: 'app', databaseTenants: 'database_tenants', schemaTenants: 'schema_tenants' };
+  const script = sqlScript([{ steps: steps ?? [], common: [], tenants: [] }], files ?? [], roles);
+  expect(script).toContain('has @> ARRAY[]::text[]');
 });

@@ -47,7 +47,8 @@ async function tenantry(env: Record<string, string>, ...args: string[]): Promise
 }
 
 it('the snapshot matches the migrations; if not, run: tenantry migrate snapshot', async () => {
-  const { folder, tables } = createMigrationLines('migrations/tenant', product).tenant;
+  const dirs = { tenantDir: 'migrations/tenant', commonDir: 'migrations/common' };
+  const { folder, tables } = createMigrationLines(dirs, product).tenant;
   const kept = await readSnapshot(folder, await folder.read());
   expect(kept).toMatchObject({ kind: 'read', stale: undefined });
   if (kept.kind === 'read') expect(await tables.changesSince(kept.tables)).toEqual({ up: [], down: [], warnings: [] });

@@ -52,7 +52,7 @@ export const MigrationRunSchema = defineEntity({
     /** The name of the restore point before the run, in each tenant's history. */
     checkpoint: p.text(),
     /** The migrations that the run was planned with. There may be many, so only workers load them. */
-    files: p.json<AppliedMigration[]>().nullable().lazy(),
+    files: p.json<(AppliedMigration & { scope?: 'COMMON' })[]>().nullable().lazy(),
     error: p.text().nullable(),
     total: p.integer().default(0),
     succeeded: p.integer().default(0),

@@ -70,9 +70,11 @@ async function accept(context: CommandContext, migration: string, { tenant, scop
   const request = { migration, tenant, scope: scope.toUpperCase() as MigrationScope, acceptedBy: operatorName() };
   const accepted = await withServices(context, (services) => acceptChangedFile(services, request));
   const failed = accepted.filter(({ error }) => error !== null);
-  for (const { tenant, error } of failed) context.stderr.write(`${tenant?.slug}: ${error}\n`);
+  for (const { tenant, error } of failed) context.stderr.write(tenant ? `${tenant.slug}: ${error}\n` : `${error}\n`);
   const count = accepted.length - failed.length;
-  const where = scope === 'tenant' ? (count === 1 ? '1 tenant' : `${count} tenants`) : `the ${scope} database`;
+  const noun = scope === 'common' ? 'database' : 'tenant';
+  const several = count === 1 ? `1 ${noun}` : `${count} ${noun}s`;
+  const where = scope === 'tenant' || scope === 'common' ? several : `the ${scope} database`;
   if (count > 0) context.stdout.write(`The current file of ${migration} was accepted in ${where}.\n`);
   if (failed.length > 0) throw new CommandExit(exitCode.failure);
 }
@@ -100,7 +102,12 @@ async function findProblems(services: Services, base: string | undefined): Promi
   const recorded = await recordedMigrations(catalog, constants.pool);
   const lines = Object.values(migrations).map(async (folder) => {
     const committed = base === undefined ? [] : [{ source: base, applied: await committedMigrations(folder, base) }];
-    return { folder, tables: tables[folder.scope], recorded: [...recorded[folder.scope], ...committed] };
+    return {
+      folder,
+      common: migrations.common,
+      tables: tables[folder.scope],
+      recorded: [...recorded[folder.scope], ...committed],
+    };
   });
   return checkMigrations({ ...(await scratchOf(services)), lines: await Promise.all(lines) });
 }

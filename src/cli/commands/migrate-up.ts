@@ -127,24 +127,27 @@ async function down(context: CommandContext, { tenant, to, steps = 1, dryRun, js
 /** Prints only the script on standard output. Reports tenants that it cannot include on standard error. */
 async function printSql(context: CommandContext, { tenant, to, verify }: UpOptions): Promise<void> {
   const { groupBySteps, sqlScript } = await import('../../fleet/psql-script.ts');
+  const { installationRoles } = await import('../../routing/placement.ts');
   await withServices(context, async (services) => {
     const plan = await fleetPlan(services, { tenants: tenant, to, verify: verify ?? false });
     const groups = groupBySteps(plan.tenants);
-    const opaque = (steps: (typeof groups)[number]['steps']) =>
-      steps.find(({ statements }) => statements === undefined);
+    const opaque = ({ common, steps }: (typeof groups)[number]) =>
+      [...common, ...steps].find(({ statements }) => statements === undefined);
     const files = await services.migrations.tenant.read();
     context.stdout.write(
       sqlScript(
-        groups.filter(({ steps }) => !opaque(steps)),
+        groups.filter((group) => !opaque(group)),
         files,
+        installationRoles(services.config.databases.auth),
       ),
     );
     const missing = [
       ...plan.tenants.flatMap(({ tenant: { slug }, plan }) =>
         plan.kind === 'steps' ? [] : `${slug}: ${plan.message}`,
       ),
-      ...groups.flatMap(({ steps, tenants }) => {
-        const name = opaque(steps)?.name;
+      ...groups.flatMap((group) => {
+        const { tenants } = group;
+        const name = opaque(group)?.name;
         return name ? `${tenants.map(({ slug }) => slug).join(', ')}: ${name} queries the database while it runs` : [];
       }),
     ];
@@ -165,7 +168,8 @@ export async function fleetPlan(
 ) {
   const { planFleet } = await import('../../fleet/plan.ts');
   const { concurrency } = config.migrations;
-  return planFleet({ catalog, connections, files: await migrations.tenant.read(), concurrency }, request);
+  const [files, common] = await Promise.all([migrations.tenant.read(), migrations.common.read()]);
+  return planFleet({ catalog, connections, files, common, concurrency }, request);
 }
 
 /** Returns a parser for an integer option. */

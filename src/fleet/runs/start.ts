@@ -9,6 +9,7 @@ import { AppError, badInput } from '../../lib/errors.ts';
 import { shortList } from '../../lib/short-list.ts';
 import { isUuid } from '../../lib/uuid.ts';
 import type { MigrationFile } from '../../migrator/files/migration-files.ts';
+import type { TenantFiles } from '../../migrator/files/migration-folders.ts';
 import { quoteLiteral } from '../../postgres/sql/quote.ts';
 import { inTransaction } from '../../postgres/sql/transaction.ts';
 import { appendEvents } from '../events/append.ts';
@@ -34,7 +35,7 @@ export interface RunRequest extends RunOptions {
  */
 export async function startRun(
   catalog: Catalog,
-  files: readonly MigrationFile[],
+  { tenant: files, common }: TenantFiles,
   request: RunRequest,
 ): Promise<string> {
   checkRequest(files, request);
@@ -45,10 +46,12 @@ export async function startRun(
     const first = await resolveTenants(client, canaries);
     checkCanaries(canaries, first, ids);
     const done = options.verify ? [] : await doneStateIds(client, files, options);
+    // A run that reverts leaves `common` alone.
+    const commonDone = options.down || common.length === 0 ? undefined : await doneStateIds(client, common, {});
     await inTransaction(client, async () => {
       const checkpoint = restorePointName(new Date());
-      await insertRun(client, id, { checkpoint, files: plannedFiles(files), options });
-      const { total, skipped } = await insertItems(client, id, { ids, first, done });
+      await insertRun(client, id, { checkpoint, files: plannedFiles({ tenant: files, common }), options });
+      const { total, skipped } = await insertItems(client, id, { ids, first, done, commonDone });
       const waves = await divide(client, id, options.waves ?? [], total - skipped);
       await client.query(
         'UPDATE migration_runs SET total = $2, skipped = $3, skipped_at_start = $3, waves = $4 WHERE id = $1',
@@ -144,22 +147,26 @@ async function insertItems(
     readonly ids: readonly string[] | undefined;
     readonly first: readonly string[];
     readonly done: readonly string[];
+    /** The states of `common` in which a database has nothing to do; undefined if they don't matter. */
+    readonly commonDone: readonly string[] | undefined;
   },
 ): Promise<{ total: number; skipped: number }> {
   const [pending, skipped] = [quoteLiteral(itemSteps.start.to[0]), quoteLiteral(itemSteps.skipCurrent.to[0])];
   const { rows } = await client.query<{ total: number; skipped: number }>(
     // The lock makes a concurrent deletion wait; the deletion then sees that the tenant belongs to a run.
     `WITH chosen AS MATERIALIZED (
-       SELECT id, created_at, migration_state FROM tenants
+       SELECT id, created_at, migration_state, server, database FROM tenants
        WHERE status = ANY ($4::text[]) AND ($2::uuid[] IS NULL OR id = ANY ($2)) FOR KEY SHARE),
      items AS (
        INSERT INTO migration_run_items (run_id, position, tenant_id, status, ended_at, wave)
        SELECT $1, row_number() OVER (ORDER BY array_position($5::uuid[], id), created_at, id), id,
          CASE WHEN is_done THEN ${skipped} ELSE ${pending} END, CASE WHEN is_done THEN now() END, 1
-       FROM chosen, LATERAL (SELECT coalesce(migration_state = ANY ($3::text[]), false) AS is_done) c
+       FROM chosen LEFT JOIN common_states s USING (server, database), LATERAL (SELECT
+         coalesce(chosen.migration_state = ANY ($3::text[]), false)
+         AND ($6::text[] IS NULL OR coalesce(s.migration_state = ANY ($6), false)) AS is_done) c
        RETURNING status)
      SELECT count(*)::int AS total, count(*) FILTER (WHERE status = ${skipped})::int AS skipped FROM items`,
-    [run, chosen.ids, chosen.done, fleetStatuses, chosen.first],
+    [run, chosen.ids, chosen.done, fleetStatuses, chosen.first, chosen.commonDone],
   );
   return rows[0] ?? { total: 0, skipped: 0 };
 }

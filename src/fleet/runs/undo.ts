@@ -5,6 +5,7 @@ import { hasEnded } from '../../catalog/run-status.ts';
 import { AppError } from '../../lib/errors.ts';
 import { shortList } from '../../lib/short-list.ts';
 import type { MigrationFile } from '../../migrator/files/migration-files.ts';
+import type { TenantFiles } from '../../migrator/files/migration-folders.ts';
 import { planDown, type Refusal } from '../../migrator/files/plan.ts';
 import { NAMED, startRun } from './start.ts';
 
@@ -26,7 +27,7 @@ interface ChangedTenant {
  */
 export async function undoRun(
   catalog: Catalog,
-  files: readonly MigrationFile[],
+  files: TenantFiles,
   parent: string,
   concurrency: number,
 ): Promise<string> {
@@ -46,7 +47,7 @@ export async function undoRun(
   }
   const tenants = changed.filter(({ names }) => names.length > 0);
   if (tenants.length === 0) throw await undoneAlready(catalog, parent);
-  refuse(files, tenants, parent);
+  refuse(files.tenant, tenants, parent);
   return startRun(catalog, files, {
     tenants: tenants.map(({ id }) => id),
     down: { kind: 'run', run: parent },
@@ -63,7 +64,7 @@ async function changedTenants(catalog: Catalog, run: string): Promise<readonly C
       `SELECT t.id, t.slug, s.applied AS has, ARRAY(
          SELECT name FROM (
            SELECT DISTINCT ON (name) name, run_id FROM migration_records
-           WHERE tenant_id = t.id AND status = 'APPLIED' AND run_id IS NOT NULL AND name = ANY (i.applied)
+           WHERE tenant_id = t.id AND scope = 'TENANT' AND status = 'APPLIED' AND run_id IS NOT NULL AND name = ANY (i.applied)
            ORDER BY name, id DESC) latest
          WHERE run_id = $1) AS names
        FROM migration_run_items i JOIN tenants t ON t.id = i.tenant_id LEFT JOIN migration_states s ON s.id = t.migration_state

@@ -1,20 +1,19 @@
 import type { Logger } from 'pino';
 import type { Catalog } from '../../catalog/catalog.ts';
-import type { AppliedMigration } from '../../catalog/entities/migration-state.entity.ts';
-import type { MigrationFolder } from '../../migrator/files/migration-files.ts';
-import { readRunFiles, warnOfRun } from '../runs/planned-files.ts';
+import type { MigrationFolders } from '../../migrator/files/migration-folders.ts';
+import { type PlannedFile, readRunFiles, warnOfRun } from '../runs/planned-files.ts';
 
 interface OpenRun {
   readonly id: string;
   readonly stopping: boolean;
   /** Null if this process knows the run already, or it was created before this column existed. */
-  readonly files: readonly AppliedMigration[] | null;
+  readonly files: readonly PlannedFile[] | null;
 }
 
 /** Dependencies of {@link OpenRuns}. */
 interface OpenRunsOptions {
   readonly catalog: Catalog;
-  readonly migrations: MigrationFolder;
+  readonly migrations: Pick<MigrationFolders, 'tenant' | 'common'>;
   readonly log: Logger;
 }
 

@@ -13,12 +13,13 @@ import {
   isChangedHistory,
   type NewRecord,
   revertHistorySql,
+  startClockSql,
 } from '../files/history.ts';
 import type { Direction, MigrationFile } from '../files/migration-files.ts';
 import { whyDivided } from '../files/parts.ts';
 import { type AppliedByRun, planDown, planUp } from '../files/plan.ts';
 import { executeStep } from './execute.ts';
-import { endStepSql, stepSettingsSql } from './session.ts';
+import { endOfStep, type Next } from './session.ts';
 
 /** What to migrate, and how far. */
 export interface MigrateOptions {
@@ -36,6 +37,8 @@ export interface MigrateOptions {
   readonly checkpoint?: string;
   /** How long to wait for a table lock, in milliseconds. */
   readonly lockTimeoutMs: number;
+  /** Whether to exclude other batches of the same database that say so too. */
+  readonly takesTurn?: boolean;
   /** Whether an earlier attempt at this batch may have been interrupted anywhere. */
   readonly isRepeated?: boolean;
   /**
@@ -43,6 +46,11 @@ export interface MigrateOptions {
    * database.
    */
   readonly setupSql?: string;
+  /**
+   * In a dry run: tries, in the same transaction, what has to be there before the first step. It returns why that cannot
+   * be tried, if so.
+   */
+  readonly rehearse?: (client: pg.Client) => Promise<string | undefined>;
 }
 
 /** The result of a batch. */
@@ -115,11 +123,9 @@ function leftToRevert(history: Pick<History, 'recorded'>, { down, run }: Migrate
 
 /** How {@link applyStep} carries out a step. */
 interface StepOptions {
-  /** Trailing SQL, such as `COMMIT`. */
-  readonly trailingSql?: string;
   readonly inParts?: boolean;
-  /** Whether another step follows in the same transaction. */
-  readonly hasNext?: boolean;
+  /** What follows in the same transaction. COMMIT and ROLLBACK are sent with the step. */
+  readonly next?: Next;
   /** The number of migrations applied before the step; if undefined, it is not checked afterwards. */
   readonly applied?: number;
 }
@@ -129,24 +135,29 @@ export async function applyStep(
   client: pg.Client,
   step: MigrationFile,
   options: MigrateOptions,
-  { trailingSql = '', inParts = false, hasNext = false, applied }: StepOptions = {},
+  { inParts = false, next = 'OTHER', applied }: StepOptions = {},
 ): Promise<NewRecord> {
   const { schema, scope, down } = options;
   const start = performance.now();
   const direction = down ? 'down' : 'up';
   const status = down ? 'REVERTED' : 'APPLIED';
-  const endSql = endStepSql(step, direction, schema, hasNext ? 'STEP' : trailingSql === 'COMMIT' ? 'COMMIT' : 'END');
-  const revert = down ? `${revertHistorySql(schema, step.name)};` : '';
+  const { check, cleanUp } = endOfStep(step, direction, options, next);
   const mustCheck = applied !== undefined && mayChangeHistory(step, direction);
   // At the time of recording, a reverted step is already marked as such, but an applied one has no row yet.
   const expected = mustCheck ? applied - (down ? 1 : 0) : undefined;
-  const recordSql = (durationMs: number | undefined) => `
-    ${endSql} ${stepSettingsSql(options)} ${revert}
-    ${insertHistorySql(schema, scope, [recordOf(step, status, durationMs, options)], expected)} RETURNING duration_ms AS "durationMs";`;
+  const record = `${insertHistorySql(schema, scope, [recordOf(step, status, undefined, options)], expected)} RETURNING duration_ms`;
+  const trailing = [
+    ...check,
+    ...(down ? [revertHistorySql(schema, step.name)] : []),
+    // Before the clean-up, which would stop the clock.
+    record,
+    ...cleanUp,
+    ...(next === 'COMMIT' || next === 'ROLLBACK' ? [next] : []),
+  ];
   try {
-    const row = await executeStep(client, step, direction, (duration) => `${recordSql(duration)} ${trailingSql}`);
-    const durationMs = row?.durationMs;
-    if (typeof durationMs !== 'number') throw new Error('it prevented PostgreSQL from recording the migration');
+    const rows = await executeStep(client, step, direction, { leading: [startClockSql], trailing });
+    const durationMs = Number(rows[trailing.indexOf(record)]?.[0] ?? Number.NaN);
+    if (Number.isNaN(durationMs)) throw new Error('it prevented PostgreSQL from recording the migration');
     return recordOf(step, status, durationMs, options);
   } catch (error) {
     const cause = isChangedHistory(error) ? new Error(changesHistory, { cause: error }) : error;

@@ -3,8 +3,9 @@ import type pg from 'pg';
 import { AppError } from '../../lib/errors.ts';
 import { elapsedSince } from '../../lib/time.ts';
 import { lockKeyOf, lockKind } from '../../postgres/sql/advisory-lock.ts';
-import { quoteIdentifier, quoteLiteral } from '../../postgres/sql/quote.ts';
+import { quoteLiteral } from '../../postgres/sql/quote.ts';
 import { inTransaction } from '../../postgres/sql/transaction.ts';
+import { searchPathOf } from '../files/common-schema.ts';
 import { insertHistorySql, type NewRecord, revertHistorySql } from '../files/history.ts';
 import type { Direction, MigrationFile } from '../files/migration-files.ts';
 import { type Part, partsOf } from '../files/parts.ts';
@@ -140,7 +141,7 @@ export async function prepareAlone(
   { schema, lockTimeoutMs }: MigrateOptions,
 ): Promise<void> {
   await client.query(
-    `${freshSessionWithLockSql(lockOf(schema))} SET search_path = ${quoteIdentifier(schema)}; SET lock_timeout = ${OTHER_MIGRATION_MS}`,
+    `${freshSessionWithLockSql(lockOf(schema))} SET search_path = ${searchPathOf(schema)}; SET lock_timeout = ${OTHER_MIGRATION_MS}`,
   );
   await dropInvalidIndexes(client, schema);
   const statements = [...(step.parsed.up ?? []), ...(step.parsed.down ?? [])];
@@ -159,16 +160,34 @@ function applyPart(
   if (first && !first.transactional) {
     return applyAlone(client, first, options.down ? 'down' : 'up', options, trailingSql).then((record) => [record]);
   }
-  return inTransaction(client, async () => {
-    await client.query(stepSettingsSql(options));
+  const applySteps = async () => {
     const records: NewRecord[] = [];
     for (const [index, step] of steps.entries()) {
+      const next = step === steps.at(-1) ? 'OTHER' : 'STEP';
       const now = appliedAfter(applied, index, options);
-      records.push(
-        await applyStep(client, step, options, { inParts: true, hasNext: step !== steps.at(-1), applied: now }),
-      );
+      records.push(await applyStep(client, step, options, { inParts: true, next, applied: now }));
     }
-    await client.query(trailingSql);
     return records;
+  };
+  return inPartTransaction(client, options, applySteps, trailingSql);
+}
+
+/**
+ * Runs `work` in a transaction, for a session that holds the migration lock. What removes a step's traces from the session
+ * also releases the session's locks, so the transaction holds the lock until the session has it again.
+ * @param trailingSql the last statements of the transaction
+ */
+export function inPartTransaction<T>(
+  client: pg.Client,
+  options: MigrateOptions,
+  work: () => Promise<T>,
+  trailingSql = '',
+): Promise<T> {
+  const lock = lockOf(options.schema);
+  return inTransaction(client, async () => {
+    await client.query(`SELECT pg_advisory_xact_lock(${lock}); ${stepSettingsSql(options)}`);
+    const result = await work();
+    await client.query(`SELECT pg_advisory_lock(${lock}); ${trailingSql}`);
+    return result;
   });
 }

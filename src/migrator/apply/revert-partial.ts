@@ -1,15 +1,13 @@
 import type pg from 'pg';
 import { messageOf } from '../../lib/errors.ts';
 import type { Statement } from '../../postgres/sql/statements.ts';
-import { inTransaction } from '../../postgres/sql/transaction.ts';
 import { type NewRecord, readDoneByRun, readHistory } from '../files/history.ts';
 import type { Direction, MigrationFile } from '../files/migration-files.ts';
 import { applyStep, type MigrateOptions, type MigrationFailedError, planBatch } from './batch.ts';
 import { BuiltIndexes } from './concurrent-indexes.ts';
 import { executeStepAlone } from './execute.ts';
-import { aloneInSession, applyAlone, prepareAlone } from './non-transactional.ts';
+import { aloneInSession, applyAlone, inPartTransaction, prepareAlone } from './non-transactional.ts';
 import { clearInProgressSql, isInterrupted } from './partial-mark.ts';
-import { stepSettingsSql } from './session.ts';
 
 /** A batch in parts failed and could not be reverted. An operator has to check the tenant. */
 export class RevertFailedError extends Error {
@@ -58,11 +56,8 @@ async function revertStep(
   refuseWithoutDown(step, revertDirection);
   try {
     if (!step.transactional) return await applyAlone(client, step, revertDirection, { ...options, isRepeated: true });
-    return await inTransaction(client, async () => {
-      await client.query(stepSettingsSql(options));
-      const down = options.down ? undefined : ({ kind: 'steps', steps: 1 } as const);
-      return applyStep(client, step, { ...options, down });
-    });
+    const down = options.down ? undefined : ({ kind: 'steps', steps: 1 } as const);
+    return await inPartTransaction(client, options, () => applyStep(client, step, { ...options, down }));
   } catch (error) {
     throw new RevertFailedError(`${step.name} could not be reverted: ${messageOf(error)}`, { cause: error });
   }

@@ -1,4 +1,5 @@
-import { quoteIdentifier, quoteLiteral } from '../../postgres/sql/quote.ts';
+import { quoteLiteral } from '../../postgres/sql/quote.ts';
+import { searchPathOf } from '../files/common-schema.ts';
 import type { Direction, MigrationFile } from '../files/migration-files.ts';
 
 /**
@@ -6,9 +7,21 @@ import type { Direction, MigrationFile } from '../files/migration-files.ts';
  * together with other statements. Settings return to those with which the connection was opened.
  * @see https://www.postgresql.org/docs/current/sql-discard.html
  */
-export const freshSessionSql = `
-  CLOSE ALL; RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; DEALLOCATE ALL; UNLISTEN *;
-  SELECT pg_advisory_unlock_all(); DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES;`;
+const freshSession: readonly string[] = [
+  'CLOSE ALL',
+  'RESET SESSION AUTHORIZATION',
+  'RESET ROLE',
+  'RESET ALL',
+  'DEALLOCATE ALL',
+  'UNLISTEN *',
+  'SELECT pg_advisory_unlock_all()',
+  'DISCARD PLANS',
+  'DISCARD TEMP',
+  'DISCARD SEQUENCES',
+];
+
+/** Resets what an earlier migration may have left in the session: the statements in one text. */
+export const freshSessionSql = `${freshSession.join('; ')};`;
 
 /**
  * Like {@link freshSessionSql}, while this session holds an advisory lock, which it keeps: the message's transaction
@@ -19,24 +32,27 @@ export function freshSessionWithLockSql(lock: string): string {
   return `SELECT pg_advisory_xact_lock(${lock}); ${freshSessionSql} SELECT pg_advisory_lock(${lock});`;
 }
 
-/** The settings that each step starts with. */
-export function stepSettingsSql({
-  schema,
-  lockTimeoutMs,
-}: {
+interface StepSettings {
   readonly schema: string;
   readonly lockTimeoutMs: number;
-}): string {
-  return `SET LOCAL lock_timeout = ${lockTimeoutMs}; SET LOCAL search_path = ${quoteIdentifier(schema)};`;
+}
+
+function stepSettings({ schema, lockTimeoutMs }: StepSettings): readonly string[] {
+  return [`SET LOCAL lock_timeout = ${lockTimeoutMs}`, `SET LOCAL search_path = ${searchPathOf(schema)}`];
+}
+
+/** The settings that each step starts with. */
+export function stepSettingsSql(settings: StepSettings): string {
+  return `${stepSettings(settings).join('; ')};`;
 }
 
 /** Checks deferred constraints at the end of a transaction, so that the failure is attributed to its step. */
-const checkDeferredSql = 'SET CONSTRAINTS ALL IMMEDIATE;';
+const checkDeferred = 'SET CONSTRAINTS ALL IMMEDIATE';
 
 /**
- * Checks a schema's deferred constraints while other steps follow in the same transaction, which find them deferred
- * again as declared. Constraints are named, because `ALL` would also apply to those that the following steps create; and
- * rolling back to a savepoint would make the checked rows pending again, so that ALTER TABLE would fail.
+ * A statement that checks a schema's deferred constraints while other steps follow in the same transaction, which find
+ * them deferred again as declared. Constraints are named, because `ALL` would also apply to those that the following
+ * steps create; and rolling back to a savepoint would make the checked rows pending again, so that ALTER TABLE would fail.
  * @see https://www.postgresql.org/docs/current/sql-set-constraints.html
  * @param schema the schema's name, as SQL
  */
@@ -56,27 +72,33 @@ export function checkDeferredAndContinueSql(schema: string): string {
       IF checked IS NOT NULL THEN EXECUTE 'SET CONSTRAINTS ' || checked || ' IMMEDIATE'; END IF;
       IF deferred IS NOT NULL THEN EXECUTE 'SET CONSTRAINTS ' || deferred || ' DEFERRED'; END IF;
     END`;
-  return `DO ${quoteLiteral(body)};`;
+  return `DO ${quoteLiteral(body)}`;
 }
 
-/**
- * SQL after a step: checks what it deferred, and removes what it may have left in the session. A step that only defines
- * tables and the like leaves nothing.
- * @param next what follows in the transaction
- */
-export function endStepSql(
-  step: MigrationFile,
-  direction: Direction,
-  schema: string,
-  next: 'STEP' | 'COMMIT' | 'END',
-): string {
+/** What follows a step in its transaction: another one, the transaction's end, or something else of ours. */
+export type Next = 'STEP' | 'COMMIT' | 'ROLLBACK' | 'OTHER';
+
+/** The statements of ours after a step's own. */
+export interface StepEnd {
+  /** Checks what the step deferred, and makes the session's user the owner again. The step is recorded after that. */
+  readonly check: readonly string[];
+  /** Removes what it may have left in the session. A step that only defines tables and the like leaves nothing. */
+  readonly cleanUp: readonly string[];
+}
+
+/** Returns the statements to send after a step. */
+export function endOfStep(step: MigrationFile, direction: Direction, settings: StepSettings, next: Next): StepEnd {
   const statements = step.parsed[direction];
   const changesRows = statements?.some(({ mayChangeRows }) => mayChangeRows) ?? true;
   const changesSession = statements?.some(({ mayChangeSession }) => mayChangeSession) ?? true;
   const isLast = next !== 'STEP';
   // COMMIT checks them as well.
   const isChecked = !changesRows || (next === 'COMMIT' && !changesSession);
-  const check = isChecked ? '' : isLast ? checkDeferredSql : checkDeferredAndContinueSql(quoteLiteral(schema));
+  const check = isLast ? checkDeferred : checkDeferredAndContinueSql(quoteLiteral(settings.schema));
   // A trigger may change the session too. After the last step, the next batch's fresh session covers that.
-  return `${check} ${changesSession || (changesRows && !isLast) ? freshSessionSql : ''}`;
+  const mayLeave = changesSession || (changesRows && !isLast);
+  return {
+    check: [...(isChecked ? [] : [check]), ...(changesSession ? ['RESET SESSION AUTHORIZATION', 'RESET ROLE'] : [])],
+    cleanUp: [...(mayLeave ? freshSession : []), ...(isLast ? [] : stepSettings(settings))],
+  };
 }

@@ -1,47 +1,46 @@
 import pg from 'pg';
+import { sqlState } from '../../postgres/sql/error-codes.ts';
 import { shortened } from '../files/obstacles.ts';
 import type { SourceStatement } from '../files/source-statements.ts';
 
-/** The widest part of a line that an error shows, in characters. */
-const SHOWN = 120;
+/** How many characters of a line are shown before and after the position of an error. */
+const AROUND = 60;
 
-/**
- * Adds to PostgreSQL's error which statement failed, its line in the migration's file, and the place that PostgreSQL
- * reports.
- * @param offset the place in the statement, in characters from 0; undefined if PostgreSQL doesn't report it
- * @see https://www.postgresql.org/docs/current/protocol-error-fields.html
- */
-export function withStatement(
-  error: unknown,
-  statement: (Pick<SourceStatement, 'text'> & Partial<SourceStatement>) | undefined,
-  offset?: number,
-): unknown {
+/** Adds to PostgreSQL's error which statement failed, and where in it. Other errors stay as they are. */
+export function statementError(error: unknown, statement: SourceStatement | undefined): unknown {
   if (!(error instanceof pg.DatabaseError) || statement === undefined) return error;
   const detail = error.detail ? ` (${error.detail})` : '';
   const where = statement.line === undefined ? 'in' : `in line ${statement.line}`;
-  const place = offset === undefined ? '' : marked(statement, offset);
-  return new Error(`${error.message}${detail}, ${where}: ${shortened(statement.text)}${place}`, { cause: error });
+  return new Error(
+    `${error.message}${detail}${wayOut(error, statement)}, ${where}: ${shortened(statement.text)}${excerpt(error, statement)}`,
+    {
+      cause: error,
+    },
+  );
 }
 
-/** The place that PostgreSQL reports in its error, in characters from 0; undefined if there is none. */
-export function offsetOf(error: unknown, text: string): number | undefined {
-  const position = error instanceof pg.DatabaseError ? Number(error.position) : Number.NaN;
-  if (!(position > 0)) return undefined;
+function wayOut({ code, message }: pg.DatabaseError, { isParsed }: SourceStatement): string {
+  if (!isParsed && code === sqlState.syntaxError && message.includes('multiple commands')) {
+    return '. Tenantry cannot split this text, because its parser does not know the syntax. Pass each statement to an addSql() of its own';
+  }
+  if (code === sqlState.unsafeNewEnumValueUsage) {
+    return '. Move ALTER TYPE … ADD VALUE into a migration of its own, before this one';
+  }
+  return '';
+}
+
+/** The line that has the error, and a caret under PostgreSQL's position, as psql shows them. */
+function excerpt({ position }: pg.DatabaseError, { text, line = 1 }: SourceStatement): string {
+  if (position === undefined) return '';
   // PostgreSQL counts characters, JavaScript UTF-16 code units.
-  return Array.from(text)
-    .slice(0, position - 1)
-    .join('').length;
-}
-
-/** The line at an offset, with a caret under it. */
-function marked({ text, line }: Pick<SourceStatement, 'text'> & Partial<SourceStatement>, offset: number): string {
-  const before = text.slice(0, offset).split('\n');
-  const column = before.at(-1)?.length ?? 0;
-  const whole = text.split('\n')[before.length - 1] ?? '';
-  const start = Math.max(0, column - SHOWN / 2);
-  const shown = whole.slice(start, start + SHOWN);
-  const gutter = line === undefined ? '' : `${line + before.length - 1}`;
-  // A tab is kept as it is, so that the caret stands under its column.
-  const indent = shown.slice(0, column - start).replace(/[^\t]/g, ' ');
-  return `\n  ${gutter} | ${shown}\n  ${' '.repeat(gutter.length)} | ${indent}^`;
+  const characters = [...text];
+  const at = Math.min(Number(position), characters.length + 1) - 1;
+  const before = characters.slice(0, at).join('').split('\n');
+  const after = characters.slice(at).join('').split('\n', 1)[0] ?? '';
+  const left = [...(before.at(-1) ?? '')];
+  const start = left.length > AROUND ? `…${left.slice(-AROUND).join('')}` : left.join('');
+  const end = [...after].length > AROUND ? `${[...after].slice(0, AROUND).join('')}…` : after;
+  const head = `LINE ${line + before.length - 1}: `;
+  const caret = `${head}${start}`.replace(/[^\t]/g, ' ');
+  return `\n${head}${start}${end}\n${caret}^`;
 }

@@ -2,19 +2,22 @@ import type pg from 'pg';
 import type { MigrationScope } from '../../catalog/entities/migration-record.entity.ts';
 import { messageOf } from '../../lib/errors.ts';
 import type { PostgresServer } from '../../postgres/server.ts';
+import { migrateDatabase } from '../apply/apply.ts';
 import { MigrationFailedError } from '../apply/batch.ts';
 import type { EntityTables } from '../diff/entity-tables.ts';
 import type { TableSnapshot } from '../diff/snapshot.ts';
 import type { MigrationFile, MigrationFolder } from '../files/migration-files.ts';
 import { compareRecorded, type Mismatch, type RecordedMigrations } from './compare-history.ts';
 import { readSnapshot } from './schema-snapshot.ts';
-import { withScratchDatabases } from './scratch-database.ts';
+import { emptySchemaOf, type InScratchDatabase, withScratchDatabases } from './scratch-database.ts';
 import { applyInOneGo, compareWays, type WayDifference, WayFailedError } from './ways.ts';
 
 /** One kind of database to check. */
 export interface CheckedLine {
   readonly folder: MigrationFolder;
-  /** The schema that the entities describe and the migrations should create. */
+  /** The migrations of `common`, which a tenant's database has before the tenant's own. */
+  readonly common?: MigrationFolder;
+  /** The tables that the entities describe and the migrations should create. */
   readonly tables: EntityTables;
   /** The known histories, such as a fleet's states or a git branch. */
   readonly recorded?: readonly RecordedMigrations[];
@@ -96,10 +99,11 @@ function tryOut(
   files: readonly MigrationFile[],
 ): Promise<Finding[]> {
   const { scope } = line.folder;
-  return withScratchDatabases(options, async (inScratchDatabase) => {
+  return withScratchDatabases(options, async (inEmptyDatabase) => {
+    const inScratchDatabase = await withCommon(inEmptyDatabase, line, options.lockTimeoutMs);
     const ways = { scope, files, lockTimeoutMs: options.lockTimeoutMs, inScratchDatabase };
     const { facts, findings } = await inScratchDatabase(async (client) => {
-      const made = await applyInOneGo(client, ways, 'public');
+      const made = await applyInOneGo(client, ways);
       return { facts: made, findings: await differences(client, line, files) };
     });
     try {
@@ -110,13 +114,28 @@ function tryOut(
   });
 }
 
+/** Brings `common` forward in each scratch database first, as in every database that holds tenants. */
+async function withCommon(
+  inScratchDatabase: InScratchDatabase,
+  { common, folder }: CheckedLine,
+  lockTimeoutMs: number,
+): Promise<InScratchDatabase> {
+  const files = folder.scope === 'TENANT' ? ((await common?.read()) ?? []) : [];
+  if (files.length === 0) return inScratchDatabase;
+  return (use) =>
+    inScratchDatabase(async (client) => {
+      await migrateDatabase(client, { scope: 'COMMON', files, lockTimeoutMs, ...emptySchemaOf('COMMON') });
+      return use(client);
+    });
+}
+
 async function differences(
   client: pg.Client,
   { folder, tables }: CheckedLine,
   files: readonly MigrationFile[],
 ): Promise<Finding[]> {
   const { scope } = folder;
-  const sql = await tables.differences(client, 'public');
+  const sql = await tables.differences(client, emptySchemaOf(scope).schema);
   const message = `The ${scope} migrations do not create what the entities describe. Write a migration with these statements, or fix the entities.`;
   return [
     ...(sql.length > 0 ? [{ kind: 'ENTITIES_DIFFER', scope, message, sql } as const] : []),

@@ -1,9 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
+import type { MigrationScope } from '../../catalog/entities/migration-record.entity.ts';
 import { createDatabase, dropDatabase } from '../../postgres/admin/databases.ts';
 import { closeDatabaseSql } from '../../postgres/admin/roles.ts';
 import type { PostgresServer } from '../../postgres/server.ts';
 import { lockKind, withAdvisoryLock } from '../../postgres/sql/advisory-lock.ts';
+import { commonSchema } from '../files/common-schema.ts';
+import { createHistorySql } from '../files/history.ts';
 
 /** Where to create scratch databases. */
 export interface ScratchOptions {
@@ -41,6 +44,20 @@ export function withScratchDatabases<T>(
 /** Runs a function in one scratch database; see {@link withScratchDatabases}. */
 export function withScratchDatabase<T>(options: ScratchOptions, use: (client: pg.Client) => Promise<T>): Promise<T> {
   return withScratchDatabases(options, (inScratchDatabase) => inScratchDatabase(use));
+}
+
+/** A schema that has no migrations yet. */
+export interface EmptySchema {
+  readonly schema: string;
+  /** SQL that prepares it. */
+  readonly setupSql: string;
+}
+
+/** The schema of a scratch database to which migrations of a scope are applied. */
+export function emptySchemaOf(scope: MigrationScope): EmptySchema {
+  const isCommon = scope === 'COMMON';
+  const schema = isCommon ? commonSchema : 'public';
+  return { schema, setupSql: `${isCommon ? `CREATE SCHEMA ${schema};` : ''} ${createHistorySql(schema, scope)}` };
 }
 
 /** Finds the databases that killed processes have left. The lock guarantees that none of them is in use. */

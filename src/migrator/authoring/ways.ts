@@ -8,7 +8,7 @@ import { readRowFacts, readSettingFacts } from '../compare/row-facts.ts';
 import { readSchemaFacts, type SchemaFacts } from '../compare/schema-facts.ts';
 import { createHistorySql } from '../files/history.ts';
 import type { MigrationFile } from '../files/migration-files.ts';
-import type { InScratchDatabase } from './scratch-database.ts';
+import { type EmptySchema, emptySchemaOf, type InScratchDatabase } from './scratch-database.ts';
 
 /** The migrations to apply in several ways. */
 export interface WaysOptions {
@@ -38,7 +38,6 @@ export class WayFailedError extends Error {
 const ONE_GO = 'with all files in one run';
 const ONE_BY_ONE = 'with one file after the other';
 const AGAIN = 'when everything is reverted and applied again';
-const schemas = ['tenant_check_one', 'tenant_check_two'] as const;
 
 /**
  * Applies migrations to empty databases in other ways than in one go, and compares what they give: file by file; again,
@@ -55,10 +54,10 @@ export async function compareWays(options: WaysOptions, oneGo: SchemaFacts): Pro
   };
   // A value that two equal ways make differently is a random one or a time.
   const isComparable = await inScratchDatabase(async (client) => {
-    if (scope !== 'TENANT') return comparableFacts(oneGo, await applyInOneGo(client, options, 'public', ONE_GO));
+    if (scope !== 'TENANT') return comparableFacts(oneGo, await applyInOneGo(client, options));
     const [one, two] = [
-      await applyInOneGo(client, options, schemas[0], 'in a schema'),
-      await applyInOneGo(client, options, schemas[1], 'in a second schema of the same database'),
+      await applyInOneGo(client, options, 'in a schema', tenantSchema('tenant_check_one')),
+      await applyInOneGo(client, options, 'in a second schema of the same database', tenantSchema('tenant_check_two')),
     ];
     const comparable = comparableFacts(one, two);
     compare('in a schema', one, comparable);
@@ -66,12 +65,13 @@ export async function compareWays(options: WaysOptions, oneGo: SchemaFacts): Pro
     return comparable;
   });
   await inScratchDatabase(async (client) => {
+    const { schema } = emptySchemaOf(scope);
     await applyOneByOne(client, options);
-    compare(ONE_BY_ONE, await readFacts(client, 'public'), isComparable);
+    compare(ONE_BY_ONE, await readFacts(client, schema), isComparable);
     if (files.some(({ reversible }) => !reversible)) return;
-    await migrate(client, options, 'public', AGAIN, { down: { kind: 'steps', steps: files.length } });
-    await migrate(client, options, 'public', AGAIN);
-    compare(AGAIN, await readFacts(client, 'public'), isComparable);
+    await migrate(client, options, AGAIN, { schema, down: { kind: 'steps', steps: files.length } });
+    await migrate(client, options, AGAIN, { schema });
+    compare(AGAIN, await readFacts(client, schema), isComparable);
   });
   if (found.length === 0) return [];
   const changedBy = await inScratchDatabase((client) => findAuthors(client, options));
@@ -85,12 +85,15 @@ export async function compareWays(options: WaysOptions, oneGo: SchemaFacts): Pro
 export async function applyInOneGo(
   client: pg.Client,
   options: Omit<WaysOptions, 'inScratchDatabase'>,
-  schema: string,
   way = ONE_GO,
+  empty = emptySchemaOf(options.scope),
 ): Promise<SchemaFacts> {
-  const create = schema === 'public' ? '' : `CREATE SCHEMA ${quoteIdentifier(schema)};`;
-  await migrate(client, options, schema, way, { setupSql: `${create} ${createHistorySql(schema, options.scope)}` });
-  return readFacts(client, schema);
+  await migrate(client, options, way, empty);
+  return readFacts(client, empty.schema);
+}
+
+function tenantSchema(schema: string): EmptySchema {
+  return { schema, setupSql: `CREATE SCHEMA ${quoteIdentifier(schema)}; ${createHistorySql(schema, 'TENANT')}` };
 }
 
 async function applyOneByOne(
@@ -98,9 +101,9 @@ async function applyOneByOne(
   options: WaysOptions,
   afterEach?: (file: MigrationFile) => Promise<void>,
 ): Promise<void> {
-  const setup = { setupSql: createHistorySql('public', options.scope) };
+  const { schema, setupSql } = emptySchemaOf(options.scope);
   for (const [index, file] of options.files.entries()) {
-    await migrate(client, options, 'public', ONE_BY_ONE, { to: file.name, ...(index === 0 && setup) });
+    await migrate(client, options, ONE_BY_ONE, { schema, to: file.name, ...(index === 0 && { setupSql }) });
     await afterEach?.(file);
   }
 }
@@ -110,7 +113,7 @@ async function findAuthors(client: pg.Client, options: WaysOptions): Promise<Rea
   const authors = new Map<string, string>();
   let before: SchemaFacts = new Map();
   await applyOneByOne(client, options, async ({ name }) => {
-    const facts = await readFacts(client, 'public');
+    const facts = await readFacts(client, emptySchemaOf(options.scope).schema);
     for (const { fact } of compareFacts(before, facts)) authors.set(fact, name);
     before = facts;
   });
@@ -128,13 +131,12 @@ function comparableFacts(one: SchemaFacts, other: SchemaFacts): (fact: string) =
 
 async function migrate(
   client: pg.Client,
-  { scope, files, lockTimeoutMs }: Pick<MigrateOptions, 'scope' | 'files' | 'lockTimeoutMs'>,
-  schema: string,
+  { scope, files, lockTimeoutMs }: Omit<WaysOptions, 'inScratchDatabase'>,
   way: string,
-  how: Pick<MigrateOptions, 'setupSql' | 'to' | 'down'> = {},
+  how: Pick<MigrateOptions, 'schema' | 'setupSql' | 'to' | 'down'>,
 ): Promise<void> {
   try {
-    await migrateDatabase(client, { scope, schema, files, lockTimeoutMs, ...how });
+    await migrateDatabase(client, { scope, files, lockTimeoutMs, ...how });
   } catch (error) {
     throw new WayFailedError(way, error);
   }

@@ -9,9 +9,9 @@ import {
 } from '@mikro-orm/sql';
 import type pg from 'pg';
 import { asPoolClient, createEntityDatabases } from '../../orm/databases.ts';
-import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import { splitStatements } from '../../postgres/sql/statements.ts';
 import { rollBack } from '../../postgres/sql/transaction.ts';
+import { searchPathOf } from '../files/common-schema.ts';
 import { removeEqualChecks, withWording } from './check-constraints.ts';
 import { requiredOnly, withoutAdded } from './required-only.ts';
 import { schemaOf, snapshotOf, type TableSnapshot } from './snapshot.ts';
@@ -104,7 +104,7 @@ export function entityTables(
   const readFound = async (client: pg.Client, schema: string, driver: AbstractSqlDriver): Promise<DatabaseSchema> => {
     // All catalogs in one snapshot. Names are unqualified as in migrations, which use the search path.
     await client.query(`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
-      SET LOCAL search_path = ${quoteIdentifier(schema)}`);
+      SET LOCAL search_path = ${searchPathOf(schema)}`);
     try {
       return await readTables(client, driver, schema, ignored);
     } finally {

@@ -10,7 +10,8 @@ import { AppError, messageOf } from '../../lib/errors.ts';
 import { withTimeLimit } from '../../lib/time.ts';
 import { loadStatementParser } from '../../postgres/sql/statements.ts';
 import { obstacleOf } from './obstacles.ts';
-import { locateStatements, type SourceStatement } from './source-statements.ts';
+import { SourceLines } from './source-lines.ts';
+import { readStatements, type SourceStatement } from './source-statements.ts';
 
 /** The class that a migration file exports. */
 export type MigrationClass = new (...args: ConstructorParameters<typeof Migration>) => Migration;
@@ -63,11 +64,14 @@ const describingConfig = new Configuration({ driver: PostgreSqlDriver, dbName: '
 export class MigrationFolder {
   readonly path: string;
   readonly scope: MigrationScope;
+  readonly #isOptional: boolean;
   #known = new Map<string, MigrationFile>();
 
-  constructor(folder: string, scope: MigrationScope) {
+  /** @param isOptional whether a folder that does not exist counts as one without migrations */
+  constructor(folder: string, scope: MigrationScope, { isOptional = false } = {}) {
     this.path = path.resolve(folder);
     this.scope = scope;
+    this.#isOptional = isOptional;
   }
 
   /**
@@ -76,6 +80,7 @@ export class MigrationFolder {
    */
   async read(): Promise<readonly MigrationFile[]> {
     const names = await readdir(this.path).catch((cause: unknown) => {
+      if (this.#isOptional && isMissing(cause)) return [];
       throw new MigrationFileError(
         `The folder with ${this.scope} migrations, ${shown(this.path)}, cannot be read: ${messageOf(cause)}`,
         cause,
@@ -162,6 +167,10 @@ export function shortHash(hash: string): string {
   return hash.slice(0, 12);
 }
 
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}
+
 /** Shows a path relative to the project. */
 function shown(file: string): string {
   return path.relative(process.cwd(), file) || '.';
@@ -211,8 +220,8 @@ async function describe(
   const downStatements = reversible ? await statementsOf(Class, 'down') : undefined;
   const parse = await loadStatementParser();
   const parsed = {
-    up: statements && locateStatements(statements, source, parse),
-    down: downStatements && locateStatements(downStatements, source, parse),
+    up: statements && readStatements(statements, parse, new SourceLines(source, 'up')),
+    down: downStatements && readStatements(downStatements, parse, new SourceLines(source, 'down')),
   };
   return {
     name,
@@ -224,7 +233,7 @@ async function describe(
     statements,
     downStatements,
     parsed,
-    obstacle: obstacleOf(transactional, [...(parsed.up ?? []), ...(parsed.down ?? [])]),
+    obstacle: obstacleOf({ scope, transactional }, [...(parsed.up ?? []), ...(parsed.down ?? [])]),
   };
 }
 

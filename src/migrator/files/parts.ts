@@ -1,4 +1,5 @@
 import type { Direction, MigrationFile } from './migration-files.ts';
+import type { SourceStatement } from './source-statements.ts';
 
 /** Steps that share a transaction, or one that runs without. */
 export interface Part {
@@ -83,12 +84,16 @@ function enumUsedAtOnce({ name, transactional, parsed }: MigrationFile): string 
   const statements = transactional ? (parsed.up ?? []) : [];
   for (const [index, { addsEnumValue: added }] of statements.entries()) {
     if (!added || statements.slice(0, index).some(({ createsEnum }) => createsEnum === added.type)) continue;
-    const isUsed = statements
-      .slice(index + 1)
-      .some(({ mayChangeRows, words }) => mayChangeRows && words.has(added.value));
+    const isUsed = statements.slice(index + 1).some((statement) => usesAtOnce(statement, added.value));
     if (isUsed) {
       return `${name} adds the value '${added.value}' to the enum ${added.type} and seems to use it in the same transaction, which PostgreSQL refuses (55P04). Move what uses the value to a migration of its own.`;
     }
   }
   return undefined;
+}
+
+/** Another value may be added before or after it. A text may hold it where code runs. */
+function usesAtOnce({ addsEnumValue, runsCode, words }: SourceStatement, value: string): boolean {
+  if (addsEnumValue) return false;
+  return words.has(value) || (runsCode && [...words].some((word) => word.includes(value)));
 }

@@ -1,27 +1,31 @@
 import type { Statement, StatementParser } from '../../postgres/sql/statements.ts';
+import { foreignObjectIn } from './foreign-objects.ts';
+import type { SourceLines } from './source-lines.ts';
 
-/** A statement of a migration file. */
+/** A statement of a migration. */
 export interface SourceStatement extends Statement {
   /** The line of the file in which it starts, from 1; undefined if the file doesn't hold it as it is sent. */
   readonly line: number | undefined;
+  /** Why it must not be in a tenant's migration: it leaves the tenant's schema. Undefined if it stays inside. */
+  readonly leavesSchema: string | undefined;
 }
 
 /**
- * Parses the texts that a migration adds, and finds their statements in its file.
- * @param source the file's text
+ * Parses the texts that a migration adds.
+ * @param lines finds the texts in the migration's file, if that is known
  */
-export function locateStatements(
+export function readStatements(
   texts: readonly string[],
-  source: string,
   parse: StatementParser,
+  lines?: SourceLines,
 ): readonly SourceStatement[] {
-  const file = source.replaceAll('\r\n', '\n');
-  let position = 0;
-  return texts.flatMap(parse).map((statement) => {
-    // Most files add their statements in the order in which they hold them; the same text may occur twice.
-    const after = file.indexOf(statement.text, position);
-    const found = after < 0 ? file.indexOf(statement.text) : after;
-    if (found >= 0) position = found + statement.text.length;
-    return { ...statement, line: found < 0 ? undefined : file.slice(0, found).split('\n').length };
+  return texts.flatMap((text) => {
+    const position = lines?.next(text);
+    // The parse tree is not kept: that of a file with many rows takes much memory.
+    return parse(text).map(({ tree, start, ...statement }) => ({
+      ...statement,
+      line: position?.lineAt(start),
+      leavesSchema: tree && foreignObjectIn({ ...tree }),
+    }));
   });
 }

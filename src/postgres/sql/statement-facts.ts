@@ -31,8 +31,6 @@ export interface StatementFacts {
   readonly mayChangeRows: boolean;
   /** Whether it sets when constraints are checked, for the rest of the transaction. */
   readonly setsConstraints: boolean;
-  /** Whether it sets how PostgreSQL reads quotes, so that the text would not be what the parser takes it for. */
-  readonly changesQuoting: boolean;
   /** All names and texts in it. */
   readonly words: ReadonlySet<string>;
 }
@@ -85,8 +83,6 @@ const transactionKinds: ReadonlySet<string> = new Set([
   'TRANS_STMT_ROLLBACK_PREPARED',
 ]);
 
-const quotingSettings: ReadonlySet<string> = new Set(['standard_conforming_strings', 'backslash_quote']);
-
 /** @param node the statement's parse tree; undefined if the parser doesn't know its syntax, so that it may do anything */
 export function factsOf(node: Node | undefined): StatementFacts {
   const found = node ? collect(node) : undefined;
@@ -96,7 +92,6 @@ export function factsOf(node: Node | undefined): StatementFacts {
   const runsCode = !found || found.runsCode;
   const isDefinition = kind !== undefined && definitions.has(kind) && !runsCode;
   const isRowChange = kind !== undefined && rowChanges.has(kind) && !runsCode;
-  const set = node && 'VariableSetStmt' in node ? node.VariableSetStmt : undefined;
   return {
     endsTransaction: transactionKinds.has(transaction?.kind ?? ''),
     copiesFromClient: copy?.is_from === true && copy.filename === undefined,
@@ -107,7 +102,6 @@ export function factsOf(node: Node | undefined): StatementFacts {
     mayChangeSession: !(isDefinition || isRowChange) || (found?.isTemporary ?? true),
     mayChangeRows: !isDefinition,
     setsConstraints: kind === 'ConstraintsSetStmt',
-    changesQuoting: quotingSettings.has(set?.name ?? ''),
     words: found?.words ?? new Set(),
   };
 }

@@ -11,8 +11,16 @@ export interface Statement extends StatementFacts {
   readonly isParsed: boolean;
 }
 
+/** A statement where it was found. */
+export interface ParsedStatement extends Statement {
+  /** Where it starts in the text, in UTF-16 code units. */
+  readonly start: number;
+  /** PostgreSQL's parse tree, which may take much memory; undefined if the parser doesn't know the syntax. */
+  readonly tree: Node | undefined;
+}
+
 /** Returns the statements of a text. Text that consists only of comments has none. */
-export type StatementParser = (sql: string) => readonly Statement[];
+export type StatementParser = (sql: string) => readonly ParsedStatement[];
 
 let loading: Promise<StatementParser> | undefined;
 
@@ -47,6 +55,7 @@ interface Token {
   /** In bytes, as all positions of the library. */
   readonly start: number;
   readonly end: number;
+  readonly text: string;
   readonly tokenName: string;
 }
 
@@ -56,24 +65,58 @@ interface RawStatement {
   readonly stmt_len?: number;
 }
 
-function statementsOf(sql: string, library: Library): readonly Statement[] {
+function statementsOf(sql: string, library: Library): readonly ParsedStatement[] {
   if (sql.trim() === '') return [];
-  const parsed = parse(sql, library);
-  if (!parsed) return [{ text: sql.trim(), isParsed: false, ...factsOf(undefined) }];
-  const bytes = Buffer.from(sql);
-  const tokens = parsed.tokens.filter(({ tokenName }) => !comments.has(tokenName));
+  const text = sql.toWellFormed();
+  const parsed = parse(text, library);
+  if (!parsed) return [unparsed(text, library)];
+  const bytes = Buffer.from(text);
+  const tokens = parsed.tokens.filter(isNoComment);
   let next = 0;
-  return parsed.statements.map(({ stmt, stmt_location: start = 0, stmt_len: length = bytes.length - start }) => {
+  let byte = 0;
+  let start = 0;
+  return parsed.statements.map(({ stmt: tree, stmt_location: from = 0, stmt_len: length = bytes.length - from }) => {
     // A statement's range starts with the comments before it, or with the semicolons of empty statements.
-    while (isBefore(tokens[next], start)) next += 1;
-    const first = tokens[next]?.start ?? start;
-    while (isBefore(tokens[next + 1], start + length)) next += 1;
-    const end = tokens[next]?.end ?? start + length;
-    return { text: bytes.toString('utf8', first, end), isParsed: true, ...factsOf(stmt) };
+    while (isBefore(tokens[next], from)) next += 1;
+    const first = tokens[next]?.start ?? from;
+    while (isBefore(tokens[next + 1], from + length)) next += 1;
+    const end = tokens[next]?.end ?? from + length;
+    start += bytes.toString('utf8', byte, first).length;
+    byte = first;
+    return { text: bytes.toString('utf8', first, end), start, isParsed: true, tree, ...factsOf(tree) };
   });
 }
 
+function unparsed(sql: string, library: Library): ParsedStatement {
+  const text = sql.trim();
+  return {
+    text,
+    start: sql.indexOf(text),
+    isParsed: false,
+    tree: undefined,
+    ...factsOf(undefined),
+    endsTransaction: beginsLikeTransactionCommand(text, library),
+  };
+}
+
+/** The parser may be older than the server, so a transaction command with options that it doesn't know is one as well. */
+function beginsLikeTransactionCommand(sql: string, { scanSync }: Library): boolean {
+  try {
+    const tokens = scanSync(sql.replaceAll('\0', ' ')).tokens.filter(isNoComment).slice(0, 2);
+    const [first = '', second] = tokens.map(({ text }) => text.toLowerCase());
+    return transactionWords.has(first) || (first === 'prepare' && second === 'transaction');
+  } catch {
+    return false;
+  }
+}
+
+const transactionWords: ReadonlySet<string> = new Set(['begin', 'start', 'commit', 'end', 'abort', 'rollback']);
+
 const comments: ReadonlySet<string> = new Set(['SQL_COMMENT', 'C_COMMENT']);
+
+function isNoComment({ tokenName }: Token): boolean {
+  return !comments.has(tokenName);
+}
 
 function isBefore(token: Token | undefined, position: number): boolean {
   return token !== undefined && token.start < position;
