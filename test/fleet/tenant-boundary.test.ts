@@ -39,7 +39,7 @@ it.each([
   const run = await fleet.run();
   expect(run).toMatchObject({ status: 'FAILED', failed: 2 });
   for (const { error } of run.items.nodes) {
-    expect(error).toContain(`${migration} would leave the tenant's schema (${statements[0]})`);
+    expect(error).toContain(`${migration} would leave the tenant's schema (${statements[0]}, line 2)`);
     expect(error).toContain(advice);
   }
   for (const slug of ['one', 'two']) expect(await fleet.applied(slug)).toEqual(['20261121000000_fixture']);

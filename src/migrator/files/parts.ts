@@ -35,9 +35,9 @@ function whyApart(part: readonly MigrationFile[], step: MigrationFile, direction
 
 /** What the plan says about transactions: where the batch is cut, and what one transaction cannot hold. */
 export function transactionWarnings(steps: readonly MigrationFile[]): string[] {
-  const cuts = partsOf(steps).flatMap(({ reason }) => reason ?? []);
+  const cuts = partsOf(steps).filter(({ reason }) => reason !== undefined);
   return [
-    ...cuts.map((reason) => `${reason}: the batch is not one transaction`),
+    ...cuts.map(({ reason, steps: [first] }) => `${reason}. So the batch is committed before ${first?.name}.`),
     ...steps.flatMap((step) => enumUsedAtOnce(step) ?? []),
   ];
 }
@@ -86,7 +86,7 @@ function enumUsedAtOnce({ name, transactional, parsed }: MigrationFile): string 
     if (!added || statements.slice(0, index).some(({ createsEnum }) => createsEnum === added.type)) continue;
     const isUsed = statements.slice(index + 1).some((statement) => usesAtOnce(statement, added.value));
     if (isUsed) {
-      return `${name} adds the value '${added.value}' to the enum ${added.type} and seems to use it in the same transaction, which PostgreSQL refuses (55P04). Move what uses the value to a migration of its own.`;
+      return `${name} adds the value '${added.value}' to the enum ${added.type} and seems to use it, which PostgreSQL refuses in one transaction. Move ALTER TYPE … ADD VALUE into a migration of its own, before this one.`;
     }
   }
   return undefined;

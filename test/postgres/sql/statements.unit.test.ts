@@ -49,6 +49,7 @@ describe('SQL is cut into statements', () => {
     ['not at all with a zero byte', 'SELECT 1;\0 COMMIT', ['SELECT 1;\0 COMMIT']],
   ])('%s', async (_name, sql, statements) => {
     expect(await splitStatements(sql)).toEqual(statements);
+    for (const { text, start } of parse(sql)) expect(sql.startsWith(text, start)).toBe(true);
   });
 });
 
@@ -69,6 +70,13 @@ describe('a command that begins or ends a transaction', () => {
     expect(findTransactionCommand(`/* ROLLBACK TO x */ SELECT 1; -- x\n${command} ; SELECT 2`)).toBe(command);
   });
 
+  it.each(['/* x */ COMMIT AND LATER', "PREPARE TRANSACTION 'x' WITH LATER"])(
+    'is found if the parser does not know its options: %s',
+    (command) => {
+      expect(findTransactionCommand(command)).toBe(command);
+    },
+  );
+
   it.each([
     'SAVEPOINT s; ROLLBACK TO s; ROLLBACK WORK TO SAVEPOINT s; RELEASE s',
     "SELECT 'COMMIT'; -- COMMIT\n/* ; COMMIT; */ SELECT 1 AS commit",
@@ -77,6 +85,8 @@ describe('a command that begins or ends a transaction', () => {
     'PREPARE p AS SELECT 1; EXECUTE p',
     'CREATE TABLE "end" (id int); COMMENT ON TABLE "end" IS $$;COMMIT;$$',
     'CREATE TABLE commits (id int)',
+    'SELECT $Doc$ run $doc$ a; commit; b $doc$ $Doc$',
+    'CREATE TABEL commits (id int)',
   ])('is not seen where there is none: %s', (sql) => {
     expect(findTransactionCommand(sql)).toBeUndefined();
   });
