@@ -1,7 +1,7 @@
 import { type CommonState, storeCommonStates } from '../catalog/common-states.ts';
 import { messageOf } from '../lib/errors.ts';
 import { commonSchema } from '../migrator/files/common-schema.ts';
-import type { MigrationFile } from '../migrator/files/migration-files.ts';
+import type { MigrationFile } from '../migrator/files/migration-file.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
 import { type AcceptOptions, acceptAt, fileOf, isAcceptable, nothingToAccept } from './accept-hash.ts';
 import { type Acceptance, recordAcceptances } from './accept-hash-store.ts';

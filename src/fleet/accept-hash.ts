@@ -11,7 +11,7 @@ import { AppError, messageOf } from '../lib/errors.ts';
 import { elapsedSince } from '../lib/time.ts';
 import { merge, OTHER_MIGRATION_MS } from '../migrator/apply/batch.ts';
 import { acceptHashSql, readHistory } from '../migrator/files/history.ts';
-import { type MigrationFile, shortHash } from '../migrator/files/migration-files.ts';
+import { type MigrationFile, shortHash } from '../migrator/files/migration-file.ts';
 import { type Servers, serverNamed } from '../postgres/server.ts';
 import { lockKeyOf, lockKind } from '../postgres/sql/advisory-lock.ts';
 import { sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';

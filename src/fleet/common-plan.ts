@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { AppliedMigration } from '../catalog/entities/migration-state.entity.ts';
 import { fleetStatuses } from '../catalog/tenant-status.ts';
-import type { MigrationFile } from '../migrator/files/migration-files.ts';
+import type { MigrationFile } from '../migrator/files/migration-file.ts';
 import { type Plan, planUp } from '../migrator/files/plan.ts';
 
 /** Databases that hold tenants, and how many of them lack migrations of `common`. */

@@ -6,7 +6,7 @@ import { Tenant } from '../catalog/entities/tenant.entity.ts';
 import { fleetStatuses } from '../catalog/tenant-status.ts';
 import { AppError, badInput, messageOf } from '../lib/errors.ts';
 import { readAppliedSql } from '../migrator/files/history.ts';
-import type { MigrationFile } from '../migrator/files/migration-files.ts';
+import type { MigrationFile } from '../migrator/files/migration-file.ts';
 import { type Plan, planUp } from '../migrator/files/plan.ts';
 import type { TenantConnections } from '../routing/tenant-connections.ts';
 import { KnownCommon } from './common-plan.ts';

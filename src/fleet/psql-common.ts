@@ -1,5 +1,5 @@
 import { commonSchema } from '../migrator/files/common-schema.ts';
-import type { MigrationFile } from '../migrator/files/migration-files.ts';
+import type { MigrationFile } from '../migrator/files/migration-file.ts';
 import { quoteLiteral } from '../postgres/sql/quote.ts';
 import type { InstallationRoles } from '../routing/placement.ts';
 import { prepareCommonSql } from '../servers/shared/common-line.ts';

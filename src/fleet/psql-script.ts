@@ -1,4 +1,4 @@
-import { compareNames, type MigrationFile } from '../migrator/files/migration-files.ts';
+import { compareNames, type MigrationFile } from '../migrator/files/migration-file.ts';
 import { type Part, partsOf } from '../migrator/files/parts.ts';
 import { quoteLiteral } from '../postgres/sql/quote.ts';
 import type { InstallationRoles } from '../routing/placement.ts';

@@ -1,7 +1,7 @@
 import { checkDeferredAndContinueSql, freshSessionSql } from '../migrator/apply/session.ts';
 import { commonSchema } from '../migrator/files/common-schema.ts';
 import { historyTable } from '../migrator/files/history.ts';
-import type { MigrationFile } from '../migrator/files/migration-files.ts';
+import type { MigrationFile } from '../migrator/files/migration-file.ts';
 import { quoteLiteral } from '../postgres/sql/quote.ts';
 
 /**

@@ -1,6 +1,6 @@
 import type { Catalog } from '../catalog/catalog.ts';
 import { fleetStatuses } from '../catalog/tenant-status.ts';
-import type { MigrationFile } from '../migrator/files/migration-files.ts';
+import type { MigrationFile } from '../migrator/files/migration-file.ts';
 import { type CommonStatus, readCommonStatus } from './common-plan.ts';
 
 /** Tenants that are at the same version according to the catalog. */

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { RunOptions } from '../catalog/entities/migration-run.entity.ts';
 import type { AppliedMigration } from '../catalog/entities/migration-state.entity.ts';
-import type { MigrationFile } from '../migrator/files/migration-files.ts';
+import type { MigrationFile } from '../migrator/files/migration-file.ts';
 import { type Plan, planDown, planUp } from '../migrator/files/plan.ts';
 
 /** A set of applied migrations that tenants have, according to the catalog. */

@@ -5,7 +5,7 @@ import { CountrySchema } from '../constants/country.entity.ts';
 import { CurrencySchema } from '../constants/currency.entity.ts';
 import { entityTables } from '../migrator/diff/entity-tables.ts';
 import { historyTable } from '../migrator/files/history.ts';
-import { MigrationFolder } from '../migrator/files/migration-files.ts';
+import { MigrationFolder } from '../migrator/files/migration-folder.ts';
 import type { Product } from './product.ts';
 
 /** The entities of the `constants` database. */

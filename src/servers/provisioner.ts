@@ -6,7 +6,7 @@ import type { ObservedState } from '../catalog/migration-states.ts';
 import { migrateDatabase } from '../migrator/apply/apply.ts';
 import { MigrationFailedError } from '../migrator/apply/batch.ts';
 import { kindOf } from '../migrator/files/history.ts';
-import type { MigrationFile } from '../migrator/files/migration-files.ts';
+import type { MigrationFile } from '../migrator/files/migration-file.ts';
 import { type MigrationFolders, readTenantFiles, type TenantFiles } from '../migrator/files/migration-folders.ts';
 import { cloneDatabase, createDatabase, dropDatabase, isInUse } from '../postgres/admin/databases.ts';
 import {

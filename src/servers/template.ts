@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import { migrateDatabase } from '../migrator/apply/apply.ts';
-import type { MigrationFile } from '../migrator/files/migration-files.ts';
+import type { MigrationFile } from '../migrator/files/migration-file.ts';
 import type { TenantFiles } from '../migrator/files/migration-folders.ts';
 import { createDatabase, databaseExists, dropDatabase } from '../postgres/admin/databases.ts';
 import { closeDatabaseSql } from '../postgres/admin/roles.ts';

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { expect, it } from 'vitest';
 import { sqlScript } from '../../src/fleet/psql-script.ts';
-import { MigrationFolder } from '../../src/migrator/files/migration-files.ts';
+import { MigrationFolder } from '../../src/migrator/files/migration-folder.ts';
 
 it('expects no step of the plan to be applied already, though the folder was read again since', async () => {
   const folder = path.join(import.meta.dirname, '../fixture/migrations');

@@ -9,7 +9,7 @@ import {
   stepsOf,
   type TenantPlan,
 } from '../../fleet/plan.ts';
-import type { MigrationFile } from '../../migrator/files/migration-files.ts';
+import type { MigrationFile } from '../../migrator/files/migration-file.ts';
 import { folderOf } from '../../migrator/files/migration-folders.ts';
 import { MAX_PAGE } from '../../orm/pagination.ts';
 import { builder } from '../builder.ts';

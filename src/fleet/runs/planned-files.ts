@@ -2,7 +2,7 @@ import type { Catalog } from '../../catalog/catalog.ts';
 import type { AppliedMigration } from '../../catalog/entities/migration-state.entity.ts';
 import { messageOf } from '../../lib/errors.ts';
 import { shortList } from '../../lib/short-list.ts';
-import { type MigrationFile, shortHash } from '../../migrator/files/migration-files.ts';
+import { type MigrationFile, shortHash } from '../../migrator/files/migration-file.ts';
 import type { MigrationFolders, TenantFiles } from '../../migrator/files/migration-folders.ts';
 import { inTransaction } from '../../postgres/sql/transaction.ts';
 import { appendEvents } from '../events/append.ts';

@@ -8,7 +8,7 @@ import { fleetStatuses } from '../../catalog/tenant-status.ts';
 import { AppError, badInput } from '../../lib/errors.ts';
 import { shortList } from '../../lib/short-list.ts';
 import { isUuid } from '../../lib/uuid.ts';
-import type { MigrationFile } from '../../migrator/files/migration-files.ts';
+import type { MigrationFile } from '../../migrator/files/migration-file.ts';
 import type { TenantFiles } from '../../migrator/files/migration-folders.ts';
 import { quoteLiteral } from '../../postgres/sql/quote.ts';
 import { inTransaction } from '../../postgres/sql/transaction.ts';

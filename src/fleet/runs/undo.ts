@@ -4,7 +4,7 @@ import type { AppliedMigration } from '../../catalog/entities/migration-state.en
 import { hasEnded } from '../../catalog/run-status.ts';
 import { AppError } from '../../lib/errors.ts';
 import { shortList } from '../../lib/short-list.ts';
-import type { MigrationFile } from '../../migrator/files/migration-files.ts';
+import type { MigrationFile } from '../../migrator/files/migration-file.ts';
 import type { TenantFiles } from '../../migrator/files/migration-folders.ts';
 import { planDown, type Refusal } from '../../migrator/files/plan.ts';
 import { NAMED, startRun } from './start.ts';

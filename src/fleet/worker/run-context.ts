@@ -2,7 +2,7 @@ import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { RunOptions } from '../../catalog/entities/migration-run.entity.ts';
 import type { CheckpointsOptions } from '../../checkpoints/checkpoints.ts';
-import type { MigrationFile } from '../../migrator/files/migration-files.ts';
+import type { MigrationFile } from '../../migrator/files/migration-file.ts';
 import type { RunItem } from './claim.ts';
 import type { RunCommon } from './run-common.ts';
 

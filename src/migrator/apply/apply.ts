@@ -6,7 +6,7 @@ import { lockKind, noticeSilenceSql, transactionLockSql } from '../../postgres/s
 import { sqlState, sqlStateOf } from '../../postgres/sql/error-codes.ts';
 import { rollBack } from '../../postgres/sql/transaction.ts';
 import { type History, historyOf, insertHistorySql, kindOf, type NewRecord, readHistorySql } from '../files/history.ts';
-import type { MigrationFile } from '../files/migration-files.ts';
+import type { MigrationFile } from '../files/migration-file.ts';
 import {
   appliedAfter,
   applyStep,

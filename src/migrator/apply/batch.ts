@@ -15,7 +15,7 @@ import {
   revertHistorySql,
   startClockSql,
 } from '../files/history.ts';
-import type { Direction, MigrationFile } from '../files/migration-files.ts';
+import type { Direction, MigrationFile } from '../files/migration-file.ts';
 import { whyDivided } from '../files/parts.ts';
 import { type AppliedByRun, planDown, planUp } from '../files/plan.ts';
 import { executeStep } from './execute.ts';

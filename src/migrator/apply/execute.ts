@@ -3,7 +3,7 @@ import type pg from 'pg';
 import { asPoolClient, createEntityDatabases, type ExtendedQuery } from '../../orm/databases.ts';
 import type { PoolClient } from '../../postgres/pool/pool.ts';
 import { loadStatementParser, type StatementParser } from '../../postgres/sql/statements.ts';
-import type { Direction, MigrationFile } from '../files/migration-files.ts';
+import type { Direction, MigrationFile } from '../files/migration-file.ts';
 import { obstacleOf, shortened } from '../files/obstacles.ts';
 import { readStatements, type SourceStatement } from '../files/source-statements.ts';
 import { type OwnStatements, type Row, sendStatements } from './send-statements.ts';

@@ -7,7 +7,7 @@ import { quoteLiteral } from '../../postgres/sql/quote.ts';
 import { inTransaction } from '../../postgres/sql/transaction.ts';
 import { searchPathOf } from '../files/common-schema.ts';
 import { insertHistorySql, type NewRecord, revertHistorySql } from '../files/history.ts';
-import type { Direction, MigrationFile } from '../files/migration-files.ts';
+import type { Direction, MigrationFile } from '../files/migration-file.ts';
 import { type Part, partsOf } from '../files/parts.ts';
 import {
   appliedAfter,

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { messageOf } from '../../lib/errors.ts';
 import type { Statement } from '../../postgres/sql/statements.ts';
 import { type NewRecord, readDoneByRun, readHistory } from '../files/history.ts';
-import type { Direction, MigrationFile } from '../files/migration-files.ts';
+import type { Direction, MigrationFile } from '../files/migration-file.ts';
 import { applyStep, type MigrateOptions, type MigrationFailedError, planBatch } from './batch.ts';
 import { BuiltIndexes } from './concurrent-indexes.ts';
 import { executeStepAlone } from './execute.ts';

@@ -1,6 +1,6 @@
 import { quoteLiteral } from '../../postgres/sql/quote.ts';
 import { searchPathOf } from '../files/common-schema.ts';
-import type { Direction, MigrationFile } from '../files/migration-files.ts';
+import type { Direction, MigrationFile } from '../files/migration-file.ts';
 
 /**
  * Resets what an earlier migration may have left in the session. It does the same as DISCARD ALL, which cannot be sent

@@ -7,7 +7,7 @@ import { compareFacts, describeDifference, essential, type FactDifference } from
 import { readRowFacts, readSettingFacts } from '../compare/row-facts.ts';
 import { readSchemaFacts, type SchemaFacts } from '../compare/schema-facts.ts';
 import { createHistorySql } from '../files/history.ts';
-import type { MigrationFile } from '../files/migration-files.ts';
+import type { MigrationFile } from '../files/migration-file.ts';
 import { type EmptySchema, emptySchemaOf, type InScratchDatabase } from './scratch-database.ts';
 
 /** The migrations to apply in several ways. */

@@ -1,5 +1,6 @@
 import type { MigrationScope } from '../../catalog/entities/migration-record.entity.ts';
-import type { MigrationFile, MigrationFolder } from './migration-files.ts';
+import type { MigrationFile } from './migration-file.ts';
+import type { MigrationFolder } from './migration-folder.ts';
 
 /** The migration folders, one for each kind of database. */
 export type MigrationFolders = Readonly<Record<'auth' | 'constants' | 'common' | 'tenant', MigrationFolder>>;

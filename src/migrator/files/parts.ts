@@ -1,4 +1,4 @@
-import type { Direction, MigrationFile } from './migration-files.ts';
+import type { Direction, MigrationFile } from './migration-file.ts';
 import type { SourceStatement } from './source-statements.ts';
 
 /** Steps that share a transaction, or one that runs without. */

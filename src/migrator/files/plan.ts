@@ -1,7 +1,7 @@
 import type { DownTarget } from '../../catalog/entities/migration-run.entity.ts';
 import type { AppliedMigration } from '../../catalog/entities/migration-state.entity.ts';
 import type { ErrorCode } from '../../lib/errors.ts';
-import { compareNames, type MigrationFile, shortHash } from './migration-files.ts';
+import { compareNames, type MigrationFile, shortHash } from './migration-file.ts';
 import { transactionWarnings } from './parts.ts';
 
 /** The steps that bring a database up to date, or the reason why it must not be migrated. */

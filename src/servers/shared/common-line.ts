@@ -14,7 +14,7 @@ import {
 import { stepSettingsSql } from '../../migrator/apply/session.ts';
 import { commonSchema } from '../../migrator/files/common-schema.ts';
 import { createHistorySql, type History, kindOf, readHistory } from '../../migrator/files/history.ts';
-import type { MigrationFile } from '../../migrator/files/migration-files.ts';
+import type { MigrationFile } from '../../migrator/files/migration-file.ts';
 import { planUp } from '../../migrator/files/plan.ts';
 import { lockKind, transactionLockSql } from '../../postgres/sql/advisory-lock.ts';
 import { isTransient, sqlState, sqlStateOf } from '../../postgres/sql/error-codes.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { MigrationFileError, MigrationFolder } from '../../../src/migrator/files/migration-files.ts';
+import { MigrationFileError, MigrationFolder } from '../../../src/migrator/files/migration-folder.ts';
 import { type MigrationDir, makeMigrationDir, migrationText } from '../../support/migration-dir.ts';
 
 describe('a folder of migrations', () => {
