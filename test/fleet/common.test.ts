@@ -125,4 +125,29 @@ describe('what is common to the tenants of a database', () => {
     }
     expect(await fleet.run()).toMatchObject({ status: 'SUCCEEDED', succeeded: 2 });
   });
+
+  it('is left by undo, which names it, and a run that changed nothing else is not undone', async () => {
+    await fleet.createTenants(both);
+    await common.addReversible('20270101000000_units', 'CREATE TABLE units (code text)', 'DROP TABLE units');
+    await fleet.migrations.addReversible('20270101000000_more', 'CREATE TABLE more (id int)', 'DROP TABLE more');
+    const mixed = await fleet.run();
+    expect(mixed).toMatchObject({ status: 'SUCCEEDED', succeeded: 2 });
+    const data = await fleet.ask<Record<string, { id: string }>>(
+      `mutation { undoMigrationRun(id: "${mixed.id}") { id } }`,
+    );
+    const id = data.undoMigrationRun?.id ?? '';
+    const events = await fleet.events(id);
+    expect(statusesOf(await fleet.runNow(id))).toEqual({ d101: 'SUCCEEDED', s101: 'SUCCEEDED' });
+    expect(events.filter(({ kind }) => kind === 'RUN_WARNING').map(({ message }) => message)).toEqual([
+      expect.stringMatching(/^The migrations of common \(20270101000000_units\) stay applied: /),
+    ]);
+    for (const slug of Object.keys(both)) expect(await fleet.applied(slug)).toEqual(['20261121000000_fixture']);
+    await fleet.migrations.remove('20270101000000_more');
+    await common.add('20270101000001_sizes', 'CREATE TABLE sizes (code text)');
+    const shared = await fleet.run();
+    expect(shared).toMatchObject({ status: 'SUCCEEDED', succeeded: 2 });
+    const { code, message } = await fleet.refusal(`mutation { undoMigrationRun(id: "${shared.id}") { id } }`);
+    expect(code).toBe('CONFLICT');
+    expect(message).toMatch(/^This run has changed no tenant, only the schema common\. .*20270101000001_sizes/);
+  });
 });

@@ -12,7 +12,7 @@ import type { MigrationFile } from '../../migrator/files/migration-file.ts';
 import type { TenantFiles } from '../../migrator/files/migration-folders.ts';
 import { quoteLiteral } from '../../postgres/sql/quote.ts';
 import { inTransaction } from '../../postgres/sql/transaction.ts';
-import { appendEvents } from '../events/append.ts';
+import { appendEvents, type NewRunEvent } from '../events/append.ts';
 import { doneStateIds } from '../tenant-states.ts';
 import { plannedFiles } from './planned-files.ts';
 import { settleRun, tenantsInWords } from './settle.ts';
@@ -24,6 +24,8 @@ export interface RunRequest extends RunOptions {
   readonly tenants?: readonly string[] | undefined;
   /** Ids or slugs of tenants that are migrated first. The others follow in order of creation. */
   readonly canaries?: readonly string[] | undefined;
+  /** What whoever follows the run has to know from the start. */
+  readonly warnings?: readonly string[];
 }
 
 /**
@@ -39,7 +41,7 @@ export async function startRun(
   request: RunRequest,
 ): Promise<string> {
   checkRequest(files, request);
-  const { tenants: references, canaries = [], ...options } = request;
+  const { tenants: references, canaries = [], warnings = [], ...options } = request;
   const id = randomUUID();
   await catalog.use(async (client) => {
     const ids = references && (await resolveTenants(client, references));
@@ -58,7 +60,7 @@ export async function startRun(
         [id, total, skipped, waves],
       );
       const leftOut = ids ? [] : await tenantsInNeed(client);
-      await announce(client, id, { total, skipped, checkpoint, leftOut }, options);
+      await announce(client, id, { total, skipped, checkpoint, leftOut, warnings }, options);
       await settleRun(client, id);
     });
   });
@@ -202,6 +204,7 @@ async function announce(
     readonly skipped: number;
     readonly checkpoint: string;
     readonly leftOut: readonly string[];
+    readonly warnings: readonly string[];
   },
   { dryRun, down, checkpoint }: RunOptions,
 ): Promise<void> {
@@ -214,10 +217,12 @@ async function announce(
   ].join(', ');
   const skipped = `${tenantsInWords(about.skipped)} with nothing to ${down ? 'revert' : 'apply'}`;
   const { leftOut } = about;
-  const warning = `left out because they need attention: ${shortList(leftOut, NAMED)}. Fix each one, then run \`tenantry tenant resolve SLUG\`.`;
+  const needsAttention = `left out because they need attention: ${shortList(leftOut, NAMED)}. Fix each one, then run \`tenantry tenant resolve SLUG\`.`;
   await appendEvents(client, run, [
     { kind: 'RUN_STARTED', message: started },
-    ...(leftOut.length > 0 ? [{ kind: 'RUN_WARNING' as const, message: warning }] : []),
+    ...[...(leftOut.length > 0 ? [needsAttention] : []), ...about.warnings].map((message): NewRunEvent => {
+      return { kind: 'RUN_WARNING', message };
+    }),
     ...(about.skipped > 0 ? [{ kind: 'TENANTS_SKIPPED' as const, message: skipped }] : []),
   ]);
 }
