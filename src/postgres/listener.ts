@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { createMutex } from '../lib/mutex.ts';
 import { retryUntil } from '../lib/retry-loop.ts';
@@ -14,6 +15,8 @@ const HEARTBEAT_MS = 2_000;
 const CONGESTED_HEARTBEAT_MS = 1_000;
 /** How long a heartbeat may take before the connection counts as lost, in milliseconds. */
 const SILENCE_MS = 5_000;
+/** The pause before reconnecting, in milliseconds: what ends one session usually ends others too, and all reconnect at once. */
+const RECONNECT_DELAY_MS = 100;
 /**
  * The usage of the notification queue from which readers no longer rely on it. It is half of the usage from which writers
  * skip notifications (`notify_if_room` in `auth`): filling another quarter of 8 GB takes longer than a heartbeat interval.
@@ -166,6 +169,8 @@ export class Listener implements AsyncDisposable {
   }
 
   async #reconnect(): Promise<void> {
+    await sleep(RECONNECT_DELAY_MS, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
+    if (this.#stopped) return;
     await retryUntil(
       this.#stopping.signal,
       () => this.#connect(),

@@ -142,7 +142,7 @@ describe('many tenants on few connections', () => {
       await client.end();
       expect(rows, tenant.slug).toEqual([{ count: created.get(tenant.slug), own: true }]);
     }
-  }, 180_000);
+  }, 400_000);
 
   it('find nothing in their sessions that another tenant left in its own', async () => {
     const clean = { settings: null, statements: null, cursors: null, channels: null, secret: null };
