@@ -96,6 +96,7 @@ function unparsed(sql: string, library: Library): ParsedStatement {
     tree: undefined,
     ...factsOf(undefined),
     endsTransaction: beginsLikeTransactionCommand(text, library),
+    isConcurrent: /\bconcurrently\b/i.test(text),
   };
 }
 

@@ -201,6 +201,19 @@ LINE 2:   VALUES ('x')
     await expectNothingLeft();
   });
 
+  // https://www.postgresql.org/docs/current/runtime-config-compatible.html#GUC-STANDARD-CONFORMING-STRINGS
+  it('may not send several statements at once where a setting makes a backslash hide a COMMIT', async () => {
+    await addBad(`up() { this.addSql('CREATE TABLE left_before (id int)'); }`);
+    const hidden = `SELECT 'a\\'; SELECT '; COMMIT; SELECT 1 --'`;
+    const name = await addBad(`async up() { await this.execute(${JSON.stringify(hidden)}); }`);
+    for (const input of ['dryRun: true', '']) {
+      expect(await errorsOf(input)).toEqual([
+        `${name} failed: it sends several statements with a backslash at once (${hidden}). Send each by itself.`,
+      ]);
+    }
+    await expectNothingLeft();
+  });
+
   it('may use savepoints of its own', async () => {
     await add(`async up() {
       await this.execute('SAVEPOINT mine');
