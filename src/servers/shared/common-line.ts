@@ -123,6 +123,9 @@ export async function rehearseCommon(
     await client.query(await createCommonSql(client, line.grantee));
     const { before, steps, divided } = planBatch(await readHistory(client, commonSchema), options);
     if (divided) return `${divided}, so the migrations of common cannot be tried and rolled back`;
+    const adder = steps.find(({ parsed }) => parsed.up?.some(({ addsEnumValue }) => addsEnumValue !== undefined));
+    if (adder)
+      return `${adder.name} adds a value to an enum of common, which has to be committed before tenants use it, so the batch cannot be tried and rolled back`;
     if (steps.length > 0) await client.query(stepSettingsSql(options));
     for (const [index, step] of steps.entries()) {
       // A step of common or of the tenant follows in this transaction.

@@ -208,7 +208,7 @@ LINE 2:   VALUES ('x')
     const name = await addBad(`async up() { await this.execute(${JSON.stringify(hidden)}); }`);
     for (const input of ['dryRun: true', '']) {
       expect(await errorsOf(input)).toEqual([
-        `${name} failed: it sends several statements with a backslash at once (${hidden}). Send each by itself.`,
+        expect.stringMatching(`^${name} failed: .*it sends several statements with a backslash at once`),
       ]);
     }
     await expectNothingLeft();
