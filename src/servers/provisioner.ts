@@ -238,7 +238,8 @@ export class Provisioner {
   ): Promise<ObservedState | undefined> {
     const { lockTimeoutMs, roles } = this.#options;
     const grantee = readersOfCommon(roles, placement.isolation);
-    const common = await applyCommon(client, placement.database, { files: files.common, grantee, lockTimeoutMs });
+    const line = { files: files.common, grantee, lockTimeoutMs, allowsNewer: true };
+    const common = await applyCommon(client, placement.database, line);
     const isThere = placement.isolation === 'DATABASE' && (await kindOf(client, placement.schema)) === 'TENANT';
     const options = { scope: 'TENANT', schema: placement.schema, files: files.tenant, lockTimeoutMs } as const;
     try {

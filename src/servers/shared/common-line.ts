@@ -15,7 +15,6 @@ import { stepSettingsSql } from '../../migrator/apply/session.ts';
 import { commonSchema } from '../../migrator/files/common-schema.ts';
 import { createHistorySql, type History, kindOf, readHistory } from '../../migrator/files/history.ts';
 import type { MigrationFile } from '../../migrator/files/migration-file.ts';
-import { planUp } from '../../migrator/files/plan.ts';
 import { lockKind, transactionLockSql } from '../../postgres/sql/advisory-lock.ts';
 import { isTransient, sqlState, sqlStateOf } from '../../postgres/sql/error-codes.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
@@ -29,6 +28,11 @@ export interface CommonLine {
   /** The group role that may use and read what is in the schema. */
   readonly grantee: string;
   readonly lockTimeoutMs: number;
+  /**
+   * Whether a database may have more than these files: while a new version is being deployed, older processes still create
+   * tenants in databases that newer ones have brought forward.
+   */
+  readonly allowsNewer?: boolean;
   readonly run?: string;
   readonly checkpoint?: string;
 }
@@ -96,7 +100,7 @@ export async function applyCommon(
   if (line.files.length === 0) return undefined;
   try {
     const history = await readCommon(client);
-    if (history && isCurrent(line.files, history)) {
+    if (history && isCurrent(line, history)) {
       const { before, observedAt } = history;
       return { applied: merge(before, []), observedAt, records: [], warnings: [] };
     }
@@ -184,9 +188,10 @@ async function readCommon(client: pg.Client): Promise<History | undefined> {
   }
 }
 
-function isCurrent(files: readonly MigrationFile[], { before }: History): boolean {
-  const plan = planUp(files, before);
-  return plan.kind === 'steps' && plan.steps.length === 0;
+function isCurrent({ files, allowsNewer = false }: CommonLine, { before }: History): boolean {
+  const hashes = new Map(before.map(({ name, hash }) => [name, hash]));
+  const hasAll = files.every(({ name, hash }) => hashes.get(name) === hash);
+  return hasAll && (allowsNewer || before.length === files.length);
 }
 
 function adviceFor(error: unknown): string {
