@@ -103,8 +103,10 @@ function unparsed(sql: string, library: Library): ParsedStatement {
 /** The parser may be older than the server, so a transaction command with options that it doesn't know is one as well. */
 function beginsLikeTransactionCommand(sql: string, { scanSync }: Library): boolean {
   try {
-    const tokens = scanSync(sql.replaceAll('\0', ' ')).tokens.filter(isNoComment).slice(0, 2);
-    const [first = '', second] = tokens.map(({ text }) => text.toLowerCase());
+    const tokens = scanSync(sql.replaceAll('\0', ' ')).tokens.filter(isNoComment);
+    const words = tokens.map(({ text }) => text.toLowerCase());
+    // The server ignores empty statements.
+    const [first = '', second] = words.filter((word) => word !== ';');
     return transactionWords.has(first) || (first === 'prepare' && second === 'transaction');
   } catch {
     return false;

@@ -70,7 +70,7 @@ describe('a command that begins or ends a transaction', () => {
     expect(findTransactionCommand(`/* ROLLBACK TO x */ SELECT 1; -- x\n${command} ; SELECT 2`)).toBe(command);
   });
 
-  it.each(['/* x */ COMMIT AND LATER', "PREPARE TRANSACTION 'x' WITH LATER"])(
+  it.each(['/* x */ COMMIT AND LATER', ';; commit and later', "PREPARE TRANSACTION 'x' WITH LATER"])(
     'is found if the parser does not know its options: %s',
     (command) => {
       expect(findTransactionCommand(command)).toBe(command);
