@@ -77,7 +77,7 @@ describe('creating tenants through two servers at once', () => {
     await migrations.add('20270101000000_reports', 'CREATE SCHEMA reports');
     const { errors } = await create(one, 'with-reports', 'SCHEMA');
     expect(errors?.[0]?.message).toMatch(
-      /20270101000000_reports would leave the tenant's schema \(CREATE SCHEMA reports\)/,
+      /20270101000000_reports would leave the tenant's schema \(CREATE SCHEMA reports, line 2\)/,
     );
     await migrations.remove('20270101000000_reports');
     await expectNothingElse();

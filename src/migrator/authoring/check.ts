@@ -89,7 +89,10 @@ async function checkLine(options: Omit<CheckOptions, 'lines'>, line: CheckedLine
     ...empty.map(({ name }): Finding => {
       return { kind: 'EMPTY', scope, migration: name, message: `${name} does nothing: its up() has no statement` };
     }),
-    ...(await tryOut(options, line, files).catch((error: unknown) => [broken(scope, error)])),
+    ...(await tryOut(options, line, files).catch((error: unknown) =>
+      // That is a finding of the migrations of common.
+      error instanceof CommonBrokenError ? [] : [broken(scope, error)],
+    )),
   ];
 }
 
@@ -101,7 +104,7 @@ function tryOut(
 ): Promise<Finding[]> {
   const { scope } = line.folder;
   return withScratchDatabases(options, async (inEmptyDatabase) => {
-    const inScratchDatabase = await withCommon(inEmptyDatabase, line, options.lockTimeoutMs);
+    const inScratchDatabase = withCommon(inEmptyDatabase, line, options.lockTimeoutMs);
     const ways = { scope, files, lockTimeoutMs: options.lockTimeoutMs, inScratchDatabase };
     const { facts, findings } = await inScratchDatabase(async (client) => {
       const made = await applyInOneGo(client, ways);
@@ -115,17 +118,27 @@ function tryOut(
   });
 }
 
+/** The migrations of `common` are broken, so those of tenants cannot be tried. */
+class CommonBrokenError extends Error {
+  override readonly name = 'CommonBrokenError';
+}
+
 /** Brings `common` forward in each scratch database first, as in every database that holds tenants. */
-async function withCommon(
+function withCommon(
   inScratchDatabase: InScratchDatabase,
   { common, folder }: CheckedLine,
   lockTimeoutMs: number,
-): Promise<InScratchDatabase> {
-  const files = folder.scope === 'TENANT' ? ((await common?.read()) ?? []) : [];
-  if (files.length === 0) return inScratchDatabase;
+): InScratchDatabase {
+  if (!common || folder.scope !== 'TENANT') return inScratchDatabase;
   return (use) =>
     inScratchDatabase(async (client) => {
-      await migrateDatabase(client, { scope: 'COMMON', files, lockTimeoutMs, ...emptySchemaOf('COMMON') });
+      try {
+        const files = await common.read();
+        const options = { scope: 'COMMON', files, lockTimeoutMs, ...emptySchemaOf('COMMON') } as const;
+        if (files.length > 0) await migrateDatabase(client, options);
+      } catch (cause) {
+        throw new CommonBrokenError(messageOf(cause), { cause });
+      }
       return use(client);
     });
 }

@@ -47,6 +47,7 @@ const AGAIN = 'when everything is reverted and applied again';
  */
 export async function compareWays(options: WaysOptions, oneGo: SchemaFacts): Promise<readonly WayDifference[]> {
   const { scope, files, inScratchDatabase } = options;
+  if (files.length === 0) return [];
   const found: (FactDifference & { readonly way: string })[] = [];
   const compare = (way: string, facts: SchemaFacts, isComparable: (fact: string) => boolean) => {
     const differences = essential(compareFacts(oneGo, facts)).filter(({ fact }) => isComparable(fact));

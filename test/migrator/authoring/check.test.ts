@@ -6,6 +6,7 @@ import { recordedMigrations } from '../../../src/fleet/applied-migrations.ts';
 import { checkMigrations, type Finding } from '../../../src/migrator/authoring/check.ts';
 import { committedMigrations } from '../../../src/migrator/authoring/git-history.ts';
 import { readSnapshot } from '../../../src/migrator/authoring/schema-snapshot.ts';
+import { MigrationFolder } from '../../../src/migrator/files/migration-folder.ts';
 import { type MigrationDir, makeMigrationDir } from '../../support/migration-dir.ts';
 import { startTestApp, type TestApp } from '../../support/start-app.ts';
 
@@ -62,7 +63,7 @@ const scratchDatabases = async () => {
   return rows;
 };
 
-it('finds nothing in the migrations and entities of this checkout, all three lines', async () => {
+it('finds nothing in the migrations and entities of this checkout, in all lines', async () => {
   expect(await check({ all: true })).toEqual([]);
   expect(await scratchDatabases()).toEqual([]);
 });
@@ -117,7 +118,13 @@ it('finds a snapshot that says something else than these migrations make, and le
 
 it('the snapshots beside the migrations are of these; if not, make them anew: tenantry migrate snapshot', async () => {
   for (const folder of Object.values(app.services.migrations)) {
-    const stored = await readSnapshot(folder, await folder.read());
+    const files = await folder.read();
+    const stored = await readSnapshot(folder, files);
+    if (folder.scope === 'COMMON') {
+      // It has no migrations, and so no tables.
+      expect({ files, stored }).toMatchObject({ files: [], stored: { kind: 'none' } });
+      continue;
+    }
     expect({ scope: folder.scope, stored }).toMatchObject({ stored: { kind: 'read', stale: undefined } });
   }
 });
@@ -238,4 +245,28 @@ it('never throws, whatever a migration does', async () => {
   expect(await check()).toMatchObject([{ kind: 'BROKEN', scope: 'TENANT', migration: '20270101000000_ends' }]);
   expect(await check()).toHaveLength(1);
   expect(await scratchDatabases()).toEqual([{ datname: 'auth_check_of_mine' }]);
+});
+
+it('brings common forward first, and finds what is wrong there only once', async () => {
+  await using common = await makeMigrationDir({ empty: true });
+  const server = app.services.servers.get('default');
+  if (!server) throw new Error('no server');
+  const { tables, migrations: folders } = app.services;
+  const shared = new MigrationFolder(common.path, 'COMMON');
+  const lines = [
+    { folder: shared, tables: tables.COMMON },
+    { folder: folders.tenant, common: shared, tables: tables.TENANT },
+  ];
+  const checked = () => checkMigrations({ server, authDatabase: 'auth', lockTimeoutMs: 2_000, lines });
+  await common.addReversible(
+    '20270101000000_twice',
+    `CREATE FUNCTION twice(int) RETURNS int RETURN 2 * $1`,
+    'DROP FUNCTION twice',
+  );
+  await write('20270101000000_use', 'ALTER TABLE products ADD CHECK (twice(stock) >= 0)', 'SELECT 1');
+  expect((await checked()).map(({ kind }) => kind)).not.toContain('BROKEN');
+  await common.add('20270101000000_twice', 'SELECT nonsense');
+  expect((await checked()).filter(({ kind }) => kind === 'BROKEN')).toMatchObject([
+    { scope: 'COMMON', migration: '20270101000000_twice' },
+  ]);
 });
