@@ -18,8 +18,8 @@ export default defineConfig({
   // Vite would use the package's `module` and Node its `main`. With two copies, errors get other HTTP statuses than in the server.
   resolve: { alias: [{ find: /^graphql$/, replacement: 'graphql/index.js' }] },
   test: {
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     maxWorkers: 2,
     setupFiles: ['test/support/patience.ts'],
     projects: [

@@ -15,7 +15,7 @@ const HEARTBEAT_MS = 2_000;
 const CONGESTED_HEARTBEAT_MS = 1_000;
 /** How long a heartbeat may take before the connection counts as lost, in milliseconds. */
 const SILENCE_MS = 5_000;
-/** The pause before reconnecting, in milliseconds: what ends one session usually ends others too, and all reconnect at once. */
+/** The pause before reconnecting, in milliseconds. A server that restarts refuses connections at first. */
 const RECONNECT_DELAY_MS = 100;
 /**
  * The usage of the notification queue from which readers no longer rely on it. It is half of the usage from which writers

@@ -59,7 +59,7 @@ async function cut(): Promise<void> {
 
 const reconnected = () => vi.waitFor(() => expect(listener.connected).toBe(true), settling);
 
-async function signsOfLife(): Promise<number> {
+async function livenessLocks(): Promise<number> {
   const rows = await postgres.rows(
     `SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = $1 AND objid = $2 AND objsubid = 2 AND granted`,
     [lockKind.alive, listener.instance],
@@ -166,14 +166,14 @@ describe('a listener', () => {
   });
 });
 
-describe('its sign of life', () => {
+describe('its liveness lock', () => {
   it('is there while the process lives, and again after a loss', async () => {
-    expect(await signsOfLife()).toBe(0);
+    expect(await livenessLocks()).toBe(0);
     await listener.start();
-    expect(await signsOfLife()).toBe(1);
+    expect(await livenessLocks()).toBe(1);
     await cut();
     await reconnected();
-    expect(await signsOfLife()).toBe(1);
+    expect(await livenessLocks()).toBe(1);
   });
 
   it('is missed by PostgreSQL within seconds when the machine is gone', async () => {
@@ -189,7 +189,7 @@ describe('its sign of life', () => {
   it('is gone after dispose, and so is the connection', async () => {
     await listener.start();
     await listener[Symbol.asyncDispose]();
-    expect(await signsOfLife()).toBe(0);
+    expect(await livenessLocks()).toBe(0);
     expect(await backendsOf(postgres)).toEqual([]);
     expect(listener.connected).toBe(false);
     expect(budget.stats).toEqual({ open: 0, idle: 0, waiting: 0 });
@@ -201,7 +201,7 @@ describe('its sign of life', () => {
     await cut();
     while (budget.stats.open === 0) await nextTurn();
     await listener[Symbol.asyncDispose]();
-    expect(await signsOfLife()).toBe(0);
+    expect(await livenessLocks()).toBe(0);
     await expectBackends(postgres, []);
     expect(budget.stats).toEqual({ open: 0, idle: 0, waiting: 0 });
     expect(heard).toEqual([]);

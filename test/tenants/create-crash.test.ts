@@ -132,7 +132,7 @@ describe('a server that is killed while it creates tenants', () => {
         ...env,
       },
       stdio: ['ignore', 'pipe', 'inherit'],
-      timeout: 40_000,
+      timeout: 100_000,
     });
     const [printed, [, signal]] = await Promise.all([text(child.stdout), once(child, 'exit')]);
     await rm(dataDir, { recursive: true });

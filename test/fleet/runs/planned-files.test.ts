@@ -86,8 +86,8 @@ describe('a process with other migrations than a run was planned with', () => {
     expect(await fleet.runNow(run)).toMatchObject({ status: 'CANCELLED', cancelled: 2, pending: 0 });
     await others.add(extra, broken);
     expect(await fleet.resume(run)).toMatchObject({ status: 'FAILED', failed: 2 });
-    const mended = 'ALTER TABLE products DROP COLUMN step';
-    await Promise.all([fleet.migrations, others].map((folder) => folder.add(extra, mended)));
+    const corrected = 'ALTER TABLE products DROP COLUMN step';
+    await Promise.all([fleet.migrations, others].map((folder) => folder.add(extra, corrected)));
     expect(await fleet.resume(run)).toMatchObject({ status: 'SUCCEEDED', succeeded: 2, failed: 0 });
     for (const slug of ['one-db', 'one-schema']) expect(await columns(slug)).toEqual([]);
   });

@@ -7,7 +7,7 @@ const fixture = '20261121000000_fixture';
 describe('a run over a fleet of both isolations', () => {
   const used = useMixedFleet();
   const { slugs, tried, add } = used;
-  /** A migration that fails in those tenants only, until they are mended. */
+  /** A migration that fails in those tenants only, until their data is corrected. */
   const addFailingIn = async (...failing: string[]) => {
     await mend();
     for (const slug of failing) {

@@ -82,7 +82,7 @@ describe('a worker', () => {
     expect(await fleet.inTenant('two-schema', 'SELECT seconds FROM silence')).toEqual([{ seconds: 6 }]);
   });
 
-  it('claims nothing while its sign of life is lost', async () => {
+  it('claims nothing while its liveness lock is lost', async () => {
     await addTable();
     const { listener } = fleet.app.services;
     await asOwner(
@@ -92,7 +92,7 @@ describe('a worker', () => {
        CREATE TRIGGER note_claim AFTER UPDATE OF status ON migration_run_items
          FOR EACH ROW WHEN (new.status = 'RUNNING') EXECUTE FUNCTION note_claim()`,
     );
-    // Whoever holds its lock keeps it from giving a sign of life again.
+    // The owner holds the lock, so the process cannot take it again.
     const owner = await fleet.session('auth');
     const lock = `${lockKind.alive}, ${listener.instance}`;
     await owner.query(

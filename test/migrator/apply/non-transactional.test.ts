@@ -104,7 +104,7 @@ describe('migrations that are not transactional', () => {
     for (const slug of slugs) expect(await indexes(slug)).toEqual([]);
   });
 
-  it('leave no INVALID index when they fail, and succeed when the rows are mended', async () => {
+  it('leave no INVALID index when they fail, and succeed when the rows are corrected', async () => {
     tried.push(await add('CREATE TABLE before_index (id int)'));
     await fleet.migrations.addClass(
       tried[0] ?? '',
@@ -123,8 +123,8 @@ describe('migrations that are not transactional', () => {
       await fleet.inTenant(slug, `UPDATE products SET name = sku`);
     }
     expect((await fleet.events(failed.id)).filter(({ kind }) => kind === 'TENANT_FAILED')).toHaveLength(3);
-    const mended = await fleet.run();
-    expect(mended).toMatchObject({ status: 'SUCCEEDED', succeeded: 3 });
+    const corrected = await fleet.run();
+    expect(corrected).toMatchObject({ status: 'SUCCEEDED', succeeded: 3 });
     for (const slug of slugs) {
       expect(await indexes(slug), slug).toEqual([{ name: 'by_name', valid: true }]);
       expect((await applied(slug)).slice(-2), slug).toEqual(tried);
