@@ -1,4 +1,11 @@
-import { NullCacheAdapter } from '@mikro-orm/core';
+import {
+  type AnyEntity,
+  type Configuration,
+  type ConnectionOptions,
+  type EntityData,
+  NullCacheAdapter,
+  type QueryResult,
+} from '@mikro-orm/core';
 import {
   type EntityManager,
   type EntitySchema,
@@ -27,8 +34,11 @@ export interface EntityDatabase {
 
 /** Opens databases that share the same entities. */
 export interface EntityDatabases {
-  /** @param pool provides the connections; it must parse values with {@link entityTypes} */
-  open(pool: Pick<Pool, 'connect' | 'end'>): EntityDatabase;
+  /**
+   * @param pool provides the connections; it must parse values with {@link entityTypes}
+   * @param turn is awaited after each query, when its connection has been released and before its rows are processed
+   */
+  open(pool: Pick<Pool, 'connect' | 'end'>, turn?: () => Promise<void> | undefined): EntityDatabase;
 }
 
 /**
@@ -50,12 +60,12 @@ export function createEntityDatabases(entities: readonly EntitySchema[]): Entity
   keepAppErrors(orm);
   const compiler = new PostgresQueryCompiler();
   return {
-    open(pool) {
+    open(pool, turn) {
       const driver = new PostgreSqlDriver(orm.config);
       // `platform` and `connection` are protected fields: MikroORM has no other way to share what it discovered.
       Object.assign(driver, {
         platform: orm.driver.getPlatform(),
-        connection: new PostgreSqlConnection(orm.config, { driverOptions: () => new PoolDialect(pool, compiler) }),
+        connection: new PoolConnection(orm.config, { driverOptions: () => new PoolDialect(pool, compiler) }, turn),
       });
       driver.setMetadata(orm.getMetadata());
       const em = driver.createEntityManager(false);
@@ -105,6 +115,26 @@ export const entityTypes: pg.CustomTypesConfig = {
   getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
     parsers[oid] ?? pg.types.getTypeParser(oid, format)) as pg.CustomTypesConfig['getTypeParser'],
 };
+
+/** A connection whose queries wait for a turn before their rows are processed. */
+class PoolConnection extends PostgreSqlConnection {
+  readonly #turn: (() => Promise<void> | undefined) | undefined;
+
+  constructor(config: Configuration, options: ConnectionOptions, turn: (() => Promise<void> | undefined) | undefined) {
+    super(config, options);
+    this.#turn = turn;
+  }
+
+  override async execute<T extends QueryResult | EntityData<AnyEntity> | EntityData<AnyEntity>[]>(
+    ...args: Parameters<PostgreSqlConnection['execute']>
+  ): Promise<T> {
+    const result = await super.execute<T>(...args);
+    const transaction = args[3];
+    // A transaction would hold its locks for longer.
+    if (!transaction) await this.#turn?.();
+    return result;
+  }
+}
 
 /** A compiler takes 6 KB and keeps no state between queries, so all databases share one. */
 class PoolDialect extends PostgresDialect {

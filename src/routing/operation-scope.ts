@@ -7,20 +7,27 @@ const current = new AsyncLocalStorage<OperationScope | undefined>();
 /** How long a statement may still run after its operation has ended before it is cancelled, in milliseconds. */
 const GRACE_MS = 50;
 
+/** How an operation uses its share of this process. */
+export interface ShareUse {
+  /** Called at each release of a connection with the time for which it was held, in milliseconds. */
+  charge(ms: number): void;
+  /** See {@link OperationScope.turn}. */
+  turn(): Promise<void> | undefined;
+}
+
 /**
  * The connections to tenants' databases that one operation holds or waits for. An operation ends early when its client
  * disconnects or one of its fields fails. Then it stops waiting, its statements are cancelled and its connections are released.
  */
 export class OperationScope {
-  readonly #charge: (ms: number) => void;
+  readonly #share: ShareUse;
   readonly #held = new Set<PoolClient>();
   #waits: AbortController | undefined;
   #hasEnded = false;
   #whenReleased: (() => void) | undefined;
 
-  /** @param charge is called at each release with the time for which the connection was held, in milliseconds */
-  constructor(charge: (ms: number) => void) {
-    this.#charge = charge;
+  constructor(share: ShareUse) {
+    this.#share = share;
   }
 
   /** The scope of the current operation; undefined outside of operations. */
@@ -41,6 +48,11 @@ export class OperationScope {
   /** Whether {@link end} has been called. */
   get hasEnded(): boolean {
     return this.#hasEnded;
+  }
+
+  /** Waits, if it has to, until the operation may process the rows of a query. */
+  turn(): Promise<void> | undefined {
+    return this.#share.turn();
   }
 
   /** @throws {AppError} SERVER_BUSY if the operation has ended */
@@ -68,7 +80,7 @@ export class OperationScope {
       client.release = release;
       this.#held.delete(client);
       release(destroy);
-      this.#charge(performance.now() - since);
+      this.#share.charge(performance.now() - since);
       this.#settle();
     };
     this.#held.add(client);

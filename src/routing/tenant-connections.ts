@@ -105,7 +105,7 @@ export class TenantConnections {
     if (opened) return opened;
     const known = knownTenant(tenant);
     const pool = this.#poolTo(known);
-    const open = { tenant: known, pool, database: this.#databases.open(pool) };
+    const open = { tenant: known, pool, database: this.#databases.open(pool, () => OperationScope.current?.turn()) };
     this.#open.set(key, open);
     return open;
   }

@@ -104,6 +104,20 @@ describe('a large input', () => {
     expect(answer.code).toBe('BAD_USER_INPUT');
   });
 
+  it('a hundred times at once is refused before it is parsed: bodies of many small values', async () => {
+    await server.vitals();
+    const shapes = ['[],', '1,', '{"a":1},'].map(
+      (item) => `{"variables":{"x":[${item.repeat(770_000 / item.length)}1]}}`,
+    );
+    const headers = { 'content-type': 'application/json' };
+    const bodies = Array.from({ length: 100 }, (_, index) => shapes[index % shapes.length] ?? '');
+    const answers = await Promise.all(bodies.map((body) => client.send({ method: 'POST', headers, body })));
+    const { maxDelayMs } = await server.vitals();
+    expect(new Set(answers.map(({ code }) => code))).toEqual(new Set(['BAD_USER_INPUT']));
+    expect(answers[0]?.text).toContain('more values than the limit of 10000');
+    expect(maxDelayMs).toBeLessThan(MAX_DELAY_MS);
+  });
+
   /** Sends documents with limited concurrency, and returns the codes of the answers. */
   async function sendAll(documents: readonly (() => string)[]): Promise<Set<string | undefined>> {
     const codes = new Set<string | undefined>();

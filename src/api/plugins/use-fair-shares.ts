@@ -34,7 +34,7 @@ async function execute(
   const { shareOwner, clientGone } = context;
   const { cost } = costOf(args);
   let admitted: Admitted | undefined;
-  const scope = new OperationScope((ms) => admitted?.charge(ms));
+  const scope = new OperationScope({ charge: (ms) => admitted?.charge(ms), turn: () => admitted?.turn() });
   const isCancellable = getOperationAST(args.document, args.operationName)?.operation === OperationTypeNode.QUERY;
   const stop = new Stop();
   const end = () => {

@@ -1,12 +1,13 @@
 import { GraphQLError } from 'graphql';
 import type { FetchAPI, Plugin } from 'graphql-yoga';
 import type { AppError } from '../../lib/errors.ts';
+import { parseRequestJson } from '../limits/json-values.ts';
 
 /** Yoga's type of a request parser. */
 type RequestParser = Parameters<Parameters<NonNullable<Plugin['onRequestParse']>>[0]['setRequestParser']>[0];
 
 /**
- * Refuses every body that is not JSON, and explains what is wrong with unreadable requests.
+ * Refuses every body that is not JSON or has too many values, and explains what is wrong with unreadable requests.
  *
  * A page of any origin can send without a preflight what an HTML form can send. Mutations in such requests would be
  * open to request forgery as soon as somebody adds cookies. Yoga accepts one of the three form types and gives no
@@ -16,8 +17,10 @@ type RequestParser = Parameters<Parameters<NonNullable<Plugin['onRequestParse']>
 export function useJsonRequests(): Plugin {
   return {
     onRequestParse({ request, requestParser, setRequestParser, endResponse, fetchAPI }) {
-      if (request.method === 'POST' && (!requestParser || isForm(request))) endResponse(wrongContentType(fetchAPI));
-      else if (request.method === 'GET' && requestParser) setRequestParser(explained(requestParser));
+      if (request.method === 'GET' && requestParser) return setRequestParser(explained(requestParser));
+      if (request.method !== 'POST') return;
+      if (!requestParser || isForm(request)) return endResponse(wrongContentType(fetchAPI));
+      setRequestParser((limited) => requestParser(countedFirst(limited)));
     },
   };
 }
@@ -31,6 +34,10 @@ function wrongContentType({ Response }: FetchAPI): Response {
   const message = 'The body must be JSON, with the header content-type: application/json';
   const body = { errors: [{ message, extensions: { code } }] };
   return Response.json(body, { status: 415, headers: { accept: 'application/json' } });
+}
+
+function countedFirst(request: Request): Request {
+  return Object.assign(request, { json: async () => parseRequestJson(await request.text()) });
 }
 
 /** Yoga would rethrow the JSON parser's error, which would be reported as an internal error. */

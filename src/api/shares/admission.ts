@@ -3,6 +3,7 @@ import type { Config, ShareLimits } from '../../config/config.ts';
 import { AppError } from '../../lib/errors.ts';
 import { operationEnded } from '../../routing/operation-scope.ts';
 import { Activity, Share } from './share.ts';
+import { Turns } from './turns.ts';
 
 /** How many tenants, and how many callers, are tracked. */
 const MAX_TRACKED = 10_000;
@@ -15,6 +16,8 @@ const MAX_WAITING = { caller: 100, tenant: 400 };
 const FREE_MS = 100;
 /** How often waiting operations are checked even if no operation ends, in milliseconds. */
 const CHECK_MS = 50;
+/** Operations take turns if they cost at least this part of the largest allowed cost. */
+const EXPENSIVE = 0.1;
 
 /** The tenant and caller whose shares an operation uses. */
 export interface Owner {
@@ -27,6 +30,8 @@ export interface Owner {
 export interface Admitted {
   /** Charges for holding a connection, in milliseconds. */
   charge(ms: number): void;
+  /** Waits, if it has to, until the operation may process the rows of a query. */
+  turn(): Promise<void> | undefined;
   /** Must be called once, when the operation has ended. */
   leave(): void;
 }
@@ -68,6 +73,7 @@ export class Admission {
   readonly #tenants = new LRUCache<string, Tenant>({ max: MAX_TRACKED });
   readonly #callers = new LRUCache<string, Caller>({ max: MAX_TRACKED });
   readonly #activity = new Activity();
+  readonly #turns = new Turns();
   /** The share of all platform admins together. */
   readonly #admins: Share;
 
@@ -98,7 +104,7 @@ export class Admission {
    */
   enterAsAdmin(): Admitted {
     this.#activity.note(this.#admins, performance.now());
-    return { charge: () => undefined, leave: () => undefined };
+    return { charge: () => undefined, turn: () => undefined, leave: () => undefined };
   }
 
   /**
@@ -159,6 +165,10 @@ export class Admission {
         const then = performance.now();
         caller.charge(ms, tenant.activity.isAlone(caller, then), then);
         tenant.charge(ms, this.#activity.isAlone(tenant, then), then);
+      },
+      turn: () => {
+        const mayGoOn = part < EXPENSIVE || this.#activity.isAlone(tenant, performance.now());
+        return mayGoOn ? undefined : this.#turns.take();
       },
       leave: () => {
         for (const end of ends) end();
