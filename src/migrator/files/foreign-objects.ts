@@ -27,6 +27,29 @@ const targetKeys: ReadonlySet<string> = new Set([
   'obj',
 ]);
 
+/** The keys under which the parser puts a name in parts, such as schema and table. Others hold lists of columns. */
+const nameKeys: ReadonlySet<string> = new Set([
+  'cfgname',
+  'collation',
+  'collname',
+  'conversion_name',
+  'defnames',
+  'dictname',
+  'domainname',
+  'func_name',
+  'funcname',
+  'name',
+  'names',
+  'objname',
+  'opclass',
+  'opclassname',
+  'operName',
+  'opfamilyname',
+  'order_family',
+  'typeName',
+  'useOp',
+]);
+
 /** The number of names that precede an object's own, without a schema: `COMMENT ON COLUMN notes.text` has one. */
 const ownersOf: Readonly<Record<string, number>> = {
   OBJECT_COLUMN: 1,
@@ -147,7 +170,7 @@ function namesIn(value: unknown, key: string, owners: number): readonly Qualifie
   if (list.length === 0) return [];
   const isName = list.every((one) => asNode(asNode(one)?.String));
   if (!isName) return list.flatMap((one) => namesIn(one, key, owners));
-  return /name|names$/i.test(key) ? qualified(list, 0) : [];
+  return nameKeys.has(key) ? qualified(list, 0) : [];
 }
 
 /** @param owners how many names without a schema precede the last one */
