@@ -1,4 +1,4 @@
-import { checkDeferredAndContinueSql, freshSessionSql } from '../migrator/apply/session.ts';
+import { checkDeferredAndContinueSql, freshSessionSql, ownSession } from '../migrator/apply/session.ts';
 import { commonSchema } from '../migrator/files/common-schema.ts';
 import { historyTable } from '../migrator/files/history.ts';
 import type { MigrationFile } from '../migrator/files/migration-file.ts';
@@ -45,7 +45,9 @@ export function stepScript(
   // The semicolon goes on its own line because a statement may end with a comment.
   const sql = (parsed.up ?? []).map(({ text }) => `${text}\n;`).join('\n');
   const setPath = `SET search_path TO ${searchPath};`;
-  const check = transactional ? `${setPath}\n${checkDeferredAndContinueSql('current_schema()')};\n` : '';
+  const check = transactional
+    ? `${ownSession.join('; ')};\n${setPath}\n${checkDeferredAndContinueSql('current_schema()')};\n`
+    : '';
   const values = [scope, name, hash, 'APPLIED'].map(quoteLiteral).join(', ');
   return `-- ${name}
 ${freshSession}

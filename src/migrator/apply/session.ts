@@ -37,8 +37,15 @@ interface StepSettings {
   readonly lockTimeoutMs: number;
 }
 
+/**
+ * Lets PostgreSQL look for a deadlock long before it does so for requests, after 1 s by default. Whoever looks is aborted,
+ * so a migration gives way to requests. Roles that may not change the setting keep the server's.
+ * @see https://www.postgresql.org/docs/current/runtime-config-locks.html#GUC-DEADLOCK-TIMEOUT
+ */
+export const giveWaySql = `SELECT set_config('deadlock_timeout', '50ms', true) WHERE has_parameter_privilege('deadlock_timeout', 'SET')`;
+
 function stepSettings({ schema, lockTimeoutMs }: StepSettings): readonly string[] {
-  return [`SET LOCAL lock_timeout = ${lockTimeoutMs}`, `SET LOCAL search_path = ${searchPathOf(schema)}`];
+  return [`SET LOCAL lock_timeout = ${lockTimeoutMs}`, giveWaySql, `SET LOCAL search_path = ${searchPathOf(schema)}`];
 }
 
 /** The settings that each step starts with. */
@@ -75,12 +82,23 @@ export function checkDeferredAndContinueSql(schema: string): string {
   return `DO ${quoteLiteral(body)}`;
 }
 
+/** What a step may have set that would keep us from checking and recording it. */
+export const ownSession: readonly string[] = [
+  'RESET SESSION AUTHORIZATION',
+  'RESET ROLE',
+  'RESET statement_timeout',
+  'RESET lock_timeout',
+];
+
 /** What follows a step in its transaction: another one, the transaction's end, or something else of ours. */
 export type Next = 'STEP' | 'COMMIT' | 'ROLLBACK' | 'OTHER';
 
 /** The statements of ours after a step's own. */
 export interface StepEnd {
-  /** Checks what the step deferred, and makes the session's user the owner again. The step is recorded after that. */
+  /**
+   * Makes the session's user the owner again, lifts the step's time limits, and checks what it deferred. The step is
+   * recorded after that.
+   */
   readonly check: readonly string[];
   /** Removes what it may have left in the session. A step that only defines tables and the like leaves nothing. */
   readonly cleanUp: readonly string[];
@@ -98,7 +116,7 @@ export function endOfStep(step: MigrationFile, direction: Direction, settings: S
   // A trigger may change the session too. After the last step, the next batch's fresh session covers that.
   const mayLeave = changesSession || (changesRows && !isLast);
   return {
-    check: [...(isChecked ? [] : [check]), ...(changesSession ? ['RESET SESSION AUTHORIZATION', 'RESET ROLE'] : [])],
+    check: [...(changesSession ? ownSession : []), ...(isChecked ? [] : [check])],
     cleanUp: [...(mayLeave ? freshSession : []), ...(isLast ? [] : stepSettings(settings))],
   };
 }

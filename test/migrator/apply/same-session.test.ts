@@ -54,6 +54,22 @@ it('records a file that begins as a dump does', async () => {
   for (const slug of slugs) expect(await fleet.inTenant(slug, 'SELECT * FROM after_dump'), slug).toEqual([]);
 });
 
+// https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-STATEMENT-TIMEOUT
+it('checks and records a file without the time limits and the role that it has set', async () => {
+  await add(
+    'CREATE TABLE slow (id int)',
+    `CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.4); RETURN NULL; END'`,
+    `CREATE CONSTRAINT TRIGGER wait AFTER INSERT ON slow DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wait()`,
+    `CREATE TABLE parts (id int PRIMARY KEY, whole int REFERENCES parts DEFERRABLE INITIALLY DEFERRED)`,
+    'INSERT INTO slow VALUES (1)',
+    'INSERT INTO parts VALUES (2, 1), (1, NULL)',
+    `SET statement_timeout = '200ms'`,
+    'SET LOCAL ROLE pg_monitor',
+  );
+  await add('ALTER TABLE slow ADD COLUMN label text', 'ALTER TABLE parts ADD COLUMN label text');
+  await expectApplied();
+});
+
 // https://www.postgresql.org/docs/current/sql-createtable.html#SQL-CREATETABLE-TEMPORARY
 it('leaves no temporary table to the next file', async () => {
   await add('CREATE TEMP TABLE pick ON COMMIT DROP AS SELECT 1 AS id');
