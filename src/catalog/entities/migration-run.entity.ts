@@ -32,6 +32,8 @@ export interface RunOptions {
   readonly maxFailures?: number;
   /** How failed batches must be undone; undefined: as each batch needs it. */
   readonly checkpoint?: CheckpointKind;
+  /** Whether each migration is committed by itself. If one fails, `down()` reverts those before it. */
+  readonly separateTransactions?: boolean;
   /** The number of tenants that are migrated at once. */
   readonly concurrency: number;
   /** Whether to inspect tenants that are current according to the catalog. */

@@ -17,6 +17,7 @@ interface UpOptions {
   readonly concurrency?: number;
   readonly verify?: true;
   readonly checkpoint?: 'transaction' | 'snapshot';
+  readonly separateTransactions?: true;
   readonly detach?: true;
   readonly json?: true;
 }
@@ -29,7 +30,17 @@ interface DownOptions extends Pick<UpOptions, 'tenant' | 'to' | 'dryRun' | 'json
 const checkpoints = { transaction: 'TRANSACTION', snapshot: 'SNAPSHOT' } as const;
 
 /** The options that have no effect with --sql. */
-const runOptions = ['dryRun', 'detach', 'json', 'waves', 'maxFailures', 'stopOnError', 'canary', 'checkpoint'];
+const runOptions = [
+  'dryRun',
+  'detach',
+  'json',
+  'waves',
+  'maxFailures',
+  'stopOnError',
+  'canary',
+  'checkpoint',
+  'separateTransactions',
+];
 
 const upExamples = `
 Examples:
@@ -69,6 +80,12 @@ export function addUpCommand(migrate: Command, context: CommandContext): void {
         'snapshot: copy each database first and keep the copy as a checkpoint; transaction: refuse migrations that cannot run in one; by default, choose for each tenant',
       ).choices(['transaction', 'snapshot']),
     )
+    .addOption(
+      new Option(
+        '--separate-transactions',
+        'commit each migration by itself, so that locks are held for less time; if one fails, down() reverts those before it',
+      ).conflicts('checkpoint'),
+    )
     .option('--detach', 'start the run, print its id, and leave it to servers and workers')
     .option('--json', 'print the summary as JSON')
     .addHelpText('after', upExamples)
@@ -106,6 +123,7 @@ async function up(context: CommandContext, options: UpOptions): Promise<void> {
       ...(options.maxFailures !== undefined && { maxFailures: options.maxFailures }),
       ...(options.waves && { waves: options.waves }),
       ...(options.checkpoint && { checkpoint: checkpoints[options.checkpoint] }),
+      ...(options.separateTransactions && { separateTransactions: true }),
       verify: options.verify ?? false,
     }),
   }));

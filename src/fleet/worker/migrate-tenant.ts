@@ -212,9 +212,11 @@ function returned({ tenantId }: RunItem, error: unknown): Ended {
 
 async function failure(context: RunContext, item: RunItem, error: unknown): Promise<Ended> {
   const { tenantId } = item;
-  const { dryRun } = context.options;
+  const { dryRun, separateTransactions = false } = context.options;
   const failed = error instanceof MigrationFailedError ? error : undefined;
-  const { records, problem } = dryRun || item.isolation === 'DATABASE' ? unchanged : await undo(context, item, error);
+  // A copy has replaced the database, unless the migrations were applied without one.
+  const isUnchanged = dryRun || (item.isolation === 'DATABASE' && !separateTransactions);
+  const { records, problem } = isUnchanged ? unchanged : await undo(context, item, error);
   const reason = error instanceof AppError ? `${error.code}: ${error.message}` : messageOf(error);
   const message =
     problem === undefined
@@ -280,6 +282,18 @@ async function record(context: RunContext, item: RunItem, failed: MigrationFaile
 function migrateOptions(context: RunContext, { schema, tenantId }: RunItem): MigrateOptions {
   const { run, checkpoint, options, files, lockTimeoutMs } = context;
   const takesTurn = context.colliding.has(tenantId);
-  const { to, down, dryRun } = options;
-  return { scope: 'TENANT', schema, files, to, down, dryRun, run, checkpoint, lockTimeoutMs, takesTurn };
+  const { to, down, dryRun, separateTransactions } = options;
+  return {
+    scope: 'TENANT',
+    schema,
+    files,
+    to,
+    down,
+    dryRun,
+    separateTransactions,
+    run,
+    checkpoint,
+    lockTimeoutMs,
+    takesTurn,
+  };
 }

@@ -16,7 +16,7 @@ import {
   startClockSql,
 } from '../files/history.ts';
 import type { Direction, MigrationFile } from '../files/migration-file.ts';
-import { whyDivided } from '../files/parts.ts';
+import { type Division, whyDivided } from '../files/parts.ts';
 import { type AppliedByRun, planDown, planUp } from '../files/plan.ts';
 import { executeStep } from './execute.ts';
 import { endOfStep, type Next } from './session.ts';
@@ -31,6 +31,8 @@ export interface MigrateOptions {
   readonly to?: string | undefined;
   /** Which migrations to revert, instead of applying any. */
   readonly down?: DownTarget | undefined;
+  /** Commit each step by itself, unless everything is rolled back. */
+  readonly separateTransactions?: boolean | undefined;
   /** Apply everything, then roll back. */
   readonly dryRun?: boolean;
   readonly run?: string;
@@ -110,7 +112,12 @@ export function planBatch(history: History, options: MigrateOptions): PlannedBat
     throw new AppError(plan.code, plan.message, { details: { migration: plan.migration, ...plan.hashes } });
   }
   const { steps, warnings } = plan;
-  return { before, observedAt, steps, warnings, divided: whyDivided(steps, down ? 'down' : 'up') };
+  return { before, observedAt, steps, warnings, divided: whyDivided(steps, divisionOf(options)) };
+}
+
+/** How a batch with these options is divided into parts. */
+export function divisionOf({ down, separateTransactions = false, dryRun = false }: MigrateOptions): Division {
+  return { direction: down ? 'down' : 'up', isSeparate: separateTransactions && !dryRun };
 }
 
 /**

@@ -12,6 +12,7 @@ import { type Part, partsOf } from '../files/parts.ts';
 import {
   appliedAfter,
   applyStep,
+  divisionOf,
   type MigrateOptions,
   type MigrateOutcome,
   MigrationFailedError,
@@ -53,7 +54,7 @@ export async function migrateInParts(
     // COMMIT keeps the results of the setup SQL.
     await client.query(`SELECT pg_advisory_lock(${lockOf(schema)}); COMMIT`);
     const isRepeated = await isInterrupted(client, schema);
-    const parts = partsOf(steps, options.down ? 'down' : 'up');
+    const parts = partsOf(steps, divisionOf(options));
     if (steps[0]) await client.query(`${clearInProgressSql(schema)}; ${setInProgressSql(steps[0], options)}`);
     const records: NewRecord[] = [];
     for (const part of parts) {

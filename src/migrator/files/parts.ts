@@ -8,25 +8,39 @@ export interface Part {
   readonly reason: string | undefined;
 }
 
+/** How a batch is divided. */
+export interface Division {
+  readonly direction: Direction;
+  /** Whether each step has a transaction of its own, even if it could share one. */
+  readonly isSeparate: boolean;
+}
+
+const together: Division = { direction: 'up', isSeparate: false };
+
 /** Groups steps that may share a transaction into one part. */
-export function partsOf(steps: readonly MigrationFile[], direction: Direction = 'up'): Part[] {
+export function partsOf(
+  steps: readonly MigrationFile[],
+  { direction, isSeparate }: Division = together,
+): readonly Part[] {
   const parts: { steps: MigrationFile[]; reason: string | undefined }[] = [];
   for (const step of steps) {
     const last = parts.at(-1);
     const isShared = step.transactional && last?.steps[0]?.transactional === true;
-    const reason = isShared ? whyApart(last.steps, step, direction) : undefined;
+    const reason = isShared ? (isSeparate ? separate : whyApart(last.steps, step, direction)) : undefined;
     if (isShared && reason === undefined) last.steps.push(step);
     else parts.push({ steps: [step], reason });
   }
   return parts;
 }
 
+const separate = 'Each migration is to be committed by itself';
+
 /** Why some steps cannot be one transaction, as a clause; undefined if they can. */
-export function whyDivided(steps: readonly MigrationFile[], direction: Direction): string | undefined {
+export function whyDivided(steps: readonly MigrationFile[], division: Division): string | undefined {
   const alone = steps.find(({ transactional }) => !transactional);
   return alone
     ? `${alone.name} is not transactional`
-    : partsOf(steps, direction).find(({ reason }) => reason !== undefined)?.reason;
+    : partsOf(steps, division).find(({ reason }) => reason !== undefined)?.reason;
 }
 
 function whyApart(part: readonly MigrationFile[], step: MigrationFile, direction: Direction): string | undefined {
