@@ -29,10 +29,12 @@ const NAMED_DIFFERENCES = 5;
 /**
  * Compares the tables of all tenants that have the same migrations with each other, and names those that differ from
  * most. It uses one connection for each database, and keeps only a hash of each tenant.
+ * @param noun what a message calls the tenants
  */
 export async function findDifferentTenants(
   servers: ReadonlyMap<string, PostgresServer>,
   tenants: readonly ComparedTenant[],
+  noun = 'Tenants',
 ): Promise<readonly Leftover[]> {
   const known = tenants.filter(({ state }) => state !== null);
   const byDatabase = Map.groupBy(known, ({ server, database }) => JSON.stringify([server, database]));
@@ -40,7 +42,7 @@ export async function findDifferentTenants(
   const hashed = await Promise.all([...byDatabase.values()].map((inside) => limit(() => hashTenants(servers, inside))));
   const found: Leftover[] = [];
   for (const same of Map.groupBy(hashed.flat(), ({ state }) => state).values()) {
-    found.push(...(await describeDeviations(servers, same)));
+    found.push(...(await describeDeviations(servers, same, noun)));
   }
   return found;
 }
@@ -68,6 +70,7 @@ async function hashTenants(
 async function describeDeviations(
   servers: ReadonlyMap<string, PostgresServer>,
   tenants: readonly HashedTenant[],
+  noun: string,
 ): Promise<readonly Leftover[]> {
   const groups = [...Map.groupBy(tenants, ({ hash }) => hash).values()].sort((a, b) => b.length - a.length);
   const [[usual] = [], ...others] = groups;
@@ -86,8 +89,8 @@ async function describeDeviations(
       NAMED_TENANTS,
     );
     found.push({
-      message: `Tenants at ${usual.version} differ from ${usual.slug}, which has the same migrations: ${slugs}. ${shortened(differences, NAMED_DIFFERENCES, '; ')}`,
-      remedy: 'Find out which tenant is right, and change the others by hand so that they match it',
+      message: `${noun} at ${usual.version} differ from ${usual.slug}, which has the same migrations: ${slugs}. ${shortened(differences, NAMED_DIFFERENCES, '; ')}`,
+      remedy: 'Find out which one is right, and change the others by hand so that they match it',
     });
   }
   return found;

@@ -5,12 +5,13 @@ import { includesStatus } from '../catalog/steps.ts';
 import { unfinishedStatuses } from '../catalog/tenant-status.ts';
 import { messageOf } from '../lib/errors.ts';
 import { findInvalidIndexes } from '../migrator/apply/concurrent-indexes.ts';
+import { commonSchema } from '../migrator/files/common-schema.ts';
 import { type PostgresServer, serverNamed } from '../postgres/server.ts';
 import { isAliveSql } from '../postgres/sql/advisory-lock.ts';
 import { quoteIdentifier } from '../postgres/sql/quote.ts';
 import { installationRoles } from '../routing/placement.ts';
 import type { TenantBounds } from '../servers/role-limits.ts';
-import { findDifferentTenants } from './different-tenants.ts';
+import { type ComparedTenant, findDifferentTenants } from './different-tenants.ts';
 import { CONCURRENCY, howToFix, type Leftover, startFixes } from './leftover.ts';
 import { compareCheckpoints, readCheckpoints } from './lost-checkpoints.ts';
 import { findIdleLocks, findInterrupted } from './stale-work.ts';
@@ -48,8 +49,9 @@ interface TenantRow {
 export async function findLeftovers(options: LeftoverOptions): Promise<readonly Leftover[]> {
   const { servers, first, databases } = options;
   const server = serverNamed(servers, first);
-  const { tenants, interrupted, checkpoints } = await server.owner(databases.auth, async (client) => ({
+  const { tenants, common, interrupted, checkpoints } = await server.owner(databases.auth, async (client) => ({
     tenants: await readTenants(client),
+    common: await readCommon(client),
     interrupted: await findInterrupted(client),
     checkpoints: await readCheckpoints(client),
   }));
@@ -62,7 +64,24 @@ export async function findLeftovers(options: LeftoverOptions): Promise<readonly 
     found.push(...(await findUnboundTenants(on, here, options)), ...(await findTangledSchemas(on, here, options)));
   }
   const settled = tenants.filter(({ status }) => ['ACTIVE', 'SUSPENDED'].includes(status));
-  return [...found, ...(await findDifferentTenants(servers, settled))];
+  return [
+    ...found,
+    ...(await findDifferentTenants(servers, settled)),
+    ...(await findDifferentTenants(servers, common, 'The schemas common')),
+  ];
+}
+
+/** The schemas `common` of the databases that hold tenants. Each has the name of its database. */
+async function readCommon(client: pg.Client): Promise<readonly ComparedTenant[]> {
+  const { rows } = await client.query<ComparedTenant>(
+    `SELECT format('that of the database %s on the server %s', database, server) AS slug, server, database, $1 AS schema,
+       migration_state AS state, s.version
+     FROM common_states c JOIN migration_states s ON s.id = c.migration_state
+     WHERE EXISTS (SELECT FROM tenants t WHERE t.server = c.server AND t.database = c.database AND status IN ('ACTIVE', 'SUSPENDED'))
+     ORDER BY server, database`,
+    [commonSchema],
+  );
+  return rows;
 }
 
 async function readTenants(client: pg.Client): Promise<readonly TenantRow[]> {

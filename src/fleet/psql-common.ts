@@ -2,7 +2,8 @@ import { commonSchema } from '../migrator/files/common-schema.ts';
 import type { MigrationFile } from '../migrator/files/migration-file.ts';
 import { quoteLiteral } from '../postgres/sql/quote.ts';
 import type { InstallationRoles } from '../routing/placement.ts';
-import { prepareCommonSql } from '../servers/shared/common-line.ts';
+import { namesIn, prepareCommonSql } from '../servers/shared/common-line.ts';
+import { tenantSchemaPattern } from '../servers/shared/schema-dependents.ts';
 import { commonTarget, stepScript } from './psql-steps.ts';
 
 /**
@@ -22,7 +23,17 @@ ${prepareCommonSql(roles.databaseTenants)}
 \\endif
 COMMIT;
 \\endif
+${moveMisplaced(files)}
 ${files.map(fileScript).join('\n')}`;
+}
+
+/** As a run does, before `CREATE EXTENSION IF NOT EXISTS` would leave an extension where it is. */
+function moveMisplaced(files: readonly MigrationFile[]): string {
+  const named = [...namesIn(files)].map(quoteLiteral);
+  return `SELECT format('ALTER EXTENSION %I SET SCHEMA ${commonSchema}', extname)
+FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace
+WHERE extrelocatable AND (nspname ~ '${tenantSchemaPattern}' OR nspname = 'public' AND extname = ANY (ARRAY[${named.join(', ')}]::text[]))
+\\gexec`;
 }
 
 function fileScript(file: MigrationFile): string {

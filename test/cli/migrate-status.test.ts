@@ -149,7 +149,7 @@ describe('one run', () => {
     [['migrate', 'cancel', '00000000'], 1, 'There is no run whose id begins with 00000000\n'],
     [['migrate', 'resume', '00000000-0000-4000-8000-000000000000'], 1, 'There is no migration run'],
     [['migrate', 'accept', 'nothing'], 1, 'no TENANT migration nothing'],
-    [['migrate', 'history', '--scope', 'mars'], 2, 'Allowed choices are tenant, auth, constants'],
+    [['migrate', 'history', '--scope', 'mars'], 2, 'Allowed choices are tenant, common, auth, constants'],
   ])('%j ends with %i and says why', async (argv, exit, message) => {
     expect(await tenantry(...argv)).toEqual({ exit, stdout: '', stderr: expect.stringContaining(message) });
   });

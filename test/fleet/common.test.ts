@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Fleet, statusesOf } from '../support/fleet.ts';
 import { type MigrationDir, makeMigrationDir } from '../support/migration-dir.ts';
+import { commandsOf } from '../support/run-command.ts';
 
 let common: MigrationDir;
 let fleet: Fleet;
@@ -149,5 +150,62 @@ describe('what is common to the tenants of a database', () => {
     const { code, message } = await fleet.refusal(`mutation { undoMigrationRun(id: "${shared.id}") { id } }`);
     expect(code).toBe('CONFLICT');
     expect(message).toMatch(/^This run has changed no tenant, only the schema common\. .*20270101000001_sizes/);
+  });
+
+  // https://www.postgresql.org/docs/current/sql-alterextension.html
+  it('takes over an extension that a tenant has in its own schema, in a dry run too', async () => {
+    await fleet.createTenants({ d101: 'DATABASE', d102: 'DATABASE' });
+    const guests = 'CREATE TABLE guests (name citext)';
+    await fleet.inTenant('d101', `CREATE EXTENSION citext; CREATE EXTENSION cube; ${guests}`);
+    await common.add(
+      '20270101000000_citext',
+      'CREATE EXTENSION IF NOT EXISTS citext',
+      'CREATE TABLE names (name citext)',
+    );
+    await fleet.migrations.add('20270101000000_people', 'CREATE TABLE people (email citext PRIMARY KEY)');
+    const where = `SELECT extname, nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = extnamespace WHERE extname <> 'plpgsql' ORDER BY 1`;
+    const inPublic = (extname: string) => ({ extname, nspname: 'public' });
+    expect(await fleet.run('dryRun: true')).toMatchObject({ status: 'SUCCEEDED', succeeded: 2 });
+    expect(await fleet.inTenant('d101', where)).toEqual([inPublic('citext'), inPublic('cube')]);
+    expect(await fleet.run()).toMatchObject({ status: 'SUCCEEDED', succeeded: 2 });
+    const inCommon = { extname: 'citext', nspname: 'common' };
+    expect(await fleet.inTenant('d101', where)).toEqual([inCommon, inPublic('cube')]);
+    expect(await fleet.inTenant('d102', where)).toEqual([inCommon]);
+    await asTenant('d101', `INSERT INTO people VALUES ('Ann'); SELECT FROM guests WHERE name = 'x'`);
+  });
+
+  it('is compared between databases by doctor, which names what differs', async () => {
+    await fleet.createTenants({ d101: 'DATABASE', d102: 'DATABASE', s101: 'SCHEMA' });
+    await common.add('20270101000000_units', 'CREATE TABLE units (code text PRIMARY KEY)', 'CREATE EXTENSION citext');
+    await fleet.run();
+    const doctor = () => commandsOf(fleet.app)('doctor');
+    expect(await doctor()).toMatchObject({ exit: 0 });
+    await fleet.inTenant('s101', 'ALTER TABLE common.units ADD COLUMN note text');
+    const { exit, stdout } = await doctor();
+    expect(exit).toBe(1);
+    expect(stdout).toMatch(
+      /The schemas common at 20270101000000_units differ from that of the database db_\w+ on the server default, which has the same migrations: that of the database shared on the server default\. column units\.note exists only in that of the database shared/,
+    );
+  });
+
+  it('is part of what `migrate system` and `migrate status` tell', async () => {
+    await fleet.createTenants(both);
+    const run = commandsOf(fleet.app);
+    await common.add('20270101000000_units', 'CREATE TABLE units (code text PRIMARY KEY)');
+    const line = (behind: number) =>
+      `${behind} of 2 databases lack migrations of common. The newest is 20270101000000_units.\n`;
+    for (const command of ['system', 'status']) {
+      expect((await run('migrate', command)).stdout).toContain(line(2));
+    }
+    await fleet.run();
+    for (const command of ['system', 'status']) {
+      expect((await run('migrate', command)).stdout).toContain(line(0));
+    }
+    expect(JSON.parse((await run('migrate', 'system', '--json')).stdout)).toContainEqual({
+      schema: 'common',
+      version: '20270101000000_units',
+      databases: 2,
+      behind: 0,
+    });
   });
 });

@@ -7,7 +7,7 @@ import { operatorName } from '../operator.ts';
 import { writeTable } from '../ui/table.ts';
 import { type CommandContext, CommandExit, exitCode, writeJson } from '../ui/terminal.ts';
 import { scratchOf } from './migrate-new.ts';
-import { scopeNames } from './migrate-status.ts';
+import { scopeNames, writeCommon } from './migrate-status.ts';
 
 interface AcceptOptions {
   readonly tenant?: string;
@@ -23,7 +23,9 @@ interface CheckOptions {
 export function addFileCommands(migrate: Command, context: CommandContext): void {
   migrate
     .command('system')
-    .description('Migrate auth and constants, as every start of a server does, and show their versions')
+    .description(
+      'Migrate auth and constants, as every start of a server does, and show their versions, and which databases lack migrations of common',
+    )
     .option('--json', 'print JSON')
     .action((options: { json?: true }) => system(context, options));
   migrate
@@ -43,15 +45,26 @@ export function addFileCommands(migrate: Command, context: CommandContext): void
 
 async function system(context: CommandContext, { json }: { json?: true }): Promise<void> {
   const { recordedMigrations } = await import('../../fleet/applied-migrations.ts');
+  const { readCommonStatus } = await import('../../fleet/common-plan.ts');
   // Opening the installation migrates them.
-  const versions = await withServices(context, async ({ catalog, constants, config: { databases } }) => {
+  const { versions, common } = await withServices(context, async ({ catalog, constants, migrations, config }) => {
     const recorded = await recordedMigrations(catalog, constants.pool);
-    return (['auth', 'constants'] as const).map((scope) => {
-      const applied = recorded[scope === 'auth' ? 'AUTH' : 'CONSTANTS'].flatMap((history) => history.applied);
-      return { database: databases[scope], version: applied.at(-1)?.name ?? null, migrations: applied.length };
-    });
+    const files = await migrations.common.read();
+    return {
+      versions: (['auth', 'constants'] as const).map((scope) => {
+        const applied = recorded[scope === 'auth' ? 'AUTH' : 'CONSTANTS'].flatMap((history) => history.applied);
+        return { database: config.databases[scope], version: applied.at(-1)?.name ?? null, migrations: applied.length };
+      }),
+      common: await catalog.use((client) => readCommonStatus(client, files)),
+    };
   });
-  if (json) return writeJson(context.stdout, versions);
+  if (json) {
+    const { newest: version, databases, behind } = common;
+    return writeJson(context.stdout, [
+      ...versions,
+      ...(version ? [{ schema: 'common', version, databases, behind }] : []),
+    ]);
+  }
   writeTable(
     context,
     context.stdout,
@@ -62,6 +75,7 @@ async function system(context: CommandContext, { json }: { json?: true }): Promi
     ],
     versions,
   );
+  writeCommon(context.stdout, common);
 }
 
 async function accept(context: CommandContext, migration: string, { tenant, scope }: AcceptOptions): Promise<void> {

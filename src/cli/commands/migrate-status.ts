@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import type { MigrationScope } from '../../catalog/entities/migration-record.entity.ts';
 import type { MigrationRun } from '../../catalog/entities/migration-run.entity.ts';
+import type { CommonStatus } from '../../fleet/common-plan.ts';
 import type { ShownRecord } from '../../fleet/history.ts';
 import { withServices } from '../open-app.ts';
 import { type Column, writeTable } from '../ui/table.ts';
@@ -81,13 +82,15 @@ async function status(context: CommandContext, { json }: { json?: true }): Promi
     stdout.write(
       `${fleet.behind} of ${fleet.tenants} tenants are behind. The newest migration is ${fleet.newest ?? 'none'}.\n`,
     );
-    if (common.newest !== null) {
-      stdout.write(
-        `${common.behind} of ${common.databases} databases lack migrations of common. The newest is ${common.newest}.\n`,
-      );
-    }
+    writeCommon(stdout, common);
   }
   if (fleet.behind > 0 || common.behind > 0) throw new CommandExit(exitCode.failure);
+}
+
+/** Says which databases lack migrations of `common`, if there are such migrations. */
+export function writeCommon(stdout: CommandContext['stdout'], { newest, databases, behind }: CommonStatus): void {
+  if (newest === null) return;
+  stdout.write(`${behind} of ${databases} databases lack migrations of common. The newest is ${newest}.\n`);
 }
 
 async function plan(context: CommandContext, { tenant, to, json }: PlanOptions): Promise<void> {

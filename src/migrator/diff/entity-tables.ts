@@ -11,8 +11,9 @@ import type pg from 'pg';
 import { asPoolClient, createEntityDatabases } from '../../orm/databases.ts';
 import { splitStatements } from '../../postgres/sql/statements.ts';
 import { rollBack } from '../../postgres/sql/transaction.ts';
-import { searchPathOf } from '../files/common-schema.ts';
+import { commonSchema, searchPathOf } from '../files/common-schema.ts';
 import { removeEqualChecks, withWording } from './check-constraints.ts';
+import { ignoreKeysToCommon } from './keys-to-common.ts';
 import { requiredOnly, withoutAdded } from './required-only.ts';
 import { schemaOf, snapshotOf, type TableSnapshot } from './snapshot.ts';
 import { warningsOn } from './warnings.ts';
@@ -24,8 +25,8 @@ export interface EntityTables {
    * difference. It may drop what the entities don't have, so review it first.
    *
    * It compares tables, columns, indexes, constraints, triggers, policies, views, enums and comments. It doesn't
-   * compare what entities cannot describe: functions, standalone sequences, domains, extensions, privileges and
-   * storage. Indexes on expressions and triggers declared as raw SQL are compared by name only.
+   * compare what entities cannot describe: functions, standalone sequences, domains, extensions, privileges, storage and
+   * foreign keys to tables of `common`. Indexes on expressions and triggers declared as raw SQL are compared by name only.
    * @param client the owner's connection, outside a transaction: a role sees only the columns on which it has
    *   privileges
    * @param schema the schema of entities that are declared with `schema: '*'`
@@ -117,6 +118,7 @@ export function entityTables(
     const { driver, platform, comparator, target, sqlOf } = open(schema, client);
     const found = await readFound(client, schema, driver);
     const wanted = stored ? schemaOf(stored, platform, schema) : target();
+    ignoreKeysToCommon(found, wanted);
     const difference = comparator.compare(found, wanted);
     if (compare === 'needed') requiredOnly(difference);
     const same = await removeEqualChecks(client, schema, difference);
@@ -181,10 +183,13 @@ function helperOf(driver: AbstractSqlDriver): SchemaHelper {
 const columnsByNameAlone = 'on cols.table_name = pgc.relname';
 const columnsOfOneTable = `${columnsByNameAlone} and pgc.relnamespace = quote_ident(cols.table_schema)::regnamespace`;
 
+const schemaOfType = /^\s+udt_schema,$/m;
+const schemaOfTypeButCommon = `nullif(udt_schema, '${commonSchema}') AS udt_schema,`;
+
 /**
  * MikroORM 7.2 finds a column's comment and collation only by the table's name, so it reads those of every schema with
- * such a table.
+ * such a table. And it writes a type of another schema with that schema, but entities name those of `common` without.
  */
 function normalized(text: string): string {
-  return text.replace(columnsByNameAlone, columnsOfOneTable);
+  return text.replace(columnsByNameAlone, columnsOfOneTable).replace(schemaOfType, schemaOfTypeButCommon);
 }

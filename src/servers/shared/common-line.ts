@@ -104,7 +104,7 @@ export async function applyCommon(
       const { before, observedAt } = history;
       return { applied: merge(before, []), observedAt, records: [], warnings: [] };
     }
-    await moveMisplaced(client, line.grantee);
+    await moveMisplaced(client, line);
     return await migrate(client, line, history === undefined);
   } catch (error) {
     throw new CommonFailedError(database, error);
@@ -130,7 +130,7 @@ export async function rehearseCommon(
     const adder = steps.find(({ parsed }) => parsed.up?.some(({ addsEnumValue }) => addsEnumValue !== undefined));
     if (adder)
       return `${adder.name} adds a value to an enum of common, which has to be committed before tenants use it, so the batch cannot be tried and rolled back`;
-    if (steps.length > 0) await client.query(stepSettingsSql(options));
+    if (steps.length > 0) await client.query(`${await moveMisplacedSql(client, line)} ${stepSettingsSql(options)}`);
     for (const [index, step] of steps.entries()) {
       // A step of common or of the tenant follows in this transaction.
       await applyStep(client, step, options, { next: 'STEP', applied: appliedAfter(before.length, index, options) });
@@ -156,16 +156,31 @@ function commonOptions(line: CommonLine, isNew: boolean): MigrateOptions {
 }
 
 /**
- * An older installation may have an extension in a tenant's schema. `CREATE EXTENSION IF NOT EXISTS` would leave it there,
- * where no other tenant finds it.
+ * An older installation may have an extension in a tenant's schema, or in `public`, the schema of a tenant with a database
+ * of its own. `CREATE EXTENSION IF NOT EXISTS` would leave it there, where `common` and other tenants don't find it.
  */
-async function moveMisplaced(client: pg.Client, readers: string): Promise<void> {
-  const extensions = await findMisplacedExtensions(client);
-  if (!extensions.some(({ canMove }) => canMove)) return;
+async function moveMisplaced(client: pg.Client, line: CommonLine): Promise<void> {
+  const sql = await moveMisplacedSql(client, line);
+  if (sql === '') return;
   await inTransaction(client, async () => {
-    await client.query(await createCommonSql(client, readers));
-    await client.query(moveExtensionsSql(extensions));
+    await client.query(await createCommonSql(client, line.grantee));
+    await client.query(sql);
   });
+}
+
+async function moveMisplacedSql(client: pg.Client, { files }: CommonLine): Promise<string> {
+  const named = namesIn(files);
+  return moveExtensionsSql([
+    ...(await findMisplacedExtensions(client)),
+    // Others there may be the operator's own.
+    ...(await findMisplacedExtensions(client, 'public')).filter(({ name }) => named.has(name)),
+  ]);
+}
+
+/** All that may be a name of an extension in the statements of migrations. */
+export function namesIn(files: readonly MigrationFile[]): ReadonlySet<string> {
+  const words = files.flatMap(({ parsed }) => (parsed.up ?? []).flatMap((statement) => [...statement.words]));
+  return new Set(words.filter((word) => /^[\w-]{1,63}$/.test(word)));
 }
 
 async function migrate(client: pg.Client, line: CommonLine, isNew: boolean): Promise<MigrateOutcome> {

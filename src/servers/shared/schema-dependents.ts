@@ -97,7 +97,7 @@ export async function findDependents(client: pg.Client, schema?: string): Promis
 
 /**
  * Finds extensions in the schemas of tenants.
- * @param schema one tenant's schema; without it, those of all tenants
+ * @param schema one schema; without it, those of all tenants in a shared database
  */
 export async function findMisplacedExtensions(
   client: pg.Client,
