@@ -25,7 +25,7 @@ const add = async (...texts: string[]) => {
 const expectApplied = async () =>
   expect(await fleet.run('concurrency: 1')).toMatchObject({ status: 'SUCCEEDED', failed: 0 });
 
-// https://www.postgresql.org/docs/current/sql-set.html
+// Case 9. https://www.postgresql.org/docs/current/sql-set.html
 it('starts each file with the settings of a new session', async () => {
   await add(`SET statement_timeout = '300ms'; SET session_replication_role = replica; SET TIME ZONE 'Asia/Tokyo'`);
   await add('SET LOCAL ROLE pg_monitor');
@@ -42,7 +42,7 @@ it('starts each file with the settings of a new session', async () => {
   }
 });
 
-// https://www.postgresql.org/docs/current/app-pgdump.html: what a dump starts with
+// Case 5. https://www.postgresql.org/docs/current/app-pgdump.html: what a dump starts with
 it('records a file that begins as a dump does', async () => {
   await add(
     'SET statement_timeout = 0',
@@ -70,7 +70,7 @@ it('checks and records a file without the time limits and the role that it has s
   await expectApplied();
 });
 
-// https://www.postgresql.org/docs/current/sql-createtable.html#SQL-CREATETABLE-TEMPORARY
+// Case 10. https://www.postgresql.org/docs/current/sql-createtable.html#SQL-CREATETABLE-TEMPORARY
 it('leaves no temporary table to the next file', async () => {
   await add('CREATE TEMP TABLE pick ON COMMIT DROP AS SELECT 1 AS id');
   await add('CREATE TABLE pick (id int)', 'INSERT INTO pick VALUES (7)');
@@ -78,7 +78,7 @@ it('leaves no temporary table to the next file', async () => {
   for (const slug of slugs) expect(await fleet.inTenant(slug, 'SELECT id FROM pick'), slug).toEqual([{ id: 7 }]);
 });
 
-// https://www.postgresql.org/docs/current/sql-set-constraints.html
+// Case 8. https://www.postgresql.org/docs/current/sql-set-constraints.html
 it('checks deferred constraints at the end of each file, for good, and defers them again as declared', async () => {
   await add(
     'CREATE TABLE nodes (id int PRIMARY KEY, parent int REFERENCES nodes DEFERRABLE INITIALLY DEFERRED)',
@@ -95,4 +95,18 @@ it('checks deferred constraints at the end of each file, for good, and defers th
   for (const slug of slugs) {
     expect(await fleet.inTenant(slug, 'SELECT count(*)::int AS nodes FROM nodes'), slug).toEqual([{ nodes: 6 }]);
   }
+});
+
+// Case 9 b. https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-SESSION-REPLICATION-ROLE
+it('checks the keys of a file after one that has turned them off', async () => {
+  await add('CREATE TABLE bills (id int PRIMARY KEY)', 'CREATE TABLE bill_lines (bill int REFERENCES bills)');
+  await expectApplied();
+  await add('SET session_replication_role = replica');
+  await add('INSERT INTO bill_lines VALUES (1)');
+  for (const input of ['concurrency: 1, dryRun: true', 'concurrency: 1']) {
+    for (const { error } of (await fleet.run(input)).items.nodes) {
+      expect(error).toContain('violates foreign key constraint "bill_lines_bill_fkey"');
+    }
+  }
+  for (const slug of slugs) expect(await fleet.inTenant(slug, 'SELECT * FROM bill_lines'), slug).toEqual([]);
 });
