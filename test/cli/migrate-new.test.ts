@@ -130,7 +130,7 @@ it.each(['auth', 'constants'])('writes for %s, too', async (scope) => {
 it.each([
   [['migrate', 'new', '...'], 1, 'starts with a letter'],
   [['migrate', 'new', '...', '--blank'], 1, 'starts with a letter'],
-  [['migrate', 'new', 'x', '--scope', 'shop'], 2, 'Allowed choices are tenant, auth, constants'],
+  [['migrate', 'new', 'x', '--scope', 'shop'], 2, 'Allowed choices are tenant, common, auth, constants'],
 ])('%j ends with %i and says why', async (argv, exit, message) => {
   expect(await tenantry(...argv)).toEqual({ exit, stdout: '', stderr: expect.stringContaining(message) });
 });

@@ -32,6 +32,7 @@ it('status counts the tenants of each version, and ends with 1 while any is behi
     tenants: 2,
     behind: 0,
     versions: [{ version: notes, tenants: 2, behind: 0, unknown: [] }],
+    common: { newest: null, databases: 2, behind: 0 },
   });
 });
 

@@ -28,6 +28,7 @@ describe('a folder of migrations', () => {
     return error instanceof MigrationFileError ? error.message : '';
   };
 
+  // Case 30. Names are not PostgreSQL's matter.
   it('lists what it holds in the order of timestamps and names, and nothing else', async () => {
     for (const name of [
       '20260102000000_b',
@@ -48,6 +49,7 @@ describe('a folder of migrations', () => {
     ]);
   });
 
+  // Case 28. The bytes of a file that no editor or checkout changes are what counts; a byte order mark is none of them (RFC 3629, 6).
   it('knows a file by the hash of its text, in which line ends and a byte order mark do not count', async () => {
     const text = migrationText('\n  override up() {}\n');
     await dir.write('20260101000000_a.ts', text);
