@@ -1,4 +1,9 @@
-import { checkDeferredAndContinueSql, freshSessionSql, ownSession } from '../migrator/apply/session.ts';
+import {
+  aroundSavepoints,
+  checkDeferredAndContinueSql,
+  freshSessionSql,
+  ownSession,
+} from '../migrator/apply/session.ts';
 import { commonSchema } from '../migrator/files/common-schema.ts';
 import { historyTable } from '../migrator/files/history.ts';
 import type { MigrationFile } from '../migrator/files/migration-file.ts';
@@ -38,12 +43,12 @@ export const commonTarget: ScriptTarget = {
 };
 
 /** The part of a script that applies a step and records it, in a session that nothing has touched. */
-export function stepScript(
-  { scope, name, hash, parsed, transactional }: MigrationFile,
-  { searchPath, history }: ScriptTarget,
-): string {
+export function stepScript(file: MigrationFile, { searchPath, history }: ScriptTarget): string {
+  const { scope, name, hash, parsed, transactional } = file;
+  const { before, after } = aroundSavepoints(file, 'up');
   // The semicolon goes on its own line because a statement may end with a comment.
-  const sql = (parsed.up ?? []).map(({ text }) => `${text}\n;`).join('\n');
+  const texts = [...before, ...(parsed.up ?? []).map(({ text }) => text), ...after];
+  const sql = texts.map((text) => `${text}\n;`).join('\n');
   const setPath = `SET search_path TO ${searchPath};`;
   const check = transactional
     ? `${ownSession.join('; ')};\n${setPath}\n${checkDeferredAndContinueSql('current_schema()')};\n`

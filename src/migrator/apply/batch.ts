@@ -19,7 +19,7 @@ import type { Direction, MigrationFile } from '../files/migration-file.ts';
 import { type Division, whyDivided } from '../files/parts.ts';
 import { type AppliedByRun, planDown, planUp } from '../files/plan.ts';
 import { executeStep } from './execute.ts';
-import { endOfStep, type Next } from './session.ts';
+import { aroundSavepoints, endOfStep, type Next } from './session.ts';
 
 /** What to migrate, and how far. */
 export interface MigrateOptions {
@@ -153,7 +153,9 @@ export async function applyStep(
   // At the time of recording, a reverted step is already marked as such, but an applied one has no row yet.
   const expected = mustCheck ? applied - (down ? 1 : 0) : undefined;
   const record = `${insertHistorySql(schema, scope, [recordOf(step, status, undefined, options)], expected)} RETURNING duration_ms`;
+  const { before, after } = aroundSavepoints(step, direction);
   const trailing = [
+    ...after,
     ...check,
     ...(down ? [revertHistorySql(schema, step.name)] : []),
     // Before the clean-up, which would stop the clock.
@@ -162,7 +164,7 @@ export async function applyStep(
     ...(next === 'COMMIT' || next === 'ROLLBACK' ? [next] : []),
   ];
   try {
-    const rows = await executeStep(client, step, direction, { leading: [startClockSql], trailing });
+    const rows = await executeStep(client, step, direction, { leading: [startClockSql, ...before], trailing });
     const durationMs = Number(rows[trailing.indexOf(record)]?.[0] ?? Number.NaN);
     if (Number.isNaN(durationMs)) throw new Error('it prevented PostgreSQL from recording the migration');
     return recordOf(step, status, durationMs, options);

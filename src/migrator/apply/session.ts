@@ -38,14 +38,24 @@ interface StepSettings {
 }
 
 /**
- * Lets PostgreSQL look for a deadlock long before it does so for requests, after 1 s by default. Whoever looks is aborted,
- * so a migration gives way to requests. Roles that may not change the setting keep the server's.
+ * Makes a migration give way in a deadlock with a request. PostgreSQL looks for a deadlock once, when a session has waited
+ * for a lock for deadlock_timeout, 1 s by default, and aborts the one that looks. If the request has waited first, the
+ * migration looks before it. If the migration has waited first, its wait ends before the request looks, unless the lock
+ * timeout is longer than that. Roles that may not change the setting keep the server's.
  * @see https://www.postgresql.org/docs/current/runtime-config-locks.html#GUC-DEADLOCK-TIMEOUT
  */
-export const giveWaySql = `SELECT set_config('deadlock_timeout', '50ms', true) WHERE has_parameter_privilege('deadlock_timeout', 'SET')`;
+function giveWaySql(lockTimeoutMs: number): string {
+  return `SELECT set_config('deadlock_timeout', '50ms', true)
+    WHERE current_setting('deadlock_timeout')::interval >= interval '${lockTimeoutMs} ms'
+      AND has_parameter_privilege('deadlock_timeout', 'SET')`;
+}
 
 function stepSettings({ schema, lockTimeoutMs }: StepSettings): readonly string[] {
-  return [`SET LOCAL lock_timeout = ${lockTimeoutMs}`, giveWaySql, `SET LOCAL search_path = ${searchPathOf(schema)}`];
+  return [
+    `SET LOCAL lock_timeout = ${lockTimeoutMs}`,
+    giveWaySql(lockTimeoutMs),
+    `SET LOCAL search_path = ${searchPathOf(schema)}`,
+  ];
 }
 
 /** The settings that each step starts with. */
@@ -89,6 +99,23 @@ export const ownSession: readonly string[] = [
   'RESET statement_timeout',
   'RESET lock_timeout',
 ];
+
+const savepoint = 'tenantry_step';
+
+/**
+ * The statements around a step that keep its savepoints from the next step, which would revert this one's changes by
+ * rolling back to them.
+ * @see https://www.postgresql.org/docs/current/sql-release-savepoint.html
+ */
+export function aroundSavepoints(
+  { parsed, transactional }: MigrationFile,
+  direction: Direction,
+): Readonly<Record<'before' | 'after', readonly string[]>> {
+  const isNeeded = transactional && (parsed[direction]?.some(({ usesSavepoint }) => usesSavepoint) ?? true);
+  return isNeeded
+    ? { before: [`SAVEPOINT ${savepoint}`], after: [`RELEASE SAVEPOINT ${savepoint}`] }
+    : { before: [], after: [] };
+}
 
 /** What follows a step in its transaction: another one, the transaction's end, or something else of ours. */
 export type Next = 'STEP' | 'COMMIT' | 'ROLLBACK' | 'OTHER';

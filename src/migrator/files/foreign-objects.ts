@@ -1,4 +1,5 @@
 import { commonSchema } from './common-schema.ts';
+import { databaseWideIn } from './database-wide.ts';
 
 /** A statement as PostgreSQL's parser gives it: an object with one key, the kind of the statement. */
 export type StatementTree = Readonly<Record<string, unknown>>;
@@ -12,6 +13,7 @@ const targetKeys: ReadonlySet<string> = new Set([
   'relations',
   'rel',
   'rels',
+  'inhRelations',
   'view',
   'table',
   'sequence',
@@ -62,22 +64,6 @@ const ownersOf: Readonly<Record<string, number>> = {
   OBJECT_OPFAMILY: 1,
 };
 
-/** Statements on what is not in a schema at all, and what to do instead. */
-const wholeDatabase: readonly (readonly [pattern: RegExp, instead: string])[] = [
-  [
-    /^(Create|Drop|Alter)(Role|RoleSet)Stmt$|^GrantRoleStmt$/,
-    'Roles belong to the whole server: create them outside migrations',
-  ],
-  [
-    /^(Createdb|Dropdb|AlterDatabase(Set|RefreshColl)?|AlterSystem)Stmt$/,
-    'This concerns all tenants of the database or the server: do it outside migrations',
-  ],
-  [
-    /^(Create|Drop|Alter)TableSpace(Options)?Stmt$/,
-    'Tablespaces belong to the whole server: create them outside migrations',
-  ],
-];
-
 /**
  * Finds out whether a tenant's migration would create, change or use something outside the tenant's schema. Such a migration
  * does one thing to a tenant with a database and another to a tenant with a schema, or to other tenants.
@@ -95,8 +81,7 @@ export function foreignObjectIn(statement: StatementTree): string | undefined {
   if (schema !== undefined) {
     return `A tenant's objects are all in its own schema. Leave ${schema} out, and name its objects without a schema, such as ${schema}_log instead of ${schema}.log`;
   }
-  const whole = wholeDatabase.find(([pattern]) => pattern.test(kind));
-  return whole ? whole[1] : misplacedName(content, kind);
+  return databaseWideIn(kind, content) ?? misplacedName(content, kind);
 }
 
 type Node = Readonly<Record<string, unknown>>;
@@ -122,22 +107,25 @@ function schemaIn(kind: string, content: Node): string | undefined {
 function misplacedName(content: Node, kind: string): string | undefined {
   const owners = ownersOf[String(content.objtype ?? content.removeType ?? content.renameType ?? '')] ?? 0;
   for (const [key, value] of Object.entries(content)) {
-    const isTarget = targetKeys.has(key) && !onlyReads(key, value, kind);
+    const isTarget = (targetKeys.has(key) && !onlyReads(key, value, kind)) || content.subtype === 'AT_AddInherit';
     for (const { schema, name } of namesIn(value, key, owners)) {
       if (!readable.has(schema))
         return `Write ${name} instead of ${schema}.${name}: tenants have schemas of other names`;
       if (isTarget && schema !== 'pg_temp') return explainTarget(schema, name);
     }
     for (const child of childrenOf(value)) {
-      const found = misplacedName(child, kind);
+      const found = misplacedName(child, key === likeClause ? key : kind);
       if (found !== undefined) return found;
     }
   }
   return undefined;
 }
 
-/** A column's type, and a function that is called, are used and not changed. */
+const likeClause = 'TableLikeClause';
+
+/** A column's type, a function that is called, and a table whose columns are copied are used and not changed. */
 function onlyReads(key: string, value: unknown, kind: string): boolean {
+  if (kind === likeClause) return true;
   return key === 'funcname' ? kind !== 'CreateFunctionStmt' : key === 'typeName' && !Array.isArray(value);
 }
 

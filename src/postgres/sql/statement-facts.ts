@@ -13,6 +13,8 @@ export interface BuiltIndex {
 export interface StatementFacts {
   /** Whether it begins or ends a transaction. Savepoint commands don't. */
   readonly endsTransaction: boolean;
+  /** Whether it is a savepoint command. */
+  readonly usesSavepoint: boolean;
   /** Whether it is a COPY whose rows come from the client. */
   readonly copiesFromClient: boolean;
   /** Whether it has CONCURRENTLY. */
@@ -94,6 +96,7 @@ export function factsOf(node: Node | undefined): StatementFacts {
   const isRowChange = kind !== undefined && rowChanges.has(kind) && !runsCode;
   return {
     endsTransaction: transactionKinds.has(transaction?.kind ?? ''),
+    usesSavepoint: transaction !== undefined && !transactionKinds.has(transaction.kind ?? ''),
     copiesFromClient: copy?.is_from === true && copy.filename === undefined,
     isConcurrent: found?.isConcurrent ?? false,
     ...indexFacts(node),

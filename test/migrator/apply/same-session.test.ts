@@ -3,7 +3,7 @@ import { Fleet } from '../../support/fleet.ts';
 
 const slugs = ['own-database', 'own-schema'];
 let fleet: Fleet;
-let count = 0;
+const added: string[] = [];
 
 beforeAll(async () => {
   fleet = await Fleet.start();
@@ -15,8 +15,8 @@ afterAll(async () => {
 
 /** Writes a migration that adds these texts. */
 const add = async (...texts: string[]) => {
-  count += 1;
-  const name = `2027020100${String(count).padStart(4, '0')}_step`;
+  const name = `2027020100${String(added.length + 1).padStart(4, '0')}_step`;
+  added.push(name);
   await fleet.migrations.addClass(
     name,
     `up() {\n${texts.map((text) => `this.addSql(${JSON.stringify(text)});`).join('\n')}\n}`,
@@ -109,4 +109,27 @@ it('checks the keys of a file after one that has turned them off', async () => {
     }
   }
   for (const slug of slugs) expect(await fleet.inTenant(slug, 'SELECT * FROM bill_lines'), slug).toEqual([]);
+  await fleet.migrations.remove(...added.slice(-2));
+});
+
+// https://www.postgresql.org/docs/current/sql-rollback-to.html
+it('lets no file roll back to a savepoint of another one', async () => {
+  await add(
+    'SAVEPOINT mine',
+    'CREATE TABLE kept (id int)',
+    'SAVEPOINT more',
+    'ROLLBACK TO more',
+    'CREATE TABLE too (id int)',
+  );
+  await expectApplied();
+  const before = await fleet.applied('own-schema');
+  await add('SAVEPOINT mine', 'CREATE TABLE lost (id int)');
+  await add('ROLLBACK TO SAVEPOINT mine');
+  for (const { error } of (await fleet.run('concurrency: 1')).items.nodes) {
+    expect(error).toContain('savepoint "mine" does not exist, in line 3: ROLLBACK TO SAVEPOINT mine');
+  }
+  for (const slug of slugs) {
+    expect(await fleet.applied(slug), slug).toEqual(before);
+    expect(await fleet.inTenant(slug, 'SELECT FROM kept UNION ALL SELECT FROM too'), slug).toEqual([]);
+  }
 });
