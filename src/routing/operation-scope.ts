@@ -22,7 +22,8 @@ export interface ShareUse {
 export class OperationScope {
   readonly #share: ShareUse;
   readonly #held = new Set<PoolClient>();
-  #waits: AbortController | undefined;
+  /** Cancels the waits for connections. */
+  readonly #waits = new Set<AbortController>();
   #hasEnded = false;
   #whenReleased: (() => void) | undefined;
 
@@ -67,8 +68,9 @@ export class OperationScope {
    */
   async acquire(connect: (signal: AbortSignal) => Promise<PoolClient>): Promise<PoolClient> {
     this.throwIfEnded();
-    this.#waits ??= new AbortController();
-    const client = await connect(this.#waits.signal);
+    const wait = new AbortController();
+    this.#waits.add(wait);
+    const client = await connect(wait.signal).finally(() => this.#waits.delete(wait));
     if (this.#hasEnded) {
       client.release();
       throw operationEnded();
@@ -94,7 +96,7 @@ export class OperationScope {
   end(): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    this.#waits?.abort(operationEnded());
+    for (const wait of this.#waits) wait.abort(operationEnded());
     if (this.#held.size > 0) setTimeout(() => this.#cancel(), GRACE_MS);
   }
 

@@ -68,14 +68,15 @@ async function execute(
  * still running, and the share would be free before the work has ended.
  */
 class Stop {
-  #reason: Error | undefined;
+  #isStopped = false;
 
   stop(): void {
-    this.#reason ??= operationEnded();
+    this.#isStopped = true;
   }
 
   throwIfAborted(): void {
-    if (this.#reason) throw this.#reason;
+    // Created here, because every operation stops in the end and few have something left to stop.
+    if (this.#isStopped) throw operationEnded();
   }
 
   addEventListener(): void {}
