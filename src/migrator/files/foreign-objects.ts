@@ -1,5 +1,5 @@
 import { commonSchema } from './common-schema.ts';
-import { databaseWideIn } from './database-wide.ts';
+import { databaseWideIn, serverWideIn } from './database-wide.ts';
 
 /** A statement as PostgreSQL's parser gives it: an object with one key, the kind of the statement. */
 export type StatementTree = Readonly<Record<string, unknown>>;
@@ -84,6 +84,31 @@ export function foreignObjectIn(statement: StatementTree): string | undefined {
   return databaseWideIn(kind, content) ?? misplacedName(content, kind);
 }
 
+/**
+ * Finds out whether a migration of `common` would create, change or use something outside that schema, which is another one
+ * in each database.
+ * @returns why not, with what to write instead; undefined if it stays inside
+ */
+export function foreignToCommonIn(statement: StatementTree): string | undefined {
+  const [kind = ''] = Object.keys(statement);
+  const content = asNode(statement[kind]);
+  if (!content) return undefined;
+  const schema = schemaIn(kind, content) ?? extensionSchemaIn(kind, content);
+  if (schema !== undefined && schema !== commonSchema) {
+    return `All that tenants share is in the schema ${commonSchema}. Leave ${schema} out`;
+  }
+  return serverWideIn(kind, content) ?? misplacedName(content, kind, commonSchema);
+}
+
+/** The schema that `CREATE EXTENSION` names. */
+function extensionSchemaIn(kind: string, { options }: Node): string | undefined {
+  if (kind !== 'CreateExtensionStmt') return undefined;
+  const option = asList(options)
+    .map((one) => asNode(asNode(one)?.DefElem))
+    .find((one) => one?.defname === 'schema');
+  return option && namesOf(option.arg)[0];
+}
+
 type Node = Readonly<Record<string, unknown>>;
 
 function asNode(value: unknown): Node | undefined {
@@ -104,17 +129,18 @@ function schemaIn(kind: string, content: Node): string | undefined {
   return undefined;
 }
 
-function misplacedName(content: Node, kind: string): string | undefined {
+/** @param own the schema whose objects may be changed by their full names */
+function misplacedName(content: Node, kind: string, own?: string): string | undefined {
   const owners = ownersOf[String(content.objtype ?? content.removeType ?? content.renameType ?? '')] ?? 0;
   for (const [key, value] of Object.entries(content)) {
     const isTarget = (targetKeys.has(key) && !onlyReads(key, value, kind)) || content.subtype === 'AT_AddInherit';
     for (const { schema, name } of namesIn(value, key, owners)) {
       if (!readable.has(schema))
         return `Write ${name} instead of ${schema}.${name}: tenants have schemas of other names`;
-      if (isTarget && schema !== 'pg_temp') return explainTarget(schema, name);
+      if (isTarget && schema !== 'pg_temp' && schema !== own) return explainTarget(schema, name);
     }
     for (const child of childrenOf(value)) {
-      const found = misplacedName(child, key === likeClause ? key : kind);
+      const found = misplacedName(child, key === likeClause ? key : kind, own);
       if (found !== undefined) return found;
     }
   }

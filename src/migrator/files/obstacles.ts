@@ -16,12 +16,15 @@ export function obstacleOf(
   statements: readonly SourceStatement[],
 ): string | undefined {
   for (const statement of statements) {
-    const { endsTransaction, copiesFromClient, leavesSchema } = statement;
+    const { endsTransaction, copiesFromClient, leavesSchema, leavesCommon } = statement;
     if (transactional && endsTransaction) {
       return `begins or ends a transaction (${shown(statement)}), but its whole batch runs in one transaction, so that it can be rolled back. Remove the command, or write \`override isTransactional() { return false; }\` to run each statement by itself.`;
     }
     if (scope === 'TENANT' && leavesSchema !== undefined) {
       return `would leave the tenant's schema (${shown(statement)}). ${leavesSchema}.`;
+    }
+    if (scope === 'COMMON' && leavesCommon !== undefined) {
+      return `would leave the schema common (${shown(statement)}). ${leavesCommon}.`;
     }
     if (copiesFromClient) {
       return `reads rows from a client (${shown(statement)}), but a migration has none to send. Write INSERT INTO … VALUES instead.`;

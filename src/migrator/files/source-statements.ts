@@ -1,5 +1,5 @@
 import type { Statement, StatementParser } from '../../postgres/sql/statements.ts';
-import { foreignObjectIn } from './foreign-objects.ts';
+import { foreignObjectIn, foreignToCommonIn } from './foreign-objects.ts';
 import type { SourceLines } from './source-lines.ts';
 
 /** A statement of a migration. */
@@ -8,6 +8,8 @@ export interface SourceStatement extends Statement {
   readonly line: number | undefined;
   /** Why it must not be in a tenant's migration: it leaves the tenant's schema. Undefined if it stays inside. */
   readonly leavesSchema: string | undefined;
+  /** Why it must not be in a migration of `common`. Undefined if it may. */
+  readonly leavesCommon: string | undefined;
 }
 
 /**
@@ -26,6 +28,7 @@ export function readStatements(
       ...statement,
       line: position?.lineAt(start),
       leavesSchema: tree && foreignObjectIn({ ...tree }),
+      leavesCommon: tree && foreignToCommonIn({ ...tree }),
     }));
   });
 }

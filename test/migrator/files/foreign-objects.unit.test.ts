@@ -6,6 +6,8 @@ import { loadStatementParser } from '../../../src/postgres/sql/statements.ts';
 const parse = await loadStatementParser();
 const obstacleIn = (...texts: string[]) =>
   obstacleOf({ scope: 'TENANT', transactional: true }, readStatements(texts, parse));
+const obstacleInCommon = (...texts: string[]) =>
+  obstacleOf({ scope: 'COMMON', transactional: true }, readStatements(texts, parse));
 
 // https://www.postgresql.org/docs/current/ddl-schemas.html
 it.each([
@@ -178,4 +180,32 @@ it.each([
 
 it('leaves to the server what the parser does not know', () => {
   expect(obstacleIn('CREATE TABEL public.x (id int)')).toBeUndefined();
+});
+
+// https://www.postgresql.org/docs/current/sql-createextension.html, https://www.postgresql.org/docs/current/user-manag.html
+it.each([
+  'CREATE TABLE public.units (code text)',
+  'CREATE EXTENSION citext WITH SCHEMA public',
+  'CREATE SCHEMA more',
+  'CREATE ROLE x',
+  'DROP OWNED BY x',
+  'ALTER TABLE units SET SCHEMA public',
+  'SELECT * FROM public.notes',
+  'CREATE TABLESPACE t LOCATION $$/x$$',
+])('a migration of common may not: %s', (sql) => {
+  expect(obstacleInCommon(sql)).toContain(`would leave the schema common (${sql}). `);
+});
+
+it.each([
+  'CREATE EXTENSION IF NOT EXISTS citext',
+  'CREATE EXTENSION citext SCHEMA common',
+  'ALTER EXTENSION citext UPDATE',
+  'CREATE TABLE units (code text)',
+  'INSERT INTO common.units VALUES (1)',
+  'DROP FUNCTION common.f(int)',
+  'CREATE PUBLICATION p FOR TABLE units',
+  'CREATE SERVER s FOREIGN DATA WRAPPER w',
+  'GRANT SELECT ON ALL TABLES IN SCHEMA common TO x',
+])('a migration of common may: %s', (sql) => {
+  expect(obstacleInCommon(sql)).toBeUndefined();
 });
