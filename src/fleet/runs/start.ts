@@ -104,8 +104,12 @@ function restorePointName(now: Date): string {
   return `pre_migration_${digits.slice(0, 8)}_${digits.slice(8, 14)}`;
 }
 
-function checkRequest(files: readonly MigrationFile[], { to, down, concurrency, maxFailures }: RunRequest): void {
+function checkRequest(files: readonly MigrationFile[], request: RunRequest): void {
+  const { to, down, concurrency, maxFailures, separateTransactions, checkpoint } = request;
   checkTarget(files, down?.kind === 'to' ? down.to : to);
+  if (separateTransactions && checkpoint !== undefined) {
+    throw badInput('checkpoint', 'A run with separateTransactions has no checkpoint: leave it out');
+  }
   if (concurrency < 1 || concurrency > 1000) throw badInput('concurrency', 'concurrency must be from 1 to 1000');
   if (maxFailures !== undefined && maxFailures < 0) throw badInput('maxFailures', 'maxFailures must not be negative');
 }

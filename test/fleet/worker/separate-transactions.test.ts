@@ -55,6 +55,13 @@ describe('a run whose migrations are committed one by one', () => {
     for (const slug of slugs) expect(await fleet.inTenant(slug, 'SELECT locks FROM locks_3')).toEqual([{ locks: 0 }]);
   });
 
+  it('has no checkpoint', async () => {
+    const refusal = await fleet.refusal(
+      'mutation { runMigrations(input: { separateTransactions: true, checkpoint: SNAPSHOT }) { id } }',
+    );
+    expect(refusal).toMatchObject({ code: 'BAD_USER_INPUT' });
+  });
+
   it('can be tried in one transaction, and be started from the command line', async () => {
     await addPair(4);
     expect(await fleet.run('separateTransactions: true, dryRun: true')).toMatchObject({ succeeded: 2 });
