@@ -160,8 +160,9 @@ class LeaseOnFirstUse implements TenantContext {
 
 async function claimsOf({ tokens }: Services, header: string | null): Promise<TokenClaims | undefined> {
   if (!header) return undefined;
-  const [scheme, token] = header.split(' ', 2);
-  if (scheme?.toLowerCase() !== 'bearer' || !token) {
+  // HTTP allows several spaces. https://www.rfc-editor.org/rfc/rfc9110#section-11.4
+  const token = /^bearer +([^ ]+) *$/i.exec(header)?.[1];
+  if (token === undefined) {
     throw new AppError('UNAUTHENTICATED', 'The header authorization must be “Bearer <token>”');
   }
   if (token.length > MAX_TOKEN) {

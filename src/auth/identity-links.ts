@@ -4,6 +4,7 @@ import { nameSchema } from '../lib/input.ts';
 import { lockKind, transactionLockSql } from '../postgres/sql/advisory-lock.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
 import { type AuditRecord, writeAudit } from './audit-log.ts';
+import { sameAddress } from './same-address.ts';
 import { endSessionsOf } from './sessions.ts';
 
 /** A person, as described by an identity provider. */
@@ -62,7 +63,7 @@ export async function linkUser(client: pg.Client, person: Person, origin: Origin
 async function accountByEmail(client: pg.Client, { email, linkByEmail }: Person): Promise<string | undefined> {
   if (!linkByEmail || email === undefined) return undefined;
   const { rows } = await client.query<{ id: string; active: boolean }>(
-    `UPDATE users SET password_hash = NULL WHERE lower(email) = lower($1) AND NOT is_platform_admin
+    `UPDATE users SET password_hash = NULL WHERE ${sameAddress('email')} = ${sameAddress('$1')} AND NOT is_platform_admin
      RETURNING id, active`,
     [email],
   );
@@ -79,7 +80,7 @@ async function addUser(client: pg.Client, { email, name, subject }: Person): Pro
   const displayName = names.find((text) => text !== undefined) ?? 'somebody';
   const insert = async (address: string | undefined) => {
     const { rows } = await client.query<{ id: string }>(
-      'INSERT INTO users (email, name) VALUES ($1, $2) ON CONFLICT (lower(email)) DO NOTHING RETURNING id',
+      `INSERT INTO users (email, name) VALUES ($1, $2) ON CONFLICT (${sameAddress('email')}) DO NOTHING RETURNING id`,
       [address, displayName],
     );
     return rows[0]?.id;

@@ -7,6 +7,7 @@ import { validInput } from '../lib/input.ts';
 import { isUuid } from '../lib/uuid.ts';
 import { type Invitation, type InvitationRow, invitationOf, selectInvitations } from './invitation-entity.ts';
 import { asMember, findAsMember, mayChange, rightsIn, type TenantRow } from './member-rights.ts';
+import { sameAddress } from './same-address.ts';
 import type { Identity } from './tokens/tokens.ts';
 import { emailSchema } from './users.ts';
 
@@ -43,7 +44,7 @@ export async function inviteMember(
       await mustHaveRoom(client, row, email);
       const { rows } = await client.query<{ id: string }>(
         `INSERT INTO invitations (tenant_id, email, user_id, role, token, invited_by, expires_at)
-         VALUES ($1, $2, (SELECT id FROM users WHERE lower(email) = $2), $3, $4, $5, now() + make_interval(days => $6))
+         VALUES ($1, $2, (SELECT id FROM users WHERE ${sameAddress('email')} = $2), $3, $4, $5, now() + make_interval(days => $6))
          ON CONFLICT (tenant_id, email) DO UPDATE SET (user_id, role, token, invited_by, created_at, expires_at, declined_at) =
            (excluded.user_id, excluded.role, excluded.token, excluded.invited_by, excluded.created_at, excluded.expires_at, NULL)
          RETURNING id`,
@@ -95,7 +96,10 @@ export async function revokeInvitation(catalog: Catalog, identity: Identity, id:
 
 /** Deletes the invitation of somebody who became a member in another way. */
 export async function deleteInvitation(client: pg.Client, tenantId: string, email: string): Promise<void> {
-  await client.query('DELETE FROM invitations WHERE tenant_id = $1 AND email = lower($2)', [tenantId, email.trim()]);
+  await client.query(`DELETE FROM invitations WHERE tenant_id = $1 AND email = ${sameAddress('$2')}`, [
+    tenantId,
+    email.trim(),
+  ]);
 }
 
 /**
@@ -117,7 +121,7 @@ async function pendingRole(client: pg.Client, { id }: TenantRow, email: string):
 /** Members can see each other, so this reveals nothing to the inviter. */
 async function mustNotBeMember(client: pg.Client, { id, slug }: TenantRow, email: string): Promise<void> {
   const { rowCount } = await client.query(
-    'SELECT FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.tenant_id = $1 AND lower(u.email) = $2',
+    `SELECT FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.tenant_id = $1 AND ${sameAddress('u.email')} = $2`,
     [id, email],
   );
   if (rowCount === 0) return;

@@ -4,6 +4,7 @@ import { type MemberRole, Membership, memberRoles } from '../catalog/entities/me
 import { AppError } from '../lib/errors.ts';
 import { deleteInvitation, deleteInvitationsBy } from './invitations.ts';
 import { asMember, mayChange, type Rights, roleOf, type TenantRow } from './member-rights.ts';
+import { sameAddress } from './same-address.ts';
 import type { Identity } from './tokens/tokens.ts';
 
 /** Identifies a membership and the caller. */
@@ -28,7 +29,7 @@ export async function addMember(
   return changing(catalog, identity, tenant, async (client, { id, slug }) => {
     if (!identity.isPlatformAdmin) throw new AppError('FORBIDDEN', 'Only platform admins add members without asking');
     const { rows } = await client.query<{ id: string }>(
-      'SELECT id FROM users WHERE lower(email) = lower($1) AND active',
+      `SELECT id FROM users WHERE ${sameAddress('email')} = ${sameAddress('$1')} AND active`,
       [email.trim()],
     );
     if (!rows[0]) {

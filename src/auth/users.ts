@@ -8,6 +8,7 @@ import { isUuid } from '../lib/uuid.ts';
 import { containing } from '../orm/ilike.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
 import { checkNewPassword, type Passwords } from './passwords.ts';
+import { sameAddress } from './same-address.ts';
 import { endSessionsOf } from './sessions.ts';
 import type { Identity } from './tokens/tokens.ts';
 
@@ -44,7 +45,7 @@ export async function createUser({ catalog, passwords }: UsersOptions, input: Ne
   const { rows } = await catalog.use((client) =>
     client.query<{ id: string }>(
       `INSERT INTO users (email, name, password_hash, is_platform_admin) VALUES ($1, $2, $3, $4)
-       ON CONFLICT (lower(email)) DO NOTHING RETURNING id`,
+       ON CONFLICT (${sameAddress('email')}) DO NOTHING RETURNING id`,
       [email, name, passwordHash, input.isPlatformAdmin ?? false],
     ),
   );
@@ -129,6 +130,8 @@ async function userById(catalog: Catalog, id: string): Promise<User> {
  * user exists.
  */
 export async function userByEmail(catalog: Catalog, email: string): Promise<User | undefined> {
-  const user = await catalog.fork().findOne(User, { [raw('lower(email)')]: raw('lower(?)', [email.trim()]) });
+  const user = await catalog
+    .fork()
+    .findOne(User, { [raw(sameAddress('email'))]: raw(sameAddress('?'), [email.trim()]) });
   return user ?? undefined;
 }

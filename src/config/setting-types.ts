@@ -59,10 +59,24 @@ export const claimPath = z
 
 const keySetUrl = url('http:', 'https:');
 
+/** Texts, separated by commas. */
+export const texts = z
+  .string()
+  .transform((text) =>
+    text
+      .split(',')
+      .map((part) => part.trim())
+      .filter(Boolean),
+  )
+  .refine((list) => list.length > 0, { error: 'must not be empty' });
+
 const providerSchema = z.strictObject({
   issuer: z.string().min(1),
   url: keySetUrl,
-  audience: z.string().min(1).optional(),
+  audience: z
+    .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
+    .transform((audience) => [audience].flat())
+    .optional(),
   userClaim: claimPath.optional(),
   emailClaim: claimPath.optional(),
   emailVerifiedClaim: claimPath.optional(),

@@ -5,7 +5,8 @@ export interface TokenConfig {
   readonly keys: KeySource;
   /** The issuer of this installation's own tokens, which they must name. */
   readonly issuer: string | undefined;
-  readonly audience: string | undefined;
+  /** The audiences of which its tokens must name one; undefined for any. */
+  readonly audiences: readonly string[] | undefined;
   /** Whether a token that was signed with this installation's keys is accepted if it never expires. */
   readonly allowWithoutExpiry: boolean;
   readonly claims: Pick<ClaimPaths, 'tenant' | 'roles'>;
@@ -28,7 +29,8 @@ export interface IdentityProvider {
   readonly issuer: string;
   /** The URL where its keys are published. */
   readonly jwksUrl: string;
-  readonly audience: string | undefined;
+  /** The audiences of which its tokens must name one; undefined for any. */
+  readonly audiences: readonly string[] | undefined;
   readonly claims: ClaimPaths;
   /** Whether a person is linked to the account with the same verified email address. */
   readonly linkByEmail: boolean;
@@ -73,7 +75,7 @@ export function tokenConfig(values: SettingValues, problems: string[]): TokenCon
   return {
     keys: own ?? { kind: providers.length > 0 ? 'none' : 'folder' },
     issuer,
-    audience: named(audience),
+    audiences: named(audience),
     allowWithoutExpiry: values.ALLOW_TOKENS_WITHOUT_EXP,
     claims: { tenant: values.TENANT_CLAIM, roles: values.ROLES_CLAIM },
     providers,
@@ -93,7 +95,7 @@ function identityProviders(values: SettingValues, problems: string[]): IdentityP
   return entries.map(({ issuer, url, audience, linkByEmail, ...claims }) => ({
     issuer,
     jwksUrl: url,
-    audience: named(audience ?? values.JWT_AUDIENCE),
+    audiences: named(audience ?? values.JWT_AUDIENCE),
     claims: {
       user: claims.userClaim ?? values.USER_CLAIM,
       email: claims.emailClaim ?? values.EMAIL_CLAIM,
@@ -105,9 +107,9 @@ function identityProviders(values: SettingValues, problems: string[]): IdentityP
   }));
 }
 
-/** Returns the audience that tokens must name, or undefined for any. */
-function named(audience: string | undefined): string | undefined {
-  return audience === ANY ? undefined : audience;
+/** Returns the audiences of which tokens must name one, or undefined for any. */
+function named(audiences: readonly string[] | undefined): readonly string[] | undefined {
+  return audiences?.includes(ANY) ? undefined : audiences;
 }
 
 /** A provider issues tokens for many applications. Accepting all of them must be a deliberate choice. */

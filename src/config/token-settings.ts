@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { claimPath, flag, identityProviders, integer, type Setting, secret } from './setting-types.ts';
+import { claimPath, flag, identityProviders, integer, type Setting, secret, texts } from './setting-types.ts';
 
 /** The settings of tokens: who issues them, and which claims are read. */
 export const tokenSettings = {
@@ -32,10 +32,11 @@ export const tokenSettings = {
       "issuer that tokens must name: that of tokens issued here, or the identity provider's if JWT_JWKS_URL is a URL",
   },
   JWT_AUDIENCE: {
-    schema: z.string(),
+    schema: texts,
     absent:
       'any audience, so tokens that a provider issued for other applications are accepted too; production requires * for that',
-    meaning: 'audience that tokens must name; * for any',
+    meaning:
+      'audiences, separated by commas, of which tokens must name one; tokens issued here name the first; * for any',
   },
   ALLOW_TOKENS_WITHOUT_EXP: {
     schema: flag,

@@ -1,7 +1,9 @@
 import pLimit from 'p-limit';
+import type pg from 'pg';
 import { compareFacts, describeDifference, essential } from '../migrator/compare/differences.ts';
 import { hashSchemaFacts, readSchemaFacts, type SchemaFacts } from '../migrator/compare/schema-facts.ts';
 import type { PostgresServer } from '../postgres/server.ts';
+import { sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
 import { CONCURRENCY, type Leftover } from './leftover.ts';
 
 /** A tenant whose tables are compared with those of others. */
@@ -47,7 +49,7 @@ export async function findDifferentTenants(
   return found;
 }
 
-/** A database that cannot be looked into is reported elsewhere. */
+/** A database that cannot be looked into, and a schema that is missing, are reported elsewhere. */
 async function hashTenants(
   servers: ReadonlyMap<string, PostgresServer>,
   tenants: readonly ComparedTenant[],
@@ -57,12 +59,27 @@ async function hashTenants(
   if (!server) return [];
   try {
     return await server.owner(first.database, async (client) => {
+      const { rows } = await client.query<{ name: string }>('SELECT nspname AS name FROM pg_namespace');
+      const existing = new Set(rows.map(({ name }) => name));
       const hashed: HashedTenant[] = [];
-      for (const tenant of tenants) hashed.push({ ...tenant, hash: await hashSchemaFacts(client, tenant.schema) });
+      for (const tenant of tenants.filter(({ schema }) => existing.has(schema))) {
+        const hash = await hashUnlessLocked(client, tenant.schema);
+        if (hash !== undefined) hashed.push({ ...tenant, hash });
+      }
       return hashed;
     });
   } catch {
     return [];
+  }
+}
+
+/** @returns undefined if somebody else has locked a table for long */
+async function hashUnlessLocked(client: pg.Client, schema: string): Promise<string | undefined> {
+  try {
+    return await hashSchemaFacts(client, schema);
+  } catch (error) {
+    if (sqlStateOf(error) === sqlState.lockNotAvailable) return undefined;
+    throw error;
   }
 }
 

@@ -7,6 +7,7 @@ import {
 import { commonSchema } from '../migrator/files/common-schema.ts';
 import { historyTable } from '../migrator/files/history.ts';
 import type { MigrationFile } from '../migrator/files/migration-file.ts';
+import { sameEverywhere } from '../postgres/server.ts';
 import { quoteLiteral } from '../postgres/sql/quote.ts';
 
 /**
@@ -63,6 +64,7 @@ INSERT INTO ${history} (scope, name, hash, status) VALUES (${values});`;
 }
 
 /** The settings of our own connections. */
-const freshSession = `${freshSessionSql}
-SET TimeZone TO 'UTC';
-SET jit TO off;`;
+const freshSession = [
+  freshSessionSql,
+  ...Object.entries(sameEverywhere).map(([name, value]) => `SET ${name} TO ${value};`),
+].join('\n');

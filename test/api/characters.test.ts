@@ -27,6 +27,28 @@ describe('characters of a text', () => {
   });
 
   it.each([
+    ['mutation ($text: String!) { createTenant(input: { slug: "other", name: $text }) { id } }', 'admin'],
+    ['query ($text: String!) { tenants(filter: { search: $text }) { totalCount } }', 'admin'],
+    ['mutation ($text: String!) { login(input: { email: "a@example.com", password: $text }) { token } }', 'stranger'],
+    [
+      'mutation ($text: String!) { register(input: { email: "a@example.com", password: $text, name: "A" }) { token } }',
+      'stranger',
+    ],
+    [createProduct, 'member'],
+    // As an escape in the document itself, the parser refuses it.
+    [
+      String.raw`mutation { login(input: { email: "a@example.com", password: "correct horse \ud83d staple" }) { token } }`,
+      'stranger',
+    ],
+  ])('are refused if they are half of a surrogate pair: %s', async (query, caller) => {
+    const headers = { admin: used.app.admin, member: await used.app.tokenFor('acme'), stranger: {} }[caller];
+    const text = 'correct horse \ud83d staple';
+    const answer = await used.server.post({ query, ...(query.includes('$text') && { variables: { text } }) }, headers);
+    expect(answer.code).toBe('BAD_USER_INPUT');
+    expect(answer.text).toMatch(/half of a surrogate pair|Unicode/);
+  });
+
+  it.each([
     ['a control character', '\u001b[31m'],
     ['a line break', '\n'],
     ['a line separator', '\u2028'],

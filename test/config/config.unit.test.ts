@@ -61,7 +61,7 @@ describe('settings', () => {
     const expected = {
       issuer: provider.issuer,
       jwksUrl: provider.url,
-      audience: 'api',
+      audiences: ['api'],
       claims,
       linkByEmail: true,
     };
@@ -74,7 +74,7 @@ describe('settings', () => {
         {
           issuer: 'b',
           jwksUrl: 'http://b/keys',
-          audience: 'b',
+          audiences: ['b'],
           claims: { ...claims, user: 'sub' },
           linkByEmail: false,
         },
@@ -137,10 +137,12 @@ describe('settings', () => {
       problemsOf({ ...production, ...list({ ...provider, audience: 'a' }, { issuer: 'b', url: 'http://b/' }) }),
     ).toEqual([expect.stringMatching(/^JWT_AUDIENCE must be set .* of b name/)]);
     const audiences = (env: Record<string, string>) =>
-      loadConfig({ ...production, ...env }).tokens.providers.map(({ audience }) => audience);
-    expect(audiences({ ...keys, JWT_AUDIENCE: 'api' })).toEqual(['api']);
+      loadConfig({ ...production, ...env }).tokens.providers.map((each) => each.audiences);
+    expect(audiences({ ...keys, JWT_AUDIENCE: 'api' })).toEqual([['api']]);
+    expect(audiences({ ...keys, JWT_AUDIENCE: 'api, web' })).toEqual([['api', 'web']]);
+    expect(audiences(list({ ...provider, audience: ['a', 'b'] }))).toEqual([['a', 'b']]);
     expect(audiences({ ...keys, JWT_AUDIENCE: '*' })).toEqual([undefined]);
     expect(audiences(list({ ...provider, audience: '*' }))).toEqual([undefined]);
-    expect(loadConfig({ ...own, JWT_AUDIENCE: '*' }).tokens.audience).toBeUndefined();
+    expect(loadConfig({ ...own, JWT_AUDIENCE: '*' }).tokens.audiences).toBeUndefined();
   });
 });

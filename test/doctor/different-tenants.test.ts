@@ -36,3 +36,11 @@ it('names the tenants that differ from the others, and how', async () => {
     `${at}: two-db. column products.more exists only in two-db; constraint products.products_stock_check exists only in one-db`,
   );
 });
+
+it('looks at a tenant whose table is locked for long another time', async () => {
+  const session = await fleet.sessionIn('one-db');
+  await session.query('BEGIN; LOCK TABLE products');
+  const { stdout } = await doctor();
+  await fleet.end(session);
+  expect(stdout).toMatch(/Tenants at 20261121000000_fixture differ from \w+-schema, .* two-db\. /);
+});

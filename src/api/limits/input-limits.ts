@@ -74,9 +74,17 @@ export function largestLimits(schema: GraphQLSchema): InputLimits {
 /** The path of a value in the arguments: names and list indexes. */
 export type InputPath = readonly string[];
 
-/** @throws {AppError} BAD_USER_INPUT */
+/**
+ * PostgreSQL, hashes and JSON would replace half of a surrogate pair, so that two different texts became equal.
+ * @throws {AppError} BAD_USER_INPUT
+ */
 export function checkText(path: InputPath, text: string, maxLength: number): void {
   if (text.length > maxLength) throw tooLarge(path, `${text.length} characters`, maxLength);
+  if (text.isWellFormed()) return;
+  const argument = path.join('.');
+  throw new AppError('BAD_USER_INPUT', `${argument} has half of a surrogate pair, which is not valid Unicode.`, {
+    details: { field: fieldOf(path), argument },
+  });
 }
 
 /** @throws {AppError} BAD_USER_INPUT */
@@ -86,9 +94,13 @@ export function checkItems(path: InputPath, list: readonly unknown[], maxItems: 
 
 function tooLarge(path: InputPath, size: string, limit: number): AppError {
   const argument = path.join('.');
-  const field = path.findLast((name) => !/^\d+$/.test(name));
   const message = `${argument} has ${size}; the limit is ${limit}.`;
-  return new AppError('BAD_USER_INPUT', message, { details: { field, argument, limit } });
+  return new AppError('BAD_USER_INPUT', message, { details: { field: fieldOf(path), argument, limit } });
+}
+
+/** Returns the last name of a path. */
+function fieldOf(path: InputPath): string | undefined {
+  return path.findLast((name) => !/^\d+$/.test(name));
 }
 
 function argumentsOf(type: GraphQLObjectType): GraphQLArgument[] {

@@ -1,4 +1,4 @@
-import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from 'jose';
+import { createRemoteJWKSet, customFetch, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
 import type { Logger } from 'pino';
 import type { IdentityProvider } from '../../config/token-config.ts';
 import { AppError } from '../../lib/errors.ts';
@@ -7,7 +7,7 @@ import { AppError } from '../../lib/errors.ts';
 const TIMEOUT_MS = 3_000;
 /** How long to fail at once after a failed request. */
 const RETRY_MS = 5_000;
-/** How long to refuse an unknown key after a request, without another request. */
+/** The minimum interval between requests for keys that are not known, which forged tokens can name. */
 const COOLDOWN_MS = 30_000;
 /** The maximum age of the keys before they are fetched again, so that revoked keys stop being accepted. */
 const REFRESH_MS = 10 * 60_000;
@@ -17,8 +17,8 @@ const REFRESH_MS = 10 * 60_000;
  * unknown key, and periodically in the background. While the provider cannot be reached, cached keys stay valid, and
  * tokens with other keys are refused at once.
  */
-export function providerKeys({ issuer, jwksUrl, audience }: IdentityProvider, log: Logger): JWTVerifyGetKey {
-  if (audience === undefined) {
+export function providerKeys({ issuer, jwksUrl, audiences }: IdentityProvider, log: Logger): JWTVerifyGetKey {
+  if (audiences === undefined) {
     log.warn(
       { issuer },
       'tokens that this issuer creates for other applications are also accepted here; set JWT_AUDIENCE',
@@ -26,6 +26,7 @@ export function providerKeys({ issuer, jwksUrl, audience }: IdentityProvider, lo
   }
   let retryAt = 0;
   let refreshAt = 0;
+  let fetchedAt = 0;
   const keys = createRemoteJWKSet(new URL(jwksUrl), {
     timeoutDuration: TIMEOUT_MS,
     cooldownDuration: COOLDOWN_MS,
@@ -34,7 +35,9 @@ export function providerKeys({ issuer, jwksUrl, audience }: IdentityProvider, lo
     [customFetch]: async (url, options) => {
       if (Date.now() < retryAt) throw new Error('The provider could not be reached a moment ago');
       refreshAt = Date.now() + REFRESH_MS;
-      return fetch(url, options);
+      const response = await fetch(url, options);
+      fetchedAt = Date.now();
+      return response;
     },
   });
   const recordFailure = (error: unknown) => {
@@ -44,18 +47,32 @@ export function providerKeys({ issuer, jwksUrl, audience }: IdentityProvider, lo
   };
   return async (header, token) => {
     if (keys.fresh && Date.now() >= refreshAt) keys.reload().catch(recordFailure);
+    const isRecent = keys.coolingDown;
     try {
       return await keys(header, token);
     } catch (error) {
+      if (isRecent && error instanceof errors.JWKSNoMatchingKey && !isPublished(header.kid, keys.jwks())) {
+        // The key may have been published since. Clients sign people out on UNAUTHENTICATED.
+        const leftMs = Math.max(fetchedAt + COOLDOWN_MS - Date.now(), 0);
+        throw notVerified("its key was not among its issuer's keys a moment ago", leftMs + 1000, error);
+      }
       if (isOfToken(error)) throw error;
       recordFailure(error);
-      throw new AppError(
-        'SERVER_BUSY',
-        "The token cannot be verified because its issuer's keys cannot be fetched. Try again in a moment.",
-        { cause: error, details: { retryAfterMs: RETRY_MS } },
-      );
+      throw notVerified("its issuer's keys cannot be fetched", RETRY_MS, error);
     }
   };
+}
+
+function notVerified(reason: string, retryAfterMs: number, cause: unknown): AppError {
+  return new AppError('SERVER_BUSY', `The token cannot be verified because ${reason}. Try again in a moment.`, {
+    cause,
+    details: { retryAfterMs },
+  });
+}
+
+/** Whether a key with this id is published. A token that names no key cannot mean one that is not published yet. */
+function isPublished(kid: unknown, published: JSONWebKeySet | undefined): boolean {
+  return typeof kid !== 'string' || published?.keys.some((key) => key.kid === kid) === true;
 }
 
 /** Whether the error is due to the token rather than the request for the keys. */

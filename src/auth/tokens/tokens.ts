@@ -3,6 +3,7 @@ import {
   decodeProtectedHeader,
   errors,
   type JWTPayload,
+  type JWTVerifyGetKey,
   type JWTVerifyOptions,
   jwtVerify,
   SignJWT,
@@ -129,7 +130,7 @@ export function createTokens(keys: TokenKeys, rules: Omit<TokenConfig, 'keys'>, 
         }
         const { provider } = source;
         const options = { ...optionsOf(provider), algorithms: providerAlgorithms, ...mustExpire };
-        const { payload } = await jwtVerify(token, source.keys, options);
+        const payload = await verifyWithPublished(source.keys, token, options);
         const providerClaims = claimsOf(payload, provider.claims);
         return { ...providerClaims, role: providersRoleOf(providerClaims.roles), provider, session: undefined };
       } catch (error) {
@@ -158,18 +159,19 @@ export function createTokens(keys: TokenKeys, rules: Omit<TokenConfig, 'keys'>, 
         .setExpirationTime(request.expiresIn);
       if (request.subject !== undefined) jwt.setSubject(request.subject);
       if (rules.issuer !== undefined) jwt.setIssuer(rules.issuer);
-      if (rules.audience !== undefined) jwt.setAudience(rules.audience);
+      const [audience] = rules.audiences ?? [];
+      if (audience !== undefined) jwt.setAudience(audience);
       return jwt.sign(keys.sign.key);
     },
   };
 }
 
-/** The required issuer and audience of a token. */
-function optionsOf({ issuer, audience }: Pick<TokenConfig, 'issuer' | 'audience'>): JWTVerifyOptions {
+/** The required issuer and audiences of a token. */
+function optionsOf({ issuer, audiences }: Pick<TokenConfig, 'issuer' | 'audiences'>): JWTVerifyOptions {
   return {
     clockTolerance: CLOCK_TOLERANCE_SECONDS,
     ...(issuer !== undefined && { issuer }),
-    ...(audience !== undefined && { audience }),
+    ...(audiences !== undefined && { audience: [...audiences] }),
   };
 }
 
@@ -193,6 +195,33 @@ async function verifyWithAny(keys: readonly TokenKey[], token: string, options: 
   throw refusal ?? new errors.JWSSignatureVerificationFailed();
 }
 
+/** The maximum number of keys that are tried, since each costs a verification. */
+const MAX_CANDIDATES = 10;
+
+/** Verifies a token with the published key that it names, or with each one if it does not name a single one. */
+async function verifyWithPublished(
+  keys: JWTVerifyGetKey,
+  token: string,
+  options: JWTVerifyOptions,
+): Promise<JWTPayload> {
+  try {
+    return (await jwtVerify(token, keys, options)).payload;
+  } catch (error) {
+    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
+    let tried = 0;
+    for await (const key of error) {
+      tried += 1;
+      if (tried > MAX_CANDIDATES) break;
+      try {
+        return (await jwtVerify(token, key, options)).payload;
+      } catch (refusal) {
+        if (!(refusal instanceof errors.JWSSignatureVerificationFailed)) throw refusal;
+      }
+    }
+    throw new errors.JWSSignatureVerificationFailed();
+  }
+}
+
 function claimsOf(payload: JWTPayload, paths: IdentityProvider['claims']): Omit<TokenClaims, 'provider' | 'session'> {
   const roles = readTexts(payload, paths.roles);
   return {
@@ -209,8 +238,12 @@ function claimsOf(payload: JWTPayload, paths: IdentityProvider['claims']): Omit<
   };
 }
 
+/** The latest time that a Date can hold, in milliseconds. */
+const LATEST_MS = 8.64e15;
+
+/** Later times than a Date can hold become the latest one, and earlier ones the earliest. */
 function dateOf(seconds: number | undefined): Date | undefined {
-  return seconds === undefined ? undefined : new Date(seconds * 1000);
+  return seconds === undefined ? undefined : new Date(Math.min(Math.max(seconds * 1000, -LATEST_MS), LATEST_MS));
 }
 
 /** @param stranger the issuer in the token, if it is unknown here */

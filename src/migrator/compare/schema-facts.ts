@@ -29,12 +29,18 @@ export async function hashSchemaFacts(client: pg.Client, schema: string): Promis
   return rows[0]?.hash ?? '';
 }
 
-/** Reads while the schema is the search path, so that PostgreSQL writes the schema's own names without it. */
+/** How long to wait for a table that somebody else has locked, in milliseconds. */
+const LOCKED_MS = 1_000;
+
+/**
+ * Reads while the schema is the search path, so that PostgreSQL writes the schema's own names without it. What writes
+ * definitions waits for locks on tables.
+ */
 async function readInSchema<Row>(client: pg.Client, schema: string, sql: string): Promise<readonly Row[]> {
   try {
     const results: unknown = await client.query(`
       BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = ${quoteIdentifier(schema)};
-      SET LOCAL jit = off; ${sql}; COMMIT`);
+      SET LOCAL lock_timeout = ${LOCKED_MS}; SET LOCAL jit = off; ${sql}; COMMIT`);
     // node-postgres returns an array for several statements, which its types don't express.
     return (results as readonly pg.QueryResult<Row & pg.QueryResultRow>[]).at(-2)?.rows ?? [];
   } catch (error) {

@@ -133,6 +133,12 @@ describe('a token', () => {
     },
   );
 
+  it('is found after several spaces, and whatever the case of the scheme', async () => {
+    for (const scheme of ['Bearer   ', 'bearer ', 'BEARER  ']) {
+      expect(await present(`${scheme}${jwt(good())} `)).toMatchObject({ status: 200, code: undefined });
+    }
+  });
+
   it('says what is wrong where that helps', async () => {
     const reason = async (payload: object) =>
       (await present(`Bearer ${jwt({ ...good(), ...payload })}`)).body.errors?.[0]?.message;

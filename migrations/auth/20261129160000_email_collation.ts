@@ -1,0 +1,17 @@
+import { Migration } from '@mikro-orm/migrations';
+
+/**
+ * Email addresses compare in the same way on every server. With the database's own collation, a Turkish server treats
+ * INFO@example.com and info@example.com as two addresses.
+ */
+export default class EmailCollation extends Migration {
+  override up(): void {
+    this.addSql('CREATE UNIQUE INDEX users_address_key ON users (lower(email COLLATE "C"))');
+    this.addSql('DROP INDEX users_email_key');
+  }
+
+  override down(): void {
+    this.addSql('CREATE UNIQUE INDEX users_email_key ON users (lower(email))');
+    this.addSql('DROP INDEX users_address_key');
+  }
+}
