@@ -4,7 +4,7 @@ import { generatedList } from '../support/generated-migrations.ts';
 import { MigrationWays } from '../support/migration-ways.ts';
 
 /** How many lists of migrations are tried, and the seed of the first; each list has a seed of its own. */
-const CASES = Number(process.env.MIGRATION_CASES ?? 3);
+const CASES = Number(process.env.MIGRATION_CASES ?? 5);
 const FIRST_SEED = Number(process.env.MIGRATION_SEED ?? 1);
 
 let ways: MigrationWays;

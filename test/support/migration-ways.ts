@@ -83,11 +83,14 @@ export class MigrationWays implements AsyncDisposable {
     const [single, together, scripted] = [await take(), await take(), canPsql ? await take() : []];
     try {
       for (const [index, migration] of migrations.entries()) await this.#write(names[index] ?? '', migration);
-      const reference = await this.#oneByOne(single, names);
-      const results = await this.#inOneRun(together, concurrency);
-      if (canPsql) results.push(...(await this.#byPsql(scripted)));
-      results.push(...(await this.#asNewTenants(used)));
-      return compare(reference, results, migrations);
+      // At once, because no way may disturb another.
+      const [reference, ...results] = await Promise.all([
+        this.#oneByOne(single, names),
+        this.#inOneRun(together, concurrency),
+        canPsql ? this.#byPsql(scripted) : [],
+        this.#asNewTenants(used),
+      ]);
+      return compare(reference, results.flat(), migrations);
     } finally {
       await mapAtOnce(used, 4, (slug) =>
         this.fleet.ask(`mutation { deleteTenant(id: "${slug}", slug: "${slug}") { id } }`),
@@ -172,15 +175,15 @@ export class MigrationWays implements AsyncDisposable {
   async #asNewTenants(used: string[]): Promise<WayResult[]> {
     const slugs = isolations.map((isolation) => this.#slug(isolation));
     const failures = new Map<string, string>();
-    for (const [index, isolation] of isolations.entries()) {
-      const slug = slugs[index] ?? '';
+    const create = async (slug: string, isolation: Isolation) => {
       try {
         await this.fleet.createTenants({ [slug]: isolation });
         used.push(slug);
       } catch (error) {
         failures.set(slug, nameIn(String(error)));
       }
-    }
+    };
+    await Promise.all(isolations.map((isolation, index) => create(slugs[index] ?? '', isolation)));
     return this.#results('as a new tenant', slugs, (slug) => failures.get(slug));
   }
 
