@@ -50,12 +50,13 @@ function giveWaySql(lockTimeoutMs: number): string {
       AND has_parameter_privilege('deadlock_timeout', 'SET')`;
 }
 
-function stepSettings({ schema, lockTimeoutMs }: StepSettings): readonly string[] {
-  return [
-    `SET LOCAL lock_timeout = ${lockTimeoutMs}`,
-    giveWaySql(lockTimeoutMs),
-    `SET LOCAL search_path = ${searchPathOf(schema)}`,
-  ];
+function stepSettings(settings: StepSettings): readonly string[] {
+  const { schema, lockTimeoutMs } = settings;
+  return [lockTimeoutSql(settings), giveWaySql(lockTimeoutMs), `SET LOCAL search_path = ${searchPathOf(schema)}`];
+}
+
+function lockTimeoutSql({ lockTimeoutMs }: StepSettings): string {
+  return `SET LOCAL lock_timeout = ${lockTimeoutMs}`;
 }
 
 /** The settings that each step starts with. */
@@ -92,7 +93,7 @@ export function checkDeferredAndContinueSql(schema: string): string {
   return `DO ${quoteLiteral(body)}`;
 }
 
-/** What a step may have set that would keep us from checking and recording it. */
+/** Resets what a step may have set that would keep us from checking and recording it. */
 export const ownSession: readonly string[] = [
   'RESET SESSION AUTHORIZATION',
   'RESET ROLE',
@@ -143,7 +144,7 @@ export function endOfStep(step: MigrationFile, direction: Direction, settings: S
   // A trigger may change the session too. After the last step, the next batch's fresh session covers that.
   const mayLeave = changesSession || (changesRows && !isLast);
   return {
-    check: [...(changesSession ? ownSession : []), ...(isChecked ? [] : [check])],
+    check: [...(changesSession ? [...ownSession, lockTimeoutSql(settings)] : []), ...(isChecked ? [] : [check])],
     cleanUp: [...(mayLeave ? freshSession : []), ...(isLast ? [] : stepSettings(settings))],
   };
 }
