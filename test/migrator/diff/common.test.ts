@@ -12,9 +12,9 @@ import { startTestApp, type TestApp } from '../../support/start-app.ts';
 let app: TestApp;
 let common: MigrationDir;
 let tenant: MigrationDir;
+const isolations = ['DATABASE', 'SCHEMA'] as const;
 
 beforeAll(async () => {
-  app = await startTestApp();
   common = await makeMigrationDir({ empty: true });
   tenant = await makeMigrationDir({ empty: true });
   await common.addClass(
@@ -31,6 +31,12 @@ beforeAll(async () => {
        grade grade NOT NULL, grades grade[] NOT NULL, amount int NOT NULL DEFAULT twice(4))`,
     'DROP TABLE stock',
   );
+  app = await startTestApp({ COMMON_MIGRATIONS_DIR: common.path, TENANT_MIGRATIONS_DIR: tenant.path });
+  for (const isolation of isolations) {
+    const input = `{ slug: "own-${isolation.toLowerCase()}", name: "x", isolation: ${isolation} }`;
+    const { errors } = await app.ask(`mutation { createTenant(input: ${input}) { id } }`, app.admin);
+    expect(errors).toBeUndefined();
+  }
 });
 afterAll(async () => {
   await app[Symbol.asyncDispose]();
@@ -80,6 +86,16 @@ describe.each([
 
   it('match the migrations, in migrate check', async () => {
     expect(await checkMigrations({ ...scratch(), lines: [lines()] })).toEqual([]);
+  });
+
+  it.each(isolations)('match the tables of a tenant in a %s of its own', async (isolation) => {
+    const { directory, servers } = app.services;
+    const found = await directory.byReference(`own-${isolation.toLowerCase()}`);
+    if (!found) throw new Error('There is no such tenant');
+    const differences = servers
+      .get('default')
+      ?.owner(found.database, (client) => tables.differences(client, found.schema));
+    expect(await differences).toEqual([]);
   });
 
   it('match the snapshot that the migrations make, so migrate new has nothing to write', async () => {
