@@ -70,12 +70,16 @@ export function validationErrors({ hideSuggestions }: { readonly hideSuggestions
   return {
     onResultProcess({ result, setResult }) {
       if (Array.isArray(result) || isAsyncIterable(result) || !result.errors) return;
-      const errors = result.errors
-        .map((error) => (isTranslated(error) ? error : toInputError(error)))
-        .map((error) => (hideSuggestions ? withoutSuggestion(error) : error));
-      setResult({ ...result, errors });
+      setResult({ ...result, errors: clientErrors(result.errors, hideSuggestions) });
     },
   };
+}
+
+/** Returns the errors of a result as the client sees them; see {@link validationErrors}. */
+export function clientErrors(errors: readonly GraphQLError[], hideSuggestions: boolean): GraphQLError[] {
+  return errors
+    .map((error) => (isTranslated(error) ? error : toInputError(error)))
+    .map((error) => (hideSuggestions ? withoutSuggestion(error) : error));
 }
 
 /**

@@ -20,6 +20,7 @@ import { limitRequests } from './plugins/use-request-limits.ts';
 import { useRoutes } from './plugins/use-routes.ts';
 import { useTenantSuspension } from './plugins/use-tenant-suspension.ts';
 import { useTokenExpiry } from './plugins/use-token-expiry.ts';
+import { useUnbufferedStreams } from './plugins/use-unbuffered-streams.ts';
 import { createRequestContext, type IncomingRequest, type RequestContext } from './request-context.ts';
 import { Admission } from './shares/admission.ts';
 
@@ -32,8 +33,21 @@ export interface GraphiqlOptions {
   readonly localHeaders?: string;
 }
 
+/** Options of the GraphQL server. */
+export interface GraphqlServerOptions extends GraphiqlOptions {
+  /** Admits operations; by default the server creates its own. */
+  readonly admission?: Admission;
+}
+
+/** The GraphQL server: a request listener, and functions that run operations which arrived in other ways. */
+export type GraphqlServer = ReturnType<typeof createGraphqlServer>;
+
 /** Creates the GraphQL server. The plugins handle a request from top to bottom. */
-export function createGraphqlServer(services: Services, schema: GraphQLSchema, { localHeaders }: GraphiqlOptions = {}) {
+export function createGraphqlServer(
+  services: Services,
+  schema: GraphQLSchema,
+  { localHeaders, admission = new Admission(services.config) }: GraphqlServerOptions = {},
+) {
   const { graphql, http } = services.config;
   const documents = createDocumentCache();
   return createYoga<object, RequestContext>({
@@ -57,6 +71,7 @@ export function createGraphqlServer(services: Services, schema: GraphQLSchema, {
     },
     plugins: [
       useRequestId(http.trustedProxies),
+      useUnbufferedStreams(),
       useRoutes({
         '/health/ready': readinessRoute(services),
         '/.well-known/jwks.json': jwksRoute(services.publishedKeys),
@@ -67,7 +82,7 @@ export function createGraphqlServer(services: Services, schema: GraphQLSchema, {
       documents.dropInvalid,
       ...(graphql.introspection ? [] : [useDisableIntrospection()]),
       ...useDocumentLimits(graphql),
-      shareFairly(new Admission(services.config)),
+      shareFairly(admission),
       useAnswerLimits(),
       useTokenExpiry(),
       useCallerRevocation(),

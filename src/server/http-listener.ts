@@ -1,5 +1,6 @@
-import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { Server as NetServer } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
 import { limitHeldMemory } from './held-memory.ts';
@@ -13,9 +14,14 @@ export interface HttpListener extends AsyncDisposable {
   readonly url: string;
   /** Passes requests to `listener`. Until then they get SERVER_BUSY. */
   open(listener: RequestListener): void;
+  /** Passes requests for WebSockets to `handler`. Until then their connections are closed. */
+  openUpgrades(handler: UpgradeHandler): void;
   /** Accepts no new requests and waits until all are answered, for `limitSeconds` at most. */
   drain(limitSeconds: number): Promise<void>;
 }
+
+/** Handles a request for another protocol on its connection. */
+export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
 /** Starts to listen. @throws {Error} Node's error if the port cannot be opened */
 export async function openHttpListener({ host, port }: Config['http'], log: Logger): Promise<HttpListener> {
@@ -32,6 +38,7 @@ export async function openHttpListener({ host, port }: Config['http'], log: Logg
     open: (next) => {
       listener = next;
     },
+    openUpgrades: (handler) => void server.on('upgrade', handler),
     drain: (limitSeconds) => drain(server, limitSeconds),
     async [Symbol.asyncDispose]() {
       const closed = new Promise((resolve) => server.close(resolve));

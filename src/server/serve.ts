@@ -36,17 +36,26 @@ export async function serve(
     if (!app) return;
     // Imported late, because workers and commands start faster without the API.
     const { createGraphqlServer } = await import('../api/server.ts');
+    const { Admission } = await import('../api/shares/admission.ts');
+    const { createWebSockets } = await import('../api/websockets/websockets.ts');
     const { buildSchema } = await import('./build-schema.ts');
     const token = await developmentToken(config, app.services.tokens);
     const isLocal = isLocalHost(config.http.host);
     const headers = token && isLocal ? authorizationHeader(token) : {};
-    listener.open(refuseMalformedRequests(createGraphqlServer(app.services, await buildSchema(product), headers)));
+    const schema = await buildSchema(product);
+    const admission = new Admission(config);
+    const server = createGraphqlServer(app.services, schema, { ...headers, admission });
+    const webSockets = createWebSockets({ server, services: app.services, schema, admission });
+    listener.open(refuseMalformedRequests(server));
+    listener.openUpgrades(webSockets.upgrade);
     const { canIssue } = app.services.tokens;
     if (config.graphql.graphiql && config.environment !== 'production')
       out.write(greeting({ url: listener.url, token, canIssue, isLocal, problem: await problemSoon(app, stop) }));
     else announce(`Tenantry listens at ${listener.url}`, config, log, out);
     await aborted(stop);
     log.info('stopping');
+    // First, so that subscriptions continue on the next connection instead of being completed.
+    webSockets.stop();
     app.beginStop();
     await listener.drain(config.http.shutdownSeconds);
   } catch (error) {

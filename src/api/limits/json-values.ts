@@ -16,14 +16,15 @@ const openBrace = 0x7b;
  * @throws {SyntaxError}
  */
 export function parseRequestJson(json: string): unknown {
-  if (hasMoreValues(json, MAX_VALUES)) {
+  if (hasTooManyValues(json)) {
     throw tooMuch(`The request has more values than the limit of ${MAX_VALUES}. Split it into several requests.`);
   }
   return JSON.parse(json);
 }
 
-/** Every value but the first follows a comma or an opening bracket. The text may be invalid JSON. */
-function hasMoreValues(json: string, max: number): boolean {
+/** Whether a JSON text, which may be invalid, has more values than the limit. */
+export function hasTooManyValues(json: string): boolean {
+  // Every value but the first follows a comma or an opening bracket.
   let count = 1;
   let isInString = false;
   for (let at = 0; at < json.length; at += 1) {
@@ -35,7 +36,7 @@ function hasMoreValues(json: string, max: number): boolean {
       isInString = true;
     } else if (code === comma || code === openBracket || code === openBrace) {
       count += 1;
-      if (count > max) return true;
+      if (count > MAX_VALUES) return true;
     }
   }
   return false;

@@ -8,6 +8,7 @@ type RequestParser = Parameters<Parameters<NonNullable<Plugin['onRequestParse']>
 
 /**
  * Refuses every body that is not JSON or has too many values, and explains what is wrong with unreadable requests.
+ * Members of the body that GraphQL over HTTP does not know are ignored, because clients such as Apollo Client add some.
  *
  * A page of any origin can send without a preflight what an HTML form can send. Mutations in such requests would be
  * open to request forgery as soon as somebody adds cookies. Yoga accepts one of the three form types and gives no
@@ -37,7 +38,15 @@ function wrongContentType({ Response }: FetchAPI): Response {
 }
 
 function countedFirst(request: Request): Request {
-  return Object.assign(request, { json: async () => parseRequestJson(await request.text()) });
+  return Object.assign(request, { json: async () => knownMembers(parseRequestJson(await request.text())) });
+}
+
+/** @see https://graphql.github.io/graphql-over-http/draft/#sec-Request-Parameters */
+const members = ['query', 'operationName', 'variables', 'extensions'];
+
+function knownMembers(body: unknown): unknown {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return body;
+  return Object.fromEntries(Object.entries(body).filter(([name]) => members.includes(name)));
 }
 
 /** Yoga would rethrow the JSON parser's error, which would be reported as an internal error. */

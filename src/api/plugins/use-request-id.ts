@@ -10,6 +10,11 @@ interface CurrentRequest {
 
 const current = new AsyncLocalStorage<CurrentRequest>();
 
+/** Runs work as a request with a new id. */
+export function withRequestId<T>(work: () => T): T {
+  return current.run({ id: randomUUID() }, work);
+}
+
 /** The id of the current request. */
 export function currentRequestId(): string {
   return current.getStore()?.id ?? randomUUID();

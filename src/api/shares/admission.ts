@@ -113,14 +113,27 @@ export class Admission {
    * @throws {AppError} RATE_LIMITED
    */
   subscribe(owner: Owner): () => void {
+    return this.#count(owner, 'subscriptions');
+  }
+
+  /**
+   * Counts a WebSocket. There can be as many as subscriptions.
+   * @returns a function to call when it is closed
+   * @throws {AppError} RATE_LIMITED
+   */
+  connect(owner: Owner): () => void {
+    return this.#count(owner, 'connections');
+  }
+
+  #count(owner: Owner, what: 'subscriptions' | 'connections'): () => void {
     const caller = this.#find(owner, performance.now());
     const shares = [caller.tenant, caller];
-    if (shares.some(({ subscriptions, limits }) => subscriptions >= limits.subscriptions)) {
-      throw rateLimited('Too many subscriptions are open at once. Close one, or try again later.', 1000);
+    if (shares.some((share) => share[what] >= share.limits.subscriptions)) {
+      throw rateLimited(`Too many ${what} are open at once. Close one, or try again later.`, 1000);
     }
-    for (const share of shares) share.subscriptions += 1;
+    for (const share of shares) share[what] += 1;
     return () => {
-      for (const share of shares) share.subscriptions -= 1;
+      for (const share of shares) share[what] -= 1;
     };
   }
 

@@ -13,6 +13,8 @@ export class Share {
   #running = 0;
   /** The number of open subscriptions. */
   subscriptions = 0;
+  /** The number of open WebSockets. */
+  connections = 0;
 
   constructor(limits: ShareLimits, now: number) {
     this.limits = limits;

@@ -1,0 +1,93 @@
+import { type ExecutionArgs, type ExecutionResult, GraphQLError, type GraphQLSchema, parse } from 'graphql';
+import { isAsyncIterable } from 'graphql-yoga';
+import type { Services } from '../../installation/services.ts';
+import { clientErrors, toClientError } from '../errors.ts';
+import { currentLog, currentRequestId, withRequestId } from '../plugins/use-request-id.ts';
+import type { GraphqlServer } from '../server.ts';
+import type { Connection } from './connection.ts';
+
+/** The payload of a message that starts an operation: the parameters of a GraphQL request. */
+export type Params = Parameters<GraphqlServer['getResultForParams']>[0]['params'];
+
+/** Runs the operations of connections in the same way as those of HTTP requests: with the same plugins and limits. */
+export interface Operations {
+  /**
+   * Starts an operation.
+   * @param abort is aborted when the client no longer wants its result, also by what this returns
+   * @returns the errors of an operation that could not start, otherwise what `graphql-ws` passes to {@link resultOf}
+   */
+  start(
+    connection: Connection,
+    params: Params,
+    abort: AbortController,
+  ): Promise<readonly GraphQLError[] | ExecutionArgs>;
+}
+
+/** `graphql-ws` asks for a document, which it uses only to choose between two functions that do the same here. */
+const document = parse('{ __typename }');
+
+/** Returns the result of an operation that has been started. */
+export function resultOf({ rootValue }: Pick<ExecutionArgs, 'rootValue'>): Result {
+  return rootValue as Result;
+}
+
+type Result = ExecutionResult | AsyncIterable<ExecutionResult>;
+
+export function createOperations(server: GraphqlServer, services: Services, schema: GraphQLSchema): Operations {
+  const hideSuggestions = !services.config.graphql.introspection;
+  const present = (result: ExecutionResult): ExecutionResult =>
+    result.errors ? { ...result, errors: clientErrors(result.errors, hideSuggestions).map(withoutHttp) } : result;
+  return {
+    start: (connection, params, abort) =>
+      withRequestId(async () => {
+        try {
+          const { request, req } = connection.createRequest(abort.signal);
+          const result = await server.getResultForParams({ params, request }, { request, req, params });
+          if (result === undefined) throw new Error('Yoga returned no result');
+          if (isAsyncIterable(result)) return { schema, document, rootValue: eventsOf(result, present, abort) };
+          const presented = present(result);
+          // The protocol has a message of its own for operations that did not start.
+          if (!('data' in presented) && presented.errors) return presented.errors;
+          return { schema, document, rootValue: presented };
+        } catch (error) {
+          return [withoutHttp(toClientError(error, currentRequestId(), currentLog(services.log)))];
+        }
+      }),
+  };
+}
+
+/** Passes events on, and aborts the operation when the client completes it. */
+function eventsOf(
+  results: AsyncIterable<ExecutionResult>,
+  present: (result: ExecutionResult) => ExecutionResult,
+  abort: AbortController,
+): AsyncIterableIterator<ExecutionResult> {
+  const source = results[Symbol.asyncIterator]();
+  return {
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    async next() {
+      const next = await source.next();
+      return next.done ? next : { done: false, value: present(next.value) };
+    },
+    async return() {
+      abort.abort();
+      await source.return?.();
+      return { done: true, value: undefined };
+    },
+  };
+}
+
+/** HTTP statuses and headers mean nothing here. */
+function withoutHttp(error: GraphQLError): GraphQLError {
+  const { message, nodes, source, positions, path, extensions } = error;
+  const { http: _http, ...others } = extensions;
+  return new GraphQLError(message, {
+    nodes: nodes ?? null,
+    source: source ?? null,
+    positions: positions ?? null,
+    path: path ?? null,
+    extensions: others,
+  });
+}
