@@ -92,28 +92,28 @@ describe('a failure of a migration', () => {
 
   // https://www.postgresql.org/docs/current/runtime-config-locks.html#GUC-DEADLOCK-TIMEOUT
   it('that is a deadlock with a request which waited first is the run’s, and the request goes on', async () => {
-    await fleet.inTenant('three', 'CREATE TABLE first (id int); CREATE TABLE second (id int)');
+    await fleet.inTenant('three', 'CREATE TABLE third (id int); CREATE TABLE fourth (id int)');
     await add(
-      'ALTER TABLE IF EXISTS second ADD COLUMN note text',
+      'ALTER TABLE IF EXISTS fourth ADD COLUMN note text',
       'SELECT pg_sleep(0.4)',
-      'ALTER TABLE IF EXISTS first ADD COLUMN note text',
+      'ALTER TABLE IF EXISTS third ADD COLUMN note text',
     );
     const request = await fleet.sessionIn('three');
-    await request.query('BEGIN; INSERT INTO first VALUES (1)');
+    await request.query('BEGIN; INSERT INTO third VALUES (1)');
     const run = await fleet.startRun('tenants: ["three"]');
-    await eventually('the migration holds the second table', async () => {
+    await eventually('the migration holds the fourth table', async () => {
       const held = await fleet.inTenant(
         'three',
-        `SELECT FROM pg_locks WHERE relation = 'second'::regclass AND mode = 'AccessExclusiveLock'`,
+        `SELECT FROM pg_locks WHERE relation = 'fourth'::regclass AND mode = 'AccessExclusiveLock'`,
       );
       return held.length === 1;
     });
-    await request.query('INSERT INTO second VALUES (1); COMMIT');
+    await request.query('INSERT INTO fourth VALUES (1); COMMIT');
     await fleet.end(request);
     await fleet.events(run);
     const { status, items } = await fleet.runNow(run);
     expect(status).toBe('SUCCEEDED');
     expect(items.nodes[0]?.attempts).toBeGreaterThan(1);
-    expect(await fleet.inTenant('three', 'SELECT id FROM first UNION ALL SELECT id FROM second')).toHaveLength(2);
+    expect(await fleet.inTenant('three', 'SELECT id FROM third UNION ALL SELECT id FROM fourth')).toHaveLength(2);
   });
 });
