@@ -5,6 +5,8 @@ const fixture = path.resolve('test/fixture');
 
 const unitTests = 'test/**/*.unit.test.ts';
 const moduleTests = 'test/modules/**/*.test.ts';
+/** Tests that add fields to the schema's builder, which all files of a worker share. */
+const isolatedTests = 'test/**/*.isolated.test.ts';
 /** Shared by all tests that start PostgreSQL. */
 const onPostgres = { globalSetup: ['test/support/empty-cluster.ts'] };
 
@@ -22,6 +24,10 @@ export default defineConfig({
     hookTimeout: 120_000,
     maxWorkers: 2,
     setupFiles: ['test/support/patience.ts'],
+    // Loading the server takes two seconds of CPU time, so the files of a worker share it.
+    isolate: false,
+    // Node loads the code itself, as it does for users.
+    experimental: { viteModuleRunner: false, nodeLoader: false },
     projects: [
       { extends: true, test: { name: 'unit', include: [unitTests] } },
       {
@@ -30,9 +36,10 @@ export default defineConfig({
           ...platform.test,
           name: 'platform',
           include: ['test/**/*.test.ts'],
-          exclude: [unitTests, moduleTests],
+          exclude: [unitTests, moduleTests, isolatedTests],
         },
       },
+      { ...platform, test: { ...platform.test, name: 'isolated', include: [isolatedTests], isolate: true } },
       {
         extends: true,
         test: {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import type { MemberRole } from '../../src/catalog/entities/membership.entity.ts';
 import { accept, codeOf, login, type Person, password, register } from '../support/accounts.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
-import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
+import { startInstalledPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 describe('members of a tenant', () => {
   let postgres: TestPostgres;
@@ -12,7 +12,7 @@ describe('members of a tenant', () => {
   let other: TestApp;
   let owner: Person;
   beforeAll(async () => {
-    postgres = await startTestPostgres();
+    postgres = await startInstalledPostgres();
     const env = { ...postgres.env, DEFAULT_ISOLATION: 'schema', OWN_TENANTS: '20', INVITATION_LIMIT: '1000' };
     app = await startTestApp(env);
     other = await startTestApp(env);

@@ -3,7 +3,7 @@ import { AppError } from '../../src/lib/errors.ts';
 import { codeOf, login, loginText, password, register, registerText } from '../support/accounts.ts';
 import { type Listening, listen } from '../support/listen.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
-import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
+import { startInstalledPostgres, type TestPostgres } from '../support/start-postgres.ts';
 import { useServer } from '../support/use-server.ts';
 
 describe('attempts to sign in', () => {
@@ -12,7 +12,7 @@ describe('attempts to sign in', () => {
   let one: TestApp;
   let two: TestApp;
   beforeAll(async () => {
-    postgres = await startTestPostgres();
+    postgres = await startInstalledPostgres();
     const limits = {
       TRUSTED_PROXIES: '1',
       SIGN_IN_LIMIT_ACCOUNT: '3',

@@ -6,7 +6,7 @@ import { lockKind } from '../../src/postgres/sql/advisory-lock.ts';
 import { eventually } from '../support/eventually.ts';
 import { Fleet } from '../support/fleet.ts';
 import { startWorker } from '../support/server-process.ts';
-import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
+import { startInstalledPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 describe('a worker that is killed in a batch that is not transactional', () => {
   let postgres: TestPostgres;
@@ -16,7 +16,7 @@ describe('a worker that is killed in a batch that is not transactional', () => {
 
   beforeAll(async () => {
     dataDir = await mkdtemp(path.join(tmpdir(), 'tenantry-killed-'));
-    postgres = await startTestPostgres();
+    postgres = await startInstalledPostgres();
     fleet = await Fleet.start({ ...postgres.env, WORKER: 'off' });
     await fleet.createTenants({ 'own-database': 'DATABASE', 'own-schema': 'SCHEMA' });
   });

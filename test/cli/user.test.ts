@@ -3,13 +3,13 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { codeOf, login, loginText, password, register } from '../support/accounts.ts';
 import { commandsOf, runCommand } from '../support/run-command.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
-import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
+import { startInstalledPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 describe('tenantry user create', () => {
   let postgres: TestPostgres;
   let app: TestApp;
   beforeAll(async () => {
-    postgres = await startTestPostgres();
+    postgres = await startInstalledPostgres();
     app = await startTestApp({ ...postgres.env, DEFAULT_ISOLATION: 'schema' });
     await app.ask('mutation { createTenant(input: { slug: "acme", name: "Acme" }) { id } }', app.admin);
   });

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
-import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
+import { startInstalledPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 describe('a PostgreSQL that hangs, with connections that stay open', () => {
   let postgres: TestPostgres;
   let app: TestApp;
   const stopped: number[] = [];
   beforeAll(async () => {
-    postgres = await startTestPostgres();
+    postgres = await startInstalledPostgres();
     app = await startTestApp({ ...postgres.env, TENANT_STATEMENT_TIMEOUT_MS: '500', TENANT_POOL_SIZE: '1' });
     await app.ask(
       'mutation { createTenant(input: { slug: "acme", name: "Acme", isolation: SCHEMA }) { id } }',

@@ -5,6 +5,8 @@ import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { errorCodes } from '../../src/lib/errors.ts';
 import { type Checkout, copyCheckout } from '../support/checkout.ts';
+import { makeInstallationDir } from '../support/empty-cluster.ts';
+import { removeDataDir } from '../support/remove-data-dir.ts';
 import { startServer } from '../support/server-process.ts';
 
 /** Tests of the platform that would fail first if they knew the shop. */
@@ -14,16 +16,22 @@ const platformTests = ['architecture', 'api/schema', 'installation/story', 'rout
 
 describe('what README and docs say', () => {
   let checkout: Checkout;
+  let settings: { DATA_DIR?: string };
   beforeEach(() => {
     checkout = copyCheckout();
+    settings = {};
   });
-  afterEach(() => checkout[Symbol.dispose]());
+  afterEach(async () => {
+    checkout[Symbol.dispose]();
+    if (settings.DATA_DIR) await removeDataDir(settings.DATA_DIR);
+  });
 
   it('README can be followed from its beginning to its end', async () => {
     await using server = startServer({}, { checkout: checkout.dir });
     const { url } = await server.listening();
-    const script = blocks('README.md', 'sh').join('\n').replaceAll('http://127.0.0.1:4000/graphql', url);
-    const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], { cwd: checkout.dir });
+    const stdout = await runScript(
+      blocks('README.md', 'sh').join('\n').replaceAll('http://127.0.0.1:4000/graphql', url),
+    );
     expect(stdout).not.toContain('"errors"');
     expect(stdout).toContain('"products":{"totalCount":1,"nodes":[{"sku":"tea","price":"4.50","stock":10}]}');
     expect(stdout).toMatch(/To be applied to 2: northwind, initech\n {2}20261121010000_capital_skus\n/);
@@ -37,6 +45,7 @@ describe('what README and docs say', () => {
   }, 180_000);
 
   it('the example shop can be replaced', async () => {
+    settings = { DATA_DIR: await makeInstallationDir('tenantry-readme-') };
     rmSync(checkout.file('src/modules/shop'), { recursive: true });
     for (const folder of ['test/modules', 'migrations/tenant'].map(checkout.file)) {
       const doomed = readdirSync(folder).filter((name) => !/^access$|_access\.ts$/.test(name));
@@ -49,7 +58,7 @@ describe('what README and docs say', () => {
     }
     runTool('@biomejs/biome/bin/biome', 'check', '--error-on-warnings', 'src', 'test', 'bench', 'migrations');
     runTool('typescript/bin/tsc', '--noEmit');
-    await using server = startServer({}, { checkout: checkout.dir });
+    await using server = startServer(settings, { checkout: checkout.dir });
     const client = await server.listening();
     const admin = await token('--admin');
     await client.ask('mutation { createTenant(input: { slug: "acme", name: "Acme" }) { id } }', admin);
@@ -66,7 +75,8 @@ describe('what README and docs say', () => {
   }, 600_000);
 
   it('a pipeline can check, migrate and ask whether it may go on', async () => {
-    await using server = startServer({}, { checkout: checkout.dir });
+    settings = { DATA_DIR: await makeInstallationDir('tenantry-readme-') };
+    await using server = startServer(settings, { checkout: checkout.dir });
     await server.listening();
     await tenantry('setup', '--tenant', 'acme', 'beta');
     writeFileSync(
@@ -78,8 +88,7 @@ export default class extends Migration {
 }`,
     );
     const git = `git init -q && git add -A && git -c user.name=x -c user.email=x@example.com commit -qm x && git update-ref refs/remotes/origin/main HEAD`;
-    const script = [git, ...blocks('docs/operators.md', 'sh')].join('\n');
-    const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], { cwd: checkout.dir });
+    const stdout = await runScript([git, ...blocks('docs/operators.md', 'sh')].join('\n'));
     expect(stdout).toContain('The migrations are in order.');
     expect(stdout).toMatch(/To be applied to 2: acme, beta\n {2}20270101000000_later\n/);
     expect(stdout).toMatch(
@@ -90,7 +99,40 @@ export default class extends Migration {
     expect(server.output()).not.toContain('Warning');
   }, 180_000);
 
-  it('leads to pages, chapters and commands that are there', () => {
+  /** Runs a script of a page in the copy, and gives what it prints. */
+  async function runScript(script: string): Promise<string> {
+    // The first command shows that npm runs bin/tenantry. Each time npm takes as long as the command.
+    let seen = false;
+    const direct = script.replaceAll('npm run -s tenantry --', (written) => {
+      const command = seen ? 'bin/tenantry' : written;
+      seen = true;
+      return command;
+    });
+    return (await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', direct], inCopy())).stdout;
+  }
+
+  /** Runs a tool of the project over the copy; throws what it prints if it finds something wrong. */
+  function runTool(tool: string, ...args: string[]): void {
+    const { PATH, HOME, TMPDIR } = process.env;
+    const options = { cwd: checkout.dir, env: { PATH, HOME, TMPDIR }, encoding: 'utf8', stdio: 'pipe' } as const;
+    const { status, stdout, stderr } = spawnSync(process.execPath, [`node_modules/${tool}`, ...args], options);
+    if (status !== 0) throw new Error(`${tool}: ${stdout}${stderr}`);
+  }
+
+  const token = async (...args: string[]) => ({ authorization: `Bearer ${(await tenantry('token', ...args)).trim()}` });
+
+  async function tenantry(...args: string[]): Promise<string> {
+    return (await promisify(execFile)(process.execPath, ['src/cli.ts', ...args], inCopy())).stdout;
+  }
+
+  /** How a process is started in the copy. */
+  function inCopy() {
+    return { cwd: checkout.dir, env: { ...process.env, ...settings } };
+  }
+});
+
+describe('the pages of README and docs', () => {
+  it('lead to pages, chapters and commands that are there', () => {
     for (const page of pages()) {
       const text = readFileSync(page, 'utf8');
       for (const [, target = '', chapter] of text.matchAll(/\]\((?!http)([^)#]+)(?:#([^)]+))?\)/g)) {
@@ -113,20 +155,6 @@ export default class extends Migration {
     const rows = readFileSync('docs/errors.md', 'utf8').matchAll(/^\| `([A-Z_]+)` \| (.*) \|$/gm);
     expect(Object.fromEntries([...rows].map(([, code, meaning]) => [code, meaning]))).toEqual(errorCodes);
   });
-
-  /** Runs a tool of the project over the copy; throws what it prints if it finds something wrong. */
-  function runTool(tool: string, ...args: string[]): void {
-    const { PATH, HOME, TMPDIR } = process.env;
-    const options = { cwd: checkout.dir, env: { PATH, HOME, TMPDIR }, encoding: 'utf8', stdio: 'pipe' } as const;
-    const { status, stdout, stderr } = spawnSync(process.execPath, [`node_modules/${tool}`, ...args], options);
-    if (status !== 0) throw new Error(`${tool}: ${stdout}${stderr}`);
-  }
-
-  const token = async (...args: string[]) => ({ authorization: `Bearer ${(await tenantry('token', ...args)).trim()}` });
-
-  async function tenantry(...args: string[]): Promise<string> {
-    return (await promisify(execFile)(process.execPath, ['src/cli.ts', ...args], { cwd: checkout.dir })).stdout;
-  }
 });
 
 /** All pages of documentation. */

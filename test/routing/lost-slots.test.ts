@@ -2,7 +2,7 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
-import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
+import { startInstalledPostgres, type TestPostgres } from '../support/start-postgres.ts';
 import { createTenants, type TestTenant } from '../support/tenants.ts';
 
 describe('a tenant whose database or schema somebody has taken away', () => {
@@ -11,7 +11,7 @@ describe('a tenant whose database or schema somebody has taken away', () => {
   let tenants: TestTenant[];
   const lines: string[] = [];
   beforeAll(async () => {
-    postgres = await startTestPostgres();
+    postgres = await startInstalledPostgres();
     const log = pino({ level: 'error' }, { write: (line: string) => lines.push(line) });
     app = await startTestApp(postgres.env, { log });
     tenants = await createTenants(app, ['DATABASE', 'SCHEMA', 'DATABASE', 'SCHEMA']);

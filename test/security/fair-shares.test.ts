@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { HttpClient } from '../support/http-client.ts';
 import { startTestApp } from '../support/start-app.ts';
-import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
+import { startInstalledPostgres, type TestPostgres } from '../support/start-postgres.ts';
 import { createTenants, type TestTenant } from '../support/tenants.ts';
 import { startWatchedServer, type WatchedServer } from '../support/watched-server.ts';
 
@@ -21,7 +21,7 @@ describe('while a tenant, or strangers, send as many requests as they can', () =
   let attacker: TestTenant;
   let victim: TestTenant;
   beforeAll(async () => {
-    postgres = await startTestPostgres();
+    postgres = await startInstalledPostgres();
     await using app = await startTestApp(postgres.env);
     const [first, second] = await createTenants(app, ['DATABASE', 'SCHEMA']);
     attacker = first ?? expect.unreachable();

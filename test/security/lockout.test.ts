@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { codeOf, password } from '../support/accounts.ts';
 import { type Answer, startTestApp, type TestApp } from '../support/start-app.ts';
-import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
+import { startInstalledPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 describe('an attacker who tries another person’s passwords', { timeout: 120_000 }, () => {
   let postgres: TestPostgres;
@@ -9,7 +9,7 @@ describe('an attacker who tries another person’s passwords', { timeout: 120_00
   let one: TestApp;
   let two: TestApp;
   beforeAll(async () => {
-    postgres = await startTestPostgres();
+    postgres = await startInstalledPostgres();
     const limits = { TRUSTED_PROXIES: '1', SIGN_IN_LIMIT_ACCOUNT: '4', SIGN_IN_LIMIT_ACCOUNT_TOTAL: '12' };
     one = await startTestApp({ ...postgres.env, ...limits });
     two = await startTestApp({ ...postgres.env, ...limits });

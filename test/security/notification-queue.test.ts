@@ -3,7 +3,7 @@ import { codeOf, register } from '../support/accounts.ts';
 import { captureLog } from '../support/log-lines.ts';
 import { runCommand } from '../support/run-command.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
-import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
+import { startInstalledPostgres, type TestPostgres } from '../support/start-postgres.ts';
 import { attempt, connectAsTenant } from '../support/tenant-client.ts';
 import { createTenants, type TestTenant } from '../support/tenants.ts';
 
@@ -13,7 +13,7 @@ let tenants: TestTenant[];
 const written = captureLog();
 beforeAll(async () => {
   // 512 kB instead of 8 GB, so that filling it takes no time.
-  postgres = await startTestPostgres({ fsync: 'off', max_notify_queue_pages: '64' });
+  postgres = await startInstalledPostgres({ max_notify_queue_pages: '64' });
   apps = [await startTestApp(postgres.env, { log: written.log }), await startTestApp(postgres.env)];
   tenants = await createTenants(first(), ['DATABASE', 'SCHEMA', 'SCHEMA']);
 });

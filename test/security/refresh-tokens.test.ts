@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { codeOf, type Person, personOf, refreshText, register } from '../support/accounts.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
-import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
+import { startInstalledPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 describe('refresh tokens', () => {
   let postgres: TestPostgres;
@@ -10,7 +10,7 @@ describe('refresh tokens', () => {
   let one: TestApp;
   let two: TestApp;
   beforeAll(async () => {
-    postgres = await startTestPostgres();
+    postgres = await startInstalledPostgres();
     one = await startTestApp({ ...postgres.env, TRUSTED_PROXIES: '1' });
     two = await startTestApp({ ...postgres.env, TRUSTED_PROXIES: '1' });
   });

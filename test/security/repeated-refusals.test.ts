@@ -3,7 +3,7 @@ import { loginText, type Person, register } from '../support/accounts.ts';
 import { type Listening, listen } from '../support/listen.ts';
 import { captureLog } from '../support/log-lines.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
-import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
+import { startInstalledPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 /** Rows that one caller may add in a minute: 20, and one for each code of an error. */
 const ROWS_OF_CALLER = 25;
@@ -17,7 +17,7 @@ describe('a caller who repeats refused requests', { timeout: 120_000 }, () => {
   let before: string;
   const logged = captureLog();
   beforeAll(async () => {
-    postgres = await startTestPostgres();
+    postgres = await startInstalledPostgres();
     const env = { ...postgres.env, TRUSTED_PROXIES: '1', DEFAULT_ISOLATION: 'schema' };
     apps = [await startTestApp(env, { log: logged.log }), await startTestApp(env)];
     servers = await Promise.all(apps.map(({ yoga }) => listen(yoga)));

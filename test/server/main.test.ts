@@ -23,6 +23,7 @@ describe('node src/main.ts', () => {
   beforeAll(async () => {
     folder = await mkdtemp(path.join(tmpdir(), 'tenantry-main-'));
     postgres = await startTestPostgres();
+    shared = own();
   });
   afterAll(async () => {
     await postgres[Symbol.asyncDispose]();
@@ -31,6 +32,8 @@ describe('node src/main.ts', () => {
 
   const url = () => postgres.env.DATABASE_URL;
   const own = () => ownInstallation(postgres, folder);
+  /** An installation for tests that do not need a new one: to make one takes seconds. */
+  let shared: ReturnType<typeof own>;
 
   it('needs no settings: it says where GraphiQL is, gives a token that works, and finds everything again', async () => {
     const env = { PORT: '0', DATA_DIR: path.join(folder, 'nothing-set') };
@@ -59,7 +62,7 @@ describe('node src/main.ts', () => {
   });
 
   it('puts the token into GraphiQL for those only who ask this machine by its own name', async () => {
-    await using server = startServer({ ...own() });
+    await using server = startServer(shared);
     const client = await server.listening();
     const token = tokenOf(server);
     const page = (host: string) => client.get('/graphql', { accept: 'text/html', host });
@@ -70,7 +73,7 @@ describe('node src/main.ts', () => {
       const { status, text: html } = await page(host);
       expect({ status, shown: html.includes(token) }, host).toEqual({ status: 200, shown: false });
     }
-    await using open = startServer({ ...own(), HOST: '0.0.0.0' });
+    await using open = startServer({ ...shared, HOST: '0.0.0.0' });
     const other = await open.listening();
     expect((await other.get('/graphql', { accept: 'text/html' })).text).not.toContain(tokenOf(open));
   });
@@ -88,7 +91,7 @@ describe('node src/main.ts', () => {
     ['ADMIN_CONN_STR', () => ({ ADMIN_CONN_STR: url().replace('postgres:', 'postgresql+psycopg2:') })],
   ])('reads .env, and reaches the PostgreSQL that %s name there', async (_names, settings) => {
     const cwd = await mkdtemp(path.join(folder, 'env-'));
-    const { DATABASE_URL: _, ...installation } = own();
+    const { DATABASE_URL: _, ...installation } = shared;
     const lines = {
       ...installation,
       ...settings(),

@@ -1,15 +1,13 @@
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { processStart } from '../../src/postgres/embedded/processes.ts';
+import { makeInstallationDir } from '../support/empty-cluster.ts';
 import { removeDataDir } from '../support/remove-data-dir.ts';
 import { type NpmServer, startWithNpm } from '../support/server-process.ts';
 
 describe('npm start', () => {
   let dataDir: string;
-  beforeEach(() => {
-    dataDir = mkdtempSync(path.join(tmpdir(), 'tenantry-npm-'));
+  beforeEach(async () => {
+    dataDir = await makeInstallationDir('tenantry-npm-');
   });
   afterEach(() => removeDataDir(dataDir));
 

@@ -3,14 +3,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { KnownTenant } from '../../src/catalog/tenant-directory.ts';
 import { derivePasswords } from '../../src/postgres/admin/roles.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
-import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
+import { startInstalledPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 describe('with the role and the password of a tenant', () => {
   let postgres: TestPostgres;
   let app: TestApp;
   const tenants: Record<string, KnownTenant> = {};
   beforeAll(async () => {
-    postgres = await startTestPostgres();
+    postgres = await startInstalledPostgres();
     app = await startTestApp(postgres.env);
     for (const slug of ['my-database', 'other-database', 'my-schema', 'other-schema']) {
       const isolation = slug.endsWith('database') ? 'DATABASE' : 'SCHEMA';

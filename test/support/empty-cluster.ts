@@ -1,13 +1,13 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdtemp, readdir } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { inject } from 'vitest';
 import type { TestProject } from 'vitest/node';
-import { readState, writeState } from '../../src/postgres/embedded/cluster.ts';
-import { freePort } from '../../src/postgres/embedded/launch.ts';
 import { startEmbeddedPostgres } from '../../src/postgres/embedded/start.ts';
+import { copyDataDir, makeDataDir } from './cluster-copies.ts';
+import { testSettings } from './postgres-settings.ts';
 import { removeDataDir } from './remove-data-dir.ts';
 
 /** How many servers a test file may have at once: copies of one cluster have its identity, and are one server to Tenantry. */
@@ -36,25 +36,34 @@ export default async function makeClusters(project: TestProject): Promise<() => 
     return made;
   };
   const { env } = project.config;
+  const folder = await once('folder', () => makeDataDir(path.join(tmpdir(), 'tenantry-tests-')));
+  const empty = (name: string) => once(name, () => makeEmptyCluster(folder));
   const [installation, ...emptyClusters] = await Promise.all([
-    once(JSON.stringify(env), () => makeInstallation(env)),
-    ...Array.from({ length: IDENTITIES }, (_, index) => once(`empty ${index}`, makeEmptyCluster)),
+    once(JSON.stringify(env), async () => makeInstallation(await empty('installation'), env)),
+    ...Array.from({ length: IDENTITIES }, (_, index) => empty(`empty ${index}`)),
   ]);
   project.provide('emptyClusters', emptyClusters);
   project.provide('installation', installation);
   return async () => {
-    await Promise.all([installation, ...emptyClusters].map(removeDataDir));
+    const made = await Promise.all(clusters.values());
+    await Promise.all(made.filter((dataDir) => dataDir !== folder).map(removeDataDir));
+    // With the copies in it.
+    await rm(folder, { recursive: true, force: true });
   };
 }
 
-async function makeEmptyCluster(): Promise<string> {
-  const dataDir = await makeDataDir('tenantry-empty-');
-  await using _server = await startEmbeddedPostgres({ dataDir });
+/** With these, a cluster keeps no WAL for later, which would be copied each time. */
+const smallSettings = { ...testSettings, wal_recycle: 'off', min_wal_size: '32MB' };
+
+async function makeEmptyCluster(folder: string): Promise<string> {
+  const dataDir = await makeDataDir(path.join(folder, 'empty-'));
+  await using _server = await startEmbeddedPostgres({ dataDir, settings: smallSettings });
   return dataDir;
 }
 
-async function makeInstallation(env: NodeJS.ProcessEnv): Promise<string> {
-  const dataDir = await makeDataDir('tenantry-installation-');
+async function makeInstallation(empty: string, env: NodeJS.ProcessEnv): Promise<string> {
+  const dataDir = await copyDataDir(empty, 'installation-');
+  await using _server = await startEmbeddedPostgres({ dataDir, settings: smallSettings });
   const { PATH, HOME, TMPDIR } = process.env;
   await promisify(execFile)(process.execPath, ['src/cli.ts', 'setup'], {
     env: { PATH, HOME, TMPDIR, ...env, NODE_ENV: 'test', DATA_DIR: dataDir },
@@ -74,22 +83,4 @@ export async function makeClusterDir(prefix: string): Promise<string> {
 /** Makes the folder of an installation on an embedded PostgreSQL, as `tenantry setup` leaves it. */
 export function makeInstallationDir(prefix: string): Promise<string> {
   return copyDataDir(inject('installation'), prefix);
-}
-
-async function copyDataDir(from: string, prefix: string): Promise<string> {
-  const state = await readState(from);
-  if (!state) throw new Error(`There is no cluster in ${from}`);
-  const dataDir = await makeDataDir(prefix);
-  const names = (await readdir(from)).filter((name) => !/^embedded\.json|^postgres\.log/.test(name));
-  await promisify(execFile)('cp', ['-a', '-H', ...names.map((name) => path.join(from, name)), dataDir]);
-  // A port of its own: one that goes down finds it free when it comes back.
-  await writeState(dataDir, { ...state, port: await freePort() }, undefined);
-  return dataDir;
-}
-
-/** It is open to all, so that the cluster is in it also where root starts PostgreSQL as another user. */
-async function makeDataDir(prefix: string): Promise<string> {
-  const dataDir = await mkdtemp(path.join(tmpdir(), prefix));
-  await chmod(dataDir, 0o755);
-  return dataDir;
 }

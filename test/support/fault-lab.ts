@@ -5,7 +5,7 @@ import { eventually } from './eventually.ts';
 import { Fleet } from './fleet.ts';
 import type { HttpClient } from './http-client.ts';
 import { type OwnProcess, type ServerProcess, startServer, startWorker } from './server-process.ts';
-import { startTestPostgres, type TestPostgres } from './start-postgres.ts';
+import { startInstalledPostgres, type TestPostgres } from './start-postgres.ts';
 
 /** How many tenants of each kind a lab has. */
 export interface LabSize {
@@ -46,7 +46,7 @@ export class FaultLab implements AsyncDisposable {
     await using stack = new AsyncDisposableStack();
     const dataDir = await mkdtemp(path.join(tmpdir(), 'tenantry-lab-'));
     stack.defer(() => rm(dataDir, { recursive: true, force: true }));
-    const postgres = stack.use(await startTestPostgres({}));
+    const postgres = stack.use(await startInstalledPostgres());
     const shared = { ...postgres.env, MIGRATION_CONCURRENCY: '4', ...settings };
     const fleet = stack.use(await Fleet.start({ ...shared, WORKER: 'off' }));
     // In it each migration of a round leaves a row each time it runs.

@@ -1,3 +1,5 @@
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import type { GraphQLSchema } from 'graphql';
 import { type Logger, pino } from 'pino';
 import { createGraphqlServer } from '../../src/api/server.ts';
@@ -6,9 +8,11 @@ import { openInstallation } from '../../src/installation/open.ts';
 import type { Services } from '../../src/installation/services.ts';
 import { startEmbeddedPostgres } from '../../src/postgres/embedded/start.ts';
 import { childEnv } from './child-env.ts';
+import { giveBack, makeDataDir } from './cluster-copies.ts';
 import { makeClusterDir, makeInstallationDir } from './empty-cluster.ts';
+import { endPostgres } from './end-postgres.ts';
+import { testSettings } from './postgres-settings.ts';
 import { buildTestSchema, product } from './product.ts';
-import { removeDataDir } from './remove-data-dir.ts';
 
 /** What a GraphQL server answers. */
 export interface Answer<Data = Record<string, unknown>> {
@@ -49,12 +53,19 @@ const ownSettings = ['DATABASE_URL', 'ROLE_SECRET', 'AUTH_DATABASE', 'CONSTANTS_
 export async function startTestApp(env: Record<string, string> = {}, options: TestAppOptions = {}): Promise<TestApp> {
   await using stack = new AsyncDisposableStack();
   const first = options.first ?? ownSettings.some((name) => name in env);
-  const dataDir = await (first ? makeClusterDir : makeInstallationDir)('tenantry-test-');
-  stack.defer(() => removeDataDir(dataDir));
+  // An installation on another PostgreSQL has no cluster in its folder.
+  const make = first ? makeClusterDir : makeInstallationDir;
+  const dataDir = await ('DATABASE_URL' in env
+    ? makeDataDir(path.join(tmpdir(), 'tenantry-test-'))
+    : make('tenantry-test-'));
+  stack.defer(() => giveBack(dataDir));
   const { TENANT_MIGRATIONS_DIR } = childEnv;
   const config = loadConfig({ NODE_ENV: 'test', DATA_DIR: dataDir, TENANT_MIGRATIONS_DIR, ...env });
-  // The installation joins it. Nobody needs the data of a machine that has lost its power.
-  if (!config.server) stack.use(await startEmbeddedPostgres({ dataDir, settings: { fsync: 'off' } }));
+  // The installation joins it.
+  if (!config.server) {
+    await startEmbeddedPostgres({ dataDir, settings: testSettings });
+    stack.defer(() => endPostgres(dataDir));
+  }
   const app = stack.use(await openTestApp(config, options));
   const parts = stack.move();
   return { ...app, [Symbol.asyncDispose]: () => parts[Symbol.asyncDispose]() };

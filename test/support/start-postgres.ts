@@ -1,13 +1,14 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
 import pg from 'pg';
 import type { ServerAddress } from '../../src/config/database-url.ts';
 import { createLoginRoleSql } from '../../src/postgres/admin/roles.ts';
-import { existingCluster } from '../../src/postgres/embedded/cluster.ts';
-import { findPostmaster, isRunning } from '../../src/postgres/embedded/processes.ts';
 import { startEmbeddedPostgres } from '../../src/postgres/embedded/start.ts';
 import { quoteIdentifier } from '../../src/postgres/sql/quote.ts';
-import { makeClusterDir } from './empty-cluster.ts';
-import { eventually } from './eventually.ts';
-import { removeDataDir } from './remove-data-dir.ts';
+import { giveBack } from './cluster-copies.ts';
+import { makeClusterDir, makeInstallationDir } from './empty-cluster.ts';
+import { endPostgres } from './end-postgres.ts';
+import { testSettings } from './postgres-settings.ts';
 
 /** A PostgreSQL server of one test file, which several installations or processes can share. */
 export interface TestPostgres extends AsyncDisposable {
@@ -28,7 +29,7 @@ export interface TestPostgres extends AsyncDisposable {
   /** Makes a login role that may own an installation, or has these attributes; gives the URL to connect as it. */
   createRole(role: string, password: string, attributes?: string): Promise<string>;
   stop(): Promise<void>;
-  /** Ends it as a crash does: at once, without telling anyone. It is what `pg_ctl stop -m immediate` does. */
+  /** Ends it as a crash does; see {@link endPostgres}. */
   crash(): Promise<void>;
   /** Starts it again, at the same port. */
   restart(): Promise<void>;
@@ -37,9 +38,24 @@ export interface TestPostgres extends AsyncDisposable {
 /** The application name of the superuser's connections, which distinguishes them from those of the tested code. */
 export const testApplication = 'tenantry test';
 
-/** Starts an embedded PostgreSQL, with settings of the server's own; its data go with it. */
-export async function startTestPostgres(settings: Record<string, string> = { fsync: 'off' }): Promise<TestPostgres> {
+/** Starts an embedded PostgreSQL, with settings of the server's own beside {@link testSettings}; its data go with it. */
+export async function startTestPostgres(settings: Record<string, string> = {}): Promise<TestPostgres> {
   const dataDir = await makeClusterDir('tenantry-postgres-');
+  return startIn(dataDir, settings, 'a secret that every process of the test knows');
+}
+
+/** Starts one on which `tenantry setup` has been, with the ROLE_SECRET of its `env`: the first start there takes seconds. */
+export async function startInstalledPostgres(settings: Record<string, string> = {}): Promise<TestPostgres> {
+  const dataDir = await makeInstallationDir('tenantry-postgres-');
+  return startIn(dataDir, settings, await readFile(path.join(dataDir, 'role-secret'), 'utf8'));
+}
+
+async function startIn(
+  dataDir: string,
+  ownSettings: Record<string, string>,
+  roleSecret: string,
+): Promise<TestPostgres> {
+  const settings = { ...testSettings, ...ownSettings };
   let server = await startEmbeddedPostgres({ dataDir, settings });
   const { host, port, user, password } = server;
   const address = { host, port, user, password, maintenanceDatabase: 'postgres', ssl: false };
@@ -47,7 +63,7 @@ export async function startTestPostgres(settings: Record<string, string> = { fsy
     `postgres://${role}:${encodeURIComponent(itsPassword)}@${host}:${through}/${database}`;
   const envThrough = (through: number) => ({
     DATABASE_URL: url('postgres', user, password, through),
-    ROLE_SECRET: 'a secret that every process of the test knows',
+    ROLE_SECRET: roleSecret,
     JWT_SECRET: 'another secret that every process of the test knows',
   });
   const clients: pg.Client[] = [];
@@ -94,12 +110,8 @@ export async function startTestPostgres(settings: Record<string, string> = { fsy
       await server.stop();
     },
     async crash() {
-      const cluster = await existingCluster(dataDir);
-      const postmaster = cluster && (await findPostmaster(cluster));
-      if (!postmaster) throw new Error('PostgreSQL does not run');
       own = undefined;
-      process.kill(postmaster.pid, 'SIGQUIT');
-      await eventually('PostgreSQL ends', async () => !(await isRunning(postmaster)));
+      await endPostgres(dataDir);
     },
     async restart() {
       server = await startEmbeddedPostgres({ dataDir, settings });
@@ -107,8 +119,8 @@ export async function startTestPostgres(settings: Record<string, string> = { fsy
     },
     async [Symbol.asyncDispose]() {
       await Promise.all(clients.map((client) => client.end()));
-      await server.stop();
-      await removeDataDir(dataDir);
+      await endPostgres(dataDir);
+      await giveBack(dataDir);
     },
   };
 }

@@ -12,13 +12,13 @@ import { type MigrationDir, makeMigrationDir } from '../support/migration-dir.ts
 import { findPlaces, placesOf } from '../support/places.ts';
 import { startServer } from '../support/server-process.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
-import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
+import { startInstalledPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 describe('a server that is killed while it creates tenants', () => {
   let postgres: TestPostgres;
   let broken: MigrationDir;
   beforeAll(async () => {
-    postgres = await startTestPostgres();
+    postgres = await startInstalledPostgres();
     broken = await makeMigrationDir();
     await broken.add('20270101000000_broken', 'SELECT 1 / 0');
     await (await startTestApp(postgres.env))[Symbol.asyncDispose]();

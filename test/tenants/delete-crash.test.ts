@@ -9,12 +9,12 @@ import { Tenant } from '../../src/catalog/entities/tenant.entity.ts';
 import { lockKind } from '../../src/postgres/sql/advisory-lock.ts';
 import { findPlaces, placesOf } from '../support/places.ts';
 import { startTestApp } from '../support/start-app.ts';
-import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
+import { startInstalledPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 describe('a server that is killed while it deletes tenants', () => {
   let postgres: TestPostgres;
   beforeAll(async () => {
-    postgres = await startTestPostgres();
+    postgres = await startInstalledPostgres();
   });
   afterAll(() => postgres[Symbol.asyncDispose]());
 

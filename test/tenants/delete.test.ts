@@ -4,7 +4,7 @@ import { recoverTenants } from '../../src/tenants/recover.ts';
 import { codeOf, join, login, password } from '../support/accounts.ts';
 import { findPlaces, placesOf } from '../support/places.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
-import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
+import { startInstalledPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 const products = '{ products { totalCount } }';
 
@@ -13,7 +13,7 @@ describe('deleting a tenant', () => {
   let app: TestApp;
   let other: TestApp;
   beforeAll(async () => {
-    postgres = await startTestPostgres();
+    postgres = await startInstalledPostgres();
     const env = { ...postgres.env, JWT_SECRET: 'the secret of the tests of deleting', WORKER: 'off' };
     app = await startTestApp(env);
     other = await startTestApp(env);

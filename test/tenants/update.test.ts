@@ -2,14 +2,14 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { clientOf } from '../support/http-client.ts';
 import { type Listening, listen } from '../support/listen.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
-import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
+import { startInstalledPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 describe('a tenant whose name or host is changed', () => {
   let postgres: TestPostgres;
   let apps: TestApp[];
   let servers: Listening[];
   beforeAll(async () => {
-    postgres = await startTestPostgres();
+    postgres = await startInstalledPostgres();
     const env = {
       ...postgres.env,
       JWT_SECRET: 'the secret of the tests of changing tenants',

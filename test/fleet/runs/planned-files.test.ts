@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Fleet, kindsOf } from '../../support/fleet.ts';
 import { type MigrationDir, makeMigrationDir } from '../../support/migration-dir.ts';
 import { type OwnProcess, startWorker } from '../../support/server-process.ts';
-import { startTestPostgres, type TestPostgres } from '../../support/start-postgres.ts';
+import { startInstalledPostgres, type TestPostgres } from '../../support/start-postgres.ts';
 
 const [step, extra] = ['20270101000001_step', '20270101000002_extra'];
 
@@ -20,7 +20,7 @@ describe('a process with other migrations than a run was planned with', () => {
 
   beforeAll(async () => {
     dataDir = await mkdtemp(path.join(tmpdir(), 'tenantry-files-'));
-    postgres = await startTestPostgres();
+    postgres = await startInstalledPostgres();
     others = await makeMigrationDir();
     fleet = await Fleet.start({ ...postgres.env, WORKER: 'off' });
     await fleet.createTenants({ 'one-db': 'DATABASE', 'one-schema': 'SCHEMA' });

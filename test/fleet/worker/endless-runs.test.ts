@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
 import { Fleet, kindsOf, statusesOf } from '../../support/fleet.ts';
 import { startWorker } from '../../support/server-process.ts';
-import { startTestPostgres, type TestPostgres } from '../../support/start-postgres.ts';
+import { startInstalledPostgres, type TestPostgres } from '../../support/start-postgres.ts';
 
 /** It ends where there is a product. */
 const waits = 'SELECT pg_sleep(3600) WHERE NOT EXISTS (SELECT FROM products)';
@@ -24,7 +24,7 @@ describe.each([
   let fleet: Fleet;
   let owner: pg.Client;
   beforeAll(async () => {
-    postgres = await startTestPostgres();
+    postgres = await startInstalledPostgres();
     fleet = await Fleet.start({ ...postgres.env, WORKER: 'off' });
     owner = await fleet.session('auth');
     await fleet.createTenants({ 'one-db': 'DATABASE', 'two-schema': 'SCHEMA' });

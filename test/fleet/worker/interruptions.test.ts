@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CuttingProxy, startCuttingProxy } from '../../support/cutting-proxy.ts';
 import { eventually } from '../../support/eventually.ts';
 import { Fleet, kindsOf, runFields, type ShownEvent, type ShownRun } from '../../support/fleet.ts';
-import { startTestPostgres, type TestPostgres } from '../../support/start-postgres.ts';
+import { startInstalledPostgres, type TestPostgres } from '../../support/start-postgres.ts';
 
 describe('a run that is interrupted', () => {
   const slugs = ['alpha-db', 'beta-schema', 'gamma-db', 'delta-schema'];
@@ -13,7 +13,7 @@ describe('a run that is interrupted', () => {
   let count = 0;
 
   beforeAll(async () => {
-    postgres = await startTestPostgres();
+    postgres = await startInstalledPostgres();
     proxy = await startCuttingProxy(postgres.address.port);
     fleet = await Fleet.start({ ...postgres.envThrough(proxy.port), MIGRATION_LOCK_TIMEOUT_MS: '100' });
     await fleet.createTenants({

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
 import { Fleet } from '../../support/fleet.ts';
 import { startWorker } from '../../support/server-process.ts';
-import { startTestPostgres, type TestPostgres } from '../../support/start-postgres.ts';
+import { startInstalledPostgres, type TestPostgres } from '../../support/start-postgres.ts';
 
 describe('a worker that is killed', () => {
   let postgres: TestPostgres;
@@ -10,7 +10,7 @@ describe('a worker that is killed', () => {
   let fleet: Fleet;
 
   beforeAll(async () => {
-    postgres = await startTestPostgres();
+    postgres = await startInstalledPostgres();
     fleet = await Fleet.start({ ...postgres.env, WORKER: 'off' });
     await fleet.createTenants({ 'one-db': 'DATABASE', 'two-schema': 'SCHEMA' });
   });

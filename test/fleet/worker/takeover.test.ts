@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
 import { Fleet, progressQuery, type ShownEvent } from '../../support/fleet.ts';
 import { startServer } from '../../support/server-process.ts';
-import { startTestPostgres, type TestPostgres } from '../../support/start-postgres.ts';
+import { startInstalledPostgres, type TestPostgres } from '../../support/start-postgres.ts';
 
 describe('a run whose process is killed', () => {
   let postgres: TestPostgres;
@@ -15,7 +15,7 @@ describe('a run whose process is killed', () => {
 
   beforeAll(async () => {
     dataDir = await mkdtemp(path.join(tmpdir(), 'tenantry-killed-'));
-    postgres = await startTestPostgres();
+    postgres = await startInstalledPostgres();
     fleet = await Fleet.start({ ...postgres.env, WORKER: 'off' });
   });
   afterAll(async () => {

@@ -3,7 +3,7 @@ import { lockKind } from '../../../src/postgres/sql/advisory-lock.ts';
 import { eventually } from '../../support/eventually.ts';
 import { Fleet } from '../../support/fleet.ts';
 import { startWorker } from '../../support/server-process.ts';
-import { startTestPostgres, type TestPostgres } from '../../support/start-postgres.ts';
+import { startInstalledPostgres, type TestPostgres } from '../../support/start-postgres.ts';
 
 describe('a worker', () => {
   let postgres: TestPostgres;
@@ -11,7 +11,7 @@ describe('a worker', () => {
   let count = 0;
 
   beforeAll(async () => {
-    postgres = await startTestPostgres();
+    postgres = await startInstalledPostgres();
     fleet = await Fleet.start({ ...postgres.env, MIGRATION_CONCURRENCY: '1' });
     await fleet.createTenants({ 'one-db': 'DATABASE', 'two-schema': 'SCHEMA', 'three-schema': 'SCHEMA' });
   });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { builder } from '../../src/api/builder.ts';
 import { type Listening, listen } from '../support/listen.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
-import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
+import { startInstalledPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 let stopPostgres: () => Promise<void>;
 builder.mutationField('workUntilItGoes', (t) =>
@@ -22,7 +22,7 @@ describe('a server whose PostgreSQL goes away', () => {
   let server: Listening;
   let member: Record<string, string>;
   beforeAll(async () => {
-    postgres = await startTestPostgres();
+    postgres = await startInstalledPostgres();
     stopPostgres = () => postgres.stop();
     app = await startTestApp(postgres.env);
     server = await listen(app.yoga);

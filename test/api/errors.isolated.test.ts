@@ -83,7 +83,7 @@ describe('an error', async () => {
       });
       expect(text).not.toMatch(/hunter2|Surprise|below|\.ts/);
       const log = logOf(requestId);
-      for (const part of ['Surprise', 'the details of', 'what was below', 'errors.test.ts', '"level":50'])
+      for (const part of ['Surprise', 'the details of', 'what was below', 'errors.isolated.test.ts', '"level":50'])
         expect(log).toContain(part);
     },
   );

@@ -3,7 +3,7 @@ import { builder } from '../../src/api/builder.ts';
 import { codeOf } from '../support/accounts.ts';
 import { type Listening, listen } from '../support/listen.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
-import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
+import { startInstalledPostgres, type TestPostgres } from '../support/start-postgres.ts';
 import { createTenants, type TestTenant } from '../support/tenants.ts';
 
 /** Sources that end by themselves never; one asks for the request's tenant, the other is for anybody. */
@@ -24,7 +24,7 @@ describe('a tenant that is suspended', () => {
   let servers: Listening[];
   let tenants: TestTenant[];
   beforeAll(async () => {
-    postgres = await startTestPostgres();
+    postgres = await startInstalledPostgres();
     const env = { ...postgres.env, JWT_SECRET: 'the secret of the tests of suspending' };
     // One after the other, since the first makes the databases.
     apps = [await startTestApp(env), await startTestApp(env)];
