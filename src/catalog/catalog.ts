@@ -30,6 +30,7 @@ export const catalogEntities = [
 export const catalogPlainTables = [
   'migration_events',
   'tenant_maintenances',
+  'common_states',
   'sessions',
   'user_identities',
   'refresh_tokens',

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
+import { forgetCommonState } from '../catalog/common-states.ts';
 import { FIRST_SERVER } from '../catalog/entities/database-server.entity.ts';
 import { InProgress } from '../catalog/in-progress.ts';
 import { observedAtSql } from '../catalog/migration-states.ts';
@@ -171,13 +172,14 @@ export class Maintenance {
         return rows[0]?.now;
       });
       // A run may still report the state of the replaced database. The timestamp makes that report outdated.
-      await this.#enter(tenant, 'DONE', (client) =>
-        client.query(
+      await this.#enter(tenant, 'DONE', async (client) => {
+        await forgetCommonState(client, tenant.server, tenant.database);
+        await client.query(
           `UPDATE tenants t SET migration_state = copy_state, migration_state_seen_at = $2
            FROM tenant_maintenances m WHERE t.id = $1 AND m.tenant_id = t.id`,
           [tenant.tenantId, replacedAt],
-        ),
-      );
+        );
+      });
     }
     await this.#withLock(tenant, (admin) => allowConnections(admin, tenant.database, [role]));
     await this.#options.catalog.use((client) =>

@@ -89,6 +89,7 @@ export interface Config {
   };
   readonly migrations: {
     readonly tenantDir: string;
+    readonly commonDir: string;
     readonly worker: 'inline' | 'off';
     readonly concurrency: number;
     readonly lockTimeoutMs: number;
@@ -234,6 +235,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): {
     },
     migrations: {
       tenantDir: values.TENANT_MIGRATIONS_DIR,
+      commonDir: values.COMMON_MIGRATIONS_DIR,
       worker: values.WORKER,
       concurrency: values.MIGRATION_CONCURRENCY,
       lockTimeoutMs: values.MIGRATION_LOCK_TIMEOUT_MS,

@@ -62,6 +62,7 @@ export const settings = {
     default: 'migrations/tenant',
     meaning: "folder of the tenants' migrations",
   },
+  COMMON_MIGRATIONS_DIR: { schema: z.string(), default: 'migrations/common', meaning: 'folder of common migrations' },
   DEFAULT_ISOLATION: {
     schema: z.enum(['database', 'schema'], { error: 'must be database or schema' }),
     default: 'database',
@@ -148,8 +149,9 @@ export const settings = {
   },
   MIGRATION_LOCK_TIMEOUT_MS: {
     schema: integer(1, 3_600_000),
-    default: '2000',
-    meaning: 'lock timeout of migrations, in milliseconds',
+    default: '1000',
+    meaning:
+      'lock timeout of migrations, in milliseconds; a migration gives way to requests in a deadlock if it is not longer than PostgreSQL’s deadlock_timeout',
   },
   TRUSTED_PROXIES: {
     schema: integer(0, 10),

@@ -4,15 +4,18 @@ import type { Isolation, TenantStatus } from '../catalog/entities/tenant.entity.
 import { includesStatus } from '../catalog/steps.ts';
 import { unfinishedStatuses } from '../catalog/tenant-status.ts';
 import { messageOf } from '../lib/errors.ts';
-import { findInvalidIndexes } from '../migrator/apply/invalid-indexes.ts';
+import { findInvalidIndexes } from '../migrator/apply/concurrent-indexes.ts';
+import { commonSchema } from '../migrator/files/common-schema.ts';
 import { type PostgresServer, serverNamed } from '../postgres/server.ts';
 import { isAliveSql } from '../postgres/sql/advisory-lock.ts';
 import { quoteIdentifier } from '../postgres/sql/quote.ts';
 import { installationRoles } from '../routing/placement.ts';
 import type { TenantBounds } from '../servers/role-limits.ts';
+import { type ComparedTenant, findDifferentTenants } from './different-tenants.ts';
 import { CONCURRENCY, howToFix, type Leftover, startFixes } from './leftover.ts';
 import { compareCheckpoints, readCheckpoints } from './lost-checkpoints.ts';
 import { findIdleLocks, findInterrupted } from './stale-work.ts';
+import { findTangledSchemas } from './tangled-schemas.ts';
 import { findUnboundTenants } from './unlimited-roles.ts';
 
 /** What finding leftovers needs. */
@@ -35,6 +38,9 @@ interface TenantRow {
   readonly server: string;
   readonly database: string;
   readonly schema: string;
+  /** The id of the migrations that it has, and the newest of them; null if unknown. */
+  readonly state: string | null;
+  readonly version: string | null;
   /** Whether a live process is working on it. */
   readonly attended: boolean;
 }
@@ -43,8 +49,9 @@ interface TenantRow {
 export async function findLeftovers(options: LeftoverOptions): Promise<readonly Leftover[]> {
   const { servers, first, databases } = options;
   const server = serverNamed(servers, first);
-  const { tenants, interrupted, checkpoints } = await server.owner(databases.auth, async (client) => ({
+  const { tenants, common, interrupted, checkpoints } = await server.owner(databases.auth, async (client) => ({
     tenants: await readTenants(client),
+    common: await readCommon(client),
     interrupted: await findInterrupted(client),
     checkpoints: await readCheckpoints(client),
   }));
@@ -54,15 +61,34 @@ export async function findLeftovers(options: LeftoverOptions): Promise<readonly 
     found.push(...(await comparePlacements(on, here, databases)));
     const copies = checkpoints.filter(({ server: there }) => there === name);
     found.push(...(await compareCheckpoints(on, copies, options)), ...(await findIdleLocks(on, options)));
-    found.push(...(await findUnboundTenants(on, here, options)));
+    found.push(...(await findUnboundTenants(on, here, options)), ...(await findTangledSchemas(on, here, options)));
   }
-  return found;
+  const settled = tenants.filter(({ status }) => ['ACTIVE', 'SUSPENDED'].includes(status));
+  return [
+    ...found,
+    ...(await findDifferentTenants(servers, settled)),
+    ...(await findDifferentTenants(servers, common, 'The schemas common')),
+  ];
+}
+
+/** The schemas `common` of the databases that hold tenants. Each has the name of its database. */
+async function readCommon(client: pg.Client): Promise<readonly ComparedTenant[]> {
+  const { rows } = await client.query<ComparedTenant>(
+    `SELECT format('that of the database %s on the server %s', database, server) AS slug, server, database, $1 AS schema,
+       migration_state AS state, s.version
+     FROM common_states c JOIN migration_states s ON s.id = c.migration_state
+     WHERE EXISTS (SELECT FROM tenants t WHERE t.server = c.server AND t.database = c.database AND status IN ('ACTIVE', 'SUSPENDED'))
+     ORDER BY server, database`,
+    [commonSchema],
+  );
+  return rows;
 }
 
 async function readTenants(client: pg.Client): Promise<readonly TenantRow[]> {
   const { rows } = await client.query<TenantRow>(
-    `SELECT slug, status, isolation, server, database, schema, ${isAliveSql('claimed_by')} AS attended
-     FROM tenants ORDER BY created_at, id`,
+    `SELECT slug, status, isolation, server, database, schema, migration_state AS state, s.version,
+       ${isAliveSql('claimed_by')} AS attended
+     FROM tenants t LEFT JOIN migration_states s ON s.id = t.migration_state ORDER BY t.created_at, t.id`,
   );
   return rows;
 }

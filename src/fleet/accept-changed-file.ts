@@ -3,6 +3,7 @@ import type { MigrationScope } from '../catalog/entities/migration-record.entity
 import type { Config } from '../config/config.ts';
 import { badInput } from '../lib/errors.ts';
 import { folderOf, type MigrationFolders } from '../migrator/files/migration-folders.ts';
+import { acceptInCommon } from './accept-common.ts';
 import { type AcceptOptions, acceptInSystemDatabase, acceptInTenants } from './accept-hash.ts';
 import type { Acceptance } from './accept-hash-store.ts';
 
@@ -39,6 +40,7 @@ export async function acceptChangedFile(
   };
   if (scope === 'TENANT') return acceptInTenants(options, migration, tenant);
   if (tenant !== undefined) throw badInput('scope', `A tenant's history has no migrations of ${scope}`);
+  if (scope === 'COMMON') return acceptInCommon(options, migration);
   const database = scope === 'AUTH' ? config.databases.auth : config.databases.constants;
   return acceptInSystemDatabase(options, migration, { scope, server: FIRST_SERVER, database });
 }

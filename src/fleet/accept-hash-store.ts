@@ -2,7 +2,7 @@ import type pg from 'pg';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { Tenant } from '../catalog/entities/tenant.entity.ts';
 import { type ObservedState, storeMigrationStates } from '../catalog/migration-states.ts';
-import type { MigrationFile } from '../migrator/files/migration-files.ts';
+import type { MigrationFile } from '../migrator/files/migration-file.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
 
 /** The result of accepting a changed file in one database. */

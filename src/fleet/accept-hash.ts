@@ -3,6 +3,7 @@ import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { MigrationScope } from '../catalog/entities/migration-record.entity.ts';
+import type { AppliedMigration } from '../catalog/entities/migration-state.entity.ts';
 import { Tenant } from '../catalog/entities/tenant.entity.ts';
 import type { ObservedState } from '../catalog/migration-states.ts';
 import { fleetStatuses } from '../catalog/tenant-status.ts';
@@ -10,7 +11,7 @@ import { AppError, messageOf } from '../lib/errors.ts';
 import { elapsedSince } from '../lib/time.ts';
 import { merge, OTHER_MIGRATION_MS } from '../migrator/apply/batch.ts';
 import { acceptHashSql, readHistory } from '../migrator/files/history.ts';
-import { type MigrationFile, shortHash } from '../migrator/files/migration-files.ts';
+import { type MigrationFile, shortHash } from '../migrator/files/migration-file.ts';
 import { type Servers, serverNamed } from '../postgres/server.ts';
 import { lockKeyOf, lockKind } from '../postgres/sql/advisory-lock.ts';
 import { sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
@@ -37,8 +38,8 @@ export interface AcceptOptions {
 const BATCH = 200;
 
 /**
- * Accepts a changed tenant migration: stores the file's current hash in the tenants' histories, so that runs can
- * continue. For the whole fleet, it connects only to tenants that, according to the catalog, may have a different hash.
+ * Accepts a changed or renamed tenant migration: stores the file's current hash and name in the tenants' histories, so
+ * that runs can continue. For the whole fleet, it connects only to tenants that, according to the catalog, may have a different hash.
  * @param reference a tenant's id or slug; if omitted, the whole fleet
  * @returns the outcome for each tenant; a tenant that could not be reached has an `error` and can be retried
  * @throws {AppError} NOT_FOUND if the code has no such migration or the tenant doesn't exist, CONFLICT if no hash
@@ -50,7 +51,7 @@ export async function acceptInTenants(
   reference?: string,
 ): Promise<readonly Acceptance[]> {
   const file = fileOf(options.files, migration, 'TENANT');
-  const tenants = await concerned(options.catalog, file, reference);
+  const tenants = await concerned(options, file, reference);
   const limit = pLimit(options.concurrency);
   const all: Acceptance[] = [];
   for (let start = 0; start < tenants.length; start += BATCH) {
@@ -92,16 +93,18 @@ interface Outcome {
   readonly failure?: unknown;
 }
 
-async function concerned(catalog: Catalog, file: MigrationFile, reference: string | undefined): Promise<Tenant[]> {
+async function concerned(
+  { catalog, files }: AcceptOptions,
+  file: MigrationFile,
+  reference: string | undefined,
+): Promise<Tenant[]> {
   const em = catalog.fork();
   if (reference !== undefined) {
     const ids = await catalog.use((client) => resolveTenants(client, [reference]));
     return em.find(Tenant, { id: { $in: ids } });
   }
   const states = await catalog.use(readStates);
-  const differing = states.filter(({ applied }) =>
-    applied.some(({ name, hash }) => name === file.name && hash !== file.hash),
-  );
+  const differing = states.filter(({ applied }) => applied.some((one) => isAcceptable(one, file, files)));
   return em.find(
     Tenant,
     {
@@ -110,6 +113,16 @@ async function concerned(catalog: Catalog, file: MigrationFile, reference: strin
     },
     { orderBy: { createdAt: 'asc', id: 'asc' } },
   );
+}
+
+/** Whether an applied migration is an older version of a file, or the same file under a name that the code doesn't have. */
+export function isAcceptable(
+  { name, hash }: AppliedMigration,
+  file: MigrationFile,
+  files: readonly MigrationFile[],
+): boolean {
+  if (name === file.name) return hash !== file.hash;
+  return hash === file.hash && !files.some((other) => other.name === name);
 }
 
 async function acceptInTenant(options: AcceptOptions, file: MigrationFile, tenant: Tenant): Promise<Outcome> {
@@ -126,8 +139,9 @@ async function acceptInTenant(options: AcceptOptions, file: MigrationFile, tenan
   }
 }
 
-async function acceptAt(
-  { servers, acceptedBy, log }: AcceptOptions,
+/** Accepts a changed or renamed migration in one database, as its owner. */
+export async function acceptAt(
+  { servers, files, acceptedBy, log }: AcceptOptions,
   file: MigrationFile,
   placement: { readonly server: string; readonly database: string; readonly schema: string },
   tenant: Tenant | null,
@@ -135,7 +149,7 @@ async function acceptAt(
   const start = performance.now();
   const server = serverNamed(servers, placement.server);
   const { found, change } = await server.owner(placement.database, (client) =>
-    changeHash(client, placement.schema, file),
+    changeHash(client, placement.schema, file, files),
   );
   if (!change) return { found, acceptance: undefined };
   const { previousHash, acceptedAt } = change;
@@ -155,7 +169,12 @@ async function acceptAt(
   return { found, acceptance: { tenant, file, previousHash, acceptedBy, acceptedAt, durationMs, error: null } };
 }
 
-async function changeHash(client: pg.Client, schema: string, { name, hash, scope }: MigrationFile) {
+async function changeHash(
+  client: pg.Client,
+  schema: string,
+  { name, hash, scope }: MigrationFile,
+  files: readonly MigrationFile[],
+) {
   try {
     await client.query(`BEGIN;
       SET LOCAL lock_timeout = ${OTHER_MIGRATION_MS};
@@ -163,6 +182,7 @@ async function changeHash(client: pg.Client, schema: string, { name, hash, scope
     const { rows } = await client.query<{ previousHash: string; acceptedAt: Date }>(acceptHashSql(schema), [
       name,
       hash,
+      files.map((file) => file.name),
     ]);
     const { before, observedAt } = await readHistory(client, schema);
     await client.query('COMMIT');
@@ -181,7 +201,8 @@ async function changeHash(client: pg.Client, schema: string, { name, hash, scope
   }
 }
 
-function fileOf(files: readonly MigrationFile[], name: string, scope: MigrationScope): MigrationFile {
+/** @throws {AppError} NOT_FOUND */
+export function fileOf(files: readonly MigrationFile[], name: string, scope: MigrationScope): MigrationFile {
   const file = files.find((candidate) => candidate.name === name);
   if (file) return file;
   const newest = files.at(-1)?.name ?? 'none';
@@ -191,7 +212,8 @@ function fileOf(files: readonly MigrationFile[], name: string, scope: MigrationS
   );
 }
 
-function nothingToAccept({ name, hash }: MigrationFile, who: string): AppError {
+/** The error for a migration whose hash differs nowhere. */
+export function nothingToAccept({ name, hash }: MigrationFile, who: string): AppError {
   return new AppError(
     'CONFLICT',
     `${who} has ${name} with another hash than the file’s, ${shortHash(hash)}: nothing to accept`,

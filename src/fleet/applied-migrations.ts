@@ -4,7 +4,7 @@ import type { AppliedMigration } from '../catalog/entities/migration-state.entit
 import type { RecordedMigrations } from '../migrator/authoring/compare-history.ts';
 import { readAppliedSql } from '../migrator/files/history.ts';
 import type { Pool } from '../postgres/pool/pool.ts';
-import { readStatesInUse } from './tenant-states.ts';
+import { readCommonStatesInUse, readStatesInUse } from './tenant-states.ts';
 
 /**
  * Reads which migrations this installation has applied, from the catalog and the system databases. It connects to no
@@ -19,9 +19,11 @@ export async function recordedMigrations(
     return { source, applied: rows };
   };
   const states = await catalog.use(readStatesInUse);
+  const common = await catalog.use(readCommonStatesInUse);
   return {
     AUTH: [await historyOf(catalog, 'the auth database')],
     CONSTANTS: [await historyOf(constants, 'the constants database')],
+    COMMON: common.map(({ applied }) => ({ source: 'the databases of tenants', applied })),
     TENANT: states.map(({ applied }) => ({ source: 'the fleet', applied })),
   };
 }

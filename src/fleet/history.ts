@@ -9,6 +9,8 @@ import {
 import type { Tenant } from '../catalog/entities/tenant.entity.ts';
 import { tenantByReference } from '../catalog/find-tenants.ts';
 import { badInput } from '../lib/errors.ts';
+import { commonSchema } from '../migrator/files/common-schema.ts';
+import { historyTable } from '../migrator/files/history.ts';
 import { HistoryRecord } from '../migrator/files/history-entity.ts';
 import { type ConnectionArgs, type ConnectionPage, entityConnection, mapNodes } from '../orm/pagination.ts';
 import type { TenantConnections } from '../routing/tenant-connections.ts';
@@ -51,13 +53,26 @@ export async function readMigrationHistory(
 ): Promise<ConnectionPage<ShownRecord>> {
   const where = status ? { status } : {};
   if (reference != null) {
-    if (scope && scope !== 'TENANT') throw badInput('scope', `A tenant's history has no migrations of ${scope}`);
+    if (scope === 'AUTH' || scope === 'CONSTANTS') {
+      throw badInput('scope', `A tenant's history has no migrations of ${scope}`);
+    }
     const tenant = await tenantByReference(catalog, reference);
-    return ownHistory(tenants.lease(tenant).em, where, page, tenant);
+    const { em } = tenants.lease(tenant);
+    if (scope !== 'COMMON') return ownHistory(em, where, page, tenant);
+    if (await hasCommon(em)) return ownHistory(em.fork({ schema: commonSchema }), where, page, tenant);
+    return fleetHistory(catalog, { ...where, scope, tenant: tenant.id }, page);
   }
   if (scope === 'AUTH') return ownHistory(catalog.fork(), where, page, null);
   if (scope === 'CONSTANTS') return ownHistory(constants.fork(), where, page, null);
-  return fleetHistory(catalog, where, page);
+  return fleetHistory(catalog, scope === 'COMMON' ? { ...where, scope } : where, page);
+}
+
+/** A database has the schema as soon as something was applied to it. */
+async function hasCommon(em: EntityManager): Promise<boolean> {
+  const [row] = await em.execute<{ has: boolean }[]>('SELECT to_regclass(?) IS NOT NULL AS has', [
+    `${commonSchema}.${historyTable}`,
+  ]);
+  return row?.has ?? false;
 }
 
 async function ownHistory(

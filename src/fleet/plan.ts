@@ -6,9 +6,10 @@ import { Tenant } from '../catalog/entities/tenant.entity.ts';
 import { fleetStatuses } from '../catalog/tenant-status.ts';
 import { AppError, badInput, messageOf } from '../lib/errors.ts';
 import { readAppliedSql } from '../migrator/files/history.ts';
-import type { MigrationFile } from '../migrator/files/migration-files.ts';
+import type { MigrationFile } from '../migrator/files/migration-file.ts';
 import { type Plan, planUp } from '../migrator/files/plan.ts';
 import type { TenantConnections } from '../routing/tenant-connections.ts';
+import { KnownCommon } from './common-plan.ts';
 import { checkTarget, resolveTenants } from './runs/start.ts';
 import { readStates } from './tenant-states.ts';
 
@@ -26,6 +27,8 @@ export interface PlanRequest {
 export interface TenantPlan {
   readonly tenant: Tenant;
   readonly plan: Plan | Unreadable;
+  /** The migrations of `common` that its database lacks. They come first, and are the same for all its tenants. */
+  readonly common: readonly MigrationFile[];
 }
 
 /** A tenant whose database could not be checked. It does not stop the plan for other tenants. */
@@ -50,6 +53,8 @@ export interface PlanFleetOptions {
   readonly catalog: Catalog;
   readonly connections: TenantConnections;
   readonly files: readonly MigrationFile[];
+  /** The migrations of `common`. */
+  readonly common: readonly MigrationFile[];
   /** The maximum number of tenants checked at once. */
   readonly concurrency: number;
 }
@@ -62,34 +67,48 @@ export interface PlanFleetOptions {
 export async function planFleet(options: PlanFleetOptions, request: PlanRequest): Promise<FleetPlan> {
   const { catalog, files } = options;
   checkTarget(files, request.to);
-  const { ids, states } = await catalog.use(async (client) => ({
+  const { ids, states, known } = await catalog.use(async (client) => ({
     ids: request.tenants && (await resolveTenants(client, request.tenants)),
+    known: await KnownCommon.read(client),
     states: new Map((await readStates(client)).map(({ id, applied }) => [id, applied])),
   }));
   const where = { status: { $in: [...fleetStatuses] }, ...(ids && { id: { $in: ids } }) };
   const tenants = await catalog.fork().find(Tenant, where, { orderBy: { createdAt: 'asc', id: 'asc' } });
   const limit = pLimit(options.concurrency);
   const planOf = async (tenant: Tenant): Promise<TenantPlan> => {
-    const known = request.verify ? undefined : states.get(tenant.migrationState?.id ?? '');
+    const state = request.verify ? undefined : states.get(tenant.migrationState?.id ?? '');
     try {
-      const applied = known ?? (await limit(() => readApplied(options.connections, tenant)));
-      return { tenant, plan: planUp(files, applied, request.to) };
+      const applied = state ?? (await limit(() => readApplied(options.connections, tenant)));
+      const plan = planUp(files, applied, request.to);
+      const common = known.plan(options.common, tenant);
+      // Without its database's `common`, the tenant is not migrated.
+      if (common.kind === 'refusal') return { tenant, plan: common, common: [] };
+      return { tenant, plan, common: plan.kind === 'steps' ? common.steps : [] };
     } catch (error) {
       // Error messages for a tenant's clients contain less than its operator needs.
       const reason = error instanceof AppError ? (error.cause ?? error) : error;
-      return { tenant, plan: { kind: 'unreadable', message: `Its database cannot be read: ${messageOf(reason)}` } };
+      return {
+        tenant,
+        plan: { kind: 'unreadable', message: `Its database cannot be read: ${messageOf(reason)}` },
+        common: [],
+      };
     }
   };
   const plans = await Promise.all(tenants.map(planOf));
-  const open = plans.filter(({ plan }) => plan.kind !== 'steps' || plan.steps.length > 0);
-  const pending = new Set(open.flatMap(({ plan }) => (plan.kind === 'steps' ? plan.steps : [])));
+  const open = plans.filter((found) => found.plan.kind !== 'steps' || stepsOf(found).length > 0);
+  const pending = new Set(open.flatMap(stepsOf));
   return {
     tenants: open,
     all: tenants,
     totalCount: tenants.length,
     upToDateCount: tenants.length - open.length,
-    migrations: files.filter((file) => pending.has(file)),
+    migrations: [...options.common, ...files].filter((file) => pending.has(file)),
   };
+}
+
+/** What a run would apply for a tenant, in order: to its database's schema `common`, then to its own. */
+export function stepsOf({ plan, common }: TenantPlan): readonly MigrationFile[] {
+  return plan.kind === 'steps' ? [...common, ...plan.steps] : [];
 }
 
 /** The default and the maximum page size for a plan's tenants. */
@@ -115,7 +134,7 @@ export function pageOfPlan(
 }
 
 /** Returns why nothing may be applied to a tenant, as readable text; null if it may. */
-export function refusalOf({ plan }: TenantPlan): string | null {
+export function refusalOf({ plan }: Pick<TenantPlan, 'plan'>): string | null {
   if (plan.kind === 'steps') return null;
   return plan.kind === 'refusal' ? `${plan.code}: ${plan.message}` : plan.message;
 }

@@ -1,21 +1,26 @@
-import { partsOf } from '../migrator/apply/non-transactional.ts';
-import { compareNames, type MigrationFile } from '../migrator/files/migration-files.ts';
+import { compareNames, type MigrationFile } from '../migrator/files/migration-file.ts';
+import { type Part, partsOf } from '../migrator/files/parts.ts';
 import { quoteLiteral } from '../postgres/sql/quote.ts';
+import type { InstallationRoles } from '../routing/placement.ts';
 import type { TenantPlan } from './plan.ts';
+import { commonScript } from './psql-common.ts';
+import { headScript, stepScript, tenantTarget } from './psql-steps.ts';
 
 /** Several tenants for which the steps are the same. */
 export interface StepsGroup {
   readonly steps: readonly MigrationFile[];
+  /** The migrations of `common` that come before, once for each database. */
+  readonly common: readonly MigrationFile[];
   readonly tenants: readonly TenantPlan['tenant'][];
 }
 
 /** Groups the plans that can be carried out by their steps. */
 export function groupBySteps(plans: readonly TenantPlan[]): readonly StepsGroup[] {
-  const groups = new Map<string, { steps: readonly MigrationFile[]; tenants: TenantPlan['tenant'][] }>();
-  for (const { tenant, plan } of plans) {
+  const groups = new Map<string, StepsGroup & { tenants: TenantPlan['tenant'][] }>();
+  for (const { tenant, plan, common } of plans) {
     if (plan.kind !== 'steps') continue;
-    const key = plan.steps.map(({ name }) => name).join('\n');
-    const group = groups.get(key) ?? { steps: plan.steps, tenants: [] };
+    const key = [...common, ...plan.steps].map(({ scope, name }) => `${scope} ${name}`).join('\n');
+    const group = groups.get(key) ?? { steps: plan.steps, common, tenants: [] };
     group.tenants.push(tenant);
     groups.set(key, group);
   }
@@ -29,19 +34,21 @@ export function groupBySteps(plans: readonly TenantPlan[]): readonly StepsGroup[
  * @param files the code's migrations
  * @see https://www.postgresql.org/docs/current/app-psql.html#APP-PSQL-META-COMMANDS
  */
-export function sqlScript(groups: readonly StepsGroup[], files: readonly MigrationFile[]): string {
-  const head = `\\set ON_ERROR_STOP on
--- For a tenant in a schema of its own: psql -v schema=NAME
-\\if :{?schema}
-SET search_path TO :"schema";
-\\endif
-`;
-  return [head, ...groups.map((group, index) => planScript(group, files, `${index + 1} of ${groups.length}`))].join(
-    '\n',
-  );
+export function sqlScript(
+  groups: readonly StepsGroup[],
+  files: readonly MigrationFile[],
+  roles: InstallationRoles,
+): string {
+  const plans = groups.map((group, index) => planScript(group, files, roles, `${index + 1} of ${groups.length}`));
+  return [`${headScript}\n`, ...plans].join('\n');
 }
 
-function planScript({ steps, tenants }: StepsGroup, files: readonly MigrationFile[], number: string): string {
+function planScript(
+  { steps, common, tenants }: StepsGroup,
+  files: readonly MigrationFile[],
+  roles: InstallationRoles,
+  number: string,
+): string {
   const last = steps.at(-1)?.name ?? '';
   // By name: the files may have been read again since the plan was made.
   const planned = new Set(steps.map(({ name }) => name));
@@ -51,23 +58,17 @@ function planScript({ steps, tenants }: StepsGroup, files: readonly MigrationFil
   return `-- Plan ${number}, for these tenants:
 ${tenants.map(({ slug, server, database, schema }) => `--   ${slug}: server ${server}, database ${database}, schema ${schema}`).join('\n')}
 SELECT has @> ${array(before)} AND NOT has && ${array(steps)} AS fits
-FROM (SELECT coalesce(array_agg(name), '{}') AS has FROM migration_history WHERE status = 'APPLIED') h
+FROM (SELECT coalesce(array_agg(name), '{}') AS has FROM ${tenantTarget.history} WHERE status = 'APPLIED') h
 \\gset
 \\if :fits
+${commonScript(common, roles)}
 ${partsOf(steps).map(partScript).join('\n')}
 \\endif
 `;
 }
 
-/** Groups adjacent transactional steps into one transaction, as a run does. Other steps stand alone. */
-function partScript(part: readonly MigrationFile[]): string {
-  const script = part.map(stepScript).join('\n');
-  return part.every(({ transactional }) => transactional) ? `BEGIN;\n${script}\nCOMMIT;` : script;
-}
-
-function stepScript({ name, hash, statements }: MigrationFile): string {
-  // The semicolon goes on its own line because a statement may end with a comment.
-  const sql = (statements ?? []).map((statement) => `${statement.trim()}\n;`).join('\n');
-  const values = ['TENANT', name, hash, 'APPLIED'].map(quoteLiteral).join(', ');
-  return `-- ${name}\n${sql}\nINSERT INTO migration_history (scope, name, hash, status) VALUES (${values});`;
+/** Groups steps that may share a transaction, as a run does. Other steps stand alone. */
+function partScript({ steps }: Part): string {
+  const script = steps.map((step) => stepScript(step, tenantTarget)).join('\n');
+  return steps.every(({ transactional }) => transactional) ? `BEGIN;\n${script}\nCOMMIT;` : script;
 }

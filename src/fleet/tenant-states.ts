@@ -2,7 +2,7 @@ import type pg from 'pg';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { RunOptions } from '../catalog/entities/migration-run.entity.ts';
 import type { AppliedMigration } from '../catalog/entities/migration-state.entity.ts';
-import type { MigrationFile } from '../migrator/files/migration-files.ts';
+import type { MigrationFile } from '../migrator/files/migration-file.ts';
 import { type Plan, planDown, planUp } from '../migrator/files/plan.ts';
 
 /** A set of applied migrations that tenants have, according to the catalog. */
@@ -29,6 +29,14 @@ export async function readStatesInUse(client: pg.Client): Promise<readonly Known
   return rows;
 }
 
+/** Reads the sets of migrations of `common` that databases have now. */
+export async function readCommonStatesInUse(client: pg.Client): Promise<readonly KnownState[]> {
+  const { rows } = await client.query<KnownState>(
+    'SELECT id, applied, version FROM migration_states WHERE id IN (SELECT migration_state FROM common_states)',
+  );
+  return rows;
+}
+
 /** Returns the states in which a run has nothing to do, so that it needn't connect to those tenants. */
 export async function doneStateIds(
   client: pg.Client,
@@ -49,16 +57,27 @@ export async function doneStateIds(
   return (await readStates(client)).filter((state) => isDone(planOf(state))).map(({ id }) => id);
 }
 
-/** Counts, for each state, the migrations that the code has and the database lacks. */
+/**
+ * Counts, for each state, the migrations that the code has and the database lacks. A state with a migration that the
+ * code lacks counts as 0: newer code, or another branch, is in charge of such tenants, and no run of this code may
+ * migrate them.
+ */
 export async function behindByState(
   catalog: Catalog,
   files: readonly MigrationFile[],
 ): Promise<ReadonlyMap<string, number>> {
   const states = await catalog.use(readStates);
+  const known = new Set(files.map(({ name }) => name));
   return new Map(
     states.map(({ id, applied }) => {
+      const isNewer = applied.some(({ name }) => !known.has(name));
       const has = new Set(applied.map(({ name }) => name));
-      return [id, files.filter(({ name }) => !has.has(name)).length];
+      return [id, isNewer ? 0 : files.filter(({ name }) => !has.has(name)).length];
     }),
   );
+}
+
+/** The states that are not behind, by {@link behindByState}. */
+export async function currentStateIds(catalog: Catalog, files: readonly MigrationFile[]): Promise<readonly string[]> {
+  return [...(await behindByState(catalog, files))].filter(([, behind]) => behind === 0).map(([id]) => id);
 }

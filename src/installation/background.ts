@@ -1,5 +1,6 @@
 import { OwnerConnections } from '../fleet/worker/owner-connections.ts';
 import { Worker } from '../fleet/worker/worker.ts';
+import type { InstallationRoles } from '../routing/placement.ts';
 import { LATE_MS } from '../routing/tenant-connections.ts';
 import { watchSessions } from '../servers/watch-sessions.ts';
 import { startRecovery } from './recovery.ts';
@@ -21,7 +22,8 @@ export interface Background {
  */
 export function startBackground(system: System, services: Services, stack: AsyncDisposableStack): Background {
   const { connections } = system.config;
-  const worker = system.config.migrations.worker === 'inline' ? stack.use(createWorker(services)) : undefined;
+  const worker =
+    system.config.migrations.worker === 'inline' ? stack.use(createWorker(services, system.roles)) : undefined;
   worker?.start();
   if (!system.server.canAdminister) {
     return { worker, prepared: Promise.resolve('This process only serves, and creates no tenants.') };
@@ -38,13 +40,17 @@ export function startBackground(system: System, services: Services, stack: Async
   return { worker, prepared };
 }
 
-function createWorker({ config, catalog, listener, servers, migrations, checkpoints, log }: Services): Worker {
+function createWorker(
+  { config, catalog, listener, servers, migrations, checkpoints, log }: Services,
+  roles: InstallationRoles,
+): Worker {
   const { concurrency, lockTimeoutMs } = config.migrations;
   const owner = new OwnerConnections(servers, concurrency);
   return new Worker({
     catalog,
     listener,
-    migrations: migrations.tenant,
+    migrations,
+    roles,
     concurrency,
     lockTimeoutMs,
     stopMs: config.http.shutdownSeconds * 1000,

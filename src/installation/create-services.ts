@@ -54,7 +54,7 @@ export async function createServices(
     permissions: new PermissionCache({ tenants, permissionsOf: permissionsOf(product), catalog, listener, log }),
     migrations: system.migrations,
     tables: system.tables,
-    runs: new Runs(catalog, system.migrations.tenant, config.migrations.concurrency),
+    runs: new Runs(catalog, system.migrations, config.migrations.concurrency),
     tokens,
     publishedKeys: publishedKeys(keys),
     authenticator: new Authenticator(catalog, listener, accounts.trustedClaims),

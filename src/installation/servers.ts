@@ -22,7 +22,7 @@ export async function openServers(system: System, stack: AsyncDisposableStack): 
     sharedDatabase: databases.shared,
     roles,
     passwordOf,
-    migrations: migrations.tenant,
+    migrations,
     bounds: connections.tenantBounds,
     systemPoolSize: connections.systemPoolSize,
     lockTimeoutMs: config.migrations.lockTimeoutMs,

@@ -47,7 +47,7 @@ export async function openSystem(
   const roleSecret = await roleSecretOf(config);
   const passwordOf = derivePasswords(roleSecret);
   const roles = installationRoles(databases.auth);
-  const { auth, constants, tenant } = createMigrationLines(config.migrations.tenantDir, product);
+  const { auth, constants, common, tenant } = createMigrationLines(config.migrations, product);
   await settleAdmin(server, config);
   if (server.canAdminister) {
     const { lockTimeoutMs } = config.migrations;
@@ -86,7 +86,7 @@ export async function openSystem(
     catalog: openCatalog(authPool, [HistoryRecordSchema]),
     constants: { ...constantsDatabase, pool: constantsPool },
     listener,
-    migrations: { auth: auth.folder, constants: constants.folder, tenant: tenant.folder },
-    tables: { AUTH: auth.tables, CONSTANTS: constants.tables, TENANT: tenant.tables },
+    migrations: { auth: auth.folder, constants: constants.folder, common: common.folder, tenant: tenant.folder },
+    tables: { AUTH: auth.tables, CONSTANTS: constants.tables, COMMON: common.tables, TENANT: tenant.tables },
   };
 }

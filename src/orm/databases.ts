@@ -83,12 +83,18 @@ function keepAppErrors(orm: MikroORM): void {
   });
 }
 
+/** A statement to send in the extended protocol, which takes no more than one. @types/pg does not declare the option. */
+export interface ExtendedQuery {
+  readonly text: string;
+  readonly queryMode: 'extended';
+}
+
 /**
  * Wraps a client that the caller already holds as a pool's client, whose `release` does nothing. Statements run one at a
  * time, because MikroORM sends several at once when it has a pool.
  * @param rewrite changes the text of each statement
  */
-export function asPoolClient(client: pg.Client, rewrite: (text: string) => string): PoolClient {
+export function asPoolClient(client: pg.Client, rewrite: (text: string) => string | ExtendedQuery): PoolClient {
   const exclusive = createMutex();
   return new Proxy(Object.assign(Object.create(client), { release: () => undefined }), {
     get(target, key) {

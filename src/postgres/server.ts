@@ -58,12 +58,26 @@ export function serverNamed(servers: Pick<Servers, 'get'>, name: string, shown =
 const CONNECT_TIMEOUT_MS = 5_000;
 
 /**
+ * The settings with which every session of ours reads and writes times the same way, whatever the server's.
+ * @see https://www.postgresql.org/docs/current/runtime-config-client.html#RUNTIME-CONFIG-CLIENT-FORMAT
+ */
+export const sameEverywhere = {
+  TimeZone: 'UTC',
+  DateStyle: 'ISO, MDY',
+  IntervalStyle: 'postgres',
+  // Short statements that are planned anew each time would be compiled anew each time.
+  jit: 'off',
+} as const;
+
+/**
  * With this setting, PostgreSQL aborts a statement and releases its locks within two seconds after the client was killed.
  * By default it notices only when the statement is done. PostgreSQL on Windows does not support the setting.
  * @see https://www.postgresql.org/docs/current/runtime-config-connection.html#GUC-CLIENT-CONNECTION-CHECK-INTERVAL
  */
-const everySession: Readonly<Record<string, string>> =
-  process.platform === 'win32' ? {} : { client_connection_check_interval: '2s' };
+const everySession: Readonly<Record<string, string>> = {
+  ...sameEverywhere,
+  ...(process.platform !== 'win32' && { client_connection_check_interval: '2s' }),
+};
 
 /**
  * One PostgreSQL server, and the pool of connections that this process may open to it. After the server did not answer,

@@ -2,12 +2,12 @@ import type { EntityManager, EntitySchema } from '@mikro-orm/postgresql';
 import { LRUCache } from 'lru-cache';
 import { type KnownTenant, knownTenant } from '../catalog/tenant-directory.ts';
 import { AppError } from '../lib/errors.ts';
+import { searchPathOf } from '../migrator/files/common-schema.ts';
 import { createEntityDatabases, type EntityDatabase, type EntityDatabases, entityTypes } from '../orm/databases.ts';
 import type { PasswordOf } from '../postgres/admin/roles.ts';
 import { type Pool, type PoolClient, usePoolClient } from '../postgres/pool/pool.ts';
 import { type Servers, serverNamed } from '../postgres/server.ts';
 import { isConnectionFailure, isRefusedDatabase, sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
-import { quoteIdentifier } from '../postgres/sql/quote.ts';
 import { connectWithRetry } from './connect-with-retry.ts';
 import { mayBeGone } from './connection-errors.ts';
 import { OperationScope } from './operation-scope.ts';
@@ -123,7 +123,7 @@ export class TenantConnections {
       silenceMs: statementTimeoutMs + LATE_MS,
       types: entityTypes,
       session: {
-        search_path: quoteIdentifier(tenant.schema),
+        search_path: searchPathOf(tenant.schema),
         statement_timeout: String(statementTimeoutMs),
         idle_in_transaction_session_timeout: String(IDLE_IN_TRANSACTION_MS),
       },

@@ -1,7 +1,7 @@
 import type { AppliedMigration } from '../catalog/entities/migration-state.entity.ts';
 import { messageOf } from '../lib/errors.ts';
 import { readAppliedSql } from '../migrator/files/history.ts';
-import type { MigrationFolder } from '../migrator/files/migration-files.ts';
+import type { MigrationFolder } from '../migrator/files/migration-folder.ts';
 import type { Pool } from '../postgres/pool/pool.ts';
 import { isUnreachable } from '../postgres/sql/error-codes.ts';
 

@@ -2,10 +2,12 @@ import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { AppliedMigration } from '../catalog/entities/migration-state.entity.ts';
 import type { Isolation } from '../catalog/entities/tenant.entity.ts';
+import type { ObservedState } from '../catalog/migration-states.ts';
 import { migrateDatabase } from '../migrator/apply/apply.ts';
 import { MigrationFailedError } from '../migrator/apply/batch.ts';
 import { kindOf } from '../migrator/files/history.ts';
-import type { MigrationFile, MigrationFolder } from '../migrator/files/migration-files.ts';
+import type { MigrationFile } from '../migrator/files/migration-file.ts';
+import { type MigrationFolders, readTenantFiles, type TenantFiles } from '../migrator/files/migration-folders.ts';
 import { cloneDatabase, createDatabase, dropDatabase, isInUse } from '../postgres/admin/databases.ts';
 import {
   closeDatabaseSql,
@@ -23,6 +25,8 @@ import { type InstallationRoles, type Placement, tenantRole } from '../routing/p
 import { OTHERS_WAIT_MS, withPlacementLock } from '../routing/placement-lock.ts';
 import { boundAllRolesSql, boundRoleSql, type TenantBounds } from './role-limits.ts';
 import { setUpServer } from './set-up.ts';
+import { applyCommon, readersOfCommon } from './shared/common-line.ts';
+import { dropSchema, releaseSchema } from './shared/drop-schema.ts';
 import { TemplateDatabase } from './template.ts';
 import { endSessionsOf } from './tenant-sessions.ts';
 import { prepareTenantDatabaseSql, prepareTenantSchemaSql } from './tenant-sql.ts';
@@ -33,7 +37,7 @@ export interface ProvisionerOptions {
   readonly sharedDatabase: string;
   readonly roles: InstallationRoles;
   readonly passwordOf: PasswordOf;
-  readonly migrations: MigrationFolder;
+  readonly migrations: Pick<MigrationFolders, 'tenant' | 'common'>;
   /** The limits of tenants' roles. */
   readonly bounds: TenantBounds;
   readonly systemPoolSize: number;
@@ -45,6 +49,13 @@ export interface ProvisionerOptions {
 export interface TenantPlacement extends Placement {
   readonly key: string;
   readonly isolation: Isolation;
+}
+
+/** The migrations of a tenant's database or schema that was created. */
+export interface MadePlace {
+  readonly applied: readonly AppliedMigration[];
+  /** Those of its database's schema `common`; undefined if there are none. */
+  readonly common: ObservedState | undefined;
 }
 
 /** Creates and removes tenants' databases, schemas and roles on one server. Every step is idempotent. */
@@ -79,16 +90,13 @@ export class Provisioner {
   async prepare(): Promise<void> {
     await this.setUp();
     await this.#boundRoles();
-    await this.#template.ensure(await this.#options.migrations.read());
+    await this.#template.ensure(await readTenantFiles(this.#options.migrations));
   }
 
   /** Creates and migrates the tenant's database or schema. Returns its migrations. */
-  async make(placement: TenantPlacement): Promise<readonly AppliedMigration[]> {
+  async make(placement: TenantPlacement): Promise<MadePlace> {
     await this.setUp();
-    const files = await (placement.isolation === 'DATABASE'
-      ? this.#makeDatabase(placement)
-      : this.#makeSchema(placement));
-    return files.map(({ name, hash }) => ({ name, hash }));
+    return placement.isolation === 'DATABASE' ? this.#makeDatabase(placement) : this.#makeSchema(placement);
   }
 
   /**
@@ -113,19 +121,27 @@ export class Provisioner {
     });
   }
 
-  /** Drops the tenant's database or schema, and its role, if they exist. */
+  /**
+   * Makes sure that dropping the tenant's schema harms no other tenant, and moves extensions out of it.
+   * @throws {AppError} CONFLICT, naming what depends on it
+   */
+  async checkRemoval({ isolation, schema }: TenantPlacement): Promise<void> {
+    if (isolation === 'DATABASE') return;
+    const readers = readersOfCommon(this.#options.roles, isolation);
+    await this.#shared.use((client) => releaseSchema(client, schema, readers));
+  }
+
+  /**
+   * Drops the tenant's database or schema, and its role, if they exist.
+   * @throws {AppError} CONFLICT if other tenants depend on the schema
+   */
   async remove(placement: TenantPlacement): Promise<void> {
     const role = tenantRole(placement.key);
     // The locks of open sessions would block dropping the schema.
     await this.#withLock(placement, (admin) => endSessionsOf(admin, role));
     if (placement.isolation === 'SCHEMA') {
-      await this.#shared.use((client) =>
-        client.query(`
-          SET LOCAL lock_timeout = ${OTHERS_WAIT_MS};
-          ${transactionLockSql(lockKind.migrate, placement.schema)}
-          DROP SCHEMA IF EXISTS ${quoteIdentifier(placement.schema)} CASCADE;
-          ${dropOwnedSql(role)}`),
-      );
+      await this.checkRemoval(placement);
+      await dropSchema(this.#shared, placement.schema, dropOwnedSql(role));
     }
     await this.#withLock(placement, async (admin) => {
       if (placement.isolation === 'DATABASE') await dropDatabase(admin, placement.database);
@@ -153,8 +169,8 @@ export class Provisioner {
     return withPlacementLock(this.#server, key, work);
   }
 
-  async #makeDatabase(placement: TenantPlacement): Promise<readonly MigrationFile[]> {
-    const files = await this.#options.migrations.read();
+  async #makeDatabase(placement: TenantPlacement): Promise<MadePlace> {
+    const files = await readTenantFiles(this.#options.migrations);
     const template = await this.#template.ensure(files);
     const cloned = await this.#withLock(placement, async (admin) => {
       await admin.query(this.#roleSql(placement));
@@ -163,8 +179,11 @@ export class Provisioner {
       await admin.query(closeDatabaseSql(placement.database, [tenantRole(placement.key)]));
       return done;
     });
-    if (!cloned) await this.#migrateEmptyDatabase(placement, files);
-    return files;
+    const applied = files.tenant.map(nameAndHash);
+    if (!cloned) return { applied, common: await this.#migrateEmptyDatabase(placement, files) };
+    // Whatever is observed from now on is newer.
+    const common = { applied: files.common.map(nameAndHash), observedAt: '-infinity' };
+    return { applied, common: files.common.length > 0 ? common : undefined };
   }
 
   /**
@@ -184,20 +203,19 @@ export class Provisioner {
     }
   }
 
-  async #migrateEmptyDatabase(placement: TenantPlacement, files: readonly MigrationFile[]): Promise<void> {
-    const server = this.#server;
+  async #migrateEmptyDatabase(placement: TenantPlacement, files: TenantFiles): Promise<ObservedState | undefined> {
     const { roles } = this.#options;
-    await server.owner(placement.database, (client) =>
+    return this.#server.owner(placement.database, (client) =>
       this.#migrate(client, placement, files, prepareTenantDatabaseSql(roles.databaseTenants)),
     );
   }
 
-  async #makeSchema(placement: TenantPlacement): Promise<readonly MigrationFile[]> {
-    const [files] = await Promise.all([this.#options.migrations.read(), this.#makeRole(placement)]);
+  async #makeSchema(placement: TenantPlacement): Promise<MadePlace> {
+    const [files] = await Promise.all([readTenantFiles(this.#options.migrations), this.#makeRole(placement)]);
     const { schema, key } = placement;
     const setupSql = `CREATE SCHEMA ${quoteIdentifier(schema)}; ${prepareTenantSchemaSql(schema, tenantRole(key))}`;
-    await this.#shared.use((client) => this.#migrate(client, placement, files, setupSql));
-    return files;
+    const common = await this.#shared.use((client) => this.#migrate(client, placement, files, setupSql));
+    return { applied: files.tenant.map(nameAndHash), common };
   }
 
   /** Runs outside the schema's transaction, because adding a member locks the group until the transaction ends. */
@@ -215,12 +233,15 @@ export class Provisioner {
   async #migrate(
     client: pg.Client,
     placement: TenantPlacement,
-    files: readonly MigrationFile[],
+    files: TenantFiles,
     setupSql: string,
-  ): Promise<void> {
-    const { lockTimeoutMs } = this.#options;
+  ): Promise<ObservedState | undefined> {
+    const { lockTimeoutMs, roles } = this.#options;
+    const grantee = readersOfCommon(roles, placement.isolation);
+    const line = { files: files.common, grantee, lockTimeoutMs, allowsNewer: true };
+    const common = await applyCommon(client, placement.database, line);
     const isThere = placement.isolation === 'DATABASE' && (await kindOf(client, placement.schema)) === 'TENANT';
-    const options = { scope: 'TENANT', schema: placement.schema, files, lockTimeoutMs } as const;
+    const options = { scope: 'TENANT', schema: placement.schema, files: files.tenant, lockTimeoutMs } as const;
     try {
       await migrateDatabase(client, isThere ? options : { ...options, setupSql });
     } catch (error) {
@@ -228,6 +249,7 @@ export class Provisioner {
       if (error instanceof MigrationFailedError || sqlStateOf(error) !== sqlState.duplicateSchema) throw error;
       await migrateDatabase(client, options);
     }
+    return common;
   }
 
   #roleSql({ key, isolation }: TenantPlacement): string {
@@ -236,4 +258,8 @@ export class Provisioner {
     const group = isolation === 'DATABASE' ? roles.databaseTenants : roles.schemaTenants;
     return `${createLoginRoleSql(role, passwordOf(role), group)} ${resetRoleSql(role)} ${boundRoleSql(role, bounds)}`;
   }
+}
+
+function nameAndHash({ name, hash }: MigrationFile): AppliedMigration {
+  return { name, hash };
 }

@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import { migrateDatabase } from '../migrator/apply/apply.ts';
 import type { MigrateOutcome } from '../migrator/apply/batch.ts';
 import { createHistorySql, kindOf } from '../migrator/files/history.ts';
-import type { MigrationFolder } from '../migrator/files/migration-files.ts';
+import type { MigrationFolder } from '../migrator/files/migration-folder.ts';
 import { createLoginRoleSql, grantRowsSql, type PasswordOf } from '../postgres/admin/roles.ts';
 import type { PostgresServer } from '../postgres/server.ts';
 import { lockKind, withAdvisoryLock } from '../postgres/sql/advisory-lock.ts';

@@ -2,13 +2,15 @@ import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import { migrateDatabase } from '../migrator/apply/apply.ts';
-import type { MigrationFile } from '../migrator/files/migration-files.ts';
+import type { MigrationFile } from '../migrator/files/migration-file.ts';
+import type { TenantFiles } from '../migrator/files/migration-folders.ts';
 import { createDatabase, databaseExists, dropDatabase } from '../postgres/admin/databases.ts';
 import { closeDatabaseSql } from '../postgres/admin/roles.ts';
 import type { PostgresServer } from '../postgres/server.ts';
 import { lockKind, withAdvisoryLock } from '../postgres/sql/advisory-lock.ts';
 import { sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
 import { quoteIdentifier } from '../postgres/sql/quote.ts';
+import { applyCommon, prepareCommonSql } from './shared/common-line.ts';
 import { prepareTenantDatabaseSql } from './tenant-sql.ts';
 
 /** What building a template needs. */
@@ -39,7 +41,7 @@ export class TemplateDatabase {
    * Returns the name of a template with these migrations, and builds it if it does not exist. Returns undefined if another
    * process is building a template of this installation for longer than a tenant should wait.
    */
-  ensure(files: readonly MigrationFile[]): Promise<string | undefined> {
+  ensure(files: TenantFiles): Promise<string | undefined> {
     const name = templateName(this.#options, files);
     if (this.#current?.name !== name) {
       const ready = this.#build(name, files).catch((error: unknown) => {
@@ -57,7 +59,7 @@ export class TemplateDatabase {
     this.#current = undefined;
   }
 
-  async #build(name: string, files: readonly MigrationFile[]): Promise<string> {
+  async #build(name: string, files: TenantFiles): Promise<string> {
     const server = this.#server;
     const { authDatabase, grantee, lockTimeoutMs, log } = this.#options;
     const prefix = templatePrefix(authDatabase);
@@ -75,15 +77,16 @@ export class TemplateDatabase {
           await createDatabase(admin, building);
           try {
             await admin.query(closeDatabaseSql(building, []));
-            await server.owner(building, (client) =>
-              migrateDatabase(client, {
+            await server.owner(building, async (client) => {
+              await applyCommon(client, building, { files: files.common, grantee, lockTimeoutMs });
+              await migrateDatabase(client, {
                 scope: 'TENANT',
                 schema: 'public',
-                files,
+                files: files.tenant,
                 lockTimeoutMs,
                 setupSql: prepareTenantDatabaseSql(grantee),
-              }),
-            );
+              });
+            });
             // Connections would prevent cloning. The rename comes last, so that a database with the final name is complete.
             await admin.query(`ALTER DATABASE ${quoteIdentifier(building)} WITH ALLOW_CONNECTIONS false`);
             await admin.query(`ALTER DATABASE ${quoteIdentifier(building)} RENAME TO ${quoteIdentifier(name)}`);
@@ -91,7 +94,10 @@ export class TemplateDatabase {
             await dropDatabase(admin, building).catch(() => undefined);
             throw error;
           }
-          log.info({ server: server.name, template: name, migrations: files.length }, 'built the template for tenants');
+          log.info(
+            { server: server.name, template: name, migrations: files.tenant.length },
+            'built the template for tenants',
+          );
           // A server that still runs older code rebuilds its own template when it needs it.
           await dropTemplates(admin, prefix, '^[0-9a-f]{12}$', name);
         },
@@ -117,7 +123,9 @@ function templatePrefix(authDatabase: string): string {
 }
 
 /** The name contains a hash of everything that the template is built from. */
-function templateName({ authDatabase, grantee }: TemplateOptions, files: readonly MigrationFile[]): string {
-  const text = [prepareTenantDatabaseSql(grantee), ...files.map(({ name, hash }) => `${name} ${hash}`)].join('\n');
+function templateName({ authDatabase, grantee }: TemplateOptions, { tenant, common }: TenantFiles): string {
+  const linesOf = (files: readonly MigrationFile[]) => files.map(({ name, hash }) => `${name} ${hash}`);
+  const commonLines = common.length > 0 ? [prepareCommonSql(grantee), ...linesOf(common)] : [];
+  const text = [prepareTenantDatabaseSql(grantee), ...linesOf(tenant), ...commonLines].join('\n');
   return `${templatePrefix(authDatabase)}${createHash('sha256').update(text).digest('hex').slice(0, 12)}`;
 }

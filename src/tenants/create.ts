@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { EntityManager, RequiredEntityData } from '@mikro-orm/postgresql';
+import { storeCommonStates } from '../catalog/common-states.ts';
 import { Membership } from '../catalog/entities/membership.entity.ts';
 import { type Isolation, Tenant } from '../catalog/entities/tenant.entity.ts';
 import { migrationStateRow, saveMigrationStateSql } from '../catalog/migration-states.ts';
@@ -7,6 +8,7 @@ import { takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
 import { AppError } from '../lib/errors.ts';
 import { MigrationFailedError } from '../migrator/apply/batch.ts';
 import { isConnectionFailure } from '../postgres/sql/error-codes.ts';
+import { inTransaction } from '../postgres/sql/transaction.ts';
 import { newPlacement, newTenantKey } from '../routing/placement.ts';
 import { chooseServer } from '../servers/choose.ts';
 import { hostTaken, slugTaken, takenError, validHost, validName, validSlug } from './names.ts';
@@ -76,14 +78,16 @@ export async function checkTenant(options: ProvisioningOptions, input: CreateTen
  */
 export async function finish({ catalog, servers }: ProvisioningOptions, tenant: Tenant): Promise<Tenant> {
   const { provisioner } = await servers.find(tenant.server);
-  const applied = await provisioner.make(tenant);
-  const { rows } = await catalog.use((client) =>
-    client.query(
+  const { applied, common } = await provisioner.make(tenant);
+  const { rows } = await catalog.use(async (client) => {
+    const { server, database } = tenant;
+    if (common) await inTransaction(client, () => storeCommonStates(client, [{ server, database, ...common }]));
+    return client.query(
       `WITH state AS (${saveMigrationStateSql})
        ${takeStepSql(tenantSteps.finish, { where: 't.id = $4', set: 'claimed_by = NULL, migration_state = $1' })} RETURNING *`,
       [...migrationStateRow(applied), tenant.id],
-    ),
-  );
+    );
+  });
   // If an earlier call has finished it, the update matched no row.
   const em = catalog.fork();
   const finished = rows[0] ? em.map(Tenant, rows[0]) : await em.findOne(Tenant, { id: tenant.id });

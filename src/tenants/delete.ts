@@ -22,7 +22,7 @@ const RETRY_MS = 15_000;
  * @param confirmation the tenant's slug
  * @returns the tenant with the status DELETING
  * @throws {AppError} TENANT_NOT_FOUND; BAD_USER_INPUT if the confirmation is not the slug; TENANT_BUSY while the tenant is
- *   created or in maintenance; CONFLICT while an unfinished run contains the tenant, or while it is being deleted; SERVER_BUSY
+ *   created or in maintenance; CONFLICT while objects of other tenants depend on its schema, while an unfinished run contains the tenant, or while it is being deleted; SERVER_BUSY
  *   if the deletion has started and finishes later
  */
 export async function deleteTenant(
@@ -36,6 +36,7 @@ export async function deleteTenant(
     throw badInput('slug', `Nothing was deleted: to confirm, repeat the tenant's slug, which is ${slug}`);
   }
   options.servers.get(FIRST_SERVER)?.requireAdmin();
+  await checkRemoval(options, id);
   using _working = options.inProgress.begin(id);
   await catalog.use((client) => inTransaction(client, () => begin(client, options, id)));
   const tenant = await catalog.fork().findOneOrFail(Tenant, { id });
@@ -50,6 +51,14 @@ export async function deleteTenant(
     );
   }
   return tenant;
+}
+
+/** Refuses while a refusal is possible: once the deletion has started, it cannot be stopped. */
+async function checkRemoval({ catalog, servers }: ProvisioningOptions, id: string): Promise<void> {
+  const tenant = await catalog.fork().findOne(Tenant, { id });
+  if (!tenant || !canTake(tenantSteps.delete, tenant.status)) return;
+  const { provisioner } = await servers.find(tenant.server);
+  await provisioner.checkRemoval(tenant);
 }
 
 /** Starting a run or a maintenance locks the same row, so neither can start unnoticed. */

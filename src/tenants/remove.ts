@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { forgetCommonState } from '../catalog/common-states.ts';
 import type { Tenant } from '../catalog/entities/tenant.entity.ts';
 import { statusSql } from '../catalog/steps.ts';
 import { takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
@@ -16,7 +17,12 @@ export async function discard(options: ProvisioningOptions, tenant: Tenant): Pro
   const { provisioner } = await servers.find(tenant.server);
   await provisioner.remove(tenant);
   await dropCheckpointsOf(options, tenant.id);
-  await catalog.use((client) => inTransaction(client, () => deleteRow(client, tenant)));
+  await catalog.use((client) =>
+    inTransaction(client, async () => {
+      await deleteRow(client, tenant);
+      if (tenant.isolation === 'DATABASE') await forgetCommonState(client, tenant.server, tenant.database);
+    }),
+  );
 }
 
 /**

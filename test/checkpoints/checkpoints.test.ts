@@ -168,7 +168,7 @@ describe('checkpoints', () => {
     const { accepted, codes } = await whileAsked('batch', async () => {
       const run = await fleet.run('tenants: ["batch"]');
       expect(run).toMatchObject({ status: 'FAILED', failed: 1 });
-      expect(run.items.nodes[0]?.error).toMatch(/division by zero, in: SELECT 1 \/ 0$/);
+      expect(run.items.nodes[0]?.error).toMatch(/division by zero, in line 2: SELECT 1 \/ 0$/);
     });
     await fleet.migrations.remove(...names);
     expect(codes).toEqual(['TENANT_BUSY']);

@@ -32,6 +32,7 @@ it('status counts the tenants of each version, and ends with 1 while any is behi
     tenants: 2,
     behind: 0,
     versions: [{ version: notes, tenants: 2, behind: 0, unknown: [] }],
+    common: { newest: null, databases: 2, behind: 0 },
   });
 });
 
@@ -149,7 +150,7 @@ describe('one run', () => {
     [['migrate', 'cancel', '00000000'], 1, 'There is no run whose id begins with 00000000\n'],
     [['migrate', 'resume', '00000000-0000-4000-8000-000000000000'], 1, 'There is no migration run'],
     [['migrate', 'accept', 'nothing'], 1, 'no TENANT migration nothing'],
-    [['migrate', 'history', '--scope', 'mars'], 2, 'Allowed choices are tenant, auth, constants'],
+    [['migrate', 'history', '--scope', 'mars'], 2, 'Allowed choices are tenant, common, auth, constants'],
   ])('%j ends with %i and says why', async (argv, exit, message) => {
     expect(await tenantry(...argv)).toEqual({ exit, stdout: '', stderr: expect.stringContaining(message) });
   });

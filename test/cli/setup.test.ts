@@ -155,9 +155,11 @@ it('doctor finds leftovers and, after asking, fixes those whose fix loses no dat
   for (const what of ['The database snap_gone000000', 'The index public.broken']) {
     expect(fixed.stdout).toContain(`\nFixed: ${what}`);
   }
-  // What only a person can decide about is left: a database, a schema and a copy.
+  // What only a person can decide about is left: a database, a schema, a copy, and an index that other tenants don't have.
   const [, after = ''] = fixed.stdout.split('Checking again:');
-  expect(after.match(/✗.*/g)).toHaveLength(3);
+  expect(after.match(/✗.*/g)).toHaveLength(4);
+  expect(after).toMatch(/✗ Tenants at .* differ from .*: index\. index broken exists only in index/);
+  await fleet.inTenant('index', 'DROP INDEX broken');
   expect(await fleet.tenant('lost')).toMatchObject({ status: 'ACTIVE', database, schema });
   expect(await fleet.inCatalog(`SELECT status FROM tenants WHERE slug = 'halted'`)).toEqual([{ status: 'ACTIVE' }]);
   const { rowCount } = await admin.query('SELECT FROM pg_database WHERE datname = ANY ($1)', [[orphan, copy]]);

@@ -73,7 +73,7 @@ describe('a run whose process hears nothing of what it has committed in auth', (
     const run = await lab.fleet.startRun(`tenants: ["${slug}"], checkpoint: SNAPSHOT`);
     await eventually('the batch is in progress', async () => {
       const rows = await lab.postgres.rows(
-        `SELECT FROM pg_stat_activity WHERE query ~ '^CREATE.*pg_sleep\\(0\\.9\\)' AND state = 'active' AND datname = $1`,
+        `SELECT FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(0.9)' AND state = 'active' AND datname = $1`,
         [database],
       );
       return rows.length === 1;

@@ -72,7 +72,7 @@ describe('what is remembered', () => {
           run: failed.id,
           checkpoint: failed.checkpoint,
           error: expect.stringMatching(
-            `^${bad} failed: check constraint "paid" of relation "products" is violated by some row, in: ALTER TABLE`,
+            `^${bad} failed: check constraint "paid" of relation "products" is violated by some row, in line 2: ALTER TABLE`,
           ),
           tenant: { slug },
         },

@@ -234,7 +234,7 @@ describe('node src/main.ts', () => {
     await broken.add('20270101000000_broken', 'SELECT 1 / 0');
     await using server = startServer({ ...own(), TENANT_MIGRATIONS_DIR: broken.path });
     await server.listening();
-    const problem = '20270101000000_broken failed: division by zero, in: SELECT 1 / 0';
+    const problem = '20270101000000_broken failed: division by zero, in line 2: SELECT 1 / 0';
     await vi.waitUntil(() => /^Tenants cannot be created/m.test(server.output()), { timeout: 30_000 });
     expect(server.output()).toContain(`\nTenants cannot be created until this is fixed: ${problem}\n`);
     // The log is written by a thread of its own.

@@ -2,7 +2,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AppError } from '../../src/lib/errors.ts';
 import { migrateDatabase } from '../../src/migrator/apply/apply.ts';
-import { MigrationFolder } from '../../src/migrator/files/migration-files.ts';
+import { MigrationFolder } from '../../src/migrator/files/migration-folder.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
 
 describe('migrations and databases of another kind', () => {

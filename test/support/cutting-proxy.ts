@@ -14,7 +14,7 @@ export interface CuttingProxy extends AsyncDisposable {
 }
 
 /**
- * Listens on a free port and passes everything on. Statements are found in the bytes of the simple query protocol.
+ * Listens on a free port and passes everything on. Statements are found in the bytes of both query protocols.
  * @see https://www.postgresql.org/docs/current/protocol-message-formats.html
  */
 export async function startCuttingProxy(target: number): Promise<CuttingProxy> {

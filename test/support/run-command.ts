@@ -39,6 +39,11 @@ export async function runCommand(
 /** A way to run commands over an installation that runs: they join its PostgreSQL. */
 export function commandsOf({ services }: { readonly services: { readonly config: Config } }) {
   const { dataDir, migrations } = services.config;
-  const env = { NODE_ENV: 'test', DATA_DIR: dataDir, TENANT_MIGRATIONS_DIR: migrations.tenantDir };
+  const env = {
+    NODE_ENV: 'test',
+    DATA_DIR: dataDir,
+    TENANT_MIGRATIONS_DIR: migrations.tenantDir,
+    COMMON_MIGRATIONS_DIR: migrations.commonDir,
+  };
   return (...argv: string[]) => runCommand(argv, env);
 }

@@ -6,9 +6,10 @@ import {
   planFleet,
   refusalOf,
   sqlOf,
+  stepsOf,
   type TenantPlan,
 } from '../../fleet/plan.ts';
-import type { MigrationFile } from '../../migrator/files/migration-files.ts';
+import type { MigrationFile } from '../../migrator/files/migration-file.ts';
 import { folderOf } from '../../migrator/files/migration-folders.ts';
 import { MAX_PAGE } from '../../orm/pagination.ts';
 import { builder } from '../builder.ts';
@@ -44,14 +45,15 @@ const TenantPlanRef = builder.objectRef<TenantPlan>('TenantPlan').implement({
   fields: (t) => ({
     tenant: t.field({ type: TenantRef, resolve: ({ tenant }) => tenant }),
     pending: t.stringList({
-      description: 'The names of the migrations that would be applied, in order.',
+      description:
+        "The names of the migrations that would be applied, in order: those that the database's schema common lacks, then the tenant's own.",
       maxItems: MAX_TEXTS,
-      resolve: ({ plan }) => (plan.kind === 'steps' ? plan.steps.map(({ name }) => name) : []),
+      resolve: (found) => stepsOf(found).map(({ name }) => name),
     }),
     sql: t.stringList({
       description: 'The statements that would be executed, in order.',
       maxItems: MAX_TEXTS,
-      resolve: ({ plan }) => (plan.kind === 'steps' ? sqlOf(plan.steps) : []),
+      resolve: (found) => sqlOf(stepsOf(found)),
     }),
     refusal: t.string({
       nullable: true,
@@ -126,6 +128,7 @@ builder.queryFields((t) => ({
           catalog: services.catalog,
           connections: services.tenants,
           files: await services.migrations.tenant.read(),
+          common: await services.migrations.common.read(),
           concurrency: services.config.migrations.concurrency,
         },
         { tenants: input?.tenants ?? undefined, to: input?.to ?? undefined, verify: input?.verify ?? false },

@@ -1,6 +1,6 @@
 import { Tenant } from '../../catalog/entities/tenant.entity.ts';
 import { tenantWhere } from '../../catalog/find-tenants.ts';
-import { doneStateIds } from '../../fleet/tenant-states.ts';
+import { currentStateIds } from '../../fleet/tenant-states.ts';
 import { AppError, badInput } from '../../lib/errors.ts';
 import { isUuid } from '../../lib/uuid.ts';
 import { DEFAULT_PAGE, entityConnection, MAX_PAGE } from '../../orm/pagination.ts';
@@ -113,9 +113,7 @@ builder.queryFields((t) => ({
         const current =
           filter?.behind == null
             ? []
-            : await services.catalog.use(async (client) =>
-                doneStateIds(client, await services.migrations.tenant.read(), {}),
-              );
+            : await currentStateIds(services.catalog, await services.migrations.tenant.read());
         return entityConnection(services.catalog.fork(), Tenant, page, {
           where: tenantWhere(filter ?? {}, current),
           orderBy: { createdAt: 'asc', id: 'asc' },

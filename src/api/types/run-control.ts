@@ -30,6 +30,11 @@ const RunMigrationsInput = builder.inputType('RunMigrationsInput', {
       description:
         'By default, whatever each batch needs. SNAPSHOT: every tenant with its own database is copied first, and the copy is kept as a checkpoint if the batch succeeds. TRANSACTION: batches that cannot run in one transaction are refused.',
     }),
+    separateTransactions: t.boolean({
+      defaultValue: false,
+      description:
+        'Commit each migration by itself, so that locks on tables are held for less time. If one fails, down() reverts those before it.',
+    }),
     verify: t.boolean({
       defaultValue: false,
       description: 'Check the database of every tenant, including those that are up to date according to the catalog.',
@@ -69,6 +74,7 @@ builder.mutationFields((t) => ({
         ...(input?.maxFailures != null && { maxFailures: input.maxFailures }),
         ...(input?.waves && { waves: input.waves }),
         ...(input?.checkpoint && { checkpoint: input.checkpoint }),
+        ...(input?.separateTransactions && { separateTransactions: true }),
         verify: input?.verify ?? false,
       });
       return showRun(context, run, input?.wait);

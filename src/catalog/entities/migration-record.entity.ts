@@ -2,7 +2,7 @@ import { defineEntity, p } from '@mikro-orm/core';
 import { Tenant } from './tenant.entity.ts';
 
 /** The kinds of databases, each with its own migrations. */
-export const migrationScopes = ['AUTH', 'CONSTANTS', 'TENANT'] as const;
+export const migrationScopes = ['AUTH', 'CONSTANTS', 'COMMON', 'TENANT'] as const;
 export type MigrationScope = (typeof migrationScopes)[number];
 
 /** The result of a migration in a database. */

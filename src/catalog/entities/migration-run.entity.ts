@@ -32,6 +32,8 @@ export interface RunOptions {
   readonly maxFailures?: number;
   /** How failed batches must be undone; undefined: as each batch needs it. */
   readonly checkpoint?: CheckpointKind;
+  /** Whether each migration is committed by itself. If one fails, `down()` reverts those before it. */
+  readonly separateTransactions?: boolean;
   /** The number of tenants that are migrated at once. */
   readonly concurrency: number;
   /** Whether to inspect tenants that are current according to the catalog. */
@@ -52,7 +54,7 @@ export const MigrationRunSchema = defineEntity({
     /** The name of the restore point before the run, in each tenant's history. */
     checkpoint: p.text(),
     /** The migrations that the run was planned with. There may be many, so only workers load them. */
-    files: p.json<AppliedMigration[]>().nullable().lazy(),
+    files: p.json<(AppliedMigration & { scope?: 'COMMON' })[]>().nullable().lazy(),
     error: p.text().nullable(),
     total: p.integer().default(0),
     succeeded: p.integer().default(0),

@@ -7,7 +7,7 @@ import { operatorName } from '../operator.ts';
 import { writeTable } from '../ui/table.ts';
 import { type CommandContext, CommandExit, exitCode, writeJson } from '../ui/terminal.ts';
 import { scratchOf } from './migrate-new.ts';
-import { scopeNames } from './migrate-status.ts';
+import { scopeNames, writeCommon } from './migrate-status.ts';
 
 interface AcceptOptions {
   readonly tenant?: string;
@@ -23,7 +23,9 @@ interface CheckOptions {
 export function addFileCommands(migrate: Command, context: CommandContext): void {
   migrate
     .command('system')
-    .description('Migrate auth and constants, as every start of a server does, and show their versions')
+    .description(
+      'Migrate auth and constants, as every start of a server does, and show their versions, and which databases lack migrations of common',
+    )
     .option('--json', 'print JSON')
     .action((options: { json?: true }) => system(context, options));
   migrate
@@ -43,15 +45,26 @@ export function addFileCommands(migrate: Command, context: CommandContext): void
 
 async function system(context: CommandContext, { json }: { json?: true }): Promise<void> {
   const { recordedMigrations } = await import('../../fleet/applied-migrations.ts');
+  const { readCommonStatus } = await import('../../fleet/common-plan.ts');
   // Opening the installation migrates them.
-  const versions = await withServices(context, async ({ catalog, constants, config: { databases } }) => {
+  const { versions, common } = await withServices(context, async ({ catalog, constants, migrations, config }) => {
     const recorded = await recordedMigrations(catalog, constants.pool);
-    return (['auth', 'constants'] as const).map((scope) => {
-      const applied = recorded[scope === 'auth' ? 'AUTH' : 'CONSTANTS'].flatMap((history) => history.applied);
-      return { database: databases[scope], version: applied.at(-1)?.name ?? null, migrations: applied.length };
-    });
+    const files = await migrations.common.read();
+    return {
+      versions: (['auth', 'constants'] as const).map((scope) => {
+        const applied = recorded[scope === 'auth' ? 'AUTH' : 'CONSTANTS'].flatMap((history) => history.applied);
+        return { database: config.databases[scope], version: applied.at(-1)?.name ?? null, migrations: applied.length };
+      }),
+      common: await catalog.use((client) => readCommonStatus(client, files)),
+    };
   });
-  if (json) return writeJson(context.stdout, versions);
+  if (json) {
+    const { newest: version, databases, behind } = common;
+    return writeJson(context.stdout, [
+      ...versions,
+      ...(version ? [{ schema: 'common', version, databases, behind }] : []),
+    ]);
+  }
   writeTable(
     context,
     context.stdout,
@@ -62,6 +75,7 @@ async function system(context: CommandContext, { json }: { json?: true }): Promi
     ],
     versions,
   );
+  writeCommon(context.stdout, common);
 }
 
 async function accept(context: CommandContext, migration: string, { tenant, scope }: AcceptOptions): Promise<void> {
@@ -70,9 +84,11 @@ async function accept(context: CommandContext, migration: string, { tenant, scop
   const request = { migration, tenant, scope: scope.toUpperCase() as MigrationScope, acceptedBy: operatorName() };
   const accepted = await withServices(context, (services) => acceptChangedFile(services, request));
   const failed = accepted.filter(({ error }) => error !== null);
-  for (const { tenant, error } of failed) context.stderr.write(`${tenant?.slug}: ${error}\n`);
+  for (const { tenant, error } of failed) context.stderr.write(tenant ? `${tenant.slug}: ${error}\n` : `${error}\n`);
   const count = accepted.length - failed.length;
-  const where = scope === 'tenant' ? (count === 1 ? '1 tenant' : `${count} tenants`) : `the ${scope} database`;
+  const noun = scope === 'common' ? 'database' : 'tenant';
+  const several = count === 1 ? `1 ${noun}` : `${count} ${noun}s`;
+  const where = scope === 'tenant' || scope === 'common' ? several : `the ${scope} database`;
   if (count > 0) context.stdout.write(`The current file of ${migration} was accepted in ${where}.\n`);
   if (failed.length > 0) throw new CommandExit(exitCode.failure);
 }
@@ -100,7 +116,12 @@ async function findProblems(services: Services, base: string | undefined): Promi
   const recorded = await recordedMigrations(catalog, constants.pool);
   const lines = Object.values(migrations).map(async (folder) => {
     const committed = base === undefined ? [] : [{ source: base, applied: await committedMigrations(folder, base) }];
-    return { folder, tables: tables[folder.scope], recorded: [...recorded[folder.scope], ...committed] };
+    return {
+      folder,
+      common: migrations.common,
+      tables: tables[folder.scope],
+      recorded: [...recorded[folder.scope], ...committed],
+    };
   });
   return checkMigrations({ ...(await scratchOf(services)), lines: await Promise.all(lines) });
 }

@@ -61,15 +61,19 @@ async function makeSnapshot(context: CommandContext, { scope }: { readonly scope
 
 async function remake(context: CommandContext, line: MigrationLine): Promise<TableSnapshot> {
   const { remakeSnapshot } = await import('../../migrator/authoring/generate.ts');
-  return withServices(context, async (services) => remakeSnapshot(line, await scratchOf(services)));
+  return withServices(context, async (services) =>
+    remakeSnapshot(line, services.migrations.common, await scratchOf(services)),
+  );
 }
 
 /** Needs no installation and therefore no database. */
 async function lineOf({ env, loadProduct }: CommandContext, scope: string): Promise<MigrationLine> {
   const { loadConfig } = await import('../../config/config.ts');
   const { createMigrationLines } = await import('../../installation/migration-lines.ts');
-  const lines = createMigrationLines(loadConfig(env).migrations.tenantDir, await loadProduct());
-  return scope === 'auth' ? lines.auth : scope === 'constants' ? lines.constants : lines.tenant;
+  const lines = createMigrationLines(loadConfig(env).migrations, await loadProduct());
+  const found = Object.values(lines).find(({ folder }) => folder.scope === scope.toUpperCase());
+  if (!found) throw new Error(`There are no migrations for ${scope}`);
+  return found;
 }
 
 function shown(file: string): string {

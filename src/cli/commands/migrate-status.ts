@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import type { MigrationScope } from '../../catalog/entities/migration-record.entity.ts';
 import type { MigrationRun } from '../../catalog/entities/migration-run.entity.ts';
+import type { CommonStatus } from '../../fleet/common-plan.ts';
 import type { ShownRecord } from '../../fleet/history.ts';
 import { withServices } from '../open-app.ts';
 import { type Column, writeTable } from '../ui/table.ts';
@@ -23,7 +24,7 @@ interface HistoryOptions {
 const jsonOption = ['--json', 'print JSON'] as const;
 
 /** The scopes of migrations, as spelled on the command line. */
-export const scopeNames = ['tenant', 'auth', 'constants'];
+export const scopeNames = ['tenant', 'common', 'auth', 'constants'];
 
 /** `tenantry migrate status | plan | history | runs`: read-only commands. */
 export function addStatusCommands(migrate: Command, context: CommandContext): void {
@@ -59,8 +60,9 @@ async function status(context: CommandContext, { json }: { json?: true }): Promi
   const { readFleetStatus } = await import('../../fleet/status.ts');
   const { stdout } = context;
   const fleet = await withServices(context, async ({ catalog, migrations }) =>
-    readFleetStatus(catalog, await migrations.tenant.read()),
+    readFleetStatus(catalog, await migrations.tenant.read(), await migrations.common.read()),
   );
+  const { common } = fleet;
   if (json) writeJson(stdout, fleet);
   else {
     const columns: Column<(typeof fleet.versions)[number]>[] = [
@@ -80,30 +82,38 @@ async function status(context: CommandContext, { json }: { json?: true }): Promi
     stdout.write(
       `${fleet.behind} of ${fleet.tenants} tenants are behind. The newest migration is ${fleet.newest ?? 'none'}.\n`,
     );
+    writeCommon(stdout, common);
   }
-  if (fleet.behind > 0) throw new CommandExit(exitCode.failure);
+  if (fleet.behind > 0 || common.behind > 0) throw new CommandExit(exitCode.failure);
+}
+
+/** Says which databases lack migrations of `common`, if there are such migrations. */
+export function writeCommon(stdout: CommandContext['stdout'], { newest, databases, behind }: CommonStatus): void {
+  if (newest === null) return;
+  stdout.write(`${behind} of ${databases} databases lack migrations of common. The newest is ${newest}.\n`);
 }
 
 async function plan(context: CommandContext, { tenant, to, json }: PlanOptions): Promise<void> {
-  const { refusalOf, sqlOf } = await import('../../fleet/plan.ts');
+  const { refusalOf, sqlOf, stepsOf } = await import('../../fleet/plan.ts');
   const { groupBySteps } = await import('../../fleet/psql-script.ts');
   const found = await withServices(context, (services) => fleetPlan(services, { tenants: tenant, to, verify: false }));
   const { tenants, totalCount, upToDateCount, migrations } = found;
   const refused = tenants.filter(({ plan }) => plan.kind !== 'steps');
   const { stdout } = context;
   if (json) {
-    const views = tenants.map(({ tenant, plan }) => ({
+    const views = tenants.map(({ tenant, plan, common }) => ({
       tenant: tenant.slug,
-      pending: plan.kind === 'steps' ? plan.steps.map(({ name }) => name) : [],
-      sql: plan.kind === 'steps' ? sqlOf(plan.steps) : [],
+      pending: stepsOf({ tenant, plan, common }).map(({ name }) => name),
+      sql: sqlOf(stepsOf({ tenant, plan, common })),
       warnings: plan.kind === 'steps' ? plan.warnings : [],
-      refusal: refusalOf({ tenant, plan }),
+      refusal: refusalOf({ plan }),
     }));
     writeJson(stdout, { totalCount, upToDateCount, migrations: migrations.map(({ name }) => name), tenants: views });
   } else {
     stdout.write(`${upToDateCount} of ${totalCount} tenants are up to date.\n`);
-    for (const { steps, tenants } of groupBySteps(found.tenants)) {
+    for (const { common, steps, tenants } of groupBySteps(found.tenants)) {
       stdout.write(`\nTo be applied to ${tenants.length}: ${tenants.map(({ slug }) => slug).join(', ')}\n`);
+      for (const { name } of common) stdout.write(`  ${name} (common, once for each database)\n`);
       for (const { name } of steps) stdout.write(`  ${name}\n`);
     }
     writeWarnings(

@@ -17,6 +17,7 @@ interface UpOptions {
   readonly concurrency?: number;
   readonly verify?: true;
   readonly checkpoint?: 'transaction' | 'snapshot';
+  readonly separateTransactions?: true;
   readonly detach?: true;
   readonly json?: true;
 }
@@ -29,7 +30,17 @@ interface DownOptions extends Pick<UpOptions, 'tenant' | 'to' | 'dryRun' | 'json
 const checkpoints = { transaction: 'TRANSACTION', snapshot: 'SNAPSHOT' } as const;
 
 /** The options that have no effect with --sql. */
-const runOptions = ['dryRun', 'detach', 'json', 'waves', 'maxFailures', 'stopOnError', 'canary', 'checkpoint'];
+const runOptions = [
+  'dryRun',
+  'detach',
+  'json',
+  'waves',
+  'maxFailures',
+  'stopOnError',
+  'canary',
+  'checkpoint',
+  'separateTransactions',
+];
 
 const upExamples = `
 Examples:
@@ -69,6 +80,12 @@ export function addUpCommand(migrate: Command, context: CommandContext): void {
         'snapshot: copy each database first and keep the copy as a checkpoint; transaction: refuse migrations that cannot run in one; by default, choose for each tenant',
       ).choices(['transaction', 'snapshot']),
     )
+    .addOption(
+      new Option(
+        '--separate-transactions',
+        'commit each migration by itself, so that locks are held for less time; if one fails, down() reverts those before it',
+      ).conflicts('checkpoint'),
+    )
     .option('--detach', 'start the run, print its id, and leave it to servers and workers')
     .option('--json', 'print the summary as JSON')
     .addHelpText('after', upExamples)
@@ -106,6 +123,7 @@ async function up(context: CommandContext, options: UpOptions): Promise<void> {
       ...(options.maxFailures !== undefined && { maxFailures: options.maxFailures }),
       ...(options.waves && { waves: options.waves }),
       ...(options.checkpoint && { checkpoint: checkpoints[options.checkpoint] }),
+      ...(options.separateTransactions && { separateTransactions: true }),
       verify: options.verify ?? false,
     }),
   }));
@@ -127,24 +145,27 @@ async function down(context: CommandContext, { tenant, to, steps = 1, dryRun, js
 /** Prints only the script on standard output. Reports tenants that it cannot include on standard error. */
 async function printSql(context: CommandContext, { tenant, to, verify }: UpOptions): Promise<void> {
   const { groupBySteps, sqlScript } = await import('../../fleet/psql-script.ts');
+  const { installationRoles } = await import('../../routing/placement.ts');
   await withServices(context, async (services) => {
     const plan = await fleetPlan(services, { tenants: tenant, to, verify: verify ?? false });
     const groups = groupBySteps(plan.tenants);
-    const opaque = (steps: (typeof groups)[number]['steps']) =>
-      steps.find(({ statements }) => statements === undefined);
+    const opaque = ({ common, steps }: (typeof groups)[number]) =>
+      [...common, ...steps].find(({ statements }) => statements === undefined);
     const files = await services.migrations.tenant.read();
     context.stdout.write(
       sqlScript(
-        groups.filter(({ steps }) => !opaque(steps)),
+        groups.filter((group) => !opaque(group)),
         files,
+        installationRoles(services.config.databases.auth),
       ),
     );
     const missing = [
       ...plan.tenants.flatMap(({ tenant: { slug }, plan }) =>
         plan.kind === 'steps' ? [] : `${slug}: ${plan.message}`,
       ),
-      ...groups.flatMap(({ steps, tenants }) => {
-        const name = opaque(steps)?.name;
+      ...groups.flatMap((group) => {
+        const { tenants } = group;
+        const name = opaque(group)?.name;
         return name ? `${tenants.map(({ slug }) => slug).join(', ')}: ${name} queries the database while it runs` : [];
       }),
     ];
@@ -165,7 +186,8 @@ export async function fleetPlan(
 ) {
   const { planFleet } = await import('../../fleet/plan.ts');
   const { concurrency } = config.migrations;
-  return planFleet({ catalog, connections, files: await migrations.tenant.read(), concurrency }, request);
+  const [files, common] = await Promise.all([migrations.tenant.read(), migrations.common.read()]);
+  return planFleet({ catalog, connections, files, common, concurrency }, request);
 }
 
 /** Returns a parser for an integer option. */

@@ -178,9 +178,9 @@ async function viewTenants(services: Services, tenants: readonly Tenant[]): Prom
 }
 
 async function currentStates({ catalog, migrations }: Services): Promise<readonly string[]> {
-  const { doneStateIds } = await import('../../fleet/tenant-states.ts');
+  const { currentStateIds } = await import('../../fleet/tenant-states.ts');
   const files = await migrations.tenant.read();
-  return catalog.use((client) => doneStateIds(client, files, {}));
+  return currentStateIds(catalog, files);
 }
 
 function parseStatus(text: string): string {

@@ -4,7 +4,7 @@ import type { MigrationRunStatus, RunOptions } from '../../catalog/entities/migr
 import { canResume, fromSql, hasEnded, itemSteps, runSteps, type StopReason } from '../../catalog/run-status.ts';
 import { toSql } from '../../catalog/steps.ts';
 import { AppError } from '../../lib/errors.ts';
-import type { MigrationFile } from '../../migrator/files/migration-files.ts';
+import type { TenantFiles } from '../../migrator/files/migration-folders.ts';
 import { inTransaction } from '../../postgres/sql/transaction.ts';
 import { appendEvents } from '../events/append.ts';
 import { plannedFiles } from './planned-files.ts';
@@ -38,7 +38,7 @@ export function cancelRun(catalog: Catalog, run: string): Promise<void> {
  * @throws {AppError} NOT_FOUND, or CONFLICT if the run is in progress, has nothing left to do, or one of its tenants
  *   needs attention
  */
-export function resumeRun(catalog: Catalog, files: readonly MigrationFile[], run: string): Promise<void> {
+export function resumeRun(catalog: Catalog, files: TenantFiles, run: string): Promise<void> {
   return catalog.use((client) =>
     inTransaction(client, async () => {
       const { status, options } = await lockRun(client, run);

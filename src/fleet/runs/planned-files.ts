@@ -2,7 +2,8 @@ import type { Catalog } from '../../catalog/catalog.ts';
 import type { AppliedMigration } from '../../catalog/entities/migration-state.entity.ts';
 import { messageOf } from '../../lib/errors.ts';
 import { shortList } from '../../lib/short-list.ts';
-import { type MigrationFile, type MigrationFolder, shortHash } from '../../migrator/files/migration-files.ts';
+import { type MigrationFile, shortHash } from '../../migrator/files/migration-file.ts';
+import type { MigrationFolders, TenantFiles } from '../../migrator/files/migration-folders.ts';
 import { inTransaction } from '../../postgres/sql/transaction.ts';
 import { appendEvents } from '../events/append.ts';
 
@@ -10,6 +11,8 @@ import { appendEvents } from '../events/append.ts';
 export interface RunFiles {
   /** Only files that the run was planned with, so that every process carries out the same plan. */
   readonly files: readonly MigrationFile[];
+  /** The same of the migrations of `common`. */
+  readonly common: readonly MigrationFile[];
   /** Why this process must not carry out the run, as readable text; undefined if it may. */
   readonly mismatch: string | undefined;
 }
@@ -17,24 +20,39 @@ export interface RunFiles {
 /** The maximum number of migrations that a message names. */
 const NAMED = 3;
 
+/** A file that a run was planned with. The scope is omitted for tenants' migrations. */
+export interface PlannedFile extends AppliedMigration {
+  readonly scope?: 'COMMON';
+}
+
 /** Returns the names and hashes of the files that a run is planned with, as JSON. */
-export function plannedFiles(files: readonly MigrationFile[]): string {
-  return JSON.stringify(files.map(({ name, hash }): AppliedMigration => ({ name, hash })));
+export function plannedFiles({ tenant, common }: TenantFiles): string {
+  const planned: PlannedFile[] = [
+    ...tenant.map(({ name, hash }) => ({ name, hash })),
+    ...common.map(({ name, hash }) => ({ name, hash, scope: 'COMMON' as const })),
+  ];
+  return JSON.stringify(planned);
 }
 
 /**
- * Reads a run's migrations from this process's folder. The folder may differ from the plan if this process runs an
+ * Reads a run's migrations from this process's folders. They may differ from the plan if this process runs an
  * older or newer version of the code.
- * @param planned null for a run created before this column existed; such a run uses the folder's files
+ * @param planned null for a run created before this column existed; such a run uses the folders' files
  */
 export async function readRunFiles(
-  folder: MigrationFolder,
-  planned: readonly AppliedMigration[] | null | undefined,
+  { tenant, common }: Pick<MigrationFolders, 'tenant' | 'common'>,
+  planned: readonly PlannedFile[] | null | undefined,
 ): Promise<RunFiles> {
   try {
-    return chooseFiles(await folder.read(), planned);
+    const isCommon = ({ scope }: PlannedFile) => scope === 'COMMON';
+    const chosen = chooseFiles(
+      await tenant.read(),
+      planned?.filter((file) => !isCommon(file)),
+    );
+    const shared = chooseFiles(await common.read(), planned?.filter(isCommon));
+    return { files: chosen.files, common: shared.files, mismatch: chosen.mismatch ?? shared.mismatch };
   } catch (error) {
-    return { files: [], mismatch: `${messageOf(error)}. ${REMEDY}` };
+    return { files: [], common: [], mismatch: `${messageOf(error)}. ${REMEDY}` };
   }
 }
 
@@ -44,8 +62,8 @@ const REMEDY =
 /** The part of {@link readRunFiles} that does no I/O. */
 function chooseFiles(
   here: readonly MigrationFile[],
-  planned: readonly AppliedMigration[] | null | undefined,
-): RunFiles {
+  planned: readonly PlannedFile[] | undefined,
+): Pick<RunFiles, 'files' | 'mismatch'> {
   if (!planned) return { files: here, mismatch: undefined };
   const hashes = new Map(planned.map(({ name, hash }) => [name, hash]));
   const files = here.filter(({ name, hash }) => hashes.get(name) === hash);

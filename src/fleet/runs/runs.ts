@@ -1,5 +1,5 @@
 import type { Catalog } from '../../catalog/catalog.ts';
-import type { MigrationFolder } from '../../migrator/files/migration-files.ts';
+import { type MigrationFolders, readTenantFiles, type TenantFiles } from '../../migrator/files/migration-folders.ts';
 import { cancelRun, resumeRun } from './control.ts';
 import { type RunRequest, startRun } from './start.ts';
 import { undoRun } from './undo.ts';
@@ -10,15 +10,15 @@ export type NewRun = Omit<RunRequest, 'concurrency'> & {
   readonly concurrency?: number | null | undefined;
 };
 
-/** Starts and controls migration runs, with the migrations that are in the folder at that moment. */
+/** Starts and controls migration runs, with the migrations that are in the folders at that moment. */
 export class Runs {
   readonly #catalog: Catalog;
-  readonly #folder: MigrationFolder;
+  readonly #folders: Pick<MigrationFolders, keyof TenantFiles>;
   readonly #concurrency: number;
 
-  constructor(catalog: Catalog, folder: MigrationFolder, concurrency: number) {
+  constructor(catalog: Catalog, folders: Pick<MigrationFolders, keyof TenantFiles>, concurrency: number) {
     this.#catalog = catalog;
-    this.#folder = folder;
+    this.#folders = folders;
     this.#concurrency = concurrency;
   }
 
@@ -27,7 +27,7 @@ export class Runs {
    * @throws {AppError} see {@link startRun}
    */
   async start({ concurrency, ...request }: NewRun): Promise<string> {
-    const files = await this.#folder.read();
+    const files = await readTenantFiles(this.#folders);
     return startRun(this.#catalog, files, { ...request, concurrency: concurrency ?? this.#concurrency });
   }
 
@@ -36,7 +36,7 @@ export class Runs {
    * @throws {AppError} see {@link undoRun}
    */
   async undo(run: string): Promise<string> {
-    return undoRun(this.#catalog, await this.#folder.read(), run, this.#concurrency);
+    return undoRun(this.#catalog, await readTenantFiles(this.#folders), run, this.#concurrency);
   }
 
   /**
@@ -52,6 +52,6 @@ export class Runs {
    * @throws {AppError} see {@link resumeRun}
    */
   async resume(run: string): Promise<void> {
-    await resumeRun(this.#catalog, await this.#folder.read(), run);
+    await resumeRun(this.#catalog, await readTenantFiles(this.#folders), run);
   }
 }

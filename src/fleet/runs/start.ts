@@ -8,10 +8,11 @@ import { fleetStatuses } from '../../catalog/tenant-status.ts';
 import { AppError, badInput } from '../../lib/errors.ts';
 import { shortList } from '../../lib/short-list.ts';
 import { isUuid } from '../../lib/uuid.ts';
-import type { MigrationFile } from '../../migrator/files/migration-files.ts';
+import type { MigrationFile } from '../../migrator/files/migration-file.ts';
+import type { TenantFiles } from '../../migrator/files/migration-folders.ts';
 import { quoteLiteral } from '../../postgres/sql/quote.ts';
 import { inTransaction } from '../../postgres/sql/transaction.ts';
-import { appendEvents } from '../events/append.ts';
+import { appendEvents, type NewRunEvent } from '../events/append.ts';
 import { doneStateIds } from '../tenant-states.ts';
 import { plannedFiles } from './planned-files.ts';
 import { settleRun, tenantsInWords } from './settle.ts';
@@ -23,6 +24,8 @@ export interface RunRequest extends RunOptions {
   readonly tenants?: readonly string[] | undefined;
   /** Ids or slugs of tenants that are migrated first. The others follow in order of creation. */
   readonly canaries?: readonly string[] | undefined;
+  /** What whoever follows the run has to know from the start. */
+  readonly warnings?: readonly string[];
 }
 
 /**
@@ -34,28 +37,30 @@ export interface RunRequest extends RunOptions {
  */
 export async function startRun(
   catalog: Catalog,
-  files: readonly MigrationFile[],
+  { tenant: files, common }: TenantFiles,
   request: RunRequest,
 ): Promise<string> {
   checkRequest(files, request);
-  const { tenants: references, canaries = [], ...options } = request;
+  const { tenants: references, canaries = [], warnings = [], ...options } = request;
   const id = randomUUID();
   await catalog.use(async (client) => {
     const ids = references && (await resolveTenants(client, references));
     const first = await resolveTenants(client, canaries);
     checkCanaries(canaries, first, ids);
     const done = options.verify ? [] : await doneStateIds(client, files, options);
+    // A run that reverts leaves `common` alone.
+    const commonDone = options.down || common.length === 0 ? undefined : await doneStateIds(client, common, {});
     await inTransaction(client, async () => {
       const checkpoint = restorePointName(new Date());
-      await insertRun(client, id, { checkpoint, files: plannedFiles(files), options });
-      const { total, skipped } = await insertItems(client, id, { ids, first, done });
+      await insertRun(client, id, { checkpoint, files: plannedFiles({ tenant: files, common }), options });
+      const { total, skipped } = await insertItems(client, id, { ids, first, done, commonDone });
       const waves = await divide(client, id, options.waves ?? [], total - skipped);
       await client.query(
         'UPDATE migration_runs SET total = $2, skipped = $3, skipped_at_start = $3, waves = $4 WHERE id = $1',
         [id, total, skipped, waves],
       );
       const leftOut = ids ? [] : await tenantsInNeed(client);
-      await announce(client, id, { total, skipped, checkpoint, leftOut }, options);
+      await announce(client, id, { total, skipped, checkpoint, leftOut, warnings }, options);
       await settleRun(client, id);
     });
   });
@@ -99,8 +104,12 @@ function restorePointName(now: Date): string {
   return `pre_migration_${digits.slice(0, 8)}_${digits.slice(8, 14)}`;
 }
 
-function checkRequest(files: readonly MigrationFile[], { to, down, concurrency, maxFailures }: RunRequest): void {
+function checkRequest(files: readonly MigrationFile[], request: RunRequest): void {
+  const { to, down, concurrency, maxFailures, separateTransactions, checkpoint } = request;
   checkTarget(files, down?.kind === 'to' ? down.to : to);
+  if (separateTransactions && checkpoint !== undefined) {
+    throw badInput('checkpoint', 'A run with separateTransactions has no checkpoint: leave it out');
+  }
   if (concurrency < 1 || concurrency > 1000) throw badInput('concurrency', 'concurrency must be from 1 to 1000');
   if (maxFailures !== undefined && maxFailures < 0) throw badInput('maxFailures', 'maxFailures must not be negative');
 }
@@ -144,22 +153,26 @@ async function insertItems(
     readonly ids: readonly string[] | undefined;
     readonly first: readonly string[];
     readonly done: readonly string[];
+    /** The states of `common` in which a database has nothing to do; undefined if they don't matter. */
+    readonly commonDone: readonly string[] | undefined;
   },
 ): Promise<{ total: number; skipped: number }> {
   const [pending, skipped] = [quoteLiteral(itemSteps.start.to[0]), quoteLiteral(itemSteps.skipCurrent.to[0])];
   const { rows } = await client.query<{ total: number; skipped: number }>(
     // The lock makes a concurrent deletion wait; the deletion then sees that the tenant belongs to a run.
     `WITH chosen AS MATERIALIZED (
-       SELECT id, created_at, migration_state FROM tenants
+       SELECT id, created_at, migration_state, server, database FROM tenants
        WHERE status = ANY ($4::text[]) AND ($2::uuid[] IS NULL OR id = ANY ($2)) FOR KEY SHARE),
      items AS (
        INSERT INTO migration_run_items (run_id, position, tenant_id, status, ended_at, wave)
        SELECT $1, row_number() OVER (ORDER BY array_position($5::uuid[], id), created_at, id), id,
          CASE WHEN is_done THEN ${skipped} ELSE ${pending} END, CASE WHEN is_done THEN now() END, 1
-       FROM chosen, LATERAL (SELECT coalesce(migration_state = ANY ($3::text[]), false) AS is_done) c
+       FROM chosen LEFT JOIN common_states s USING (server, database), LATERAL (SELECT
+         coalesce(chosen.migration_state = ANY ($3::text[]), false)
+         AND ($6::text[] IS NULL OR coalesce(s.migration_state = ANY ($6), false)) AS is_done) c
        RETURNING status)
      SELECT count(*)::int AS total, count(*) FILTER (WHERE status = ${skipped})::int AS skipped FROM items`,
-    [run, chosen.ids, chosen.done, fleetStatuses, chosen.first],
+    [run, chosen.ids, chosen.done, fleetStatuses, chosen.first, chosen.commonDone],
   );
   return rows[0] ?? { total: 0, skipped: 0 };
 }
@@ -195,6 +208,7 @@ async function announce(
     readonly skipped: number;
     readonly checkpoint: string;
     readonly leftOut: readonly string[];
+    readonly warnings: readonly string[];
   },
   { dryRun, down, checkpoint }: RunOptions,
 ): Promise<void> {
@@ -207,10 +221,12 @@ async function announce(
   ].join(', ');
   const skipped = `${tenantsInWords(about.skipped)} with nothing to ${down ? 'revert' : 'apply'}`;
   const { leftOut } = about;
-  const warning = `left out because they need attention: ${shortList(leftOut, NAMED)}. Fix each one, then run \`tenantry tenant resolve SLUG\`.`;
+  const needsAttention = `left out because they need attention: ${shortList(leftOut, NAMED)}. Fix each one, then run \`tenantry tenant resolve SLUG\`.`;
   await appendEvents(client, run, [
     { kind: 'RUN_STARTED', message: started },
-    ...(leftOut.length > 0 ? [{ kind: 'RUN_WARNING' as const, message: warning }] : []),
+    ...[...(leftOut.length > 0 ? [needsAttention] : []), ...about.warnings].map((message): NewRunEvent => {
+      return { kind: 'RUN_WARNING', message };
+    }),
     ...(about.skipped > 0 ? [{ kind: 'TENANTS_SKIPPED' as const, message: skipped }] : []),
   ]);
 }

@@ -4,29 +4,31 @@ import type { AppliedMigration } from '../../catalog/entities/migration-state.en
 import { hasEnded } from '../../catalog/run-status.ts';
 import { AppError } from '../../lib/errors.ts';
 import { shortList } from '../../lib/short-list.ts';
-import type { MigrationFile } from '../../migrator/files/migration-files.ts';
+import type { MigrationFile } from '../../migrator/files/migration-file.ts';
+import type { TenantFiles } from '../../migrator/files/migration-folders.ts';
 import { planDown, type Refusal } from '../../migrator/files/plan.ts';
 import { NAMED, startRun } from './start.ts';
 
 interface ChangedTenant {
   readonly id: string;
   readonly slug: string;
-  /** The migrations that the run applied, without those that other runs applied again after a revert. */
+  /** The tenant's own migrations that the run applied, without those that other runs applied again after a revert. */
   readonly names: readonly string[];
   /** The tenant's current migrations according to the catalog, in order of application. */
   readonly has: readonly AppliedMigration[] | null;
 }
 
 /**
- * Starts a run that reverts exactly what another run applied, on exactly the same tenants.
+ * Starts a run that reverts exactly what another run applied, on exactly the same tenants. What it applied to `common`
+ * stays, because tenants that other runs have migrated may use it; a warning of the new run names it.
  * @returns the new run's id
- * @throws {AppError} NOT_FOUND; CONFLICT if the run is in progress, applied nothing or is already undone; CONFLICT,
- *   IRREVERSIBLE, MIGRATION_CHANGED or MIGRATION_UNKNOWN, naming the tenants where it cannot be reverted. Nothing is
- *   changed then.
+ * @throws {AppError} NOT_FOUND; CONFLICT if the run is in progress, applied nothing to tenants or is already undone;
+ *   CONFLICT, IRREVERSIBLE, MIGRATION_CHANGED or MIGRATION_UNKNOWN, naming the tenants where it cannot be reverted.
+ *   Nothing is changed then.
  */
 export async function undoRun(
   catalog: Catalog,
-  files: readonly MigrationFile[],
+  files: TenantFiles,
   parent: string,
   concurrency: number,
 ): Promise<string> {
@@ -44,9 +46,11 @@ export async function undoRun(
   if (run.options.dryRun || changed.length === 0) {
     throw new AppError('CONFLICT', 'This run has applied nothing, so there is nothing to revert');
   }
+  const { common, tenantsToo } = await appliedBy(catalog, parent);
+  if (common.length > 0 && !tenantsToo) throw onlyCommon(common);
   const tenants = changed.filter(({ names }) => names.length > 0);
   if (tenants.length === 0) throw await undoneAlready(catalog, parent);
-  refuse(files, tenants, parent);
+  refuse(files.tenant, tenants, parent);
   return startRun(catalog, files, {
     tenants: tenants.map(({ id }) => id),
     down: { kind: 'run', run: parent },
@@ -54,7 +58,42 @@ export async function undoRun(
     continueOnError: true,
     concurrency,
     verify: true,
+    warnings: common.length === 0 ? [] : [`${inCommon(common)} stay applied: ${whyCommonStays}`],
   });
+}
+
+/** What a run applied to databases, according to the fleet's history. */
+interface Applied {
+  /** The names of migrations of `common`, in order. */
+  readonly common: readonly string[];
+  /** Whether it applied any of the tenants' own. */
+  readonly tenantsToo: boolean;
+}
+
+async function appliedBy(catalog: Catalog, run: string): Promise<Applied> {
+  const { rows } = await catalog.use((client) =>
+    client.query<Applied>(
+      `SELECT coalesce(array_agg(DISTINCT name ORDER BY name) FILTER (WHERE scope = 'COMMON'), '{}') AS common,
+         coalesce(bool_or(scope = 'TENANT'), false) AS "tenantsToo"
+       FROM migration_records WHERE run_id = $1 AND status = 'APPLIED'`,
+      [run],
+    ),
+  );
+  return rows[0] ?? { common: [], tenantsToo: false };
+}
+
+const whyCommonStays =
+  'tenants that other runs have migrated may use what they made. To take it back, write a migration in migrations/common.';
+
+function inCommon(names: readonly string[]): string {
+  return `The migrations of common (${shortList(names, NAMED)})`;
+}
+
+function onlyCommon(names: readonly string[]): AppError {
+  return new AppError(
+    'CONFLICT',
+    `This run has changed no tenant, only the schema common. ${inCommon(names)} are not reverted: ${whyCommonStays}`,
+  );
 }
 
 async function changedTenants(catalog: Catalog, run: string): Promise<readonly ChangedTenant[]> {
@@ -63,7 +102,7 @@ async function changedTenants(catalog: Catalog, run: string): Promise<readonly C
       `SELECT t.id, t.slug, s.applied AS has, ARRAY(
          SELECT name FROM (
            SELECT DISTINCT ON (name) name, run_id FROM migration_records
-           WHERE tenant_id = t.id AND status = 'APPLIED' AND run_id IS NOT NULL AND name = ANY (i.applied)
+           WHERE tenant_id = t.id AND scope = 'TENANT' AND status = 'APPLIED' AND run_id IS NOT NULL AND name = ANY (i.applied)
            ORDER BY name, id DESC) latest
          WHERE run_id = $1) AS names
        FROM migration_run_items i JOIN tenants t ON t.id = i.tenant_id LEFT JOIN migration_states s ON s.id = t.migration_state

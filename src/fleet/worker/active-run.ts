@@ -3,16 +3,19 @@ import type { Logger } from 'pino';
 import type { Catalog } from '../../catalog/catalog.ts';
 import { MigrationRun } from '../../catalog/entities/migration-run.entity.ts';
 import type { CheckpointsOptions } from '../../checkpoints/checkpoints.ts';
-import type { MigrationFolder } from '../../migrator/files/migration-files.ts';
-import { readRunFiles, warnOfRun } from '../runs/planned-files.ts';
+import type { MigrationFolders } from '../../migrator/files/migration-folders.ts';
+import type { InstallationRoles } from '../../routing/placement.ts';
+import { readRunFiles } from '../runs/planned-files.ts';
 import { readRun } from '../runs/read.ts';
 import { RunJournal } from './journal.ts';
+import { RunCommon } from './run-common.ts';
 import type { RunContext } from './run-context.ts';
 
 /** Dependencies of working on the tenants of a run. */
 export interface RunWorkOptions {
   readonly catalog: Catalog;
-  readonly migrations: MigrationFolder;
+  readonly migrations: Pick<MigrationFolders, 'tenant' | 'common'>;
+  readonly roles: InstallationRoles;
   /** The maximum number of tenants at once, across all runs. */
   readonly concurrency: number;
   readonly lockTimeoutMs: number;
@@ -55,7 +58,7 @@ export class ActiveRun {
   readonly #cancel = new AbortController();
   #isCancelled = false;
 
-  /** @param leave called before any work if this process's migrations don't match the run */
+  /** @param leave called before any work if this process's migrations no longer match the run, such as a resumed one */
   constructor(id: string, options: RunWorkOptions, signals: WorkSignals, leave: () => void) {
     const { catalog, concurrency, log } = options;
     this.#id = id;
@@ -101,23 +104,17 @@ export class ActiveRun {
   }
 
   async #read(stop: AbortSignal, leave: () => void): Promise<RunContext | undefined> {
-    const { catalog, migrations, lockTimeoutMs, connect, checkpoints, log } = this.#options;
+    const { catalog, migrations, roles, lockTimeoutMs, connect, checkpoints, log } = this.#options;
     const row = await readRun(catalog, this.#id, stop, log);
     if (!row) return undefined;
     const { id, checkpoint, options } = row;
     this.limit.concurrency = options.concurrency;
     this.stopping ||= row.stopping != null;
-    const { files, mismatch } = await readRunFiles(migrations, row.files);
-    if (mismatch !== undefined) {
-      leave();
-      log.warn(
-        { run: id, mismatch },
-        "leaving a migration run to other processes, because this process's migrations do not match it",
-      );
-      await warnOfRun(catalog, id, mismatch).catch((err: unknown) =>
-        log.warn({ err, run: id }, 'could not record a warning of a run'),
-      );
-    }
-    return { run: id, checkpoint, options, files, mismatch, lockTimeoutMs, connect, checkpoints, log };
+    const { files, common: commonFiles, mismatch } = await readRunFiles(migrations, row.files);
+    if (mismatch !== undefined) leave();
+    const common = new RunCommon({ files: options.down ? [] : commonFiles, roles, lockTimeoutMs, run: id, checkpoint });
+    const colliding = new Set<string>();
+    const work = { lockTimeoutMs, connect, checkpoints, log };
+    return { run: id, checkpoint, options, files, common, colliding, mismatch, ...work };
   }
 }

@@ -32,15 +32,15 @@ export interface RunItem extends Placement {
  * Claims tenants for this process: PENDING items of started waves, in order of position. No other process can claim
  * them, and claiming never waits for a lock.
  * @param instance this process's number, by which others know whose claims to take over when it dies
- * @param except runs to leave to other processes
+ * @param runs the runs that this process can carry out; all others are left to other processes
  */
 export async function claimItems(
   catalog: Catalog,
   instance: number,
   count: number,
-  except: readonly string[],
+  runs: readonly string[],
 ): Promise<readonly RunItem[]> {
-  const { rows } = await catalog.use((client) => client.query<RunItem>(claimSql, [instance, count, except]));
+  const { rows } = await catalog.use((client) => client.query<RunItem>(claimSql, [instance, count, runs]));
   return rows;
 }
 
@@ -51,7 +51,7 @@ const claimSql = `
       SELECT run_id, position FROM migration_run_items
       WHERE run_id = r.id AND wave = r.wave AND ${fromSql('claim')} AND (not_before IS NULL OR not_before <= now())
       ORDER BY position LIMIT $2 FOR UPDATE SKIP LOCKED) i
-    WHERE r.ended_at IS NULL AND r.id <> ALL ($3::uuid[])
+    WHERE r.ended_at IS NULL AND r.id = ANY ($3::uuid[])
     ORDER BY i.position, r.created_at LIMIT $2),
   claimed AS (
     UPDATE migration_run_items i SET ${toSql(itemSteps.claim)}, claimed_by = $1, claim = gen_random_uuid(), not_before = NULL

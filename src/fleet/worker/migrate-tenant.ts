@@ -6,12 +6,14 @@ import { type MigrateOptions, type MigrateOutcome, MigrationFailedError } from '
 import { isInterrupted } from '../../migrator/apply/partial-mark.ts';
 import { RevertFailedError, revertPartial } from '../../migrator/apply/revert-partial.ts';
 import { type NewRecord, readDoneByRun } from '../../migrator/files/history.ts';
+import { isCatalogRace } from '../../postgres/sql/error-codes.ts';
 import type { NewRunEvent } from '../events/append.ts';
 import type { RunItem } from './claim.ts';
 import { migrateProtected } from './protect.ts';
 import { InMaintenanceError, isRetryable, MAX_TRIES_UNREACHABLE, PoisonTenantError } from './retry-policy.ts';
+import { addReport } from './run-common.ts';
 import type { RunContext } from './run-context.ts';
-import type { ItemResult } from './write-results.ts';
+import type { CommonReport, ItemResult } from './write-results.ts';
 
 /** The delay after the first attempt, in milliseconds. It doubles with each attempt. */
 const FIRST_DELAY_MS = 300;
@@ -55,26 +57,41 @@ export function inspectTenant(run: RunContext, item: RunItem, signal: AbortSigna
 
 const untouched: Ended = { status: 'PENDING', attempts: 0, applied: [], records: [], events: [] };
 
+/** The context of one attempt. */
+interface Attempt extends RunContext {
+  /** Called when it is known what the database has of `common`. */
+  readonly reportCommon: (report: CommonReport) => void;
+}
+
 async function tryOnce(
   run: RunContext,
   item: RunItem,
   signal: AbortSignal,
-  work: (context: RunContext, start: number) => Promise<Ended>,
+  work: (context: Attempt, start: number) => Promise<Ended>,
 ): Promise<ItemResult> {
-  const context: RunContext = { ...run, connect: (tenant, use) => run.connect(tenant, use, signal) };
+  let report: CommonReport | undefined;
+  const context: Attempt = {
+    ...run,
+    connect: (tenant, use) => run.connect(tenant, use, signal),
+    reportCommon: (found) => {
+      report = found;
+    },
+  };
+  const withCommon = (ended: Ended) => (report ? addReport(item, ended, report) : ended);
   const start = performance.now();
   const attempts = item.attempts + 1;
   const common = { position: item.position, tenantId: item.tenantId, claim: item.claim, attempts };
   try {
-    return { ...common, ...(await work(context, start)), durationMs: elapsedSince(start) };
+    return { ...common, ...withCommon(await work(context, start)), durationMs: elapsedSince(start) };
   } catch (error) {
     if (error instanceof InMaintenanceError)
       return { ...common, ...waiting(item, error), durationMs: elapsedSince(start) };
+    if (isCatalogRace(error)) context.colliding.add(item.tenantId);
     const passes = signal.aborted || isRetryable(error, attempts);
     const ended = passes ? retry(item, attempts, error) : await failure(context, item, error);
     // The signal may also have aborted the revert, which is no reason to give up on the tenant.
     const given = signal.aborted ? returned(item, signal.reason) : ended;
-    return { ...common, ...given, durationMs: elapsedSince(start) };
+    return { ...common, ...withCommon(given), durationMs: elapsedSince(start) };
   }
 }
 
@@ -83,7 +100,7 @@ interface Done extends MigrateOutcome {
   readonly all: readonly NewRecord[];
 }
 
-async function attempt(context: RunContext, item: RunItem): Promise<Done> {
+async function attempt(context: Attempt, item: RunItem): Promise<Done> {
   if (item.needsAttention) {
     throw new AppError(
       'CONFLICT',
@@ -92,15 +109,29 @@ async function attempt(context: RunContext, item: RunItem): Promise<Done> {
   }
   await endMaintenance(context, item);
   if (item.isMaintained && (await context.checkpoints.maintenance.isUnderWay(item))) throw new InMaintenanceError();
-  const connect = <T>(use: (client: pg.Client) => Promise<T>) => context.connect(item, use);
   const { checkpoint, dryRun } = context.options;
   const options = migrateOptions(context, item);
+  const connect = afterCommon(context, item);
   const outcome = dryRun
-    ? await connect((client) => migrateDatabase(client, options))
+    ? await context.connect(item, (client) =>
+        migrateDatabase(client, { ...options, rehearse: (on) => context.common.rehearse(on, item) }),
+      )
     : await migrateProtected({ checkpoints: context.checkpoints, tenant: item, checkpoint, connect }, options);
   // An earlier attempt may have committed this batch without being able to record it.
   const unsure = !dryRun && (item.attempts > 0 || outcome.records.length === 0);
   return { ...outcome, all: unsure ? await connect((client) => doneByRun(client, context, item)) : outcome.records };
+}
+
+/** Lends the tenant's connection. The first time, `common` is brought forward on it before. */
+function afterCommon({ connect, common, reportCommon }: Attempt, item: RunItem) {
+  let isDone = false;
+  return <T>(use: (client: pg.Client) => Promise<T>) =>
+    connect(item, async (client) => {
+      const report = isDone ? undefined : await common.apply(client, item);
+      isDone = true;
+      if (report) reportCommon(report);
+      return use(client);
+    });
 }
 
 async function look(context: RunContext, item: RunItem): Promise<Done & { readonly wasInterrupted: boolean }> {
@@ -181,9 +212,11 @@ function returned({ tenantId }: RunItem, error: unknown): Ended {
 
 async function failure(context: RunContext, item: RunItem, error: unknown): Promise<Ended> {
   const { tenantId } = item;
-  const { dryRun } = context.options;
+  const { dryRun, separateTransactions = false } = context.options;
   const failed = error instanceof MigrationFailedError ? error : undefined;
-  const { records, problem } = dryRun || item.isolation === 'DATABASE' ? unchanged : await undo(context, item, error);
+  // A copy has replaced the database, unless the migrations were applied without one.
+  const isUnchanged = dryRun || (item.isolation === 'DATABASE' && !separateTransactions);
+  const { records, problem } = isUnchanged ? unchanged : await undo(context, item, error);
   const reason = error instanceof AppError ? `${error.code}: ${error.message}` : messageOf(error);
   const message =
     problem === undefined
@@ -246,8 +279,21 @@ async function record(context: RunContext, item: RunItem, failed: MigrationFaile
   }
 }
 
-function migrateOptions(context: RunContext, { schema }: RunItem): MigrateOptions {
+function migrateOptions(context: RunContext, { schema, tenantId }: RunItem): MigrateOptions {
   const { run, checkpoint, options, files, lockTimeoutMs } = context;
-  const { to, down, dryRun } = options;
-  return { scope: 'TENANT', schema, files, to, down, dryRun, run, checkpoint, lockTimeoutMs };
+  const takesTurn = context.colliding.has(tenantId);
+  const { to, down, dryRun, separateTransactions } = options;
+  return {
+    scope: 'TENANT',
+    schema,
+    files,
+    to,
+    down,
+    dryRun,
+    separateTransactions,
+    run,
+    checkpoint,
+    lockTimeoutMs,
+    takesTurn,
+  };
 }

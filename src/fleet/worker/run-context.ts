@@ -2,8 +2,9 @@ import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { RunOptions } from '../../catalog/entities/migration-run.entity.ts';
 import type { CheckpointsOptions } from '../../checkpoints/checkpoints.ts';
-import type { MigrationFile } from '../../migrator/files/migration-files.ts';
+import type { MigrationFile } from '../../migrator/files/migration-file.ts';
 import type { RunItem } from './claim.ts';
+import type { RunCommon } from './run-common.ts';
 
 /** What all tenants of a run have in common. */
 export interface RunContext {
@@ -12,6 +13,10 @@ export interface RunContext {
   readonly options: RunOptions;
   /** The files that the run was planned with. */
   readonly files: readonly MigrationFile[];
+  /** The migrations of `common`, which come before the tenants' own. */
+  readonly common: RunCommon;
+  /** Tenants whose migrations collided with those of others in a system catalog; they take turns from then on. */
+  readonly colliding: Set<string>;
   /** Why this process must not carry out the run; undefined if it may. */
   readonly mismatch: string | undefined;
   readonly lockTimeoutMs: number;

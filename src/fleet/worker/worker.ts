@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pLimit, { type LimitFunction } from 'p-limit';
 import { repeatUntil } from '../../lib/retry-loop.ts';
+import { elapsedSince } from '../../lib/time.ts';
 import type { Listener } from '../../postgres/listener.ts';
 import { ActiveRun, type RunWorkOptions } from './active-run.ts';
 import { claimItems, claimsOf, type RunItem, takeOverItems } from './claim.ts';
 import { inspectTenant, migrateTenant } from './migrate-tenant.ts';
+import { OpenRuns } from './open-runs.ts';
 import type { RunContext } from './run-context.ts';
 import { workChannel } from './wake-up.ts';
 import type { ItemResult } from './write-results.ts';
@@ -27,10 +29,10 @@ export class Worker implements AsyncDisposable {
   readonly #limit: LimitFunction;
   readonly #runs = new Map<string, ActiveRun>();
   readonly #tasks = new Set<Promise<void>>();
-  /**
-   * Runs left to other processes because of a mismatch of migrations. The set is cleared now and then to check again.
-   */
-  readonly #left = new Set<string>();
+  readonly #open: OpenRuns;
+  /** Whether there may be runs that this process has not looked at. */
+  #mustLook = true;
+  #lookedAt = 0;
   /** The claims that this process is working on. */
   readonly #held = new Set<string>();
   /** This process's claims in the catalog that it didn't know of at the last check. */
@@ -46,11 +48,13 @@ export class Worker implements AsyncDisposable {
   constructor(options: WorkerOptions) {
     this.#options = options;
     this.#limit = pLimit(options.concurrency);
+    this.#open = new OpenRuns(options);
   }
 
   /** Starts working. */
   start(): void {
     const unsubscribe = this.#options.listener.on(workChannel, (run) => {
+      this.#mustLook = true;
       this.#wakeUp.resolve();
       for (const [id, active] of this.#runs) if (run === undefined || run === id) void active.refreshStopping();
     });
@@ -93,13 +97,21 @@ export class Worker implements AsyncDisposable {
     // Claims more tenants than it works on, so that the next ones are ready. A slow run is limited to its share, so
     // that other runs can proceed beside it.
     const room = [...this.#runs.values()].reduce((left, run) => left - run.room, concurrency * 2);
-    const full = [...this.#runs].filter(([, run]) => run.isFull).map(([id]) => id);
     this.#wakeUp = Promise.withResolvers();
     // Without its liveness lock, other processes would immediately take over anything claimed now.
     if (room < concurrency || !listener.connected) return this.#waitForWork();
-    const items = await claimItems(catalog, listener.instance, room, [...this.#left, ...full]);
+    await this.#look();
+    const able = this.#open.able.filter((id) => !this.#runs.get(id)?.isFull);
+    const items = able.length > 0 ? await claimItems(catalog, listener.instance, room, able) : [];
     for (const item of items) this.#begin(item);
     if (items.length < room) await this.#waitForWork();
+  }
+
+  async #look(): Promise<void> {
+    if (!this.#mustLook && elapsedSince(this.#lookedAt) < LOOK_MS) return;
+    this.#mustLook = false;
+    this.#lookedAt = performance.now();
+    await this.#open.look();
   }
 
   /** Resolves when there may be work: after a wake-up, a finished tenant, or a timeout. */
@@ -162,14 +174,14 @@ export class Worker implements AsyncDisposable {
     const known = this.#runs.get(id);
     if (known) return known;
     const signals = { stop: this.#stop.signal, interrupt: this.#interrupt.signal, giveUp: this.#giveUp.signal };
-    const run = new ActiveRun(id, this.#options, signals, () => this.#left.add(id));
+    const run = new ActiveRun(id, this.#options, signals, () => this.#open.leave(id));
     this.#runs.set(id, run);
     return run;
   }
 
   async #takeOver(): Promise<void> {
     const { catalog, listener, log } = this.#options;
-    this.#left.clear();
+    this.#open.recheck();
     const claimed = await claimsOf(catalog, listener.instance);
     const unknown = new Set(claimed.filter((claim) => !this.#held.has(claim)));
     // A claim whose commit got no response is unknown to this process. A claim in progress is known at the next check.

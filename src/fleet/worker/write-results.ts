@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { type CommonState, storeCommonStates } from '../../catalog/common-states.ts';
 import { type ObservedState, storeMigrationStates } from '../../catalog/migration-states.ts';
 import { type AttemptStatus, fromSql } from '../../catalog/run-status.ts';
 import { takeStepSql, tenantSteps } from '../../catalog/tenant-status.ts';
@@ -7,6 +8,12 @@ import { inTransaction } from '../../postgres/sql/transaction.ts';
 import { appendEvents, type NewRunEvent } from '../events/append.ts';
 import { type SettledRun, settleRun } from '../runs/settle.ts';
 import { wakeWorkers } from './wake-up.ts';
+
+/** What an attempt at a tenant did to its database's schema `common`. */
+export interface CommonReport {
+  readonly state: CommonState;
+  readonly records: readonly NewRecord[];
+}
 
 /** The result of one attempt at a tenant of a run. */
 export interface ItemResult {
@@ -26,6 +33,8 @@ export interface ItemResult {
   readonly durationMs: number;
   /** The attempts, for the fleet's history. */
   readonly records: readonly NewRecord[];
+  /** What the attempt did to `common`; undefined if nothing was to be done there. */
+  readonly common?: CommonReport;
   /** The tenant's migrations now; undefined if unknown. */
   readonly state?: ObservedState;
   /** The events. The last one ends the tenant, unless it is retried. */
@@ -77,6 +86,10 @@ export function writeEntries(client: pg.Client, run: string, entries: readonly E
     await storeMigrationStates(
       client,
       accepted.flatMap(({ tenantId, state }) => (state ? { tenantId, ...state } : [])),
+    );
+    await storeCommonStates(
+      client,
+      accepted.flatMap(({ common }) => common?.state ?? []),
     );
     await markNeedsAttention(client, accepted);
     await insertRecords(client, accepted);
@@ -183,13 +196,16 @@ async function markNeedsAttention(client: pg.Client, results: readonly ItemResul
 }
 
 async function insertRecords(client: pg.Client, results: readonly ItemResult[]): Promise<void> {
-  const rows = results.flatMap(({ tenantId, records }) => records.map((record) => ({ ...record, tenantId })));
+  const rows = results.flatMap(({ tenantId, records, common }) => [
+    ...(common?.records ?? []).map((record) => ({ ...record, tenantId, scope: 'COMMON' })),
+    ...records.map((record) => ({ ...record, tenantId, scope: 'TENANT' })),
+  ]);
   if (rows.length === 0) return;
   await client.query(
     `INSERT INTO migration_records (tenant_id, scope, name, hash, status, run_id, checkpoint, applied_at, duration_ms, error)
-     SELECT tenant_id, 'TENANT', name, hash, status, run_id, checkpoint, now(), duration_ms, error
-     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::float8[], $8::text[])
-       AS r (tenant_id, name, hash, status, run_id, checkpoint, duration_ms, error)`,
+     SELECT tenant_id, scope, name, hash, status, run_id, checkpoint, now(), duration_ms, error
+     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::float8[], $8::text[], $9::text[])
+       AS r (tenant_id, name, hash, status, run_id, checkpoint, duration_ms, error, scope)`,
     [
       rows.map(({ tenantId }) => tenantId),
       rows.map(({ name }) => name),
@@ -199,6 +215,7 @@ async function insertRecords(client: pg.Client, results: readonly ItemResult[]):
       rows.map(({ checkpoint }) => checkpoint),
       rows.map(({ durationMs }) => durationMs),
       rows.map(({ error }) => error),
+      rows.map(({ scope }) => scope),
     ],
   );
 }

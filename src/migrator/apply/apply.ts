@@ -6,11 +6,10 @@ import { lockKind, noticeSilenceSql, transactionLockSql } from '../../postgres/s
 import { sqlState, sqlStateOf } from '../../postgres/sql/error-codes.ts';
 import { rollBack } from '../../postgres/sql/transaction.ts';
 import { type History, historyOf, insertHistorySql, kindOf, type NewRecord, readHistorySql } from '../files/history.ts';
-import type { MigrationFile } from '../files/migration-files.ts';
+import type { MigrationFile } from '../files/migration-file.ts';
 import {
   appliedAfter,
   applyStep,
-  freshSessionSql,
   type MigrateOptions,
   type MigrateOutcome,
   type MigrationFailedError,
@@ -19,10 +18,10 @@ import {
   type PlannedBatch,
   planBatch,
   recordOf,
-  stepSettingsSql,
 } from './batch.ts';
 import { chooseMode, type DirectMode, type Protection } from './batch-mode.ts';
 import { anotherMigration, LOCK_POLL_MS, migrateInParts } from './non-transactional.ts';
+import { freshSessionSql, stepSettingsSql } from './session.ts';
 
 /**
  * Migrates one database in one transaction, together with its history rows: afterwards it is either at the old version
@@ -113,11 +112,23 @@ async function carryOut(
   mode: DirectMode,
 ): Promise<MigrateOutcome> {
   if (mode === 'IN_PARTS') return migrateInParts(client, batch, options);
-  const { before, observedAt, steps, warnings, alone } = batch;
-  const isTried = mode === 'ONE_TRANSACTION';
-  const records = await applyTogether(client, before.length, isTried ? steps : [], options);
-  const untried = `${alone?.name} is not transactional, so its batch cannot be tried and rolled back`;
-  return { applied: merge(before, records), observedAt, records, warnings, ...(!isTried && { untried }) };
+  const { before, observedAt, steps, warnings } = batch;
+  const untried = options.dryRun ? await whyUntried(client, batch, options, mode) : undefined;
+  const records = await applyTogether(client, before.length, untried === undefined ? steps : [], options);
+  return { applied: merge(before, records), observedAt, records, warnings, ...(untried !== undefined && { untried }) };
+}
+
+/** Why a dry run cannot try a batch; undefined if it can. What comes before the batch has been tried then. */
+async function whyUntried(
+  client: pg.Client,
+  { divided }: PlannedBatch,
+  options: MigrateOptions,
+  mode: DirectMode,
+): Promise<string | undefined> {
+  if (mode !== 'ONE_TRANSACTION') return `${divided}, so the batch cannot be tried and rolled back`;
+  const untried = await options.rehearse?.(client);
+  if (options.rehearse) await client.query(stepSettingsSql(options));
+  return untried;
 }
 
 /**
@@ -133,9 +144,9 @@ async function applyTogether(
   const end = options.dryRun ? 'ROLLBACK' : 'COMMIT';
   const records: NewRecord[] = [];
   for (const [index, step] of steps.entries()) {
-    const trailingSql = step === steps.at(-1) ? end : '';
+    const next = step === steps.at(-1) ? end : 'STEP';
     const applied = appliedAfter(before, index, options);
-    records.push(await applyStep(client, step, options, { trailingSql, applied }));
+    records.push(await applyStep(client, step, options, { next, applied }));
   }
   if (steps.length === 0) await client.query(end);
   return records;
@@ -181,13 +192,14 @@ async function begin(client: pg.Client, options: MigrateOptions): Promise<Histor
 
 /** Starts the transaction, acquires the lock and reads the history in one round trip. */
 async function tryToBegin(client: pg.Client, options: MigrateOptions): Promise<History> {
-  const { schema, scope, setupSql } = options;
+  const { schema, scope, setupSql, takesTurn } = options;
   try {
     const results = await client.query(`
       BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
       ${freshSessionSql}
       ${noticeSilenceSql('SET LOCAL')}
       SET LOCAL lock_timeout = ${LOCK_POLL_MS};
+      ${takesTurn ? transactionLockSql(lockKind.turn, '') : ''}
       ${transactionLockSql(lockKind.migrate, schema)}
       SET LOCAL lock_timeout = ${OTHER_MIGRATION_MS};
       ${setupSql ?? ''}

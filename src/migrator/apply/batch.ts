@@ -5,7 +5,6 @@ import type { AppliedMigration } from '../../catalog/entities/migration-state.en
 import type { ObservedState } from '../../catalog/migration-states.ts';
 import { AppError, messageOf } from '../../lib/errors.ts';
 import { elapsedSince } from '../../lib/time.ts';
-import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import {
   countReverted,
   type History,
@@ -14,10 +13,13 @@ import {
   isChangedHistory,
   type NewRecord,
   revertHistorySql,
+  startClockSql,
 } from '../files/history.ts';
-import type { Direction, MigrationFile } from '../files/migration-files.ts';
+import type { Direction, MigrationFile } from '../files/migration-file.ts';
+import { type Division, whyDivided } from '../files/parts.ts';
 import { type AppliedByRun, planDown, planUp } from '../files/plan.ts';
 import { executeStep } from './execute.ts';
+import { aroundSavepoints, endOfStep, type Next } from './session.ts';
 
 /** What to migrate, and how far. */
 export interface MigrateOptions {
@@ -29,12 +31,16 @@ export interface MigrateOptions {
   readonly to?: string | undefined;
   /** Which migrations to revert, instead of applying any. */
   readonly down?: DownTarget | undefined;
+  /** Commit each step by itself, unless everything is rolled back. */
+  readonly separateTransactions?: boolean | undefined;
   /** Apply everything, then roll back. */
   readonly dryRun?: boolean;
   readonly run?: string;
   readonly checkpoint?: string;
   /** How long to wait for a table lock, in milliseconds. */
   readonly lockTimeoutMs: number;
+  /** Whether to exclude other batches of the same database that say so too. */
+  readonly takesTurn?: boolean;
   /** Whether an earlier attempt at this batch may have been interrupted anywhere. */
   readonly isRepeated?: boolean;
   /**
@@ -42,6 +48,11 @@ export interface MigrateOptions {
    * database.
    */
   readonly setupSql?: string;
+  /**
+   * In a dry run: tries, in the same transaction, what has to be there before the first step. It returns why that cannot
+   * be tried, if so.
+   */
+  readonly rehearse?: (client: pg.Client) => Promise<string | undefined>;
 }
 
 /** The result of a batch. */
@@ -84,8 +95,8 @@ export interface PlannedBatch {
   readonly observedAt: ObservedState['observedAt'];
   readonly steps: readonly MigrationFile[];
   readonly warnings: readonly string[];
-  /** The first step that cannot run in a transaction. */
-  readonly alone: MigrationFile | undefined;
+  /** Why the steps cannot be one transaction, as a clause; undefined if they can. */
+  readonly divided: string | undefined;
 }
 
 /**
@@ -101,7 +112,12 @@ export function planBatch(history: History, options: MigrateOptions): PlannedBat
     throw new AppError(plan.code, plan.message, { details: { migration: plan.migration, ...plan.hashes } });
   }
   const { steps, warnings } = plan;
-  return { before, observedAt, steps, warnings, alone: steps.find(({ transactional }) => !transactional) };
+  return { before, observedAt, steps, warnings, divided: whyDivided(steps, divisionOf(options)) };
+}
+
+/** How a batch with these options is divided into parts. */
+export function divisionOf({ down, separateTransactions = false, dryRun = false }: MigrateOptions): Division {
+  return { direction: down ? 'down' : 'up', isSeparate: separateTransactions && !dryRun };
 }
 
 /**
@@ -112,32 +128,11 @@ function leftToRevert(history: Pick<History, 'recorded'>, { down, run }: Migrate
   return { kind: 'steps', steps: Math.max(0, down.steps - countReverted(history, run)) };
 }
 
-/**
- * Resets what an earlier migration may have left in the session, before the connection is used for another database or
- * schema. It does the same as DISCARD ALL, which cannot be sent together with other statements.
- * @see https://www.postgresql.org/docs/current/sql-discard.html
- */
-export const freshSessionSql = `
-  CLOSE ALL; RESET SESSION AUTHORIZATION; RESET ALL; DEALLOCATE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all();
-  DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES;`;
-
-/** The settings that each step starts with, whatever the previous step has set. */
-export function stepSettingsSql({ schema, lockTimeoutMs }: MigrateOptions): string {
-  return `SET LOCAL lock_timeout = ${lockTimeoutMs}; SET LOCAL search_path = ${quoteIdentifier(schema)};`;
-}
-
-/**
- * Checks deferred constraints now, so that the failure is attributed to its step and a dry run detects it too.
- * Afterwards, each constraint is deferred again as declared.
- */
-const checkDeferredSql = `
-  SAVEPOINT deferred; SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK TO SAVEPOINT deferred; RELEASE SAVEPOINT deferred;`;
-
 /** How {@link applyStep} carries out a step. */
 interface StepOptions {
-  /** Trailing SQL, such as `COMMIT`. */
-  readonly trailingSql?: string;
   readonly inParts?: boolean;
+  /** What follows in the same transaction. COMMIT and ROLLBACK are sent with the step. */
+  readonly next?: Next;
   /** The number of migrations applied before the step; if undefined, it is not checked afterwards. */
   readonly applied?: number;
 }
@@ -147,28 +142,31 @@ export async function applyStep(
   client: pg.Client,
   step: MigrationFile,
   options: MigrateOptions,
-  { trailingSql = '', inParts = false, applied }: StepOptions = {},
+  { inParts = false, next = 'OTHER', applied }: StepOptions = {},
 ): Promise<NewRecord> {
   const { schema, scope, down } = options;
   const start = performance.now();
+  const direction = down ? 'down' : 'up';
   const status = down ? 'REVERTED' : 'APPLIED';
-  const revert = down ? `${revertHistorySql(schema, step.name)};` : '';
-  const mustCheck = applied !== undefined && mayChangeHistory(step, down ? 'down' : 'up');
+  const { check, cleanUp } = endOfStep(step, direction, options, next);
+  const mustCheck = applied !== undefined && mayChangeHistory(step, direction);
   // At the time of recording, a reverted step is already marked as such, but an applied one has no row yet.
   const expected = mustCheck ? applied - (down ? 1 : 0) : undefined;
-  const recordSql = (durationMs: number | undefined) => `
-    ${checkDeferredSql} ${stepSettingsSql(options)} ${revert}
-    ${insertHistorySql(schema, scope, [recordOf(step, status, durationMs, options)], expected)} RETURNING duration_ms AS "durationMs";`;
+  const record = `${insertHistorySql(schema, scope, [recordOf(step, status, undefined, options)], expected)} RETURNING duration_ms`;
+  const { before, after } = aroundSavepoints(step, direction);
+  const trailing = [
+    ...after,
+    ...check,
+    ...(down ? [revertHistorySql(schema, step.name)] : []),
+    // Before the clean-up, which would stop the clock.
+    record,
+    ...cleanUp,
+    ...(next === 'COMMIT' || next === 'ROLLBACK' ? [next] : []),
+  ];
   try {
-    const results = await executeStep(
-      client,
-      step,
-      down ? 'down' : 'up',
-      (duration) => `${recordSql(duration)} ${trailingSql}`,
-    );
-    const durationMs = results.findLast(({ command }) => command === 'INSERT')?.rows[0]?.durationMs;
-    // For example, an unterminated comment may have swallowed the trailing SQL.
-    if (durationMs === undefined) throw new Error('it prevented PostgreSQL from recording the migration');
+    const rows = await executeStep(client, step, direction, { leading: [startClockSql, ...before], trailing });
+    const durationMs = Number(rows[trailing.indexOf(record)]?.[0] ?? Number.NaN);
+    if (Number.isNaN(durationMs)) throw new Error('it prevented PostgreSQL from recording the migration');
     return recordOf(step, status, durationMs, options);
   } catch (error) {
     const cause = isChangedHistory(error) ? new Error(changesHistory, { cause: error }) : error;
@@ -179,12 +177,14 @@ export async function applyStep(
 const changesHistory = `it changes ${historyTable}, the record of applied migrations`;
 
 /**
- * Whether a step's text names the history or runs code that the text doesn't show. The check is skipped for all others,
- * because it costs a quarter of a millisecond on a new connection.
+ * Whether a step names the history or a schema to drop, or runs code that its text doesn't show. The check is skipped for
+ * all others, because it costs a quarter of a millisecond on a new connection.
  */
 function mayChangeHistory(step: MigrationFile, direction: Direction): boolean {
-  const statements = direction === 'up' ? step.statements : step.downStatements;
-  return statements?.some((text) => /\b(?:migration_history|do|call|execute|select)\b/i.test(text)) ?? true;
+  const statements = step.parsed[direction];
+  return (
+    statements?.some(({ runsCode, words }) => runsCode || words.has(historyTable) || words.has('OBJECT_SCHEMA')) ?? true
+  );
 }
 
 /** Creates the history row for an attempted step. */

@@ -1,106 +1,75 @@
 import type { SqlEntityManager } from '@mikro-orm/sql';
-import pg from 'pg';
-import { elapsedSince } from '../../lib/time.ts';
-import { asPoolClient, createEntityDatabases } from '../../orm/databases.ts';
+import type pg from 'pg';
+import { asPoolClient, createEntityDatabases, type ExtendedQuery } from '../../orm/databases.ts';
 import type { PoolClient } from '../../postgres/pool/pool.ts';
-import { findTransactionCommand, splitStatements } from '../../postgres/sql/split-statements.ts';
-import { type Direction, type MigrationFile, transactionObstacle } from '../files/migration-files.ts';
-
-/** The results of several statements sent in one message. */
-type StepResults = readonly pg.QueryResult<{ readonly durationMs?: number }>[];
+import { loadStatementParser, type StatementParser } from '../../postgres/sql/statements.ts';
+import type { Direction, MigrationFile } from '../files/migration-file.ts';
+import { obstacleOf, shortened } from '../files/obstacles.ts';
+import { readStatements, type SourceStatement } from '../files/source-statements.ts';
+import { type OwnStatements, type Row, sendStatements } from './send-statements.ts';
 
 /**
- * Runs a migration inside the connection's open transaction, followed by trailing SQL, in one message if possible.
- * @param trailingSql creates the trailing SQL. It gets the migration's duration in milliseconds, or undefined if the
- *   SQL has to measure it from `statement_timestamp()`, which is when the migration started.
- * @returns the results of the trailing statements, preceded by those of the migration if both were sent in one message
+ * Runs a migration inside the connection's open transaction, between statements of ours, in one round trip if possible.
+ * @returns for each trailing statement the last row that it returned
  * @throws {Error} naming the statement that failed, if known
  */
 export async function executeStep(
   client: pg.Client,
   step: MigrationFile,
   direction: Direction,
-  trailingSql: (durationMs: number | undefined) => string,
-): Promise<StepResults> {
-  const statements = direction === 'up' ? step.statements : step.downStatements;
-  if (statements) return sendTogether(client, statements, trailingSql(undefined));
-  const start = performance.now();
+  { leading, trailing }: Required<OwnStatements>,
+): Promise<readonly (Row | undefined)[]> {
+  const statements = step.parsed[direction];
+  if (statements) return sendStatements(client, statements, { leading, trailing });
+  await sendStatements(client, [], { leading });
   await runWithEntityManager(client, step, direction);
-  return sendTogether(client, [], trailingSql(elapsedSince(start)));
+  return sendStatements(client, [], { trailing });
 }
 
 /**
- * Runs a migration that is not transactional, one statement at a time: PostgreSQL treats several statements in one
- * message as one transaction.
- * @param isDone whether an error means that an earlier attempt has already done this statement
+ * Runs a migration that is not transactional, one statement at a time: PostgreSQL treats several statements before one
+ * synchronization point as one transaction.
+ * @param isDone whether an earlier attempt has already done this statement, before it is sent or after an error
  * @throws {Error} naming the statement that failed, if known
  */
 export async function executeStepAlone(
   client: pg.Client,
   step: MigrationFile,
   direction: Direction,
-  isDone: (statement: string, error: unknown) => boolean = () => false,
+  isDone: (statement: SourceStatement, error?: unknown) => boolean = () => false,
 ): Promise<void> {
-  for (const statement of statementsAlone(step, direction) ?? (await collectStatements(client, step, direction))) {
+  for (const statement of step.parsed[direction] ?? (await collectStatements(client, step, direction))) {
+    if (isDone(statement)) continue;
     try {
-      await client.query(statement);
+      await sendStatements(client, [statement]);
     } catch (error) {
-      if (!isDone(statement, error)) throw withStatement(error, statement);
+      if (!isDone(statement, error)) throw error;
     }
   }
   if (client.getTransactionStatus() !== 'I') throw new Error('it left a transaction open');
 }
 
-/** The statements to send one by one; undefined if they are only known by running the migration. */
-export function statementsAlone(step: MigrationFile, direction: Direction): readonly string[] | undefined {
-  return (direction === 'up' ? step.statements : step.downStatements)?.flatMap(splitStatements);
-}
-
 /** Lets a migration query the database, and returns the statements that it adds. */
-async function collectStatements(client: pg.Client, step: MigrationFile, direction: Direction): Promise<string[]> {
+async function collectStatements(
+  client: pg.Client,
+  step: MigrationFile,
+  direction: Direction,
+): Promise<readonly SourceStatement[]> {
   const em = entityManagerOn(asPoolClient(client, (text) => text));
   const driver = em.getDriver();
   const migration = new step.Class(driver, em.config);
   await migration[direction]();
-  return migration.getQueries().flatMap((query) => {
-    if (typeof query !== 'string')
-      throw new Error('it must add its statements as strings, because it is not transactional');
-    return splitStatements(query);
+  const texts = migration.getQueries().map((query) => {
+    if (typeof query === 'string') return query;
+    throw new Error('it must add its statements as strings, because it is not transactional');
   });
-}
-
-/** Sends a migration's statements and the trailing SQL in one round trip. */
-async function sendTogether(client: pg.Client, texts: readonly string[], trailingSql: string): Promise<StepResults> {
-  let finished = 0;
-  const count = () => {
-    finished += 1;
-  };
-  client.connection.on('commandComplete', count);
-  try {
-    // The semicolon goes on its own line because a statement may end with a comment.
-    const results: unknown = await client.query([...texts, trailingSql].join('\n;\n'));
-    // node-postgres returns an array for several statements, which its types don't express.
-    return results as StepResults;
-  } catch (error) {
-    // One string may hold several statements.
-    throw withStatement(error, texts.flatMap(splitStatements)[finished]);
-  } finally {
-    client.connection.off('commandComplete', count);
-  }
-}
-
-function withStatement(error: unknown, statement: string | undefined): unknown {
-  if (!(error instanceof pg.DatabaseError) || statement === undefined) return error;
-  const text = statement.replace(/\s+/g, ' ').trim();
-  const detail = error.detail ? ` (${error.detail})` : '';
-  return new Error(`${error.message}${detail}, in: ${text.length > 200 ? `${text.slice(0, 200)}…` : text}`, {
-    cause: error,
-  });
+  return allowed(step, readStatements(texts, await loadStatementParser()));
 }
 
 /** Runs a migration that queries the database, with MikroORM's driver on this connection. */
 async function runWithEntityManager(client: pg.Client, step: MigrationFile, direction: Direction): Promise<void> {
-  const nested = new NestedTransactions(client);
+  const parse = await loadStatementParser();
+  const nested = new NestedTransactions(client, step, parse);
   const em = entityManagerOn(nested.client);
   await em.begin();
   const driver = em.getDriver();
@@ -108,10 +77,20 @@ async function runWithEntityManager(client: pg.Client, step: MigrationFile, dire
   const transaction = em.getTransactionContext();
   migration.setTransactionContext(transaction);
   await migration[direction]();
-  for (const query of migration.getQueries()) await driver.execute(query, undefined, 'all', transaction);
+  for (const query of migration.getQueries()) {
+    if (typeof query === 'string') await sendStatements(client, allowed(step, readStatements([query], parse)));
+    else await driver.execute(query, undefined, 'all', transaction);
+  }
   if (nested.depth !== 1)
     throw new Error('it ended the transaction that it was given, or left its own transaction open');
   await em.commit();
+}
+
+/** @throws {Error} if the step must not have one of these statements */
+function allowed(step: MigrationFile, statements: readonly SourceStatement[]): readonly SourceStatement[] {
+  const obstacle = obstacleOf(step, statements);
+  if (obstacle !== undefined) throw new Error(`it ${obstacle}`);
+  return statements;
 }
 
 function entityManagerOn(client: PoolClient): SqlEntityManager {
@@ -128,12 +107,16 @@ class NestedTransactions {
   readonly client: PoolClient;
   /** The number of open savepoints inside the batch's transaction. */
   depth = 0;
+  readonly #step: MigrationFile;
+  readonly #parse: StatementParser;
 
-  constructor(client: pg.Client) {
+  constructor(client: pg.Client, step: MigrationFile, parse: StatementParser) {
+    this.#step = step;
+    this.#parse = parse;
     this.client = asPoolClient(client, (text) => this.#nest(text));
   }
 
-  #nest(text: string): string {
+  #nest(text: string): string | ExtendedQuery {
     if (text === 'begin') {
       this.depth += 1;
       return `SAVEPOINT nested_${this.depth}`;
@@ -143,8 +126,15 @@ class NestedTransactions {
       this.depth -= 1;
       return `${text === 'commit' ? '' : `ROLLBACK TO SAVEPOINT ${savepoint};`} RELEASE SAVEPOINT ${savepoint}`;
     }
-    const command = findTransactionCommand(text);
-    if (command) throw new Error(transactionObstacle(command));
+    // The extended protocol never takes one statement for two.
+    if (allowed(this.#step, readStatements([text], this.#parse)).length <= 1) return { text, queryMode: 'extended' };
+    // Several are sent as the message that was parsed. After standard_conforming_strings = off, which a setting can hide,
+    // a backslash would make the server find other statements in it.
+    if (text.includes('\\')) {
+      throw new Error(
+        `it sends several statements with a backslash at once (${shortened(text)}). Send each by itself.`,
+      );
+    }
     return text;
   }
 }

@@ -3,14 +3,16 @@ import type pg from 'pg';
 import { AppError } from '../../lib/errors.ts';
 import { elapsedSince } from '../../lib/time.ts';
 import { lockKeyOf, lockKind } from '../../postgres/sql/advisory-lock.ts';
-import { quoteIdentifier, quoteLiteral } from '../../postgres/sql/quote.ts';
+import { quoteLiteral } from '../../postgres/sql/quote.ts';
 import { inTransaction } from '../../postgres/sql/transaction.ts';
+import { searchPathOf } from '../files/common-schema.ts';
 import { insertHistorySql, type NewRecord, revertHistorySql } from '../files/history.ts';
-import type { Direction, MigrationFile } from '../files/migration-files.ts';
+import type { Direction, MigrationFile } from '../files/migration-file.ts';
+import { type Part, partsOf } from '../files/parts.ts';
 import {
   appliedAfter,
   applyStep,
-  freshSessionSql,
+  divisionOf,
   type MigrateOptions,
   type MigrateOutcome,
   MigrationFailedError,
@@ -18,12 +20,11 @@ import {
   OTHER_MIGRATION_MS,
   type PlannedBatch,
   recordOf,
-  stepSettingsSql,
 } from './batch.ts';
-import { BuiltIndexes } from './built-indexes.ts';
+import { BuiltIndexes, dropInvalidIndexes } from './concurrent-indexes.ts';
 import { executeStepAlone } from './execute.ts';
-import { dropInvalidIndexes } from './invalid-indexes.ts';
 import { clearInProgressSql, isInterrupted, setInProgressSql } from './partial-mark.ts';
+import { freshSessionSql, freshSessionWithLockSql, stepSettingsSql } from './session.ts';
 
 /** How long each wait for another process that migrates the same database takes, in milliseconds. */
 export const LOCK_POLL_MS = 200;
@@ -48,12 +49,12 @@ export async function migrateInParts(
   options: MigrateOptions,
 ): Promise<MigrateOutcome> {
   const { schema } = options;
-  return thenUnlock(client, schema, async () => {
+  return thenReset(client, async () => {
     // The session acquires the lock before the transaction releases its own, so no other process gets in between. The
     // COMMIT keeps the results of the setup SQL.
     await client.query(`SELECT pg_advisory_lock(${lockOf(schema)}); COMMIT`);
     const isRepeated = await isInterrupted(client, schema);
-    const parts = partsOf(steps);
+    const parts = partsOf(steps, divisionOf(options));
     if (steps[0]) await client.query(`${clearInProgressSql(schema)}; ${setInProgressSql(steps[0], options)}`);
     const records: NewRecord[] = [];
     for (const part of parts) {
@@ -69,14 +70,14 @@ export async function migrateInParts(
 export async function aloneInSession<T>(client: pg.Client, schema: string, work: () => Promise<T>): Promise<T> {
   await client.query(freshSessionSql);
   await takeLock(client, schema);
-  return thenUnlock(client, schema, work);
+  return thenReset(client, work);
 }
 
-async function thenUnlock<T>(client: pg.Client, schema: string, work: () => Promise<T>): Promise<T> {
+async function thenReset<T>(client: pg.Client, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } finally {
-    await client.query(`ROLLBACK; RESET ALL; SELECT pg_advisory_unlock(${lockOf(schema)})`).catch(() => undefined);
+    await client.query(`ROLLBACK; ${freshSessionSql}`).catch(() => undefined);
   }
 }
 
@@ -119,10 +120,12 @@ export async function applyAlone(
   try {
     await prepareAlone(client, step, options);
     const built = isRepeated ? await BuiltIndexes.read(client, schema) : undefined;
-    await executeStepAlone(client, step, direction, built && ((statement, error) => built.isDone(statement, error)));
+    await executeStepAlone(client, step, direction, built && ((...done) => built.isDone(...done)));
     const record = recordOf(step, direction === 'down' ? 'REVERTED' : 'APPLIED', elapsedSince(start), options);
     const revert = direction === 'down' ? `${revertHistorySql(schema, step.name)};` : '';
-    await client.query(`${revert} ${insertHistorySql(schema, scope, [record])}; ${trailingSql}`);
+    await client.query(
+      `${freshSessionWithLockSql(lockOf(schema))} ${revert} ${insertHistorySql(schema, scope, [record])}; ${trailingSql}`,
+    );
     return record;
   } catch (error) {
     throw new MigrationFailedError(step, elapsedSince(start), error, true);
@@ -138,43 +141,54 @@ export async function prepareAlone(
   step: MigrationFile,
   { schema, lockTimeoutMs }: MigrateOptions,
 ): Promise<void> {
-  await client.query(`SET search_path = ${quoteIdentifier(schema)}; SET lock_timeout = ${OTHER_MIGRATION_MS}`);
+  await client.query(
+    `${freshSessionWithLockSql(lockOf(schema))} SET search_path = ${searchPathOf(schema)}; SET lock_timeout = ${OTHER_MIGRATION_MS}`,
+  );
   await dropInvalidIndexes(client, schema);
-  const texts = [...(step.statements ?? []), ...(step.downStatements ?? [])];
-  if (!texts.some((text) => /\bconcurrently\b/i.test(text))) await client.query(`SET lock_timeout = ${lockTimeoutMs}`);
+  const statements = [...(step.parsed.up ?? []), ...(step.parsed.down ?? [])];
+  if (!statements.some(({ isConcurrent }) => isConcurrent)) await client.query(`SET lock_timeout = ${lockTimeoutMs}`);
 }
 
 /** @param applied the number of migrations applied before */
 function applyPart(
   client: pg.Client,
-  part: readonly MigrationFile[],
+  { steps }: Part,
   applied: number,
   options: MigrateOptions,
   trailingSql: string,
 ): Promise<NewRecord[]> {
-  const [first] = part;
+  const [first] = steps;
   if (first && !first.transactional) {
     return applyAlone(client, first, options.down ? 'down' : 'up', options, trailingSql).then((record) => [record]);
   }
-  return inTransaction(client, async () => {
-    await client.query(stepSettingsSql(options));
+  const applySteps = async () => {
     const records: NewRecord[] = [];
-    for (const [index, step] of part.entries()) {
+    for (const [index, step] of steps.entries()) {
+      const next = step === steps.at(-1) ? 'OTHER' : 'STEP';
       const now = appliedAfter(applied, index, options);
-      records.push(await applyStep(client, step, options, { inParts: true, applied: now }));
+      records.push(await applyStep(client, step, options, { inParts: true, next, applied: now }));
     }
-    await client.query(trailingSql);
     return records;
-  });
+  };
+  return inPartTransaction(client, options, applySteps, trailingSql);
 }
 
-/** Groups steps that may share a transaction into one part. */
-export function partsOf(steps: readonly MigrationFile[]): MigrationFile[][] {
-  const parts: MigrationFile[][] = [];
-  for (const step of steps) {
-    const last = parts.at(-1);
-    if (step.transactional && last?.[0]?.transactional) last.push(step);
-    else parts.push([step]);
-  }
-  return parts;
+/**
+ * Runs `work` in a transaction, for a session that holds the migration lock. What removes a step's traces from the session
+ * also releases the session's locks, so the transaction holds the lock until the session has it again.
+ * @param trailingSql the last statements of the transaction
+ */
+export function inPartTransaction<T>(
+  client: pg.Client,
+  options: MigrateOptions,
+  work: () => Promise<T>,
+  trailingSql = '',
+): Promise<T> {
+  const lock = lockOf(options.schema);
+  return inTransaction(client, async () => {
+    await client.query(`SELECT pg_advisory_xact_lock(${lock}); ${stepSettingsSql(options)}`);
+    const result = await work();
+    await client.query(`SELECT pg_advisory_lock(${lock}); ${trailingSql}`);
+    return result;
+  });
 }

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import type { MigrationScope } from '../../catalog/entities/migration-record.entity.ts';
 import { quoteIdentifier, quoteLiteral } from '../../postgres/sql/quote.ts';
 import { historyTable, insertHistorySql } from '../files/history.ts';
-import type { MigrationFile } from '../files/migration-files.ts';
+import type { MigrationFile } from '../files/migration-file.ts';
 
 /**
  * The in-progress marker: an error text in the history while a batch in parts is running. It remains if the batch is

@@ -1,12 +1,12 @@
 import type pg from 'pg';
 import { messageOf } from '../../lib/errors.ts';
-import { inTransaction } from '../../postgres/sql/transaction.ts';
+import type { Statement } from '../../postgres/sql/statements.ts';
 import { type NewRecord, readDoneByRun, readHistory } from '../files/history.ts';
-import type { Direction, MigrationFile } from '../files/migration-files.ts';
-import { applyStep, type MigrateOptions, type MigrationFailedError, planBatch, stepSettingsSql } from './batch.ts';
-import { BuiltIndexes, isCreateIndex, isDropIndex } from './built-indexes.ts';
-import { executeStepAlone, statementsAlone } from './execute.ts';
-import { aloneInSession, applyAlone, prepareAlone } from './non-transactional.ts';
+import type { Direction, MigrationFile } from '../files/migration-file.ts';
+import { applyStep, type MigrateOptions, type MigrationFailedError, planBatch } from './batch.ts';
+import { BuiltIndexes } from './concurrent-indexes.ts';
+import { executeStepAlone } from './execute.ts';
+import { aloneInSession, applyAlone, inPartTransaction, prepareAlone } from './non-transactional.ts';
 import { clearInProgressSql, isInterrupted } from './partial-mark.ts';
 
 /** A batch in parts failed and could not be reverted. An operator has to check the tenant. */
@@ -56,11 +56,8 @@ async function revertStep(
   refuseWithoutDown(step, revertDirection);
   try {
     if (!step.transactional) return await applyAlone(client, step, revertDirection, { ...options, isRepeated: true });
-    return await inTransaction(client, async () => {
-      await client.query(stepSettingsSql(options));
-      const down = options.down ? undefined : ({ kind: 'steps', steps: 1 } as const);
-      return applyStep(client, step, { ...options, down });
-    });
+    const down = options.down ? undefined : ({ kind: 'steps', steps: 1 } as const);
+    return await inPartTransaction(client, options, () => applyStep(client, step, { ...options, down }));
   } catch (error) {
     throw new RevertFailedError(`${step.name} could not be reverted: ${messageOf(error)}`, { cause: error });
   }
@@ -94,10 +91,10 @@ async function removeTraces(
   try {
     await prepareAlone(client, step, options);
     const built = await BuiltIndexes.read(client, options.schema);
-    const statements = statementsAlone(step, revertDirection === 'down' ? 'up' : 'down');
+    const statements = step.parsed[revertDirection === 'down' ? 'up' : 'down'];
     if (!mayHaveLeft(statements, hasFailed, built)) return;
     refuseWithoutDown(step, revertDirection);
-    await executeStepAlone(client, step, revertDirection, (statement, error) => built.isDone(statement, error));
+    await executeStepAlone(client, step, revertDirection, (...done) => built.isDone(...done));
     await prepareAlone(client, step, options);
   } catch (error) {
     if (error instanceof RevertFailedError) throw error;
@@ -112,11 +109,11 @@ async function removeTraces(
  * Whether a step has left anything besides INVALID indexes, which are dropped by now. A single failed statement leaves
  * nothing, except that a failed drop may have removed the index. Of several statements, some may have been carried out.
  */
-function mayHaveLeft(statements: readonly string[] | undefined, hasFailed: boolean, built: BuiltIndexes): boolean {
+function mayHaveLeft(statements: readonly Statement[] | undefined, hasFailed: boolean, built: BuiltIndexes): boolean {
   const [only] = statements ?? [];
   if (only === undefined || statements?.length !== 1) return true;
-  if (hasFailed) return isDropIndex(only);
-  return isCreateIndex(only) ? built.has(only) : true;
+  if (hasFailed) return only.dropsIndex;
+  return only.buildsIndex ? built.has(only) : true;
 }
 
 function refuseWithoutDown({ name, reversible }: MigrationFile, revertDirection: Direction): void {

@@ -1,22 +1,24 @@
 import type pg from 'pg';
 import type { MigrationScope } from '../../catalog/entities/migration-record.entity.ts';
-import { AppError } from '../../lib/errors.ts';
+import { messageOf } from '../../lib/errors.ts';
 import type { PostgresServer } from '../../postgres/server.ts';
-import { isTransient } from '../../postgres/sql/error-codes.ts';
 import { migrateDatabase } from '../apply/apply.ts';
 import { MigrationFailedError } from '../apply/batch.ts';
 import type { EntityTables } from '../diff/entity-tables.ts';
 import type { TableSnapshot } from '../diff/snapshot.ts';
-import { createHistorySql } from '../files/history.ts';
-import { type MigrationFile, MigrationFileError, type MigrationFolder } from '../files/migration-files.ts';
+import type { MigrationFile } from '../files/migration-file.ts';
+import type { MigrationFolder } from '../files/migration-folder.ts';
 import { compareRecorded, type Mismatch, type RecordedMigrations } from './compare-history.ts';
 import { readSnapshot } from './schema-snapshot.ts';
-import { withScratchDatabase } from './scratch-database.ts';
+import { emptySchemaOf, type InScratchDatabase, withScratchDatabases } from './scratch-database.ts';
+import { applyInOneGo, compareWays, type WayDifference, WayFailedError } from './ways.ts';
 
 /** One kind of database to check. */
 export interface CheckedLine {
   readonly folder: MigrationFolder;
-  /** The schema that the entities describe and the migrations should create. */
+  /** The migrations of `common`, which a tenant's database has before the tenant's own. */
+  readonly common?: MigrationFolder;
+  /** The tables that the entities describe and the migrations should create. */
   readonly tables: EntityTables;
   /** The known histories, such as a fleet's states or a git branch. */
   readonly recorded?: readonly RecordedMigrations[];
@@ -34,12 +36,20 @@ export interface CheckOptions {
 /** Something to fix before the migrations are deployed. */
 export interface Finding {
   /**
-   * `BROKEN`: the files cannot be read, or fail on an empty database. `ENTITIES_DIFFER`: the migrations don't create
+   * `BROKEN`: the files cannot be read, or fail on an empty database. `DIFFERS`: what they give depends on how they are
+   * applied. `ENTITIES_DIFFER`: the migrations don't create
    * what the entities describe; `sql` would. `IRREVERSIBLE`: it has no `down()`. `EMPTY`: it has no statements.
    * `SNAPSHOT_WRONG`: the file from which the next migration is derived cannot be read, or doesn't match these
    * migrations. The other kinds are files that don't match the applied migrations.
    */
-  readonly kind: 'BROKEN' | 'ENTITIES_DIFFER' | 'IRREVERSIBLE' | 'EMPTY' | 'SNAPSHOT_WRONG' | Mismatch['kind'];
+  readonly kind:
+    | 'BROKEN'
+    | 'DIFFERS'
+    | 'ENTITIES_DIFFER'
+    | 'IRREVERSIBLE'
+    | 'EMPTY'
+    | 'SNAPSHOT_WRONG'
+    | Mismatch['kind'];
   readonly scope: MigrationScope;
   /** Undefined for a problem of the whole scope. */
   readonly migration?: string;
@@ -48,60 +58,116 @@ export interface Finding {
 }
 
 /**
- * Checks migrations before they are deployed: that they apply to an empty database, create what the entities describe,
- * match the applied migrations and can be reverted. It needs a PostgreSQL server but no fleet, and leaves nothing
- * behind.
+ * Checks migrations before they are deployed: that they apply to an empty database, give the same whichever way they are
+ * applied, create what the entities describe, match the applied migrations and can be reverted. It needs a PostgreSQL
+ * server but no fleet, and leaves nothing behind. It never throws: whatever a migration does is a finding.
  * @returns the problems by scope; empty if there are none
  */
 export async function checkMigrations({ lines, ...options }: CheckOptions): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
-  for (const line of lines) findings.push(...(await checkLine(options, line)));
+  for (const line of lines) {
+    findings.push(...(await checkLine(options, line).catch((error: unknown) => [broken(line.folder.scope, error)])));
+  }
   return findings;
 }
 
 async function checkLine(options: Omit<CheckOptions, 'lines'>, line: CheckedLine): Promise<Finding[]> {
   const { scope } = line.folder;
-  try {
-    const files = await line.folder.read();
-    const irreversible = files.filter(({ reversible }) => !reversible);
-    const empty = files.filter(({ statements }) => statements?.every((statement) => statement.trim() === ''));
-    return [
-      ...compareRecorded(files, line.recorded ?? []).map((mismatch) => ({ scope, ...mismatch })),
-      ...irreversible.map(({ name }): Finding => {
-        return {
-          kind: 'IRREVERSIBLE',
-          scope,
-          migration: name,
-          message: `${name} has no down(), and cannot be reverted`,
-        };
-      }),
-      ...empty.map(({ name }): Finding => {
-        return { kind: 'EMPTY', scope, migration: name, message: `${name} does nothing: its up() has no statement` };
-      }),
-      ...(await differences(options, line, files)),
-    ];
-  } catch (error) {
-    if (!(error instanceof MigrationFileError)) throw error;
-    return [{ kind: 'BROKEN', scope, message: error.message }];
-  }
+  const files = await line.folder.read();
+  const irreversible = files.filter(({ reversible }) => !reversible);
+  const empty = files.filter(({ statements }) => statements?.every((statement) => statement.trim() === ''));
+  return [
+    ...compareRecorded(files, line.recorded ?? []).map((mismatch) => ({ scope, ...mismatch })),
+    ...irreversible.map(({ name }): Finding => {
+      return {
+        kind: 'IRREVERSIBLE',
+        scope,
+        migration: name,
+        message: `${name} has no down(), and cannot be reverted`,
+      };
+    }),
+    ...empty.map(({ name }): Finding => {
+      return { kind: 'EMPTY', scope, migration: name, message: `${name} does nothing: its up() has no statement` };
+    }),
+    ...(await tryOut(options, line, files).catch((error: unknown) =>
+      // That is a finding of the migrations of common.
+      error instanceof CommonBrokenError ? [] : [broken(scope, error)],
+    )),
+  ];
 }
 
-function differences(
+/** Applies the migrations to scratch databases, in one go and in all other ways. */
+function tryOut(
   options: Omit<CheckOptions, 'lines'>,
+  line: CheckedLine,
+  files: readonly MigrationFile[],
+): Promise<Finding[]> {
+  const { scope } = line.folder;
+  return withScratchDatabases(options, async (inEmptyDatabase) => {
+    const inScratchDatabase = withCommon(inEmptyDatabase, line, options.lockTimeoutMs);
+    const ways = { scope, files, lockTimeoutMs: options.lockTimeoutMs, inScratchDatabase };
+    const { facts, findings } = await inScratchDatabase(async (client) => {
+      const made = await applyInOneGo(client, ways);
+      return { facts: made, findings: await differences(client, line, files) };
+    });
+    try {
+      return [...findings, ...describeWays(scope, await compareWays(ways, facts))];
+    } catch (error) {
+      return [...findings, broken(scope, error)];
+    }
+  });
+}
+
+/** The migrations of `common` are broken, so those of tenants cannot be tried. */
+class CommonBrokenError extends Error {
+  override readonly name = 'CommonBrokenError';
+}
+
+/** Brings `common` forward in each scratch database first, as in every database that holds tenants. */
+function withCommon(
+  inScratchDatabase: InScratchDatabase,
+  { common, folder }: CheckedLine,
+  lockTimeoutMs: number,
+): InScratchDatabase {
+  if (!common || folder.scope !== 'TENANT') return inScratchDatabase;
+  return (use) =>
+    inScratchDatabase(async (client) => {
+      try {
+        const files = await common.read();
+        const options = { scope: 'COMMON', files, lockTimeoutMs, ...emptySchemaOf('COMMON') } as const;
+        if (files.length > 0) await migrateDatabase(client, options);
+      } catch (cause) {
+        throw new CommonBrokenError(messageOf(cause), { cause });
+      }
+      return use(client);
+    });
+}
+
+async function differences(
+  client: pg.Client,
   { folder, tables }: CheckedLine,
   files: readonly MigrationFile[],
 ): Promise<Finding[]> {
   const { scope } = folder;
-  return withScratchDatabase(options, async (client) => {
-    const broken = await apply(client, { scope, files, lockTimeoutMs: options.lockTimeoutMs });
-    if (broken) return [broken];
-    const sql = await tables.differences(client, 'public');
-    const message = `The ${scope} migrations do not create what the entities describe. Write a migration with these statements, or fix the entities.`;
-    return [
-      ...(sql.length > 0 ? [{ kind: 'ENTITIES_DIFFER', scope, message, sql } as const] : []),
-      ...(await snapshotProblems(folder, files, (stored) => tables.has(client, stored))),
-    ];
-  });
+  const sql = await tables.differences(client, emptySchemaOf(scope).schema);
+  const message = `The ${scope} migrations do not create what the entities describe. Write a migration with these statements, or fix the entities.`;
+  return [
+    ...(sql.length > 0 ? [{ kind: 'ENTITIES_DIFFER', scope, message, sql } as const] : []),
+    ...(await snapshotProblems(folder, files, (stored) => tables.has(client, stored))),
+  ];
+}
+
+/** The maximum number of differences that are reported. */
+const REPORTED = 20;
+
+function describeWays(scope: MigrationScope, found: readonly WayDifference[]): Finding[] {
+  const more = found.length > REPORTED ? ` (${found.length - REPORTED} more differences are not listed)` : '';
+  return found.slice(0, REPORTED).map(({ migration, message }, index) => ({
+    kind: 'DIFFERS',
+    scope,
+    ...(migration !== undefined && { migration }),
+    message: `${migration ?? `The ${scope} migrations`}: ${message}${index === REPORTED - 1 ? more : ''}. A tenant's tables must not depend on how its migrations are applied.`,
+  }));
 }
 
 /** A snapshot that is missing or outdated is no problem: `migrate new` recreates it. */
@@ -118,20 +184,10 @@ async function snapshotProblems(
   return [{ kind: 'SNAPSHOT_WRONG', scope, message }];
 }
 
-async function apply(
-  client: pg.Client,
-  line: { readonly scope: MigrationScope; readonly files: readonly MigrationFile[]; readonly lockTimeoutMs: number },
-): Promise<Finding | undefined> {
-  const { scope } = line;
-  try {
-    await migrateDatabase(client, { ...line, schema: 'public', setupSql: createHistorySql('public', scope) });
-    return undefined;
-  } catch (error) {
-    if (isTransient(error)) throw error;
-    if (error instanceof MigrationFailedError) {
-      return { kind: 'BROKEN', scope, migration: error.migration.name, message: error.message };
-    }
-    if (error instanceof AppError) return { kind: 'BROKEN', scope, message: error.message };
-    throw error;
-  }
+/** A finding for whatever went wrong. The message names the migration and the statement, if these are known. */
+function broken(scope: MigrationScope, error: unknown): Finding {
+  const cause = error instanceof WayFailedError ? error.cause : error;
+  const migration = cause instanceof MigrationFailedError ? cause.migration.name : undefined;
+  const way = error instanceof WayFailedError ? ` (${error.message})` : '';
+  return { kind: 'BROKEN', scope, ...(migration !== undefined && { migration }), message: `${messageOf(cause)}${way}` };
 }

@@ -1,5 +1,5 @@
 import type { AppliedMigration } from '../../catalog/entities/migration-state.entity.ts';
-import { compareNames, type MigrationFile, shortHash } from '../files/migration-files.ts';
+import { compareNames, type MigrationFile, shortHash } from '../files/migration-file.ts';
 
 /** The applied migrations according to one history. */
 export interface RecordedMigrations {

@@ -4,11 +4,11 @@ import { AppError } from '../../lib/errors.ts';
 import { migrateDatabase } from '../apply/apply.ts';
 import type { EntityTables } from '../diff/entity-tables.ts';
 import type { TableSnapshot } from '../diff/snapshot.ts';
-import { createHistorySql } from '../files/history.ts';
-import type { MigrationFile, MigrationFolder } from '../files/migration-files.ts';
+import type { MigrationFile } from '../files/migration-file.ts';
+import type { MigrationFolder } from '../files/migration-folder.ts';
 import { migrationText, wordsOf } from './render.ts';
 import { readSnapshot, writeSnapshot } from './schema-snapshot.ts';
-import { type ScratchOptions, withScratchDatabase } from './scratch-database.ts';
+import { emptySchemaOf, type ScratchOptions, withScratchDatabase } from './scratch-database.ts';
 
 /** One kind of database: its migrations and its entities' schema. */
 export interface MigrationLine {
@@ -46,7 +46,7 @@ export async function writeMigration(
     stored.kind === 'read' && !stored.stale
       ? stored.tables
       : await remake(stored.kind === 'read' ? (stored.stale ?? '') : stored.reason);
-  const changes = tables.changesSince(before);
+  const changes = await tables.changesSince(before);
   if (changes.up.length === 0) {
     throw new AppError(
       'CONFLICT',
@@ -69,19 +69,23 @@ export async function writeBlankMigration(folder: MigrationFolder, title: string
 }
 
 /**
- * Recreates the snapshot by applying the migrations to a scratch database.
+ * Recreates the snapshot by applying the migrations to a scratch database, after those of `common` if they are tenants'.
  * @throws {AppError} if the migrations cannot be read
  * @throws {MigrationFailedError} if one fails on an empty database
  */
 export async function remakeSnapshot(
   { folder, tables }: MigrationLine,
+  common: MigrationFolder,
   { lockTimeoutMs, ...scratch }: EmptyDatabaseOptions,
 ): Promise<TableSnapshot> {
   const files = await folder.read();
   const { scope } = folder;
   const found = await withScratchDatabase(scratch, async (client) => {
-    const setupSql = createHistorySql('public', scope);
-    await migrateDatabase(client, { scope, schema: 'public', files, lockTimeoutMs, setupSql });
+    if (scope === 'TENANT') {
+      const options = { scope: common.scope, files: await common.read(), lockTimeoutMs };
+      await migrateDatabase(client, { ...options, ...emptySchemaOf(common.scope) });
+    }
+    await migrateDatabase(client, { scope, files, lockTimeoutMs, ...emptySchemaOf(scope) });
     return tables.read(client);
   });
   await writeSnapshot(folder, files, found);

@@ -3,7 +3,8 @@ import { promisify } from 'node:util';
 import pLimit from 'p-limit';
 import type { AppliedMigration } from '../../catalog/entities/migration-state.entity.ts';
 import { badInput, messageOf } from '../../lib/errors.ts';
-import { hashOf, isMigrationFile, type MigrationFolder, migrationName } from '../files/migration-files.ts';
+import { hashOf, isMigrationFile, migrationName } from '../files/migration-file.ts';
+import type { MigrationFolder } from '../files/migration-folder.ts';
 
 const run = promisify(execFile);
 

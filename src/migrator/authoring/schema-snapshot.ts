@@ -3,7 +3,8 @@ import path from 'node:path';
 import { z } from 'zod';
 import { messageOf } from '../../lib/errors.ts';
 import { saysSomething, type TableSnapshot, tableSnapshot } from '../diff/snapshot.ts';
-import type { MigrationFile, MigrationFolder } from '../files/migration-files.ts';
+import type { MigrationFile } from '../files/migration-file.ts';
+import type { MigrationFolder } from '../files/migration-folder.ts';
 
 /**
  * The file next to the migrations that describes the tables they create, so that the next one can be written without a

@@ -1,39 +1,63 @@
 import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
+import type { MigrationScope } from '../../catalog/entities/migration-record.entity.ts';
 import { createDatabase, dropDatabase } from '../../postgres/admin/databases.ts';
 import { closeDatabaseSql } from '../../postgres/admin/roles.ts';
 import type { PostgresServer } from '../../postgres/server.ts';
 import { lockKind, withAdvisoryLock } from '../../postgres/sql/advisory-lock.ts';
+import { commonSchema } from '../files/common-schema.ts';
+import { createHistorySql } from '../files/history.ts';
 
 /** Where to create scratch databases. */
 export interface ScratchOptions {
   readonly server: PostgresServer;
-  /** The name of the auth database, from which the scratch database's name is derived. */
+  /** The name of the auth database, from which the scratch databases' names are derived. */
   readonly authDatabase: string;
 }
 
-/**
- * Runs a function with the owner's connection to an empty database, and drops the database afterwards. A server has one
- * at a time.
- */
-export function withScratchDatabase<T>(
+/** Runs a function with the owner's connection to an empty database of its own, and drops the database afterwards. */
+export type InScratchDatabase = <T>(use: (client: pg.Client) => Promise<T>) => Promise<T>;
+
+/** Runs a function that needs scratch databases. A server has one such function at a time. */
+export function withScratchDatabases<T>(
   { server, authDatabase }: ScratchOptions,
-  use: (client: pg.Client) => Promise<T>,
+  work: (inScratchDatabase: InScratchDatabase) => Promise<T>,
 ): Promise<T> {
   const prefix = `${authDatabase}_check_`;
-  const name = `${prefix}${randomBytes(6).toString('hex')}`;
   return server.admin((admin) =>
     withAdvisoryLock(admin, lockKind.check, 0, async () => {
       await dropLeftovers(admin, prefix);
-      try {
-        await createDatabase(admin, name);
-        await admin.query(closeDatabaseSql(name, []));
-        return await server.owner(name, use);
-      } finally {
-        await dropDatabase(admin, name);
-      }
+      return work(async (use) => {
+        const name = `${prefix}${randomBytes(6).toString('hex')}`;
+        try {
+          await createDatabase(admin, name);
+          await admin.query(closeDatabaseSql(name, []));
+          return await server.owner(name, use);
+        } finally {
+          await dropDatabase(admin, name);
+        }
+      });
     }),
   );
+}
+
+/** Runs a function in one scratch database; see {@link withScratchDatabases}. */
+export function withScratchDatabase<T>(options: ScratchOptions, use: (client: pg.Client) => Promise<T>): Promise<T> {
+  return withScratchDatabases(options, (inScratchDatabase) => inScratchDatabase(use));
+}
+
+/** A schema that has no migrations yet. */
+export interface EmptySchema {
+  readonly schema: string;
+  /** SQL that prepares it. */
+  readonly setupSql: string;
+}
+
+/** The schema of a scratch database to which migrations of a scope are applied. */
+export function emptySchemaOf(scope: MigrationScope): EmptySchema {
+  const isCommon = scope === 'COMMON';
+  const schema = isCommon ? commonSchema : 'public';
+  return { schema, setupSql: `${isCommon ? `CREATE SCHEMA ${schema};` : ''} ${createHistorySql(schema, scope)}` };
 }
 
 /** Finds the databases that killed processes have left. The lock guarantees that none of them is in use. */

@@ -2,6 +2,7 @@ import type { CheckDef, SchemaDifference } from '@mikro-orm/sql';
 import pg from 'pg';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import { rollBack } from '../../postgres/sql/transaction.ts';
+import { searchPathOf } from '../files/common-schema.ts';
 import type { TableSnapshot } from './snapshot.ts';
 
 /** A check constraint as PostgreSQL words it, with its table's name. */
@@ -60,7 +61,7 @@ async function wording(
   await client.query('BEGIN');
   try {
     await client.query(`
-      SET LOCAL search_path = ${quoteIdentifier(schema)};
+      SET LOCAL search_path = ${searchPathOf(schema)};
       CREATE TEMP TABLE wording_of_check (LIKE ${quoteIdentifier(table)}) ON COMMIT DROP;
       ALTER TABLE pg_temp.wording_of_check ADD CONSTRAINT wording CHECK (${expression})`);
     const { rows } = await client.query<{ wording: string }>(

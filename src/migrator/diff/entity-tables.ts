@@ -9,10 +9,11 @@ import {
 } from '@mikro-orm/sql';
 import type pg from 'pg';
 import { asPoolClient, createEntityDatabases } from '../../orm/databases.ts';
-import { quoteIdentifier } from '../../postgres/sql/quote.ts';
-import { splitStatements } from '../../postgres/sql/split-statements.ts';
+import { splitStatements } from '../../postgres/sql/statements.ts';
 import { rollBack } from '../../postgres/sql/transaction.ts';
+import { commonSchema, searchPathOf } from '../files/common-schema.ts';
 import { removeEqualChecks, withWording } from './check-constraints.ts';
+import { ignoreKeysToCommon } from './keys-to-common.ts';
 import { requiredOnly, withoutAdded } from './required-only.ts';
 import { schemaOf, snapshotOf, type TableSnapshot } from './snapshot.ts';
 import { warningsOn } from './warnings.ts';
@@ -24,8 +25,8 @@ export interface EntityTables {
    * difference. It may drop what the entities don't have, so review it first.
    *
    * It compares tables, columns, indexes, constraints, triggers, policies, views, enums and comments. It doesn't
-   * compare what entities cannot describe: functions, standalone sequences, domains, extensions, privileges and
-   * storage. Indexes on expressions and triggers declared as raw SQL are compared by name only.
+   * compare what entities cannot describe: functions, standalone sequences, domains, extensions, privileges, storage and
+   * foreign keys to tables of `common`. Indexes on expressions and triggers declared as raw SQL are compared by name only.
    * @param client the owner's connection, outside a transaction: a role sees only the columns on which it has
    *   privileges
    * @param schema the schema of entities that are declared with `schema: '*'`
@@ -44,7 +45,7 @@ export interface EntityTables {
    */
   has(client: pg.Client, snapshot: TableSnapshot): Promise<boolean>;
   /** The changes that turn a snapshot's tables into the entities' tables. It needs no database. */
-  changesSince(snapshot: TableSnapshot): TableChanges;
+  changesSince(snapshot: TableSnapshot): Promise<TableChanges>;
 }
 
 /** Statements that change tables, and those that revert the change, each in order. */
@@ -93,18 +94,18 @@ export function entityTables(
     };
   };
 
-  const changes = (from: DatabaseSchema): TableChanges => {
+  const changes = async (from: DatabaseSchema): Promise<TableChanges> => {
     const { comparator, target, sqlOf } = open(PLAIN);
     const to = target();
     const forward = comparator.compare(from, to);
     const backward = comparator.compare(to, from, forward);
-    return { up: sqlOf(forward), down: sqlOf(backward), warnings: warningsOn(forward, backward) };
+    return { up: await sqlOf(forward), down: await sqlOf(backward), warnings: warningsOn(forward, backward) };
   };
 
   const readFound = async (client: pg.Client, schema: string, driver: AbstractSqlDriver): Promise<DatabaseSchema> => {
     // All catalogs in one snapshot. Names are unqualified as in migrations, which use the search path.
     await client.query(`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
-      SET LOCAL search_path = ${quoteIdentifier(schema)}`);
+      SET LOCAL search_path = ${searchPathOf(schema)}`);
     try {
       return await readTables(client, driver, schema, ignored);
     } finally {
@@ -117,10 +118,11 @@ export function entityTables(
     const { driver, platform, comparator, target, sqlOf } = open(schema, client);
     const found = await readFound(client, schema, driver);
     const wanted = stored ? schemaOf(stored, platform, schema) : target();
+    ignoreKeysToCommon(found, wanted);
     const difference = comparator.compare(found, wanted);
     if (compare === 'needed') requiredOnly(difference);
     const same = await removeEqualChecks(client, schema, difference);
-    return { found, wanted, difference, same, sql: sqlOf(difference) };
+    return { found, wanted, difference, same, sql: await sqlOf(difference) };
   };
 
   return {
@@ -181,10 +183,13 @@ function helperOf(driver: AbstractSqlDriver): SchemaHelper {
 const columnsByNameAlone = 'on cols.table_name = pgc.relname';
 const columnsOfOneTable = `${columnsByNameAlone} and pgc.relnamespace = quote_ident(cols.table_schema)::regnamespace`;
 
+const schemaOfType = /^\s+udt_schema,$/m;
+const schemaOfTypeButCommon = `nullif(udt_schema, '${commonSchema}') AS udt_schema,`;
+
 /**
  * MikroORM 7.2 finds a column's comment and collation only by the table's name, so it reads those of every schema with
- * such a table.
+ * such a table. And it writes a type of another schema with that schema, but entities name those of `common` without.
  */
 function normalized(text: string): string {
-  return text.replace(columnsByNameAlone, columnsOfOneTable);
+  return text.replace(columnsByNameAlone, columnsOfOneTable).replace(schemaOfType, schemaOfTypeButCommon);
 }

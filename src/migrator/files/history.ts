@@ -1,5 +1,9 @@
 import pg from 'pg';
-import type { MigrationScope, MigrationStatus } from '../../catalog/entities/migration-record.entity.ts';
+import {
+  type MigrationScope,
+  type MigrationStatus,
+  migrationScopes,
+} from '../../catalog/entities/migration-record.entity.ts';
 import type { AppliedMigration } from '../../catalog/entities/migration-state.entity.ts';
 import { type ObservedState, observedAtSql } from '../../catalog/migration-states.ts';
 import { sqlState } from '../../postgres/sql/error-codes.ts';
@@ -14,7 +18,7 @@ export interface NewRecord<Duration extends number | undefined = number> extends
   readonly status: MigrationStatus;
   readonly run: string | undefined;
   readonly checkpoint: string | undefined;
-  /** Undefined if PostgreSQL measures it, from the arrival of the message that holds the attempt and the record. */
+  /** Undefined if PostgreSQL measures it, from {@link startClockSql} in the same transaction. */
   readonly durationMs: Duration;
   /** When it ended, as a `performance.now()` value; undefined if the record was read from the database. */
   readonly endedAt?: number;
@@ -114,6 +118,13 @@ export function revertHistorySql(schema: string, name: string): string {
   return `UPDATE ${table(schema)} SET status = 'REVERTED' WHERE name = ${quoteLiteral(name)} AND status = 'APPLIED'`;
 }
 
+/** SQL that starts the clock for a record whose duration PostgreSQL measures. */
+export const startClockSql = `SELECT set_config('tenantry.step_start', extract(epoch FROM clock_timestamp())::text, true)`;
+
+/** If the migration has reset all settings, the duration counts from the start of the transaction. */
+const measuredSql = `1000 * (extract(epoch FROM clock_timestamp()) - coalesce(
+  nullif(current_setting('tenantry.step_start', true), '')::numeric, extract(epoch FROM now())))`;
+
 /**
  * SQL that records attempts.
  * @param applied the expected number of applied migrations at that time. If it differs, PostgreSQL refuses the records
@@ -125,14 +136,13 @@ export function insertHistorySql(
   records: readonly NewRecord<number | undefined>[],
   applied?: number,
 ): string {
-  const measured = 'extract(epoch FROM clock_timestamp() - statement_timestamp()) * 1000';
   const optional = (text: string | undefined) => (text === undefined ? 'NULL' : quoteLiteral(text));
   // The status column is NOT NULL, so a NULL makes PostgreSQL refuse the row.
   const unchanged = `(SELECT count(*) FROM ${table(schema)} WHERE status = 'APPLIED') = ${applied}`;
   const checked = (status: string) => (applied === undefined ? status : `CASE WHEN ${unchanged} THEN ${status} END`);
   const rows = records.map(
     (record) =>
-      `(${[scope, record.name, record.hash].map(quoteLiteral).join(', ')}, ${checked(quoteLiteral(record.status))}, ${optional(record.run)}, ${optional(record.checkpoint)}, ${record.durationMs ?? measured}, ${optional(record.error)})`,
+      `(${[scope, record.name, record.hash].map(quoteLiteral).join(', ')}, ${checked(quoteLiteral(record.status))}, ${optional(record.run)}, ${optional(record.checkpoint)}, ${record.durationMs ?? measuredSql}, ${optional(record.error)})`,
   );
   return `INSERT INTO ${table(schema)} (scope, name, hash, status, run, checkpoint, duration_ms, error) VALUES ${rows.join(', ')}`;
 }
@@ -143,13 +153,19 @@ export function isChangedHistory(error: unknown): boolean {
 }
 
 /**
- * SQL that stores another hash ($2) for an applied migration ($1), as the owner. It returns the previous hash and the
- * time; no row if the migration is not applied or already has this hash.
+ * SQL that stores the hash ($2) of the file of this name ($1) for an applied migration, as the owner: the one of this
+ * name, or one that was recorded with this hash under a name that is not among the code's ($3), because the file was
+ * renamed. It returns the previous hash and the time; no row if nothing differs.
  */
 export function acceptHashSql(schema: string): string {
   return `WITH before AS (
-      SELECT id, hash FROM ${table(schema)} WHERE name = $1 AND status = 'APPLIED' AND hash <> $2 FOR UPDATE)
-    UPDATE ${table(schema)} h SET hash = $2 FROM before WHERE h.id = before.id
+      SELECT id, hash FROM ${table(schema)} h
+      WHERE status = 'APPLIED' AND (
+        (name = $1 AND hash <> $2)
+        OR (hash = $2 AND name <> ALL ($3::text[])
+          AND NOT EXISTS (SELECT FROM ${table(schema)} WHERE name = $1 AND status = 'APPLIED')))
+      ORDER BY id LIMIT 1 FOR UPDATE)
+    UPDATE ${table(schema)} h SET name = $1, hash = $2 FROM before WHERE h.id = before.id
     RETURNING before.hash AS "previousHash", clock_timestamp() AS "acceptedAt"`;
 }
 
@@ -158,7 +174,7 @@ export async function kindOf(client: pg.Client, schema: string): Promise<Migrati
   const { rows } = await client.query<{ kind: string | null }>(
     `SELECT obj_description(to_regclass(${quoteLiteral(table(schema))}), 'pg_class') AS kind`,
   );
-  return (['AUTH', 'CONSTANTS', 'TENANT'] as const).find((scope) => rows[0]?.kind === kindComment(scope));
+  return migrationScopes.find((scope) => rows[0]?.kind === kindComment(scope));
 }
 
 /**

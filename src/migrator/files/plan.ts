@@ -1,7 +1,8 @@
 import type { DownTarget } from '../../catalog/entities/migration-run.entity.ts';
 import type { AppliedMigration } from '../../catalog/entities/migration-state.entity.ts';
 import type { ErrorCode } from '../../lib/errors.ts';
-import { compareNames, type MigrationFile, shortHash } from './migration-files.ts';
+import { compareNames, type MigrationFile, shortHash } from './migration-file.ts';
+import { transactionWarnings } from './parts.ts';
 
 /** The steps that bring a database up to date, or the reason why it must not be migrated. */
 export type Plan =
@@ -51,7 +52,10 @@ export function planUp(files: readonly MigrationFile[], applied: readonly Applie
   return {
     kind: 'steps',
     steps,
-    warnings: late.map((step) => `${step.name} is dated before ${newest}, which is already applied`),
+    warnings: [
+      ...late.map((step) => `${step.name} is dated before ${newest}, which is already applied`),
+      ...transactionWarnings(steps),
+    ],
   };
 }
 
@@ -117,9 +121,12 @@ function refuseIrreversible(files: readonly MigrationFile[], chosen: readonly Ap
 
 function refuse(files: readonly MigrationFile[], applied: readonly AppliedMigration[]): Refusal | undefined {
   const byName = new Map(files.map((file) => [file.name, file]));
+  const has = new Set(applied.map(({ name }) => name));
   for (const { name, hash } of [...applied].sort((a, b) => compareNames(a.name, b.name))) {
     const file = byName.get(name);
     if (!file) {
+      const renamed = files.find((candidate) => candidate.hash === hash && !has.has(candidate.name));
+      if (renamed) return refuseRenamed(name, renamed);
       return {
         kind: 'refusal',
         code: 'MIGRATION_UNKNOWN',
@@ -138,4 +145,14 @@ function refuse(files: readonly MigrationFile[], applied: readonly AppliedMigrat
     }
   }
   return undefined;
+}
+
+/** A file that was only renamed must not be applied again under its new name. */
+function refuseRenamed(name: string, file: MigrationFile): Refusal {
+  return {
+    kind: 'refusal',
+    code: 'MIGRATION_UNKNOWN',
+    migration: name,
+    message: `${name} has been applied, and the code has the same file as ${file.name}. Rename it back, or accept the new name with \`tenantry migrate accept ${file.name}\` or the mutation acceptMigrationHash.`,
+  };
 }

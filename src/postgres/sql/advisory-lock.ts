@@ -15,6 +15,8 @@ export const lockKind = {
   identity: 7006,
   /** In the maintenance database: one process at a time creates or removes a tenant's role and database. */
   placement: 7010,
+  /** In a tenant's database: migrations of its tenants that were in each other's way, one after the other. */
+  turn: 7011,
   /** In the maintenance database: one process at a time checks migrations in its scratch database. */
   check: 7005,
 } as const;

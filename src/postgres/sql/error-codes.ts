@@ -17,6 +17,7 @@ export const sqlState = {
   deadlockDetected: '40P01',
   objectNotInPrerequisiteState: '55000',
   insufficientPrivilege: '42501',
+  syntaxError: '42601',
   undefinedTable: '42P01',
   undefinedObject: '42704',
   duplicateTable: '42P07',
@@ -24,9 +25,11 @@ export const sqlState = {
   duplicateSchema: '42P06',
   duplicateObject: '42710',
   withCheckOptionViolation: '44000',
+  outOfMemory: '53200',
   tooManyConnections: '53300',
   objectInUse: '55006',
   lockNotAvailable: '55P03',
+  unsafeNewEnumValueUsage: '55P04',
   configurationLimitExceeded: '53400',
   idleInTransactionTimeout: '25P03',
   transactionTimeout: '25P04',
@@ -41,6 +44,8 @@ const transientStates: ReadonlySet<string> = new Set([
   sqlState.serializationFailure,
   sqlState.deadlockDetected,
   sqlState.lockNotAvailable,
+  // Out of shared memory: other sessions hold most of the table of locks.
+  sqlState.outOfMemory,
   sqlState.tooManyConnections,
   sqlState.objectInUse,
   sqlState.adminShutdown,
@@ -145,17 +150,45 @@ export function isConnectTimeout(error: unknown): boolean {
 
 /** Whether the statement may succeed if it is retried a little later. */
 export function isTransient(error: unknown): boolean {
-  return transientStates.has(sqlStateOf(error) ?? '') || isConnectionFailure(error);
+  return transientStates.has(sqlStateOf(error) ?? '') || isCatalogRace(error) || isConnectionFailure(error);
+}
+
+/**
+ * Whether two sessions changed the same row of a system catalog at once, such as by creating the same role or extension, or
+ * by granting privileges on the same object. PostgreSQL fails one of them with an error of the catalog itself, although the
+ * statement is right.
+ * @see https://www.postgresql.org/docs/current/catalogs.html
+ */
+export function isCatalogRace(error: unknown): boolean {
+  const found = databaseError(error);
+  if (found?.code === sqlState.uniqueViolation) return found.schema === 'pg_catalog';
+  // PostgreSQL doesn't translate internal errors, and has no code of their own for these.
+  return found?.code === sqlState.internalError && raceOfCatalog.test(found.message);
+}
+
+const raceOfCatalog =
+  /(^|- )(tuple concurrently (updated|deleted)|cache lookup failed for|could not open relation with OID)/;
+
+interface DatabaseError {
+  readonly code: string;
+  readonly message: string;
+  readonly schema: string | undefined;
+  readonly constraint: string | undefined;
 }
 
 /** Finds PostgreSQL's error, thrown by node-postgres or by MikroORM, which copies its fields to its own exception. */
-function databaseError(error: unknown): { readonly code: string; readonly constraint: string | undefined } | undefined {
+function databaseError(error: unknown): DatabaseError | undefined {
   for (let current = error; current instanceof Error; current = current.cause) {
     const code: unknown = Reflect.get(current, 'code');
     // System error codes can have five letters too, such as EPIPE.
     if (typeof code !== 'string' || !/^[0-9A-Z]{5}$/.test(code) || 'syscall' in current) continue;
-    const constraint: unknown = Reflect.get(current, 'constraint');
-    return { code, constraint: typeof constraint === 'string' ? constraint : undefined };
+    const { message } = current;
+    return { code, message, schema: textOf(current, 'schema'), constraint: textOf(current, 'constraint') };
   }
   return undefined;
+}
+
+function textOf(error: Error, field: string): string | undefined {
+  const value: unknown = Reflect.get(error, field);
+  return typeof value === 'string' ? value : undefined;
 }

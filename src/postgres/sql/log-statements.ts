@@ -16,6 +16,7 @@ export function logStatements(log: Logger): void {
     const done = () => log.debug({ ms: Math.round((performance.now() - start) * 10) / 10, sql: text }, 'statement');
     const result = send.apply(this, args);
     if (text !== undefined && result instanceof Promise) result.then(done, done);
+    if (text !== undefined && result instanceof pg.Query) result.on('end', done).on('error', done);
     return result;
     // pg declares one overload for each way of calling it.
   } as typeof pg.Client.prototype.query;

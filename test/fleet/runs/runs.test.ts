@@ -46,7 +46,7 @@ describe('a run over a fleet of both isolations', () => {
     expect(events.find(({ kind }) => kind === 'TENANT_FAILED')).toMatchObject({
       tenant: { slug: 'beta-schema' },
       migration: bad,
-      message: expect.stringMatching(`^${bad} failed: on purpose, in: DO `),
+      message: expect.stringMatching(`^${bad} failed: on purpose, in line 2: DO `),
     });
     for (const slug of slugs) {
       expect(await used.fleet.applied(slug), slug).toEqual([fixture]);

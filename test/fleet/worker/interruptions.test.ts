@@ -75,7 +75,7 @@ describe('a run that is interrupted', () => {
       const run = await fleet.run();
       await fleet.end(blocker);
       expect(run).toMatchObject({ status: 'FAILED', succeeded: 3, failed: 1 });
-      const error = `${name} failed: canceling statement due to lock timeout, in: ALTER TABLE products ADD COLUMN extra_${count} int`;
+      const error = `${name} failed: canceling statement due to lock timeout, in line 2: ALTER TABLE products ADD COLUMN extra_${count} int`;
       const item = run.items.nodes.find(({ tenant }) => tenant.slug === slug);
       expect(item).toMatchObject({ status: 'FAILED', attempts: 3, error, applied: [] });
       expect(kindsOf(await fleet.events(run.id), slug)).toEqual([

@@ -143,7 +143,9 @@ describe('what a migration may do', () => {
       await this.getEntityManager().getKysely().schema.createTable('left_by_kysely').addColumn('id', 'integer').execute();
     }`);
     const last = await addBad(`async up() { this.addSql('SELECT nonsense'); }`);
-    expect(await errorsOf()).toEqual([`${last} failed: column "nonsense" does not exist, in: SELECT nonsense`]);
+    expect(await errorsOf()).toEqual([
+      `${last} failed: column "nonsense" does not exist, in line 2: SELECT nonsense\nLINE 2: SELECT nonsense\n               ^`,
+    ]);
     await expectNothingLeft();
   });
 
@@ -154,7 +156,9 @@ describe('what a migration may do', () => {
       this.addSql("/* ; */ SELECT ';';; INSERT INTO left_over\\n  VALUES ('x'); SELECT 2");
     }`);
     expect(await errorsOf()).toEqual([
-      `${name} failed: invalid input syntax for type integer: "x", in: INSERT INTO left_over VALUES ('x')`,
+      `${name} failed: invalid input syntax for type integer: "x", in: INSERT INTO left_over VALUES ('x')
+LINE 2:   VALUES ('x')
+                  ^`,
     ]);
     await expectNothingLeft();
   });
@@ -170,7 +174,7 @@ describe('what a migration may do', () => {
     async (command) => {
       await addBad(`up() { this.addSql('CREATE TABLE left_before (id int)'); }`);
       const name = await addBad(`up() { this.addSql('CREATE TABLE left_over (id int); ${command}'); }`);
-      const refusal = `BAD_USER_INPUT: ${name} begins or ends a transaction (${command.split(';')[0]}), but its whole batch runs in one transaction, so that it can be rolled back. Remove the command.`;
+      const refusal = `BAD_USER_INPUT: ${name} begins or ends a transaction (${command.split(';')[0]}, line 2), but its whole batch runs in one transaction, so that it can be rolled back. Remove the command, or write \`override isTransactional() { return false; }\` to run each statement by itself.`;
       const plan = await fleet.ask<{ migrationPlan: unknown }>('{ migrationPlan { tenants { pending refusal } } }');
       expect(plan.migrationPlan).toEqual({ tenants: slugs.map(() => ({ pending: [], refusal })) });
       expect(await errorsOf('dryRun: true')).toEqual([refusal]);
@@ -193,6 +197,19 @@ describe('what a migration may do', () => {
       expect(others).toEqual([]);
       expect(message).toMatch(error);
       expect(message).toContain(`${name} failed: `);
+    }
+    await expectNothingLeft();
+  });
+
+  // https://www.postgresql.org/docs/current/runtime-config-compatible.html#GUC-STANDARD-CONFORMING-STRINGS
+  it('may not send several statements at once where a setting makes a backslash hide a COMMIT', async () => {
+    await addBad(`up() { this.addSql('CREATE TABLE left_before (id int)'); }`);
+    const hidden = `SELECT 'a\\'; SELECT '; COMMIT; SELECT 1 --'`;
+    const name = await addBad(`async up() { await this.execute(${JSON.stringify(hidden)}); }`);
+    for (const input of ['dryRun: true', '']) {
+      expect(await errorsOf(input)).toEqual([
+        expect.stringMatching(`^${name} failed: .*it sends several statements with a backslash at once`),
+      ]);
     }
     await expectNothingLeft();
   });
@@ -243,7 +260,7 @@ describe('what a migration may do', () => {
     for (const slug of slugs) {
       const { schema } = await fleet.tenant(slug);
       expect(await fleet.inTenant(slug, 'SELECT * FROM surroundings')).toEqual([
-        { path: schema, lock: '2s', locks: 1, isolation: 'read committed' },
+        { path: `${schema}, common`, lock: '2s', locks: 0, isolation: 'read committed' },
       ]);
     }
   });

@@ -163,7 +163,7 @@ describe('migrations that are not transactional', () => {
     tried.push(first, second, third);
     const run = await fleet.run('tenants: ["own-schema"]');
     expect(run).toMatchObject({ status: 'FAILED', failed: 1 });
-    expect(errorOf(run)).toMatch(/failed: division by zero, in: SELECT 1 \/ 0$/);
+    expect(errorOf(run)).toMatch(/failed: division by zero, in line 2: SELECT 1 \/ 0$/);
     expect(await tables('own-schema', 'kept_%')).toEqual([]);
     expect(
       await fleet.inTenant(
@@ -219,7 +219,7 @@ describe('migrations that are not transactional', () => {
     const run = await fleet.run('dryRun: true');
     expect(run).toMatchObject({ status: 'SUCCEEDED', skipped: 3, succeeded: 0 });
     for (const { error } of run.items.nodes) {
-      expect(error).toBe(`${tried[1]} is not transactional, so its batch cannot be tried and rolled back`);
+      expect(error).toBe(`${tried[1]} is not transactional, so the batch cannot be tried and rolled back`);
     }
     for (const slug of slugs) expect(await tables(slug, 'dry')).toEqual([]);
   });

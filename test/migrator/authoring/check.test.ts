@@ -6,6 +6,7 @@ import { recordedMigrations } from '../../../src/fleet/applied-migrations.ts';
 import { checkMigrations, type Finding } from '../../../src/migrator/authoring/check.ts';
 import { committedMigrations } from '../../../src/migrator/authoring/git-history.ts';
 import { readSnapshot } from '../../../src/migrator/authoring/schema-snapshot.ts';
+import { MigrationFolder } from '../../../src/migrator/files/migration-folder.ts';
 import { type MigrationDir, makeMigrationDir } from '../../support/migration-dir.ts';
 import { startTestApp, type TestApp } from '../../support/start-app.ts';
 
@@ -31,20 +32,26 @@ const write = async (name: string, up: string, down?: string) => {
   await (down === undefined ? migrations.add(name, up) : migrations.addReversible(name, up, down));
 };
 
-/** Checks all lines against what this installation has, or the tenant line against what a revision of git has. */
-async function check(revision?: string): Promise<readonly Finding[]> {
+/** Checks the tenant line, or others too, against what this installation has, or what a revision of git has. */
+async function check({
+  all = false,
+  revision,
+}: {
+  all?: boolean;
+  revision?: string;
+} = {}): Promise<readonly Finding[]> {
   const { catalog, constants, migrations: folders, tables, servers } = app.services;
   const recorded = await recordedMigrations(catalog, constants.pool);
   const server = servers.get('default');
   if (!server) throw new Error('no server');
-  const lines = Object.values(folders).map((folder) => ({
+  const lines = (all ? Object.values(folders) : [folders.tenant]).map((folder) => ({
     folder,
     tables: tables[folder.scope],
     recorded: recorded[folder.scope],
   }));
   if (revision !== undefined) {
     const applied = await committedMigrations(folders.tenant, revision);
-    lines.splice(0, 3, { folder: folders.tenant, tables: tables.TENANT, recorded: [{ source: revision, applied }] });
+    lines.splice(0, 1, { folder: folders.tenant, tables: tables.TENANT, recorded: [{ source: revision, applied }] });
   }
   return checkMigrations({ server, authDatabase: 'auth', lockTimeoutMs: 2_000, lines });
 }
@@ -56,8 +63,8 @@ const scratchDatabases = async () => {
   return rows;
 };
 
-it('finds nothing in the migrations and entities of this checkout, all three lines', async () => {
-  expect(await check()).toEqual([]);
+it('finds nothing in the migrations and entities of this checkout, in all lines', async () => {
+  expect(await check({ all: true })).toEqual([]);
   expect(await scratchDatabases()).toEqual([]);
 });
 
@@ -111,7 +118,13 @@ it('finds a snapshot that says something else than these migrations make, and le
 
 it('the snapshots beside the migrations are of these; if not, make them anew: tenantry migrate snapshot', async () => {
   for (const folder of Object.values(app.services.migrations)) {
-    const stored = await readSnapshot(folder, await folder.read());
+    const files = await folder.read();
+    const stored = await readSnapshot(folder, files);
+    if (folder.scope === 'COMMON') {
+      // It has no migrations, and so no tables.
+      expect({ files, stored }).toMatchObject({ files: [], stored: { kind: 'none' } });
+      continue;
+    }
     expect({ scope: folder.scope, stored }).toMatchObject({ stored: { kind: 'read', stale: undefined } });
   }
 });
@@ -163,7 +176,7 @@ it('finds files that do not fit a branch of git', async () => {
   git('-c', 'user.name=x', '-c', 'user.email=x@example.com', 'commit', '--quiet', '--message', 'x');
   await write('20270101000000_one', 'SELECT 1', 'SELECT 1');
   await migrations.addReversible('20270201000000_two', 'SELECT 22', 'SELECT 1');
-  expect(await check('deployed')).toMatchObject([
+  expect(await check({ revision: 'deployed' })).toMatchObject([
     { kind: 'MISORDERED', migration: '20270101000000_one', message: expect.stringContaining('deployed') },
     { kind: 'CHANGED', migration: '20270201000000_two' },
   ]);
@@ -187,4 +200,73 @@ it('cleans up after a check that was killed, and leaves databases of similar nam
 
 it('can be made twice at once', async () => {
   expect(await Promise.all([check(), check()])).toEqual([[], []]);
+});
+
+it('finds what depends on how the migrations are applied, with the file that makes it', async () => {
+  await write(
+    '20270101000000_databases',
+    `DO $$ BEGIN IF current_schema() = 'public' THEN CREATE TABLE only_databases (id int); END IF; END $$`,
+    'DROP TABLE IF EXISTS only_databases',
+  );
+  await write(
+    '20270102000000_values',
+    `CREATE TABLE sources AS SELECT current_schema() = 'public' AS own, gen_random_uuid() AS id, clock_timestamp() AS at`,
+    'DROP TABLE sources',
+  );
+  const found = (await check()).filter(({ kind }) => kind === 'DIFFERS');
+  const differs = (migration: string, what: string) => ({
+    kind: 'DIFFERS',
+    scope: 'TENANT',
+    migration,
+    message: expect.stringMatching(`^${migration}: ${what}`),
+  });
+  expect(found).toEqual(
+    ['in a schema', 'in a second schema'].flatMap((way) => [
+      differs('20270101000000_databases', 'table only_databases exists only with all files in one run'),
+      differs('20270102000000_values', `values sources.own is .* with all files in one run, but .* ${way}`),
+    ]),
+  );
+});
+
+it('finds what cannot be applied again after it was reverted', async () => {
+  await write('20270101000000_left', 'CREATE TYPE left_over AS ENUM ()', 'SELECT 1');
+  expect(await check()).toContainEqual({
+    kind: 'BROKEN',
+    scope: 'TENANT',
+    migration: '20270101000000_left',
+    message: expect.stringMatching(
+      /"left_over" already exists[\s\S]*\(This fails when everything is reverted and applied again\)$/,
+    ),
+  });
+});
+
+it('never throws, whatever a migration does', async () => {
+  await write('20270101000000_ends', 'SELECT pg_terminate_backend(pg_backend_pid())', 'SELECT 1');
+  expect(await check()).toMatchObject([{ kind: 'BROKEN', scope: 'TENANT', migration: '20270101000000_ends' }]);
+  expect(await check()).toHaveLength(1);
+  expect(await scratchDatabases()).toEqual([{ datname: 'auth_check_of_mine' }]);
+});
+
+it('brings common forward first, and finds what is wrong there only once', async () => {
+  await using common = await makeMigrationDir({ empty: true });
+  const server = app.services.servers.get('default');
+  if (!server) throw new Error('no server');
+  const { tables, migrations: folders } = app.services;
+  const shared = new MigrationFolder(common.path, 'COMMON');
+  const lines = [
+    { folder: shared, tables: tables.COMMON },
+    { folder: folders.tenant, common: shared, tables: tables.TENANT },
+  ];
+  const checked = () => checkMigrations({ server, authDatabase: 'auth', lockTimeoutMs: 2_000, lines });
+  await common.addReversible(
+    '20270101000000_twice',
+    `CREATE FUNCTION twice(int) RETURNS int RETURN 2 * $1`,
+    'DROP FUNCTION twice',
+  );
+  await write('20270101000000_use', 'ALTER TABLE products ADD CHECK (twice(stock) >= 0)', 'SELECT 1');
+  expect((await checked()).map(({ kind }) => kind)).not.toContain('BROKEN');
+  await common.add('20270101000000_twice', 'SELECT nonsense');
+  expect((await checked()).filter(({ kind }) => kind === 'BROKEN')).toMatchObject([
+    { scope: 'COMMON', migration: '20270101000000_twice' },
+  ]);
 });

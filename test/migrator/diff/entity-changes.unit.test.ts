@@ -36,21 +36,21 @@ function changes(before: EntitySchema[], after: EntitySchema[]) {
 }
 
 describe('changes since a snapshot, told without a database', () => {
-  it('are none while the entities say the same', () => {
+  it('are none while the entities say the same', async () => {
     const same = () => [animals({ name: p.text().unique(), legs: p.smallint().default(4) }), keepers()];
-    expect(changes(same(), same())).toEqual({ up: [], down: [], warnings: [] });
+    expect(await changes(same(), same())).toEqual({ up: [], down: [], warnings: [] });
   });
 
-  it('make a new table, and drop it again', () => {
-    const { up, down, warnings } = changes([animals({})], [animals({}), keepers()]);
+  it('make a new table, and drop it again', async () => {
+    const { up, down, warnings } = await changes([animals({})], [animals({}), keepers()]);
     expect(up.join('\n')).toMatch(/create table "keepers" \("badge" text not null, "since" timestamptz\(3\) not null/);
     expect(up.join('\n')).toContain('check (pay > 0)');
     expect(down).toEqual(['drop table if exists "keepers" cascade']);
     expect(warnings).toEqual([]);
   });
 
-  it('drop a table, make it again as it was, and say that its rows are lost', () => {
-    const { up, down, warnings } = changes([animals({}), keepers()], [animals({})]);
+  it('drop a table, make it again as it was, and say that its rows are lost', async () => {
+    const { up, down, warnings } = await changes([animals({}), keepers()], [animals({})]);
     expect(up).toEqual(['drop table if exists "keepers" cascade']);
     expect(down?.join('\n')).toMatch(
       /create table "keepers" \("badge" text not null, "since" timestamptz\(3\) .* "pay" /,
@@ -59,8 +59,8 @@ describe('changes since a snapshot, told without a database', () => {
     expect(warnings).toEqual(['The rows of keepers are lost: down() makes it empty.']);
   });
 
-  it('take a column that goes while one of its type comes for the same one, and ask', () => {
-    const { up, down, warnings } = changes([animals({ name: p.text() })], [animals({ title: p.text() })]);
+  it('take a column that goes while one of its type comes for the same one, and ask', async () => {
+    const { up, down, warnings } = await changes([animals({ name: p.text() })], [animals({ title: p.text() })]);
     expect(up).toEqual(['alter table "animals" rename column "name" to "title"']);
     expect(down).toEqual(['alter table "animals" rename column "title" to "name"']);
     expect(warnings).toEqual(['animals.name is taken to be called title now. Is it another column?']);
@@ -77,12 +77,15 @@ describe('changes since a snapshot, told without a database', () => {
     ],
     [{ age: p.text() }, { age: p.integer() }, 'It fails where a value of animals.age is no int.'],
     [{ age: p.text().nullable() }, { age: p.text() }, 'It fails where animals.age is NULL.'],
-  ])('say what a person must look at: %#', (before, after, remark) => {
-    expect(changes([animals(before)], [animals(after)]).warnings).toContain(remark);
+  ])('say what a person must look at: %#', async (before, after, remark) => {
+    expect((await changes([animals(before)], [animals(after)])).warnings).toContain(remark);
   });
 
-  it('say nothing about what cannot go wrong', () => {
-    const { warnings } = changes([animals({})], [animals({ name: p.text().nullable(), legs: p.integer().default(4) })]);
+  it('say nothing about what cannot go wrong', async () => {
+    const { warnings } = await changes(
+      [animals({})],
+      [animals({ name: p.text().nullable(), legs: p.integer().default(4) })],
+    );
     expect(warnings).toEqual([]);
   });
 });

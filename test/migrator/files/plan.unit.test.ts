@@ -2,7 +2,7 @@ import { Migration } from '@mikro-orm/migrations';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { AppliedMigration } from '../../../src/catalog/entities/migration-state.entity.ts';
-import { compareNames, type MigrationFile } from '../../../src/migrator/files/migration-files.ts';
+import { compareNames, type MigrationFile } from '../../../src/migrator/files/migration-file.ts';
 import { type Plan, planUp } from '../../../src/migrator/files/plan.ts';
 
 function file(name: string, obstacle?: string): MigrationFile {
@@ -14,6 +14,7 @@ function file(name: string, obstacle?: string): MigrationFile {
     reversible: false,
     statements: [],
     downStatements: undefined,
+    parsed: { up: [], down: undefined },
     obstacle,
     Class: class extends Migration {
       override up(): void {}

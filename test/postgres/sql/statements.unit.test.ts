@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { findTransactionCommand, splitStatements } from '../../../src/postgres/sql/split-statements.ts';
+import { loadStatementParser, splitStatements } from '../../../src/postgres/sql/statements.ts';
+
+const parse = await loadStatementParser();
+const findTransactionCommand = (sql: string) => parse(sql).find(({ endsTransaction }) => endsTransaction)?.text;
 
 describe('SQL is cut into statements', () => {
   it.each<[string, string, string[]]>([
@@ -27,8 +30,26 @@ describe('SQL is cut into statements', () => {
         'SELECT 3',
       ],
     ],
-  ])('%s', (_name, sql, statements) => {
-    expect(splitStatements(sql)).toEqual(statements);
+    [
+      'by the tags of dollar quotes, in which case counts',
+      'DO $Outer$ a; $outer$ b; $outer$ $Outer$; SELECT 1',
+      ['DO $Outer$ a; $outer$ b; $outer$ $Outer$', 'SELECT 1'],
+    ],
+    [
+      'by the grammar, where begin and end are names',
+      'CREATE FUNCTION f(begin int) RETURNS int LANGUAGE sql RETURN begin; CREATE FUNCTION g() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1 AS end; SELECT t.case FROM t; END; COMMIT',
+      [
+        'CREATE FUNCTION f(begin int) RETURNS int LANGUAGE sql RETURN begin',
+        'CREATE FUNCTION g() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1 AS end; SELECT t.case FROM t; END',
+        'COMMIT',
+      ],
+    ],
+    ['at bytes, of which a character may have several', "SELECT 'ä€😀'; SELECT 'é'", ["SELECT 'ä€😀'", "SELECT 'é'"]],
+    ['not at all if PostgreSQL cannot read it', 'SELECT 1; SELEC 2; COMMIT', ['SELECT 1; SELEC 2; COMMIT']],
+    ['not at all with a zero byte', 'SELECT 1;\0 COMMIT', ['SELECT 1;\0 COMMIT']],
+  ])('%s', async (_name, sql, statements) => {
+    expect(await splitStatements(sql)).toEqual(statements);
+    for (const { text, start } of parse(sql)) expect(sql.startsWith(text, start)).toBe(true);
   });
 });
 
@@ -49,6 +70,13 @@ describe('a command that begins or ends a transaction', () => {
     expect(findTransactionCommand(`/* ROLLBACK TO x */ SELECT 1; -- x\n${command} ; SELECT 2`)).toBe(command);
   });
 
+  it.each(['/* x */ COMMIT AND LATER', ';; commit and later', "PREPARE TRANSACTION 'x' WITH LATER"])(
+    'is found if the parser does not know its options: %s',
+    (command) => {
+      expect(findTransactionCommand(command)).toBe(command);
+    },
+  );
+
   it.each([
     'SAVEPOINT s; ROLLBACK TO s; ROLLBACK WORK TO SAVEPOINT s; RELEASE s',
     "SELECT 'COMMIT'; -- COMMIT\n/* ; COMMIT; */ SELECT 1 AS commit",
@@ -57,6 +85,8 @@ describe('a command that begins or ends a transaction', () => {
     'PREPARE p AS SELECT 1; EXECUTE p',
     'CREATE TABLE "end" (id int); COMMENT ON TABLE "end" IS $$;COMMIT;$$',
     'CREATE TABLE commits (id int)',
+    'SELECT $Doc$ run $doc$ a; commit; b $doc$ $Doc$',
+    'CREATE TABEL commits (id int)',
   ])('is not seen where there is none: %s', (sql) => {
     expect(findTransactionCommand(sql)).toBeUndefined();
   });

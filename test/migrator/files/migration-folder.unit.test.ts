@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { MigrationFileError, MigrationFolder } from '../../../src/migrator/files/migration-files.ts';
+import { MigrationFileError, MigrationFolder } from '../../../src/migrator/files/migration-folder.ts';
 import { type MigrationDir, makeMigrationDir, migrationText } from '../../support/migration-dir.ts';
 
 describe('a folder of migrations', () => {
@@ -28,7 +28,8 @@ describe('a folder of migrations', () => {
     return error instanceof MigrationFileError ? error.message : '';
   };
 
-  it('lists what it holds in the order of the names, and nothing else', async () => {
+  // Case 30. Names are not PostgreSQL's matter.
+  it('lists what it holds in the order of timestamps and names, and nothing else', async () => {
     for (const name of [
       '20260102000000_b',
       '20260101000000',
@@ -42,18 +43,21 @@ describe('a folder of migrations', () => {
     expect((await folder.read()).map(({ name }) => name)).toEqual([
       '20260101000000',
       '20260101000000_a',
+      'Migration20260101000000',
       '20260102000000_b',
       '20260103000000-c_D',
-      'Migration20260101000000',
     ]);
   });
 
-  it('knows a file by the hash of its text, in which line ends do not count', async () => {
+  // Case 28. The bytes of a file that no editor or checkout changes are what counts; a byte order mark is none of them (RFC 3629, 6).
+  it('knows a file by the hash of its text, in which line ends and a byte order mark do not count', async () => {
     const text = migrationText('\n  override up() {}\n');
     await dir.write('20260101000000_a.ts', text);
     const unix = await only();
     expect(unix.hash).toBe(createHash('sha256').update(text).digest('hex'));
     await dir.write('20260101000000_a.ts', text.replaceAll('\n', '\r\n'));
+    expect((await only()).hash).toBe(unix.hash);
+    await dir.write('20260101000000_a.ts', `\uFEFF${text}`);
     expect((await only()).hash).toBe(unix.hash);
     await dir.write('20260101000000_a.ts', `${text} `);
     expect((await only()).hash).not.toBe(unix.hash);
@@ -121,7 +125,7 @@ describe('a folder of migrations', () => {
 
   it('tells what can be applied to no database', async () => {
     await dir.add('20260101000000_a', "INSERT INTO a VALUES ('COMMIT;')", 'SELECT 1; COMMIT');
-    expect((await only()).obstacle).toMatch(/begins or ends a transaction \(COMMIT\)/);
+    expect((await only()).obstacle).toMatch(/begins or ends a transaction \(COMMIT, line \d\)/);
   });
 
   it('tells which migrations are not transactional; those may begin and end transactions', async () => {
@@ -175,7 +179,9 @@ describe('a folder of migrations', () => {
   it('refuses two files that would be the same migration', async () => {
     await dir.write('20260101000000_a.ts', migrationText('up() {}'));
     await dir.write('20260101000000_a.js', migrationText('up() {}'));
-    expect(await problem()).toBe('Two migrations are named 20260101000000_a');
+    expect(await problem()).toMatch(
+      /^Two migrations are named 20260101000000_a: 20260101000000_a\.js and 20260101000000_a\.ts in .* delete 20260101000000_a\.js\.$/,
+    );
   });
 
   it('says so if it is not there itself', async () => {

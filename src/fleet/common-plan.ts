@@ -1,0 +1,74 @@
+import type pg from 'pg';
+import type { AppliedMigration } from '../catalog/entities/migration-state.entity.ts';
+import { fleetStatuses } from '../catalog/tenant-status.ts';
+import type { MigrationFile } from '../migrator/files/migration-file.ts';
+import { type Plan, planUp } from '../migrator/files/plan.ts';
+
+/** Databases that hold tenants, and how many of them lack migrations of `common`. */
+export interface CommonStatus {
+  /** The newest migration of `common` in the code; null if there is none. */
+  readonly newest: string | null;
+  readonly databases: number;
+  readonly behind: number;
+}
+
+/** A database of a server. */
+export type DatabasePlace = Readonly<Record<'server' | 'database', string>>;
+
+/** What the catalog knows of `common` in the databases that hold tenants. It connects to none of them. */
+export class KnownCommon {
+  readonly #places: readonly DatabasePlace[];
+  readonly #applied: ReadonlyMap<string, readonly AppliedMigration[]>;
+
+  private constructor(rows: readonly (DatabasePlace & { readonly applied: readonly AppliedMigration[] })[]) {
+    this.#places = rows.map(({ server, database }) => ({ server, database }));
+    this.#applied = new Map(rows.map((row) => [keyOf(row), row.applied]));
+  }
+
+  /** @param client a connection to `auth` */
+  static async read(client: pg.Client): Promise<KnownCommon> {
+    const { rows } = await client.query<DatabasePlace & { applied: AppliedMigration[] }>(
+      'SELECT c.server, c.database, s.applied FROM common_states c JOIN migration_states s ON s.id = c.migration_state',
+    );
+    return new KnownCommon(rows);
+  }
+
+  /** The databases that something is known of. */
+  places(): readonly DatabasePlace[] {
+    return [...this.#places];
+  }
+
+  /** The migrations that a database has; empty if that is unknown. */
+  of(place: DatabasePlace): readonly AppliedMigration[] {
+    return this.#applied.get(keyOf(place)) ?? [];
+  }
+
+  /** What a run would apply to a database before its tenants are migrated. */
+  plan(files: readonly MigrationFile[], place: DatabasePlace): Plan {
+    if (files.length === 0) return { kind: 'steps', steps: [], warnings: [] };
+    return planUp(files, this.of(place));
+  }
+}
+
+/**
+ * Counts the databases that lack migrations of `common`.
+ * @param client a connection to `auth`
+ */
+export async function readCommonStatus(client: pg.Client, files: readonly MigrationFile[]): Promise<CommonStatus> {
+  const { rows } = await client.query<DatabasePlace>(
+    'SELECT DISTINCT server, database FROM tenants WHERE status = ANY ($1)',
+    [fleetStatuses],
+  );
+  const known = await KnownCommon.read(client);
+  const inCode = new Set(files.map(({ name }) => name));
+  const lacksSome = (place: DatabasePlace) => {
+    const has = new Set(known.of(place).map(({ name }) => name));
+    // A database with migrations that the code lacks is not behind it: newer code is in charge of it.
+    return files.some(({ name }) => !has.has(name)) && [...has].every((name) => inCode.has(name));
+  };
+  return { newest: files.at(-1)?.name ?? null, databases: rows.length, behind: rows.filter(lacksSome).length };
+}
+
+function keyOf({ server, database }: DatabasePlace): string {
+  return `${server} ${database}`;
+}

@@ -1,0 +1,91 @@
+import { Configuration } from '@mikro-orm/core';
+import { Migration } from '@mikro-orm/migrations';
+import { PostgreSqlDriver } from '@mikro-orm/postgresql';
+import { messageOf } from '../../lib/errors.ts';
+import { loadStatementParser } from '../../postgres/sql/statements.ts';
+import type { Direction, MigrationClass, MigrationFile } from './migration-file.ts';
+import { obstacleOf } from './obstacles.ts';
+import { SourceLines } from './source-lines.ts';
+import { readStatements } from './source-statements.ts';
+
+/** The name of the ORM used to list statements; it never connects. */
+const describingConfig = new Configuration({ driver: PostgreSqlDriver, dbName: 'unused', entities: [] }, false);
+
+/**
+ * Lists what a migration does, without a database.
+ * @param source the file's text
+ * @throws {Error} if it cannot be constructed. The message continues a sentence that starts with the file's name.
+ */
+export async function describeMigration(
+  Class: MigrationClass,
+  { name, scope, hash }: Pick<MigrationFile, 'name' | 'scope' | 'hash'>,
+  source: string,
+): Promise<MigrationFile> {
+  const reversible = Class.prototype.down !== Migration.prototype.down;
+  const transactional = construct(Class, new DescribingDriver().driver).isTransactional();
+  const statements = await statementsOf(Class, 'up');
+  const downStatements = reversible ? await statementsOf(Class, 'down') : undefined;
+  const parse = await loadStatementParser();
+  const parsed = {
+    up: statements && readStatements(statements, parse, new SourceLines(source, 'up')),
+    down: downStatements && readStatements(downStatements, parse, new SourceLines(source, 'down')),
+  };
+  return {
+    name,
+    scope,
+    hash,
+    Class,
+    transactional,
+    reversible,
+    statements,
+    downStatements,
+    parsed,
+    obstacle: obstacleOf({ scope, transactional }, [...(parsed.up ?? []), ...(parsed.down ?? [])]),
+  };
+}
+
+function construct(Class: MigrationClass, driver: PostgreSqlDriver): Migration {
+  try {
+    return new Class(driver, describingConfig);
+  } catch (cause) {
+    throw new Error(`cannot be constructed: ${messageOf(cause)}`, { cause });
+  }
+}
+
+/** A driver without a database. A migration that queries it fails, which shows that its statements cannot be listed. */
+class DescribingDriver {
+  readonly driver: PostgreSqlDriver;
+  /** Whether the migration queried it, even if it caught the error. */
+  asked = false;
+
+  constructor() {
+    this.driver = new Proxy(new PostgreSqlDriver(describingConfig), {
+      get: (driver, key, receiver) => {
+        if (!databaseKeys.has(key)) return Reflect.get(driver, key, receiver);
+        this.asked = true;
+        throw new Error('This migration queries the database');
+      },
+    });
+  }
+}
+
+/** The methods by which a driver reaches its database. */
+const databaseKeys: ReadonlySet<string | symbol> = new Set([
+  'execute',
+  'createEntityManager',
+  'getConnection',
+  'connection',
+  'replicas',
+]);
+
+async function statementsOf(Class: MigrationClass, direction: Direction): Promise<readonly string[] | undefined> {
+  const describing = new DescribingDriver();
+  const instance = construct(Class, describing.driver);
+  try {
+    await instance[direction]();
+  } catch {
+    return undefined;
+  }
+  const queries = instance.getQueries();
+  return !describing.asked && queries.every((query) => typeof query === 'string') ? queries : undefined;
+}

@@ -1,0 +1,113 @@
+import type { Direction, MigrationFile } from './migration-file.ts';
+import type { SourceStatement } from './source-statements.ts';
+
+/** Steps that share a transaction, or one that runs without. */
+export interface Part {
+  readonly steps: readonly MigrationFile[];
+  /** Why it doesn't share the transaction of the part before although both have one, as a clause. */
+  readonly reason: string | undefined;
+}
+
+/** How a batch is divided. */
+export interface Division {
+  readonly direction: Direction;
+  /** Whether each step has a transaction of its own, even if it could share one. */
+  readonly isSeparate: boolean;
+}
+
+const together: Division = { direction: 'up', isSeparate: false };
+
+/** Groups steps that may share a transaction into one part. */
+export function partsOf(
+  steps: readonly MigrationFile[],
+  { direction, isSeparate }: Division = together,
+): readonly Part[] {
+  const parts: { steps: MigrationFile[]; reason: string | undefined }[] = [];
+  for (const step of steps) {
+    const last = parts.at(-1);
+    const isShared = step.transactional && last?.steps[0]?.transactional === true;
+    const reason = isShared ? (isSeparate ? separate : whyApart(last.steps, step, direction)) : undefined;
+    if (isShared && reason === undefined) last.steps.push(step);
+    else parts.push({ steps: [step], reason });
+  }
+  return parts;
+}
+
+const separate = 'Each migration is to be committed by itself';
+
+/** Why some steps cannot be one transaction, as a clause; undefined if they can. */
+export function whyDivided(steps: readonly MigrationFile[], division: Division): string | undefined {
+  const alone = steps.find(({ transactional }) => !transactional);
+  return alone
+    ? `${alone.name} is not transactional`
+    : partsOf(steps, division).find(({ reason }) => reason !== undefined)?.reason;
+}
+
+function whyApart(part: readonly MigrationFile[], step: MigrationFile, direction: Direction): string | undefined {
+  return enumReason(part, step, direction) ?? constraintsReason(part, step, direction);
+}
+
+/** What the plan says about transactions: where the batch is cut, and what one transaction cannot hold. */
+export function transactionWarnings(steps: readonly MigrationFile[]): string[] {
+  const cuts = partsOf(steps).filter(({ reason }) => reason !== undefined);
+  return [
+    ...cuts.map(({ reason, steps: [first] }) => `${reason}. So the batch is committed before ${first?.name}.`),
+    ...steps.flatMap((step) => enumUsedAtOnce(step) ?? []),
+  ];
+}
+
+/**
+ * PostgreSQL refuses a value that was added to an enum type, unless the type was created in the same transaction.
+ * @see https://www.postgresql.org/docs/current/sql-altertype.html#SQL-ALTERTYPE-NOTES
+ */
+function enumReason(part: readonly MigrationFile[], step: MigrationFile, direction: Direction): string | undefined {
+  const created = new Set(part.flatMap((file) => file.parsed[direction] ?? []).map(({ createsEnum }) => createsEnum));
+  for (const file of part) {
+    for (const { addsEnumValue: added } of file.parsed[direction] ?? []) {
+      if (added && !created.has(added.type) && mayUse(step, direction, added.value)) {
+        return `${step.name} may use the value '${added.value}' that ${file.name} adds to the enum ${added.type}, which has to be committed first`;
+      }
+    }
+  }
+  return undefined;
+}
+
+function mayUse(step: MigrationFile, direction: Direction, value: string): boolean {
+  const statements = step.parsed[direction];
+  if (!statements) return true;
+  return statements.some(({ runsCode, words }) => runsCode || [...words].some((word) => word.includes(value)));
+}
+
+/** SET CONSTRAINTS lasts until the end of the transaction, and cannot be undone. */
+function constraintsReason(
+  part: readonly MigrationFile[],
+  step: MigrationFile,
+  direction: Direction,
+): string | undefined {
+  const setter = part.find((file) => file.parsed[direction]?.some(({ setsConstraints }) => setsConstraints));
+  const changesRows = step.parsed[direction]?.some(({ mayChangeRows }) => mayChangeRows) ?? true;
+  if (!setter || !changesRows) return undefined;
+  return `${setter.name} says SET CONSTRAINTS, which would last for ${step.name} in the same transaction`;
+}
+
+/**
+ * What PostgreSQL refuses in a step, because one transaction cannot hold it and one file cannot be cut; undefined if
+ * nothing is found.
+ */
+function enumUsedAtOnce({ name, transactional, parsed }: MigrationFile): string | undefined {
+  const statements = transactional ? (parsed.up ?? []) : [];
+  for (const [index, { addsEnumValue: added }] of statements.entries()) {
+    if (!added || statements.slice(0, index).some(({ createsEnum }) => createsEnum === added.type)) continue;
+    const isUsed = statements.slice(index + 1).some((statement) => usesAtOnce(statement, added.value));
+    if (isUsed) {
+      return `${name} adds the value '${added.value}' to the enum ${added.type} and seems to use it, which PostgreSQL refuses in one transaction. Move ALTER TYPE … ADD VALUE into a migration of its own, before this one.`;
+    }
+  }
+  return undefined;
+}
+
+/** Another value may be added before or after it. A text may hold it where code runs. */
+function usesAtOnce({ addsEnumValue, runsCode, words }: SourceStatement, value: string): boolean {
+  if (addsEnumValue) return false;
+  return words.has(value) || (runsCode && [...words].some((word) => word.includes(value)));
+}
