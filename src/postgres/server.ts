@@ -189,9 +189,9 @@ export class PostgresServer implements AsyncDisposable {
     if (request.role) return pool;
     return {
       ...pool,
-      connect: async () => {
+      connect: async (signal) => {
         this.requireAdmin();
-        return pool.connect();
+        return pool.connect(signal);
       },
       use: async (work, signal) => {
         this.requireAdmin();

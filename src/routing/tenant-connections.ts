@@ -54,8 +54,15 @@ export const LATE_MS = 5_000;
 const IDLE_IN_TRANSACTION_MS = 60_000;
 
 /**
- * Gives each request access to its tenant's database through connections that are authenticated as the tenant's own role.
- * Tenants never share a connection, so no session state or privilege passes from one tenant to another.
+ * Gives each request access to its tenant's database. A connection is made like this:
+ *
+ * - Each tenant has a pool of its own, whose connections are authenticated as the tenant's role. Tenants never share a
+ *   connection, so no session state or privilege passes from one tenant to another.
+ * - The role's password is derived from ROLE_SECRET (`postgres/admin/roles.ts`). It is stored nowhere.
+ * - A pool has at most TENANT_POOL_SIZE connections, all pools of a server together its budget
+ *   (`postgres/pool/server-pool.ts`), and PostgreSQL limits the role in all processes (`servers/role-limits.ts`).
+ *
+ * Migrations use the admin's connections instead (`fleet/worker/owner-connections.ts`).
  */
 export class TenantConnections {
   readonly #options: TenantConnectionsOptions;
@@ -137,7 +144,7 @@ export class TenantConnections {
       return renewing;
     };
     const connectFor = async (signal?: AbortSignal) => {
-      const once = () => pool.connect(signal).catch((error: unknown) => reconnect(pool, renew, error));
+      const once = () => pool.connect(signal).catch((error: unknown) => reconnect(pool, renew, error, signal));
       const connecting = connectWithRetry(waitMs, once, signal);
       const client = await connecting.catch((error: unknown) => this.#explain(tenant, error, isRefusedDatabase(error)));
       return this.#watch(tenant, client);
@@ -175,10 +182,15 @@ export class TenantConnections {
 }
 
 /** After a change of ROLE_SECRET or of the server, the role's password differs from the derived one. */
-async function reconnect(pool: Pool, renew: () => Promise<void>, error: unknown): Promise<PoolClient> {
+async function reconnect(
+  pool: Pool,
+  renew: () => Promise<void>,
+  error: unknown,
+  signal: AbortSignal | undefined,
+): Promise<PoolClient> {
   if (sqlStateOf(error) !== sqlState.invalidPassword) throw error;
   await renew();
-  return pool.connect();
+  return pool.connect(signal);
 }
 
 /** A tenant that has moved gets a new pool. */

@@ -19,11 +19,13 @@ interface ChangedTenant {
 }
 
 /**
- * Starts a run that reverts exactly what another run applied, on exactly the same tenants. What it applied to `common`
+ * Starts a run that reverts exactly what another run applied, on exactly the same tenants. For each tenant these are the
+ * migrations that it still has from that run. `planDown` decides whether they can be reverted, and how: here for all
+ * tenants before anything is changed, and again for each tenant under its lock. What the run applied to `common`
  * stays, because tenants that other runs have migrated may use it; a warning of the new run names it.
  * @returns the new run's id
  * @throws {AppError} NOT_FOUND; CONFLICT if the run is in progress, applied nothing to tenants or is already undone;
- *   CONFLICT, IRREVERSIBLE, MIGRATION_CHANGED or MIGRATION_UNKNOWN, naming the tenants where it cannot be reverted.
+ *   CONFLICT, IRREVERSIBLE, MIGRATION_CHANGED or MIGRATION_UNKNOWN, naming the tenants with the first reason.
  *   Nothing is changed then.
  */
 export async function undoRun(
@@ -48,7 +50,7 @@ export async function undoRun(
   }
   const { common, tenantsToo } = await appliedBy(catalog, parent);
   if (common.length > 0 && !tenantsToo) throw onlyCommon(common);
-  const tenants = changed.filter(({ names }) => names.length > 0);
+  const tenants = changed.map(withoutReverted).filter(({ names }) => names.length > 0);
   if (tenants.length === 0) throw await undoneAlready(catalog, parent);
   refuse(files.tenant, tenants, parent);
   return startRun(catalog, files, {
@@ -113,6 +115,12 @@ async function changedTenants(catalog: Catalog, run: string): Promise<readonly C
   return rows;
 }
 
+/** Leaves out what the tenant no longer has. A tenant whose state is unknown is checked under its lock. */
+function withoutReverted(tenant: ChangedTenant): ChangedTenant {
+  const { names, has } = tenant;
+  return has ? { ...tenant, names: names.filter((name) => has.some((migration) => migration.name === name)) } : tenant;
+}
+
 async function undoneAlready(catalog: Catalog, parent: string): Promise<AppError> {
   const where = { parentId: parent, kind: 'UNDO', succeeded: { $gt: 0 } } as const;
   const undo = await catalog.fork().findOne(MigrationRun, where, { orderBy: { createdAt: 'desc' } });
@@ -120,7 +128,7 @@ async function undoneAlready(catalog: Catalog, parent: string): Promise<AppError
   const by = undo ? `, by the run ${undo.id}` : '';
   return new AppError(
     'CONFLICT',
-    `This run has already been undone${by}. Other runs have applied its migrations since: see \`tenantry migrate history\`.`,
+    `This run has already been undone${by}. If tenants have its migrations, other runs have applied them since: see \`tenantry migrate history\`.`,
   );
 }
 

@@ -21,8 +21,14 @@ const FIRST_DELAY_MS = 300;
 const WAIT_MS = 1_000;
 
 /**
- * Makes one attempt at migrating a tenant up or down. It never throws. A tenant whose processes keep dying fails,
- * because its migration may be what kills them.
+ * Makes one attempt at migrating a tenant up or down. It never throws. After an error:
+ *
+ * - `retry-policy.ts` decides whether another attempt follows.
+ * - A batch in one transaction has been rolled back, a snapshot has replaced the database (`protect.ts`), or what was
+ *   done is reverted step by step. A tenant that cannot be reverted needs attention.
+ * - `runs/settle.ts` decides whether the run goes on.
+ *
+ * A tenant whose processes keep dying fails, because its migration may be what kills them.
  * @param signal interrupts the attempt: the tenant is released, and the next process that claims it finds out what was
  *   done
  */
@@ -224,7 +230,7 @@ async function failure(context: RunContext, item: RunItem, error: unknown): Prom
       : `${reason}. The tenant needs attention and is not served: ${problem}. Fix it, then run \`tenantry tenant resolve SLUG\`.`;
   context.log.warn(
     { err: error, run: context.run, tenant: tenantId, problem },
-    problem === undefined ? 'could not migrate a tenant; it is unchanged' : 'could not migrate a tenant, nor revert it',
+    problem === undefined ? 'could not migrate a tenant' : 'could not migrate a tenant, nor revert it',
   );
   return {
     status: 'FAILED',

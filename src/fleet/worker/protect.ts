@@ -36,8 +36,8 @@ export async function migrateProtected(batch: ProtectedBatch, options: MigrateOp
 }
 
 /**
- * Whatever another run does before the snapshot is taken is part of it. What a run did after that must not be lost with
- * it.
+ * Another run's changes before the snapshot are part of it. Changes after it would be lost if it were restored, so the
+ * batch is not applied then.
  */
 async function migrateWithSnapshot(
   { checkpoints, tenant, checkpoint, connect }: ProtectedBatch,

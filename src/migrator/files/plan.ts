@@ -4,7 +4,7 @@ import type { ErrorCode } from '../../lib/errors.ts';
 import { compareNames, type MigrationFile, shortHash } from './migration-file.ts';
 import { transactionWarnings } from './parts.ts';
 
-/** The steps that bring a database up to date, or the reason why it must not be migrated. */
+/** The steps to apply or to revert, or the reason why a database must not be migrated. */
 export type Plan =
   | {
       readonly kind: 'steps';
