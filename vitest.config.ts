@@ -23,7 +23,7 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 120_000,
     maxWorkers: 2,
-    setupFiles: ['test/support/patience.ts'],
+    setupFiles: ['test/support/compile-cache.ts', 'test/support/patience.ts'],
     // Loading the server takes two seconds of CPU time, so the files of a worker share it.
     isolate: false,
     // Node loads the code itself, as it does for users.
