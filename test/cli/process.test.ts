@@ -3,12 +3,16 @@ import { mkdtempSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { childEnv } from '../support/child-env.ts';
+import { makeClusterDir } from '../support/empty-cluster.ts';
 import { programs } from '../support/product.ts';
 import { removeDataDir } from '../support/remove-data-dir.ts';
 
-const dataDir = mkdtempSync(path.join(tmpdir(), 'tenantry-process-'));
+let dataDir: string;
+beforeAll(async () => {
+  dataDir = await makeClusterDir('tenantry-process-');
+});
 afterAll(() => removeDataDir(dataDir));
 
 interface Ended {
