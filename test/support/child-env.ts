@@ -2,6 +2,6 @@ const { PATH, HOME, TMPDIR, NODE_COMPILE_CACHE, TENANT_MIGRATIONS_DIR } = proces
 
 /**
  * What a process that a test starts has of this one's environment: nothing of the developer's settings, but what finds
- * programs and folders, and the folder of tenants' migrations.
+ * programs and folders, Node's cache of compiled code, and the folder of tenants' migrations.
  */
 export const childEnv: NodeJS.ProcessEnv = { PATH, HOME, TMPDIR, NODE_COMPILE_CACHE, TENANT_MIGRATIONS_DIR };

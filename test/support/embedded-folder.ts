@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, readFileSync, realpathSync } from 'node:fs';
-import { mkdtemp, rename, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -9,7 +9,6 @@ import pg from 'pg';
 import { expect } from 'vitest';
 import { z } from 'zod';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/postgres/embedded/start.ts';
-import { makeClusterDir } from './empty-cluster.ts';
 
 const starter = resolve('test/postgres/embedded/fixtures/start-embedded.ts');
 
@@ -57,13 +56,6 @@ export class EmbeddedFolder implements AsyncDisposable {
     const folder = realpathSync(await mkdtemp(join(tmpdir(), 'tenantry-embedded-')));
     chmodSync(folder, 0o755);
     return new EmbeddedFolder(folder);
-  }
-
-  /** Makes one with a cluster in it, for tests of what comes after the first start. */
-  static async makeWithCluster(): Promise<EmbeddedFolder> {
-    const folder = await EmbeddedFolder.make();
-    await rename(await makeClusterDir('embedded-'), folder.dataDir);
-    return folder;
   }
 
   /** Starts a server, or joins the one that runs. */

@@ -8,13 +8,12 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { answer, EmbeddedFolder, end, keep, killServer, query } from '../../support/embedded-folder.ts';
 
 let folder: EmbeddedFolder;
+beforeEach(async () => {
+  folder = await EmbeddedFolder.make();
+});
 afterEach(() => folder[Symbol.asyncDispose]());
 
-describe('the first start of an embedded server', () => {
-  beforeEach(async () => {
-    folder = await EmbeddedFolder.make();
-  });
-
+describe('an embedded server', () => {
   it('keeps data, port and password over a restart, and stops more than once', async () => {
     const first = await folder.start();
     expect(first.owned).toBe(true);
@@ -37,50 +36,6 @@ describe('the first start of an embedded server', () => {
     await expect(query({ ...second, password: 'wrong' }, 'select 1')).rejects.toThrow('password authentication failed');
     await second[Symbol.asyncDispose]();
     expect(existsSync(join(folder.dataDir, 'postgres/postmaster.pid'))).toBe(false);
-  });
-
-  it('starts again after an initdb and a lock holder that were killed halfway', async () => {
-    await mkdir(join(folder.dataDir, 'postgres.init-0abc1234/data/base'), { recursive: true });
-    await writeFile(join(folder.dataDir, 'postgres.init-0abc1234/data/PG_VERSION'), '18\n');
-    await symlink(`${process.pid}|another start time|token`, join(folder.dataDir, 'embedded.lock'));
-    const server = await folder.start();
-    expect(await query(server, 'select 1')).toEqual([1]);
-    expect(readdirSync(folder.dataDir).sort()).toEqual(['embedded.json', 'postgres', 'postgres.log']);
-  });
-
-  it('is one server when two processes start at once, and its owner stops it', async () => {
-    const both = await Promise.all([folder.startChild(), folder.startChild()]);
-    const [owner, guest] = both[0].server.owned ? both : [both[1], both[0]];
-    expect(both.map(({ server }) => server.owned).sort()).toEqual([false, true]);
-    expect(owner.server.port).toBe(guest.server.port);
-    const here = await folder.start();
-    expect(here.owned).toBe(false);
-    await here.stop();
-    await end(guest.child);
-    expect(await query(owner.server, 'select 1')).toEqual([1]);
-    await end(owner.child);
-    await expect(query(owner.server, 'select 1')).rejects.toThrow('ECONNREFUSED');
-  });
-
-  it('is refused with a way out', async () => {
-    await mkdir(folder.dataDir);
-    const cluster = join(folder.dataDir, 'postgres');
-    await symlink(join(folder.path, 'gone'), cluster);
-    await expect(folder.start()).rejects.toThrow(`${cluster} points to a folder that is gone`);
-    await rm(cluster);
-    await mkdir(cluster);
-    await writeFile(join(cluster, 'notes.txt'), '');
-    await expect(folder.start()).rejects.toThrow('not a PostgreSQL cluster');
-    await writeFile(join(cluster, 'PG_VERSION'), '17\n');
-    await expect(folder.start()).rejects.toThrow(
-      'is from PostgreSQL 17, but the programs in node_modules are version 18',
-    );
-  });
-});
-
-describe('an embedded server', () => {
-  beforeEach(async () => {
-    folder = await EmbeddedFolder.makeWithCluster();
   });
 
   it('takes another port when its own is taken', async () => {
@@ -144,13 +99,32 @@ describe('an embedded server', () => {
     expect(folder.lines.join()).toContain('stale postmaster.pid');
     expect(other.exitCode ?? other.signalCode).toBeNull();
   });
+
+  it('starts again after an initdb and a lock holder that were killed halfway', async () => {
+    await mkdir(join(folder.dataDir, 'postgres.init-0abc1234/data/base'), { recursive: true });
+    await writeFile(join(folder.dataDir, 'postgres.init-0abc1234/data/PG_VERSION'), '18\n');
+    await symlink(`${process.pid}|another start time|token`, join(folder.dataDir, 'embedded.lock'));
+    const server = await folder.start();
+    expect(await query(server, 'select 1')).toEqual([1]);
+    expect(readdirSync(folder.dataDir).sort()).toEqual(['embedded.json', 'postgres', 'postgres.log']);
+  });
+
+  it('is one server when two processes start at once, and its owner stops it', async () => {
+    const both = await Promise.all([folder.startChild(), folder.startChild()]);
+    const [owner, guest] = both[0].server.owned ? both : [both[1], both[0]];
+    expect(both.map(({ server }) => server.owned).sort()).toEqual([false, true]);
+    expect(owner.server.port).toBe(guest.server.port);
+    const here = await folder.start();
+    expect(here.owned).toBe(false);
+    await here.stop();
+    await end(guest.child);
+    expect(await query(owner.server, 'select 1')).toEqual([1]);
+    await end(owner.child);
+    await expect(query(owner.server, 'select 1')).rejects.toThrow('ECONNREFUSED');
+  });
 });
 
 describe('a state that does not fit', () => {
-  beforeEach(async () => {
-    folder = await EmbeddedFolder.makeWithCluster();
-  });
-
   it('gets a new password when embedded.json was lost, and says so while the server still runs', async () => {
     const first = await folder.start();
     await query(first, keep);
@@ -163,6 +137,21 @@ describe('a state that does not fit', () => {
     const second = await folder.start();
     expect(second.password).not.toBe(first.password);
     expect(await query(second, answer)).toEqual([42]);
+  });
+
+  it('is refused with a way out', async () => {
+    await mkdir(folder.dataDir);
+    const cluster = join(folder.dataDir, 'postgres');
+    await symlink(join(folder.path, 'gone'), cluster);
+    await expect(folder.start()).rejects.toThrow(`${cluster} points to a folder that is gone`);
+    await rm(cluster);
+    await mkdir(cluster);
+    await writeFile(join(cluster, 'notes.txt'), '');
+    await expect(folder.start()).rejects.toThrow('not a PostgreSQL cluster');
+    await writeFile(join(cluster, 'PG_VERSION'), '17\n');
+    await expect(folder.start()).rejects.toThrow(
+      'is from PostgreSQL 17, but the programs in node_modules are version 18',
+    );
   });
 
   it('shows the last lines of the log when the server does not start', async () => {
