@@ -21,7 +21,7 @@ describe('with an admin role that may create databases and roles, but is not a s
     `mutation { createTenant(input: { slug: "${slug}", name: "x", isolation: ${isolation} }) { status } }`;
 
   beforeAll(async () => {
-    postgres = await startTestPostgres();
+    postgres = await startTestPostgres({ autovacuum: 'on' });
     migrations = await makeMigrationDir();
     await postgres.createRole('limited', 'secret');
     app = await startTestApp(env());
