@@ -21,6 +21,12 @@ const tooLong: DatabaseRefusal = {
   retryAfterMs: 5000,
 };
 
+const shortOfResources: DatabaseRefusal = {
+  code: 'SERVER_BUSY',
+  message: 'The database is short of memory or disk space. Try again later.',
+  retryAfterMs: 5000,
+};
+
 /**
  * The response to an error from PostgreSQL. It does not contain PostgreSQL's message, which may include other people's
  * data. A cancelled statement is reported as SERVER_BUSY because we cannot tell whether it did too much work or waited
@@ -51,6 +57,8 @@ export function refusalOf(error: unknown): DatabaseRefusal | undefined {
         message:
           'This needs more temporary space than a request may use. Request less, or change the order or the filter.',
       };
+    case sqlState.outOfMemory:
+      return shortOfResources;
     default:
       if (isTransient(error)) {
         return {
@@ -69,11 +77,7 @@ export function refusalOf(error: unknown): DatabaseRefusal | undefined {
         message: 'A value has a format or size that the database does not accept. Check the arguments.',
       };
     case '53':
-      return {
-        code: 'SERVER_BUSY',
-        message: 'The database is short of memory or disk space. Try again later.',
-        retryAfterMs: 5000,
-      };
+      return shortOfResources;
     case '54':
       return {
         code: 'BAD_USER_INPUT',
