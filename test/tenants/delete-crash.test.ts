@@ -30,10 +30,11 @@ describe('a server that is killed while it deletes tenants', () => {
     const tenants = await app.services.catalog.fork().find(Tenant, {});
     const left = tenants.map(({ slug }) => slug);
     expect(tenants.filter(({ status }) => status !== 'ACTIVE')).toEqual([]);
-    // What was begun is done; what is left had not come to the end of the transaction that begins it.
+    // What was begun is done; what is left had not come to the end of the transaction that begins it, which comes after the
+    // checks whether others depend on the tenant.
     expect(left.filter((slug) => begun.some((row) => row.slug === slug))).toEqual([]);
     expect(
-      left.every((slug) => /-(before|during)-[1-6]$/.test(slug)),
+      left.every((slug) => /-(before|during)-[1-9]$/.test(slug)),
       left.join(),
     ).toBe(true);
     expect(left.length).toBeGreaterThan(10);
