@@ -260,7 +260,7 @@ LINE 2:   VALUES ('x')
     for (const slug of slugs) {
       const { schema } = await fleet.tenant(slug);
       expect(await fleet.inTenant(slug, 'SELECT * FROM surroundings')).toEqual([
-        { path: `${schema}, common`, lock: '2s', locks: 0, isolation: 'read committed' },
+        { path: `${schema}, common`, lock: '1s', locks: 0, isolation: 'read committed' },
       ]);
     }
   });
