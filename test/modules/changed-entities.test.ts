@@ -104,4 +104,4 @@ it('a new entity and a new column become a migration without a database; both ki
   // PostgreSQL rephrases the new check. That is not a difference, neither here nor for a regenerated snapshot.
   await on('migrate', 'snapshot');
   await expect(tenantry({ DATA_DIR: 'nothing' }, 'migrate', 'new', 'more')).rejects.toThrow('nothing to write');
-}, 120_000);
+}, 300_000);
