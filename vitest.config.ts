@@ -9,7 +9,7 @@ process.env.NODE_COMPILE_CACHE ??= path.resolve('node_modules/.cache/tenantry');
 
 const unitTests = 'test/**/*.unit.test.ts';
 const moduleTests = 'test/modules/**/*.test.ts';
-/** Tests that add fields to the schema's builder, which all files of a worker share. */
+/** Tests that change modules which all files of a worker share, such as the builder, or that must load them first. */
 const isolatedTests = 'test/**/*.isolated.test.ts';
 /** Shared by all tests that start PostgreSQL. */
 const onPostgres = { globalSetup: ['test/support/empty-cluster.ts'] };

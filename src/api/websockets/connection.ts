@@ -94,13 +94,8 @@ export class Connection {
 
   /** Closes the connection with a reason, which is shortened to what the protocol allows. */
   close(code: number, reason: string): void {
-    this.#socket.close(
-      code,
-      Buffer.from(reason)
-        .subarray(0, MAX_REASON_BYTES)
-        .toString()
-        .replace(/\ufffd+$/, ''),
-    );
+    const { read } = new TextEncoder().encodeInto(reason, new Uint8Array(MAX_REASON_BYTES));
+    this.#socket.close(code, reason.slice(0, read));
   }
 
   /** Cancels the operations under way. Must be called once the connection is closed. */
