@@ -1,4 +1,5 @@
-import { expect, it } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, it, vi } from 'vitest';
 import { Fleet, statusesOf } from '../support/fleet.ts';
 
 const TABLES = 2_500;
@@ -23,15 +24,25 @@ it('a schema of 2,500 tables is dropped at max_locks_per_transaction = 64, and a
   await fleet.end(session);
   let most = 0;
   const watching = await fleet.session((await fleet.tenant('other')).database);
-  const timer = setInterval(async () => {
-    const { rows } = await watching.query<{ count: number }>('SELECT count(*)::int AS count FROM pg_locks');
-    most = Math.max(most, rows[0]?.count ?? 0);
-  }, 50);
+  let isOver = false;
+  const watch = async () => {
+    while (!isOver) {
+      const { rows } = await watching.query<{ count: number }>('SELECT count(*)::int AS count FROM pg_locks');
+      most = Math.max(most, rows[0]?.count ?? 0);
+      await sleep(50);
+    }
+  };
+  const watched = watch();
   const deletion = fleet.ask('mutation { deleteTenant(id: "large", slug: "large") { slug } }');
+  const status = async () =>
+    (await fleet.ask<{ tenant: { status: string } }>('{ tenant(slug: "large") { status } }')).tenant.status;
+  // The run must not include the tenant, so its deletion begins first.
+  await Promise.race([deletion, vi.waitUntil(async () => (await status()) === 'DELETING')]);
   await fleet.migrations.add('20270101000000_more', 'CREATE TABLE more (id int)');
   const run = await fleet.run();
   await deletion;
-  clearInterval(timer);
+  isOver = true;
+  await watched;
   expect(statusesOf(run)).toMatchObject({ other: 'SUCCEEDED', third: 'SUCCEEDED' });
   const left = await fleet.inTenant('other', `SELECT FROM pg_namespace WHERE nspname = '${schema}'`);
   expect(left).toEqual([]);

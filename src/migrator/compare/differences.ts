@@ -23,9 +23,21 @@ export function essential(differences: readonly FactDifference[]): readonly Fact
     differences.filter(({ one, other }) => one === undefined || other === undefined).map(({ fact }) => fact),
   );
   return differences.filter(({ fact }) => {
-    const table = /^(?:column|constraint|trigger|policy|rule|rows|values) (.+?)(?:\..*)?$/.exec(fact)?.[1];
+    const table = tableOf(fact);
     return table === undefined || !lost.has(`table ${table}`);
   });
+}
+
+/** The kinds of facts that belong to a table. */
+const ofTables: ReadonlySet<string> = new Set(['column', 'constraint', 'trigger', 'policy', 'rule', 'rows', 'values']);
+
+/** Returns the table of a fact such as `column orders.total`; undefined for other facts. */
+function tableOf(fact: string): string | undefined {
+  const space = fact.indexOf(' ');
+  if (!ofTables.has(fact.slice(0, space))) return undefined;
+  const name = fact.slice(space + 1);
+  const dot = name.indexOf('.', 1);
+  return dot < 0 ? name : name.slice(0, dot);
 }
 
 /** Describes a difference in words. `places` are the ends of sentences that tell the two schemas apart, such as `in a`. */

@@ -183,7 +183,7 @@ function helperOf(driver: AbstractSqlDriver): SchemaHelper {
 const columnsByNameAlone = 'on cols.table_name = pgc.relname';
 const columnsOfOneTable = `${columnsByNameAlone} and pgc.relnamespace = quote_ident(cols.table_schema)::regnamespace`;
 
-const schemaOfType = /^\s+udt_schema,$/m;
+const schemaOfType = /^[ \t]+udt_schema,$/m;
 const schemaOfTypeButCommon = `nullif(udt_schema, '${commonSchema}') AS udt_schema,`;
 
 /**
