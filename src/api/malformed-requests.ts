@@ -21,7 +21,10 @@ export function refuseMalformedRequests(listener: RequestListener): RequestListe
 /** A name of 253 characters, a trailing dot and a port. */
 const MAX_HOST = 260;
 
-/** HTTP/1.0 clients may omit the host. A path that does not start with a slash is meant for a proxy. */
-function isWellFormed({ headers: { host = 'localhost' }, url = '/' }: IncomingMessage): boolean {
+/**
+ * Whether the host and path of a request form a URL. HTTP/1.0 clients may omit the host. A path that does not start with
+ * a slash is meant for a proxy.
+ */
+export function isWellFormed({ headers: { host = 'localhost' }, url = '/' }: IncomingMessage): boolean {
   return host.length <= MAX_HOST && !noHost.test(host) && url.startsWith('/') && URL.canParse(`http://${host}${url}`);
 }

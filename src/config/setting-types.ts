@@ -39,18 +39,23 @@ export const secret = z.string().refine((text) => Buffer.byteLength(text) >= 32,
   error: 'must be at least 32 bytes; generate one with: openssl rand -base64 48',
 });
 
+const separatedByCommas = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((part) => part.trim())
+    .filter(Boolean),
+);
+
+/** Texts, separated by commas. */
+export const texts = separatedByCommas.refine((list) => list.length > 0, { error: 'must not be empty' });
+
 /** Origins, separated by commas. */
-export const origins = z
-  .string()
-  .transform((text) =>
-    text
-      .split(',')
-      .map((part) => part.trim())
-      .filter(Boolean),
-  )
-  .refine((list) => list.every((text) => URL.canParse(text) && new URL(text).origin === text), {
+export const origins = separatedByCommas.refine(
+  (list) => list.every((text) => URL.canParse(text) && new URL(text).origin === text),
+  {
     error: 'must be origins such as https://app.example.com, without a path, separated by commas',
-  });
+  },
+);
 
 /** The path of a claim. */
 export const claimPath = z
@@ -58,17 +63,6 @@ export const claimPath = z
   .regex(/^[^.]+(\.[^.]+)*$/, { error: 'must be a path such as tenant or app_metadata.tenant' });
 
 const keySetUrl = url('http:', 'https:');
-
-/** Texts, separated by commas. */
-export const texts = z
-  .string()
-  .transform((text) =>
-    text
-      .split(',')
-      .map((part) => part.trim())
-      .filter(Boolean),
-  )
-  .refine((list) => list.length > 0, { error: 'must not be empty' });
 
 const providerSchema = z.strictObject({
   issuer: z.string().min(1),

@@ -131,7 +131,8 @@ class PoolConnection extends PostgreSqlConnection {
     const result = await super.execute<T>(...args);
     const transaction = args[3];
     // A transaction would hold its locks for longer.
-    if (!transaction) await this.#turn?.();
+    const turn = transaction ? undefined : this.#turn?.();
+    if (turn) await turn;
     return result;
   }
 }

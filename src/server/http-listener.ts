@@ -26,7 +26,9 @@ export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Bu
 /** Starts to listen. @throws {Error} Node's error if the port cannot be opened */
 export async function openHttpListener({ host, port }: Config['http'], log: Logger): Promise<HttpListener> {
   let listener: RequestListener = ({ url }, response) => answerTooEarly(url, response);
-  const server = createServer(timeouts, (request, response) => listener(request, response));
+  // Requests that offer other protocols, such as h2c by curl, are answered as if they offered none.
+  const options = { ...timeouts, shouldUpgradeCallback: isForWebSocket };
+  const server = createServer(options, (request, response) => listener(request, response));
   const endChecks = limitHeldMemory(server, log);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject).listen(port, host, resolve);
@@ -47,6 +49,10 @@ export async function openHttpListener({ host, port }: Config['http'], log: Logg
       await closed;
     },
   };
+}
+
+function isForWebSocket({ headers }: IncomingMessage): boolean {
+  return headers.upgrade?.toLowerCase() === 'websocket';
 }
 
 /** Answers requests while the server starts. */

@@ -194,6 +194,18 @@ describe('a WebSocket', () => {
     expect(closed).toEqual([]);
   });
 
+  it('is refused with a host that is none, and requests that offer another protocol are answered', async () => {
+    const offer = {
+      connection: 'Upgrade',
+      'sec-websocket-version': '13',
+      'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+    };
+    const answer = await http.get('/graphql', { ...offer, upgrade: 'websocket', host: 'a b' });
+    expect(answer.status).toBe(400);
+    const headers = { connection: 'Upgrade, HTTP2-Settings', upgrade: 'h2c', 'http2-settings': 'AAMAAABk' };
+    expect((await http.get('/health/live', headers)).status).toBe(200);
+  });
+
   it('speaks no other protocol', async () => {
     await expect(outcome([], address(), 'soap')).rejects.toThrow('no subprotocol');
   });
@@ -224,6 +236,27 @@ describe('a WebSocket', () => {
     expect(await ask(connect(() => server.admin()).client, '{ tenants { totalCount } }')).toMatchObject({ data: {} });
   });
 
+  it('answers an operation with a long id, and completes only the one that is named', async () => {
+    const socket = new WebSocket(address(), 'graphql-transport-ws');
+    const received: { id?: string; type: string; payload?: unknown }[] = [];
+    socket.on('message', (data) => received.push(JSON.parse(String(data))));
+    const send = (message: object) => socket.send(JSON.stringify(message));
+    const of = (id: string) => received.filter((message) => message.id === id);
+    await new Promise((resolve) => socket.on('open', resolve));
+    send({ type: 'connection_init', payload: server.admin() });
+    await vi.waitUntil(() => received.length > 0);
+    const long = 'x'.repeat(201);
+    for (const id of [long, 'complete', 'other']) send({ id, type: 'subscribe', payload: { query: progress() } });
+    await vi.waitUntil(() => ['complete', 'other'].every((id) => of(id).length > 0) && of(long).length > 0);
+    expect(of(long)[0]).toMatchObject({ type: 'error', payload: [{ extensions: { code: 'BAD_USER_INPUT' } }] });
+    send({ id: 'other', type: 'complete' });
+    // Its end ends the progress that no test needs after this one.
+    await http.ask(`mutation { cancelMigrationRun(id: "${run}") { id } }`, server.admin());
+    await vi.waitUntil(() => of('complete').at(-1)?.type === 'complete');
+    expect(of('other').map(({ type }) => type)).not.toContain('complete');
+    socket.terminate();
+  });
+
   it('is closed when the server stops, so that its client connects elsewhere', async () => {
     await using stopping = startServer({ ...ownInstallation(postgres, folder), WORKER: 'off' });
     const other = await stopping.listening();
@@ -238,7 +271,6 @@ describe('a WebSocket', () => {
   it('costs little while nothing happens: a thousand take less than 50 MB', async () => {
     await using watched = await startWatchedServer({
       ...ownInstallation(postgres, folder),
-      NODE_OPTIONS: '--expose-gc',
       CALLER_SUBSCRIPTIONS: '2000',
       TENANT_SUBSCRIPTIONS: '2000',
     });

@@ -5,7 +5,7 @@ import { eventually } from '../support/eventually.ts';
 import { type MigrationDir, makeMigrationDir } from '../support/migration-dir.ts';
 import { findPlaces, placesOf } from '../support/places.ts';
 import { type Answer, startTestApp, type TestApp } from '../support/start-app.ts';
-import { startInstalledPostgres, type TestPostgres } from '../support/start-postgres.ts';
+import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 describe('creating tenants through two servers at once', () => {
   let postgres: TestPostgres;
@@ -13,7 +13,7 @@ describe('creating tenants through two servers at once', () => {
   let one: TestApp;
   let two: TestApp;
   beforeAll(async () => {
-    postgres = await startInstalledPostgres();
+    postgres = await startTestPostgres();
     migrations = await makeMigrationDir();
     const env = { ...postgres.env, TENANT_MIGRATIONS_DIR: migrations.path };
     // On an empty PostgreSQL, at once.

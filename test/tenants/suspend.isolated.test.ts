@@ -26,7 +26,6 @@ describe('a tenant that is suspended', () => {
   beforeAll(async () => {
     postgres = await startInstalledPostgres();
     const env = { ...postgres.env, JWT_SECRET: 'the secret of the tests of suspending' };
-    // One after the other, since the first makes the databases.
     apps = [await startTestApp(env), await startTestApp(env)];
     servers = await Promise.all(apps.map(({ yoga }) => listen(yoga)));
     tenants = await createTenants(first(), ['DATABASE', 'SCHEMA', 'SCHEMA']);

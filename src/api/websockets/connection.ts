@@ -15,8 +15,8 @@ const LONGEST_MS = 2 ** 31 - 1;
 const EARLY_MS = 1_000;
 /** The maximum length of a reason in the WebSocket protocol, in bytes. https://www.rfc-editor.org/rfc/rfc6455#section-5.5 */
 const MAX_REASON_BYTES = 123;
-/** The maximum length of a message that completes an operation, in characters. Ids are UUIDs or numbers. */
-const MAX_COMPLETE = 500;
+/** The maximum length of a message that completes an operation, in characters; ids have a limit of their own. */
+const MAX_COMPLETE = 1_000;
 
 /** The status codes with which connections are closed. Clients such as graphql-ws connect again after each of them. */
 export const closeCode = {
@@ -80,15 +80,15 @@ export class Connection {
   /** Cancels an operation if this is the message that completes it; graphql-ws waits for its result before it does. */
   cancelCompleted(message: string): void {
     if (message.length > MAX_COMPLETE || !message.includes('"complete"')) return;
-    for (const [id, operation] of this.operations) {
-      if (message.includes(JSON.stringify(id))) operation.abort();
-    }
+    const { type, id } = membersOf(message);
+    if (type === 'complete' && typeof id === 'string') this.operations.get(id)?.abort();
   }
 
   /** Creates the request that an operation of this connection is handled as. */
   createRequest(signal: AbortSignal) {
     const host = this.#headers.get('host') ?? 'localhost';
     const request = new Request(`http://${host}/graphql`, { method: 'POST', headers: this.#headers, signal });
+    // The other members of Yoga's context are those of an HTTP request, which nothing reads here.
     return { request, req: this.#upgrade } as Parameters<typeof createRequestContext>[1];
   }
 
@@ -112,6 +112,16 @@ export class Connection {
     const leftMs = Math.max(expiresAt.getTime() - Date.now() - EARLY_MS, 0);
     const close = () => this.close(closeCode.forbidden, 'The token expires. Connect again with a new one.');
     this.#expiry = setTimeout(close, Math.min(leftMs, LONGEST_MS));
+  }
+}
+
+/** Returns the members of a message; none if it is not a JSON object, which graphql-ws refuses later. */
+function membersOf(message: string): { readonly type?: unknown; readonly id?: unknown } {
+  try {
+    const value: unknown = JSON.parse(message);
+    return typeof value === 'object' && value !== null ? value : {};
+  } catch {
+    return {};
   }
 }
 

@@ -28,11 +28,13 @@ const document = parse('{ __typename }');
 
 /** Returns the result of an operation that has been started. */
 export function resultOf({ rootValue }: Pick<ExecutionArgs, 'rootValue'>): Result {
+  // `start` has put it there.
   return rootValue as Result;
 }
 
 type Result = ExecutionResult | AsyncIterable<ExecutionResult>;
 
+/** Creates what runs operations through `server`, which has `schema`. */
 export function createOperations(server: GraphqlServer, services: Services, schema: GraphQLSchema): Operations {
   const hideSuggestions = !services.config.graphql.introspection;
   const present = (result: ExecutionResult): ExecutionResult =>

@@ -5,6 +5,7 @@ import { CloseCode, handleProtocols, makeServer } from 'graphql-ws';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import type { Services } from '../../installation/services.ts';
 import { hasTooManyValues } from '../limits/json-values.ts';
+import { isWellFormed } from '../malformed-requests.ts';
 import type { GraphqlServer } from '../server.ts';
 import type { Admission } from '../shares/admission.ts';
 import { Connection, closeCode } from './connection.ts';
@@ -21,6 +22,8 @@ const MAX_MESSAGE_BYTES = 128 * 1024;
 const MAX_CONNECTIONS = 5_000;
 /** The maximum number of concurrent operations of a connection. */
 const MAX_OPERATIONS = 100;
+/** The maximum length of an operation's id, in characters. Clients use UUIDs or numbers. */
+const MAX_ID = 200;
 /** How long a client may take to close its side of a connection, in milliseconds. */
 const CLOSE_MS = 2_000;
 
@@ -52,6 +55,7 @@ export function createWebSockets({ server, services, schema, admission }: WebSoc
     connectionInitWaitTimeout: INIT_MS,
     onConnect: ({ connectionParams, extra }) => extra.accept(connectionParams, admission),
     async onSubscribe({ extra }, id, payload) {
+      if (id.length > MAX_ID) return [idTooLong()];
       if (extra.operations.size >= MAX_OPERATIONS) return [tooManyOperations()];
       const abort = new AbortController();
       extra.operations.set(id, abort);
@@ -93,6 +97,7 @@ export function createWebSockets({ server, services, schema, admission }: WebSoc
   };
   return {
     upgrade(request, socket, head) {
+      if (!isWellFormed(request)) return refuse(socket, '400 Bad Request');
       if (pathOf(request) !== '/graphql') return refuse(socket, '404 Not Found');
       const identified = sockets.clients.size < MAX_CONNECTIONS ? unidentified.add(request) : undefined;
       if (!identified) return refuse(socket, '503 Service Unavailable');
@@ -138,6 +143,12 @@ function pathOf({ url = '/' }: IncomingMessage): string {
 
 function refuse(socket: Duplex, status: string): void {
   socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+}
+
+function idTooLong(): GraphQLError {
+  return new GraphQLError(`The id of an operation has more than ${MAX_ID} characters. Use a shorter one.`, {
+    extensions: { code: 'BAD_USER_INPUT' },
+  });
 }
 
 function tooManyOperations(): GraphQLError {

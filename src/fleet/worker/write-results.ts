@@ -62,8 +62,8 @@ export type Entry = {
  */
 export function writeEntries(client: pg.Client, run: string, entries: readonly Entry[]): Promise<SettledRun> {
   return inTransaction(client, async () => {
-    // Every writer locks the run first. Nothing is written after the run has ended: any remaining entries belong to tenants that
-    // were taken over.
+    // Every writer locks the run first. Once the run has ended, the only entries left are those of tenants that other
+    // processes have taken over.
     const { rowCount } = await client.query(
       'SELECT FROM migration_runs WHERE id = $1 AND ended_at IS NULL FOR UPDATE',
       [run],
