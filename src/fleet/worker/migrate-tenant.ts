@@ -2,23 +2,27 @@ import type pg from 'pg';
 import { AppError, messageOf } from '../../lib/errors.ts';
 import { elapsedSince } from '../../lib/time.ts';
 import { migrateDatabase, readApplied, recordFailure } from '../../migrator/apply/apply.ts';
-import { type MigrateOptions, type MigrateOutcome, MigrationFailedError } from '../../migrator/apply/batch.ts';
+import { type MigrateOptions, MigrationFailedError } from '../../migrator/apply/batch.ts';
 import { isInterrupted } from '../../migrator/apply/partial-mark.ts';
 import { RevertFailedError, revertPartial } from '../../migrator/apply/revert-partial.ts';
 import { type NewRecord, readDoneByRun } from '../../migrator/files/history.ts';
 import { isCatalogRace } from '../../postgres/sql/error-codes.ts';
-import type { NewRunEvent } from '../events/append.ts';
+import {
+  type Done,
+  type Ended,
+  retry,
+  returned,
+  revertEvents,
+  success,
+  untouched,
+  waiting,
+} from './attempt-results.ts';
 import type { RunItem } from './claim.ts';
 import { migrateProtected } from './protect.ts';
 import { InMaintenanceError, isRetryable, MAX_TRIES_UNREACHABLE, PoisonTenantError } from './retry-policy.ts';
 import { addReport } from './run-common.ts';
 import type { RunContext } from './run-context.ts';
 import type { CommonReport, ItemResult } from './write-results.ts';
-
-/** The delay after the first attempt, in milliseconds. It doubles with each attempt. */
-const FIRST_DELAY_MS = 300;
-/** How often to check whether a tenant's database is still being copied or replaced, in milliseconds. */
-const WAIT_MS = 1_000;
 
 /**
  * Makes one attempt at migrating a tenant up or down. It never throws. After an error:
@@ -61,8 +65,6 @@ export function inspectTenant(run: RunContext, item: RunItem, signal: AbortSigna
   });
 }
 
-const untouched: Ended = { status: 'PENDING', attempts: 0, applied: [], records: [], events: [] };
-
 /** The context of one attempt. */
 interface Attempt extends RunContext {
   /** Called when it is known what the database has of `common`. */
@@ -99,11 +101,6 @@ async function tryOnce(
     const given = signal.aborted ? returned(item, signal.reason) : ended;
     return { ...common, ...withCommon(given), durationMs: elapsedSince(start) };
   }
-}
-
-interface Done extends MigrateOutcome {
-  /** What this run has done to the tenant across all attempts. */
-  readonly all: readonly NewRecord[];
 }
 
 async function attempt(context: Attempt, item: RunItem): Promise<Done> {
@@ -164,65 +161,13 @@ function doneByRun(client: pg.Client, { run, options }: RunContext, { schema }: 
   return readDoneByRun(client, schema, run, options.down ? 'REVERTED' : 'APPLIED');
 }
 
-type Ended = Omit<ItemResult, 'position' | 'tenantId' | 'claim' | 'attempts' | 'durationMs'> & {
-  readonly attempts?: number;
-};
-
-function success(
-  { options }: RunContext,
-  { tenantId }: RunItem,
-  { all, applied, observedAt, warnings, untried }: Done,
-  start: number,
-): Ended {
-  const names = all.map(({ name }) => name);
-  const status = names.length > 0 ? 'SUCCEEDED' : 'SKIPPED';
-  const kind = options.down ? 'MIGRATION_REVERTED' : 'MIGRATION_APPLIED';
-  const did = options.dryRun ? 'tried and rolled back' : options.down ? 'reverted' : 'applied';
-  const steps = all.map(({ name, durationMs, endedAt }): NewRunEvent => {
-    return { kind, tenantId, migration: name, message: `${did} in ${Math.ceil(durationMs)} ms`, happenedAt: endedAt };
-  });
-  const message = status === 'SKIPPED' ? 'nothing to do' : `done in ${Math.ceil(elapsedSince(start))} ms`;
-  return {
-    status,
-    applied: names,
-    records: options.dryRun ? [] : all,
-    ...(!options.dryRun && { state: { applied, observedAt } }),
-    ...(untried !== undefined && { error: untried }),
-    events: [
-      ...warnings.map((warning): NewRunEvent => ({ kind: 'TENANT_WARNING', tenantId, message: warning })),
-      ...steps,
-      { kind: `TENANT_${status}`, tenantId, message: untried ?? message },
-    ],
-  };
-}
-
-function retry(item: RunItem, attempts: number, error: unknown): Ended {
-  return { ...returned(item, error), delayMs: FIRST_DELAY_MS * 2 ** (attempts - 1) * (0.5 + Math.random()) };
-}
-
-/** The tenant was not tried. This is reported once, however long the wait takes. */
-function waiting(item: RunItem, error: InMaintenanceError): Ended {
-  const given = returned(item, error);
-  return { ...given, attempts: item.attempts, delayMs: WAIT_MS, events: item.begun ? [] : given.events };
-}
-
-function returned({ tenantId }: RunItem, error: unknown): Ended {
-  return {
-    status: 'PENDING',
-    error: messageOf(error),
-    applied: [],
-    records: [],
-    events: [{ kind: 'TENANT_RETRYING', tenantId, message: messageOf(error) }],
-  };
-}
-
 async function failure(context: RunContext, item: RunItem, error: unknown): Promise<Ended> {
   const { tenantId } = item;
   const { dryRun, separateTransactions = false } = context.options;
   const failed = error instanceof MigrationFailedError ? error : undefined;
   // A copy has replaced the database, unless the migrations were applied without one.
   const isUnchanged = dryRun || (item.isolation === 'DATABASE' && !separateTransactions);
-  const { records, problem } = isUnchanged ? unchanged : await undo(context, item, error);
+  const { records, problem } = isUnchanged ? unchanged : await revertBatch(context, item, error);
   const reason = error instanceof AppError ? `${error.code}: ${error.message}` : messageOf(error);
   const message =
     problem === undefined
@@ -245,20 +190,10 @@ async function failure(context: RunContext, item: RunItem, error: unknown): Prom
   };
 }
 
-function revertEvents(
-  { options }: RunContext,
-  { tenantId }: RunItem,
-  records: readonly NewRecord[],
-  message: string,
-): NewRunEvent[] {
-  const kind = options.down ? 'MIGRATION_APPLIED' : 'MIGRATION_REVERTED';
-  return records.map(({ name, endedAt }) => ({ kind, tenantId, migration: name, message, happenedAt: endedAt }));
-}
-
 const unchanged: { readonly records: readonly NewRecord[]; readonly problem?: string } = { records: [] };
 
 /** Reverts what a batch in parts has done. A batch in one transaction has left nothing to revert. */
-async function undo(context: RunContext, item: RunItem, cause: unknown): Promise<typeof unchanged> {
+async function revertBatch(context: RunContext, item: RunItem, cause: unknown): Promise<typeof unchanged> {
   const failed = cause instanceof MigrationFailedError ? cause : undefined;
   try {
     if (cause instanceof RevertFailedError) throw cause;
