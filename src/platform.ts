@@ -4,6 +4,13 @@
  */
 
 export { builder, type TenantContext } from './api/builder.ts';
+export type { Context } from './api/context.ts';
+export { explainConstraint } from './api/entities/constraints.ts';
+export type { InputFields, InputValues } from './api/entities/input.ts';
+export { listField } from './api/entities/list-fields.ts';
+export { createField, deleteField, updateField } from './api/entities/mutation-fields.ts';
+export { entityType, needs } from './api/entities/object-fields.ts';
+export { oneField, readEntity } from './api/entities/one-field.ts';
 export { pageArgs, pageSize } from './api/list-page.ts';
 export type { Product, TenantModule } from './installation/product.ts';
 export { AppError, badInput } from './lib/errors.ts';

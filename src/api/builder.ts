@@ -2,11 +2,11 @@ import SchemaBuilder from '@pothos/core';
 import DataloaderPlugin from '@pothos/plugin-dataloader';
 import RelayPlugin from '@pothos/plugin-relay';
 import ScopeAuthPlugin from '@pothos/plugin-scope-auth';
-import { DateTimeResolver } from 'graphql-scalars';
 import { AppError } from '../lib/errors.ts';
 import { MAX_PAGE } from '../orm/pagination.ts';
 import { type Context, callerOf } from './context.ts';
 import './limits/list-sizes.ts';
+import { BigIntScalar, DateScalar, DateTimeScalar, DecimalScalar, JsonScalar } from './scalars.ts';
 
 export type { TenantContext } from './context.ts';
 
@@ -24,7 +24,14 @@ export const builder = new SchemaBuilder<{
   DefaultEdgesNullability: { list: false; items: false };
   DefaultNodeNullability: false;
   AuthScopes: Record<Scope, boolean> & { permission: string };
-  Scalars: { DateTime: { Input: Date; Output: Date }; ID: { Input: string; Output: string } };
+  Scalars: {
+    BigInt: { Input: string; Output: string };
+    Date: { Input: string; Output: string };
+    DateTime: { Input: Date; Output: Date | string };
+    Decimal: { Input: string; Output: string };
+    ID: { Input: string; Output: string };
+    JSON: { Input: unknown; Output: unknown };
+  };
   Connection: { totalCount: number | (() => Promise<number>) };
 }>({
   plugins: ['listSizes', ScopeAuthPlugin, RelayPlugin, DataloaderPlugin],
@@ -54,7 +61,11 @@ export const builder = new SchemaBuilder<{
   },
 });
 
-builder.addScalarType('DateTime', DateTimeResolver);
+builder.addScalarType('BigInt', BigIntScalar);
+builder.addScalarType('Date', DateScalar);
+builder.addScalarType('DateTime', DateTimeScalar);
+builder.addScalarType('Decimal', DecimalScalar);
+builder.addScalarType('JSON', JsonScalar);
 builder.queryType({});
 builder.mutationType({});
 builder.subscriptionType({});
@@ -87,7 +98,11 @@ function isTenantMember(context: Context): boolean {
   throw new AppError('FORBIDDEN', `You are not a member of the tenant ${row.slug}`);
 }
 
-async function hasPermission(context: Context, name: string): Promise<boolean> {
+/**
+ * Whether the caller has a permission in the request's tenant. Never false.
+ * @throws {AppError} FORBIDDEN, or the errors of a request without a tenant
+ */
+export async function hasPermission(context: Context, name: string): Promise<boolean> {
   isTenantMember(context);
   if ((await context.tenant.permissions()).has(name)) return true;
   throw new AppError(

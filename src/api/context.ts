@@ -6,6 +6,7 @@ import type { SharedConstants } from '../constants/lookup.ts';
 import type { Services } from '../installation/services.ts';
 import { AppError } from '../lib/errors.ts';
 import type { TenantMember } from '../routing/permissions.ts';
+import type { TenantStatement } from '../routing/tenant-statement.ts';
 import type { AnswerSize } from './limits/answer-size.ts';
 
 /**
@@ -23,6 +24,11 @@ export interface TenantContext {
   readonly member: TenantMember | undefined;
   /** Accesses only this tenant's tables. The database is leased on first use, until the operation ends. */
   readonly em: EntityManager;
+  /**
+   * Runs a statement that reads this tenant's tables and returns its one value. It sees what the operation has committed,
+   * and what it has written in a transaction of `em` that is still open.
+   */
+  read(statement: TenantStatement): Promise<string | null>;
   /** The caller's permissions in the tenant, such as `orders:write`; see `PermissionCache`. */
   permissions(): Promise<ReadonlySet<string>>;
   /** Call this after changing the permissions of any member. */

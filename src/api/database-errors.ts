@@ -4,12 +4,16 @@ import {
   isTransient,
   sqlState,
   sqlStateOf,
+  violationOf,
 } from '../postgres/sql/error-codes.ts';
+import { refusalOfConstraint } from './entities/constraints.ts';
 
 /** The response to a PostgreSQL error that the client can act on. */
 export interface DatabaseRefusal {
   readonly code: 'SERVER_BUSY' | 'BAD_USER_INPUT' | 'CONFLICT';
   readonly message: string;
+  /** The invalid field, if it is known. */
+  readonly field?: string;
   /** When to retry; undefined if the same request would fail again. */
   readonly retryAfterMs?: number;
 }
@@ -69,13 +73,12 @@ export function refusalOf(error: unknown): DatabaseRefusal | undefined {
       }
   }
   switch (state?.slice(0, 2)) {
-    case '23':
-      return constraintRefusal(state);
+    case '23': {
+      const violation = violationOf(error);
+      return (violation && refusalOfConstraint(violation)) ?? constraintRefusal(state);
+    }
     case '22':
-      return {
-        code: 'BAD_USER_INPUT',
-        message: 'A value has a format or size that the database does not accept. Check the arguments.',
-      };
+      return { code: 'BAD_USER_INPUT', message: `${dataProblem(state)} Check the arguments.` };
     case '53':
       return shortOfResources;
     case '54':
@@ -88,8 +91,21 @@ export function refusalOf(error: unknown): DatabaseRefusal | undefined {
   }
 }
 
+function dataProblem(state: string | undefined): string {
+  switch (state) {
+    case sqlState.numberOutOfRange:
+      return 'A number is too large or too small.';
+    case sqlState.stringTruncation:
+      return 'A text is too long.';
+    case sqlState.invalidTextRepresentation:
+      return 'A value such as an id, a number or a time is malformed.';
+    default:
+      return 'A value has a format or size that the database does not accept.';
+  }
+}
+
 /**
- * The response to a violated constraint. Modules should check values before they write them, and name the field; this is
+ * The response to a violated constraint of a table that no entity describes. Modules should check values before they write them, and name the field; this is
  * for what they forgot and for races between two requests.
  */
 function constraintRefusal(state: string | undefined): DatabaseRefusal {

@@ -21,12 +21,12 @@ export function toClientError(error: unknown, requestId: string, log: Logger): G
   if (isGraphQLError(original)) return isTranslated(original) ? original : toInputError(original);
   const refusal = refusalOf(original);
   if (refusal) {
-    const { code, message, retryAfterMs } = refusal;
+    const { code, message, field, retryAfterMs } = refusal;
     if (code === 'SERVER_BUSY') log.error({ err: original }, 'a database is busy or cannot be reached');
     else log.warn({ err: original }, 'a database refused a request');
     return new GraphQLError(message, {
       ...withoutUndefined(position),
-      extensions: { code, requestId, ...(retryAfterMs !== undefined && { retryAfterMs }) },
+      extensions: { code, requestId, ...withoutUndefined({ field, retryAfterMs }) },
     });
   }
   log.error({ err: original }, 'unexpected error');

@@ -9,6 +9,7 @@ import { AppError } from '../lib/errors.ts';
 import type { TenantMember } from '../routing/permissions.ts';
 import { type ResolvedTenant, resolveTenant } from '../routing/resolve-tenant.ts';
 import type { TenantLease } from '../routing/tenant-connections.ts';
+import type { TenantStatement } from '../routing/tenant-statement.ts';
 import { clientAddress } from './client-address.ts';
 import type { Context, TenantContext } from './context.ts';
 import { AnswerSize } from './limits/answer-size.ts';
@@ -125,8 +126,11 @@ class LeaseOnFirstUse implements TenantContext {
   }
 
   get em(): EntityManager {
-    this.#lease ??= this.#services.tenants.lease(this.row);
-    return this.#lease.em;
+    return this.#leased.em;
+  }
+
+  read(statement: TenantStatement): Promise<string | null> {
+    return this.#leased.read(statement);
   }
 
   async permissions(): Promise<ReadonlySet<string>> {
@@ -143,6 +147,11 @@ class LeaseOnFirstUse implements TenantContext {
 
   async release(): Promise<void> {
     await this.#lease?.release();
+  }
+
+  get #leased(): TenantLease {
+    this.#lease ??= this.#services.tenants.lease(this.row);
+    return this.#lease;
   }
 
   get #resolved(): ResolvedTenant {

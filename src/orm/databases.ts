@@ -41,12 +41,9 @@ export interface EntityDatabases {
   open(pool: Pick<Pool, 'connect' | 'end'>, turn?: () => Promise<void> | undefined): EntityDatabase;
 }
 
-/**
- * Discovers the entities once and gives each database only a small driver of its own (4 KB instead of 164 KB and 0.02 ms
- * instead of 4 ms, for a model of 15 entities). All connections come from our pools; MikroORM opens none itself.
- */
-export function createEntityDatabases(entities: readonly EntitySchema[]): EntityDatabases {
-  const orm = new MikroORM({
+/** Discovers the tables, columns and relations of entities. Opens no connection. */
+export function discoverEntities(entities: readonly EntitySchema[]): MikroORM {
+  return new MikroORM({
     entities: [...entities],
     dbName: 'unused: connections come from pools',
     // Otherwise MikroORM would look for a database of this name at the default address.
@@ -57,6 +54,14 @@ export function createEntityDatabases(entities: readonly EntitySchema[]): Entity
     // A migration's entity manager has no entities.
     discovery: { warnWhenNoEntities: false },
   });
+}
+
+/**
+ * Discovers the entities once and gives each database only a small driver of its own (4 KB instead of 164 KB and 0.02 ms
+ * instead of 4 ms, for a model of 15 entities). All connections come from our pools; MikroORM opens none itself.
+ */
+export function createEntityDatabases(entities: readonly EntitySchema[]): EntityDatabases {
+  const orm = discoverEntities(entities);
   keepAppErrors(orm);
   const compiler = new PostgresQueryCompiler();
   return {

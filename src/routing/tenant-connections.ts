@@ -12,6 +12,7 @@ import { connectWithRetry } from './connect-with-retry.ts';
 import { mayBeGone } from './connection-errors.ts';
 import { OperationScope } from './operation-scope.ts';
 import { tenantRole } from './placement.ts';
+import { runTenantStatement, type TenantStatement } from './tenant-statement.ts';
 
 /** What connecting to tenants needs. */
 export interface TenantConnectionsOptions {
@@ -34,6 +35,8 @@ export interface TenantConnectionsOptions {
 export interface TenantLease {
   /** Sees only this tenant's tables. It has its own identity map. */
   readonly em: EntityManager;
+  /** Runs a statement that reads and returns its one value; see `runTenantStatement`. */
+  read(statement: TenantStatement): Promise<string | null>;
   /** Ends the lease and rolls back a transaction that is still open. Never rejects. */
   release(): Promise<void>;
 }
@@ -78,12 +81,18 @@ export class TenantConnections {
 
   /** Opens a lease of a tenant's database. It connects with the first query. */
   lease(tenant: KnownTenant): TenantLease {
-    const em = this.#find(tenant).database.fork(tenant.schema);
+    const { pool, database } = this.#find(tenant);
+    let em: EntityManager | undefined;
     return {
-      em,
+      // Created on first use: an operation that only reads entities' fields needs none.
+      get em() {
+        em ??= database.fork(tenant.schema);
+        return em;
+      },
+      read: (statement) => runTenantStatement(pool, tenant.schema, statement, em),
       release: async () => {
         // A rollback only fails on a lost connection, where PostgreSQL rolls back by itself.
-        if (em.isInTransaction()) await em.rollback().catch(() => undefined);
+        if (em?.isInTransaction()) await em.rollback().catch(() => undefined);
       },
     };
   }

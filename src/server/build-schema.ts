@@ -21,6 +21,7 @@ import '../api/types/tenant-mutations.ts';
 import { auditMutations } from '../api/audit-mutations.ts';
 import { builder } from '../api/builder.ts';
 import { describePermissions } from '../api/declared-scopes.ts';
+import { useEntities } from '../api/entities/metadata.ts';
 import { limitInputs } from '../api/limits/input-limits.ts';
 import type { Product } from '../installation/product.ts';
 import { errorCodes } from '../lib/errors.ts';
@@ -28,6 +29,7 @@ import { errorCodes } from '../lib/errors.ts';
 /** Builds the GraphQL schema from the platform's own fields and those of the product's modules. */
 export async function buildSchema({ modules }: Product): Promise<GraphQLSchema> {
   await Promise.all(modules.map((module) => module.schema()));
+  useEntities(modules.flatMap(({ entities }) => entities));
   const schema = limitInputs(auditMutations(builder.toSchema()));
   describePermissions(schema);
   const codes = Object.entries(errorCodes).map(([code, meaning]) => `- ${code}: ${meaning}`);

@@ -120,7 +120,7 @@ describe.each(['DATABASE', 'SCHEMA'])('an order, in a tenant with isolation %s',
     expect(await stocks(one, other)).toEqual([0, 0]);
   });
 
-  it('is read with its lines and their products in as many statements as one order is', async () => {
+  it('is read with its lines and their products in one statement', async () => {
     const [tea, cup] = [await product('1', 90), await product('1', 90)];
     for (let order = 1; order <= 12; order += 1)
       await place([
@@ -135,10 +135,10 @@ describe.each(['DATABASE', 'SCHEMA'])('an order, in a tenant with isolation %s',
       return sent
         .text()
         .slice(before)
-        .match(/"sql":"select/g)?.length;
+        .match(/"sql":"select/gi)?.length;
     };
-    expect(await read(1)).toBe(3);
-    expect(await read(12)).toBe(3);
+    expect(await read(1)).toBe(1);
+    expect(await read(12)).toBe(1);
   });
 
   it('comes newest first, page by page', async () => {

@@ -5,14 +5,16 @@ import { type Logger, pino } from 'pino';
 import { createGraphqlServer } from '../../src/api/server.ts';
 import { type Config, loadConfig } from '../../src/config/config.ts';
 import { openInstallation } from '../../src/installation/open.ts';
+import type { Product } from '../../src/installation/product.ts';
 import type { Services } from '../../src/installation/services.ts';
 import { startEmbeddedPostgres } from '../../src/postgres/embedded/start.ts';
+import { buildSchema } from '../../src/server/build-schema.ts';
 import { childEnv } from './child-env.ts';
 import { giveBack, makeDataDir } from './cluster-copies.ts';
 import { makeClusterDir, makeInstallationDir } from './empty-cluster.ts';
 import { endPostgres } from './end-postgres.ts';
 import { testSettings } from './postgres-settings.ts';
-import { buildTestSchema, product } from './product.ts';
+import { product as defaultProduct } from './product.ts';
 
 /** What a GraphQL server answers. */
 export interface Answer<Data = Record<string, unknown>> {
@@ -45,6 +47,8 @@ export interface TestAppOptions {
   readonly first?: boolean;
   /** For a test that has added fields to the builder. */
   readonly schema?: GraphQLSchema;
+  /** For a test with entities of its own, whose migrations are in `TENANT_MIGRATIONS_DIR`; by default that of all tests. */
+  readonly product?: Product;
 }
 
 /** With one of these it is another installation than `tenantry setup` has made. */
@@ -73,9 +77,10 @@ export async function startTestApp(env: Record<string, string> = {}, options: Te
 
 /** Opens an installation that may be there already, and leaves its folder. */
 export async function openTestApp(config: Config, options: TestAppOptions = {}): Promise<TestApp> {
+  const { product = defaultProduct } = options;
   const app = await openInstallation(config, product, options.log ?? pino({ level: process.env.TEST_LOG ?? 'silent' }));
   if (options.prepared ?? true) await app.prepared;
-  const yoga = createGraphqlServer(app.services, options.schema ?? (await buildTestSchema()));
+  const yoga = createGraphqlServer(app.services, options.schema ?? (await buildSchema(product)));
   const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
   return {
     services: app.services,

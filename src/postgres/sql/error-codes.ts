@@ -13,6 +13,11 @@ export const sqlState = {
   invalidAuthorization: '28000',
   invalidPassword: '28P01',
   invalidCatalogName: '3D000',
+  restrictViolation: '23001',
+  exclusionViolation: '23P01',
+  stringTruncation: '22001',
+  numberOutOfRange: '22003',
+  invalidTextRepresentation: '22P02',
   serializationFailure: '40001',
   deadlockDetected: '40P01',
   objectNotInPrerequisiteState: '55000',
@@ -70,6 +75,28 @@ const transientSystemErrors: ReadonlySet<string> = new Set([
 /** Returns the SQLSTATE of an error or of its first cause that has one. Undefined if the error is not from PostgreSQL. */
 export function sqlStateOf(error: unknown): string | undefined {
   return databaseError(error)?.code;
+}
+
+/** What PostgreSQL says about a value that a constraint has refused. It contains none of the data. */
+export interface Violation {
+  readonly code: string;
+  readonly table: string | undefined;
+  /** The name of the constraint; undefined for NOT NULL. */
+  readonly constraint: string | undefined;
+  /** The column that is missing; undefined for constraints with a name. */
+  readonly column: string | undefined;
+  /** Whether other rows refer to the row that was to be deleted or changed. */
+  readonly isReferenced: boolean;
+}
+
+/** Returns the violated constraint; undefined for other errors. */
+export function violationOf(error: unknown): Violation | undefined {
+  const found = databaseError(error);
+  if (!found?.code.startsWith('23')) return undefined;
+  const { code, table, constraint, column, message } = found;
+  // Both directions of a foreign key have the same code. The message may be translated; then this is not known.
+  const isReferenced = code === sqlState.restrictViolation || message.startsWith('update or delete on table');
+  return { code, table, constraint, column, isReferenced };
 }
 
 /** Returns the name of the violated constraint, if there is one. */
@@ -174,6 +201,8 @@ interface DatabaseError {
   readonly message: string;
   readonly schema: string | undefined;
   readonly constraint: string | undefined;
+  readonly table: string | undefined;
+  readonly column: string | undefined;
 }
 
 /** Finds PostgreSQL's error, thrown by node-postgres or by MikroORM, which copies its fields to its own exception. */
@@ -182,8 +211,17 @@ function databaseError(error: unknown): DatabaseError | undefined {
     const code: unknown = Reflect.get(current, 'code');
     // System error codes can have five letters too, such as EPIPE.
     if (typeof code !== 'string' || !/^[0-9A-Z]{5}$/.test(code) || 'syscall' in current) continue;
-    const { message } = current;
-    return { code, message, schema: textOf(current, 'schema'), constraint: textOf(current, 'constraint') };
+    const found = current;
+    const { message } = found;
+    const text = (field: string) => textOf(found, field);
+    return {
+      code,
+      message,
+      schema: text('schema'),
+      constraint: text('constraint'),
+      table: text('table'),
+      column: text('column'),
+    };
   }
   return undefined;
 }

@@ -1,0 +1,123 @@
+import type { EntityProperty } from '@mikro-orm/core';
+import { badInput } from '../../lib/errors.ts';
+import { isUuid } from '../../lib/uuid.ts';
+import { quoteIdentifier } from '../../postgres/sql/quote.ts';
+import type { ColumnKind, Operator } from './column-kinds.ts';
+import { type EntityModel, targetModel } from './entity-model.ts';
+import { type FilterValue, isObject } from './filter-limits.ts';
+import { relationSql } from './relation-sql.ts';
+import type { StatementInput, StatementWriter } from './statement.ts';
+
+/** Finds a filter, or a part of one, in the input of a statement. */
+type Find = (input: StatementInput) => unknown;
+
+/**
+ * Returns the condition of a filter. Only its shape becomes part of the text; its values are parameters.
+ * @param alias the alias of the model's table
+ */
+export function filterSql(
+  writer: StatementWriter,
+  model: EntityModel,
+  alias: string,
+  filter: FilterValue,
+  find: Find,
+): string {
+  const part = (value: unknown, inner: Find) =>
+    isObject(value) ? filterSql(writer, model, alias, value, inner) : 'TRUE';
+  const conditions = Object.entries(filter).map(([name, value]) => {
+    const found: Find = (input) => partOf(find(input), name);
+    if (name === 'not') return `NOT (${part(value, found)})`;
+    if (name === 'and' || name === 'or') {
+      const parts = Array.isArray(value) ? value : [];
+      const texts = parts.map((each, index) => `(${part(each, (input) => partOf(found(input), index))})`);
+      return texts.length > 0 ? `(${texts.join(` ${name.toUpperCase()} `)})` : name === 'and' ? 'TRUE' : 'FALSE';
+    }
+    return isObject(value) ? fieldSql(writer, model, alias, name, value, found) : 'TRUE';
+  });
+  return conditions.length > 0 ? conditions.join(' AND ') : 'TRUE';
+}
+
+function fieldSql(
+  writer: StatementWriter,
+  model: EntityModel,
+  alias: string,
+  name: string,
+  conditions: FilterValue,
+  find: Find,
+): string {
+  const { property, options, kind } = model.field(name);
+  if (options.permission !== undefined) writer.permissions.add(options.permission);
+  if (property.targetMeta) {
+    const target = targetModel(property);
+    const inner = writer.alias();
+    const link = relationSql(model.meta, property, alias, inner);
+    return `EXISTS (SELECT FROM ${target.table} ${inner} WHERE ${link} AND ${filterSql(writer, target, inner, conditions, find)})`;
+  }
+  const column = columnSql(alias, property);
+  const texts = Object.entries(conditions).map(([operator, value]) => {
+    if (operator === 'isNull') return `${column} IS ${value === true ? '' : 'NOT '}NULL`;
+    // The operators are those of the column's filter input.
+    const write = operators[operator as Exclude<Operator, 'isNull'>];
+    return write(
+      column,
+      (convert) => writer.bind((input) => convert(parameterOf(name, kind, partOf(find(input), operator)))),
+      kind,
+    );
+  });
+  return texts.length > 0 ? texts.join(' AND ') : 'TRUE';
+}
+
+/** Returns the column of a property that is not a relation. */
+export function columnSql(alias: string, { fieldNames: [name = ''] }: EntityProperty): string {
+  return `${alias}.${quoteIdentifier(name)}`;
+}
+
+/**
+ * Converts a value for a column of this kind.
+ * @throws {AppError} BAD_USER_INPUT for an id that is not a UUID
+ */
+export function parameterOf(field: string, kind: ColumnKind, value: unknown): unknown {
+  if (kind.scalar === 'ID') {
+    const wrong = (Array.isArray(value) ? value : [value]).find((id) => typeof id !== 'string' || !isUuid(id));
+    if (wrong !== undefined) throw badInput(field, `${field} must be a UUID`);
+  }
+  return Array.isArray(value) && !kind.isArray ? value.map((each) => kind.parameter(each)) : kind.parameter(value);
+}
+
+type Bind = (convert: (value: unknown) => unknown) => string;
+type Write = (column: string, bind: Bind, kind: ColumnKind) => string;
+
+const asIs = (value: unknown) => value;
+const compare =
+  (operator: string): Write =>
+  (column, bind) =>
+    `${column} ${operator} ${bind(asIs)}`;
+const like =
+  (before: string, after: string): Write =>
+  (column, bind) =>
+    `${column} ILIKE ${bind((value) => `${before}${escapeLike(String(value))}${after}`)}`;
+
+const operators: Readonly<Record<Exclude<Operator, 'isNull'>, Write>> = {
+  eq: compare('='),
+  ne: compare('<>'),
+  lt: compare('<'),
+  lte: compare('<='),
+  gt: compare('>'),
+  gte: compare('>='),
+  overlaps: compare('&&'),
+  in: (column, bind) => `${column} = ANY (${bind(asIs)})`,
+  notIn: (column, bind) => `${column} <> ALL (${bind(asIs)})`,
+  contains: (column, bind, kind) =>
+    kind.filter === 'String' ? like('%', '%')(column, bind, kind) : compare('@>')(column, bind, kind),
+  startsWith: like('', '%'),
+  endsWith: like('%', ''),
+};
+
+/** @see https://www.postgresql.org/docs/current/functions-matching.html#FUNCTIONS-LIKE */
+function escapeLike(text: string): string {
+  return text.replace(/[\\%_]/g, '\\$&');
+}
+
+function partOf(value: unknown, name: string | number): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
+}

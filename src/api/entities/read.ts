@@ -1,0 +1,109 @@
+import type { GraphQLResolveInfo } from 'graphql';
+import { LRUCache } from 'lru-cache';
+import { AppError } from '../../lib/errors.ts';
+import { isDataException } from '../../postgres/sql/error-codes.ts';
+import { hasPermission } from '../builder.ts';
+import type { Context } from '../context.ts';
+import { compileList, compileNode, listsIn } from './compile.ts';
+import { invalidCursor } from './cursor.ts';
+import type { EntityModel } from './entity-model.ts';
+import { type ListArgs, type ListSpec, listArgs, type RawListArgs } from './list-args.ts';
+import { type ListSelection, selectionOf, selectList, selectNode } from './selection.ts';
+import type { CompiledStatement, StatementInput } from './statement.ts';
+
+/** A row with the columns and relations that were selected, by the keys of its JSON object. */
+export type Row = Readonly<Record<string, unknown>>;
+
+/** The rows of a list, one more than the page if there is a further one, and the number of all rows. */
+export interface ListData {
+  readonly rows?: Row[];
+  readonly total?: number;
+}
+
+/** Statements are shared by all tenants. One has some 5 kB; clients influence their number. */
+const MAX_STATEMENTS = 2_000;
+
+/** Statements by selection and by the shape of the arguments. */
+const statements = new LRUCache<string, CompiledStatement>({ max: MAX_STATEMENTS });
+/** The names of statements that have run. */
+const repeated = new LRUCache<string, true>({ max: MAX_STATEMENTS });
+const selectionIds = new WeakMap<object, number>();
+let selections = 0;
+
+/**
+ * Reads a list with everything selected in it, in one statement.
+ * @throws {AppError} BAD_USER_INPUT for invalid arguments, FORBIDDEN for a filter or an order by a column that needs a permission
+ */
+export async function readList(
+  context: Context,
+  info: GraphQLResolveInfo,
+  spec: ListSpec,
+  raw: RawListArgs,
+): Promise<ListData> {
+  const selection = selectionOf(info, () => selectList(info, spec));
+  const lists = [listArgs(spec, raw), ...argsOf(listsIn(selection.node), info)];
+  if (!selection.node && !selection.wantsTotal) return {};
+  const compiled = statementOf(selection, shapeOf(lists), () => compileList(selection, lists));
+  const text = await run(context, compiled, { lists }).catch((error: unknown) => {
+    // A cursor that was not changed has values of the right types.
+    const field = raw.after != null ? 'after' : 'before';
+    throw isDataException(error) && raw.filter == null && raw[field] != null ? invalidCursor(field) : error;
+  });
+  return JSON.parse(text ?? '{}') as ListData;
+}
+
+/**
+ * Reads one row with everything selected in it, in one statement.
+ * @param key the properties that identify the row, and their values
+ * @returns null if there is no such row
+ * @throws {AppError} BAD_USER_INPUT for invalid arguments
+ */
+export async function readRow(
+  context: Context,
+  info: GraphQLResolveInfo,
+  model: EntityModel,
+  key: Readonly<Record<string, unknown>>,
+): Promise<Row | null> {
+  const selection = selectionOf(info, () => selectNode(info, model));
+  const lists = argsOf(listsIn(selection), info);
+  const names = Object.keys(key);
+  const shape = `${names} ${shapeOf(lists)}`;
+  const compiled = statementOf(selection, shape, () => compileNode(selection, names, lists));
+  const text = await run(context, compiled, { lists, key: Object.values(key) });
+  return text === null ? null : (JSON.parse(text) as Row);
+}
+
+function argsOf(lists: readonly ListSelection[], { variableValues }: GraphQLResolveInfo): ListArgs[] {
+  return lists.map(({ spec, args }) => listArgs(spec, args(variableValues)));
+}
+
+function statementOf(selection: object, shape: string, compile: () => CompiledStatement): CompiledStatement {
+  const id = selectionIds.get(selection) ?? selections++;
+  selectionIds.set(selection, id);
+  const key = `${id}|${shape}`;
+  const statement = statements.get(key) ?? compile();
+  statements.set(key, statement);
+  return statement;
+}
+
+function shapeOf(lists: readonly ListArgs[]): string {
+  return lists.map(({ shape }) => shape).join('|');
+}
+
+async function run(context: Context, statement: CompiledStatement, input: StatementInput): Promise<string | null> {
+  for (const permission of statement.permissions) await hasPermission(context, permission);
+  const isRepeated = repeated.has(statement.name);
+  repeated.set(statement.name, true);
+  return context.tenant.read({
+    // Most texts of explorers and attackers come once and are not worth keeping in PostgreSQL.
+    name: isRepeated ? statement.name : undefined,
+    text: (schema) => statement.text(schema),
+    values: statement.values(input),
+  });
+}
+
+/** The error for a row that does not exist, or no longer. */
+export function notFound({ name }: EntityModel, key: Readonly<Record<string, unknown>>): AppError {
+  const shown = Object.values(key).join(', ');
+  return new AppError('NOT_FOUND', `There is no ${name} ${shown}`, { details: { field: Object.keys(key)[0] } });
+}

@@ -1,0 +1,56 @@
+import { createHash } from 'node:crypto';
+import { TENANT_SCHEMA } from './entity-model.ts';
+import type { ListArgs } from './list-args.ts';
+
+/** What the parameters of a statement are taken from: the arguments of each list, and the key of a single row. */
+export interface StatementInput {
+  readonly lists: readonly ListArgs[];
+  readonly key?: readonly unknown[];
+}
+
+type Read = (input: StatementInput) => unknown;
+
+/** An SQL statement that reads one field with all its selection, for any tenant and any values. */
+export interface CompiledStatement {
+  /** Identifies the text. */
+  readonly name: string;
+  /** The permissions that its filters and orders need. */
+  readonly permissions: ReadonlySet<string>;
+  /** Returns the text for a tenant's schema, which must be quoted. */
+  text(schema: string): string;
+  /** Returns the parameters. */
+  values(input: StatementInput): unknown[];
+}
+
+/** Collects the parameters of a statement while its text is written. */
+export class StatementWriter {
+  readonly permissions = new Set<string>();
+  readonly #reads: Read[] = [];
+  #aliases = 0;
+
+  /** Returns a table alias that is not used yet. */
+  alias(): string {
+    this.#aliases += 1;
+    return `t${this.#aliases}`;
+  }
+
+  /** Adds a parameter and returns its placeholder. */
+  bind(read: Read): string {
+    this.#reads.push(read);
+    return `$${this.#reads.length}`;
+  }
+
+  /** Completes the statement, whose one value is an SQL expression of JSON. */
+  finish(json: string): CompiledStatement {
+    const reads = this.#reads;
+    const template = `SELECT (${json})::text AS text`;
+    // The schema is no parameter for PostgreSQL. Only its quoted name differs between tenants.
+    const parts = template.split(TENANT_SCHEMA);
+    return {
+      name: createHash('sha256').update(template).digest('base64url').slice(0, 22),
+      permissions: this.permissions,
+      text: (schema) => parts.join(schema),
+      values: (input) => reads.map((read) => read(input)),
+    };
+  }
+}
