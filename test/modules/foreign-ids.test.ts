@@ -36,6 +36,14 @@ const cases: Record<string, IdCase> = {
     of: ['user'],
     code: undefined,
   },
+  'Query.product(id)': { text: '{ product(id: "$id") { name } }', of: ['product'], code: undefined },
+  'Query.order(id)': { text: '{ order(id: "$id") { total } }', of: ['product'], code: undefined },
+  'Mutation.updateProduct(id)': {
+    text: 'mutation { updateProduct(id: "$id", input: { stock: 0 }) { name } }',
+    of: ['product'],
+    code: 'NOT_FOUND',
+  },
+  'Mutation.deleteProduct(id)': { text: 'mutation { deleteProduct(id: "$id") }', of: ['product'], code: undefined },
   'Mutation.placeOrder(input.lines.product)': {
     text: 'mutation { placeOrder(input: { lines: [{ product: "$id", quantity: 1 }] }) { id } }',
     of: ['product'],

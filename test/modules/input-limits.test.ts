@@ -44,17 +44,29 @@ function hostileCalls(schema: GraphQLSchema): Hostile[] {
   );
 }
 
-function hostileValues(argument: string, input: GraphQLArgument | GraphQLInputField) {
+interface HostileValue {
+  readonly argument: string;
+  readonly limit: number;
+  readonly value: unknown;
+}
+
+/** @param around the types that the input is in; a filter can contain itself */
+function hostileValues(
+  argument: string,
+  input: GraphQLArgument | GraphQLInputField,
+  around: readonly GraphQLInputType[] = [],
+): HostileValue[] {
   const { maxItems, maxLength } = limitsOf(input);
-  const within = (type: GraphQLInputType, place: string): { argument: string; limit: number; value: unknown }[] => {
+  const within = (type: GraphQLInputType, place: string): HostileValue[] => {
     const expected = getNullableType(type);
     if (isListType(expected)) {
       const items = within(expected.ofType, `${place}.0`).map((item) => ({ ...item, value: [item.value] }));
       return [{ argument: place, limit: maxItems, value: Array(maxItems + 1).fill(null) }, ...items];
     }
     if (isInputObjectType(expected)) {
+      if (around.includes(expected)) return [];
       return Object.values(expected.getFields()).flatMap((field) =>
-        hostileValues(`${place}.${field.name}`, field).map(({ value, ...rest }) => ({
+        hostileValues(`${place}.${field.name}`, field, [...around, expected]).map(({ value, ...rest }) => ({
           ...rest,
           value: { [field.name]: value },
         })),

@@ -40,6 +40,19 @@ const operations: Record<string, Operation> = {
   'Mutation.unassignRole': ofRoles(`unassignRole(role: "${nowhere}", user: "${nowhere}")`),
   'Query.products': { text: '{ products { totalCount } }', scope: 'tenantMember' },
   'Query.orders': { text: '{ orders { totalCount } }', scope: 'tenantMember' },
+  'Query.product': { text: `{ product(id: "${nowhere}") { name } }`, scope: 'tenantMember' },
+  'Query.order': { text: `{ order(id: "${nowhere}") { total } }`, scope: 'tenantMember' },
+  'Mutation.updateProduct': {
+    text: `mutation { updateProduct(id: "${nowhere}", input: { stock: 1 }) { name } }`,
+    scope: 'tenantAdmin',
+    permission: 'products:write',
+    code: 'NOT_FOUND',
+  },
+  'Mutation.deleteProduct': {
+    text: `mutation { deleteProduct(id: "${nowhere}") }`,
+    scope: 'tenantAdmin',
+    permission: 'products:write',
+  },
   'Mutation.createProduct': {
     text: 'mutation { createProduct(input: { sku: "$n", name: "a", price: "1.00", currency: "EUR" }) { sku } }',
     scope: 'tenantAdmin',

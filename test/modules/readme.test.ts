@@ -63,12 +63,40 @@ describe('what README and docs say', () => {
     const admin = await token('--admin');
     await client.ask('mutation { createTenant(input: { slug: "acme", name: "Acme" }) { id } }', admin);
     const acme = await token('--tenant', 'acme');
-    await client.ask('mutation { addNote(text: "It works") { id } }', acme);
+    const ask = async <Data = unknown>(query: string) => {
+      const { data, errors } = await client.ask<Data>(query, acme);
+      expect(errors).toBeUndefined();
+      // The caller knows what the query asks for.
+      return data as Data;
+    };
+    const { createNotebook } = await ask<{ createNotebook: { id: string } }>(
+      'mutation { createNotebook(input: { title: "Ideas" }) { id } }',
+    );
+    const note = (text: string, stars: number) =>
+      `createNote(input: { notebook: "${createNotebook.id}", text: "${text}", stars: ${stars} }) { id version notebook { title } }`;
+    const { a, c } = await ask<Record<'a' | 'c', { id: string }>>(
+      `mutation { a: ${note('Green tea', 4)} b: ${note('Black tea', 5)} c: ${note('Tea', 1)} }`,
+    );
+    expect(a).toMatchObject({ version: 1, notebook: { title: 'Ideas' } });
+    const [query = ''] = blocks('docs/builders.md', 'graphql');
+    expect(await ask(query)).toMatchObject({
+      notebook: { notes: { totalCount: 2, nodes: [{ summary: 'Black tea' }, { summary: 'Green tea', stars: 4 }] } },
+    });
+    const update = `mutation { updateNote(id: "${c.id}", version: 1, input: { text: " Mint tea " }) { text stars version } }`;
+    expect(await ask(update)).toEqual({ updateNote: { text: 'Mint tea', stars: 1, version: 2 } });
+    const codes = [
+      update,
+      `mutation { ${note('x', 9)} }`,
+      'mutation { createNotebook(input: { title: "Ideas" }) { id } }',
+    ];
+    expect(await Promise.all(codes.map(async (text) => (await client.ask(text, acme)).errors?.[0]))).toMatchObject([
+      { extensions: { code: 'CONFLICT', field: 'version' } },
+      { message: 'A note has 0 to 5 stars', extensions: { code: 'BAD_USER_INPUT', field: 'stars' } },
+      { message: 'There is a notebook with this title already', extensions: { code: 'CONFLICT', field: 'title' } },
+    ]);
+    expect(await ask(`mutation { deleteNote(id: "${c.id}") }`)).toEqual({ deleteNote: true });
     expect(await client.ask('{ tenant(slug: "acme") { drift { isClean sql } } }', admin)).toEqual({
       data: { tenant: { drift: { isClean: true, sql: [] } } },
-    });
-    expect(await client.ask('{ notes { totalCount nodes { text } } }', acme)).toEqual({
-      data: { notes: { totalCount: 1, nodes: [{ text: 'It works' }] } },
     });
     execFileSync('sh', ['-c', 'npm run -s schema'], { cwd: checkout.dir, stdio: 'pipe' });
     runTool('vitest/vitest.mjs', 'run', ...platformTests, 'test/modules/access/profiles.test.ts');

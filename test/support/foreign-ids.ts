@@ -20,8 +20,8 @@ export function idArguments(schema: GraphQLSchema): string[] {
     isObjectType(type) && !type.name.startsWith('__')
       ? Object.values(type.getFields()).flatMap((field) =>
           field.args
-            // The position in a list names nothing: it is only compared.
-            .filter((arg) => arg.name !== 'after')
+            // A position in a list and a filter name nothing: they are only compared with what the list has.
+            .filter((arg) => arg.name !== 'after' && arg.name !== 'filter')
             .flatMap((arg) => idPaths(arg.name, getNamedType(arg.type)))
             .map((path) => `${type.name}.${field.name}(${path})`),
         )

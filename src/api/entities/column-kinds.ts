@@ -14,21 +14,29 @@ export type ScalarName =
   | 'JSON'
   | 'String';
 
+const operators = [
+  'eq',
+  'ne',
+  'in',
+  'notIn',
+  'lt',
+  'lte',
+  'gt',
+  'gte',
+  'contains',
+  'overlaps',
+  'startsWith',
+  'endsWith',
+  'isNull',
+] as const;
+
 /** The conditions that a filter can set on a column. */
-export type Operator =
-  | 'eq'
-  | 'ne'
-  | 'in'
-  | 'notIn'
-  | 'lt'
-  | 'lte'
-  | 'gt'
-  | 'gte'
-  | 'contains'
-  | 'overlaps'
-  | 'startsWith'
-  | 'endsWith'
-  | 'isNull';
+export type Operator = (typeof operators)[number];
+
+/** Whether it is the name of an {@link Operator}, which no field of a filter can have. */
+export function isOperator(name: string): name is Operator {
+  return (operators as readonly string[]).includes(name);
+}
 
 /** What the API makes of a type of PostgreSQL. */
 export interface ColumnKind {

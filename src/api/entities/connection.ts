@@ -1,8 +1,8 @@
 import type { ConnectionPage } from '../../orm/pagination.ts';
-import { CURSOR } from './compile.ts';
 import { type CursorValues, encodeCursor } from './cursor.ts';
 import { type ListSpec, orderOf, pageSize, type RawListArgs } from './list-args.ts';
 import type { ListData, Row } from './read.ts';
+import { CURSOR } from './sql/compile.ts';
 
 /** A page whose rows have been counted by the statement that read them. */
 export type EntityPage = Omit<ConnectionPage<Row>, 'totalCount'> & { readonly totalCount: number };

@@ -1,4 +1,5 @@
 import { badInput } from '../../lib/errors.ts';
+import { isOperator } from './column-kinds.ts';
 
 /** A filter as GraphQL has coerced it: conditions by field, and `and`, `or`, `not`. */
 export type FilterValue = Readonly<Record<string, unknown>>;
@@ -14,29 +15,31 @@ export const MAX_CONDITIONS = 50;
  */
 export function filterShape(filter: FilterValue): string {
   let conditions = 0;
-  const shapeOf = (value: unknown, name: string, depth: number): string => {
+  const condition = (value: unknown, name: string): string => {
     if (value === null) throw badInput(name, `${name} must not be null in a filter. Use isNull to find empty values.`);
-    if (depth > MAX_FILTER_DEPTH) throw badInput('filter', `A filter can be ${MAX_FILTER_DEPTH} levels deep at most`);
-    if (isList(value)) return `[${value.map((each) => shapeOf(each, name, depth)).join()}]`;
-    if (isObject(value)) {
-      const parts = Object.entries(value).map(([key, inner]) => `${key}:${shapeOf(inner, key, depth + 1)}`);
-      return `{${parts.join()}}`;
-    }
     conditions += 1;
     if (conditions > MAX_CONDITIONS) throw badInput('filter', `A filter can have ${MAX_CONDITIONS} conditions at most`);
     // `isNull: true` and `isNull: false` need different SQL.
     return typeof value === 'boolean' ? String(value) : '?';
   };
+  const shapeOf = (value: unknown, name: string, depth: number): string => {
+    if (isOperator(name)) return condition(value, name);
+    if (depth > MAX_FILTER_DEPTH) throw badInput('filter', `A filter can be ${MAX_FILTER_DEPTH} levels deep at most`);
+    if (Array.isArray(value)) return `[${value.map((each) => shapeOf(each, name, depth)).join()}]`;
+    const parts = Object.entries(objectIn(name, value)).map(
+      ([key, inner]) => `${key}:${shapeOf(inner, key, depth + 1)}`,
+    );
+    return `{${parts.join()}}`;
+  };
   return shapeOf(filter, 'filter', 1);
 }
 
-/** Whether it is a list of filters, and not of values that become one parameter. */
-function isList(value: unknown): value is readonly FilterValue[] {
-  return Array.isArray(value) && value.every(isObject);
-}
-
-/** Whether it is a filter or the conditions of a field, and not a value. */
-export function isObject(value: unknown): value is FilterValue {
-  // GraphQL makes input objects without a prototype. A JSON value and a time have one.
-  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === null;
+/**
+ * Returns a part of a filter that has parts itself.
+ * @throws {AppError} BAD_USER_INPUT if it is null: ignoring it would find more than the client wants
+ */
+export function objectIn(name: string, value: unknown): FilterValue {
+  // GraphQL has checked that it is an input object or null.
+  if (typeof value === 'object' && value !== null) return value as FilterValue;
+  throw badInput(name, `${name} must not be null in a filter. Leave it out, or use isNull.`);
 }

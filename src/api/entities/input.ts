@@ -4,9 +4,9 @@ import { builder } from '../builder.ts';
 import { kindOf, type ScalarName } from './column-kinds.ts';
 import { checkColumn } from './column-limits.ts';
 import type { EntityModel } from './entity-model.ts';
-import { parameterOf } from './filter-sql.ts';
 import { leafType } from './inputs.ts';
 import { propertyOf } from './metadata.ts';
+import { parameterOf } from './sql/filter.ts';
 import { type StandardSchema, validate } from './standard-schema.ts';
 
 /** How clients write one property of an entity. */

@@ -1,6 +1,6 @@
 import type { EntityProperty } from '@mikro-orm/core';
 import { builder } from '../builder.ts';
-import { type ColumnKind, kindOf, type Operator, type ScalarName } from './column-kinds.ts';
+import { type ColumnKind, isOperator, kindOf, type Operator, type ScalarName } from './column-kinds.ts';
 import { type EntityModel, targetModel } from './entity-model.ts';
 import type { FilterValue } from './filter-limits.ts';
 
@@ -60,6 +60,9 @@ function entityFilter(model: EntityModel) {
   const ref = builder.inputRef<FilterValue>(`${model.name}Filter`);
   entityFilters.set(model, ref);
   const fields = [...model.fields].filter(([, { filter }]) => filter).map(([name]) => name);
+  const reserved = fields.find((name) => isOperator(name) || ['and', 'or', 'not'].includes(name));
+  if (reserved !== undefined)
+    throw new Error(`${model.name}.${reserved} cannot be in a filter, where the name has a meaning`);
   ref.implement({
     description: 'All conditions must hold.',
     fields: (t) => ({

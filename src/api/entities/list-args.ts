@@ -3,7 +3,7 @@ import { DEFAULT_PAGE, MAX_PAGE } from '../../orm/pagination.ts';
 import { type CursorValues, decodeCursor } from './cursor.ts';
 import type { EntityModel, SortOrder } from './entity-model.ts';
 import { type FilterValue, filterShape } from './filter-limits.ts';
-import { type ListOrder, listOrder } from './list-order.ts';
+import { type ListOrder, listOrder } from './sql/order.ts';
 
 /** The arguments of a list field, as GraphQL has coerced them. */
 export interface RawListArgs {

@@ -5,8 +5,8 @@ import type { DefaultOrder, FieldOptions, SortOrder } from './entity-model.ts';
 import type { EntityType } from './entity-type.ts';
 import type { FilterValue } from './filter-limits.ts';
 import type { ListSpec } from './list-args.ts';
-import { defaultOrder } from './list-order.ts';
 import { readList } from './read.ts';
+import { defaultOrder } from './sql/order.ts';
 
 type Types = (typeof builder)['$inferSchemaTypes'];
 

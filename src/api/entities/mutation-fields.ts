@@ -6,13 +6,13 @@ import { timeText } from '../scalars.ts';
 import { kindOf } from './column-kinds.ts';
 import type { EntityModel } from './entity-model.ts';
 import type { EntityType } from './entity-type.ts';
-import { parameterOf } from './filter-sql.ts';
 import { type InputFields, type InputValues, inputType, validInput } from './input.ts';
 import { leafType } from './inputs.ts';
 import type { RootBuilder, RootFieldOptions } from './list-fields.ts';
 import { propertyOf } from './metadata.ts';
 import { readEntity } from './one-field.ts';
 import { notFound } from './read.ts';
+import { parameterOf } from './sql/filter.ts';
 
 /** Options of mutations that write an object. */
 export interface WriteOptions<T> extends RootFieldOptions {

@@ -2,14 +2,13 @@ import { type EntityClass, ReferenceKind } from '@mikro-orm/core';
 import type { GraphQLResolveInfo } from 'graphql';
 import { MAX_PAGE } from '../../orm/pagination.ts';
 import type { builder } from '../builder.ts';
-import { relationKey } from './compile.ts';
 import { toConnection, toItems } from './connection.ts';
 import { type EntityModel, type FieldOptions, targetModel } from './entity-model.ts';
 import { EntityType, type EntityTypeOptions, typeOf } from './entity-type.ts';
 import { leafType } from './inputs.ts';
 import { connectionArgs, itemArgs, listSpec } from './list-fields.ts';
 import type { ListData, Row } from './read.ts';
-import type { EntityField } from './selection.ts';
+import { type EntityField, relationKey } from './selection.ts';
 
 /**
  * Creates the GraphQL type of an entity. Only the chosen fields are visible. Fields that cannot be shown fail when the
@@ -88,7 +87,7 @@ function relatedField(t: FieldBuilder, model: EntityModel, name: string, shared:
     nullable: Boolean(property.nullable || property.mappedBy),
     extensions: { entityField },
     // The statement has read it as a row or null.
-    resolve: (row, _args, _context, { path }) => row[relationKey(String(path.key))] as never,
+    resolve: (row, _args, _context, info) => related(row, info) as never,
   });
 }
 
@@ -98,7 +97,7 @@ function manyField(t: FieldBuilder, model: EntityModel, name: string, options: F
   const entityField: EntityField = { kind: 'list', relation: name, spec };
   const rest = { ...shared, extensions: { entityField } };
   // The statement has read it so.
-  const dataOf = (row: Row, { path }: GraphQLResolveInfo) => row[relationKey(String(path.key))] as ListData;
+  const dataOf = (row: Row, info: GraphQLResolveInfo) => related(row, info) as ListData;
   const { maxItems } = options;
   if (maxItems === undefined) {
     return t.field({
@@ -115,4 +114,9 @@ function manyField(t: FieldBuilder, model: EntityModel, name: string, options: F
     args: itemArgs(type, maxItems),
     resolve: (row, args, _context, info) => toItems(dataOf(row, info), spec, args),
   });
+}
+
+/** What the statement has read for a relation. */
+function related(row: Row, { fieldNodes: [node] }: GraphQLResolveInfo): unknown {
+  return node && row[relationKey(node)];
 }

@@ -4,12 +4,12 @@ import { AppError } from '../../lib/errors.ts';
 import { isDataException } from '../../postgres/sql/error-codes.ts';
 import { hasPermission } from '../builder.ts';
 import type { Context } from '../context.ts';
-import { compileList, compileNode, listsIn } from './compile.ts';
 import { invalidCursor } from './cursor.ts';
 import type { EntityModel } from './entity-model.ts';
 import { type ListArgs, type ListSpec, listArgs, type RawListArgs } from './list-args.ts';
 import { type ListSelection, selectionOf, selectList, selectNode } from './selection.ts';
-import type { CompiledStatement, StatementInput } from './statement.ts';
+import { compileList, compileNode, listsIn } from './sql/compile.ts';
+import type { CompiledStatement, StatementInput } from './sql/statement.ts';
 
 /** A row with the columns and relations that were selected, by the keys of its JSON object. */
 export type Row = Readonly<Record<string, unknown>>;
@@ -20,13 +20,19 @@ export interface ListData {
   readonly total?: number;
 }
 
-/** Statements are shared by all tenants. One has some 5 kB; clients influence their number. */
-const MAX_STATEMENTS = 2_000;
+/** The maximum length of all texts that are kept, in characters. All tenants share them. */
+const MAX_TEXTS = 16 * 1024 * 1024;
+/** What a statement takes besides its text, in characters. */
+const OF_STATEMENT = 1_000;
+const MAX_REPEATED = 5_000;
 
 /** Statements by selection and by the shape of the arguments. */
-const statements = new LRUCache<string, CompiledStatement>({ max: MAX_STATEMENTS });
+const statements = new LRUCache<string, CompiledStatement>({
+  maxSize: MAX_TEXTS,
+  sizeCalculation: ({ length }, key) => length + key.length + OF_STATEMENT,
+});
 /** The names of statements that have run. */
-const repeated = new LRUCache<string, true>({ max: MAX_STATEMENTS });
+const repeated = new LRUCache<string, true>({ max: MAX_REPEATED });
 const selectionIds = new WeakMap<object, number>();
 let selections = 0;
 
@@ -92,11 +98,12 @@ function shapeOf(lists: readonly ListArgs[]): string {
 
 async function run(context: Context, statement: CompiledStatement, input: StatementInput): Promise<string | null> {
   for (const permission of statement.permissions) await hasPermission(context, permission);
-  const isRepeated = repeated.has(statement.name);
-  repeated.set(statement.name, true);
+  const { name } = statement;
+  const isRepeated = name !== undefined && repeated.has(name);
+  if (name !== undefined) repeated.set(name, true);
   return context.tenant.read({
     // Most texts of explorers and attackers come once and are not worth keeping in PostgreSQL.
-    name: isRepeated ? statement.name : undefined,
+    name: isRepeated ? name : undefined,
     text: (schema) => statement.text(schema),
     values: statement.values(input),
   });

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import {
   type FieldNode,
   GraphQLObjectType,
@@ -6,6 +7,7 @@ import {
   getNamedType,
   getNullableType,
   isListType,
+  print,
 } from 'graphql';
 import { collectSubfields } from 'graphql/execution/collectFields.js';
 import { LRUCache } from 'lru-cache';
@@ -23,10 +25,12 @@ export interface NodeSelection {
   readonly model: EntityModel;
   /** Properties whose columns are read. */
   readonly columns: ReadonlySet<string>;
-  /** Related rows, by the name of the field in the response. */
+  /** Related rows, by {@link relationKey}. */
   readonly ones: ReadonlyMap<string, { readonly relation: string; readonly node: NodeSelection }>;
-  /** Related lists, by the name of the field in the response. */
+  /** Related lists, by {@link relationKey}. */
   readonly lists: ReadonlyMap<string, ListSelection>;
+  /** The number of fields, nested ones included. */
+  readonly size: number;
 }
 
 /** The part of an operation that is read from a list of rows. */
@@ -38,29 +42,51 @@ export interface ListSelection {
   readonly node: NodeSelection | undefined;
   readonly wantsCursors: boolean;
   readonly wantsTotal: boolean;
+  /** The number of fields, nested ones included. */
+  readonly size: number;
   /** Returns the arguments of the field. */
   args(variables: GraphQLResolveInfo['variableValues']): RawListArgs;
+}
+
+const keys = new WeakMap<FieldNode, string>();
+
+/** Returns the key of a relation in a row's JSON object: equal for equal arguments, and not the name of any property. */
+export function relationKey(node: FieldNode): string {
+  const key = keys.get(node) ?? newKey(node);
+  keys.set(node, key);
+  return key;
+}
+
+function newKey({ name: { value: name }, arguments: args = [] }: FieldNode): string {
+  if (args.length === 0 && name.length < 60) return `@${name}`;
+  // PostgreSQL truncates names of more than 63 bytes.
+  return `@${createHash('sha256').update(`${name} ${args.map(print).join()}`).digest('base64url')}`;
 }
 
 type Fields = ReadonlyMap<string, readonly FieldNode[]>;
 type Context = Pick<GraphQLResolveInfo, 'schema' | 'fragments' | 'variableValues'>;
 
-/** Each operation has few root fields; the variables of `@skip` and `@include` multiply them. */
-const MAX_SELECTIONS_OF_OPERATION = 50;
+/** The maximum number of fields of all selections that are kept. One takes some 200 bytes. */
+const MAX_FIELDS = 100_000;
 
-const known = new WeakMap<object, LRUCache<string, NodeSelection | ListSelection>>();
+const known = new LRUCache<string, NodeSelection | ListSelection>({
+  maxSize: MAX_FIELDS,
+  sizeCalculation: ({ size }) => size,
+});
+const operations = new WeakMap<object, number>();
+let operationCount = 0;
 
 /**
- * Finds what a field's selection needs, and keeps it for as long as the document is kept.
+ * Finds what a field's selection needs, once for each document that the server keeps.
  * @param select called for a selection that is not known yet
  */
 export function selectionOf<T extends NodeSelection | ListSelection>(info: GraphQLResolveInfo, select: () => T): T {
-  const ofOperation = known.get(info.operation) ?? new LRUCache({ max: MAX_SELECTIONS_OF_OPERATION });
-  known.set(info.operation, ofOperation);
-  const key = keyOf(info);
+  const operation = operations.get(info.operation) ?? operationCount++;
+  operations.set(info.operation, operation);
+  const key = `${operation} ${keyOf(info)}`;
   // A field is always selected in the same way.
-  const selection = (ofOperation.get(key) as T | undefined) ?? select();
-  ofOperation.set(key, selection);
+  const selection = (known.get(key) as T | undefined) ?? select();
+  known.set(key, selection);
   return selection;
 }
 
@@ -90,7 +116,8 @@ function nodeOf(context: Context, model: EntityModel, fields: Fields): NodeSelec
   const columns = new Set<string>();
   const ones = new Map<string, { relation: string; node: NodeSelection }>();
   const lists = new Map<string, ListSelection>();
-  for (const [key, nodes] of fields) {
+  // The same row can be selected several times, such as in `nodes` and in `edges`, with equal aliases of different fields.
+  for (const [key, nodes] of Map.groupBy([...fields.values()].flat(), relationKey)) {
     const field = entityFieldOf(type, nodes);
     if (field?.kind === 'columns') for (const property of field.properties) columns.add(property);
     if (field?.kind === 'one') {
@@ -99,7 +126,9 @@ function nodeOf(context: Context, model: EntityModel, fields: Fields): NodeSelec
     }
     if (field?.kind === 'list') lists.set(key, listOf(context, type, nodes, field));
   }
-  return { model, columns, ones, lists };
+  const inner = [...[...ones.values()].map(({ node }) => node), ...lists.values()];
+  const size = inner.reduce((sum, each) => sum + each.size, 1 + columns.size);
+  return { model, columns, ones, lists, size };
 }
 
 function listOf(
@@ -115,7 +144,8 @@ function listOf(
   const type = objectType(getNamedType(definition.type));
   const fields = subfields(context, type, nodes);
   if (isListType(getNullableType(definition.type))) {
-    return { relation, spec, args, node: nodeOf(context, spec.model, fields), wantsCursors: false, wantsTotal: false };
+    const node = nodeOf(context, spec.model, fields);
+    return { relation, spec, args, node, wantsCursors: false, wantsTotal: false, size: 1 + node.size };
   }
   const named = (name: string, within: Fields) =>
     [...within.values()].filter(([node]) => node?.name.value === name).flat();
@@ -124,15 +154,16 @@ function listOf(
   const info = subfields(context, objectType(type.getFields().pageInfo?.type), named('pageInfo', fields));
   const isPage = info.size > 0 || named('edges', fields).length > 0 || rows.length > 0;
   const cursors = [named('cursor', edges), named('startCursor', info), named('endCursor', info)];
+  const row = subfields(context, objectType(context.schema.getType(spec.model.name)), rows);
+  const node = isPage ? nodeOf(context, spec.model, row) : undefined;
   return {
     relation,
     spec,
+    node,
     args,
-    node: isPage
-      ? nodeOf(context, spec.model, subfields(context, objectType(context.schema.getType(spec.model.name)), rows))
-      : undefined,
     wantsCursors: cursors.some((each) => each.length > 0),
     wantsTotal: named('totalCount', fields).length > 0,
+    size: 1 + (node?.size ?? 0),
   };
 }
 

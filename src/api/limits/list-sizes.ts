@@ -101,7 +101,9 @@ function bytesOfName({ path }: GraphQLResolveInfo): number {
 }
 
 function bytesOf(value: unknown): number {
-  return typeof value === 'string' ? Buffer.byteLength(value) : 8;
+  if (typeof value === 'string') return Buffer.byteLength(value);
+  // A value of the scalar JSON.
+  return typeof value === 'object' && value !== null && !(value instanceof Date) ? JSON.stringify(value).length : 8;
 }
 
 const countLeaf: Count = (value, answer, info) => {

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startThingLab, type ThingLab } from './thing-lab.ts';
+import { type EntityLab, startEntityLab } from './entity-lab.ts';
 import { type ThingColumn, thingColumns } from './thing-values.ts';
+import { things, thingsTable } from './things.ts';
 
 const ROWS = 40;
 const PAGE = 7;
@@ -51,9 +52,9 @@ const seed = Number(process.env.THINGS_SEED ?? Date.now() % 1_000_000);
 describe.each(['DATABASE', 'SCHEMA'] as const)(
   `lists of an entity, with isolation ${'%s'} (THINGS_SEED=${seed})`,
   (isolation) => {
-    let lab: ThingLab;
+    let lab: EntityLab;
     beforeAll(async () => {
-      lab = await startThingLab(isolation);
+      lab = await startEntityLab(things, thingsTable, isolation);
       for (const row of fc.sample(fc.tuple(...thingColumns.map(({ values }) => fc.option(values, { freq: 4 }))), {
         numRuns: ROWS,
         seed,

@@ -64,7 +64,7 @@ const fields = Object.keys(ThingSchema.meta.properties).filter((name) => name !=
 const unordered = ['json', 'bytes'];
 
 /** Adds the type to the builder, with everything in the filter and in the order. */
-function addToSchema() {
+function addToSchema(): true {
   const chosen = fields.map((name) => [name, { filter: true, order: !unordered.includes(name) }]);
   const ThingType = entityType(Thing, {
     fields: { ...Object.fromEntries(chosen), owner: { filter: true }, things: { orderBy: { int: 'DESC' } } },
@@ -74,10 +74,13 @@ function addToSchema() {
     thing: oneField(t, ThingType, members),
     things: listField(t, ThingType, members),
   }));
+  return true;
 }
+
+let added: true | undefined;
 
 /** A product with this one table. */
 export const things: Product = {
-  modules: [{ entities: [ThingSchema], schema: async () => addToSchema() }],
+  modules: [{ entities: [ThingSchema], schema: async () => (added ??= addToSchema()) }],
   permissions: {},
 };

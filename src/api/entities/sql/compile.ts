@@ -1,26 +1,16 @@
-import { createHash } from 'node:crypto';
-import { quoteIdentifier } from '../../postgres/sql/quote.ts';
-import { kindOf } from './column-kinds.ts';
-import type { EntityModel } from './entity-model.ts';
-import { columnSql, filterSql, parameterOf } from './filter-sql.ts';
-import type { ListArgs } from './list-args.ts';
-import { afterSql, orderSql, readingOrder } from './list-order.ts';
-import { propertyOf } from './metadata.ts';
-import { parentColumns, relationSql } from './relation-sql.ts';
-import type { ListSelection, NodeSelection } from './selection.ts';
+import { quoteIdentifier } from '../../../postgres/sql/quote.ts';
+import { kindOf } from '../column-kinds.ts';
+import type { EntityModel } from '../entity-model.ts';
+import type { ListArgs } from '../list-args.ts';
+import { propertyOf } from '../metadata.ts';
+import type { ListSelection, NodeSelection } from '../selection.ts';
+import { columnSql, filterSql, parameterOf } from './filter.ts';
+import { afterSql, orderSql, readingOrder } from './order.ts';
+import { parentColumns, relationSql } from './relation.ts';
 import { type CompiledStatement, StatementWriter } from './statement.ts';
 
 /** The key of a row's cursor values in its JSON object. Properties cannot have this name. */
 export const CURSOR = '@cursor';
-
-/** PostgreSQL's limit for the names of columns, without the prefix. */
-const MAX_KEY = 62;
-
-/** Returns the key of a relation in a row's JSON object, which no property has. */
-export function relationKey(responseName: string): string {
-  const isShort = responseName.length <= MAX_KEY;
-  return `@${isShort ? responseName : createHash('sha256').update(responseName).digest('base64url')}`;
-}
 
 /** Compiles the statement of a list with everything selected in it. */
 export function compileList(list: ListSelection, args: readonly ListArgs[]): CompiledStatement {
@@ -116,7 +106,12 @@ class Compiler {
       // A page after a cursor that is read from the end is a page before it in the reading order.
       const isReversed = (field === 'before') !== args.isBackward;
       if (!values) continue;
-      const bind = (at: number) => writer.bind(({ lists }) => lists[index]?.[field]?.[at]);
+      const placeholders = new Map<number, string>();
+      const bind = (at: number) => {
+        const placeholder = placeholders.get(at) ?? writer.bind(({ lists }) => lists[index]?.[field]?.[at]);
+        placeholders.set(at, placeholder);
+        return placeholder;
+      };
       conditions.push(afterSql(isReversed ? readingOrder({ columns: order }, true) : order, alias, values, bind));
     }
     // One row more than the page shows whether there is a further page. It is chosen before related rows are read.
@@ -141,11 +136,9 @@ class Compiler {
     const ones = [...node.ones].map(([key, { relation, node: related }]) => {
       const alias = this.writer.alias();
       const row = this.#row(related, alias, this.#link(scope, relation, alias));
-      return `(${row}) AS ${quoteIdentifier(relationKey(key))}`;
+      return `(${row}) AS ${quoteIdentifier(key)}`;
     });
-    const lists = [...node.lists].map(
-      ([key, list]) => `${this.list(list, scope)} AS ${quoteIdentifier(relationKey(key))}`,
-    );
+    const lists = [...node.lists].map(([key, list]) => `${this.list(list, scope)} AS ${quoteIdentifier(key)}`);
     return [...columns, ...ones, ...lists];
   }
 

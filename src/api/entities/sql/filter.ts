@@ -1,11 +1,11 @@
 import type { EntityProperty } from '@mikro-orm/core';
-import { badInput } from '../../lib/errors.ts';
-import { isUuid } from '../../lib/uuid.ts';
-import { quoteIdentifier } from '../../postgres/sql/quote.ts';
-import type { ColumnKind, Operator } from './column-kinds.ts';
-import { type EntityModel, targetModel } from './entity-model.ts';
-import { type FilterValue, isObject } from './filter-limits.ts';
-import { relationSql } from './relation-sql.ts';
+import { badInput } from '../../../lib/errors.ts';
+import { isUuid } from '../../../lib/uuid.ts';
+import { quoteIdentifier } from '../../../postgres/sql/quote.ts';
+import { type ColumnKind, isOperator, type Operator } from '../column-kinds.ts';
+import { type EntityModel, targetModel } from '../entity-model.ts';
+import { type FilterValue, objectIn } from '../filter-limits.ts';
+import { relationSql } from './relation.ts';
 import type { StatementInput, StatementWriter } from './statement.ts';
 
 /** Finds a filter, or a part of one, in the input of a statement. */
@@ -22,8 +22,7 @@ export function filterSql(
   filter: FilterValue,
   find: Find,
 ): string {
-  const part = (value: unknown, inner: Find) =>
-    isObject(value) ? filterSql(writer, model, alias, value, inner) : 'TRUE';
+  const part = (value: unknown, inner: Find) => filterSql(writer, model, alias, objectIn('filter', value), inner);
   const conditions = Object.entries(filter).map(([name, value]) => {
     const found: Find = (input) => partOf(find(input), name);
     if (name === 'not') return `NOT (${part(value, found)})`;
@@ -32,7 +31,7 @@ export function filterSql(
       const texts = parts.map((each, index) => `(${part(each, (input) => partOf(found(input), index))})`);
       return texts.length > 0 ? `(${texts.join(` ${name.toUpperCase()} `)})` : name === 'and' ? 'TRUE' : 'FALSE';
     }
-    return isObject(value) ? fieldSql(writer, model, alias, name, value, found) : 'TRUE';
+    return fieldSql(writer, model, alias, name, objectIn(name, value), found);
   });
   return conditions.length > 0 ? conditions.join(' AND ') : 'TRUE';
 }
@@ -55,9 +54,9 @@ function fieldSql(
   }
   const column = columnSql(alias, property);
   const texts = Object.entries(conditions).map(([operator, value]) => {
+    if (!isOperator(operator)) throw new Error(`${operator} is not an operator`);
     if (operator === 'isNull') return `${column} IS ${value === true ? '' : 'NOT '}NULL`;
-    // The operators are those of the column's filter input.
-    const write = operators[operator as Exclude<Operator, 'isNull'>];
+    const write = operators[operator];
     return write(
       column,
       (convert) => writer.bind((input) => convert(parameterOf(name, kind, partOf(find(input), operator)))),

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { TENANT_SCHEMA } from './entity-model.ts';
-import type { ListArgs } from './list-args.ts';
+import { TENANT_SCHEMA } from '../entity-model.ts';
+import type { ListArgs } from '../list-args.ts';
 
 /** What the parameters of a statement are taken from: the arguments of each list, and the key of a single row. */
 export interface StatementInput {
@@ -8,12 +8,17 @@ export interface StatementInput {
   readonly key?: readonly unknown[];
 }
 
+/** The maximum length of a prepared text, in characters: PostgreSQL keeps a plan of each on every connection. */
+const MAX_PREPARED = 16_384;
+
 type Read = (input: StatementInput) => unknown;
 
 /** An SQL statement that reads one field with all its selection, for any tenant and any values. */
 export interface CompiledStatement {
-  /** Identifies the text. */
-  readonly name: string;
+  /** Identifies the text; undefined for a text that is too long to be prepared. */
+  readonly name: string | undefined;
+  /** The length of the text. */
+  readonly length: number;
   /** The permissions that its filters and orders need. */
   readonly permissions: ReadonlySet<string>;
   /** Returns the text for a tenant's schema, which must be quoted. */
@@ -47,7 +52,8 @@ export class StatementWriter {
     // The schema is no parameter for PostgreSQL. Only its quoted name differs between tenants.
     const parts = template.split(TENANT_SCHEMA);
     return {
-      name: createHash('sha256').update(template).digest('base64url').slice(0, 22),
+      name: template.length > MAX_PREPARED ? undefined : createHash('sha256').update(template).digest('base64url'),
+      length: template.length,
       permissions: this.permissions,
       text: (schema) => parts.join(schema),
       values: (input) => reads.map((read) => read(input)),

@@ -1,7 +1,7 @@
 import type { EntityProperty } from '@mikro-orm/core';
-import { quoteIdentifier } from '../../postgres/sql/quote.ts';
-import type { DefaultOrder, EntityModel, SortOrder } from './entity-model.ts';
-import { propertyOf } from './metadata.ts';
+import { quoteIdentifier } from '../../../postgres/sql/quote.ts';
+import type { DefaultOrder, EntityModel, SortOrder } from '../entity-model.ts';
+import { propertyOf } from '../metadata.ts';
 
 /** One column of an order. */
 export interface OrderColumn {

@@ -1,7 +1,7 @@
 import { type EntityMetadata, type EntityProperty, ReferenceKind } from '@mikro-orm/core';
-import { quoteIdentifier } from '../../postgres/sql/quote.ts';
-import { tableSql } from './entity-model.ts';
-import { propertyOf, targetOf } from './metadata.ts';
+import { quoteIdentifier } from '../../../postgres/sql/quote.ts';
+import { tableSql } from '../entity-model.ts';
+import { propertyOf, targetOf } from '../metadata.ts';
 
 /**
  * Returns the condition that links a related row to its parent.
