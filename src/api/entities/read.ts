@@ -50,7 +50,7 @@ export async function readList(
   const lists = [listArgs(spec, raw), ...argsOf(listsIn(selection.node), info)];
   if (!selection.node && !selection.wantsTotal) return {};
   const compiled = statementOf(selection, shapeOf(lists), () => compileList(selection, lists));
-  const text = await run(context, compiled, { lists }).catch((error: unknown) => {
+  const text = await run(context, info, compiled, { lists }).catch((error: unknown) => {
     // A cursor that was not changed has values of the right types.
     const field = raw.after != null ? 'after' : 'before';
     throw isDataException(error) && raw.filter == null && raw[field] != null ? invalidCursor(field) : error;
@@ -75,7 +75,7 @@ export async function readRow(
   const names = Object.keys(key);
   const shape = `${names} ${shapeOf(lists)}`;
   const compiled = statementOf(selection, shape, () => compileNode(selection, names, lists));
-  const text = await run(context, compiled, { lists, key: Object.values(key) });
+  const text = await run(context, info, compiled, { lists, key: Object.values(key) });
   return text === null ? null : (JSON.parse(text) as Row);
 }
 
@@ -96,17 +96,27 @@ function shapeOf(lists: readonly ListArgs[]): string {
   return lists.map(({ shape }) => shape).join('|');
 }
 
-async function run(context: Context, statement: CompiledStatement, input: StatementInput): Promise<string | null> {
+async function run(
+  context: Context,
+  info: GraphQLResolveInfo,
+  statement: CompiledStatement,
+  input: Omit<StatementInput, 'maxBytes'>,
+): Promise<string | null> {
   for (const permission of statement.permissions) await hasPermission(context, permission);
   const { name } = statement;
   const isRepeated = name !== undefined && repeated.has(name);
   if (name !== undefined) repeated.set(name, true);
-  return context.tenant.read({
+  const { answer } = context;
+  const maxBytes = answer.maxReadBytes;
+  const text = await context.tenant.read({
     // Most texts of explorers and attackers come once and are not worth keeping in PostgreSQL.
     name: isRepeated ? name : undefined,
     text: (schema) => statement.text(schema),
-    values: statement.values(input),
+    values: statement.values({ ...input, maxBytes }),
   });
+  // This throws: it is more than the response may have.
+  if (text === '') answer.add(0, maxBytes, info);
+  return text;
 }
 
 /** The error for a row that does not exist, or no longer. */

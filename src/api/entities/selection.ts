@@ -60,7 +60,9 @@ export function relationKey(node: FieldNode): string {
 function newKey({ name: { value: name }, arguments: args = [] }: FieldNode): string {
   if (args.length === 0 && name.length < 60) return `@${name}`;
   // PostgreSQL truncates names of more than 63 bytes.
-  return `@${createHash('sha256').update(`${name} ${args.map(print).join()}`).digest('base64url')}`;
+  return `@${createHash('sha256')
+    .update(`${name} ${args.map(print).join()}`)
+    .digest('base64url')}`;
 }
 
 type Fields = ReadonlyMap<string, readonly FieldNode[]>;

@@ -24,6 +24,14 @@ export class AnswerSize {
   }
 
   /**
+   * The maximum size of what one field may read, in bytes: more than any response, because JSON from the database has the
+   * names of all columns.
+   */
+  get maxReadBytes(): number {
+    return 2 * this.#limits.maxAnswerBytes;
+  }
+
+  /**
    * Adds the value of a field, before any field inside it is resolved.
    * @param bytes the approximate size in JSON
    * @throws {GraphQLError} BAD_USER_INPUT if the response exceeds a limit

@@ -1,3 +1,4 @@
+import type pg from 'pg';
 import { expect } from 'vitest';
 import type { Isolation } from '../../../src/catalog/entities/tenant.entity.ts';
 import type { Product } from '../../../src/installation/product.ts';
@@ -28,13 +29,16 @@ export async function startEntityLab(
   product: Product,
   tables: readonly string[],
   isolation: Isolation,
+  env: Record<string, string> = {},
 ): Promise<EntityLab> {
   await using stack = new AsyncDisposableStack();
   const migrations = stack.use(await makeMigrationDir({ empty: true }));
   await migrations.add('20261129000000_tables', ...tables);
-  const app = stack.use(await startTestApp({ TENANT_MIGRATIONS_DIR: migrations.path }, { product }));
+  const app = stack.use(await startTestApp({ TENANT_MIGRATIONS_DIR: migrations.path, ...env }, { product }));
   const server = stack.use(await listen(app.yoga));
   const [tenant = expect.unreachable('no tenant')] = await createTenants(app, [isolation]);
+  const { client, release } = await holdOwner(app, tenant);
+  stack.defer(release);
   const parts = stack.move();
   const send = async (query: string, variables: Record<string, unknown> = {}, headers = tenant.member) =>
     (await server.post({ query, variables }, headers)).body;
@@ -52,13 +56,27 @@ export async function startEntityLab(
       const { errors: [error] = [] } = await send(query, variables);
       return error ?? expect.unreachable(`${query} was not refused`);
     },
-    sql: async <Row extends object>(text: string, values: readonly unknown[] = []) => {
-      const owner = app.services.servers.get('default') ?? expect.unreachable('no server');
-      return owner.owner(tenant.row.database, async (client) => {
-        await client.query(`SET search_path = ${quoteIdentifier(tenant.row.schema)}; SET timezone = 'Asia/Tokyo'`);
-        return (await client.query<Row>(text, [...values])).rows;
-      });
-    },
+    sql: async <Row extends object>(text: string, values: readonly unknown[] = []) =>
+      (await client.query<Row>(text, [...values])).rows,
     [Symbol.asyncDispose]: () => parts[Symbol.asyncDispose](),
+  };
+}
+
+/** Holds a connection of the owner of the tenant's tables, whose session has settings that requests must not depend on. */
+async function holdOwner({ services }: TestApp, { row }: TestTenant) {
+  const opened = Promise.withResolvers<pg.Client>();
+  const over = Promise.withResolvers<void>();
+  const server = services.servers.get('default') ?? expect.unreachable('no server');
+  const held = server.owner(row.database, async (client) => {
+    await client.query(`SET search_path = ${quoteIdentifier(row.schema)}; SET timezone = 'Asia/Tokyo'`);
+    opened.resolve(client);
+    await over.promise;
+  });
+  return {
+    client: await opened.promise,
+    release: async () => {
+      over.resolve();
+      await held;
+    },
   };
 }

@@ -6,7 +6,7 @@ describe('objects of an entity', () => {
   let lab: EntityLab;
   let admin: Record<string, string>;
   beforeAll(async () => {
-    lab = await startEntityLab(hotel, roomTables, 'SCHEMA');
+    lab = await startEntityLab(hotel, roomTables, 'SCHEMA', { TENANT_POOL_SIZE: '1' });
     const token = await lab.app.services.tokens.issue({ tenant: lab.tenant.slug, role: 'ADMIN', expiresIn: '1h' });
     admin = { authorization: `Bearer ${token}` };
     await lab.sql(`INSERT INTO tags VALUES ('quiet'), ('sea view')`);
@@ -75,6 +75,18 @@ describe('objects of an entity', () => {
       '{ roomByName(name: "First") { bookings { nodes { guest span room { name } } } } }',
     );
     expect(roomByName).toMatchObject({ bookings: { nodes: [{ guest: 'Ada', room: { name: 'First' } }] } });
+  });
+
+  it('are read with statements that stay prepared, but only so many', async () => {
+    const prepared = async () =>
+      (await lab.ask<{ preparedStatements: number }>('{ preparedStatements }')).preparedStatements;
+    const before = await prepared();
+    for (let round = 0; round < 3; round += 1) await lab.ask('{ rooms(first: 7) { nodes { name code } } }');
+    expect(await prepared()).toBe(before + 1);
+    for (let size = 1; size <= 100; size += 1) {
+      for (let round = 0; round < 2; round += 1) await lab.ask(`{ rooms(first: ${size}) { nodes { rate } } }`);
+    }
+    expect(await prepared()).toBe(50);
   });
 
   it.each([

@@ -121,6 +121,15 @@ function addToSchema(): true {
     roomByName: oneField(t, RoomType, { ...members, by: ['name'] }),
     rooms: listField(t, RoomType, members),
     bookings: listField(t, BookingType, members),
+    preparedStatements: t.int({
+      ...members,
+      resolve: async (_root, _args, { tenant }) => {
+        const [row] = await tenant.em.execute<{ count: number }[]>(
+          'SELECT count(*)::int AS count FROM pg_prepared_statements',
+        );
+        return row?.count ?? 0;
+      },
+    }),
   }));
   builder.mutationFields((t) => ({
     createRoom: createField(t, RoomType, { ...members, input: roomInput }),

@@ -132,7 +132,7 @@ export const thingColumns: readonly ThingColumn[] = [
   {
     name: 'span',
     type: 'tstzrange',
-    values: range.map(([from, to]) => `[2026-01-0${from + 1},2026-01-0${to + 1})`),
+    values: range.map(([from, to]) => `[2026-01-0${from + 1}T00:00:00Z,2026-01-0${to + 1}T00:00:00Z)`),
     operators: sets,
   },
   { name: 'numbers', type: 'int4range', values: range.map(([from, to]) => `[${from},${to})`), operators: sets },

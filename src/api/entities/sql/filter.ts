@@ -56,12 +56,14 @@ function fieldSql(
   const texts = Object.entries(conditions).map(([operator, value]) => {
     if (!isOperator(operator)) throw new Error(`${operator} is not an operator`);
     if (operator === 'isNull') return `${column} IS ${value === true ? '' : 'NOT '}NULL`;
-    const write = operators[operator];
-    return write(
-      column,
-      (convert) => writer.bind((input) => convert(parameterOf(name, kind, partOf(find(input), operator)))),
-      kind,
-    );
+    const read = (input: StatementInput) => {
+      const value = partOf(find(input), operator);
+      const isList = operator === 'in' || operator === 'notIn';
+      return isList && Array.isArray(value)
+        ? value.map((each) => parameterOf(name, kind, each))
+        : parameterOf(name, kind, value);
+    };
+    return operators[operator](column, (convert) => writer.bind((input) => convert(read(input))), kind);
   });
   return texts.length > 0 ? texts.join(' AND ') : 'TRUE';
 }
@@ -77,10 +79,10 @@ export function columnSql(alias: string, { fieldNames: [name = ''] }: EntityProp
  */
 export function parameterOf(field: string, kind: ColumnKind, value: unknown): unknown {
   if (kind.scalar === 'ID') {
-    const wrong = (Array.isArray(value) ? value : [value]).find((id) => typeof id !== 'string' || !isUuid(id));
-    if (wrong !== undefined) throw badInput(field, `${field} must be a UUID`);
+    const ids = Array.isArray(value) ? value : [value];
+    if (!ids.every((id) => typeof id === 'string' && isUuid(id))) throw badInput(field, `${field} must be a UUID`);
   }
-  return Array.isArray(value) && !kind.isArray ? value.map((each) => kind.parameter(each)) : kind.parameter(value);
+  return kind.parameter(value);
 }
 
 type Bind = (convert: (value: unknown) => unknown) => string;

@@ -5,6 +5,8 @@ import type { ListArgs } from '../list-args.ts';
 /** What the parameters of a statement are taken from: the arguments of each list, and the key of a single row. */
 export interface StatementInput {
   readonly lists: readonly ListArgs[];
+  /** The size of a result that is not sent, in bytes. */
+  readonly maxBytes: number;
   readonly key?: readonly unknown[];
 }
 
@@ -45,10 +47,12 @@ export class StatementWriter {
     return `$${this.#reads.length}`;
   }
 
-  /** Completes the statement, whose one value is an SQL expression of JSON. */
+  /** Completes the statement, whose one value is an SQL expression of JSON. It is empty if the JSON is too large. */
   finish(json: string): CompiledStatement {
+    const limit = this.bind(({ maxBytes }) => maxBytes);
     const reads = this.#reads;
-    const template = `SELECT (${json})::text AS text`;
+    // OFFSET keeps PostgreSQL from computing the JSON twice.
+    const template = `SELECT CASE WHEN octet_length(text) > ${limit} THEN '' ELSE text END AS text FROM (SELECT (${json})::text AS text OFFSET 0) answer`;
     // The schema is no parameter for PostgreSQL. Only its quoted name differs between tenants.
     const parts = template.split(TENANT_SCHEMA);
     return {
