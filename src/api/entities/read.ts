@@ -84,10 +84,15 @@ function argsOf(lists: readonly ListSelection[], { variableValues }: GraphQLReso
 }
 
 function statementOf(selection: object, shape: string, compile: () => CompiledStatement): CompiledStatement {
-  const id = selectionIds.get(selection) ?? selections++;
-  selectionIds.set(selection, id);
+  let id = selectionIds.get(selection);
+  if (id === undefined) {
+    id = selections++;
+    selectionIds.set(selection, id);
+  }
   const key = `${id}|${shape}`;
-  const statement = statements.get(key) ?? compile();
+  const found = statements.get(key);
+  if (found) return found;
+  const statement = compile();
   statements.set(key, statement);
   return statement;
 }

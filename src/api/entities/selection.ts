@@ -83,11 +83,16 @@ let operationCount = 0;
  * @param select called for a selection that is not known yet
  */
 export function selectionOf<T extends NodeSelection | ListSelection>(info: GraphQLResolveInfo, select: () => T): T {
-  const operation = operations.get(info.operation) ?? operationCount++;
-  operations.set(info.operation, operation);
+  let operation = operations.get(info.operation);
+  if (operation === undefined) {
+    operation = operationCount++;
+    operations.set(info.operation, operation);
+  }
   const key = `${operation} ${keyOf(info)}`;
   // A field is always selected in the same way.
-  const selection = (known.get(key) as T | undefined) ?? select();
+  const found = known.get(key) as T | undefined;
+  if (found) return found;
+  const selection = select();
   known.set(key, selection);
   return selection;
 }

@@ -76,8 +76,8 @@ export const roomTables = [
   `CREATE TABLE rooms (id bigserial PRIMARY KEY, name text NOT NULL CONSTRAINT rooms_name_key UNIQUE,
     size smallint CONSTRAINT rooms_size_check CHECK (size > 0), rate numeric(6, 2), code varchar(5), version int NOT NULL DEFAULT 1)`,
   `CREATE TABLE bookings (id uuid PRIMARY KEY, room_id bigint CONSTRAINT bookings_room_id_fkey REFERENCES rooms (id),
-    span tstzrange NOT NULL CONSTRAINT bookings_span_excl EXCLUDE USING gist (span WITH &&),
-    guest text NOT NULL, note text)`,
+    span tstzrange NOT NULL,
+    guest text NOT NULL, note text, CONSTRAINT bookings_span_excl EXCLUDE USING gist (span WITH &&))`,
   `CREATE TABLE tags (name text PRIMARY KEY)`,
   `CREATE TABLE room_tags (room_id bigint REFERENCES rooms (id), tag_name text REFERENCES tags (name), PRIMARY KEY (room_id, tag_name))`,
 ];
