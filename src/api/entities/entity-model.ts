@@ -103,11 +103,8 @@ export function targetModel(relation: EntityProperty): EntityModel {
   return model;
 }
 
-/** Rows that a filter or a discriminator hides from entity managers would be visible through types. */
+/** A type would show the rows of all subclasses, with the columns of one. */
 function checked(meta: EntityMetadata): EntityMetadata {
-  const hidden = Object.values(meta.filters).some((filter) => filter.default !== false);
-  if (hidden || meta.discriminatorColumn) {
-    throw new Error(`${meta.className} has default filters or subclasses, which entity types do not support`);
-  }
+  if (meta.discriminatorColumn) throw new Error(`${meta.className} has subclasses, which entity types do not support`);
   return meta;
 }

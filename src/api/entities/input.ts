@@ -6,7 +6,7 @@ import { checkColumn } from './column-limits.ts';
 import type { EntityModel } from './entity-model.ts';
 import { leafType } from './inputs.ts';
 import { propertyOf } from './metadata.ts';
-import { parameterOf } from './sql/filter.ts';
+import { parameterOf } from './sql/column.ts';
 import { type StandardSchema, validate } from './standard-schema.ts';
 
 /** How clients write one property of an entity. */

@@ -12,7 +12,7 @@ import type { RootBuilder, RootFieldOptions } from './list-fields.ts';
 import { propertyOf } from './metadata.ts';
 import { readEntity } from './one-field.ts';
 import { notFound } from './read.ts';
-import { parameterOf } from './sql/filter.ts';
+import { parameterOf } from './sql/column.ts';
 
 /** Options of mutations that write an object. */
 export interface WriteOptions<T> extends RootFieldOptions {

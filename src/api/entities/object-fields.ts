@@ -9,6 +9,7 @@ import { leafType } from './inputs.ts';
 import { connectionArgs, itemArgs, listSpec } from './list-fields.ts';
 import type { ListData, Row } from './read.ts';
 import { type EntityField, relationKey } from './selection.ts';
+import { defaultConditions } from './sql/default-filters.ts';
 
 /**
  * Creates the GraphQL type of an entity. Only the chosen fields are visible. Fields that cannot be shown fail when the
@@ -20,7 +21,11 @@ export function entityType<T extends object>(entity: EntityClass<T>, options: En
   const { model, description } = type;
   type.ref.implement({
     ...(description !== undefined && { description }),
-    fields: (t) => Object.fromEntries([...model.fields].map(([name, field]) => [name, fieldOf(t, model, name, field)])),
+    fields: (t) => {
+      // An unsupported filter is found here, and not with the first request.
+      defaultConditions(model.meta);
+      return Object.fromEntries([...model.fields].map(([name, field]) => [name, fieldOf(t, model, name, field)]));
+    },
   });
   return type;
 }
@@ -84,7 +89,8 @@ function relatedField(t: FieldBuilder, model: EntityModel, name: string, shared:
   return t.field({
     ...shared,
     type: type.ref,
-    nullable: Boolean(property.nullable || property.mappedBy),
+    // A default filter can hide the row.
+    nullable: Boolean(property.nullable || property.mappedBy || defaultConditions(type.model.meta).length > 0),
     extensions: { entityField },
     // The statement has read it as a row or null.
     resolve: (row, _args, _context, info) => related(row, info) as never,

@@ -77,6 +77,19 @@ describe('objects of an entity', () => {
     expect(roomByName).toMatchObject({ bookings: { nodes: [{ guest: 'Ada', room: { name: 'First' } }] } });
   });
 
+  it('are hidden by the default filters of their entity, wherever they are read', async () => {
+    const { createRoom } = await create('name: "Green"');
+    await lab.sql(
+      `INSERT INTO bookings (id, room_id, span, guest, cancelled_at) VALUES (gen_random_uuid(), $1, '[2010-01-01,2010-01-02)', 'Bob', now())`,
+      [createRoom.id],
+    );
+    const bookings = '(filter: { guest: { eq: "Bob" } }) { totalCount nodes { guest } }';
+    expect(await lab.ask(`{ bookings${bookings} roomByName(name: "Green") { bookings${bookings} } }`)).toEqual({
+      bookings: { totalCount: 0, nodes: [] },
+      roomByName: { bookings: { totalCount: 0, nodes: [] } },
+    });
+  });
+
   it('are read with statements that stay prepared, but only so many', async () => {
     const prepared = async () =>
       (await lab.ask<{ preparedStatements: number }>('{ preparedStatements }')).preparedStatements;

@@ -40,6 +40,7 @@ export const BookingSchema = defineEntity({
   name: 'Booking',
   tableName: 'bookings',
   schema: '*',
+  filters: { active: { name: 'active', cond: { cancelledAt: null }, default: true } },
   properties: {
     id: p
       .uuid()
@@ -48,6 +49,8 @@ export const BookingSchema = defineEntity({
     room: () => p.manyToOne(RoomSchema).ref().nullable(),
     span: p.string().columnType('tstzrange'),
     guest: p.text(),
+    /** A cancelled booking is hidden. */
+    cancelledAt: p.datetime(3).nullable(),
     /** Only some may read it. */
     note: p.text().nullable(),
   },
@@ -77,7 +80,7 @@ export const roomTables = [
     size smallint CONSTRAINT rooms_size_check CHECK (size > 0), rate numeric(6, 2), code varchar(5), version int NOT NULL DEFAULT 1)`,
   `CREATE TABLE bookings (id uuid PRIMARY KEY, room_id bigint CONSTRAINT bookings_room_id_fkey REFERENCES rooms (id),
     span tstzrange NOT NULL,
-    guest text NOT NULL, note text, CONSTRAINT bookings_span_excl EXCLUDE USING gist (span WITH &&))`,
+    guest text NOT NULL, cancelled_at timestamptz(3), note text, CONSTRAINT bookings_span_excl EXCLUDE USING gist (span WITH &&))`,
   `CREATE TABLE tags (name text PRIMARY KEY)`,
   `CREATE TABLE room_tags (room_id bigint REFERENCES rooms (id), tag_name text REFERENCES tags (name), PRIMARY KEY (room_id, tag_name))`,
 ];

@@ -4,7 +4,9 @@ import type { EntityModel } from '../entity-model.ts';
 import type { ListArgs } from '../list-args.ts';
 import { propertyOf } from '../metadata.ts';
 import type { ListSelection, NodeSelection } from '../selection.ts';
-import { columnSql, filterSql, parameterOf } from './filter.ts';
+import { columnSql, parameterOf } from './column.ts';
+import { defaultFilterSql } from './default-filters.ts';
+import { filterSql } from './filter.ts';
 import { afterSql, orderSql, readingOrder } from './order.ts';
 import { parentColumns, relationSql } from './relation.ts';
 import { type CompiledStatement, StatementWriter } from './statement.ts';
@@ -72,7 +74,7 @@ class Compiler {
       const link = parent && relation !== undefined ? [this.#link(parent, relation, alias)] : [];
       const { filter } = args;
       const chosen = filter ? [filterSql(this.writer, model, alias, filter, ({ lists }) => lists[index]?.filter)] : [];
-      return [...link, ...chosen];
+      return [...link, ...defaultFilterSql(this.writer, model.meta, alias), ...chosen];
     };
     const parts: string[] = [];
     if (node) parts.push(`'rows', (${this.#rows(node, args, index, where, wantsCursors)})`);
@@ -122,7 +124,8 @@ class Compiler {
   #row(node: NodeSelection, alias: string, condition: string): string {
     const scope: Scope = { model: node.model, alias, columns: new Set() };
     const fields = this.#fields(node, scope);
-    return `SELECT row_to_json(r) FROM (SELECT ${fields.join(', ')} FROM ${node.model.table} ${alias} WHERE ${condition}) r`;
+    const conditions = [condition, ...defaultFilterSql(this.writer, node.model.meta, alias)];
+    return `SELECT row_to_json(r) FROM (SELECT ${fields.join(', ')} FROM ${node.model.table} ${alias}${whereSql(conditions)}) r`;
   }
 
   /** The select list of a row. Its names are the keys of the JSON object. */

@@ -1,10 +1,8 @@
-import type { EntityProperty } from '@mikro-orm/core';
-import { badInput } from '../../../lib/errors.ts';
-import { isUuid } from '../../../lib/uuid.ts';
-import { quoteIdentifier } from '../../../postgres/sql/quote.ts';
 import { type ColumnKind, isOperator, type Operator } from '../column-kinds.ts';
 import { type EntityModel, targetModel } from '../entity-model.ts';
 import { type FilterValue, objectIn } from '../filter-limits.ts';
+import { columnSql, parameterOf } from './column.ts';
+import { defaultFilterSql } from './default-filters.ts';
 import { relationSql } from './relation.ts';
 import type { StatementInput, StatementWriter } from './statement.ts';
 
@@ -49,8 +47,12 @@ function fieldSql(
   if (property.targetMeta) {
     const target = targetModel(property);
     const inner = writer.alias();
-    const link = relationSql(model.meta, property, alias, inner);
-    return `EXISTS (SELECT FROM ${target.table} ${inner} WHERE ${link} AND ${filterSql(writer, target, inner, conditions, find)})`;
+    const texts = [
+      relationSql(model.meta, property, alias, inner),
+      ...defaultFilterSql(writer, target.meta, inner),
+      filterSql(writer, target, inner, conditions, find),
+    ];
+    return `EXISTS (SELECT FROM ${target.table} ${inner} WHERE ${texts.join(' AND ')})`;
   }
   const column = columnSql(alias, property);
   const texts = Object.entries(conditions).map(([operator, value]) => {
@@ -66,23 +68,6 @@ function fieldSql(
     return operators[operator](column, (convert) => writer.bind((input) => convert(read(input))), kind);
   });
   return texts.length > 0 ? texts.join(' AND ') : 'TRUE';
-}
-
-/** Returns the column of a property that is not a relation. */
-export function columnSql(alias: string, { fieldNames: [name = ''] }: EntityProperty): string {
-  return `${alias}.${quoteIdentifier(name)}`;
-}
-
-/**
- * Converts a value for a column of this kind.
- * @throws {AppError} BAD_USER_INPUT for an id that is not a UUID
- */
-export function parameterOf(field: string, kind: ColumnKind, value: unknown): unknown {
-  if (kind.scalar === 'ID') {
-    const ids = Array.isArray(value) ? value : [value];
-    if (!ids.every((id) => typeof id === 'string' && isUuid(id))) throw badInput(field, `${field} must be a UUID`);
-  }
-  return kind.parameter(value);
 }
 
 type Bind = (convert: (value: unknown) => unknown) => string;
