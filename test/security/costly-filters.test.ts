@@ -92,8 +92,8 @@ describe('a filter or an order that costs much', () => {
     expect(data).toMatchObject({ products: { nodes: [{}] } });
   });
 
-  it('is not worth keeping: thousands of different selections take little memory', async () => {
-    for (let round = 0; round < 2000; round += 1) {
+  it('is not worth keeping: hundreds of different selections take little memory', async () => {
+    for (let round = 0; round < 300; round += 1) {
       const aliases = Array.from({ length: 10 }, (_, index) => `x${round}_${index}: sku`).join(' ');
       const text = `query A${round} { products(first: ${(round % 100) + 1}, filter: { sku: { eq: "${round}" } }) { nodes { ${aliases} } } }`;
       const { body } = await client.post({ query: text }, member);
