@@ -31,10 +31,14 @@ export function entityType<T extends object>(entity: EntityClass<T>, options: En
 }
 
 /**
- * Declares the columns that a field of a module's own reads: `extensions: needs('price', 'stock')`. Its resolver gets a row
- * with these properties, in the form in which JSON has them.
+ * Declares the columns that a field of a module's own reads: `extensions: needs(ProductType, 'price', 'stock')`. Its resolver
+ * gets a row with these properties, in the form in which JSON has them.
  */
-export function needs(...properties: readonly string[]): { readonly entityField: EntityField } {
+export function needs<T extends object>(_type: EntityType<T>, ...properties: readonly (keyof T & string)[]) {
+  return columnExtension(properties);
+}
+
+function columnExtension(properties: readonly string[]): { readonly entityField: EntityField } {
   return { entityField: { kind: 'columns', properties } };
 }
 
@@ -68,7 +72,7 @@ function columnField(t: FieldBuilder, model: EntityModel, name: string, options:
   const { show, maxItems = MAX_PAGE } = options;
   const nullable = property.nullable ?? false;
   const type = leafType(model, property);
-  const rest = { ...shared, extensions: needs(name) };
+  const rest = { ...shared, extensions: columnExtension([name]) };
   // The statement formats each value as its scalar needs it, so the types agree.
   const resolve = (row: Row) => row[name] as never;
   if (kind.isArray)

@@ -109,7 +109,7 @@ function addToSchema(): true {
   });
   entityType(Tag, { fields: { name: { filter: true }, rooms: {} } });
   builder.objectField(RoomType.ref, 'label', (t) =>
-    t.string({ extensions: needs('name', 'size'), resolve: ({ name, size }) => `${name} (${size ?? '?'})` }),
+    t.string({ extensions: needs(RoomType, 'name', 'size'), resolve: ({ name, size }) => `${name} (${size ?? '?'})` }),
   );
   const members = { authScopes: { tenantMember: true } } as const;
   const roomInput = {
