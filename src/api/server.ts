@@ -60,7 +60,7 @@ export function createGraphqlServer(
     batching: false,
     landingPage: false,
     logging: false,
-    cors: corsOf(http.corsOrigins),
+    cors: corsOf(http),
     graphiql:
       graphql.graphiql &&
       (({ url }) => graphiqlPage(url, isLocalHost(new URL(url).hostname) ? localHeaders : undefined)),

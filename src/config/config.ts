@@ -23,6 +23,8 @@ export interface Config {
     readonly port: number;
     readonly trustedProxies: number;
     readonly corsOrigins: readonly string[];
+    /** Whether pages of this machine may read responses, from any port. */
+    readonly allowsLocalPages: boolean;
     readonly maxBodyBytes: number;
     readonly shutdownSeconds: number;
   };
@@ -161,6 +163,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): {
       port: values.PORT,
       trustedProxies: values.TRUSTED_PROXIES,
       corsOrigins: values.CORS_ORIGINS ?? [],
+      allowsLocalPages: values.NODE_ENV === 'development',
       maxBodyBytes: values.MAX_BODY_BYTES,
       shutdownSeconds: values.SHUTDOWN_SECONDS,
     },

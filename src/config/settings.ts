@@ -161,7 +161,7 @@ export const settings = {
   },
   CORS_ORIGINS: {
     schema: origins,
-    absent: 'no other origin is allowed',
+    absent: 'none; in development, pages of localhost on any port are allowed too',
     meaning: 'allowed CORS origins, separated by commas',
   },
   GRAPHIQL: { schema: flag, absent: 'on, but off in production', meaning: 'whether GraphiQL is served' },

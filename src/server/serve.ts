@@ -49,9 +49,11 @@ export async function serve(
     listener.open(refuseMalformedRequests(server));
     listener.openUpgrades(webSockets.upgrade);
     const { canIssue } = app.services.tokens;
-    if (config.graphql.graphiql && config.environment !== 'production')
-      out.write(greeting({ url: listener.url, token, canIssue, isLocal, problem: await problemSoon(app, stop) }));
-    else announce(`Tenantry listens at ${listener.url}`, config, log, out);
+    if (config.graphql.graphiql && config.environment !== 'production') {
+      const { url } = listener;
+      const { allowsLocalPages } = config.http;
+      out.write(greeting({ url, token, canIssue, isLocal, allowsLocalPages, problem: await problemSoon(app, stop) }));
+    } else announce(`Tenantry listens at ${listener.url}`, config, log, out);
     await aborted(stop);
     log.info('stopping');
     // First, so that subscriptions continue on the next connection instead of being completed.
@@ -159,10 +161,12 @@ interface Greeting {
   /** Whether this server can issue tokens. */
   readonly canIssue: boolean;
   readonly isLocal: boolean;
+  /** Whether pages of localhost may call the API from any port. */
+  readonly allowsLocalPages: boolean;
   readonly problem: string | undefined;
 }
 
-function greeting({ url, token, canIssue, isLocal, problem }: Greeting): string {
+function greeting({ url, token, canIssue, isLocal, allowsLocalPages, problem }: Greeting): string {
   const where = isLocal ? "already in GraphiQL's headers" : "paste it into GraphiQL's headers as authorization";
   const forTenants = canIssue
     ? [
@@ -186,6 +190,7 @@ function greeting({ url, token, canIssue, isLocal, problem }: Greeting): string 
       ? 'Its example operations, from top to bottom: create a tenant, list the fleet, run migrations, watch the run.'
       : `Tenants cannot be created until this is fixed: ${problem}`,
     ...forTenants,
+    ...(allowsLocalPages ? ['Pages of localhost may call the API from any port, in development only.', ''] : []),
     ...(token ? [`A platform admin's token, for development only (${where}):`, '', token, ''] : []),
   ];
   return `${lines.join('\n')}\n`;
