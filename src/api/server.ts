@@ -7,6 +7,7 @@ import { toClientError, validationErrors } from './errors.ts';
 import { graphiqlPage, redirectToGraphiql } from './graphiql.ts';
 import { createDocumentCache } from './limits/document-cache.ts';
 import { largestLimits } from './limits/input-limits.ts';
+import type { PersistedDocuments } from './persisted-documents.ts';
 import { jwksRoute } from './plugins/jwks-route.ts';
 import { readinessRoute } from './plugins/readiness-route.ts';
 import { useAnswerLimits } from './plugins/use-answer-limits.ts';
@@ -15,6 +16,7 @@ import { useDocumentLimits } from './plugins/use-document-limits.ts';
 import { shareFairly } from './plugins/use-fair-shares.ts';
 import { useJsonRequests } from './plugins/use-json-requests.ts';
 import { useOperationLog } from './plugins/use-operation-log.ts';
+import { usePersistedDocuments } from './plugins/use-persisted-documents.ts';
 import { currentLog, currentRequestId, useRequestId } from './plugins/use-request-id.ts';
 import { limitRequests } from './plugins/use-request-limits.ts';
 import { useRoutes } from './plugins/use-routes.ts';
@@ -37,6 +39,8 @@ export interface GraphiqlOptions {
 export interface GraphqlServerOptions extends GraphiqlOptions {
   /** Admits operations; by default the server creates its own. */
   readonly admission?: Admission;
+  /** The documents that clients can name by id; by default none. */
+  readonly persistedDocuments?: PersistedDocuments;
 }
 
 /** The GraphQL server: a request listener, and functions that run operations which arrived in other ways. */
@@ -46,7 +50,11 @@ export type GraphqlServer = ReturnType<typeof createGraphqlServer>;
 export function createGraphqlServer(
   services: Services,
   schema: GraphQLSchema,
-  { localHeaders, admission = new Admission(services.config) }: GraphqlServerOptions = {},
+  {
+    localHeaders,
+    admission = new Admission(services.config),
+    persistedDocuments = new Map(),
+  }: GraphqlServerOptions = {},
 ) {
   const { graphql, http } = services.config;
   const documents = createDocumentCache();
@@ -78,6 +86,7 @@ export function createGraphqlServer(
         ...(graphql.graphiql && { '/': redirectToGraphiql }),
       }),
       useJsonRequests(),
+      usePersistedDocuments(graphql.persistedDocuments, persistedDocuments),
       limitRequests({ maxDocumentBytes: graphql.maxDocumentBytes, largest: largestLimits(schema) }),
       documents.dropInvalid,
       ...(graphql.introspection ? [] : [useDisableIntrospection()]),

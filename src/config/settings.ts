@@ -172,6 +172,16 @@ export const settings = {
     default: '20000',
     meaning: 'maximum size of a GraphQL document, in bytes; variables only count towards the body',
   },
+  PERSISTED_DOCUMENTS: {
+    schema: z.enum(['only', 'also', 'off'], { error: 'must be only, also or off' }),
+    default: 'off',
+    meaning: 'whether clients may send ids of persisted documents: only those, also those, or off',
+  },
+  PERSISTED_DOCUMENTS_PATH: {
+    schema: z.string(),
+    absent: 'there are none',
+    meaning: 'JSON file that maps ids to GraphQL documents, or folder of such files and of .graphql files named by id',
+  },
   MAX_QUERY_DEPTH: { schema: integer(1, 1000), default: '12', meaning: 'maximum depth of a GraphQL document' },
   MAX_QUERY_TOKENS: {
     schema: integer(10, 1_000_000),

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { GraphQLSchema } from 'graphql';
 import { type Logger, pino } from 'pino';
 import { isLocalHost } from '../api/cors.ts';
 import { refuseMalformedRequests } from '../api/malformed-requests.ts';
@@ -44,7 +45,8 @@ export async function serve(
     const headers = token && isLocal ? authorizationHeader(token) : {};
     const schema = await buildSchema(product);
     const admission = new Admission(config);
-    const server = createGraphqlServer(app.services, schema, { ...headers, admission });
+    const persistedDocuments = await loadPersistedDocuments(config, schema, log);
+    const server = createGraphqlServer(app.services, schema, { ...headers, admission, persistedDocuments });
     const webSockets = createWebSockets({ server, services: app.services, schema, admission });
     listener.open(refuseMalformedRequests(server));
     listener.openUpgrades(webSockets.upgrade);
@@ -88,6 +90,16 @@ export async function runWorker(
   } catch (error) {
     throw new Error(explainStartFailure(error, config.server), { cause: error });
   }
+}
+
+/** @throws {Error} if they cannot be read */
+async function loadPersistedDocuments({ graphql }: Config, schema: GraphQLSchema, log: Logger) {
+  if (graphql.persistedDocuments === 'off' || graphql.persistedDocumentsPath === undefined) return new Map();
+  const { readPersistedDocuments, invalidDocuments } = await import('../api/persisted-documents.ts');
+  const documents = await readPersistedDocuments(graphql.persistedDocumentsPath);
+  for (const problem of invalidDocuments(documents, schema)) log.warn(problem);
+  log.info({ count: documents.size }, 'persisted documents are loaded');
+  return documents;
 }
 
 /** Prints a line. In production it is a line of the log. */
