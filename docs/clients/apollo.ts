@@ -4,11 +4,13 @@ import { getMainDefinition, relayStylePagination } from '@apollo/client/utilitie
 import type { Client } from 'graphql-ws';
 import type { Session } from './session.ts';
 
-/** @param webSocket the client of websocket.ts, for subscriptions */
-export function createApolloClient(session: Session, webSocket: Client): ApolloClient {
+/**
+ * @param webSocket the client of websocket.ts, for subscriptions; without one, they are multipart HTTP responses
+ */
+export function createApolloClient(session: Session, webSocket?: Client): ApolloClient {
   const http = new HttpLink({ uri: session.url, fetch: session.fetch });
   return new ApolloClient({
-    link: ApolloLink.split(isSubscription, new GraphQLWsLink(webSocket), http),
+    link: webSocket ? ApolloLink.split(isSubscription, new GraphQLWsLink(webSocket), http) : http,
     cache: new InMemoryCache({
       typePolicies: { Query: { fields: { products: relayStylePagination() } } },
     }),

@@ -15,6 +15,7 @@ import { useCallerRevocation } from './plugins/use-caller-revocation.ts';
 import { useDocumentLimits } from './plugins/use-document-limits.ts';
 import { shareFairly } from './plugins/use-fair-shares.ts';
 import { useJsonRequests } from './plugins/use-json-requests.ts';
+import { useMultipartSubscriptions } from './plugins/use-multipart-subscriptions.ts';
 import { useOperationLog } from './plugins/use-operation-log.ts';
 import { usePersistedDocuments } from './plugins/use-persisted-documents.ts';
 import { currentLog, currentRequestId, useRequestId } from './plugins/use-request-id.ts';
@@ -80,6 +81,7 @@ export function createGraphqlServer(
     plugins: [
       useRequestId(http.trustedProxies),
       useUnbufferedStreams(),
+      useMultipartSubscriptions(),
       useRoutes({
         '/health/ready': readinessRoute(services),
         '/.well-known/jwks.json': jwksRoute(services.publishedKeys),

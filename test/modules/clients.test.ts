@@ -112,6 +112,10 @@ describe("the clients of docs/frontends.md, with a user's tokens", () => {
         },
       ],
       [
+        'Apollo Client without WebSockets',
+        (run: string, show: Show) => apollo.watchRun(apollo.createApolloClient(admin()), run, show),
+      ],
+      [
         'urql',
         (run: string, show: Show) => {
           const session = admin();

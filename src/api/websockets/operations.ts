@@ -1,7 +1,7 @@
-import { type ExecutionArgs, type ExecutionResult, GraphQLError, type GraphQLSchema, parse } from 'graphql';
+import { type ExecutionArgs, type ExecutionResult, type GraphQLError, type GraphQLSchema, parse } from 'graphql';
 import { isAsyncIterable } from 'graphql-yoga';
 import type { Services } from '../../installation/services.ts';
-import { clientErrors, toClientError } from '../errors.ts';
+import { clientErrors, toClientError, withoutHttp } from '../errors.ts';
 import { currentLog, currentRequestId, withRequestId } from '../plugins/use-request-id.ts';
 import type { GraphqlServer } from '../server.ts';
 import type { Connection } from './connection.ts';
@@ -79,17 +79,4 @@ function eventsOf(
       return { done: true, value: undefined };
     },
   };
-}
-
-/** HTTP statuses and headers mean nothing here. */
-function withoutHttp(error: GraphQLError): GraphQLError {
-  const { message, nodes, source, positions, path, extensions } = error;
-  const { http: _http, ...others } = extensions;
-  return new GraphQLError(message, {
-    nodes: nodes ?? null,
-    source: source ?? null,
-    positions: positions ?? null,
-    path: path ?? null,
-    extensions: others,
-  });
 }
