@@ -17,8 +17,13 @@ export function corsOf({ corsOrigins, allowsLocalPages }: AllowedOrigins): false
     const origin = request.headers.get('origin');
     const isAllowed = origin !== null && (corsOrigins.includes(origin) || (allowsLocalPages && isLocalOrigin(origin)));
     // Without a list, Yoga repeats the request's origin.
-    return isAllowed && { credentials: true, methods: ['GET', 'POST'] };
+    return isAllowed && { credentials: true, methods: ['GET', 'POST', ...methodsOf(request)] };
   };
+}
+
+/** Only clients of event streams send these. */
+function methodsOf({ url }: Request): string[] {
+  return URL.parse(url)?.pathname === '/graphql/stream' ? ['PUT', 'DELETE'] : [];
 }
 
 function isLocalOrigin(origin: string): boolean {

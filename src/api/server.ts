@@ -4,6 +4,7 @@ import { createYoga } from 'graphql-yoga';
 import type { Services } from '../installation/services.ts';
 import { corsOf, isLocalHost } from './cors.ts';
 import { toClientError, validationErrors } from './errors.ts';
+import { useEventStreams } from './event-streams/use-event-streams.ts';
 import { graphiqlPage, redirectToGraphiql } from './graphiql.ts';
 import { createDocumentCache } from './limits/document-cache.ts';
 import { largestLimits } from './limits/input-limits.ts';
@@ -87,6 +88,7 @@ export function createGraphqlServer(
         '/.well-known/jwks.json': jwksRoute(services.publishedKeys),
         ...(graphql.graphiql && { '/': redirectToGraphiql }),
       }),
+      useEventStreams({ services, schema, admission }),
       useJsonRequests(),
       usePersistedDocuments(graphql.persistedDocuments, persistedDocuments),
       limitRequests({ maxDocumentBytes: graphql.maxDocumentBytes, largest: largestLimits(schema) }),

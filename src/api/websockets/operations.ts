@@ -17,7 +17,7 @@ export interface Operations {
    * @returns the errors of an operation that could not start, otherwise what `graphql-ws` passes to {@link resultOf}
    */
   start(
-    connection: Connection,
+    connection: Pick<Connection, 'createRequest'>,
     params: Params,
     abort: AbortController,
   ): Promise<readonly GraphQLError[] | ExecutionArgs>;
@@ -35,7 +35,11 @@ export function resultOf({ rootValue }: Pick<ExecutionArgs, 'rootValue'>): Resul
 type Result = ExecutionResult | AsyncIterable<ExecutionResult>;
 
 /** Creates what runs operations through `server`, which has `schema`. */
-export function createOperations(server: GraphqlServer, services: Services, schema: GraphQLSchema): Operations {
+export function createOperations(
+  server: Pick<GraphqlServer, 'getResultForParams'>,
+  services: Services,
+  schema: GraphQLSchema,
+): Operations {
   const hideSuggestions = !services.config.graphql.introspection;
   const present = (result: ExecutionResult): ExecutionResult =>
     result.errors ? { ...result, errors: clientErrors(result.errors, hideSuggestions).map(withoutHttp) } : result;
