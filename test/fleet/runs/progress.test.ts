@@ -151,7 +151,7 @@ describe('the progress of a run, over HTTP', () => {
 
   it('tells when each thing happened, not when that was written down', async () => {
     await fleet.migrations.add('20270102000000_quick', 'CREATE TABLE quick ()');
-    await fleet.migrations.add('20270102000001_slow', 'SELECT pg_sleep(1)');
+    await fleet.migrations.add('20270102000001_slow', 'SELECT pg_sleep(3)');
     const events = await fleet.events(await fleet.startRun('concurrency: 3'));
     expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
     const times = events.map(({ at }) => Date.parse(at));
