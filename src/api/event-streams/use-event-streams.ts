@@ -5,10 +5,10 @@ import type { Services } from '../../installation/services.ts';
 import { AppError, badInput } from '../../lib/errors.ts';
 import { toClientError, tooMuch, withoutHttp } from '../errors.ts';
 import { parseRequestJson } from '../limits/json-values.ts';
+import { createOperations, type Operations, type Params, resultOf } from '../operations.ts';
 import { currentLog, currentRequestId } from '../plugins/use-request-id.ts';
 import { createRequestContext, type IncomingRequest, type RequestContext } from '../request-context.ts';
 import type { Admission } from '../shares/admission.ts';
-import { createOperations, type Operations, type Params, resultOf } from '../websockets/operations.ts';
 import { EventStream } from './event-stream.ts';
 
 const endpoint = '/graphql/stream';
