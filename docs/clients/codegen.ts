@@ -1,20 +1,12 @@
-import type { CodegenConfig } from '@graphql-codegen/cli';
-
 // A copy of the server's schema.graphql, so that types can be generated without a running server.
-const config: CodegenConfig = {
+export default {
   schema: 'schema.graphql',
   documents: ['src/**/*.ts', 'src/**/*.tsx'],
   generates: {
     'src/gql/': {
       preset: 'client',
       presetConfig: { persistedDocuments: true },
-      config: {
-        scalars: { DateTime: 'string' },
-        enumsAsTypes: true,
-        useTypeImports: true,
-      },
+      config: { scalars: { DateTime: 'string' }, useTypeImports: true },
     },
   },
 };
-
-export default config;
