@@ -4,9 +4,11 @@ import { createYoga } from 'graphql-yoga';
 import type { Services } from '../installation/services.ts';
 import { corsOf, isLocalHost } from './cors.ts';
 import { toClientError, validationErrors } from './errors.ts';
+import { useEventStreams } from './event-streams/use-event-streams.ts';
 import { graphiqlPage, redirectToGraphiql } from './graphiql.ts';
 import { createDocumentCache } from './limits/document-cache.ts';
 import { largestLimits } from './limits/input-limits.ts';
+import type { PersistedDocuments } from './persisted-documents.ts';
 import { jwksRoute } from './plugins/jwks-route.ts';
 import { readinessRoute } from './plugins/readiness-route.ts';
 import { useAnswerLimits } from './plugins/use-answer-limits.ts';
@@ -14,7 +16,9 @@ import { useCallerRevocation } from './plugins/use-caller-revocation.ts';
 import { useDocumentLimits } from './plugins/use-document-limits.ts';
 import { shareFairly } from './plugins/use-fair-shares.ts';
 import { useJsonRequests } from './plugins/use-json-requests.ts';
+import { useMultipartSubscriptions } from './plugins/use-multipart-subscriptions.ts';
 import { useOperationLog } from './plugins/use-operation-log.ts';
+import { usePersistedDocuments } from './plugins/use-persisted-documents.ts';
 import { currentLog, currentRequestId, useRequestId } from './plugins/use-request-id.ts';
 import { limitRequests } from './plugins/use-request-limits.ts';
 import { useRoutes } from './plugins/use-routes.ts';
@@ -37,6 +41,8 @@ export interface GraphiqlOptions {
 export interface GraphqlServerOptions extends GraphiqlOptions {
   /** Admits operations; by default the server creates its own. */
   readonly admission?: Admission;
+  /** The documents that clients can name by id; by default none. */
+  readonly persistedDocuments?: PersistedDocuments;
 }
 
 /** The GraphQL server: a request listener, and functions that run operations which arrived in other ways. */
@@ -46,7 +52,11 @@ export type GraphqlServer = ReturnType<typeof createGraphqlServer>;
 export function createGraphqlServer(
   services: Services,
   schema: GraphQLSchema,
-  { localHeaders, admission = new Admission(services.config) }: GraphqlServerOptions = {},
+  {
+    localHeaders,
+    admission = new Admission(services.config),
+    persistedDocuments = new Map(),
+  }: GraphqlServerOptions = {},
 ) {
   const { graphql, http } = services.config;
   const documents = createDocumentCache();
@@ -60,7 +70,7 @@ export function createGraphqlServer(
     batching: false,
     landingPage: false,
     logging: false,
-    cors: corsOf(http.corsOrigins),
+    cors: corsOf(http),
     graphiql:
       graphql.graphiql &&
       (({ url }) => graphiqlPage(url, isLocalHost(new URL(url).hostname) ? localHeaders : undefined)),
@@ -72,12 +82,15 @@ export function createGraphqlServer(
     plugins: [
       useRequestId(http.trustedProxies),
       useUnbufferedStreams(),
+      useMultipartSubscriptions(),
       useRoutes({
         '/health/ready': readinessRoute(services),
         '/.well-known/jwks.json': jwksRoute(services.publishedKeys),
         ...(graphql.graphiql && { '/': redirectToGraphiql }),
       }),
+      useEventStreams({ services, schema, admission }),
       useJsonRequests(),
+      usePersistedDocuments(graphql.persistedDocuments, persistedDocuments),
       limitRequests({ maxDocumentBytes: graphql.maxDocumentBytes, largest: largestLimits(schema) }),
       documents.dropInvalid,
       ...(graphql.introspection ? [] : [useDisableIntrospection()]),

@@ -46,7 +46,14 @@ const members = ['query', 'operationName', 'variables', 'extensions'];
 
 function knownMembers(body: unknown): unknown {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return body;
-  return Object.fromEntries(Object.entries(body).filter(([name]) => members.includes(name)));
+  const known = Object.fromEntries(Object.entries(body).filter(([name]) => members.includes(name)));
+  const id: unknown = Reflect.get(body, 'documentId');
+  return typeof id === 'string' && known.query === undefined ? { ...known, extensions: persistedQuery(id) } : known;
+}
+
+/** What Apollo Client sends instead of `documentId`, which Relay and others send. */
+function persistedQuery(sha256Hash: string) {
+  return { persistedQuery: { version: 1, sha256Hash } };
 }
 
 /** Yoga would rethrow the JSON parser's error, which would be reported as an internal error. */
