@@ -1,14 +1,16 @@
-import { useDisableIntrospection } from '@graphql-yoga/plugin-disable-introspection';
+import type { RequestListener } from 'node:http';
 import type { GraphQLSchema } from 'graphql';
-import { createYoga } from 'graphql-yoga';
+import { createYoga, type YogaServerInstance } from 'graphql-yoga';
 import type { Services } from '../installation/services.ts';
 import { corsOf, isLocalHost } from './cors.ts';
 import { toClientError, validationErrors } from './errors.ts';
 import { graphiqlPage, redirectToGraphiql } from './graphiql.ts';
 import { createDocumentCache } from './limits/document-cache.ts';
 import { largestLimits } from './limits/input-limits.ts';
+import { answerPlainRequests } from './plain-requests/plain-requests.ts';
 import { jwksRoute } from './plugins/jwks-route.ts';
 import { readinessRoute } from './plugins/readiness-route.ts';
+import { refuseIntrospection } from './plugins/refuse-introspection.ts';
 import { useAnswerLimits } from './plugins/use-answer-limits.ts';
 import { useCallerRevocation } from './plugins/use-caller-revocation.ts';
 import { useDocumentLimits } from './plugins/use-document-limits.ts';
@@ -37,24 +39,28 @@ export interface GraphiqlOptions {
 export interface GraphqlServerOptions extends GraphiqlOptions {
   /** Admits operations; by default the server creates its own. */
   readonly admission?: Admission;
+  /** False: Yoga handles plain requests too, for tests that compare. See {@link answerPlainRequests}. */
+  readonly plainRequests?: boolean;
 }
 
 /** The GraphQL server: a request listener, and functions that run operations which arrived in other ways. */
-export type GraphqlServer = ReturnType<typeof createGraphqlServer>;
+export interface GraphqlServer
+  extends RequestListener,
+    Pick<YogaServerInstance<object, RequestContext>, 'fetch' | 'getResultForParams'> {}
 
 /** Creates the GraphQL server. The plugins handle a request from top to bottom. */
 export function createGraphqlServer(
   services: Services,
   schema: GraphQLSchema,
-  { localHeaders, admission = new Admission(services.config) }: GraphqlServerOptions = {},
-) {
+  { localHeaders, admission = new Admission(services.config), plainRequests = true }: GraphqlServerOptions = {},
+): GraphqlServer {
   const { graphql, http } = services.config;
   const documents = createDocumentCache();
-  return createYoga<object, RequestContext>({
+  const yoga = createYoga<object, RequestContext>({
     schema,
     graphqlEndpoint: '/graphql',
     healthCheckEndpoint: '/health/live',
-    maxRequestBodySize: http.maxBodyBytes,
+    maxRequestBodySize: false,
     parserAndValidationCache: documents.options,
     multipart: false,
     batching: false,
@@ -77,10 +83,10 @@ export function createGraphqlServer(
         '/.well-known/jwks.json': jwksRoute(services.publishedKeys),
         ...(graphql.graphiql && { '/': redirectToGraphiql }),
       }),
-      useJsonRequests(),
+      useJsonRequests(http.maxBodyBytes),
       limitRequests({ maxDocumentBytes: graphql.maxDocumentBytes, largest: largestLimits(schema) }),
       documents.dropInvalid,
-      ...(graphql.introspection ? [] : [useDisableIntrospection()]),
+      ...(graphql.introspection ? [] : [refuseIntrospection()]),
       ...useDocumentLimits(graphql),
       shareFairly(admission),
       useAnswerLimits(),
@@ -95,4 +101,7 @@ export function createGraphqlServer(
       maskError: (error) => toClientError(error, currentRequestId(), currentLog(services.log)),
     },
   });
+  const listener: RequestListener = plainRequests ? answerPlainRequests(yoga, services) : yoga;
+  const { fetch, getResultForParams } = yoga;
+  return Object.assign((...args: Parameters<RequestListener>) => listener(...args), { fetch, getResultForParams });
 }

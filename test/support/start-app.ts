@@ -75,7 +75,9 @@ export async function startTestApp(env: Record<string, string> = {}, options: Te
 export async function openTestApp(config: Config, options: TestAppOptions = {}): Promise<TestApp> {
   const app = await openInstallation(config, product, options.log ?? pino({ level: process.env.TEST_LOG ?? 'silent' }));
   if (options.prepared ?? true) await app.prepared;
-  const yoga = createGraphqlServer(app.services, options.schema ?? (await buildTestSchema()));
+  // `false` runs the tests of HTTP against Yoga alone, with which the server's own way must agree.
+  const plainRequests = process.env.TEST_PLAIN_REQUESTS !== 'false';
+  const yoga = createGraphqlServer(app.services, options.schema ?? (await buildTestSchema()), { plainRequests });
   const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
   return {
     services: app.services,
