@@ -11,11 +11,13 @@ if (VITALS_SOCKET !== undefined) {
   delay.enable();
   createServer((_request, response) => {
     const { heapUsed, rss } = process.memoryUsage();
+    const { user, system } = process.cpuUsage();
     const vitals: Vitals = {
       maxDelayMs: delay.max / 1e6,
       p99DelayMs: delay.percentile(99) / 1e6,
       heapUsedBytes: heapUsed,
       rssBytes: rss,
+      cpuMs: (user + system) / 1000,
     };
     delay.reset();
     response.end(JSON.stringify(vitals));

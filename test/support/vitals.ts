@@ -10,6 +10,8 @@ export interface Vitals {
   readonly p99DelayMs: number;
   readonly heapUsedBytes: number;
   readonly rssBytes: number;
+  /** The CPU time that it has used since it started, in milliseconds. */
+  readonly cpuMs: number;
 }
 
 /** The module that a process is to `--import`, with the path of a socket in VITALS_SOCKET, so that its vitals can be read. */
