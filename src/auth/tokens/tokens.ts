@@ -108,8 +108,8 @@ export function createTokens(keys: TokenKeys, rules: Omit<TokenConfig, 'keys'>, 
   const providers = new Map(
     rules.providers.map((provider) => [provider.issuer, { provider, keys: providerKeys(provider, log) }]),
   );
-  const verified = new VerifiedTokens();
-  const remember = (token: string, claims: TokenClaims, isKeyCurrent: VerifiedToken['isKeyCurrent']) => {
+  const verified = new VerifiedTokens<TokenClaims>();
+  const remember = (token: string, claims: TokenClaims, isKeyCurrent: VerifiedToken<TokenClaims>['isKeyCurrent']) => {
     const { expiresAt } = claims;
     const acceptedUntil = expiresAt ? expiresAt.getTime() + CLOCK_TOLERANCE_SECONDS * 1000 : Number.POSITIVE_INFINITY;
     verified.remember(token, { claims, acceptedUntil, isKeyCurrent });

@@ -1,6 +1,5 @@
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import type { TokenClaims } from './tokens.ts';
 
 /** The approximate size limit of the cache, in bytes. */
 const MAX_BYTES = 16 * 1024 * 1024;
@@ -8,8 +7,8 @@ const MAX_BYTES = 16 * 1024 * 1024;
 const ENTRY_BYTES = 1_000;
 
 /** A token whose signature and claims were valid. */
-export interface VerifiedToken {
-  readonly claims: TokenClaims;
+export interface VerifiedToken<Claims> {
+  readonly claims: Claims;
   /** Until when it is accepted, in milliseconds since 1970. */
   readonly acceptedUntil: number;
   /** Whether the key that verified it still belongs to its issuer; undefined for a key that cannot change while this process runs. */
@@ -21,12 +20,12 @@ export interface VerifiedToken {
  * its signature each time. Only what cannot change is remembered: whether the user, the session and the memberships
  * still exist is checked for each request. Tokens that were refused are not remembered.
  */
-export class VerifiedTokens {
+export class VerifiedTokens<Claims> {
   /** By the hash of the token, so that a dump of the memory contains no usable token because of this cache. */
-  readonly #entries = new LRUCache<string, VerifiedToken>({ maxSize: MAX_BYTES });
+  readonly #entries = new LRUCache<string, VerifiedToken<Claims>>({ maxSize: MAX_BYTES });
 
   /** Returns the claims of a token that was verified before and would be accepted again. */
-  async find(token: string): Promise<TokenClaims | undefined> {
+  async find(token: string): Promise<Claims | undefined> {
     const key = keyOf(token);
     const entry = this.#entries.get(key);
     if (!entry) return undefined;
@@ -37,7 +36,7 @@ export class VerifiedTokens {
   }
 
   /** Remembers a token. The claims take about as much memory as the token. */
-  remember(token: string, entry: VerifiedToken): void {
+  remember(token: string, entry: VerifiedToken<Claims>): void {
     this.#entries.set(keyOf(token), entry, { size: ENTRY_BYTES + 2 * token.length });
   }
 }
