@@ -82,6 +82,19 @@ export function clientErrors(errors: readonly GraphQLError[], hideSuggestions: b
     .map((error) => (hideSuggestions ? withoutSuggestion(error) : error));
 }
 
+/** Removes the HTTP status and headers, for an error that is sent after them or without them. */
+export function withoutHttp(error: GraphQLError): GraphQLError {
+  const { message, nodes, source, positions, path, extensions } = error;
+  const { http: _http, ...others } = extensions;
+  return new GraphQLError(message, {
+    nodes: nodes ?? null,
+    source: source ?? null,
+    positions: positions ?? null,
+    path: path ?? null,
+    extensions: others,
+  });
+}
+
 /**
  * The suggestion comes last, as GraphQL's `didYouMean` writes it. The text before it may be long and come from the
  * client.

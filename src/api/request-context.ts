@@ -22,6 +22,11 @@ export interface IncomingRequest {
   readonly req?: IncomingMessage;
 }
 
+/** A request whose body and URL can be read too. */
+export interface FetchedRequest extends IncomingRequest {
+  readonly request: Request;
+}
+
 /** The context of a request, with the means to release its leases. */
 export interface RequestContext extends Context {
   /** The owner of the share that the request uses; undefined for platform admins, who have no limit. */

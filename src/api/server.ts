@@ -4,9 +4,11 @@ import { createYoga, type YogaServerInstance } from 'graphql-yoga';
 import type { Services } from '../installation/services.ts';
 import { corsOf, isLocalHost } from './cors.ts';
 import { toClientError, validationErrors } from './errors.ts';
+import { useEventStreams } from './event-streams/use-event-streams.ts';
 import { graphiqlPage, redirectToGraphiql } from './graphiql.ts';
 import { createDocumentCache } from './limits/document-cache.ts';
 import { largestLimits } from './limits/input-limits.ts';
+import type { PersistedDocuments } from './persisted-documents.ts';
 import { answerPlainRequests } from './plain-requests/plain-requests.ts';
 import { jwksRoute } from './plugins/jwks-route.ts';
 import { readinessRoute } from './plugins/readiness-route.ts';
@@ -16,7 +18,9 @@ import { useCallerRevocation } from './plugins/use-caller-revocation.ts';
 import { useDocumentLimits } from './plugins/use-document-limits.ts';
 import { shareFairly } from './plugins/use-fair-shares.ts';
 import { useJsonRequests } from './plugins/use-json-requests.ts';
+import { useMultipartSubscriptions } from './plugins/use-multipart-subscriptions.ts';
 import { useOperationLog } from './plugins/use-operation-log.ts';
+import { usePersistedDocuments } from './plugins/use-persisted-documents.ts';
 import { currentLog, currentRequestId, useRequestId } from './plugins/use-request-id.ts';
 import { limitRequests } from './plugins/use-request-limits.ts';
 import { useRoutes } from './plugins/use-routes.ts';
@@ -39,6 +43,8 @@ export interface GraphiqlOptions {
 export interface GraphqlServerOptions extends GraphiqlOptions {
   /** Admits operations; by default the server creates its own. */
   readonly admission?: Admission;
+  /** The documents that clients can name by id; by default none. */
+  readonly persistedDocuments?: PersistedDocuments;
   /** False: Yoga handles plain requests too, for tests that compare. See {@link answerPlainRequests}. */
   readonly plainRequests?: boolean;
 }
@@ -52,10 +58,16 @@ export interface GraphqlServer
 export function createGraphqlServer(
   services: Services,
   schema: GraphQLSchema,
-  { localHeaders, admission = new Admission(services.config), plainRequests = true }: GraphqlServerOptions = {},
+  {
+    localHeaders,
+    admission = new Admission(services.config),
+    persistedDocuments = new Map(),
+    plainRequests = true,
+  }: GraphqlServerOptions = {},
 ): GraphqlServer {
   const { graphql, http } = services.config;
   const documents = createDocumentCache();
+  const cors = corsOf(http);
   const yoga = createYoga<object, RequestContext>({
     schema,
     graphqlEndpoint: '/graphql',
@@ -66,7 +78,7 @@ export function createGraphqlServer(
     batching: false,
     landingPage: false,
     logging: false,
-    cors: corsOf(http.corsOrigins),
+    cors,
     graphiql:
       graphql.graphiql &&
       (({ url }) => graphiqlPage(url, isLocalHost(new URL(url).hostname) ? localHeaders : undefined)),
@@ -78,12 +90,15 @@ export function createGraphqlServer(
     plugins: [
       useRequestId(http.trustedProxies),
       useUnbufferedStreams(),
+      useMultipartSubscriptions(),
       useRoutes({
         '/health/ready': readinessRoute(services),
         '/.well-known/jwks.json': jwksRoute(services.publishedKeys),
         ...(graphql.graphiql && { '/': redirectToGraphiql }),
       }),
+      useEventStreams({ services, schema, admission }),
       useJsonRequests(http.maxBodyBytes),
+      usePersistedDocuments(graphql.persistedDocuments, persistedDocuments),
       limitRequests({ maxDocumentBytes: graphql.maxDocumentBytes, largest: largestLimits(schema) }),
       documents.dropInvalid,
       ...(graphql.introspection ? [] : [refuseIntrospection()]),
@@ -101,7 +116,7 @@ export function createGraphqlServer(
       maskError: (error) => toClientError(error, currentRequestId(), currentLog(services.log)),
     },
   });
-  const listener: RequestListener = plainRequests ? answerPlainRequests(yoga, services) : yoga;
+  const listener: RequestListener = plainRequests ? answerPlainRequests(yoga, services, cors !== false) : yoga;
   const { fetch, getResultForParams } = yoga;
   return Object.assign((...args: Parameters<RequestListener>) => listener(...args), { fetch, getResultForParams });
 }

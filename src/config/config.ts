@@ -25,12 +25,18 @@ export interface Config {
     readonly port: number;
     readonly trustedProxies: number;
     readonly corsOrigins: readonly string[];
+    /** Whether pages of this machine may read responses, from any port. */
+    readonly allowsLocalPages: boolean;
     readonly maxBodyBytes: number;
     readonly shutdownSeconds: number;
   };
   readonly graphql: {
     readonly graphiql: boolean;
     readonly introspection: boolean;
+    /** Whether clients may send only ids of persisted documents, also ids, or no ids. */
+    readonly persistedDocuments: 'only' | 'also' | 'off';
+    /** The file or folder of the persisted documents; set unless they are off. */
+    readonly persistedDocumentsPath: string | undefined;
     readonly maxDocumentBytes: number;
     readonly maxDepth: number;
     readonly maxTokens: number;
@@ -153,6 +159,9 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): {
   if (values.TENANT_CONNECTION_LIMIT !== undefined && values.TENANT_CONNECTION_LIMIT < values.TENANT_POOL_SIZE) {
     problems.push('TENANT_CONNECTION_LIMIT must be at least TENANT_POOL_SIZE, which one process may use');
   }
+  if (values.PERSISTED_DOCUMENTS !== 'off' && values.PERSISTED_DOCUMENTS_PATH === undefined) {
+    problems.push('PERSISTED_DOCUMENTS_PATH must be set unless PERSISTED_DOCUMENTS is off');
+  }
   const names = [values.AUTH_DATABASE, values.CONSTANTS_DATABASE, values.SHARED_DATABASE];
   if (new Set(names).size < names.length) {
     problems.push('AUTH_DATABASE, CONSTANTS_DATABASE and SHARED_DATABASE must be three different names');
@@ -167,12 +176,15 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): {
       port: values.PORT,
       trustedProxies: values.TRUSTED_PROXIES,
       corsOrigins: values.CORS_ORIGINS ?? [],
+      allowsLocalPages: values.NODE_ENV === 'development',
       maxBodyBytes: values.MAX_BODY_BYTES,
       shutdownSeconds: values.SHUTDOWN_SECONDS,
     },
     graphql: {
       graphiql: values.GRAPHIQL ?? !production,
       introspection: values.INTROSPECTION ?? !production,
+      persistedDocuments: values.PERSISTED_DOCUMENTS,
+      persistedDocumentsPath: values.PERSISTED_DOCUMENTS_PATH,
       maxDocumentBytes: values.MAX_DOCUMENT_BYTES,
       maxDepth: values.MAX_QUERY_DEPTH,
       maxTokens: values.MAX_QUERY_TOKENS,

@@ -168,7 +168,7 @@ export const settings = {
   },
   CORS_ORIGINS: {
     schema: origins,
-    absent: 'no other origin is allowed',
+    absent: 'none; in development, pages of localhost on any port are allowed too',
     meaning: 'allowed CORS origins, separated by commas',
   },
   GRAPHIQL: { schema: flag, absent: 'on, but off in production', meaning: 'whether GraphiQL is served' },
@@ -178,6 +178,16 @@ export const settings = {
     schema: integer(1000, 1_000_000_000),
     default: '20000',
     meaning: 'maximum size of a GraphQL document, in bytes; variables only count towards the body',
+  },
+  PERSISTED_DOCUMENTS: {
+    schema: z.enum(['only', 'also', 'off'], { error: 'must be only, also or off' }),
+    default: 'off',
+    meaning: 'whether clients may send ids of persisted documents: only those, also those, or off',
+  },
+  PERSISTED_DOCUMENTS_PATH: {
+    schema: z.string(),
+    absent: 'there are none',
+    meaning: 'JSON file that maps ids to GraphQL documents, or folder of such files and of .graphql files named by id',
   },
   MAX_QUERY_DEPTH: { schema: integer(1, 1000), default: '12', meaning: 'maximum depth of a GraphQL document' },
   MAX_QUERY_TOKENS: {

@@ -9,6 +9,8 @@ export const errorCodes = {
   SLUG_TAKEN: 'Another tenant has this slug.',
   HOST_TAKEN: 'Another tenant has this host.',
   BAD_USER_INPUT: 'The request is invalid. `field` names the argument, if one is at fault.',
+  PERSISTED_QUERY_NOT_FOUND: 'No persisted document has this id. Send the document.',
+  PERSISTED_QUERY_NOT_SUPPORTED: 'The server has no persisted documents. Send the document.',
   NOT_FOUND: 'The requested object does not exist.',
   CONFLICT: 'The request conflicts with the current state.',
   SERVER_BUSY: 'A database is busy, too slow or unreachable. Try again after `retryAfterMs`.',

@@ -27,11 +27,11 @@ export function thisChildProcess(log: Logger): ChildProcess | undefined {
   process.on('SIGTERM', () => stop.abort());
   // A terminal sends it to all processes. Only the parent acts on it.
   process.on('SIGINT', () => undefined);
-  // Waiting for messages must not keep the process alive.
-  process.channel?.unref();
   const ready = () => {
     log.info('one of the processes is ready');
     worker.send('ready');
+    // Waiting for messages must not keep it alive. Until now it had to, because the parent opens the port.
+    process.channel?.unref();
   };
   return { isFirst: worker.id === 1, stop: stop.signal, ready };
 }

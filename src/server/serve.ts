@@ -1,5 +1,6 @@
 import { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { GraphQLSchema } from 'graphql';
 import { type Logger, pino } from 'pino';
 import { isLocalHost } from '../api/cors.ts';
 import { refuseMalformedRequests } from '../api/malformed-requests.ts';
@@ -50,16 +51,19 @@ async function serveHere({ config, log, stop, out, child }: Run, loadProduct: Lo
   const headers = token && isLocal ? authorizationHeader(token) : {};
   const schema = await buildSchema(product);
   const admission = new Admission(config);
-  const server = createGraphqlServer(app.services, schema, { ...headers, admission });
+  const persistedDocuments = await loadPersistedDocuments(config, schema, log);
+  const server = createGraphqlServer(app.services, schema, { ...headers, admission, persistedDocuments });
   const webSockets = createWebSockets({ server, services: app.services, schema, admission });
   const listener = early ?? (await listen());
   listener.open(refuseMalformedRequests(server));
   listener.openUpgrades(webSockets.upgrade);
   child?.ready();
   const { canIssue } = app.services.tokens;
-  if (config.graphql.graphiql && config.environment !== 'production')
-    out.write(greeting({ url: listener.url, token, canIssue, isLocal, problem: await problemSoon(app, stop) }));
-  else announce(`Tenantry listens at ${listener.url}`, config, log, out);
+  if (config.graphql.graphiql && config.environment !== 'production') {
+    const { url } = listener;
+    const { allowsLocalPages } = config.http;
+    out.write(greeting({ url, token, canIssue, isLocal, allowsLocalPages, problem: await problemSoon(app, stop) }));
+  } else announce(`Tenantry listens at ${listener.url}`, config, log, out);
   await aborted(stop);
   log.info('stopping');
   // First, so that subscriptions continue on the next connection instead of being completed.
@@ -138,6 +142,16 @@ function nowhere(): NodeJS.WritableStream {
   return new Writable({ write: (_text, _encoding, done) => done() });
 }
 
+/** @throws {Error} if they cannot be read */
+async function loadPersistedDocuments({ graphql }: Config, schema: GraphQLSchema, log: Logger) {
+  if (graphql.persistedDocuments === 'off' || graphql.persistedDocumentsPath === undefined) return new Map();
+  const { readPersistedDocuments, invalidDocuments } = await import('../api/persisted-documents.ts');
+  const documents = await readPersistedDocuments(graphql.persistedDocumentsPath);
+  for (const problem of invalidDocuments(documents, schema)) log.warn(problem);
+  log.info({ count: documents.size }, 'persisted documents are loaded');
+  return documents;
+}
+
 /** Prints a line. In production it is a line of the log. */
 function announce(text: string, { environment }: Config, log: Logger, out: NodeJS.WritableStream): void {
   if (environment === 'production') log.info(text);
@@ -209,10 +223,12 @@ interface Greeting {
   /** Whether this server can issue tokens. */
   readonly canIssue: boolean;
   readonly isLocal: boolean;
+  /** Whether pages of localhost may call the API from any port. */
+  readonly allowsLocalPages: boolean;
   readonly problem: string | undefined;
 }
 
-function greeting({ url, token, canIssue, isLocal, problem }: Greeting): string {
+function greeting({ url, token, canIssue, isLocal, allowsLocalPages, problem }: Greeting): string {
   const where = isLocal ? "already in GraphiQL's headers" : "paste it into GraphiQL's headers as authorization";
   const forTenants = canIssue
     ? [
@@ -236,6 +252,7 @@ function greeting({ url, token, canIssue, isLocal, problem }: Greeting): string 
       ? 'Its example operations, from top to bottom: create a tenant, list the fleet, run migrations, watch the run.'
       : `Tenants cannot be created until this is fixed: ${problem}`,
     ...forTenants,
+    ...(allowsLocalPages ? ['Pages of localhost may call the API from any port, in development only.', ''] : []),
     ...(token ? [`A platform admin's token, for development only (${where}):`, '', token, ''] : []),
   ];
   return `${lines.join('\n')}\n`;

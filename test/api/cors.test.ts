@@ -14,7 +14,9 @@ describe('what pages in browsers may do', () => {
   let server: Listening;
   /** As it is with the settings of production, but for the database. */
   let production: Listening;
-  /** The same, with all switched on that production switches off. */
+  /** With the settings of development. */
+  let development: Listening;
+  /** The same as in production, with all switched on that production switches off. */
   let opened: Listening;
 
   beforeAll(async () => {
@@ -27,10 +29,11 @@ describe('what pages in browsers may do', () => {
     };
     server = await listen(app.yoga);
     production = await withSettings({});
+    development = await withSettings({ NODE_ENV: 'development' });
     opened = await withSettings({ GRAPHIQL: 'true', INTROSPECTION: 'on' });
   });
   afterAll(async () => {
-    for (const each of [server, production, opened]) await each[Symbol.asyncDispose]();
+    for (const each of [server, production, opened, development]) await each[Symbol.asyncDispose]();
     await app[Symbol.asyncDispose]();
   });
 
@@ -63,6 +66,30 @@ describe('what pages in browsers may do', () => {
       }
     },
   );
+
+  it.each(['http://localhost:5173', 'http://127.0.0.1:3000', 'https://localhost', 'http://[::1]:8080'])(
+    'lets pages of %s read in development only',
+    async (origin) => {
+      const { headers } = await development.post({ query: '{ server { name } }' }, { origin });
+      expect(headers['access-control-allow-origin']).toBe(origin);
+      expect(headers.vary).toMatch(/origin/i);
+      for (const each of [server, production]) {
+        const refused = await each.post({ query: '{ server { name } }' }, { origin });
+        expect(refused.headers['access-control-allow-origin']).toBeUndefined();
+      }
+    },
+  );
+
+  it.each([
+    'http://localhost.evil.example:5173',
+    'http://evil.example',
+    'null',
+    'file://localhost',
+    'http://127.0.0.1.evil.example',
+  ])('lets no page of %s read in development', async (origin) => {
+    const { headers } = await development.post({ query: '{ server { name } }' }, { origin });
+    expect(headers['access-control-allow-origin']).toBeUndefined();
+  });
 
   it.each([
     ['text', 'text/plain', JSON.stringify({ query: startRun })],

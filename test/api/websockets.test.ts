@@ -292,9 +292,9 @@ describe('a WebSocket', () => {
         ),
       );
     const sockets = await open(40);
-    const before = (await watched.vitals()).rssBytes;
+    const before = await watched.bytesInUse();
     for (let round = 0; round < 25; round += 1) sockets.push(...(await open(40)));
-    expect((await watched.vitals()).rssBytes - before).toBeLessThan(50 * 1024 * 1024);
+    expect((await watched.bytesInUse()) - before).toBeLessThan(50 * 1024 * 1024);
     for (const socket of sockets) socket.terminate();
   });
 });

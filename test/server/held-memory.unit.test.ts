@@ -5,7 +5,13 @@ import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { openHttpListener } from '../../src/server/http-listener.ts';
 
-const settings = { trustedProxies: 0, corsOrigins: [], maxBodyBytes: 1000, shutdownSeconds: 10 };
+const settings = {
+  trustedProxies: 0,
+  corsOrigins: [],
+  allowsLocalPages: false,
+  maxBodyBytes: 1000,
+  shutdownSeconds: 10,
+};
 
 it('closes the oldest connections of clients that do not read large responses', async () => {
   const log = pino({ enabled: false });

@@ -18,4 +18,10 @@ it('answers what has come before it drains, though it has not read it yet', asyn
   expect(answer.toLowerCase()).toContain('connection: close');
 });
 
-const settings = { trustedProxies: 0, corsOrigins: [], maxBodyBytes: 1000, shutdownSeconds: 10 };
+const settings = {
+  trustedProxies: 0,
+  corsOrigins: [],
+  allowsLocalPages: false,
+  maxBodyBytes: 1000,
+  shutdownSeconds: 10,
+};

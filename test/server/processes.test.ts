@@ -16,11 +16,11 @@ import {
 import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 /** How long a process may take to start on a busy machine. */
-const patience = { timeout: 60_000, interval: 100 };
+const patience = { timeout: 100_000, interval: 100 };
 
 const LOG = { LOG_LEVEL: 'info' };
 
-describe('a server of several processes', () => {
+describe('a server of several processes', { timeout: 300_000 }, () => {
   let folder: string;
   let postgres: TestPostgres;
   let own: ReturnType<typeof ownInstallation>;
@@ -102,7 +102,7 @@ describe('a server of several processes', () => {
   });
 });
 
-describe('a server of several processes', () => {
+describe('a server of several processes', { timeout: 300_000 }, () => {
   let folder: string;
   beforeAll(async () => {
     folder = await mkdtemp(path.join(tmpdir(), 'tenantry-processes-'));

@@ -102,7 +102,7 @@ describe('with an admin role that may create databases and roles, but is not a s
     );
     await expect
       .poll(() => postgres.rows(`SELECT backend_type FROM pg_stat_activity WHERE datname = 'vacuumed'`), {
-        timeout: 20_000,
+        timeout: 90_000,
       })
       .toEqual([{ backend_type: 'autovacuum worker' }]);
     expect(await server?.admin((admin) => isInUse(admin, 'vacuumed'))).toBe(false);

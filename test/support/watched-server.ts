@@ -10,6 +10,8 @@ export type { Vitals } from './vitals.ts';
 export interface WatchedServer extends ServerProcess {
   /** Reads its vitals, and begins a new interval for the delays. While its event loop is blocked, this waits. */
   vitals(): Promise<Vitals>;
+  /** Collects its garbage, and returns the bytes in use: of its heap, and of native objects that belong to it. */
+  bytesInUse(): Promise<number>;
 }
 
 /**
@@ -20,5 +22,12 @@ export async function startWatchedServer(env: Record<string, string>, heapMb?: n
   const socket = path.join(await mkdtemp(path.join(tmpdir(), 'vitals-')), 'socket');
   const options = [`--import=${vitalsMonitor}`, heapMb && `--max-old-space-size=${heapMb}`];
   const server = startServer({ ...env, VITALS_SOCKET: socket, NODE_OPTIONS: options.filter(Boolean).join(' ') });
-  return { ...server, vitals: () => readVitals(socket) };
+  return {
+    ...server,
+    vitals: () => readVitals(socket),
+    bytesInUse: async () => {
+      const { heapUsedBytes, externalBytes } = await readVitals(socket, true);
+      return heapUsedBytes + externalBytes;
+    },
+  };
 }

@@ -35,7 +35,14 @@ function bodyTooLarge(maxBytes: number): GraphQLError {
 export function parseBody(json: string): unknown {
   const body = parseRequestJson(json);
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return body;
-  return Object.fromEntries(Object.entries(body).filter(([name]) => members.includes(name)));
+  const known = Object.fromEntries(Object.entries(body).filter(([name]) => members.includes(name)));
+  const id: unknown = Reflect.get(body, 'documentId');
+  return typeof id === 'string' && known.query === undefined ? { ...known, extensions: persistedQuery(id) } : known;
+}
+
+/** What Apollo Client sends instead of `documentId`, which Relay and others send. */
+function persistedQuery(sha256Hash: string) {
+  return { persistedQuery: { version: 1, sha256Hash } };
 }
 
 /** @see https://graphql.github.io/graphql-over-http/draft/#sec-Request-Parameters */

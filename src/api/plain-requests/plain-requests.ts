@@ -14,14 +14,15 @@ import { type ResponseParts, responsePartsOf } from './response-parts.ts';
  * Answers plain requests, which are nearly all, without the `Request`, `Response` and streams that Yoga creates for each.
  * Yoga handles all others, and those whose body turns out to be odd. The operations run in Yoga in either case, with the
  * same plugins.
+ * @param hasCors whether pages of some other origins may read responses
  */
 export function answerPlainRequests(
   yoga: YogaServerInstance<object, RequestContext>,
   services: Services,
+  hasCors: boolean,
 ): RequestListener {
   const { http, graphql } = services.config;
   const { getResultForParams } = yoga;
-  const hasCors = http.corsOrigins.length > 0;
   const failed = (error: unknown): ExecutionResult => {
     return { errors: [toClientError(error, currentRequestId(), currentLog(services.log))] };
   };
@@ -76,15 +77,20 @@ export function answerPlainRequests(
   };
 }
 
-/** Returns the parameters in a body; undefined if it is invalid, or may be a subscription, whose response is a stream. */
+/**
+ * Returns the parameters in a body; undefined if it is invalid, or may be a subscription, whose response is a stream. A
+ * persisted document is known only to its plugin.
+ */
 function paramsOf(text: string): GraphQLParams | undefined {
   try {
     const body = parseBody(text);
     if (typeof body !== 'object' || body === null || Array.isArray(body)) return undefined;
-    // The plugins check the members.
+    // The plugins check the other members.
     const params: GraphQLParams = body;
+    const { query, extensions } = params;
+    if (typeof query !== 'string' || extensions?.persistedQuery !== undefined) return undefined;
     // GraphQL has no other way to write this word.
-    return String(params.query).includes('subscription') ? undefined : params;
+    return query.includes('subscription') ? undefined : params;
   } catch {
     return undefined;
   }

@@ -73,6 +73,7 @@ builder.queryField('auditLog', (t) =>
     {
       type: AuditEntryRef,
       description: 'Newest first.',
+      nullable: true,
       authScopes: { platformAdmin: true },
       args: {
         tenant: t.arg.id({ description: 'Its id or slug.' }),

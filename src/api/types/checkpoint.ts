@@ -39,6 +39,7 @@ builder.queryField('checkpoints', (t) =>
   t.field({
     type: [CheckpointRef],
     description: 'Newest first. CHECKPOINT_KEEP and CHECKPOINT_MAX_AGE_DAYS limit how many are kept.',
+    nullable: true,
     authScopes: { platformAdmin: true },
     maxItems: MAX_PAGE,
     args: { tenant: t.arg.id({ required: true, description: 'Its id or slug.' }), ...pageArgs('The id') },

@@ -49,6 +49,7 @@ builder.queryField('migrationHistory', (t) =>
       type: MigrationRecordRef,
       description:
         "Newest first. With a tenant, or with the scope AUTH or CONSTANTS: that database's own history. Otherwise what runs did, across the whole fleet.",
+      nullable: true,
       authScopes: { platformAdmin: true },
       args: {
         tenant: t.arg.id({ description: 'Its id or slug.' }),

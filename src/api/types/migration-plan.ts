@@ -108,6 +108,7 @@ builder.queryFields((t) => ({
   migrations: t.field({
     type: [MigrationRef],
     description: 'The migration files, in the order in which they are applied.',
+    nullable: true,
     authScopes: { platformAdmin: true },
     maxItems: MAX_PAGE,
     args: {
@@ -120,6 +121,7 @@ builder.queryFields((t) => ({
   migrationPlan: t.field({
     type: MigrationPlanRef,
     description: 'What a run with the same arguments would do. Changes nothing.',
+    nullable: true,
     authScopes: { platformAdmin: true },
     args: { input: t.arg({ type: MigrationPlanInput }) },
     resolve: async (_root, { input }, { services }) =>

@@ -89,6 +89,7 @@ const CreateTenantInputRef = builder.inputType('CreateTenantInput', {
 builder.queryFields((t) => ({
   databases: t.field({
     type: DatabaseListRef,
+    nullable: true,
     authScopes: { platformAdmin: true },
     resolve: (_root, _args, { services }) => listDatabases({ ...services, databases: services.config.databases }),
   }),
@@ -96,6 +97,7 @@ builder.queryFields((t) => ({
     type: [DatabaseServerRef],
     description: 'Oldest first.',
     maxItems: MAX_PAGE,
+    nullable: true,
     authScopes: { platformAdmin: true },
     args: pageArgs('The name'),
     resolve: async (_root, page, { services }) => {
@@ -107,6 +109,7 @@ builder.queryFields((t) => ({
     {
       type: TenantRef,
       description: 'Oldest first.',
+      nullable: true,
       authScopes: { platformAdmin: true },
       args: { filter: t.arg({ type: TenantFilterInput }) },
       resolve: async (_root, { filter, ...page }, { services }) => {

@@ -30,6 +30,7 @@ builder.queryField('users', (t) =>
     {
       type: UserRef,
       description: 'All users, oldest first.',
+      nullable: true,
       authScopes: { platformAdmin: true },
       args: { search: t.arg.string({ maxLength: 254, description: 'Part of the email address or name.' }) },
       resolve: (_root, { search, ...page }, { services }) =>

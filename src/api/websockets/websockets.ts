@@ -6,10 +6,10 @@ import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import type { Services } from '../../installation/services.ts';
 import { hasTooManyValues } from '../limits/json-values.ts';
 import { isWellFormed } from '../malformed-requests.ts';
+import { createOperations, type Params, resultOf } from '../operations.ts';
 import type { GraphqlServer } from '../server.ts';
 import type { Admission } from '../shares/admission.ts';
 import { Connection, closeCode } from './connection.ts';
-import { createOperations, type Params, resultOf } from './operations.ts';
 import { UnidentifiedClients } from './unidentified-clients.ts';
 
 /** How long a client may take to identify itself, in milliseconds. */

@@ -24,22 +24,30 @@ export interface RunEvent {
 
 /** The kinds of events of a run, with their descriptions. */
 export const runEventKinds = {
-  RUN_STARTED: 'The run was created.',
-  RUN_WARNING: 'A problem that does not stop the run, such as a process that cannot work on it.',
-  TENANTS_SKIPPED: 'Tenants were skipped because, according to the catalog, there is nothing to do.',
-  WAVE_STARTED: 'The next wave started.',
-  TENANT_STARTED: 'Work on a tenant started.',
-  TENANT_WARNING: 'A problem that does not stop the tenant, such as a file dated before an applied migration.',
-  TENANT_RETRYING: 'An attempt failed with a retryable error, or its process died. The tenant will be retried.',
-  MIGRATION_APPLIED: 'A migration was applied; in a dry run, it was tried and rolled back.',
-  MIGRATION_REVERTED: 'A migration was reverted, for example because a later one failed.',
-  TENANT_SUCCEEDED: 'All migrations of the run are done for this tenant.',
-  TENANT_SKIPPED:
-    'There was nothing to do, or a dry run could not try the migrations. In that case, the message says why.',
-  TENANT_FAILED: 'The tenant failed. It is unchanged, unless the message says that it needs attention.',
-  RUN_CANCELLED: 'The run was cancelled. Tenants in progress still finish.',
-  RUN_RESUMED: 'The run was resumed with its failed, cancelled and unstarted tenants.',
-  RUN_ENDED: 'The run ended. No event follows unless it is resumed.',
+  RUN_STARTED: { description: 'The run was created.' },
+  RUN_WARNING: { description: 'A problem that does not stop the run, such as a process that cannot work on it.' },
+  TENANTS_SKIPPED: { description: 'Tenants were skipped because, according to the catalog, there is nothing to do.' },
+  WAVE_STARTED: { description: 'The next wave started.' },
+  TENANT_STARTED: { description: 'Work on a tenant started.' },
+  TENANT_WARNING: {
+    description: 'A problem that does not stop the tenant, such as a file dated before an applied migration.',
+  },
+  TENANT_RETRYING: {
+    description: 'An attempt failed with a retryable error, or its process died. The tenant will be retried.',
+  },
+  MIGRATION_APPLIED: { description: 'A migration was applied; in a dry run, it was tried and rolled back.' },
+  MIGRATION_REVERTED: { description: 'A migration was reverted, for example because a later one failed.' },
+  TENANT_SUCCEEDED: { description: 'All migrations of the run are done for this tenant.' },
+  TENANT_SKIPPED: {
+    description:
+      'There was nothing to do, or a dry run could not try the migrations. In that case, the message says why.',
+  },
+  TENANT_FAILED: {
+    description: 'The tenant failed. It is unchanged, unless the message says that it needs attention.',
+  },
+  RUN_CANCELLED: { description: 'The run was cancelled. Tenants in progress still finish.' },
+  RUN_RESUMED: { description: 'The run was resumed with its failed, cancelled and unstarted tenants.' },
+  RUN_ENDED: { description: 'The run ended. No event follows unless it is resumed.' },
 } as const;
 export type RunEventKind = keyof typeof runEventKinds;
 

@@ -52,7 +52,10 @@ describe('the key set', () => {
     expect(headers['access-control-allow-credentials']).toBeUndefined();
     // What a cache has kept for a page of a listed origin is none for pages of others.
     const listed = await server.get(path, { origin: 'https://app.example.com' });
-    expect(listed.headers).toMatchObject({ 'access-control-allow-origin': 'https://app.example.com', vary: 'origin' });
+    expect(listed.headers).toMatchObject({
+      'access-control-allow-origin': 'https://app.example.com',
+      vary: expect.stringMatching(/^origin$/i),
+    });
     expect(headers.vary).toBe('origin');
     expect(await server.send({ method: 'HEAD', path })).toMatchObject({ status: 200, text: '' });
     expect(await server.send({ method: 'DELETE', path })).toMatchObject({ status: 405 });

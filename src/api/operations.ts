@@ -1,13 +1,21 @@
-import { type ExecutionArgs, type ExecutionResult, GraphQLError, type GraphQLSchema, parse } from 'graphql';
-import { isAsyncIterable } from 'graphql-yoga';
-import type { Services } from '../../installation/services.ts';
-import { clientErrors, toClientError } from '../errors.ts';
-import { currentLog, currentRequestId, withRequestId } from '../plugins/use-request-id.ts';
-import type { GraphqlServer } from '../server.ts';
-import type { Connection } from './connection.ts';
+import { type ExecutionArgs, type ExecutionResult, type GraphQLError, type GraphQLSchema, parse } from 'graphql';
+import { isAsyncIterable, type YogaServerInstance } from 'graphql-yoga';
+import type { Services } from '../installation/services.ts';
+import { clientErrors, toClientError, withoutHttp } from './errors.ts';
+import { currentLog, currentRequestId, withRequestId } from './plugins/use-request-id.ts';
+import type { FetchedRequest, RequestContext } from './request-context.ts';
 
-/** The payload of a message that starts an operation: the parameters of a GraphQL request. */
-export type Params = Parameters<GraphqlServer['getResultForParams']>[0]['params'];
+/** What runs operations: Yoga with our plugins. */
+type Runner = Pick<YogaServerInstance<object, RequestContext>, 'getResultForParams'>;
+
+/** The parameters of a GraphQL request. */
+export type Params = Parameters<Runner['getResultForParams']>[0]['params'];
+
+/** A client's connection that carries operations. */
+interface Carrier {
+  /** Creates the request that an operation is handled as. */
+  createRequest(signal: AbortSignal): FetchedRequest;
+}
 
 /** Runs the operations of connections in the same way as those of HTTP requests: with the same plugins and limits. */
 export interface Operations {
@@ -16,11 +24,7 @@ export interface Operations {
    * @param abort is aborted when the client no longer wants its result, also by what this returns
    * @returns the errors of an operation that could not start, otherwise what `graphql-ws` passes to {@link resultOf}
    */
-  start(
-    connection: Connection,
-    params: Params,
-    abort: AbortController,
-  ): Promise<readonly GraphQLError[] | ExecutionArgs>;
+  start(carrier: Carrier, params: Params, abort: AbortController): Promise<readonly GraphQLError[] | ExecutionArgs>;
 }
 
 /** `graphql-ws` asks for a document, which it uses only to choose between two functions that do the same here. */
@@ -35,15 +39,15 @@ export function resultOf({ rootValue }: Pick<ExecutionArgs, 'rootValue'>): Resul
 type Result = ExecutionResult | AsyncIterable<ExecutionResult>;
 
 /** Creates what runs operations through `server`, which has `schema`. */
-export function createOperations(server: GraphqlServer, services: Services, schema: GraphQLSchema): Operations {
+export function createOperations(server: Runner, services: Services, schema: GraphQLSchema): Operations {
   const hideSuggestions = !services.config.graphql.introspection;
   const present = (result: ExecutionResult): ExecutionResult =>
     result.errors ? { ...result, errors: clientErrors(result.errors, hideSuggestions).map(withoutHttp) } : result;
   return {
-    start: (connection, params, abort) =>
+    start: (carrier, params, abort) =>
       withRequestId(async () => {
         try {
-          const { request, req } = connection.createRequest(abort.signal);
+          const { request, req } = carrier.createRequest(abort.signal);
           const result = await server.getResultForParams({ params, request }, { request, req, params });
           if (result === undefined) throw new Error('Yoga returned no result');
           if (isAsyncIterable(result)) return { schema, document, rootValue: eventsOf(result, present, abort) };
@@ -79,17 +83,4 @@ function eventsOf(
       return { done: true, value: undefined };
     },
   };
-}
-
-/** HTTP statuses and headers mean nothing here. */
-function withoutHttp(error: GraphQLError): GraphQLError {
-  const { message, nodes, source, positions, path, extensions } = error;
-  const { http: _http, ...others } = extensions;
-  return new GraphQLError(message, {
-    nodes: nodes ?? null,
-    source: source ?? null,
-    positions: positions ?? null,
-    path: path ?? null,
-    extensions: others,
-  });
 }

@@ -1,0 +1,202 @@
+import { randomUUID } from 'node:crypto';
+import { GraphQLError, type GraphQLSchema } from 'graphql';
+import { isAsyncIterable, type Plugin } from 'graphql-yoga';
+import type { Services } from '../../installation/services.ts';
+import { AppError, badInput } from '../../lib/errors.ts';
+import { toClientError, tooMuch, withoutHttp } from '../errors.ts';
+import { parseRequestJson } from '../limits/json-values.ts';
+import { createOperations, type Operations, type Params, resultOf } from '../operations.ts';
+import { currentLog, currentRequestId } from '../plugins/use-request-id.ts';
+import { createRequestContext, type FetchedRequest, type RequestContext } from '../request-context.ts';
+import type { Admission } from '../shares/admission.ts';
+import { EventStream } from './event-stream.ts';
+
+const endpoint = '/graphql/stream';
+/** How long a stream is kept for the client that has reserved it, in milliseconds. */
+const RESERVED_MS = 10_000;
+/** The maximum number of streams of all clients together. */
+const MAX_STREAMS = 5_000;
+/** The maximum number of concurrent operations of a stream. */
+const MAX_OPERATIONS = 100;
+/** The maximum size of an operation, in bytes, as for a message of a WebSocket. Larger ones are sent to `/graphql`. */
+const MAX_BODY = 128 * 1024;
+/** The maximum length of an operation's id, in characters. */
+const MAX_ID = 200;
+
+/** What the streams of a server need. */
+export interface EventStreamsOptions {
+  readonly services: Services;
+  readonly schema: GraphQLSchema;
+  readonly admission: Admission;
+}
+
+/**
+ * Serves the single connection mode of GraphQL over server-sent events: a client reserves a stream (PUT), connects to it
+ * (GET), starts operations whose results it carries (POST), and ends them (DELETE). Each operation is a request with a
+ * token of its own, and is limited as any other.
+ * @see https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md#single-connection-mode
+ */
+export function useEventStreams({
+  services,
+  schema,
+  admission,
+}: EventStreamsOptions): Plugin<object, object, RequestContext> {
+  const streams = new Map<string, EventStream>();
+  let operations: Operations;
+  services.stopping.addEventListener('abort', () => {
+    for (const stream of [...streams.values()]) stream.end();
+  });
+
+  async function reserve(initial: FetchedRequest): Promise<string> {
+    const { shareOwner } = await createRequestContext(services, initial);
+    if (streams.size >= MAX_STREAMS || services.stopping.aborted) throw busy();
+    const leave = shareOwner ? admission.connect(shareOwner) : () => undefined;
+    const token = randomUUID();
+    const stream = new EventStream(() => {
+      streams.delete(token);
+      leave();
+    });
+    streams.set(token, stream);
+    const expire = () => {
+      if (!stream.isOpen) stream.end();
+    };
+    setTimeout(expire, RESERVED_MS).unref();
+    return token;
+  }
+
+  function find(request: Request, url: URL): EventStream {
+    const token = request.headers.get('x-graphql-event-stream-token') ?? url.searchParams.get('token') ?? '';
+    const stream = streams.get(token);
+    if (stream) return stream;
+    throw refusal(
+      404,
+      'NOT_FOUND',
+      'There is no such stream. Reserve one with PUT, and connect to it within 10 seconds.',
+    );
+  }
+
+  async function start(stream: EventStream, initial: FetchedRequest): Promise<void> {
+    const { request } = initial;
+    const params = await readParams(request, services.config.http.maxBodyBytes);
+    const id = params.extensions?.operationId;
+    if (typeof id !== 'string' || id === '' || id.length > MAX_ID) {
+      throw badInput('extensions.operationId', `operationId must be a string of 1 to ${MAX_ID} characters`);
+    }
+    if (stream.operations.has(id))
+      throw refusal(409, 'CONFLICT', 'The stream carries an operation with this id already');
+    if (stream.operations.size >= MAX_OPERATIONS) throw refusal(429, 'RATE_LIMITED', tooManyOperations);
+    const abort = new AbortController();
+    stream.operations.set(id, abort);
+    run(stream, id, initial, params, abort).catch((err) => services.log.warn({ err }, 'an event stream failed'));
+  }
+
+  /** The request that has started an operation ends at once, so the operation gets one that lasts as long as itself. */
+  async function run(
+    stream: EventStream,
+    id: string,
+    { request, req }: FetchedRequest,
+    params: Params,
+    abort: AbortController,
+  ) {
+    const { url, headers } = request;
+    const createRequest = (signal: AbortSignal) =>
+      ({
+        request: new Request(url, { method: 'POST', headers: new Headers(headers), signal }),
+        req,
+      }) as FetchedRequest;
+    const started = await operations.start({ createRequest }, params, abort);
+    const result = 'rootValue' in started ? resultOf(started) : { errors: started };
+    if (isAsyncIterable(result)) {
+      for await (const payload of result) await stream.send('next', { id, payload });
+    } else await stream.send('next', { id, payload: result });
+    // The id can be used again only now.
+    if (stream.operations.get(id) === abort) stream.operations.delete(id);
+    await stream.send('complete', { id });
+  }
+
+  return {
+    onYogaInit({ yoga }) {
+      operations = createOperations(yoga, services, schema);
+    },
+    async onRequest({ request, url, serverContext, endResponse, fetchAPI }) {
+      if (url.pathname !== endpoint) return;
+      const { Response } = fetchAPI;
+      const initial = { ...serverContext, request } as FetchedRequest;
+      try {
+        switch (request.method) {
+          case 'PUT':
+            return endResponse(new Response(await reserve(initial), { status: 201 }));
+          case 'GET': {
+            const stream = find(request, url);
+            if (stream.isOpen) throw refusal(409, 'CONFLICT', 'A client is connected to this stream already');
+            return endResponse(stream.open(fetchAPI));
+          }
+          case 'POST':
+            await start(find(request, url), initial);
+            return endResponse(new Response(null, { status: 202 }));
+          case 'DELETE': {
+            const id = url.searchParams.get('operationId') ?? '';
+            const stream = find(request, url);
+            stream.operations.get(id)?.abort();
+            stream.operations.delete(id);
+            return endResponse(new Response(null, { status: 200 }));
+          }
+          default:
+            throw refusal(405, 'BAD_USER_INPUT', 'Use PUT, GET, POST or DELETE');
+        }
+      } catch (error) {
+        const refused = toClientError(error, currentRequestId(), currentLog(services.log));
+        const status = statusOf(refused);
+        endResponse(Response.json({ errors: [withoutHttp(refused)] }, { status }));
+      }
+    },
+  };
+}
+
+const tooManyOperations = `A stream can carry ${MAX_OPERATIONS} operations at once. Open another one, or end some.`;
+
+async function readParams(request: Request, maxBodyBytes: number): Promise<Params> {
+  if (!/^application\/json\b/i.test(request.headers.get('content-type') ?? '')) {
+    throw refusal(415, 'BAD_USER_INPUT', 'The body must be JSON, with the header content-type: application/json');
+  }
+  let text = '';
+  let bytes = 0;
+  const decoder = new TextDecoder();
+  for await (const chunk of request.body ?? []) {
+    bytes += chunk.length;
+    // The rest of a body that is not much too large is read, because a client that is still sending reads no response.
+    if (bytes <= MAX_BODY) text += decoder.decode(chunk, { stream: true });
+    else if (bytes > maxBodyBytes) break;
+  }
+  if (bytes > MAX_BODY) throw tooMuch(`The request has more than ${MAX_BODY} bytes. Send it to /graphql.`);
+  const value = parse(text);
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  throw refusal(400, 'BAD_USER_INPUT', 'The body must be a JSON object');
+}
+
+function parse(text: string): unknown {
+  try {
+    return parseRequestJson(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) throw refusal(400, 'BAD_USER_INPUT', 'The body is not JSON');
+    throw error;
+  }
+}
+
+function refusal(status: number, code: AppError['code'], message: string): GraphQLError {
+  return new GraphQLError(message, { extensions: { code, http: { status } } });
+}
+
+function busy(): AppError {
+  return new AppError('SERVER_BUSY', 'The server has too many streams. Try again in a moment.', {
+    details: { retryAfterMs: 1000 },
+  });
+}
+
+function statusOf({ extensions }: GraphQLError): number {
+  const { http, code } = extensions;
+  if (typeof http === 'object' && http !== null && 'status' in http) return Number(http.status);
+  if (code === 'RATE_LIMITED') return 429;
+  if (code === 'SERVER_BUSY') return 503;
+  return code === 'INTERNAL_SERVER_ERROR' ? 500 : 400;
+}
