@@ -6,11 +6,11 @@ import { createServer } from 'node:http';
 import { maxAliasesPlugin } from '@escape.tech/graphql-armor-max-aliases';
 import { maxDepthPlugin } from '@escape.tech/graphql-armor-max-depth';
 import { maxTokensPlugin } from '@escape.tech/graphql-armor-max-tokens';
-import { useDisableIntrospection } from '@graphql-yoga/plugin-disable-introspection';
 import { type EntityManager, MikroORM } from '@mikro-orm/postgresql';
 import { createYoga } from 'graphql-yoga';
 import { jwtVerify } from 'jose';
 import { pino } from 'pino';
+import { refuseIntrospection } from '../src/api/plugins/refuse-introspection.ts';
 import { useOperationLog } from '../src/api/plugins/use-operation-log.ts';
 import { currentRequestId, useRequestId } from '../src/api/plugins/use-request-id.ts';
 import { loadConfig } from '../src/config/config.ts';
@@ -35,7 +35,7 @@ const yoga = createYoga({
   cors: false,
   plugins: [
     useRequestId(0),
-    useDisableIntrospection(),
+    refuseIntrospection(),
     maxTokensPlugin({ n: graphql.maxTokens, exposeLimits: true }),
     maxDepthPlugin({ n: graphql.maxDepth, ignoreIntrospection: true }),
     maxAliasesPlugin({ n: graphql.maxAliases }),

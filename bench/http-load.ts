@@ -8,14 +8,28 @@ export interface Load {
   close(): void;
 }
 
-const body = JSON.stringify({ query: productsQuery });
+/** A query, and what its answer contains how often. */
+export interface LoadQuery {
+  readonly query: string;
+  readonly sign: string;
+  readonly count: number;
+}
+
+const products: LoadQuery = { query: productsQuery, sign: '"price"', count: 10 };
 
 /**
- * Prepares a load of queries for `products` over keep-alive connections. Each connection sends its next request after the answer
- * to the last one. Requests use the tokens in turn.
- * @throws {Error} from `run`, if an answer is not ten products
+ * Prepares a load of queries over keep-alive connections. Each connection sends its next request after the answer to the
+ * last one. Requests use the tokens in turn.
+ * @param asked the query; by default ten products
+ * @throws {Error} from `run`, if an answer is not the expected one
  */
-export function prepareLoad(url: string, tokens: readonly string[], connections: number): Load {
+export function prepareLoad(
+  url: string,
+  tokens: readonly string[],
+  connections: number,
+  { query, sign, count }: LoadQuery = products,
+): Load {
+  const body = JSON.stringify({ query });
   const agent = new Agent({ keepAlive: true, maxSockets: connections });
   const headers = tokens.map((token) => ({
     'content-type': 'application/json',
@@ -29,8 +43,8 @@ export function prepareLoad(url: string, tokens: readonly string[], connections:
       let answered = 0;
       const work = async () => {
         while (performance.now() - start < ms) {
-          const answer = await send(url, agent, headers[next++ % headers.length] ?? {});
-          if (answer.split('"price"').length !== 11) throw new Error(`${url} answered: ${answer}`);
+          const answer = await send(url, agent, headers[next++ % headers.length] ?? {}, body);
+          if (answer.split(sign).length !== count + 1) throw new Error(`${url} answered: ${answer}`);
           answered += 1;
         }
       };
@@ -41,7 +55,7 @@ export function prepareLoad(url: string, tokens: readonly string[], connections:
   };
 }
 
-function send(url: string, agent: Agent, headers: OutgoingHttpHeaders): Promise<string> {
+function send(url: string, agent: Agent, headers: OutgoingHttpHeaders, body: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const sent = request(url, { method: 'POST', agent, headers }, (response) => {
       let text = '';

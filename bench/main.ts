@@ -6,6 +6,7 @@ import { fleetRun } from './fleet-run.ts';
 import type { Benchmark, Result } from './harness.ts';
 import { idleTenants } from './idle-tenants.ts';
 import { membership } from './membership.ts';
+import { peers } from './peers.ts';
 import { requests } from './requests.ts';
 import { runsCurrent } from './runs-current.ts';
 import { runsDatabases, runsSchemas } from './runs-large.ts';
@@ -35,8 +36,8 @@ const benchmarks: readonly Benchmark[] = [
   connectionBudget,
   startUp,
 ];
-/** Benchmarks that take too long to run by default. */
-const onlyWhenNamed: readonly Benchmark[] = [soak];
+/** Benchmarks that take too long, or need more than this checkout, to run by default. */
+const onlyWhenNamed: readonly Benchmark[] = [soak, peers];
 const known = [...benchmarks, ...onlyWhenNamed];
 
 const command = new Command('npm run bench --')

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import type { HeaderReader } from './plugins/use-request-id.ts';
 
 /**
  * The address of the client. Proxies in front of the server append the address of their peer to `x-forwarded-for`;
@@ -8,14 +9,18 @@ import { isIP } from 'node:net';
  * @param trustedProxies the number of our own proxies in front of the server
  * @returns undefined if the address is unknown
  */
-export function clientAddress(headers: Headers, peer: string | undefined, trustedProxies: number): string | undefined {
+export function clientAddress(
+  headers: HeaderReader,
+  peer: string | undefined,
+  trustedProxies: number,
+): string | undefined {
   // A fast path: this runs for every request, and most servers trust no proxy.
   const forwarded = trustedProxies === 0 ? undefined : hopsOf(headers).at(-trustedProxies);
   return forwarded !== undefined && isIP(forwarded) !== 0 ? forwarded : peer && withoutIpv6Prefix(peer);
 }
 
 /** The addresses in `x-forwarded-for`, without the port that some proxies append. */
-function hopsOf(headers: Headers): string[] {
+function hopsOf(headers: HeaderReader): string[] {
   const hops = (headers.get('x-forwarded-for') ?? '').split(',');
   return hops.map((hop) =>
     withoutIpv6Prefix(

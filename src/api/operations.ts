@@ -3,7 +3,7 @@ import { isAsyncIterable, type YogaServerInstance } from 'graphql-yoga';
 import type { Services } from '../installation/services.ts';
 import { clientErrors, toClientError, withoutHttp } from './errors.ts';
 import { currentLog, currentRequestId, withRequestId } from './plugins/use-request-id.ts';
-import type { createRequestContext, RequestContext } from './request-context.ts';
+import type { FetchedRequest, RequestContext } from './request-context.ts';
 
 /** What runs operations: Yoga with our plugins. */
 type Runner = Pick<YogaServerInstance<object, RequestContext>, 'getResultForParams'>;
@@ -14,7 +14,7 @@ export type Params = Parameters<Runner['getResultForParams']>[0]['params'];
 /** A client's connection that carries operations. */
 interface Carrier {
   /** Creates the request that an operation is handled as. */
-  createRequest(signal: AbortSignal): Parameters<typeof createRequestContext>[1];
+  createRequest(signal: AbortSignal): FetchedRequest;
 }
 
 /** Runs the operations of connections in the same way as those of HTTP requests: with the same plugins and limits. */

@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http';
 import type { EntityManager } from '@mikro-orm/postgresql';
-import type { YogaInitialContext } from 'graphql-yoga';
 import type { Identity, TokenClaims } from '../auth/tokens/tokens.ts';
 import type { KnownMembership, KnownTenant } from '../catalog/tenant-directory.ts';
 import { sharedConstants } from '../constants/lookup.ts';
@@ -14,12 +13,20 @@ import { clientAddress } from './client-address.ts';
 import type { Context, TenantContext } from './context.ts';
 import { AnswerSize } from './limits/answer-size.ts';
 import { checkText } from './limits/input-limits.ts';
-import { currentRequestId, keepLog } from './plugins/use-request-id.ts';
+import { currentRequestId, type HeaderReader, keepLog } from './plugins/use-request-id.ts';
 import type { Owner } from './shares/admission.ts';
 import { shareOwnerOf } from './shares/share-owner.ts';
 
 /** A request as the server received it; `req` is undefined if it did not arrive over a socket. */
-export type IncomingRequest = YogaInitialContext & { readonly req?: IncomingMessage };
+export interface IncomingRequest {
+  readonly request: { readonly headers: HeaderReader; readonly signal: AbortSignal };
+  readonly req?: IncomingMessage;
+}
+
+/** A request whose body and URL can be read too. */
+export interface FetchedRequest extends IncomingRequest {
+  readonly request: Request;
+}
 
 /** The context of a request, with the means to release its leases. */
 export interface RequestContext extends Context {

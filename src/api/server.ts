@@ -1,6 +1,6 @@
-import { useDisableIntrospection } from '@graphql-yoga/plugin-disable-introspection';
+import type { RequestListener } from 'node:http';
 import type { GraphQLSchema } from 'graphql';
-import { createYoga } from 'graphql-yoga';
+import { createYoga, type YogaServerInstance } from 'graphql-yoga';
 import type { Services } from '../installation/services.ts';
 import { corsOf, isLocalHost } from './cors.ts';
 import { toClientError, validationErrors } from './errors.ts';
@@ -9,8 +9,10 @@ import { graphiqlPage, redirectToGraphiql } from './graphiql.ts';
 import { createDocumentCache } from './limits/document-cache.ts';
 import { largestLimits } from './limits/input-limits.ts';
 import type { PersistedDocuments } from './persisted-documents.ts';
+import { answerPlainRequests } from './plain-requests/plain-requests.ts';
 import { jwksRoute } from './plugins/jwks-route.ts';
 import { readinessRoute } from './plugins/readiness-route.ts';
+import { refuseIntrospection } from './plugins/refuse-introspection.ts';
 import { useAnswerLimits } from './plugins/use-answer-limits.ts';
 import { useCallerRevocation } from './plugins/use-caller-revocation.ts';
 import { useDocumentLimits } from './plugins/use-document-limits.ts';
@@ -43,10 +45,14 @@ export interface GraphqlServerOptions extends GraphiqlOptions {
   readonly admission?: Admission;
   /** The documents that clients can name by id; by default none. */
   readonly persistedDocuments?: PersistedDocuments;
+  /** False: Yoga handles plain requests too, for tests that compare. See {@link answerPlainRequests}. */
+  readonly plainRequests?: boolean;
 }
 
 /** The GraphQL server: a request listener, and functions that run operations which arrived in other ways. */
-export type GraphqlServer = ReturnType<typeof createGraphqlServer>;
+export interface GraphqlServer
+  extends RequestListener,
+    Pick<YogaServerInstance<object, RequestContext>, 'fetch' | 'getResultForParams'> {}
 
 /** Creates the GraphQL server. The plugins handle a request from top to bottom. */
 export function createGraphqlServer(
@@ -56,21 +62,23 @@ export function createGraphqlServer(
     localHeaders,
     admission = new Admission(services.config),
     persistedDocuments = new Map(),
+    plainRequests = true,
   }: GraphqlServerOptions = {},
-) {
+): GraphqlServer {
   const { graphql, http } = services.config;
   const documents = createDocumentCache();
-  return createYoga<object, RequestContext>({
+  const cors = corsOf(http);
+  const yoga = createYoga<object, RequestContext>({
     schema,
     graphqlEndpoint: '/graphql',
     healthCheckEndpoint: '/health/live',
-    maxRequestBodySize: http.maxBodyBytes,
+    maxRequestBodySize: false,
     parserAndValidationCache: documents.options,
     multipart: false,
     batching: false,
     landingPage: false,
     logging: false,
-    cors: corsOf(http),
+    cors,
     graphiql:
       graphql.graphiql &&
       (({ url }) => graphiqlPage(url, isLocalHost(new URL(url).hostname) ? localHeaders : undefined)),
@@ -89,11 +97,11 @@ export function createGraphqlServer(
         ...(graphql.graphiql && { '/': redirectToGraphiql }),
       }),
       useEventStreams({ services, schema, admission }),
-      useJsonRequests(),
+      useJsonRequests(http.maxBodyBytes),
       usePersistedDocuments(graphql.persistedDocuments, persistedDocuments),
       limitRequests({ maxDocumentBytes: graphql.maxDocumentBytes, largest: largestLimits(schema) }),
       documents.dropInvalid,
-      ...(graphql.introspection ? [] : [useDisableIntrospection()]),
+      ...(graphql.introspection ? [] : [refuseIntrospection()]),
       ...useDocumentLimits(graphql),
       shareFairly(admission),
       useAnswerLimits(),
@@ -108,4 +116,7 @@ export function createGraphqlServer(
       maskError: (error) => toClientError(error, currentRequestId(), currentLog(services.log)),
     },
   });
+  const listener: RequestListener = plainRequests ? answerPlainRequests(yoga, services, cors !== false) : yoga;
+  const { fetch, getResultForParams } = yoga;
+  return Object.assign((...args: Parameters<RequestListener>) => listener(...args), { fetch, getResultForParams });
 }

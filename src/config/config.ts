@@ -17,6 +17,8 @@ export interface ShareLimits {
 export interface Config {
   readonly environment: 'development' | 'production' | 'test';
   readonly logLevel: string;
+  /** The number of processes that serve requests. */
+  readonly processes: number;
   readonly dataDir: string;
   readonly http: {
     readonly host: string;
@@ -60,7 +62,10 @@ export interface Config {
   /** Undefined if it is generated in `dataDir`. */
   readonly roleSecret: string | undefined;
   readonly connections: {
+    /** Of this process, to each PostgreSQL server that has no budget of its own. */
     readonly budget: number;
+    /** Among how many processes the budgets of PostgreSQL servers are divided. */
+    readonly processes: number;
     readonly waitMs: number;
     readonly tenantPoolSize: number;
     readonly tenantStatementTimeoutMs: number;
@@ -164,6 +169,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): {
   const config: Config = {
     environment: values.NODE_ENV,
     logLevel: values.LOG_LEVEL,
+    processes: values.SERVER_PROCESSES,
     dataDir: values.DATA_DIR,
     http: {
       host: values.HOST,
@@ -210,12 +216,14 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): {
     roleSecret: values.ROLE_SECRET,
     connections: {
       budget: values.CONNECTION_BUDGET,
+      processes: 1,
       waitMs: values.CONNECTION_WAIT_MS,
       tenantPoolSize: values.TENANT_POOL_SIZE,
       tenantStatementTimeoutMs: values.TENANT_STATEMENT_TIMEOUT_MS,
       tenantTransactionTimeoutMs: values.TENANT_TRANSACTION_TIMEOUT_MS,
       tenantBounds: {
-        connectionLimit: values.TENANT_CONNECTION_LIMIT ?? values.TENANT_POOL_SIZE * 4,
+        connectionLimit:
+          values.TENANT_CONNECTION_LIMIT ?? values.TENANT_POOL_SIZE * Math.max(4, values.SERVER_PROCESSES),
         tempFileMb: values.TENANT_TEMP_FILE_MB,
       },
       systemPoolSize: values.SYSTEM_POOL_SIZE,

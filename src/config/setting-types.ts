@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 
 /** One setting: its format, its default and its meaning. */
@@ -22,6 +23,11 @@ export const integer = (min: number, max: number) =>
     .regex(/^\d{1,12}$/, { error: `must be a whole number from ${min} to ${max}` })
     .transform(Number)
     .refine((value) => value >= min && value <= max, { error: `must be a whole number from ${min} to ${max}` });
+
+/** A number of processes, or `max` for one per core. */
+export const processes = z.union([z.literal('max').transform(() => availableParallelism()), integer(1, 256)], {
+  error: 'must be a whole number from 1 to 256, or max',
+});
 
 /** A URL with one of these protocols. */
 export const url = (...protocols: string[]) =>

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { accountSettings } from './account-settings.ts';
-import { databaseName, flag, integer, origins, type Setting, secret, url } from './setting-types.ts';
+import { databaseName, flag, integer, origins, processes, type Setting, secret, url } from './setting-types.ts';
 import { shareSettings } from './share-settings.ts';
 import { tokenSettings } from './token-settings.ts';
 
@@ -16,6 +16,12 @@ export const settings = {
   },
   PORT: { schema: integer(0, 65535), default: '4000', meaning: 'port to listen on; 0 chooses a free one' },
   HOST: { schema: z.string(), default: '127.0.0.1', meaning: 'address to listen on; 0.0.0.0 for all' },
+  SERVER_PROCESSES: {
+    schema: processes,
+    default: '1',
+    meaning:
+      'number of processes that serve requests at the same port; max for one per core. They divide the budgets of connections; the shares of tenants and callers apply to each process',
+  },
   DATABASE_URL: {
     schema: url('postgres:', 'postgresql:'),
     absent: 'an embedded PostgreSQL in DATA_DIR',
@@ -77,7 +83,8 @@ export const settings = {
   CONNECTION_BUDGET: {
     schema: integer(5, 10_000),
     default: '64',
-    meaning: 'maximum number of connections of this process to one PostgreSQL server',
+    meaning:
+      'maximum number of connections of this server to one PostgreSQL server; with several processes, of all of them together',
   },
   CONNECTION_WAIT_MS: {
     schema: integer(1, 600_000),
@@ -96,7 +103,7 @@ export const settings = {
   },
   TENANT_CONNECTION_LIMIT: {
     schema: integer(1, 10_000),
-    absent: '4 × TENANT_POOL_SIZE, enough for four server processes',
+    absent: 'TENANT_POOL_SIZE times SERVER_PROCESSES, and at least times 4',
     meaning:
       "maximum number of connections of one tenant's role in all processes, enforced by PostgreSQL; at least TENANT_POOL_SIZE; set it to TENANT_POOL_SIZE times the number of processes so that each can fill its pool",
   },

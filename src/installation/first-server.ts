@@ -96,8 +96,12 @@ export async function settleAdmin(server: PostgresServer, config: Config): Promi
   server.renounceAdmin();
 }
 
-async function startEmbedded(
-  { dataDir }: Config,
+/**
+ * Starts the embedded server, or joins the one that runs.
+ * @param stack stops it, if it was started here
+ */
+export async function startEmbedded(
+  { dataDir }: Pick<Config, 'dataDir'>,
   log: Logger,
   stack: AsyncDisposableStack,
   signal: AbortSignal | undefined,

@@ -35,6 +35,7 @@ export async function openServers(system: System, stack: AsyncDisposableStack): 
       encryption: system.encryptionFor('servers.url'),
       first,
       defaultBudget: connections.budget,
+      processes: connections.processes,
       openServer: serverOpener(config, log),
       provisionerFor: (server) => new Provisioner(server, forAll),
       log,

@@ -1,3 +1,4 @@
+import { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GraphQLSchema } from 'graphql';
 import { type Logger, pino } from 'pino';
@@ -5,91 +6,140 @@ import { isLocalHost } from '../api/cors.ts';
 import { refuseMalformedRequests } from '../api/malformed-requests.ts';
 import type { Tokens } from '../auth/tokens/tokens.ts';
 import type { Config } from '../config/config.ts';
+import { dividedAmong } from '../config/divide-budgets.ts';
 import { loadUsableConfig } from '../config/load-config.ts';
+import { startEmbedded } from '../installation/first-server.ts';
 import { type Installation, openInstallation } from '../installation/open.ts';
 import type { LoadProduct, Product } from '../installation/product.ts';
 import { explainStartFailure } from '../installation/start-failure.ts';
 import { onSignals } from '../lib/signals.ts';
+import { type ChildProcess, thisChildProcess } from './child-process.ts';
 import { openHttpListener } from './http-listener.ts';
+import { runProcesses } from './processes.ts';
 
 /** How long the greeting waits to find out whether tenants can be created, in milliseconds. */
 const GREETING_WAIT_MS = 15_000;
 
 /**
- * Serves until SIGTERM or SIGINT, then drains: it accepts no new requests and gives those in progress a limited time to finish.
+ * Serves until SIGTERM or SIGINT, then drains: it accepts no new requests and gives those in progress a limited time to
+ * finish. With SERVER_PROCESSES it does so in several processes.
  * @param out receives the address and what to try next
  * @param loadProduct loads the product
  * @throws {ConfigError} if the settings cannot be used
  */
-export async function serve(
-  env: Readonly<Record<string, string | undefined>>,
-  out: NodeJS.WritableStream,
-  loadProduct: LoadProduct,
-): Promise<void> {
+export async function serve(env: Env, out: NodeJS.WritableStream, loadProduct: LoadProduct): Promise<void> {
   const config = await loadUsableConfig(env);
-  const log = createLogger(config);
-  const stop = stopSignal(env);
-  try {
-    const product = await loadProduct();
-    // First, so that a start that fails because the port is taken changes nothing.
-    await using listener = await openHttpListener(config.http, log);
-    await using app = await start(config, product, log, stop);
-    if (!app) return;
-    // Imported late, because workers and commands start faster without the API.
-    const { createGraphqlServer } = await import('../api/server.ts');
-    const { Admission } = await import('../api/shares/admission.ts');
-    const { createWebSockets } = await import('../api/websockets/websockets.ts');
-    const { buildSchema } = await import('./build-schema.ts');
-    const token = await developmentToken(config, app.services.tokens);
-    const isLocal = isLocalHost(config.http.host);
-    const headers = token && isLocal ? authorizationHeader(token) : {};
-    const schema = await buildSchema(product);
-    const admission = new Admission(config);
-    const persistedDocuments = await loadPersistedDocuments(config, schema, log);
-    const server = createGraphqlServer(app.services, schema, { ...headers, admission, persistedDocuments });
-    const webSockets = createWebSockets({ server, services: app.services, schema, admission });
-    listener.open(refuseMalformedRequests(server));
-    listener.openUpgrades(webSockets.upgrade);
-    const { canIssue } = app.services.tokens;
-    if (config.graphql.graphiql && config.environment !== 'production') {
-      const { url } = listener;
-      const { allowsLocalPages } = config.http;
-      out.write(greeting({ url, token, canIssue, isLocal, allowsLocalPages, problem: await problemSoon(app, stop) }));
-    } else announce(`Tenantry listens at ${listener.url}`, config, log, out);
-    await aborted(stop);
-    log.info('stopping');
-    // First, so that subscriptions continue on the next connection instead of being completed.
-    webSockets.stop();
-    app.beginStop();
-    await listener.drain(config.http.shutdownSeconds);
-  } catch (error) {
-    throw new Error(explainStartFailure(error, config.server), { cause: error });
-  }
+  await inProcesses(config.processes, config, env, out, async (run) => serveHere(run, loadProduct));
+}
+
+async function serveHere({ config, log, stop, out, child }: Run, loadProduct: LoadProduct): Promise<void> {
+  const product = await loadProduct();
+  await using stack = new AsyncDisposableStack();
+  const listen = async () => stack.use(await openHttpListener(config.http, log));
+  // First, so that a start that fails because the port is taken changes nothing. Beside other processes, one that is not
+  // ready must get no requests.
+  const early = !child || child.isFirst ? await listen() : undefined;
+  await using app = await start(config, product, log, stop);
+  if (!app) return;
+  // Imported late, because workers and commands start faster without the API.
+  const { createGraphqlServer } = await import('../api/server.ts');
+  const { Admission } = await import('../api/shares/admission.ts');
+  const { createWebSockets } = await import('../api/websockets/websockets.ts');
+  const { buildSchema } = await import('./build-schema.ts');
+  const token = await developmentToken(config, app.services.tokens);
+  const isLocal = isLocalHost(config.http.host);
+  const headers = token && isLocal ? authorizationHeader(token) : {};
+  const schema = await buildSchema(product);
+  const admission = new Admission(config);
+  const persistedDocuments = await loadPersistedDocuments(config, schema, log);
+  const server = createGraphqlServer(app.services, schema, { ...headers, admission, persistedDocuments });
+  const webSockets = createWebSockets({ server, services: app.services, schema, admission });
+  const listener = early ?? (await listen());
+  listener.open(refuseMalformedRequests(server));
+  listener.openUpgrades(webSockets.upgrade);
+  child?.ready();
+  const { canIssue } = app.services.tokens;
+  if (config.graphql.graphiql && config.environment !== 'production') {
+    const { url } = listener;
+    const { allowsLocalPages } = config.http;
+    out.write(greeting({ url, token, canIssue, isLocal, allowsLocalPages, problem: await problemSoon(app, stop) }));
+  } else announce(`Tenantry listens at ${listener.url}`, config, log, out);
+  await aborted(stop);
+  log.info('stopping');
+  // First, so that subscriptions continue on the next connection instead of being completed.
+  webSockets.stop();
+  app.beginStop();
+  await listener.drain(config.http.shutdownSeconds);
 }
 
 /**
  * Carries out migration runs without serving requests, until SIGTERM or SIGINT. Tenants in progress finish first.
  * @param out receives a line when the worker is ready
  * @param loadProduct loads the product
+ * @param processes the number of processes that do so
  * @throws {ConfigError} if the settings cannot be used
  */
 export async function runWorker(
-  env: Readonly<Record<string, string | undefined>>,
+  env: Env,
   out: NodeJS.WritableStream,
   loadProduct: LoadProduct,
+  processes = 1,
 ): Promise<void> {
   const config = await loadUsableConfig({ ...env, WORKER: 'inline' });
-  const log = createLogger(config);
-  const stop = stopSignal(env);
-  try {
-    await using app = await start(config, await loadProduct(), log, stop);
+  await inProcesses(processes, config, env, out, async ({ log, stop, child, ...run }) => {
+    await using app = await start(run.config, await loadProduct(), log, stop);
     if (!app) return;
-    announce(`Working on migration runs, ${config.migrations.concurrency} tenants at once`, config, log, out);
+    child?.ready();
+    announce(`Working on migration runs, ${config.migrations.concurrency} tenants at once`, config, log, run.out);
     await aborted(stop);
     log.info('stopping');
+  });
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** One process of a server or a worker. */
+interface Run {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly stop: AbortSignal;
+  readonly out: NodeJS.WritableStream;
+  /** Undefined if it is the only process. */
+  readonly child: ChildProcess | undefined;
+}
+
+/** Runs `work` in this process or, as the parent, in several others. */
+async function inProcesses(
+  count: number,
+  config: Config,
+  env: Env,
+  out: NodeJS.WritableStream,
+  work: (run: Run) => Promise<void>,
+): Promise<void> {
+  const log = createLogger(config);
+  const child = thisChildProcess(log);
+  try {
+    if (child) {
+      const divided = dividedAmong(count, config);
+      await work({ config: divided, log, stop: child.stop, out: child.isFirst ? out : nowhere(), child });
+    } else if (count > 1) {
+      dividedAmong(count, config);
+      await runProcesses({ count, env, log, prepare: (stop) => preparePostgres(config, log, stop) });
+    } else await work({ config, log, stop: stopSignal(env), out, child });
   } catch (error) {
     throw new Error(explainStartFailure(error, config.server), { cause: error });
   }
+}
+
+/** Starts the embedded PostgreSQL, if it is used, for all processes. */
+async function preparePostgres(config: Config, log: Logger, stop: AbortSignal): Promise<AsyncDisposable> {
+  await using stack = new AsyncDisposableStack();
+  if (!config.server) await startEmbedded(config, log, stack, stop);
+  return stack.move();
+}
+
+function nowhere(): NodeJS.WritableStream {
+  return new Writable({ write: (_text, _encoding, done) => done() });
 }
 
 /** @throws {Error} if they cannot be read */

@@ -3,6 +3,7 @@ import type { Catalog } from '../catalog/catalog.ts';
 import { FIRST_SERVER } from '../catalog/entities/database-server.entity.ts';
 import { deleteServerRow, readServerRows, type ServerRow, saveServerRow } from '../catalog/server-queries.ts';
 import { parseServerUrl, type ServerAddress } from '../config/database-url.ts';
+import { shareOf } from '../config/divide-budgets.ts';
 import type { Encryption } from '../lib/encryption.ts';
 import { AppError, badInput, messageOf } from '../lib/errors.ts';
 import type { Listener } from '../postgres/listener.ts';
@@ -20,6 +21,8 @@ export interface ServerRegistryOptions {
   readonly first: PostgresServer;
   /** The connection budget of servers whose row has none. */
   readonly defaultBudget: number;
+  /** Among how many processes the budgets of rows are divided. */
+  readonly processes: number;
   /** @param address undefined if it is unknown */
   readonly openServer: (name: string, address: ServerAddress | undefined, budget: number) => PostgresServer;
   readonly provisionerFor: (server: PostgresServer) => Provisioner;
@@ -209,8 +212,8 @@ export class ServerRegistry implements Servers, AsyncDisposable {
   }
 
   #open(row: ServerRow): PostgresServer {
-    const { first, defaultBudget, openServer } = this.#options;
-    const budget = row.connectionBudget ?? defaultBudget;
+    const { first, defaultBudget, processes, openServer } = this.#options;
+    const budget = row.connectionBudget === null ? defaultBudget : shareOf(row.connectionBudget, processes);
     const address = row.name === first.name ? first.address : this.#addressOf(row);
     const known = this.#opened.get(row.name);
     if (!known) {

@@ -24,7 +24,7 @@ describe('a WebSocket', () => {
     postgres = await startTestPostgres();
     const env = { ...ownInstallation(postgres, folder), JWT_SECRET: postgres.env.JWT_SECRET };
     // Without a worker a run never ends, and so does its progress.
-    server = startServer({ ...env, WORKER: 'off', TRUST_ADMIN_CLAIM: 'true' });
+    server = startServer({ ...env, WORKER: 'off', TRUST_ADMIN_CLAIM: 'true', INTROSPECTION: 'off' });
     http = await server.listening();
     const createTenant = 'createTenant(input: { slug: "acme", name: "Acme", isolation: SCHEMA }) { id }';
     await http.ask(`mutation { ${createTenant} }`, server.admin());
@@ -91,8 +91,10 @@ describe('a WebSocket', () => {
 
   it('answers an invalid operation with the errors that HTTP has, and goes on', async () => {
     const { client, closed } = connect(() => server.admin());
-    for (const query of ['{ nothing }', '{ tenants(', `# ${'x'.repeat(30_000)}\n{ health { status } }`]) {
+    const long = `# ${'x'.repeat(30_000)}\n{ health { status } }`;
+    for (const query of ['{ nothing }', '{ tenants(', long, '{ __schema { queryType { name } } }']) {
       const { errors } = (await http.post({ query }, server.admin())).body;
+      expect(errors?.length).toBeGreaterThan(0);
       const refused = ask(client, query).then(
         () => undefined,
         (thrown: unknown) => thrown,

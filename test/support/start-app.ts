@@ -80,7 +80,10 @@ export async function openTestApp(config: Config, options: TestAppOptions = {}):
   const { product = defaultProduct } = options;
   const app = await openInstallation(config, product, options.log ?? pino({ level: process.env.TEST_LOG ?? 'silent' }));
   if (options.prepared ?? true) await app.prepared;
-  const yoga = createGraphqlServer(app.services, options.schema ?? (await buildSchema(product)));
+  // `false` runs the tests of HTTP against Yoga alone, with which the server's own way must agree.
+  const plainRequests = process.env.TEST_PLAIN_REQUESTS !== 'false';
+  const schema = options.schema ?? (await buildSchema(product));
+  const yoga = createGraphqlServer(app.services, schema, { plainRequests });
   const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
   return {
     services: app.services,

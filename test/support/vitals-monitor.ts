@@ -17,12 +17,14 @@ if (VITALS_SOCKET !== undefined) {
   createServer(({ url }, response) => {
     if (url === '/collected') collectGarbage();
     const { heapUsed, external, rss } = process.memoryUsage();
+    const { user, system } = process.cpuUsage();
     const vitals: Vitals = {
       maxDelayMs: delay.max / 1e6,
       p99DelayMs: delay.percentile(99) / 1e6,
       heapUsedBytes: heapUsed,
       externalBytes: external,
       rssBytes: rss,
+      cpuMs: (user + system) / 1000,
     };
     delay.reset();
     response.end(JSON.stringify(vitals));

@@ -12,6 +12,8 @@ export interface Vitals {
   /** Memory of buffers and other native objects that belong to objects of the heap. */
   readonly externalBytes: number;
   readonly rssBytes: number;
+  /** The CPU time that it has used since it started, in milliseconds. */
+  readonly cpuMs: number;
 }
 
 /** The module that a process is to `--import`, with the path of a socket in VITALS_SOCKET, so that its vitals can be read. */

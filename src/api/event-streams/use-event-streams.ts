@@ -7,7 +7,7 @@ import { toClientError, tooMuch, withoutHttp } from '../errors.ts';
 import { parseRequestJson } from '../limits/json-values.ts';
 import { createOperations, type Operations, type Params, resultOf } from '../operations.ts';
 import { currentLog, currentRequestId } from '../plugins/use-request-id.ts';
-import { createRequestContext, type IncomingRequest, type RequestContext } from '../request-context.ts';
+import { createRequestContext, type FetchedRequest, type RequestContext } from '../request-context.ts';
 import type { Admission } from '../shares/admission.ts';
 import { EventStream } from './event-stream.ts';
 
@@ -47,7 +47,7 @@ export function useEventStreams({
     for (const stream of [...streams.values()]) stream.end();
   });
 
-  async function reserve(initial: IncomingRequest): Promise<string> {
+  async function reserve(initial: FetchedRequest): Promise<string> {
     const { shareOwner } = await createRequestContext(services, initial);
     if (streams.size >= MAX_STREAMS || services.stopping.aborted) throw busy();
     const leave = shareOwner ? admission.connect(shareOwner) : () => undefined;
@@ -75,7 +75,7 @@ export function useEventStreams({
     );
   }
 
-  async function start(stream: EventStream, initial: IncomingRequest): Promise<void> {
+  async function start(stream: EventStream, initial: FetchedRequest): Promise<void> {
     const { request } = initial;
     const params = await readParams(request, services.config.http.maxBodyBytes);
     const id = params.extensions?.operationId;
@@ -94,7 +94,7 @@ export function useEventStreams({
   async function run(
     stream: EventStream,
     id: string,
-    { request, req }: IncomingRequest,
+    { request, req }: FetchedRequest,
     params: Params,
     abort: AbortController,
   ) {
@@ -103,7 +103,7 @@ export function useEventStreams({
       ({
         request: new Request(url, { method: 'POST', headers: new Headers(headers), signal }),
         req,
-      }) as IncomingRequest;
+      }) as FetchedRequest;
     const started = await operations.start({ createRequest }, params, abort);
     const result = 'rootValue' in started ? resultOf(started) : { errors: started };
     if (isAsyncIterable(result)) {
@@ -121,7 +121,7 @@ export function useEventStreams({
     async onRequest({ request, url, serverContext, endResponse, fetchAPI }) {
       if (url.pathname !== endpoint) return;
       const { Response } = fetchAPI;
-      const initial = { ...serverContext, request } as IncomingRequest;
+      const initial = { ...serverContext, request } as FetchedRequest;
       try {
         switch (request.method) {
           case 'PUT':

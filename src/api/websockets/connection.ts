@@ -88,8 +88,7 @@ export class Connection {
   createRequest(signal: AbortSignal) {
     const host = this.#headers.get('host') ?? 'localhost';
     const request = new Request(`http://${host}/graphql`, { method: 'POST', headers: this.#headers, signal });
-    // The other members of Yoga's context are those of an HTTP request, which nothing reads here.
-    return { request, req: this.#upgrade } as Parameters<typeof createRequestContext>[1];
+    return { request, req: this.#upgrade };
   }
 
   /** Closes the connection with a reason, which is shortened to what the protocol allows. */

@@ -1,20 +1,13 @@
-import {
-  decodeJwt,
-  decodeProtectedHeader,
-  errors,
-  type JWTPayload,
-  type JWTVerifyGetKey,
-  type JWTVerifyOptions,
-  jwtVerify,
-  SignJWT,
-} from 'jose';
+import { decodeJwt, errors, type JWTPayload, type JWTVerifyOptions, SignJWT } from 'jose';
 import type { Logger } from 'pino';
 import type { MemberRole } from '../../catalog/entities/membership.entity.ts';
 import type { IdentityProvider, TokenConfig } from '../../config/token-config.ts';
 import { AppError } from '../../lib/errors.ts';
 import { claimAt, memberRoleOf, providersRoleOf, readClaim, readFlag, readText, readTexts } from './claims.ts';
 import { providerKeys } from './jwks.ts';
-import type { TokenKey, TokenKeys } from './keys.ts';
+import type { TokenKeys } from './keys.ts';
+import { type VerifiedToken, VerifiedTokens } from './verified-tokens.ts';
+import { verifyWithAny, verifyWithPublished } from './verify-signature.ts';
 
 /** The claims of a verified token. */
 export interface TokenClaims {
@@ -115,24 +108,36 @@ export function createTokens(keys: TokenKeys, rules: Omit<TokenConfig, 'keys'>, 
   const providers = new Map(
     rules.providers.map((provider) => [provider.issuer, { provider, keys: providerKeys(provider, log) }]),
   );
+  const verified = new VerifiedTokens<TokenClaims>();
+  const remember = (token: string, claims: TokenClaims, isKeyCurrent: VerifiedToken<TokenClaims>['isKeyCurrent']) => {
+    const { expiresAt } = claims;
+    const acceptedUntil = expiresAt ? expiresAt.getTime() + CLOCK_TOLERANCE_SECONDS * 1000 : Number.POSITIVE_INFINITY;
+    verified.remember(token, { claims, acceptedUntil, isKeyCurrent });
+    return claims;
+  };
   return {
     canIssue: keys.sign !== undefined,
     async verify(token) {
       let issuer: string | undefined;
       try {
+        const known = await verified.find(token);
+        if (known) return known;
         // The key id must not decide who signed a token: the issuer selects the keys, and is verified with them.
         issuer = providers.size > 0 ? decodeJwt(token).iss : undefined;
         const source = issuer === undefined ? undefined : providers.get(issuer);
         if (!source) {
           const options = { ...optionsOf(rules), ...(!rules.allowWithoutExpiry && mustExpire) };
           const payload = await verifyWithAny(keys.verify, token, options);
-          return { ...claimsOf(payload, claims), provider: undefined, session: readText(payload, SESSION_CLAIM) };
+          const session = readText(payload, SESSION_CLAIM);
+          return remember(token, { ...claimsOf(payload, claims), provider: undefined, session }, undefined);
         }
         const { provider } = source;
         const options = { ...optionsOf(provider), algorithms: providerAlgorithms, ...mustExpire };
-        const payload = await verifyWithPublished(source.keys, token, options);
+        const { payload, isKeyCurrent } = await verifyWithPublished(source.keys, token, options);
         const providerClaims = claimsOf(payload, provider.claims);
-        return { ...providerClaims, role: providersRoleOf(providerClaims.roles), provider, session: undefined };
+        const role = providersRoleOf(providerClaims.roles);
+        const result = { ...providerClaims, role, provider, session: undefined };
+        return isKeyCurrent ? remember(token, result, isKeyCurrent) : result;
       } catch (error) {
         const isKnown = issuer === undefined || issuer === rules.issuer || providers.has(issuer);
         throw unauthenticated(error, isKnown ? undefined : issuer);
@@ -173,53 +178,6 @@ function optionsOf({ issuer, audiences }: Pick<TokenConfig, 'issuer' | 'audience
     ...(issuer !== undefined && { issuer }),
     ...(audiences !== undefined && { audience: [...audiences] }),
   };
-}
-
-/**
- * Verifies a token with the key that it names. If its key id is not one of ours, every key with its algorithm is tried,
- * because other issuers use other key ids.
- */
-async function verifyWithAny(keys: readonly TokenKey[], token: string, options: JWTVerifyOptions): Promise<JWTPayload> {
-  const { kid, alg } = decodeProtectedHeader(token);
-  const named = keys.filter(({ ids }) => kid !== undefined && ids.includes(kid));
-  const candidates = named.length > 0 ? named : keys.filter(({ algorithm }) => algorithm === alg);
-  let refusal: unknown;
-  for (const { key, algorithm } of candidates) {
-    try {
-      return (await jwtVerify(token, key, { ...options, algorithms: [algorithm] })).payload;
-    } catch (error) {
-      if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
-      refusal = error;
-    }
-  }
-  throw refusal ?? new errors.JWSSignatureVerificationFailed();
-}
-
-/** The maximum number of keys that are tried, since each costs a verification. */
-const MAX_CANDIDATES = 10;
-
-/** Verifies a token with the published key that it names, or with each one if it does not name a single one. */
-async function verifyWithPublished(
-  keys: JWTVerifyGetKey,
-  token: string,
-  options: JWTVerifyOptions,
-): Promise<JWTPayload> {
-  try {
-    return (await jwtVerify(token, keys, options)).payload;
-  } catch (error) {
-    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
-    let tried = 0;
-    for await (const key of error) {
-      tried += 1;
-      if (tried > MAX_CANDIDATES) break;
-      try {
-        return (await jwtVerify(token, key, options)).payload;
-      } catch (refusal) {
-        if (!(refusal instanceof errors.JWSSignatureVerificationFailed)) throw refusal;
-      }
-    }
-    throw new errors.JWSSignatureVerificationFailed();
-  }
 }
 
 function claimsOf(payload: JWTPayload, paths: IdentityProvider['claims']): Omit<TokenClaims, 'provider' | 'session'> {

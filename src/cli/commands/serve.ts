@@ -1,3 +1,4 @@
+import cluster from 'node:cluster';
 import type { Command } from 'commander';
 import { describeTypos } from '../typos.ts';
 import type { Terminal } from '../ui/terminal.ts';
@@ -8,7 +9,8 @@ export function addServeCommand(program: Command, { env, fileNames, stdout, stde
     .command('serve')
     .description('Serve GraphQL until SIGTERM or Ctrl-C (npm start runs this)')
     .action(async () => {
-      for (const text of await describeTypos(fileNames)) stderr.write(`${text}\n`);
+      const typos = cluster.isPrimary ? await describeTypos(fileNames) : [];
+      for (const text of typos) stderr.write(`${text}\n`);
       const { serve } = await import('../../server/serve.ts');
       await serve(env, stdout, loadProduct);
     });

@@ -1,0 +1,146 @@
+import path from 'node:path';
+import { readVitals, vitalsMonitor } from '../test/support/vitals.ts';
+import { type Benchmark, compare, interleave, limit, type Result } from './harness.ts';
+import { type Load, prepareLoad } from './http-load.ts';
+import { type BenchInstallation, openBenchInstallation } from './installation.ts';
+import { installPeer } from './peers-install.ts';
+import { type Question, questionsFor } from './peers-queries.ts';
+import { type PeerTenant, seedPeers, shop } from './peers-seed.ts';
+import { startServer } from './server-process.ts';
+
+const CONNECTIONS = 32;
+const ROUNDS = 20;
+const BLOCK_MS = 500;
+/** Servers compile what they run often only after some thousands of requests. */
+const WARM_UP_REQUESTS = 8_000;
+/** As many tenants as are asked in turn, at most. */
+const TENANTS = 200;
+const BUDGET = 64;
+
+/** A server that is measured. */
+interface Contender {
+  readonly url: string;
+  /** The socket of its {@link vitalsMonitor}. */
+  readonly socket: string;
+}
+
+/** Tenantry compared with PostGraphile, on the same PostgreSQL. Both verify a token and set the tenant's role. */
+export const peers: Benchmark = {
+  name: 'peers',
+  about:
+    'requests and CPU compared with PostGraphile 5, many tenants in turn, and memory; installs PostGraphile with npm; only runs when named',
+  async run(signal) {
+    await using place = await openBenchInstallation();
+    const script = await installPeer(place);
+    const tenantry = await start(place, '../src/main.ts', 'tenantry', { ...shop, CONNECTION_BUDGET: String(BUDGET) });
+    const tenants = await seedPeers(place, tenantry.url, TENANTS);
+    const [first] = tenants;
+    if (!first) throw new Error('There is no tenant');
+    const baseline = await start(place, script, 'baseline', {
+      PEER_DATABASE_URL: first.databaseUrl,
+      PEER_SCHEMA: first.schema,
+      PEER_ROLE: first.role,
+    });
+    const results: Result[] = [];
+    for (const question of await questionsFor(tenantry.url, first.token, first.product)) {
+      results.push(...(await contest(question, { baseline, tenantry }, first, signal)));
+    }
+    for (const [count, atLeast] of [
+      [50, 0.8],
+      [TENANTS, 0.4],
+    ] as const) {
+      results.push(await inTurn(tenantry, tenants.slice(0, count), atLeast, signal));
+    }
+    return [...results, await memory(tenantry, first, signal)];
+  },
+};
+
+/** Starts a server whose CPU time and memory can be read. */
+async function start(
+  place: BenchInstallation,
+  script: string,
+  name: string,
+  env: Record<string, string>,
+): Promise<Contender> {
+  const socket = path.join(place.folder, `${name}.vitals`);
+  const monitor = { NODE_OPTIONS: `--import=${vitalsMonitor}`, VITALS_SOCKET: socket };
+  return { url: await startServer(place, script, { ...env, ...monitor }), socket };
+}
+
+/** Measures both servers with the same question: requests per second, and CPU time per request. */
+async function contest(
+  { what, sign, count, atLeast, ...texts }: Question,
+  servers: Readonly<Record<'baseline' | 'tenantry', Contender>>,
+  { token }: PeerTenant,
+  signal: AbortSignal,
+): Promise<Result[]> {
+  const loads: Load[] = [];
+  const cpu: Record<'baseline' | 'tenantry', number[]> = { baseline: [], tenantry: [] };
+  const measured = async (name: 'baseline' | 'tenantry') => {
+    const { url, socket } = servers[name];
+    const load = prepareLoad(url, [token], CONNECTIONS, { query: texts[name], sign, count });
+    loads.push(load);
+    await send(load, WARM_UP_REQUESTS, signal);
+    return async () => {
+      const { cpuMs: before } = await readVitals(socket);
+      const perSecond = await load.run(BLOCK_MS);
+      const { cpuMs: after } = await readVitals(socket);
+      cpu[name].push((after - before) / ((perSecond * BLOCK_MS) / 1000));
+      return perSecond;
+    };
+  };
+  const contenders = { baseline: await measured('baseline'), tenantry: await measured('tenantry') };
+  const samples = await interleave(contenders, { rounds: ROUNDS, warmUp: 0, signal });
+  for (const load of loads) load.close();
+  return [
+    compare(`${what}: requests`, '/s', { atLeast }, samples),
+    compare(`${what}: CPU per request`, 'ms', { atMost: 0.7 }, cpu),
+  ];
+}
+
+/** Compares tenants in turn with a single tenant. */
+async function inTurn(
+  { url }: Contender,
+  tenants: readonly PeerTenant[],
+  atLeast: number,
+  signal: AbortSignal,
+): Promise<Result> {
+  const tokens = tenants.map(({ token }) => token);
+  const loads = {
+    baseline: prepareLoad(url, tokens.slice(0, 1), CONNECTIONS),
+    tenantry: prepareLoad(url, tokens, CONNECTIONS),
+  };
+  await send(loads.tenantry, 2_000, signal);
+  const samples = await interleave(
+    { baseline: () => loads.baseline.run(BLOCK_MS), tenantry: () => loads.tenantry.run(BLOCK_MS) },
+    { rounds: ROUNDS, warmUp: 2, signal },
+  );
+  for (const load of Object.values(loads)) load.close();
+  return compare(
+    `${tenants.length} tenants in turn, budget of ${BUDGET}, compared with one`,
+    '/s',
+    { atLeast },
+    samples,
+  );
+}
+
+/** Measures how much more memory the server holds after 200,000 requests than after 50,000. */
+async function memory({ url, socket }: Contender, { token }: PeerTenant, signal: AbortSignal): Promise<Result> {
+  const load = prepareLoad(url, [token], CONNECTIONS);
+  await send(load, 50_000, signal);
+  const { rssBytes: before } = await readVitals(socket);
+  await send(load, 150_000, signal);
+  const { rssBytes: after } = await readVitals(socket);
+  load.close();
+  return limit(
+    'memory after 200,000 requests, beyond that after 50,000',
+    'MB',
+    { atMost: 20 },
+    (after - before) / 2 ** 20,
+  );
+}
+
+/** Sends at least this many requests. */
+async function send(load: Load, requests: number, signal: AbortSignal): Promise<void> {
+  for (let sent = 0; sent < requests; sent += ((await load.run(BLOCK_MS)) * BLOCK_MS) / 1000) signal.throwIfAborted();
+}
