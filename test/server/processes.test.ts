@@ -93,12 +93,11 @@ describe('a server of several processes', { timeout: 300_000 }, () => {
 
   it('ends with all of them at SIGTERM, when the requests in progress are answered', async () => {
     const children = await childrenOf(server);
-    const { body } = await client.post(
-      { query: '{ tenant(slug: "acme") { placement { database schema } } }' },
+    const { data } = await client.ask<{ tenant: { placement: { database: string; schema: string } } }>(
+      '{ tenant(slug: "acme") { placement { database schema } } }',
       server.admin(),
     );
-    // What the query asks for.
-    const { placement } = body.data?.tenant as { placement: { database: string; schema: string } };
+    const { placement } = data?.tenant ?? expect.unreachable('the tenant is gone');
     const url = new URL(postgres.env.DATABASE_URL);
     url.pathname = placement.database;
     const session = await connectTestClient({ connectionString: url.href });
