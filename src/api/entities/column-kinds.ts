@@ -142,8 +142,11 @@ export function kindOf(property: Pick<EntityProperty, 'columnTypes' | 'enum'>): 
 }
 
 function kindOfType(type: string): ColumnKind {
-  const [, name = '', digits] =
-    /^([^(]+?) ?(?:\((\d+)[^)]*\))?(?: with(?:out)? time zone)?$/.exec(type.toLowerCase()) ?? [];
+  const [name = ''] = type
+    .toLowerCase()
+    .replace(/ with(?:out)? time zone/, '')
+    .split(/ ?\(/, 1);
+  const digits = /\((\d+)/.exec(type)?.[1];
   // PostgreSQL's default are microseconds.
   if (name === 'timestamptz') return time(" AT TIME ZONE 'UTC'", Number(digits ?? 6));
   if (name === 'timestamp')

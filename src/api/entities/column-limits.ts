@@ -19,7 +19,11 @@ export function checkColumn({ name, columnTypes: [type = ''] }: EntityProperty, 
 }
 
 function checkDigits(name: string, text: string, whole: number, fraction: number): void {
-  const [, digits = '', decimals = ''] = /^[+-]?0*(\d*)\.?(\d*?)0*$/.exec(text) ?? [];
+  const [before = '', after = ''] = text.replace(/^[+-]/, '').split('.', 2);
+  const digits = before.replace(/^0+/, '');
+  let decimals = after.length;
+  // A pattern for the zeros at the end would take quadratic time.
+  while (after[decimals - 1] === '0') decimals -= 1;
   if (digits.length > whole) throw badInput(name, `${name} must have at most ${whole} digits before the point`);
-  if (decimals.length > fraction) throw badInput(name, `${name} must have at most ${fraction} digits after the point`);
+  if (decimals > fraction) throw badInput(name, `${name} must have at most ${fraction} digits after the point`);
 }

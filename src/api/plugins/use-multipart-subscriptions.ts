@@ -13,17 +13,15 @@ const HEARTBEAT_MS = 12_000;
 export function useMultipartSubscriptions(): Plugin {
   return {
     onResultProcess({ request, result, setResultProcessor }) {
-      if (!isAsyncIterable(result) || !/multipart\/mixed[^,]*;\s*subscriptionSpec=/i.test(acceptOf(request))) return;
+      if (!isAsyncIterable(result) || !acceptsMultipart(request)) return;
       setResultProcessor((_result, fetchAPI) => respond(result, fetchAPI), 'multipart/mixed');
     },
   };
 }
 
-/** The longest header that is examined, in characters. */
-const MAX_ACCEPT = 1_000;
-
-function acceptOf({ headers }: Request): string {
-  return (headers.get('accept') ?? '').slice(0, MAX_ACCEPT);
+function acceptsMultipart({ headers }: Request): boolean {
+  const types = (headers.get('accept') ?? '').toLowerCase().split(',');
+  return types.some((type) => type.trimStart().startsWith('multipart/mixed') && type.includes('subscriptionspec='));
 }
 
 function withoutHttpErrors(result: ExecutionResult): ExecutionResult {
