@@ -5,10 +5,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type Client, createClient } from 'graphql-sse';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { HttpClient } from '../support/http-client.ts';
-import { clientOf } from '../support/http-client.ts';
-import { ownInstallation, type ServerProcess, startServer } from '../support/server-process.ts';
-import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
+import { type EndlessRun, startEndlessRun } from '../support/endless-run.ts';
+import { clientOf, type HttpClient } from '../support/http-client.ts';
+import type { ServerProcess } from '../support/server-process.ts';
 
 // With REQUIRE_NGINX, as in .ci/run, its tests fail without it. Debian installs it where only root's PATH leads.
 const program = ['nginx', '/usr/sbin/nginx'].find((name) => spawnSync(name, ['-v']).status === 0) ?? 'nginx';
@@ -16,32 +15,24 @@ const hasNginx = process.env.REQUIRE_NGINX !== undefined || spawnSync(program, [
 
 describe.runIf(hasNginx)('behind nginx with its default settings', () => {
   let folder: string;
-  let postgres: TestPostgres;
+  let endless: EndlessRun;
   let server: ServerProcess;
   let nginx: ChildProcess;
   let proxy: HttpClient;
   let run: string;
   beforeAll(async () => {
     folder = await mkdtemp(path.join(tmpdir(), 'tenantry-nginx-'));
-    postgres = await startTestPostgres();
-    // Without a worker a run never ends, and so does its progress.
-    server = startServer({ ...ownInstallation(postgres, folder), WORKER: 'off' });
-    const http = await server.listening();
-    const { data } = await http.ask<{ runMigrations: { id: string } }>(
-      'mutation { createTenant(input: { slug: "acme", name: "Acme", isolation: SCHEMA }) { id } runMigrations(input: { verify: true }) { id } }',
-      server.admin(),
-    );
-    run = data?.runMigrations.id ?? '';
+    endless = await startEndlessRun();
+    ({ server, run } = endless);
     const port = await freePort();
-    await writeFile(path.join(folder, 'nginx.conf'), configuration(folder, port, http.port));
+    await writeFile(path.join(folder, 'nginx.conf'), configuration(folder, port, endless.http.port));
     nginx = spawn(program, ['-c', path.join(folder, 'nginx.conf'), '-e', 'stderr'], { stdio: 'ignore' });
     proxy = clientOf(port);
     await vi.waitFor(async () => expect((await proxy.get('/health/live')).status).toBe(200), 20_000);
   });
   afterAll(async () => {
     nginx?.kill('SIGTERM');
-    await server?.[Symbol.asyncDispose]();
-    await postgres?.[Symbol.asyncDispose]();
+    await endless?.[Symbol.asyncDispose]();
     await rm(folder, { recursive: true, force: true });
   });
 

@@ -1,40 +1,25 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { type Client, createClient } from 'graphql-sse';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { type EndlessRun, startEndlessRun } from '../support/endless-run.ts';
 import { forge, hs256, now } from '../support/forge-token.ts';
 import type { HttpClient } from '../support/http-client.ts';
 import { ownInstallation, type ServerProcess, startServer } from '../support/server-process.ts';
-import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
+import type { TestPostgres } from '../support/start-postgres.ts';
 
 describe('the single connection mode of graphql-sse', () => {
-  let folder: string;
+  let endless: EndlessRun;
   let postgres: TestPostgres;
   let server: ServerProcess;
   let http: HttpClient;
   let run: string;
   const clients: Client<true>[] = [];
   beforeAll(async () => {
-    folder = await mkdtemp(path.join(tmpdir(), 'tenantry-streams-'));
-    postgres = await startTestPostgres();
-    const env = { ...ownInstallation(postgres, folder), JWT_SECRET: postgres.env.JWT_SECRET };
-    // Without a worker a run never ends, and so does its progress.
-    server = startServer({ ...env, WORKER: 'off', TRUST_ADMIN_CLAIM: 'true', CALLER_SUBSCRIPTIONS: '3' });
-    http = await server.listening();
-    const createTenant = 'createTenant(input: { slug: "acme", name: "Acme", isolation: SCHEMA }) { id }';
-    await http.ask(`mutation { ${createTenant} }`, server.admin());
-    const { data } = await http.ask<{ runMigrations: { id: string } }>(
-      'mutation { runMigrations(input: { verify: true }) { id } }',
-      server.admin(),
-    );
-    run = data?.runMigrations.id ?? '';
+    endless = await startEndlessRun({ CALLER_SUBSCRIPTIONS: '3' });
+    ({ postgres, server, http, run } = endless);
   });
   afterAll(async () => {
     for (const client of clients) client.dispose();
-    await server?.[Symbol.asyncDispose]();
-    await postgres?.[Symbol.asyncDispose]();
-    await rm(folder, { recursive: true, force: true });
+    await endless?.[Symbol.asyncDispose]();
   });
 
   const stream = () => `${http.url}/stream`;
@@ -119,7 +104,8 @@ describe('the single connection mode of graphql-sse', () => {
     expect((await fetch(stream(), { method: 'PATCH', headers: server.admin() })).status).toBe(405);
     const remove = `${stream()}?operationId=2&token=${token}`;
     expect((await fetch(remove, { method: 'DELETE' })).status).toBe(200);
-    expect((await post(token, operation('2', progress()))).status).toBe(202);
+    // The id is free when the operation has ended.
+    await vi.waitFor(async () => expect((await post(token, operation('2', progress()))).status).toBe(202), 5_000);
     abort.abort();
     // The stream is gone with its client.
     await vi.waitFor(async () => expect((await post(token, operation('3'))).status).toBe(404), 5_000);
@@ -136,7 +122,7 @@ describe('the single connection mode of graphql-sse', () => {
   });
 
   it('lets the server stop at once', async () => {
-    const env = { ...ownInstallation(postgres, folder), WORKER: 'off' };
+    const env = { ...ownInstallation(postgres, endless.folder), WORKER: 'off' };
     await using stopping = startServer(env);
     const { url } = await stopping.listening();
     const response = await fetch(`${url}/stream`, { method: 'PUT', headers: stopping.admin() });

@@ -1,18 +1,17 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { type Client, createClient } from 'graphql-ws';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { registerText } from '../support/accounts.ts';
+import { type EndlessRun, startEndlessRun } from '../support/endless-run.ts';
 import { forge, hs256, now } from '../support/forge-token.ts';
 import type { HttpClient } from '../support/http-client.ts';
 import { ownInstallation, type ServerProcess, startServer } from '../support/server-process.ts';
 import type { Answer } from '../support/start-app.ts';
-import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
+import type { TestPostgres } from '../support/start-postgres.ts';
 import { startWatchedServer } from '../support/watched-server.ts';
 
 describe('a WebSocket', () => {
+  let endless: EndlessRun;
   let folder: string;
   let postgres: TestPostgres;
   let server: ServerProcess;
@@ -20,25 +19,12 @@ describe('a WebSocket', () => {
   let run: string;
   const clients: Client[] = [];
   beforeAll(async () => {
-    folder = await mkdtemp(path.join(tmpdir(), 'tenantry-websockets-'));
-    postgres = await startTestPostgres();
-    const env = { ...ownInstallation(postgres, folder), JWT_SECRET: postgres.env.JWT_SECRET };
-    // Without a worker a run never ends, and so does its progress.
-    server = startServer({ ...env, WORKER: 'off', TRUST_ADMIN_CLAIM: 'true', INTROSPECTION: 'off' });
-    http = await server.listening();
-    const createTenant = 'createTenant(input: { slug: "acme", name: "Acme", isolation: SCHEMA }) { id }';
-    await http.ask(`mutation { ${createTenant} }`, server.admin());
-    const { data } = await http.ask<{ runMigrations: { id: string } }>(
-      'mutation { runMigrations(input: { verify: true }) { id } }',
-      server.admin(),
-    );
-    run = data?.runMigrations.id ?? '';
+    endless = await startEndlessRun({ INTROSPECTION: 'off' });
+    ({ folder, postgres, server, http, run } = endless);
   });
   afterAll(async () => {
     for (const client of clients) await end(client);
-    await server?.[Symbol.asyncDispose]();
-    await postgres?.[Symbol.asyncDispose]();
-    await rm(folder, { recursive: true, force: true });
+    await endless?.[Symbol.asyncDispose]();
   });
 
   const address = () => http.url.replace('http:', 'ws:');

@@ -4,11 +4,11 @@ import { isAsyncIterable, type Plugin } from 'graphql-yoga';
 import type { Services } from '../../installation/services.ts';
 import { AppError, badInput } from '../../lib/errors.ts';
 import { toClientError, tooMuch, withoutHttp } from '../errors.ts';
-import { parseRequestJson } from '../limits/json-values.ts';
+import { parseBody, readBody } from '../limits/request-body.ts';
 import { createOperations, type Operations, type Params, resultOf } from '../operations.ts';
 import { currentLog, currentRequestId } from '../plugins/use-request-id.ts';
 import { createRequestContext, type FetchedRequest, type RequestContext } from '../request-context.ts';
-import type { Admission } from '../shares/admission.ts';
+import { type Admission, rateLimited } from '../shares/admission.ts';
 import { EventStream } from './event-stream.ts';
 
 const endpoint = '/graphql/stream';
@@ -32,8 +32,8 @@ export interface EventStreamsOptions {
 
 /**
  * Serves the single connection mode of GraphQL over server-sent events: a client reserves a stream (PUT), connects to it
- * (GET), starts operations whose results it carries (POST), and ends them (DELETE). Each operation is a request with a
- * token of its own, and is limited as any other.
+ * (GET), starts operations whose results it carries (POST), and ends them (DELETE). Each operation has its own token, and
+ * the limits of all other requests apply to it.
  * @see https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md#single-connection-mode
  */
 export function useEventStreams({
@@ -84,7 +84,7 @@ export function useEventStreams({
     }
     if (stream.operations.has(id))
       throw refusal(409, 'CONFLICT', 'The stream carries an operation with this id already');
-    if (stream.operations.size >= MAX_OPERATIONS) throw refusal(429, 'RATE_LIMITED', tooManyOperations);
+    if (stream.operations.size >= MAX_OPERATIONS) throw rateLimited(tooManyOperations, 1000);
     const abort = new AbortController();
     stream.operations.set(id, abort);
     run(stream, id, initial, params, abort).catch((err) => services.log.warn({ err }, 'an event stream failed'));
@@ -104,14 +104,22 @@ export function useEventStreams({
         request: new Request(url, { method: 'POST', headers: new Headers(headers), signal }),
         req,
       }) as FetchedRequest;
-    const started = await operations.start({ createRequest }, params, abort);
-    const result = 'rootValue' in started ? resultOf(started) : { errors: started };
-    if (isAsyncIterable(result)) {
-      for await (const payload of result) await stream.send('next', { id, payload });
-    } else await stream.send('next', { id, payload: result });
-    // The id can be used again only now.
-    if (stream.operations.get(id) === abort) stream.operations.delete(id);
-    await stream.send('complete', { id });
+    const send = (payload: object) => stream.send('next', { id, payload });
+    try {
+      const started = await operations.start({ createRequest }, params, abort);
+      const result = 'rootValue' in started ? resultOf(started) : { errors: started };
+      if (!isAsyncIterable(result)) await send(result);
+      else
+        for await (const payload of result) {
+          await send(payload);
+          // The source may ignore its signal.
+          if (abort.signal.aborted) break;
+        }
+    } finally {
+      // Only now can the id be used again: a client would take the last messages for those of its next operation.
+      stream.operations.delete(id);
+      await stream.send('complete', { id });
+    }
   }
 
   return {
@@ -136,9 +144,7 @@ export function useEventStreams({
             return endResponse(new Response(null, { status: 202 }));
           case 'DELETE': {
             const id = url.searchParams.get('operationId') ?? '';
-            const stream = find(request, url);
-            stream.operations.get(id)?.abort();
-            stream.operations.delete(id);
+            find(request, url).operations.get(id)?.abort();
             return endResponse(new Response(null, { status: 200 }));
           }
           default:
@@ -159,16 +165,11 @@ async function readParams(request: Request, maxBodyBytes: number): Promise<Param
   if (!/^application\/json\b/i.test(request.headers.get('content-type') ?? '')) {
     throw refusal(415, 'BAD_USER_INPUT', 'The body must be JSON, with the header content-type: application/json');
   }
-  let text = '';
-  let bytes = 0;
-  const decoder = new TextDecoder();
-  for await (const chunk of request.body ?? []) {
-    bytes += chunk.length;
-    // The rest of a body that is not much too large is read, because a client that is still sending reads no response.
-    if (bytes <= MAX_BODY) text += decoder.decode(chunk, { stream: true });
-    else if (bytes > maxBodyBytes) break;
+  // A body that is a little too large is read, because a client that is still sending reads no response.
+  const text = await readBody(request, maxBodyBytes);
+  if (Buffer.byteLength(text) > MAX_BODY) {
+    throw tooMuch(`The request has more than ${MAX_BODY} bytes. Send it to /graphql.`);
   }
-  if (bytes > MAX_BODY) throw tooMuch(`The request has more than ${MAX_BODY} bytes. Send it to /graphql.`);
   const value = parse(text);
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
   throw refusal(400, 'BAD_USER_INPUT', 'The body must be a JSON object');
@@ -176,7 +177,7 @@ async function readParams(request: Request, maxBodyBytes: number): Promise<Param
 
 function parse(text: string): unknown {
   try {
-    return parseRequestJson(text);
+    return parseBody(text);
   } catch (error) {
     if (error instanceof SyntaxError) throw refusal(400, 'BAD_USER_INPUT', 'The body is not JSON');
     throw error;
@@ -196,7 +197,6 @@ function busy(): AppError {
 function statusOf({ extensions }: GraphQLError): number {
   const { http, code } = extensions;
   if (typeof http === 'object' && http !== null && 'status' in http) return Number(http.status);
-  if (code === 'RATE_LIMITED') return 429;
   if (code === 'SERVER_BUSY') return 503;
   return code === 'INTERNAL_SERVER_ERROR' ? 500 : 400;
 }

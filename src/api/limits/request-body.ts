@@ -37,7 +37,9 @@ export function parseBody(json: string): unknown {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return body;
   const known = Object.fromEntries(Object.entries(body).filter(([name]) => members.includes(name)));
   const id: unknown = Reflect.get(body, 'documentId');
-  return typeof id === 'string' && known.query === undefined ? { ...known, extensions: persistedQuery(id) } : known;
+  if (typeof id !== 'string' || known.query !== undefined) return known;
+  const others = typeof known.extensions === 'object' ? known.extensions : {};
+  return { ...known, extensions: { ...others, ...persistedQuery(id) } };
 }
 
 /** What Apollo Client sends instead of `documentId`, which Relay and others send. */

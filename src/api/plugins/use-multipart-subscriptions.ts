@@ -42,7 +42,10 @@ function respond(events: AsyncIterable<ExecutionResult>, { ReadableStream, Respo
       }, HEARTBEAT_MS);
     },
     async pull(controller) {
-      const { done, value } = await iterator.next();
+      const { done, value } = await iterator.next().catch((error: unknown) => {
+        clearInterval(heartbeat);
+        throw error;
+      });
       if (!done) return controller.enqueue(part({ payload: withoutHttpErrors(value) }));
       clearInterval(heartbeat);
       controller.enqueue(encoder.encode('--\r\n'));

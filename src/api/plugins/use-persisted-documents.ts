@@ -7,7 +7,8 @@ import type { PersistedDocuments } from '../persisted-documents.ts';
 
 /**
  * Runs documents that a request names by their id instead of sending them, in `extensions.persistedQuery.sha256Hash` or
- * `documentId`. The messages of errors are those that Apollo Client expects: after the first two it sends the document.
+ * `documentId`. Apollo Client knows two errors by their messages, PersistedQueryNotFound and PersistedQueryNotSupported.
+ * After either it sends the document.
  * @see https://www.apollographql.com/docs/apollo-server/performance/apq
  */
 export function usePersistedDocuments(

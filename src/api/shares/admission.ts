@@ -270,7 +270,8 @@ export class Admission {
   }
 }
 
-function rateLimited(message: string, ms: number): AppError {
+/** @param ms when to retry, in milliseconds */
+export function rateLimited(message: string, ms: number): AppError {
   const retryAfterMs = Math.ceil(ms);
   const headers = { 'retry-after': String(Math.ceil(ms / 1000)) };
   return new AppError('RATE_LIMITED', message, { details: { retryAfterMs, http: { status: 429, headers } } });
