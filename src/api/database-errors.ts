@@ -105,8 +105,8 @@ function dataProblem(state: string | undefined): string {
 }
 
 /**
- * The response to a violated constraint of a table that no entity describes. Modules should check values before they write them, and name the field; this is
- * for what they forgot and for races between two requests.
+ * The response to a violated constraint of a table that no entity describes. Modules should check values before they
+ * write them, and name the field; this is for what they forgot and for races between two requests.
  */
 function constraintRefusal(state: string | undefined): DatabaseRefusal {
   switch (state) {

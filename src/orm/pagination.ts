@@ -91,7 +91,7 @@ function checkCursors<T extends object>(
   for (const field of ['after', 'before'] as const) {
     const cursor = cursors[field];
     if (cursor == null) continue;
-    const values = decode(cursor);
+    const values = decodeCursorValues(cursor);
     const fits = (key: string, index: number) => {
       const value = values?.[index];
       // The keys of orderBy are properties of the entity.
@@ -103,7 +103,8 @@ function checkCursors<T extends object>(
   }
 }
 
-function decode(cursor: string): readonly unknown[] | undefined {
+/** Returns the values in a cursor from a client; undefined if it is none. */
+export function decodeCursorValues(cursor: string): readonly unknown[] | undefined {
   try {
     const values: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'));
     return Array.isArray(values) ? values : undefined;
@@ -112,19 +113,33 @@ function decode(cursor: string): readonly unknown[] | undefined {
   }
 }
 
-function invalidCursor(field: string): AppError {
+/** The error for a cursor that the list has not returned. */
+export function invalidCursor(field: string): AppError {
   return badInput(field, 'Invalid cursor for this list');
 }
 
-/** Validates the page size and applies the default. */
-function pageOf({ first, after, last, before }: ConnectionArgs) {
+/**
+ * Returns the requested page size, or the default.
+ * @param most the largest size
+ * @throws {AppError} BAD_USER_INPUT
+ */
+export function pageSizeOf(
+  { first, last }: Pick<ConnectionArgs, 'first' | 'last'>,
+  most = MAX_PAGE,
+  otherwise = DEFAULT_PAGE,
+): number {
   if (first != null && last != null) throw badInput('last', 'Use first or last, not both');
-  for (const [field, value] of Object.entries({ first, last })) {
-    if (value != null && (value < 1 || value > MAX_PAGE))
-      throw badInput(field, `${field} must be from 1 to ${MAX_PAGE}`);
-  }
+  const size = first ?? last ?? otherwise;
+  if (size >= 1 && size <= most) return size;
+  const field = first == null ? 'last' : 'first';
+  throw badInput(field, `${field} must be from 1 to ${most}`);
+}
+
+function pageOf(args: ConnectionArgs) {
+  const { after, last, before } = args;
+  const size = pageSizeOf(args);
   return {
-    ...(last == null ? { first: first ?? DEFAULT_PAGE } : { last }),
+    ...(last == null ? { first: size } : { last: size }),
     ...(after != null && { after }),
     ...(before != null && { before }),
   };

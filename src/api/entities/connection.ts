@@ -10,7 +10,7 @@ export type EntityPage = Omit<ConnectionPage<Row>, 'totalCount'> & { readonly to
 /** Returns the connection that a statement has read with these arguments. */
 export function toConnection({ rows = [], total = 0 }: ListData, spec: ListSpec, args: RawListArgs): EntityPage {
   const { after, last, before } = args;
-  const limit = pageSize(spec, args.first, last);
+  const limit = pageSize(spec, args);
   const hasMore = rows.length > limit;
   const page = hasMore ? rows.slice(0, limit) : rows;
   const isBackward = last != null;
@@ -40,6 +40,6 @@ export function toConnection({ rows = [], total = 0 }: ListData, spec: ListSpec,
 }
 
 /** Returns the items of a plain list that a statement has read with these arguments. */
-export function toItems({ rows = [] }: ListData, spec: ListSpec, { first }: RawListArgs): readonly Row[] {
-  return rows.slice(0, pageSize(spec, first, undefined));
+export function toItems({ rows = [] }: ListData, spec: ListSpec, args: RawListArgs): readonly Row[] {
+  return rows.slice(0, pageSize(spec, args));
 }

@@ -1,4 +1,4 @@
-import { badInput } from '../../lib/errors.ts';
+import { decodeCursorValues, invalidCursor } from '../../orm/pagination.ts';
 
 /** The values of a row in the columns of an order, in PostgreSQL's notation. */
 export type CursorValues = readonly (string | null)[];
@@ -18,22 +18,8 @@ export function encodeCursor(order: string, values: CursorValues): string {
  * @throws {AppError} BAD_USER_INPUT if it is not a cursor of this order
  */
 export function decodeCursor(field: string, cursor: string, order: string, count: number): CursorValues {
-  const [found, ...values] = parse(cursor);
+  const [found, ...values] = decodeCursorValues(cursor) ?? [];
   const isCursor = found === order && values.length === count;
   if (isCursor && values.every((value) => value === null || typeof value === 'string')) return values;
   throw invalidCursor(field);
-}
-
-/** The error for a cursor that the list has not returned. */
-export function invalidCursor(field: string) {
-  return badInput(field, 'Invalid cursor for this list');
-}
-
-function parse(cursor: string): readonly unknown[] {
-  try {
-    const values: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'));
-    return Array.isArray(values) ? values : [];
-  } catch {
-    return [];
-  }
 }

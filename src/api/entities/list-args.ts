@@ -1,5 +1,5 @@
 import { badInput } from '../../lib/errors.ts';
-import { DEFAULT_PAGE, MAX_PAGE } from '../../orm/pagination.ts';
+import { pageSizeOf } from '../../orm/pagination.ts';
 import { type CursorValues, decodeCursor } from './cursor.ts';
 import type { EntityModel, SortOrder } from './entity-model.ts';
 import { type FilterValue, filterShape } from './filter-limits.ts';
@@ -44,14 +44,13 @@ const MAX_ORDER_COLUMNS = 5;
  * @throws {AppError} BAD_USER_INPUT
  */
 export function listArgs(spec: ListSpec, raw: RawListArgs): ListArgs {
-  const { first, last } = raw;
   const order = orderOf(spec, raw.orderBy);
   const cursor = (field: 'after' | 'before') => {
     const text = raw[field];
     return text == null ? undefined : decodeCursor(field, text, order.key, order.columns.length);
   };
-  const isBackward = last != null;
-  const limit = pageSize(spec, first, last);
+  const isBackward = raw.last != null;
+  const limit = pageSize(spec, raw);
   const [after, before] = [cursor('after'), cursor('before')];
   const filter = raw.filter ?? undefined;
   const shape = `${isBackward} ${limit} ${nulls(after)} ${nulls(before)} ${order.key} ${filter ? filterShape(filter) : ''}`;
@@ -62,17 +61,8 @@ export function listArgs(spec: ListSpec, raw: RawListArgs): ListArgs {
  * Returns the requested page size or the default.
  * @throws {AppError} BAD_USER_INPUT
  */
-export function pageSize(
-  { maxItems }: Pick<ListSpec, 'maxItems'>,
-  first: number | null | undefined,
-  last: number | null | undefined,
-): number {
-  if (first != null && last != null) throw badInput('last', 'Use first or last, not both');
-  const most = maxItems ?? MAX_PAGE;
-  const size = first ?? last ?? maxItems ?? DEFAULT_PAGE;
-  if (size >= 1 && size <= most) return size;
-  const field = first == null ? 'last' : 'first';
-  throw badInput(field, `${field} must be from 1 to ${most}`);
+export function pageSize({ maxItems }: Pick<ListSpec, 'maxItems'>, args: Pick<RawListArgs, 'first' | 'last'>): number {
+  return pageSizeOf(args, maxItems, maxItems);
 }
 
 /** Returns the order of a list with these arguments. */

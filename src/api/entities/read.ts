@@ -1,10 +1,10 @@
 import type { GraphQLResolveInfo } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import { AppError } from '../../lib/errors.ts';
+import { invalidCursor } from '../../orm/pagination.ts';
 import { isDataException } from '../../postgres/sql/error-codes.ts';
 import { hasPermission } from '../builder.ts';
 import type { Context } from '../context.ts';
-import { invalidCursor } from './cursor.ts';
 import type { EntityModel } from './entity-model.ts';
 import { type ListArgs, type ListSpec, listArgs, type RawListArgs } from './list-args.ts';
 import { type ListSelection, selectionOf, selectList, selectNode } from './selection.ts';

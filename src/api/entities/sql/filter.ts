@@ -1,3 +1,4 @@
+import { escapeLike } from '../../../orm/ilike.ts';
 import { type ColumnKind, isOperator, type Operator } from '../column-kinds.ts';
 import { type EntityModel, targetModel } from '../entity-model.ts';
 import { type FilterValue, objectIn } from '../filter-limits.ts';
@@ -98,11 +99,6 @@ const operators: Readonly<Record<Exclude<Operator, 'isNull'>, Write>> = {
   startsWith: like('', '%'),
   endsWith: like('%', ''),
 };
-
-/** @see https://www.postgresql.org/docs/current/functions-matching.html#FUNCTIONS-LIKE */
-function escapeLike(text: string): string {
-  return text.replace(/[\\%_]/g, '\\$&');
-}
 
 function partOf(value: unknown, name: string | number): unknown {
   return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
