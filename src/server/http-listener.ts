@@ -24,7 +24,10 @@ export interface HttpListener extends AsyncDisposable {
 export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
 /** Starts to listen. @throws {Error} Node's error if the port cannot be opened */
-export async function openHttpListener({ host, port }: Config['http'], log: Logger): Promise<HttpListener> {
+export async function openHttpListener(
+  { host, port }: Pick<Config['http'], 'host' | 'port'>,
+  log: Logger,
+): Promise<HttpListener> {
   let listener: RequestListener = ({ url }, response) => answerTooEarly(url, response);
   // Requests that offer other protocols, such as h2c by curl, are answered as if they offered none.
   const options = { ...timeouts, shouldUpgradeCallback: isForWebSocket };

@@ -5,17 +5,9 @@ import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { openHttpListener } from '../../src/server/http-listener.ts';
 
-const settings = {
-  trustedProxies: 0,
-  corsOrigins: [],
-  allowsLocalPages: false,
-  maxBodyBytes: 1000,
-  shutdownSeconds: 10,
-};
-
 it('closes the oldest connections of clients that do not read large responses', async () => {
   const log = pino({ enabled: false });
-  await using listener = await openHttpListener({ ...settings, host: '127.0.0.1', port: 0 }, log);
+  await using listener = await openHttpListener({ host: '127.0.0.1', port: 0 }, log);
   const large = Buffer.alloc(16 * 1024 * 1024);
   listener.open((_request, response) => response.end(large));
   const clients = [];

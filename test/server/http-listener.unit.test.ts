@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { openHttpListener } from '../../src/server/http-listener.ts';
 
 it('answers what has come before it drains, though it has not read it yet', async () => {
-  await using door = await openHttpListener({ ...settings, host: '127.0.0.1', port: 0 }, pino({ enabled: false }));
+  await using door = await openHttpListener({ host: '127.0.0.1', port: 0 }, pino({ enabled: false }));
   door.open((_request, response) => response.end('answered'));
   const line = connect(Number(new URL(door.url).port), '127.0.0.1');
   const ask = () => line.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n');
@@ -17,11 +17,3 @@ it('answers what has come before it drains, though it has not read it yet', asyn
   expect(answer).toContain('answered');
   expect(answer.toLowerCase()).toContain('connection: close');
 });
-
-const settings = {
-  trustedProxies: 0,
-  corsOrigins: [],
-  allowsLocalPages: false,
-  maxBodyBytes: 1000,
-  shutdownSeconds: 10,
-};

@@ -1,8 +1,12 @@
 import cluster from 'node:cluster';
 import { availableParallelism } from 'node:os';
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { describeTypos } from '../typos.ts';
 import type { Terminal } from '../ui/terminal.ts';
+import { integer } from './migrate-up.ts';
+
+/** As for the setting SERVER_PROCESSES. */
+const MAX_PROCESSES = 256;
 
 /** `tenantry worker`: a process, or several, that only carries out migration runs. */
 export function addWorkerCommand(program: Command, { env, fileNames, stdout, stderr, loadProduct }: Terminal): void {
@@ -18,8 +22,8 @@ export function addWorkerCommand(program: Command, { env, fileNames, stdout, std
     });
 }
 
+const wholeNumber = integer(1, MAX_PROCESSES);
+
 function parseProcesses(text: string): number {
-  if (text === 'max') return availableParallelism();
-  if (/^[1-9]\d?$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('It must be a whole number from 1 to 99, or max.');
+  return text === 'max' ? availableParallelism() : wholeNumber(text);
 }
