@@ -13,11 +13,13 @@ describe('health', () => {
     );
 
   it('is checked once for all who ask at the same time, however often they do', async () => {
+    const start = performance.now();
     const answers = await Promise.all([...Array.from({ length: 20 }, times), used.server.get('/health/ready')]);
     const found = answers.flatMap((answer) => (Array.isArray(answer) ? answer : []));
     expect(found).toHaveLength(600);
-    // On a busy machine the requests take longer than a result is kept.
-    expect(new Set(found).size).toBeLessThanOrEqual(3);
+    // A result is kept for a second, and on a busy machine the requests take longer.
+    const checks = 1 + Math.floor((performance.now() - start) / 1_000);
+    expect(new Set(found).size).toBeLessThanOrEqual(checks);
     const { stats } = used.app.services.servers.get('default') ?? expect.unreachable('the first server is not known');
     expect(stats.waiting).toBe(0);
   });
