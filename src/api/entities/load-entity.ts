@@ -1,6 +1,8 @@
 import DataLoader from 'dataloader';
 import type { GraphQLResolveInfo } from 'graphql';
 import type { Context } from '../context.ts';
+import { kindOf } from './column-kinds.ts';
+import type { EntityModel } from './entity-model.ts';
 import type { EntityType } from './entity-type.ts';
 import { notFound, type Row, readRows } from './read.ts';
 import { type NodeSelection, selectionOf, selectNode } from './selection.ts';
@@ -22,17 +24,26 @@ export function loadEntity<T extends object>(
   const ofContext = loaders.get(context) ?? new WeakMap<NodeSelection, DataLoader<string, Row>>();
   loaders.set(context, ofContext);
   const selection = selectionOf(info, () => selectNode(info, model));
-  const known = ofContext.get(selection);
-  if (known) return known.load(id);
-  const [key = 'id'] = model.primaryKey.map(({ name }) => name);
-  const loader = new DataLoader<string, Row>(
+  const loader = ofContext.get(selection) ?? loaderOf(model, context, info, selection);
+  ofContext.set(selection, loader);
+  return loader.load(id);
+}
+
+function loaderOf(
+  model: EntityModel,
+  context: Context,
+  info: GraphQLResolveInfo,
+  selection: NodeSelection,
+): DataLoader<string, Row> {
+  return new DataLoader<string, Row>(
     async (ids) => {
       const rows = await readRows(context, info, selection, [...new Set(ids)]);
-      return ids.map((each) => rows[each] ?? notFound(model, { [key]: each }));
+      const [key] = model.primaryKey;
+      // PostgreSQL writes UUIDs in small letters.
+      const isUuid = key && kindOf(key).scalar === 'ID';
+      return ids.map((id) => rows[isUuid ? id.toLowerCase() : id] ?? notFound(model, { [key?.name ?? 'id']: id }));
     },
     // An event later in a subscription must not get an old row.
     { cache: false },
   );
-  ofContext.set(selection, loader);
-  return loader.load(id);
 }
