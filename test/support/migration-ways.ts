@@ -263,8 +263,9 @@ function compare(
   for (const [, inSchema] of states) if (inSchema) tell('one by one in a schema', inSchema);
   for (const state of last) tell('one by one, after the failure', state);
   for (const { way, failed: here, state } of results) {
-    // What cannot be applied at all is refused before an earlier migration can fail.
-    const isEarlier = here !== undefined && failed !== undefined && here > failed && state && appliedIn(state) === 0;
+    // What cannot be applied at all is refused before an earlier migration can fail. Nothing is left of a new tenant then.
+    const isUntouched = !state || appliedIn(state) === 0;
+    const isEarlier = here !== undefined && failed !== undefined && here > failed && isUntouched;
     const isSame = here === failed || (here === '' && failed !== undefined);
     if (!isSame && !isEarlier)
       found.push(`it fails at ${here ?? 'nothing'} ${way}, but at ${failed ?? 'nothing'} one by one`);
