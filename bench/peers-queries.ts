@@ -8,6 +8,8 @@ export interface Question {
   readonly tenantry: string;
   /** At least this many times as many requests per second as the baseline. */
   readonly atLeast: number;
+  /** At most this many times the CPU time per request; undefined if it has no target. */
+  readonly cpuAtMost?: number;
 }
 
 /** The questions, for a tenant with this product. */
@@ -20,6 +22,7 @@ export function questionsFor(product: string): readonly Question[] {
       baseline: '{ allProducts(first: 10) { nodes { rowId name price } } }',
       tenantry: '{ products(first: 10) { nodes { id name price } } }',
       atLeast: 1.5,
+      cpuAtMost: 0.7,
     },
     {
       what: 'a single product',
@@ -28,6 +31,7 @@ export function questionsFor(product: string): readonly Question[] {
       baseline: `{ productByRowId(rowId: "${product}") { rowId name price } }`,
       tenantry: `{ product(id: "${product}") { id name price } }`,
       atLeast: 1.5,
+      cpuAtMost: 0.7,
     },
     {
       what: 'ten orders, their lines and products',
@@ -37,6 +41,7 @@ export function questionsFor(product: string): readonly Question[] {
         '{ allOrders(first: 10) { nodes { rowId total orderLinesByOrderId { nodes { quantity productByProductId { name } } } } } }',
       tenantry: '{ orders(first: 10) { nodes { id total lines { quantity product { name } } } } }',
       atLeast: 1.5,
+      cpuAtMost: 0.7,
     },
     {
       what: 'only __typename',
