@@ -47,11 +47,6 @@ export function lintBatch(batch: readonly MigrationFile[]): readonly MigrationWa
   return found;
 }
 
-/** Reports what each migration by itself can do to tables with rows. */
-export function lintEach(files: readonly MigrationFile[]): readonly MigrationWarning[] {
-  return files.flatMap((file) => lintBatch([file]));
-}
-
 /** Whether a warning must be dealt with before the migration is deployed. */
 export function isOpen({ allowedBecause, severity }: MigrationWarning): boolean {
   return allowedBecause === undefined && severity !== 'INFO';

@@ -2,26 +2,30 @@
 export type WarningSeverity = 'ERROR' | 'WARNING' | 'INFO';
 
 /** The rules for statements. The names are squawk's where it has the same rule; see https://squawkhq.com/docs/rules. */
-export type LintRule =
-  | 'adding-exclusion-constraint'
-  | 'adding-field-with-default'
-  | 'adding-foreign-key-constraint'
-  | 'adding-not-nullable-field'
-  | 'adding-required-field'
-  | 'ban-drop-column'
-  | 'ban-drop-table'
-  | 'changing-column-type'
-  | 'changing-rows'
-  | 'constraint-missing-not-valid'
-  | 'disallowed-unique-constraint'
-  | 'locking-table'
-  | 'renaming-column'
-  | 'renaming-table'
-  | 'require-concurrent-index-creation'
-  | 'require-concurrent-index-deletion'
-  | 'rewriting-table'
-  | 'unused-allowance'
-  | 'validating-in-same-batch';
+export const lintRules = [
+  'adding-exclusion-constraint',
+  'adding-field-with-default',
+  'adding-foreign-key-constraint',
+  'adding-not-nullable-field',
+  'adding-required-field',
+  'ban-drop-column',
+  'ban-drop-table',
+  'changing-column-type',
+  'changing-rows',
+  'constraint-missing-not-valid',
+  'disallowed-unique-constraint',
+  'locking-table',
+  'renaming-column',
+  'renaming-table',
+  'require-concurrent-index-creation',
+  'require-concurrent-index-deletion',
+  'rewriting-table',
+  'unused-allowance',
+  'validating-in-same-batch',
+] as const;
+
+/** The name of a rule. */
+export type LintRule = (typeof lintRules)[number];
 
 /** What a statement does to a table that has rows and is in use. */
 export interface Risk {
