@@ -209,7 +209,7 @@ export const settings = {
     schema: integer(1, 10_000_000),
     default: '20000',
     meaning:
-      'maximum cost of a GraphQL operation; a field costs 1, multiplied by the maximum number of items of each list around it: the page size, or the limit of the list',
+      'maximum cost of a GraphQL operation; a field, a condition of a filter and a column of an order cost 1 each, multiplied by the maximum number of items of each list around it: the page size, or the limit of the list',
   },
   MAX_ANSWER_OBJECTS: {
     schema: integer(1, 10_000_000),
