@@ -64,7 +64,7 @@ function addToSchema(): true {
     teams: listField(t, TeamType, members),
     matches: t.field({
       type: [Match],
-      maxItems: 10_000,
+      maxItems: 100,
       ...members,
       args: { teams: t.arg({ type: ['String'], required: true }) },
       resolve: (_root, { teams }) => teams.flatMap((home) => teams.map((guest) => ({ home, guest }))),
