@@ -36,7 +36,7 @@ export function limitRequestTime(server: Server, limitMs: number, streaming: Wea
 }
 
 function close({ socket }: IncomingMessage, response: ServerResponse): void {
-  if (response.headersSent) return void socket.destroy();
-  // The connection is closed when the response has left.
-  response.writeHead(408, { connection: 'close' }).end();
+  // Not through the response, which belongs to whoever is waiting for the rest of the request.
+  if (!response.headersSent) socket.write('HTTP/1.1 408 Request Timeout\r\nconnection: close\r\n\r\n');
+  socket.destroySoon();
 }

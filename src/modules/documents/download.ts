@@ -6,6 +6,7 @@ import { type Content, chooseRange, isCurrent } from './byte-ranges.ts';
 import { File } from './file.entity.ts';
 import { verifyDownload } from './file-urls.ts';
 import { type ByteRange, fileKey } from './store/file-store.ts';
+import { reportFailure } from './store/store-failure.ts';
 import { storeOf } from './store/store-of.ts';
 import { type Transfers, transferLimitMs } from './transfers.ts';
 
@@ -56,8 +57,10 @@ function storedFile(file: File | null, id: string): StoredFile {
   return file as StoredFile;
 }
 
-async function openFile({ services, gone, log }: RouteRequest, key: string, range: ByteRange) {
-  const source = await (await storeOf(services)).read(key, range, gone);
+async function openFile(request: RouteRequest, key: string, range: ByteRange) {
+  const { services, gone, log } = request;
+  const store = await storeOf(services);
+  const source = await store.read(key, range, gone).catch(reportFailure(request));
   if (source) return source;
   log.error({ key }, 'the content of a file is missing in the store');
   throw new AppError('NOT_FOUND', 'The content of this file is missing');

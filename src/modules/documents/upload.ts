@@ -4,6 +4,7 @@ import { CheckedBytes, wrongSize } from './checked-bytes.ts';
 import { File } from './file.entity.ts';
 import { type UploadGrant, verifyUpload } from './file-urls.ts';
 import { fileKey } from './store/file-store.ts';
+import { reportFailure } from './store/store-failure.ts';
 import { storeOf } from './store/store-of.ts';
 import { type Transfers, transferLimitMs } from './transfers.ts';
 
@@ -20,7 +21,7 @@ export async function receiveUpload(request: RouteRequest, transfers: Transfers)
   const bytes = new CheckedBytes(incoming, grant);
   try {
     request.stream(limitMs);
-    await store.write(key, bytes, grant.size);
+    await store.write(key, bytes, grant.size).catch(reportFailure(request));
     await finish(request, grant, bytes.sha256);
   } catch (error) {
     // The client can send the rest, which nobody reads, until it has read the response.

@@ -27,6 +27,8 @@ export interface TestStore extends AsyncDisposable {
   readonly env: Record<string, string>;
   /** The keys of all that is there, with what is half written. */
   keys(): Promise<string[]>;
+  /** Lets this many requests to the store fail. The folder never fails. */
+  failNext(count: number): void;
 }
 
 /** The stores that the tests run with. */
@@ -41,6 +43,7 @@ export const stores: Readonly<Record<'folder' | 's3', () => Promise<TestStore>>>
           .filter((entry) => entry.isFile())
           .map((entry) => `${path.basename(entry.parentPath)}/${entry.name}`);
       },
+      failNext: () => undefined,
       [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
     };
   },
@@ -49,6 +52,7 @@ export const stores: Readonly<Record<'folder' | 's3', () => Promise<TestStore>>>
     return {
       env: server.env,
       keys: async () => [...server.objects.keys(), ...Array<string>(server.writing).fill('half written')],
+      failNext: (count) => server.failNext(count),
       [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
     };
   },

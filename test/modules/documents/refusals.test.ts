@@ -102,14 +102,15 @@ describe('what clients say of files', () => {
   });
 
   it('has no half surrogates', async () => {
-    const query = 'mutation ($name: String!) { createUpload(input: { name: $name, contentType: "text/plain", size: 1 }) { url } }';
+    const query =
+      'mutation ($name: String!) { createUpload(input: { name: $name, contentType: "text/plain", size: 1 }) { url } }';
     const { code } = await lab.server.post({ query, variables: { name: '\ud800' } }, await lab.app.tokenFor('acme'));
     expect(code).toBe('BAD_USER_INPUT');
   });
 
   it.each([
     'résumé “draft”.txt',
-    'a"b;c=\'d\'%20.txt',
+    "a\"b;c='d'%20.txt",
     '報告書 🎉.txt',
     'con',
     '.htaccess',

@@ -67,15 +67,18 @@ describe('the URL of a file', () => {
     expect({ status: head.status, text: await head.text() }).toEqual({ status: 403, text: '' });
   });
 
-  it.each(['/files/../../etc/passwd', '/files/..%2f..%2fetc%2fpasswd', '/files/%2e%2e/%2e%2e/x', '/files/a/b', '/files//x'])(
-    'is not a path: %s',
-    async (path) => {
-      for (const method of ['GET', 'PUT']) {
-        const { status } = await lab.server.send({ method, path, headers: { 'content-type': 'text/plain' } });
-        expect([403, 404]).toContain(status);
-      }
-    },
-  );
+  it.each([
+    '/files/../../etc/passwd',
+    '/files/..%2f..%2fetc%2fpasswd',
+    '/files/%2e%2e/%2e%2e/x',
+    '/files/a/b',
+    '/files//x',
+  ])('is not a path: %s', async (path) => {
+    for (const method of ['GET', 'PUT']) {
+      const { status } = await lab.server.send({ method, path, headers: { 'content-type': 'text/plain' } });
+      expect([403, 404]).toContain(status);
+    }
+  });
 
   it('accepts the methods of files only', async () => {
     const response = await fetch(link, { method: 'DELETE' });
@@ -118,7 +121,10 @@ describe('the URL of a file', () => {
       methods: 'GET, HEAD, PUT',
     });
     expect(asked.headers.get('access-control-allow-headers')).toBe('content-type');
-    for (const response of [await preflight('https://evil.example.com'), await fetch(link, { headers: { origin: 'null' } })]) {
+    for (const response of [
+      await preflight('https://evil.example.com'),
+      await fetch(link, { headers: { origin: 'null' } }),
+    ]) {
       expect(response.headers.get('access-control-allow-origin')).toBeNull();
       expect(response.headers.get('access-control-allow-methods')).toBeNull();
     }
