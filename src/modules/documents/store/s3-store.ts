@@ -20,6 +20,10 @@ const CONCURRENCY = 16;
 /** How many connections to the store there can be. Each transfer has one. */
 const MAX_SOCKETS = 250;
 
+const silent = { debug: ignore, info: ignore, warn: ignore, error: ignore };
+
+function ignore(): void {}
+
 /** Stores objects in a bucket of Amazon S3 or of a compatible store. */
 export class S3Store implements FileStore {
   readonly #client: S3Client;
@@ -32,6 +36,8 @@ export class S3Store implements FileStore {
       // Not every compatible store knows the newer checksums.
       requestChecksumCalculation: 'WHEN_REQUIRED',
       responseChecksumValidation: 'WHEN_REQUIRED',
+      // What fails is thrown too, and logged with the request.
+      logger: silent,
       requestHandler: { connectionTimeout: 5_000, socketTimeout: 30_000, httpAgent: agent, httpsAgent: agent },
       ...(endpoint !== undefined && { endpoint, forcePathStyle: true }),
       ...(credentials && { credentials }),
