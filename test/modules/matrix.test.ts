@@ -3,6 +3,7 @@ import { type Operation, testDeclarations, testMatrix } from '../support/access-
 import { platformOperations } from '../support/platform-operations.ts';
 import { buildTestSchema } from '../support/product.ts';
 import { startTestApp } from '../support/start-app.ts';
+import { documentOperations } from './documents/operations.ts';
 
 const nowhere = '00000000-0000-4000-8000-000000000000';
 
@@ -16,6 +17,7 @@ const ofRoles = (text: string): Operation => ({
 
 /** What the modules add. */
 const operations: Record<string, Operation> = {
+  ...documentOperations,
   'Query.permissions': { text: '{ permissions { name } }', scope: 'tenantMember' },
   'Query.roles': { text: '{ roles { totalCount } }', scope: 'tenantMember' },
   'Query.memberProfiles': { text: '{ memberProfiles(users: []) { user } }', scope: 'tenantMember' },

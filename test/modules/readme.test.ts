@@ -44,11 +44,10 @@ describe('what README and docs say', () => {
     );
   }, 180_000);
 
-  it('the example shop can be replaced', async () => {
+  it('the examples can be replaced', async () => {
     settings = { DATA_DIR: await makeInstallationDir('tenantry-readme-') };
-    rmSync(checkout.file('src/modules/shop'), { recursive: true });
-    for (const folder of ['test/modules', 'migrations/tenant'].map(checkout.file)) {
-      const doomed = readdirSync(folder).filter((name) => !/^access$|_access\.ts$/.test(name));
+    for (const folder of ['src/modules', 'test/modules', 'migrations/tenant'].map(checkout.file)) {
+      const doomed = readdirSync(folder).filter((name) => !/^access$|^index\.ts$|_access\.ts$/.test(name));
       for (const name of doomed) rmSync(path.join(folder, name), { recursive: true });
     }
     for (const text of blocks('docs/builders.md', 'ts')) {
