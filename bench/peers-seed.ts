@@ -6,7 +6,10 @@ import { tenantRole } from '../src/routing/placement.ts';
 import type { BenchInstallation } from './installation.ts';
 
 /** The product of the peers: the shop, because the fixture has no orders. */
-export const shop = { TENANT_MIGRATIONS_DIR: path.join(import.meta.dirname, '../migrations/tenant') };
+export const shop = {
+  TENANT_MIGRATIONS_DIR: path.join(import.meta.dirname, '../migrations/tenant'),
+  COMMON_MIGRATIONS_DIR: path.join(import.meta.dirname, '../migrations/common'),
+};
 
 /** A tenant with products and orders. */
 export interface PeerTenant {

@@ -8,6 +8,7 @@ export type { Context } from './api/context.ts';
 export { explainConstraint } from './api/entities/constraints.ts';
 export type { InputFields, InputValues } from './api/entities/input.ts';
 export { listField } from './api/entities/list-fields.ts';
+export { loadEntity } from './api/entities/load-entity.ts';
 export { createField, deleteField, updateField } from './api/entities/mutation-fields.ts';
 export { entityType, needs } from './api/entities/object-fields.ts';
 export { oneField, readEntity } from './api/entities/one-field.ts';

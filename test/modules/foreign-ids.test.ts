@@ -2,11 +2,10 @@ import { expect, it } from 'vitest';
 import { type IdCase, idArguments, type Prepare, testForeignIds } from '../support/foreign-ids.ts';
 import { platformIds } from '../support/platform-ids.ts';
 import { buildTestSchema } from '../support/product.ts';
-import { documentIds } from './documents/operations.ts';
+import { ofModules } from './of-modules.ts';
 
 /** What the modules add. */
 const cases: Record<string, IdCase> = {
-  ...documentIds,
   'Query.memberProfiles(users)': {
     text: '{ memberProfiles(users: ["$id"]) { displayName roles { name } } }',
     of: ['user'],
@@ -54,26 +53,25 @@ const cases: Record<string, IdCase> = {
 };
 
 it('arguments that take an id are all in the table of this test', async () => {
-  expect(Object.keys({ ...platformIds, ...cases })).toEqual(
+  const others = await ofModules<IdCase>('id-cases.ts');
+  expect(Object.keys({ ...platformIds, ...cases, ...others })).toEqual(
     expect.arrayContaining(idArguments(await buildTestSchema())),
   );
 });
 
 const prepare: Prepare = async (app, other, caller) => {
-  const make = async (text: string, headers: Record<string, string>, fields = 'id') => {
-    const { data, errors } = await app.ask(`mutation { made: ${text} { ${fields} } }`, headers);
+  const make = async (text: string, headers: Record<string, string>) => {
+    const { data, errors } = await app.ask(`mutation { made: ${text} { id } }`, headers);
     expect(errors).toBeUndefined();
     // What this mutation asks for.
-    const { id, file } = (data?.made ?? {}) as { id: string; file?: { id: string } };
-    return file?.id ?? id;
+    const { id } = (data?.made ?? {}) as { id: string };
+    return id;
   };
   const createRole = 'createRole(input: { name: "clerks", permissions: ["orders:write"] })';
   const createProduct = 'createProduct(input: { sku: "a", name: "a", price: "1.00", currency: "EUR", stock: 9 })';
-  const createUpload = 'createUpload(input: { name: "a", contentType: "text/plain", size: 1 })';
   return {
     role: await make(createRole, other.headers),
     product: await make(createProduct, other.headers),
-    file: await make(createUpload, other.headers, 'file { id }'),
     own: await make(createRole, caller.headers),
   };
 };

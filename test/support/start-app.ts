@@ -9,7 +9,7 @@ import { type Product, routesOf } from '../../src/installation/product.ts';
 import type { Services } from '../../src/installation/services.ts';
 import { startEmbeddedPostgres } from '../../src/postgres/embedded/start.ts';
 import { buildSchema } from '../../src/server/build-schema.ts';
-import { childEnv } from './child-env.ts';
+import { migrationDirs } from './child-env.ts';
 import { giveBack, makeDataDir } from './cluster-copies.ts';
 import { makeClusterDir, makeInstallationDir } from './empty-cluster.ts';
 import { endPostgres } from './end-postgres.ts';
@@ -63,8 +63,7 @@ export async function startTestApp(env: Record<string, string> = {}, options: Te
     ? makeDataDir(path.join(tmpdir(), 'tenantry-test-'))
     : make('tenantry-test-'));
   stack.defer(() => giveBack(dataDir));
-  const { TENANT_MIGRATIONS_DIR } = childEnv;
-  const config = loadConfig({ NODE_ENV: 'test', DATA_DIR: dataDir, TENANT_MIGRATIONS_DIR, ...env });
+  const config = loadConfig({ NODE_ENV: 'test', DATA_DIR: dataDir, ...migrationDirs, ...env });
   // The installation joins it.
   if (!config.server) {
     await startEmbeddedPostgres({ dataDir, settings: testSettings });
