@@ -13,6 +13,8 @@ export { createField, deleteField, updateField } from './api/entities/mutation-f
 export { entityType, needs } from './api/entities/object-fields.ts';
 export { oneField, readEntity } from './api/entities/one-field.ts';
 export { pageArgs, pageSize } from './api/list-page.ts';
+export type { ModuleRoute, RouteRequest } from './installation/module-route.ts';
+export type { ModuleServices } from './installation/module-services.ts';
 export type { Product, TenantModule } from './installation/product.ts';
 export { AppError, badInput } from './lib/errors.ts';
 export { isPlainLine } from './lib/input.ts';

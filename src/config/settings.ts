@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { accountSettings } from './account-settings.ts';
+import { fileSettings } from './file-settings.ts';
 import { databaseName, flag, integer, origins, processes, type Setting, secret, url } from './setting-types.ts';
 import { shareSettings } from './share-settings.ts';
 import { tokenSettings } from './token-settings.ts';
@@ -222,6 +223,7 @@ export const settings = {
     meaning: 'maximum size of the response to a GraphQL operation, or of one event of a subscription, in bytes',
   },
   ...shareSettings,
+  ...fileSettings,
   SHUTDOWN_SECONDS: {
     schema: integer(0, 3600),
     default: '20',

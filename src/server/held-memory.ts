@@ -18,9 +18,10 @@ interface Exchange {
 /**
  * Limits the memory that clients hold by sending their requests slowly, by waiting, or by not reading their responses.
  * Beyond the limit the oldest connections that hold more than a little are closed. Small requests are never affected.
+ * @param streaming connections whose requests are not kept in memory
  * @returns a function that ends the checks
  */
-export function limitHeldMemory(server: Server, log: Logger): () => void {
+export function limitHeldMemory(server: Server, log: Logger, streaming: WeakSet<Socket>): () => void {
   // A Set keeps the order of insertion, so the oldest come first.
   const exchanges = new Set<Exchange>();
   const read = new WeakMap<Socket, number>();
@@ -32,13 +33,13 @@ export function limitHeldMemory(server: Server, log: Logger): () => void {
       read.set(socket, socket.bytesRead);
     });
   });
-  const timer = setInterval(() => closeOldest(exchanges, log), CHECK_MS).unref();
+  const timer = setInterval(() => closeOldest(exchanges, log, streaming), CHECK_MS).unref();
   return () => clearInterval(timer);
 }
 
-function closeOldest(exchanges: Iterable<Exchange>, log: Logger): void {
+function closeOldest(exchanges: Iterable<Exchange>, log: Logger, streaming: WeakSet<Socket>): void {
   const large = [...exchanges]
-    .map((exchange) => ({ socket: exchange.socket, bytes: heldBytes(exchange) }))
+    .map((exchange) => ({ socket: exchange.socket, bytes: heldBytes(exchange, streaming) }))
     .filter(({ bytes }) => bytes > FREE_BYTES);
   let sum = large.reduce((total, { bytes }) => total + bytes, 0);
   let closed = 0;
@@ -54,6 +55,7 @@ function closeOldest(exchanges: Iterable<Exchange>, log: Logger): void {
   }
 }
 
-function heldBytes({ socket, response, start }: Exchange): number {
-  return socket.bytesRead - start + response.writableLength;
+function heldBytes({ socket, response, start }: Exchange, streaming: WeakSet<Socket>): number {
+  const read = streaming.has(socket) ? 0 : socket.bytesRead - start;
+  return read + response.writableLength;
 }

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GraphQLSchema } from 'graphql';
@@ -10,7 +11,7 @@ import { dividedAmong } from '../config/divide-budgets.ts';
 import { loadUsableConfig } from '../config/load-config.ts';
 import { startEmbedded } from '../installation/first-server.ts';
 import { type Installation, openInstallation } from '../installation/open.ts';
-import type { LoadProduct, Product } from '../installation/product.ts';
+import { type LoadProduct, type Product, routesOf } from '../installation/product.ts';
 import { explainStartFailure } from '../installation/start-failure.ts';
 import { onSignals } from '../lib/signals.ts';
 import { type ChildProcess, thisChildProcess } from './child-process.ts';
@@ -35,7 +36,8 @@ export async function serve(env: Env, out: NodeJS.WritableStream, loadProduct: L
 async function serveHere({ config, log, stop, out, child }: Run, loadProduct: LoadProduct): Promise<void> {
   const product = await loadProduct();
   await using stack = new AsyncDisposableStack();
-  const listen = async () => stack.use(await openHttpListener(config.http, log));
+  const streaming = new WeakSet<Socket>();
+  const listen = async () => stack.use(await openHttpListener(config.http, log, streaming));
   // First, so that a start that fails because the port is taken changes nothing. Beside other processes, one that is not
   // ready must get no requests.
   const early = !child || child.isFirst ? await listen() : undefined;
@@ -52,7 +54,9 @@ async function serveHere({ config, log, stop, out, child }: Run, loadProduct: Lo
   const schema = await buildSchema(product);
   const admission = new Admission(config);
   const persistedDocuments = await loadPersistedDocuments(config, schema, log);
-  const server = createGraphqlServer(app.services, schema, { ...headers, admission, persistedDocuments });
+  const routes = await routesOf(product);
+  const options = { ...headers, admission, persistedDocuments, routes, streaming };
+  const server = createGraphqlServer(app.services, schema, options);
   const webSockets = createWebSockets({ server, services: app.services, schema, admission });
   const listener = early ?? (await listen());
   listener.open(refuseMalformedRequests(server));

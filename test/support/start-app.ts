@@ -5,7 +5,7 @@ import { type Logger, pino } from 'pino';
 import { createGraphqlServer } from '../../src/api/server.ts';
 import { type Config, loadConfig } from '../../src/config/config.ts';
 import { openInstallation } from '../../src/installation/open.ts';
-import type { Product } from '../../src/installation/product.ts';
+import { type Product, routesOf } from '../../src/installation/product.ts';
 import type { Services } from '../../src/installation/services.ts';
 import { startEmbeddedPostgres } from '../../src/postgres/embedded/start.ts';
 import { buildSchema } from '../../src/server/build-schema.ts';
@@ -82,7 +82,7 @@ export async function openTestApp(config: Config, options: TestAppOptions = {}):
   // `false` runs the tests of HTTP against Yoga alone, with which the server's own way must agree.
   const plainRequests = process.env.TEST_PLAIN_REQUESTS !== 'false';
   const schema = options.schema ?? (await buildSchema(product));
-  const yoga = createGraphqlServer(app.services, schema, { plainRequests });
+  const yoga = createGraphqlServer(app.services, schema, { plainRequests, routes: await routesOf(product) });
   const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
   return {
     services: app.services,
