@@ -63,6 +63,18 @@ describe('the single connection mode of graphql-sse', () => {
     expect(await first(client, '{ timestamp }')).toMatchObject({ data: { timestamp: expect.any(String) } });
   });
 
+  it('is at the same path as the mode of distinct connections', async () => {
+    const client = createClient({ url: stream(), headers: () => server.admin(), retryAttempts: 0 });
+    const events = client.iterate({ query: progress() });
+    expect(await events.next()).toMatchObject({ value: { data: { migrationProgress: { kind: 'RUN_STARTED' } } } });
+    const query = { query: '{ server { name } }' };
+    for await (const result of client.iterate(query))
+      expect(result).toEqual({ data: { server: { name: 'Tenantry' } } });
+    await events.return?.();
+    const search = `?${new URLSearchParams(query)}`;
+    expect((await http.get(`/graphql/stream${search}`)).text).toBe((await http.get(`/graphql${search}`)).text);
+  });
+
   it('authorizes each operation by the token that it is sent with', async () => {
     const anonymous = connect(() => ({}));
     expect(await first(anonymous, '{ tenants { totalCount } }')).toMatchObject({
