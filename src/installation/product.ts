@@ -8,6 +8,8 @@ export interface TenantModule {
   readonly entities: readonly EntitySchema[];
   /** Loads the file that extends the GraphQL API. Commands and workers start faster without it. */
   schema(): Promise<unknown>;
+  /** GraphQL operations on the module's data, with which GraphiQL opens a tab. Mutations come first if others need them. */
+  readonly examples?: string;
 }
 
 /** The product that is built on the platform. */

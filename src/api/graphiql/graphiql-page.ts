@@ -1,27 +1,62 @@
 import type { GraphiQLOptions } from 'graphql-yoga';
-import type { Route } from './plugins/use-routes.ts';
+import type { Route } from '../plugins/use-routes.ts';
+import { asOwner, firstSteps } from './first-steps.ts';
+import { openGraphiql, type Page, scripts } from './in-browser.ts';
 
-/** The options that GraphiQL accepts; Yoga's types omit the initial contents of the editors. */
-interface Page extends GraphiQLOptions {
-  readonly query?: string;
-  readonly initialHeaders?: string;
+/** What GraphiQL starts with. */
+export interface GraphiqlExamples {
+  /** GraphQL operations on a tenant's data, a document for each tab. */
+  readonly documents?: readonly string[] | undefined;
+  /**
+   * Tokens for the headers. They are shown only if the page was requested under a name of this machine itself: another
+   * site could make its own name resolve to this machine and read them.
+   */
+  readonly localTokens?: LocalTokens | undefined;
+}
+
+/** Tokens that the page shows in development. */
+export interface LocalTokens {
+  /** A platform admin's token. */
+  readonly admin: string;
+  /** The token of the example tenant's owner; undefined if tokens cannot make their bearers members. */
+  readonly owner: string | undefined;
 }
 
 /**
  * The initial contents of the GraphiQL page.
- * @param url the page's address; GraphiQL keeps an edited document in its parameter `query`
- * @param headers the headers of every request, as a JSON string
+ * @param tokens for the headers; undefined: the page must not show any
  */
-export function graphiqlPage(url: string, headers: string | undefined): Page {
+export function graphiqlPage(documents: readonly string[], tokens: LocalTokens | undefined): Page {
+  const admin = headersWith(tokens?.admin);
+  const owner = headersWith(tokens?.owner);
   return {
     title: 'Tenantry',
-    defaultQuery: firstSteps,
-    // With only a default query, reloading the page would open an empty tab.
-    ...(!new URL(url).searchParams.has('query') && { query: firstSteps }),
-    ...(headers !== undefined && { initialHeaders: headers, defaultHeaders: headers }),
-    // The browser must not send an old, expired token instead of the one in this page.
-    shouldPersistHeaders: false,
+    defaultTabs: [
+      { query: firstSteps, headers: admin },
+      ...documents.map((document) => ({ query: (tokens?.owner ? asOwner : '') + document, headers: owner })),
+    ],
+    defaultHeaders: admin,
+    // Each tab has its own. The page replaces the tokens that have become old.
+    shouldPersistHeaders: tokens !== undefined,
+    tokens: [tokens?.admin, tokens?.owner].filter((token) => token !== undefined),
   };
+}
+
+function headersWith(token: string | undefined): string {
+  return token === undefined ? '' : JSON.stringify({ authorization: `Bearer ${token}` }, null, 2);
+}
+
+/** What starts GraphiQL in the page of the package. */
+const start = 'YogaGraphiQL.renderYogaGraphiQL(';
+
+/** Renders the page. */
+export async function renderGraphiqlPage(page: GraphiQLOptions): Promise<string> {
+  // Loaded late: it is nine megabytes that only browsers need.
+  const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
+  const html = renderGraphiQL(page);
+  const at = html.lastIndexOf(start);
+  if (at < 0) throw new Error(`The page of @graphql-yoga/render-graphiql does not contain ${start}`);
+  return `${html.slice(0, at)}${scripts}\n${openGraphiql.name}(${html.slice(at + start.length)}`;
 }
 
 /** Redirects the server's root URL to GraphiQL. */
@@ -29,57 +64,3 @@ export const redirectToGraphiql: Route = ({ method }, fetchAPI) =>
   ['GET', 'HEAD'].includes(method)
     ? new fetchAPI.Response(null, { status: 302, headers: { location: '/graphql' } })
     : undefined;
-
-/** Lines are short because the editor may take up only half of a small window. */
-const firstSteps = `# Press play and choose an operation, from
-# top to bottom. They use the token in Headers.
-
-# 1. Create a tenant with its own database or,
-#    with SCHEMA, its own schema.
-mutation CreateTenant {
-  createTenant(input: {
-    slug: "acme"
-    name: "Acme"
-    isolation: DATABASE
-  }) {
-    id
-    placement { server database schema }
-    version
-  }
-}
-
-# 2. List the tenants.
-query Fleet {
-  tenants {
-    nodes { slug isolation status version behind }
-  }
-}
-
-# 3. Check every tenant and apply the
-#    migrations that it is missing.
-mutation Migrate {
-  runMigrations(input: { verify: true }) {
-    id
-    status
-    total
-  }
-}
-
-# 4. Follow that run. Put its id into Variables:
-#    { "run": "the id that Migrate returned" }
-subscription Progress($run: ID!) {
-  migrationProgress(run: $run) {
-    seq
-    kind
-    tenant { slug }
-    migration
-    message
-    done
-    total
-  }
-}
-
-# To query a tenant's own data as an admin, add
-#   "x-tenant": "acme"
-# to Headers and use the fields of its modules.
-`;
