@@ -17,7 +17,14 @@ const onPostgres = { globalSetup: ['test/support/empty-cluster.ts'] };
 /** Tests of the platform, with the fixture's migrations. `test/support/product.ts` selects the product. */
 const platform = {
   extends: true,
-  test: { ...onPostgres, env: { TENANT_MIGRATIONS_DIR: path.join(fixture, 'migrations') } },
+  test: {
+    ...onPostgres,
+    env: {
+      TENANT_MIGRATIONS_DIR: path.join(fixture, 'migrations'),
+      // The fixture has no migrations of common, so there is no such folder.
+      COMMON_MIGRATIONS_DIR: path.join(fixture, 'common'),
+    },
+  },
 } satisfies TestProjectInlineConfiguration;
 
 export default defineConfig({

@@ -34,7 +34,11 @@ export interface BenchInstallation extends AsyncDisposable {
 }
 
 /** Benchmarks use the product of the platform's tests, so that they work with any product. */
-export const fixture = { TENANT_MIGRATIONS_DIR: path.join(import.meta.dirname, '../test/fixture/migrations') };
+export const fixture = {
+  TENANT_MIGRATIONS_DIR: path.join(import.meta.dirname, '../test/fixture/migrations'),
+  // It has no migrations of common, so there is no such folder.
+  COMMON_MIGRATIONS_DIR: path.join(import.meta.dirname, '../test/fixture/common'),
+};
 
 /** Prepares an installation on an embedded PostgreSQL, or on the server of BENCH_DATABASE_URL. */
 export async function openBenchInstallation(): Promise<BenchInstallation> {

@@ -6,7 +6,10 @@ import { tenantRole } from '../src/routing/placement.ts';
 import type { BenchInstallation } from './installation.ts';
 
 /** The product of the peers: the shop, because the fixture has no orders. */
-export const shop = { TENANT_MIGRATIONS_DIR: path.join(import.meta.dirname, '../migrations/tenant') };
+export const shop = {
+  TENANT_MIGRATIONS_DIR: path.join(import.meta.dirname, '../migrations/tenant'),
+  COMMON_MIGRATIONS_DIR: path.join(import.meta.dirname, '../migrations/common'),
+};
 
 /** A tenant with products and orders. */
 export interface PeerTenant {
@@ -43,21 +46,20 @@ export async function query<Data>(url: string, token: string, text: string): Pro
 /** Creates tenants through the API of a server, each with 50 products and 20 orders of 5 lines. */
 export async function seedPeers(place: BenchInstallation, url: string, count: number): Promise<PeerTenant[]> {
   const admin = await signToken(place, { platform_admin: true });
+  await pLimit(4).map(Array.from({ length: count }).keys(), (index) =>
+    query(url, admin, `mutation { createTenant(input: { slug: "peer-${index}", name: "Bench" }) { id } }`),
+  );
   const catalog = await place.connect(place.env.AUTH_DATABASE);
-  return pLimit(4).map(Array.from({ length: count }), async (_, index) => {
-    const slug = `peer-${index}`;
-    await query(url, admin, `mutation { createTenant(input: { slug: "${slug}", name: "Bench" }) { id } }`);
-    const { rows } = await catalog.query<{ key: string; database: string; schema: string }>(
-      'SELECT key, database, schema FROM tenants WHERE slug = $1',
-      [slug],
-    );
-    const [row] = rows;
-    if (!row) throw new Error(`The tenant ${slug} is not found`);
-    const databaseUrl = place.urlOf(row.database);
-    const product = await fill(place, row.database, row.schema);
-    const token = await signToken(place, { tenant: slug, role: 'OWNER' });
-    return { token, databaseUrl, schema: row.schema, role: tenantRole(row.key), product };
-  });
+  const { rows } = await catalog.query<{ slug: string; key: string; database: string; schema: string }>(
+    'SELECT slug, key, database, schema FROM tenants',
+  );
+  return pLimit(4).map(rows, async ({ slug, key, database, schema }) => ({
+    token: await signToken(place, { tenant: slug, role: 'OWNER' }),
+    databaseUrl: place.urlOf(database),
+    schema,
+    role: tenantRole(key),
+    product: await fill(place, database, schema),
+  }));
 }
 
 /** Inserts the rows of a tenant. Returns the id of a product. */

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Identity } from '../auth/tokens/tokens.ts';
 import type { KnownMembership, KnownTenant } from '../catalog/tenant-directory.ts';
 import type { SharedConstants } from '../constants/lookup.ts';
+import type { ModuleServices } from '../installation/module-services.ts';
 import type { Services } from '../installation/services.ts';
 import { AppError } from '../lib/errors.ts';
 import type { TenantMember } from '../routing/permissions.ts';
@@ -55,6 +56,7 @@ export interface Context {
   readonly constants: SharedConstants;
   /** The whole installation; for the platform's own fields only, not for modules. */
   readonly services: Services;
+  readonly moduleServices: ModuleServices;
   readonly log: Logger;
   /** Counts the size of the response. */
   readonly answer: AnswerSize;

@@ -11,14 +11,19 @@ export interface AllowedOrigins {
  * Yoga's setting for the origins. It decides only whether an origin is allowed, because Yoga would answer any other with
  * `null`, which is the origin of every sandboxed frame.
  */
-export function corsOf({ corsOrigins, allowsLocalPages }: AllowedOrigins): false | ((request: Request) => CORSOptions) {
-  if (corsOrigins.length === 0 && !allowsLocalPages) return false;
+export function corsOf(allowed: AllowedOrigins): false | ((request: Request) => CORSOptions) {
+  if (allowed.corsOrigins.length === 0 && !allowed.allowsLocalPages) return false;
   return (request) => {
     const origin = request.headers.get('origin');
-    const isAllowed = origin !== null && (corsOrigins.includes(origin) || (allowsLocalPages && isLocalOrigin(origin)));
+    const isAllowed = origin !== null && isAllowedOrigin(allowed, origin);
     // Without a list, Yoga repeats the request's origin.
     return isAllowed && { credentials: true, methods: ['GET', 'POST', ...methodsOf(request)] };
   };
+}
+
+/** Whether pages of an origin may read responses. */
+export function isAllowedOrigin({ corsOrigins, allowsLocalPages }: AllowedOrigins, origin: string): boolean {
+  return corsOrigins.includes(origin) || (allowsLocalPages && isLocalOrigin(origin));
 }
 
 /** Only clients of event streams send these. */

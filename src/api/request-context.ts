@@ -78,6 +78,7 @@ export async function createRequestContext(services: Services, initial: Incoming
     clientGone: request.signal,
     identity,
     services,
+    moduleServices: services.moduleServices,
     log,
     answer: new AnswerSize(services.config.graphql),
     signal: () => AbortSignal.any([request.signal, services.stopping]),

@@ -1,6 +1,8 @@
 import type { RequestListener } from 'node:http';
+import type { Socket } from 'node:net';
 import type { GraphQLSchema } from 'graphql';
 import { createYoga, type YogaServerInstance } from 'graphql-yoga';
+import type { ModuleRoute } from '../installation/module-route.ts';
 import type { Services } from '../installation/services.ts';
 import { corsOf, isLocalHost } from './cors.ts';
 import { toClientError, validationErrors } from './errors.ts';
@@ -34,6 +36,7 @@ import { useTenantSuspension } from './plugins/use-tenant-suspension.ts';
 import { useTokenExpiry } from './plugins/use-token-expiry.ts';
 import { useUnbufferedStreams } from './plugins/use-unbuffered-streams.ts';
 import { createRequestContext, type IncomingRequest, type RequestContext } from './request-context.ts';
+import { answerModuleRoutes } from './routes/module-routes.ts';
 import { Admission } from './shares/admission.ts';
 
 /** Options of the GraphQL server. */
@@ -44,6 +47,10 @@ export interface GraphqlServerOptions {
   readonly admission?: Admission;
   /** The documents that clients can name by id; by default none. */
   readonly persistedDocuments?: PersistedDocuments;
+  /** The routes of modules; by default none. */
+  readonly routes?: readonly ModuleRoute[];
+  /** Receives connections whose bodies are transferred by a route; see {@link answerModuleRoutes}. */
+  readonly streaming?: WeakSet<Socket>;
   /** False: Yoga handles plain requests too, for tests that compare. See {@link answerPlainRequests}. */
   readonly plainRequests?: boolean;
 }
@@ -61,6 +68,8 @@ export function createGraphqlServer(
     examples: { documents: exampleDocuments = [], localTokens } = {},
     admission = new Admission(services.config),
     persistedDocuments = new Map(),
+    routes = [],
+    streaming = new WeakSet(),
     plainRequests = true,
   }: GraphqlServerOptions = {},
 ): GraphqlServer {
@@ -111,7 +120,10 @@ export function createGraphqlServer(
       maskError: (error) => toClientError(error, currentRequestId(), currentLog(services.log)),
     },
   });
-  const listener = serveDistinctConnections(plainRequests ? answerPlainRequests(yoga, services, cors !== false) : yoga);
+  const graphqlListener = serveDistinctConnections(
+    plainRequests ? answerPlainRequests(yoga, services, cors !== false) : yoga,
+  );
+  const listener = answerModuleRoutes(graphqlListener, { services, admission, routes, streaming });
   const { fetch, getResultForParams } = yoga;
-  return Object.assign(listener, { fetch, getResultForParams });
+  return Object.assign((...args: Parameters<RequestListener>) => listener(...args), { fetch, getResultForParams });
 }

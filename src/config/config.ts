@@ -1,4 +1,5 @@
 import { addressFromUrl, type ServerAddress, serverAddress } from './database-url.ts';
+import { type FileConfig, fileConfig } from './file-config.ts';
 import { readSettings } from './settings.ts';
 import { type TokenConfig, type TrustedClaims, tokenConfig } from './token-config.ts';
 
@@ -107,6 +108,7 @@ export interface Config {
   };
   /** How many checkpoints of one tenant are kept, and for how long. */
   readonly checkpoints: { readonly keep: number; readonly maxAgeDays: number };
+  readonly files: FileConfig;
 }
 
 /** Invalid settings. The message has a line for each problem, with the variable's name. */
@@ -261,6 +263,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): {
       lockTimeoutMs: values.MIGRATION_LOCK_TIMEOUT_MS,
     },
     checkpoints: { keep: values.CHECKPOINT_KEEP, maxAgeDays: values.CHECKPOINT_MAX_AGE_DAYS },
+    files: fileConfig(values, problems),
   };
   return { config, problems };
 }

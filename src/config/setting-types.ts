@@ -55,6 +55,13 @@ const separatedByCommas = z.string().transform((text) =>
 /** Texts, separated by commas. */
 export const texts = separatedByCommas.refine((list) => list.length > 0, { error: 'must not be empty' });
 
+/** Content types in lower case, separated by commas. `*` at the end of one stands for any ending. */
+export const contentTypes = separatedByCommas
+  .transform((list) => list.map((type) => type.toLowerCase()))
+  .refine((list) => list.length > 0 && list.every((type) => /^([\w!#$&^.+-]+\/[\w!#$&^.+-]*)?\*?$/.test(type)), {
+    error: 'must be content types such as application/pdf or image/*, separated by commas',
+  });
+
 /** Origins, separated by commas. */
 export const origins = separatedByCommas.refine(
   (list) => list.every((text) => URL.canParse(text) && new URL(text).origin === text),

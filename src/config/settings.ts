@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { accountSettings } from './account-settings.ts';
+import { fileSettings } from './file-settings.ts';
 import { databaseName, flag, integer, origins, processes, type Setting, secret, url } from './setting-types.ts';
 import { shareSettings } from './share-settings.ts';
 import { tokenSettings } from './token-settings.ts';
@@ -209,7 +210,7 @@ export const settings = {
     schema: integer(1, 10_000_000),
     default: '20000',
     meaning:
-      'maximum cost of a GraphQL operation; a field costs 1, multiplied by the maximum number of items of each list around it: the page size, or the limit of the list',
+      'maximum cost of a GraphQL operation; a field, a condition of a filter and a column of an order cost 1 each, multiplied by the maximum number of items of each list around it: the page size, or the limit of the list',
   },
   MAX_ANSWER_OBJECTS: {
     schema: integer(1, 10_000_000),
@@ -222,6 +223,7 @@ export const settings = {
     meaning: 'maximum size of the response to a GraphQL operation, or of one event of a subscription, in bytes',
   },
   ...shareSettings,
+  ...fileSettings,
   SHUTDOWN_SECONDS: {
     schema: integer(0, 3600),
     default: '20',

@@ -7,6 +7,7 @@ import {
 import { commonSchema } from '../migrator/files/common-schema.ts';
 import { historyTable } from '../migrator/files/history.ts';
 import type { MigrationFile } from '../migrator/files/migration-file.ts';
+import type { SourceStatement } from '../migrator/files/source-statements.ts';
 import { sameEverywhere } from '../postgres/server.ts';
 import { quoteLiteral } from '../postgres/sql/quote.ts';
 
@@ -47,9 +48,9 @@ export const commonTarget: ScriptTarget = {
 export function stepScript(file: MigrationFile, { searchPath, history }: ScriptTarget): string {
   const { scope, name, hash, parsed, transactional } = file;
   const { before, after } = aroundSavepoints(file, 'up');
-  // The semicolon goes on its own line because a statement may end with a comment.
-  const texts = [...before, ...(parsed.up ?? []).map(({ text }) => text), ...after];
-  const sql = texts.map((text) => `${text}\n;`).join('\n');
+  // The semicolon goes on a line of its own because a statement may end with a comment.
+  const plain = (text: string) => `${text}\n;`;
+  const sql = [...before.map(plain), ...(parsed.up ?? []).map(psqlStatement), ...after.map(plain)].join('\n');
   const setPath = `SET search_path TO ${searchPath};`;
   const check = transactional
     ? `${ownSession.join('; ')};\n${setPath}\n${checkDeferredAndContinueSql('current_schema()')};\n`
@@ -61,6 +62,19 @@ ${setPath}
 ${sql}
 ${check}${freshSession}
 INSERT INTO ${history} (scope, name, hash, status) VALUES (${values});`;
+}
+
+/** A colon and a name, which psql replaces with the value of its variable of this name. */
+const variable = /(?<!:):["'{]?[\p{L}_]/u;
+
+/**
+ * A statement as psql must read it. psql looks for its end itself, and takes a `begin` in the body of an SQL function for
+ * the start of a block. What it may misread, it gets as a text to execute.
+ * @see https://www.postgresql.org/docs/current/app-psql.html#APP-PSQL-META-COMMAND-GEXEC
+ */
+function psqlStatement({ text, isParsed, hasSqlBody }: SourceStatement): string {
+  const mayBeMisread = !isParsed || hasSqlBody || variable.test(text);
+  return mayBeMisread ? `SELECT ${quoteLiteral(text)} \\gexec` : `${text}\n;`;
 }
 
 /** The settings of our own connections. */

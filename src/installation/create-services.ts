@@ -51,6 +51,7 @@ export async function createServices(
     listener,
     directory,
     tenants,
+    moduleServices: system.moduleServices,
     permissions: new PermissionCache({ tenants, permissionsOf: permissionsOf(product), catalog, listener, log }),
     migrations: system.migrations,
     tables: system.tables,

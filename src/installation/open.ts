@@ -37,7 +37,7 @@ export async function openInstallation(
   // Until everything is open, so that the signal ends any wait for PostgreSQL.
   using _cancelling = first.cancelling;
   const system = await openSystem(config, product, log, first, stack);
-  const servers = await openServers(system, stack);
+  const servers = await openServers(system, product, stack);
   const stopping = new AbortController();
   const services = await createServices(system, servers, product, stopping.signal, stack);
   const { worker, prepared } = startBackground(system, services, stack);

@@ -3,6 +3,7 @@ import { Maintenance } from '../checkpoints/maintenance.ts';
 import { Provisioner } from '../servers/provisioner.ts';
 import { ServerRegistry } from '../servers/registry.ts';
 import { serverOpener } from './first-server.ts';
+import { type Product, removeFromModules } from './product.ts';
 import type { Services } from './services.ts';
 import type { System } from './system.ts';
 
@@ -14,7 +15,11 @@ export type TenantServers = Pick<Services, 'servers' | 'provisioning' | 'checkpo
  * @param stack receives what must be closed
  * @throws {ForeignDatabaseError} if the shared database of the first one belongs to something else
  */
-export async function openServers(system: System, stack: AsyncDisposableStack): Promise<TenantServers> {
+export async function openServers(
+  system: System,
+  product: Product,
+  stack: AsyncDisposableStack,
+): Promise<TenantServers> {
   const { config, log, server: first, catalog, listener, roles, passwordOf, migrations } = system;
   const { connections, databases } = config;
   const forAll = {
@@ -51,6 +56,7 @@ export async function openServers(system: System, stack: AsyncDisposableStack): 
       defaultIsolation: config.defaultIsolation,
       sharedDatabase: databases.shared,
       inProgress: new InProgress(),
+      removeFromModules: (tenant) => removeFromModules(product, tenant, system.moduleServices),
       log,
     },
     checkpoints: {

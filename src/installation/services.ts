@@ -23,6 +23,7 @@ import type { PermissionCache } from '../routing/permission-cache.ts';
 import type { TenantConnections } from '../routing/tenant-connections.ts';
 import type { ServerRegistry } from '../servers/registry.ts';
 import type { ProvisioningOptions } from '../tenants/options.ts';
+import type { ModuleServices } from './module-services.ts';
 
 /** Everything that the API and the command line call, as the composition root has built it. */
 export interface Services {
@@ -40,6 +41,7 @@ export interface Services {
   readonly tenants: TenantConnections;
   readonly permissions: PermissionCache;
   readonly provisioning: ProvisioningOptions;
+  readonly moduleServices: ModuleServices;
   readonly migrations: MigrationFolders;
   /** What the entities say that each kind of database's tables should be. */
   readonly tables: Readonly<Record<MigrationScope, EntityTables>>;

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { type Catalog, openCatalog } from '../catalog/catalog.ts';
 import type { Config } from '../config/config.ts';
-import { createEncryption, type Encryption } from '../lib/encryption.ts';
+import { createEncryption, deriveKey, type Encryption } from '../lib/encryption.ts';
 import { HistoryRecordSchema } from '../migrator/files/history-entity.ts';
 import { createEntityDatabases, entityTypes } from '../orm/databases.ts';
 import { derivePasswords, type PasswordOf } from '../postgres/admin/roles.ts';
@@ -12,6 +12,7 @@ import { checkSystemDatabases } from '../servers/check-system-databases.ts';
 import { setUpSystemDatabases } from '../servers/system-databases.ts';
 import { type FirstServer, roleSecretOf, settleAdmin } from './first-server.ts';
 import { constantsEntities, createMigrationLines } from './migration-lines.ts';
+import type { ModuleServices } from './module-services.ts';
 import type { Product } from './product.ts';
 import type { Services } from './services.ts';
 
@@ -25,6 +26,7 @@ export interface System extends Pick<Services, 'constants' | 'migrations' | 'tab
   /** Encrypts with a key that is derived from ROLE_SECRET for one purpose. */
   readonly encryptionFor: (purpose: string) => Encryption;
   readonly catalog: Catalog;
+  readonly moduleServices: ModuleServices;
   readonly listener: Listener;
 }
 
@@ -84,6 +86,7 @@ export async function openSystem(
     passwordOf,
     encryptionFor: (purpose) => createEncryption(roleSecret, purpose),
     catalog: openCatalog(authPool, [HistoryRecordSchema]),
+    moduleServices: { files: config.files, log, deriveKey: (purpose) => deriveKey(roleSecret, `modules ${purpose}`) },
     constants: { ...constantsDatabase, pool: constantsPool },
     listener,
     migrations: { auth: auth.folder, constants: constants.folder, common: common.folder, tenant: tenant.folder },

@@ -21,10 +21,9 @@ const TAG_BYTES = 16;
  * AES-256-GCM with a key derived from a secret by HKDF. The nonce, tag and ciphertext follow the prefix, in base64url.
  * @param secret at least 32 bytes
  * @param purpose separates the keys of different uses of the same secret
- * @see https://www.rfc-editor.org/rfc/rfc5869
  */
 export function createEncryption(secret: string, purpose: string): Encryption {
-  const key = Buffer.from(hkdfSync('sha256', secret, '', purpose, 32));
+  const key = deriveKey(secret, purpose);
   return {
     encrypt(text, owner) {
       const nonce = randomBytes(NONCE_BYTES);
@@ -46,4 +45,14 @@ export function createEncryption(secret: string, purpose: string): Encryption {
       }
     },
   };
+}
+
+/**
+ * Derives a key of 32 bytes from a secret by HKDF.
+ * @param secret at least 32 bytes
+ * @param purpose separates the keys of different uses of the same secret
+ * @see https://www.rfc-editor.org/rfc/rfc5869
+ */
+export function deriveKey(secret: string, purpose: string): Buffer {
+  return Buffer.from(hkdfSync('sha256', secret, '', purpose, 32));
 }

@@ -27,12 +27,18 @@ export interface ConnectionPage<T> {
 /** The default page size. */
 export const DEFAULT_PAGE = 20;
 
+/** Digits of a second. */
+const MILLISECONDS = 3;
+const MICROSECONDS = 6;
+
 /** The maximum page size. */
 export const MAX_PAGE = 100;
 
 /**
- * Returns a page of entities by a cursor over `orderBy`, which must end in a unique column.
+ * Returns a page of entities by a cursor over `orderBy`, which must end in a unique column. For lists of objects whose
+ * fields have resolvers of their own; other lists are made with `listField`, which can order by any column.
  * @throws {AppError} BAD_USER_INPUT if the arguments are invalid
+ * @throws {Error} if `orderBy` has a column that a cursor cannot continue from: one with NULL or with microseconds
  * @see https://relay.dev/graphql/connections.htm
  */
 export async function entityConnection<T extends object>(
@@ -43,6 +49,7 @@ export async function entityConnection<T extends object>(
 ): Promise<ConnectionPage<T>> {
   const where = options.where ?? {};
   const page = pageOf(args);
+  checkOrder(em, entity, options.orderBy);
   checkCursors(em, entity, args, options.orderBy);
   const cursor = await em
     .findByCursor(entity, { ...page, where, orderBy: options.orderBy, includeCount: false })
@@ -77,6 +84,19 @@ export function mapNodes<T, U>(page: ConnectionPage<T>, map: (node: T) => U): Co
     node: map(edge.node),
   }));
   return { ...page, edges };
+}
+
+/** A cursor of MikroORM holds no NULL, and a date of JavaScript no microseconds: pages would end early or repeat. */
+function checkOrder<T extends object>(em: EntityManager, entity: EntityClass<T>, orderBy: OrderDefinition<T>): void {
+  const { properties, className } = em.getMetadata(entity);
+  for (const key of Object.keys(orderBy)) {
+    // The keys of orderBy are properties of the entity.
+    const { nullable, runtimeType, length = MICROSECONDS } = properties[key as keyof typeof properties];
+    if (nullable) throw new Error(`A page of ${className} cannot be ordered by ${key}, which can be NULL`);
+    if (runtimeType === 'Date' && length > MILLISECONDS) {
+      throw new Error(`A page of ${className} cannot be ordered by ${key}, which has microseconds; use p.datetime(3)`);
+    }
+  }
 }
 
 /** MikroORM does not validate cursors: one from another list would cause a wrong page or a crash. */

@@ -26,14 +26,16 @@ export interface HeldMemory {
 /**
  * Limits the memory that clients hold by sending their requests slowly, by waiting, or by not reading their responses.
  * Beyond the limit the oldest connections that hold more than a little are closed. Small requests are never affected.
+ * @param streaming connections whose requests are not kept in memory
  */
-export function limitHeldMemory(server: Server, log: Logger): HeldMemory {
+export function limitHeldMemory(server: Server, log: Logger, streaming: WeakSet<Socket>): HeldMemory {
   // A Set keeps the order of insertion, so the oldest come first.
   const holders = new Set<Holder>();
   const read = new WeakMap<Socket, number>();
   server.prependListener('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
     const start = read.get(socket) ?? 0;
-    const holder = { socket, heldBytes: () => socket.bytesRead - start + response.writableLength };
+    const heldBytes = () => (streaming.has(socket) ? 0 : socket.bytesRead - start) + response.writableLength;
+    const holder = { socket, heldBytes };
     holders.add(holder);
     response.once('close', () => {
       holders.delete(holder);

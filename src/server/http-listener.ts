@@ -1,12 +1,15 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
-import { Server as NetServer } from 'node:net';
+import { Server as NetServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
 import { limitHeldMemory } from './held-memory.ts';
+import { limitRequestTime } from './request-time.ts';
 
-/** How long a client may take to send the headers of a request, and the whole request, in milliseconds. */
-const timeouts = { headersTimeout: 20_000, requestTimeout: 60_000 } as const;
+/** How long a client may take to send the headers of a request, in milliseconds. Node's limit for whole requests has no exceptions. */
+const timeouts = { headersTimeout: 20_000, requestTimeout: 0 } as const;
+/** How long a client may take to send a whole request, in milliseconds. */
+const REQUEST_MS = 60_000;
 
 /** The HTTP server of this process. Disposing of it drops every connection. */
 export interface HttpListener extends AsyncDisposable {
@@ -23,16 +26,22 @@ export interface HttpListener extends AsyncDisposable {
 /** Handles a request for another protocol on its connection. */
 export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
-/** Starts to listen. @throws {Error} Node's error if the port cannot be opened */
+/**
+ * Starts to listen.
+ * @param streaming connections on which bodies are transferred under limits of their own
+ * @throws {Error} Node's error if the port cannot be opened
+ */
 export async function openHttpListener(
   { host, port }: Pick<Config['http'], 'host' | 'port'>,
   log: Logger,
+  streaming = new WeakSet<Socket>(),
 ): Promise<HttpListener> {
   let listener: RequestListener = ({ url }, response) => answerTooEarly(url, response);
   // Requests that offer other protocols, such as h2c by curl, are answered as if they offered none.
   const options = { ...timeouts, shouldUpgradeCallback: isForWebSocket };
   const server = createServer(options, (request, response) => listener(request, response));
-  const heldMemory = limitHeldMemory(server, log);
+  const heldMemory = limitHeldMemory(server, log, streaming);
+  const endTimeouts = limitRequestTime(server, REQUEST_MS, streaming);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject).listen(port, host, resolve);
   });
@@ -54,6 +63,7 @@ export async function openHttpListener(
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();
       heldMemory.end();
+      endTimeouts();
       await closed;
     },
   };

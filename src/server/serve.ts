@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GraphQLSchema } from 'graphql';
@@ -12,7 +13,7 @@ import { dividedAmong } from '../config/divide-budgets.ts';
 import { loadUsableConfig } from '../config/load-config.ts';
 import { startEmbedded } from '../installation/first-server.ts';
 import { type Installation, openInstallation } from '../installation/open.ts';
-import type { LoadProduct, Product } from '../installation/product.ts';
+import { type LoadProduct, type Product, routesOf } from '../installation/product.ts';
 import { explainStartFailure } from '../installation/start-failure.ts';
 import { onSignals } from '../lib/signals.ts';
 import { type ChildProcess, thisChildProcess } from './child-process.ts';
@@ -37,7 +38,8 @@ export async function serve(env: Env, out: NodeJS.WritableStream, loadProduct: L
 async function serveHere({ config, log, stop, out, child }: Run, loadProduct: LoadProduct): Promise<void> {
   const product = await loadProduct();
   await using stack = new AsyncDisposableStack();
-  const listen = async () => stack.use(await openHttpListener(config.http, log));
+  const streaming = new WeakSet<Socket>();
+  const listen = async () => stack.use(await openHttpListener(config.http, log, streaming));
   // First, so that a start that fails because the port is taken changes nothing. Beside other processes, one that is not
   // ready must get no requests.
   const early = !child || child.isFirst ? await listen() : undefined;
@@ -53,9 +55,11 @@ async function serveHere({ config, log, stop, out, child }: Run, loadProduct: Lo
   const schema = await buildSchema(product);
   const admission = new Admission(config);
   const persistedDocuments = await loadPersistedDocuments(config, schema, log);
+  const routes = await routesOf(product);
   const documents = product.modules.flatMap(({ examples }) => examples ?? []);
   const examples = { documents, localTokens: isLocal ? tokens : undefined };
-  const server = createGraphqlServer(app.services, schema, { examples, admission, persistedDocuments });
+  const options = { examples, admission, persistedDocuments, routes, streaming };
+  const server = createGraphqlServer(app.services, schema, options);
   const webSockets = createWebSockets({ server, services: app.services, schema, admission });
   const listener = early ?? (await listen());
   listener.open(refuseMalformedRequests(server));

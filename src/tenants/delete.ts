@@ -46,7 +46,7 @@ export async function deleteTenant(
     log.error({ err: cause, tenant: id }, 'could not remove a deleted tenant; will try again later');
     throw new AppError(
       'SERVER_BUSY',
-      `The tenant ${slug} is being deleted and no longer served. Its database could not be dropped yet. Tenantry retries that by itself.`,
+      `The tenant ${slug} is being deleted and no longer served. Not all of its data could be removed yet. Tenantry retries that by itself.`,
       { cause, details: { retryAfterMs: RETRY_MS } },
     );
   }

@@ -14,5 +14,7 @@ export interface ProvisioningOptions {
   readonly sharedDatabase: string;
   /** The tenants that this process is creating or removing. */
   readonly inProgress: InProgress;
+  /** Removes what the modules keep of a tenant outside of its database. Idempotent. */
+  readonly removeFromModules: (tenant: string) => Promise<void>;
   readonly log: Logger;
 }

@@ -8,7 +8,7 @@ import { inTransaction } from '../postgres/sql/transaction.ts';
 import type { ProvisioningOptions } from './options.ts';
 
 /**
- * Removes a tenant that never became active or is being deleted, with its checkpoints. Its slug and host become available when
+ * Removes a tenant that never became active or is being deleted, with its checkpoints and what modules keep of it. Its slug and host become available when
  * its database or schema is dropped. Does nothing if another process has taken over the tenant. Idempotent.
  */
 export async function discard(options: ProvisioningOptions, tenant: Tenant): Promise<void> {
@@ -17,6 +17,8 @@ export async function discard(options: ProvisioningOptions, tenant: Tenant): Pro
   const { provisioner } = await servers.find(tenant.server);
   await provisioner.remove(tenant);
   await dropCheckpointsOf(options, tenant.id);
+  // Before the row is deleted, so that it is tried again after a failure or a crash.
+  await options.removeFromModules(tenant.id);
   await catalog.use((client) =>
     inTransaction(client, async () => {
       await deleteRow(client, tenant);

@@ -94,7 +94,14 @@ describe('--sql', () => {
   it('prints a script for each distinct plan, and nothing else', async () => {
     await fleet.migrations.add('20270105000000_a', "CREATE TABLE a (t text DEFAULT 'x;' -- why not\n)");
     await tenantry('migrate', 'up', '--tenant', 'alpha');
-    await fleet.migrations.add('20270106000000_b', 'CREATE TABLE b ()', 'INSERT INTO b DEFAULT VALUES -- a row');
+    await fleet.migrations.add(
+      '20270106000000_b',
+      'CREATE TABLE b ()',
+      'INSERT INTO b DEFAULT VALUES -- a row',
+      // psql would look for the end of a block, and put in the value of its variable.
+      'CREATE FUNCTION b(begin int) RETURNS int LANGUAGE sql RETURN begin; CREATE TABLE next_one ()',
+      'CREATE TABLE slice AS SELECT (ARRAY[1, 2, 3])[1:schema] AS part FROM (SELECT 2 AS schema) s',
+    );
     await tenantry('tenant', 'create', 'delta', '--isolation', 'schema');
     await tenantry('migrate', 'down', '--tenant', 'delta', '--steps', '1');
     const { exit, stdout, stderr } = await tenantry('migrate', 'up', '--sql', '--tenant', 'alpha', 'beta');
@@ -126,7 +133,9 @@ describe('--sql', () => {
       }
       await tenantry('migrate', 'up', '--tenant', 'gamma', 'epsilon');
       const made = await tablesOf('gamma');
-      expect(made.map(({ what }) => what)).toEqual(expect.arrayContaining(['a.t', 'b', 'products_name_idx']));
+      expect(made.map(({ what }) => what)).toEqual(
+        expect.arrayContaining(['a.t', 'b', 'next_one', 'slice.part', 'products_name_idx']),
+      );
       for (const slug of ['beta', 'delta', 'epsilon']) expect(await tablesOf(slug)).toEqual(made);
       // The next run learns what was done.
       const { stdout: summary } = await tenantry('migrate', 'up', '--json', '--tenant', 'beta', 'delta');

@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { type IdCase, idArguments, type Prepare, testForeignIds } from '../support/foreign-ids.ts';
 import { platformIds } from '../support/platform-ids.ts';
 import { buildTestSchema } from '../support/product.ts';
+import { ofModules } from './of-modules.ts';
 
 /** What the modules add. */
 const cases: Record<string, IdCase> = {
@@ -52,7 +53,8 @@ const cases: Record<string, IdCase> = {
 };
 
 it('arguments that take an id are all in the table of this test', async () => {
-  expect(Object.keys({ ...platformIds, ...cases })).toEqual(
+  const others = await ofModules<IdCase>('id-cases.ts');
+  expect(Object.keys({ ...platformIds, ...cases, ...others })).toEqual(
     expect.arrayContaining(idArguments(await buildTestSchema())),
   );
 });

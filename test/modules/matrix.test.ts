@@ -3,6 +3,7 @@ import { type Operation, testDeclarations, testMatrix } from '../support/access-
 import { platformOperations } from '../support/platform-operations.ts';
 import { buildTestSchema } from '../support/product.ts';
 import { startTestApp } from '../support/start-app.ts';
+import { ofModules } from './of-modules.ts';
 
 const nowhere = '00000000-0000-4000-8000-000000000000';
 
@@ -66,8 +67,11 @@ const operations: Record<string, Operation> = {
   },
 };
 
+/** What modules add that are tested in folders of their own. */
+const others = await ofModules<Operation>('operations.ts');
+
 describe('the fields of Query, Mutation and Subscription, with those of the modules', async () => {
-  testDeclarations(await buildTestSchema(), { ...platformOperations, ...operations });
+  testDeclarations(await buildTestSchema(), { ...platformOperations, ...operations, ...others });
   testMatrix(operations);
 });
 
@@ -75,6 +79,6 @@ it('permissions that fields need are all in every tenant, so that roles can have
   await using app = await startTestApp({ DEFAULT_ISOLATION: 'schema' });
   await app.ask('mutation { createTenant(input: { slug: "acme", name: "Acme" }) { id } }', app.admin);
   const { data } = await app.ask('{ viewer { permissions } }', { ...app.admin, 'x-tenant': 'acme' });
-  const needed = Object.values(operations).flatMap(({ permission }) => permission ?? []);
+  const needed = Object.values({ ...operations, ...others }).flatMap(({ permission }) => permission ?? []);
   expect(data?.viewer).toEqual({ permissions: [...new Set(needed)].sort() });
 });

@@ -6,7 +6,7 @@ it('the migrations of the modules create what their entities declare, and can be
   await using app = await startTestApp();
   const { servers, migrations, tables, config } = app.services;
   const server = servers.get('default') ?? expect.unreachable('there is no server');
-  const lines = [{ folder: migrations.tenant, tables: tables.TENANT }];
+  const lines = [{ folder: migrations.tenant, common: migrations.common, tables: tables.TENANT }];
   const { lockTimeoutMs } = config.migrations;
   expect(await checkMigrations({ server, authDatabase: config.databases.auth, lines, lockTimeoutMs })).toEqual([]);
 

@@ -34,21 +34,20 @@ describe('what README and docs say', () => {
     );
     expect(stdout).not.toContain('"errors"');
     expect(stdout).toContain('"products":{"totalCount":1,"nodes":[{"sku":"tea","price":"4.50","stock":10}]}');
-    expect(stdout).toMatch(/To be applied to 2: northwind, initech\n {2}20261121010000_capital_skus\n/);
-    expect(stdout).toMatch(/Migrations: SUCCEEDED\n[\s\S]*20261121010000_capital_skus {2}2\n/);
+    expect(stdout).toMatch(/To be applied to 2: northwind, initech\n {2}20261130010000_capital_skus\n/);
+    expect(stdout).toMatch(/Migrations: SUCCEEDED\n[\s\S]*20261130010000_capital_skus {2}2\n/);
     expect(stdout).toMatch(/"kind":"RUN_ENDED".*"done":2,"total":2/);
     expect(stdout).toContain('0 of 2 tenants are behind.');
     expect(stdout).toContain('All is well.');
     expect(stdout).toContain(
-      '{"data":{"tenant":{"version":"20261121010000_capital_skus","drift":{"isClean":true,"sql":[]}}}}',
+      '{"data":{"tenant":{"version":"20261130010000_capital_skus","drift":{"isClean":true,"sql":[]}}}}',
     );
   }, 180_000);
 
-  it('the example shop can be replaced', async () => {
+  it('the examples can be replaced', async () => {
     settings = { DATA_DIR: await makeInstallationDir('tenantry-readme-') };
-    rmSync(checkout.file('src/modules/shop'), { recursive: true });
-    for (const folder of ['test/modules', 'migrations/tenant'].map(checkout.file)) {
-      const doomed = readdirSync(folder).filter((name) => !/^access$|_access\.ts$/.test(name));
+    for (const folder of ['src/modules', 'test/modules', 'migrations/tenant', 'migrations/common'].map(checkout.file)) {
+      const doomed = readdirSync(folder).filter((name) => !/^access$|_access\.ts$|^README/.test(name));
       for (const name of doomed) rmSync(path.join(folder, name), { recursive: true });
     }
     for (const text of blocks('docs/builders.md', 'ts')) {

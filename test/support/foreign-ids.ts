@@ -6,7 +6,7 @@ import { startTestApp, type TestApp } from './start-app.ts';
 
 /** An argument that takes an id, in an operation of somebody who owns a tenant, and asks about another one. */
 export interface IdCase {
-  /** `$id` stands for the id, and `$own` for what `prepare` gives under that name. */
+  /** `$id` stands for the id, and `$own` or `$own_service` for what `prepare` gives under the name after the `$`. */
   readonly text: string;
   /** Whose id it takes: a key of what `prepare` gives, or `tenant`, `slug` or `user`. */
   readonly of: readonly string[];
@@ -35,7 +35,7 @@ function idPaths(path: string, type: GraphQLNamedType): string[] {
   return Object.values(type.getFields()).flatMap((field) => idPaths(`${path}.${field.name}`, getNamedType(field.type)));
 }
 
-/** Prepares the other tenant, as its owner; gives ids of what is in it, and `own`, the id of something in the caller's tenant. */
+/** Prepares the other tenant, as its owner; gives ids of what is in it, and under names that begin with `own` those of what is in the caller's. */
 export type Prepare = (app: TestApp, other: Person, caller: Person) => Promise<Readonly<Record<string, string>>>;
 
 /**
@@ -64,7 +64,7 @@ export function testForeignIds(cases: Readonly<Record<string, IdCase>>, prepare:
     it.each(Object.entries(cases))('is as good as one that nobody has: %s', async (_name, { text, of, code }) => {
       const ask = async (id: string) => {
         const { data, errors } = await app.ask(
-          text.replaceAll('$id', id).replaceAll('$own', ids.own ?? ''),
+          text.replaceAll('$id', id).replace(/\$(own\w*)/g, (_match, name: string) => ids[name] ?? ''),
           owner.headers,
         );
         return JSON.parse(JSON.stringify({ data, errors }).replaceAll(id, 'the id'));

@@ -12,8 +12,6 @@ export interface GeneratedMigration {
 /** A list of migrations, and what a comparison has to know of it. */
 export interface GeneratedList {
   readonly migrations: readonly GeneratedMigration[];
-  /** Whether psql of a version before 18 cannot split its statements. */
-  readonly needsNewPsql: boolean;
 }
 
 /** A row whose key is missing: refused, unless an earlier file has turned off keys for it too. */
@@ -95,5 +93,5 @@ export const generatedList: fc.Arbitrary<GeneratedList> = fc
       else if (choice.last < lastSettings.length) statements.push(lastSettings[choice.last] ?? '');
       return { statements, alone: false };
     });
-    return { migrations, needsNewPsql: model.needsNewPsql };
+    return { migrations };
   });

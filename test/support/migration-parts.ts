@@ -9,7 +9,6 @@ export class Model {
   readonly deferred: string[] = [];
   /** Tables with a column `id int`, whose trigger changes the session. */
   readonly triggered: string[] = [];
-  needsNewPsql = false;
   #count = 0;
 
   next(prefix: string): string {
@@ -152,7 +151,6 @@ const functions: Part = (model, choice) => {
     `CREATE FUNCTION ${name}(t int) RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT CASE WHEN t > 0 THEN 1 END AS case; END`,
   ];
   const chosen = pick(forms, choice) ?? '';
-  if (chosen.includes('ATOMIC')) model.needsNewPsql = true;
   const more = pick(['', '-- the end; $$', '/* a /* nested; */ comment */', '; SELECT 1;;'], choice >> 4) ?? '';
   return [`${chosen}${more.startsWith(';') ? '' : '\n'}${more}`];
 };
@@ -167,6 +165,7 @@ const blocks: Part = (model, choice) => {
     `/* ; */ CREATE TABLE ${name} (a text) -- ; commit;\n; -- nothing`,
     `CREATE TABLE ${name} (a text); COMMENT ON TABLE ${name} IS 'commit; $$ begin'`,
     `SELECT $Doc$ run $doc$ a; commit; b $doc$ $Doc$; CREATE TABLE ${name} (begin int)`,
+    `CREATE TABLE ${name} AS SELECT (ARRAY[1, 2, 3])[1:schema] AS a FROM (SELECT 2 AS schema) s`,
     `CREATE VIEW ${name} AS SELECT 1 AS begin, CASE WHEN true THEN 2 END AS "end"`,
     `CREATE DOMAIN ${name} AS text CHECK (value <> ';')`,
   ];

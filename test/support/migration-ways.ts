@@ -45,15 +45,15 @@ export class MigrationWays implements AsyncDisposable {
   readonly fleet: Fleet;
   readonly #postgres: TestPostgres;
   readonly #parts: AsyncDisposable;
-  readonly #psql: number | undefined;
+  readonly #hasPsql: boolean;
   readonly #stock: Record<Isolation, string[]> = { DATABASE: [], SCHEMA: [] };
   #tenants = 0;
   #lists = 0;
 
-  private constructor(fleet: Fleet, postgres: TestPostgres, psql: number | undefined, parts: AsyncDisposable) {
+  private constructor(fleet: Fleet, postgres: TestPostgres, hasPsql: boolean, parts: AsyncDisposable) {
     this.fleet = fleet;
     this.#postgres = postgres;
-    this.#psql = psql;
+    this.#hasPsql = hasPsql;
     this.#parts = parts;
   }
 
@@ -63,31 +63,30 @@ export class MigrationWays implements AsyncDisposable {
     const settings = { fsync: 'off', timezone: 'Asia/Tokyo', datestyle: 'ISO, DMY' };
     const postgres = stack.use(await startTestPostgres(settings));
     const fleet = stack.use(await Fleet.start(postgres.env));
-    return new MigrationWays(fleet, postgres, await psqlVersion(), stack.move());
+    return new MigrationWays(fleet, postgres, await isThere('psql'), stack.move());
   }
 
   /**
    * Applies a list in every way.
    * @returns how the ways differ, in words; empty if they don't
    */
-  async differences({ migrations, needsNewPsql }: GeneratedList, concurrency: number): Promise<string[]> {
+  async differences({ migrations }: GeneratedList, concurrency: number): Promise<string[]> {
     this.#lists += 1;
     const names = migrations.map((_, index) => `2027010100000${index + 1}_list_${this.#lists}`);
-    const canPsql = this.#psql !== undefined && (this.#psql >= 18 || !needsNewPsql);
     const used: string[] = [];
     const take = async () => {
       const taken = await Promise.all(isolations.map((isolation) => this.#take(isolation)));
       used.push(...taken);
       return taken;
     };
-    const [single, together, scripted] = [await take(), await take(), canPsql ? await take() : []];
+    const [single, together, scripted] = [await take(), await take(), this.#hasPsql ? await take() : []];
     try {
       for (const [index, migration] of migrations.entries()) await this.#write(names[index] ?? '', migration);
       // At once, because no way may disturb another.
       const [reference, ...results] = await Promise.all([
         this.#oneByOne(single, names),
         this.#inOneRun(together, concurrency),
-        canPsql ? this.#byPsql(scripted) : [],
+        this.#hasPsql ? this.#byPsql(scripted) : [],
         this.#asNewTenants(used),
       ]);
       return compare(reference, results.flat(), migrations);
@@ -247,7 +246,8 @@ function compare(
   const inDatabase = states.map(([state]) => state);
   const [failed, failedInSchema] = failures;
   // A batch in parts that fails in a schema is reverted by down(), and the generated ones leave everything.
-  const isReverted = failed !== undefined && migrations.some(({ alone }) => alone);
+  const isDivided = migrations.some(({ alone, statements }) => alone || statements.join().includes('ADD VALUE'));
+  const isReverted = failed !== undefined && isDivided;
   const appliedIn = (state: TenantState) => state.history.length - (inDatabase[0]?.history.length ?? 0);
   /** Every way leaves a tenant as it is after some of the migrations. */
   const tell = (way: string, state: TenantState) => {
@@ -263,8 +263,9 @@ function compare(
   for (const [, inSchema] of states) if (inSchema) tell('one by one in a schema', inSchema);
   for (const state of last) tell('one by one, after the failure', state);
   for (const { way, failed: here, state } of results) {
-    // What cannot be applied at all is refused before an earlier migration can fail.
-    const isEarlier = here !== undefined && failed !== undefined && here > failed && state && appliedIn(state) === 0;
+    // What cannot be applied at all is refused before an earlier migration can fail. Nothing is left of a new tenant then.
+    const isUntouched = !state || appliedIn(state) === 0;
+    const isEarlier = here !== undefined && failed !== undefined && here > failed && isUntouched;
     const isSame = here === failed || (here === '' && failed !== undefined);
     if (!isSame && !isEarlier)
       found.push(`it fails at ${here ?? 'nothing'} ${way}, but at ${failed ?? 'nothing'} one by one`);
@@ -277,11 +278,9 @@ function compare(
   return found;
 }
 
-async function psqlVersion(): Promise<number | undefined> {
-  try {
-    const { stdout } = await promisify(execFile)('psql', ['--version']);
-    return Number(/(\d+)/.exec(stdout)?.[1]);
-  } catch {
-    return undefined;
-  }
+function isThere(program: string): Promise<boolean> {
+  return promisify(execFile)(program, ['--version']).then(
+    () => true,
+    () => false,
+  );
 }

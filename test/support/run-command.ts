@@ -2,7 +2,7 @@ import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { run } from '../../src/cli/run.ts';
 import type { Config } from '../../src/config/config.ts';
-import { childEnv } from './child-env.ts';
+import { migrationDirs } from './child-env.ts';
 import { product } from './product.ts';
 
 /** How a command ended, and what it wrote. */
@@ -27,9 +27,8 @@ export async function runCommand(
   const stdout = screen();
   const stderr = screen();
   const written = Promise.all([text(stdout), text(stderr)]);
-  const { TENANT_MIGRATIONS_DIR } = childEnv;
   const loadProduct = () => Promise.resolve(product);
-  const exit = await run(argv, { env: { TENANT_MIGRATIONS_DIR, ...env }, stdin, stdout, stderr, loadProduct });
+  const exit = await run(argv, { env: { ...migrationDirs, ...env }, stdin, stdout, stderr, loadProduct });
   stdout.end();
   stderr.end();
   const [out, err] = await written;

@@ -5,11 +5,11 @@ import { type Logger, pino } from 'pino';
 import { createGraphqlServer } from '../../src/api/server.ts';
 import { type Config, loadConfig } from '../../src/config/config.ts';
 import { openInstallation } from '../../src/installation/open.ts';
-import type { Product } from '../../src/installation/product.ts';
+import { type Product, routesOf } from '../../src/installation/product.ts';
 import type { Services } from '../../src/installation/services.ts';
 import { startEmbeddedPostgres } from '../../src/postgres/embedded/start.ts';
 import { buildSchema } from '../../src/server/build-schema.ts';
-import { childEnv } from './child-env.ts';
+import { migrationDirs } from './child-env.ts';
 import { giveBack, makeDataDir } from './cluster-copies.ts';
 import { makeClusterDir, makeInstallationDir } from './empty-cluster.ts';
 import { endPostgres } from './end-postgres.ts';
@@ -63,8 +63,7 @@ export async function startTestApp(env: Record<string, string> = {}, options: Te
     ? makeDataDir(path.join(tmpdir(), 'tenantry-test-'))
     : make('tenantry-test-'));
   stack.defer(() => giveBack(dataDir));
-  const { TENANT_MIGRATIONS_DIR } = childEnv;
-  const config = loadConfig({ NODE_ENV: 'test', DATA_DIR: dataDir, TENANT_MIGRATIONS_DIR, ...env });
+  const config = loadConfig({ NODE_ENV: 'test', DATA_DIR: dataDir, ...migrationDirs, ...env });
   // The installation joins it.
   if (!config.server) {
     await startEmbeddedPostgres({ dataDir, settings: testSettings });
@@ -83,7 +82,7 @@ export async function openTestApp(config: Config, options: TestAppOptions = {}):
   // `false` runs the tests of HTTP against Yoga alone, with which the server's own way must agree.
   const plainRequests = process.env.TEST_PLAIN_REQUESTS !== 'false';
   const schema = options.schema ?? (await buildSchema(product));
-  const yoga = createGraphqlServer(app.services, schema, { plainRequests });
+  const yoga = createGraphqlServer(app.services, schema, { plainRequests, routes: await routesOf(product) });
   const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
   return {
     services: app.services,

@@ -35,6 +35,25 @@ export function filterShape(filter: FilterValue): string {
 }
 
 /**
+ * What the arguments of a list cost, as if each condition and each column of the order was a field. Counting ends above
+ * the limits, beyond which a filter is refused.
+ */
+export function costOfList({ filter, orderBy }: { readonly filter?: unknown; readonly orderBy?: unknown }): number {
+  let conditions = 0;
+  // A list instead of recursion: the filter's depth is not checked yet.
+  const open: unknown[] = [filter];
+  while (open.length > 0 && conditions <= MAX_CONDITIONS) {
+    const current = open.pop();
+    if (typeof current !== 'object' || current === null) continue;
+    for (const [name, value] of Object.entries(current)) {
+      if (isOperator(name)) conditions += 1;
+      else open.push(value);
+    }
+  }
+  return 1 + conditions + (Array.isArray(orderBy) ? orderBy.length : 0);
+}
+
+/**
  * Returns a part of a filter that has parts itself.
  * @throws {AppError} BAD_USER_INPUT if it is null: ignoring it would find more than the client wants
  */

@@ -3,7 +3,7 @@ import { builder } from '../builder.ts';
 import { toConnection } from './connection.ts';
 import type { DefaultOrder, FieldOptions, SortOrder } from './entity-model.ts';
 import type { EntityType } from './entity-type.ts';
-import type { FilterValue } from './filter-limits.ts';
+import { costOfList, type FilterValue } from './filter-limits.ts';
 import type { ListSpec } from './list-args.ts';
 import { readList } from './read.ts';
 import { defaultOrder } from './sql/order.ts';
@@ -67,6 +67,7 @@ export function listField<T extends object>(
   return t.field({
     ...options,
     type: type.connection,
+    cost: costOfList,
     args: connectionArgs(type),
     resolve: async (_root, args, context, info) => toConnection(await readList(context, info, spec, args), spec, args),
   });

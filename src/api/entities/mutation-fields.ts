@@ -1,4 +1,5 @@
 import { type FilterQuery, LockMode, type RequiredEntityData } from '@mikro-orm/core';
+import type { EntityManager } from '@mikro-orm/postgresql';
 import { AppError } from '../../lib/errors.ts';
 import { builder } from '../builder.ts';
 import type { Context } from '../context.ts';
@@ -14,23 +15,34 @@ import { readEntity } from './one-field.ts';
 import { notFound } from './read.ts';
 import { parameterOf } from './sql/column.ts';
 
+/** Options of all mutations of an object. */
+export interface ChangeOptions<T> extends RootFieldOptions {
+  /**
+   * Called in the transaction that has written or deleted the object; an error undoes both. For rules that concern other
+   * rows, which it should lock.
+   */
+  readonly check?: (em: EntityManager, changed: T) => Promise<void>;
+}
+
 /** Options of mutations that write an object. */
-export interface WriteOptions<T> extends RootFieldOptions {
+export interface WriteOptions<T> extends ChangeOptions<T> {
   readonly input: InputFields<T>;
   /**
    * Checks or completes valid values before they are written. For rules that concern several fields, or need the database.
    * @param stored the object that is updated, which is locked; undefined for a new one
+   * @param em is in the transaction that writes the object
    */
   readonly prepare?: (
     values: InputValues<T>,
     context: Context,
     stored: T | undefined,
+    em: EntityManager,
   ) => InputValues<T> | Promise<InputValues<T>>;
 }
 
 /** A mutation that creates an object from `input` and returns it. */
 export function createField<T extends object>(t: RootBuilder, type: EntityType<T>, options: WriteOptions<T>) {
-  const { input, prepare, ...rest } = options;
+  const { input, prepare, check, ...rest } = options;
   const { model, entity } = type;
   return t.field({
     ...rest,
@@ -38,12 +50,15 @@ export function createField<T extends object>(t: RootBuilder, type: EntityType<T
     args: { input: t.arg({ type: inputType(model, input, 'Create'), required: true }) },
     resolve: async (_root, args, context, info) => {
       const valid = await validInput(model, input, args.input);
-      const values = prepare ? await prepare(valid, context, undefined) : valid;
       // An object that cannot be written must not stay in the request's entity manager.
-      const em = context.tenant.em.fork();
-      // The input has all fields that are required.
-      const created = em.create(entity, values as unknown as RequiredEntityData<T>);
-      await em.flush();
+      const created = await context.tenant.em.fork().transactional(async (em) => {
+        const values = prepare ? await prepare(valid, context, undefined, em) : valid;
+        // The input has all fields that are required.
+        const added = em.create(entity, values as unknown as RequiredEntityData<T>);
+        await em.flush();
+        await check?.(em, added);
+        return added;
+      });
       return readEntity(type, context, info, created);
     },
   });
@@ -54,7 +69,7 @@ export function createField<T extends object>(t: RootBuilder, type: EntityType<T
  * version, the argument `version` refuses to overwrite changes that the client has not seen.
  */
 export function updateField<T extends object>(t: RootBuilder, type: EntityType<T>, options: WriteOptions<T>) {
-  const { input, prepare, ...rest } = options;
+  const { input, prepare, check, ...rest } = options;
   const { model, entity } = type;
   const { versionProperty } = model.meta;
   const version = versionProperty === undefined ? undefined : leafType(model, propertyOf(model.meta, versionProperty));
@@ -75,8 +90,10 @@ export function updateField<T extends object>(t: RootBuilder, type: EntityType<T
         });
         if (!stored) throw notFound(model, key);
         if (versionProperty !== undefined) checkVersion(model, Reflect.get(stored, versionProperty), args);
-        const values = prepare ? await prepare(valid, context, stored) : valid;
+        const values = prepare ? await prepare(valid, context, stored, em) : valid;
         em.assign(stored, values as Parameters<typeof em.assign<T>>[1]);
+        await em.flush();
+        await check?.(em, stored);
         return stored;
       });
       return readEntity(type, context, info, updated);
@@ -88,14 +105,21 @@ export function updateField<T extends object>(t: RootBuilder, type: EntityType<T
 export function deleteField<T extends object>(
   t: RootBuilder,
   { model, entity }: EntityType<T>,
-  options: RootFieldOptions,
+  { check, ...options }: ChangeOptions<T>,
 ) {
   return t.boolean({
     ...options,
     args: keyArgs(model),
     resolve: async (_root, args, { tenant }) => {
       const key = keyOf(model, args) as FilterQuery<NoInfer<T>>;
-      return (await tenant.em.fork().nativeDelete(entity, key)) > 0;
+      if (!check) return (await tenant.em.fork().nativeDelete(entity, key)) > 0;
+      return tenant.em.fork().transactional(async (em) => {
+        const stored = await em.findOne(entity, key, { lockMode: LockMode.PESSIMISTIC_WRITE });
+        if (!stored) return false;
+        await em.nativeDelete(entity, key);
+        await check(em, stored);
+        return true;
+      });
     },
   });
 }

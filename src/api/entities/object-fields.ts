@@ -5,6 +5,7 @@ import type { builder } from '../builder.ts';
 import { toConnection, toItems } from './connection.ts';
 import { type EntityModel, type FieldOptions, targetModel } from './entity-model.ts';
 import { EntityType, type EntityTypeOptions, typeOf } from './entity-type.ts';
+import { costOfList } from './filter-limits.ts';
 import { leafType } from './inputs.ts';
 import { connectionArgs, itemArgs, listSpec } from './list-fields.ts';
 import type { ListData, Row } from './read.ts';
@@ -105,7 +106,7 @@ function manyField(t: FieldBuilder, model: EntityModel, name: string, options: F
   const type = typeOf(targetModel(model.field(name).property));
   const spec = listSpec(type, options);
   const entityField: EntityField = { kind: 'list', relation: name, spec };
-  const rest = { ...shared, extensions: { entityField } };
+  const rest = { ...shared, extensions: { entityField }, cost: costOfList };
   // The statement has read it so.
   const dataOf = (row: Row, info: GraphQLResolveInfo) => related(row, info) as ListData;
   const { maxItems } = options;

@@ -7,8 +7,8 @@ import { hasPermission } from '../builder.ts';
 import type { Context } from '../context.ts';
 import type { EntityModel } from './entity-model.ts';
 import { type ListArgs, type ListSpec, listArgs, type RawListArgs } from './list-args.ts';
-import { type ListSelection, selectionOf, selectList, selectNode } from './selection.ts';
-import { compileList, compileNode, listsIn } from './sql/compile.ts';
+import { type ListSelection, type NodeSelection, selectionOf, selectList, selectNode } from './selection.ts';
+import { compileList, compileNode, compileNodes, listsIn } from './sql/compile.ts';
 import type { CompiledStatement, StatementInput } from './sql/statement.ts';
 
 /** A row with the columns and relations that were selected, by the keys of its JSON object. */
@@ -77,6 +77,23 @@ export async function readRow(
   const compiled = statementOf(selection, shape, () => compileNode(selection, names, lists));
   const text = await run(context, info, compiled, { lists, key: Object.values(key) });
   return text === null ? null : (JSON.parse(text) as Row);
+}
+
+/**
+ * Reads the rows with some primary keys, with everything selected in them, in one statement.
+ * @returns the rows by the text of their keys; those that do not exist are left out
+ * @throws {AppError} BAD_USER_INPUT for invalid arguments
+ */
+export async function readRows(
+  context: Context,
+  info: GraphQLResolveInfo,
+  selection: NodeSelection,
+  keys: readonly unknown[],
+): Promise<Readonly<Record<string, Row>>> {
+  const lists = argsOf(listsIn(selection), info);
+  const compiled = statementOf(selection, `several ${shapeOf(lists)}`, () => compileNodes(selection, lists));
+  const text = await run(context, info, compiled, { lists, key: keys });
+  return JSON.parse(text ?? '{}') as Readonly<Record<string, Row>>;
 }
 
 function argsOf(lists: readonly ListSelection[], { variableValues }: GraphQLResolveInfo): ListArgs[] {

@@ -21,8 +21,8 @@ export interface FieldSize<Args = Readonly<Record<string, unknown>>> {
    * of rows must be limited when they are written.
    */
   readonly maxItems?: number | ((args: Args) => number);
-  /** The cost of the field itself, without its selected fields; 1 by default. */
-  readonly cost?: number;
+  /** The cost of the field itself, without its selected fields; 1 by default. It may depend on the arguments. */
+  readonly cost?: number | ((args: Args) => number);
 }
 
 /**

@@ -104,8 +104,9 @@ export class CostCount {
   }
 
   #costOf(field: SizedField, node: FieldNode, page: number | undefined): Cost {
-    const { definition, isList, takesPage, inner, cost } = field;
+    const { definition, isList, takesPage, inner } = field;
     const args = definition.args.length > 0 ? getArgumentValues(definition, node, this.#variables) : noArguments;
+    const cost = typeof field.cost === 'function' ? field.cost(args) : field.cost;
     const items = isList ? itemsOf(field, args, page) : 1;
     if (!inner || !node.selectionSet) return { cost: isList ? cost + items / VALUES_OF_ONE_FIELD : cost, heaviest: [] };
     const innerPage = takesPage && !isList ? pageOf(args, DEFAULT_PAGE, MAX_PAGE) : undefined;

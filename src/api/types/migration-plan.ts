@@ -9,12 +9,14 @@ import {
   stepsOf,
   type TenantPlan,
 } from '../../fleet/plan.ts';
+import { planWarnings } from '../../fleet/plan-warnings.ts';
 import type { MigrationFile } from '../../migrator/files/migration-file.ts';
 import { folderOf } from '../../migrator/files/migration-folders.ts';
+import { lintBatch, type MigrationWarning } from '../../migrator/lint/lint.ts';
 import { MAX_PAGE } from '../../orm/pagination.ts';
 import { builder } from '../builder.ts';
 import { MAX_TEXTS } from '../limits/list-sizes.ts';
-import { pageArgs, pageOfItems } from '../list-page.ts';
+import { pageArgs, pageOfItems, pageSize } from '../list-page.ts';
 import { TenantRef } from './tenant.ts';
 
 /** The GraphQL enum of the kinds of databases that have migrations. */
@@ -23,7 +25,47 @@ export const MigrationScopeRef = builder.enumType('MigrationScope', {
   values: migrationScopes,
 });
 
-const MigrationRef = builder.objectRef<MigrationFile>('Migration').implement({
+const WarningSeverityRef = builder.enumType('WarningSeverity', {
+  description: 'How much harm a statement can do to a table with rows.',
+  values: {
+    ERROR: { description: 'It fails, or nobody can read or write the table for as long as rewriting it takes.' },
+    WARNING: {
+      description: 'The table is locked for as long as reading it takes, or an older version of the code fails.',
+    },
+    INFO: { description: 'The table is locked for a moment.' },
+  } as const,
+});
+
+const MigrationWarningRef = builder.objectRef<MigrationWarning>('MigrationWarning').implement({
+  description: 'A statement that can harm a table that has rows and is in use.',
+  fields: (t) => ({
+    rule: t.exposeString('rule', { description: 'Its name, such as require-concurrent-index-creation.' }),
+    severity: t.field({ type: WarningSeverityRef, resolve: ({ severity }) => severity }),
+    message: t.exposeString('message', {
+      description: 'What is locked, rewritten or lost, and for how long in principle.',
+    }),
+    advice: t.exposeString('advice', { nullable: true, description: 'The safe way, with SQL where there is some.' }),
+    line: t.exposeInt('line', {
+      nullable: true,
+      description: "The line of the file, from 1. Null if the file doesn't hold the statement literally.",
+    }),
+    statement: t.exposeString('statement', { nullable: true, description: 'The beginning of the statement.' }),
+    allowedBecause: t.exposeString('allowedBecause', {
+      nullable: true,
+      description: 'The reason of the comment -- tenantry: allow RULE because REASON. Null if there is none.',
+    }),
+  }),
+});
+
+/** A hundred migrations with as many warnings stay below the limit of an operation's cost. */
+const SHOWN_WARNINGS = 20;
+
+/** A file, with the warnings for the batch that it is part of, if that is known. */
+interface ShownMigration extends MigrationFile {
+  readonly warnings?: readonly MigrationWarning[];
+}
+
+const MigrationRef = builder.objectRef<ShownMigration>('Migration').implement({
   description: 'A migration file of this installation.',
   fields: (t) => ({
     name: t.exposeString('name'),
@@ -37,6 +79,14 @@ const MigrationRef = builder.objectRef<MigrationFile>('Migration').implement({
         'Null if the migration queries the database while it runs, so that its statements are not known in advance.',
       maxItems: MAX_TEXTS,
       resolve: ({ statements }) => statements,
+    }),
+    warnings: t.field({
+      type: [MigrationWarningRef],
+      description:
+        'What its up() can do to tables with rows. In a plan, tables that the same batch creates are left out; otherwise those that the file itself creates.',
+      args: { first: t.arg.int({ defaultValue: SHOWN_WARNINGS, description: `From 1 to ${MAX_PAGE}.` }) },
+      maxItems: MAX_PAGE,
+      resolve: (file, page) => (file.warnings ?? lintBatch([file])).slice(0, pageSize(page)),
     }),
   }),
 });
@@ -88,7 +138,13 @@ const MigrationPlanRef = builder.objectRef<FleetPlan>('MigrationPlan').implement
       description: 'Every migration that some tenant is missing.',
       maxItems: MAX_PAGE,
       args: pageArgs('The name'),
-      resolve: ({ migrations }, page) => pageOfItems(migrations, page, ({ name }) => [name]),
+      resolve: (plan, page) => {
+        const found = Map.groupBy(planWarnings(plan), ({ migration }) => migration);
+        return pageOfItems(plan.migrations, page, ({ name }) => [name]).map((file) => ({
+          ...file,
+          warnings: found.get(file.name) ?? [],
+        }));
+      },
     }),
   }),
 });

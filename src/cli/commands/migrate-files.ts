@@ -2,8 +2,10 @@ import { type Command, Option } from 'commander';
 import type { MigrationScope } from '../../catalog/entities/migration-record.entity.ts';
 import type { Services } from '../../installation/services.ts';
 import type { Finding } from '../../migrator/authoring/check.ts';
+import type { MigrationWarning } from '../../migrator/lint/lint.ts';
 import { withServices } from '../open-app.ts';
 import { operatorName } from '../operator.ts';
+import { writeMigrationWarnings } from '../ui/migration-warnings.ts';
 import { writeTable } from '../ui/table.ts';
 import { type CommandContext, CommandExit, exitCode, writeJson } from '../ui/terminal.ts';
 import { scratchOf } from './migrate-new.ts';
@@ -16,6 +18,7 @@ interface AcceptOptions {
 
 interface CheckOptions {
   readonly base?: string;
+  readonly strict?: true;
   readonly json?: true;
 }
 
@@ -37,8 +40,11 @@ export function addFileCommands(migrate: Command, context: CommandContext): void
     .action((name: string, options: AcceptOptions) => accept(context, name, options));
   migrate
     .command('check')
-    .description('For CI: find entities without a migration, changed or misordered files, and files without down()')
+    .description(
+      'For CI: find entities without a migration, changed or misordered files, and files without down(); warn of statements that are dangerous on tables with rows',
+    )
     .option('--base <revision>', 'also compare with the files of this git revision, such as origin/main')
+    .option('--strict', 'fail on warnings too')
     .option('--json', 'print JSON')
     .action((options: CheckOptions) => check(context, options));
 }
@@ -93,28 +99,38 @@ async function accept(context: CommandContext, migration: string, { tenant, scop
   if (failed.length > 0) throw new CommandExit(exitCode.failure);
 }
 
-async function check(context: CommandContext, { base, json }: CheckOptions): Promise<void> {
-  const findings = await withServices(context, (services) => findProblems(services, base));
+async function check(context: CommandContext, { base, strict, json }: CheckOptions): Promise<void> {
+  const { isOpen } = await import('../../migrator/lint/lint.ts');
+  const { findings, warnings } = await withServices(context, (services) => findProblems(services, base));
   const { stdout } = context;
-  if (json) writeJson(stdout, findings);
+  const open = warnings.filter(isOpen).length;
+  if (json) writeJson(stdout, [...findings, ...warnings.map((warning) => ({ kind: 'WARNING', ...warning }))]);
   else {
+    writeMigrationWarnings(stdout, warnings);
     for (const { kind, message, sql = [] } of findings) {
       stdout.write(
         `${kind}: ${message}\n${sql.map((statement) => `  ${statement.replaceAll('\n', '\n  ')};\n`).join('')}`,
       );
     }
-    if (findings.length === 0) stdout.write('The migrations are in order.\n');
+    if (findings.length === 0) {
+      stdout.write(
+        open === 0 ? 'The migrations are in order.\n' : `The migrations are in order, with ${open} warnings.\n`,
+      );
+    }
   }
-  if (findings.length > 0) throw new CommandExit(exitCode.failure);
+  if (findings.length > 0 || (strict && open > 0)) throw new CommandExit(exitCode.failure);
 }
 
-async function findProblems(services: Services, base: string | undefined): Promise<readonly Finding[]> {
-  const { checkMigrations } = await import('../../migrator/authoring/check.ts');
+async function findProblems(
+  services: Services,
+  base: string | undefined,
+): Promise<{ readonly findings: readonly Finding[]; readonly warnings: readonly MigrationWarning[] }> {
+  const { checkMigrations, lintNewMigrations } = await import('../../migrator/authoring/check.ts');
   const { committedMigrations } = await import('../../migrator/authoring/git-history.ts');
   const { recordedMigrations } = await import('../../fleet/applied-migrations.ts');
   const { catalog, constants, migrations, tables } = services;
   const recorded = await recordedMigrations(catalog, constants.pool);
-  const lines = Object.values(migrations).map(async (folder) => {
+  const opened = Object.values(migrations).map(async (folder) => {
     const committed = base === undefined ? [] : [{ source: base, applied: await committedMigrations(folder, base) }];
     return {
       folder,
@@ -123,5 +139,10 @@ async function findProblems(services: Services, base: string | undefined): Promi
       recorded: [...recorded[folder.scope], ...committed],
     };
   });
-  return checkMigrations({ ...(await scratchOf(services)), lines: await Promise.all(lines) });
+  const lines = await Promise.all(opened);
+  return {
+    findings: await checkMigrations({ ...(await scratchOf(services)), lines }),
+    // Files that cannot be read are findings.
+    warnings: await lintNewMigrations(lines).catch(() => []),
+  };
 }

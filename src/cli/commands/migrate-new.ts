@@ -3,7 +3,9 @@ import { type Command, Option } from 'commander';
 import type { Services } from '../../installation/services.ts';
 import type { EmptyDatabaseOptions, MigrationLine } from '../../migrator/authoring/generate.ts';
 import type { TableSnapshot } from '../../migrator/diff/snapshot.ts';
+import type { MigrationWarning } from '../../migrator/lint/lint.ts';
 import { withServices } from '../open-app.ts';
+import { writeMigrationWarnings } from '../ui/migration-warnings.ts';
 import type { CommandContext } from '../ui/terminal.ts';
 import { scopeNames } from './migrate-status.ts';
 
@@ -49,7 +51,13 @@ async function writeNew(context: CommandContext, name: string, { scope, blank }:
     return remake(context, line);
   });
   stdout.write(`${shown(file)}\n`);
+  writeMigrationWarnings(stderr, await dangersIn(line, path.parse(file).name));
   for (const warning of warnings) stderr.write(`TODO: ${warning}\n`);
+}
+
+async function dangersIn({ folder }: MigrationLine, name: string): Promise<readonly MigrationWarning[]> {
+  const { lintBatch } = await import('../../migrator/lint/lint.ts');
+  return lintBatch((await folder.read()).filter((file) => file.name === name));
 }
 
 async function makeSnapshot(context: CommandContext, { scope }: { readonly scope: string }): Promise<void> {

@@ -4,6 +4,7 @@ import type { MigrationRun } from '../../catalog/entities/migration-run.entity.t
 import type { CommonStatus } from '../../fleet/common-plan.ts';
 import type { ShownRecord } from '../../fleet/history.ts';
 import { withServices } from '../open-app.ts';
+import { writeMigrationWarnings } from '../ui/migration-warnings.ts';
 import { type Column, writeTable } from '../ui/table.ts';
 import { type CommandContext, CommandExit, exitCode, oneLine, type Screen, writeJson } from '../ui/terminal.ts';
 import { fleetPlan, integer } from './migrate-up.ts';
@@ -95,10 +96,12 @@ export function writeCommon(stdout: CommandContext['stdout'], { newest, database
 
 async function plan(context: CommandContext, { tenant, to, json }: PlanOptions): Promise<void> {
   const { refusalOf, sqlOf, stepsOf } = await import('../../fleet/plan.ts');
+  const { planWarnings } = await import('../../fleet/plan-warnings.ts');
   const { groupBySteps } = await import('../../fleet/psql-script.ts');
   const found = await withServices(context, (services) => fleetPlan(services, { tenants: tenant, to, verify: false }));
   const { tenants, totalCount, upToDateCount, migrations } = found;
   const refused = tenants.filter(({ plan }) => plan.kind !== 'steps');
+  const dangers = planWarnings(found);
   const { stdout } = context;
   if (json) {
     const views = tenants.map(({ tenant, plan, common }) => ({
@@ -108,7 +111,8 @@ async function plan(context: CommandContext, { tenant, to, json }: PlanOptions):
       warnings: plan.kind === 'steps' ? plan.warnings : [],
       refusal: refusalOf({ plan }),
     }));
-    writeJson(stdout, { totalCount, upToDateCount, migrations: migrations.map(({ name }) => name), tenants: views });
+    const names = migrations.map(({ name }) => name);
+    writeJson(stdout, { totalCount, upToDateCount, migrations: names, warnings: dangers, tenants: views });
   } else {
     stdout.write(`${upToDateCount} of ${totalCount} tenants are up to date.\n`);
     for (const { common, steps, tenants } of groupBySteps(found.tenants)) {
@@ -116,6 +120,8 @@ async function plan(context: CommandContext, { tenant, to, json }: PlanOptions):
       for (const { name } of common) stdout.write(`  ${name} (common, once for each database)\n`);
       for (const { name } of steps) stdout.write(`  ${name}\n`);
     }
+    if (dangers.length > 0) stdout.write('\n');
+    writeMigrationWarnings(stdout, dangers);
     writeWarnings(
       stdout,
       'Warnings',

@@ -8,6 +8,7 @@ import type { EntityTables } from '../diff/entity-tables.ts';
 import type { TableSnapshot } from '../diff/snapshot.ts';
 import type { MigrationFile } from '../files/migration-file.ts';
 import type { MigrationFolder } from '../files/migration-folder.ts';
+import { lintBatch, type MigrationWarning } from '../lint/lint.ts';
 import { compareRecorded, type Mismatch, type RecordedMigrations } from './compare-history.ts';
 import { readSnapshot } from './schema-snapshot.ts';
 import { emptySchemaOf, type InScratchDatabase, withScratchDatabases } from './scratch-database.ts';
@@ -31,6 +32,19 @@ export interface CheckOptions {
   readonly authDatabase: string;
   readonly lines: readonly CheckedLine[];
   readonly lockTimeoutMs: number;
+}
+
+/**
+ * Reports what the migrations that no history has can do to tables with rows. They are applied together, so the tables
+ * that they create have none.
+ * @throws {Error} if the files cannot be read
+ */
+export async function lintNewMigrations(lines: readonly CheckedLine[]): Promise<readonly MigrationWarning[]> {
+  const found = lines.map(async ({ folder, recorded = [] }) => {
+    const applied = new Set(recorded.flatMap((history) => history.applied.map(({ name }) => name)));
+    return lintBatch((await folder.read()).filter(({ name }) => !applied.has(name)));
+  });
+  return (await Promise.all(found)).flat();
 }
 
 /** Something to fix before the migrations are deployed. */

@@ -57,19 +57,32 @@ export function transactionWarnings(steps: readonly MigrationFile[]): string[] {
 }
 
 /**
- * PostgreSQL refuses a value that was added to an enum type, unless the type was created in the same transaction.
+ * PostgreSQL refuses a value that was added to an enum type, unless the type was created in the same transaction, outside of
+ * savepoints. Whether it does must not depend on which migrations are applied together.
  * @see https://www.postgresql.org/docs/current/sql-altertype.html#SQL-ALTERTYPE-NOTES
  */
 function enumReason(part: readonly MigrationFile[], step: MigrationFile, direction: Direction): string | undefined {
-  const created = new Set(part.flatMap((file) => file.parsed[direction] ?? []).map(({ createsEnum }) => createsEnum));
+  const usable = new Set(part.flatMap((file) => (hasSavepoint(file, direction) ? [] : enumsOf(file, direction))));
   for (const file of part) {
     for (const { addsEnumValue: added } of file.parsed[direction] ?? []) {
-      if (added && !created.has(added.type) && mayUse(step, direction, added.value)) {
+      if (added && !usable.has(added.type) && mayUse(step, direction, added.value)) {
         return `${step.name} may use the value '${added.value}' that ${file.name} adds to the enum ${added.type}, which has to be committed first`;
       }
     }
   }
-  return undefined;
+  const added = addedAndUsed(step, direction);
+  return added && usable.has(added.type)
+    ? `${step.name} adds the value '${added.value}' to the enum ${added.type} and seems to use it, which PostgreSQL would allow only together with the migration that creates the enum`
+    : undefined;
+}
+
+/** The enum types that a migration creates. */
+function enumsOf({ parsed }: MigrationFile, direction: Direction): string[] {
+  return (parsed[direction] ?? []).flatMap(({ createsEnum }) => createsEnum ?? []);
+}
+
+function hasSavepoint({ parsed }: MigrationFile, direction: Direction): boolean {
+  return parsed[direction]?.some(({ usesSavepoint }) => usesSavepoint) ?? true;
 }
 
 function mayUse(step: MigrationFile, direction: Direction, value: string): boolean {
@@ -94,16 +107,21 @@ function constraintsReason(
  * What PostgreSQL refuses in a step, because one transaction cannot hold it and one file cannot be cut; undefined if
  * nothing is found.
  */
-function enumUsedAtOnce({ name, transactional, parsed }: MigrationFile): string | undefined {
-  const statements = transactional ? (parsed.up ?? []) : [];
-  for (const [index, { addsEnumValue: added }] of statements.entries()) {
-    if (!added || statements.slice(0, index).some(({ createsEnum }) => createsEnum === added.type)) continue;
-    const isUsed = statements.slice(index + 1).some((statement) => usesAtOnce(statement, added.value));
-    if (isUsed) {
-      return `${name} adds the value '${added.value}' to the enum ${added.type} and seems to use it, which PostgreSQL refuses in one transaction. Move ALTER TYPE … ADD VALUE into a migration of its own, before this one.`;
-    }
-  }
-  return undefined;
+function enumUsedAtOnce(file: MigrationFile): string | undefined {
+  const added = file.transactional ? addedAndUsed(file, 'up') : undefined;
+  return (
+    added &&
+    `${file.name} adds the value '${added.value}' to the enum ${added.type} and seems to use it, which PostgreSQL refuses in one transaction. Move ALTER TYPE … ADD VALUE into a migration of its own, before this one.`
+  );
+}
+
+/** A value that a migration adds to an enum type of an earlier migration, and seems to use. */
+function addedAndUsed({ parsed }: MigrationFile, direction: Direction): SourceStatement['addsEnumValue'] {
+  const statements = parsed[direction] ?? [];
+  return statements.find(({ addsEnumValue: added }, index) => {
+    if (!added || statements.slice(0, index).some(({ createsEnum }) => createsEnum === added.type)) return false;
+    return statements.slice(index + 1).some((statement) => usesAtOnce(statement, added.value));
+  })?.addsEnumValue;
 }
 
 /** Another value may be added before or after it. A text may hold it where code runs. */

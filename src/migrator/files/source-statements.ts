@@ -1,4 +1,7 @@
 import type { Statement, StatementParser } from '../../postgres/sql/statements.ts';
+import { type Allowance, allowancesIn } from '../lint/allowances.ts';
+import type { TableEffects } from '../lint/risk.ts';
+import { tableEffectsOf } from '../lint/statement-effects.ts';
 import { foreignObjectIn, foreignToCommonIn } from './foreign-objects.ts';
 import type { SourceLines } from './source-lines.ts';
 
@@ -10,6 +13,10 @@ export interface SourceStatement extends Statement {
   readonly leavesSchema: string | undefined;
   /** Why it must not be in a migration of `common`. Undefined if it may. */
   readonly leavesCommon: string | undefined;
+  /** What it does to tables. */
+  readonly effects: TableEffects;
+  /** The comments that allow what it does. */
+  readonly allowances: readonly Allowance[];
 }
 
 /**
@@ -24,11 +31,13 @@ export function readStatements(
   return texts.flatMap((text) => {
     const position = lines?.next(text);
     // The parse tree is not kept: that of a file with many rows takes much memory.
-    return parse(text).map(({ tree, start, ...statement }) => ({
+    return parse(text).map(({ tree, start, comments, ...statement }) => ({
       ...statement,
       line: position?.lineAt(start),
       leavesSchema: tree && foreignObjectIn({ ...tree }),
       leavesCommon: tree && foreignToCommonIn({ ...tree }),
+      effects: tableEffectsOf(tree),
+      allowances: allowancesIn(comments),
     }));
   });
 }

@@ -33,6 +33,8 @@ export interface StatementFacts {
   readonly mayChangeRows: boolean;
   /** Whether it sets when constraints are checked, for the rest of the transaction. */
   readonly setsConstraints: boolean;
+  /** Whether it creates a function whose body is SQL syntax, and not a text. */
+  readonly hasSqlBody: boolean;
   /** All names and texts in it. */
   readonly words: ReadonlySet<string>;
 }
@@ -105,6 +107,7 @@ export function factsOf(node: Node | undefined): StatementFacts {
     mayChangeSession: !(isDefinition || isRowChange) || (found?.isTemporary ?? true),
     mayChangeRows: !isDefinition,
     setsConstraints: kind === 'ConstraintsSetStmt',
+    hasSqlBody: node !== undefined && 'CreateFunctionStmt' in node && node.CreateFunctionStmt.sql_body !== undefined,
     words: found?.words ?? new Set(),
   };
 }

@@ -18,6 +18,8 @@ export interface ParsedStatement extends Statement {
   readonly start: number;
   /** PostgreSQL's parse tree, which may take much memory; undefined if the parser doesn't know the syntax. */
   readonly tree: Node | undefined;
+  /** Its comments of the form `--`, and those between it and the statement before. */
+  readonly comments: readonly string[];
 }
 
 /** Returns the statements of a text. Text that consists only of comments has none. */
@@ -77,6 +79,8 @@ function statementsOf(sql: string, library: Library): readonly ParsedStatement[]
   if (!parsed) return [unparsed(text, library)];
   const bytes = Buffer.from(text);
   const tokens = parsed.tokens.filter(isNoComment);
+  const comments = parsed.tokens.filter(({ tokenName }) => tokenName === 'SQL_COMMENT');
+  let comment = 0;
   let next = 0;
   let byte = 0;
   let start = 0;
@@ -88,7 +92,18 @@ function statementsOf(sql: string, library: Library): readonly ParsedStatement[]
     const end = tokens[next]?.end ?? from + length;
     start += bytes.toString('utf8', byte, first).length;
     byte = first;
-    return { text: bytes.toString('utf8', first, end), start, isParsed: true, tree, ...factsOf(tree) };
+    const firstComment = comment;
+    while (isBefore(comments[comment], end)) comment += 1;
+    return {
+      text: bytes.toString('utf8', first, end),
+      start,
+      isParsed: true,
+      tree,
+      comments: comments
+        .slice(firstComment, comment)
+        .map(({ start: from, end: to }) => bytes.toString('utf8', from, to)),
+      ...factsOf(tree),
+    };
   });
 }
 
@@ -99,6 +114,7 @@ function unparsed(sql: string, library: Library): ParsedStatement {
     start: sql.indexOf(text),
     isParsed: false,
     tree: undefined,
+    comments: [],
     ...factsOf(undefined),
     endsTransaction: beginsLikeTransactionCommand(text, library),
     isConcurrent: /\bconcurrently\b/i.test(text),

@@ -158,6 +158,21 @@ describe('what an operation costs', () => {
     expect(ask(30)).toBeGreaterThan(20_000);
   });
 
+  it('includes the conditions of filters and the columns of orders, in variables too', async () => {
+    const schema = await buildTestSchema();
+    const ask = (args: string, variableValues = {}) => {
+      const query = `query ($filter: ProductFilter) { products(first: 10${args}) { totalCount } }`;
+      return costOf({ schema, document: parse(query), variableValues }).cost;
+    };
+    const plain = ask('');
+    expect(ask(', orderBy: [{ name: ASC }, { sku: DESC }]')).toBe(plain + 2);
+    expect(ask(', filter: { name: { contains: "a", ne: "b" }, or: [{ sku: { in: ["c", "d"] } }, {}] }')).toBe(
+      plain + 3,
+    );
+    const filter = { and: Array(40).fill({ not: { name: { eq: 'a' } } }) };
+    expect(ask(', filter: $filter', { filter })).toBe(plain + 40);
+  });
+
   it('is small for a tool that asks for the whole schema, and not for one that asks again and again', async () => {
     const schema = await buildTestSchema();
     const whole = getIntrospectionQuery();

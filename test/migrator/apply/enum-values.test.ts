@@ -55,5 +55,26 @@ describe('a value that a migration adds to an enum', () => {
       expect(error).toContain(`${name} failed: unsafe use of new value "late" of enum type ticket_state`);
       expect(error).toContain(wayOut);
     }
+    // Here the enum is created by the same batch, whose transaction PostgreSQL would let use the value.
+    for (const isolation of ['DATABASE', 'SCHEMA'] as const) {
+      await expect(fleet.createTenants({ [`late-${isolation.toLowerCase()}`]: isolation })).rejects.toThrow(
+        `${name} failed: unsafe use of new value`,
+      );
+    }
+    await fleet.migrations.remove(name);
+  });
+
+  it('has to be committed first if the enum is created after a savepoint', async () => {
+    await fleet.migrations.add(
+      '20270101000005_colors',
+      'SAVEPOINT a',
+      `CREATE TYPE color AS ENUM ('red'); ALTER TYPE color ADD VALUE 'blue'; CREATE TABLE colors (color color)`,
+    );
+    await fleet.migrations.add('20270101000006_blue', `INSERT INTO colors VALUES ('blue')`);
+    expect(await fleet.run()).toMatchObject({ status: 'SUCCEEDED' });
+    await fleet.createTenants({ 'colored-database': 'DATABASE', 'colored-schema': 'SCHEMA' });
+    for (const slug of [...slugs, 'colored-database', 'colored-schema']) {
+      expect(await fleet.inTenant(slug, 'SELECT color::text FROM colors')).toEqual([{ color: 'blue' }]);
+    }
   });
 });

@@ -29,6 +29,12 @@ export function compileNode(node: NodeSelection, key: readonly string[], args: r
   return compiler.writer.finish(compiler.single(node, key));
 }
 
+/** Compiles the statement of the rows with some primary keys, with everything selected in them. */
+export function compileNodes(node: NodeSelection, args: readonly ListArgs[]): CompiledStatement {
+  const compiler = new Compiler(args);
+  return compiler.writer.finish(compiler.several(node));
+}
+
 /** Returns the lists of a selection in the order in which they are compiled. */
 export function listsIn(node: NodeSelection | undefined): ListSelection[] {
   if (!node) return [];
@@ -61,6 +67,21 @@ class Compiler {
       return `${columnSql(alias, property)} = ${value}`;
     });
     return this.#row(node, alias, conditions.join(' AND '));
+  }
+
+  /** JSON object of rows, by the text of their primary key; the keys of the input are those to read. */
+  several(node: NodeSelection): string {
+    const { meta, primaryKey, table } = node.model;
+    const [property, ...others] = primaryKey;
+    if (!property || others.length > 0) throw new Error(`${node.model.name} has a primary key of several columns`);
+    const alias = this.writer.alias();
+    const fields = this.#fields(node, { model: node.model, alias, columns: new Set() });
+    const kind = kindOf(property);
+    const keys = this.writer.bind(({ key }) => key?.map((value) => parameterOf(property.name, kind, value)));
+    const column = columnSql(alias, property);
+    const conditions = [`${column} = ANY (${keys})`, ...defaultFilterSql(this.writer, meta, alias)];
+    const row = `(SELECT row_to_json(r) FROM (SELECT ${fields.join(', ')}) r)`;
+    return `SELECT coalesce(json_object_agg(${column}::text, ${row}), '{}') FROM ${table} ${alias}${whereSql(conditions)}`;
   }
 
   /** JSON of the rows and the total of a list. */

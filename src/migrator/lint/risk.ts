@@ -1,0 +1,57 @@
+/** How much harm a statement can do to a table with rows. */
+export type WarningSeverity = 'ERROR' | 'WARNING' | 'INFO';
+
+/** The rules for statements. The names are squawk's where it has the same rule; see https://squawkhq.com/docs/rules. */
+export const lintRules = [
+  'adding-exclusion-constraint',
+  'adding-field-with-default',
+  'adding-foreign-key-constraint',
+  'adding-not-nullable-field',
+  'adding-required-field',
+  'ban-drop-column',
+  'ban-drop-table',
+  'changing-column-type',
+  'changing-rows',
+  'constraint-missing-not-valid',
+  'disallowed-unique-constraint',
+  'locking-table',
+  'renaming-column',
+  'renaming-table',
+  'require-concurrent-index-creation',
+  'require-concurrent-index-deletion',
+  'rewriting-table',
+  'unused-allowance',
+  'validating-in-same-batch',
+] as const;
+
+/** The name of a rule. */
+export type LintRule = (typeof lintRules)[number];
+
+/** What a statement does to a table that has rows and is in use. */
+export interface Risk {
+  readonly rule: LintRule;
+  readonly severity: WarningSeverity;
+  /** The table that is locked, rewritten or lost; undefined if the statement does not name it. */
+  readonly table: string | undefined;
+  /** What is locked, rewritten or lost, and for how long in principle. */
+  readonly message: string;
+  /** The safe way, with SQL to copy where there is some. */
+  readonly advice: string;
+}
+
+/** What a statement does to tables. */
+export interface TableEffects {
+  /** The tables that it creates, which have no rows that others use. */
+  readonly creates: readonly string[];
+  readonly risks: readonly Risk[];
+  /** The constraint that it adds without checking existing rows. */
+  readonly addsNotValid: readonly string[];
+  /** The constraints for which it checks existing rows. */
+  readonly validates: readonly string[];
+}
+
+/** How SQL in advice shows what the author has to fill in. */
+export const rest = '…';
+
+/** The advice for what has to be sent outside of the batch's transaction. */
+export const alone = 'in a migration of its own with `override isTransactional() { return false; }`';

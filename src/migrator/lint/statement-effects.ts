@@ -1,0 +1,147 @@
+import type { DropStmt, IndexStmt, Node, RangeVar, RenameStmt } from 'libpg-query';
+import { alteredTableEffects, rewriteRisk } from './altered-table.ts';
+import { lastPart, tableOf, written } from './names.ts';
+import { alone, type Risk, rest, type TableEffects } from './risk.ts';
+
+const noEffects: TableEffects = { creates: [], risks: [], addsNotValid: [], validates: [] };
+
+/**
+ * What a statement does to tables that have rows and are in use, as far as its syntax shows it.
+ * @param tree undefined if the parser doesn't know the syntax
+ * @see https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES
+ */
+export function tableEffectsOf(tree: Node | undefined): TableEffects {
+  return tree ? { ...noEffects, ...effects(tree) } : noEffects;
+}
+
+function effects(tree: Node): Partial<TableEffects> {
+  if ('AlterTableStmt' in tree) return alteredTableEffects(tree.AlterTableStmt);
+  if ('CreateStmt' in tree) return created(tree.CreateStmt.relation);
+  if ('CreateTableAsStmt' in tree) return created(tree.CreateTableAsStmt.into?.rel);
+  if ('SelectStmt' in tree) return created(tree.SelectStmt.intoClause?.rel);
+  const risks = risksOf(tree);
+  return risks.length > 0 ? { risks } : {};
+}
+
+function created(relation: RangeVar | undefined): Partial<TableEffects> {
+  return relation?.relname === undefined ? {} : { creates: [relation.relname] };
+}
+
+function risksOf(tree: Node): readonly Risk[] {
+  if ('IndexStmt' in tree) return indexRisks(tree.IndexStmt);
+  if ('DropStmt' in tree) return dropRisks(tree.DropStmt);
+  if ('RenameStmt' in tree) return renameRisks(tree.RenameStmt);
+  if ('TruncateStmt' in tree) return tablesIn(tree.TruncateStmt.relations).map((table) => lostRisk(table, 'rows'));
+  if ('UpdateStmt' in tree) return rowRisks(tree.UpdateStmt.relation, 'updates');
+  if ('DeleteStmt' in tree) return rowRisks(tree.DeleteStmt.relation, 'deletes');
+  if ('MergeStmt' in tree) return rowRisks(tree.MergeStmt.relation, 'merges into');
+  if ('LockStmt' in tree) return tablesIn(tree.LockStmt.relations).map(lockRisk);
+  if ('ClusterStmt' in tree) return [rewriteRisk(tableOf(tree.ClusterStmt.relation), 'CLUSTER')];
+  if ('VacuumStmt' in tree) {
+    const isFull = tree.VacuumStmt.options?.some((option) => 'DefElem' in option && option.DefElem.defname === 'full');
+    return isFull ? [rewriteRisk(vacuumed(tree.VacuumStmt.rels), 'VACUUM FULL')] : [];
+  }
+  if ('ReindexStmt' in tree) {
+    const { params, relation } = tree.ReindexStmt;
+    const isConcurrent = params?.some((option) => 'DefElem' in option && option.DefElem.defname === 'concurrently');
+    return isConcurrent ? [] : [rewriteRisk(tableOf(relation), 'REINDEX without CONCURRENTLY')];
+  }
+  if ('RefreshMatViewStmt' in tree && !tree.RefreshMatViewStmt.concurrent) {
+    return [rewriteRisk(tableOf(tree.RefreshMatViewStmt.relation), 'REFRESH MATERIALIZED VIEW without CONCURRENTLY')];
+  }
+  return [];
+}
+
+function tablesIn(relations: readonly Node[] | undefined): string[] {
+  return (relations ?? []).flatMap((node) => ('RangeVar' in node ? (tableOf(node.RangeVar) ?? []) : []));
+}
+
+function vacuumed(relations: readonly Node[] | undefined): string | undefined {
+  const [first] = relations ?? [];
+  return first && 'VacuumRelation' in first ? tableOf(first.VacuumRelation.relation) : undefined;
+}
+
+function indexRisks({ relation, concurrent, unique, idxname, indexParams }: IndexStmt): readonly Risk[] {
+  const table = tableOf(relation);
+  if (concurrent || table === undefined) return [];
+  const columns = (indexParams ?? []).map((node) => ('IndexElem' in node && node.IndexElem.name) || rest);
+  const name = idxname ?? `${table}_${columns.map((column) => (column === rest ? 'expr' : column)).join('_')}_idx`;
+  const shown = columns.map((column) => (column === rest ? rest : written(column))).join(', ');
+  return [
+    {
+      rule: 'require-concurrent-index-creation',
+      severity: 'WARNING',
+      table,
+      message: `Nobody can write to ${table} while the index is built (SHARE), for as long as reading and sorting the table takes.`,
+      advice: `Build it beside running writes, ${alone}:\nCREATE ${unique ? 'UNIQUE ' : ''}INDEX CONCURRENTLY ${written(name)} ON ${written(table)} (${shown});`,
+    },
+  ];
+}
+
+function dropRisks({ removeType, concurrent, objects }: DropStmt): readonly Risk[] {
+  const names = (objects ?? []).map((node) => ('List' in node ? lastPart(node.List.items) : undefined) ?? rest);
+  if (removeType === 'OBJECT_TABLE') return names.map((name) => lostRisk(name, 'table'));
+  if (removeType !== 'OBJECT_INDEX' || concurrent) return [];
+  return names.map((name) => ({
+    rule: 'require-concurrent-index-deletion',
+    severity: 'INFO',
+    table: undefined,
+    message: `The table of ${name} cannot be read or written (ACCESS EXCLUSIVE) from here to the end of the tenant's transaction.`,
+    advice: `Drop it beside running queries, ${alone}:\nDROP INDEX CONCURRENTLY ${written(name)};`,
+  }));
+}
+
+function lostRisk(table: string, what: 'rows' | 'table'): Risk {
+  return {
+    rule: 'ban-drop-table',
+    severity: 'WARNING',
+    table,
+    message: `${what === 'rows' ? 'The rows of' : 'What is in'} ${table} ${what === 'rows' ? 'are' : 'is'} lost. Processes of the old version that still use it fail until they are gone.`,
+    advice: `Deploy a version that does not use ${table} first, and take a checkpoint before the run that drops it.`,
+  };
+}
+
+function renameRisks({ renameType, relationType, relation, subname, newname }: RenameStmt): readonly Risk[] {
+  const table = tableOf(relation);
+  const isColumn = renameType === 'OBJECT_COLUMN' && relationType === 'OBJECT_TABLE';
+  if (table === undefined || !(isColumn || renameType === 'OBJECT_TABLE')) return [];
+  const [was, is] = isColumn ? [`${table}.${subname}`, `${table}.${newname}`] : [table, newname ?? ''];
+  const old = written((isColumn ? subname : table) ?? '');
+  const now = written(newname ?? '');
+  return [
+    {
+      rule: isColumn ? 'renaming-column' : 'renaming-table',
+      severity: 'WARNING',
+      table,
+      message: `Processes of the old version still say ${was}, and those of the new one say ${is} before every tenant has it. One of them fails while the fleet is migrated.`,
+      advice: isColumn
+        ? `Keep the name in the database and map the property to it, or add a second column, fill it, and drop the old one in a later release:\nALTER TABLE ${written(table)} ADD COLUMN ${now} ${rest};\nALTER TABLE ${written(table)} DROP COLUMN ${old};`
+        : `Keep the name in the database, or leave a view behind for the old version:\nALTER TABLE ${old} RENAME TO ${now};\nCREATE VIEW ${old} AS SELECT * FROM ${now};`,
+    },
+  ];
+}
+
+function rowRisks(relation: RangeVar | undefined, verb: string): readonly Risk[] {
+  const table = tableOf(relation);
+  if (table === undefined) return [];
+  return [
+    {
+      rule: 'changing-rows',
+      severity: 'WARNING',
+      table,
+      message: `It ${verb} rows of ${table} in the tenant's one transaction: they stay locked until its end, and their old versions stay in the table.`,
+      advice:
+        'Where many rows are changed, change them in small steps outside of the migration. Where there are few, say so: -- tenantry: allow changing-rows because …',
+    },
+  ];
+}
+
+function lockRisk(table: string): Risk {
+  return {
+    rule: 'locking-table',
+    severity: 'WARNING',
+    table,
+    message: `${table} stays locked until the end of the tenant's transaction.`,
+    advice: 'Leave the lock to the statements that need it.',
+  };
+}

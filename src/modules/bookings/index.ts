@@ -1,0 +1,25 @@
+import {
+  AppointmentSchema,
+  BlockedTimeSchema,
+  BreakSchema,
+  ServiceCategorySchema,
+  ServiceSchema,
+  StaffMemberSchema,
+  StaffServiceSchema,
+  WorkingHoursSchema,
+} from './bookings.entity.ts';
+
+/** The example of bookings: services, staff and their time, appointments. */
+export const bookings = {
+  entities: [
+    ServiceCategorySchema,
+    ServiceSchema,
+    StaffMemberSchema,
+    StaffServiceSchema,
+    WorkingHoursSchema,
+    BreakSchema,
+    BlockedTimeSchema,
+    AppointmentSchema,
+  ],
+  schema: () => import('./schema.ts'),
+};
