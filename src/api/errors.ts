@@ -134,10 +134,15 @@ function reworded(
   return new GraphQLError(message, { ...withoutUndefined({ nodes, source, positions, path }), extensions });
 }
 
+const noIncrementalDelivery =
+  'The server sends results in one piece: remove @defer and @stream. Send what is slow as an operation of its own.';
+
 /** Replacements for GraphQL messages that are too terse. */
 const readable: Readonly<Record<string, string>> = {
   'Validation aborted.':
     'The document repeats the same field names too often to be validated in time. Do not repeat fields, or split it into several requests.',
+  'Unknown directive "@defer".': noIncrementalDelivery,
+  'Unknown directive "@stream".': noIncrementalDelivery,
 };
 
 /** A request without a valid token gets HTTP status 401; other errors of a field leave it at 200. */

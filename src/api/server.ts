@@ -6,8 +6,14 @@ import type { ModuleRoute } from '../installation/module-route.ts';
 import type { Services } from '../installation/services.ts';
 import { corsOf, isLocalHost } from './cors.ts';
 import { toClientError, validationErrors } from './errors.ts';
+import { serveDistinctConnections } from './event-streams/distinct-connections.ts';
 import { useEventStreams } from './event-streams/use-event-streams.ts';
-import { graphiqlPage, redirectToGraphiql } from './graphiql.ts';
+import {
+  type GraphiqlExamples,
+  graphiqlPage,
+  redirectToGraphiql,
+  renderGraphiqlPage,
+} from './graphiql/graphiql-page.ts';
 import { createDocumentCache } from './limits/document-cache.ts';
 import { largestLimits } from './limits/input-limits.ts';
 import type { PersistedDocuments } from './persisted-documents.ts';
@@ -33,17 +39,10 @@ import { createRequestContext, type IncomingRequest, type RequestContext } from 
 import { answerModuleRoutes } from './routes/module-routes.ts';
 import { Admission } from './shares/admission.ts';
 
-/** Options of the GraphiQL page. */
-export interface GraphiqlOptions {
-  /**
-   * The headers that GraphiQL starts with, as a JSON string. They are shown only if the page was requested under a name
-   * of this machine itself: another site could make its own name resolve to this machine and read them.
-   */
-  readonly localHeaders?: string;
-}
-
 /** Options of the GraphQL server. */
-export interface GraphqlServerOptions extends GraphiqlOptions {
+export interface GraphqlServerOptions {
+  /** What GraphiQL starts with. */
+  readonly examples?: GraphiqlExamples;
   /** Admits operations; by default the server creates its own. */
   readonly admission?: Admission;
   /** The documents that clients can name by id; by default none. */
@@ -66,7 +65,7 @@ export function createGraphqlServer(
   services: Services,
   schema: GraphQLSchema,
   {
-    localHeaders,
+    examples: { documents: exampleDocuments = [], localTokens } = {},
     admission = new Admission(services.config),
     persistedDocuments = new Map(),
     routes = [],
@@ -90,12 +89,8 @@ export function createGraphqlServer(
     cors,
     graphiql:
       graphql.graphiql &&
-      (({ url }) => graphiqlPage(url, isLocalHost(new URL(url).hostname) ? localHeaders : undefined)),
-    renderGraphiQL: async (options) => {
-      // Loaded late: it is nine megabytes that only browsers need.
-      const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
-      return renderGraphiQL(options);
-    },
+      (({ url }) => graphiqlPage(exampleDocuments, isLocalHost(new URL(url).hostname) ? localTokens : undefined)),
+    renderGraphiQL: renderGraphiqlPage,
     plugins: [
       useRequestId(http.trustedProxies),
       useUnbufferedStreams(),
@@ -125,7 +120,9 @@ export function createGraphqlServer(
       maskError: (error) => toClientError(error, currentRequestId(), currentLog(services.log)),
     },
   });
-  const graphqlListener: RequestListener = plainRequests ? answerPlainRequests(yoga, services, cors !== false) : yoga;
+  const graphqlListener = serveDistinctConnections(
+    plainRequests ? answerPlainRequests(yoga, services, cors !== false) : yoga,
+  );
   const listener = answerModuleRoutes(graphqlListener, { services, admission, routes, streaming });
   const { fetch, getResultForParams } = yoga;
   return Object.assign((...args: Parameters<RequestListener>) => listener(...args), { fetch, getResultForParams });

@@ -18,6 +18,8 @@ export interface TenantModule {
    * @param tenant the tenant's id
    */
   removeTenant?(tenant: string, services: ModuleServices): Promise<void>;
+  /** GraphQL operations on the module's data, with which GraphiQL opens a tab. Mutations come first if others need them. */
+  readonly examples?: string;
 }
 
 /** The product that is built on the platform. */

@@ -40,7 +40,7 @@ export async function openHttpListener(
   // Requests that offer other protocols, such as h2c by curl, are answered as if they offered none.
   const options = { ...timeouts, shouldUpgradeCallback: isForWebSocket };
   const server = createServer(options, (request, response) => listener(request, response));
-  const endChecks = limitHeldMemory(server, log, streaming);
+  const heldMemory = limitHeldMemory(server, log, streaming);
   const endTimeouts = limitRequestTime(server, REQUEST_MS, streaming);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject).listen(port, host, resolve);
@@ -52,12 +52,17 @@ export async function openHttpListener(
     open: (next) => {
       listener = next;
     },
-    openUpgrades: (handler) => void server.on('upgrade', handler),
+    openUpgrades(handler) {
+      server.on('upgrade', (request, socket, head) => {
+        heldMemory.watch(socket);
+        handler(request, socket, head);
+      });
+    },
     drain: (limitSeconds) => drain(server, limitSeconds),
     async [Symbol.asyncDispose]() {
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();
-      endChecks();
+      heldMemory.end();
       endTimeouts();
       await closed;
     },

@@ -4,6 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { GraphQLSchema } from 'graphql';
 import { type Logger, pino } from 'pino';
 import { isLocalHost } from '../api/cors.ts';
+import { EXAMPLE_TENANT } from '../api/graphiql/first-steps.ts';
+import type { LocalTokens } from '../api/graphiql/graphiql-page.ts';
 import { refuseMalformedRequests } from '../api/malformed-requests.ts';
 import type { Tokens } from '../auth/tokens/tokens.ts';
 import type { Config } from '../config/config.ts';
@@ -48,14 +50,15 @@ async function serveHere({ config, log, stop, out, child }: Run, loadProduct: Lo
   const { Admission } = await import('../api/shares/admission.ts');
   const { createWebSockets } = await import('../api/websockets/websockets.ts');
   const { buildSchema } = await import('./build-schema.ts');
-  const token = await developmentToken(config, app.services.tokens);
+  const tokens = await developmentTokens(config, app.services.tokens);
   const isLocal = isLocalHost(config.http.host);
-  const headers = token && isLocal ? authorizationHeader(token) : {};
   const schema = await buildSchema(product);
   const admission = new Admission(config);
   const persistedDocuments = await loadPersistedDocuments(config, schema, log);
   const routes = await routesOf(product);
-  const options = { ...headers, admission, persistedDocuments, routes, streaming };
+  const documents = product.modules.flatMap(({ examples }) => examples ?? []);
+  const examples = { documents, localTokens: isLocal ? tokens : undefined };
+  const options = { examples, admission, persistedDocuments, routes, streaming };
   const server = createGraphqlServer(app.services, schema, options);
   const webSockets = createWebSockets({ server, services: app.services, schema, admission });
   const listener = early ?? (await listen());
@@ -66,6 +69,7 @@ async function serveHere({ config, log, stop, out, child }: Run, loadProduct: Lo
   if (config.graphql.graphiql && config.environment !== 'production') {
     const { url } = listener;
     const { allowsLocalPages } = config.http;
+    const token = tokens?.admin;
     out.write(greeting({ url, token, canIssue, isLocal, allowsLocalPages, problem: await problemSoon(app, stop) }));
   } else announce(`Tenantry listens at ${listener.url}`, config, log, out);
   await aborted(stop);
@@ -204,14 +208,14 @@ function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Issues a platform admin's token, in development only and only if this server can issue tokens. */
-async function developmentToken({ environment }: Config, tokens: Tokens): Promise<string | undefined> {
+/** Issues the tokens of GraphiQL, in development only and only if this server can issue tokens. */
+async function developmentTokens({ environment, accounts }: Config, tokens: Tokens): Promise<LocalTokens | undefined> {
   if (environment !== 'development' || !tokens.canIssue) return undefined;
-  return tokens.issue({ platformAdmin: true, expiresIn: '12h' });
-}
-
-function authorizationHeader(token: string) {
-  return { localHeaders: JSON.stringify({ authorization: `Bearer ${token}` }, null, 2) };
+  const owner = { tenant: EXAMPLE_TENANT, role: 'OWNER', expiresIn: '12h' };
+  return {
+    admin: await tokens.issue({ platformAdmin: true, expiresIn: '12h' }),
+    owner: accounts.trustedClaims.tenant ? await tokens.issue(owner) : undefined,
+  };
 }
 
 /** Returns why tenants cannot be created, if that becomes known in time and before the server stops. */

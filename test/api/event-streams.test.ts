@@ -5,6 +5,7 @@ import { forge, hs256, now } from '../support/forge-token.ts';
 import type { HttpClient } from '../support/http-client.ts';
 import { ownInstallation, type ServerProcess, startServer } from '../support/server-process.ts';
 import type { TestPostgres } from '../support/start-postgres.ts';
+import { startWatchedServer } from '../support/watched-server.ts';
 
 describe('the single connection mode of graphql-sse', () => {
   let endless: EndlessRun;
@@ -61,6 +62,18 @@ describe('the single connection mode of graphql-sse', () => {
     });
     await events.return?.();
     expect(await first(client, '{ timestamp }')).toMatchObject({ data: { timestamp: expect.any(String) } });
+  });
+
+  it('is at the same path as the mode of distinct connections', async () => {
+    const client = createClient({ url: stream(), headers: () => server.admin(), retryAttempts: 0 });
+    const events = client.iterate({ query: progress() });
+    expect(await events.next()).toMatchObject({ value: { data: { migrationProgress: { kind: 'RUN_STARTED' } } } });
+    const query = { query: '{ server { name } }' };
+    for await (const result of client.iterate(query))
+      expect(result).toEqual({ data: { server: { name: 'Tenantry' } } });
+    await events.return?.();
+    const search = `?${new URLSearchParams(query)}`;
+    expect((await http.get(`/graphql/stream${search}`)).text).toBe((await http.get(`/graphql${search}`)).text);
   });
 
   it('authorizes each operation by the token that it is sent with', async () => {
@@ -133,5 +146,38 @@ describe('the single connection mode of graphql-sse', () => {
     expect(await ended).toBe(0);
     // SHUTDOWN_SECONDS is 20.
     expect(performance.now() - began).toBeLessThan(15_000);
+  });
+
+  it('costs little while nothing happens, as distinct connections do: a thousand take less than 50 MB', async () => {
+    await using watched = await startWatchedServer({ ...ownInstallation(postgres, endless.folder), WORKER: 'off' });
+    const { url, ask } = await watched.listening();
+    const headers = { ...watched.admin(), 'content-type': 'application/json', accept: 'text/event-stream' };
+    const { data } = await ask<{ runMigrations: { id: string } }>(
+      `mutation {
+        createTenant(input: { slug: "acme", name: "Acme", isolation: SCHEMA }) { id }
+        runMigrations(input: { verify: true }) { id }
+      }`,
+      watched.admin(),
+    );
+    const query = `subscription { migrationProgress(run: "${data?.runMigrations.id}") { seq } }`;
+    const single = async () => {
+      const token = await (await fetch(`${url}/stream`, { method: 'PUT', headers })).text();
+      return fetch(`${url}/stream?token=${token}`, { headers });
+    };
+    const distinct = () => fetch(url, { method: 'POST', headers, body: JSON.stringify({ query }) });
+    for (const open of [single, distinct]) {
+      const readers: ReadableStreamDefaultReader<Uint8Array>[] = [];
+      const openMany = async (count: number) => {
+        const responses = await Promise.all(Array.from({ length: count }, open));
+        readers.push(...responses.map(({ body }) => body?.getReader() ?? expect.unreachable()));
+        for (const reader of readers.slice(-count)) expect((await reader.read()).done).toBe(false);
+      };
+      await openMany(40);
+      const before = await watched.bytesInUse();
+      for (let round = 0; round < 25; round += 1) await openMany(40);
+      const grown = (await watched.bytesInUse()) - before;
+      expect(grown, open.name).toBeLessThan(50 * 1024 * 1024);
+      for (const reader of readers) await reader.cancel();
+    }
   });
 });

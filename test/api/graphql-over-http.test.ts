@@ -21,8 +21,12 @@ describe('GraphQL over HTTP', () => {
     await app[Symbol.asyncDispose]();
   });
 
-  describe.each(['as it is', 'by Yoga alone'])('%s', (way) => {
-    const url = () => servers[way === 'as it is' ? 0 : 1]?.url ?? expect.unreachable();
+  describe.each([
+    ['as it is', 0, ''],
+    ['by Yoga alone', 1, ''],
+    ['at the path of event streams', 0, '/stream'],
+  ])('%s', (_way, index, path) => {
+    const url = () => `${servers[index]?.url ?? expect.unreachable()}${path}`;
     const audits = serverAudits({ url });
     it.each(audits.map(({ name, fn }) => ({ name, fn })))('$name', async ({ fn }) => {
       // A notice says that a server may also answer in another way.

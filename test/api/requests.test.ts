@@ -14,6 +14,19 @@ describe('a request', () => {
     expect((await used.server.send({ method: 'POST', headers, body })).code).toBe('BAD_USER_INPUT');
   });
 
+  it.each(['{ ... @defer { server { name } } }', '{ currencies @stream(initialCount: 1) { code } }'])(
+    'for a result in parts is refused with the reason: %s',
+    async (query) => {
+      for (const accept of ['application/json', 'multipart/mixed, application/json']) {
+        const { body, code } = await used.server.post({ query }, { accept });
+        expect(code).toBe('BAD_USER_INPUT');
+        expect(body.errors?.map(({ message }) => message)).toEqual([
+          'The server sends results in one piece: remove @defer and @stream. Send what is slow as an operation of its own.',
+        ]);
+      }
+    },
+  );
+
   it('for a stream is answered so that proxies do not collect its events', async () => {
     const { data } = await used.app.ask('mutation { runMigrations(input: {}) { id } }', used.app.admin);
     const [run] = /[0-9a-f-]{36}/.exec(JSON.stringify(data)) ?? [];

@@ -172,7 +172,17 @@ describe('a WebSocket', () => {
     ['is no JSON', 4400, () => outcome(['{'])],
     ['is unknown', 4400, () => outcome([init, '{"type":"start"}'])],
     ['comes before the caller is known', 4401, () => outcome([operation('1', '{ health { status } }')])],
-    ['starts an operation twice', 4409, () => outcome([init, operation('1', progress()), operation('1', progress())])],
+    [
+      'starts an operation twice',
+      4409,
+      // The first one must not have ended when the second one arrives.
+      () =>
+        outcome([
+          JSON.stringify({ type: 'connection_init', payload: server.admin() }),
+          operation('1', progress()),
+          operation('1', progress()),
+        ]),
+    ],
     ['does not come in time', 4408, () => outcome([])],
     ['asks for another path', 404, () => outcome([], address().replace('graphql', 'other'))],
   ])('is closed, and nothing else, when a message %s', async (_name, code, closing) => {
@@ -180,6 +190,14 @@ describe('a WebSocket', () => {
     expect(await closing()).toBe(code);
     expect(await ask(client, '{ tenants { totalCount } }')).toMatchObject({ data: {} });
     expect(closed).toEqual([]);
+  });
+
+  it('is closed when a message comes in too many pieces', async () => {
+    const socket = new WebSocket(address(), 'graphql-transport-ws');
+    const closed = new Promise((resolve) => socket.on('close', resolve));
+    await new Promise((resolve) => socket.on('open', resolve));
+    for (let count = 0; count < 300; count += 1) socket.send(' ', { fin: false });
+    expect(await closed).toBe(1008);
   });
 
   it('is refused with a host that is none, and requests that offer another protocol are answered', async () => {

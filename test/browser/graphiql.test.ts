@@ -11,6 +11,9 @@ import { type MigrationDir, makeMigrationDir } from '../support/migration-dir.ts
 import { removeDataDir } from '../support/remove-data-dir.ts';
 import { startServer } from '../support/server-process.ts';
 
+/** The tabs with which the page opens. */
+const [adminTab, ownerTab] = [0, 1];
+
 const browser = findBrowser();
 if (!browser) process.stderr.write(`\nGraphiQL is not tested in a browser: ${howToGetABrowser}.\n`);
 
@@ -43,14 +46,22 @@ describe.skipIf(!browser)('GraphiQL in a browser, at the address that the server
   });
   afterAll(() => stack.disposeAsync());
 
-  it('shows what to try, with an admin’s token, each time it is loaded', async () => {
+  it('shows what to try, with an admin’s token and an owner’s, each time it is loaded', async () => {
+    const tokens: string[] = [];
     for (const load of [() => graphiql.stored('CreateTenant'), () => graphiql.page.reload()]) {
       await load();
+      await graphiql.openTab(adminTab);
       await shows('document', 'Press play', 'mutation CreateTenant');
+      tokens.push(await shows('tool', '"authorization": "Bearer ey'));
+      await graphiql.openTab(ownerTab);
+      await shows('document', 'As the owner of the tenant acme', 'mutation CreateProduct');
+      await vi.waitFor(async () => expect(await graphiql.text('tool')).not.toBe(tokens.at(-1)));
       await shows('tool', '"authorization": "Bearer ey');
     }
+    expect(tokens[1]).toBe(tokens[0]);
     expect(await graphiql.page.title()).toBe('Tenantry');
-    expect(await graphiql.page.getByRole('tab').count()).toBe(1);
+    expect(await graphiql.page.getByRole('tab').count()).toBe(2);
+    await graphiql.openTab(adminTab);
   });
 
   it('creates a tenant of each isolation', async () => {
@@ -65,7 +76,16 @@ describe.skipIf(!browser)('GraphiQL in a browser, at the address that the server
     await shows('response', '"slug": "acme"', '"slug": "corner-shop"');
   });
 
-  it('shows the events of a run as they happen', async () => {
+  it('reads and writes the data of a tenant as its owner', async () => {
+    await graphiql.openTab(ownerTab);
+    await graphiql.run('CreateProduct');
+    await shows('response', '"createProduct"', '"id"');
+    await graphiql.run('Products');
+    await shows('response', '"totalCount": 1', '"sku": "tea"');
+    await graphiql.openTab(adminTab);
+  });
+
+  it('lists the events of a run as they happen', async () => {
     // Waits for a lock that the test holds, so that the run lasts as long as the test wants.
     await migrations.add('20270101000000_slow', 'SELECT pg_advisory_xact_lock(1)');
     const owner = await connect(dataDir, database);
@@ -73,24 +93,42 @@ describe.skipIf(!browser)('GraphiQL in a browser, at the address that the server
     await graphiql.run('Migrate');
     run = /"id": "(.+)"/.exec(await shows('response', '"runMigrations"', '"total": 2'))?.[1];
     await graphiql.setVariables(`{ "run": "${run}" }`);
-    const stream = graphiql.page.waitForResponse((answer) => answer.headers()['content-type'] === 'text/event-stream');
     await graphiql.run('Progress');
-    await stream;
-    await shows('response', '"kind": "TENANT_SUCCEEDED"', '"slug": "corner-shop"', '"done": 1', '"total": 2');
+    const going = ['"kind": "TENANT_SUCCEEDED"', '"slug": "corner-shop"', '"kind": "RUN_STARTED"'];
+    await shows('response', '"newestFirst"', '"done": 1', '"total": 2', ...going);
+    await graphiql.stop();
+    await graphiql.run('Progress');
+    await shows('response', '"done": 1', ...going);
     await owner.end();
-    await shows('response', '"kind": "RUN_ENDED"', '"2 succeeded, 0 failed', '"done": 2', '"total": 2');
+    const list = await shows('response', '"kind": "RUN_ENDED"', '"2 succeeded, 0 failed', '"done": 2', '"done": 1');
+    // Those that can be seen.
+    const numbers = [...list.matchAll(/"seq": (\d+)/g)].map(([, seq]) => Number(seq));
+    const received = Number(/"received": (\d+)/.exec(list)?.[1]);
+    expect(numbers.length).toBeGreaterThan(3);
+    expect(numbers).toEqual(numbers.map((_, index) => received - index));
   });
 
-  it('is as it was left when it is loaded again, but for a token of another day', async () => {
+  it('is as it was left when it is loaded again, but for the tokens of another day', async () => {
     await graphiql.stored('corner-shop', `${run}`);
-    await graphiql.page.evaluate(`localStorage.setItem('graphiql:headers', '{ "authorization": "Bearer old" }')`);
-    await graphiql.page.reload();
-    await shows('document', 'corner-shop', 'isolation: SCHEMA');
-    await graphiql.open('Variables');
-    await shows('tool', `${run}`);
-    await graphiql.open('Headers');
-    await shows('tool', '"authorization": "Bearer ey');
-    expect(await graphiql.page.getByRole('tab').count()).toBe(1);
+    const makeOld = `for (const key of Object.keys(localStorage)) {
+      localStorage.setItem(key, localStorage.getItem(key).replaceAll('Bearer ey', 'Bearer old').replaceAll('["ey', '["old').replaceAll(',"ey', ',"old'));
+    }`;
+    for (const address of [graphiql.page.url(), new URL('/', graphiql.page.url()).href]) {
+      await graphiql.page.evaluate(makeOld);
+      await graphiql.page.goto(address);
+      await shows('document', 'corner-shop', 'isolation: SCHEMA');
+      await graphiql.open('Variables');
+      await shows('tool', `${run}`);
+      await graphiql.open('Headers');
+      await shows('tool', '"authorization": "Bearer ey');
+      await graphiql.openTab(ownerTab);
+      await shows('tool', '"authorization": "Bearer ey');
+      await graphiql.run('Products');
+      await shows('response', '"totalCount": 1');
+      await graphiql.openTab(adminTab);
+      await graphiql.stored(`"activeTabIndex":0`);
+      expect(await graphiql.page.getByRole('tab').count()).toBe(2);
+    }
   });
 
   /** Waits until an editor shows all these, and resolves to its text. */

@@ -1,4 +1,4 @@
-import type { GraphQLField, GraphQLSchema } from 'graphql';
+import { type GraphQLField, type GraphQLSchema, isNonNullType } from 'graphql';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { declaredScopes } from '../../src/api/declared-scopes.ts';
 import { join, register } from './accounts.ts';
@@ -104,6 +104,14 @@ export function testDeclarations(schema: GraphQLSchema, operations: Readonly<Rec
       permission === undefined ? { [scope]: true } : { permission },
     ]);
     expect(Object.fromEntries(declared)).toEqual(Object.fromEntries(expected));
+  });
+
+  // Where such a field is refused, the whole answer is null.
+  it('of Query that cannot be null are for everybody, or for every member of a tenant', () => {
+    const names = [...fields].filter(([name, { type }]) => name.startsWith('Query.') && isNonNullType(type));
+    expect(names.length).toBeGreaterThan(3);
+    const limited = names.filter(([name]) => !['anyone', 'tenantMember'].includes(operations[name]?.scope ?? ''));
+    expect(limited.map(([name]) => name)).toEqual([]);
   });
 }
 

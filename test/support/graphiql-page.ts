@@ -9,6 +9,10 @@ export interface GraphiqlPage extends AsyncDisposable {
   readonly problems: readonly string[];
   /** Presses play and chooses an operation of the document. */
   run(operation: string): Promise<void>;
+  /** Stops a subscription. */
+  stop(): Promise<void>;
+  /** Opens a tab; the first one is 0. */
+  openTab(index: number): Promise<void>;
   /** Replaces a word of the document. */
   replaceWord(word: string, by: string): Promise<void>;
   /** Opens one of the two editors below the document. */
@@ -77,6 +81,9 @@ async function openPage(browser: Browser, url: string): Promise<GraphiqlPage> {
       await page.getByRole('button', { name: 'Execute query' }).click();
       await page.getByRole('menuitem', { name: operation, exact: true }).click();
     },
+    stop: () => page.getByRole('button', { name: 'Stop query' }).click(),
+    // Not with the mouse, under which tabs move when they show how to close them.
+    openTab: (index) => page.getByRole('tab').nth(index).getByRole('button').first().press('Enter'),
     async replaceWord(word, by) {
       await lines('document').getByText(word, { exact: true }).dblclick();
       await page.keyboard.insertText(by);

@@ -18,14 +18,25 @@ export class EventStream {
   /** What cancels each operation under way, by its id. */
   readonly operations = new Map<string, AbortController>();
   readonly #ended: () => void;
+  readonly #count: (characters: number) => void;
   readonly #waiting: Chunk[] = [];
+  #waitingCharacters = 0;
   #wake: () => void = () => undefined;
   #pings: NodeJS.Timeout | undefined;
   #isOver = false;
 
-  /** @param ended called once, when the stream has ended for any reason */
-  constructor(ended: () => void) {
+  /**
+   * @param ended called once, when the stream has ended for any reason
+   * @param count called with the change of {@link waitingCharacters}
+   */
+  constructor(ended: () => void, count: (characters: number) => void) {
     this.#ended = ended;
+    this.#count = count;
+  }
+
+  /** The size of the results that the client has not read yet, in characters. */
+  get waitingCharacters(): number {
+    return this.#waitingCharacters;
   }
 
   /** Whether a client has connected to it. */
@@ -46,6 +57,7 @@ export class EventStream {
         if (this.#waiting.length === 0 && !this.#isOver) await this.#somethingToSend();
         const chunk = this.#waiting.shift();
         if (!chunk) return controller.close();
+        this.#add(-chunk.text.length);
         controller.enqueue(encoder.encode(chunk.text));
         chunk.sent();
       },
@@ -67,6 +79,7 @@ export class EventStream {
     for (const operation of this.operations.values()) operation.abort();
     this.operations.clear();
     for (const { sent } of this.#waiting.splice(0)) sent();
+    this.#add(-this.#waitingCharacters);
     this.#wake();
     this.#ended();
   }
@@ -75,8 +88,14 @@ export class EventStream {
     if (this.#isOver) return Promise.resolve();
     return new Promise((sent) => {
       this.#waiting.push({ text, sent });
+      this.#add(text.length);
       this.#wake();
     });
+  }
+
+  #add(characters: number): void {
+    this.#waitingCharacters += characters;
+    this.#count(characters);
   }
 
   #somethingToSend(): Promise<void> {

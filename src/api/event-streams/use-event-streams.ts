@@ -20,6 +20,8 @@ const MAX_STREAMS = 5_000;
 const MAX_OPERATIONS = 100;
 /** The maximum size of an operation, in bytes, as for a message of a WebSocket. Larger ones are sent to `/graphql`. */
 const MAX_BODY = 128 * 1024;
+/** The maximum size of the results of all streams that their clients have not read, in characters. */
+const MAX_WAITING = 64 * 1024 * 1024;
 /** The maximum length of an operation's id, in characters. */
 const MAX_ID = 200;
 
@@ -42,6 +44,8 @@ export function useEventStreams({
   admission,
 }: EventStreamsOptions): Plugin<object, object, RequestContext> {
   const streams = new Map<string, EventStream>();
+  /** The size of all results that clients have not read yet, in characters. */
+  let waiting = 0;
   let operations: Operations;
   services.stopping.addEventListener('abort', () => {
     for (const stream of [...streams.values()]) stream.end();
@@ -52,9 +56,12 @@ export function useEventStreams({
     if (streams.size >= MAX_STREAMS || services.stopping.aborted) throw busy();
     const leave = shareOwner ? admission.connect(shareOwner) : () => undefined;
     const token = randomUUID();
-    const stream = new EventStream(() => {
+    const ended = () => {
       streams.delete(token);
       leave();
+    };
+    const stream = new EventStream(ended, (characters) => {
+      waiting += characters;
     });
     streams.set(token, stream);
     const expire = () => {
@@ -90,6 +97,16 @@ export function useEventStreams({
     run(stream, id, initial, params, abort).catch((err) => services.log.warn({ err }, 'an event stream failed'));
   }
 
+  /** Clients that do not read the results of their operations must not fill the memory. */
+  function endSlowest(): void {
+    while (waiting > MAX_WAITING) {
+      const all = [...streams.values()];
+      const slowest = all.reduce((most, each) => (each.waitingCharacters > most.waitingCharacters ? each : most));
+      services.log.warn('ended an event stream because its client does not read its results');
+      slowest.end();
+    }
+  }
+
   /** The request that has started an operation ends at once, so the operation gets one that lasts as long as itself. */
   async function run(
     stream: EventStream,
@@ -104,7 +121,11 @@ export function useEventStreams({
         request: new Request(url, { method: 'POST', headers: new Headers(headers), signal }),
         req,
       }) as FetchedRequest;
-    const send = (payload: object) => stream.send('next', { id, payload });
+    const send = (payload: object) => {
+      const sent = stream.send('next', { id, payload });
+      endSlowest();
+      return sent;
+    };
     try {
       const started = await operations.start({ createRequest }, params, abort);
       const result = 'rootValue' in started ? resultOf(started) : { errors: started };

@@ -18,6 +18,8 @@ const INIT_MS = 10_000;
 const PING_MS = 30_000;
 /** The maximum size of a message, in bytes. Larger operations are sent as HTTP requests. */
 const MAX_MESSAGE_BYTES = 128 * 1024;
+/** The maximum number of pieces that a message is sent in, and of pieces that it arrives in: each costs memory of its own. */
+const MAX_PIECES = { maxFragments: 256, maxBufferedChunks: 4096 };
 /** The maximum number of connections of all clients together. */
 const MAX_CONNECTIONS = 5_000;
 /** The maximum number of concurrent operations of a connection. */
@@ -48,7 +50,12 @@ export interface WebSocketsOptions {
  * @see https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
  */
 export function createWebSockets({ server, services, schema, admission }: WebSocketsOptions): WebSockets {
-  const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES, handleProtocols });
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: MAX_MESSAGE_BYTES,
+    ...MAX_PIECES,
+    handleProtocols,
+  });
   const unidentified = new UnidentifiedClients(services.config.http.trustedProxies);
   const operations = createOperations(server, services, schema);
   const protocol = makeServer<Record<string, unknown>, Connection>({

@@ -1,3 +1,4 @@
+import { examples } from './examples.ts';
 import { OrderLineSchema, OrderSchema } from './order.entity.ts';
 import { ProductSchema } from './product.entity.ts';
 
@@ -5,4 +6,5 @@ import { ProductSchema } from './product.entity.ts';
 export const shop = {
   entities: [ProductSchema, OrderSchema, OrderLineSchema],
   schema: () => import('./schema.ts'),
+  examples,
 };
