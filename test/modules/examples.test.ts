@@ -12,7 +12,7 @@ describe('the examples that GraphiQL opens with', () => {
     const token = await used.app.services.tokens.issue({ tenant: 'acme', role: 'OWNER', expiresIn: '1h' });
     const documents = product.modules.flatMap(({ examples }) => examples ?? []);
     expect(documents.length).toBeGreaterThan(0);
-    /** What the variables stand for: the id that `createProduct` returned is that of `$product`. */
+    /** What the variables stand for: the id that `createStaffMember` returned is that of `$member`. */
     const variables: Record<string, string> = {};
     for (const query of documents) {
       for (const definition of parse(query).definitions) {
@@ -24,7 +24,7 @@ describe('the examples that GraphiQL opens with', () => {
         );
         expect(answer.body, operationName).not.toHaveProperty('errors');
         for (const [field, created] of Object.entries(answer.body.data ?? {})) {
-          const name = /^create(\w+)$/.exec(field)?.[1];
+          const name = /^create\w*?([A-Z][a-z]+)$/.exec(field)?.[1];
           if (name) variables[name.toLowerCase()] = Object(created).id;
         }
       }

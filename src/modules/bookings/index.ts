@@ -8,6 +8,7 @@ import {
   StaffServiceSchema,
   WorkingHoursSchema,
 } from './bookings.entity.ts';
+import { examples } from './examples.ts';
 
 /** The example of bookings: services, staff and their time, appointments. */
 export const bookings = {
@@ -22,4 +23,5 @@ export const bookings = {
     AppointmentSchema,
   ],
   schema: () => import('./schema.ts'),
+  examples,
 };
