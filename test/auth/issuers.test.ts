@@ -22,7 +22,13 @@ describe('tokens of several issuers', () => {
     second = await startProvider(two);
     const providers = [
       { issuer: first.issuer, url: first.jwksUrl, rolesClaim: 'https://app.example.com/claims.roles' },
-      { issuer: second.issuer, url: second.jwksUrl, audience: 'second', userClaim: 'user.id', tenantClaim: 'org.slug' },
+      {
+        issuer: second.issuer,
+        url: second.jwksUrl,
+        audience: ['third', 'second'],
+        userClaim: 'user.id',
+        tenantClaim: 'org.slug',
+      },
     ];
     const { tokens: config } = loadConfig({
       JWT_PRIVATE_KEY: own.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
