@@ -35,8 +35,8 @@ const table = z.object({
 
 /** Reads a {@link TableSnapshot} from a file. */
 export const tableSnapshot = z.object({
-  namespaces: z.array(z.string()),
-  tables: z.array(table),
+  namespaces: z.array(z.string()).default([]),
+  tables: z.array(table).default([]),
   views: z.array(part).default([]),
   nativeEnums: z.record(z.string(), part).default({}),
 });

@@ -2,7 +2,7 @@ import type { MigrationFile } from '../files/migration-file.ts';
 import { shortened } from '../files/obstacles.ts';
 import type { SourceStatement } from '../files/source-statements.ts';
 import type { Allowance } from './allowances.ts';
-import type { LintRule, Risk, WarningSeverity } from './risk.ts';
+import { type LintRule, lintRules, type Risk, type WarningSeverity } from './risk.ts';
 
 /** A statement that can harm a table that has rows and is in use. */
 export interface MigrationWarning {
@@ -81,15 +81,18 @@ function validatedTooEarly(name: string): Risk {
   };
 }
 
+function whyUnused(rule: string, reason: string): string {
+  if (!lintRules.some((known) => known === rule)) return `The comment allows ${rule}, but there is no such rule.`;
+  if (reason === '') return `The comment that allows ${rule} gives no reason, so it counts for nothing.`;
+  return `The comment allows ${rule}, which this statement does not break.`;
+}
+
 function unusedAllowance({ rule, reason }: Allowance): Risk {
   return {
     rule: 'unused-allowance',
     severity: 'WARNING',
     table: undefined,
-    message:
-      reason === ''
-        ? `The comment that allows ${rule} gives no reason, so it counts for nothing.`
-        : `The comment allows ${rule}, which this statement does not break.`,
+    message: whyUnused(rule, reason),
     advice:
       'Write -- tenantry: allow RULE because REASON in the SQL before the statement, with the rule that is reported.',
   };

@@ -79,7 +79,7 @@ it.each([
   [
     '-- tenantry: allow changing-row because few\nUPDATE t SET a = 1',
     ['changing-rows', 'unused-allowance'],
-    'changing-row,',
+    'there is no such rule',
   ],
   [
     '-- tenantry: allow changing-rows because few\nSELECT 1',
