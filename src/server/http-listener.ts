@@ -6,7 +6,10 @@ import type { Config } from '../config/config.ts';
 import { limitHeldMemory } from './held-memory.ts';
 import { limitRequestTime } from './request-time.ts';
 
-/** How long a client may take to send the headers of a request, in milliseconds. Node's limit for whole requests has no exceptions. */
+/**
+ * How long a client may take to send the headers of a request, in milliseconds. Node's limit for whole requests is off,
+ * because it has no exceptions; see `request-time.ts`.
+ */
 const timeouts = { headersTimeout: 20_000, requestTimeout: 0 } as const;
 /** How long a client may take to send a whole request, in milliseconds. */
 const REQUEST_MS = 60_000;

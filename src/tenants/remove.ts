@@ -8,8 +8,9 @@ import { inTransaction } from '../postgres/sql/transaction.ts';
 import type { ProvisioningOptions } from './options.ts';
 
 /**
- * Removes a tenant that never became active or is being deleted, with its checkpoints and what modules keep of it. Its slug and host become available when
- * its database or schema is dropped. Does nothing if another process has taken over the tenant. Idempotent.
+ * Removes a tenant that never became active or is being deleted, with its checkpoints and what modules keep of it. Its slug
+ * and host become available when its database or schema is dropped. Does nothing if another process has taken over the
+ * tenant. Idempotent.
  */
 export async function discard(options: ProvisioningOptions, tenant: Tenant): Promise<void> {
   const { catalog, servers } = options;

@@ -44,7 +44,7 @@ export interface TableEffects {
   /** The tables that it creates, which have no rows that others use. */
   readonly creates: readonly string[];
   readonly risks: readonly Risk[];
-  /** The constraint that it adds without checking existing rows. */
+  /** The constraints that it adds without checking existing rows. */
   readonly addsNotValid: readonly string[];
   /** The constraints for which it checks existing rows. */
   readonly validates: readonly string[];
