@@ -60,9 +60,10 @@ const MigrationWarningRef = builder.objectRef<MigrationWarning>('MigrationWarnin
 /** A hundred migrations with as many warnings stay below the limit of an operation's cost. */
 const SHOWN_WARNINGS = 20;
 
-/** A file, with the warnings for the batch that it is part of, if that is known. */
+/** A file that may be part of a plan. */
 interface ShownMigration extends MigrationFile {
-  readonly warnings?: readonly MigrationWarning[];
+  /** The warnings for the batches of the plan that have it. */
+  readonly warningsInPlan?: () => readonly MigrationWarning[];
 }
 
 const MigrationRef = builder.objectRef<ShownMigration>('Migration').implement({
@@ -86,7 +87,7 @@ const MigrationRef = builder.objectRef<ShownMigration>('Migration').implement({
         'What its up() can do to tables with rows. In a plan, tables that the same batch creates are left out; otherwise those that the file itself creates.',
       args: { first: t.arg.int({ defaultValue: SHOWN_WARNINGS, description: `From 1 to ${MAX_PAGE}.` }) },
       maxItems: MAX_PAGE,
-      resolve: (file, page) => (file.warnings ?? lintBatch([file])).slice(0, pageSize(page)),
+      resolve: (file, page) => (file.warningsInPlan?.() ?? lintBatch([file])).slice(0, pageSize(page)),
     }),
   }),
 });
@@ -139,10 +140,15 @@ const MigrationPlanRef = builder.objectRef<FleetPlan>('MigrationPlan').implement
       maxItems: MAX_PAGE,
       args: pageArgs('The name'),
       resolve: (plan, page) => {
-        const found = Map.groupBy(planWarnings(plan), ({ migration }) => migration);
+        // Most clients don't ask for warnings.
+        let found: Map<string, MigrationWarning[]> | undefined;
+        const warningsOf = (name: string) => {
+          found ??= Map.groupBy(planWarnings(plan), ({ migration }) => migration);
+          return found.get(name) ?? [];
+        };
         return pageOfItems(plan.migrations, page, ({ name }) => [name]).map((file) => ({
           ...file,
-          warnings: found.get(file.name) ?? [],
+          warningsInPlan: () => warningsOf(file.name),
         }));
       },
     }),
