@@ -37,7 +37,7 @@ export const peers: Benchmark = {
     await using place = await openBenchInstallation();
     const script = await installPeer(place);
     const startTenantry = (name: string, budget: number) =>
-      start(place, '../src/main.ts', name, { ...shop, CONNECTION_BUDGET: String(budget) });
+      start(place, '../bin/tenantry', name, { ...shop, CONNECTION_BUDGET: String(budget) });
     const tenantry = await startTenantry('tenantry', AMPLE_BUDGET);
     const tenants = await seedPeers(place, tenantry.url, TENANTS);
     const [first] = tenants;

@@ -8,7 +8,7 @@ import type { BenchInstallation } from './installation.ts';
 
 /**
  * Starts a server in its own process, which ends with the installation. Returns the URL of its API.
- * @param script its path; relative ones start in this folder
+ * @param script its path; relative ones start in this folder. `bin/tenantry` is run as `npm start` runs it.
  * @param logFile the file for its log; by default the log is discarded
  */
 export async function startServer(
@@ -20,7 +20,9 @@ export async function startServer(
   const port = await freePort();
   const log = logFile === undefined ? undefined : await open(logFile, 'a');
   // Not in the checkout, because it may contain the developer's .env.
-  const child = spawn(process.execPath, [path.resolve(import.meta.dirname, script)], {
+  const file = path.resolve(import.meta.dirname, script);
+  const [command, args] = path.extname(file) === '' ? [file, ['serve']] : [process.execPath, [file]];
+  const child = spawn(command, args, {
     cwd: place.folder,
     env: { ...place.env, LOG_LEVEL: 'info', ...env, HOST: '127.0.0.1', PORT: String(port) },
     stdio: ['ignore', log?.fd ?? 'ignore', 'inherit'],
