@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { quoteIdentifier, quoteLiteral } from '../../postgres/sql/quote.ts';
 import { rollBack } from '../../postgres/sql/transaction.ts';
@@ -37,9 +38,6 @@ export interface Worded {
   readonly complete: boolean;
 }
 
-/** No installation has a schema of this name. It is never committed. */
-const SCHEMA_FOR_WORDS = 'tenantry_words';
-
 /** How long to wait for a lock, in milliseconds. Only a table of `common` could be locked. */
 const LOCKED_MS = 1_000;
 
@@ -53,15 +51,16 @@ export async function wordStatements(
   schema: string,
   statements: readonly string[],
 ): Promise<Worded> {
-  const own = quoteIdentifier(SCHEMA_FOR_WORDS);
+  // Others may do so at the same time, who would wait for each other if they chose the same name.
+  const own = `words_${randomBytes(6).toString('hex')}`;
   let complete = true;
   await client.query('BEGIN');
   try {
     await client.query(`
-      SET LOCAL lock_timeout = ${LOCKED_MS}; CREATE SCHEMA ${own};
-      SET LOCAL search_path = ${own}, ${searchPathOf(schema)}`);
+      SET LOCAL lock_timeout = ${LOCKED_MS}; CREATE SCHEMA ${quoteIdentifier(own)};
+      SET LOCAL search_path = ${quoteIdentifier(own)}, ${searchPathOf(schema)}`);
     for (const statement of statements) complete = (await tryStatement(client, statement)) && complete;
-    return { definitions: await readDefinitions(client, SCHEMA_FOR_WORDS), complete };
+    return { definitions: await readDefinitions(client, own), complete };
   } finally {
     await rollBack(client);
   }
@@ -82,7 +81,8 @@ async function tryStatement(client: pg.Client, statement: string): Promise<boole
 }
 
 /**
- * A constraint that is not validated yet is the same: validating it is a step of its own.
+ * A constraint that is not validated yet is the same: validating it is a step of its own. So is an index of a table that a
+ * migration has partitioned.
  * @see https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-CATALOG
  */
 function definitionsSql(schema: string): string {
@@ -97,7 +97,8 @@ function definitionsSql(schema: string): string {
     SELECT 'constraint ' || name || '.' || conname AS object, regexp_replace(pg_get_constraintdef(c.oid), ' NOT VALID$', '') AS definition
     FROM relations r JOIN pg_constraint c ON conrelid = r.oid WHERE contype IN ('c', 'x')
     UNION ALL
-    SELECT 'index ' || name || '.' || i.relname, concat_ws(' ', pg_get_indexdef(indexrelid, 0, true), pg_get_constraintdef(c.oid))
+    SELECT 'index ' || name || '.' || i.relname, concat_ws(' ',
+      regexp_replace(pg_get_indexdef(indexrelid, 0, true), ' ON ONLY ', ' ON '), pg_get_constraintdef(c.oid))
     FROM relations r JOIN pg_index ON indrelid = r.oid JOIN pg_class i ON i.oid = indexrelid
       LEFT JOIN pg_constraint c ON conindid = indexrelid AND conrelid = r.oid AND contype IN ('p', 'u')
     UNION ALL

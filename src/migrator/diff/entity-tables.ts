@@ -176,11 +176,14 @@ export function entityTables(
 
 /** The statements of a difference, with those that MikroORM does not write. */
 async function statementsOf(sql: string, difference: SchemaDifference, schema: string): Promise<string[]> {
-  const place = schema === PLAIN ? withoutSchema : (statement: string) => inSchema(statement, quoteIdentifier(schema));
-  const statements = (await splitStatements(sql)).map(place);
-  const remade = remadeEnums(difference);
+  const quoted = quoteIdentifier(schema);
+  const place = schema === PLAIN ? withoutSchema : (statement: string) => inSchema(statement, quoted);
+  const prefix = schema === PLAIN ? '' : `${quoted}.`;
+  const remade = remadeEnums(difference).map((found) => ({ ...found, ...remakeEnumSql(found, prefix) }));
   // The new type has the added values already.
-  const isAdded = (statement: string) =>
-    remade.some(({ name }) => statement.toLowerCase().startsWith(`alter type ${quoteIdentifier(name)} add value`));
-  return [...statements.filter((statement) => !isAdded(statement)), ...remade.flatMap(remakeEnumSql)];
+  const added = remade.map(({ name }) => `alter type ${prefix}${quoteIdentifier(name)} add value`);
+  const statements = (await splitStatements(sql))
+    .map(place)
+    .filter((statement) => !added.some((beginning) => statement.startsWith(beginning)));
+  return [...remade.flatMap(({ first }) => first), ...statements, ...remade.map(({ last }) => last)];
 }

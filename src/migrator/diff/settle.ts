@@ -11,7 +11,6 @@ import type { Verdict } from './definitions.ts';
 /**
  * Corrects a difference by what is known to be the same or changed. MikroORM compares texts after removing case, quotes,
  * parentheses and more, so it misses changes and reports some that are none.
- * @returns whether it was corrected to have changes of objects that both sides have
  */
 export function settle(difference: SchemaDifference, from: DatabaseSchema, to: DatabaseSchema, verdict: Verdict): void {
   const { changedTables, changedViews } = difference;
@@ -92,8 +91,8 @@ function settleIndexes(change: TableDifference, verdict: Verdict): void {
     delete changedIndexes[index.keyName];
     delete removedIndexes[index.keyName];
     if (found === 'same') continue;
-    // A constraint and an index are dropped by different statements.
-    if (old.constraint === index.constraint) changedIndexes[index.keyName] = index;
+    // A unique constraint and a unique index are dropped by different statements.
+    if (index.primary || old.constraint === index.constraint) changedIndexes[index.keyName] = index;
     else Object.assign(change, withReplaced(change, old, index));
   }
 }

@@ -57,7 +57,7 @@ function keysWithoutIndex({ newTables, changedTables }: SchemaDifference): strin
     .map(([{ name }, { columnNames, referencedTableName }]) => {
       const other = referencedTableName.split('.').at(-1);
       const index = `${name}_${columnNames.join('_')}_idx`;
-      return `No index begins with ${name} (${columnNames.join(', ')}), so deleting a row of ${other} reads all of ${name}. Add .index('${index}') to the relation.`;
+      return `No index begins with ${name} (${columnNames.join(', ')}), so deleting a row of ${other} reads all of ${name}. Declare one, as with .index('${index}') on the relation.`;
     });
 }
 

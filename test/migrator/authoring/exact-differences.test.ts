@@ -45,7 +45,7 @@ const total = (text: string) => [
 const defaulted = (text: string) => [products({}, { state: p.text().defaultRaw(text) })];
 const view = (text: string) => [
   products({}),
-  entity({ name: 'Seen', tableName: 'seen', view: true, expression: text, properties: { id: p.integer() } }),
+  entity({ name: 'Seen', tableName: 'seen', view: true, expression: text, properties: { id: p.integer().primary() } }),
 ];
 const trigger = (body: string) => [
   products({ triggers: [{ name: 'touch', timing: 'before', events: ['insert'], body }] }),

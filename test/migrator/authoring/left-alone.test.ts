@@ -78,7 +78,7 @@ it('a migration by hand makes a partitioned table of an entity, with its partiti
   await using product = await server.product();
   await product.migrations.addReversible(
     '20270101000000_logs',
-    `CREATE TABLE rooms (id int PRIMARY KEY, name text NOT NULL, during tstzrange NOT NULL) PARTITION BY RANGE (id);
+    `CREATE TABLE rooms (id serial PRIMARY KEY, name text NOT NULL, during tstzrange NOT NULL) PARTITION BY RANGE (id);
      CREATE TABLE rooms_1 PARTITION OF rooms FOR VALUES FROM (1) TO (100); CREATE TABLE rooms_rest PARTITION OF rooms DEFAULT`,
     'DROP TABLE rooms',
   );
@@ -129,7 +129,7 @@ it('marks each statement that drops something in the file, with what is lost', a
       tableName: 'seen',
       view: true,
       expression: 'SELECT id FROM rooms',
-      properties: { id: p.integer() },
+      properties: { id: p.integer().primary() },
     }),
   ];
   const after = [
@@ -166,7 +166,7 @@ it('drops a view that an entity declared until now', async () => {
     tableName: 'seen',
     view: true,
     expression: 'SELECT id FROM rooms',
-    properties: { id: p.integer() },
+    properties: { id: p.integer().primary() },
   });
   await product.write([...rooms(), seen], 'create');
   await product.migrate();

@@ -127,7 +127,7 @@ it('proposes an index for a foreign key that has none', async () => {
     things({}, { one: () => (index ? p.manyToOne(one).ref().index(index) : p.manyToOne(one).ref().index(false)) });
   const { warnings, text } = await product.write([one, ...keys(false)], 'create');
   expect(warnings).toEqual([
-    "No index begins with things (one_id), so deleting a row of ones reads all of things. Add .index('things_one_id_idx') to the relation.",
+    "No index begins with things (one_id), so deleting a row of ones reads all of things. Declare one, as with .index('things_one_id_idx') on the relation.",
   ]);
   expect(text).toContain(`// TODO: ${warnings[0]}`);
   expect((await product.write([one, ...keys('things_one_id_idx')])).warnings).toEqual([]);
