@@ -2,6 +2,7 @@ import type {
   Column,
   DatabaseSchema,
   DatabaseTable,
+  ForeignKey,
   IndexDef,
   SchemaDifference,
   TableDifference,
@@ -63,6 +64,10 @@ function settleTable(change: TableDifference, verdict: Verdict): void {
     if (!fromTable.hasTrigger(trigger.name)) continue;
     settleOne(changedTriggers, trigger.name, trigger, verdict(`trigger ${table}.${trigger.name}`));
   }
+  for (const [name, key] of Object.entries(toTable.getForeignKeys())) {
+    const old = fromTable.getForeignKeys()[name];
+    if (old && rulesOf(old) !== rulesOf(key)) change.changedForeignKeys[name] = key;
+  }
   for (const column of toTable.getColumns()) settleColumn(change, column, verdict);
   // MikroORM replaces policies around a change of a column's type, too.
   const replaces = Object.values(change.changedColumns).some(({ changedProperties }) => changedProperties.has('type'));
@@ -74,6 +79,11 @@ function settleTable(change: TableDifference, verdict: Verdict): void {
     settleOne(removedPolicies, policy.name, old, found);
   }
   replaceDependents(change);
+}
+
+/** MikroORM takes RESTRICT and NO ACTION for the same, but only the latter can be deferred. */
+function rulesOf({ updateRule = 'no action', deleteRule = 'no action' }: ForeignKey): string {
+  return `${updateRule} ${deleteRule}`.toLowerCase().replaceAll('"', '');
 }
 
 function settleOne<T>(changes: Record<string, T>, name: string, to: T, found: ReturnType<Verdict>): void {

@@ -43,6 +43,7 @@ const total = (text: string) => [
   ),
 ];
 const defaulted = (text: string) => [products({}, { state: p.text().defaultRaw(text) })];
+const defaultedNumber = (text: string) => [products({}, { rate: p.decimal().precision(8).scale(4).defaultRaw(text) })];
 const view = (text: string) => [
   products({}),
   entity({ name: 'Seen', tableName: 'seen', view: true, expression: text, properties: { id: p.integer().primary() } }),
@@ -50,6 +51,10 @@ const view = (text: string) => [
 const trigger = (body: string) => [
   products({ triggers: [{ name: 'touch', timing: 'before', events: ['insert'], body }] }),
 ];
+const rule = (deleteRule: string) => {
+  const one = entity({ name: 'One', tableName: 'ones', properties: { id: p.integer().primary() } });
+  return [one, products({}, { one: () => p.manyToOne(one).ref().deleteRule(deleteRule).index() })];
+};
 const policy = (using: string) => [products({ policies: [{ name: 'read', using }] })];
 
 /** What MikroORM takes for the same, and PostgreSQL does not. */
@@ -74,6 +79,7 @@ const changes: Readonly<Record<string, readonly [readonly EntitySchema[], readon
     view('SELECT id FROM products WHERE (a + b) * c > 0'),
   ],
   'the body of a trigger': [trigger("NEW.code := 'A'; RETURN NEW"), trigger("NEW.code := 'a'; RETURN NEW")],
+  'the default of a number': [defaultedNumber('1.50'), defaultedNumber('1.51')],
   'a policy': [policy("code = 'A'"), policy("code = 'a'")],
   'an exclusion constraint': [
     check('EXCLUDE USING gist (int4range(a, b) WITH &&)'),
@@ -101,6 +107,20 @@ describe.each(Object.entries(changes))('%s', (_, [before, after]) => {
     await product.migrate();
     expect(await product.drift(after)).toEqual([]);
   }, 60_000);
+});
+
+it('finds a key that is to be restricted', async () => {
+  await using product = await server.product();
+  await product.write(rule('no action'), 'create');
+  await product.migrate();
+  expect(await product.drift(rule('no action'))).toEqual([]);
+  expect(await product.drift(rule('restrict'))).toHaveLength(4);
+  await product.write(rule('restrict'));
+  await product.migrate();
+  expect(await product.drift(rule('restrict'))).toEqual([]);
+  await expect(product.write(rule('restrict'))).rejects.toThrow('nothing to write');
+  await product.migrate(1);
+  expect(await product.drift(rule('no action'))).toEqual([]);
 });
 
 it.each([
