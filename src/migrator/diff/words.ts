@@ -71,14 +71,13 @@ function worded(found: readonly Part[], said: readonly Part[], key: string, verd
 const typeKeys = ['type', 'mappedType', 'length', 'precision', 'scale', 'unsigned', 'nativeEnumName'] as const;
 
 function wordedColumn(found: Part, said: Part, verdict: Verdict): Part {
-  const keys = [
+  const same: ReadonlySet<string> = new Set([
     ...(verdict('type') === 'same' ? typeKeys : []),
     ...(verdict('default') === 'same' ? ['default'] : []),
     ...(verdict('generated') === 'same' ? ['generated'] : []),
-  ];
-  const rest = Object.entries(found).filter(([key]) => !keys.includes(key));
-  return {
-    ...Object.fromEntries(rest),
-    ...Object.fromEntries(keys.flatMap((key) => (key in said ? [[key, said[key]]] : []))),
-  };
+  ]);
+  // In the entities' order, so that the file stays as `migrate new` writes it.
+  const keys = [...new Set([...Object.keys(said), ...Object.keys(found)])];
+  const values = keys.map((key) => [key, (same.has(key) ? said : found)[key]] as const);
+  return Object.fromEntries(values.filter(([, value]) => value !== undefined));
 }
