@@ -19,7 +19,7 @@ export async function dropsIn(statements: readonly string[]): Promise<readonly (
     const later = statements.slice(index + 1);
     return {
       lost: found.map(({ lost }) => lost).join(', '),
-      isMadeAgain: found.every(({ name, again }) => later.some((text) => again.test(text) && text.includes(name))),
+      isMadeAgain: found.every(({ again }) => later.some((text) => again.test(text))),
     };
   });
 }
@@ -30,15 +30,26 @@ export function describeDrop({ lost, isMadeAgain }: Drop): string {
 }
 
 interface Dropped {
-  readonly name: string;
   readonly lost: string;
-  /** The statement that makes one again. */
+  /** A statement that makes it again. */
   readonly again: RegExp;
 }
 
-const created = /^\s*create\b/i;
-const added = /\badd\b/i;
-const defaulted = /\bset default\b/i;
+function escaped(name: string): string {
+  return name.replace(/[^\p{L}\p{N}_ ]/gu, '\\$&');
+}
+
+/** A statement that creates an object or adds a constraint of this name. */
+function made(name: string): RegExp {
+  return new RegExp(
+    `^\\s*(create\\b[^(]*|alter table [^(]*\\badd constraint )(?<![\\w"])"?${escaped(name)}"?(?![\\w"])`,
+    'i',
+  );
+}
+
+function altered(name: string, action: string): RegExp {
+  return new RegExp(`\\balter column "${escaped(name)}" ${action}\\b`, 'i');
+}
 
 function droppedBy(tree: Node): readonly Dropped[] {
   if ('DropStmt' in tree) return droppedObjects(tree.DropStmt);
@@ -67,7 +78,7 @@ function droppedObjects({ removeType, objects = [], behavior }: DropStmt): reado
   const others = behavior === 'DROP_CASCADE' ? ' and whatever depends on it' : '';
   return objects.map((node) => {
     const name = lastName(node);
-    return { name, lost: `the ${kind} ${name}${contents}${others}`, again: created };
+    return { lost: `the ${kind} ${name}${contents}${others}`, again: made(name) };
   });
 }
 
@@ -84,19 +95,26 @@ function droppedParts(table: string, { subtype, name = '', def }: AlterTableCmd)
   const column = `${table}.${name}`;
   switch (subtype) {
     case 'AT_DropColumn':
-      return [{ name, lost: `the column ${column} with all its values`, again: added }];
+      return [
+        { lost: `the column ${column} with all its values`, again: new RegExp(`\\badd "${escaped(name)}"`, 'i') },
+      ];
     case 'AT_DropConstraint':
-      return [{ name, lost: `the constraint ${name} of ${table}`, again: added }];
+      return [{ lost: `the constraint ${name} of ${table}`, again: made(name) }];
     case 'AT_ColumnDefault':
-      return def ? [] : [{ name, lost: `the default of ${column}`, again: defaulted }];
+      return def ? [] : [{ lost: `the default of ${column}`, again: altered(name, 'set default') }];
     case 'AT_DropNotNull':
-      return [{ name, lost: `the NOT NULL of ${column}`, again: /\bset not null\b/i }];
+      return [{ lost: `the NOT NULL of ${column}`, again: altered(name, 'set not null') }];
     case 'AT_DropExpression':
-      return [{ name, lost: `the expression of ${column}`, again: /\bset expression\b/i }];
+      return [{ lost: `the expression of ${column}`, again: altered(name, 'set expression') }];
     case 'AT_DropIdentity':
-      return [{ name, lost: `the identity of ${column}`, again: /\badd generated\b/i }];
+      return [{ lost: `the identity of ${column}`, again: altered(name, 'add generated') }];
     case 'AT_DisableRowSecurity':
-      return [{ name: table, lost: `the row security of ${table}`, again: /\benable row level security\b/i }];
+      return [
+        {
+          lost: `the row security of ${table}`,
+          again: new RegExp(`"${escaped(table)}" enable row level security`, 'i'),
+        },
+      ];
     default:
       return [];
   }
