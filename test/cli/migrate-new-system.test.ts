@@ -28,7 +28,7 @@ it.each([
   async (scope, entity, table) => {
     checkout.edit(entity, 'name: p.text(),', 'name: p.text(),\n    nickname: p.text().nullable(),');
     const { stdout, stderr } = await tenantry('migrate', 'new', 'add nicknames', '--scope', scope);
-    expect(stderr).toBe('');
+    expect(stderr).toBe(`DROP: down() drops the column ${table}.nickname with all its values.\n`);
     expect(stdout).toMatch(new RegExp(`^migrations/${scope}/\\d{14}_add_nicknames\\.ts\\n$`));
     const text = await readFile(path.join(checkout.dir, stdout.trim()), 'utf8');
     expect(text.match(/addSql\(.*\)/g)).toEqual([

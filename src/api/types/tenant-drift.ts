@@ -27,7 +27,7 @@ builder.objectField(Tenant, 'drift', (t) =>
     // It reads the whole system catalog of a tenant's database, on its own connection.
     cost: 100,
     description:
-      "How the tenant's tables differ from the modules' entities. It opens a connection to each tenant. Functions, privileges and migration_history are not compared. Null, with an error, for a tenant that cannot be compared.",
+      "How the tenant's tables differ from the modules' entities. It opens a connection to each tenant. Functions, privileges and migration_history are not compared, nor are views, triggers, policies, comments and exclusion constraints that no entity declares. Null, with an error, for a tenant that cannot be compared.",
     authScopes: { platformAdmin: true },
     load: (tenants: Tenant[], { services: { servers, tables } }) => {
       const limit = pLimit(AT_ONCE);

@@ -5,11 +5,13 @@ import type { PostgresServer } from '../../postgres/server.ts';
 import { migrateDatabase } from '../apply/apply.ts';
 import { MigrationFailedError } from '../apply/batch.ts';
 import type { EntityTables } from '../diff/entity-tables.ts';
+import { describeTooLongName } from '../diff/long-names.ts';
 import type { TableSnapshot } from '../diff/snapshot.ts';
 import type { MigrationFile } from '../files/migration-file.ts';
 import type { MigrationFolder } from '../files/migration-folder.ts';
 import { lintBatch, type MigrationWarning } from '../lint/lint.ts';
 import { compareRecorded, type Mismatch, type RecordedMigrations } from './compare-history.ts';
+import { dropsIn } from './drops.ts';
 import { readSnapshot } from './schema-snapshot.ts';
 import { emptySchemaOf, type InScratchDatabase, withScratchDatabases } from './scratch-database.ts';
 import { applyInOneGo, compareWays, type WayDifference, WayFailedError } from './ways.ts';
@@ -51,8 +53,8 @@ export async function lintNewMigrations(lines: readonly CheckedLine[]): Promise<
 export interface Finding {
   /**
    * `BROKEN`: the files cannot be read, or fail on an empty database. `DIFFERS`: what they give depends on how they are
-   * applied. `ENTITIES_DIFFER`: the migrations don't create
-   * what the entities describe; `sql` would. `IRREVERSIBLE`: it has no `down()`. `EMPTY`: it has no statements.
+   * applied. `ENTITIES_DIFFER`: the migrations don't create what the entities describe, or create more; `sql` would change
+   * that. `NAME_TOO_LONG`: PostgreSQL would cut a name. `IRREVERSIBLE`: it has no `down()`. `EMPTY`: it has no statements.
    * `SNAPSHOT_WRONG`: the file from which the next migration is derived cannot be read, or doesn't match these
    * migrations. The other kinds are files that don't match the applied migrations.
    */
@@ -60,6 +62,7 @@ export interface Finding {
     | 'BROKEN'
     | 'DIFFERS'
     | 'ENTITIES_DIFFER'
+    | 'NAME_TOO_LONG'
     | 'IRREVERSIBLE'
     | 'EMPTY'
     | 'SNAPSHOT_WRONG'
@@ -92,6 +95,9 @@ async function checkLine(options: Omit<CheckOptions, 'lines'>, line: CheckedLine
   const empty = files.filter(({ statements }) => statements?.every((statement) => statement.trim() === ''));
   return [
     ...compareRecorded(files, line.recorded ?? []).map((mismatch) => ({ scope, ...mismatch })),
+    ...line.tables.tooLongNames().map((long): Finding => {
+      return { kind: 'NAME_TOO_LONG', scope, message: describeTooLongName(long) };
+    }),
     ...irreversible.map(({ name }): Finding => {
       return {
         kind: 'IRREVERSIBLE',
@@ -164,11 +170,25 @@ async function differences(
 ): Promise<Finding[]> {
   const { scope } = folder;
   const sql = await tables.differences(client, emptySchemaOf(scope).schema);
-  const message = `The ${scope} migrations do not create what the entities describe. Write a migration with these statements, or fix the entities.`;
+  const drops = await dropsIn(sql);
+  const isExtra = (index: number) => drops[index] !== undefined && !drops[index].isMadeAgain;
+  const extra = sql.filter((_, index) => isExtra(index));
+  const missing = sql.filter((_, index) => !isExtra(index));
   return [
-    ...(sql.length > 0 ? [{ kind: 'ENTITIES_DIFFER', scope, message, sql } as const] : []),
+    ...(missing.length > 0 ? [entitiesDiffer(scope, missing, notCreated)] : []),
+    ...(extra.length > 0 ? [entitiesDiffer(scope, extra, notDeclared)] : []),
     ...(await snapshotProblems(folder, files, (stored) => tables.has(client, stored))),
   ];
+}
+
+const notCreated =
+  'do not create what the entities describe. Write a migration with these statements, or fix the entities.';
+
+const notDeclared =
+  'create what no entity declares. Declare it in its entity, such as an index in `indexes`, or write a migration that drops it with these statements.';
+
+function entitiesDiffer(scope: MigrationScope, sql: readonly string[], what: string): Finding {
+  return { kind: 'ENTITIES_DIFFER', scope, message: `The ${scope} migrations ${what}`, sql };
 }
 
 /** The maximum number of differences that are reported. */

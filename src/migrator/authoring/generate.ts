@@ -3,9 +3,11 @@ import path from 'node:path';
 import { AppError } from '../../lib/errors.ts';
 import { migrateDatabase } from '../apply/apply.ts';
 import type { EntityTables } from '../diff/entity-tables.ts';
+import { describeTooLongName } from '../diff/long-names.ts';
 import type { TableSnapshot } from '../diff/snapshot.ts';
 import type { MigrationFile } from '../files/migration-file.ts';
 import type { MigrationFolder } from '../files/migration-folder.ts';
+import { type Drop, describeDrop, dropsIn } from './drops.ts';
 import { migrationText, wordsOf } from './render.ts';
 import { readSnapshot, writeSnapshot } from './schema-snapshot.ts';
 import { emptySchemaOf, type ScratchOptions, withScratchDatabase } from './scratch-database.ts';
@@ -26,13 +28,16 @@ export interface NewMigration {
   readonly file: string;
   /** What an author must check in it. */
   readonly warnings: readonly string[];
+  /** What it drops, one line for each statement, with the method that has it. */
+  readonly drops: readonly string[];
 }
 
 /**
  * Writes a migration for the difference between the entities and the snapshot of the existing migrations.
  * @param title a few words, such as `add notes`
  * @param remake recreates an unusable snapshot; the reason is the end of a sentence that starts with its name
- * @throws {AppError} BAD_USER_INPUT if the title gives no valid name; CONFLICT if there is no difference
+ * @throws {AppError} BAD_USER_INPUT if the title gives no valid name, or if PostgreSQL would cut a name; CONFLICT if there
+ *   is no difference
  */
 export async function writeMigration(
   { folder, tables }: MigrationLine,
@@ -40,22 +45,34 @@ export async function writeMigration(
   remake: (reason: string) => Promise<TableSnapshot>,
 ): Promise<NewMigration> {
   const words = wordsOf(title);
+  const long = tables.tooLongNames();
+  if (long.length > 0) throw new AppError('BAD_USER_INPUT', long.map(describeTooLongName).join('\n'));
   const files = await folder.read();
   const stored = await readSnapshot(folder, files);
-  const before =
-    stored.kind === 'read' && !stored.stale
-      ? stored.tables
-      : await remake(stored.kind === 'read' ? (stored.stale ?? '') : stored.reason);
-  const changes = await tables.changesSince(before);
+  const isCurrent = stored.kind === 'read' && !stored.stale;
+  const before = isCurrent
+    ? stored.tables
+    : await remake(stored.kind === 'read' ? (stored.stale ?? '') : stored.reason);
+  const told = await tables.changesSince(before);
+  const changes =
+    isCurrent && told.changesTexts
+      ? await tables.changesSince(await remake('has other texts than the entities, which PostgreSQL must compare'))
+      : told;
   if (changes.up.length === 0) {
     throw new AppError(
       'CONFLICT',
       'The migrations match the entities, so there is nothing to write. Use --blank for an empty file.',
     );
   }
-  const file = await writeText(folder, files, words, migrationText(words, changes));
+  const drops = { up: await dropsIn(changes.up), down: await dropsIn(changes.down ?? []) };
+  const file = await writeText(folder, files, words, migrationText(words, { ...changes, drops }));
   await writeSnapshot(folder, await folder.read(), tables.snapshot());
-  return { file, warnings: changes.warnings };
+  const lines = [...dropLines('up', drops.up), ...dropLines('down', drops.down)];
+  return { file, warnings: changes.warnings, drops: lines };
+}
+
+function dropLines(method: string, drops: readonly (Drop | undefined)[]): string[] {
+  return drops.flatMap((drop) => (drop ? [`${method}() drops ${describeDrop(drop)}`] : []));
 }
 
 /**

@@ -1,5 +1,6 @@
 import { badInput } from '../../lib/errors.ts';
 import type { TableChanges } from '../diff/entity-tables.ts';
+import { type Drop, describeDrop } from './drops.ts';
 
 const LINE = 120;
 /** Limited because migration names are file names too. */
@@ -19,17 +20,23 @@ export function wordsOf(title: string): readonly string[] {
   );
 }
 
+/** The changes of a new migration, and what each of their statements drops. */
+export interface MarkedChanges extends Pick<TableChanges, 'up' | 'down' | 'warnings'> {
+  readonly drops: { readonly up: readonly (Drop | undefined)[]; readonly down: readonly (Drop | undefined)[] };
+}
+
 /**
  * Writes the text of a migration file, formatted like the formatter does.
  * @param changes undefined for an empty migration with instructions
  */
-export function migrationText(words: readonly string[], changes: TableChanges | undefined): string {
+export function migrationText(words: readonly string[], changes: MarkedChanges | undefined): string {
   const title = words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
   // What it extends is called so.
   const name = title === 'Migration' ? 'NewMigration' : title;
-  const methods = [methodText('up', changes?.up)];
-  if (!changes || changes.down) methods.push(methodText('down', changes?.down));
-  const warnings = changes ? changes.warnings.map((warning) => `TODO: ${warning}`) : template;
+  const methods = [methodText('up', changes?.up, changes?.drops.up)];
+  if (!changes || changes.down) methods.push(methodText('down', changes?.down, changes?.drops.down));
+  const todos = changes?.warnings.map((warning) => `TODO: ${warning}`) ?? template;
+  const warnings = changes && !changes.down ? [...todos, irreversible] : todos;
   return `import { Migration } from '@mikro-orm/migrations';
 
 ${warnings.map((warning) => `// ${warning}\n`).join('')}export default class ${name} extends Migration {
@@ -44,9 +51,22 @@ const template = [
   'For statements such as CREATE INDEX CONCURRENTLY, add: override isTransactional(): boolean { return false; }',
 ];
 
-function methodText(name: 'up' | 'down', statements: readonly string[] | undefined): string {
-  const lines = statements ? statements.map(addSqlText) : ["    this.addSql('');"];
+/** Without `down()`, `migrate down` refuses before it changes anything. */
+const irreversible = 'This migration cannot be taken back: it has no down(). Write one if there is a way.';
+
+function methodText(
+  name: 'up' | 'down',
+  statements: readonly string[] | undefined,
+  drops: readonly (Drop | undefined)[] = [],
+): string {
+  const lines = statements
+    ? statements.map((statement, index) => `${dropText(drops[index])}${addSqlText(statement)}`)
+    : ["    this.addSql('');"];
   return `override ${name}(): void {\n${lines.map((line) => `${line}\n`).join('')}  }`;
+}
+
+function dropText(drop: Drop | undefined): string {
+  return drop ? `    // DROP: ${describeDrop(drop)}.\n` : '';
 }
 
 /** Chooses quotes that need no escaping, and breaks long lines. */

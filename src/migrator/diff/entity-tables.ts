@@ -1,22 +1,23 @@
 import type { EntitySchema } from '@mikro-orm/postgresql';
-import {
-  type AbstractSqlDriver,
-  DatabaseSchema,
-  SchemaComparator,
-  type SchemaDifference,
-  SchemaGenerator,
-  type SchemaHelper,
-} from '@mikro-orm/sql';
+import { DatabaseSchema, SchemaComparator, type SchemaDifference, SchemaGenerator } from '@mikro-orm/sql';
 import type pg from 'pg';
 import { asPoolClient, createEntityDatabases } from '../../orm/databases.ts';
+import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import { splitStatements } from '../../postgres/sql/statements.ts';
 import { rollBack } from '../../postgres/sql/transaction.ts';
-import { commonSchema, searchPathOf } from '../files/common-schema.ts';
-import { removeEqualChecks, withWording } from './check-constraints.ts';
-import { ignoreKeysToCommon } from './keys-to-common.ts';
+import { searchPathOf } from '../files/common-schema.ts';
+import { completeKeys, escapeDefaults } from './corrections.ts';
+import { type Definitions, readDefinitions, verdictOn, wordStatements } from './definitions.ts';
+import { remadeEnums, remakeEnumSql } from './enum-values.ts';
+import { leaveAlone } from './left-alone.ts';
+import { namesOf, type TooLongName, tooLongNames } from './long-names.ts';
+import { normalized, readTables } from './read-tables.ts';
 import { requiredOnly, withoutAdded } from './required-only.ts';
+import { inSchema, PLAIN, withoutSchema } from './schema-names.ts';
+import { changesTexts, settle } from './settle.ts';
 import { schemaOf, snapshotOf, type TableSnapshot } from './snapshot.ts';
 import { warningsOn } from './warnings.ts';
+import { definitionsOf, inWordsOf } from './words.ts';
 
 /** The tables that entities describe, to compare with those of a schema or a snapshot. */
 export interface EntityTables {
@@ -24,9 +25,9 @@ export interface EntityTables {
    * Returns the SQL that makes a schema's tables match the entities, in order of execution; empty if there is no
    * difference. It may drop what the entities don't have, so review it first.
    *
-   * It compares tables, columns, indexes, constraints, triggers, policies, views, enums and comments. It doesn't
-   * compare what entities cannot describe: functions, standalone sequences, domains, extensions, privileges, storage and
-   * foreign keys to tables of `common`. Indexes on expressions and triggers declared as raw SQL are compared by name only.
+   * It compares tables, columns, indexes and constraints, and the triggers, policies, views, enums and comments that the
+   * entities declare, in PostgreSQL's words. It leaves alone what migrations make by hand: see `leaveAlone`, and
+   * functions, standalone sequences, domains, extensions, privileges and storage.
    * @param client the owner's connection, outside a transaction: a role sees only the columns on which it has
    *   privileges
    * @param schema the schema of entities that are declared with `schema: '*'`
@@ -46,6 +47,8 @@ export interface EntityTables {
   has(client: pg.Client, snapshot: TableSnapshot): Promise<boolean>;
   /** The changes that turn a snapshot's tables into the entities' tables. It needs no database. */
   changesSince(snapshot: TableSnapshot): Promise<TableChanges>;
+  /** The entities' names that PostgreSQL would cut. */
+  tooLongNames(): readonly TooLongName[];
 }
 
 /** Statements that change tables, and those that revert the change, each in order. */
@@ -55,6 +58,11 @@ export interface TableChanges {
   readonly down: readonly string[] | undefined;
   /** What an author must check, because it cannot be derived. */
   readonly warnings: readonly string[];
+  /**
+   * Whether a text is changed, such as that of a check. It may mean the same: compare with a snapshot from
+   * {@link EntityTables.read}, which has the entities' words for everything that PostgreSQL understands as the same.
+   */
+  readonly changesTexts: boolean;
 }
 
 /** How entities and tables correspond. */
@@ -68,128 +76,114 @@ export interface EntityTablesOptions {
   readonly compare: 'all' | 'needed';
 }
 
-/** The schema of tables outside tenants' schemas. MikroORM writes their names without it. */
-const PLAIN = 'public';
-
 /** Describes entities' tables. The entities are discovered on first use. */
 export function entityTables(
   entities: readonly EntitySchema[],
   { ignored, compare }: EntityTablesOptions,
 ): EntityTables {
   let databases: ReturnType<typeof createEntityDatabases> | undefined;
+  /** How each version of PostgreSQL words the entities' tables. */
+  const words = new Map<string, Definitions>();
 
   const open = (schema: string, client?: pg.Client) => {
+    const isFirst = !databases;
     databases ??= createEntityDatabases(entities);
     const lent = client && asPoolClient(client, normalized);
     const connect = async () => lent ?? Promise.reject(new Error('This comparison has no database'));
     const em = databases.open({ connect, end: async () => undefined }).fork(schema);
+    if (isFirst) escapeDefaults(em.getMetadata().getAll().values());
     const generator = new SchemaGenerator(em);
     return {
       driver: em.getDriver(),
       platform: em.getPlatform(),
+      metadata: em.getMetadata(),
       comparator: new SchemaComparator(em.getPlatform()),
-      target: () => generator.getTargetSchema(schema, true),
+      target: () => completeKeys(generator.getTargetSchema(schema, true)),
       sqlOf: (difference: SchemaDifference) =>
-        splitStatements(generator.diffToSQL(difference, { wrap: false, schema, dropTables: true })),
+        statementsOf(generator.diffToSQL(difference, { wrap: false, schema, dropTables: true }), difference, schema),
     };
   };
 
-  const changes = async (from: DatabaseSchema): Promise<TableChanges> => {
-    const { comparator, target, sqlOf } = open(PLAIN);
-    const to = target();
+  const changes = async (before: TableSnapshot): Promise<TableChanges> => {
+    const { comparator, platform, target, sqlOf } = open(PLAIN);
+    const [from, to] = [schemaOf(before, platform, PLAIN), target()];
+    const [one, other] = [definitionsOf(before), definitionsOf(snapshotOf(to))];
     const forward = comparator.compare(from, to);
+    settle(forward, from, to, verdictOn(one, other));
     const backward = comparator.compare(to, from, forward);
-    return { up: await sqlOf(forward), down: await sqlOf(backward), warnings: warningsOn(forward, backward) };
+    settle(backward, to, from, verdictOn(other, one));
+    const down = await sqlOf(backward);
+    return {
+      changesTexts: changesTexts(forward),
+      warnings: warningsOn(forward, backward),
+      up: await sqlOf(forward),
+      down: down.length > 0 ? down : undefined,
+    };
   };
 
-  const readFound = async (client: pg.Client, schema: string, driver: AbstractSqlDriver): Promise<DatabaseSchema> => {
-    // All catalogs in one snapshot. Names are unqualified as in migrations, which use the search path.
-    await client.query(`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
-      SET LOCAL search_path = ${searchPathOf(schema)}`);
-    try {
-      return await readTables(client, driver, schema, ignored);
-    } finally {
-      await rollBack(client);
-    }
+  /** How PostgreSQL words wanted tables. */
+  const wordsOf = async (client: pg.Client, schema: string, wanted?: TableSnapshot): Promise<Definitions> => {
+    const { rows } = await client.query<{ version: string }>(`SELECT current_setting('server_version') AS version`);
+    const version = rows[0]?.version ?? '';
+    const known = wanted ? undefined : words.get(version);
+    if (known) return known;
+    const { comparator, platform, target, sqlOf } = open(PLAIN);
+    const tables = wanted ? schemaOf(wanted, platform, PLAIN) : target();
+    for (const table of tables.getTables()) table.setForeignKeys({});
+    const sql = await sqlOf(comparator.compare(new DatabaseSchema(platform, PLAIN), tables));
+    const { definitions, complete } = await wordStatements(client, schema, sql);
+    if (!wanted && complete) words.set(version, definitions);
+    return definitions;
   };
 
   /** Compares a schema's tables with the entities or with a snapshot. */
   const compareFound = async (client: pg.Client, schema: string, stored?: TableSnapshot) => {
     const { driver, platform, comparator, target, sqlOf } = open(schema, client);
-    const found = await readFound(client, schema, driver);
+    const said = await wordsOf(client, schema, stored);
+    // All catalogs in one snapshot. Names are unqualified as in migrations, which use the search path.
+    await client.query(`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+      SET LOCAL search_path = ${searchPathOf(schema)}`);
+    const read = async () => ({
+      found: await readTables(client, driver, schema, ignored),
+      verdict: verdictOn(await readDefinitions(client, schema), said),
+    });
+    const { found, verdict } = await read().finally(() => rollBack(client));
     const wanted = stored ? schemaOf(stored, platform, schema) : target();
-    ignoreKeysToCommon(found, wanted);
+    leaveAlone(found, wanted);
     const difference = comparator.compare(found, wanted);
+    settle(difference, found, wanted, verdict);
     if (compare === 'needed') requiredOnly(difference);
-    const same = await removeEqualChecks(client, schema, difference);
-    return { found, wanted, difference, same, sql: await sqlOf(difference) };
+    return { found, wanted, difference, verdict, sql: await sqlOf(difference) };
   };
 
   return {
     differences: async (client, schema) => (await compareFound(client, schema)).sql,
     snapshot: () => snapshotOf(open(PLAIN).target()),
     async read(client) {
-      const { found, wanted, difference, same } = await compareFound(client, PLAIN);
-      const has = withWording(snapshotOf(found), same);
-      return compare === 'all' ? has : withoutAdded(snapshotOf(wanted), has, difference);
+      const { found, wanted, difference, verdict } = await compareFound(client, PLAIN);
+      const says = snapshotOf(wanted);
+      const has = inWordsOf(snapshotOf(found), says, verdict);
+      return compare === 'all' ? has : withoutAdded(says, has, difference);
     },
     has: async (client, snapshot) => (await compareFound(client, PLAIN, snapshot)).sql.length === 0,
-    changesSince: (snapshot) => changes(schemaOf(snapshot, open(PLAIN).platform, PLAIN)),
+    changesSince: changes,
+    tooLongNames() {
+      const { metadata, target } = open(PLAIN);
+      return tooLongNames(namesOf(target(), [...metadata.getAll().values()]));
+    },
   };
 }
 
-/** MikroORM itself would read all schemas of the database, that is every tenant's, to compare one. */
-async function readTables(
-  client: pg.Client,
-  driver: AbstractSqlDriver,
-  schema: string,
-  ignored: readonly string[],
-): Promise<DatabaseSchema> {
-  const platform = driver.getPlatform();
-  const found = new DatabaseSchema(platform, schema);
-  const { rows } = await client.query<Relation>(
-    `SELECT relname AS table_name, nspname AS schema_name, obj_description(c.oid, 'pg_class') AS table_comment, relkind AS kind,
-       relispopulated AS populated, CASE WHEN relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END AS definition
-     FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
-     WHERE nspname = $1 AND relkind IN ('r', 'p', 'v', 'm') AND NOT relispartition AND relname <> ALL ($2::text[])
-     ORDER BY relname`,
-    [schema, ignored],
-  );
-  const tables = rows.filter(({ definition }) => definition === null);
-  await helperOf(driver).loadInformationSchema(found, driver.getConnection(), tables, [schema]);
-  for (const { table_name, schema_name, definition, kind, populated } of rows) {
-    if (definition === null) continue;
-    found.addView(table_name, schema_name, definition.trim().replace(/;$/, ''), kind === 'm', populated);
-  }
-  return found;
-}
-
-interface Relation {
-  readonly table_name: string;
-  readonly schema_name: string;
-  readonly table_comment: string;
-  readonly kind: string;
-  readonly populated: boolean;
-  /** Null for tables. */
-  readonly definition: string | null;
-}
-
-function helperOf(driver: AbstractSqlDriver): SchemaHelper {
-  const helper = driver.getPlatform().getSchemaHelper();
-  if (!helper) throw new Error('This driver of MikroORM cannot read tables');
-  return helper;
-}
-
-const columnsByNameAlone = 'on cols.table_name = pgc.relname';
-const columnsOfOneTable = `${columnsByNameAlone} and pgc.relnamespace = quote_ident(cols.table_schema)::regnamespace`;
-
-const schemaOfType = /^[ \t]+udt_schema,$/m;
-const schemaOfTypeButCommon = `nullif(udt_schema, '${commonSchema}') AS udt_schema,`;
-
-/**
- * MikroORM 7.2 finds a column's comment and collation only by the table's name, so it reads those of every schema with
- * such a table. And it writes a type of another schema with that schema, but entities name those of `common` without.
- */
-function normalized(text: string): string {
-  return text.replace(columnsByNameAlone, columnsOfOneTable).replace(schemaOfType, schemaOfTypeButCommon);
+/** The statements of a difference, with those that MikroORM does not write. */
+async function statementsOf(sql: string, difference: SchemaDifference, schema: string): Promise<string[]> {
+  const quoted = quoteIdentifier(schema);
+  const place = schema === PLAIN ? withoutSchema : (statement: string) => inSchema(statement, quoted);
+  const prefix = schema === PLAIN ? '' : `${quoted}.`;
+  const remade = remadeEnums(difference).map((found) => ({ ...found, ...remakeEnumSql(found, prefix) }));
+  // The new type has the added values already.
+  const added = remade.map(({ name }) => `alter type ${prefix}${quoteIdentifier(name)} add value`);
+  const statements = (await splitStatements(sql))
+    .map(place)
+    .filter((statement) => !added.some((beginning) => statement.startsWith(beginning)));
+  return [...remade.flatMap(({ first }) => first), ...statements, ...remade.map(({ last }) => last)];
 }

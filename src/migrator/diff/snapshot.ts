@@ -52,7 +52,7 @@ export function snapshotOf(schema: DatabaseSchema): TableSnapshot {
     .map((found) => {
       const { columns, ...rest } = found.toJSON();
       // MikroORM orders columns by name; recreating the table needs their own order.
-      const ordered = found.getColumns().map(({ name }) => withoutEmpty(columns[name]));
+      const ordered = found.getColumns().map((column) => withoutEmpty(exact(columns[column.name], column)));
       return withoutEmpty({
         ...rest,
         columns: ordered,
@@ -63,6 +63,12 @@ export function snapshotOf(schema: DatabaseSchema): TableSnapshot {
     .sort((a, b) => (String(a.name) < String(b.name) ? -1 : 1));
   // Converted to JSON and back, so that it equals what is read from a file.
   return tableSnapshot.parse(JSON.parse(JSON.stringify({ namespaces, tables, views, nativeEnums })));
+}
+
+/** MikroORM rounds defaults to the scale of their column, and adds a precision to types without one. */
+function exact(stored: Readonly<Record<string, unknown>>, { type, default: value }: Column): Record<string, unknown> {
+  const isPrecisionAdded = String(stored.type).replace(/\(\d+\)$/, '') === type?.toLowerCase();
+  return { ...stored, default: value, ...(isPrecisionAdded && { type }) };
 }
 
 /** Converts a snapshot to tables that MikroORM can compare. */

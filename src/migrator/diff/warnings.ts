@@ -1,4 +1,5 @@
-import type { Column, SchemaDifference } from '@mikro-orm/sql';
+import type { Column, DatabaseTable, ForeignKey, SchemaDifference } from '@mikro-orm/sql';
+import { remadeEnums } from './enum-values.ts';
 
 /** Lists what an author must check before sending the derived statements, or the ones that revert them. */
 export function warningsOn(forward: SchemaDifference, backward: SchemaDifference): readonly string[] {
@@ -25,7 +26,47 @@ export function warningsOn(forward: SchemaDifference, backward: SchemaDifference
     ...filling(backward).map(
       (column) => `down() fails where the table has rows: ${column} is NOT NULL without a default.`,
     ),
+    ...lostValues(forward).map((value) => `It fails where ${value}, which its type has no more.`),
+    ...lostValues(backward).map((value) => `down() fails where ${value}, which its type did not have.`),
+    ...keysWithoutIndex(forward),
   ];
+}
+
+function lostValues(difference: SchemaDifference): string[] {
+  return remadeEnums(difference).flatMap(({ removed, columns }) =>
+    removed.length === 0
+      ? []
+      : columns.map(
+          ({ table, column }) => `${table}.${column.name} is ${removed.map((one) => `'${one}'`).join(' or ')}`,
+        ),
+  );
+}
+
+/** Proposes an index for each new foreign key that has none. */
+function keysWithoutIndex({ newTables, changedTables }: SchemaDifference): string[] {
+  const added: readonly (readonly [DatabaseTable, ForeignKey])[] = [
+    ...Object.values(newTables).flatMap((table) =>
+      Object.values(table.getForeignKeys()).map((key) => [table, key] as const),
+    ),
+    ...Object.values(changedTables).flatMap(({ toTable, addedForeignKeys }) =>
+      Object.values(addedForeignKeys).map((key) => [toTable, key] as const),
+    ),
+  ];
+  return added
+    .filter(([table, { columnNames }]) => !isIndexed(table, columnNames))
+    .map(([{ name }, { columnNames, referencedTableName }]) => {
+      const other = referencedTableName.split('.').at(-1);
+      const index = `${name}_${columnNames.join('_')}_idx`;
+      return `No index begins with ${name} (${columnNames.join(', ')}), so deleting a row of ${other} reads all of ${name}. Declare one, as with .index('${index}') on the relation.`;
+    });
+}
+
+/** Whether an index begins with these columns, in any order. */
+function isIndexed(table: DatabaseTable, columns: readonly string[]): boolean {
+  return table.getIndexes().some(({ columnNames, where, expression }) => {
+    const first = columnNames.slice(0, columns.length);
+    return where === undefined && expression === undefined && columns.every((column) => first.includes(column));
+  });
 }
 
 /** The columns that are NOT NULL without a default and are added to tables that may have rows. */

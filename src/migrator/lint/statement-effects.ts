@@ -16,13 +16,17 @@ export function tableEffectsOf(tree: Node | undefined): TableEffects {
 
 function effects(tree: Node): Partial<TableEffects> {
   if ('AlterTableStmt' in tree) return alteredTableEffects(tree.AlterTableStmt);
-  if ('CreateStmt' in tree) return created(tree.CreateStmt.relation);
-  if ('CreateTableAsStmt' in tree) return created(tree.CreateTableAsStmt.into?.rel);
+  if ('CreateStmt' in tree) return tree.CreateStmt.if_not_exists ? {} : created(tree.CreateStmt.relation);
+  if ('CreateTableAsStmt' in tree) {
+    const { into, if_not_exists } = tree.CreateTableAsStmt;
+    return if_not_exists ? {} : created(into?.rel);
+  }
   if ('SelectStmt' in tree) return created(tree.SelectStmt.intoClause?.rel);
   const risks = risksOf(tree);
   return risks.length > 0 ? { risks } : {};
 }
 
+/** A statement with IF NOT EXISTS is not meant: the table may be there, with rows. */
 function created(relation: RangeVar | undefined): Partial<TableEffects> {
   return relation?.relname === undefined ? {} : { creates: [relation.relname] };
 }

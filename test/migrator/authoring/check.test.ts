@@ -112,7 +112,8 @@ it('finds a snapshot that says something else than these migrations make, and le
   await rm(snapshot);
   expect(await check()).toEqual([]);
   await writeFile(snapshot, stored);
-  await write('20270101000000_comment', "COMMENT ON TABLE products IS 'x'", 'COMMENT ON TABLE products IS NULL');
+  const alter = 'ALTER TABLE products ALTER COLUMN name';
+  await write('20270101000000_default', `${alter} SET DEFAULT 'x'`, `${alter} DROP DEFAULT`);
   expect((await check()).map(({ kind }) => kind)).toEqual(['ENTITIES_DIFFER']);
 });
 

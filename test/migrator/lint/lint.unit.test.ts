@@ -54,6 +54,13 @@ it('leaves out tables that the batch creates, in this file or an earlier one', a
   ]);
 });
 
+it.each(['CREATE TABLE IF NOT EXISTS t (id int)', 'CREATE TABLE IF NOT EXISTS t AS SELECT 1 AS id'])(
+  'takes no table for a new one that may be there already: %s',
+  async (create) => {
+    expect(await rules([create, 'CREATE INDEX ON t (id)'])).toEqual(['require-concurrent-index-creation']);
+  },
+);
+
 it('reports a constraint that is validated in the transaction that adds it', async () => {
   const add = 'ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0) NOT VALID';
   const validate = 'ALTER TABLE t VALIDATE CONSTRAINT c';
