@@ -45,7 +45,7 @@ export const LOCK_POLL_MS = 200;
  */
 export async function migrateInParts(
   client: pg.Client,
-  { before, observedAt, steps, warnings }: PlannedBatch,
+  { before, observedAt, steps, later, warnings }: PlannedBatch,
   options: MigrateOptions,
 ): Promise<MigrateOutcome> {
   const { schema } = options;
@@ -62,7 +62,7 @@ export async function migrateInParts(
       const trailingSql = part === parts.at(-1) ? clearInProgressSql(schema) : '';
       records.push(...(await applyPart(client, part, applied, { ...options, isRepeated }, trailingSql)));
     }
-    return { applied: merge(before, records), observedAt, records, warnings };
+    return { applied: merge(before, records), observedAt, records, warnings, hasMore: later > 0 };
   });
 }
 
