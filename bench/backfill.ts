@@ -25,7 +25,11 @@ export const backfill: Benchmark = {
     const { services } = app;
     const { slug, token } = await seed(services);
     // Enough rows for all rounds: the backfill is paused between them.
-    await migrations.addBackfill('20270101000000_fill', 'products', "UPDATE products SET name = name || '!' WHERE KEYS");
+    await migrations.addBackfill(
+      '20270101000000_fill',
+      'products',
+      "UPDATE products SET name = name || '!' WHERE KEYS",
+    );
     const url = await startServer(place, '../test/fixture/main.ts', { ...env, WORKER: 'off', LOG_LEVEL: 'warn' });
     const ask = startClient(place);
     const p99Of = async () => {
@@ -81,11 +85,13 @@ async function seed(services: Services): Promise<{ readonly slug: string; readon
 async function rowsDone({ directory, tenants }: Services, slug: string): Promise<number> {
   const tenant = await directory.byReference(slug);
   if (!tenant) throw new Error(`The tenant ${slug} is not found`);
-  const { rows } = await tenants.pool(tenant).use((client) =>
-    client.query<{ done: number }>(
-      `SELECT (cursor ->> 'rowsDone')::int AS done FROM migration_history WHERE cursor IS NOT NULL`,
-    ),
-  );
+  const { rows } = await tenants
+    .pool(tenant)
+    .use((client) =>
+      client.query<{ done: number }>(
+        `SELECT (cursor ->> 'rowsDone')::int AS done FROM migration_history WHERE cursor IS NOT NULL`,
+      ),
+    );
   return rows[0]?.done ?? 0;
 }
 

@@ -147,7 +147,10 @@ describe('--sql', () => {
   it.skipIf(!hasPsql)('a backfill is one statement for all rows in it, and says so', async () => {
     const name = '20270106000002_backfill';
     await fleet.migrations.addBackfill(name, 'products', "UPDATE products SET name = name || '!' WHERE KEYS");
-    await fleet.inTenant('beta', `INSERT INTO products (sku, name, price, currency, stock) VALUES ('s', 'n', 1, 'EUR', 1)`);
+    await fleet.inTenant(
+      'beta',
+      `INSERT INTO products (sku, name, price, currency, stock) VALUES ('s', 'n', 1, 'EUR', 1)`,
+    );
     const { stdout } = await tenantry('migrate', 'up', '--sql', '--tenant', 'beta');
     expect(stdout).toContain(`-- ${name}: a backfill. A run changes the rows in batches`);
     await psql('beta', stdout);

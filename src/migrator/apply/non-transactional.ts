@@ -133,16 +133,20 @@ export async function applyAlone(
 }
 
 /**
- * Sets what a step that runs alone starts with, whatever the previous step has set or left behind. A concurrent
- * statement may wait long for a lock, because nobody queues behind it.
+ * How long a concurrent statement may wait for others, in milliseconds. Nobody queues behind it. It waits for all older
+ * transactions of the database, those of other tenants included, and an index that it gives up is built anew.
+ * @see https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY
  */
+const CONCURRENT_WAIT_MS = 3_600_000;
+
+/** Sets what a step that runs alone starts with, whatever the previous step has set or left behind. */
 export async function prepareAlone(
   client: pg.Client,
   step: MigrationFile,
   { schema, lockTimeoutMs }: MigrateOptions,
 ): Promise<void> {
   await client.query(
-    `${freshSessionWithLockSql(lockOf(schema))} SET search_path = ${searchPathOf(schema)}; SET lock_timeout = ${OTHER_MIGRATION_MS}`,
+    `${freshSessionWithLockSql(lockOf(schema))} SET search_path = ${searchPathOf(schema)}; SET lock_timeout = ${CONCURRENT_WAIT_MS}`,
   );
   await dropInvalidIndexes(client, schema);
   const statements = [...(step.parsed.up ?? []), ...(step.parsed.down ?? [])];

@@ -1,7 +1,9 @@
 const FIRST_ROWS = 100;
 const MAX_ROWS = 50_000;
-/** How much longer the pause after a batch is than the batch. */
+/** How long the pause after a batch is, as a multiple of the batch's time. */
 const pauseShares = { usual: 0.25, contended: 2 } as const;
+/** The part of the target time that batches take while others wait for them. */
+const CONTENDED_SHARE = 0.125;
 const MAX_PAUSE_MS = 2_000;
 /** The pause after a batch that could not get its locks, in milliseconds. It doubles with each further one. */
 const FIRST_RETRY_MS = 100;
@@ -36,7 +38,7 @@ export class Pace {
   succeeded(ms: number, waiting: number): number {
     this.#failures = 0;
     const factor = Math.min(Math.max(this.#targetMs / Math.max(ms, 1), 0.25), 2);
-    this.#resize(waiting > 0 ? Math.min(factor, 0.5) : factor);
+    this.#resize(waiting > 0 ? Math.min(factor, this.#isLong(ms) ? 0.5 : 1) : factor);
     return Math.min(ms * (waiting > 0 ? pauseShares.contended : pauseShares.usual), MAX_PAUSE_MS);
   }
 
@@ -46,6 +48,11 @@ export class Pace {
     const pause = Math.min(FIRST_RETRY_MS * 2 ** this.#failures, MAX_PAUSE_MS);
     this.#failures += 1;
     return pause;
+  }
+
+  /** Below this, smaller batches would hardly shorten the waits, and the backfill would never end. */
+  #isLong(ms: number): boolean {
+    return ms > this.#targetMs * CONTENDED_SHARE;
   }
 
   #resize(factor: number): void {
