@@ -53,7 +53,7 @@ export const runEventKinds = {
     description:
       'The tenant failed. It is unchanged, unless the message says that it needs attention. Batches of a backfill, and what came before it, stay.',
   },
-  RUN_CANCELLED: { description: 'The run was cancelled. Tenants in progress still finish.' },
+  RUN_CANCELLED: { description: 'The run was cancelled. Tenants in progress still finish, but backfills pause.' },
   RUN_RESUMED: { description: 'The run was resumed with its failed, cancelled and unstarted tenants.' },
   RUN_ENDED: { description: 'The run ended. No event follows unless it is resumed.' },
 } as const;
@@ -150,6 +150,7 @@ function toEvent({ ended: _, atMs, rate, remainingSeconds, backfill, ...event }:
     at: new Date(atMs),
     rate: rate && Number(rate.toPrecision(3)),
     remainingSeconds: remainingSeconds && Number(remainingSeconds.toFixed(1)),
+    // appendEvents has written it.
     backfill: backfill === null ? null : JSON.parse(backfill),
   };
 }

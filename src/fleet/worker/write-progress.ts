@@ -12,7 +12,7 @@ export interface ItemProgress extends Pick<RunItem, 'position' | 'tenantId' | 'c
   /** Those of them that are not in the fleet's history yet. */
   readonly records: readonly NewRecord[];
   /** The tenant's migrations now; undefined if they are as before. */
-  readonly state?: ObservedState | undefined;
+  readonly state?: ObservedState;
   readonly events: readonly NewRunEvent[];
 }
 

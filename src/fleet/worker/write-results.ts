@@ -90,10 +90,7 @@ export function writeEntries(client: pg.Client, run: string, entries: readonly E
     const ended = accepted.filter(({ status }) => status !== 'PENDING');
     await countEnded(client, run, ended);
     await appendEvents(client, run, eventsOf(entries, marked, new Set(accepted), progress));
-    await storeMigrationStates(
-      client,
-      [...progress.values(), ...accepted].flatMap(({ tenantId, state }) => (state ? { tenantId, ...state } : [])),
-    );
+    await storeMigrationStates(client, latestStates([...progress.values(), ...accepted]));
     await storeCommonStates(
       client,
       accepted.flatMap(({ common }) => common?.state ?? []),
@@ -104,6 +101,15 @@ export function writeEntries(client: pg.Client, run: string, entries: readonly E
     return settleRun(client, run);
   });
 }
+
+/** A tenant may have completed several stages since the last write. */
+function latestStates(reports: readonly Pick<ItemResult, 'tenantId' | 'state'>[]): (ObservedState & TenantId)[] {
+  const latest = new Map<string, ObservedState & TenantId>();
+  for (const { tenantId, state } of reports) if (state) latest.set(tenantId, { tenantId, ...state });
+  return [...latest.values()];
+}
+
+type TenantId = Pick<ItemResult, 'tenantId'>;
 
 function eventsOf(
   entries: readonly Entry[],

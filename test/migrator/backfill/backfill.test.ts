@@ -86,6 +86,7 @@ describe('a backfill', () => {
     for (const slug of slugs) {
       expect((await changesOf(slug, table)).length, slug).toBeGreaterThan(3);
       expect((await fleet.applied(slug)).slice(-3)).toEqual([before, name, after]);
+      expect(await fleet.versionOf(slug)).toEqual({ version: after, behind: 0 });
     }
     const events = await fleet.events(run.id);
     const applied = events.filter(({ kind, tenant }) => kind === 'MIGRATION_APPLIED' && tenant?.slug === 'own-schema');
