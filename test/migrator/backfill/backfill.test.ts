@@ -112,7 +112,7 @@ describe('a backfill', () => {
   });
 
   it('is paused by cancelling its run, and goes on when the run is resumed', async () => {
-    const table = await addTable(3000);
+    const table = await addTable(1500);
     const before = next('before');
     await fleet.migrations.add(before, `CREATE TABLE ${table}_before ()`);
     const name = await backfill(table, 'changes = changes + 1 + (pg_sleep(0.0005) IS NULL)::int');
@@ -142,7 +142,7 @@ describe('a backfill', () => {
     const resumed = await fleet.resume(run);
     expect(resumed).toMatchObject({ status: 'SUCCEEDED', succeeded: 2 });
     for (const { applied } of resumed.items.nodes) expect(applied).toEqual([before, name]);
-    for (const slug of slugs) expect(await changesOf(slug, table), slug).toEqual([{ changes: 1, rows: 3000 }]);
+    for (const slug of slugs) expect(await changesOf(slug, table), slug).toEqual([{ changes: 1, rows: 1500 }]);
     const { migrationHistory } = await fleet.ask<{ migrationHistory: { edges: { node: { name: string } }[] } }>(
       '{ migrationHistory(first: 10) { edges { node { name } } } }',
     );
@@ -151,7 +151,7 @@ describe('a backfill', () => {
   });
 
   it('tells its progress in events, on the terminal and in the plan', async () => {
-    const table = await addTable(4000);
+    const table = await addTable(1500);
     const name = await backfill(table, 'changes = changes + 1 + (pg_sleep(0.001) IS NULL)::int');
     const tenantry = commandsOf(fleet.app);
     expect((await tenantry('migrate', 'plan')).stdout).toContain(`  ${name} (BACKFILL)\n`);
@@ -162,7 +162,7 @@ describe('a backfill', () => {
     const run = await fleet.startRun();
     const watched = await tenantry('migrate', 'watch', run);
     expect(watched.stdout).toMatch(
-      new RegExp(`BACKFILL_PROGRESS own-schema ${name} \\d+ of about 4000 rows, \\d+ a second, \\d+ s left`),
+      new RegExp(`BACKFILL_PROGRESS own-schema ${name} \\d+ of about 1500 rows, \\d+ a second, \\d+ s left`),
     );
     const query = `subscription { migrationProgress(run: "${run}") { kind message backfill { rowsDone rowsTotal rowsPerSecond remainingSeconds } } }`;
     const seen: Record<string, unknown>[] = [];
@@ -170,7 +170,7 @@ describe('a backfill', () => {
     for await (const { data } of results) if (data) seen.push(data.migrationProgress);
     const progress = seen.filter(({ kind }) => kind === 'BACKFILL_PROGRESS');
     expect(progress.at(-1)?.backfill).toMatchObject({
-      rowsTotal: 4000,
+      rowsTotal: 1500,
       rowsPerSecond: expect.any(Number),
       remainingSeconds: expect.any(Number),
     });
