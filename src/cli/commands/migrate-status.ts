@@ -81,7 +81,7 @@ async function status(context: CommandContext, { json }: { json?: true }): Promi
       );
     }
     stdout.write(
-      `${fleet.behind} of ${fleet.tenants} tenants are behind. The newest migration is ${fleet.newest ?? 'none'}.\n`,
+      `${fleet.behind} of ${fleet.tenants} tenants are behind. The newest migration is ${fleet.newest ?? 'none'}${fleet.newestKind === 'BACKFILL' ? ' (BACKFILL)' : ''}.\n`,
     );
     writeCommon(stdout, common);
   }
@@ -98,6 +98,7 @@ async function plan(context: CommandContext, { tenant, to, json }: PlanOptions):
   const { refusalOf, sqlOf, stepsOf } = await import('../../fleet/plan.ts');
   const { planWarnings } = await import('../../fleet/plan-warnings.ts');
   const { groupBySteps } = await import('../../fleet/psql-script.ts');
+  const { isBackfill } = await import('../../migrator/files/migration-file.ts');
   const found = await withServices(context, (services) => fleetPlan(services, { tenants: tenant, to, verify: false }));
   const { tenants, totalCount, upToDateCount, migrations } = found;
   const refused = tenants.filter(({ plan }) => plan.kind !== 'steps');
@@ -112,13 +113,14 @@ async function plan(context: CommandContext, { tenant, to, json }: PlanOptions):
       refusal: refusalOf({ plan }),
     }));
     const names = migrations.map(({ name }) => name);
-    writeJson(stdout, { totalCount, upToDateCount, migrations: names, warnings: dangers, tenants: views });
+    const backfills = migrations.filter(isBackfill).map(({ name }) => name);
+    writeJson(stdout, { totalCount, upToDateCount, migrations: names, backfills, warnings: dangers, tenants: views });
   } else {
     stdout.write(`${upToDateCount} of ${totalCount} tenants are up to date.\n`);
     for (const { common, steps, tenants } of groupBySteps(found.tenants)) {
       stdout.write(`\nTo be applied to ${tenants.length}: ${tenants.map(({ slug }) => slug).join(', ')}\n`);
       for (const { name } of common) stdout.write(`  ${name} (common, once for each database)\n`);
-      for (const { name } of steps) stdout.write(`  ${name}\n`);
+      for (const { name, backfill } of steps) stdout.write(`  ${name}${backfill ? ' (BACKFILL)' : ''}\n`);
     }
     if (dangers.length > 0) stdout.write('\n');
     writeMigrationWarnings(stdout, dangers);
@@ -148,6 +150,7 @@ const historyColumns: readonly Column<ShownRecord>[] = [
   { title: 'SCOPE', value: ({ scope }) => scope },
   { title: 'MIGRATION', value: ({ name }) => name },
   { title: 'STATUS', value: ({ status, acceptedBy }) => (acceptedBy ? `ACCEPTED by ${acceptedBy}` : status) },
+  { title: 'KIND', value: ({ kind }) => kind },
   { title: 'MS', value: ({ durationMs }) => Math.round(durationMs) },
   { title: 'CHECKPOINT', value: ({ checkpoint }) => checkpoint },
   { title: 'ERROR', value: ({ error }) => error },
