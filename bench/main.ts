@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { backfill } from './backfill.ts';
 import { connectionBudget } from './connection-budget.ts';
 import { createTenants } from './create-tenant.ts';
 import { fairness } from './fairness.ts';
@@ -30,6 +31,7 @@ const benchmarks: readonly Benchmark[] = [
   runsMemory,
   requests,
   fairness,
+  backfill,
   membership,
   signIn,
   idleTenants,

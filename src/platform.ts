@@ -1,6 +1,6 @@
 /**
  * The platform's API for modules. Only a module's `schema.ts`, and the files that it imports, may import values from here,
- * because they load the GraphQL API. Commands and workers start without it.
+ * because they load the GraphQL API. Commands and workers start without it, unless a migration is a {@link Backfill}.
  */
 
 export { builder, type TenantContext } from './api/builder.ts';
@@ -19,4 +19,5 @@ export type { Product, TenantModule } from './installation/product.ts';
 export { AppError, badInput } from './lib/errors.ts';
 export { isPlainLine } from './lib/input.ts';
 export { isUuid } from './lib/uuid.ts';
+export { Backfill } from './migrator/files/backfill.ts';
 export { entityConnection, MAX_PAGE } from './orm/pagination.ts';

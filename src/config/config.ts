@@ -105,6 +105,8 @@ export interface Config {
     readonly worker: 'inline' | 'off';
     readonly concurrency: number;
     readonly lockTimeoutMs: number;
+    /** How long a batch of a backfill should take. */
+    readonly backfillBatchMs: number;
   };
   /** How many checkpoints of one tenant are kept, and for how long. */
   readonly checkpoints: { readonly keep: number; readonly maxAgeDays: number };
@@ -261,6 +263,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): {
       worker: values.WORKER,
       concurrency: values.MIGRATION_CONCURRENCY,
       lockTimeoutMs: values.MIGRATION_LOCK_TIMEOUT_MS,
+      backfillBatchMs: values.BACKFILL_BATCH_MS,
     },
     checkpoints: { keep: values.CHECKPOINT_KEEP, maxAgeDays: values.CHECKPOINT_MAX_AGE_DAYS },
     files: fileConfig(values, problems),

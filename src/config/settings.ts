@@ -161,6 +161,12 @@ export const settings = {
     meaning:
       'lock timeout of migrations, in milliseconds; a migration gives way to requests in a deadlock if it is not longer than PostgreSQL’s deadlock_timeout',
   },
+  BACKFILL_BATCH_MS: {
+    schema: integer(10, 60_000),
+    default: '250',
+    meaning:
+      'how long a batch of a backfill should take, in milliseconds; the number of rows in a batch follows from it',
+  },
   TRUSTED_PROXIES: {
     schema: integer(0, 10),
     default: '0',

@@ -104,7 +104,12 @@ async function concerned(
     return em.find(Tenant, { id: { $in: ids } });
   }
   const states = await catalog.use(readStates);
-  const differing = states.filter(({ applied }) => applied.some((one) => isAcceptable(one, file, files)));
+  // A tenant that lacks a backfill may have begun it, which only its own history knows.
+  const mayHaveBegun = (applied: readonly AppliedMigration[]) =>
+    file.backfill !== undefined && !applied.some(({ name }) => name === file.name);
+  const differing = states.filter(
+    ({ applied }) => mayHaveBegun(applied) || applied.some((one) => isAcceptable(one, file, files)),
+  );
   return em.find(
     Tenant,
     {

@@ -12,6 +12,8 @@ import { badInput } from '../lib/errors.ts';
 import { commonSchema } from '../migrator/files/common-schema.ts';
 import { historyTable } from '../migrator/files/history.ts';
 import { HistoryRecord } from '../migrator/files/history-entity.ts';
+import { kindOfFile, type MigrationKind } from '../migrator/files/migration-file.ts';
+import { folderOf, type MigrationFolders } from '../migrator/files/migration-folders.ts';
 import { type ConnectionArgs, type ConnectionPage, entityConnection, mapNodes } from '../orm/pagination.ts';
 import type { TenantConnections } from '../routing/tenant-connections.ts';
 
@@ -24,6 +26,8 @@ export interface ShownRecord extends Pick<HistoryRecord, 'scope' | 'name' | 'has
   readonly appliedAt: Date;
   readonly durationMs: number;
   readonly error: string | null;
+  /** What its file is; null if the code has no file of this name. */
+  readonly kind: MigrationKind | null;
   /** For an accepted hash: the previous hash, and who accepted the new one. */
   readonly previousHash: string | null;
   readonly acceptedBy: string | null;
@@ -41,6 +45,7 @@ export interface HistorySources {
   readonly catalog: Catalog;
   readonly constants: { fork(): EntityManager };
   readonly tenants: Pick<TenantConnections, 'lease'>;
+  readonly migrations: MigrationFolders;
 }
 
 /**
@@ -48,9 +53,28 @@ export interface HistorySources {
  * @throws {AppError} BAD_USER_INPUT, TENANT_NOT_FOUND
  */
 export async function readMigrationHistory(
+  sources: HistorySources,
+  args: HistoryArgs,
+): Promise<ConnectionPage<ShownRecord>> {
+  const page = await readRecords(sources, args);
+  const scopes = new Set(page.edges.map(({ node }) => node.scope));
+  const kinds = new Map<string, MigrationKind>();
+  for (const scope of scopes) {
+    // The history can be read even if a file is invalid.
+    const files = await folderOf(sources.migrations, scope)
+      .read()
+      .catch(() => []);
+    for (const file of files) kinds.set(`${scope} ${file.name}`, kindOfFile(file));
+  }
+  return mapNodes(page, (record) => ({ ...record, kind: kinds.get(`${record.scope} ${record.name}`) ?? null }));
+}
+
+type StoredRecord = Omit<ShownRecord, 'kind'>;
+
+async function readRecords(
   { catalog, constants, tenants }: HistorySources,
   { tenant: reference, scope, status, ...page }: HistoryArgs,
-): Promise<ConnectionPage<ShownRecord>> {
+): Promise<ConnectionPage<StoredRecord>> {
   const where = status ? { status } : {};
   if (reference != null) {
     if (scope === 'AUTH' || scope === 'CONSTANTS') {
@@ -80,7 +104,7 @@ async function ownHistory(
   where: FilterQuery<HistoryRecord>,
   page: ConnectionArgs,
   tenant: Tenant | null,
-): Promise<ConnectionPage<ShownRecord>> {
+): Promise<ConnectionPage<StoredRecord>> {
   const records = await entityConnection(em, HistoryRecord, page, { where, orderBy: { id: 'desc' } });
   return mapNodes(records, (record) => ({
     ...shown(record),
@@ -96,7 +120,7 @@ async function fleetHistory(
   catalog: Catalog,
   where: FilterQuery<MigrationRecord>,
   page: ConnectionArgs,
-): Promise<ConnectionPage<ShownRecord>> {
+): Promise<ConnectionPage<StoredRecord>> {
   const em = catalog.fork();
   const records = await entityConnection(em, MigrationRecord, page, { where, orderBy: { id: 'desc' } });
   await em.populate(

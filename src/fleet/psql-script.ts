@@ -1,5 +1,5 @@
 import { compareNames, type MigrationFile } from '../migrator/files/migration-file.ts';
-import { type Part, partsOf } from '../migrator/files/parts.ts';
+import { type Part, partsOf, stagesOf } from '../migrator/files/parts.ts';
 import { quoteLiteral } from '../postgres/sql/quote.ts';
 import type { InstallationRoles } from '../routing/placement.ts';
 import type { TenantPlan } from './plan.ts';
@@ -62,7 +62,10 @@ FROM (SELECT coalesce(array_agg(name), '{}') AS has FROM ${tenantTarget.history}
 \\gset
 \\if :fits
 ${commonScript(common, roles)}
-${partsOf(steps).map(partScript).join('\n')}
+${stagesOf(steps)
+  .flatMap((stage) => partsOf(stage))
+  .map(partScript)
+  .join('\n')}
 \\endif
 `;
 }

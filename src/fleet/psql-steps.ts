@@ -46,7 +46,7 @@ export const commonTarget: ScriptTarget = {
 
 /** The part of a script that applies a step and records it, in a session that nothing has touched. */
 export function stepScript(file: MigrationFile, { searchPath, history }: ScriptTarget): string {
-  const { scope, name, hash, parsed, transactional } = file;
+  const { scope, name, hash, parsed, transactional, backfill } = file;
   const { before, after } = aroundSavepoints(file, 'up');
   // The semicolon goes on a line of its own because a statement may end with a comment.
   const plain = (text: string) => `${text}\n;`;
@@ -56,13 +56,16 @@ export function stepScript(file: MigrationFile, { searchPath, history }: ScriptT
     ? `${ownSession.join('; ')};\n${setPath}\n${checkDeferredAndContinueSql('current_schema()')};\n`
     : '';
   const values = [scope, name, hash, 'APPLIED'].map(quoteLiteral).join(', ');
-  return `-- ${name}
+  return `-- ${name}${backfill ? whyInOne : ''}
 ${freshSession}
 ${setPath}
 ${sql}
 ${check}${freshSession}
 INSERT INTO ${history} (scope, name, hash, status) VALUES (${values});`;
 }
+
+const whyInOne = `: a backfill. A run changes the rows in batches while requests go on; this script changes all rows in one statement, and
+-- requests that write one of them wait until the COMMIT.`;
 
 /** A colon and a name, which psql replaces with the value of its variable of this name. */
 const variable = /(?<!:):["'{]?[\p{L}_]/u;

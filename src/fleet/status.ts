@@ -1,6 +1,6 @@
 import type { Catalog } from '../catalog/catalog.ts';
 import { fleetStatuses } from '../catalog/tenant-status.ts';
-import type { MigrationFile } from '../migrator/files/migration-file.ts';
+import { kindOfFile, type MigrationFile, type MigrationKind } from '../migrator/files/migration-file.ts';
 import { type CommonStatus, readCommonStatus } from './common-plan.ts';
 
 /** Tenants that are at the same version according to the catalog. */
@@ -18,6 +18,8 @@ export interface VersionCount {
 export interface FleetStatus {
   /** The newest migration in the code. */
   readonly newest: string | null;
+  /** What it changes; null if there is none. */
+  readonly newestKind: MigrationKind | null;
   readonly tenants: number;
   /** The number of tenants that lack a migration. */
   readonly behind: number;
@@ -44,9 +46,11 @@ export async function readFleetStatus(
       [files.map(({ name }) => name), fleetStatuses],
     ),
   );
+  const newest = files.at(-1);
   const count = (some: readonly VersionCount[]) => some.reduce((sum, { tenants }) => sum + tenants, 0);
   return {
-    newest: files.at(-1)?.name ?? null,
+    newest: newest?.name ?? null,
+    newestKind: newest ? kindOfFile(newest) : null,
     tenants: count(rows),
     behind: count(rows.filter(({ behind }) => behind > 0)),
     versions: rows,

@@ -44,7 +44,7 @@ function createWorker(
   { config, catalog, listener, servers, migrations, checkpoints, log }: Services,
   roles: InstallationRoles,
 ): Worker {
-  const { concurrency, lockTimeoutMs } = config.migrations;
+  const { concurrency, lockTimeoutMs, backfillBatchMs } = config.migrations;
   const owner = new OwnerConnections(servers, concurrency);
   return new Worker({
     catalog,
@@ -53,6 +53,7 @@ function createWorker(
     roles,
     concurrency,
     lockTimeoutMs,
+    backfillBatchMs,
     stopMs: config.http.shutdownSeconds * 1000,
     connect: (tenant, work, signal) => owner.use(tenant, work, signal),
     checkpoints,

@@ -29,6 +29,7 @@ it('status counts the tenants of each version, and ends with 1 while any is behi
   expect(await tenantry('migrate', 'status', '--json')).toMatchObject({ exit: 0, stderr: '' });
   expect(await json('migrate', 'status')).toEqual({
     newest: notes,
+    newestKind: 'SCHEMA',
     tenants: 2,
     behind: 0,
     versions: [{ version: notes, tenants: 2, behind: 0, unknown: [] }],

@@ -144,6 +144,21 @@ describe('--sql', () => {
     },
   );
 
+  it.skipIf(!hasPsql)('a backfill is one statement for all rows in it, and says so', async () => {
+    const name = '20270106000002_backfill';
+    await fleet.migrations.addBackfill(name, 'products', "UPDATE products SET name = name || '!' WHERE KEYS");
+    await fleet.inTenant(
+      'beta',
+      `INSERT INTO products (sku, name, price, currency, stock) VALUES ('s', 'n', 1, 'EUR', 1)`,
+    );
+    const { stdout } = await tenantry('migrate', 'up', '--sql', '--tenant', 'beta');
+    expect(stdout).toContain(`-- ${name}: a backfill. A run changes the rows in batches`);
+    await psql('beta', stdout);
+    expect(await fleet.inTenant('beta', "SELECT name FROM products WHERE sku = 's'")).toEqual([{ name: 'n!' }]);
+    expect((await fleet.applied('beta')).at(-1)).toBe(name);
+    await tenantry('migrate', 'up');
+  });
+
   it('says on standard error which tenants cannot be in it, and ends with 1', async () => {
     await fleet.migrations.addClass('20270107000000_asks', "override async up() { await this.execute('SELECT 1'); }");
     const { exit, stdout, stderr } = await tenantry('migrate', 'up', '--sql', '--tenant', 'beta');

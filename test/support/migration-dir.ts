@@ -10,6 +10,8 @@ export interface MigrationDir extends AsyncDisposable {
   addReversible(name: string, up: string, down: string): Promise<void>;
   /** Writes a migration with this text as the body of its class. */
   addClass(name: string, body: string): Promise<void>;
+  /** Writes a backfill: `statement` has `KEYS` where the condition for the rows of a batch goes. */
+  addBackfill(name: string, table: string, statement: string, body?: string): Promise<void>;
   /** Writes any file. */
   write(fileName: string, text: string): Promise<void>;
   remove(...names: readonly string[]): Promise<void>;
@@ -28,6 +30,7 @@ export async function makeMigrationDir({ empty = false } = {}): Promise<Migratio
     addClass,
     add: (name, ...statements) => addClass(name, method('up', ...statements)),
     addReversible: (name, up, down) => addClass(name, `${method('up', up)} ${method('down', down)}`),
+    addBackfill: (name, table, statement, body = '') => write(`${name}.ts`, backfillText(table, statement, body)),
     remove: async (...names) => {
       for (const name of names) await rm(path.join(dir, `${name}.ts`));
     },
@@ -38,6 +41,13 @@ export async function makeMigrationDir({ empty = false } = {}): Promise<Migratio
 /** The text of a migration's file. */
 export function migrationText(body: string): string {
   return `import { Migration } from '@mikro-orm/migrations';\nexport default class extends Migration { ${body} }\n`;
+}
+
+function backfillText(table: string, statement: string, body: string): string {
+  const batch = `batch(keys: string) { return ${JSON.stringify(statement)}.replace('KEYS', () => keys); }`;
+  return `import { Backfill } from '../src/platform.ts';
+export default class extends Backfill { override readonly table = ${JSON.stringify(table)}; ${batch} ${body} }
+`;
 }
 
 function method(name: 'up' | 'down', ...statements: readonly string[]): string {

@@ -1,6 +1,7 @@
 import { acceptChangedFile } from '../../fleet/accept-changed-file.ts';
 import type { Acceptance } from '../../fleet/accept-hash-store.ts';
 import type { ShownRecord } from '../../fleet/history.ts';
+import { kindOfFile } from '../../migrator/files/migration-file.ts';
 import { MAX_PAGE } from '../../orm/pagination.ts';
 import { builder } from '../builder.ts';
 import { pageSize } from '../list-page.ts';
@@ -43,6 +44,7 @@ function shown({ tenant, file, previousHash, acceptedBy, acceptedAt, durationMs,
     scope,
     name,
     hash,
+    kind: kindOfFile(file),
     status: 'APPLIED',
     ...none,
     appliedAt: acceptedAt,

@@ -1,11 +1,12 @@
 import { migrationStatuses } from '../../catalog/entities/migration-record.entity.ts';
 import { readMigrationHistory, type ShownRecord } from '../../fleet/history.ts';
 import { builder } from '../builder.ts';
-import { MigrationScopeRef } from './migration-plan.ts';
+import { MigrationKindRef, MigrationScopeRef } from './migration-plan.ts';
 import { TenantRef } from './tenant.ts';
 
 const MigrationStatusRef = builder.enumType('MigrationStatus', {
-  description: 'ROLLED_BACK: it failed and left no changes. REVERTED: it was applied and later reverted.',
+  description:
+    'ROLLED_BACK: it failed and left no changes, or it is a backfill that has not ended, which its error says. REVERTED: it was applied and later reverted.',
   values: migrationStatuses,
 });
 
@@ -25,6 +26,12 @@ export const MigrationRecordRef = builder.objectRef<ShownRecord>('MigrationRecor
     }),
     scope: t.field({ type: MigrationScopeRef, resolve: ({ scope }) => scope }),
     name: t.exposeString('name'),
+    kind: t.field({
+      type: MigrationKindRef,
+      nullable: true,
+      description: 'Null if the code has no file of this name.',
+      resolve: ({ kind }) => kind,
+    }),
     hash: t.exposeString('hash', { description: 'SHA-256 of the file at that time.' }),
     status: t.field({ type: MigrationStatusRef, resolve: ({ status }) => status }),
     run: t.exposeID('run', { nullable: true }),

@@ -11,7 +11,7 @@ import {
   type TenantPlan,
 } from '../../fleet/plan.ts';
 import { planWarnings } from '../../fleet/plan-warnings.ts';
-import type { MigrationFile } from '../../migrator/files/migration-file.ts';
+import { kindOfFile, type MigrationFile } from '../../migrator/files/migration-file.ts';
 import { folderOf } from '../../migrator/files/migration-folders.ts';
 import { lintBatch, type MigrationWarning } from '../../migrator/lint/lint.ts';
 import { MAX_PAGE } from '../../orm/pagination.ts';
@@ -28,6 +28,15 @@ export const MigrationScopeRef = builder.enumType('MigrationScope', {
   values: migrationScopes,
 });
 
+/** The GraphQL enum of what migrations change. */
+export const MigrationKindRef = builder.enumType('MigrationKind', {
+  description: 'What a migration changes.',
+  values: {
+    SCHEMA: { description: 'Tables or rows, in one go.' },
+    BACKFILL: { description: 'The rows of one table, in batches that are committed one by one while requests go on.' },
+  } as const,
+});
+
 /** A hundred migrations with as many warnings stay below the limit of an operation's cost. */
 const SHOWN_WARNINGS = 20;
 
@@ -42,13 +51,14 @@ const MigrationRef = builder.objectRef<ShownMigration>('Migration').implement({
   fields: (t) => ({
     name: t.exposeString('name'),
     scope: t.field({ type: MigrationScopeRef, resolve: ({ scope }) => scope }),
+    kind: t.field({ type: MigrationKindRef, resolve: kindOfFile }),
     hash: t.exposeString('hash', { description: 'SHA-256 of the file.' }),
     transactional: t.exposeBoolean('transactional'),
     reversible: t.exposeBoolean('reversible', { description: 'Whether it has a down().' }),
     statements: t.stringList({
       nullable: true,
       description:
-        'Null if the migration queries the database while it runs, so that its statements are not known in advance.',
+        "Null if the migration queries the database while it runs, so that its statements are not known in advance. A backfill's statement is shown for all rows at once.",
       maxItems: MAX_TEXTS,
       resolve: ({ statements }) => statements,
     }),

@@ -10,6 +10,7 @@ import { runEventKinds } from '../../fleet/events/events.ts';
 import { followWithTenants, type TenantEvent } from '../../fleet/events/with-tenants.ts';
 import { badInput } from '../../lib/errors.ts';
 import { isUuid } from '../../lib/uuid.ts';
+import type { BackfillProgress } from '../../migrator/backfill/progress.ts';
 import { entityConnection } from '../../orm/pagination.ts';
 import { builder } from '../builder.ts';
 import { MAX_TEXTS } from '../limits/list-sizes.ts';
@@ -98,6 +99,19 @@ const RunEventKindRef = builder.enumType('MigrationEventKind', {
   values: runEventKinds,
 });
 
+const BackfillProgressRef = builder.objectRef<BackfillProgress>('BackfillProgress').implement({
+  description: 'How far a backfill is in one tenant.',
+  fields: (t) => ({
+    rowsDone: t.exposeFloat('rowsDone'),
+    rowsTotal: t.exposeFloat('rowsTotal', { description: 'For tables with more than 100,000 rows an estimate.' }),
+    rowsPerSecond: t.exposeFloat('rowsPerSecond', {
+      nullable: true,
+      description: 'Since the work on the tenant began or was resumed.',
+    }),
+    remainingSeconds: t.exposeFloat('remainingSeconds', { nullable: true, description: 'Estimated from the rate.' }),
+  }),
+});
+
 const EventRef = builder.objectRef<TenantEvent>('MigrationEvent').implement({
   description: 'An event in a run.',
   fields: (t) => ({
@@ -117,6 +131,12 @@ const EventRef = builder.objectRef<TenantEvent>('MigrationEvent').implement({
     total: t.exposeInt('total', { description: 'All tenants of the run.' }),
     rate: t.exposeFloat('rate', { nullable: true, description: 'Tenants per second since the run started.' }),
     remainingSeconds: t.exposeFloat('remainingSeconds', { nullable: true, description: 'Estimated from the rate.' }),
+    backfill: t.field({
+      type: BackfillProgressRef,
+      nullable: true,
+      description: 'How far a backfill of the tenant is. Null for other kinds of events.',
+      resolve: ({ backfill }) => backfill,
+    }),
   }),
 });
 

@@ -84,7 +84,7 @@ async function status(context: CommandContext, { json }: { json?: true }): Promi
       );
     }
     stdout.write(
-      `${fleet.behind} of ${fleet.tenants} tenants are behind. The newest migration is ${fleet.newest ?? 'none'}.\n`,
+      `${fleet.behind} of ${fleet.tenants} tenants are behind. The newest migration is ${fleet.newest ?? 'none'}${fleet.newestKind === 'BACKFILL' ? ' (BACKFILL)' : ''}.\n`,
     );
     writeCommon(stdout, common);
   }
@@ -101,6 +101,7 @@ async function plan(context: CommandContext, { tenant, to, impact, json }: PlanO
   const { refusalOf, sqlOf, stepsOf } = await import('../../fleet/plan.ts');
   const { planWarnings } = await import('../../fleet/plan-warnings.ts');
   const { groupBySteps } = await import('../../fleet/psql-script.ts');
+  const { isBackfill } = await import('../../migrator/files/migration-file.ts');
   const { found, impacts } = await withServices(context, async (services) => {
     const planned = await fleetPlan(services, { tenants: tenant, to, verify: false });
     return { found: planned, impacts: impact && (await services.impacts.measure(planned)) };
@@ -118,10 +119,12 @@ async function plan(context: CommandContext, { tenant, to, impact, json }: PlanO
       refusal: refusalOf({ plan }),
     }));
     const names = migrations.map(({ name }) => name);
+    const backfills = migrations.filter(isBackfill).map(({ name }) => name);
     writeJson(stdout, {
       totalCount,
       upToDateCount,
       migrations: names,
+      backfills,
       warnings: dangers,
       ...(impacts && { impact: impacts.map(impactView) }),
       tenants: views,
@@ -131,7 +134,7 @@ async function plan(context: CommandContext, { tenant, to, impact, json }: PlanO
     for (const { common, steps, tenants } of groupBySteps(found.tenants)) {
       stdout.write(`\nTo be applied to ${tenants.length}: ${tenants.map(({ slug }) => slug).join(', ')}\n`);
       for (const { name } of common) stdout.write(`  ${name} (common, once for each database)\n`);
-      for (const { name } of steps) stdout.write(`  ${name}\n`);
+      for (const { name, backfill } of steps) stdout.write(`  ${name}${backfill ? ' (BACKFILL)' : ''}\n`);
     }
     if (dangers.length > 0) stdout.write('\n');
     writeMigrationWarnings(stdout, dangers);
@@ -160,6 +163,7 @@ const historyColumns: readonly Column<ShownRecord>[] = [
   { title: 'WHEN', value: ({ appliedAt }) => appliedAt.toISOString() },
   { title: 'TENANT', value: ({ tenant }) => tenant?.slug },
   { title: 'SCOPE', value: ({ scope }) => scope },
+  { title: 'KIND', value: ({ kind }) => kind },
   { title: 'MIGRATION', value: ({ name }) => name },
   { title: 'STATUS', value: ({ status, acceptedBy }) => (acceptedBy ? `ACCEPTED by ${acceptedBy}` : status) },
   { title: 'MS', value: ({ durationMs }) => Math.round(durationMs) },

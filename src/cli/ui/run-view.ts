@@ -20,6 +20,8 @@ export interface RunView {
 /** The interval between redraws of a terminal, in milliseconds. */
 const DRAW_MS = 100;
 const MAX_BAR = 40;
+/** The maximum number of backfills that are shown at once. */
+const MAX_BACKFILLS = 5;
 
 /** Creates a live view on a terminal, otherwise one that writes a line for each event. */
 export function createRunView(terminal: Pick<Terminal, 'env'>, screen: Screen): RunView {
@@ -48,6 +50,8 @@ class LiveView implements RunView {
   readonly #draw: ReturnType<typeof createLogUpdate>;
   #last: ReportedEvent | undefined;
   #wave = '';
+  /** What is known of unfinished backfills, by tenant. */
+  readonly #backfills = new Map<string, string>();
   #failed = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -59,7 +63,9 @@ class LiveView implements RunView {
 
   show(event: ReportedEvent): void {
     this.#last = event;
-    const { kind, tenant, message } = event;
+    const { kind, tenant, migration, message } = event;
+    if (kind === 'BACKFILL_PROGRESS') this.#backfills.set(tenant ?? '', `${tenant}: ${migration} ${message}`);
+    else if (tenant !== null) this.#backfills.delete(tenant);
     if (kind === 'WAVE_STARTED') this.#wave = message ?? '';
     if (kind === 'RUN_RESUMED') this.#failed = 0;
     if (kind === 'TENANT_FAILED') {
@@ -100,7 +106,7 @@ class LiveView implements RunView {
       ...(rate === null ? [] : [`${rate < 10 ? rate.toFixed(1) : Math.round(rate)} a second`]),
       ...(!remainingSeconds ? [] : [`${duration(remainingSeconds)} left`]),
     ].join(', ');
-    const lines = [this.#wave, `${bar} ${facts}`]
+    const lines = [...[...this.#backfills.values()].slice(0, MAX_BACKFILLS), this.#wave, `${bar} ${facts}`]
       .filter((line) => line !== '')
       .map((line) => cut(line.trim(), width - 1));
     this.#draw(lines.join('\n'));

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import type { BackfillProgress } from '../../migrator/backfill/progress.ts';
 import { type RunEventKind, runChannel } from './events.ts';
 
 /** An event to append to a run. */
@@ -7,6 +8,7 @@ export interface NewRunEvent {
   readonly tenantId?: string | undefined;
   readonly migration?: string | undefined;
   readonly message?: string | undefined;
+  readonly backfill?: BackfillProgress;
   /** When it happened, as a `performance.now()` value of this process; if omitted, now. */
   readonly happenedAt?: number | undefined;
   /** Whether the event ends the work on a tenant. */
@@ -36,13 +38,13 @@ export async function appendEvents(client: pg.Client, run: string, added: readon
     return done;
   });
   await client.query(
-    `INSERT INTO migration_events (run_id, seq, at, kind, tenant_id, migration, message, done, total)
+    `INSERT INTO migration_events (run_id, seq, at, kind, tenant_id, migration, message, done, total, backfill)
      SELECT $1, $2 + n, greatest(
          statement_timestamp() - age_ms * interval '1 millisecond',
          (SELECT at FROM migration_events WHERE run_id = $1 AND seq = $2)
-       ), kind, tenant_id, migration, message, done, $3
-     FROM unnest($4::text[], $5::uuid[], $6::text[], $7::text[], $8::int[], $9::float8[])
-       WITH ORDINALITY AS e (kind, tenant_id, migration, message, done, age_ms, n)`,
+       ), kind, tenant_id, migration, message, done, $3, backfill
+     FROM unnest($4::text[], $5::uuid[], $6::text[], $7::text[], $8::int[], $9::float8[], $10::jsonb[])
+       WITH ORDINALITY AS e (kind, tenant_id, migration, message, done, age_ms, backfill, n)`,
     [
       run,
       after.seq,
@@ -53,6 +55,7 @@ export async function appendEvents(client: pg.Client, run: string, added: readon
       events.map(({ message }) => message),
       doneAfter,
       events.map(({ happenedAt = now }) => now - happenedAt),
+      events.map(({ backfill }) => backfill && JSON.stringify(backfill)),
     ],
   );
   await client.query('SELECT notify_if_room($1, $2)', [runChannel, run]);

@@ -1,5 +1,6 @@
 import type { Catalog } from '../../catalog/catalog.ts';
 import { AppError } from '../../lib/errors.ts';
+import type { BackfillProgress } from '../../migrator/backfill/progress.ts';
 import type { Listener } from '../../postgres/listener.ts';
 
 /** An event of a run. Events are ordered by `seq`, which counts from 1 without gaps. */
@@ -20,6 +21,8 @@ export interface RunEvent {
   readonly rate: number | null;
   /** The estimated remaining time at that rate, in seconds; 0 when the run has ended. */
   readonly remainingSeconds: number | null;
+  /** How far a backfill of the tenant is; null for other events. */
+  readonly backfill: BackfillProgress | null;
 }
 
 /** The kinds of events of a run, with their descriptions. */
@@ -37,15 +40,20 @@ export const runEventKinds = {
   },
   MIGRATION_APPLIED: { description: 'A migration was applied; in a dry run, it was tried and rolled back.' },
   MIGRATION_REVERTED: { description: 'A migration was reverted, for example because a later one failed.' },
+  BACKFILL_PROGRESS: {
+    description:
+      'How far a backfill is in a tenant, every few seconds. The field backfill has the numbers, unless it is paused.',
+  },
   TENANT_SUCCEEDED: { description: 'All migrations of the run are done for this tenant.' },
   TENANT_SKIPPED: {
     description:
       'There was nothing to do, or a dry run could not try the migrations. In that case, the message says why.',
   },
   TENANT_FAILED: {
-    description: 'The tenant failed. It is unchanged, unless the message says that it needs attention.',
+    description:
+      'The tenant failed. It is unchanged, unless the message says that it needs attention. Batches of a backfill, and what came before it, stay.',
   },
-  RUN_CANCELLED: { description: 'The run was cancelled. Tenants in progress still finish.' },
+  RUN_CANCELLED: { description: 'The run was cancelled. Tenants in progress still finish, but backfills pause.' },
   RUN_RESUMED: { description: 'The run was resumed with its failed, cancelled and unstarted tenants.' },
   RUN_ENDED: { description: 'The run ended. No event follows unless it is resumed.' },
 } as const;
@@ -107,7 +115,11 @@ export async function* followRunInPages(
   }
 }
 
-type EventRow = Omit<RunEvent, 'at'> & { readonly atMs: number; readonly ended: boolean };
+type EventRow = Omit<RunEvent, 'at' | 'backfill'> & {
+  readonly atMs: number;
+  readonly ended: boolean;
+  readonly backfill: string | null;
+};
 
 /** Uses one statement, so that `ended` is never newer than the events: an ended run has no events beyond the page. */
 async function readPage(catalog: Catalog, run: string, after: number): Promise<Page> {
@@ -115,7 +127,7 @@ async function readPage(catalog: Catalog, run: string, after: number): Promise<P
     // The catalog's connections leave the parsing of dates to MikroORM, so the time is read as a number.
     client.query<EventRow>(
       `SELECT r.ended_at IS NOT NULL AS ended, e.seq, (extract(epoch FROM e.at) * 1000)::float8 AS "atMs", e.kind,
-         e.tenant_id AS "tenantId", e.migration, e.message, e.done, e.total, e.rate,
+         e.tenant_id AS "tenantId", e.migration, e.message, e.done, e.total, e.rate, e.backfill::text,
          CASE WHEN e.kind = 'RUN_ENDED' THEN 0 ELSE e.total - e.done END / e.rate AS "remainingSeconds"
        FROM migration_runs r LEFT JOIN LATERAL (
          SELECT *, CASE WHEN at > r.started_at AND done > r.skipped_at_start
@@ -132,12 +144,14 @@ async function readPage(catalog: Catalog, run: string, after: number): Promise<P
   return { ended: first.ended, events };
 }
 
-function toEvent({ ended: _, atMs, rate, remainingSeconds, ...event }: EventRow): RunEvent {
+function toEvent({ ended: _, atMs, rate, remainingSeconds, backfill, ...event }: EventRow): RunEvent {
   return {
     ...event,
     at: new Date(atMs),
     rate: rate && Number(rate.toPrecision(3)),
     remainingSeconds: remainingSeconds && Number(remainingSeconds.toFixed(1)),
+    // appendEvents has written it.
+    backfill: backfill === null ? null : JSON.parse(backfill),
   };
 }
 

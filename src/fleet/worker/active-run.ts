@@ -10,6 +10,7 @@ import { readRun } from '../runs/read.ts';
 import { RunJournal } from './journal.ts';
 import { RunCommon } from './run-common.ts';
 import type { RunContext } from './run-context.ts';
+import type { ItemProgress } from './write-progress.ts';
 
 /** Dependencies of working on the tenants of a run. */
 export interface RunWorkOptions {
@@ -19,6 +20,8 @@ export interface RunWorkOptions {
   /** The maximum number of tenants at once, across all runs. */
   readonly concurrency: number;
   readonly lockTimeoutMs: number;
+  /** How long a batch of a backfill should take, in milliseconds. */
+  readonly backfillBatchMs: number;
   /**
    * How long tenants in progress may take to finish when this worker stops or their run is cancelled, in milliseconds.
    */
@@ -104,7 +107,7 @@ export class ActiveRun {
   }
 
   async #read(stop: AbortSignal, leave: () => void): Promise<RunContext | undefined> {
-    const { catalog, migrations, roles, lockTimeoutMs, connect, checkpoints, log } = this.#options;
+    const { catalog, migrations, roles, lockTimeoutMs, backfillBatchMs, connect, checkpoints, log } = this.#options;
     const row = await readRun(catalog, this.#id, stop, log);
     if (!row) return undefined;
     const { id, checkpoint, options } = row;
@@ -114,7 +117,15 @@ export class ActiveRun {
     if (mismatch !== undefined) leave();
     const common = new RunCommon({ files: options.down ? [] : commonFiles, roles, lockTimeoutMs, run: id, checkpoint });
     const colliding = new Set<string>();
-    const work = { lockTimeoutMs, connect, checkpoints, log };
+    const work = {
+      lockTimeoutMs,
+      backfillBatchMs,
+      shouldPause: () => this.stopping || stop.aborted,
+      report: (progress: ItemProgress) => this.journal.report(progress),
+      connect,
+      checkpoints,
+      log,
+    };
     return { run: id, checkpoint, options, files, common, colliding, mismatch, ...work };
   }
 }

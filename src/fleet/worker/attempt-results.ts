@@ -24,28 +24,38 @@ export interface Done extends MigrateOutcome {
   readonly all: readonly NewRecord[];
 }
 
+/** The attempt, or what it left to do, was put off. It counts as if it had never been made. */
+export function paused(item: RunItem, migration: string): Ended {
+  return {
+    ...untouched,
+    events: [{ kind: 'BACKFILL_PROGRESS', tenantId: item.tenantId, migration, message: 'paused' }],
+  };
+}
+
 /** The attempt changed nothing, and counts as if it had never been made. */
 export const untouched: Ended = { status: 'PENDING', attempts: 0, applied: [], records: [], events: [] };
 
-/** The attempt succeeded, or there was nothing to do. */
+/**
+ * The attempt succeeded, or there was nothing to do.
+ * @param reported the migrations that are reported already
+ */
 export function success(
-  { options }: RunContext,
+  { options, reported }: RunContext & { readonly reported: ReadonlySet<string> },
   { tenantId }: RunItem,
   { all, applied, observedAt, warnings, untried }: Done,
   start: number,
 ): Ended {
   const names = all.map(({ name }) => name);
-  const status = names.length > 0 ? 'SUCCEEDED' : 'SKIPPED';
+  const fresh = all.filter(({ name }) => !reported.has(name));
+  const status = names.length > 0 || reported.size > 0 ? 'SUCCEEDED' : 'SKIPPED';
   const kind = options.down ? 'MIGRATION_REVERTED' : 'MIGRATION_APPLIED';
   const did = options.dryRun ? 'tried and rolled back' : options.down ? 'reverted' : 'applied';
-  const steps = all.map(({ name, durationMs, endedAt }): NewRunEvent => {
-    return { kind, tenantId, migration: name, message: `${did} in ${Math.ceil(durationMs)} ms`, happenedAt: endedAt };
-  });
+  const steps = stepEvents(tenantId, kind, did, fresh);
   const message = status === 'SKIPPED' ? 'nothing to do' : `done in ${Math.ceil(elapsedSince(start))} ms`;
   return {
     status,
     applied: names,
-    records: options.dryRun ? [] : all,
+    records: options.dryRun ? [] : fresh,
     ...(!options.dryRun && { state: { applied, observedAt } }),
     ...(untried !== undefined && { error: untried }),
     events: [
@@ -54,6 +64,18 @@ export function success(
       { kind: `TENANT_${status}`, tenantId, message: untried ?? message },
     ],
   };
+}
+
+/** The events of migrations that were carried out. */
+export function stepEvents(
+  tenantId: string,
+  kind: NewRunEvent['kind'],
+  did: string,
+  records: readonly NewRecord[],
+): readonly NewRunEvent[] {
+  return records.map(({ name, durationMs, endedAt }) => {
+    return { kind, tenantId, migration: name, message: `${did} in ${Math.ceil(durationMs)} ms`, happenedAt: endedAt };
+  });
 }
 
 /** The attempt failed, and another one follows after a delay. */

@@ -20,6 +20,8 @@ export interface RunItem extends Placement {
   readonly isolation: Isolation;
   /** The number of earlier attempts by any process, including those whose process died. */
   readonly attempts: number;
+  /** The migrations that this run has already reported for the tenant. */
+  readonly applied: readonly string[];
   /** Whether the database was being copied or replaced at the time of the claim. */
   readonly isMaintained: boolean;
   /** Whether the tenant needs attention because an earlier run left it half migrated. */
@@ -56,8 +58,8 @@ const claimSql = `
   claimed AS (
     UPDATE migration_run_items i SET ${toSql(itemSteps.claim)}, claimed_by = $1, claim = gen_random_uuid(), not_before = NULL
     FROM free WHERE i.run_id = free.run_id AND i.position = free.position
-    RETURNING i.run_id, i.position, i.claim, i.attempts, i.tenant_id, i.started_at IS NOT NULL AS begun)
-  SELECT c.run_id AS run, c.position, c.claim, c.attempts, c.begun, c.tenant_id AS "tenantId", t.isolation, t.server, t.database,
+    RETURNING i.run_id, i.position, i.claim, i.attempts, i.applied, i.tenant_id, i.started_at IS NOT NULL AS begun)
+  SELECT c.run_id AS run, c.position, c.claim, c.attempts, c.applied, c.begun, c.tenant_id AS "tenantId", t.isolation, t.server, t.database,
     t.schema, t.status = 'MAINTENANCE' AS "isMaintained", t.status = 'NEEDS_ATTENTION' AS "needsAttention"
   FROM claimed c JOIN tenants t ON t.id = c.tenant_id ORDER BY c.position, c.run_id`;
 

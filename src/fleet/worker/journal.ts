@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { Catalog } from '../../catalog/catalog.ts';
 import { retryUntil } from '../../lib/retry-loop.ts';
 import type { SettledRun } from '../runs/settle.ts';
+import type { ItemProgress } from './write-progress.ts';
 import { type ClaimedItem, type Entry, type ItemResult, writeEntries } from './write-results.ts';
 
 /** How long results are gathered before they are written together, unless a caller flushes, in milliseconds. */
@@ -37,6 +38,11 @@ export class RunJournal {
   /** Records that work on a tenant starts, unless that is already recorded. */
   begin(started: ClaimedItem): void {
     this.#add({ at: performance.now(), started });
+  }
+
+  /** Records what an attempt that goes on has done so far. */
+  report(progress: ItemProgress): void {
+    this.#add({ at: performance.now(), progress });
   }
 
   /** Records the result of an attempt. */

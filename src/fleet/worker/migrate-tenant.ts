@@ -5,20 +5,25 @@ import { migrateDatabase, readApplied, recordFailure } from '../../migrator/appl
 import { type MigrateOptions, MigrationFailedError } from '../../migrator/apply/batch.ts';
 import { isInterrupted } from '../../migrator/apply/partial-mark.ts';
 import { RevertFailedError, revertPartial } from '../../migrator/apply/revert-partial.ts';
+import { BackfillPausedError } from '../../migrator/backfill/run.ts';
 import { type NewRecord, readDoneByRun } from '../../migrator/files/history.ts';
+import { isBackfill } from '../../migrator/files/migration-file.ts';
+import { planUp } from '../../migrator/files/plan.ts';
 import { isCatalogRace } from '../../postgres/sql/error-codes.ts';
 import {
   type Done,
   type Ended,
+  paused,
   retry,
   returned,
   revertEvents,
+  stepEvents,
   success,
   untouched,
   waiting,
 } from './attempt-results.ts';
 import type { RunItem } from './claim.ts';
-import { migrateProtected } from './protect.ts';
+import { migrateInStages } from './migrate-stages.ts';
 import { InMaintenanceError, isRetryable, MAX_TRIES_UNREACHABLE, PoisonTenantError } from './retry-policy.ts';
 import { addReport } from './run-common.ts';
 import type { RunContext } from './run-context.ts';
@@ -42,7 +47,9 @@ export function migrateTenant(run: RunContext, item: RunItem, signal: AbortSigna
   return tryOnce(run, item, signal, async (context, start) => {
     if (!isPoison) return success(context, item, await attempt(context, item), start);
     const done = await look(context, item);
-    if (done.wasInterrupted || done.all.length === 0) throw new PoisonTenantError(item.attempts);
+    if (done.wasInterrupted || done.all.length === 0 || hasStagesLeft(context, done)) {
+      throw new PoisonTenantError(item.attempts);
+    }
     return success(context, item, done, start);
   });
 }
@@ -61,14 +68,28 @@ export function inspectTenant(run: RunContext, item: RunItem, signal: AbortSigna
       : undefined;
     if (records)
       return { ...untouched, records, events: revertEvents(context, item, records, 'because its run was stopped') };
-    return done.all.length > 0 ? success(context, item, done, start) : untouched;
+    if (!hasStagesLeft(context, done)) return done.all.length > 0 ? success(context, item, done, start) : untouched;
+    const { applied, observedAt } = done;
+    const fresh = done.all.filter(({ name }) => !context.reported.has(name));
+    const events = stepEvents(item.tenantId, 'MIGRATION_APPLIED', 'applied', fresh);
+    const names = fresh.map(({ name }) => name);
+    return { ...untouched, applied: names, records: fresh, state: { applied, observedAt }, events };
   });
+}
+
+/** A batch with a backfill is not carried out as a whole, so some of it may be left. */
+function hasStagesLeft({ files, options }: RunContext, { applied }: Pick<Done, 'applied'>): boolean {
+  if (options.down || !files.some(isBackfill)) return false;
+  const plan = planUp(files, applied, options.to);
+  return plan.kind === 'steps' && plan.steps.length > 0;
 }
 
 /** The context of one attempt. */
 interface Attempt extends RunContext {
   /** Called when it is known what the database has of `common`. */
   readonly reportCommon: (report: CommonReport) => void;
+  /** The migrations that the run has reported for the tenant, in this attempt or before. */
+  readonly reported: Set<string>;
 }
 
 async function tryOnce(
@@ -78,28 +99,38 @@ async function tryOnce(
   work: (context: Attempt, start: number) => Promise<Ended>,
 ): Promise<ItemResult> {
   let report: CommonReport | undefined;
+  const reported = new Set(item.applied);
   const context: Attempt = {
     ...run,
+    reported,
     connect: (tenant, use) => run.connect(tenant, use, signal),
     reportCommon: (found) => {
       report = found;
     },
   };
-  const withCommon = (ended: Ended) => (report ? addReport(item, ended, report) : ended);
+  const complete = (ended: Ended) => {
+    const withCommon = report ? addReport(item, ended, report) : ended;
+    return { ...withCommon, applied: [...new Set([...reported, ...withCommon.applied])] };
+  };
   const start = performance.now();
   const attempts = item.attempts + 1;
   const common = { position: item.position, tenantId: item.tenantId, claim: item.claim, attempts };
   try {
-    return { ...common, ...withCommon(await work(context, start)), durationMs: elapsedSince(start) };
+    return { ...common, ...complete(await work(context, start)), durationMs: elapsedSince(start) };
   } catch (error) {
-    if (error instanceof InMaintenanceError)
-      return { ...common, ...waiting(item, error), durationMs: elapsedSince(start) };
+    const putOff =
+      error instanceof InMaintenanceError
+        ? waiting(item, error)
+        : error instanceof BackfillPausedError
+          ? paused(item, error.migration)
+          : undefined;
+    if (putOff) return { ...common, ...complete(putOff), durationMs: elapsedSince(start) };
     if (isCatalogRace(error)) context.colliding.add(item.tenantId);
     const passes = signal.aborted || isRetryable(error, attempts);
     const ended = passes ? retry(item, attempts, error) : await failure(context, item, error);
     // The signal may also have aborted the revert, which is no reason to give up on the tenant.
     const given = signal.aborted ? returned(item, signal.reason) : ended;
-    return { ...common, ...withCommon(given), durationMs: elapsedSince(start) };
+    return { ...common, ...complete(given), durationMs: elapsedSince(start) };
   }
 }
 
@@ -119,7 +150,12 @@ async function attempt(context: Attempt, item: RunItem): Promise<Done> {
     ? await context.connect(item, (client) =>
         migrateDatabase(client, { ...options, rehearse: (on) => context.common.rehearse(on, item) }),
       )
-    : await migrateProtected({ checkpoints: context.checkpoints, tenant: item, checkpoint, connect }, options);
+    : await migrateInStages(
+        context,
+        item,
+        { checkpoints: context.checkpoints, tenant: item, checkpoint, connect },
+        options,
+      );
   // An earlier attempt may have committed this batch without being able to record it.
   const unsure = !dryRun && (item.attempts > 0 || outcome.records.length === 0);
   return { ...outcome, all: unsure ? await connect((client) => doneByRun(client, context, item)) : outcome.records };
@@ -232,6 +268,7 @@ function migrateOptions(context: RunContext, { schema, tenantId }: RunItem): Mig
     down,
     dryRun,
     separateTransactions,
+    inStages: !dryRun && !down,
     run,
     checkpoint,
     lockTimeoutMs,

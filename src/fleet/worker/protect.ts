@@ -2,8 +2,9 @@ import type pg from 'pg';
 import { type CheckpointsOptions, insertCheckpoint, pruneCheckpoints } from '../../checkpoints/checkpoints.ts';
 import { AppError } from '../../lib/errors.ts';
 import { migrateAsPlanned, migrateUnlessCopyFirst } from '../../migrator/apply/apply.ts';
-import type { MigrateOptions, MigrateOutcome, PlannedBatch } from '../../migrator/apply/batch.ts';
+import { type MigrateOptions, type MigrateOutcome, merge, type PlannedBatch } from '../../migrator/apply/batch.ts';
 import type { Protection } from '../../migrator/apply/batch-mode.ts';
+import { type BackfillOptions, runBackfill } from '../../migrator/backfill/run.ts';
 import type { RunItem } from './claim.ts';
 
 /** The tenant whose batch is carried out, and the checkpoint to protect it with. */
@@ -12,6 +13,7 @@ export interface ProtectedBatch {
   readonly tenant: RunItem;
   readonly checkpoint: Protection['checkpoint'];
   readonly connect: <T>(use: (client: pg.Client) => Promise<T>) => Promise<T>;
+  readonly backfill: BackfillOptions;
 }
 
 /**
@@ -22,6 +24,7 @@ export interface ProtectedBatch {
  *   fails, the snapshot replaces the database. A tenant with its own schema has no snapshot and is served meanwhile;
  *   the caller reverts what was done. If SNAPSHOT was asked for, a snapshot is taken for every batch of a tenant with
  *   its own database, and kept as a checkpoint when the batch succeeds. Otherwise it is dropped.
+ * - A backfill has no checkpoint, because its batches are committed one by one while the tenant is served.
  * @throws {AppError} CONFLICT if TRANSACTION was asked for but is not possible; TENANT_BUSY; and see `migrateDatabase`
  */
 export async function migrateProtected(batch: ProtectedBatch, options: MigrateOptions): Promise<MigrateOutcome> {
@@ -29,6 +32,13 @@ export async function migrateProtected(batch: ProtectedBatch, options: MigrateOp
   const canCopy = tenant.isolation === 'DATABASE';
   const result = await connect((client) => migrateUnlessCopyFirst(client, options, { canCopy, checkpoint }));
   if (result.kind === 'copyFirst') return migrateWithSnapshot(batch, options, result.batch);
+  if (result.kind === 'backfill') {
+    const { before, observedAt, warnings } = result.batch;
+    const done = await connect((client) => runBackfill(client, result.step, options, batch.backfill));
+    const records = done ? [done] : [];
+    // Another process may have changed the history since it was read, so the next stage reads it again.
+    return { applied: merge(before, records), observedAt, records, warnings, hasMore: true };
+  }
   const { outcome } = result;
   if (canCopy || checkpoint !== 'SNAPSHOT' || outcome.records.length === 0) return outcome;
   const warning = 'No snapshot was taken, because the tenant has a schema and not its own database';

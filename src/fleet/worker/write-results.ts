@@ -8,6 +8,7 @@ import { inTransaction } from '../../postgres/sql/transaction.ts';
 import { appendEvents, type NewRunEvent } from '../events/append.ts';
 import { type SettledRun, settleRun } from '../runs/settle.ts';
 import { wakeWorkers } from './wake-up.ts';
+import { type ItemProgress, writeProgress } from './write-progress.ts';
 
 /** What an attempt at a tenant did to its database's schema `common`. */
 export interface CommonReport {
@@ -47,13 +48,14 @@ export interface ClaimedItem extends Pick<ItemResult, 'position' | 'tenantId' | 
   readonly begun: boolean;
 }
 
-/** An entry to write: the start of work on a tenant, or the result of an attempt. */
+/** An entry to write: the start of work on a tenant, what an attempt has done so far, or the result of an attempt. */
 export type Entry = {
   /** When it happened, as a `performance.now()` value. */
   readonly at: number;
 } & (
-  | { readonly started: ClaimedItem; readonly result?: never }
-  | { readonly started?: never; readonly result: ItemResult }
+  | { readonly started: ClaimedItem; readonly progress?: never; readonly result?: never }
+  | { readonly started?: never; readonly progress: ItemProgress; readonly result?: never }
+  | { readonly started?: never; readonly progress?: never; readonly result: ItemResult }
 );
 
 /**
@@ -79,36 +81,49 @@ export function writeEntries(client: pg.Client, run: string, entries: readonly E
       run,
       started.filter(({ claim }) => !ending.has(claim)),
     );
+    const progress = await writeProgress(
+      client,
+      run,
+      entries.flatMap((entry) => entry.progress ?? []),
+    );
     const accepted = await updateItems(client, run, results, new Set(started.map(({ claim }) => claim)));
     const ended = accepted.filter(({ status }) => status !== 'PENDING');
     await countEnded(client, run, ended);
-    await appendEvents(client, run, eventsOf(entries, marked, new Set(accepted)));
-    await storeMigrationStates(
-      client,
-      accepted.flatMap(({ tenantId, state }) => (state ? { tenantId, ...state } : [])),
-    );
+    await appendEvents(client, run, eventsOf(entries, marked, new Set(accepted), progress));
+    await storeMigrationStates(client, latestStates([...progress.values(), ...accepted]));
     await storeCommonStates(
       client,
       accepted.flatMap(({ common }) => common?.state ?? []),
     );
     await markNeedsAttention(client, accepted);
-    await insertRecords(client, accepted);
+    await insertRecords(client, [...progress.values(), ...accepted]);
     if (ended.length < accepted.length) await wakeWorkers(client, run);
     return settleRun(client, run);
   });
 }
 
+/** A tenant may have completed several stages since the last write. */
+function latestStates(reports: readonly Pick<ItemResult, 'tenantId' | 'state'>[]): (ObservedState & TenantId)[] {
+  const latest = new Map<string, ObservedState & TenantId>();
+  for (const { tenantId, state } of reports) if (state) latest.set(tenantId, { tenantId, ...state });
+  return [...latest.values()];
+}
+
+type TenantId = Pick<ItemResult, 'tenantId'>;
+
 function eventsOf(
   entries: readonly Entry[],
   marked: readonly string[],
   accepted: ReadonlySet<ItemResult>,
+  stored: ReadonlyMap<ItemProgress, ItemProgress>,
 ): NewRunEvent[] {
   const ours = new Set([...marked, ...[...accepted].map(({ claim }) => claim)]);
-  return entries.flatMap(({ at, started, result }): readonly NewRunEvent[] => {
+  return entries.flatMap(({ at, started, progress, result }): readonly NewRunEvent[] => {
     if (started) {
       if (started.begun || !ours.has(started.claim)) return [];
       return [{ kind: 'TENANT_STARTED', tenantId: started.tenantId, message: 'work begins', happenedAt: at }];
     }
+    if (progress) return (stored.get(progress)?.events ?? []).map((event) => ({ happenedAt: at, ...event }));
     if (!accepted.has(result)) return [];
     const { status, events } = result;
     let before = at;
@@ -195,7 +210,10 @@ async function markNeedsAttention(client: pg.Client, results: readonly ItemResul
   await client.query(takeStepSql(tenantSteps.needAttention, { where: 't.id = ANY ($1::uuid[])', set }), [ids]);
 }
 
-async function insertRecords(client: pg.Client, results: readonly ItemResult[]): Promise<void> {
+async function insertRecords(
+  client: pg.Client,
+  results: readonly Pick<ItemResult, 'tenantId' | 'records' | 'common'>[],
+): Promise<void> {
   const rows = results.flatMap(({ tenantId, records, common }) => [
     ...(common?.records ?? []).map((record) => ({ ...record, tenantId, scope: 'COMMON' })),
     ...records.map((record) => ({ ...record, tenantId, scope: 'TENANT' })),

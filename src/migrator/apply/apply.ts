@@ -5,8 +5,9 @@ import { elapsedSince } from '../../lib/time.ts';
 import { lockKind, noticeSilenceSql, transactionLockSql } from '../../postgres/sql/advisory-lock.ts';
 import { sqlState, sqlStateOf } from '../../postgres/sql/error-codes.ts';
 import { rollBack } from '../../postgres/sql/transaction.ts';
+import { tryBatch } from '../backfill/try.ts';
 import { type History, historyOf, insertHistorySql, kindOf, type NewRecord, readHistorySql } from '../files/history.ts';
-import type { MigrationFile } from '../files/migration-file.ts';
+import { type BackfillFile, isBackfill, type MigrationFile } from '../files/migration-file.ts';
 import {
   appliedAfter,
   applyStep,
@@ -19,7 +20,7 @@ import {
   planBatch,
   recordOf,
 } from './batch.ts';
-import { chooseMode, type DirectMode, type Protection } from './batch-mode.ts';
+import { chooseMode, type DirectMode, type Protection, refuseStages } from './batch-mode.ts';
 import { anotherMigration, LOCK_POLL_MS, migrateInParts } from './non-transactional.ts';
 import { freshSessionSql, stepSettingsSql } from './session.ts';
 
@@ -41,10 +42,11 @@ export function migrateDatabase(client: pg.Client, options: MigrateOptions): Pro
 
 /**
  * The result of a tenant's batch. `copyFirst` means that nothing is done yet, because the database must be copied
- * first.
+ * first; `backfill`, that nothing is done yet, because the next step is carried out in batches.
  */
 type Attempt =
   | { readonly kind: 'done'; readonly outcome: MigrateOutcome }
+  | { readonly kind: 'backfill'; readonly step: BackfillFile; readonly batch: PlannedBatch }
   | { readonly kind: 'copyFirst'; readonly batch: PlannedBatch };
 
 /**
@@ -59,6 +61,12 @@ export function migrateUnlessCopyFirst(
 ): Promise<Attempt> {
   return underLock(client, options, async (history): Promise<Attempt> => {
     const batch = planBatch(history, options);
+    refuseStages(batch, protection);
+    const [step] = batch.steps;
+    if (options.inStages && step && isBackfill(step)) {
+      await client.query('ROLLBACK');
+      return { kind: 'backfill', step, batch };
+    }
     const mode = chooseMode(batch, options, protection);
     if (mode !== 'COPY_FIRST') return { kind: 'done', outcome: await carryOut(client, batch, options, mode) };
     await client.query('ROLLBACK');
@@ -89,8 +97,11 @@ function isSame(one: PlannedBatch['before'], other: PlannedBatch['before']): boo
   return now === then;
 }
 
-/** @param work must end the transaction in which it is called */
-async function underLock<T>(
+/**
+ * Runs `work` in a transaction that holds the migration lock.
+ * @param work must end the transaction in which it is called
+ */
+export async function underLock<T>(
   client: pg.Client,
   options: MigrateOptions,
   work: (history: History) => Promise<T>,
@@ -112,10 +123,18 @@ async function carryOut(
   mode: DirectMode,
 ): Promise<MigrateOutcome> {
   if (mode === 'IN_PARTS') return migrateInParts(client, batch, options);
-  const { before, observedAt, steps, warnings } = batch;
+  const { before, observedAt, steps, later, warnings } = batch;
   const untried = options.dryRun ? await whyUntried(client, batch, options, mode) : undefined;
   const records = await applyTogether(client, before.length, untried === undefined ? steps : [], options);
-  return { applied: merge(before, records), observedAt, records, warnings, ...(untried !== undefined && { untried }) };
+  const notTried = options.dryRun && untried === undefined ? whyPartly(steps, later) : [];
+  return {
+    applied: merge(before, records),
+    observedAt,
+    records,
+    warnings: [...warnings, ...notTried],
+    hasMore: later > 0,
+    ...(untried !== undefined && { untried }),
+  };
 }
 
 /** Why a dry run cannot try a batch; undefined if it can. What comes before the batch has been tried then. */
@@ -144,12 +163,24 @@ async function applyTogether(
   const end = options.dryRun ? 'ROLLBACK' : 'COMMIT';
   const records: NewRecord[] = [];
   for (const [index, step] of steps.entries()) {
+    if (options.dryRun && !options.down && isBackfill(step)) {
+      records.push(await tryBatch(client, step, options));
+      continue;
+    }
     const next = step === steps.at(-1) ? end : 'STEP';
     const applied = appliedAfter(before, index, options);
     records.push(await applyStep(client, step, options, { next, applied }));
   }
-  if (steps.length === 0) await client.query(end);
+  if (client.getTransactionStatus() !== 'I') await client.query(end);
   return records;
+}
+
+/** What a dry run has not tried of a plan with a backfill. */
+function whyPartly(steps: readonly MigrationFile[], later: number): readonly string[] {
+  const last = steps.at(-1);
+  if (!last?.backfill) return [];
+  const others = later === 0 ? '' : `, and none of the ${later} migrations after it`;
+  return [`${last.name} is a backfill, so this dry run has tried one batch of it${others}`];
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { CheckpointKind } from '../../catalog/entities/checkpoint.entity.ts';
 import { AppError } from '../../lib/errors.ts';
+import { isBackfill } from '../files/migration-file.ts';
 import type { MigrateOptions, PlannedBatch } from './batch.ts';
 
 /**
@@ -38,6 +39,16 @@ export function chooseMode(
   const wantsCopy = protection?.checkpoint === 'SNAPSHOT' ? steps.length > 0 : divided !== undefined;
   if (protection?.canCopy && wantsCopy && !isSeparate) return 'COPY_FIRST';
   return divided ? 'IN_PARTS' : 'ONE_TRANSACTION';
+}
+
+/**
+ * Refuses a batch that is carried out in stages although it was to be one transaction.
+ * @throws {AppError} CONFLICT
+ */
+export function refuseStages({ steps, later }: PlannedBatch, { checkpoint }: Protection): void {
+  const backfill = steps.find(isBackfill);
+  if (checkpoint !== 'TRANSACTION' || (!backfill && later === 0)) return;
+  throw notOneTransaction(`${backfill?.name ?? 'A later migration'} is a backfill, which is committed in batches`);
 }
 
 function notOneTransaction(reason: string): AppError {

@@ -5,6 +5,7 @@ import type { AppliedMigration } from '../../catalog/entities/migration-state.en
 import type { ObservedState } from '../../catalog/migration-states.ts';
 import { AppError, messageOf } from '../../lib/errors.ts';
 import { elapsedSince } from '../../lib/time.ts';
+import { readKeyedTable } from '../backfill/table.ts';
 import {
   countReverted,
   type History,
@@ -15,8 +16,8 @@ import {
   revertHistorySql,
   startClockSql,
 } from '../files/history.ts';
-import type { Direction, MigrationFile } from '../files/migration-file.ts';
-import { type Division, whyDivided } from '../files/parts.ts';
+import { type Direction, isBackfill, type MigrationFile } from '../files/migration-file.ts';
+import { type Division, stagesOf, whyDivided } from '../files/parts.ts';
 import { type AppliedByRun, planDown, planUp } from '../files/plan.ts';
 import { executeStep } from './execute.ts';
 import { aroundSavepoints, endOfStep, type Next } from './session.ts';
@@ -33,8 +34,13 @@ export interface MigrateOptions {
   readonly down?: DownTarget | undefined;
   /** Commit each step by itself, unless everything is rolled back. */
   readonly separateTransactions?: boolean | undefined;
-  /** Apply everything, then roll back. */
+  /** Apply everything up to the first backfill, then roll back. */
   readonly dryRun?: boolean;
+  /**
+   * Whether the tenant is in use, so that each call carries out one stage only: what comes before a backfill, or a backfill.
+   * Not with `down` or `dryRun`.
+   */
+  readonly inStages?: boolean;
   readonly run?: string;
   readonly checkpoint?: string;
   /** How long to wait for a table lock, in milliseconds. */
@@ -64,6 +70,8 @@ export interface MigrateOutcome extends ObservedState {
   readonly warnings: readonly string[];
   /** Why a dry run did not try the batch; undefined if it did. */
   readonly untried?: string;
+  /** Whether further stages may follow; see {@link MigrateOptions.inStages}. */
+  readonly hasMore?: boolean;
 }
 
 /**
@@ -94,6 +102,8 @@ export interface PlannedBatch {
   /** When the history was read, by the server's clock. */
   readonly observedAt: ObservedState['observedAt'];
   readonly steps: readonly MigrationFile[];
+  /** How many steps are left to later stages. */
+  readonly later: number;
   readonly warnings: readonly string[];
   /** Why the steps cannot be one transaction, as a clause; undefined if they can. */
   readonly divided: string | undefined;
@@ -111,8 +121,19 @@ export function planBatch(history: History, options: MigrateOptions): PlannedBat
   if (plan.kind === 'refusal') {
     throw new AppError(plan.code, plan.message, { details: { migration: plan.migration, ...plan.hashes } });
   }
-  const { steps, warnings } = plan;
-  return { before, observedAt, steps, warnings, divided: whyDivided(steps, divisionOf(options)) };
+  const { warnings } = plan;
+  const steps = down ? plan.steps : stepsForNow(plan.steps, options);
+  const later = plan.steps.length - steps.length;
+  return { before, observedAt, steps, later, warnings, divided: whyDivided(steps, divisionOf(options)) };
+}
+
+/** A dry run cannot try what comes after a backfill, because that may need the changes of all rows. */
+function stepsForNow(steps: readonly MigrationFile[], { inStages, dryRun }: MigrateOptions): readonly MigrationFile[] {
+  if (dryRun) {
+    const backfill = steps.findIndex(isBackfill);
+    return backfill < 0 ? steps : steps.slice(0, backfill + 1);
+  }
+  return inStages ? (stagesOf(steps)[0] ?? []) : steps;
 }
 
 /** How a batch with these options is divided into parts. */
@@ -164,6 +185,7 @@ export async function applyStep(
     ...(next === 'COMMIT' || next === 'ROLLBACK' ? [next] : []),
   ];
   try {
+    if (isBackfill(step) && !down) await readKeyedTable(client, schema, step.backfill.table);
     const rows = await executeStep(client, step, direction, { leading: [startClockSql, ...before], trailing });
     const durationMs = Number(rows[trailing.indexOf(record)]?.[0] ?? Number.NaN);
     if (Number.isNaN(durationMs)) throw new Error('it prevented PostgreSQL from recording the migration');

@@ -45,7 +45,7 @@ export const LOCK_POLL_MS = 200;
  */
 export async function migrateInParts(
   client: pg.Client,
-  { before, observedAt, steps, warnings }: PlannedBatch,
+  { before, observedAt, steps, later, warnings }: PlannedBatch,
   options: MigrateOptions,
 ): Promise<MigrateOutcome> {
   const { schema } = options;
@@ -62,7 +62,7 @@ export async function migrateInParts(
       const trailingSql = part === parts.at(-1) ? clearInProgressSql(schema) : '';
       records.push(...(await applyPart(client, part, applied, { ...options, isRepeated }, trailingSql)));
     }
-    return { applied: merge(before, records), observedAt, records, warnings };
+    return { applied: merge(before, records), observedAt, records, warnings, hasMore: later > 0 };
   });
 }
 
@@ -133,16 +133,20 @@ export async function applyAlone(
 }
 
 /**
- * Sets what a step that runs alone starts with, whatever the previous step has set or left behind. A concurrent
- * statement may wait long for a lock, because nobody queues behind it.
+ * How long a concurrent statement may wait for others, in milliseconds. Nobody queues behind it. It waits for all older
+ * transactions of the database, those of other tenants included, and an index that it gives up is built anew.
+ * @see https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY
  */
+const CONCURRENT_WAIT_MS = 3_600_000;
+
+/** Sets what a step that runs alone starts with, whatever the previous step has set or left behind. */
 export async function prepareAlone(
   client: pg.Client,
   step: MigrationFile,
   { schema, lockTimeoutMs }: MigrateOptions,
 ): Promise<void> {
   await client.query(
-    `${freshSessionWithLockSql(lockOf(schema))} SET search_path = ${searchPathOf(schema)}; SET lock_timeout = ${OTHER_MIGRATION_MS}`,
+    `${freshSessionWithLockSql(lockOf(schema))} SET search_path = ${searchPathOf(schema)}; SET lock_timeout = ${CONCURRENT_WAIT_MS}`,
   );
   await dropInvalidIndexes(client, schema);
   const statements = [...(step.parsed.up ?? []), ...(step.parsed.down ?? [])];

@@ -40,6 +40,8 @@ export function revertPartial(
     for (const { name } of done.reverse()) {
       const step = options.files.find((file) => file.name === name);
       if (!step) throw new RevertFailedError(`${name} cannot be reverted, because its file is missing`);
+      // What comes before a backfill was complete before it began.
+      if (step.backfill && !options.down) break;
       records.push(await revertStep(client, step, revertDirection, options));
     }
     await client.query(clearInProgressSql(options.schema));

@@ -52,7 +52,7 @@ export interface Finding {
   /**
    * `BROKEN`: the files cannot be read, or fail on an empty database. `DIFFERS`: what they give depends on how they are
    * applied. `ENTITIES_DIFFER`: the migrations don't create
-   * what the entities describe; `sql` would. `IRREVERSIBLE`: it has no `down()`. `EMPTY`: it has no statements.
+   * what the entities describe; `sql` would. `IRREVERSIBLE`: it has no `down()` and is no backfill. `EMPTY`: it has no statements.
    * `SNAPSHOT_WRONG`: the file from which the next migration is derived cannot be read, or doesn't match these
    * migrations. The other kinds are files that don't match the applied migrations.
    */
@@ -88,7 +88,7 @@ export async function checkMigrations({ lines, ...options }: CheckOptions): Prom
 async function checkLine(options: Omit<CheckOptions, 'lines'>, line: CheckedLine): Promise<Finding[]> {
   const { scope } = line.folder;
   const files = await line.folder.read();
-  const irreversible = files.filter(({ reversible }) => !reversible);
+  const irreversible = files.filter(({ reversible, backfill }) => !reversible && !backfill);
   const empty = files.filter(({ statements }) => statements?.every((statement) => statement.trim() === ''));
   return [
     ...compareRecorded(files, line.recorded ?? []).map((mismatch) => ({ scope, ...mismatch })),

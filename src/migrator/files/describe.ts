@@ -3,6 +3,7 @@ import { Migration } from '@mikro-orm/migrations';
 import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import { messageOf } from '../../lib/errors.ts';
 import { loadStatementParser } from '../../postgres/sql/statements.ts';
+import { backfillOf } from './backfill.ts';
 import type { Direction, MigrationClass, MigrationFile } from './migration-file.ts';
 import { obstacleOf } from './obstacles.ts';
 import { SourceLines } from './source-lines.ts';
@@ -22,7 +23,9 @@ export async function describeMigration(
   source: string,
 ): Promise<MigrationFile> {
   const reversible = Class.prototype.down !== Migration.prototype.down;
-  const transactional = construct(Class, new DescribingDriver().driver).isTransactional();
+  const instance = construct(Class, new DescribingDriver().driver);
+  const transactional = instance.isTransactional();
+  const backfill = backfillOf(instance);
   const statements = await statementsOf(Class, 'up');
   const downStatements = reversible ? await statementsOf(Class, 'down') : undefined;
   const parse = await loadStatementParser();
@@ -30,17 +33,19 @@ export async function describeMigration(
     up: statements && readStatements(statements, parse, new SourceLines(source, 'up')),
     down: downStatements && readStatements(downStatements, parse, new SourceLines(source, 'down')),
   };
+  if (backfill && parsed.up?.length !== 1) throw new Error('must have one statement: batch() returns it');
   return {
     name,
     scope,
     hash,
     Class,
     transactional,
+    backfill,
     reversible,
     statements,
     downStatements,
     parsed,
-    obstacle: obstacleOf({ scope, transactional }, [...(parsed.up ?? []), ...(parsed.down ?? [])]),
+    obstacle: obstacleOf({ scope, transactional, backfill }, [...(parsed.up ?? []), ...(parsed.down ?? [])]),
   };
 }
 

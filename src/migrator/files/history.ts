@@ -38,7 +38,8 @@ export function createHistorySql(schema: string, scope: MigrationScope): string 
       checkpoint text,
       applied_at timestamptz(3) NOT NULL DEFAULT clock_timestamp(),
       duration_ms double precision,
-      error text
+      error text,
+      cursor jsonb
     );
     COMMENT ON TABLE ${table(schema)} IS ${quoteLiteral(kindComment(scope))};
     CREATE UNIQUE INDEX migration_history_applied_key ON ${table(schema)} (name) WHERE status = 'APPLIED';`;
@@ -113,10 +114,20 @@ export function countReverted({ recorded }: Pick<History, 'recorded'>, run: stri
   return [...last.values()].filter((status) => status === 'REVERTED').length;
 }
 
-/** SQL that marks an applied migration as reverted. */
+/**
+ * SQL that marks an applied migration as reverted. A later backfill that is unfinished starts from the first row next time, because
+ * its changes may be gone.
+ */
 export function revertHistorySql(schema: string, name: string): string {
-  return `UPDATE ${table(schema)} SET status = 'REVERTED' WHERE name = ${quoteLiteral(name)} AND status = 'APPLIED'`;
+  return `WITH gone AS (DELETE FROM ${table(schema)} h WHERE ${isUnfinishedSql})
+    UPDATE ${table(schema)} SET status = 'REVERTED' WHERE name = ${quoteLiteral(name)} AND status = 'APPLIED'`;
 }
+
+/**
+ * A condition for the row `h` of an unfinished backfill, which has a cursor. Histories that were created before the column existed
+ * get it when their first backfill begins.
+ */
+export const isUnfinishedSql = `h.status = 'ROLLED_BACK' AND to_jsonb(h) ->> 'cursor' IS NOT NULL`;
 
 /** SQL that starts the clock for a record whose duration PostgreSQL measures. */
 export const startClockSql = `SELECT set_config('tenantry.step_start', extract(epoch FROM clock_timestamp())::text, true)`;
@@ -153,14 +164,14 @@ export function isChangedHistory(error: unknown): boolean {
 }
 
 /**
- * SQL that stores the hash ($2) of the file of this name ($1) for an applied migration, as the owner: the one of this
- * name, or one that was recorded with this hash under a name that is not among the code's ($3), because the file was
+ * SQL that stores the hash ($2) of the file of this name ($1) for an applied migration or an unfinished backfill, as the
+ * owner: the one of this name, or one that was recorded with this hash under a name that is not among the code's ($3), because the file was
  * renamed. It returns the previous hash and the time; no row if nothing differs.
  */
 export function acceptHashSql(schema: string): string {
   return `WITH before AS (
       SELECT id, hash FROM ${table(schema)} h
-      WHERE status = 'APPLIED' AND (
+      WHERE (status = 'APPLIED' OR ${isUnfinishedSql}) AND (
         (name = $1 AND hash <> $2)
         OR (hash = $2 AND name <> ALL ($3::text[])
           AND NOT EXISTS (SELECT FROM ${table(schema)} WHERE name = $1 AND status = 'APPLIED')))

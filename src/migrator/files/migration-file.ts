@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Migration } from '@mikro-orm/migrations';
 import type { MigrationScope } from '../../catalog/entities/migration-record.entity.ts';
+import type { BackfillStatement } from './backfill.ts';
 import type { SourceStatement } from './source-statements.ts';
 
 /** The class that a migration file exports. */
@@ -17,6 +18,8 @@ export interface MigrationFile {
   /** The SHA-256 of the file's text in hexadecimal. A byte order mark doesn't count, and line endings count as `\n`. */
   readonly hash: string;
   readonly transactional: boolean;
+  /** What it does for each batch of rows; undefined if it is not a backfill. Its `up()` changes all rows at once. */
+  readonly backfill?: BackfillStatement | undefined;
   /** Whether it has a `down()`. */
   readonly reversible: boolean;
   /** The statements of `up()`; undefined if they are only known by running it against a database. */
@@ -31,6 +34,22 @@ export interface MigrationFile {
   readonly obstacle: string | undefined;
   /** The class to instantiate when running it against a database. */
   readonly Class: MigrationClass;
+}
+
+/** What a migration changes: SCHEMA, anything in one go; BACKFILL, rows in batches. */
+export type MigrationKind = 'SCHEMA' | 'BACKFILL';
+
+/** Returns what a migration changes. */
+export function kindOfFile({ backfill }: Pick<MigrationFile, 'backfill'>): MigrationKind {
+  return backfill ? 'BACKFILL' : 'SCHEMA';
+}
+
+/** A migration that is a backfill. */
+export type BackfillFile = MigrationFile & { readonly backfill: BackfillStatement };
+
+/** Whether a migration is a backfill. */
+export function isBackfill(file: MigrationFile): file is BackfillFile {
+  return file.backfill !== undefined;
 }
 
 /**

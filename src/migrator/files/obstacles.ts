@@ -1,10 +1,12 @@
 import type { MigrationScope } from '../../catalog/entities/migration-record.entity.ts';
+import type { BackfillStatement } from './backfill.ts';
 import type { SourceStatement } from './source-statements.ts';
 
 /** What decides which statements a migration must not have. */
 interface Limits {
   readonly scope: MigrationScope;
   readonly transactional: boolean;
+  readonly backfill?: BackfillStatement | undefined;
 }
 
 /**
@@ -12,9 +14,12 @@ interface Limits {
  * name; undefined if it can.
  */
 export function obstacleOf(
-  { scope, transactional }: Limits,
+  { scope, transactional, backfill }: Limits,
   statements: readonly SourceStatement[],
 ): string | undefined {
+  if (backfill && scope !== 'TENANT') {
+    return "is a backfill, but only tenants' migrations are carried out in batches. Write a Migration with this statement instead.";
+  }
   for (const statement of statements) {
     const { endsTransaction, copiesFromClient, leavesSchema, leavesCommon } = statement;
     if (transactional && endsTransaction) {

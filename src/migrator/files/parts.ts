@@ -8,6 +8,20 @@ export interface Part {
   readonly reason: string | undefined;
 }
 
+/**
+ * Divides the steps of a tenant that is in use into stages, each of which is complete before the next one begins. A backfill is
+ * a stage of its own.
+ */
+export function stagesOf(steps: readonly MigrationFile[]): readonly (readonly MigrationFile[])[] {
+  const stages: MigrationFile[][] = [];
+  for (const step of steps) {
+    const last = stages.at(-1);
+    if (last && !step.backfill && !last[0]?.backfill) last.push(step);
+    else stages.push([step]);
+  }
+  return stages;
+}
+
 /** How a batch is divided. */
 export interface Division {
   readonly direction: Direction;
@@ -49,7 +63,7 @@ function whyApart(part: readonly MigrationFile[], step: MigrationFile, direction
 
 /** What the plan says about transactions: where the batch is cut, and what one transaction cannot hold. */
 export function transactionWarnings(steps: readonly MigrationFile[]): string[] {
-  const cuts = partsOf(steps).filter(({ reason }) => reason !== undefined);
+  const cuts = stagesOf(steps).flatMap((stage) => partsOf(stage).filter(({ reason }) => reason !== undefined));
   return [
     ...cuts.map(({ reason, steps: [first] }) => `${reason}. So the batch is committed before ${first?.name}.`),
     ...steps.flatMap((step) => enumUsedAtOnce(step) ?? []),

@@ -111,11 +111,12 @@ function refuseIrreversible(files: readonly MigrationFile[], chosen: readonly Ap
   const names = new Set(chosen.map(({ name }) => name));
   const step = files.find(({ name, reversible }) => names.has(name) && !reversible);
   if (!step) return undefined;
+  const what = step.backfill ? 'is a backfill and has no down(), so the rows that it changed' : 'has no down(), so it';
   return {
     kind: 'refusal',
     code: 'IRREVERSIBLE',
     migration: step.name,
-    message: `${step.name} has no down(), so it cannot be reverted. Write a new migration that undoes its changes.`,
+    message: `${step.name} ${what} cannot be reverted. Write a new migration that undoes its changes.`,
   };
 }
 

@@ -149,7 +149,7 @@ function rowRisks(relation: RangeVar | undefined, verb: string): readonly Risk[]
       table,
       message: `It ${verb} rows of ${table} in the tenant's one transaction: they stay locked until its end, and their old versions stay in the table.`,
       advice:
-        'Where many rows are changed, change them in small steps outside of the migration. Where there are few, say so: -- tenantry: allow changing-rows because …',
+        'Where many rows are changed, write a Backfill instead, which changes them in batches. Where there are few, say so: -- tenantry: allow changing-rows because …',
       work: workOf('UPDATE'),
     },
   ];

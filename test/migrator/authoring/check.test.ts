@@ -134,6 +134,22 @@ it('finds files that cannot be taken back', async () => {
   expect(await check()).toMatchObject([{ kind: 'IRREVERSIBLE', scope: 'TENANT', migration: '20270101000000_one' }]);
 });
 
+it('lets a backfill have no down(), and finds one that cannot be carried out', async () => {
+  const name = '20270101000000_fill';
+  written.add(name);
+  await migrations.addBackfill(name, 'products', "UPDATE products SET name = '' WHERE name = 'x' AND KEYS");
+  expect(await check()).toEqual([]);
+  const broken: Record<string, [table: string, statement: string]> = {
+    'invalid reference to FROM-clause entry': ['products', "UPDATE products AS p SET name = '' WHERE KEYS"],
+    'there is no table gone': ['gone', "UPDATE products SET name = '' WHERE KEYS"],
+    'has to use the condition it is given': ['products', "UPDATE products SET name = ''"],
+  };
+  for (const [message, [table, statement]] of Object.entries(broken)) {
+    await migrations.addBackfill(name, table, statement);
+    expect(await check()).toMatchObject([{ kind: 'BROKEN', message: expect.stringContaining(message) }]);
+  }
+});
+
 it('finds files that fail on an empty database', async () => {
   await write('20270101000000_one', 'ALTER TABLE nothing ADD COLUMN x int', 'SELECT 1');
   expect(await check()).toMatchObject([
