@@ -105,7 +105,7 @@ function notNullRisk(table: string, column: string): Risk {
     severity: 'WARNING',
     table,
     message: `${column} is looked at in each row of ${table} while nobody can read or write it (ACCESS EXCLUSIVE), for as long as reading the table takes. It fails in each tenant that has a NULL there.`,
-    advice: `Check it first, which lets writes go on. Then SET NOT NULL needs no look at the rows:\nALTER TABLE ${on} ADD CONSTRAINT ${check} CHECK (${name} IS NOT NULL) NOT VALID;\nin a later release:\nALTER TABLE ${on} VALIDATE CONSTRAINT ${check};\nand in a third one:\nALTER TABLE ${on} ALTER COLUMN ${name} SET NOT NULL, DROP CONSTRAINT ${check};`,
+    advice: `Check it first, which lets writes go on. Then SET NOT NULL needs no look at the rows:\nALTER TABLE ${on} ADD CONSTRAINT ${check} CHECK (${name} IS NOT NULL) NOT VALID;\nin a later release:\nALTER TABLE ${on} VALIDATE CONSTRAINT ${check};\nand in a third one:\nALTER TABLE ${on} ALTER COLUMN ${name} SET NOT NULL;\nALTER TABLE ${on} DROP CONSTRAINT ${check};`,
     work: workOf('SCAN', [column]),
   };
 }
