@@ -3,9 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { type Checkout, copyCheckout } from '../support/checkout.ts';
 import { childEnv } from '../support/child-env.ts';
-import { makeInstallationDir } from '../support/empty-cluster.ts';
 import type { HttpClient } from '../support/http-client.ts';
-import { removeDataDir } from '../support/remove-data-dir.ts';
 import { startServer } from '../support/server-process.ts';
 import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
@@ -22,11 +20,8 @@ const [addBrand, fillBrand, entity, entityAfter, input, fields, computed, dropNa
 it('the example is deployed while old and new servers answer requests, and none of them fails', async () => {
   await using stack = new AsyncDisposableStack();
   const postgres = stack.use(await startTestPostgres());
-  const dataDir = await makeInstallationDir('tenantry-zero-');
-  stack.defer(() => removeDataDir(dataDir));
   const env = {
     ...postgres.env,
-    DATA_DIR: dataDir,
     BACKFILL_BATCH_MS: '20',
     CALLER_OPERATIONS: '1000',
     NODE_ENV: 'test',

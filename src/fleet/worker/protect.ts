@@ -33,7 +33,9 @@ export async function migrateProtected(batch: ProtectedBatch, options: MigrateOp
   const result = await connect((client) => migrateUnlessCopyFirst(client, options, { canCopy, checkpoint }));
   if (result.kind === 'copyFirst') return migrateWithSnapshot(batch, options, result.batch);
   if (result.kind === 'backfill') {
-    const { before, observedAt, warnings } = result.batch;
+    const { before, observedAt } = result.batch;
+    const without = `No snapshot is taken for ${result.step.name}, because it is a backfill and the tenant is served meanwhile`;
+    const warnings = [...result.batch.warnings, ...(checkpoint === 'SNAPSHOT' ? [without] : [])];
     const done = await connect((client) => runBackfill(client, result.step, options, batch.backfill));
     const records = done ? [done] : [];
     // Another process may have changed the history since it was read, so the next stage reads it again.

@@ -61,7 +61,7 @@ export function migrateUnlessCopyFirst(
 ): Promise<Attempt> {
   return underLock(client, options, async (history): Promise<Attempt> => {
     const batch = planBatch(history, options);
-    refuseStages(batch, protection);
+    if (options.inStages) refuseStages(batch, protection);
     const [step] = batch.steps;
     if (options.inStages && step && isBackfill(step)) {
       await client.query('ROLLBACK');
