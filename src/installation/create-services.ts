@@ -6,6 +6,7 @@ import { SignInLimits } from '../auth/sign-in-limits.ts';
 import { loadTokenKeys, publishedKeys } from '../auth/tokens/keys.ts';
 import { createTokens } from '../auth/tokens/tokens.ts';
 import { TenantDirectory } from '../catalog/tenant-directory.ts';
+import { Impacts } from '../fleet/impact/impacts.ts';
 import { Runs } from '../fleet/runs/runs.ts';
 import { createHealthCheck } from '../health/check.ts';
 import { HistoryRecordSchema } from '../migrator/files/history-entity.ts';
@@ -55,7 +56,13 @@ export async function createServices(
     permissions: new PermissionCache({ tenants, permissionsOf: permissionsOf(product), catalog, listener, log }),
     migrations: system.migrations,
     tables: system.tables,
-    runs: new Runs(catalog, system.migrations, config.migrations.concurrency),
+    runs: new Runs(catalog, system.migrations, servers, config.migrations.concurrency),
+    impacts: new Impacts({
+      servers,
+      authDatabase: config.databases.auth,
+      concurrency: config.migrations.concurrency,
+      log,
+    }),
     tokens,
     publishedKeys: publishedKeys(keys),
     authenticator: new Authenticator(catalog, listener, accounts.trustedClaims),

@@ -12,6 +12,7 @@ import type { MigrationScope } from '../catalog/entities/migration-record.entity
 import type { TenantDirectory } from '../catalog/tenant-directory.ts';
 import type { CheckpointsOptions } from '../checkpoints/checkpoints.ts';
 import type { Config } from '../config/config.ts';
+import type { Impacts } from '../fleet/impact/impacts.ts';
 import type { Runs } from '../fleet/runs/runs.ts';
 import type { HealthCheck } from '../health/check.ts';
 import type { Encryption } from '../lib/encryption.ts';
@@ -46,6 +47,7 @@ export interface Services {
   /** What the entities say that each kind of database's tables should be. */
   readonly tables: Readonly<Record<MigrationScope, EntityTables>>;
   readonly runs: Runs;
+  readonly impacts: Impacts;
   readonly checkpoints: CheckpointsOptions;
   readonly tokens: Tokens;
   /** The public keys of `tokens`, as others can read them. */

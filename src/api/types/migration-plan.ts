@@ -1,4 +1,5 @@
 import { migrationScopes } from '../../catalog/entities/migration-record.entity.ts';
+import type { Impact } from '../../fleet/impact/impact.ts';
 import {
   type FleetPlan,
   PLAN_PAGE,
@@ -17,6 +18,8 @@ import { MAX_PAGE } from '../../orm/pagination.ts';
 import { builder } from '../builder.ts';
 import { MAX_TEXTS } from '../limits/list-sizes.ts';
 import { pageArgs, pageOfItems, pageSize } from '../list-page.ts';
+import { firstImpacts, impactsIn, MigrationImpactRef, TenantImpactRef } from './migration-impact.ts';
+import { MigrationWarningRef } from './migration-warning.ts';
 import { TenantRef } from './tenant.ts';
 
 /** The GraphQL enum of the kinds of databases that have migrations. */
@@ -32,38 +35,6 @@ export const MigrationKindRef = builder.enumType('MigrationKind', {
     SCHEMA: { description: 'Tables or rows, in one go.' },
     BACKFILL: { description: 'The rows of one table, in batches that are committed one by one while requests go on.' },
   } as const,
-});
-
-const WarningSeverityRef = builder.enumType('WarningSeverity', {
-  description: 'How much harm a statement can do to a table with rows.',
-  values: {
-    ERROR: { description: 'It fails, or nobody can read or write the table for as long as rewriting it takes.' },
-    WARNING: {
-      description: 'The table is locked for as long as reading it takes, or an older version of the code fails.',
-    },
-    INFO: { description: 'The table is locked for a moment.' },
-  } as const,
-});
-
-const MigrationWarningRef = builder.objectRef<MigrationWarning>('MigrationWarning').implement({
-  description: 'A statement that can harm a table that has rows and is in use.',
-  fields: (t) => ({
-    rule: t.exposeString('rule', { description: 'Its name, such as require-concurrent-index-creation.' }),
-    severity: t.field({ type: WarningSeverityRef, resolve: ({ severity }) => severity }),
-    message: t.exposeString('message', {
-      description: 'What is locked, rewritten or lost, and for how long in principle.',
-    }),
-    advice: t.exposeString('advice', { nullable: true, description: 'The safe way, with SQL where there is some.' }),
-    line: t.exposeInt('line', {
-      nullable: true,
-      description: "The line of the file, from 1. Null if the file doesn't hold the statement literally.",
-    }),
-    statement: t.exposeString('statement', { nullable: true, description: 'The beginning of the statement.' }),
-    allowedBecause: t.exposeString('allowedBecause', {
-      nullable: true,
-      description: 'The reason of the comment -- tenantry: allow RULE because REASON. Null if there is none.',
-    }),
-  }),
 });
 
 /** A hundred migrations with as many warnings stay below the limit of an operation's cost. */
@@ -102,7 +73,17 @@ const MigrationRef = builder.objectRef<ShownMigration>('Migration').implement({
   }),
 });
 
-const TenantPlanRef = builder.objectRef<TenantPlan>('TenantPlan').implement({
+/** A plan, and what its statements will meet if a client asked for it. */
+interface ShownPlan extends FleetPlan {
+  readonly impacts?: readonly Impact[];
+}
+
+/** A tenant of a {@link ShownPlan}. */
+interface ShownTenantPlan extends TenantPlan {
+  readonly impacts: readonly Impact[] | undefined;
+}
+
+const TenantPlanRef = builder.objectRef<ShownTenantPlan>('TenantPlan').implement({
   fields: (t) => ({
     tenant: t.field({ type: TenantRef, resolve: ({ tenant }) => tenant }),
     pending: t.stringList({
@@ -125,10 +106,18 @@ const TenantPlanRef = builder.objectRef<TenantPlan>('TenantPlan').implement({
       maxItems: MAX_TEXTS,
       resolve: ({ plan }) => (plan.kind === 'steps' ? plan.warnings : []),
     }),
+    impact: t.field({
+      type: [TenantImpactRef],
+      nullable: true,
+      description: 'What dangerous statements will meet in this tenant. Null without impact: true.',
+      args: firstImpacts,
+      maxItems: MAX_PAGE,
+      resolve: ({ impacts, tenant }, page) => impactsIn(impacts, tenant, page),
+    }),
   }),
 });
 
-const MigrationPlanRef = builder.objectRef<FleetPlan>('MigrationPlan').implement({
+const MigrationPlanRef = builder.objectRef<ShownPlan>('MigrationPlan').implement({
   description: 'What a run would do now.',
   fields: (t) => ({
     tenants: t.field({
@@ -140,10 +129,19 @@ const MigrationPlanRef = builder.objectRef<FleetPlan>('MigrationPlan').implement
         after: t.arg.id({ description: 'The id or slug of the last tenant of the previous page.' }),
       },
       maxItems: PLAN_PAGE.max,
-      resolve: (plan, { first, after }) => pageOfPlan(plan, first ?? PLAN_PAGE.default, after),
+      resolve: (plan, { first, after }) =>
+        pageOfPlan(plan, first ?? PLAN_PAGE.default, after).map((found) => ({ ...found, impacts: plan.impacts })),
     }),
     totalCount: t.exposeInt('totalCount', { description: 'The number of tenants that a run would check.' }),
     upToDateCount: t.exposeInt('upToDateCount'),
+    impact: t.field({
+      type: [MigrationImpactRef],
+      nullable: true,
+      description: 'What each dangerous statement will meet in the tenants. Null without impact: true.',
+      args: firstImpacts,
+      maxItems: MAX_PAGE,
+      resolve: ({ impacts }, page) => impacts?.slice(0, pageSize(page)) ?? null,
+    }),
     migrations: t.field({
       type: [MigrationRef],
       description: 'Every migration that some tenant is missing.',
@@ -173,8 +171,16 @@ const MigrationPlanInput = builder.inputType('MigrationPlanInput', {
       defaultValue: false,
       description: 'Check the database of each tenant instead of trusting the catalog.',
     }),
+    impact: t.boolean({
+      defaultValue: false,
+      description:
+        'Look into the tenants for the sizes of the tables that dangerous statements concern, for a minute at most, and estimate how long these are locked.',
+    }),
   }),
 });
+
+/** It connects to all tenants that are not up to date. */
+const COST_OF_IMPACT = 1000;
 
 builder.queryFields((t) => ({
   migrations: t.field({
@@ -196,8 +202,9 @@ builder.queryFields((t) => ({
     nullable: true,
     authScopes: { platformAdmin: true },
     args: { input: t.arg({ type: MigrationPlanInput }) },
-    resolve: async (_root, { input }, { services }) =>
-      planFleet(
+    cost: ({ input }) => (input?.impact ? COST_OF_IMPACT : 1),
+    resolve: async (_root, { input }, { services }): Promise<ShownPlan> => {
+      const plan = await planFleet(
         {
           catalog: services.catalog,
           connections: services.tenants,
@@ -206,6 +213,8 @@ builder.queryFields((t) => ({
           concurrency: services.config.migrations.concurrency,
         },
         { tenants: input?.tenants ?? undefined, to: input?.to ?? undefined, verify: input?.verify ?? false },
-      ),
+      );
+      return input?.impact ? { ...plan, impacts: await services.impacts.measure(plan) } : plan;
+    },
   }),
 }));

@@ -1,10 +1,16 @@
 import { type DownTarget, MigrationRun } from '../../catalog/entities/migration-run.entity.ts';
 import { followRun } from '../../fleet/events/events.ts';
+import { runOrders } from '../../fleet/runs/smallest-first.ts';
 import { badInput } from '../../lib/errors.ts';
 import { builder } from '../builder.ts';
 import type { Context } from '../context.ts';
 import { CheckpointKindRef } from './checkpoint.ts';
 import { RunRef, runId } from './run.ts';
+
+const RunOrderRef = builder.enumType('RunOrder', {
+  description: 'CREATED: the oldest tenant first. SIZE: the tenant with the smallest tables first.',
+  values: runOrders,
+});
 
 const RunMigrationsInput = builder.inputType('RunMigrationsInput', {
   fields: (t) => ({
@@ -24,6 +30,11 @@ const RunMigrationsInput = builder.inputType('RunMigrationsInput', {
         'Sizes of waves, such as "1", "10%", "100%". Each wave starts when the previous one has ended without failures, or with at most maxFailures.',
     }),
     canaries: t.idList({ maxItems: 10_000, description: 'Ids or slugs of the tenants to migrate first.' }),
+    order: t.field({
+      type: RunOrderRef,
+      defaultValue: 'CREATED',
+      description: 'The order of the tenants, after the canaries. Tenants whose size cannot be read come last.',
+    }),
     maxFailures: t.int({ description: 'No further tenant is started after more failures than this.' }),
     checkpoint: t.field({
       type: CheckpointKindRef,
@@ -71,6 +82,7 @@ builder.mutationFields((t) => ({
         dryRun: input?.dryRun ?? false,
         continueOnError: input?.continueOnError ?? true,
         concurrency: input?.concurrency,
+        order: input?.order,
         ...(input?.maxFailures != null && { maxFailures: input.maxFailures }),
         ...(input?.waves && { waves: input.waves }),
         ...(input?.checkpoint && { checkpoint: input.checkpoint }),

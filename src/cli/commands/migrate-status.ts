@@ -4,6 +4,7 @@ import type { MigrationRun } from '../../catalog/entities/migration-run.entity.t
 import type { CommonStatus } from '../../fleet/common-plan.ts';
 import type { ShownRecord } from '../../fleet/history.ts';
 import { withServices } from '../open-app.ts';
+import { impactView, writeImpacts } from '../ui/migration-impact.ts';
 import { writeMigrationWarnings } from '../ui/migration-warnings.ts';
 import { type Column, writeTable } from '../ui/table.ts';
 import { type CommandContext, CommandExit, exitCode, oneLine, type Screen, writeJson } from '../ui/terminal.ts';
@@ -12,6 +13,7 @@ import { fleetPlan, integer } from './migrate-up.ts';
 interface PlanOptions {
   readonly tenant?: readonly string[];
   readonly to?: string;
+  readonly impact?: true;
   readonly json?: true;
 }
 
@@ -39,6 +41,7 @@ export function addStatusCommands(migrate: Command, context: CommandContext): vo
     .description('Show what a run would do, without changing anything; exits with 1 if it would refuse a tenant')
     .option('--tenant <slug...>', 'only for these tenants, by slug or id')
     .option('--to <name>', 'the last migration to apply; by default the newest')
+    .option('--impact', 'look into the tenants: how many rows dangerous statements meet, and how long they lock tables')
     .option(...jsonOption)
     .action((options: PlanOptions) => plan(context, options));
   migrate
@@ -94,12 +97,15 @@ export function writeCommon(stdout: CommandContext['stdout'], { newest, database
   stdout.write(`${behind} of ${databases} databases lack migrations of common. The newest is ${newest}.\n`);
 }
 
-async function plan(context: CommandContext, { tenant, to, json }: PlanOptions): Promise<void> {
+async function plan(context: CommandContext, { tenant, to, impact, json }: PlanOptions): Promise<void> {
   const { refusalOf, sqlOf, stepsOf } = await import('../../fleet/plan.ts');
   const { planWarnings } = await import('../../fleet/plan-warnings.ts');
   const { groupBySteps } = await import('../../fleet/psql-script.ts');
   const { isBackfill } = await import('../../migrator/files/migration-file.ts');
-  const found = await withServices(context, (services) => fleetPlan(services, { tenants: tenant, to, verify: false }));
+  const { found, impacts } = await withServices(context, async (services) => {
+    const planned = await fleetPlan(services, { tenants: tenant, to, verify: false });
+    return { found: planned, impacts: impact && (await services.impacts.measure(planned)) };
+  });
   const { tenants, totalCount, upToDateCount, migrations } = found;
   const refused = tenants.filter(({ plan }) => plan.kind !== 'steps');
   const dangers = planWarnings(found);
@@ -114,7 +120,15 @@ async function plan(context: CommandContext, { tenant, to, json }: PlanOptions):
     }));
     const names = migrations.map(({ name }) => name);
     const backfills = migrations.filter(isBackfill).map(({ name }) => name);
-    writeJson(stdout, { totalCount, upToDateCount, migrations: names, backfills, warnings: dangers, tenants: views });
+    writeJson(stdout, {
+      totalCount,
+      upToDateCount,
+      migrations: names,
+      backfills,
+      warnings: dangers,
+      ...(impacts && { impact: impacts.map(impactView) }),
+      tenants: views,
+    });
   } else {
     stdout.write(`${upToDateCount} of ${totalCount} tenants are up to date.\n`);
     for (const { common, steps, tenants } of groupBySteps(found.tenants)) {
@@ -124,6 +138,7 @@ async function plan(context: CommandContext, { tenant, to, json }: PlanOptions):
     }
     if (dangers.length > 0) stdout.write('\n');
     writeMigrationWarnings(stdout, dangers);
+    writeImpacts(context, impacts ?? []);
     writeWarnings(
       stdout,
       'Warnings',

@@ -12,6 +12,7 @@ interface UpOptions {
   readonly sql?: true;
   readonly waves?: readonly string[];
   readonly canary?: readonly string[];
+  readonly order?: keyof typeof orders;
   readonly maxFailures?: number;
   readonly stopOnError?: true;
   readonly concurrency?: number;
@@ -27,6 +28,7 @@ interface DownOptions extends Pick<UpOptions, 'tenant' | 'to' | 'dryRun' | 'json
   readonly steps?: number;
 }
 
+const orders = { created: 'CREATED', size: 'SIZE' } as const;
 const checkpoints = { transaction: 'TRANSACTION', snapshot: 'SNAPSHOT' } as const;
 
 /** The options that have no effect with --sql. */
@@ -38,6 +40,7 @@ const runOptions = [
   'maxFailures',
   'stopOnError',
   'canary',
+  'order',
   'checkpoint',
   'separateTransactions',
 ];
@@ -66,6 +69,11 @@ export function addUpCommand(migrate: Command, context: CommandContext): void {
       parseWaves,
     )
     .option('--canary <slug...>', 'tenants that go first, by slug or id')
+    .addOption(
+      new Option('--order <order>', 'created: the oldest tenants first; size: the smallest first').choices(
+        Object.keys(orders),
+      ),
+    )
     .option('--max-failures <n>', 'start no further tenants after more failures than this', integer(0))
     .option('--stop-on-error', 'start no further tenants after the first failure')
     .option(
@@ -116,6 +124,7 @@ async function up(context: CommandContext, options: UpOptions): Promise<void> {
     run: await runs.start({
       tenants: options.tenant,
       canaries: options.canary,
+      order: options.order && orders[options.order],
       ...(options.to !== undefined && { to: options.to }),
       dryRun: options.dryRun ?? false,
       continueOnError: !options.stopOnError,

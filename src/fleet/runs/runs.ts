@@ -1,23 +1,37 @@
 import type { Catalog } from '../../catalog/catalog.ts';
 import { type MigrationFolders, readTenantFiles, type TenantFiles } from '../../migrator/files/migration-folders.ts';
+import type { Servers } from '../../postgres/server.ts';
 import { cancelRun, resumeRun } from './control.ts';
+import { type RunOrder, smallestFirst } from './smallest-first.ts';
 import { type RunRequest, startRun } from './start.ts';
 import { undoRun } from './undo.ts';
 
 /** The parameters of a new run. */
-export type NewRun = Omit<RunRequest, 'concurrency'> & {
+export type NewRun = Omit<RunRequest, 'concurrency' | 'sequence'> & {
   /** Tenants at once; if omitted, the number in the settings. */
   readonly concurrency?: number | null | undefined;
+  /** `CREATED`: the oldest first, which is the default. `SIZE`: the smallest first. */
+  readonly order?: RunOrder | null | undefined;
 };
+
+/** How long the sizes of tenants are read before a run, in milliseconds. */
+const SIZES_MS = 30_000;
 
 /** Starts and controls migration runs, with the migrations that are in the folders at that moment. */
 export class Runs {
   readonly #catalog: Catalog;
   readonly #folders: Pick<MigrationFolders, keyof TenantFiles>;
+  readonly #servers: Servers;
   readonly #concurrency: number;
 
-  constructor(catalog: Catalog, folders: Pick<MigrationFolders, keyof TenantFiles>, concurrency: number) {
+  constructor(
+    catalog: Catalog,
+    folders: Pick<MigrationFolders, keyof TenantFiles>,
+    servers: Servers,
+    concurrency: number,
+  ) {
     this.#catalog = catalog;
+    this.#servers = servers;
     this.#folders = folders;
     this.#concurrency = concurrency;
   }
@@ -26,9 +40,12 @@ export class Runs {
    * Starts a run and returns its id.
    * @throws {AppError} see {@link startRun}
    */
-  async start({ concurrency, ...request }: NewRun): Promise<string> {
+  async start({ concurrency, order, ...request }: NewRun): Promise<string> {
     const files = await readTenantFiles(this.#folders);
-    return startRun(this.#catalog, files, { ...request, concurrency: concurrency ?? this.#concurrency });
+    const limits = { concurrency: this.#concurrency, totalMs: SIZES_MS };
+    const sequence =
+      order === 'SIZE' ? await smallestFirst(this.#catalog, this.#servers, files, request, limits) : undefined;
+    return startRun(this.#catalog, files, { ...request, sequence, concurrency: concurrency ?? this.#concurrency });
   }
 
   /**

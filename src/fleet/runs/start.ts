@@ -22,8 +22,10 @@ import { waveEnds } from './waves.ts';
 export interface RunRequest extends RunOptions {
   /** Ids or slugs; if omitted, the whole fleet. */
   readonly tenants?: readonly string[] | undefined;
-  /** Ids or slugs of tenants that are migrated first. The others follow in order of creation. */
+  /** Ids or slugs of tenants that are migrated first. The others follow in `sequence`. */
   readonly canaries?: readonly string[] | undefined;
+  /** The ids of tenants in the order in which they are migrated. Tenants that it lacks come last, in order of creation. */
+  readonly sequence?: readonly string[] | undefined;
   /** What whoever follows the run has to know from the start. */
   readonly warnings?: readonly string[];
 }
@@ -41,7 +43,7 @@ export async function startRun(
   request: RunRequest,
 ): Promise<string> {
   checkRequest(files, request);
-  const { tenants: references, canaries = [], warnings = [], ...options } = request;
+  const { tenants: references, canaries = [], sequence = [], warnings = [], ...options } = request;
   const id = randomUUID();
   await catalog.use(async (client) => {
     const ids = references && (await resolveTenants(client, references));
@@ -53,7 +55,7 @@ export async function startRun(
     await inTransaction(client, async () => {
       const checkpoint = restorePointName(new Date());
       await insertRun(client, id, { checkpoint, files: plannedFiles({ tenant: files, common }), options });
-      const { total, skipped } = await insertItems(client, id, { ids, first, done, commonDone });
+      const { total, skipped } = await insertItems(client, id, { ids, first, sequence, done, commonDone });
       const waves = await divide(client, id, options.waves ?? [], total - skipped);
       await client.query(
         'UPDATE migration_runs SET total = $2, skipped = $3, skipped_at_start = $3, waves = $4 WHERE id = $1',
@@ -152,6 +154,7 @@ async function insertItems(
   chosen: {
     readonly ids: readonly string[] | undefined;
     readonly first: readonly string[];
+    readonly sequence: readonly string[];
     readonly done: readonly string[];
     /** The states of `common` in which a database has nothing to do; undefined if they don't matter. */
     readonly commonDone: readonly string[] | undefined;
@@ -165,14 +168,15 @@ async function insertItems(
        WHERE status = ANY ($4::text[]) AND ($2::uuid[] IS NULL OR id = ANY ($2)) FOR KEY SHARE),
      items AS (
        INSERT INTO migration_run_items (run_id, position, tenant_id, status, ended_at, wave)
-       SELECT $1, row_number() OVER (ORDER BY array_position($5::uuid[], id), created_at, id), id,
+       SELECT $1, row_number() OVER (ORDER BY array_position($5::uuid[], id), n, created_at, id), id,
          CASE WHEN is_done THEN ${skipped} ELSE ${pending} END, CASE WHEN is_done THEN now() END, 1
-       FROM chosen LEFT JOIN common_states s USING (server, database), LATERAL (SELECT
+       FROM chosen LEFT JOIN common_states s USING (server, database)
+         LEFT JOIN unnest($7::uuid[]) WITH ORDINALITY AS q (id, n) USING (id), LATERAL (SELECT
          coalesce(chosen.migration_state = ANY ($3::text[]), false)
          AND ($6::text[] IS NULL OR coalesce(s.migration_state = ANY ($6), false)) AS is_done) c
        RETURNING status)
      SELECT count(*)::int AS total, count(*) FILTER (WHERE status = ${skipped})::int AS skipped FROM items`,
-    [run, chosen.ids, chosen.done, fleetStatuses, chosen.first, chosen.commonDone],
+    [run, chosen.ids, chosen.done, fleetStatuses, chosen.first, chosen.commonDone, chosen.sequence],
   );
   return rows[0] ?? { total: 0, skipped: 0 };
 }

@@ -13,19 +13,24 @@ export interface ScratchOptions {
   readonly server: PostgresServer;
   /** The name of the auth database, from which the scratch databases' names are derived. */
   readonly authDatabase: string;
+  /** How long to wait for another process that uses scratch databases, in milliseconds; if omitted, as long as it takes. */
+  readonly waitMs?: number;
 }
 
 /** Runs a function with the owner's connection to an empty database of its own, and drops the database afterwards. */
 export type InScratchDatabase = <T>(use: (client: pg.Client) => Promise<T>) => Promise<T>;
 
-/** Runs a function that needs scratch databases. A server has one such function at a time. */
+/**
+ * Runs a function that needs scratch databases. A server has one such function at a time.
+ * @throws {pg.DatabaseError} 55P03 if another one did not end in time
+ */
 export function withScratchDatabases<T>(
-  { server, authDatabase }: ScratchOptions,
+  { server, authDatabase, waitMs = 0 }: ScratchOptions,
   work: (inScratchDatabase: InScratchDatabase) => Promise<T>,
 ): Promise<T> {
   const prefix = `${authDatabase}_check_`;
-  return server.admin((admin) =>
-    withAdvisoryLock(admin, lockKind.check, 0, async () => {
+  return server.admin((admin) => {
+    const holdingLock = async () => {
       await dropLeftovers(admin, prefix);
       return work(async (use) => {
         const name = `${prefix}${randomBytes(6).toString('hex')}`;
@@ -37,8 +42,9 @@ export function withScratchDatabases<T>(
           await dropDatabase(admin, name);
         }
       });
-    }),
-  );
+    };
+    return withAdvisoryLock(admin, lockKind.check, 0, holdingLock, waitMs);
+  });
 }
 
 /** Runs a function in one scratch database; see {@link withScratchDatabases}. */

@@ -1,6 +1,6 @@
 import type { ColumnDef, Constraint, Node } from 'libpg-query';
 import { lastPart, written } from './names.ts';
-import { type Risk, rest } from './risk.ts';
+import { type Risk, rest, workOf } from './risk.ts';
 
 /** Functions whose value is the same for all rows of a statement, so that PostgreSQL stores a default only once. */
 const stableFunctions: ReadonlySet<string> = new Set([
@@ -48,6 +48,7 @@ export function addedColumnRisks(table: string, column: ColumnDef): readonly Ris
       table,
       message: `Adding ${name} computes a value for each row: PostgreSQL rewrites ${table} and all its indexes, and nobody can read or write it meanwhile (ACCESS EXCLUSIVE).`,
       advice: `Add the column without a value, set the default for new rows, and fill the old rows in small steps:\nALTER TABLE ${written(table)} ADD COLUMN ${name} ${rest};\nALTER TABLE ${written(table)} ALTER COLUMN ${name} SET DEFAULT ${rest};`,
+      work: workOf('REWRITE'),
     });
   }
   if (has('CONSTR_NOTNULL') && !isFilled) {
@@ -59,13 +60,14 @@ export function addedColumnRisks(table: string, column: ColumnDef): readonly Ris
       advice: `Give it a constant default, or add it without NOT NULL and fill it first:\nALTER TABLE ${written(table)} ADD COLUMN ${name} ${rest} NOT NULL DEFAULT ${rest};`,
     });
   }
-  if (has('CONSTR_UNIQUE') || has('CONSTR_PRIMARY')) risks.push(uniqueRisk(table, name));
+  if (has('CONSTR_UNIQUE') || has('CONSTR_PRIMARY')) risks.push(uniqueRisk(table, [column.colname ?? '']));
   if (has('CONSTR_CHECK') && isFilled) risks.push(scanRisk(table, `The check of ${name}`));
   return risks;
 }
 
 /** The risk of a constraint whose index is built while the table is locked. */
-export function uniqueRisk(table: string, columns: string): Risk {
+export function uniqueRisk(table: string, names: readonly string[]): Risk {
+  const columns = names.map(written).join(', ');
   const index = written(`${table}_${columns.replace(/\W+/g, '_')}_key`);
   return {
     rule: 'disallowed-unique-constraint',
@@ -73,6 +75,7 @@ export function uniqueRisk(table: string, columns: string): Risk {
     table,
     message: `The constraint's index is built while nobody can read or write ${table} (ACCESS EXCLUSIVE), for as long as reading and sorting the table takes.`,
     advice: `Build the index first, outside of a transaction, then attach it:\nCREATE UNIQUE INDEX CONCURRENTLY ${index} ON ${written(table)} (${columns});\nALTER TABLE ${written(table)} ADD CONSTRAINT ${index} UNIQUE USING INDEX ${index};`,
+    work: workOf('INDEX', names),
   };
 }
 
@@ -84,6 +87,7 @@ export function scanRisk(table: string, what: string): Risk {
     table,
     message: `${what} is tried on each row of ${table} while nobody can read or write it (ACCESS EXCLUSIVE), for as long as reading the table takes.`,
     advice: `Add it NOT VALID, and validate it in a later release, when writes go on meanwhile:\nALTER TABLE ${written(table)} ADD CONSTRAINT ${rest} CHECK (${rest}) NOT VALID;\nALTER TABLE ${written(table)} VALIDATE CONSTRAINT ${rest};`,
+    work: workOf('SCAN'),
   };
 }
 

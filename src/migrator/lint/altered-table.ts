@@ -1,7 +1,7 @@
 import type { AlterTableCmd, AlterTableStmt, Constraint } from 'libpg-query';
 import { addedColumnRisks, scanRisk, uniqueRisk } from './added-column.ts';
 import { lastPart, tableOf, written } from './names.ts';
-import { alone, type Risk, rest, type TableEffects } from './risk.ts';
+import { alone, type Risk, rest, type TableEffects, workOf } from './risk.ts';
 
 /** What ALTER TABLE does to a table with rows. */
 export function alteredTableEffects({ relation, cmds, objtype }: AlterTableStmt): Partial<TableEffects> {
@@ -12,7 +12,9 @@ export function alteredTableEffects({ relation, cmds, objtype }: AlterTableStmt)
   return {
     risks: commands.flatMap((command) => commandRisks(table, command)),
     addsNotValid: constraints.flatMap(({ skip_validation, conname }) => (skip_validation && conname ? [conname] : [])),
-    validates: commands.flatMap(({ subtype, name }) => (subtype === 'AT_ValidateConstraint' && name ? [name] : [])),
+    validates: commands.flatMap(({ subtype, name }) =>
+      subtype === 'AT_ValidateConstraint' && name ? [{ name, table }] : [],
+    ),
   };
 }
 
@@ -33,6 +35,8 @@ function commandRisks(table: string, command: AlterTableCmd): readonly Risk[] {
       return [typeRisk(table, command)];
     case 'AT_DropColumn':
       return [droppedColumnRisk(table, name)];
+    case 'AT_AttachPartition':
+      return def && 'PartitionCmd' in def ? attachedRisks(tableOf(def.PartitionCmd.name)) : [];
     case 'AT_SetExpression':
       return [rewriteRisk(table, `Changing how ${name} is computed`)];
     case 'AT_SetLogged':
@@ -57,7 +61,7 @@ function constraintRisks(table: string, constraint: Constraint): readonly Risk[]
       return unchecked ? [] : [notNullRisk(table, lastPart(keys) ?? '')];
     case 'CONSTR_UNIQUE':
     case 'CONSTR_PRIMARY': {
-      const columns = (keys ?? []).map((key) => written(lastPart([key]) ?? rest)).join(', ');
+      const columns = (keys ?? []).map((key) => lastPart([key]) ?? rest);
       return indexname === undefined ? [uniqueRisk(table, columns)] : [];
     }
     case 'CONSTR_EXCLUSION':
@@ -69,6 +73,7 @@ function constraintRisks(table: string, constraint: Constraint): readonly Risk[]
           message: `The constraint's index is built while nobody can read or write ${table} (ACCESS EXCLUSIVE), for as long as comparing its rows takes.`,
           advice:
             'PostgreSQL has no way to add an exclusion constraint beside running writes. Add it while the table is small, or when writes can wait.',
+          work: workOf('INDEX'),
         },
       ];
     default:
@@ -76,7 +81,7 @@ function constraintRisks(table: string, constraint: Constraint): readonly Risk[]
   }
 }
 
-function foreignKeyRisk(table: string, { conname, pktable }: Constraint): Risk {
+function foreignKeyRisk(table: string, { conname, pktable, fk_attrs }: Constraint): Risk {
   const other = pktable?.relname ?? '';
   const name = conname === undefined ? rest : written(conname);
   return {
@@ -85,6 +90,10 @@ function foreignKeyRisk(table: string, { conname, pktable }: Constraint): Risk {
     table,
     message: `Each row of ${table} is looked up in ${other} while nobody can write to either of them (SHARE ROW EXCLUSIVE), for as long as that takes.`,
     advice: `Add it NOT VALID, and validate it in a later release, when writes go on meanwhile:\nALTER TABLE ${written(table)} ADD CONSTRAINT ${name} FOREIGN KEY (${rest}) REFERENCES ${written(other)} NOT VALID;\nALTER TABLE ${written(table)} VALIDATE CONSTRAINT ${name};`,
+    work: workOf(
+      'LOOKUP',
+      (fk_attrs ?? []).flatMap((column) => lastPart([column]) ?? []),
+    ),
   };
 }
 
@@ -96,7 +105,8 @@ function notNullRisk(table: string, column: string): Risk {
     severity: 'WARNING',
     table,
     message: `${column} is looked at in each row of ${table} while nobody can read or write it (ACCESS EXCLUSIVE), for as long as reading the table takes. It fails in each tenant that has a NULL there.`,
-    advice: `Check it first, which lets writes go on. Then SET NOT NULL needs no look at the rows:\nALTER TABLE ${on} ADD CONSTRAINT ${check} CHECK (${name} IS NOT NULL) NOT VALID;\nin a later release:\nALTER TABLE ${on} VALIDATE CONSTRAINT ${check};\nand in a third one:\nALTER TABLE ${on} ALTER COLUMN ${name} SET NOT NULL, DROP CONSTRAINT ${check};`,
+    advice: `Check it first, which lets writes go on. Then SET NOT NULL needs no look at the rows:\nALTER TABLE ${on} ADD CONSTRAINT ${check} CHECK (${name} IS NOT NULL) NOT VALID;\nin a later release:\nALTER TABLE ${on} VALIDATE CONSTRAINT ${check};\nand in a third one:\nALTER TABLE ${on} ALTER COLUMN ${name} SET NOT NULL;\nALTER TABLE ${on} DROP CONSTRAINT ${check};`,
+    work: workOf('SCAN', [column]),
   };
 }
 
@@ -114,7 +124,22 @@ function typeRisk(table: string, { name = '', def }: AlterTableCmd): Risk {
     table,
     message: `Changing the type of ${name} rewrites ${table} and all its indexes${mayBeCheap ? ', unless it was a shorter varchar' : ''}. Nobody can read or write it meanwhile (ACCESS EXCLUSIVE). Processes of the old version do not expect the new type.`,
     advice: `Add a second column, write to both, fill the old rows in small steps, then read the new one and drop the old one:\nALTER TABLE ${on} ADD COLUMN ${written(`${name}_new`)} ${type || rest};\nand when nothing reads the old one:\nALTER TABLE ${on} DROP COLUMN ${from};`,
+    work: workOf('REWRITE'),
   };
+}
+
+function attachedRisks(partition: string | undefined): readonly Risk[] {
+  if (partition === undefined) return [];
+  return [
+    {
+      rule: 'attaching-partition',
+      severity: 'WARNING',
+      table: partition,
+      message: `Each row of ${partition} is checked against the bounds of the partition while nobody can read or write it (ACCESS EXCLUSIVE), for as long as reading the table takes.`,
+      advice: `Check the bounds first, which lets reads and writes go on. Then attaching it needs no look at the rows:\nALTER TABLE ${written(partition)} ADD CONSTRAINT ${rest} CHECK (${rest}) NOT VALID;\nin a later release:\nALTER TABLE ${written(partition)} VALIDATE CONSTRAINT ${rest};\nand in a third one the ATTACH PARTITION.`,
+      work: workOf('SCAN'),
+    },
+  ];
 }
 
 function droppedColumnRisk(table: string, column: string): Risk {
@@ -135,5 +160,6 @@ export function rewriteRisk(table: string | undefined, what: string): Risk {
     table,
     message: `${what} rewrites ${table ?? 'the table'} and its indexes, and nobody can read or write it meanwhile (ACCESS EXCLUSIVE).`,
     advice: `Do it while the product may stand still, ${alone}, or build a new table beside the old one.`,
+    work: workOf('REWRITE'),
   };
 }

@@ -2,7 +2,15 @@ import type { MigrationFile } from '../files/migration-file.ts';
 import { shortened } from '../files/obstacles.ts';
 import type { SourceStatement } from '../files/source-statements.ts';
 import type { Allowance } from './allowances.ts';
-import { type LintRule, lintRules, type Risk, type WarningSeverity } from './risk.ts';
+import {
+  type LintRule,
+  lintRules,
+  type Risk,
+  type TableEffects,
+  type TableWork,
+  type WarningSeverity,
+  workOf,
+} from './risk.ts';
 
 /** A statement that can harm a table that has rows and is in use. */
 export interface MigrationWarning {
@@ -15,6 +23,8 @@ export interface MigrationWarning {
   readonly advice: string;
   /** The table; undefined if the statement does not name it. */
   readonly table: string | undefined;
+  /** What is done for all rows of the table; undefined if it takes as long whatever the table's size. */
+  readonly work?: TableWork | undefined;
   /** The line of the file, from 1; undefined if the file doesn't hold the statement literally. */
   readonly line: number | undefined;
   /** The beginning of the statement. */
@@ -40,7 +50,7 @@ export function lintBatch(batch: readonly MigrationFile[]): readonly MigrationWa
       const { creates, risks, addsNotValid, validates } = statement.effects;
       for (const table of creates) created.add(table);
       for (const name of addsNotValid) notValid.add(name);
-      const validated = file.transactional ? validates.filter((name) => notValid.has(name)) : [];
+      const validated = file.transactional ? validates.filter(({ name }) => notValid.has(name)) : [];
       const all = [...risks, ...validated.map(validatedTooEarly)];
       const dangerous = all.filter(({ table }) => table === undefined || !created.has(table));
       found.push(...warningsOf(file.name, statement, all, dangerous));
@@ -73,13 +83,14 @@ function reasonFor(rule: LintRule, allowances: readonly Allowance[]): string | u
   return allowances.find((allowance) => allowance.rule === rule && allowance.reason !== '')?.reason;
 }
 
-function validatedTooEarly(name: string): Risk {
+function validatedTooEarly({ name, table }: TableEffects['validates'][number]): Risk {
   return {
     rule: 'validating-in-same-batch',
     severity: 'WARNING',
-    table: undefined,
+    table,
     message: `${name} is added and validated in one transaction, so its lock lasts for as long as reading the table takes, as if it had been added without NOT VALID.`,
-    advice: `Validate it in a migration of its own with \`override isTransactional() { return false; }\`, which cuts the batch, or in a later release.`,
+    advice: 'Validate it in a later release, or in a file of its own, and run both with --separate-transactions.',
+    work: workOf('SCAN'),
   };
 }
 

@@ -1,7 +1,8 @@
-import type { DropStmt, IndexStmt, Node, RangeVar, RenameStmt } from 'libpg-query';
+import type { DropStmt, IndexStmt, Node, RangeVar, RenameStmt, WithClause } from 'libpg-query';
 import { alteredTableEffects, rewriteRisk } from './altered-table.ts';
+import { alteredDomainRisks, cascadeRisks } from './dependents.ts';
 import { lastPart, tableOf, written } from './names.ts';
-import { alone, type Risk, rest, type TableEffects } from './risk.ts';
+import { alone, type Risk, rest, type TableEffects, workOf } from './risk.ts';
 
 const noEffects: TableEffects = { creates: [], risks: [], addsNotValid: [], validates: [] };
 
@@ -21,8 +22,8 @@ function effects(tree: Node): Partial<TableEffects> {
     const { into, if_not_exists } = tree.CreateTableAsStmt;
     return if_not_exists ? {} : created(into?.rel);
   }
-  if ('SelectStmt' in tree) return created(tree.SelectStmt.intoClause?.rel);
-  const risks = risksOf(tree);
+  if ('SelectStmt' in tree && tree.SelectStmt.intoClause) return created(tree.SelectStmt.intoClause.rel);
+  const risks = [...risksOf(tree), ...writesInQueries(tree)];
   return risks.length > 0 ? { risks } : {};
 }
 
@@ -33,9 +34,13 @@ function created(relation: RangeVar | undefined): Partial<TableEffects> {
 
 function risksOf(tree: Node): readonly Risk[] {
   if ('IndexStmt' in tree) return indexRisks(tree.IndexStmt);
-  if ('DropStmt' in tree) return dropRisks(tree.DropStmt);
+  if ('DropStmt' in tree) return [...dropRisks(tree.DropStmt), ...cascadeRisks(tree.DropStmt, 'drop')];
   if ('RenameStmt' in tree) return renameRisks(tree.RenameStmt);
-  if ('TruncateStmt' in tree) return tablesIn(tree.TruncateStmt.relations).map((table) => lostRisk(table, 'rows'));
+  if ('AlterDomainStmt' in tree) return alteredDomainRisks(tree.AlterDomainStmt);
+  if ('TruncateStmt' in tree) {
+    const lost = tablesIn(tree.TruncateStmt.relations).map((table) => lostRisk(table, 'rows'));
+    return [...lost, ...cascadeRisks(tree.TruncateStmt, 'empty')];
+  }
   if ('UpdateStmt' in tree) return rowRisks(tree.UpdateStmt.relation, 'updates');
   if ('DeleteStmt' in tree) return rowRisks(tree.DeleteStmt.relation, 'deletes');
   if ('MergeStmt' in tree) return rowRisks(tree.MergeStmt.relation, 'merges into');
@@ -54,6 +59,15 @@ function risksOf(tree: Node): readonly Risk[] {
     return [rewriteRisk(tableOf(tree.RefreshMatViewStmt.relation), 'REFRESH MATERIALIZED VIEW without CONCURRENTLY')];
   }
   return [];
+}
+
+/** What a statement changes in its WITH clause. */
+function writesInQueries(tree: Node): readonly Risk[] {
+  const [body] = Object.values(tree) as readonly { readonly withClause?: WithClause }[];
+  return (body?.withClause?.ctes ?? []).flatMap((node) => {
+    const query = 'CommonTableExpr' in node ? node.CommonTableExpr.ctequery : undefined;
+    return query ? risksOf(query) : [];
+  });
 }
 
 function tablesIn(relations: readonly Node[] | undefined): string[] {
@@ -78,6 +92,10 @@ function indexRisks({ relation, concurrent, unique, idxname, indexParams }: Inde
       table,
       message: `Nobody can write to ${table} while the index is built (SHARE), for as long as reading and sorting the table takes.`,
       advice: `Build it beside running writes, ${alone}:\nCREATE ${unique ? 'UNIQUE ' : ''}INDEX CONCURRENTLY ${written(name)} ON ${written(table)} (${shown});`,
+      work: workOf(
+        'INDEX',
+        columns.filter((column) => column !== rest),
+      ),
     },
   ];
 }
@@ -136,6 +154,7 @@ function rowRisks(relation: RangeVar | undefined, verb: string): readonly Risk[]
       message: `It ${verb} rows of ${table} in the tenant's one transaction: they stay locked until its end, and their old versions stay in the table.`,
       advice:
         'Where many rows are changed, write a Backfill instead, which changes them in batches. Where there are few, say so: -- tenantry: allow changing-rows because …',
+      work: workOf('UPDATE'),
     },
   ];
 }

@@ -55,6 +55,30 @@ describe('a run whose migrations are committed one by one', () => {
     for (const slug of slugs) expect(await fleet.inTenant(slug, 'SELECT locks FROM locks_3')).toEqual([{ locks: 0 }]);
   });
 
+  it('serves tenants while a file that is not transactional builds an index', async () => {
+    const body = (sql: string) => `this.addSql(${JSON.stringify(sql)});`;
+    await fleet.migrations.addClass(
+      '20270101000051_index',
+      `override isTransactional() { return false; }
+       override up() { ${body('CREATE INDEX CONCURRENTLY by_price ON products (price)')} }
+       override down() { ${body('DROP INDEX CONCURRENTLY by_price')} }`,
+    );
+    const headers = await fleet.app.tokenFor('own-database');
+    // The index cannot be built before this transaction ends.
+    const older = await fleet.sessionIn('own-database');
+    await older.query('BEGIN; SELECT count(*) FROM products; LOCK TABLE products IN ROW EXCLUSIVE MODE');
+    const run = await fleet.startRun('separateTransactions: true');
+    const isBuilding = `SELECT count(*)::int AS building FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONCURRENTLY%'
+      AND datname = current_database() AND pid <> pg_backend_pid()`;
+    await expect.poll(() => fleet.inTenant('own-database', isBuilding)).toEqual([{ building: 1 }]);
+    expect(await fleet.http.ask('{ products { totalCount } }', headers)).toEqual({
+      data: { products: { totalCount: 0 } },
+    });
+    await older.query('COMMIT');
+    await fleet.events(run);
+    expect(await fleet.runNow(run)).toMatchObject({ status: 'SUCCEEDED', succeeded: 2 });
+  });
+
   it('has no checkpoint', async () => {
     const refusal = await fleet.refusal(
       'mutation { runMigrations(input: { separateTransactions: true, checkpoint: SNAPSHOT }) { id } }',

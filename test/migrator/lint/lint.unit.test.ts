@@ -35,6 +35,7 @@ it('says where a statement stands, what it does and what to write instead', asyn
       rule: 'require-concurrent-index-creation',
       severity: 'WARNING',
       table: 'products',
+      work: { kind: 'INDEX', columns: ['name'] },
       line: 4,
       statement: 'CREATE INDEX "by Name" ON products (name, lower(sku))',
       message: expect.stringContaining('Nobody can write to products'),

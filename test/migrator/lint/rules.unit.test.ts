@@ -69,6 +69,17 @@ it.each([
   ['ALTER VIEW v RENAME COLUMN a TO b', []],
   ['DROP TABLE t, u', ['WARNING ban-drop-table', 'WARNING ban-drop-table']],
   ['TRUNCATE t', ['WARNING ban-drop-table']],
+  ['TRUNCATE t CASCADE', ['WARNING ban-drop-table', 'WARNING ban-truncate-cascade']],
+  ['DROP TABLE t CASCADE', ['WARNING ban-drop-table', 'WARNING ban-drop-cascade']],
+  ['DROP TYPE e CASCADE', ['WARNING ban-drop-cascade']],
+  ['ALTER TABLE p ATTACH PARTITION t FOR VALUES FROM (1) TO (2)', ['WARNING attaching-partition']],
+  ['ALTER DOMAIN d ADD CHECK (VALUE > 0)', ['WARNING ban-alter-domain-with-add-constraint']],
+  ['ALTER DOMAIN d SET NOT NULL', ['WARNING ban-alter-domain-with-add-constraint']],
+  ['ALTER DOMAIN d ADD CONSTRAINT c CHECK (VALUE > 0) NOT VALID', []],
+  ['ALTER DOMAIN d VALIDATE CONSTRAINT c', []],
+  ['ALTER DOMAIN d DROP NOT NULL', []],
+  ['WITH gone AS (DELETE FROM t RETURNING *) INSERT INTO u SELECT * FROM gone', ['WARNING changing-rows']],
+  ['WITH found AS (SELECT 1) SELECT * FROM found', []],
   ['DROP VIEW v', []],
 
   ['CREATE INDEX ON t (a)', ['WARNING require-concurrent-index-creation']],
@@ -106,6 +117,11 @@ it('gives advice that PostgreSQL can parse, once the author has filled in the ga
     'ALTER TABLE t RENAME TO "Us"',
     'ALTER TABLE t ALTER a TYPE int8',
     'DROP INDEX "I"',
+    'ALTER TABLE t ADD COLUMN "A" uuid DEFAULT gen_random_uuid()',
+    'ALTER TABLE t ADD COLUMN a text NOT NULL',
+    'ALTER TABLE t ADD CHECK (a > 0)',
+    'ALTER TABLE p ATTACH PARTITION "T" DEFAULT',
+    'ALTER DOMAIN "D" SET NOT NULL',
   ];
   for (const sql of statements) {
     const [risk] = parse(sql).flatMap(({ tree }) => tableEffectsOf(tree).risks);
