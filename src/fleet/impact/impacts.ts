@@ -133,8 +133,9 @@ export class Impacts {
       const sample = await makeSample(client, shape, size);
       for (const work of works) {
         if (estimates.has(keyOf(work)) || performance.now() > until) continue;
-        const ms = await measureWork(client, sample, work);
-        estimates.set(keyOf(work), (table) => ms * timesLarger(table, sample));
+        // What cannot be done with sample rows, such as an index of a type without an order, has no estimate.
+        const ms = await measureWork(client, sample, work).catch(() => undefined);
+        if (ms !== undefined) estimates.set(keyOf(work), (table) => ms * timesLarger(table, sample));
       }
     });
     return estimates;
