@@ -25,12 +25,12 @@ it('migrate new, migrate check and drift find checks that were migrated otherwis
   const file = `${first}.ts`;
   const text = await readFile(path.join(fleet.migrations.path, file), 'utf8');
   await fleet.migrations.write(file, text.replace('[A-Z]{3}', '[a-z]{3}').replace('price >= 0)', 'price >= 0.5)'));
-  await fleet.createTenants({ d1: 'DATABASE', s1: 'SCHEMA' });
+  await fleet.createTenants({ 'database-1': 'DATABASE', 'schema-1': 'SCHEMA' });
 
   const { exit, stdout } = await tenantry('migrate', 'check');
   expect(exit).toBe(1);
   expect(stdout).toMatch(/ENTITIES_DIFFER: The TENANT migrations do not create what the entities describe/);
-  for (const slug of ['d1', 's1']) {
+  for (const slug of ['database-1', 'schema-1']) {
     expect((await driftOf(slug)).filter((sql) => sql.includes('add constraint'))).toEqual([
       expect.stringContaining('check (price >= 0)'),
       expect.stringContaining("check (currency ~ '^[A-Z]{3}$')"),
@@ -50,7 +50,7 @@ it('migrate new, migrate check and drift find checks that were migrated otherwis
     exit: 1,
     stderr: expect.stringContaining('nothing to write'),
   });
-  expect([await driftOf('d1'), await driftOf('s1')]).toEqual([[], []]);
+  expect([await driftOf('database-1'), await driftOf('schema-1')]).toEqual([[], []]);
 });
 
 it('an exclusion constraint by hand is no drift, and migrate new leaves it', async () => {
@@ -61,7 +61,7 @@ it('an exclusion constraint by hand is no drift, and migrate new leaves it', asy
   );
   expect((await tenantry('migrate', 'up')).exit).toBe(0);
   expect((await tenantry('migrate', 'check')).exit).toBe(0);
-  expect([await driftOf('d1'), await driftOf('s1')]).toEqual([[], []]);
+  expect([await driftOf('database-1'), await driftOf('schema-1')]).toEqual([[], []]);
   expect(await tenantry('migrate', 'new', 'nothing')).toMatchObject({
     exit: 1,
     stderr: expect.stringContaining('nothing to write'),

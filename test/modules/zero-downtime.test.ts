@@ -40,7 +40,7 @@ it('the example is deployed while old and new servers answer requests, and none 
   const tokens: Record<string, Record<string, string>> = {};
   for (const [slug, isolation] of Object.entries(tenants)) {
     await tenantry(old, env, 'tenant', 'create', slug, '--isolation', isolation);
-    const token = (await tenantry(old, env, 'token', '--tenant', slug)).trim();
+    const token = (await tenantry(old, env, 'token', '--tenant', slug, '--role', 'OWNER')).trim();
     tokens[slug] = { authorization: `Bearer ${token}` };
   }
   await fill(postgres);
