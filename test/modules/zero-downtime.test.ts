@@ -111,12 +111,13 @@ class Traffic {
     let requests = 0;
     while (!this.#ended) {
       count += 1;
-      const words = this.#version === 'name' ? `name: "Acme Pot-${count}"` : `brand: "Acme", model: "Pot-${count}"`;
+      const number = count;
+      const words = this.#version === 'name' ? `name: "Acme Pot-${number}"` : `brand: "Acme", model: "Pot-${number}"`;
       const created = await this.#ask<{ createProduct: { id: string; name: string } }>(
-        `mutation { createProduct(input: { sku: "new-${count}", ${words}, price: "1.00", currency: "EUR", stock: 1 }) { id name } }`,
+        `mutation { createProduct(input: { sku: "new-${number}", ${words}, price: "1.00", currency: "EUR", stock: 1 }) { id name } }`,
       );
-      expect(created.createProduct.name).toBe(`Acme Pot-${count}`);
-      const change = this.#version === 'name' ? `name: "Other Pan-${count}"` : `model: "Pan-${count}"`;
+      expect(created.createProduct.name).toBe(`Acme Pot-${number}`);
+      const change = this.#version === 'name' ? `name: "Other Pan-${number}"` : `model: "Pan-${number}"`;
       const { id } = created.createProduct;
       await this.#ask(`mutation { updateProduct(id: "${id}", input: { ${change} }) { id } }`);
       const { products } = await this.#ask<{ products: { nodes: { name: string }[] } }>(
