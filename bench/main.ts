@@ -6,6 +6,7 @@ import { fairness } from './fairness.ts';
 import { fleetRun } from './fleet-run.ts';
 import type { Benchmark, Result } from './harness.ts';
 import { idleTenants } from './idle-tenants.ts';
+import { impact } from './impact.ts';
 import { membership } from './membership.ts';
 import { peers } from './peers.ts';
 import { requests } from './requests.ts';
@@ -32,6 +33,7 @@ const benchmarks: readonly Benchmark[] = [
   requests,
   fairness,
   backfill,
+  impact,
   membership,
   signIn,
   idleTenants,

@@ -1,5 +1,6 @@
 import type { AlterTableCmd, DropStmt, Node } from 'libpg-query';
 import { loadStatementParser } from '../../postgres/sql/statements.ts';
+import { namesIn } from '../diff/names-in.ts';
 
 /** What a statement drops. */
 export interface Drop {
@@ -19,7 +20,7 @@ export async function dropsIn(statements: readonly string[]): Promise<readonly (
     const later = statements.slice(index + 1);
     return {
       lost: found.map(({ lost }) => lost).join(', '),
-      isMadeAgain: found.every(({ again }) => later.some((text) => again.test(text))),
+      isMadeAgain: found.every(({ again }) => later.some(again)),
     };
   });
 }
@@ -31,24 +32,26 @@ export function describeDrop({ lost, isMadeAgain }: Drop): string {
 
 interface Dropped {
   readonly lost: string;
-  /** A statement that makes it again. */
-  readonly again: RegExp;
+  /** Whether a statement makes it again. */
+  readonly again: (statement: string) => boolean;
 }
 
-function escaped(name: string): string {
-  return name.replace(/[^\p{L}\p{N}_ ]/gu, '\\$&');
+/** Whether a statement creates an object or adds a constraint of this name. */
+function made(name: string): Dropped['again'] {
+  return (statement) => {
+    const [head = ''] = statement.split('(', 1);
+    const named = /^\s*create\b/i.test(head) ? head : /\badd constraint (.*)/is.exec(head)?.[1];
+    return namesIn(named ?? '').includes(name.toLowerCase());
+  };
 }
 
-/** A statement that creates an object or adds a constraint of this name. */
-function made(name: string): RegExp {
-  return new RegExp(
-    `^\\s*(create\\b[^(]*|alter table [^(]*\\badd constraint )(?<![\\w"])"?${escaped(name)}"?(?![\\w"])`,
-    'i',
-  );
+/** Whether a statement has these words, in upper or lower case. */
+function says(words: string): Dropped['again'] {
+  return (statement) => statement.toLowerCase().includes(words.toLowerCase());
 }
 
-function altered(name: string, action: string): RegExp {
-  return new RegExp(`\\balter column "${escaped(name)}" ${action}\\b`, 'i');
+function altered(name: string, action: string): Dropped['again'] {
+  return says(`alter column "${name}" ${action}`);
 }
 
 function droppedBy(tree: Node): readonly Dropped[] {
@@ -95,9 +98,7 @@ function droppedParts(table: string, { subtype, name = '', def }: AlterTableCmd)
   const column = `${table}.${name}`;
   switch (subtype) {
     case 'AT_DropColumn':
-      return [
-        { lost: `the column ${column} with all its values`, again: new RegExp(`\\badd "${escaped(name)}"`, 'i') },
-      ];
+      return [{ lost: `the column ${column} with all its values`, again: says(`add "${name}"`) }];
     case 'AT_DropConstraint':
       return [{ lost: `the constraint ${name} of ${table}`, again: made(name) }];
     case 'AT_ColumnDefault':
@@ -109,12 +110,7 @@ function droppedParts(table: string, { subtype, name = '', def }: AlterTableCmd)
     case 'AT_DropIdentity':
       return [{ lost: `the identity of ${column}`, again: altered(name, 'add generated') }];
     case 'AT_DisableRowSecurity':
-      return [
-        {
-          lost: `the row security of ${table}`,
-          again: new RegExp(`"${escaped(table)}" enable row level security`, 'i'),
-        },
-      ];
+      return [{ lost: `the row security of ${table}`, again: says(`"${table}" enable row level security`) }];
     default:
       return [];
   }

@@ -8,6 +8,7 @@ import type {
   TableDifference,
 } from '@mikro-orm/sql';
 import type { Verdict } from './definitions.ts';
+import { namesIn } from './names-in.ts';
 
 /**
  * Corrects a difference by what is known to be the same or changed. MikroORM compares texts after removing case, quotes,
@@ -158,17 +159,16 @@ function isCounted({ autoincrement, default: value }: Column): boolean {
 function replaceDependents({ toTable, fromTable, ...change }: TableDifference): void {
   const again = Object.keys(change.addedColumns).filter((name) => name in change.removedColumns);
   for (const column of again) {
-    const uses = new RegExp(`\\b${column.replace(/\W/g, '\\$&')}\\b`);
+    const uses = (sql: string) => namesIn(sql).includes(column.toLowerCase());
     for (const index of toTable.getIndexes()) {
       const { keyName, columnNames, include = [], expression = '', where = '' } = index;
-      const isUsed = [...columnNames, ...include].includes(column) || uses.test(`${expression} ${where}`);
+      const isUsed = [...columnNames, ...include].includes(column) || uses(`${expression} ${where}`);
       if (isUsed && !index.primary && fromTable.hasIndex(keyName) && !(keyName in change.addedIndexes)) {
         change.changedIndexes[keyName] = index;
       }
     }
     for (const check of toTable.getChecks()) {
-      if (fromTable.hasCheck(check.name) && uses.test(String(check.expression)))
-        change.changedChecks[check.name] = check;
+      if (fromTable.hasCheck(check.name) && uses(String(check.expression))) change.changedChecks[check.name] = check;
     }
   }
 }
