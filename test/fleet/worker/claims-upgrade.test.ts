@@ -32,7 +32,7 @@ it('a run that was begun with a queue of jobs goes on after the upgrade, and the
     CREATE SCHEMA jobs; CREATE TABLE jobs.job (id uuid);
     UPDATE migration_run_items SET status = 'PENDING', claimed_by = NULL WHERE position = 1`);
 
-  await using _server = startServer({
+  await using server = startServer({
     NODE_ENV: 'test',
     LOG_LEVEL: 'silent',
     GRAPHIQL: 'false',
@@ -40,6 +40,8 @@ it('a run that was begun with a queue of jobs goes on after the upgrade, and the
     TENANT_MIGRATIONS_DIR: fleet.migrations.path,
     ...postgres.env,
   });
+  // Its start brings `auth` forward, which this process needs to read the events.
+  await server.listening();
   await fleet.events(run);
   expect(await fleet.runNow(run)).toMatchObject({ status: 'SUCCEEDED', succeeded: slugs.length });
   for (const slug of slugs) expect(await fleet.applied(slug)).toContain('20270101000000_column');
