@@ -19,7 +19,7 @@ const TENANTS_OF_ONE_SESSION = 200;
 
 /**
  * Reads something of many tenants in read-only transactions, with connections of the servers' budgets. A tenant that cannot be
- * read in time is missing in the result.
+ * read in time is missing from the result.
  * @throws {AppError} CONFLICT if this process only serves requests
  */
 export async function readInTenants<Place extends Placement, Result>(
@@ -41,7 +41,7 @@ export async function readInTenants<Place extends Placement, Result>(
   const sessions = sessionsOf(places).map(({ server, database, those }) =>
     limit(async () => {
       if (late.aborted) return;
-      // Whatever happens, the tenants that have not been read are missing in the result.
+      // Whatever happens, the tenants that have not been read are missing from the result.
       await servers
         .get(server)
         ?.owner(database, (client) => readAll(client, those), late)

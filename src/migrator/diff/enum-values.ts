@@ -8,7 +8,7 @@ import { quoteIdentifier, quoteLiteral } from '../../postgres/sql/quote.ts';
 export interface RemadeEnum {
   readonly name: string;
   readonly items: readonly string[];
-  /** The values that it has no more. */
+  /** The values that it no longer has. */
   readonly removed: readonly string[];
   /** The columns of this type, with their tables and what they were. */
   readonly columns: readonly { readonly table: string; readonly column: Column; readonly fromColumn: Column }[];

@@ -26,7 +26,7 @@ export function warningsOn(forward: SchemaDifference, backward: SchemaDifference
     ...filling(backward).map(
       (column) => `down() fails where the table has rows: ${column} is NOT NULL without a default.`,
     ),
-    ...lostValues(forward).map((value) => `It fails where ${value}, which its type has no more.`),
+    ...lostValues(forward).map((value) => `It fails where ${value}, which its type no longer has.`),
     ...lostValues(backward).map((value) => `down() fails where ${value}, which its type did not have.`),
     ...keysWithoutIndex(forward),
   ];

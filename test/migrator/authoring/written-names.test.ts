@@ -98,7 +98,7 @@ it('says where rows keep it from removing a value', async () => {
   await using product = await server.product();
   await product.write(orders('NEW', 'PAID'), 'create');
   const { warnings } = await product.write(orders('NEW', 'SENT'));
-  expect(warnings).toContain("It fails where orders.state is 'PAID', which its type has no more.");
+  expect(warnings).toContain("It fails where orders.state is 'PAID', which its type no longer has.");
   expect(warnings).toContain("down() fails where orders.state is 'SENT', which its type did not have.");
 });
 
