@@ -9,7 +9,8 @@ import { addMigrateCommand } from './commands/migrate.ts';
 import { addServeCommand } from './commands/serve.ts';
 import { addServerCommand } from './commands/server.ts';
 import { addSetupCommand } from './commands/setup.ts';
-import { addTenantCommand } from './commands/tenant.ts';
+import { addPsqlCommand } from './commands/tenant/psql.ts';
+import { addTenantCommand } from './commands/tenant/tenant.ts';
 import { addTokenCommand } from './commands/token.ts';
 import { addUserCommand } from './commands/user.ts';
 import { addWorkerCommand } from './commands/worker.ts';
@@ -92,6 +93,7 @@ export function createProgram(terminal: Terminal): Command {
   addTokenCommand(program, context);
   addKeysCommand(program, context);
   addTenantCommand(program, context);
+  addPsqlCommand(program, context);
   addServerCommand(program, context);
   addUserCommand(program, context);
   addMigrateCommand(program, context);

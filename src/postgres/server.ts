@@ -188,7 +188,7 @@ export class PostgresServer implements AsyncDisposable {
       keepIdle: request.keepIdle ?? true,
       keepFailed: request.keepFailed ?? true,
       silenceMs: request.silenceMs,
-      connection: () => this.#connectionTo(request),
+      connection: () => this.connectionTo(request),
     });
     if (request.role) return pool;
     return {
@@ -204,12 +204,11 @@ export class PostgresServer implements AsyncDisposable {
     };
   }
 
-  /** Closes all connections. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#budget.close();
-  }
-
-  #connectionTo(request: PoolRequest): pg.ClientConfig {
+  /**
+   * The parameters of a connection, with its password.
+   * @throws {AppError} SERVER_BUSY if the address is unknown
+   */
+  connectionTo(request: Pick<PoolRequest, 'role' | 'database' | 'types' | 'session'>): pg.ClientConfig {
     const { role } = request;
     const address = role || !this.#address ? this.#address : (this.#adminAddress ?? this.#address);
     if (!address) throw unknownAddress(this.name);
@@ -226,6 +225,11 @@ export class PostgresServer implements AsyncDisposable {
       ...(request.types && { types: request.types }),
       options: startupOptions({ ...everySession, ...request.session }),
     };
+  }
+
+  /** Closes all connections. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#budget.close();
   }
 }
 

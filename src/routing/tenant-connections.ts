@@ -1,12 +1,13 @@
 import type { EntityManager, EntitySchema } from '@mikro-orm/postgresql';
 import { LRUCache } from 'lru-cache';
+import type pg from 'pg';
 import { type KnownTenant, knownTenant } from '../catalog/tenant-directory.ts';
 import { AppError } from '../lib/errors.ts';
 import { searchPathOf } from '../migrator/files/common-schema.ts';
 import { createEntityDatabases, type EntityDatabase, type EntityDatabases, entityTypes } from '../orm/databases.ts';
 import type { PasswordOf } from '../postgres/admin/roles.ts';
 import { type Pool, type PoolClient, usePoolClient } from '../postgres/pool/pool.ts';
-import { type Servers, serverNamed } from '../postgres/server.ts';
+import { type PostgresServer, type Servers, serverNamed } from '../postgres/server.ts';
 import { isConnectionFailure, isRefusedDatabase, sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
 import { connectWithRetry } from './connect-with-retry.ts';
 import { mayBeGone } from './connection-errors.ts';
@@ -103,6 +104,18 @@ export class TenantConnections {
     return this.#find(tenant).pool;
   }
 
+  /**
+   * The parameters to connect as the tenant's role with another client, such as psql.
+   * @throws {AppError} SERVER_BUSY if the server or its address is unknown
+   */
+  connectionOf(tenant: KnownTenant): pg.ClientConfig {
+    return this.#serverOf(tenant).connectionTo({
+      database: tenant.database,
+      role: this.#roleOf(tenant),
+      session: { search_path: searchPathOf(tenant.schema) },
+    });
+  }
+
   /** The tenants that have a pool, with or without open connections. */
   opened(): readonly KnownTenant[] {
     return [...this.#open.values()].map(({ tenant }) => tenant);
@@ -127,13 +140,20 @@ export class TenantConnections {
     return open;
   }
 
+  #serverOf({ server, slug }: KnownTenant): PostgresServer {
+    return serverNamed(this.#options.servers, server, `the server of the tenant ${slug}`);
+  }
+
+  #roleOf({ key }: KnownTenant): { readonly name: string; readonly password: string } {
+    const name = tenantRole(key);
+    return { name, password: this.#options.passwordOf(name) };
+  }
+
   #poolTo(tenant: KnownTenant): Pool {
-    const { servers, passwordOf, poolSize, waitMs, statementTimeoutMs } = this.#options;
-    const server = serverNamed(servers, tenant.server, `the server of the tenant ${tenant.slug}`);
-    const role = tenantRole(tenant.key);
-    const pool = server.pool({
+    const { poolSize, waitMs, statementTimeoutMs } = this.#options;
+    const pool = this.#serverOf(tenant).pool({
       database: tenant.database,
-      role: { name: role, password: passwordOf(role) },
+      role: this.#roleOf(tenant),
       max: poolSize,
       priority: 'tenant',
       keepFailed: false,

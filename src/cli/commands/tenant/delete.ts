@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { withServices } from '../open-app.ts';
-import { type CommandContext, oneLine } from '../ui/terminal.ts';
+import { withServices } from '../../open-app.ts';
+import { type CommandContext, oneLine } from '../../ui/terminal.ts';
 
 /** `tenantry tenant delete`. */
 export function addDeleteCommand(tenant: Command, context: CommandContext): void {
@@ -18,8 +18,8 @@ export function addDeleteCommand(tenant: Command, context: CommandContext): void
 }
 
 async function remove(context: CommandContext, reference: string, yes: string | undefined): Promise<void> {
-  const { tenantByReference } = await import('../../catalog/find-tenants.ts');
-  const { deleteTenant } = await import('../../tenants/delete.ts');
+  const { tenantByReference } = await import('../../../catalog/find-tenants.ts');
+  const { deleteTenant } = await import('../../../tenants/delete.ts');
   const { slug } = await withServices(context, async (services) => {
     const typed = yes ?? (await ask(context, await tenantByReference(services.catalog, reference)));
     return deleteTenant(services.provisioning, reference, typed);
@@ -28,7 +28,7 @@ async function remove(context: CommandContext, reference: string, yes: string | 
 }
 
 async function ask(context: CommandContext, { slug, name }: { slug: string; name: string }): Promise<string> {
-  const { withPrompt } = await import('../ui/prompt.ts');
+  const { withPrompt } = await import('../../ui/prompt.ts');
   context.stderr.write(
     `All data and checkpoints of the tenant ${slug} (${oneLine(name)}) will be permanently deleted.\n`,
   );

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { withServices } from '../open-app.ts';
-import { type CommandContext, oneLine } from '../ui/terminal.ts';
+import { withServices } from '../../open-app.ts';
+import { type CommandContext, oneLine } from '../../ui/terminal.ts';
 
 const slugArgument = ['<slug>', 'its slug or id'] as const;
 
@@ -36,7 +36,7 @@ export function addChangeCommands(tenant: Command, context: CommandContext): voi
 }
 
 async function changeNames(context: CommandContext, reference: string, { name, host }: UpdateOptions): Promise<void> {
-  const { updateTenant } = await import('../../tenants/update.ts');
+  const { updateTenant } = await import('../../../tenants/update.ts');
   const changes = { name, host: host === false ? null : host };
   const tenant = await withServices(context, ({ catalog }) => updateTenant(catalog, reference, changes));
   const suffix = tenant.host ? `, at ${tenant.host}` : '';
@@ -48,7 +48,7 @@ async function setStatus(
   action: 'suspendTenant' | 'activateTenant',
   reference: string,
 ): Promise<void> {
-  const { [action]: change } = await import('../../tenants/suspend.ts');
+  const { [action]: change } = await import('../../../tenants/suspend.ts');
   const { slug, status } = await withServices(context, ({ provisioning }) => change(provisioning, reference));
   context.stdout.write(`The tenant ${slug} is ${status}.\n`);
 }

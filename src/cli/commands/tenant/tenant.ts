@@ -1,12 +1,12 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { Isolation, Tenant, TenantStatus } from '../../catalog/entities/tenant.entity.ts';
-import type { Services } from '../../installation/services.ts';
-import { withServices } from '../open-app.ts';
-import { type Column, writeTable } from '../ui/table.ts';
-import { type CommandContext, oneLine, writeJson } from '../ui/terminal.ts';
-import { addChangeCommands } from './tenant-change.ts';
-import { addDeleteCommand } from './tenant-delete.ts';
-import { addResolveCommand } from './tenant-resolve.ts';
+import type { Isolation, Tenant, TenantStatus } from '../../../catalog/entities/tenant.entity.ts';
+import type { Services } from '../../../installation/services.ts';
+import { withServices } from '../../open-app.ts';
+import { type Column, writeTable } from '../../ui/table.ts';
+import { type CommandContext, oneLine, writeJson } from '../../ui/terminal.ts';
+import { addChangeCommands } from './change.ts';
+import { addDeleteCommand } from './delete.ts';
+import { addResolveCommand } from './resolve.ts';
 
 interface CreateOptions {
   readonly name?: string;
@@ -62,7 +62,7 @@ export function addTenantCommand(program: Command, context: CommandContext): voi
 }
 
 async function create(context: CommandContext, slug: string, options: CreateOptions): Promise<void> {
-  const { checkTenant, createTenant } = await import('../../tenants/create.ts');
+  const { checkTenant, createTenant } = await import('../../../tenants/create.ts');
   const input = {
     slug,
     name: options.name ?? slug,
@@ -90,8 +90,8 @@ async function create(context: CommandContext, slug: string, options: CreateOpti
 }
 
 async function list(context: CommandContext, { behind, status, json }: ListOptions): Promise<void> {
-  const { Tenant } = await import('../../catalog/entities/tenant.entity.ts');
-  const { tenantWhere } = await import('../../catalog/find-tenants.ts');
+  const { Tenant } = await import('../../../catalog/entities/tenant.entity.ts');
+  const { tenantWhere } = await import('../../../catalog/find-tenants.ts');
   await withServices(context, async (services) => {
     // The cast is safe: parseStatus has validated the status.
     const where = tenantWhere(
@@ -107,7 +107,7 @@ async function list(context: CommandContext, { behind, status, json }: ListOptio
 }
 
 async function show(context: CommandContext, reference: string, { json }: { json?: true }): Promise<void> {
-  const { tenantByReference } = await import('../../catalog/find-tenants.ts');
+  const { tenantByReference } = await import('../../../catalog/find-tenants.ts');
   await withServices(context, async (services) => {
     const tenant = await tenantByReference(services.catalog, reference);
     const [view] = await viewTenants(services, [tenant]);
@@ -154,7 +154,7 @@ function hasServers({ servers }: Services): boolean {
 }
 
 async function viewTenants(services: Services, tenants: readonly Tenant[]): Promise<readonly TenantView[]> {
-  const { behindByState, readStates } = await import('../../fleet/tenant-states.ts');
+  const { behindByState, readStates } = await import('../../../fleet/tenant-states.ts');
   const files = await services.migrations.tenant.read();
   const behind = await behindByState(services.catalog, files);
   const states = new Map((await services.catalog.use(readStates)).map(({ id, version }) => [id, version]));
@@ -178,7 +178,7 @@ async function viewTenants(services: Services, tenants: readonly Tenant[]): Prom
 }
 
 async function currentStates({ catalog, migrations }: Services): Promise<readonly string[]> {
-  const { currentStateIds } = await import('../../fleet/tenant-states.ts');
+  const { currentStateIds } = await import('../../../fleet/tenant-states.ts');
   const files = await migrations.tenant.read();
   return currentStateIds(catalog, files);
 }

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import type { Resolution } from '../../tenants/attention.ts';
-import { withServices } from '../open-app.ts';
-import { type CommandContext, CommandExit, exitCode, oneLine, type Screen, writeJson } from '../ui/terminal.ts';
+import type { Resolution } from '../../../tenants/attention.ts';
+import { withServices } from '../../open-app.ts';
+import { type CommandContext, CommandExit, exitCode, oneLine, type Screen, writeJson } from '../../ui/terminal.ts';
 
 interface ResolveOptions {
   readonly force?: true;
@@ -21,7 +21,7 @@ export function addResolveCommand(tenant: Command, context: CommandContext): voi
 
 async function resolve(context: CommandContext, slug: string, { force: wanted, json }: ResolveOptions): Promise<void> {
   const force = wanted === true;
-  const { resolveAttention } = await import('../../tenants/attention.ts');
+  const { resolveAttention } = await import('../../../tenants/attention.ts');
   const found = await withServices(context, (services) => resolveAttention(services, slug, force));
   const { tenant, ...rest } = found;
   if (json) writeJson(context.stdout, { tenant: tenant.slug, status: tenant.status, ...rest });
