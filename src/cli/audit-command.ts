@@ -57,7 +57,7 @@ export async function audited<T>(
   // With --sql, it only prints a script.
   if (unauditedCommands.has(path) || command.opts().sql === true) return work();
   const named = argumentsOf(command);
-  const findTenant = () => tenantIdOf(catalog, [named.tenant ?? named.slug].flat());
+  const findTenant = () => tenantIdOf(catalog, [named.tenant ?? named.slug ?? named.slugs].flat());
   // The command may delete the tenant, or create it.
   const before = await findTenant().catch(() => undefined);
   const record = async (outcome: string) => {

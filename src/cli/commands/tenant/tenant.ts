@@ -1,21 +1,14 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { Isolation, Tenant, TenantStatus } from '../../../catalog/entities/tenant.entity.ts';
+import { type Command, InvalidArgumentError } from 'commander';
+import type { TenantStatus } from '../../../catalog/entities/tenant.entity.ts';
 import type { Services } from '../../../installation/services.ts';
 import { withServices } from '../../open-app.ts';
 import { type Column, writeTable } from '../../ui/table.ts';
 import { type CommandContext, oneLine, writeJson } from '../../ui/terminal.ts';
 import { addChangeCommands } from './change.ts';
+import { addCreateCommand } from './create.ts';
 import { addDeleteCommand } from './delete.ts';
 import { addResolveCommand } from './resolve.ts';
-
-interface CreateOptions {
-  readonly name?: string;
-  readonly isolation?: 'database' | 'schema';
-  readonly host?: string;
-  readonly server?: string;
-  readonly dryRun?: true;
-  readonly json?: true;
-}
+import { hasServers, type TenantView, viewTenants } from './view.ts';
 
 interface ListOptions {
   readonly behind?: true;
@@ -30,19 +23,7 @@ const jsonOption = ['--json', 'print JSON'] as const;
 /** `tenantry tenant create | list | show | update | suspend | activate | resolve | delete`. */
 export function addTenantCommand(program: Command, context: CommandContext): void {
   const tenant = program.command('tenant').description('Create, list, change, suspend, resolve and delete tenants');
-  tenant
-    .command('create')
-    .description('Create a tenant with its database or schema and its tables')
-    .argument('<slug>', '3 to 63 characters of a to z, 0 to 9 and -')
-    .option('--name <name>', 'its display name; defaults to its slug')
-    .addOption(
-      new Option('--isolation <kind>', 'its isolation; defaults to DEFAULT_ISOLATION').choices(['database', 'schema']),
-    )
-    .option('--host <host>', 'the host name that identifies it in requests')
-    .option('--server <name>', 'the PostgreSQL server to put it on')
-    .option('--dry-run', 'show what would be created, without changing anything')
-    .option(...jsonOption)
-    .action((slug: string, options: CreateOptions) => create(context, slug, options));
+  addCreateCommand(tenant, context);
   tenant
     .command('list')
     .description('List tenants, oldest first')
@@ -59,34 +40,6 @@ export function addTenantCommand(program: Command, context: CommandContext): voi
   addChangeCommands(tenant, context);
   addResolveCommand(tenant, context);
   addDeleteCommand(tenant, context);
-}
-
-async function create(context: CommandContext, slug: string, options: CreateOptions): Promise<void> {
-  const { checkTenant, createTenant } = await import('../../../tenants/create.ts');
-  const input = {
-    slug,
-    name: options.name ?? slug,
-    // The cast is safe: Commander has validated the choice.
-    isolation: options.isolation?.toUpperCase() as Isolation | undefined,
-    host: options.host,
-    server: options.server,
-  };
-  await withServices(context, async (services) => {
-    const { stdout } = context;
-    if (options.dryRun) {
-      const checked = await checkTenant(services.provisioning, input);
-      if (options.json) return writeJson(stdout, checked);
-      const kind = checked.isolation === 'DATABASE' ? 'a database' : 'a schema';
-      return void stdout.write(
-        `Would create the tenant ${checked.slug} with ${kind} on the server ${checked.server}\n`,
-      );
-    }
-    const tenant = await createTenant(services.provisioning, input);
-    const [view] = await viewTenants(services, [tenant]);
-    if (options.json) return writeJson(stdout, view);
-    const server = hasServers(services) ? `server ${tenant.server}, ` : '';
-    stdout.write(`Created the tenant ${slug}: ${server}database ${tenant.database}, schema ${tenant.schema}\n`);
-  });
 }
 
 async function list(context: CommandContext, { behind, status, json }: ListOptions): Promise<void> {
@@ -118,24 +71,6 @@ async function show(context: CommandContext, reference: string, { json }: { json
   });
 }
 
-/** A tenant for the command line. The fields are those of `--json`. */
-interface TenantView {
-  readonly slug: string;
-  readonly name: string;
-  readonly status: string;
-  readonly isolation: string;
-  /** The last applied migration, according to the catalog. */
-  readonly version: string | null;
-  /** How many migrations it lacks. */
-  readonly behind: number;
-  readonly host: string | null;
-  readonly server: string;
-  readonly database: string;
-  readonly schema: string;
-  readonly createdAt: string;
-  readonly id: string;
-}
-
 const columns: readonly Column<TenantView>[] = [
   { title: 'SLUG', value: ({ slug }) => slug },
   { title: 'NAME', value: ({ name }) => name },
@@ -147,35 +82,6 @@ const columns: readonly Column<TenantView>[] = [
 ];
 
 const serverColumn: Column<TenantView> = { title: 'SERVER', value: ({ server }) => server };
-
-/** Whether there are several servers, so that a tenant's server is worth showing. */
-function hasServers({ servers }: Services): boolean {
-  return servers.known().length > 1;
-}
-
-async function viewTenants(services: Services, tenants: readonly Tenant[]): Promise<readonly TenantView[]> {
-  const { behindByState, readStates } = await import('../../../fleet/tenant-states.ts');
-  const files = await services.migrations.tenant.read();
-  const behind = await behindByState(services.catalog, files);
-  const states = new Map((await services.catalog.use(readStates)).map(({ id, version }) => [id, version]));
-  return tenants.map((tenant) => {
-    const state = tenant.migrationState?.id ?? '';
-    return {
-      slug: tenant.slug,
-      name: tenant.name,
-      status: tenant.status,
-      isolation: tenant.isolation,
-      version: states.get(state) ?? null,
-      behind: behind.get(state) ?? files.length,
-      host: tenant.host ?? null,
-      server: tenant.server,
-      database: tenant.database,
-      schema: tenant.schema,
-      createdAt: tenant.createdAt.toISOString(),
-      id: tenant.id,
-    };
-  });
-}
 
 async function currentStates({ catalog, migrations }: Services): Promise<readonly string[]> {
   const { currentStateIds } = await import('../../../fleet/tenant-states.ts');
