@@ -76,7 +76,7 @@ function orderOf(orderBy: readonly TenantOrder[]): Order {
   const chosen = new Map<OrderField, SortOrder>();
   for (const each of orderBy) {
     for (const [name, sort] of Object.entries(each)) {
-      // The schema has no other fields. A column that comes again makes no difference.
+      // The schema has no other fields.
       const field = name as OrderField;
       if (sort && chosen.has(field)) throw badInput('orderBy', `orderBy has ${field} twice`);
       if (sort) chosen.set(field, sort);
