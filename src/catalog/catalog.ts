@@ -29,6 +29,7 @@ export const catalogEntities = [
 /** Tables of the `auth` database without an entity, which are used with SQL only. */
 export const catalogPlainTables = [
   'migration_events',
+  'tenant_deletions',
   'tenant_maintenances',
   'common_states',
   'sessions',

@@ -36,23 +36,23 @@ export async function readCommonStatesInUse(client: pg.Client): Promise<readonly
 }
 
 /**
- * Counts, for each state, the migrations that the code has and the database lacks. A state with a migration that the
- * code lacks counts as 0: newer code, or another branch, is in charge of such tenants, and no run of this code may
- * migrate them.
+ * Counts the migrations that the code has and a list of applied ones lacks. A list with a migration that the code lacks counts
+ * as 0: newer code, or another branch, is in charge of such tenants, and no run of this code may migrate them.
  */
+export function behindOf(applied: readonly AppliedMigration[], files: readonly MigrationFile[]): number {
+  const known = new Set(files.map(({ name }) => name));
+  if (applied.some(({ name }) => !known.has(name))) return 0;
+  const has = new Set(applied.map(({ name }) => name));
+  return files.filter(({ name }) => !has.has(name)).length;
+}
+
+/** Counts, for each state, the migrations that are missing, by {@link behindOf}. */
 export async function behindByState(
   catalog: Catalog,
   files: readonly MigrationFile[],
 ): Promise<ReadonlyMap<string, number>> {
   const states = await catalog.use(readStates);
-  const known = new Set(files.map(({ name }) => name));
-  return new Map(
-    states.map(({ id, applied }) => {
-      const isNewer = applied.some(({ name }) => !known.has(name));
-      const has = new Set(applied.map(({ name }) => name));
-      return [id, isNewer ? 0 : files.filter(({ name }) => !has.has(name)).length];
-    }),
-  );
+  return new Map(states.map(({ id, applied }) => [id, behindOf(applied, files)]));
 }
 
 /** The states that are not behind, by {@link behindByState}. */

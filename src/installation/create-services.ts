@@ -7,6 +7,7 @@ import { loadTokenKeys, publishedKeys } from '../auth/tokens/keys.ts';
 import { createTokens } from '../auth/tokens/tokens.ts';
 import { TenantDirectory } from '../catalog/tenant-directory.ts';
 import { Impacts } from '../fleet/impact/impacts.ts';
+import { FleetOverview } from '../fleet/overview/overview.ts';
 import { Runs } from '../fleet/runs/runs.ts';
 import { createHealthCheck } from '../health/check.ts';
 import { HistoryRecordSchema } from '../migrator/files/history-entity.ts';
@@ -57,6 +58,7 @@ export async function createServices(
     migrations: system.migrations,
     tables: system.tables,
     runs: new Runs(catalog, system.migrations, servers, config.migrations.concurrency),
+    fleet: new FleetOverview(catalog, system.migrations),
     impacts: new Impacts({
       servers,
       authDatabase: config.databases.auth,

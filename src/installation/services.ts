@@ -13,6 +13,7 @@ import type { TenantDirectory } from '../catalog/tenant-directory.ts';
 import type { CheckpointsOptions } from '../checkpoints/checkpoints.ts';
 import type { Config } from '../config/config.ts';
 import type { Impacts } from '../fleet/impact/impacts.ts';
+import type { FleetOverview } from '../fleet/overview/overview.ts';
 import type { Runs } from '../fleet/runs/runs.ts';
 import type { HealthCheck } from '../health/check.ts';
 import type { Encryption } from '../lib/encryption.ts';
@@ -47,6 +48,7 @@ export interface Services {
   /** What the entities say that each kind of database's tables should be. */
   readonly tables: Readonly<Record<MigrationScope, EntityTables>>;
   readonly runs: Runs;
+  readonly fleet: FleetOverview;
   readonly impacts: Impacts;
   readonly checkpoints: CheckpointsOptions;
   readonly tokens: Tokens;

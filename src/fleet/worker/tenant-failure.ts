@@ -3,6 +3,7 @@ import { recordFailure } from '../../migrator/apply/apply.ts';
 import { MigrationFailedError } from '../../migrator/apply/batch.ts';
 import { RevertFailedError, revertPartial } from '../../migrator/apply/revert-partial.ts';
 import type { NewRecord } from '../../migrator/files/history.ts';
+import { failureOf } from '../failures/failure.ts';
 import { type Ended, revertEvents } from './attempt-results.ts';
 import type { RunItem } from './claim.ts';
 import { migrateOptions } from './migrate-options.ts';
@@ -36,6 +37,7 @@ export async function failTenant(context: RunContext, item: RunItem, error: unkn
   return {
     status: 'FAILED',
     error: message,
+    failure: failureOf(error, item),
     needsAttention: problem !== undefined || item.needsAttention,
     applied: [],
     records: failed && !dryRun ? [...records, ...(await record(context, item, failed))] : records,
