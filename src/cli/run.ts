@@ -4,6 +4,7 @@ import { productVersion } from '../lib/version.ts';
 import { addCheckpointCommand } from './commands/checkpoint.ts';
 import { addCompletionCommand } from './commands/completion.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
+import { addDriftCommand } from './commands/drift/drift.ts';
 import { addKeysCommand } from './commands/keys.ts';
 import { addMigrateCommand } from './commands/migrate.ts';
 import { addServeCommand } from './commands/serve.ts';
@@ -12,6 +13,7 @@ import { addSetupCommand } from './commands/setup.ts';
 import { addTenantCommand } from './commands/tenant.ts';
 import { addTokenCommand } from './commands/token.ts';
 import { addUserCommand } from './commands/user.ts';
+import { addWebhookCommand } from './commands/webhooks/webhook.ts';
 import { addWorkerCommand } from './commands/worker.ts';
 import { type CommandContext, CommandExit, exitCode, type Terminal } from './ui/terminal.ts';
 
@@ -96,6 +98,8 @@ export function createProgram(terminal: Terminal): Command {
   addUserCommand(program, context);
   addMigrateCommand(program, context);
   addCheckpointCommand(program, context);
+  addDriftCommand(program, context);
+  addWebhookCommand(program, context);
   addCompletionCommand(program, context);
   return program;
 }

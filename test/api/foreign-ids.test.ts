@@ -7,7 +7,7 @@ it('arguments that take an id are all in the table of this test', async () => {
   expect(Object.keys(platformIds)).toEqual(expect.arrayContaining(idArguments(await buildTestSchema())));
 });
 
-/** A run, a checkpoint and an invitation of the other tenant. */
+/** A webhook, a run, a checkpoint and an invitation of the other tenant. */
 const prepare: Prepare = async (app) => {
   const ask = async (text: string) => {
     const { data, errors } = await app.ask(`mutation { answer: ${text} { id } }`, app.admin);
@@ -17,7 +17,10 @@ const prepare: Prepare = async (app) => {
     return id;
   };
   await ask('createTenant(input: { slug: "copied", name: "x", isolation: DATABASE })');
+  const { webhook } = await app.services.webhooks.create({ url: 'https://example.com/', events: ['run.ended'] });
   return {
+    webhook: webhook.id,
+    delivery: '1',
     run: await ask('runMigrations(input: { tenants: ["theirs"], wait: true })'),
     checkpoint: await ask('createCheckpoint(tenant: "copied")'),
     invitation: await ask('inviteMember(input: { tenant: "theirs", email: "somebody@example.com", role: MEMBER })'),
