@@ -3,7 +3,7 @@ import type { Catalog } from '../../catalog/catalog.ts';
 import { Tenant } from '../../catalog/entities/tenant.entity.ts';
 import { messageOf } from '../../lib/errors.ts';
 import type { MigrationFolder } from '../../migrator/files/migration-folder.ts';
-import { type DriftOptions, readDrift } from '../../tenants/drift.ts';
+import { createDriftReader, type DriftOptions } from '../../tenants/drift.ts';
 import { matchingStateIds } from '../tenant-states.ts';
 import { type DriftResult, listTenantIds, storeDrift, type TenantSelection } from './drift-store.ts';
 
@@ -39,27 +39,29 @@ export async function* checkDrift(
   const files = await migrations.read();
   const states = await matchingStateIds(catalog, files);
   const limit = pLimit(concurrency);
+  const read = createDriftReader(options);
   for (let after: string | undefined; ; ) {
     const ids = await catalog.use((client) => listTenantIds(client, { ...selection, states, after, most: PAGE }));
     if (ids.length === 0 || signal?.aborted) return;
     after = ids.at(-1);
     const tenants = await catalog.fork().find(Tenant, { id: { $in: ids } });
     const checked = await Promise.all(
-      tenants.map((tenant) => limit(() => (signal?.aborted ? undefined : checkTenant(options, tenant, states)))),
+      tenants.map((tenant) => limit(() => (signal?.aborted ? undefined : checkTenant(catalog, read, tenant, states)))),
     );
     for (const result of checked) if (result) yield result;
   }
 }
 
 async function checkTenant(
-  options: FleetDriftOptions,
+  catalog: Catalog,
+  read: (tenant: Tenant) => Promise<readonly string[]>,
   tenant: Tenant,
   states: readonly string[],
 ): Promise<CheckedTenant | undefined> {
-  const result = await readDrift(options, tenant).then(
+  const result = await read(tenant).then(
     (statements) => ({ statements, error: null }),
     (error: unknown) => ({ statements: [], error: messageOf(error) }),
   );
-  const stored = await options.catalog.use((client) => storeDrift(client, tenant.id, result, states));
+  const stored = await catalog.use((client) => storeDrift(client, tenant.id, result, states));
   return stored ? { slug: tenant.slug, ...result } : undefined;
 }
