@@ -18,8 +18,8 @@ export interface Background {
 }
 
 /**
- * Starts the worker of migration runs and the delivery of webhooks, if the settings ask for a worker. If this process may administer the server, it also starts
- * the recovery of interrupted work and the watch over tenants' sessions.
+ * Starts the worker of migration runs and the delivery of webhooks, if the settings ask for them. If this process may
+ * administer the server, it also starts the recovery of interrupted work, the watch over tenants' sessions and timed checks.
  * @param stack receives what must be stopped
  */
 export function startBackground(system: System, services: Services, stack: AsyncDisposableStack): Background {

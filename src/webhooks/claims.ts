@@ -25,8 +25,8 @@ export const GIVE_UP_HOURS = 24;
 const MAX_PAUSE_SECONDS = 3_600;
 
 /**
- * Claims webhooks with events that are due: unclaimed ones, those of dead processes, and those of this process that it does not know,
- * because it could not write the end of its claim.
+ * Claims webhooks with events that are due: unclaimed ones, those of dead processes, and those whose claim this process has
+ * failed to end.
  * @param active the webhooks that this process is working on
  */
 export async function claimWebhooks(

@@ -18,8 +18,9 @@ export interface TenantSelection {
   readonly unchecked?: boolean;
 }
 
-/** The number of statements that are stored for a tenant, and the length of each, and of an error. */
-const MAX_STATEMENTS = 50;
+/** The number of statements that are stored for a tenant. */
+export const MAX_STATEMENTS = 50;
+/** The length of each, and of an error, in UTF-16 code units. */
 const MAX_LENGTH = 1_000;
 
 /** No process is replacing the databases of these tenants, and their migrations are known. */

@@ -1,8 +1,8 @@
 import { Tenant } from '../../../catalog/entities/tenant.entity.ts';
 import { TenantDrift } from '../../../catalog/entities/tenant-drift.entity.ts';
+import { MAX_STATEMENTS } from '../../../fleet/drift/drift-store.ts';
 import { entityConnection } from '../../../orm/pagination.ts';
 import { builder } from '../../builder.ts';
-import { MAX_TEXTS } from '../../limits/list-sizes.ts';
 import { TenantRef } from '../tenant.ts';
 
 const DriftCheckRef = builder.objectType(TenantDrift, {
@@ -24,7 +24,7 @@ const DriftCheckRef = builder.objectType(TenantDrift, {
       description: 'The number of statements that would make the tables match the entities.',
     }),
     sql: t.stringList({
-      maxItems: MAX_TEXTS,
+      maxItems: MAX_STATEMENTS,
       description: 'The first of these statements, without the end of long ones. Tenant.drift has all of them.',
       resolve: ({ statements }) => statements,
     }),
