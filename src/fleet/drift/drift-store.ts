@@ -65,7 +65,7 @@ export async function storeDrift(
 ): Promise<boolean> {
   const { rowCount } = await client.query(
     `INSERT INTO tenant_drifts AS d (tenant_id, differences, statements, error)
-     SELECT t.id, $2, $3, $4 FROM tenants t WHERE t.id = $1 AND ${comparable} AND t.migration_state = ANY ($5) FOR KEY SHARE
+     SELECT t.id, $2::integer, $3::text[], $4::text FROM tenants t WHERE t.id = $1 AND ${comparable} AND t.migration_state = ANY ($5) FOR KEY SHARE
      ON CONFLICT (tenant_id) DO UPDATE SET checked_at = now(), error = excluded.error,
        differences = CASE WHEN excluded.error IS NULL THEN excluded.differences ELSE d.differences END,
        statements = CASE WHEN excluded.error IS NULL THEN excluded.statements ELSE d.statements END`,
