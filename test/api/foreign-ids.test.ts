@@ -17,10 +17,21 @@ const prepare: Prepare = async (app) => {
     return id;
   };
   await ask('createTenant(input: { slug: "copied", name: "x", isolation: DATABASE })');
-  const { webhook } = await app.services.webhooks.create({ url: 'https://example.com/', events: ['run.ended'] });
+  const { webhooks, catalog } = app.services;
+  const { webhook } = await webhooks.create({ url: 'https://93.184.215.14/', events: ['run.ended'] });
+  // While it is off, nothing is sent to it and its rows stay as they are.
+  await webhooks.update(webhook.id, { enabled: false });
+  const delivery = '987654321';
+  await catalog.use((client) =>
+    client.query(
+      `INSERT INTO webhook_deliveries (id, webhook_id, event_id, event, payload) OVERRIDING SYSTEM VALUE
+       VALUES ($1, $2, gen_random_uuid(), 'run.ended', '{}')`,
+      [delivery, webhook.id],
+    ),
+  );
   return {
     webhook: webhook.id,
-    delivery: '1',
+    delivery,
     run: await ask('runMigrations(input: { tenants: ["theirs"], wait: true })'),
     checkpoint: await ask('createCheckpoint(tenant: "copied")'),
     invitation: await ask('inviteMember(input: { tenant: "theirs", email: "somebody@example.com", role: MEMBER })'),
