@@ -52,7 +52,7 @@ export const webhookEvents = {
   },
   'run.halted': {
     description:
-      'Too many tenants of a run have failed, so it starts no more. cancelled tenants are not started; run.ended follows when those in progress have ended.',
+      'Too many tenants of a run have failed, so no more are started: cancelled counts those. run.ended follows when the tenants in progress have ended.',
     data: ofRun,
   },
   'run.ended': { description: 'A run ended, whatever its status.', data: ofRun },
@@ -61,7 +61,7 @@ export const webhookEvents = {
     data: z.strictObject({ tenant, checkpoint: z.strictObject({ id: z.uuid(), name: z.string() }) }),
   },
   'drift.found': {
-    description: `A check found that a tenant's tables differ from the entities, and that they differed less or otherwise at the check before. It has at most ${MAX_DRIFT_STATEMENTS} statements.`,
+    description: `A check found differences between a tenant's tables and the entities that the check before had not found. The event has at most ${MAX_DRIFT_STATEMENTS} statements.`,
     data: z.strictObject({ tenant, drift }),
   },
 } as const satisfies Record<string, { readonly description: string; readonly data: z.ZodType }>;
