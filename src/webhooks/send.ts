@@ -41,14 +41,11 @@ export async function sendWebhook(
   signal: AbortSignal,
 ): Promise<SendResult> {
   const timeout = AbortSignal.timeout(SEND_MS);
-  const late = Promise.withResolvers<never>();
-  timeout.addEventListener('abort', () => late.reject(new Error(`there was no response within ${SEND_MS / 1000} s`)));
   try {
-    // Resolving a host cannot be cancelled.
-    const sent = post(request, allowPrivate, AbortSignal.any([timeout, signal]));
-    return resultOf(await Promise.race([sent, late.promise]));
+    return resultOf(await post(request, allowPrivate, AbortSignal.any([timeout, signal])));
   } catch (error) {
-    return { statusCode: null, error: messageOf(error).slice(0, MAX_ERROR) };
+    const message = timeout.aborted ? `There was no response within ${SEND_MS / 1000} s` : messageOf(error);
+    return { statusCode: null, error: message.slice(0, MAX_ERROR) };
   }
 }
 
@@ -64,7 +61,7 @@ async function post(
   signal: AbortSignal,
 ): Promise<number> {
   const url = new URL(text);
-  const addresses = await resolveHost(url, allowPrivate);
+  const addresses = await unlessAborted(resolveHost(url, allowPrivate), signal);
   const now = new Date();
   const options: RequestOptions = {
     method: 'POST',
@@ -87,6 +84,15 @@ async function post(
   });
   await readSome(response);
   return response.statusCode ?? 0;
+}
+
+/** Resolving a host cannot be cancelled, so its result is ignored after the signal. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = new Promise<never>((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+  return Promise.race([work, aborted]);
 }
 
 /** Node does not call it for a host that is an address. */

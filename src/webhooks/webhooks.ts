@@ -78,8 +78,7 @@ export class Webhooks {
   }
 
   /**
-   * Changes a webhook. One that is switched on again continues with its oldest pending delivery at
-   * once.
+   * Changes a webhook. One that is switched on again continues with its oldest pending delivery at once.
    * @throws {AppError} NOT_FOUND, BAD_USER_INPUT
    */
   async update(id: string, input: WebhookChange): Promise<Webhook> {

@@ -127,4 +127,21 @@ describe('a webhook', () => {
     expect(written).toBeLessThan(20_000_000);
     expect(receiver.requests.map(({ path }) => path)).not.toContain('/secret');
   });
+
+  it('waits ten seconds for a receiver, and counts one as successful whose response has begun and does not end', async () => {
+    await using app = await startTestApp({ ...postgres.env, WEBHOOK_PRIVATE_NETWORKS: 'true' });
+    await app.services.catalog.use((client) => client.query('DELETE FROM webhooks'));
+    receiver.answer = (response, { path }) => {
+      if (path === '/slow') response.writeHead(200).write('a beginning');
+    };
+    for (const path of ['/silent', '/slow']) await app.ask(create(receiver.url(path)), app.admin);
+    await app.ask(createTenant('waiting'), app.admin);
+    const shown = await eventually('both have ended', async () => {
+      const { data } = await app.ask(read, app.admin);
+      const text = JSON.stringify(data);
+      return text.includes('no response') && text.includes('DELIVERED') && text;
+    });
+    expect(shown).toContain('{"status":"PENDING","statusCode":null,"error":"There was no response within 10 s"}');
+    expect(shown).toContain('{"status":"DELIVERED","statusCode":200,"error":null}');
+  });
 });
