@@ -80,7 +80,10 @@ async function post(
   };
   const send = url.protocol === 'https:' ? requestByHttps : requestByHttp;
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    send(url, options, resolve).on('error', reject).end(payload);
+    const sent = send(url, options, resolve).on('error', reject);
+    // Node closes the connection without an error when a receiver switches to another protocol.
+    sent.on('close', () => reject(new Error('The receiver closed the connection without a response')));
+    sent.end(payload);
   });
   await readSome(response);
   return response.statusCode ?? 0;
