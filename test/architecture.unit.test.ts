@@ -19,6 +19,7 @@ const floors = [
   ['servers/'],
   ['routing/'],
   ['auth/'],
+  ['webhooks/'],
   ['migrator/'],
   ['catalog/'],
   ['constants/'],

@@ -10,7 +10,9 @@ import { MigrationRecordSchema } from './entities/migration-record.entity.ts';
 import { MigrationRunItemSchema, MigrationRunSchema } from './entities/migration-run.entity.ts';
 import { MigrationStateSchema } from './entities/migration-state.entity.ts';
 import { TenantSchema } from './entities/tenant.entity.ts';
+import { TenantDriftSchema } from './entities/tenant-drift.entity.ts';
 import { UserSchema } from './entities/user.entity.ts';
+import { WebhookDeliverySchema, WebhookSchema } from './entities/webhook.entity.ts';
 
 /** The entities of the `auth` database. */
 export const catalogEntities = [
@@ -22,8 +24,11 @@ export const catalogEntities = [
   MigrationRunItemSchema,
   MigrationRunSchema,
   MigrationStateSchema,
+  TenantDriftSchema,
   TenantSchema,
   UserSchema,
+  WebhookDeliverySchema,
+  WebhookSchema,
 ];
 
 /** Tables of the `auth` database without an entity, which are used with SQL only. */
@@ -32,6 +37,7 @@ export const catalogPlainTables = [
   'tenant_deletions',
   'tenant_maintenances',
   'common_states',
+  'fleet_checks',
   'sessions',
   'user_identities',
   'refresh_tokens',

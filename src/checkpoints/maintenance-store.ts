@@ -21,16 +21,25 @@ export interface Maintained {
 /** The columns of a {@link Maintained}, from `tenants t` and `tenant_maintenances`. */
 export const maintainedColumns = 't.id AS "tenantId", slug, key, server, database, phase, copy';
 
+/** The database that replaces a tenant's own. */
+export interface RestoredDatabase {
+  readonly database: string;
+  /** The id of its migration state; null if unknown. */
+  readonly state: string | null;
+  readonly checkpoint: { readonly id: string; readonly name: string };
+}
+
 /**
  * Stores that maintenance of a tenant's database begins.
- * @param state the id of the migration state of the copied database; undefined for the tenant's own database
+ * @param source undefined for the tenant's own database
  * @param instance the number of this process
  * @throws {AppError} TENANT_BUSY if the tenant is in maintenance already, CONFLICT if its status does not allow maintenance
  */
 export function beginMaintenance(
   client: pg.Client,
   tenantId: string,
-  { state, instance }: { readonly state: string | null | undefined; readonly instance: number },
+  source: RestoredDatabase | undefined,
+  instance: number,
 ): Promise<Maintained> {
   return inTransaction(client, async () => {
     const { rows: found } = await client.query<{ slug: string; status: TenantStatus; own: string | null }>(
@@ -48,11 +57,18 @@ export function beginMaintenance(
     }
     const { rows } = await client.query<Maintained>(
       `WITH m AS (
-         INSERT INTO tenant_maintenances (tenant_id, copy, copy_state, status_before, claimed_by)
-         VALUES ($1, $2, $3, $4, $5) RETURNING *)
+         INSERT INTO tenant_maintenances (tenant_id, copy, copy_state, status_before, claimed_by, checkpoint)
+         VALUES ($1, $2, $3, $4, $5, $6) RETURNING *)
        ${takeStepSql(tenantSteps.maintain, { where: 't.id = m.tenant_id', set: 'maintained_at = now()', from: 'm' })}
        RETURNING ${maintainedColumns}`,
-      [tenantId, `snap_${newTenantKey()}`, state === undefined ? row.own : state, row.status, instance],
+      [
+        tenantId,
+        `snap_${newTenantKey()}`,
+        source ? source.state : row.own,
+        row.status,
+        instance,
+        source && JSON.stringify(source.checkpoint),
+      ],
     );
     const [tenant] = rows;
     if (!tenant) throw new Error('The row of a maintenance was not returned');

@@ -25,6 +25,7 @@ import {
   isBegun,
   type Maintained,
   maintainedColumns,
+  type RestoredDatabase,
   rereadMaintenance,
 } from './maintenance-store.ts';
 
@@ -65,23 +66,21 @@ export class Maintenance {
 
   /**
    * Copies a database and runs `work`. The tenant is served again at the end, whatever happens.
-   * @param source the database to copy, with the id of its migration state; by default the tenant's own
+   * @param source the database to copy; by default the tenant's own
    * @param work receives the copy's size in bytes. It returns `replace`, or what to store if the tenant's database is to be
    *   kept. If it throws, the copy replaces the tenant's database.
    * @throws {AppError} TENANT_BUSY if the tenant is in maintenance already, CONFLICT if its status does not allow maintenance
    */
   async run(
     tenantId: string,
-    source: { readonly database: string; readonly state: string | null } | undefined,
+    source: RestoredDatabase | undefined,
     work: (tenant: Maintained, size: number) => Promise<Ending | 'replace'>,
   ): Promise<void> {
     this.#options.servers.get(FIRST_SERVER)?.requireAdmin();
     if (this.#inProgress.has(tenantId)) throw tenantBusy(tenantId);
     using _working = this.#inProgress.begin(tenantId);
     const { catalog, listener } = this.#options;
-    const tenant = await catalog.use((client) =>
-      beginMaintenance(client, tenantId, { state: source?.state, instance: listener.instance }),
-    );
+    const tenant = await catalog.use((client) => beginMaintenance(client, tenantId, source, listener.instance));
     await this.#runAndEnd(tenant, source?.database, work);
   }
 

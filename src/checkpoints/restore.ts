@@ -31,6 +31,7 @@ export async function restoreCheckpoint(
     );
   }
   log.warn({ tenant: tenant.id, checkpoint: id, migrations }, 'restoring a checkpoint');
-  await maintenance.run(tenant.id, { database, state: migrationState?.id ?? null }, async () => 'replace');
+  const source = { database, state: migrationState?.id ?? null, checkpoint: { id, name } };
+  await maintenance.run(tenant.id, source, async () => 'replace');
   return catalog.fork().findOneOrFail(Tenant, { id: tenant.id });
 }

@@ -11,6 +11,7 @@ import type { CommandContext } from './ui/terminal.ts';
 /** Read-only commands. Commands that need no installation are not audited either, because they have no log to write to. */
 export const unauditedCommands: ReadonlySet<string> = new Set([
   'checkpoint list',
+  'drift',
   'migrate check',
   'migrate history',
   'migrate new',
@@ -24,6 +25,8 @@ export const unauditedCommands: ReadonlySet<string> = new Set([
   'tenant list',
   'tenant show',
   'user list',
+  'webhook deliveries',
+  'webhook list',
 ]);
 
 /** The mutations that commands correspond to. The audit log uses the mutation's name for both. */
@@ -43,6 +46,9 @@ export const mutationOfCommand: Readonly<Record<string, string>> = {
   'tenant resolve': 'resolveTenant',
   'tenant suspend': 'suspendTenant',
   'tenant update': 'updateTenant',
+  'webhook create': 'createWebhook',
+  'webhook delete': 'deleteWebhook',
+  'webhook redeliver': 'redeliverWebhook',
 };
 
 /**

@@ -33,8 +33,11 @@ export async function openApp(
     worker: worker ? 'inline' : 'off',
     ...(concurrency && { concurrency }),
   } as const;
+  // A machine that only runs commands may not reach the receivers, and a command ends before long work does.
+  const webhooks = { ...config.webhooks, delivers: false };
+  const adapted = { ...config, migrations, webhooks, driftCheckHours: 0 };
   try {
-    return await openInstallation({ ...config, migrations }, await context.loadProduct(), await createLogger(context));
+    return await openInstallation(adapted, await context.loadProduct(), await createLogger(context));
   } catch (error) {
     throw new Error(describeFailure(error, config.server), { cause: error });
   }

@@ -4,6 +4,7 @@ import { productVersion } from '../lib/version.ts';
 import { addCheckpointCommand } from './commands/checkpoint.ts';
 import { addCompletionCommand } from './commands/completion.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
+import { addDriftCommand } from './commands/drift/drift.ts';
 import { addStatusCommand } from './commands/fleet/status.ts';
 import { addKeysCommand } from './commands/keys.ts';
 import { addMigrateCommand } from './commands/migrate.ts';
@@ -14,6 +15,7 @@ import { addPsqlCommand } from './commands/tenant/psql.ts';
 import { addTenantCommand } from './commands/tenant/tenant.ts';
 import { addTokenCommand } from './commands/token.ts';
 import { addUserCommand } from './commands/user.ts';
+import { addWebhookCommand } from './commands/webhooks/webhook.ts';
 import { addWorkerCommand } from './commands/worker.ts';
 import { type CommandContext, CommandExit, exitCode, type Terminal } from './ui/terminal.ts';
 
@@ -100,6 +102,8 @@ export function createProgram(terminal: Terminal): Command {
   addUserCommand(program, context);
   addMigrateCommand(program, context);
   addCheckpointCommand(program, context);
+  addDriftCommand(program, context);
+  addWebhookCommand(program, context);
   addCompletionCommand(program, context);
   return program;
 }

@@ -111,6 +111,14 @@ export interface Config {
   /** How many checkpoints of one tenant are kept, and for how long. */
   readonly checkpoints: { readonly keep: number; readonly maxAgeDays: number };
   readonly files: FileConfig;
+  readonly webhooks: {
+    /** Whether this process delivers events. */
+    readonly delivers: boolean;
+    readonly allowPrivate: boolean;
+    readonly retentionDays: number;
+  };
+  /** Hours between checks of all tenants' tables; 0 for none. */
+  readonly driftCheckHours: number;
 }
 
 /** Invalid settings. The message has a line for each problem, with the variable's name. */
@@ -267,6 +275,12 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): {
     },
     checkpoints: { keep: values.CHECKPOINT_KEEP, maxAgeDays: values.CHECKPOINT_MAX_AGE_DAYS },
     files: fileConfig(values, problems),
+    webhooks: {
+      delivers: values.WORKER === 'inline',
+      allowPrivate: values.WEBHOOK_PRIVATE_NETWORKS,
+      retentionDays: values.WEBHOOK_RETENTION_DAYS,
+    },
+    driftCheckHours: values.DRIFT_CHECK_HOURS,
   };
   return { config, problems };
 }

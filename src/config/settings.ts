@@ -4,6 +4,7 @@ import { fileSettings } from './file-settings.ts';
 import { databaseName, flag, integer, origins, processes, type Setting, secret, url } from './setting-types.ts';
 import { shareSettings } from './share-settings.ts';
 import { tokenSettings } from './token-settings.ts';
+import { webhookSettings } from './webhook-settings.ts';
 
 /**
  * All settings, in the order of `.env.example` and the documentation. Add new settings here. Each is an environment variable
@@ -138,7 +139,8 @@ export const settings = {
   WORKER: {
     schema: z.enum(['inline', 'off'], { error: 'must be inline or off' }),
     default: 'inline',
-    meaning: 'inline: this server carries out migration runs; off: it only serves requests',
+    meaning:
+      'inline: this server carries out migration runs and delivers events to webhooks; off: it only serves requests',
   },
   MIGRATION_CONCURRENCY: {
     schema: integer(1, 1000),
@@ -166,6 +168,12 @@ export const settings = {
     default: '250',
     meaning:
       'how long a batch of a backfill should take, in milliseconds; the number of rows in a batch follows from it',
+  },
+  DRIFT_CHECK_HOURS: {
+    schema: integer(0, 10_000),
+    default: '0',
+    meaning:
+      'hours between checks whether the tables of all tenants match the entities, which a worker carries out; 0 for none',
   },
   TRUSTED_PROXIES: {
     schema: integer(0, 10),
@@ -230,6 +238,7 @@ export const settings = {
   },
   ...shareSettings,
   ...fileSettings,
+  ...webhookSettings,
   SHUTDOWN_SECONDS: {
     schema: integer(0, 3600),
     default: '20',

@@ -16,5 +16,8 @@ export const howToFix = 'To fix it, run tenantry doctor --fix';
 /** The remedy for leftovers that every start of a server fixes. */
 export const startFixes = 'Start a server or run tenantry doctor --fix: both fix it';
 
+/** How long a session may be idle while it holds a lock, in seconds. */
+export const IDLE_LOCK_SECONDS = 300;
+
 /** The number of databases that are inspected at once. */
 export const CONCURRENCY = 8;

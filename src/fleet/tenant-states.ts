@@ -59,3 +59,12 @@ export async function behindByState(
 export async function currentStateIds(catalog: Catalog, files: readonly MigrationFile[]): Promise<readonly string[]> {
   return [...(await behindByState(catalog, files))].filter(([, behind]) => behind === 0).map(([id]) => id);
 }
+
+/** The states with exactly the migrations that the code has. Tables of tenants in other states are expected to differ. */
+export async function matchingStateIds(catalog: Catalog, files: readonly MigrationFile[]): Promise<readonly string[]> {
+  const states = await catalog.use(readStates);
+  const known = new Set(files.map(({ name }) => name));
+  const matches = ({ applied }: KnownState) =>
+    applied.length === known.size && applied.every(({ name }) => known.has(name));
+  return states.filter(matches).map(({ id }) => id);
+}

@@ -1,8 +1,10 @@
+import { startDriftChecks } from '../fleet/drift/timed-check.ts';
 import { OwnerConnections } from '../fleet/worker/owner-connections.ts';
 import { Worker } from '../fleet/worker/worker.ts';
 import type { InstallationRoles } from '../routing/placement.ts';
 import { LATE_MS } from '../routing/tenant-connections.ts';
 import { watchSessions } from '../servers/watch-sessions.ts';
+import { Dispatcher, webhookSecrets } from '../webhooks/dispatcher.ts';
 import { startRecovery } from './recovery.ts';
 import type { Services } from './services.ts';
 import type { System } from './system.ts';
@@ -16,15 +18,16 @@ export interface Background {
 }
 
 /**
- * Starts the worker of migration runs, if the settings ask for one. If this process may administer the server, it also starts
- * the recovery of interrupted work and the watch over tenants' sessions.
+ * Starts the worker of migration runs and the delivery of webhooks, if the settings ask for them. If this process may
+ * administer the server, it also starts the recovery of interrupted work, the watch over tenants' sessions and timed checks.
  * @param stack receives what must be stopped
  */
 export function startBackground(system: System, services: Services, stack: AsyncDisposableStack): Background {
   const { connections } = system.config;
-  const worker =
-    system.config.migrations.worker === 'inline' ? stack.use(createWorker(services, system.roles)) : undefined;
+  const isWorking = system.config.migrations.worker === 'inline';
+  const worker = isWorking ? stack.use(createWorker(services, system.roles)) : undefined;
   worker?.start();
+  if (system.config.webhooks.delivers) stack.use(createDispatcher(system)).start();
   if (!system.server.canAdminister) {
     return { worker, prepared: Promise.resolve('This process only serves, and creates no tenants.') };
   }
@@ -35,6 +38,7 @@ export function startBackground(system: System, services: Services, stack: Async
     transactionMs: connections.tenantTransactionTimeoutMs,
   };
   stack.use(watchSessions({ catalog, servers, roles: system.roles, limits, log }));
+  if (isWorking && system.config.driftCheckHours > 0) stack.use(startTimedChecks(services));
   // Both run the tenants' migrations, which may take any time, so requests must not wait for them.
   const prepared = Promise.all([servers.prepareFirst(), recovery.first]).then(([problem]) => problem);
   return { worker, prepared };
@@ -59,4 +63,21 @@ function createWorker(
     checkpoints,
     log,
   });
+}
+
+function startTimedChecks({ config, catalog, listener, servers, tables, migrations, log }: Services): AsyncDisposable {
+  return startDriftChecks({
+    catalog,
+    listener,
+    servers,
+    tables: tables.TENANT,
+    migrations: migrations.tenant,
+    hours: config.driftCheckHours,
+    log,
+  });
+}
+
+function createDispatcher({ config, catalog, listener, encryptionFor, log }: System): Dispatcher {
+  const encryption = encryptionFor(webhookSecrets);
+  return new Dispatcher({ catalog, listener, encryption, ...config.webhooks, log });
 }

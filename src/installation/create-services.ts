@@ -5,7 +5,12 @@ import { RepeatedAudit } from '../auth/repeated-audit.ts';
 import { SignInLimits } from '../auth/sign-in-limits.ts';
 import { loadTokenKeys, publishedKeys } from '../auth/tokens/keys.ts';
 import { createTokens } from '../auth/tokens/tokens.ts';
+import { FIRST_SERVER } from '../catalog/entities/database-server.entity.ts';
 import { TenantDirectory } from '../catalog/tenant-directory.ts';
+import type { Config } from '../config/config.ts';
+import { IDLE_LOCK_SECONDS } from '../doctor/leftover.ts';
+import { RecentFindings } from '../doctor/recent-findings.ts';
+import { searchProblems } from '../doctor/search.ts';
 import { Impacts } from '../fleet/impact/impacts.ts';
 import { FleetOverview } from '../fleet/overview/overview.ts';
 import { Runs } from '../fleet/runs/runs.ts';
@@ -15,7 +20,10 @@ import { closeRefusedConnections } from '../routing/close-connections.ts';
 import { explainConnectionError } from '../routing/connection-errors.ts';
 import { PermissionCache } from '../routing/permission-cache.ts';
 import { TenantConnections } from '../routing/tenant-connections.ts';
+import type { ServerRegistry } from '../servers/registry.ts';
 import { createRoleRenewal } from '../servers/renew-roles.ts';
+import { webhookSecrets } from '../webhooks/dispatcher.ts';
+import { Webhooks } from '../webhooks/webhooks.ts';
 import { type Product, permissionsOf } from './product.ts';
 import type { TenantServers } from './servers.ts';
 import type { Services } from './services.ts';
@@ -73,6 +81,12 @@ export async function createServices(
     devices: system.encryptionFor('devices'),
     repeatedAudit: new RepeatedAudit(catalog, log),
     accounts: { catalog, tokens, passwords: createPasswords(), ...accounts },
+    webhooks: new Webhooks({
+      catalog,
+      encryption: system.encryptionFor(webhookSecrets),
+      allowPrivate: config.webhooks.allowPrivate,
+    }),
+    doctor: createDoctor(config, servers),
     health: createHealthCheck({ catalog, constants, servers, listener, config }),
   };
 }
@@ -90,4 +104,16 @@ function connectTenants(system: System, { servers }: TenantServers, { modules }:
     renewRole: createRoleRenewal({ catalog, listener, servers, first, log }),
     explain: (tenant, error) => explainConnectionError({ catalog, servers, log }, tenant, error),
   });
+}
+
+function createDoctor({ databases, connections }: Config, servers: ServerRegistry): RecentFindings {
+  return new RecentFindings(() =>
+    searchProblems({
+      servers: new Map(servers.known().map(({ row, server }) => [row.name, server])),
+      first: FIRST_SERVER,
+      databases,
+      bounds: connections.tenantBounds,
+      idleLockSeconds: IDLE_LOCK_SECONDS,
+    }),
+  );
 }

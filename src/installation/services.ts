@@ -12,6 +12,7 @@ import type { MigrationScope } from '../catalog/entities/migration-record.entity
 import type { TenantDirectory } from '../catalog/tenant-directory.ts';
 import type { CheckpointsOptions } from '../checkpoints/checkpoints.ts';
 import type { Config } from '../config/config.ts';
+import type { RecentFindings } from '../doctor/recent-findings.ts';
 import type { Impacts } from '../fleet/impact/impacts.ts';
 import type { FleetOverview } from '../fleet/overview/overview.ts';
 import type { Runs } from '../fleet/runs/runs.ts';
@@ -25,6 +26,7 @@ import type { PermissionCache } from '../routing/permission-cache.ts';
 import type { TenantConnections } from '../routing/tenant-connections.ts';
 import type { ServerRegistry } from '../servers/registry.ts';
 import type { ProvisioningOptions } from '../tenants/options.ts';
+import type { Webhooks } from '../webhooks/webhooks.ts';
 import type { ModuleServices } from './module-services.ts';
 
 /** Everything that the API and the command line call, as the composition root has built it. */
@@ -62,6 +64,9 @@ export interface Services {
   readonly devices: Encryption;
   /** Writes what callers can repeat at will to the audit log. */
   readonly repeatedAudit: RepeatedAudit;
+  readonly webhooks: Webhooks;
+  /** Finds problems of the installation. */
+  readonly doctor: RecentFindings;
   /** Whether the databases answer. */
   readonly health: HealthCheck;
 }

@@ -6,15 +6,15 @@ export function elapsedSince(start: number): number {
 /**
  * Waits for `work` up to a time limit. After the limit, `work` continues in the background and its result is ignored.
  * @param ms the limit in milliseconds
- * @throws {Error} with `message` when the limit is exceeded
+ * @throws {Error} `late`, or an error with this message, when the limit is exceeded
  */
-export async function withTimeLimit<T>(work: Promise<T>, ms: number, message: string): Promise<T> {
+export async function withTimeLimit<T>(work: Promise<T>, ms: number, late: string | Error): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(message)), ms);
+  const limit = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(typeof late === 'string' ? new Error(late) : late), ms);
   });
   try {
-    return await Promise.race([work, late]);
+    return await Promise.race([work, limit]);
   } finally {
     clearTimeout(timer);
   }

@@ -58,6 +58,12 @@ export const platformIds: Record<string, IdCase> = {
   'Mutation.createCheckpoint(tenant)': forAdmins('mutation { createCheckpoint(tenant: "$id") { id } }', ...references),
   'Mutation.restoreCheckpoint(id)': forAdmins('mutation { restoreCheckpoint(id: "$id") { id } }', 'checkpoint'),
   'Mutation.deleteCheckpoint(id)': forAdmins('mutation { deleteCheckpoint(id: "$id") }', 'checkpoint'),
+  'Mutation.updateWebhook(id)': forAdmins(
+    'mutation { updateWebhook(id: "$id", input: { enabled: false }) { id } }',
+    'webhook',
+  ),
+  'Mutation.deleteWebhook(id)': forAdmins('mutation { deleteWebhook(id: "$id") }', 'webhook'),
+  'Mutation.redeliverWebhook(delivery)': forAdmins('mutation { redeliverWebhook(delivery: "$id") { id } }', 'delivery'),
   'Mutation.setPlatformAdmin(user)': forAdmins(
     'mutation { setPlatformAdmin(user: "$id", isPlatformAdmin: true) { id } }',
     'user',

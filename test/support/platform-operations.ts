@@ -228,6 +228,25 @@ export const platformOperations: Record<string, Operation> = {
     scope: 'platformAdmin',
     code: 'NOT_FOUND',
   },
+  'Query.doctor': { text: '{ doctor { message } }', scope: 'platformAdmin' },
+  'Query.driftedTenants': { text: '{ driftedTenants { totalCount } }', scope: 'platformAdmin' },
+  'Query.webhooks': { text: '{ webhooks { id } }', scope: 'platformAdmin' },
+  'Mutation.createWebhook': {
+    text: 'mutation { createWebhook(input: { url: "x", events: [RUN_ENDED] }) { secret } }',
+    scope: 'platformAdmin',
+    code: 'BAD_USER_INPUT',
+  },
+  'Mutation.updateWebhook': {
+    text: 'mutation { updateWebhook(id: "x", input: { enabled: true }) { id } }',
+    scope: 'platformAdmin',
+    code: 'NOT_FOUND',
+  },
+  'Mutation.deleteWebhook': { text: 'mutation { deleteWebhook(id: "x") }', scope: 'platformAdmin' },
+  'Mutation.redeliverWebhook': {
+    text: 'mutation { redeliverWebhook(delivery: "x") { id } }',
+    scope: 'platformAdmin',
+    code: 'NOT_FOUND',
+  },
   'Subscription.migrationProgress': {
     text: 'subscription { migrationProgress(run: "x") { seq } }',
     scope: 'platformAdmin',

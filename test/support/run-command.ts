@@ -35,14 +35,21 @@ export async function runCommand(
   return { exit, stdout: out, stderr: err };
 }
 
-/** A way to run commands over an installation that runs: they join its PostgreSQL. */
-export function commandsOf({ services }: { readonly services: { readonly config: Config } }) {
+/**
+ * A way to run commands over an installation that runs: they join its PostgreSQL.
+ * @param more further settings
+ */
+export function commandsOf(
+  { services }: { readonly services: { readonly config: Config } },
+  more: Record<string, string> = {},
+) {
   const { dataDir, migrations } = services.config;
   const env = {
     NODE_ENV: 'test',
     DATA_DIR: dataDir,
     TENANT_MIGRATIONS_DIR: migrations.tenantDir,
     COMMON_MIGRATIONS_DIR: migrations.commonDir,
+    ...more,
   };
   return (...argv: string[]) => runCommand(argv, env);
 }

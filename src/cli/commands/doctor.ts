@@ -12,9 +12,6 @@ interface DoctorOptions {
   readonly yes?: true;
 }
 
-/** How long a session may be idle while it holds a lock, in seconds. */
-const IDLE_LOCK_SECONDS = 300;
-
 /** `tenantry doctor`: finds and fixes problems. */
 export function addDoctorCommand(program: Command, context: CommandContext): void {
   const command = program
@@ -49,6 +46,7 @@ async function look(config: Config, list: Checklist): Promise<readonly Leftover[
   const place = await openServers(config, list, stack);
   if (!place) return [];
   const { findLeftovers } = await import('../../doctor/find-leftovers.ts');
+  const { IDLE_LOCK_SECONDS } = await import('../../doctor/leftover.ts');
   const found = await findLeftovers({
     ...place,
     databases: config.databases,
