@@ -1,6 +1,7 @@
 import type { Catalog } from '../../catalog/catalog.ts';
 import { MigrationRun } from '../../catalog/entities/migration-run.entity.ts';
 import { Tenant } from '../../catalog/entities/tenant.entity.ts';
+import { tenantSteps } from '../../catalog/tenant-status.ts';
 import { listServers, type ServerInfo } from '../../servers/list.ts';
 import type { ServerRegistry } from '../../servers/registry.ts';
 import { type FailureGroup, readFailureGroups } from '../failures/failure-groups.ts';
@@ -34,7 +35,11 @@ export async function readFleetReport({
 }): Promise<FleetReport> {
   const em = catalog.fork();
   const oldestFirst = { createdAt: 'asc', id: 'asc' } as const;
-  const inNeed = await em.find(Tenant, { status: 'NEEDS_ATTENTION' }, { orderBy: oldestFirst, limit: NAMED });
+  const inNeed = await em.find(
+    Tenant,
+    { status: { $in: [...tenantSteps.resolve.from] } },
+    { orderBy: oldestFirst, limit: NAMED },
+  );
   const unfinished = await em.find(MigrationRun, { endedAt: null }, { orderBy: oldestFirst, limit: NAMED });
   const run = await readNewestRun(catalog);
   const [failures = []] = run ? await catalog.use((client) => readFailureGroups(client, [run.id])) : [];
