@@ -41,7 +41,7 @@ export function startBackground(system: System, services: Services, stack: Async
 }
 
 function createWorker(
-  { config, catalog, listener, servers, migrations, checkpoints, log }: Services,
+  { config, catalog, listener, servers, migrations, checkpoints, log, meters }: Services,
   roles: InstallationRoles,
 ): Worker {
   const { concurrency, lockTimeoutMs, backfillBatchMs } = config.migrations;
@@ -58,5 +58,6 @@ function createWorker(
     connect: (tenant, work, signal) => owner.use(tenant, work, signal),
     checkpoints,
     log,
+    meters,
   });
 }

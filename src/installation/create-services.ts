@@ -15,6 +15,7 @@ import { explainConnectionError } from '../routing/connection-errors.ts';
 import { PermissionCache } from '../routing/permission-cache.ts';
 import { TenantConnections } from '../routing/tenant-connections.ts';
 import { createRoleRenewal } from '../servers/renew-roles.ts';
+import { TenantLoads } from '../telemetry/tenant-load.ts';
 import { type Product, permissionsOf } from './product.ts';
 import type { TenantServers } from './servers.ts';
 import type { Services } from './services.ts';
@@ -33,11 +34,11 @@ export async function createServices(
   stopping: AbortSignal,
   stack: AsyncDisposableStack,
 ): Promise<Services> {
-  const { config, log, catalog, constants, listener } = system;
+  const { config, log, meters, catalog, constants, listener } = system;
   const { servers } = all;
   const { accounts } = config;
   const keys = await loadTokenKeys(config.tokens.keys, config.dataDir);
-  const tokens = createTokens(keys, config.tokens, log);
+  const tokens = createTokens(keys, config.tokens, log, meters);
   const directory = new TenantDirectory(catalog, listener);
   const tenants = connectTenants(system, all, product);
   closeRefusedConnections(directory, tenants, log);
@@ -72,6 +73,8 @@ export async function createServices(
     repeatedAudit: new RepeatedAudit(catalog, log),
     accounts: { catalog, tokens, passwords: createPasswords(), ...accounts },
     health: createHealthCheck({ catalog, constants, servers, listener, config }),
+    meters,
+    loads: new TenantLoads(),
   };
 }
 
