@@ -1,5 +1,6 @@
 import { addressFromUrl, type ServerAddress, serverAddress } from './database-url.ts';
 import { type FileConfig, fileConfig } from './file-config.ts';
+import { type MetricsConfig, metricsConfig } from './metrics-config.ts';
 import { readSettings } from './settings.ts';
 import { type TokenConfig, type TrustedClaims, tokenConfig } from './token-config.ts';
 
@@ -111,6 +112,9 @@ export interface Config {
   /** How many checkpoints of one tenant are kept, and for how long. */
   readonly checkpoints: { readonly keep: number; readonly maxAgeDays: number };
   readonly files: FileConfig;
+  readonly metrics: MetricsConfig;
+  /** The duration from which a request is logged as slow. */
+  readonly slowRequestMs: number;
 }
 
 /** Invalid settings. The message has a line for each problem, with the variable's name. */
@@ -267,6 +271,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): {
     },
     checkpoints: { keep: values.CHECKPOINT_KEEP, maxAgeDays: values.CHECKPOINT_MAX_AGE_DAYS },
     files: fileConfig(values, problems),
+    metrics: metricsConfig(values, problems),
+    slowRequestMs: values.SLOW_REQUEST_MS,
   };
   return { config, problems };
 }

@@ -32,7 +32,7 @@ export function observeStatements(client: pg.Client, { server, meters }: Stateme
       request?.addStatement(textOf(args[0]), durationMs);
       if (!parent) return;
       const text = textOf(args[0]);
-      const attributes = () => statementAttributes(text, server, client.database);
+      const attributes = () => statementAttributes(text, client);
       const details = { kind: SpanKind.CLIENT, attributes, error };
       recordSpan(spanNameOf(text), { startMs, endMs }, details, parent);
     };
@@ -47,11 +47,12 @@ export function observeStatements(client: pg.Client, { server, meters }: Stateme
  * The attributes of a statement's span.
  * @see https://opentelemetry.io/docs/specs/semconv/database/postgresql/
  */
-export function statementAttributes(text: string, server: string, database: string | undefined) {
+export function statementAttributes(text: string, { host, port, database }: pg.Client) {
   return {
     'db.system.name': 'postgresql',
     'db.query.text': redactValues(text, MAX_TEXT),
-    'tenantry.server': server,
+    'server.address': host,
+    'server.port': port,
     ...(database !== undefined && { 'db.namespace': database }),
   };
 }

@@ -76,7 +76,7 @@ function recordStatements(
     const failed = index === endsMs.length ? error : undefined;
     if (index >= endsMs.length && failed === undefined) return;
     const endMs = endsMs[index] ?? performance.now();
-    const attributes = () => statementAttributes(text, client.host, client.database);
+    const attributes = () => statementAttributes(text, client);
     const details = { kind: SpanKind.CLIENT, attributes, error: failed };
     recordSpan(spanNameOf(text), { startMs: before, endMs }, details);
     before = endMs;
