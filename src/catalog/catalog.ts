@@ -36,6 +36,7 @@ export const catalogPlainTables = [
   'refresh_tokens',
   'login_attempts',
   'invitations',
+  'tenant_loads',
 ] as const;
 
 /** The `auth` database: tenants, users, servers and runs. */

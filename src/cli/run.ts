@@ -4,6 +4,7 @@ import { productVersion } from '../lib/version.ts';
 import { addCheckpointCommand } from './commands/checkpoint.ts';
 import { addCompletionCommand } from './commands/completion.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
+import { addTopCommand } from './commands/fleet/top.ts';
 import { addKeysCommand } from './commands/keys.ts';
 import { addMigrateCommand } from './commands/migrate.ts';
 import { addServeCommand } from './commands/serve.ts';
@@ -96,6 +97,7 @@ export function createProgram(terminal: Terminal): Command {
   addUserCommand(program, context);
   addMigrateCommand(program, context);
   addCheckpointCommand(program, context);
+  addTopCommand(program, context);
   addCompletionCommand(program, context);
   return program;
 }

@@ -1,5 +1,6 @@
 import { OwnerConnections } from '../fleet/worker/owner-connections.ts';
 import { Worker } from '../fleet/worker/worker.ts';
+import { reportLoads } from '../monitoring/report-loads.ts';
 import type { InstallationRoles } from '../routing/placement.ts';
 import { LATE_MS } from '../routing/tenant-connections.ts';
 import { watchSessions } from '../servers/watch-sessions.ts';
@@ -25,6 +26,7 @@ export function startBackground(system: System, services: Services, stack: Async
   const worker =
     system.config.migrations.worker === 'inline' ? stack.use(createWorker(services, system.roles)) : undefined;
   worker?.start();
+  stack.use(reportLoads({ ...services, instance: services.listener.instance }));
   if (!system.server.canAdminister) {
     return { worker, prepared: Promise.resolve('This process only serves, and creates no tenants.') };
   }
