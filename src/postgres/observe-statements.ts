@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { instruments } from '../telemetry/instruments.ts';
 import type { Meters } from '../telemetry/meters.ts';
 import { currentRequest } from '../telemetry/request-record.ts';
 import { currentContext, isTracing, recordSpan, SpanKind } from '../telemetry/tracing.ts';
@@ -18,6 +19,7 @@ export interface StatementObserver {
  * recorded, for its trace.
  */
 export function observeStatements(client: pg.Client, { server, meters }: StatementObserver): void {
+  if (!instruments.isOn) return;
   const send: (...args: unknown[]) => unknown = client.query.bind(client);
   const observed = (...args: unknown[]) => {
     const startMs = performance.now();

@@ -15,6 +15,8 @@ import {
 
 export { SpanKind } from '@opentelemetry/api';
 
+import { instruments } from './instruments.ts';
+
 const NAME = 'tenantry';
 
 /**
@@ -22,6 +24,7 @@ const NAME = 'tenantry';
  * without an SDK nothing else must be done: no span, no attributes.
  */
 function activeTracer(): Tracer | undefined {
+  if (!instruments.isOn) return undefined;
   const provider = trace.getTracerProvider();
   return provider instanceof ProxyTracerProvider ? provider.getDelegateTracer(NAME) : provider.getTracer(NAME);
 }
