@@ -24,7 +24,7 @@ export const instruments: Benchmark = {
     };
     const samples = await interleave(
       { baseline: () => loads.baseline.run(BLOCK_MS), tenantry: () => loads.tenantry.run(BLOCK_MS) },
-      { rounds: 60, warmUp: WARM_UP_ROUNDS, signal },
+      { rounds: 40, warmUp: WARM_UP_ROUNDS, signal },
     );
     for (const load of Object.values(loads)) load.close();
     return [compare('requests with metrics and traces, without an SDK', '/s', { atLeast: 0.97 }, samples)];

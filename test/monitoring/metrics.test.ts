@@ -163,10 +163,8 @@ describe('the metrics of a server', { timeout: 300_000 }, () => {
   it.skipIf(spawnSync('promtool', ['--version']).error !== undefined && !process.env.REQUIRE_PROMTOOL)(
     'pass promtool, as do the alerts',
     () => {
-      const checked = spawnSync('promtool', ['check', 'metrics'], {
-        input: text.replaceAll(/^.*\bnodejs_.*$/gm, ''),
-        encoding: 'utf8',
-      });
+      const checked = spawnSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8' });
+      // The library's own metrics do not follow every convention.
       expect(`${checked.stdout}${checked.stderr}`.split('\n').filter((line) => line.includes('tenantry_'))).toEqual([]);
       execFileSync('promtool', ['check', 'rules', 'docs/observability/alerts.yml'], { encoding: 'utf8' });
     },
@@ -240,7 +238,7 @@ describe('access to metrics', { timeout: 300_000 }, () => {
     expect((await metrics.send({ method: 'POST', path: '/metrics' })).status).toBe(405);
   });
 
-  it('is refused by METRICS=off, and to all where the server is not local', async () => {
+  it('is refused to all with METRICS=off', async () => {
     const client = await start({ METRICS: 'off' }).listening();
     expect((await client.get('/metrics')).status).toBe(404);
   });
