@@ -1,15 +1,17 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import { mayReadMetrics } from '../monitoring/access.ts';
-import type { Metrics } from './metrics.ts';
 
 /** More than the scrapers of an installation need. */
 const MAX_CONNECTIONS = 20;
 /** How long a client may take to send its request, in milliseconds. */
 const REQUEST_MS = 10_000;
 
-/** Where metrics are served. */
+/** The metrics, and where they are served. */
 export interface MetricsListenerOptions {
+  readonly contentType: string;
+  /** Returns them. */
+  text(): Promise<string>;
   readonly port: number;
   readonly host: string;
   readonly token: string | undefined;
@@ -20,8 +22,7 @@ export interface MetricsListenerOptions {
  * @throws {Error} with what to do if the port cannot be opened
  */
 export async function openMetricsListener(
-  { text, contentType }: Pick<Metrics, 'text' | 'contentType'>,
-  { port, host, token }: MetricsListenerOptions,
+  { text, contentType, port, host, token }: MetricsListenerOptions,
   log: Logger,
 ): Promise<AsyncDisposable> {
   const answer = async ({ method, url, headers }: IncomingMessage, response: ServerResponse) => {

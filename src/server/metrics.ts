@@ -53,7 +53,7 @@ export async function openMetrics(
       fleet = new FleetGauges(() => readFleetFigures(catalog, migrations.tenant), log);
     },
   };
-  if (port !== undefined) stack.use(await openMetricsListener(metrics, { port, host, token }, log));
+  if (port !== undefined) stack.use(await openMetricsListener({ ...metrics, port, host, token }, log));
   return metrics;
 }
 
