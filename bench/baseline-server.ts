@@ -12,11 +12,16 @@ import { jwtVerify } from 'jose';
 import { pino } from 'pino';
 import { refuseIntrospection } from '../src/api/plugins/refuse-introspection.ts';
 import { useOperationLog } from '../src/api/plugins/use-operation-log.ts';
-import { currentRequestId, useRequestId } from '../src/api/plugins/use-request-id.ts';
+import { useRequests } from '../src/api/plugins/use-requests.ts';
+import { currentRequestId } from '../src/api/request-log.ts';
 import { loadConfig } from '../src/config/config.ts';
+import { noMeters } from '../src/telemetry/meters.ts';
+import { currentRequest } from '../src/telemetry/request-record.ts';
+import { TenantLoads } from '../src/telemetry/tenant-load.ts';
 import { baselineSchema, ProductSchema } from './baseline-schema.ts';
 
-const { graphql, connections, http, logLevel } = loadConfig(process.env);
+const config = loadConfig(process.env);
+const { graphql, connections, http, logLevel } = config;
 const log = pino({ level: logLevel });
 const key = new TextEncoder().encode(process.env.JWT_SECRET);
 // The benchmark sets it: database URLs by slug.
@@ -34,7 +39,7 @@ const yoga = createYoga({
   graphiql: false,
   cors: false,
   plugins: [
-    useRequestId(0),
+    useRequests({ config, log, meters: noMeters, loads: new TenantLoads() }),
     refuseIntrospection(),
     maxTokensPlugin({ n: graphql.maxTokens, exposeLimits: true }),
     maxDepthPlugin({ n: graphql.maxDepth, ignoreIntrospection: true }),
@@ -45,10 +50,13 @@ const yoga = createYoga({
     const token = request.headers.get('authorization')?.replace('Bearer ', '') ?? '';
     const { payload } = await jwtVerify(token, key, { algorithms: ['HS256'], clockTolerance: 5 });
     const tenant = String(payload.tenant);
+    const ownLog = log.child({ requestId: currentRequestId() });
+    const record = currentRequest();
+    if (record) record.log = ownLog;
     return {
       tenant,
       em: await fork(tenant),
-      log: log.child({ requestId: currentRequestId() }),
+      log: ownLog,
       release: () => Promise.resolve(),
     };
   },

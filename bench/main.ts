@@ -8,6 +8,7 @@ import { fleetStatus } from './fleet-status.ts';
 import type { Benchmark, Result } from './harness.ts';
 import { idleTenants } from './idle-tenants.ts';
 import { impact } from './impact.ts';
+import { instruments } from './instruments.ts';
 import { membership } from './membership.ts';
 import { peers } from './peers.ts';
 import { requests } from './requests.ts';
@@ -33,6 +34,7 @@ const benchmarks: readonly Benchmark[] = [
   runsWorkers,
   runsMemory,
   requests,
+  instruments,
   fairness,
   backfill,
   impact,

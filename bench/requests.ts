@@ -14,7 +14,7 @@ export const requests: Benchmark = {
   about: 'a list over HTTP, compared with the same stack on one database and with a hand-written Map<tenant, MikroORM>',
   async run(signal) {
     await using place = await openBenchInstallation();
-    const { databases, tokens } = await seed(place);
+    const { databases, tokens } = await seedTenants(place, TENANTS);
     const tenantry = await startServer(place, '../test/fixture/main.ts');
     const contest = async (baseline: string, some: readonly string[]) => {
       const loads = {
@@ -41,11 +41,14 @@ export const requests: Benchmark = {
 };
 
 /** Creates tenants with products. Returns the URLs of their databases by slug, and their tokens. */
-async function seed(place: BenchInstallation): Promise<{ databases: Record<string, string>; tokens: string[] }> {
+export async function seedTenants(
+  place: BenchInstallation,
+  count: number,
+): Promise<{ readonly databases: Record<string, string>; readonly tokens: string[] }> {
   await using app = await place.openApp();
   const { provisioning, tokens } = app.services;
   const databases: Record<string, string> = {};
-  for (let index = 0; index < TENANTS; index += 1) {
+  for (let index = 0; index < count; index += 1) {
     const { slug, database } = await createTenant(provisioning, { slug: `tenant-${index}`, name: 'Bench' });
     databases[slug] = place.urlOf(database);
     const client = await place.connect(database);

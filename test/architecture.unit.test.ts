@@ -11,6 +11,7 @@ const floors = [
   ['platform.ts'],
   ['api/'],
   ['installation/'],
+  ['monitoring/'],
   ['health/'],
   ['doctor/'],
   ['fleet/'],
@@ -26,6 +27,7 @@ const floors = [
   ['orm/'],
   ['postgres/'],
   ['config/'],
+  ['telemetry/'],
   ['lib/'],
 ];
 

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import type { HeaderReader } from './plugins/use-request-id.ts';
+import type { HeaderReader } from './request-log.ts';
 
 /**
  * The address of the client. Proxies in front of the server append the address of their peer to `x-forwarded-for`;

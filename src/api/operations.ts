@@ -1,9 +1,9 @@
 import { type ExecutionArgs, type ExecutionResult, type GraphQLError, type GraphQLSchema, parse } from 'graphql';
 import { isAsyncIterable, type YogaServerInstance } from 'graphql-yoga';
 import type { Services } from '../installation/services.ts';
-import { clientErrors, toClientError, withoutHttp } from './errors.ts';
-import { currentLog, currentRequestId, withRequestId } from './plugins/use-request-id.ts';
+import { clientErrors, withoutHttp } from './errors.ts';
 import type { FetchedRequest, RequestContext } from './request-context.ts';
+import { handleRequest, refuseRequest } from './request-log.ts';
 
 /** What runs operations: Yoga with our plugins. */
 type Runner = Pick<YogaServerInstance<object, RequestContext>, 'getResultForParams'>;
@@ -45,7 +45,7 @@ export function createOperations(server: Runner, services: Services, schema: Gra
     result.errors ? { ...result, errors: clientErrors(result.errors, hideSuggestions).map(withoutHttp) } : result;
   return {
     start: (carrier, params, abort) =>
-      withRequestId(async () => {
+      handleRequest(services, { span: 'request' }, async () => {
         try {
           const { request, req } = carrier.createRequest(abort.signal);
           const result = await server.getResultForParams({ params, request }, { request, req, params });
@@ -56,7 +56,7 @@ export function createOperations(server: Runner, services: Services, schema: Gra
           if (!('data' in presented) && presented.errors) return presented.errors;
           return { schema, document, rootValue: presented };
         } catch (error) {
-          return [withoutHttp(toClientError(error, currentRequestId(), currentLog(services.log)))];
+          return [withoutHttp(refuseRequest(error, services.log))];
         }
       }),
   };

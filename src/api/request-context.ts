@@ -9,11 +9,13 @@ import type { TenantMember } from '../routing/permissions.ts';
 import { type ResolvedTenant, resolveTenant } from '../routing/resolve-tenant.ts';
 import type { TenantLease } from '../routing/tenant-connections.ts';
 import type { TenantStatement } from '../routing/tenant-statement.ts';
+import { currentRequest } from '../telemetry/request-record.ts';
+import { inSpan } from '../telemetry/tracing.ts';
 import { clientAddress } from './client-address.ts';
 import type { Context, TenantContext } from './context.ts';
 import { AnswerSize } from './limits/answer-size.ts';
 import { checkText } from './limits/input-limits.ts';
-import { currentRequestId, type HeaderReader, keepLog } from './plugins/use-request-id.ts';
+import { currentRequestId, type HeaderReader, traceField } from './request-log.ts';
 import type { Owner } from './shares/admission.ts';
 import { shareOwnerOf } from './shares/share-owner.ts';
 
@@ -59,22 +61,29 @@ export async function createRequestContext(services: Services, initial: Incoming
   const { request, req } = initial;
   const requestId = currentRequestId();
   const address = clientAddress(request.headers, req?.socket.remoteAddress, services.config.http.trustedProxies);
-  const claims = await claimsOf(services, request.headers.get('authorization'));
+  const record = currentRequest();
+  const claims = await inSpan('token', {}, () => claimsOf(services, request.headers.get('authorization')));
   const identify = async () => claims && services.authenticator.identify(claims, { address, requestId });
   const resolve = async (identity: Identity | undefined) => {
     const header = request.headers.get('x-tenant') ?? undefined;
     if (header !== undefined) checkText(['x-tenant'], header, MAX_REFERENCE);
     return resolveTenant(services.directory, { identity, host: request.headers.get('host') ?? undefined, header });
   };
-  const identity = await identify();
-  const resolved = await resolve(identity).catch(deferred);
-  const tenant = resolved && 'tenant' in resolved ? { tenant: resolved.tenant.slug } : {};
-  const log = services.log.child({ requestId, ...tenant });
-  keepLog(log);
+  const identity = await inSpan('caller', {}, identify);
+  const resolved = await inSpan('tenant', {}, () => resolve(identity)).catch(deferred);
+  const known = resolved && 'tenant' in resolved ? resolved : undefined;
+  const tenant = known ? { tenant: known.tenant.slug } : {};
+  const log = services.log.child({ requestId, ...traceField(record), ...tenant });
+  if (record) {
+    record.log = log;
+    record.tenant = known?.tenant;
+    record.user = identity?.user?.id ?? identity?.subject;
+    record.isAuthenticated = identity !== undefined;
+  }
   const lease = new LeaseOnFirstUse(services, resolved);
   return {
     requestId,
-    shareOwner: shareOwnerOf(identity, resolved && 'tenant' in resolved ? resolved : undefined, address),
+    shareOwner: shareOwnerOf(identity, known, address),
     clientGone: request.signal,
     identity,
     services,

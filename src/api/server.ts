@@ -5,7 +5,7 @@ import { createYoga, type YogaServerInstance } from 'graphql-yoga';
 import type { ModuleRoute } from '../installation/module-route.ts';
 import type { Services } from '../installation/services.ts';
 import { corsOf, isLocalHost } from './cors.ts';
-import { toClientError, validationErrors } from './errors.ts';
+import { validationErrors } from './errors.ts';
 import { serveDistinctConnections } from './event-streams/distinct-connections.ts';
 import { useEventStreams } from './event-streams/use-event-streams.ts';
 import {
@@ -19,6 +19,7 @@ import { largestLimits } from './limits/input-limits.ts';
 import type { PersistedDocuments } from './persisted-documents.ts';
 import { answerPlainRequests } from './plain-requests/plain-requests.ts';
 import { jwksRoute } from './plugins/jwks-route.ts';
+import { type MetricsPage, metricsRoute } from './plugins/metrics-route.ts';
 import { readinessRoute } from './plugins/readiness-route.ts';
 import { refuseIntrospection } from './plugins/refuse-introspection.ts';
 import { useAnswerLimits } from './plugins/use-answer-limits.ts';
@@ -29,13 +30,14 @@ import { useJsonRequests } from './plugins/use-json-requests.ts';
 import { useMultipartSubscriptions } from './plugins/use-multipart-subscriptions.ts';
 import { useOperationLog } from './plugins/use-operation-log.ts';
 import { usePersistedDocuments } from './plugins/use-persisted-documents.ts';
-import { currentLog, currentRequestId, useRequestId } from './plugins/use-request-id.ts';
 import { limitRequests } from './plugins/use-request-limits.ts';
+import { useRequests } from './plugins/use-requests.ts';
 import { useRoutes } from './plugins/use-routes.ts';
 import { useTenantSuspension } from './plugins/use-tenant-suspension.ts';
 import { useTokenExpiry } from './plugins/use-token-expiry.ts';
 import { useUnbufferedStreams } from './plugins/use-unbuffered-streams.ts';
 import { createRequestContext, type IncomingRequest, type RequestContext } from './request-context.ts';
+import { refuseRequest } from './request-log.ts';
 import { answerModuleRoutes } from './routes/module-routes.ts';
 import { Admission } from './shares/admission.ts';
 
@@ -51,6 +53,8 @@ export interface GraphqlServerOptions {
   readonly routes?: readonly ModuleRoute[];
   /** Receives connections whose bodies are transferred by a route; see {@link answerModuleRoutes}. */
   readonly streaming?: WeakSet<Socket>;
+  /** The metrics, if this server shows them; by default it does not. */
+  readonly metrics?: MetricsPage | undefined;
   /** False: Yoga handles plain requests too, for tests that compare. See {@link answerPlainRequests}. */
   readonly plainRequests?: boolean;
 }
@@ -70,6 +74,7 @@ export function createGraphqlServer(
     persistedDocuments = new Map(),
     routes = [],
     streaming = new WeakSet(),
+    metrics,
     plainRequests = true,
   }: GraphqlServerOptions = {},
 ): GraphqlServer {
@@ -92,13 +97,14 @@ export function createGraphqlServer(
       (({ url }) => graphiqlPage(exampleDocuments, isLocalHost(new URL(url).hostname) ? localTokens : undefined)),
     renderGraphiQL: renderGraphiqlPage,
     plugins: [
-      useRequestId(http.trustedProxies),
+      useRequests(services),
       useUnbufferedStreams(),
       useMultipartSubscriptions(),
       useRoutes({
         '/health/ready': readinessRoute(services),
         '/.well-known/jwks.json': jwksRoute(services.publishedKeys),
         ...(graphql.graphiql && { '/': redirectToGraphiql }),
+        ...(metrics && { '/metrics': metricsRoute(metrics) }),
       }),
       useEventStreams({ services, schema, admission }),
       useJsonRequests(http.maxBodyBytes),
@@ -117,7 +123,7 @@ export function createGraphqlServer(
     ],
     context: (initial: IncomingRequest) => createRequestContext(services, initial),
     maskedErrors: {
-      maskError: (error) => toClientError(error, currentRequestId(), currentLog(services.log)),
+      maskError: (error) => refuseRequest(error, services.log),
     },
   });
   const graphqlListener = serveDistinctConnections(

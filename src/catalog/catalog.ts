@@ -43,6 +43,7 @@ export const catalogPlainTables = [
   'refresh_tokens',
   'login_attempts',
   'invitations',
+  'tenant_loads',
 ] as const;
 
 /** The `auth` database: tenants, users, servers and runs. */

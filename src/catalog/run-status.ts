@@ -28,6 +28,9 @@ export type AttemptStatus = (typeof itemSteps)['finish' | 'release']['to'][numbe
 /** Why a run starts no more tenants: too many have failed, or somebody cancelled it. */
 export type StopReason = 'HALTED' | 'CANCELLED';
 
+/** The statuses of unfinished runs. */
+export const openRunStatuses = runSteps.startWave.from;
+
 /** The statuses of unfinished items. */
 export const openItemStatuses = ['PENDING', 'RUNNING'] as const satisfies readonly RunItemStatus[];
 

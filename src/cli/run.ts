@@ -6,6 +6,7 @@ import { addCompletionCommand } from './commands/completion.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addDriftCommand } from './commands/drift/drift.ts';
 import { addStatusCommand } from './commands/fleet/status.ts';
+import { addTopCommand } from './commands/fleet/top.ts';
 import { addKeysCommand } from './commands/keys.ts';
 import { addMigrateCommand } from './commands/migrate.ts';
 import { addServeCommand } from './commands/serve.ts';
@@ -104,6 +105,7 @@ export function createProgram(terminal: Terminal): Command {
   addCheckpointCommand(program, context);
   addDriftCommand(program, context);
   addWebhookCommand(program, context);
+  addTopCommand(program, context);
   addCompletionCommand(program, context);
   return program;
 }

@@ -1,4 +1,5 @@
 import { type FileConfig, fileConfig } from './file-config.ts';
+import { type MetricsConfig, metricsConfig } from './metrics-config.ts';
 import { addressFromUrl, type ServerAddress, serverAddress } from './server-address.ts';
 import { readSettings } from './settings.ts';
 import { type TokenConfig, type TrustedClaims, tokenConfig } from './token-config.ts';
@@ -119,6 +120,9 @@ export interface Config {
   };
   /** Hours between checks of all tenants' tables; 0 for none. */
   readonly driftCheckHours: number;
+  readonly metrics: MetricsConfig;
+  /** The duration from which a request is logged as slow. */
+  readonly slowRequestMs: number;
 }
 
 /** Invalid settings. The message has a line for each problem, with the variable's name. */
@@ -281,6 +285,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): {
       retentionDays: values.WEBHOOK_RETENTION_DAYS,
     },
     driftCheckHours: values.DRIFT_CHECK_HOURS,
+    metrics: metricsConfig(values, problems),
+    slowRequestMs: values.SLOW_REQUEST_MS,
   };
   return { config, problems };
 }

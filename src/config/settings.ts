@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { accountSettings } from './account-settings.ts';
 import { fileSettings } from './file-settings.ts';
+import { observabilitySettings } from './observability-settings.ts';
 import { databaseName, flag, integer, origins, processes, type Setting, secret, url } from './setting-types.ts';
 import { shareSettings } from './share-settings.ts';
 import { tokenSettings } from './token-settings.ts';
@@ -245,6 +246,7 @@ export const settings = {
     meaning:
       'how long requests and migrations in progress may take to finish after SIGTERM, and migrations after their run is cancelled, in seconds',
   },
+  ...observabilitySettings,
   LOG_LEVEL: {
     schema: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
       error: 'must be trace, debug, info, warn, error, fatal or silent',

@@ -1,6 +1,7 @@
 import { startDriftChecks } from '../fleet/drift/timed-check.ts';
 import { OwnerConnections } from '../fleet/worker/owner-connections.ts';
 import { Worker } from '../fleet/worker/worker.ts';
+import { reportLoads } from '../monitoring/report-loads.ts';
 import type { InstallationRoles } from '../routing/placement.ts';
 import { LATE_MS } from '../routing/tenant-connections.ts';
 import { watchSessions } from '../servers/watch-sessions.ts';
@@ -28,6 +29,7 @@ export function startBackground(system: System, services: Services, stack: Async
   const worker = isWorking ? stack.use(createWorker(services, system.roles)) : undefined;
   worker?.start();
   if (system.config.webhooks.delivers) stack.use(createDispatcher(system)).start();
+  stack.use(reportLoads({ ...services, instance: services.listener.instance }));
   if (!system.server.canAdminister) {
     return { worker, prepared: Promise.resolve('This process only serves, and creates no tenants.') };
   }
@@ -45,7 +47,7 @@ export function startBackground(system: System, services: Services, stack: Async
 }
 
 function createWorker(
-  { config, catalog, listener, servers, migrations, checkpoints, log }: Services,
+  { config, catalog, listener, servers, migrations, checkpoints, log, meters }: Services,
   roles: InstallationRoles,
 ): Worker {
   const { concurrency, lockTimeoutMs, backfillBatchMs } = config.migrations;
@@ -62,6 +64,7 @@ function createWorker(
     connect: (tenant, work, signal) => owner.use(tenant, work, signal),
     checkpoints,
     log,
+    meters,
   });
 }
 

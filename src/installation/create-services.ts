@@ -22,6 +22,7 @@ import { PermissionCache } from '../routing/permission-cache.ts';
 import { TenantConnections } from '../routing/tenant-connections.ts';
 import type { ServerRegistry } from '../servers/registry.ts';
 import { createRoleRenewal } from '../servers/renew-roles.ts';
+import { TenantLoads } from '../telemetry/tenant-load.ts';
 import { webhookSecrets } from '../webhooks/dispatcher.ts';
 import { Webhooks } from '../webhooks/webhooks.ts';
 import { type Product, permissionsOf } from './product.ts';
@@ -42,11 +43,11 @@ export async function createServices(
   stopping: AbortSignal,
   stack: AsyncDisposableStack,
 ): Promise<Services> {
-  const { config, log, catalog, constants, listener } = system;
+  const { config, log, meters, catalog, constants, listener } = system;
   const { servers } = all;
   const { accounts } = config;
   const keys = await loadTokenKeys(config.tokens.keys, config.dataDir);
-  const tokens = createTokens(keys, config.tokens, log);
+  const tokens = createTokens(keys, config.tokens, log, meters);
   const directory = new TenantDirectory(catalog, listener);
   const tenants = connectTenants(system, all, product);
   closeRefusedConnections(directory, tenants, log);
@@ -88,6 +89,8 @@ export async function createServices(
     }),
     doctor: createDoctor(config, servers),
     health: createHealthCheck({ catalog, constants, servers, listener, config }),
+    meters,
+    loads: new TenantLoads(),
   };
 }
 

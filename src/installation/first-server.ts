@@ -8,6 +8,7 @@ import type { ServerAddress } from '../config/server-address.ts';
 import { readOrCreateFile } from '../lib/files.ts';
 import { PostgresServer } from '../postgres/server.ts';
 import { connectFailure, readServerFacts } from '../servers/check.ts';
+import type { Meters } from '../telemetry/meters.ts';
 
 /** Connections that tenants cannot use: the listener's, one to `auth` and one to the maintenance database. */
 const RESERVED_CONNECTIONS = 3;
@@ -16,7 +17,7 @@ const RESERVED_CONNECTIONS = 3;
 export type OpenServer = (name: string, address: ServerAddress | undefined, budget: number) => PostgresServer;
 
 /** Returns a function that opens servers with the settings for connections. */
-export function serverOpener({ connections, adminServer }: Config, log: Logger): OpenServer {
+export function serverOpener({ connections, adminServer }: Config, log: Logger, meters: Meters): OpenServer {
   return (name, address, budget) =>
     new PostgresServer(name, address, {
       max: budget,
@@ -28,6 +29,7 @@ export function serverOpener({ connections, adminServer }: Config, log: Logger):
       // The URL of an added server names the role that creates, migrates and deletes there.
       admin: name === FIRST_SERVER ? adminServer : undefined,
       log,
+      meters,
     });
 }
 
@@ -47,14 +49,14 @@ export interface FirstServer {
  */
 export async function openFirstServer(
   config: Config,
-  log: Logger,
+  { log, meters }: { readonly log: Logger; readonly meters: Meters },
   stack: AsyncDisposableStack,
   signal: AbortSignal | undefined,
 ): Promise<FirstServer> {
   const address = config.server ?? (await startEmbedded(config, log, stack, signal));
   signal?.throwIfAborted();
   const ownLog = log.child({}, { level: 'silent' });
-  const server = stack.use(serverOpener(config, ownLog)(FIRST_SERVER, address, config.connections.budget));
+  const server = stack.use(serverOpener(config, ownLog, meters)(FIRST_SERVER, address, config.connections.budget));
   return {
     server,
     cancelling: signal && addAbortListener(signal, () => void server[Symbol.asyncDispose]()),

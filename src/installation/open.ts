@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
+import { type Meters, noMeters } from '../telemetry/meters.ts';
 import { startBackground } from './background.ts';
 import { createServices } from './create-services.ts';
 import { openFirstServer } from './first-server.ts';
@@ -24,6 +25,7 @@ export interface Installation extends AsyncDisposable {
  * Builds everything, in the order in which things need each other. Disposing of it closes them in reverse.
  * @param product what is built on the platform
  * @param signal ends the start: it fails soon then, and what has been started is stopped
+ * @param meters count what happens; by default nothing does
  * @throws {ConfigError} if the settings cannot be used
  */
 export async function openInstallation(
@@ -31,12 +33,13 @@ export async function openInstallation(
   product: Product,
   log: Logger,
   signal?: AbortSignal,
+  meters: Meters = noMeters,
 ): Promise<Installation> {
   await using stack = new AsyncDisposableStack();
-  const first = await openFirstServer(config, log, stack, signal);
+  const first = await openFirstServer(config, { log, meters }, stack, signal);
   // Until everything is open, so that the signal ends any wait for PostgreSQL.
   using _cancelling = first.cancelling;
-  const system = await openSystem(config, product, log, first, stack);
+  const system = await openSystem(config, product, { log, meters }, first, stack);
   const servers = await openServers(system, product, stack);
   const stopping = new AbortController();
   const services = await createServices(system, servers, product, stopping.signal, stack);

@@ -41,7 +41,7 @@ export async function openServers(
       first,
       defaultBudget: connections.budget,
       processes: connections.processes,
-      openServer: serverOpener(config, log),
+      openServer: serverOpener(config, log, system.meters),
       provisionerFor: (server) => new Provisioner(server, forAll),
       log,
     }),

@@ -25,6 +25,8 @@ import type { Pool } from '../postgres/pool/pool.ts';
 import type { PermissionCache } from '../routing/permission-cache.ts';
 import type { TenantConnections } from '../routing/tenant-connections.ts';
 import type { ServerRegistry } from '../servers/registry.ts';
+import type { Meters } from '../telemetry/meters.ts';
+import type { TenantLoads } from '../telemetry/tenant-load.ts';
 import type { ProvisioningOptions } from '../tenants/options.ts';
 import type { Webhooks } from '../webhooks/webhooks.ts';
 import type { ModuleServices } from './module-services.ts';
@@ -69,4 +71,7 @@ export interface Services {
   readonly doctor: RecentFindings;
   /** Whether the databases answer. */
   readonly health: HealthCheck;
+  readonly meters: Meters;
+  /** The requests of this process by tenant. */
+  readonly loads: TenantLoads;
 }

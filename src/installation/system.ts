@@ -10,6 +10,7 @@ import type { PostgresServer } from '../postgres/server.ts';
 import { type InstallationRoles, installationRoles } from '../routing/placement.ts';
 import { checkSystemDatabases } from '../servers/check-system-databases.ts';
 import { setUpSystemDatabases } from '../servers/system-databases.ts';
+import type { Meters } from '../telemetry/meters.ts';
 import { type FirstServer, roleSecretOf, settleAdmin } from './first-server.ts';
 import { constantsEntities, createMigrationLines } from './migration-lines.ts';
 import type { ModuleServices } from './module-services.ts';
@@ -20,6 +21,7 @@ import type { Services } from './services.ts';
 export interface System extends Pick<Services, 'constants' | 'migrations' | 'tables'> {
   readonly config: Config;
   readonly log: Logger;
+  readonly meters: Meters;
   readonly server: PostgresServer;
   readonly roles: InstallationRoles;
   readonly passwordOf: PasswordOf;
@@ -41,7 +43,7 @@ const SYSTEM_SILENCE_MS = 30_000;
 export async function openSystem(
   config: Config,
   product: Product,
-  log: Logger,
+  { log, meters }: Pick<System, 'log' | 'meters'>,
   { server, logFailures }: FirstServer,
   stack: AsyncDisposableStack,
 ): Promise<System> {
@@ -81,6 +83,7 @@ export async function openSystem(
   return {
     config,
     log,
+    meters,
     server,
     roles,
     passwordOf,

@@ -2,6 +2,9 @@ import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { ServerAddress } from '../config/server-address.ts';
 import { AppError } from '../lib/errors.ts';
+import { type Meters, noMeters } from '../telemetry/meters.ts';
+import { currentRequest } from '../telemetry/request-record.ts';
+import { observeStatements } from './observe-statements.ts';
 import { CircuitBreaker } from './pool/circuit-breaker.ts';
 import type { Pool, Priority } from './pool/pool.ts';
 import { ServerPool, type ServerPoolOptions, type ServerPoolStats } from './pool/server-pool.ts';
@@ -32,6 +35,8 @@ export interface PostgresServerOptions extends ServerPoolOptions {
   /** The address and role of the admin. Defaults to the server's address. */
   readonly admin?: ServerAddress | undefined;
   readonly log: Logger;
+  /** Counts statements and waits; by default nothing does. */
+  readonly meters?: Meters;
 }
 
 /** The current servers, by name. */
@@ -102,7 +107,18 @@ export class PostgresServer implements AsyncDisposable {
     this.#address = address;
     this.#adminAddress = options.admin;
     this.#breaker = new CircuitBreaker(name, options.log);
-    this.#budget = new ServerPool({ ...options, attempt: (connect) => this.#breaker.attempt(connect) });
+    const { meters = noMeters } = options;
+    this.#budget = new ServerPool({
+      ...options,
+      attempt: (connect) => this.#breaker.attempt(connect),
+      onOpen: (client) => observeStatements(client, { server: name, meters }),
+      onWaited: (ms) => {
+        meters.connectionWait(name, ms);
+        const request = currentRequest();
+        if (request) request.waitMs += ms;
+      },
+      onLate: () => meters.connectionRefused(name),
+    });
     const most = { max: options.systemPoolSize, priority: 'system' } as const;
     this.#admin = this.pool(most);
     this.#serving = this.pool({ ...most, role: 'serving' });

@@ -6,6 +6,7 @@ import '../api/types/account.ts';
 import '../api/types/session.ts';
 import '../api/types/user.ts';
 import '../api/types/constants.ts';
+import '../api/types/fleet/busiest.ts';
 import '../api/types/health.ts';
 import '../api/types/accept-migration.ts';
 import '../api/types/tenant-attention.ts';

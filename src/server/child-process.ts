@@ -19,7 +19,8 @@ export function thisChildProcess(log: Logger): ChildProcess | undefined {
   const { worker } = cluster;
   if (!worker) return undefined;
   const stop = new AbortController();
-  process.on('message', (message: ToChild) => {
+  process.on('message', (message: ToChild | object) => {
+    if (typeof message === 'object') return;
     stop.abort();
     if (message === 'end') process.kill(process.pid, 'SIGKILL');
   });

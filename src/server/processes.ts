@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { repeatUntil } from '../lib/retry-loop.ts';
 import { onSignals } from '../lib/signals.ts';
 import type { ToChild } from './child-process.ts';
+import { answerGathering } from './gather.ts';
 
 /** A process that ends sooner than this has failed to start, and is replaced more and more slowly. In milliseconds. */
 const STABLE_MS = 10_000;
@@ -31,23 +32,39 @@ export async function runProcesses({ count, env, log, prepare }: ProcessesOption
   });
   await using _prepared = await prepare(stop.signal);
   if (stop.signal.aborted) return;
+  const numbers = new Map<Worker, number>();
+  const endGathering = answerGathering((worker) => numbers.get(worker));
   // The others start when the first is ready, so that a start that fails does so once.
   const first = cluster.fork();
   const ready = await Promise.race([once(first, 'message').then(() => true), once(first, 'exit').then(() => false)]);
   if (!ready && !stop.signal.aborted) throw new Error(`The first of ${count} processes ended before it was ready.`);
-  const keep = (running?: Worker) => keepRunning(log, stop.signal, running);
-  await Promise.all([keep(first), ...Array.from({ length: count - 1 }, () => keep())]);
+  const keep = (number: number, running?: Worker) => keepRunning({ log, stop: stop.signal, numbers, number }, running);
+  await Promise.all([keep(1, first), ...Array.from({ length: count - 1 }, (_, index) => keep(index + 2))]);
   await Promise.all(workers().map(ended));
+  endGathering();
+}
+
+interface Place {
+  readonly log: Logger;
+  readonly stop: AbortSignal;
+  /** The number of the process, which the one that replaces it gets too. */
+  readonly number: number;
+  /** Receives the number of each process that is ready. */
+  readonly numbers: Map<Worker, number>;
 }
 
 /** Keeps one process running until the signal is aborted and the process has ended. */
-async function keepRunning(log: Logger, stop: AbortSignal, running: Worker | undefined): Promise<void> {
+async function keepRunning({ log, stop, number, numbers }: Place, running: Worker | undefined): Promise<void> {
   let next = running;
   const live = async () => {
     const worker = next ?? cluster.fork();
+    // The first one is ready already.
+    if (next) numbers.set(worker, number);
+    else worker.once('message', () => numbers.set(worker, number));
     next = undefined;
     const start = performance.now();
     await ended(worker);
+    numbers.delete(worker);
     if (stop.aborted) return;
     const { pid, exitCode, signalCode } = worker.process;
     log.error({ pid, code: exitCode, signal: signalCode }, 'a process of this server has ended and is replaced');

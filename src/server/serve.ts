@@ -16,8 +16,10 @@ import { type Installation, openInstallation } from '../installation/open.ts';
 import { type LoadProduct, type Product, routesOf } from '../installation/product.ts';
 import { explainStartFailure } from '../installation/start-failure.ts';
 import { onSignals } from '../lib/signals.ts';
+import type { Meters } from '../telemetry/meters.ts';
 import { type ChildProcess, thisChildProcess } from './child-process.ts';
 import { openHttpListener } from './http-listener.ts';
+import { metersOf, metricsPage, openMetrics } from './metrics.ts';
 import { runProcesses } from './processes.ts';
 
 /** How long the greeting waits to find out whether tenants can be created, in milliseconds. */
@@ -43,8 +45,10 @@ async function serveHere({ config, log, stop, out, child }: Run, loadProduct: Lo
   // First, so that a start that fails because the port is taken changes nothing. Beside other processes, one that is not
   // ready must get no requests.
   const early = !child || child.isFirst ? await listen() : undefined;
-  await using app = await start(config, product, log, stop);
+  const metrics = await openMetrics(config, { child, log }, stack);
+  await using app = await start(config, product, log, stop, metersOf(metrics));
   if (!app) return;
+  metrics?.watch(app.services);
   // Imported late, because workers and commands start faster without the API.
   const { createGraphqlServer } = await import('../api/server.ts');
   const { Admission } = await import('../api/shares/admission.ts');
@@ -58,7 +62,8 @@ async function serveHere({ config, log, stop, out, child }: Run, loadProduct: Lo
   const routes = await routesOf(product);
   const documents = product.modules.flatMap(({ examples }) => examples ?? []);
   const examples = { documents, localTokens: isLocal ? tokens : undefined };
-  const options = { examples, admission, persistedDocuments, routes, streaming };
+  const page = metricsPage(metrics, config);
+  const options = { examples, admission, persistedDocuments, routes, streaming, metrics: page };
   const server = createGraphqlServer(app.services, schema, options);
   const webSockets = createWebSockets({ server, services: app.services, schema, admission });
   const listener = early ?? (await listen());
@@ -95,8 +100,11 @@ export async function runWorker(
 ): Promise<void> {
   const config = await loadUsableConfig({ ...env, WORKER: 'inline' });
   await inProcesses(processes, config, env, out, async ({ log, stop, child, ...run }) => {
-    await using app = await start(run.config, await loadProduct(), log, stop);
+    await using stack = new AsyncDisposableStack();
+    const metrics = await openMetrics(run.config, { child, log }, stack);
+    await using app = await start(run.config, await loadProduct(), log, stop, metersOf(metrics));
     if (!app) return;
+    metrics?.watch(app.services);
     child?.ready();
     announce(`Working on migration runs, ${config.migrations.concurrency} tenants at once`, config, log, run.out);
     await aborted(stop);
@@ -179,9 +187,10 @@ async function start(
   product: Product,
   log: Logger,
   stop: AbortSignal,
+  meters: Meters,
 ): Promise<Installation | undefined> {
   try {
-    return await openInstallation(config, product, log, stop);
+    return await openInstallation(config, product, log, stop, meters);
   } catch (error) {
     if (!stop.aborted) throw error;
     log.info('stopped before the server was ready');

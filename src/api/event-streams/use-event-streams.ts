@@ -6,8 +6,8 @@ import { AppError, badInput } from '../../lib/errors.ts';
 import { toClientError, tooMuch, withoutHttp } from '../errors.ts';
 import { parseBody, readBody } from '../limits/request-body.ts';
 import { createOperations, type Operations, type Params, resultOf } from '../operations.ts';
-import { currentLog, currentRequestId } from '../plugins/use-request-id.ts';
 import { createRequestContext, type FetchedRequest, type RequestContext } from '../request-context.ts';
+import { currentLog, currentRequestId } from '../request-log.ts';
 import { type Admission, rateLimited } from '../shares/admission.ts';
 import { EventStream } from './event-stream.ts';
 

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { HeaderReader } from '../plugins/use-request-id.ts';
+import type { HeaderReader } from '../request-log.ts';
 
 /** What the plugins and the context read of a request, without the cost of a `Request`. */
 export class NodeRequest {

@@ -2,10 +2,12 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import type { ExecutionResult } from 'graphql';
 import { type GraphQLParams, isAsyncIterable, type YogaServerInstance } from 'graphql-yoga';
 import type { Services } from '../../installation/services.ts';
-import { clientErrors, toClientError } from '../errors.ts';
+import { isTracing } from '../../telemetry/tracing.ts';
+import { clientErrors } from '../errors.ts';
 import { parseBody } from '../limits/request-body.ts';
-import { currentLog, currentRequestId, withIdOf } from '../plugins/use-request-id.ts';
+import { recordResponse } from '../plugins/use-requests.ts';
 import type { RequestContext } from '../request-context.ts';
+import { currentRequestId, handleRequest, refuseRequest } from '../request-log.ts';
 import { type PlainType, plainTypeOf } from './is-plain.ts';
 import { NodeRequest, readText, withBody } from './node-request.ts';
 import { type ResponseParts, responsePartsOf } from './response-parts.ts';
@@ -23,9 +25,7 @@ export function answerPlainRequests(
 ): RequestListener {
   const { http, graphql } = services.config;
   const { getResultForParams } = yoga;
-  const failed = (error: unknown): ExecutionResult => {
-    return { errors: [toClientError(error, currentRequestId(), currentLog(services.log))] };
-  };
+  const failed = (error: unknown): ExecutionResult => ({ errors: [refuseRequest(error, services.log)] });
 
   async function resultOf(params: GraphQLParams, req: IncomingMessage, request: NodeRequest): Promise<ExecutionResult> {
     try {
@@ -46,11 +46,14 @@ export function answerPlainRequests(
 
   async function respond(params: GraphQLParams, req: IncomingMessage, request: NodeRequest, type: PlainType) {
     const result = await resultOf(params, req, request);
+    const startMs = performance.now();
     try {
       return partsOf(result, type);
     } catch (error) {
       // A value that has no JSON.
       return partsOf(failed(error), type);
+    } finally {
+      if (isTracing()) recordResponse(startMs);
     }
   }
 
@@ -60,7 +63,7 @@ export function answerPlainRequests(
     if (text === undefined) return;
     const params = paramsOf(text);
     if (!params) return void yoga(withBody(req, text), response);
-    await withIdOf(request.headers, http.trustedProxies, async () => {
+    await handleRequest(services, { headers: request.headers, span: 'request' }, async () => {
       const { status, headers, body } = await respond(params, req, request, type);
       if (response.destroyed) return;
       response.writeHead(status, { ...headers, 'x-request-id': currentRequestId() }).end(body);

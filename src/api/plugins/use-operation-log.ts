@@ -1,39 +1,34 @@
 import type { ExecutionArgs } from 'graphql';
 import { getOperationAST } from 'graphql';
 import { isAsyncIterable, type Plugin } from 'graphql-yoga';
+import { currentRequest } from '../../telemetry/request-record.ts';
 import { auditQuery } from '../audit-mutations.ts';
 import { toClientError } from '../errors.ts';
 import type { RequestContext } from '../request-context.ts';
 
-/** Releases the leases of an operation when it has ended, and writes one log line about it. */
+/** Notes the name of an operation for its log line, releases its leases when it has ended, and audits it. */
 export function useOperationLog(): Plugin<RequestContext> {
   return {
     onExecute({ args }) {
       const { contextValue: context } = args;
-      const start = performance.now();
+      const operation = noteOperation(args);
       return {
         async onExecuteDone({ result }) {
           await context.release();
           const failed = !isAsyncIterable(result) && (result.errors?.length ?? 0) > 0;
-          if (getOperationAST(args.document, args.operationName)?.operation === 'query') {
-            await auditQuery(context, nameOf(args), failed);
-          }
-          context.log.info(
-            { operation: nameOf(args), durationMs: Math.round(performance.now() - start), failed },
-            'operation',
-          );
+          if (operation?.operation === 'query') await auditQuery(context, titleOf(operation), failed);
         },
       };
     },
     onSubscribe({ args }) {
       const { contextValue: context } = args;
+      const operation = noteOperation(args);
       // Subscriptions deliver events and don't read a tenant's tables, so the leases of the start end before the first
       // event.
       return {
         onSubscribeResult({ result }) {
           void context.release();
-          void auditQuery(context, nameOf(args), !isAsyncIterable(result));
-          context.log.info({ operation: nameOf(args) }, 'subscription');
+          void auditQuery(context, titleOf(operation), !isAsyncIterable(result));
         },
         // Events are requested when the request's async context, which holds the request id, no longer exists.
         onSubscribeError({ error, setError }) {
@@ -44,7 +39,15 @@ export function useOperationLog(): Plugin<RequestContext> {
   };
 }
 
-function nameOf({ document, operationName }: Pick<ExecutionArgs, 'document' | 'operationName'>): string {
+type Operation = ReturnType<typeof getOperationAST>;
+
+function noteOperation({ document, operationName }: ExecutionArgs): Operation {
   const operation = getOperationAST(document, operationName);
+  const request = currentRequest();
+  if (operation && request) request.operation = { name: operation.name?.value, type: operation.operation };
+  return operation;
+}
+
+function titleOf(operation: Operation): string {
   return `${operation?.operation ?? 'unknown'} ${operation?.name?.value ?? '(unnamed)'}`;
 }

@@ -3,8 +3,8 @@ import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import type { ModuleRoute } from '../../installation/module-route.ts';
 import type { Services } from '../../installation/services.ts';
-import type { HeaderReader } from '../plugins/use-request-id.ts';
-import { currentRequestId, keepLog, withIdOf } from '../plugins/use-request-id.ts';
+import { currentRequest } from '../../telemetry/request-record.ts';
+import { currentRequestId, type HeaderReader, handleRequest, traceField } from '../request-log.ts';
 import type { Admission } from '../shares/admission.ts';
 import { allowOrigin, answerPreflight } from './route-cors.ts';
 import { sendError, sendMethodNotAllowed } from './route-errors.ts';
@@ -25,14 +25,14 @@ export interface ModuleRoutesOptions {
 /** Passes requests to the routes of modules, and all others to `next`. */
 export function answerModuleRoutes(next: RequestListener, options: ModuleRoutesOptions): RequestListener {
   const { services, routes } = options;
-  const { http } = services.config;
   if (routes.length === 0) return next;
   return (incoming, response) => {
     const path = incoming.url?.split('?', 1)[0] ?? '';
     const route = routes.find(({ prefix }) => path.startsWith(prefix));
     if (!route) return next(incoming, response);
     const headers: HeaderReader = { get: (name) => incoming.headers[name]?.toString() ?? null };
-    void withIdOf(headers, http.trustedProxies, () => answer(route, path, incoming, response, options));
+    const handle = () => answer(route, path, incoming, response, options);
+    void handleRequest(services, { headers, span: `request ${route.prefix}` }, handle);
   };
 }
 
@@ -47,8 +47,9 @@ async function answer(
   const { services, admission } = options;
   const start = performance.now();
   const requestId = currentRequestId();
-  const log = services.log.child({ requestId });
-  keepLog(log);
+  const record = currentRequest();
+  const log = services.log.child({ requestId, ...traceField(record) });
+  if (record) record.log = log;
   const gone = goneSignal(response);
   response.setHeader('x-request-id', requestId);
   allowOrigin(services.config.http, incoming, response);
@@ -70,6 +71,7 @@ async function answer(
   } catch (error) {
     sendError(error, response, requestId, log);
   }
+  if (record?.tenant) services.loads.add(record.tenant.id, performance.now() - start);
   logRequest(log, route, incoming, response, start);
 }
 
@@ -102,5 +104,7 @@ function logRequest(
 ): void {
   const durationMs = Math.round(performance.now() - start);
   const aborted = destroyed && !writableFinished;
-  log.info({ route: prefix, method, status: statusCode, durationMs, ...(aborted && { aborted }) }, 'request');
+  const { statements = 0, waitMs = 0 } = currentRequest() ?? {};
+  const used = { statements, waitMs: Math.round(waitMs) };
+  log.info({ route: prefix, method, status: statusCode, durationMs, ...used, ...(aborted && { aborted }) }, 'request');
 }

@@ -4,6 +4,7 @@ import type { Services } from '../../installation/services.ts';
 import { networkOf } from '../../lib/client-network.ts';
 import { OperationScope } from '../../routing/operation-scope.ts';
 import { servable } from '../../routing/resolve-tenant.ts';
+import { currentRequest } from '../../telemetry/request-record.ts';
 import { clientAddress } from '../client-address.ts';
 import type { Admission } from '../shares/admission.ts';
 
@@ -29,6 +30,8 @@ export async function useTenant<T>(
   work: (em: EntityManager) => Promise<T>,
 ): Promise<T> {
   const tenant = servable(await services.directory.byReference(id), id);
+  const record = currentRequest();
+  if (record) record.tenant = tenant;
   const headers = { get: (name: string) => incoming.headers[name]?.toString() ?? null };
   const address = clientAddress(headers, incoming.socket.remoteAddress, services.config.http.trustedProxies);
   const owner = { tenant: tenant.id, caller: networkOf(address ?? '') };

@@ -5,6 +5,7 @@ import { changePassword, setPlatformAdmin, setUserActive } from '../../auth/user
 import { servable } from '../../routing/resolve-tenant.ts';
 import { builder } from '../builder.ts';
 import { type Context, callerOf } from '../context.ts';
+import { countSignIn } from '../count-sign-in.ts';
 import { UserRef, type Viewer, ViewerRef } from './account.ts';
 
 /** The cost of a field that hashes a password once: it takes as long as resolving hundreds of fields. */
@@ -73,10 +74,12 @@ builder.mutationFields((t) => ({
     authScopes: { anyone: true },
     args: { input: t.arg({ type: RegisterInputRef, required: true }) },
     resolve: (_root, { input }, { services, address }) =>
-      services.signInLimits.attempt({ account: undefined, address }, async () => {
-        const signedIn = await register(services.accounts, input);
-        return { ...signedIn, deviceToken: newDevice(services, input.email) };
-      }),
+      countSignIn(services.meters, 'register', () =>
+        services.signInLimits.attempt({ account: undefined, address }, async () => {
+          const signedIn = await register(services.accounts, input);
+          return { ...signedIn, deviceToken: newDevice(services, input.email) };
+        }),
+      ),
   }),
   login: t.field({
     type: AuthPayloadRef,
@@ -87,10 +90,12 @@ builder.mutationFields((t) => ({
       const device =
         deviceToken == null ? undefined : services.devices.decrypt(deviceToken, normalAccount(input.email));
       const known = device && `device ${device}`;
-      return services.signInLimits.attempt({ account: input.email, address, known }, async () => {
-        const signedIn = await login(services.accounts, { ...input, tenant: tenant ?? undefined });
-        return { ...signedIn, deviceToken: newDevice(services, input.email, device) };
-      });
+      return countSignIn(services.meters, 'login', () =>
+        services.signInLimits.attempt({ account: input.email, address, known }, async () => {
+          const signedIn = await login(services.accounts, { ...input, tenant: tenant ?? undefined });
+          return { ...signedIn, deviceToken: newDevice(services, input.email, device) };
+        }),
+      );
     },
   }),
   refreshToken: t.field({
@@ -99,7 +104,8 @@ builder.mutationFields((t) => ({
       'Exchanges a refresh token for new tokens. A refresh token is valid once; the same client may use it again for 30 seconds. If it is reused later or by another client, its session ends.',
     authScopes: { anyone: true },
     args: { refreshToken: t.arg.string({ required: true, maxLength: 255 }) },
-    resolve: (_root, { refreshToken }, { services, address }) => refresh(services.accounts, refreshToken, address),
+    resolve: (_root, { refreshToken }, { services, address }) =>
+      countSignIn(services.meters, 'refresh', () => refresh(services.accounts, refreshToken, address)),
   }),
   logout: t.boolean({
     description: 'Ends the session and revokes its tokens.',

@@ -2,8 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import type { WebSocket } from 'ws';
 import type { Services } from '../../installation/services.ts';
 import { AppError } from '../../lib/errors.ts';
-import { withRequestId } from '../plugins/use-request-id.ts';
 import { createRequestContext } from '../request-context.ts';
+import { handleRequest } from '../request-log.ts';
 import type { Admission } from '../shares/admission.ts';
 
 /** The parameters that a client may set when it connects, because browsers cannot set headers of a WebSocket. */
@@ -59,7 +59,7 @@ export class Connection {
   async accept(given: Readonly<Record<string, unknown>> | undefined, admission: Admission): Promise<boolean> {
     this.#headers = withParameters(this.#headers, given);
     try {
-      const { identity, shareOwner } = await withRequestId(() =>
+      const { identity, shareOwner } = await handleRequest(this.#services, {}, () =>
         createRequestContext(this.#services, this.createRequest(new AbortController().signal)),
       );
       this.#identified();

@@ -2,6 +2,8 @@ import { createRemoteJWKSet, customFetch, errors, type JSONWebKeySet, type JWTVe
 import type { Logger } from 'pino';
 import type { IdentityProvider } from '../../config/token-config.ts';
 import { AppError } from '../../lib/errors.ts';
+import type { Meters } from '../../telemetry/meters.ts';
+import { inSpan, SpanKind, traceHeaders } from '../../telemetry/tracing.ts';
 
 /** The timeout of a request. */
 const TIMEOUT_MS = 3_000;
@@ -17,7 +19,11 @@ const REFRESH_MS = 10 * 60_000;
  * unknown key, and periodically in the background. While the provider cannot be reached, cached keys stay valid, and
  * tokens with other keys are refused at once.
  */
-export function providerKeys({ issuer, jwksUrl, audiences }: IdentityProvider, log: Logger): JWTVerifyGetKey {
+export function providerKeys(
+  { issuer, jwksUrl, audiences }: IdentityProvider,
+  log: Logger,
+  meters: Meters,
+): JWTVerifyGetKey {
   if (audiences === undefined) {
     log.warn(
       { issuer },
@@ -35,13 +41,16 @@ export function providerKeys({ issuer, jwksUrl, audiences }: IdentityProvider, l
     [customFetch]: async (url, options) => {
       if (Date.now() < retryAt) throw new Error('The provider could not be reached a moment ago');
       refreshAt = Date.now() + REFRESH_MS;
-      const response = await fetch(url, options);
+      const send = () => fetch(url, { ...options, headers: withTrace(options.headers) });
+      const response = await inSpan('fetch keys', { kind: SpanKind.CLIENT }, send);
       fetchedAt = Date.now();
+      if (response.ok) meters.keysFetched(issuer, true);
       return response;
     },
   });
   const recordFailure = (error: unknown) => {
     if (Date.now() < retryAt) return;
+    meters.keysFetched(issuer, false);
     retryAt = refreshAt = Date.now() + RETRY_MS;
     log.warn({ err: error, issuer, url: jwksUrl }, 'the keys of an identity provider cannot be fetched');
   };
@@ -61,6 +70,13 @@ export function providerKeys({ issuer, jwksUrl, audiences }: IdentityProvider, l
       throw notVerified("its issuer's keys cannot be fetched", RETRY_MS, error);
     }
   };
+}
+
+/** Tells the provider which trace the request belongs to. */
+function withTrace(given: HeadersInit | undefined): Headers {
+  const headers = new Headers(given);
+  for (const [name, value] of Object.entries(traceHeaders())) headers.set(name, value);
+  return headers;
 }
 
 function notVerified(reason: string, retryAfterMs: number, cause: unknown): AppError {

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { MemberRole } from '../../catalog/entities/membership.entity.ts';
 import type { IdentityProvider, TokenConfig } from '../../config/token-config.ts';
 import { AppError } from '../../lib/errors.ts';
+import { type Meters, noMeters } from '../../telemetry/meters.ts';
 import { claimAt, memberRoleOf, providersRoleOf, readClaim, readFlag, readText, readTexts } from './claims.ts';
 import { providerKeys } from './jwks.ts';
 import type { TokenKeys } from './keys.ts';
@@ -102,11 +103,17 @@ const ownClaims = { user: 'sub', email: 'email', emailVerified: 'email_verified'
  * Creates the verifier and issuer of tokens.
  * @param rules the required claims
  * @param log receives a warning if an identity provider cannot be reached
+ * @param meters count the requests for its keys; by default nothing does
  */
-export function createTokens(keys: TokenKeys, rules: Omit<TokenConfig, 'keys'>, log: Logger): Tokens {
+export function createTokens(
+  keys: TokenKeys,
+  rules: Omit<TokenConfig, 'keys'>,
+  log: Logger,
+  meters: Meters = noMeters,
+): Tokens {
   const claims = { ...ownClaims, ...rules.claims };
   const providers = new Map(
-    rules.providers.map((provider) => [provider.issuer, { provider, keys: providerKeys(provider, log) }]),
+    rules.providers.map((provider) => [provider.issuer, { provider, keys: providerKeys(provider, log, meters) }]),
   );
   const verified = new VerifiedTokens<TokenClaims>();
   const remember = (token: string, claims: TokenClaims, isKeyCurrent: VerifiedToken<TokenClaims>['isKeyCurrent']) => {

@@ -39,6 +39,8 @@ export interface RunOptions {
   readonly concurrency: number;
   /** Whether to inspect tenants that are current according to the catalog. */
   readonly verify: boolean;
+  /** The headers that say which trace started the run; undefined without one. */
+  readonly trace?: Readonly<Record<string, string>>;
   /** Sizes of waves, such as 1, 10% and 100%; undefined: a single wave. */
   readonly waves?: readonly string[];
 }

@@ -12,6 +12,7 @@ import type { MigrationFile } from '../../migrator/files/migration-file.ts';
 import type { TenantFiles } from '../../migrator/files/migration-folders.ts';
 import { quoteLiteral } from '../../postgres/sql/quote.ts';
 import { inTransaction } from '../../postgres/sql/transaction.ts';
+import { inSpan, isTracing, SpanKind, traceHeaders } from '../../telemetry/tracing.ts';
 import { appendEvents, type NewRunEvent } from '../events/append.ts';
 import { type DoneStates, isDoneInSql, readDoneStates } from './done-states.ts';
 import { plannedFiles } from './planned-files.ts';
@@ -45,7 +46,8 @@ export async function startRun(
   checkRequest(files, request);
   const { tenants: references, canaries = [], sequence = [], warnings = [], ...options } = request;
   const id = randomUUID();
-  await catalog.use(async (client) => {
+  const start = { kind: SpanKind.PRODUCER, attributes: () => ({ 'tenantry.run': id }) };
+  const create = async (client: pg.Client) => {
     const ids = references && (await resolveTenants(client, references));
     const first = await resolveTenants(client, canaries);
     checkCanaries(canaries, first, ids);
@@ -63,7 +65,8 @@ export async function startRun(
       await announce(client, id, { total, skipped, checkpoint, leftOut, warnings }, options);
       await settleRun(client, id);
     });
-  });
+  };
+  await inSpan('start migration run', start, () => catalog.use(create));
   return id;
 }
 
@@ -138,7 +141,7 @@ async function insertRun(
       id,
       runSteps.start.to[0],
       kind,
-      JSON.stringify(options),
+      JSON.stringify(isTracing() ? { ...options, trace: traceHeaders() } : options),
       checkpoint,
       files,
       down?.kind === 'run' ? down.run : null,

@@ -3,6 +3,7 @@ import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { Catalog } from '../../catalog/catalog.ts';
 import { retryUntil } from '../../lib/retry-loop.ts';
+import { withoutTrace } from '../../telemetry/tracing.ts';
 import type { SettledRun } from '../runs/settle.ts';
 import type { ItemProgress } from './write-progress.ts';
 import { type ClaimedItem, type Entry, type ItemResult, writeEntries } from './write-results.ts';
@@ -63,7 +64,8 @@ export class RunJournal {
 
   #add(entry: Entry): void {
     this.#gathered.entries.push(entry);
-    if (!this.#isWriting) void this.#writeAll();
+    // It goes on when the tenant's trace that starts it has ended.
+    if (!this.#isWriting) void withoutTrace(() => this.#writeAll());
   }
 
   async #writeAll(): Promise<void> {

@@ -3,6 +3,8 @@ import pLimit, { type LimitFunction } from 'p-limit';
 import { repeatUntil } from '../../lib/retry-loop.ts';
 import { elapsedSince } from '../../lib/time.ts';
 import type { Listener } from '../../postgres/listener.ts';
+import type { Meters } from '../../telemetry/meters.ts';
+import { asTraceHeaders, inSpan } from '../../telemetry/tracing.ts';
 import { ActiveRun, type RunWorkOptions } from './active-run.ts';
 import { claimItems, claimsOf, type RunItem, takeOverItems } from './claim.ts';
 import { inspectTenant, migrateTenant } from './migrate-tenant.ts';
@@ -14,6 +16,7 @@ import type { ItemResult } from './write-results.ts';
 /** Dependencies of a worker. */
 export interface WorkerOptions extends RunWorkOptions {
   readonly listener: Listener;
+  readonly meters: Meters;
 }
 
 /** How often to look for work without a wake-up, in milliseconds. Delayed retries are found this way. */
@@ -22,6 +25,9 @@ const LOOK_MS = 500;
 const TAKE_OVER_MS = 5_000;
 /** How long a stopping worker retries recording its results, in milliseconds. */
 const GIVE_UP_MS = 10_000;
+
+/** What an attempt that ends in each status is counted as. */
+const outcomes = { SUCCEEDED: 'succeeded', SKIPPED: 'skipped', FAILED: 'failed', PENDING: 'released' } as const;
 
 /** Carries out runs: claims tenants in competition with other processes and works on several at once. */
 export class Worker implements AsyncDisposable {
@@ -155,7 +161,10 @@ export class Worker implements AsyncDisposable {
       journal.finish({ position, tenantId, claim, attempts, status: 'PENDING', ...nothing });
       return;
     }
-    const result = await this.#tryOnce(run, context, item);
+    const attributes = () => ({ 'tenantry.run': item.run, 'tenantry.tenant': item.tenantId });
+    const start = { attributes, from: asTraceHeaders(context.options.trace) };
+    const result = await inSpan('migrate tenant', start, () => this.#tryOnce(run, context, item));
+    this.#options.meters.runTenant(outcomes[result.status], result.durationMs);
     journal.finish(result);
     const { continueOnError, maxFailures } = context.options;
     // This failure may exceed the limit, so the next tenant waits until the run is settled.

@@ -20,6 +20,7 @@ import { type Direction, isBackfill, type MigrationFile } from '../files/migrati
 import { type Division, stagesOf, whyDivided } from '../files/parts.ts';
 import { type AppliedByRun, planDown, planUp } from '../files/plan.ts';
 import { executeStep } from './execute.ts';
+import { inMigrationSpan } from './migration-span.ts';
 import { aroundSavepoints, endOfStep, type Next } from './session.ts';
 
 /** What to migrate, and how far. */
@@ -186,7 +187,9 @@ export async function applyStep(
   ];
   try {
     if (isBackfill(step) && !down) await readKeyedTable(client, schema, step.backfill.table);
-    const rows = await executeStep(client, step, direction, { leading: [startClockSql, ...before], trailing });
+    const rows = await inMigrationSpan(step, direction, () =>
+      executeStep(client, step, direction, { leading: [startClockSql, ...before], trailing }),
+    );
     const durationMs = Number(rows[trailing.indexOf(record)]?.[0] ?? Number.NaN);
     if (Number.isNaN(durationMs)) throw new Error('it prevented PostgreSQL from recording the migration');
     return recordOf(step, status, durationMs, options);

@@ -23,6 +23,7 @@ import {
 } from './batch.ts';
 import { BuiltIndexes, dropInvalidIndexes } from './concurrent-indexes.ts';
 import { executeStepAlone } from './execute.ts';
+import { inMigrationSpan } from './migration-span.ts';
 import { clearInProgressSql, isInterrupted, setInProgressSql } from './partial-mark.ts';
 import { freshSessionSql, freshSessionWithLockSql, stepSettingsSql } from './session.ts';
 
@@ -120,7 +121,9 @@ export async function applyAlone(
   try {
     await prepareAlone(client, step, options);
     const built = isRepeated ? await BuiltIndexes.read(client, schema) : undefined;
-    await executeStepAlone(client, step, direction, built && ((...done) => built.isDone(...done)));
+    await inMigrationSpan(step, direction, () =>
+      executeStepAlone(client, step, direction, built && ((...done) => built.isDone(...done))),
+    );
     const record = recordOf(step, direction === 'down' ? 'REVERTED' : 'APPLIED', elapsedSince(start), options);
     const revert = direction === 'down' ? `${revertHistorySql(schema, step.name)};` : '';
     await client.query(

@@ -1,4 +1,6 @@
 import type pg from 'pg';
+import { spanNameOf, statementAttributes } from '../../postgres/observe-statements.ts';
+import { isTracing, recordSpan, SpanKind } from '../../telemetry/tracing.ts';
 import type { SourceStatement } from '../files/source-statements.ts';
 import { statementError } from './statement-error.ts';
 
@@ -47,6 +49,7 @@ async function send(
   const texts = [...leading, ...statements.map(({ text }) => text), ...trailing];
   if (texts.length === 0) return [];
   let pipeline: Pipeline | undefined;
+  const startMs = performance.now();
   try {
     return await new Promise((resolve, reject) => {
       pipeline = new Pipeline(texts, texts.length - trailing.length, (error, rows) =>
@@ -56,6 +59,27 @@ async function send(
     });
   } catch (error) {
     throw statementError(error, statements[(pipeline?.finished ?? 0) - leading.length]);
+  } finally {
+    if (pipeline && isTracing()) recordStatements(client, texts, pipeline, startMs);
+  }
+}
+
+/** Records a span for each statement that was carried out, and for the one that failed. */
+function recordStatements(
+  client: pg.Client,
+  texts: readonly string[],
+  { endsMs, error }: Pipeline,
+  startMs: number,
+): void {
+  let before = startMs;
+  for (const [index, text] of texts.entries()) {
+    const failed = index === endsMs.length ? error : undefined;
+    if (index >= endsMs.length && failed === undefined) return;
+    const endMs = endsMs[index] ?? performance.now();
+    const attributes = () => statementAttributes(text, client);
+    const details = { kind: SpanKind.CLIENT, attributes, error: failed };
+    recordSpan(spanNameOf(text), { startMs: before, endMs }, details);
+    before = endMs;
   }
 }
 
@@ -66,8 +90,10 @@ interface CopyingConnection extends pg.Connection {
 
 /** Several statements that share one synchronization point. node-postgres calls its methods. */
 class Pipeline implements pg.Submittable {
-  /** How many statements have ended. */
-  finished = 0;
+  /** When each statement ended, on the clock of `performance`. */
+  readonly endsMs: number[] = [];
+  /** The error of the one that failed. */
+  error: Error | undefined;
   // node-postgres replaces it to add a time limit.
   callback: (error: Error | null, rows?: readonly (Row | undefined)[]) => void;
   readonly #texts: readonly string[];
@@ -102,12 +128,17 @@ class Pipeline implements pg.Submittable {
     if (this.finished >= this.#keptFrom) this.#rows[this.finished - this.#keptFrom] = fields;
   }
 
+  /** How many statements have ended. */
+  get finished(): number {
+    return this.endsMs.length;
+  }
+
   handleCommandComplete(): void {
-    this.finished += 1;
+    this.endsMs.push(performance.now());
   }
 
   handleEmptyQuery(): void {
-    this.finished += 1;
+    this.endsMs.push(performance.now());
   }
 
   /** PostgreSQL ignores a synchronization point while it reads rows, so it needs another one. */
@@ -119,6 +150,7 @@ class Pipeline implements pg.Submittable {
   handleCopyData(): void {}
 
   handleError(error: Error): void {
+    this.error = error;
     this.callback(error);
   }
 

@@ -5,6 +5,7 @@ import { elapsedSince } from '../../lib/time.ts';
 import { isConnectionFailure, isTransient } from '../../postgres/sql/error-codes.ts';
 import { underLock } from '../apply/apply.ts';
 import { type MigrateOptions, MigrationFailedError, planBatch, recordOf } from '../apply/batch.ts';
+import { inMigrationSpan } from '../apply/migration-span.ts';
 import { type History, insertHistorySql, type NewRecord } from '../files/history.ts';
 import { type BackfillFile, shortHash } from '../files/migration-file.ts';
 import { changeRows } from './batch.ts';
@@ -75,8 +76,10 @@ export async function runBackfill(
     if (shouldPause()) throw new BackfillPausedError(step.name);
     const batchStart = performance.now();
     try {
-      const done = await underLock(client, options, (history) =>
-        runBatch(client, step, options, history, { maxRows: pace.rows, spentMs }),
+      const done = await inMigrationSpan(step, 'up', () =>
+        underLock(client, options, (history) =>
+          runBatch(client, step, options, history, { maxRows: pace.rows, spentMs }),
+        ),
       );
       spentMs = elapsedSince(batchStart);
       if (done.kind === 'replan') return undefined;

@@ -1,3 +1,4 @@
+import type pg from 'pg';
 import { ServerConnection } from './connection.ts';
 import type { PoolOptions } from './pool.ts';
 import { closed } from './pool-errors.ts';
@@ -23,6 +24,8 @@ export interface OpenConnectionsOptions {
   readonly recycleMs: number;
   /** Wraps every attempt to connect, and may reject it. */
   readonly attempt: (<T>(connect: () => Promise<T>) => Promise<T>) | undefined;
+  /** Called with the client of each new connection, before anyone uses it. */
+  readonly onOpen: ((client: pg.Client) => void) | undefined;
   /** Called when a caller releases a connection. `destroy` is true if it must be closed, also because it was lost. */
   readonly onRelease: (connection: Connection, destroy: boolean) => void;
   /** Called when a slot becomes free. */
@@ -110,7 +113,7 @@ export class OpenConnections implements Iterable<Connection> {
   }
 
   async #connect(pool: PoolState): Promise<Connection> {
-    const { attempt, onRelease } = this.#options;
+    const { attempt, onOpen, onRelease } = this.#options;
     const { connection: config, silenceMs } = pool.options;
     const generation = this.#generation;
     let connection: Connection | undefined;
@@ -119,6 +122,7 @@ export class OpenConnections implements Iterable<Connection> {
       const lost = () => connection?.session === opened && onRelease(connection, true);
       const opened = new ServerConnection(typeof config === 'function' ? config() : config, lost);
       await opened.open(silenceMs);
+      onOpen?.(opened.client);
       return opened;
     };
     const session = await (attempt?.(open) ?? open());

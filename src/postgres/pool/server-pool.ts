@@ -1,3 +1,4 @@
+import type pg from 'pg';
 import { IdleConnections } from './idle-connections.ts';
 import { type Connection, OpenConnections, type PoolState } from './open-connections.ts';
 import { type Pool, type PoolOptions, type Priority, usePoolClient } from './pool.ts';
@@ -19,6 +20,12 @@ export interface ServerPoolOptions {
   readonly idleMs: number;
   /** Wraps every attempt to connect, and may reject it. */
   readonly attempt?: <T>(connect: () => Promise<T>) => Promise<T>;
+  /** Called with the client of each new connection, before anyone uses it. */
+  readonly onOpen?: (client: pg.Client) => void;
+  /** Called when a caller for whom no connection was idle has got one, with how long that took, in milliseconds. */
+  readonly onWaited?: (ms: number) => void;
+  /** Called when a caller has waited in vain. */
+  readonly onLate?: () => void;
 }
 
 /** The current state of a server's pool. */
@@ -45,18 +52,24 @@ export class ServerPool {
   readonly #connections: OpenConnections;
   readonly #idle = new IdleConnections<PoolState, Connection>();
   readonly #sweeper: NodeJS.Timeout;
+  readonly #onWaited: ((ms: number) => void) | undefined;
 
   constructor(options: ServerPoolOptions) {
-    const { max, reserved, waitMs, recycleMs, idleMs, attempt } = options;
+    const { max, reserved, waitMs, recycleMs, idleMs, attempt, onOpen, onLate } = options;
+    this.#onWaited = options.onWaited;
     this.#slots = new Slots(max, reserved);
     this.#connections = new OpenConnections({
       slots: this.#slots,
       recycleMs,
       attempt,
+      onOpen,
       onRelease: (connection, destroy) => this.#release(connection, destroy),
       onSlotFree: () => this.#serve(),
     });
-    this.#waiting = new WaitQueue(waitMs, () => busy(`No database connection came free within ${waitMs} ms`));
+    this.#waiting = new WaitQueue(waitMs, () => {
+      onLate?.();
+      return busy(`No database connection came free within ${waitMs} ms`);
+    });
     this.#sweeper = setInterval(
       () => {
         for (const connection of this.#idle.expired(idleMs)) this.#close(connection);
@@ -117,10 +130,13 @@ export class ServerPool {
     if (this.#connections.hasEnded || pool.ended) throw closed();
     const idle = this.#takeIdle(pool);
     if (idle) return idle;
+    const start = performance.now();
     const acquired = this.#waiting.enqueue(pool, signal);
     // A caller limited by its own pool can't unblock other waiters.
     if (pool.open < pool.options.max) this.#serve();
-    return acquired;
+    const connection = await acquired;
+    this.#onWaited?.(performance.now() - start);
+    return connection;
   }
 
   /** Serves the wait queue with free slots, and evicts idle connections of other pools for waiters that need their slots. */

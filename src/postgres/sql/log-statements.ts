@@ -1,11 +1,12 @@
 import pg from 'pg';
 import type { Logger } from 'pino';
+import { redactValues } from './redact.ts';
 
 const SHOWN = 300;
 
 /**
- * Logs every statement of this process at debug level, with its duration in milliseconds. String literals are redacted,
- * because statements may contain values such as passwords and password hashes. It cannot be turned off, so it is only for
+ * Logs every statement of this process at debug level, with its duration in milliseconds. Values are redacted,
+ * because they may be passwords and password hashes. It cannot be turned off, so it is only for
  * short-lived commands.
  */
 export function logStatements(log: Logger): void {
@@ -24,10 +25,5 @@ export function logStatements(log: Logger): void {
 
 function textOf(query: unknown): string | undefined {
   const text: unknown = typeof query === 'object' && query !== null ? Reflect.get(query, 'text') : query;
-  if (typeof text !== 'string') return undefined;
-  const line = text
-    .replace(/\s+/g, ' ')
-    .replace(/'(?:[^']|'')*'/g, "'…'")
-    .trim();
-  return line.length > SHOWN ? `${line.slice(0, SHOWN)}…` : line;
+  return typeof text === 'string' ? redactValues(text, SHOWN) : undefined;
 }
