@@ -9,6 +9,7 @@ const floors = [
   ['server/'],
   ['modules/'],
   ['platform.ts'],
+  ['console/'],
   ['api/'],
   ['installation/'],
   ['health/'],

@@ -31,7 +31,7 @@ import { useOperationLog } from './plugins/use-operation-log.ts';
 import { usePersistedDocuments } from './plugins/use-persisted-documents.ts';
 import { currentLog, currentRequestId, useRequestId } from './plugins/use-request-id.ts';
 import { limitRequests } from './plugins/use-request-limits.ts';
-import { useRoutes } from './plugins/use-routes.ts';
+import { type Route, useRoutes } from './plugins/use-routes.ts';
 import { useTenantSuspension } from './plugins/use-tenant-suspension.ts';
 import { useTokenExpiry } from './plugins/use-token-expiry.ts';
 import { useUnbufferedStreams } from './plugins/use-unbuffered-streams.ts';
@@ -49,6 +49,8 @@ export interface GraphqlServerOptions {
   readonly persistedDocuments?: PersistedDocuments;
   /** The routes of modules; by default none. */
   readonly routes?: readonly ModuleRoute[];
+  /** Pages by their paths; by default none. */
+  readonly pages?: Readonly<Record<string, Route>>;
   /** Receives connections whose bodies are transferred by a route; see {@link answerModuleRoutes}. */
   readonly streaming?: WeakSet<Socket>;
   /** False: Yoga handles plain requests too, for tests that compare. See {@link answerPlainRequests}. */
@@ -69,6 +71,7 @@ export function createGraphqlServer(
     admission = new Admission(services.config),
     persistedDocuments = new Map(),
     routes = [],
+    pages = {},
     streaming = new WeakSet(),
     plainRequests = true,
   }: GraphqlServerOptions = {},
@@ -99,6 +102,7 @@ export function createGraphqlServer(
         '/health/ready': readinessRoute(services),
         '/.well-known/jwks.json': jwksRoute(services.publishedKeys),
         ...(graphql.graphiql && { '/': redirectToGraphiql }),
+        ...pages,
       }),
       useEventStreams({ services, schema, admission }),
       useJsonRequests(http.maxBodyBytes),

@@ -7,6 +7,7 @@ import { isLocalHost } from '../api/cors.ts';
 import { EXAMPLE_TENANT } from '../api/graphiql/first-steps.ts';
 import type { LocalTokens } from '../api/graphiql/graphiql-page.ts';
 import { refuseMalformedRequests } from '../api/malformed-requests.ts';
+import type { PersistedDocuments } from '../api/persisted-documents.ts';
 import type { Tokens } from '../auth/tokens/tokens.ts';
 import type { Config } from '../config/config.ts';
 import { dividedAmong } from '../config/divide-budgets.ts';
@@ -50,15 +51,18 @@ async function serveHere({ config, log, stop, out, child }: Run, loadProduct: Lo
   const { Admission } = await import('../api/shares/admission.ts');
   const { createWebSockets } = await import('../api/websockets/websockets.ts');
   const { buildSchema } = await import('./build-schema.ts');
+  const { noConsole, openConsole } = await import('../console/console.ts');
   const tokens = await developmentTokens(config, app.services.tokens);
   const isLocal = isLocalHost(config.http.host);
   const schema = await buildSchema(product);
   const admission = new Admission(config);
-  const persistedDocuments = await loadPersistedDocuments(config, schema, log);
+  const { routes: pages, documents: consoleDocuments } = config.http.console ? await openConsole(config) : noConsole;
+  const ownDocuments = await loadPersistedDocuments(config, schema, log);
+  const persistedDocuments = new Map([...ownDocuments, ...consoleDocuments]);
   const routes = await routesOf(product);
   const documents = product.modules.flatMap(({ examples }) => examples ?? []);
   const examples = { documents, localTokens: isLocal ? tokens : undefined };
-  const options = { examples, admission, persistedDocuments, routes, streaming };
+  const options = { examples, admission, persistedDocuments, routes, pages, streaming };
   const server = createGraphqlServer(app.services, schema, options);
   const webSockets = createWebSockets({ server, services: app.services, schema, admission });
   const listener = early ?? (await listen());
@@ -151,7 +155,11 @@ function nowhere(): NodeJS.WritableStream {
 }
 
 /** @throws {Error} if they cannot be read */
-async function loadPersistedDocuments({ graphql }: Config, schema: GraphQLSchema, log: Logger) {
+async function loadPersistedDocuments(
+  { graphql }: Config,
+  schema: GraphQLSchema,
+  log: Logger,
+): Promise<PersistedDocuments> {
   if (graphql.persistedDocuments === 'off' || graphql.persistedDocumentsPath === undefined) return new Map();
   const { readPersistedDocuments, invalidDocuments } = await import('../api/persisted-documents.ts');
   const documents = await readPersistedDocuments(graphql.persistedDocumentsPath);
