@@ -12,11 +12,12 @@ export interface Console {
   readonly documents: PersistedDocuments;
 }
 
-/** Reads the console's files. Where the API accepts only ids of persisted documents, the console has some of its own. */
-export async function openConsole({ graphql }: Pick<Config, 'graphql'>): Promise<Console> {
+/**
+ * Reads the console's files, unless the settings turn it off. Where the API accepts only ids of persisted documents, the
+ * console has some of its own.
+ */
+export async function openConsole({ http, graphql }: Pick<Config, 'http' | 'graphql'>): Promise<Console> {
+  if (!http.console) return { routes: {}, documents: new Map() };
   if (graphql.persistedDocuments !== 'only') return { routes: await consoleRoutes('texts'), documents: new Map() };
   return { routes: await consoleRoutes('ids'), documents: await consoleDocuments() };
 }
-
-/** What a server without the console has. */
-export const noConsole: Console = { routes: {}, documents: new Map() };

@@ -17,6 +17,7 @@ import '../api/types/migration-plan.ts';
 import '../api/types/run.ts';
 import '../api/types/tenant-migrations.ts';
 import '../api/types/platform.ts';
+import '../api/types/fleet/run-changes.ts';
 import '../api/types/fleet/cells.ts';
 import '../api/types/tenant-mutations.ts';
 import { auditMutations } from '../api/audit-mutations.ts';

@@ -51,12 +51,12 @@ async function serveHere({ config, log, stop, out, child }: Run, loadProduct: Lo
   const { Admission } = await import('../api/shares/admission.ts');
   const { createWebSockets } = await import('../api/websockets/websockets.ts');
   const { buildSchema } = await import('./build-schema.ts');
-  const { noConsole, openConsole } = await import('../console/console.ts');
+  const { openConsole } = await import('../console/console.ts');
   const tokens = await developmentTokens(config, app.services.tokens);
   const isLocal = isLocalHost(config.http.host);
   const schema = await buildSchema(product);
   const admission = new Admission(config);
-  const { routes: pages, documents: consoleDocuments } = config.http.console ? await openConsole(config) : noConsole;
+  const { routes: pages, documents: consoleDocuments } = await openConsole(config);
   const ownDocuments = await loadPersistedDocuments(config, schema, log);
   const persistedDocuments = new Map([...ownDocuments, ...consoleDocuments]);
   const routes = await routesOf(product);

@@ -73,14 +73,12 @@ export interface Change {
   tenants: number;
 }
 export interface Wave {
-  wave: number;
+  number: number;
   status: string;
-  total: number;
-  succeeded: number;
+  size: number;
+  done: number;
   failed: number;
-  skipped: number;
-  cancelled: number;
-  pending: number;
+  remaining: number;
 }
 export interface FailureGroup {
   error: string;
@@ -92,6 +90,8 @@ export interface FailureGroup {
 }
 export interface RunDetails extends Run {
   lastSeq: number;
+  rate: number | null;
+  remainingSeconds: number | null;
   changes: Change[];
   waveStatus: Wave[];
   failures: FailureGroup[];

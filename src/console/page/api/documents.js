@@ -20,9 +20,9 @@ export const documents = {
   runs: `query Runs($after: String, $status: MigrationRunStatus, $kind: MigrationRunKind) {
     migrationRuns(first: 30, after: $after, status: $status, kind: $kind) { ${page} nodes { ${run} } } }`,
   run: `query Run($id: ID!) { migrationRun(id: $id) { ${run} lastSeq
-    changes(first: 50) { migration tenants }
-    waveStatus { wave status total succeeded failed skipped cancelled pending }
-    failures(first: 20) { error code migration statement count tenants(first: 5) { id slug } } } }`,
+    rate remainingSeconds changes { migration tenants }
+    waveStatus { number status size done failed remaining }
+    failures { error code migration statement count tenants(first: 5) { id slug } } } }`,
   runItems: `query RunItems($id: ID!, $after: String, $status: RunItemStatus) { migrationRun(id: $id) {
     items(first: 30, after: $after, status: $status) { ${page}
       nodes { status applied attempts error durationMs tenant { id slug } } } } }`,

@@ -10,6 +10,7 @@ import { Legend } from './legend.js';
 import { Picture } from './picture.js';
 import { TenantList } from './tenant-list.js';
 
+/** @import { Fleet } from './fleet.js' */
 /** @import { Cell } from '../types.d.ts' */
 
 /** @param {{ params: URLSearchParams }} props */
@@ -41,7 +42,7 @@ export function FleetPage({ params }) {
     [states],
   );
   return html`
-    <div class="heading"><h1 tabindex="-1">Fleet</h1><${Summary} cells=${cells} groups=${groups} isComplete=${fleet.isComplete()} /></div>
+    <div class="heading"><h1 tabindex="-1">Fleet</h1><${Summary} fleet=${fleet} /></div>
     <${ProblemNote} problem=${fleet.problem()} />
     <div class="filters" role="search" aria-label="Filter tenants">
       <${SearchField} label="Slug contains" param="search" value=${search} />
@@ -59,18 +60,14 @@ export function FleetPage({ params }) {
     }`;
 }
 
-/** @param {{ cells: readonly Cell[], groups: readonly import('./groups.js').Group[], isComplete: boolean }} props */
-function Summary({ cells, groups, isComplete }) {
-  if (!isComplete) return html`<p class="muted">Reading: ${counted(cells.length, 'tenant')} so far</p>`;
-  const behind = sum(groups.filter(({ behind: missing }) => missing > 0));
-  const attention = sum(groups.filter(({ key }) => key === 'NEEDS_ATTENTION'));
+/** @param {{ fleet: Fleet }} props */
+function Summary({ fleet }) {
+  const [cells, states] = [fleet.cells(), fleet.states()];
+  if (!fleet.isComplete()) return html`<p class="muted">Reading: ${counted(cells.length, 'tenant')} so far</p>`;
+  const behind = cells.filter((cell) => stateOf(cell, states)?.behind !== 0).length;
+  const attention = cells.filter(({ status }) => status === 'NEEDS_ATTENTION').length;
   return html`<p class="muted" data-complete>${counted(cells.length, 'tenant')}, ${count(behind)} behind,
     ${' '}<span class=${attention > 0 ? 'alarm' : ''}>${attention === 1 ? '1 needs' : `${count(attention)} need`} attention</span></p>`;
-}
-
-/** @param {readonly import('./groups.js').Group[]} groups */
-function sum(groups) {
-  return groups.reduce((total, { count: tenants }) => total + tenants, 0);
 }
 
 /**

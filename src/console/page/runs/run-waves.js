@@ -11,15 +11,15 @@ import { Table } from '../parts/table.js';
 export function RunWaves({ waves }) {
   if (waves.length < 2) return null;
   return html`<section aria-labelledby="waves"><h2 id="waves">Waves</h2>
-    <${Table} caption="Waves" columns=${['Wave', 'Status', 'Tenants', 'Succeeded', 'Failed', 'To do']}>
+    <${Table} caption="Waves" columns=${['Wave', 'Status', 'Tenants', 'Ended', 'Failed', 'To do']}>
       ${waves.map(
-        ({ wave, status, total, succeeded, failed, pending }) => html`<tr key=${wave}>
-          <th scope="row">${wave}</th>
+        ({ number, status, size, done, failed, remaining }) => html`<tr key=${number}>
+          <th scope="row">${number}</th>
           <td><${Status} value=${status} /></td>
-          <td class="number">${count(total)}</td>
-          <td class="number">${count(succeeded)}</td>
+          <td class="number">${count(size)}</td>
+          <td class="number">${count(done)}</td>
           <td class="number ${failed > 0 ? 'alarm' : ''}">${count(failed)}</td>
-          <td class="number">${count(pending)}</td>
+          <td class="number">${count(remaining)}</td>
         </tr>`,
       )}
     <//>
