@@ -4,6 +4,7 @@ import { productVersion } from '../lib/version.ts';
 import { addCheckpointCommand } from './commands/checkpoint.ts';
 import { addCompletionCommand } from './commands/completion.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
+import { addStatusCommand } from './commands/fleet/status.ts';
 import { addKeysCommand } from './commands/keys.ts';
 import { addMigrateCommand } from './commands/migrate.ts';
 import { addServeCommand } from './commands/serve.ts';
@@ -89,6 +90,7 @@ export function createProgram(terminal: Terminal): Command {
   addWorkerCommand(program, context);
   addSetupCommand(program, context);
   addDoctorCommand(program, context);
+  addStatusCommand(program, context);
   addTokenCommand(program, context);
   addKeysCommand(program, context);
   addTenantCommand(program, context);

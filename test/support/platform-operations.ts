@@ -21,6 +21,7 @@ export const platformOperations: Record<string, Operation> = {
   'Query.servers': { text: '{ servers { name } }', scope: 'platformAdmin' },
   'Query.tenants': { text: '{ tenants { totalCount } }', scope: 'platformAdmin' },
   'Query.fleetCells': { text: '{ fleetCells { cursor } }', scope: 'platformAdmin' },
+  'Query.fleetStatus': { text: '{ fleetStatus { total } }', scope: 'platformAdmin' },
   'Query.tenant': { text: '{ tenant(slug: "acme") { id } }', scope: 'platformAdmin' },
   'Query.migrations': { text: '{ migrations { name } }', scope: 'platformAdmin' },
   'Query.migrationPlan': { text: '{ migrationPlan { totalCount } }', scope: 'platformAdmin' },

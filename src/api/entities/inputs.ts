@@ -7,7 +7,8 @@ import type { FilterValue } from './filter-limits.ts';
 /** The types that the inputs and outputs of columns have: scalars, and enums of the same values as the column. */
 export type LeafType = ScalarName | ReturnType<typeof enumOf>;
 
-const SortOrder = builder.enumType('SortOrder', {
+/** The GraphQL enum of directions, with the place of null. */
+export const SortOrder = builder.enumType('SortOrder', {
   description: 'Without NULLS, empty values come last in ascending order and first in descending order.',
   values: ['ASC', 'DESC', 'ASC_NULLS_FIRST', 'DESC_NULLS_LAST'] as const,
 });

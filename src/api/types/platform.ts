@@ -9,7 +9,9 @@ import type { KnownServer } from '../../servers/registry.ts';
 import { createTenant } from '../../tenants/create.ts';
 import { builder } from '../builder.ts';
 import { callerOf } from '../context.ts';
+import { SortOrder } from '../entities/inputs.ts';
 import { pageArgs, pageOfItems } from '../list-page.ts';
+import { listTenants } from './fleet/tenant-list.ts';
 import { IsolationRef, TenantRef, TenantStatusRef } from './tenant.ts';
 
 const DatabaseRef = builder.objectRef<DatabaseInfo>('Database').implement({
@@ -72,6 +74,20 @@ const TenantFilterInput = builder.inputType('TenantFilter', {
   }),
 });
 
+const TenantOrderBy = builder.inputType('TenantOrderBy', {
+  isOneOf: true,
+  description:
+    'version: the last migration applied; null if none is or it is unknown. lastMigratedAt: null if it was never migrated.',
+  fields: (t) => ({
+    name: t.field({ type: SortOrder }),
+    slug: t.field({ type: SortOrder }),
+    status: t.field({ type: SortOrder }),
+    version: t.field({ type: SortOrder }),
+    createdAt: t.field({ type: SortOrder }),
+    lastMigratedAt: t.field({ type: SortOrder }),
+  }),
+});
+
 const CreateTenantInputRef = builder.inputType('CreateTenantInput', {
   fields: (t) => ({
     slug: t.string({
@@ -108,17 +124,22 @@ builder.queryFields((t) => ({
   tenants: t.connection(
     {
       type: TenantRef,
-      description: 'Oldest first.',
+      description: 'By default, oldest first. Where tenants are equal in the order, their ids decide.',
       nullable: true,
       authScopes: { platformAdmin: true },
-      args: { filter: t.arg({ type: TenantFilterInput }) },
-      resolve: async (_root, { filter, ...page }, { services }) => {
+      args: {
+        filter: t.arg({ type: TenantFilterInput }),
+        orderBy: t.arg({ type: [TenantOrderBy], description: 'A cursor is only valid in the order that it is from.' }),
+      },
+      resolve: async (_root, { filter, orderBy, ...page }, { services }) => {
         const current =
           filter?.behind == null
             ? []
             : await currentStateIds(services.catalog, await services.migrations.tenant.read());
+        const where = tenantWhere(filter ?? {}, current);
+        if (orderBy?.length) return listTenants(services.catalog, { ...page, where, orderBy });
         return entityConnection(services.catalog.fork(), Tenant, page, {
-          where: tenantWhere(filter ?? {}, current),
+          where,
           orderBy: { createdAt: 'asc', id: 'asc' },
         });
       },

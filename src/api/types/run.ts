@@ -8,6 +8,7 @@ import {
 } from '../../catalog/entities/migration-run.entity.ts';
 import { runEventKinds } from '../../fleet/events/events.ts';
 import { followWithTenants, type TenantEvent } from '../../fleet/events/with-tenants.ts';
+import { paceOf } from '../../fleet/runs/pace.ts';
 import { badInput } from '../../lib/errors.ts';
 import { isUuid } from '../../lib/uuid.ts';
 import type { BackfillProgress } from '../../migrator/backfill/progress.ts';
@@ -76,6 +77,16 @@ export const RunRef = builder.objectType(MigrationRun, {
     cancelled: t.exposeInt('cancelled', { description: 'Tenants that had not been started when the run was stopped.' }),
     pending: t.int({
       resolve: ({ total, succeeded, failed, skipped, cancelled }) => total - succeeded - failed - skipped - cancelled,
+    }),
+    rate: t.float({
+      nullable: true,
+      description: 'Tenants per second since the run was started or resumed. Null while it is unknown.',
+      resolve: (run) => paceOf(run).rate,
+    }),
+    remainingSeconds: t.float({
+      nullable: true,
+      description: 'Estimated from the rate; 0 when the run has ended. Null while it is unknown.',
+      resolve: (run) => paceOf(run).remainingSeconds,
     }),
     items: t.connection(
       {
@@ -147,8 +158,12 @@ builder.queryFields((t) => ({
       description: 'Newest first.',
       nullable: true,
       authScopes: { platformAdmin: true },
-      resolve: (_root, page, { services }) =>
-        entityConnection(services.catalog.fork(), MigrationRun, page, { orderBy: { createdAt: 'desc', id: 'desc' } }),
+      args: { status: t.arg({ type: RunStatusRef }), kind: t.arg({ type: RunKindRef }) },
+      resolve: (_root, { status, kind, ...page }, { services }) =>
+        entityConnection(services.catalog.fork(), MigrationRun, page, {
+          where: { ...(status && { status }), ...(kind && { kind }) },
+          orderBy: { createdAt: 'desc', id: 'desc' },
+        }),
     },
     { name: 'MigrationRunConnection' },
     { name: 'MigrationRunEdge' },

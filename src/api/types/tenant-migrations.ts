@@ -4,6 +4,14 @@ import { behindByState } from '../../fleet/tenant-states.ts';
 import { builder } from '../builder.ts';
 
 builder.objectFields(Tenant, (t) => ({
+  lastMigratedAt: t.field({
+    type: 'DateTime',
+    nullable: true,
+    description:
+      "When the tenant's list of migrations last changed, according to the catalog. Null if it has none. For platform admins.",
+    authScopes: { platformAdmin: true },
+    resolve: ({ lastMigratedAt }) => lastMigratedAt ?? null,
+  }),
   version: t.loadable({
     type: 'String',
     nullable: true,

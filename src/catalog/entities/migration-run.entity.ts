@@ -60,6 +60,8 @@ export const MigrationRunSchema = defineEntity({
     succeeded: p.integer().default(0),
     failed: p.integer().default(0),
     skipped: p.integer().default(0),
+    /** How many tenants had ended when it was started or resumed. */
+    skippedAtStart: p.integer().default(0),
     cancelled: p.integer().default(0),
     /** The sequence number of its last event. */
     lastSeq: p.integer().default(0),

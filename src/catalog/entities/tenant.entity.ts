@@ -40,6 +40,8 @@ export const TenantSchema = defineEntity({
     /** The user who created the tenant and became its first owner; null for tenants that platform admins created. */
     createdBy: () => p.manyToOne(User).fieldName('created_by').deleteRule('set null').nullable().ref(),
     createdAt: p.datetime(3).defaultRaw('now()'),
+    /** When its list of migrations last changed. A trigger sets it. */
+    lastMigratedAt: p.datetime(3).nullable(),
   },
 });
 

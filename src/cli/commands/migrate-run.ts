@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { Services } from '../../installation/services.ts';
 import { expandId, parseId } from '../id-prefix.ts';
 import { withServices } from '../open-app.ts';
 import type { CommandContext } from '../ui/terminal.ts';
@@ -15,12 +16,13 @@ export function addRunCommands(migrate: Command, context: CommandContext): void 
     .description(
       'Follow a run from its start to its end, whichever process carries it out; Ctrl-C does not stop the run',
     )
-    .argument(...runArgument)
+    .argument('[run]', "the run's id or a prefix of it; by default the newest run", parseId)
     .option('--json', 'print each event as a line of JSON')
-    .action((id: string, { json }: { json?: true }) =>
+    .action((id: string | undefined, { json }: { json?: true }) =>
       withServices(context, async (services) => {
         const { watch } = await import('./follow-run.ts');
-        await watch(context, services, { run: await expandId(services.catalog, 'run', id) }, json);
+        const run = id === undefined ? await newestRun(context, services) : await expandId(services.catalog, 'run', id);
+        if (run !== undefined) await watch(context, services, { run }, json);
       }),
     );
   migrate
@@ -70,4 +72,13 @@ export function addRunCommands(migrate: Command, context: CommandContext): void 
         return { run: await runs.undo(parent) };
       });
     });
+}
+
+/** Finds the newest run and says which it is. */
+async function newestRun({ stderr }: CommandContext, { catalog }: Services): Promise<string | undefined> {
+  const { readNewestRun } = await import('../../fleet/runs/newest.ts');
+  const run = await readNewestRun(catalog);
+  if (!run) return void stderr.write('There is no run yet.\n');
+  stderr.write(`The newest run is ${run.id} (${run.kind}, ${run.status}).\n`);
+  return run.id;
 }

@@ -50,7 +50,7 @@ export function resumeRun(catalog: Catalog, files: TenantFiles, run: string): Pr
       await refuseUnready(client, run);
       const gone = await skipDeleted(client, run);
       const { rowCount } = await client.query(
-        `UPDATE migration_run_items SET ${toSql(itemSteps.resume)}, attempts = 0, error = NULL, needs_attention = false,
+        `UPDATE migration_run_items SET ${toSql(itemSteps.resume)}, attempts = 0, error = NULL, failure = NULL, needs_attention = false,
            started_at = NULL, ended_at = NULL, wave = 1
          WHERE run_id = $1 AND ${fromSql('resume')}`,
         [run],
@@ -87,7 +87,7 @@ async function skipDeleted(client: pg.Client, run: string): Promise<number> {
     [run],
   );
   const { rowCount } = await client.query(
-    `UPDATE migration_run_items SET ${toSql(itemSteps.skipDeleted)}, error = NULL, needs_attention = false
+    `UPDATE migration_run_items SET ${toSql(itemSteps.skipDeleted)}, error = NULL, failure = NULL, needs_attention = false
      WHERE run_id = $1 AND ${fromSql('skipDeleted')} AND (tenant_id = ANY ($2::uuid[])) IS NOT TRUE`,
     [run, rows.map(({ id }) => id)],
   );

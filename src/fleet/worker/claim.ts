@@ -17,6 +17,9 @@ export interface RunItem extends Placement {
   /** Identifies the claim. A process that has lost it must not write the tenant's result. */
   readonly claim: string;
   readonly tenantId: string;
+  readonly slug: string;
+  /** The ten characters in the names of its database, schema and role. */
+  readonly key: string;
   readonly isolation: Isolation;
   /** The number of earlier attempts by any process, including those whose process died. */
   readonly attempts: number;
@@ -59,7 +62,7 @@ const claimSql = `
     UPDATE migration_run_items i SET ${toSql(itemSteps.claim)}, claimed_by = $1, claim = gen_random_uuid(), not_before = NULL
     FROM free WHERE i.run_id = free.run_id AND i.position = free.position
     RETURNING i.run_id, i.position, i.claim, i.attempts, i.applied, i.tenant_id, i.started_at IS NOT NULL AS begun)
-  SELECT c.run_id AS run, c.position, c.claim, c.attempts, c.applied, c.begun, c.tenant_id AS "tenantId", t.isolation, t.server, t.database,
+  SELECT c.run_id AS run, c.position, c.claim, c.attempts, c.applied, c.begun, c.tenant_id AS "tenantId", t.slug, t.key, t.isolation, t.server, t.database,
     t.schema, t.status = 'MAINTENANCE' AS "isMaintained", t.status = 'NEEDS_ATTENTION' AS "needsAttention"
   FROM claimed c JOIN tenants t ON t.id = c.tenant_id ORDER BY c.position, c.run_id`;
 

@@ -10,6 +10,7 @@ import { type NewRecord, readDoneByRun } from '../../migrator/files/history.ts';
 import { isBackfill } from '../../migrator/files/migration-file.ts';
 import { planUp } from '../../migrator/files/plan.ts';
 import { isCatalogRace } from '../../postgres/sql/error-codes.ts';
+import { describeFailure } from '../failures/describe-failure.ts';
 import {
   type Done,
   type Ended,
@@ -216,6 +217,7 @@ async function failure(context: RunContext, item: RunItem, error: unknown): Prom
   return {
     status: 'FAILED',
     error: message,
+    failure: describeFailure(error, item),
     needsAttention: problem !== undefined || item.needsAttention,
     applied: [],
     records: failed && !dryRun ? [...records, ...(await record(context, item, failed))] : records,

@@ -6,6 +6,7 @@ import { takeStepSql, tenantSteps } from '../../catalog/tenant-status.ts';
 import type { NewRecord } from '../../migrator/files/history.ts';
 import { inTransaction } from '../../postgres/sql/transaction.ts';
 import { appendEvents, type NewRunEvent } from '../events/append.ts';
+import type { Failure } from '../failures/describe-failure.ts';
 import { type SettledRun, settleRun } from '../runs/settle.ts';
 import { wakeWorkers } from './wake-up.ts';
 import { type ItemProgress, writeProgress } from './write-progress.ts';
@@ -29,6 +30,8 @@ export interface ItemResult {
   readonly applied: readonly string[];
   readonly attempts: number;
   readonly error?: string;
+  /** For FAILED: what the error has in common with that of other tenants. */
+  readonly failure?: Failure;
   /** Whether the tenant must not be served until an operator has checked it. */
   readonly needsAttention?: boolean;
   readonly durationMs: number;
@@ -163,15 +166,15 @@ async function updateItems(
 ): Promise<readonly ItemResult[]> {
   if (results.length === 0) return [];
   const { rows } = await client.query<{ position: number }>(
-    `UPDATE migration_run_items i SET status = r.status, attempts = r.attempts, error = r.error,
+    `UPDATE migration_run_items i SET status = r.status, attempts = r.attempts, error = r.error, failure = r.failure,
        needs_attention = r.needs_attention, claimed_by = NULL, claim = NULL,
        not_before = now() + r.delay_ms * interval '1 millisecond',
        applied = ARRAY(SELECT jsonb_array_elements_text(r.applied)), duration_ms = r.duration_ms,
        started_at = CASE WHEN r.started THEN coalesce(i.started_at, now()) ELSE i.started_at END,
        ended_at = CASE WHEN r.status <> 'PENDING' THEN now() END
      FROM unnest($2::int[], $3::text[], $4::int[], $5::text[], $6::jsonb[], $7::float8[], $8::uuid[], $9::boolean[],
-         $10::boolean[], $11::float8[])
-       AS r (position, status, attempts, error, applied, duration_ms, claim, started, needs_attention, delay_ms)
+         $10::boolean[], $11::float8[], $12::jsonb[])
+       AS r (position, status, attempts, error, applied, duration_ms, claim, started, needs_attention, delay_ms, failure)
      WHERE i.run_id = $1 AND i.position = r.position AND i.claim = r.claim AND ${fromSql('finish', 'i.status')}
      RETURNING i.position`,
     [
@@ -186,6 +189,7 @@ async function updateItems(
       results.map(({ claim }) => started.has(claim)),
       results.map(({ needsAttention = false }) => needsAttention),
       results.map(({ delayMs }) => delayMs),
+      results.map(({ failure }) => failure && JSON.stringify(failure)),
     ],
   );
   const accepted = new Set(rows.map(({ position }) => position));

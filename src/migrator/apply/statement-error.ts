@@ -6,16 +6,27 @@ import type { SourceStatement } from '../files/source-statements.ts';
 /** How many characters of a line are shown before and after the position of an error. */
 const AROUND = 60;
 
+/** PostgreSQL's error about a statement of a migration. */
+export class StatementError extends Error {
+  override readonly name = 'StatementError';
+  /** The text of the statement. */
+  readonly statement: string;
+
+  constructor(message: string, statement: string, cause: pg.DatabaseError) {
+    super(message, { cause });
+    this.statement = statement;
+  }
+}
+
 /** Adds to PostgreSQL's error which statement failed, and where in it. Other errors stay as they are. */
 export function statementError(error: unknown, statement: SourceStatement | undefined): unknown {
   if (!(error instanceof pg.DatabaseError) || statement === undefined) return error;
   const detail = error.detail ? ` (${error.detail})` : '';
   const where = statement.line === undefined ? 'in' : `in line ${statement.line}`;
-  return new Error(
+  return new StatementError(
     `${error.message}${detail}${wayOut(error, statement)}, ${where}: ${shortened(statement.text)}${excerpt(error, statement)}`,
-    {
-      cause: error,
-    },
+    statement.text,
+    error,
   );
 }
 
