@@ -1,8 +1,10 @@
 import { ApiContext } from './api/context.js';
+import { problemOf } from './api/problem.js';
 import { AuditPage } from './audit/audit-page.js';
 import { FleetContext } from './fleet/fleet.js';
 import { FleetPage } from './fleet/fleet-page.js';
 import { html } from './html.js';
+import { ProblemNote } from './parts/problem-note.js';
 import { UsersPage } from './people/users-page.js';
 import { hrefOf, useRoute } from './routes.js';
 import { NewRunPage } from './runs/new-run-page.js';
@@ -12,7 +14,7 @@ import { ServersPage } from './servers/servers-page.js';
 import { SignInAgain } from './sign-in/sign-in-again.js';
 import { SignInPage } from './sign-in/sign-in-page.js';
 import { TenantPage } from './tenant/tenant-page.js';
-import { useEffect, useReducer, useRef } from './vendor/hooks.js';
+import { useEffect, useErrorBoundary, useReducer, useRef } from './vendor/hooks.js';
 
 /** @import { Api } from './types.d.ts' */
 /** @import { Fleet } from './fleet/fleet.js' */
@@ -74,7 +76,15 @@ function Main({ route }) {
     if (last.current !== place) title?.focus();
     last.current = place;
   }, [place]);
-  return html`<main id="main" tabindex="-1" ref=${main}>${pageOf(route)}</main>`;
+  const [failure, retry] = useErrorBoundary();
+  return html`<main id="main" tabindex="-1" ref=${main}>
+    ${
+      failure
+        ? html`<h1 tabindex="-1">This page has failed</h1><${ProblemNote} problem=${problemOf(failure)} />
+      <button type="button" onClick=${retry}>Show it again</button>`
+        : pageOf(route)
+    }
+  </main>`;
 }
 
 /** @param {Route} route */

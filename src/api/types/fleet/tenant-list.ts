@@ -46,7 +46,10 @@ export async function listTenants(
   const limit = pageSizeOf(args);
   const isBackward = args.last != null;
   // A FilterQuery may also be a primary key, which tenantWhere never returns.
-  const filter = em.createQueryBuilder(Tenant, 'f').select('id').where(args.where as QBFilterQuery<Tenant>);
+  const filter = em
+    .createQueryBuilder(Tenant, 'f')
+    .select('id')
+    .where(args.where as QBFilterQuery<Tenant>);
   const rows = await readRows(catalog, { order, limit, filter: filter.getFormattedQuery(), args });
   const page = isBackward ? rows.slice(0, limit).toReversed() : rows.slice(0, limit);
   const found = await em.find(Tenant, { id: { $in: page.map(({ id }) => id) } });

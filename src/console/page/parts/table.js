@@ -11,7 +11,7 @@ import { html } from '../html.js';
 export function Table({ caption, columns, children, empty = 'There are none.' }) {
   const rows = [children].flat().filter(Boolean);
   if (rows.length === 0) return html`<p class="muted">${empty}</p>`;
-  return html`<div class="scroll" role="region" aria-label=${caption} tabindex="0"><table>
+  return html`<div class="scroll" role="group" aria-label=${caption} tabindex="0"><table>
     <caption class="sr-only">${caption}</caption>
     <thead><tr>${columns.map((name) => html`<th scope="col" key=${name}>${name}</th>`)}</tr></thead>
     <tbody>${rows}</tbody>

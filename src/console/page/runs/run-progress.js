@@ -16,12 +16,10 @@ export function RunProgress({ run, event, isActive }) {
   const { total, succeeded, failed, skipped, cancelled, pending } = run;
   const ended = Math.max(total - pending - cancelled, event?.done ?? 0);
   useAnnouncements(run, ended);
-  const rate = isActive && event?.rate != null ? `${event.rate.toFixed(event.rate < 10 ? 1 : 0)} tenants/s` : '';
-  const rest =
-    isActive && event?.remainingSeconds != null ? `about ${duration(event.remainingSeconds * 1000)} left` : '';
+  const pace = isActive ? paceText(event?.rate ?? run.rate, event?.remainingSeconds ?? run.remainingSeconds) : '';
   return html`<section aria-label="Progress" class="progress-box">
     <progress max=${Math.max(total, 1)} value=${total === 0 && !isActive ? 1 : ended} aria-label="Tenants that have ended"></progress>
-    <p><strong>${count(ended)} of ${counted(total, 'tenant')}</strong> <span class="muted">${[rate, rest].filter(Boolean).join(', ')}</span></p>
+    <p><strong>${count(ended)} of ${counted(total, 'tenant')}</strong> <span class="muted">${pace}</span></p>
     <ul class="counts">
       <li data-status="SUCCEEDED"><strong>${count(succeeded)}</strong> succeeded</li>
       <li data-status=${failed > 0 ? 'FAILED' : ''}><strong>${count(failed)}</strong> failed</li>
@@ -30,6 +28,16 @@ export function RunProgress({ run, event, isActive }) {
       <li><strong>${count(pending)}</strong> to do</li>
     </ul>
   </section>`;
+}
+
+/**
+ * @param {number | null} rate in tenants per second
+ * @param {number | null} seconds
+ */
+function paceText(rate, seconds) {
+  const speed = rate === null ? '' : `${rate.toFixed(rate < 10 ? 1 : 0)} tenants/s`;
+  const rest = seconds === null ? '' : `about ${duration(seconds * 1000)} left`;
+  return [speed, rest].filter(Boolean).join(', ');
 }
 
 /**
