@@ -32,7 +32,7 @@ export function NewRunPage({ params }) {
       input &&
       plan &&
       html`<${PlanView} plan=${plan} />
-      <div class="buttons"><button type="button" class="primary" disabled=${pending === 0} onClick=${() => setIsAsking(true)}>
+      <div class="plan-buttons"><button type="button" class="primary" disabled=${pending === 0} onClick=${() => setIsAsking(true)}>
         ${input.dryRun ? 'Start the dry run …' : 'Start the run …'}</button></div>`
     }
     ${
