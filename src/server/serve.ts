@@ -72,9 +72,11 @@ async function serveHere({ config, log, stop, out, child }: Run, loadProduct: Lo
   const { canIssue } = app.services.tokens;
   if (config.graphql.graphiql && config.environment !== 'production') {
     const { url } = listener;
-    const { allowsLocalPages } = config.http;
+    const { allowsLocalPages, console: hasConsole } = config.http;
     const token = tokens?.admin;
-    out.write(greeting({ url, token, canIssue, isLocal, allowsLocalPages, problem: await problemSoon(app, stop) }));
+    out.write(
+      greeting({ url, token, canIssue, isLocal, allowsLocalPages, hasConsole, problem: await problemSoon(app, stop) }),
+    );
   } else announce(`Tenantry listens at ${listener.url}`, config, log, out);
   await aborted(stop);
   log.info('stopping');
@@ -241,10 +243,11 @@ interface Greeting {
   readonly isLocal: boolean;
   /** Whether pages of localhost may call the API from any port. */
   readonly allowsLocalPages: boolean;
+  readonly hasConsole: boolean;
   readonly problem: string | undefined;
 }
 
-function greeting({ url, token, canIssue, isLocal, allowsLocalPages, problem }: Greeting): string {
+function greeting({ url, token, canIssue, isLocal, allowsLocalPages, hasConsole, problem }: Greeting): string {
   const where = isLocal ? "already in GraphiQL's headers" : "paste it into GraphiQL's headers as authorization";
   const forTenants = canIssue
     ? [
@@ -263,6 +266,7 @@ function greeting({ url, token, canIssue, isLocal, allowsLocalPages, problem }: 
   const lines = [
     '',
     `Tenantry is up. GraphiQL: ${url}`,
+    ...(hasConsole ? [`The console, for platform admins: ${new URL('/console', url).href}`] : []),
     '',
     problem === undefined
       ? 'Its example operations, from top to bottom: create a tenant, list the fleet, run migrations, watch the run.'

@@ -1,5 +1,5 @@
 import { html } from '../html.js';
-import { count, duration, Status, Time } from '../parts/format.js';
+import { counted, duration, Status, Time } from '../parts/format.js';
 import { ProblemNote } from '../parts/problem-note.js';
 import { RunButtons } from './run-buttons.js';
 import { RunEvents } from './run-events.js';
@@ -46,7 +46,7 @@ function Facts({ run }) {
     ${
       changes.length > 0 &&
       html`<div><dt>${run.dryRun ? 'Tried' : kind === 'UP' ? 'Applied' : 'Reverted'}</dt>
-      <dd>${changes.map(({ migration, tenants }) => html`<div key=${migration}><code>${migration}</code> in ${count(tenants)}</div>`)}</dd></div>`
+      <dd>${changes.map(({ migration, tenants }) => html`<div key=${migration}><code>${migration}</code> in ${counted(tenants, 'tenant')}</div>`)}</dd></div>`
     }
     <div><dt>Id</dt><dd><code>${run.id}</code></dd></div>
   </dl>`;
