@@ -5,6 +5,7 @@ import { consolePicture } from './console.ts';
 import { createTenants } from './create-tenant.ts';
 import { fairness } from './fairness.ts';
 import { fleetRun } from './fleet-run.ts';
+import { fleetStatus } from './fleet-status.ts';
 import type { Benchmark, Result } from './harness.ts';
 import { idleTenants } from './idle-tenants.ts';
 import { impact } from './impact.ts';
@@ -28,6 +29,7 @@ const benchmarks: readonly Benchmark[] = [
   runsDatabases,
   runsSchemas,
   runsCurrent,
+  fleetStatus,
   runsReplay,
   runsWorkers,
   runsMemory,

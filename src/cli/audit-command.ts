@@ -20,6 +20,7 @@ export const unauditedCommands: ReadonlySet<string> = new Set([
   'migrate status',
   'migrate watch',
   'server list',
+  'status',
   'tenant list',
   'tenant show',
   'user list',

@@ -115,6 +115,7 @@ describe('what is done on the command line', () => {
       ['server', 'list'],
       ['checkpoint', 'list'],
       ['migrate', 'status'],
+      ['status'],
       ['migrate', 'plan'],
       ['migrate', 'runs'],
       ['migrate', 'history'],

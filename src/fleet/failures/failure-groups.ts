@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { statusSql } from '../../catalog/steps.ts';
-import type { Failure } from './describe-failure.ts';
+import type { Failure } from './failure.ts';
 
 /** The maximum number of groups of a run that are shown. */
 export const MAX_GROUPS = 50;

@@ -24,7 +24,7 @@ const curlyQuoted = /[“„][^“”]*[“”]/g;
 /** A number by itself, but not the length of a type, such as varchar(20). */
 const number = /(?<=^|[\s#=]|(?<!\w)\()-?\d+(?:[.,]\d+)*(?=$|[\s;:)%]|[.,](?:\s|$))/g;
 const sqlLiteral = /'(?:[^']|'')*'/g;
-const name = /^"[\p{L}_][\p{L}\d_$.]*"$/u;
+const name = /^"[\p{L}_…][\p{L}\d_$.…]*"$/u;
 
 /** Returns a message without the tenant's own words, so that equal failures of different tenants have equal texts. */
 export function maskWords(message: string, tenant: TenantNames, quotes: Quotes): string {

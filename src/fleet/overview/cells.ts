@@ -3,6 +3,8 @@ import type { Catalog } from '../../catalog/catalog.ts';
 import type { Isolation, TenantStatus } from '../../catalog/entities/tenant.entity.ts';
 import { badInput } from '../../lib/errors.ts';
 import type { MigrationFile } from '../../migrator/files/migration-file.ts';
+import { invalidCursor } from '../../orm/pagination.ts';
+import { isDataException } from '../../postgres/sql/error-codes.ts';
 import { type CellCursor, decodeCellCursor, encodeCellCursor } from './cell-cursor.ts';
 import type { StateSummaries, StateSummary } from './state-summaries.ts';
 
@@ -53,7 +55,9 @@ export async function readFleetCells(
   const cursor = after == null ? undefined : decodeCellCursor(after);
   return catalog.use(async (client) => {
     // Read before the tenants: what changes in between is reported twice instead of never.
-    const now = await readMoment(client, cursor);
+    const now = await readMoment(client, cursor).catch((error: unknown) => {
+      throw isDataException(error) ? invalidCursor('after') : error;
+    });
     const until = cursor?.until ?? now;
     const rows = await readRows(client, cursor?.since?.snapshot, cursor?.last);
     const hasMore = rows.length > MAX_CELLS;

@@ -6,7 +6,7 @@ import { takeStepSql, tenantSteps } from '../../catalog/tenant-status.ts';
 import type { NewRecord } from '../../migrator/files/history.ts';
 import { inTransaction } from '../../postgres/sql/transaction.ts';
 import { appendEvents, type NewRunEvent } from '../events/append.ts';
-import type { Failure } from '../failures/describe-failure.ts';
+import type { Failure } from '../failures/failure.ts';
 import { type SettledRun, settleRun } from '../runs/settle.ts';
 import { wakeWorkers } from './wake-up.ts';
 import { type ItemProgress, writeProgress } from './write-progress.ts';

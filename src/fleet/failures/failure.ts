@@ -20,7 +20,7 @@ export interface Failure {
 const valueClasses: readonly string[] = ['22', 'P0'];
 
 /** Describes an error without the words of the tenant that had it: its names, ids, numbers and values in quotes. */
-export function describeFailure(error: unknown, tenant: TenantNames): Failure {
+export function failureOf(error: unknown, tenant: TenantNames): Failure {
   const chain = chainOf(error);
   const migration = chain.find((each) => each instanceof MigrationFailedError);
   const statement = chain.find((each) => each instanceof StatementError);
