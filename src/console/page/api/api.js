@@ -54,7 +54,8 @@ export function createApi(url, sessions, sendIds) {
     try {
       const answer = await request('refresh', { token: session.refreshToken });
       const { token, refreshToken } = answer.refreshToken;
-      sessions.renew({ ...session, token, refreshToken });
+      // Unless somebody has signed out meanwhile.
+      if (sessions.current() === session) sessions.renew({ ...session, token, refreshToken });
     } finally {
       refreshing = undefined;
     }

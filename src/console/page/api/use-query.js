@@ -17,16 +17,20 @@ export function useQuery(operation, variables, { every, skip = false } = {}) {
   const key = JSON.stringify([operation, variables]);
   /** @type {[{ key: string, data?: Answers[O], problem?: Problem }, any]} */
   const [state, setState] = useState({ key: '' });
-  const [round, setRound] = useState(0);
   const latest = useRef(variables);
   latest.current = variables;
 
+  const load = useRef(() => {});
+
   useEffect(() => {
+    load.current = () => {};
     if (skip) return;
     const abort = new AbortController();
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     let timer;
-    const load = async () => {
+    let isBusy = false;
+    let isDue = false;
+    const loadOnce = async () => {
       try {
         const data = await api.ask(operation, latest.current, abort.signal);
         if (!abort.signal.aborted) setState({ key, data });
@@ -37,25 +41,37 @@ export function useQuery(operation, variables, { every, skip = false } = {}) {
           problem: problemOf(error),
         }));
       }
+    };
+    load.current = async () => {
+      isDue = true;
+      if (isBusy) return;
+      isBusy = true;
+      clearTimeout(timer);
+      // A request that takes long is not cut off by the next one, or there would be no answer at all.
+      while (isDue && !abort.signal.aborted) {
+        isDue = false;
+        await loadOnce();
+      }
+      isBusy = false;
       if (every !== undefined && !abort.signal.aborted) timer = setTimeout(again, every);
     };
     const again = () => {
       // The page asks for nothing while nobody looks.
-      if (document.visibilityState === 'visible') return void load();
+      if (document.visibilityState === 'visible') return load.current();
       document.addEventListener('visibilitychange', again, { once: true, signal: abort.signal });
     };
-    void load();
+    load.current();
     return () => {
       abort.abort();
       clearTimeout(timer);
     };
-  }, [api, key, every, skip, round]);
+  }, [api, key, operation, every, skip]);
 
   const isCurrent = state.key === key;
   return {
     data: isCurrent ? state.data : undefined,
     problem: isCurrent ? state.problem : undefined,
     isLoading: !skip && (!isCurrent || (state.data === undefined && state.problem === undefined)),
-    reload: useCallback(() => setRound((/** @type {number} */ n) => n + 1), []),
+    reload: useCallback(() => load.current(), []),
   };
 }

@@ -60,6 +60,7 @@ export function groupsOf(cells, states) {
   const others = statuses.flatMap((status) => found.get(status) ?? []);
   const groups = [...versions, ...others];
   const byKey = new Map(groups.map((group) => [group.key, group]));
+  // For a cell that is not among `cells`, which nobody asks about.
   const unknown = statusGroup('NEEDS_ATTENTION');
   return { groups, groupOf: (cell) => byKey.get(keyOf(cell, states)) ?? unknown };
 }
@@ -91,8 +92,8 @@ function keyOf(cell, states) {
  */
 function versionGroup(key, state, most) {
   const behind = state?.behind ?? most + 1;
-  const note = behind === 0 ? 'current' : state ? `${behind} behind` : 'version unknown';
-  const label = state?.version ?? 'No migration';
+  const note = behind === 0 ? 'current' : state ? `${behind} behind` : '';
+  const label = state ? (state.version ?? 'No migration') : 'Unknown version';
   return { key, label, note, colour: 'current', mark: '', behind, count: 1 };
 }
 

@@ -82,6 +82,8 @@ function useEvents(id, lastSeq, active, reload) {
           // It goes on by itself where it was.
           if (found.code !== UNREACHABLE && found.code !== 'UNAUTHENTICATED') return setProblem(found);
           if (found.code === UNREACHABLE) setProblem(found);
+          // That renews the token, or waits until somebody has signed in again.
+          else await api.ask('viewer', {}, abort.signal).catch(() => undefined);
           await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
           if (abort.signal.aborted) return;
         }
