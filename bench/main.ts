@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { backfill } from './backfill.ts';
 import { connectionBudget } from './connection-budget.ts';
+import { consolePicture } from './console.ts';
 import { createTenants } from './create-tenant.ts';
 import { fairness } from './fairness.ts';
 import { fleetRun } from './fleet-run.ts';
@@ -45,7 +46,7 @@ const benchmarks: readonly Benchmark[] = [
   startUp,
 ];
 /** Benchmarks that take too long, or need more than this checkout, to run by default. */
-const onlyWhenNamed: readonly Benchmark[] = [soak, peers];
+const onlyWhenNamed: readonly Benchmark[] = [soak, peers, consolePicture];
 const known = [...benchmarks, ...onlyWhenNamed];
 
 const command = new Command('npm run bench --')

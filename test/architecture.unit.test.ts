@@ -9,6 +9,7 @@ const floors = [
   ['server/'],
   ['modules/'],
   ['platform.ts'],
+  ['console/'],
   ['api/'],
   ['installation/'],
   ['monitoring/'],
@@ -42,7 +43,7 @@ interface Import {
   readonly target: string;
 }
 
-const files = globSync('src/**/*.ts').map((file) => path.relative('src', file));
+const files = globSync('src/**/*.{ts,js}').map((file) => path.relative('src', file));
 const textOf = new Map(files.map((file) => [file, readFileSync(path.join('src', file), 'utf8')]));
 
 /** All imports within `src`, those of types and dynamic ones included. */

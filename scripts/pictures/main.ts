@@ -1,5 +1,5 @@
 /**
- * Makes the pictures of the README from a real installation: GraphiQL in Chromium, and the command line in a terminal.
+ * Makes the pictures of the README from a real installation: GraphiQL and the console in Chromium, and the command line in a terminal.
  *
  *   npm run pictures
  *
@@ -8,6 +8,7 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { findBrowser, howToGetABrowser } from '../../test/support/browser.ts';
+import { photographFleet, photographRun } from './console.ts';
 import { photographGraphiql } from './graphiql.ts';
 import { openDemo } from './installation.ts';
 import { recordCommand } from './record.ts';
@@ -28,3 +29,7 @@ await writeFile(path.join(folder, 'migrate-up.svg'), toSvg(frames, 'tenantry mig
 
 await demo.addMigration('20270102000000_order_notes', 'ALTER TABLE orders ADD COLUMN note text');
 await writeFile(path.join(folder, 'graphiql.png'), await photographGraphiql(browser, demo));
+
+await demo.addMigration('20270103000000_product_ratings', 'ALTER TABLE products ADD COLUMN rating numeric');
+await writeFile(path.join(folder, 'console-run.png'), await photographRun(browser, demo));
+await writeFile(path.join(folder, 'console-fleet.png'), await photographFleet(browser));

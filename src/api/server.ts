@@ -32,7 +32,7 @@ import { useOperationLog } from './plugins/use-operation-log.ts';
 import { usePersistedDocuments } from './plugins/use-persisted-documents.ts';
 import { limitRequests } from './plugins/use-request-limits.ts';
 import { useRequests } from './plugins/use-requests.ts';
-import { useRoutes } from './plugins/use-routes.ts';
+import { type Route, useRoutes } from './plugins/use-routes.ts';
 import { useTenantSuspension } from './plugins/use-tenant-suspension.ts';
 import { useTokenExpiry } from './plugins/use-token-expiry.ts';
 import { useUnbufferedStreams } from './plugins/use-unbuffered-streams.ts';
@@ -51,6 +51,8 @@ export interface GraphqlServerOptions {
   readonly persistedDocuments?: PersistedDocuments;
   /** The routes of modules; by default none. */
   readonly routes?: readonly ModuleRoute[];
+  /** Pages by their paths; by default none. */
+  readonly pages?: Readonly<Record<string, Route>>;
   /** Receives connections whose bodies are transferred by a route; see {@link answerModuleRoutes}. */
   readonly streaming?: WeakSet<Socket>;
   /** The metrics, if this server shows them; by default it does not. */
@@ -73,6 +75,7 @@ export function createGraphqlServer(
     admission = new Admission(services.config),
     persistedDocuments = new Map(),
     routes = [],
+    pages = {},
     streaming = new WeakSet(),
     metrics,
     plainRequests = true,
@@ -105,6 +108,7 @@ export function createGraphqlServer(
         '/.well-known/jwks.json': jwksRoute(services.publishedKeys),
         ...(graphql.graphiql && { '/': redirectToGraphiql }),
         ...(metrics && { '/metrics': metricsRoute(metrics) }),
+        ...pages,
       }),
       useEventStreams({ services, schema, admission }),
       useJsonRequests(http.maxBodyBytes),

@@ -29,6 +29,8 @@ export interface Config {
     readonly corsOrigins: readonly string[];
     /** Whether pages of this machine may read responses, from any port. */
     readonly allowsLocalPages: boolean;
+    /** Whether the console for platform admins is served. */
+    readonly console: boolean;
     readonly maxBodyBytes: number;
     readonly shutdownSeconds: number;
   };
@@ -193,6 +195,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): {
       trustedProxies: values.TRUSTED_PROXIES,
       corsOrigins: values.CORS_ORIGINS ?? [],
       allowsLocalPages: values.NODE_ENV === 'development',
+      console: values.CONSOLE,
       maxBodyBytes: values.MAX_BODY_BYTES,
       shutdownSeconds: values.SHUTDOWN_SECONDS,
     },

@@ -18,6 +18,7 @@ import '../api/types/migration-plan.ts';
 import '../api/types/run.ts';
 import '../api/types/tenant-migrations.ts';
 import '../api/types/platform.ts';
+import '../api/types/fleet/run-changes.ts';
 import '../api/types/fleet/cells.ts';
 import '../api/types/fleet/status.ts';
 import '../api/types/fleet/run-failures.ts';

@@ -7,6 +7,7 @@ import { isLocalHost } from '../api/cors.ts';
 import { EXAMPLE_TENANT } from '../api/graphiql/first-steps.ts';
 import type { LocalTokens } from '../api/graphiql/graphiql-page.ts';
 import { refuseMalformedRequests } from '../api/malformed-requests.ts';
+import type { PersistedDocuments } from '../api/persisted-documents.ts';
 import type { Tokens } from '../auth/tokens/tokens.ts';
 import type { Config } from '../config/config.ts';
 import { dividedAmong } from '../config/divide-budgets.ts';
@@ -54,16 +55,23 @@ async function serveHere({ config, log, stop, out, child }: Run, loadProduct: Lo
   const { Admission } = await import('../api/shares/admission.ts');
   const { createWebSockets } = await import('../api/websockets/websockets.ts');
   const { buildSchema } = await import('./build-schema.ts');
+  const { openConsole } = await import('../console/console.ts');
   const tokens = await developmentTokens(config, app.services.tokens);
   const isLocal = isLocalHost(config.http.host);
   const schema = await buildSchema(product);
   const admission = new Admission(config);
-  const persistedDocuments = await loadPersistedDocuments(config, schema, log);
+  const { routes: pages, documents: consoleDocuments } = await openConsole(config);
+  const ownDocuments = await loadPersistedDocuments(config, schema, log);
+  const persistedDocuments = new Map([...ownDocuments, ...consoleDocuments]);
   const routes = await routesOf(product);
   const documents = product.modules.flatMap(({ examples }) => examples ?? []);
   const examples = { documents, localTokens: isLocal ? tokens : undefined };
+<<<<<<< HEAD
   const page = metricsPage(metrics, config);
   const options = { examples, admission, persistedDocuments, routes, streaming, metrics: page };
+=======
+  const options = { examples, admission, persistedDocuments, routes, pages, streaming };
+>>>>>>> n-con
   const server = createGraphqlServer(app.services, schema, options);
   const webSockets = createWebSockets({ server, services: app.services, schema, admission });
   const listener = early ?? (await listen());
@@ -73,9 +81,11 @@ async function serveHere({ config, log, stop, out, child }: Run, loadProduct: Lo
   const { canIssue } = app.services.tokens;
   if (config.graphql.graphiql && config.environment !== 'production') {
     const { url } = listener;
-    const { allowsLocalPages } = config.http;
+    const { allowsLocalPages, console: hasConsole } = config.http;
     const token = tokens?.admin;
-    out.write(greeting({ url, token, canIssue, isLocal, allowsLocalPages, problem: await problemSoon(app, stop) }));
+    out.write(
+      greeting({ url, token, canIssue, isLocal, allowsLocalPages, hasConsole, problem: await problemSoon(app, stop) }),
+    );
   } else announce(`Tenantry listens at ${listener.url}`, config, log, out);
   await aborted(stop);
   log.info('stopping');
@@ -159,7 +169,11 @@ function nowhere(): NodeJS.WritableStream {
 }
 
 /** @throws {Error} if they cannot be read */
-async function loadPersistedDocuments({ graphql }: Config, schema: GraphQLSchema, log: Logger) {
+async function loadPersistedDocuments(
+  { graphql }: Config,
+  schema: GraphQLSchema,
+  log: Logger,
+): Promise<PersistedDocuments> {
   if (graphql.persistedDocuments === 'off' || graphql.persistedDocumentsPath === undefined) return new Map();
   const { readPersistedDocuments, invalidDocuments } = await import('../api/persisted-documents.ts');
   const documents = await readPersistedDocuments(graphql.persistedDocumentsPath);
@@ -242,10 +256,11 @@ interface Greeting {
   readonly isLocal: boolean;
   /** Whether pages of localhost may call the API from any port. */
   readonly allowsLocalPages: boolean;
+  readonly hasConsole: boolean;
   readonly problem: string | undefined;
 }
 
-function greeting({ url, token, canIssue, isLocal, allowsLocalPages, problem }: Greeting): string {
+function greeting({ url, token, canIssue, isLocal, allowsLocalPages, hasConsole, problem }: Greeting): string {
   const where = isLocal ? "already in GraphiQL's headers" : "paste it into GraphiQL's headers as authorization";
   const forTenants = canIssue
     ? [
@@ -264,6 +279,7 @@ function greeting({ url, token, canIssue, isLocal, allowsLocalPages, problem }: 
   const lines = [
     '',
     `Tenantry is up. GraphiQL: ${url}`,
+    ...(hasConsole ? [`The console, for platform admins: ${new URL('/console', url).href}`] : []),
     '',
     problem === undefined
       ? 'Its example operations, from top to bottom: create a tenant, list the fleet, run migrations, watch the run.'

@@ -45,7 +45,9 @@ describe('the log line of an operation', () => {
 
   it('has its user', async () => {
     const input = '{ email: "ada@example.com", password: "correct-horse-battery", name: "Ada" }';
-    const { body } = await server.post({ query: `mutation { register(input: ${input}) { token viewer { user { id } } } }` });
+    const { body } = await server.post({
+      query: `mutation { register(input: ${input}) { token viewer { user { id } } } }`,
+    });
     const { token, viewer } = body.data?.register as { token: string; viewer: { user: { id: string } } };
     const { headers } = await server.post({ query: '{ __typename }' }, { authorization: `Bearer ${token}` });
     expect(await ofRequest(lines, headers['x-request-id'])).toMatchObject({ user: viewer.user.id });
@@ -80,7 +82,10 @@ describe('the log line of a slow operation', () => {
   it('is a warning, and has its slowest statements without their values', async () => {
     const { app, server, lines } = logged;
     const input = '{ sku: "slow-secret", name: "x", price: "98765.25", currency: "EUR", stock: 1 }';
-    const { headers } = await server.post({ query: `mutation { createProduct(input: ${input}) { id } }` }, await app.tokenFor('acme'));
+    const { headers } = await server.post(
+      { query: `mutation { createProduct(input: ${input}) { id } }` },
+      await app.tokenFor('acme'),
+    );
     const line = await ofRequest(lines, headers['x-request-id']);
     expect(line).toMatchObject({ msg: 'slow operation', level: 40, operation: 'mutation (unnamed)' });
     const text = JSON.stringify(line.slowest);

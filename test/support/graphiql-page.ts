@@ -1,4 +1,5 @@
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
+import { type OfflinePage, openOfflinePage } from './offline-page.ts';
 
 /** GraphiQL in a browser, used by what a person sees of it. */
 export interface GraphiqlPage extends AsyncDisposable {
@@ -34,36 +35,18 @@ const editors = {
 
 /** Opens an address in a browser without a head, for which there is no network but 127.0.0.1. */
 export async function openGraphiql(executablePath: string, url: string): Promise<GraphiqlPage> {
-  // Without a sandbox, which root and most containers cannot have: the only pages are our own.
-  const browser = await chromium.launch({
-    executablePath,
-    chromiumSandbox: false,
-    args: ['--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'],
-  });
+  // Tall, since editors render only the lines that can be seen.
+  const opened = await openOfflinePage(executablePath, { viewport: { width: 1280, height: 1600 } });
   try {
-    return await openPage(browser, url);
+    return await openPage(opened, url);
   } catch (error) {
-    await browser.close();
+    await opened[Symbol.asyncDispose]();
     throw error;
   }
 }
 
-async function openPage(browser: Browser, url: string): Promise<GraphiqlPage> {
-  // Tall, since editors render only the lines that can be seen.
-  const context = await browser.newContext({ viewport: { width: 1280, height: 1600 } });
-  const outside: string[] = [];
-  const isOutside = ({ protocol, hostname }: URL) => /^(https?|wss?):$/.test(protocol) && hostname !== '127.0.0.1';
-  context.on('request', (request) => isOutside(new URL(request.url())) && outside.push(request.url()));
-  await context.route(isOutside, (route) => route.abort());
-  await context.routeWebSocket(isOutside, (socket) => {
-    outside.push(socket.url());
-    return socket.close();
-  });
-
-  const page = await context.newPage();
-  const problems: string[] = [];
-  page.on('console', (message) => message.type() === 'error' && problems.push(message.text()));
-  page.on('pageerror', (error) => problems.push(error.message));
+async function openPage(opened: OfflinePage, url: string): Promise<GraphiqlPage> {
+  const { page, outside, problems } = opened;
   await page.goto(url);
   const lines = (editor: keyof typeof editors) => page.locator(`${editors[editor]} .view-lines`);
   await lines('document')
@@ -101,8 +84,6 @@ async function openPage(browser: Browser, url: string): Promise<GraphiqlPage> {
       const includesAll = '(texts) => texts.every((text) => localStorage.getItem("graphiql:tabState")?.includes(text))';
       await page.waitForFunction(`(${includesAll})(${JSON.stringify(texts)})`);
     },
-    async [Symbol.asyncDispose]() {
-      await browser.close();
-    },
+    [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
   };
 }

@@ -4,6 +4,7 @@ import type { GraphQLSchema } from 'graphql';
 import { type Logger, pino } from 'pino';
 import { createGraphqlServer } from '../../src/api/server.ts';
 import { type Config, loadConfig } from '../../src/config/config.ts';
+import { openConsole } from '../../src/console/console.ts';
 import { openInstallation } from '../../src/installation/open.ts';
 import { type Product, routesOf } from '../../src/installation/product.ts';
 import type { Services } from '../../src/installation/services.ts';
@@ -82,7 +83,8 @@ export async function openTestApp(config: Config, options: TestAppOptions = {}):
   // `false` runs the tests of HTTP against Yoga alone, with which the server's own way must agree.
   const plainRequests = process.env.TEST_PLAIN_REQUESTS !== 'false';
   const schema = options.schema ?? (await buildSchema(product));
-  const yoga = createGraphqlServer(app.services, schema, { plainRequests, routes: await routesOf(product) });
+  const { routes: pages } = await openConsole(config);
+  const yoga = createGraphqlServer(app.services, schema, { plainRequests, routes: await routesOf(product), pages });
   const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
   return {
     services: app.services,

@@ -1,0 +1,48 @@
+import { useQuery } from '../api/use-query.js';
+import { html } from '../html.js';
+import { count, Status } from '../parts/format.js';
+import { ProblemNote } from '../parts/problem-note.js';
+import { Table } from '../parts/table.js';
+
+/** @import { DatabaseServer, Health } from '../types.d.ts' */
+
+/** The PostgreSQL servers, with what they hold and how busy their connections are. */
+export function ServersPage() {
+  const { data, problem, isLoading } = useQuery('servers', {}, { every: 3_000 });
+  return html`
+    <div class="heading"><h1 tabindex="-1">Servers</h1>${data && html`<${Status} value=${data.health.status} />`}</div>
+    <${ProblemNote} problem=${problem} />
+    ${isLoading && html`<p class="muted">One moment …</p>`}
+    ${
+      data &&
+      html`
+      <${Table} caption="PostgreSQL servers" columns=${['Server', 'Address', 'Tenants', 'Connections of the process that answered', 'New tenants']}>${data.servers.map(serverRow)}<//>
+      <section aria-labelledby="databases"><h2 id="databases">System databases</h2>
+        <${Table} caption="System databases" columns=${['Database', 'Server', 'Answers', 'Took', 'Error']}>${data.health.databases.map(databaseRow)}<//>
+      </section>`
+    }`;
+}
+
+/** @param {DatabaseServer} server */
+function serverRow({ name, host, port, tenantCount, connectionsInUse, connectionBudget, acceptsTenants }) {
+  const label = `Connections of ${name} in use`;
+  return html`<tr key=${name}>
+    <th scope="row">${name}</th>
+    <td>${host}:${port}</td>
+    <td class="number">${count(tenantCount)}</td>
+    <td><meter aria-label=${label} min="0" max=${connectionBudget} high=${connectionBudget * 0.9} value=${connectionsInUse}></meter>
+      ${' '}${connectionsInUse} of ${connectionBudget}</td>
+    <td>${acceptsTenants ? 'Accepted' : 'Not accepted'}</td>
+  </tr>`;
+}
+
+/** @param {Health['databases'][number]} database */
+function databaseRow({ name, server, ok, latencyMs, error }) {
+  return html`<tr key=${`${server}/${name}`}>
+    <th scope="row">${name}</th>
+    <td>${server}</td>
+    <td><${Status} value=${ok ? 'OK' : 'DOWN'} /></td>
+    <td class="number">${latencyMs === null ? '–' : `${latencyMs.toFixed(1)} ms`}</td>
+    <td class="text">${error}</td>
+  </tr>`;
+}

@@ -1,0 +1,44 @@
+import { ApiContext } from '../api/context.js';
+import { html } from '../html.js';
+import { Confirm } from '../parts/confirm.js';
+import { useContext, useState } from '../vendor/hooks.js';
+import { ResolveDialog } from './resolve-dialog.js';
+
+/** @import { Tenant } from '../types.d.ts' */
+
+/**
+ * What can be done with a tenant in its status.
+ * @param {{ tenant: Tenant, reload: () => void }} props
+ */
+export function TenantButtons({ tenant: { id, slug, status }, reload }) {
+  const [choice, setChoice] = useState(/** @type {'suspend' | 'activate' | 'resolve' | undefined} */ (undefined));
+  const api = useContext(ApiContext);
+  const close = () => setChoice(undefined);
+  const dialogs = {
+    suspend: () => html`<${Confirm} title="Suspend ${slug}?" confirm="Suspend" isDanger onClose=${close}
+        onConfirm=${async () => {
+          await api.ask('suspend', { id });
+          reload();
+        }}>
+      <p>Its members' requests are refused with TENANT_SUSPENDED, and its subscriptions end. Its data stays, and runs still migrate it.</p>
+    <//>`,
+    activate: () => html`<${Confirm} title="Activate ${slug}?" confirm="Activate" onClose=${close}
+        onConfirm=${async () => {
+          await api.ask('activate', { id });
+          reload();
+        }}>
+      <p>Its members' requests are served again.</p>
+    <//>`,
+    resolve: () =>
+      html`<${ResolveDialog} id=${id} slug=${slug} onClose=${() => {
+        close();
+        reload();
+      }} />`,
+  };
+  return html`<div class="buttons">
+    ${status === 'ACTIVE' && html`<button type="button" onClick=${() => setChoice('suspend')}>Suspend …</button>`}
+    ${status === 'SUSPENDED' && html`<button type="button" onClick=${() => setChoice('activate')}>Activate …</button>`}
+    ${status === 'NEEDS_ATTENTION' && html`<button type="button" onClick=${() => setChoice('resolve')}>Resolve …</button>`}
+    ${choice && dialogs[choice]()}
+  </div>`;
+}

@@ -1,0 +1,121 @@
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { findBrowser } from '../../support/browser.ts';
+import { type ConsolePage, openConsolePage } from '../../support/console-page.ts';
+import { Fleet } from '../../support/fleet.ts';
+
+const browser = findBrowser();
+
+const looks = {
+  light: { colorScheme: 'light' },
+  dark: { colorScheme: 'dark' },
+  phone: { viewport: { width: 375, height: 700 }, hasTouch: true },
+} as const;
+
+describe.skipIf(!browser)('the pages of the console', () => {
+  const stack = new AsyncDisposableStack();
+  let fleet: Fleet;
+  let tenant: string;
+  let run: string;
+
+  beforeAll(async () => {
+    fleet = stack.use(await Fleet.start());
+    await fleet.createTenants({ acme: 'DATABASE', 'corner-shop': 'SCHEMA', northwind: 'SCHEMA', initech: 'SCHEMA' });
+    await fleet.migrations.addReversible('20270101000000_tags', 'CREATE TABLE tags (name text)', 'DROP TABLE tags');
+    run = (await fleet.run('tenants: ["acme", "northwind"]')).id;
+    await fleet.ask('mutation { suspendTenant(id: "initech") { id } }');
+    await fleet.ask('mutation { createCheckpoint(tenant: "acme") { id } }');
+    tenant = (await fleet.ask<{ tenant: { id: string } }>('{ tenant(slug: "acme") { id } }')).tenant.id;
+  });
+  afterAll(() => stack.disposeAsync());
+
+  const open = async (options: Parameters<typeof openConsolePage>[2] = {}): Promise<ConsolePage> => {
+    const page = await openConsolePage(browser ?? '', fleet.http.url, options);
+    await page.useToken(fleet.app.admin.authorization?.replace('Bearer ', '') ?? '');
+    return page;
+  };
+
+  it.each(Object.keys(looks))('are accessible and fit, %s', async (look) => {
+    // The keys are those of `looks`.
+    await using shown = await open(looks[look as keyof typeof looks]);
+    const places = {
+      fleet: 'fleet',
+      runs: 'runs',
+      run: `runs/${run}`,
+      'new-run': 'runs/new',
+      tenant: `tenants/${tenant}`,
+    };
+    for (const [name, place] of Object.entries({ ...places, servers: 'servers', audit: 'audit', users: 'users' })) {
+      await shown.visit(place);
+      if (name === 'tenant') {
+        await shown.page.getByRole('button', { name: 'Check now' }).click();
+        await shown.page
+          .getByText('The tables match the entities.')
+          .or(shown.page.locator('section pre'))
+          .first()
+          .waitFor();
+      }
+      await shown.picture(`${name}-${look}`);
+      await shown.expectAccessible();
+      await shown.expectNoSideways();
+    }
+    shown.expectQuiet();
+  });
+
+  it('show the fleet to the keyboard, and follow it without asking for all of it again', async () => {
+    await using shown = await open();
+    const { page } = shown;
+    const cursors: unknown[] = [];
+    page.on('request', (request) => {
+      const { query = '', variables } = request.postDataJSON() ?? {};
+      if (query.includes('fleetCells')) cursors.push(variables.after);
+    });
+    await page.reload();
+    await page.getByText('4 tenants, 2 behind, 0 need attention').waitFor();
+    await page.getByRole('application').press('ArrowRight');
+    await page.locator('.tip', { hasText: 'corner-shop: Active, 20261121000000_fixture, 1 behind' }).waitFor();
+    await fleet.ask('mutation { suspendTenant(id: "corner-shop") { id } }');
+    await page.locator('.tip', { hasText: 'corner-shop: Suspended' }).waitFor();
+    await page.getByRole('button', { name: /^Suspended 2/ }).click();
+    await page.getByText('2 of 4 tenants shown').waitFor();
+    await fleet.ask('mutation { activateTenant(id: "corner-shop") { id } }');
+    await page.getByText('1 of 4 tenants shown').waitFor();
+    expect(cursors[0]).toBeUndefined();
+    expect(cursors.slice(1)).not.toContain(undefined);
+    await page.getByRole('button', { name: /^Suspended 1/ }).click();
+    await page.getByLabel('Slug contains').fill('acm');
+    await page.getByText('1 of 4 tenants shown').waitFor();
+    await page.getByRole('application').press('Enter');
+    await page.getByRole('heading', { name: 'acme', level: 1 }).waitFor();
+    shown.expectQuiet();
+  });
+
+  it('change a tenant after a question, and show what the API says', async () => {
+    await using shown = await open();
+    const { page } = shown;
+    await shown.visit(`tenants/${tenant}`);
+    await page.getByRole('button', { name: 'Suspend …' }).click();
+    await page.getByRole('button', { name: 'Suspend', exact: true }).click();
+    await page.locator('.heading [data-status="SUSPENDED"]').waitFor();
+    await page.getByRole('button', { name: 'Activate …' }).click();
+    await page.getByRole('button', { name: 'Activate', exact: true }).click();
+    await page.locator('.heading [data-status="ACTIVE"]').waitFor();
+    await page.getByRole('button', { name: 'Create …' }).click();
+    await page.getByRole('button', { name: 'Create', exact: true }).click();
+    await vi.waitFor(async () => expect(await page.getByRole('button', { name: /^Restore/ }).count()).toBe(2));
+    await page
+      .getByRole('button', { name: /^Delete/ })
+      .first()
+      .click();
+    await page.getByRole('button', { name: 'Delete', exact: true }).click();
+    await vi.waitFor(async () => expect(await page.getByRole('button', { name: /^Restore/ }).count()).toBe(1));
+    await shown.visit('audit?action=suspendTenant&tenant=acme');
+    await page
+      .getByRole('row', { name: /suspendTenant OK acme/ })
+      .first()
+      .waitFor();
+    await shown.visit('runs/not-an-id');
+    await page.getByText('"not-an-id" is not the id of a run').waitFor();
+    await page.getByText('BAD_USER_INPUT').waitFor();
+    shown.expectQuiet();
+  });
+});
