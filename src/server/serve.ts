@@ -66,12 +66,8 @@ async function serveHere({ config, log, stop, out, child }: Run, loadProduct: Lo
   const routes = await routesOf(product);
   const documents = product.modules.flatMap(({ examples }) => examples ?? []);
   const examples = { documents, localTokens: isLocal ? tokens : undefined };
-<<<<<<< HEAD
   const page = metricsPage(metrics, config);
-  const options = { examples, admission, persistedDocuments, routes, streaming, metrics: page };
-=======
-  const options = { examples, admission, persistedDocuments, routes, pages, streaming };
->>>>>>> n-con
+  const options = { examples, admission, persistedDocuments, routes, pages, streaming, metrics: page };
   const server = createGraphqlServer(app.services, schema, options);
   const webSockets = createWebSockets({ server, services: app.services, schema, admission });
   const listener = early ?? (await listen());
