@@ -20,7 +20,7 @@ const hash = /\b[0-9a-f]{32,}\b/gi;
 const doubleQuoted = /"[^"]*"/g;
 /** Not the apostrophe in a word. */
 const singleQuoted = /(?<!\w)'[^']*'(?!\w)/g;
-const curlyQuoted = /[“„][^“”]*[“”]/g;
+const curlyQuoted = /[“„][^“”„]*[“”]/g;
 /** A number by itself, but not the length of a type, such as varchar(20). */
 const number = /(?<=^|[\s#=]|(?<!\w)\()-?\d+(?:[.,]\d+)*(?=$|[\s;:)%]|[.,](?:\s|$))/g;
 const sqlLiteral = /'(?:[^']|'')*'/g;

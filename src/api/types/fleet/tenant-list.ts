@@ -127,7 +127,13 @@ async function readRows(
   for (const [field, cursor] of [['after', args.after] as const, ['before', args.before] as const]) {
     if (cursor == null) continue;
     const found = decodeCursor(field, cursor, order.key, order.columns.length);
-    const bind = (index: number) => `$${values.push(found[index] ?? '')}`;
+    const parameters = new Map<number, string>();
+    const bind = (index: number) => {
+      // PostgreSQL refuses a value that the text does not use, and the text uses each column's value at least once.
+      const parameter = parameters.get(index) ?? `$${values.push(found[index] ?? '')}`;
+      parameters.set(index, parameter);
+      return parameter;
+    };
     conditions.push(afterSql(readingOrder(order, field === 'before'), 't', found, bind));
   }
   const columns = order.columns.map(({ column }) => `t.${column}::text`);
