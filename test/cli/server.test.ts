@@ -101,7 +101,7 @@ describe('tenantry server', () => {
       ['Not Good', url, "A server's name must have 1 to 63 characters"],
       ['us', `mysql://owner:${secret}@${address}`, 'must be a URL that starts with postgres://'],
       ['us', `postgres://owner:${secret}@[/x`, 'must be a URL that starts with postgres://'],
-      ['us', `${url}?sslmode=maybe`, 'The URL has sslmode=maybe'],
+      ['us', `${url}?sslmode=maybe`, 'The URL has the unknown sslmode maybe'],
       ['us', `postgres://owner:${secret}@127.0.0.1:1/postgres`, 'Cannot connect to the server: connect ECONNREFUSED'],
       ['us', await second.createRole('no_roles', password, 'CREATEDB'), 'may not create roles'],
       ['us', await second.createRole('no_databases', password, 'CREATEROLE'), 'may not create databases'],
