@@ -185,7 +185,7 @@ export async function applyStep(
     ...(next === 'COMMIT' || next === 'ROLLBACK' ? [next] : []),
   ];
   try {
-    if (isBackfill(step) && !down) await readKeyedTable(client, schema, step.backfill.table);
+    if (isBackfill(step) && !down) await readKeyedTable(client, schema, step.backfill);
     const rows = await executeStep(client, step, direction, { leading: [startClockSql, ...before], trailing });
     const durationMs = Number(rows[trailing.indexOf(record)]?.[0] ?? Number.NaN);
     if (Number.isNaN(durationMs)) throw new Error('it prevented PostgreSQL from recording the migration');
