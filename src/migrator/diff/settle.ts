@@ -46,7 +46,9 @@ export function changesTexts({ changedTables, changedViews }: SchemaDifference):
     Object.values(changedTables).some(
       ({ changedChecks, changedIndexes, changedTriggers, changedColumns, ...table }) =>
         [changedChecks, changedIndexes, changedTriggers].some((changes) => Object.keys(changes).length > 0) ||
-        Object.values(changedColumns).some(({ changedProperties }) => changedProperties.has('default')) ||
+        Object.values(changedColumns).some(
+          ({ changedProperties }) => changedProperties.has('default') || changedProperties.has('type'),
+        ) ||
         Object.keys(table.addedColumns).some((name) => name in table.removedColumns) ||
         Object.keys(table.addedPolicies).some((name) => name in table.removedPolicies),
     )

@@ -94,6 +94,28 @@ it('adds, removes and reorders values of an enum type, and takes it back', async
   expect(rows).toEqual([one, two, one, two]);
 });
 
+it('removes values of types whose names begin alike, also those with a line break', async () => {
+  await using product = await server.product();
+  const tickets = (...values: string[]) => [
+    entity({
+      name: 'Ticket',
+      tableName: 'tickets',
+      properties: {
+        id: p.integer().primary(),
+        state: p.enum(values).nativeEnumName('subscription_state'),
+        severity: p.enum(values).nativeEnumName('subscription_severity'),
+      },
+    }),
+  ];
+  await product.write(tickets('NEW', 'PAID', 'A\nB'), 'create');
+  await product.migrate();
+  await product.write(tickets('NEW', 'PAID'));
+  await product.migrate();
+  expect(await product.drift(tickets('NEW', 'PAID'))).toEqual([]);
+  await product.migrate(1);
+  expect(await product.drift(tickets('NEW', 'PAID', 'A\nB'))).toEqual([]);
+});
+
 it('says where rows keep it from removing a value', async () => {
   await using product = await server.product();
   await product.write(orders('NEW', 'PAID'), 'create');
