@@ -185,5 +185,13 @@ async function statementsOf(sql: string, difference: SchemaDifference, schema: s
   const statements = (await splitStatements(sql))
     .map(place)
     .filter((statement) => !added.some((beginning) => statement.startsWith(beginning)));
-  return [...remade.flatMap(({ first }) => first), ...statements, ...remade.map(({ last }) => last)];
+  // An index or a check that names the old type must be gone before a column gets the new one.
+  const isEarly = (statement: string) =>
+    remade.length > 0 && /^(?:drop index|alter table .+ drop constraint) /.test(statement);
+  return [
+    ...statements.filter(isEarly),
+    ...remade.flatMap(({ first }) => first),
+    ...statements.filter((statement) => !isEarly(statement)),
+    ...remade.map(({ last }) => last),
+  ];
 }

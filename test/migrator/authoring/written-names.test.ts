@@ -116,6 +116,26 @@ it('removes values of types whose names begin alike, also those with a line brea
   expect(await product.drift(tickets('NEW', 'PAID', 'A\nB'))).toEqual([]);
 });
 
+it('removes a value of a type that an index and a check name', async () => {
+  await using product = await server.product();
+  const named = (...values: string[]) => [
+    entity({
+      name: 'Order',
+      tableName: 'orders',
+      indexes: [{ name: 'orders_new', properties: ['id'], where: "state = 'NEW'" }],
+      checks: [{ name: 'orders_paid', expression: "state <> 'PAID' OR id > 0" }],
+      properties: { id: p.integer().primary(), state: p.enum(values).nativeEnumName('order_state') },
+    }),
+  ];
+  await product.write(named('NEW', 'PAID', 'SENT'), 'create');
+  await product.migrate();
+  await product.write(named('NEW', 'PAID'));
+  await product.migrate();
+  expect(await product.drift(named('NEW', 'PAID'))).toEqual([]);
+  await product.migrate(1);
+  expect(await product.drift(named('NEW', 'PAID', 'SENT'))).toEqual([]);
+});
+
 it('says where rows keep it from removing a value', async () => {
   await using product = await server.product();
   await product.write(orders('NEW', 'PAID'), 'create');

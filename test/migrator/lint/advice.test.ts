@@ -57,7 +57,7 @@ it.each([
   const made = async (schema: string, statements: readonly string[]) => {
     await client.query(`CREATE SCHEMA ${schema}; SET search_path = ${schema};
       CREATE TABLE t AS SELECT i AS a, i AS b, i::text AS c FROM generate_series(1, 10) AS i;
-      CREATE TABLE u (x, y, PRIMARY KEY (y, x)) AS SELECT a, a FROM t`);
+      CREATE TABLE u (x int, y int, PRIMARY KEY (y, x)); INSERT INTO u SELECT a, a FROM t`);
     for (const statement of statements) await client.query(statement);
     const { rows } = await client.query(
       `SELECT pg_get_constraintdef(oid) AS definition, conname AS name, convalidated AS valid FROM pg_constraint
