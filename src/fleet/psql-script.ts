@@ -1,4 +1,5 @@
-import { compareNames, type MigrationFile } from '../migrator/files/migration-file.ts';
+import { isUnfinishedSql } from '../migrator/files/history.ts';
+import { compareNames, isBackfill, type MigrationFile } from '../migrator/files/migration-file.ts';
 import { type Part, partsOf, stagesOf } from '../migrator/files/parts.ts';
 import { quoteLiteral } from '../postgres/sql/quote.ts';
 import type { InstallationRoles } from '../routing/placement.ts';
@@ -57,7 +58,7 @@ function planScript(
     `ARRAY[${some.map(({ name }) => quoteLiteral(name)).join(', ')}]::text[]`;
   return `-- Plan ${number}, for these tenants:
 ${tenants.map(({ slug, server, database, schema }) => `--   ${slug}: server ${server}, database ${database}, schema ${schema}`).join('\n')}
-SELECT has @> ${array(before)} AND NOT has && ${array(steps)} AS fits
+SELECT has @> ${array(before)} AND NOT has && ${array(steps)}${notBegun(steps)} AS fits
 FROM (SELECT coalesce(array_agg(name), '{}') AS has FROM ${tenantTarget.history} WHERE status = 'APPLIED') h
 \\gset
 \\if :fits
@@ -68,6 +69,14 @@ ${stagesOf(steps)
   .join('\n')}
 \\endif
 `;
+}
+
+/** A run has changed some rows of a backfill that it has begun, and only a run continues behind them. */
+function notBegun(steps: readonly MigrationFile[]): string {
+  const backfills = steps.filter(isBackfill).map(({ name }) => quoteLiteral(name));
+  if (backfills.length === 0) return '';
+  return `
+  AND NOT EXISTS (SELECT FROM ${tenantTarget.history} h WHERE name IN (${backfills.join(', ')}) AND ${isUnfinishedSql})`;
 }
 
 /** Groups steps that may share a transaction, as a run does. Other steps stand alone. */

@@ -65,7 +65,7 @@ INSERT INTO ${history} (scope, name, hash, status) VALUES (${values});`;
 }
 
 const whyInOne = `: a backfill. A run changes the rows in batches while requests go on; this script changes all rows in one statement, and
--- requests that write one of them wait until the COMMIT.`;
+-- requests that write one of them wait until the COMMIT. It leaves a tenant alone in which a run has begun the backfill.`;
 
 /** A colon and a name, which psql replaces with the value of its variable of this name. */
 const variable = /(?<!:):["'{]?[\p{L}_]/u;

@@ -153,6 +153,15 @@ describe('--sql', () => {
     );
     const { stdout } = await tenantry('migrate', 'up', '--sql', '--tenant', 'beta');
     expect(stdout).toContain(`-- ${name}: a backfill. A run changes the rows in batches`);
+    // A run has begun it, so some rows are changed already.
+    await fleet.inTenant(
+      'beta',
+      `INSERT INTO migration_history (scope, name, hash, status, cursor)
+       VALUES ('TENANT', '${name}', 'x', 'ROLLED_BACK', '{"key": ["1"], "rowsDone": 1}')`,
+    );
+    await psql('beta', stdout);
+    expect(await fleet.inTenant('beta', "SELECT name FROM products WHERE sku = 's'")).toEqual([{ name: 'n' }]);
+    await fleet.inTenant('beta', 'DELETE FROM migration_history WHERE cursor IS NOT NULL');
     await psql('beta', stdout);
     expect(await fleet.inTenant('beta', "SELECT name FROM products WHERE sku = 's'")).toEqual([{ name: 'n!' }]);
     expect((await fleet.applied('beta')).at(-1)).toBe(name);

@@ -186,7 +186,7 @@ export async function applyStep(
     ...(next === 'COMMIT' || next === 'ROLLBACK' ? [next] : []),
   ];
   try {
-    if (isBackfill(step) && !down) await readKeyedTable(client, schema, step.backfill.table);
+    if (isBackfill(step) && !down) await readKeyedTable(client, schema, step.backfill);
     const rows = await inMigrationSpan(step, direction, () =>
       executeStep(client, step, direction, { leading: [startClockSql, ...before], trailing }),
     );

@@ -39,7 +39,7 @@ export function migrationText(words: readonly string[], changes: MarkedChanges |
   const warnings = changes && !changes.down ? [...todos, irreversible] : todos;
   return `import { Migration } from '@mikro-orm/migrations';
 
-${warnings.map((warning) => `// ${warning}\n`).join('')}export default class ${name} extends Migration {
+${warnings.map((warning) => `// ${warning.replace(/\s/g, ' ')}\n`).join('')}export default class ${name} extends Migration {
   ${methods.join('\n\n  ')}
 }
 `;

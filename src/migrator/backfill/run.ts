@@ -122,7 +122,7 @@ async function runBatch(
     await client.query('ROLLBACK');
     return { kind: 'replan' };
   }
-  const table = await readKeyedTable(client, schema, step.backfill.table);
+  const table = await readKeyedTable(client, schema, step.backfill);
   const unfinished = await readUnfinished(client, schema, step);
   if (unfinished && unfinished.hash !== step.hash) throw changedMeanwhile(step, unfinished);
   const keys = await nextKeys(client, table, unfinished?.cursor.key, maxRows);

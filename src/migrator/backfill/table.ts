@@ -1,5 +1,7 @@
 import type pg from 'pg';
 import { quoteIdentifier, quoteLiteral } from '../../postgres/sql/quote.ts';
+import { loadStatementParser } from '../../postgres/sql/statements.ts';
+import type { BackfillStatement } from '../files/backfill.ts';
 
 /** The values of a primary key as text, in the order of its columns. */
 export type KeyValues = readonly string[];
@@ -28,11 +30,16 @@ export interface KeyRange {
 }
 
 /**
- * Reads a table's primary key from the catalog.
+ * Reads the primary key of a backfill's table from the catalog.
  * @param client a session whose search path finds the types of the tenant
- * @throws {Error} if there is no such table, or it has no primary key
+ * @throws {Error} if there is no such table, or it has no primary key, or the backfill changes the key
  */
-export async function readKeyedTable(client: pg.Client, schema: string, name: string): Promise<KeyedTable> {
+export async function readKeyedTable(
+  client: pg.Client,
+  schema: string,
+  backfill: BackfillStatement,
+): Promise<KeyedTable> {
+  const name = backfill.table;
   const { rows } = await client.query<Pick<KeyedTable, 'estimate'> & { key: KeyColumn[] | null }>(
     `SELECT c.reltuples::float8 AS estimate, (
        SELECT json_agg(json_build_object('name', attname, 'type', format_type(atttypid, atttypmod)) ORDER BY position)
@@ -45,7 +52,24 @@ export async function readKeyedTable(client: pg.Client, schema: string, name: st
   const [table] = rows;
   if (!table) throw new Error(`there is no table ${name}`);
   if (!table.key) throw new Error(`the table ${name} has no primary key, in whose order its rows could be changed`);
+  const changed = await changedColumns(backfill);
+  const moved = table.key.find((column) => changed.includes(column.name));
+  if (moved) {
+    throw new Error(
+      `it changes ${moved.name}, which is part of the primary key of ${name}, in whose order the rows are changed. Write a Migration with this statement instead`,
+    );
+  }
   return { schema, name, key: table.key, estimate: table.estimate };
+}
+
+/** The columns of its table that a backfill sets. A row whose key it set might be changed again by the next batch. */
+async function changedColumns({ table, batch }: BackfillStatement): Promise<readonly string[]> {
+  const parse = await loadStatementParser();
+  return parse(batch('true')).flatMap(({ tree }) => {
+    if (!tree || !('UpdateStmt' in tree) || tree.UpdateStmt.relation?.relname !== table) return [];
+    const targets = tree.UpdateStmt.targetList ?? [];
+    return targets.flatMap((node) => ('ResTarget' in node ? (node.ResTarget.name ?? []) : []));
+  });
 }
 
 /** Finds the keys of the next batch; undefined if no rows follow. */

@@ -18,7 +18,7 @@ export async function tryBatch(client: pg.Client, step: BackfillFile, options: M
   const start = performance.now();
   const { schema } = options;
   try {
-    const table = await readKeyedTable(client, schema, step.backfill.table);
+    const table = await readKeyedTable(client, schema, step.backfill);
     const unfinished = await readUnfinished(client, schema, step);
     const keys = await nextKeys(client, table, unfinished?.cursor.key, TRIED_ROWS);
     if (keys) await changeRows(client, step, table, keys, options);

@@ -179,11 +179,19 @@ async function statementsOf(sql: string, difference: SchemaDifference, schema: s
   const quoted = quoteIdentifier(schema);
   const place = schema === PLAIN ? withoutSchema : (statement: string) => inSchema(statement, quoted);
   const prefix = schema === PLAIN ? '' : `${quoted}.`;
-  const remade = remadeEnums(difference).map((found) => ({ ...found, ...remakeEnumSql(found, prefix) }));
+  const remade = remadeEnums(difference).map((found, index) => ({ ...found, ...remakeEnumSql(found, prefix, index) }));
   // The new type has the added values already.
   const added = remade.map(({ name }) => `alter type ${prefix}${quoteIdentifier(name)} add value`);
   const statements = (await splitStatements(sql))
     .map(place)
     .filter((statement) => !added.some((beginning) => statement.startsWith(beginning)));
-  return [...remade.flatMap(({ first }) => first), ...statements, ...remade.map(({ last }) => last)];
+  // An index or a check that names the old type must be gone before a column gets the new one.
+  const isEarly = (statement: string) =>
+    remade.length > 0 && /^(?:drop index|alter table .+ drop constraint) /.test(statement);
+  return [
+    ...statements.filter(isEarly),
+    ...remade.flatMap(({ first }) => first),
+    ...statements.filter((statement) => !isEarly(statement)),
+    ...remade.map(({ last }) => last),
+  ];
 }

@@ -39,11 +39,14 @@ export interface RemakingSql {
   readonly last: string;
 }
 
-/** @param schema the quoted schema with a dot, or nothing */
-export function remakeEnumSql({ name, items, columns }: RemadeEnum, schema: string): RemakingSql {
+/**
+ * @param schema the quoted schema with a dot, or nothing
+ * @param index the type's position among those that are made anew
+ */
+export function remakeEnumSql({ name, items, columns }: RemadeEnum, schema: string, index: number): RemakingSql {
   const type = `${schema}${quoteIdentifier(name)}`;
-  // Short enough for letters of four bytes.
-  const old = quoteIdentifier(`${name.slice(0, 14)}_old`);
+  // Short enough for letters of four bytes. Types whose names begin alike have different numbers.
+  const old = quoteIdentifier(`${[...name].slice(0, 12).join('')}_old${index === 0 ? '' : index + 1}`);
   const changes = columns.flatMap(({ table, column, fromColumn }) => {
     const alter = `alter table ${schema}${quoteIdentifier(table)} alter column ${quoteIdentifier(column.name)}`;
     const array = column.type.endsWith('[]') ? '[]' : '';

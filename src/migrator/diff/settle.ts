@@ -8,6 +8,7 @@ import type {
   TableDifference,
 } from '@mikro-orm/sql';
 import type { Verdict } from './definitions.ts';
+import { remadeEnums } from './enum-values.ts';
 import { namesIn } from './names-in.ts';
 
 /**
@@ -24,6 +25,12 @@ export function settle(difference: SchemaDifference, from: DatabaseSchema, to: D
     settleTable(change, verdict);
     if (isEmpty(change)) delete changedTables[key];
     else changedTables[key] = change;
+  }
+  for (const { columns } of remadeEnums(difference)) {
+    for (const { table, column } of columns) {
+      const change = Object.values(changedTables).find(({ toTable }) => toTable.name === table);
+      if (change) replaceTexts(change, column.name);
+    }
   }
   for (const view of to.getViews()) {
     const key = view.schema ? `${view.schema}.${view.name}` : view.name;
@@ -46,7 +53,9 @@ export function changesTexts({ changedTables, changedViews }: SchemaDifference):
     Object.values(changedTables).some(
       ({ changedChecks, changedIndexes, changedTriggers, changedColumns, ...table }) =>
         [changedChecks, changedIndexes, changedTriggers].some((changes) => Object.keys(changes).length > 0) ||
-        Object.values(changedColumns).some(({ changedProperties }) => changedProperties.has('default')) ||
+        Object.values(changedColumns).some(
+          ({ changedProperties }) => changedProperties.has('default') || changedProperties.has('type'),
+        ) ||
         Object.keys(table.addedColumns).some((name) => name in table.removedColumns) ||
         Object.keys(table.addedPolicies).some((name) => name in table.removedPolicies),
     )
@@ -155,21 +164,31 @@ function isCounted({ autoincrement, default: value }: Column): boolean {
   return autoincrement === true || /^nextval\(/i.test(String(value ?? ''));
 }
 
+/** Replaces the indexes and checks whose texts name a column. PostgreSQL would keep its old type in them. */
+function replaceTexts({ toTable, fromTable, ...change }: TableDifference, column: string): void {
+  const uses = (sql: string) => namesIn(sql).includes(column.toLowerCase());
+  for (const index of toTable.getIndexes()) {
+    const { keyName, expression = '', where = '' } = index;
+    const isKept = fromTable.hasIndex(keyName) && !(keyName in change.addedIndexes);
+    if (isKept && uses(`${expression} ${where}`)) change.changedIndexes[keyName] = index;
+  }
+  for (const check of toTable.getChecks()) {
+    if (fromTable.hasCheck(check.name) && uses(String(check.expression))) change.changedChecks[check.name] = check;
+  }
+}
+
 /** A generated column whose expression changes is dropped, and PostgreSQL drops the indexes and checks that use it. */
 function replaceDependents({ toTable, fromTable, ...change }: TableDifference): void {
   const again = Object.keys(change.addedColumns).filter((name) => name in change.removedColumns);
   for (const column of again) {
-    const uses = (sql: string) => namesIn(sql).includes(column.toLowerCase());
     for (const index of toTable.getIndexes()) {
-      const { keyName, columnNames, include = [], expression = '', where = '' } = index;
-      const isUsed = [...columnNames, ...include].includes(column) || uses(`${expression} ${where}`);
+      const { keyName, columnNames, include = [] } = index;
+      const isUsed = [...columnNames, ...include].includes(column);
       if (isUsed && !index.primary && fromTable.hasIndex(keyName) && !(keyName in change.addedIndexes)) {
         change.changedIndexes[keyName] = index;
       }
     }
-    for (const check of toTable.getChecks()) {
-      if (fromTable.hasCheck(check.name) && uses(String(check.expression))) change.changedChecks[check.name] = check;
-    }
+    replaceTexts({ toTable, fromTable, ...change }, column);
   }
 }
 

@@ -14,7 +14,8 @@ export function definitionsOf({ tables, views }: TableSnapshot): Definitions {
     for (const { composite: _, ...index } of indexes) found.set(`index ${table}.${index.keyName}`, canonical(index));
     for (const trigger of triggers) found.set(`trigger ${table}.${trigger.name}`, canonical(trigger));
     for (const policy of policies) found.set(`policy ${table}.${policy.name}`, canonical(policy));
-    for (const { name, default: value, generated } of columns) {
+    for (const { name, type, default: value, generated } of columns) {
+      found.set(`type ${table}.${name}`, canonical(type));
       if (!generated) found.set(`default ${table}.${name}`, canonical(value));
       found.set(`generated ${table}.${name}`, canonical(generated));
     }

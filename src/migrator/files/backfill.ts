@@ -16,7 +16,7 @@ export abstract class Backfill extends Migration {
   /**
    * Returns the statement for the rows of one batch. It must always return the same for the same condition.
    * @param keys an SQL condition that holds for the rows of the batch. It names the table's primary key as `"table"."column"`,
-   *   so the statement must not give the table an alias.
+   *   so the statement must not give the table an alias, nor change the key.
    */
   abstract batch(keys: string): string;
 

@@ -1,18 +1,8 @@
-import type { ColumnDef, Constraint, Node } from 'libpg-query';
+import type { ColumnDef, Constraint, FuncCall, Node } from 'libpg-query';
+import { foreignKeyRisk, scanRisk, uniqueRisk } from './constraints.ts';
 import { lastPart, written } from './names.ts';
 import { type Risk, rest, workOf } from './risk.ts';
-
-/** Functions whose value is the same for all rows of a statement, so that PostgreSQL stores a default only once. */
-const stableFunctions: ReadonlySet<string> = new Set([
-  'now',
-  'transaction_timestamp',
-  'statement_timestamp',
-  'current_setting',
-  'lower',
-  'upper',
-  'to_timestamp',
-  'make_interval',
-]);
+import { stableFunctions } from './stable-functions.ts';
 
 const serialTypes: ReadonlySet<string> = new Set([
   'serial',
@@ -60,35 +50,14 @@ export function addedColumnRisks(table: string, column: ColumnDef): readonly Ris
       advice: `Give it a constant default, or add it without NOT NULL and fill it first:\nALTER TABLE ${written(table)} ADD COLUMN ${name} ${rest} NOT NULL DEFAULT ${rest};`,
     });
   }
-  if (has('CONSTR_UNIQUE') || has('CONSTR_PRIMARY')) risks.push(uniqueRisk(table, [column.colname ?? '']));
+  const named = { String: { sval: column.colname ?? '' } };
+  const unique = has('CONSTR_UNIQUE') ?? has('CONSTR_PRIMARY');
+  if (unique) risks.push(uniqueRisk(table, { ...unique, keys: [named] }));
   if (has('CONSTR_CHECK') && isFilled) risks.push(scanRisk(table, `The check of ${name}`));
+  const foreign = has('CONSTR_FOREIGN');
+  // There is nothing to look up where the column is NULL in all rows.
+  if (foreign && isFilled) risks.push(foreignKeyRisk(table, { ...foreign, fk_attrs: [named] }));
   return risks;
-}
-
-/** The risk of a constraint whose index is built while the table is locked. */
-export function uniqueRisk(table: string, names: readonly string[]): Risk {
-  const columns = names.map(written).join(', ');
-  const index = written(`${table}_${columns.replace(/\W+/g, '_')}_key`);
-  return {
-    rule: 'disallowed-unique-constraint',
-    severity: 'ERROR',
-    table,
-    message: `The constraint's index is built while nobody can read or write ${table} (ACCESS EXCLUSIVE), for as long as reading and sorting the table takes.`,
-    advice: `Build the index first, outside of a transaction, then attach it:\nCREATE UNIQUE INDEX CONCURRENTLY ${index} ON ${written(table)} (${columns});\nALTER TABLE ${written(table)} ADD CONSTRAINT ${index} UNIQUE USING INDEX ${index};`,
-    work: workOf('INDEX', names),
-  };
-}
-
-/** The risk of a check for which all rows are read while the table is locked. */
-export function scanRisk(table: string, what: string): Risk {
-  return {
-    rule: 'constraint-missing-not-valid',
-    severity: 'WARNING',
-    table,
-    message: `${what} is tried on each row of ${table} while nobody can read or write it (ACCESS EXCLUSIVE), for as long as reading the table takes.`,
-    advice: `Add it NOT VALID, and validate it in a later release, when writes go on meanwhile:\nALTER TABLE ${written(table)} ADD CONSTRAINT ${rest} CHECK (${rest}) NOT VALID;\nALTER TABLE ${written(table)} VALIDATE CONSTRAINT ${rest};`,
-    work: workOf('SCAN'),
-  };
 }
 
 /** Whether a default may have another value in each row. */
@@ -99,10 +68,14 @@ function mayDifferByRow(expression: Node): boolean {
     if (typeof current !== 'object' || current === null) continue;
     for (const [key, value] of Object.entries(current)) {
       // In PostgreSQL's parse trees, a field of this name is always such a node.
-      if (key === 'FuncCall' && !stableFunctions.has(lastPart((value as { funcname?: Node[] }).funcname) ?? ''))
-        return true;
+      if (key === 'FuncCall' && !isStable((value as FuncCall).funcname ?? [])) return true;
       open.push(value);
     }
   }
   return false;
+}
+
+function isStable(name: readonly Node[]): boolean {
+  const isOwn = name.length > 1 && lastPart(name.slice(0, 1)) !== 'pg_catalog';
+  return !isOwn && stableFunctions.has(lastPart(name) ?? '');
 }

@@ -1,4 +1,4 @@
-import type { AlterDomainStmt, DropStmt, TruncateStmt } from 'libpg-query';
+import type { AlterDomainStmt, AlterTableCmd, DropStmt, TruncateStmt } from 'libpg-query';
 import { lastPart, written } from './names.ts';
 import { type Risk, rest } from './risk.ts';
 
@@ -21,7 +21,7 @@ export function alteredDomainRisks({ subtype, typeName, def }: AlterDomainStmt):
 
 /** What CASCADE drops or empties beside what the statement names. */
 export function cascadeRisks(
-  { behavior }: Pick<DropStmt | TruncateStmt, 'behavior'>,
+  { behavior }: Pick<AlterTableCmd | DropStmt | TruncateStmt, 'behavior'>,
   verb: 'drop' | 'empty',
 ): readonly Risk[] {
   if (behavior !== 'DROP_CASCADE') return [];

@@ -44,6 +44,7 @@ const total = (text: string) => [
 ];
 const defaulted = (text: string) => [products({}, { state: p.text().defaultRaw(text) })];
 const defaultedNumber = (text: string) => [products({}, { rate: p.decimal().precision(8).scale(4).defaultRaw(text) })];
+const typed = (type: string) => [products({}, { state: p.string().nullable().columnType(type) })];
 const view = (text: string) => [
   products({}),
   entity({ name: 'Seen', tableName: 'seen', view: true, expression: text, properties: { id: p.integer().primary() } }),
@@ -81,6 +82,9 @@ const changes: Readonly<Record<string, readonly [readonly EntitySchema[], readon
   'the body of a trigger': [trigger("NEW.code := 'A'; RETURN NEW"), trigger("NEW.code := 'a'; RETURN NEW")],
   'the default of a number': [defaultedNumber('1.50'), defaultedNumber('1.51')],
   'a policy': [policy("code = 'A'"), policy("code = 'a'")],
+  'a json type': [typed('json'), typed('jsonb')],
+  'a time zone': [typed('timestamp(3)'), typed('timestamptz(3)')],
+  'the length in an array': [typed('varchar(20)[]'), typed('varchar(10)[]')],
   'an exclusion constraint': [
     check('EXCLUDE USING gist (int4range(a, b) WITH &&)'),
     check('EXCLUDE USING gist (int4range(a, c) WITH &&)'),

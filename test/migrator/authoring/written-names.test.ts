@@ -94,6 +94,48 @@ it('adds, removes and reorders values of an enum type, and takes it back', async
   expect(rows).toEqual([one, two, one, two]);
 });
 
+it('removes values of types whose names begin alike, also those with a line break', async () => {
+  await using product = await server.product();
+  const tickets = (...values: string[]) => [
+    entity({
+      name: 'Ticket',
+      tableName: 'tickets',
+      properties: {
+        id: p.integer().primary(),
+        state: p.enum(values).nativeEnumName('subscription_state'),
+        severity: p.enum(values).nativeEnumName('subscription_severity'),
+      },
+    }),
+  ];
+  await product.write(tickets('NEW', 'PAID', 'A\nB'), 'create');
+  await product.migrate();
+  await product.write(tickets('NEW', 'PAID'));
+  await product.migrate();
+  expect(await product.drift(tickets('NEW', 'PAID'))).toEqual([]);
+  await product.migrate(1);
+  expect(await product.drift(tickets('NEW', 'PAID', 'A\nB'))).toEqual([]);
+});
+
+it('removes a value of a type that an index and a check name', async () => {
+  await using product = await server.product();
+  const named = (...values: string[]) => [
+    entity({
+      name: 'Order',
+      tableName: 'orders',
+      indexes: [{ name: 'orders_new', properties: ['id'], where: "state = 'NEW'" }],
+      checks: [{ name: 'orders_paid', expression: "state <> 'PAID' OR id > 0" }],
+      properties: { id: p.integer().primary(), state: p.enum(values).nativeEnumName('order_state') },
+    }),
+  ];
+  await product.write(named('NEW', 'PAID', 'SENT'), 'create');
+  await product.migrate();
+  await product.write(named('NEW', 'PAID'));
+  await product.migrate();
+  expect(await product.drift(named('NEW', 'PAID'))).toEqual([]);
+  await product.migrate(1);
+  expect(await product.drift(named('NEW', 'PAID', 'SENT'))).toEqual([]);
+});
+
 it('says where rows keep it from removing a value', async () => {
   await using product = await server.product();
   await product.write(orders('NEW', 'PAID'), 'create');

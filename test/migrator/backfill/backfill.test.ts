@@ -329,6 +329,10 @@ describe('a backfill', () => {
       );
       expect(errors?.[0]?.message ?? data?.migrationPlan.tenants[0]?.refusal, statement).toContain(message);
     }
+    await fleet.migrations.addBackfill(name, table, `UPDATE ${table} SET changes = 1, id = id + 1000 WHERE KEYS`);
+    expect((await fleet.run()).items.nodes[0]?.error).toBe(
+      `${name} failed: it changes id, which is part of the primary key of ${table}, in whose order the rows are changed. Write a Migration with this statement instead`,
+    );
     await fleet.migrations.addBackfill(name, 'missing', 'UPDATE missing SET changes = 1 WHERE KEYS');
     expect((await fleet.run()).items.nodes[0]?.error).toBe(`${name} failed: there is no table missing`);
     await fleet.migrations.addBackfill(name, table, `UPDATE ${table} SET changes = 1 WHERE KEYS`);

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { stableFunctions } from '../../../src/migrator/lint/stable-functions.ts';
 import { tableEffectsOf } from '../../../src/migrator/lint/statement-effects.ts';
 import { loadStatementParser } from '../../../src/postgres/sql/statements.ts';
 import { startTestPostgres, type TestPostgres } from '../../support/start-postgres.ts';
@@ -20,7 +21,7 @@ afterAll(() => postgres[Symbol.asyncDispose]());
 /** The SQL of the advice for a statement. */
 async function adviceFor(sql: string): Promise<readonly string[]> {
   const parse = await loadStatementParser();
-  const [risk] = parse(sql).flatMap(({ tree }) => tableEffectsOf(tree).risks);
+  const [risk] = parse(sql).flatMap(({ tree, text }) => tableEffectsOf(tree, text).risks);
   return risk?.advice.split('\n').filter((line) => /^(?:ALTER|CREATE) /.test(line)) ?? [];
 }
 
@@ -40,4 +41,46 @@ it('makes a column required without reading the table under its lock', async () 
 it('makes a column unique with an index that is built beside running writes', async () => {
   for (const line of await adviceFor('ALTER TABLE t ADD UNIQUE (b)')) await client.query(line);
   await expect(client.query('INSERT INTO t VALUES (1, 1)')).rejects.toMatchObject({ code: '23505' });
+});
+
+/** What a statement makes is what its advice makes, when the lines of the advice are copied. */
+it.each([
+  'CREATE INDEX one ON t (a DESC NULLS LAST, lower(c)) INCLUDE (b) WITH (fillfactor = 70) WHERE b > 3',
+  "CREATE INDEX one ON t USING gin (to_tsvector('simple', c))",
+  'CREATE UNIQUE INDEX IF NOT EXISTS one ON t (b, a) NULLS NOT DISTINCT',
+  'ALTER TABLE t ADD CONSTRAINT one UNIQUE NULLS NOT DISTINCT (b) INCLUDE (a) DEFERRABLE INITIALLY DEFERRED',
+  'ALTER TABLE t ADD CONSTRAINT "One" PRIMARY KEY (a, b)',
+  'ALTER TABLE t ADD PRIMARY KEY (a)',
+  'ALTER TABLE t ADD CONSTRAINT one FOREIGN KEY (a, b) REFERENCES u (y, x) MATCH FULL ON DELETE CASCADE ON UPDATE SET NULL DEFERRABLE',
+  "ALTER TABLE t ADD CONSTRAINT one CHECK (c <> 'x;' AND a > 0)",
+])('has the same result as the statement, with another lock: %s', async (sql) => {
+  const made = async (schema: string, statements: readonly string[]) => {
+    await client.query(`CREATE SCHEMA ${schema}; SET search_path = ${schema};
+      CREATE TABLE t AS SELECT i AS a, i AS b, i::text AS c FROM generate_series(1, 10) AS i;
+      CREATE TABLE u (x int, y int, PRIMARY KEY (y, x)); INSERT INTO u SELECT a, a FROM t`);
+    for (const statement of statements) await client.query(statement);
+    const { rows } = await client.query(
+      `SELECT pg_get_constraintdef(oid) AS definition, conname AS name, convalidated AS valid FROM pg_constraint
+       WHERE conrelid = 't'::regclass AND contype <> 'n'
+       UNION SELECT replace(pg_get_indexdef(indexrelid), '${schema}.', ''), '', indisvalid FROM pg_index WHERE indrelid = 't'::regclass
+       ORDER BY 1`,
+    );
+    await client.query(`RESET search_path; DROP SCHEMA ${schema} CASCADE`);
+    return rows;
+  };
+  const expected = await made('plain', [sql]);
+  expect(expected).not.toEqual([]);
+  const advice = await adviceFor(sql);
+  expect(advice.join()).toMatch(/CONCURRENTLY|NOT VALID/);
+  expect(await made('advised', advice)).toEqual(expected);
+});
+
+it('takes no function for a stable one that may have another value in each row', async () => {
+  const { rows } = await client.query<{ name: string; is_volatile: boolean }>(
+    `SELECT proname AS name, bool_or(provolatile = 'v') AS is_volatile FROM pg_proc
+     WHERE pronamespace = 'pg_catalog'::regnamespace AND proname = ANY ($1) GROUP BY proname ORDER BY proname`,
+    [[...stableFunctions]],
+  );
+  expect(rows.map(({ name }) => name)).toEqual([...stableFunctions].toSorted());
+  expect(rows.filter(({ is_volatile }) => is_volatile)).toEqual([]);
 });

@@ -7,8 +7,8 @@ import { loadStatementParser } from '../../../src/postgres/sql/statements.ts';
 const parse = await loadStatementParser();
 
 function rulesOf(sql: string): string[] {
-  return parse(sql).flatMap(({ tree }) =>
-    tableEffectsOf(tree).risks.map(({ rule, severity }) => `${severity} ${rule}`),
+  return parse(sql).flatMap(({ tree, text }) =>
+    tableEffectsOf(tree, text).risks.map(({ rule, severity }) => `${severity} ${rule}`),
   );
 }
 
@@ -25,6 +25,11 @@ it.each([
   ['ALTER TABLE t ADD COLUMN a timestamptz DEFAULT CURRENT_TIMESTAMP', []],
   ['ALTER TABLE t ADD COLUMN a int REFERENCES other', []],
   ['ALTER TABLE t ADD COLUMN a int CHECK (a > 0)', []],
+  ["ALTER TABLE t ADD COLUMN a timestamp DEFAULT (now() AT TIME ZONE 'utc')", []],
+  ["ALTER TABLE t ADD COLUMN a jsonb DEFAULT pg_catalog.jsonb_build_object('a', date_trunc('day', now()))", []],
+  ['ALTER TABLE t ADD COLUMN a text DEFAULT common.lower(1)', ['ERROR adding-field-with-default']],
+  ['ALTER TABLE t ADD COLUMN a text DEFAULT lower(random()::text)', ['ERROR adding-field-with-default']],
+  ['ALTER TABLE t ADD COLUMN a int DEFAULT 1 REFERENCES other', ['WARNING adding-foreign-key-constraint']],
   ['ALTER TABLE t ADD COLUMN a uuid DEFAULT gen_random_uuid()', ['ERROR adding-field-with-default']],
   ['ALTER TABLE t ADD COLUMN a float DEFAULT 1 + random()', ['ERROR adding-field-with-default']],
   ['ALTER TABLE t ADD COLUMN a timestamptz DEFAULT clock_timestamp()', ['ERROR adding-field-with-default']],
@@ -49,6 +54,7 @@ it.each([
   ['ALTER TABLE t ADD UNIQUE (a)', ['ERROR disallowed-unique-constraint']],
   ['ALTER TABLE t ADD CONSTRAINT c UNIQUE USING INDEX i', []],
   ['ALTER TABLE t ADD CONSTRAINT c PRIMARY KEY USING INDEX i', []],
+  ['ALTER TABLE t ADD UNIQUE (a, b WITHOUT OVERLAPS)', ['WARNING adding-exclusion-constraint']],
   ['ALTER TABLE t ADD EXCLUDE USING gist (a WITH &&)', ['WARNING adding-exclusion-constraint']],
   ['ALTER TABLE t ALTER COLUMN a SET NOT NULL', ['WARNING adding-not-nullable-field']],
   ['ALTER TABLE t ADD CONSTRAINT c NOT NULL a', ['WARNING adding-not-nullable-field']],
@@ -59,6 +65,8 @@ it.each([
   ['ALTER TABLE t ALTER COLUMN a TYPE text', ['WARNING changing-column-type']],
   ['ALTER TABLE t ALTER COLUMN a TYPE text USING lower(a)', ['ERROR changing-column-type']],
   ['ALTER TABLE t DROP COLUMN a', ['WARNING ban-drop-column']],
+  ['ALTER TABLE t DROP COLUMN a CASCADE', ['WARNING ban-drop-column', 'WARNING ban-drop-cascade']],
+  ['ALTER TABLE t DROP CONSTRAINT t_pkey CASCADE', ['WARNING ban-drop-cascade']],
   ['ALTER TABLE t SET UNLOGGED', ['ERROR rewriting-table']],
   ['ALTER TABLE t SET TABLESPACE x', ['ERROR rewriting-table']],
   ['ALTER TABLE t SET (fillfactor = 70)', []],
@@ -124,7 +132,7 @@ it('gives advice that PostgreSQL can parse, once the author has filled in the ga
     'ALTER DOMAIN "D" SET NOT NULL',
   ];
   for (const sql of statements) {
-    const [risk] = parse(sql).flatMap(({ tree }) => tableEffectsOf(tree).risks);
+    const [risk] = parse(sql).flatMap(({ tree, text }) => tableEffectsOf(tree, text).risks);
     const advice = risk?.advice.split('\n').filter((line) => /^(?:CREATE|ALTER|DROP) /.test(line)) ?? [];
     expect(advice, sql).not.toEqual([]);
     for (const line of advice) {
