@@ -36,7 +36,7 @@ export function readStatements(
       line: position?.lineAt(start),
       leavesSchema: tree && foreignObjectIn({ ...tree }),
       leavesCommon: tree && foreignToCommonIn({ ...tree }),
-      effects: tableEffectsOf(tree),
+      effects: tableEffectsOf(tree, statement.text),
       allowances: allowancesIn(comments),
     }));
   });

@@ -1,5 +1,6 @@
 import type { ColumnDef, Constraint, Node } from 'libpg-query';
-import { lastPart, written } from './names.ts';
+import { checkRisk, foreignKeyRisk, uniqueRisk } from './added-constraint.ts';
+import { lastPart, typeOf, written } from './names.ts';
 import { type Risk, rest, workOf } from './risk.ts';
 
 /** Functions whose value is the same for all rows of a statement, so that PostgreSQL stores a default only once. */
@@ -14,13 +15,14 @@ const stableFunctions: ReadonlySet<string> = new Set([
   'make_interval',
 ]);
 
-const serialTypes: ReadonlySet<string> = new Set([
-  'serial',
-  'serial2',
-  'serial4',
-  'serial8',
-  'smallserial',
-  'bigserial',
+/** The pseudo-types that stand for a sequence, and the types of their columns. */
+const serialTypes: ReadonlyMap<string, string> = new Map([
+  ['smallserial', 'smallint'],
+  ['serial2', 'smallint'],
+  ['serial', 'integer'],
+  ['serial4', 'integer'],
+  ['bigserial', 'bigint'],
+  ['serial8', 'bigint'],
 ]);
 
 /**
@@ -47,7 +49,7 @@ export function addedColumnRisks(table: string, column: ColumnDef): readonly Ris
       severity: 'ERROR',
       table,
       message: `Adding ${name} computes a value for each row: PostgreSQL rewrites ${table} and all its indexes, and nobody can read or write it meanwhile (ACCESS EXCLUSIVE).`,
-      advice: `Add the column without a value, set the default for new rows, and fill the old rows in small steps:\nALTER TABLE ${written(table)} ADD COLUMN ${name} ${rest};\nALTER TABLE ${written(table)} ALTER COLUMN ${name} SET DEFAULT ${rest};`,
+      advice: generated ? generatedAdvice(table, column) : filledAdvice(table, column, value !== undefined),
       work: workOf('REWRITE'),
     });
   }
@@ -57,38 +59,40 @@ export function addedColumnRisks(table: string, column: ColumnDef): readonly Ris
       severity: 'ERROR',
       table,
       message: `${name} is NOT NULL without a default, so the statement fails in each tenant in which ${table} has a row.`,
-      advice: `Give it a constant default, or add it without NOT NULL and fill it first:\nALTER TABLE ${written(table)} ADD COLUMN ${name} ${rest} NOT NULL DEFAULT ${rest};`,
+      advice: `Give it a constant default, or add it without NOT NULL and fill it first:\nALTER TABLE ${written(table)} ADD COLUMN ${name} ${shownType(column)} NOT NULL DEFAULT ${rest};`,
     });
   }
-  if (has('CONSTR_UNIQUE') || has('CONSTR_PRIMARY')) risks.push(uniqueRisk(table, [column.colname ?? '']));
-  if (has('CONSTR_CHECK') && isFilled) risks.push(scanRisk(table, `The check of ${name}`));
+  const keys = [{ String: { sval: column.colname ?? '' } }];
+  const unique = has('CONSTR_UNIQUE') ?? has('CONSTR_PRIMARY');
+  if (unique) risks.push(uniqueRisk(table, { ...unique, keys }));
+  const check = has('CONSTR_CHECK');
+  // PostgreSQL tries it on each row even where the column has no value.
+  if (check) risks.push(checkRisk(table, check));
+  const foreignKey = has('CONSTR_FOREIGN');
+  if (foreignKey && isFilled) risks.push(foreignKeyRisk(table, { ...foreignKey, fk_attrs: keys }));
   return risks;
 }
 
-/** The risk of a constraint whose index is built while the table is locked. */
-export function uniqueRisk(table: string, names: readonly string[]): Risk {
-  const columns = names.map(written).join(', ');
-  const index = written(`${table}_${columns.replace(/\W+/g, '_')}_key`);
-  return {
-    rule: 'disallowed-unique-constraint',
-    severity: 'ERROR',
-    table,
-    message: `The constraint's index is built while nobody can read or write ${table} (ACCESS EXCLUSIVE), for as long as reading and sorting the table takes.`,
-    advice: `Build the index first, outside of a transaction, then attach it:\nCREATE UNIQUE INDEX CONCURRENTLY ${index} ON ${written(table)} (${columns});\nALTER TABLE ${written(table)} ADD CONSTRAINT ${index} UNIQUE USING INDEX ${index};`,
-    work: workOf('INDEX', names),
-  };
+function shownType({ typeName }: ColumnDef): string {
+  return serialTypes.get(lastPart(typeName?.names) ?? '') ?? (typeName && typeOf(typeName)) ?? rest;
 }
 
-/** The risk of a check for which all rows are read while the table is locked. */
-export function scanRisk(table: string, what: string): Risk {
-  return {
-    rule: 'constraint-missing-not-valid',
-    severity: 'WARNING',
-    table,
-    message: `${what} is tried on each row of ${table} while nobody can read or write it (ACCESS EXCLUSIVE), for as long as reading the table takes.`,
-    advice: `Add it NOT VALID, and validate it in a later release, when writes go on meanwhile:\nALTER TABLE ${written(table)} ADD CONSTRAINT ${rest} CHECK (${rest}) NOT VALID;\nALTER TABLE ${written(table)} VALIDATE CONSTRAINT ${rest};`,
-    work: workOf('SCAN'),
-  };
+/** @param hasDefault whether the column has a default of its own, and not the next value of a sequence */
+function filledAdvice(table: string, column: ColumnDef, hasDefault: boolean): string {
+  const [on, name] = [written(table), written(column.colname ?? '')];
+  const sequence = written(`${table}_${column.colname}_seq`);
+  const lines = [
+    'Add the column without a value, set the default for new rows, and fill the old rows in small steps:',
+    `ALTER TABLE ${on} ADD COLUMN ${name} ${shownType(column)};`,
+    ...(hasDefault ? [] : [`CREATE SEQUENCE ${sequence} OWNED BY ${on}.${name};`]),
+    `ALTER TABLE ${on} ALTER COLUMN ${name} SET DEFAULT ${hasDefault ? rest : `nextval('${sequence.replaceAll("'", "''")}')`};`,
+  ];
+  return lines.join('\n');
+}
+
+function generatedAdvice(table: string, column: ColumnDef): string {
+  const name = written(column.colname ?? '');
+  return `Let PostgreSQL 18 compute it when it is read, or write an ordinary column with a trigger, and fill the old rows in small steps:\nALTER TABLE ${written(table)} ADD COLUMN ${name} ${shownType(column)} GENERATED ALWAYS AS (${rest}) VIRTUAL;`;
 }
 
 /** Whether a default may have another value in each row. */

@@ -9,21 +9,22 @@ const noEffects: TableEffects = { creates: [], risks: [], addsNotValid: [], vali
 /**
  * What a statement does to tables that have rows and are in use, as far as its syntax shows it.
  * @param tree undefined if the parser doesn't know the syntax
+ * @param text the statement, for advice that repeats it
  * @see https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES
  */
-export function tableEffectsOf(tree: Node | undefined): TableEffects {
-  return tree ? { ...noEffects, ...effects(tree) } : noEffects;
+export function tableEffectsOf(tree: Node | undefined, text: string): TableEffects {
+  return tree ? { ...noEffects, ...effects(tree, text) } : noEffects;
 }
 
-function effects(tree: Node): Partial<TableEffects> {
-  if ('AlterTableStmt' in tree) return alteredTableEffects(tree.AlterTableStmt);
+function effects(tree: Node, text: string): Partial<TableEffects> {
+  if ('AlterTableStmt' in tree) return alteredTableEffects(tree.AlterTableStmt, text);
   if ('CreateStmt' in tree) return tree.CreateStmt.if_not_exists ? {} : created(tree.CreateStmt.relation);
   if ('CreateTableAsStmt' in tree) {
     const { into, if_not_exists } = tree.CreateTableAsStmt;
     return if_not_exists ? {} : created(into?.rel);
   }
   if ('SelectStmt' in tree && tree.SelectStmt.intoClause) return created(tree.SelectStmt.intoClause.rel);
-  const risks = [...risksOf(tree), ...writesInQueries(tree)];
+  const risks = [...risksOf(tree, text), ...writesInQueries(tree)];
   return risks.length > 0 ? { risks } : {};
 }
 
@@ -32,8 +33,8 @@ function created(relation: RangeVar | undefined): Partial<TableEffects> {
   return relation?.relname === undefined ? {} : { creates: [relation.relname] };
 }
 
-function risksOf(tree: Node): readonly Risk[] {
-  if ('IndexStmt' in tree) return indexRisks(tree.IndexStmt);
+function risksOf(tree: Node, text: string): readonly Risk[] {
+  if ('IndexStmt' in tree) return indexRisks(tree.IndexStmt, text);
   if ('DropStmt' in tree) return [...dropRisks(tree.DropStmt), ...cascadeRisks(tree.DropStmt, 'drop')];
   if ('RenameStmt' in tree) return renameRisks(tree.RenameStmt);
   if ('AlterDomainStmt' in tree) return alteredDomainRisks(tree.AlterDomainStmt);
@@ -66,7 +67,7 @@ function writesInQueries(tree: Node): readonly Risk[] {
   const [body] = Object.values(tree) as readonly { readonly withClause?: WithClause }[];
   return (body?.withClause?.ctes ?? []).flatMap((node) => {
     const query = 'CommonTableExpr' in node ? node.CommonTableExpr.ctequery : undefined;
-    return query ? risksOf(query) : [];
+    return query ? risksOf(query, '') : [];
   });
 }
 
@@ -79,23 +80,18 @@ function vacuumed(relations: readonly Node[] | undefined): string | undefined {
   return first && 'VacuumRelation' in first ? tableOf(first.VacuumRelation.relation) : undefined;
 }
 
-function indexRisks({ relation, concurrent, unique, idxname, indexParams }: IndexStmt): readonly Risk[] {
+function indexRisks({ relation, concurrent, indexParams }: IndexStmt, text: string): readonly Risk[] {
   const table = tableOf(relation);
   if (concurrent || table === undefined) return [];
-  const columns = (indexParams ?? []).map((node) => ('IndexElem' in node && node.IndexElem.name) || rest);
-  const name = idxname ?? `${table}_${columns.map((column) => (column === rest ? 'expr' : column)).join('_')}_idx`;
-  const shown = columns.map((column) => (column === rest ? rest : written(column))).join(', ');
+  const columns = (indexParams ?? []).flatMap((node) => ('IndexElem' in node && node.IndexElem.name) || []);
   return [
     {
       rule: 'require-concurrent-index-creation',
       severity: 'WARNING',
       table,
       message: `Nobody can write to ${table} while the index is built (SHARE), for as long as reading and sorting the table takes.`,
-      advice: `Build it beside running writes, ${alone}:\nCREATE ${unique ? 'UNIQUE ' : ''}INDEX CONCURRENTLY ${written(name)} ON ${written(table)} (${shown});`,
-      work: workOf(
-        'INDEX',
-        columns.filter((column) => column !== rest),
-      ),
+      advice: `Build it beside running writes, ${alone}:\n${text.replace(/\bINDEX\b/i, '$& CONCURRENTLY')};`,
+      work: workOf('INDEX', columns),
     },
   ];
 }

@@ -7,8 +7,8 @@ import { loadStatementParser } from '../../../src/postgres/sql/statements.ts';
 const parse = await loadStatementParser();
 
 function rulesOf(sql: string): string[] {
-  return parse(sql).flatMap(({ tree }) =>
-    tableEffectsOf(tree).risks.map(({ rule, severity }) => `${severity} ${rule}`),
+  return parse(sql).flatMap(({ tree, text }) =>
+    tableEffectsOf(tree, text).risks.map(({ rule, severity }) => `${severity} ${rule}`),
   );
 }
 
@@ -24,7 +24,7 @@ it.each([
   ['ALTER TABLE t ADD COLUMN a timestamptz DEFAULT now()', []],
   ['ALTER TABLE t ADD COLUMN a timestamptz DEFAULT CURRENT_TIMESTAMP', []],
   ['ALTER TABLE t ADD COLUMN a int REFERENCES other', []],
-  ['ALTER TABLE t ADD COLUMN a int CHECK (a > 0)', []],
+  ['ALTER TABLE t ADD COLUMN a int CHECK (a > 0)', ['WARNING constraint-missing-not-valid']],
   ['ALTER TABLE t ADD COLUMN a uuid DEFAULT gen_random_uuid()', ['ERROR adding-field-with-default']],
   ['ALTER TABLE t ADD COLUMN a float DEFAULT 1 + random()', ['ERROR adding-field-with-default']],
   ['ALTER TABLE t ADD COLUMN a timestamptz DEFAULT clock_timestamp()', ['ERROR adding-field-with-default']],
@@ -32,6 +32,7 @@ it.each([
   ['ALTER TABLE t ADD COLUMN a int GENERATED ALWAYS AS IDENTITY', ['ERROR adding-field-with-default']],
   ['ALTER TABLE t ADD COLUMN a int GENERATED ALWAYS AS (b * 2) STORED', ['ERROR adding-field-with-default']],
   ['ALTER TABLE t ADD COLUMN a int GENERATED ALWAYS AS (b * 2) VIRTUAL', []],
+  ['ALTER TABLE t ADD COLUMN a int DEFAULT 1 REFERENCES other', ['WARNING adding-foreign-key-constraint']],
   ['ALTER TABLE t ADD COLUMN a int DEFAULT 1 CHECK (a > 0)', ['WARNING constraint-missing-not-valid']],
   ['ALTER TABLE t ADD COLUMN a int NOT NULL', ['ERROR adding-required-field']],
   ['ALTER TABLE t ADD COLUMN a int UNIQUE', ['ERROR disallowed-unique-constraint']],
@@ -124,7 +125,7 @@ it('gives advice that PostgreSQL can parse, once the author has filled in the ga
     'ALTER DOMAIN "D" SET NOT NULL',
   ];
   for (const sql of statements) {
-    const [risk] = parse(sql).flatMap(({ tree }) => tableEffectsOf(tree).risks);
+    const [risk] = parse(sql).flatMap(({ tree, text }) => tableEffectsOf(tree, text).risks);
     const advice = risk?.advice.split('\n').filter((line) => /^(?:CREATE|ALTER|DROP) /.test(line)) ?? [];
     expect(advice, sql).not.toEqual([]);
     for (const line of advice) {
