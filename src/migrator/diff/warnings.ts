@@ -54,10 +54,12 @@ function keysWithoutIndex({ newTables, changedTables }: SchemaDifference): strin
   ];
   return added
     .filter(([table, { columnNames }]) => !isIndexed(table, columnNames))
-    .map(([{ name }, { columnNames, referencedTableName }]) => {
+    .map(([table, { columnNames, referencedTableName }]) => {
+      const { name } = table;
       const other = referencedTableName.split('.').at(-1);
       const index = `${name}_${columnNames.join('_')}_idx`;
-      return `No index begins with ${name} (${columnNames.join(', ')}), so deleting a row of ${other} reads all of ${name}. Declare one, as with .index('${index}') on the relation.`;
+      const mayJoin = columnNames.every((column) => table.getPrimaryKey()?.columnNames.includes(column));
+      return `No index begins with ${name} (${columnNames.join(', ')}), so deleting a row of ${other} reads all of ${name}. Declare one, as with .index('${index}') on the relation${mayJoin ? ', which a many-to-many relation has in a pivotEntity' : ''}.`;
     });
 }
 
