@@ -179,7 +179,10 @@ async function statementsOf(sql: string, difference: SchemaDifference, schema: s
   const quoted = quoteIdentifier(schema);
   const place = schema === PLAIN ? withoutSchema : (statement: string) => inSchema(statement, quoted);
   const prefix = schema === PLAIN ? '' : `${quoted}.`;
-  const remade = remadeEnums(difference).map((found) => ({ ...found, ...remakeEnumSql(found, prefix) }));
+  const remade = remadeEnums(difference).map((found, position) => ({
+    ...found,
+    ...remakeEnumSql(found, prefix, position),
+  }));
   // The new type has the added values already.
   const added = remade.map(({ name }) => `alter type ${prefix}${quoteIdentifier(name)} add value`);
   const statements = (await splitStatements(sql))

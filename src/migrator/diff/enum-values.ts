@@ -39,11 +39,14 @@ export interface RemakingSql {
   readonly last: string;
 }
 
-/** @param schema the quoted schema with a dot, or nothing */
-export function remakeEnumSql({ name, items, columns }: RemadeEnum, schema: string): RemakingSql {
+/**
+ * @param schema the quoted schema with a dot, or nothing
+ * @param position its place among those that are made anew, because two names may begin alike
+ */
+export function remakeEnumSql({ name, items, columns }: RemadeEnum, schema: string, position: number): RemakingSql {
   const type = `${schema}${quoteIdentifier(name)}`;
   // Short enough for letters of four bytes.
-  const old = quoteIdentifier(`${name.slice(0, 14)}_old`);
+  const old = quoteIdentifier(`${name.slice(0, 14)}_old${position || ''}`);
   const changes = columns.flatMap(({ table, column, fromColumn }) => {
     const alter = `alter table ${schema}${quoteIdentifier(table)} alter column ${quoteIdentifier(column.name)}`;
     const array = column.type.endsWith('[]') ? '[]' : '';
