@@ -188,5 +188,8 @@ async function statementsOf(sql: string, difference: SchemaDifference, schema: s
   const statements = (await splitStatements(sql))
     .map(place)
     .filter((statement) => !added.some((beginning) => statement.startsWith(beginning)));
-  return [...remade.flatMap(({ first }) => first), ...statements, ...remade.map(({ last }) => last)];
+  // Views that use a column are dropped before its type is made anew.
+  const start = statements.findIndex((statement) => !/^drop (?:materialized )?view /.test(statement));
+  const [dropped, others] = start < 0 ? [statements, []] : [statements.slice(0, start), statements.slice(start)];
+  return [...dropped, ...remade.flatMap(({ first }) => first), ...others, ...remade.map(({ last }) => last)];
 }

@@ -98,6 +98,38 @@ describe('changes since a snapshot, told without a database', () => {
     expect((await changes([animals(before)], [animals(after)])).warnings).toContain(remark);
   });
 
+  it('make the views anew that use what is changed, and no others', async () => {
+    const view = (name: string, expression: string) =>
+      defineEntity({
+        name,
+        tableName: name,
+        schema: '*',
+        view: true,
+        expression,
+        properties: { id: p.integer().primary() },
+      }) as unknown as EntitySchema;
+    const all = (columns: Properties, first = 'select id, age from animals') => [
+      animals({ ...columns, name: p.text() }),
+      view('first', first),
+      view('a_second', 'select id from first'),
+      view('other', 'select id, name from animals'),
+    ];
+    const again = [
+      'drop view if exists "a_second" cascade',
+      'drop view if exists "first" cascade',
+      expect.stringContaining('create view "first"'),
+      'create view "a_second" as select id from first',
+    ];
+    const { up, down } = await changes(all({ age: p.integer() }), all({ age: p.integer() }, 'select id from animals'));
+    expect([up, down]).toEqual([again, again]);
+    const retyped = await changes(all({ age: p.integer() }), all({ age: p.bigint() }));
+    expect(retyped.up).toEqual(again.toSpliced(2, 0, expect.stringContaining('type bigint')));
+    const state = (...items: string[]) => ({ age: p.enum(items).nativeEnumName('animal_age') });
+    const remade = await changes(all(state('A', 'B')), all(state('B', 'A')));
+    expect(remade.up.slice(0, 3)).toEqual([...again.slice(0, 2), expect.stringContaining('rename to')]);
+    expect(remade.up.slice(-3)).toEqual([...again.slice(2), expect.stringContaining('drop type')]);
+  });
+
   it('propose no name that PostgreSQL would cut', async () => {
     const keeper = keepers();
     const key = () => p.manyToOne(keeper).ref().nullable().index(false);
