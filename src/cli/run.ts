@@ -35,9 +35,16 @@ export async function run(argv: readonly string[], terminal: Terminal): Promise<
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.success : exitCode.usage;
     if (error instanceof Error && error.name === 'AbortError') return exitCode.interrupted;
     const { verbose } = program.opts<{ verbose?: true }>();
-    terminal.stderr.write(`${verbose ? stackOf(error) : messageOf(error)}\n`);
+    terminal.stderr.write(`${verbose ? stackOf(error) : locatedMessageOf(error)}\n`);
     return exitCode.failure;
   }
+}
+
+/** Returns an error's message. Node says only in the stack, before the error's name, in which file and line the syntax is wrong. */
+function locatedMessageOf(error: unknown): string {
+  if (!(error instanceof SyntaxError)) return messageOf(error);
+  const place = error.stack?.slice(0, error.stack.indexOf(error.name)).trim();
+  return place ? `${place}\n${messageOf(error)}` : messageOf(error);
 }
 
 /** Returns the stack of an error and of its causes. */

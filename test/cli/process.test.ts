@@ -62,6 +62,21 @@ describe('without a server', () => {
     expect((await shell(line)).stderr).toMatch(/^PostgreSQL at 127\.0\.0\.1:1 cannot be reached .*\n$/);
   });
 
+  it('say in which file and line the syntax of a module is wrong', async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'tenantry-module-'));
+    const entity = path.join(folder, 'note.entity.ts');
+    await writeFile(entity, "export const kind = 'note';\nexport enum State { New = 'new' }\n");
+    const cli = path.join(folder, 'cli.ts');
+    await writeFile(
+      cli,
+      `import { runHere } from '${path.resolve('src/cli/run-here.ts')}';
+       process.exitCode = await runHere(process.argv.slice(2), () => import('./note.entity.ts'));`,
+    );
+    const { exit, stderr } = await shell(`'${process.execPath}' ${cli} migrate new more`);
+    await rm(folder, { recursive: true });
+    expect({ exit, stderr }).toEqual({ exit: 1, stderr: expect.stringContaining(`${entity}:2\n`) });
+  });
+
   describe.each([
     ['a package', '{ "type": "module" }'],
     // Node then names the file otherwise in its errors.

@@ -185,9 +185,9 @@ async function statementsOf(sql: string, difference: SchemaDifference, schema: s
   const statements = (await splitStatements(sql))
     .map(place)
     .filter((statement) => !added.some((beginning) => statement.startsWith(beginning)));
-  // An index or a check that names the old type must be gone before a column gets the new one.
+  // A view, an index or a check that uses the old type must be gone before a column gets the new one.
   const isEarly = (statement: string) =>
-    remade.length > 0 && /^(?:drop index|alter table .+ drop constraint) /.test(statement);
+    remade.length > 0 && /^(?:drop (?:materialized )?view|drop index|alter table .+ drop constraint) /.test(statement);
   return [
     ...statements.filter(isEarly),
     ...remade.flatMap(({ first }) => first),

@@ -5,7 +5,7 @@ import type { DatabaseSchema } from '@mikro-orm/sql';
  * The longest name in PostgreSQL, in bytes. It cuts a longer one without an error.
  * @see https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
  */
-const MAX_BYTES = 63;
+export const MAX_NAME_BYTES = 63;
 
 /** A name of an object of the database. */
 export interface ObjectName {
@@ -26,7 +26,7 @@ export interface TooLongName extends ObjectName {
 export function tooLongNames(names: readonly ObjectName[]): readonly TooLongName[] {
   const distinct = new Map(names.map((each) => [`${each.what} ${each.name}`, each]));
   return [...distinct.values()]
-    .filter(({ name }) => Buffer.byteLength(name) > MAX_BYTES)
+    .filter(({ name }) => Buffer.byteLength(name) > MAX_NAME_BYTES)
     .map((long) => {
       const cut = cutName(long.name);
       const same = names.find(({ name }) => name !== long.name && cutName(name) === cut);
@@ -37,14 +37,14 @@ export function tooLongNames(names: readonly ObjectName[]): readonly TooLongName
 /** Tells an author what to do. */
 export function describeTooLongName({ what, name, cut, sameAs }: TooLongName): string {
   const same = sameAs === undefined ? '' : ` The name ${sameAs} would be cut to the same.`;
-  return `${what} has a name of ${Buffer.byteLength(name)} bytes: ${name}. PostgreSQL would cut it to ${MAX_BYTES}: ${cut}.${same} Give it a shorter name.`;
+  return `${what} has a name of ${Buffer.byteLength(name)} bytes: ${name}. PostgreSQL would cut it to ${MAX_NAME_BYTES}: ${cut}.${same} Give it a shorter name.`;
 }
 
 /** A name as PostgreSQL stores it: no character is cut in two. */
 function cutName(name: string): string {
   const bytes = Buffer.from(name);
-  if (bytes.length <= MAX_BYTES) return name;
-  let end = MAX_BYTES;
+  if (bytes.length <= MAX_NAME_BYTES) return name;
+  let end = MAX_NAME_BYTES;
   // The bytes of a character after its first one start with 10.
   while (((bytes[end] ?? 0) & 0b1100_0000) === 0b1000_0000) end -= 1;
   return bytes.subarray(0, end).toString();

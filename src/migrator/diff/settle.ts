@@ -8,6 +8,7 @@ import type {
   TableDifference,
 } from '@mikro-orm/sql';
 import type { Verdict } from './definitions.ts';
+import { replaceDependentViews } from './dependent-views.ts';
 import { remadeEnums } from './enum-values.ts';
 import { namesIn } from './names-in.ts';
 
@@ -44,6 +45,7 @@ export function settle(difference: SchemaDifference, from: DatabaseSchema, to: D
     settleIndexes(indexes, verdict);
     if (isEmpty(indexes)) delete changedTables[key];
   }
+  replaceDependentViews(difference, from, to);
 }
 
 /** Whether a text of an object that both sides have is changed. Only PostgreSQL knows whether it means something else. */

@@ -77,7 +77,12 @@ export function schemaOf(snapshot: TableSnapshot, platform: AbstractSqlPlatform,
   schema.setNamespaces(new Set(snapshot.namespaces));
   // The casts below restore the types that the parts had when `snapshotOf` stored them.
   schema.setNativeEnums(snapshot.nativeEnums as ReturnType<DatabaseSchema['getNativeEnums']>);
-  schema.setViews(snapshot.views as unknown as DatabaseView[]);
+  schema.setViews(
+    snapshot.views.map((view) => {
+      const { indexes, ...rest } = view as unknown as DatabaseView;
+      return indexes ? { ...rest, indexes: indexes.map((index) => ({ ...plainIndex, ...index })) } : rest;
+    }),
+  );
   schema.setTables(
     snapshot.tables.map((stored) => {
       const found = new DatabaseTable(platform, stored.name, stored.schema);

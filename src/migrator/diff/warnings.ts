@@ -1,5 +1,6 @@
 import type { Column, DatabaseTable, ForeignKey, SchemaDifference } from '@mikro-orm/sql';
 import { remadeEnums } from './enum-values.ts';
+import { MAX_NAME_BYTES } from './long-names.ts';
 
 /** Lists what an author must check before sending the derived statements, or the ones that revert them. */
 export function warningsOn(forward: SchemaDifference, backward: SchemaDifference): readonly string[] {
@@ -54,10 +55,14 @@ function keysWithoutIndex({ newTables, changedTables }: SchemaDifference): strin
   ];
   return added
     .filter(([table, { columnNames }]) => !isIndexed(table, columnNames))
-    .map(([{ name }, { columnNames, referencedTableName }]) => {
+    .map(([table, { columnNames, referencedTableName }]) => {
+      const { name } = table;
       const other = referencedTableName.split('.').at(-1);
       const index = `${name}_${columnNames.join('_')}_idx`;
-      return `No index begins with ${name} (${columnNames.join(', ')}), so deleting a row of ${other} reads all of ${name}. Declare one, as with .index('${index}') on the relation.`;
+      // MikroORM shortens the names that it chooses itself.
+      const given = Buffer.byteLength(index) > MAX_NAME_BYTES ? '' : `'${index}'`;
+      const mayJoin = columnNames.every((column) => table.getPrimaryKey()?.columnNames.includes(column));
+      return `No index begins with ${name} (${columnNames.join(', ')}), so deleting a row of ${other} reads all of ${name}. Declare one, as with .index(${given}) on the relation${mayJoin ? ', which a many-to-many relation has in a pivotEntity' : ''}.`;
     });
 }
 

@@ -1,16 +1,17 @@
 import type { ColumnDef, Constraint, FuncCall, Node } from 'libpg-query';
 import { foreignKeyRisk, scanRisk, uniqueRisk } from './constraints.ts';
-import { lastPart, written } from './names.ts';
+import { lastPart, typeOf, written } from './names.ts';
 import { type Risk, rest, workOf } from './risk.ts';
 import { stableFunctions } from './stable-functions.ts';
 
-const serialTypes: ReadonlySet<string> = new Set([
-  'serial',
-  'serial2',
-  'serial4',
-  'serial8',
-  'smallserial',
-  'bigserial',
+/** The pseudo-types that stand for a sequence, and the types of their columns. */
+const serialTypes: ReadonlyMap<string, string> = new Map([
+  ['smallserial', 'smallint'],
+  ['serial2', 'smallint'],
+  ['serial', 'integer'],
+  ['serial4', 'integer'],
+  ['bigserial', 'bigint'],
+  ['serial8', 'bigint'],
 ]);
 
 /**
@@ -37,7 +38,7 @@ export function addedColumnRisks(table: string, column: ColumnDef): readonly Ris
       severity: 'ERROR',
       table,
       message: `Adding ${name} computes a value for each row: PostgreSQL rewrites ${table} and all its indexes, and nobody can read or write it meanwhile (ACCESS EXCLUSIVE).`,
-      advice: `Add the column without a value, set the default for new rows, and fill the old rows in small steps:\nALTER TABLE ${written(table)} ADD COLUMN ${name} ${rest};\nALTER TABLE ${written(table)} ALTER COLUMN ${name} SET DEFAULT ${rest};`,
+      advice: generated ? generatedAdvice(table, column) : filledAdvice(table, column, value !== undefined),
       work: workOf('REWRITE'),
     });
   }
@@ -47,17 +48,40 @@ export function addedColumnRisks(table: string, column: ColumnDef): readonly Ris
       severity: 'ERROR',
       table,
       message: `${name} is NOT NULL without a default, so the statement fails in each tenant in which ${table} has a row.`,
-      advice: `Give it a constant default, or add it without NOT NULL and fill it first:\nALTER TABLE ${written(table)} ADD COLUMN ${name} ${rest} NOT NULL DEFAULT ${rest};`,
+      advice: `Give it a constant default, or add it without NOT NULL and fill it first:\nALTER TABLE ${written(table)} ADD COLUMN ${name} ${shownType(column)} NOT NULL DEFAULT ${rest};`,
     });
   }
-  const named = { String: { sval: column.colname ?? '' } };
+  const keys = [{ String: { sval: column.colname ?? '' } }];
   const unique = has('CONSTR_UNIQUE') ?? has('CONSTR_PRIMARY');
-  if (unique) risks.push(uniqueRisk(table, { ...unique, keys: [named] }));
-  if (has('CONSTR_CHECK') && isFilled) risks.push(scanRisk(table, `The check of ${name}`));
-  const foreign = has('CONSTR_FOREIGN');
+  if (unique) risks.push(uniqueRisk(table, { ...unique, keys }));
+  // PostgreSQL tries it on each row even where the column has no value.
+  if (has('CONSTR_CHECK')) risks.push(scanRisk(table, `The check of ${name}`));
   // There is nothing to look up where the column is NULL in all rows.
-  if (foreign && isFilled) risks.push(foreignKeyRisk(table, { ...foreign, fk_attrs: [named] }));
+  const foreignKey = has('CONSTR_FOREIGN');
+  if (foreignKey && isFilled) risks.push(foreignKeyRisk(table, { ...foreignKey, fk_attrs: keys }));
   return risks;
+}
+
+function shownType({ typeName }: ColumnDef): string {
+  return serialTypes.get(lastPart(typeName?.names) ?? '') ?? (typeName && typeOf(typeName)) ?? rest;
+}
+
+/** @param hasDefault whether the column has a default of its own, and not the next value of a sequence */
+function filledAdvice(table: string, column: ColumnDef, hasDefault: boolean): string {
+  const [on, name] = [written(table), written(column.colname ?? '')];
+  const sequence = written(`${table}_${column.colname}_seq`);
+  const lines = [
+    'Add the column without a value, set the default for new rows, and fill the old rows in small steps:',
+    `ALTER TABLE ${on} ADD COLUMN ${name} ${shownType(column)};`,
+    ...(hasDefault ? [] : [`CREATE SEQUENCE ${sequence} OWNED BY ${on}.${name};`]),
+    `ALTER TABLE ${on} ALTER COLUMN ${name} SET DEFAULT ${hasDefault ? rest : `nextval('${sequence.replaceAll("'", "''")}')`};`,
+  ];
+  return lines.join('\n');
+}
+
+function generatedAdvice(table: string, column: ColumnDef): string {
+  const name = written(column.colname ?? '');
+  return `Let PostgreSQL 18 compute it when it is read, or write an ordinary column with a trigger, and fill the old rows in small steps:\nALTER TABLE ${written(table)} ADD COLUMN ${name} ${shownType(column)} GENERATED ALWAYS AS (${rest}) VIRTUAL;`;
 }
 
 /** Whether a default may have another value in each row. */

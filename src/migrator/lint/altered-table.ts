@@ -2,21 +2,22 @@ import type { AlterTableCmd, AlterTableStmt, Constraint } from 'libpg-query';
 import { addedColumnRisks } from './added-column.ts';
 import { addedConstraintRisks, notNullRisk } from './constraints.ts';
 import { cascadeRisks } from './dependents.ts';
-import { lastPart, tableOf, written } from './names.ts';
+import { lastPart, tableOf, typeOf, written } from './names.ts';
 import { alone, type Risk, rest, type TableEffects, workOf } from './risk.ts';
 
 /**
  * What ALTER TABLE does to a table with rows.
- * @param text the statement
+ * @param text the statement, for advice that repeats it
  */
 export function alteredTableEffects({ relation, cmds, objtype }: AlterTableStmt, text: string): Partial<TableEffects> {
   const table = tableOf(relation);
   if (table === undefined || objtype !== 'OBJECT_TABLE') return {};
   const commands = (cmds ?? []).flatMap((node) => ('AlterTableCmd' in node ? [node.AlterTableCmd] : []));
+  const statement = commands.length === 1 ? text : undefined;
   const constraints = commands.flatMap((command) => addedConstraint(command) ?? []);
   return {
     risks: commands.flatMap((command) => [
-      ...commandRisks(table, command, commands.length === 1 ? text : undefined),
+      ...commandRisks(table, command, statement),
       ...cascadeRisks(command, 'drop').map((risk) => ({ ...risk, table })),
     ]),
     addsNotValid: constraints.flatMap(({ skip_validation, conname }) => (skip_validation && conname ? [conname] : [])),
@@ -30,14 +31,14 @@ function addedConstraint({ subtype, def }: AlterTableCmd): Constraint | undefine
   return subtype === 'AT_AddConstraint' && def && 'Constraint' in def ? def.Constraint : undefined;
 }
 
-/** @param text the statement, if it has no other command */
-function commandRisks(table: string, command: AlterTableCmd, text: string | undefined): readonly Risk[] {
+/** @param statement the statement, if it has no other command */
+function commandRisks(table: string, command: AlterTableCmd, statement: string | undefined): readonly Risk[] {
   const { subtype, def, name = '' } = command;
   switch (subtype) {
     case 'AT_AddColumn':
       return def && 'ColumnDef' in def ? addedColumnRisks(table, def.ColumnDef) : [];
     case 'AT_AddConstraint':
-      return def && 'Constraint' in def ? addedConstraintRisks(table, def.Constraint, text) : [];
+      return def && 'Constraint' in def ? addedConstraintRisks(table, def.Constraint, statement) : [];
     case 'AT_SetNotNull':
       return [notNullRisk(table, name)];
     case 'AT_AlterColumnType':
@@ -64,8 +65,6 @@ const textTypes: ReadonlySet<string> = new Set(['text', 'varchar']);
 function typeRisk(table: string, { name = '', def }: AlterTableCmd): Risk {
   const column = def && 'ColumnDef' in def ? def.ColumnDef : undefined;
   const type = lastPart(column?.typeName?.names) ?? '';
-  const { typmods = [], arrayBounds = [] } = column?.typeName ?? {};
-  const isPlain = typmods.length === 0 && arrayBounds.length === 0;
   const mayBeCheap = textTypes.has(type) && column?.raw_default === undefined;
   const [on, from] = [written(table), written(name)];
   return {
@@ -73,7 +72,7 @@ function typeRisk(table: string, { name = '', def }: AlterTableCmd): Risk {
     severity: mayBeCheap ? 'WARNING' : 'ERROR',
     table,
     message: `Changing the type of ${name} rewrites ${table} and all its indexes${mayBeCheap ? ', unless it was a shorter varchar' : ''}. Nobody can read or write it meanwhile (ACCESS EXCLUSIVE). Processes of the old version do not expect the new type.`,
-    advice: `Add a second column, write to both, fill the old rows in small steps, then read the new one and drop the old one:\nALTER TABLE ${on} ADD COLUMN ${written(`${name}_new`)} ${isPlain && type !== '' ? type : rest};\nand when nothing reads the old one:\nALTER TABLE ${on} DROP COLUMN ${from};`,
+    advice: `Add a second column, write to both, fill the old rows in small steps, then read the new one and drop the old one:\nALTER TABLE ${on} ADD COLUMN ${written(`${name}_new`)} ${(column?.typeName && typeOf(column.typeName)) ?? rest};\nand when nothing reads the old one:\nALTER TABLE ${on} DROP COLUMN ${from};`,
     work: workOf('REWRITE'),
   };
 }

@@ -1,4 +1,4 @@
-import type { Node, RangeVar } from 'libpg-query';
+import type { Node, RangeVar, TypeName } from 'libpg-query';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 
 /** The last part of a qualified name. */
@@ -10,6 +10,27 @@ export function lastPart(names: readonly Node[] | undefined): string | undefined
 /** The name of a table in a statement; undefined for a temporary one, which nobody else uses. */
 export function tableOf(relation: RangeVar | undefined): string | undefined {
   return relation?.relpersistence === 't' ? undefined : relation?.relname;
+}
+
+/** SQL's names of types for which the parser has others. */
+const typeNames: ReadonlyMap<string, string> = new Map([
+  ['bool', 'boolean'],
+  ['bpchar', 'char'],
+  ['float4', 'real'],
+  ['float8', 'double precision'],
+  ['int2', 'smallint'],
+  ['int4', 'integer'],
+  ['int8', 'bigint'],
+]);
+
+/** A type as an author writes it, such as `varchar(40)`; undefined if it has parts that are written in other ways. */
+export function typeOf({ names, typmods = [], arrayBounds = [] }: TypeName): string | undefined {
+  const name = lastPart(names);
+  const lengths = typmods.map((node) =>
+    'A_Const' in node ? node.A_Const.ival && (node.A_Const.ival.ival ?? 0) : undefined,
+  );
+  if (name === undefined || name === 'interval' || lengths.includes(undefined)) return;
+  return `${typeNames.get(name) ?? written(name)}${lengths.length > 0 ? `(${lengths.join(', ')})` : ''}${'[]'.repeat(arrayBounds.length)}`;
 }
 
 /** An identifier as an author writes it: quoted only where it has to be. */

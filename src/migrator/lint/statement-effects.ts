@@ -9,7 +9,7 @@ const noEffects: TableEffects = { creates: [], risks: [], addsNotValid: [], vali
 /**
  * What a statement does to tables that have rows and are in use, as far as its syntax shows it.
  * @param tree undefined if the parser doesn't know the syntax
- * @param text the statement, which advice repeats in its own words
+ * @param text the statement, for advice that repeats it
  * @see https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES
  */
 export function tableEffectsOf(tree: Node | undefined, text: string): TableEffects {
@@ -67,7 +67,7 @@ function writesInQueries(tree: Node): readonly Risk[] {
   const [body] = Object.values(tree) as readonly { readonly withClause?: WithClause }[];
   return (body?.withClause?.ctes ?? []).flatMap((node) => {
     const query = 'CommonTableExpr' in node ? node.CommonTableExpr.ctequery : undefined;
-    return query ? risksOf(query) : [];
+    return query ? risksOf(query, '') : [];
   });
 }
 

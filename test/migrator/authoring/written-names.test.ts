@@ -175,6 +175,21 @@ it('proposes an index for a foreign key that has none', async () => {
   expect((await product.write([one, ...keys('things_one_id_idx')])).warnings).toEqual([]);
 });
 
+it('says where the index of a join table is declared', async () => {
+  await using product = await server.product();
+  const one = entity({
+    name: 'One',
+    tableName: 'ones',
+    properties: { id: p.integer().primary(), others: () => p.manyToMany(one).owner() },
+  });
+  const { warnings } = await product.write([one], 'create');
+  expect(warnings).toEqual([
+    expect.stringMatching(
+      /^No index begins with ones_others \(.*, which a many-to-many relation has in a pivotEntity\.$/,
+    ),
+  ]);
+});
+
 it('writes no empty down()', async () => {
   await using product = await server.product();
   const partitioned = (partitions: number) => [

@@ -84,3 +84,38 @@ it('takes no function for a stable one that may have another value in each row',
   expect(rows.map(({ name }) => name)).toEqual([...stableFunctions].toSorted());
   expect(rows.filter(({ is_volatile }) => is_volatile)).toEqual([]);
 });
+
+it.each([
+  'ADD COLUMN x int CHECK (x > 0)',
+  'ADD COLUMN x int DEFAULT 1 CHECK (x > 0)',
+  'ADD COLUMN x int REFERENCES others',
+  'ADD COLUMN x int DEFAULT 1 REFERENCES others',
+  'ADD COLUMN x int NOT NULL DEFAULT 1',
+  'ADD COLUMN x uuid DEFAULT gen_random_uuid()',
+  'ADD COLUMN x bigserial',
+  'ADD COLUMN x int GENERATED ALWAYS AS IDENTITY',
+  'ADD COLUMN x int GENERATED ALWAYS AS (a * 2) STORED',
+  'ADD COLUMN x int GENERATED ALWAYS AS (a * 2) VIRTUAL',
+  "ADD COLUMN x timestamptz DEFAULT 'now'",
+  'ADD CONSTRAINT x CHECK (a > 0)',
+  'ADD CONSTRAINT x CHECK (a > 0) NOT VALID',
+  'ADD CONSTRAINT x FOREIGN KEY (a) REFERENCES others',
+  'ADD CONSTRAINT x FOREIGN KEY (a) REFERENCES others NOT VALID',
+  'ALTER COLUMN b TYPE bigint',
+  'ALTER COLUMN b SET NOT NULL',
+  'ALTER COLUMN b DROP NOT NULL',
+  'SET UNLOGGED',
+])('reports whether PostgreSQL reads or writes all rows: %s', async (command) => {
+  await client.query(`
+    DROP TABLE IF EXISTS touched, others;
+    CREATE TABLE others (id int PRIMARY KEY);
+    INSERT INTO others SELECT generate_series(1, 10);
+    CREATE TABLE touched AS SELECT i AS a, i AS b FROM generate_series(1, 10) AS i`);
+  notices.length = 0;
+  const sql = `ALTER TABLE touched ${command}`;
+  await client.query(sql);
+  const touches = /^(?:rewriting|verifying) table "touched"|^validating foreign key/;
+  const parse = await loadStatementParser();
+  const risks = parse(sql).flatMap(({ tree, text }) => tableEffectsOf(tree, text).risks);
+  expect(risks.some(({ work }) => work !== undefined)).toBe(notices.some((notice) => touches.test(notice)));
+});
