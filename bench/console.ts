@@ -23,7 +23,7 @@ export const consolePicture: Benchmark = {
     await insertCurrentTenants(app.services, TENANTS);
     const token = await app.services.tokens.issue({ platformAdmin: true, expiresIn: '1h' });
     const api = await startServer(place, '../test/fixture/main.ts', { WORKER: 'off', LOG_LEVEL: 'warn' });
-    return measure(browser, new URL('/console', api).href, token, signal);
+    return await measure(browser, new URL('/console', api).href, token, signal);
   },
 };
 

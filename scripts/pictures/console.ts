@@ -24,7 +24,7 @@ export async function photographFleet(browser: string): Promise<Buffer> {
   await opened.useToken(token);
   await opened.page.locator('[data-complete]').waitFor();
   await opened.page.getByRole('application').press('PageDown');
-  return opened.page.screenshot();
+  return await opened.page.screenshot();
 }
 
 /** Starts a run in the console and takes a picture (PNG) in the middle of it. */

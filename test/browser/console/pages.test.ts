@@ -65,6 +65,8 @@ describe.skipIf(!browser)('the pages of the console', () => {
     await using shown = await open();
     const { page } = shown;
     const cursors: unknown[] = [];
+    // What the page asks for before it is loaded again does not count.
+    await page.locator('[data-complete]').waitFor();
     page.on('request', (request) => {
       const { query = '', variables } = request.postDataJSON() ?? {};
       if (query.includes('fleetCells')) cursors.push(variables.after);
