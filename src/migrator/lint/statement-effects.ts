@@ -67,7 +67,7 @@ function writesInQueries(tree: Node): readonly Risk[] {
   const [body] = Object.values(tree) as readonly { readonly withClause?: WithClause }[];
   return (body?.withClause?.ctes ?? []).flatMap((node) => {
     const query = 'CommonTableExpr' in node ? node.CommonTableExpr.ctequery : undefined;
-    return query ? risksOf(query, '') : [];
+    return query ? risksOf(query) : [];
   });
 }
 
