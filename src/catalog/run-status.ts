@@ -31,7 +31,7 @@ export type StopReason = 'HALTED' | 'CANCELLED';
 /** The statuses of unfinished items. */
 export const openItemStatuses = ['PENDING', 'RUNNING'] as const satisfies readonly RunItemStatus[];
 
-/** Whether a run with this status has ended. It may be resumed. */
+/** Whether a run with this status has ended. Some ended runs can be resumed: see {@link canResume}. */
 export function hasEnded(status: MigrationRunStatus): boolean {
   return includesStatus(runSteps.end.to, status);
 }

@@ -26,7 +26,7 @@ export async function openApp(
 ): Promise<Installation> {
   const { openInstallation } = await import('../installation/open.ts');
   const { describeFailure } = await import('../installation/start-failure.ts');
-  const { loadUsableConfig } = await import('../config/load-config.ts');
+  const { loadUsableConfig } = await import('../config/usable-config.ts');
   const config = await loadUsableConfig(context.env);
   const migrations = {
     ...config.migrations,

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import type { Config } from '../config/config.ts';
-import type { ServerAddress } from '../config/database-url.ts';
+import type { ServerAddress } from '../config/server-address.ts';
 import type { LeftoverOptions } from '../doctor/find-leftovers.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { PostgresServer } from '../postgres/server.ts';
@@ -117,7 +117,7 @@ async function otherServers(
 ): Promise<(readonly [string, PostgresServer])[]> {
   const { readFile } = await import('node:fs/promises');
   const { readServerRows } = await import('../catalog/server-queries.ts');
-  const { parseServerUrl } = await import('../config/database-url.ts');
+  const { parseServerUrl } = await import('../config/server-address.ts');
   const { createEncryption } = await import('../lib/encryption.ts');
   const { checkServer } = await import('../servers/check.ts');
   const rows = await first.owner(databases.auth, readServerRows);

@@ -1,5 +1,5 @@
-import { addressFromUrl, type ServerAddress, serverAddress } from './database-url.ts';
 import { type FileConfig, fileConfig } from './file-config.ts';
+import { addressFromUrl, type ServerAddress, serverAddress } from './server-address.ts';
 import { readSettings } from './settings.ts';
 import { type TokenConfig, type TrustedClaims, tokenConfig } from './token-config.ts';
 
@@ -136,7 +136,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   return config;
 }
 
-/** Like {@link loadConfig}, but returns the problems. Invalid settings count as not set, so they may be undefined despite their type. */
+/** Like {@link loadConfig}, but returns the problems. Invalid settings are undefined in the result, despite their type. */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): {
   readonly config: Config;
   readonly problems: readonly string[];

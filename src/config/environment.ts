@@ -11,7 +11,8 @@ export interface Environment {
 }
 
 /**
- * Reads the variables of the process and of the file `.env`.
+ * Reads the variables of the process and of the file `.env`. Settings are read nowhere else: `settings.ts` parses them, and
+ * `config.ts` validates and groups them.
  * @throws {Error} if the file exists and cannot be read
  */
 export function readEnvironment(): Environment {

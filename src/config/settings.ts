@@ -104,7 +104,7 @@ export const settings = {
   },
   TENANT_CONNECTION_LIMIT: {
     schema: integer(1, 10_000),
-    absent: 'TENANT_POOL_SIZE times SERVER_PROCESSES, and at least times 4',
+    absent: 'TENANT_POOL_SIZE times SERVER_PROCESSES or 4, whichever is greater',
     meaning:
       "maximum number of connections of one tenant's role in all processes, enforced by PostgreSQL; at least TENANT_POOL_SIZE; set it to TENANT_POOL_SIZE times the number of processes so that each can fill its pool",
   },

@@ -1,9 +1,7 @@
 import type pg from 'pg';
 import type { Catalog } from '../catalog/catalog.ts';
-import type { RunOptions } from '../catalog/entities/migration-run.entity.ts';
 import type { AppliedMigration } from '../catalog/entities/migration-state.entity.ts';
 import type { MigrationFile } from '../migrator/files/migration-file.ts';
-import { type Plan, planDown, planUp } from '../migrator/files/plan.ts';
 
 /** A set of applied migrations that tenants have, according to the catalog. */
 export interface KnownState {
@@ -35,26 +33,6 @@ export async function readCommonStatesInUse(client: pg.Client): Promise<readonly
     'SELECT id, applied, version FROM migration_states WHERE id IN (SELECT migration_state FROM common_states)',
   );
   return rows;
-}
-
-/** Returns the states in which a run has nothing to do, so that it needn't connect to those tenants. */
-export async function doneStateIds(
-  client: pg.Client,
-  files: readonly MigrationFile[],
-  { to, down }: Pick<RunOptions, 'to' | 'down'>,
-): Promise<string[]> {
-  // Only the tenant's own history knows what a run applied to it, and in which order.
-  if (down && down.kind !== 'to') return [];
-  const planOf = ({ applied }: KnownState) =>
-    down
-      ? planDown(
-          files,
-          applied.map((migration) => ({ ...migration, run: null })),
-          down,
-        )
-      : planUp(files, applied, to);
-  const isDone = (plan: Plan) => plan.kind === 'steps' && plan.steps.length === 0;
-  return (await readStates(client)).filter((state) => isDone(planOf(state))).map(({ id }) => id);
 }
 
 /**

@@ -4,7 +4,7 @@ import path from 'node:path';
 import type { Logger } from 'pino';
 import { FIRST_SERVER } from '../catalog/entities/database-server.entity.ts';
 import { type Config, ConfigError } from '../config/config.ts';
-import type { ServerAddress } from '../config/database-url.ts';
+import type { ServerAddress } from '../config/server-address.ts';
 import { readOrCreateFile } from '../lib/files.ts';
 import { PostgresServer } from '../postgres/server.ts';
 import { connectFailure, readServerFacts } from '../servers/check.ts';

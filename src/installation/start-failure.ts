@@ -1,5 +1,5 @@
 import { ConfigError } from '../config/config.ts';
-import type { ServerAddress } from '../config/database-url.ts';
+import type { ServerAddress } from '../config/server-address.ts';
 import { AppError, messageOf } from '../lib/errors.ts';
 import { isConnectionFailure, sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
 

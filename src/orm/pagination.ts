@@ -1,6 +1,7 @@
 import { CursorError, type EntityClass, type FilterQuery, type OrderDefinition } from '@mikro-orm/core';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { type AppError, badInput } from '../lib/errors.ts';
+import { isUuid } from '../lib/uuid.ts';
 import { isDataException } from '../postgres/sql/error-codes.ts';
 
 /** The arguments of a Relay connection. */
@@ -54,8 +55,10 @@ export async function entityConnection<T extends object>(
   const cursor = await em
     .findByCursor(entity, { ...page, where, orderBy: options.orderBy, includeCount: false })
     .catch((error: unknown) => {
-      const wrong = error instanceof CursorError || isDataException(error);
-      throw wrong ? invalidCursor(args.after != null ? 'after' : 'before') : error;
+      const field = args.after != null ? 'after' : 'before';
+      // Without a condition, only the cursor can hold a malformed value.
+      const isMalformed = isDataException(error) && options.where === undefined && args[field] != null;
+      throw error instanceof CursorError || isMalformed ? invalidCursor(field) : error;
     });
   return {
     edges: cursor.items.map((node) => ({
@@ -115,9 +118,11 @@ function checkCursors<T extends object>(
     const fits = (key: string, index: number) => {
       const value = values?.[index];
       // The keys of orderBy are properties of the entity.
-      const { runtimeType } = properties[key as keyof typeof properties];
+      const { runtimeType, columnTypes } = properties[key as keyof typeof properties];
       if (runtimeType === 'number') return Number.isInteger(value);
-      return typeof value === 'string' && (runtimeType !== 'Date' || !Number.isNaN(Date.parse(value)));
+      if (typeof value !== 'string') return false;
+      if (columnTypes[0] === 'uuid') return isUuid(value);
+      return runtimeType !== 'Date' || !Number.isNaN(Date.parse(value));
     };
     if (values?.length !== keys.length || !keys.every(fits)) throw invalidCursor(field);
   }

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { Logger } from 'pino';
-import type { ServerAddress } from '../config/database-url.ts';
+import type { ServerAddress } from '../config/server-address.ts';
 import { AppError } from '../lib/errors.ts';
 import { CircuitBreaker } from './pool/circuit-breaker.ts';
 import type { Pool, Priority } from './pool/pool.ts';
@@ -71,7 +71,8 @@ export const sameEverywhere = {
 
 /**
  * With this setting, PostgreSQL aborts a statement and releases its locks within two seconds after the client was killed.
- * By default it notices only when the statement is done. PostgreSQL on Windows does not support the setting.
+ * By default it notices only when the statement is done. PostgreSQL on Windows does not support the setting; the server is
+ * taken to run on the same platform as this process.
  * @see https://www.postgresql.org/docs/current/runtime-config-connection.html#GUC-CLIENT-CONNECTION-CHECK-INTERVAL
  */
 const everySession: Readonly<Record<string, string>> = {
@@ -80,8 +81,11 @@ const everySession: Readonly<Record<string, string>> = {
 };
 
 /**
- * One PostgreSQL server, and the pool of connections that this process may open to it. After the server did not answer,
- * connecting fails immediately for a moment. Pools survive a change of the address.
+ * One PostgreSQL server, and the pool of connections that this process may open to it. When the server does not answer,
+ * further attempts to connect fail at once for a moment. Pools survive a change of the address.
+ *
+ * The admin owns the tenants' tables: `owner()` connects as the admin to one database, and `admin()` to the maintenance
+ * database. Requests use pools of the tenants' roles (`routing/tenant-connections.ts`).
  */
 export class PostgresServer implements AsyncDisposable {
   readonly name: string;
@@ -128,7 +132,7 @@ export class PostgresServer implements AsyncDisposable {
     );
   }
 
-  /** Whether the last attempt to connect failed. */
+  /** Whether the server did not answer the last attempt to connect. */
   get isDown(): boolean {
     return this.#breaker.isOpen;
   }

@@ -23,7 +23,7 @@ export function newPlacement(key: string, isolation: Isolation, server: string, 
     : { server, database: sharedDatabase, schema: `tenant_${key}` };
 }
 
-/** The role as which this tenant's requests connect. */
+/** The role that the tenant's requests connect as. */
 export function tenantRole(key: string): string {
   return `tenant_${key}`;
 }

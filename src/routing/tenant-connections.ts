@@ -47,13 +47,13 @@ interface OpenTenant {
   readonly pool: Pool;
 }
 
-/** The number of tenants whose pools are cached. A pool takes a few kilobytes and, when it is idle, no connection. */
+/** The maximum number of tenants whose pools are cached. A pool takes a few kilobytes and, when it is idle, no connection. */
 const MAX_OPEN_TENANTS = 5_000;
 
 /** How late PostgreSQL may report a statement timeout, in milliseconds. */
 export const LATE_MS = 5_000;
 
-/** PostgreSQL ends transactions that a resolver has forgotten after this time, in milliseconds. */
+/** How long a transaction may be idle before PostgreSQL ends its session, in milliseconds. A resolver may have forgotten it. */
 const IDLE_IN_TRANSACTION_MS = 60_000;
 
 /**
@@ -62,8 +62,9 @@ const IDLE_IN_TRANSACTION_MS = 60_000;
  * - Each tenant has a pool of its own, whose connections are authenticated as the tenant's role. Tenants never share a
  *   connection, so no session state or privilege passes from one tenant to another.
  * - The role's password is derived from ROLE_SECRET (`postgres/admin/roles.ts`). It is stored nowhere.
- * - A pool has at most TENANT_POOL_SIZE connections, all pools of a server together its budget
- *   (`postgres/pool/server-pool.ts`), and PostgreSQL limits the role in all processes (`servers/role-limits.ts`).
+ * - A pool has at most TENANT_POOL_SIZE connections. The pools of one server together have at most its budget
+ *   (`postgres/pool/server-pool.ts`). PostgreSQL limits the role over all processes (`servers/role-limits.ts`).
+ * - `postgres/server.ts` opens the connection: its address, TLS and the settings of its session.
  *
  * Migrations use the admin's connections instead (`fleet/worker/owner-connections.ts`).
  */

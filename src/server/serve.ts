@@ -10,7 +10,7 @@ import { refuseMalformedRequests } from '../api/malformed-requests.ts';
 import type { Tokens } from '../auth/tokens/tokens.ts';
 import type { Config } from '../config/config.ts';
 import { dividedAmong } from '../config/divide-budgets.ts';
-import { loadUsableConfig } from '../config/load-config.ts';
+import { loadUsableConfig } from '../config/usable-config.ts';
 import { startEmbedded } from '../installation/first-server.ts';
 import { type Installation, openInstallation } from '../installation/open.ts';
 import { type LoadProduct, type Product, routesOf } from '../installation/product.ts';

@@ -5,7 +5,8 @@ import { type Servers, serverNamed } from '../postgres/server.ts';
 import { sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
 
 /**
- * Runs `work` with a connection to a tenant's database as the owner of its tables.
+ * Runs `work` with a connection to a tenant's database as the owner of its tables. Requests connect as the tenant's role
+ * instead (`routing/tenant-connections.ts`).
  * @throws {AppError} SERVER_BUSY if this process does not know its server yet, CONFLICT if the database is missing; and what
  *   `work` throws
  */

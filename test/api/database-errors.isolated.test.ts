@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { builder } from '../../src/api/builder.ts';
+import { Tenant } from '../../src/catalog/entities/tenant.entity.ts';
+import { entityConnection } from '../../src/orm/pagination.ts';
 import { buildTestSchema } from '../support/product.ts';
 import { useServer } from '../support/use-server.ts';
 
@@ -11,6 +13,20 @@ builder.queryFields((t) => ({
     resolve: async (_root, { sql }, { services }) => {
       await services.catalog.fork().execute(sql);
       return 'done';
+    },
+  }),
+  tenantIds: t.stringList({
+    authScopes: { anyone: true },
+    maxItems: 20,
+    args: { id: t.arg.string({ required: true }), after: t.arg.string() },
+    resolve: async (_root, { id, after }, { services }) => {
+      const page = entityConnection(
+        services.catalog.fork(),
+        Tenant,
+        { after },
+        { where: { id }, orderBy: { id: 'asc' } },
+      );
+      return (await page).edges.map(({ node }) => node.id);
     },
   }),
 }));
@@ -52,5 +68,18 @@ describe('an error of PostgreSQL', async () => {
       message: expect.stringContaining('took too long'),
       extensions: { code: 'SERVER_BUSY', retryAfterMs: 5000 },
     });
+  });
+
+  const cursor = (...values: unknown[]) => Buffer.from(JSON.stringify(values)).toString('base64url');
+  const someId = '3f1b6a1e-5d0c-4a53-9c5f-0d9a0c6d1b11';
+
+  it.each([
+    ['nope', null, 'A value such as an id, a number or a time is malformed. Check the arguments.'],
+    ['nope', cursor(someId), 'A value such as an id, a number or a time is malformed. Check the arguments.'],
+    [someId, cursor('nope'), 'Invalid cursor for this list'],
+  ])('of a list with the id %s after %s names what is wrong', async (id, after, message) => {
+    const query = 'query ($id: String!, $after: String) { tenantIds(id: $id, after: $after) }';
+    const { body } = await used.server.post({ query, variables: { id, after } });
+    expect(body.errors?.[0]).toMatchObject({ message, extensions: { code: 'BAD_USER_INPUT' } });
   });
 });

@@ -48,7 +48,7 @@ describe('five tenants, of which one fails', () => {
     const events = await fleet.events(run.id);
     expect(events.at(-1)).toMatchObject({
       kind: 'RUN_ENDED',
-      message: '4 succeeded, 1 failed and rolled back, 0 skipped',
+      message: '4 succeeded, 1 failed, 0 skipped',
     });
     const failed = run.items.nodes.filter(({ status }) => status === 'FAILED');
     expect(failed.map(({ tenant, error }) => [tenant.slug, error])).toEqual([

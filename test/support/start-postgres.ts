@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import pg from 'pg';
-import type { ServerAddress } from '../../src/config/database-url.ts';
+import type { ServerAddress } from '../../src/config/server-address.ts';
 import { createLoginRoleSql } from '../../src/postgres/admin/roles.ts';
 import { startEmbeddedPostgres } from '../../src/postgres/embedded/start.ts';
 import { quoteIdentifier } from '../../src/postgres/sql/quote.ts';
@@ -58,7 +58,7 @@ async function startIn(
   const settings = { ...testSettings, ...ownSettings };
   let server = await startEmbeddedPostgres({ dataDir, settings });
   const { host, port, user, password } = server;
-  const address = { host, port, user, password, maintenanceDatabase: 'postgres', ssl: false };
+  const address: ServerAddress = { host, port, user, password, maintenanceDatabase: 'postgres', ssl: false };
   const url = (database: string, role = user, itsPassword = password, through = port) =>
     `postgres://${role}:${encodeURIComponent(itsPassword)}@${host}:${through}/${database}`;
   const envThrough = (through: number) => ({

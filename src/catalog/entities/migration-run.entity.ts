@@ -27,8 +27,9 @@ export interface RunOptions {
   /** Set in a run that reverts migrations and applies none. */
   readonly down?: DownTarget;
   readonly dryRun: boolean;
+  /** If false, the first failure stops the run. */
   readonly continueOnError: boolean;
-  /** The run halts after more failures than this. Undefined: it halts at the end of a wave with a failure. */
+  /** The run halts after more failures than this. Undefined: no wave starts after one with a failure. */
   readonly maxFailures?: number;
   /** How failed batches must be undone; undefined: as each batch needs it. */
   readonly checkpoint?: CheckpointKind;
@@ -66,7 +67,7 @@ export const MigrationRunSchema = defineEntity({
     /** The current wave, from 1, and the number of waves. */
     wave: p.integer().default(0),
     waves: p.integer().default(1),
-    /** The status with which the run ends when the tenants in progress have finished. */
+    /** Why the run starts no more tenants; null while it does. */
     stopping: p.enum(['HALTED', 'CANCELLED'] as const).nullable(),
     parentId: p.uuid().nullable(),
     createdAt: p.datetime(3).defaultRaw('now()'),

@@ -27,7 +27,7 @@ export function addDoctorCommand(program: Command, context: CommandContext): voi
   command.action(async ({ fix, yes }: DoctorOptions) => {
     if (yes && !fix) command.error('error: --yes needs --fix');
     if (fix && !yes && !context.stdin.isTTY) command.error('error: there is no terminal to ask; use --yes');
-    const { loadUsableConfig } = await import('../../config/load-config.ts');
+    const { loadUsableConfig } = await import('../../config/usable-config.ts');
     const list = new Checklist(context);
     checkNode(list);
     for (const text of await describeTypos(context.fileNames)) list.doubt(text);

@@ -34,7 +34,7 @@ export function addRunCommands(migrate: Command, context: CommandContext): void 
         return run;
       });
       context.stdout.write(
-        `The run ${run} is being cancelled: tenants in progress finish. To migrate the rest: tenantry migrate resume ${run}\n`,
+        `The run ${run} is being cancelled: tenants in progress finish, and backfills pause after their batch. To migrate the rest: tenantry migrate resume ${run}\n`,
       );
     });
   migrate

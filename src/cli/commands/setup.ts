@@ -21,7 +21,7 @@ async function setUp(context: CommandContext, slugs: readonly string[]): Promise
   checkNode(list);
   if (list.problems > 0) throw new CommandExit(exitCode.failure);
   for (const text of await describeTypos(context.fileNames)) list.doubt(text);
-  const { loadUsableConfig } = await import('../../config/load-config.ts');
+  const { loadUsableConfig } = await import('../../config/usable-config.ts');
   const { environment, server: address, dataDir, databases } = await loadUsableConfig(context.env);
   list.good(`The settings are valid (${environment})`);
   const start = performance.now();

@@ -25,12 +25,11 @@ export function writeSummary(screen: Screen, report: RunReport): void {
       ? [`  Restore point  ${run.checkpoint}, with copies of ${tenantsInWords(copies)}: see tenantry checkpoint list`]
       : []),
     '',
-    `  Total                   ${run.total}`,
-    `  Succeeded               ${run.succeeded}`,
-    `  Failed and rolled back  ${run.failed - inNeed}`,
-    ...(inNeed > 0 ? [`  Need attention          ${inNeed}`] : []),
-    `  Skipped                 ${run.skipped}`,
-    ...(run.cancelled > 0 ? [`  Not started             ${run.cancelled}`] : []),
+    `  Total          ${run.total}`,
+    `  Succeeded      ${run.succeeded}`,
+    `  Failed         ${run.failed}${inNeed > 0 ? ` (${inNeed} ${inNeed === 1 ? 'needs' : 'need'} attention)` : ''}`,
+    `  Skipped        ${run.skipped}`,
+    ...(run.cancelled > 0 ? [`  Not started    ${run.cancelled}`] : []),
   ];
   if (migrations.length > 0) {
     lines.push('', `${verb(report)}:`, ...migrations.map(({ name, tenants }) => `  ${name}  ${tenants}`));

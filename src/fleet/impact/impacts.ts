@@ -125,16 +125,20 @@ export class Impacts {
     const [tenant, size] = largest;
     const { servers, authDatabase } = this.#options;
     const name = nameOf(first.concerned, first.table, tenant);
-    const read = (client: pg.Client) => readTableShape(client, name);
-    const shape = (await readInTenants(servers, [tenant], read, this.#limits(MEASURE_MS))).get(tenant);
-    if (!shape) return estimates;
+    const read = async (client: pg.Client) => ({
+      shape: await readTableShape(client, name),
+      otherRows: await readOtherRows(client, name.schema, works),
+    });
+    const largestTable = (await readInTenants(servers, [tenant], read, this.#limits(MEASURE_MS))).get(tenant);
+    if (!largestTable) return estimates;
+    const { shape, otherRows } = largestTable;
     const scratch = { server: serverNamed(servers, tenant.server), authDatabase, waitMs: SCRATCH_WAIT_MS };
     await withScratchDatabase(scratch, async (client) => {
       const sample = await makeSample(client, shape, size);
       for (const work of works) {
         if (estimates.has(keyOf(work)) || performance.now() > until) continue;
         // What cannot be done with sample rows, such as an index of a type without an order, has no estimate.
-        const ms = await measureWork(client, sample, work).catch(() => undefined);
+        const ms = await measureWork(client, sample, work, otherRows.get(work)).catch(() => undefined);
         if (ms !== undefined) estimates.set(keyOf(work), (table) => ms * timesLarger(table, sample));
       }
     });
@@ -144,6 +148,27 @@ export class Impacts {
   #limits(totalMs: number): ReadLimits {
     return { concurrency: this.#options.concurrency, totalMs };
   }
+}
+
+/** Reads how many rows the tables have in which rows are looked up. */
+async function readOtherRows(
+  client: pg.Client,
+  schema: string,
+  works: readonly TableWork[],
+): Promise<ReadonlyMap<TableWork, number>> {
+  const rows = new Map<TableWork, number>();
+  for (const work of works) {
+    const { lookedUpIn } = work;
+    if (!lookedUpIn) continue;
+    const schemas = lookedUpIn.schema === undefined ? [schema, commonSchema] : [lookedUpIn.schema];
+    for (const name of schemas) {
+      const size = await readTableSize(client, { schema: name, table: lookedUpIn.table });
+      if (!size) continue;
+      rows.set(work, size.rows);
+      break;
+    }
+  }
+  return rows;
 }
 
 /** How much more work a table is than a sample. */

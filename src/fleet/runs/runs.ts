@@ -49,7 +49,7 @@ export class Runs {
   }
 
   /**
-   * Starts a run that reverts exactly what another run applied, and returns its id.
+   * Starts a run that reverts what another run applied to its tenants and they still have, and returns its id.
    * @throws {AppError} see {@link undoRun}
    */
   async undo(run: string): Promise<string> {

@@ -69,8 +69,8 @@ function gone(run: string): Error {
 }
 
 /**
- * A limit on failures stops the run in the middle of a wave. Without one, the next wave starts only if this wave had no
- * failure.
+ * Whether failures stop the run. Without `continueOnError`, the first one does. With a limit, exceeding it does, even in the
+ * middle of a wave. With neither, a failure keeps the next wave from starting.
  */
 function isTooMuch({ options, failed, wave, waves, waveOpen, waveFailed }: RunState): boolean {
   const { continueOnError, maxFailures } = options;
@@ -128,7 +128,7 @@ interface EndedRun {
   readonly skipped: number;
   readonly cancelled: number;
   readonly stopping: StopReason | null;
-  /** Failed tenants that were left changed. */
+  /** Failed tenants that need an operator's attention. */
   readonly inNeed: number;
 }
 
@@ -147,9 +147,9 @@ async function endRun(client: pg.Client, run: string): Promise<SettledRun> {
      WHERE id = $1`,
     [run, endStatus(counts, stopping)],
   );
-  const attention = inNeed > 0 ? `, ${inNeed} failed and in need of attention` : '';
+  const attention = inNeed > 0 ? ` (${inNeed} ${inNeed === 1 ? 'needs' : 'need'} attention)` : '';
   const notStarted = cancelled > 0 ? `, ${cancelled} not started` : '';
-  const message = `${succeeded} succeeded, ${failed - inNeed} failed and rolled back${attention}, ${skipped} skipped${notStarted}`;
+  const message = `${succeeded} succeeded, ${failed} failed${attention}, ${skipped} skipped${notStarted}`;
   await appendEvents(client, run, [{ kind: 'RUN_ENDED', message }]);
   return ended;
 }

@@ -5,7 +5,7 @@ import type { TenantFiles } from '../../migrator/files/migration-folders.ts';
 import type { Servers } from '../../postgres/server.ts';
 import type { Placement } from '../../routing/placement.ts';
 import { type ReadLimits, readInTenants } from '../read-in-tenants.ts';
-import { doneStateIds } from '../tenant-states.ts';
+import { isDoneInSql, readDoneStates } from './done-states.ts';
 import { type RunRequest, resolveTenants } from './start.ts';
 
 /** The orders in which a run takes its tenants. */
@@ -38,19 +38,17 @@ export async function smallestFirst(
 /** The tenants that are not up to date according to the catalog, oldest first. */
 async function openTenants(
   client: pg.Client,
-  { tenant, common }: TenantFiles,
-  { tenants: references, verify, ...options }: Pick<RunRequest, 'tenants' | 'to' | 'down' | 'verify'>,
+  files: TenantFiles,
+  { tenants: references, ...options }: Pick<RunRequest, 'tenants' | 'to' | 'down' | 'verify'>,
 ): Promise<PlacedTenant[]> {
   const ids = references && (await resolveTenants(client, references));
-  const done = verify ? [] : await doneStateIds(client, tenant, options);
-  const commonDone = options.down || common.length === 0 ? undefined : await doneStateIds(client, common, {});
+  const done = await readDoneStates(client, files, options);
   const { rows } = await client.query<PlacedTenant>(
     `SELECT t.id, t.server, t.database, t.schema FROM tenants t LEFT JOIN common_states s USING (server, database)
      WHERE t.status = ANY ($1::text[]) AND ($2::uuid[] IS NULL OR t.id = ANY ($2))
-       AND NOT (coalesce(t.migration_state = ANY ($3::text[]), false)
-         AND ($4::text[] IS NULL OR coalesce(s.migration_state = ANY ($4), false)))
+       AND NOT ${isDoneInSql({ tenants: 't', commonStates: 's', tenant: '$3', common: '$4' })}
      ORDER BY t.created_at, t.id`,
-    [fleetStatuses, ids, done, commonDone],
+    [fleetStatuses, ids, done.tenant, done.common],
   );
   return rows;
 }

@@ -13,7 +13,7 @@ import type { TenantFiles } from '../../migrator/files/migration-folders.ts';
 import { quoteLiteral } from '../../postgres/sql/quote.ts';
 import { inTransaction } from '../../postgres/sql/transaction.ts';
 import { appendEvents, type NewRunEvent } from '../events/append.ts';
-import { doneStateIds } from '../tenant-states.ts';
+import { type DoneStates, isDoneInSql, readDoneStates } from './done-states.ts';
 import { plannedFiles } from './planned-files.ts';
 import { settleRun, tenantsInWords } from './settle.ts';
 import { waveEnds } from './waves.ts';
@@ -49,13 +49,11 @@ export async function startRun(
     const ids = references && (await resolveTenants(client, references));
     const first = await resolveTenants(client, canaries);
     checkCanaries(canaries, first, ids);
-    const done = options.verify ? [] : await doneStateIds(client, files, options);
-    // A run that reverts leaves `common` alone.
-    const commonDone = options.down || common.length === 0 ? undefined : await doneStateIds(client, common, {});
+    const done = await readDoneStates(client, { tenant: files, common }, options);
     await inTransaction(client, async () => {
       const checkpoint = restorePointName(new Date());
       await insertRun(client, id, { checkpoint, files: plannedFiles({ tenant: files, common }), options });
-      const { total, skipped } = await insertItems(client, id, { ids, first, sequence, done, commonDone });
+      const { total, skipped } = await insertItems(client, id, { ids, first, sequence, done });
       const waves = await divide(client, id, options.waves ?? [], total - skipped);
       await client.query(
         'UPDATE migration_runs SET total = $2, skipped = $3, skipped_at_start = $3, waves = $4 WHERE id = $1',
@@ -155,9 +153,7 @@ async function insertItems(
     readonly ids: readonly string[] | undefined;
     readonly first: readonly string[];
     readonly sequence: readonly string[];
-    readonly done: readonly string[];
-    /** The states of `common` in which a database has nothing to do; undefined if they don't matter. */
-    readonly commonDone: readonly string[] | undefined;
+    readonly done: DoneStates;
   },
 ): Promise<{ total: number; skipped: number }> {
   const [pending, skipped] = [quoteLiteral(itemSteps.start.to[0]), quoteLiteral(itemSteps.skipCurrent.to[0])];
@@ -172,11 +168,10 @@ async function insertItems(
          CASE WHEN is_done THEN ${skipped} ELSE ${pending} END, CASE WHEN is_done THEN now() END, 1
        FROM chosen LEFT JOIN common_states s USING (server, database)
          LEFT JOIN unnest($7::uuid[]) WITH ORDINALITY AS q (id, n) USING (id), LATERAL (SELECT
-         coalesce(chosen.migration_state = ANY ($3::text[]), false)
-         AND ($6::text[] IS NULL OR coalesce(s.migration_state = ANY ($6), false)) AS is_done) c
+         ${isDoneInSql({ tenants: 'chosen', commonStates: 's', tenant: '$3', common: '$6' })} AS is_done) c
        RETURNING status)
      SELECT count(*)::int AS total, count(*) FILTER (WHERE status = ${skipped})::int AS skipped FROM items`,
-    [run, chosen.ids, chosen.done, fleetStatuses, chosen.first, chosen.commonDone, chosen.sequence],
+    [run, chosen.ids, chosen.done.tenant, fleetStatuses, chosen.first, chosen.done.common, chosen.sequence],
   );
   return rows[0] ?? { total: 0, skipped: 0 };
 }

@@ -19,12 +19,17 @@ interface ChangedTenant {
 }
 
 /**
- * Starts a run that reverts exactly what another run applied, on exactly the same tenants. For each tenant these are the
- * migrations that it still has from that run. `planDown` decides whether they can be reverted, and how: here for all
- * tenants before anything is changed, and again for each tenant under its lock. What the run applied to `common`
- * stays, because tenants that other runs have migrated may use it; a warning of the new run names it.
+ * Starts a run that reverts what another run applied to its tenants and they still have. For each tenant, these are the
+ * applied migrations that the history of its database attributes to that run, the last one first.
+ *
+ * It is refused for all tenants if, in any of them, another migration was applied after the run's first one, a file has
+ * changed or is missing, or a migration has no `down()`. `planDown` (`migrator/files/plan.ts`) decides that: here before
+ * anything is changed, and again for each tenant under its lock.
+ *
+ * What the run applied to `common` stays, because tenants that other runs have migrated may use it. A warning of the new
+ * run names it.
  * @returns the new run's id
- * @throws {AppError} NOT_FOUND; CONFLICT if the run is in progress, applied nothing to tenants or is already undone;
+ * @throws {AppError} NOT_FOUND; CONFLICT if the run is in progress, is itself one that reverts, applied nothing to tenants or is already undone;
  *   CONFLICT, IRREVERSIBLE, MIGRATION_CHANGED or MIGRATION_UNKNOWN, naming the tenants with the first reason.
  *   Nothing is changed then.
  */

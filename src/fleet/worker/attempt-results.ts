@@ -24,7 +24,7 @@ export interface Done extends MigrateOutcome {
   readonly all: readonly NewRecord[];
 }
 
-/** The attempt, or what it left to do, was put off. It counts as if it had never been made. */
+/** The attempt, or what it left to do, was put off. The count of attempts starts again from 0. */
 export function paused(item: RunItem, migration: string): Ended {
   return {
     ...untouched,
@@ -32,7 +32,7 @@ export function paused(item: RunItem, migration: string): Ended {
   };
 }
 
-/** The attempt changed nothing, and counts as if it had never been made. */
+/** The attempt changed nothing. The count of attempts starts again from 0. */
 export const untouched: Ended = { status: 'PENDING', attempts: 0, applied: [], records: [], events: [] };
 
 /**
@@ -85,8 +85,8 @@ export function retry(item: RunItem, attempts: number, error: unknown): Ended {
 
 /** The tenant was not tried. This is reported once, however long the wait takes. */
 export function waiting(item: RunItem, error: InMaintenanceError): Ended {
-  const given = returned(item, error);
-  return { ...given, attempts: item.attempts, delayMs: WAIT_MS, events: item.begun ? [] : given.events };
+  const ended = returned(item, error);
+  return { ...ended, attempts: item.attempts, delayMs: WAIT_MS, events: item.begun ? [] : ended.events };
 }
 
 /** The tenant is released for another attempt. */

@@ -1,10 +1,9 @@
 import type pg from 'pg';
-import { AppError, messageOf } from '../../lib/errors.ts';
+import { AppError } from '../../lib/errors.ts';
 import { elapsedSince } from '../../lib/time.ts';
-import { migrateDatabase, readApplied, recordFailure } from '../../migrator/apply/apply.ts';
-import { type MigrateOptions, MigrationFailedError } from '../../migrator/apply/batch.ts';
+import { migrateDatabase, readApplied } from '../../migrator/apply/apply.ts';
 import { isInterrupted } from '../../migrator/apply/partial-mark.ts';
-import { RevertFailedError, revertPartial } from '../../migrator/apply/revert-partial.ts';
+import { revertPartial } from '../../migrator/apply/revert-partial.ts';
 import { BackfillPausedError } from '../../migrator/backfill/run.ts';
 import { type NewRecord, readDoneByRun } from '../../migrator/files/history.ts';
 import { isBackfill } from '../../migrator/files/migration-file.ts';
@@ -23,30 +22,26 @@ import {
   waiting,
 } from './attempt-results.ts';
 import type { RunItem } from './claim.ts';
+import { migrateOptions } from './migrate-options.ts';
 import { migrateInStages } from './migrate-stages.ts';
 import { InMaintenanceError, isRetryable, MAX_TRIES_UNREACHABLE, PoisonTenantError } from './retry-policy.ts';
 import { addReport } from './run-common.ts';
 import type { RunContext } from './run-context.ts';
+import { failTenant } from './tenant-failure.ts';
 import type { CommonReport, ItemResult } from './write-results.ts';
 
 /**
- * Makes one attempt at migrating a tenant up or down. It never throws. After an error:
- *
- * - `retry-policy.ts` decides whether another attempt follows.
- * - A batch in one transaction has been rolled back, a snapshot has replaced the database (`protect.ts`), or what was
- *   done is reverted step by step. A tenant that cannot be reverted needs attention.
- * - `runs/settle.ts` decides whether the run goes on.
- *
+ * Makes one attempt at migrating a tenant up or down. It never throws. `tenant-failure.ts` says what happens after an error.
  * A tenant whose processes keep dying fails, because its migration may be what kills them.
  * @param signal interrupts the attempt: the tenant is released, and the next process that claims it finds out what was
  *   done
  */
 export function migrateTenant(run: RunContext, item: RunItem, signal: AbortSignal): Promise<ItemResult> {
-  // A tenant whose attempts end in errors fails earlier, so this many attempts means that its processes died.
+  // A tenant whose attempts end in errors fails earlier, so this many attempts means that its processes died or were stopped.
   const isPoison = item.begun && item.attempts >= MAX_TRIES_UNREACHABLE;
   return tryOnce(run, item, signal, async (context, start) => {
     if (!isPoison) return success(context, item, await attempt(context, item), start);
-    const done = await look(context, item);
+    const done = await findDone(context, item);
     if (done.wasInterrupted || done.all.length === 0 || hasStagesLeft(context, done)) {
       throw new PoisonTenantError(item.attempts);
     }
@@ -61,7 +56,7 @@ export function migrateTenant(run: RunContext, item: RunItem, signal: AbortSigna
  */
 export function inspectTenant(run: RunContext, item: RunItem, signal: AbortSignal): Promise<ItemResult> {
   return tryOnce(run, item, signal, async (context, start) => {
-    const done = await look(context, item);
+    const done = await findDone(context, item);
     const options = migrateOptions(context, item);
     const records = done.wasInterrupted
       ? await context.connect(item, (client) => revertPartial(client, context.run, undefined, options))
@@ -127,10 +122,10 @@ async function tryOnce(
     if (putOff) return { ...common, ...complete(putOff), durationMs: elapsedSince(start) };
     if (isCatalogRace(error)) context.colliding.add(item.tenantId);
     const passes = signal.aborted || isRetryable(error, attempts);
-    const ended = passes ? retry(item, attempts, error) : await failure(context, item, error);
+    const ended = passes ? retry(item, attempts, error) : await failTenant(context, item, error);
     // The signal may also have aborted the revert, which is no reason to give up on the tenant.
-    const given = signal.aborted ? returned(item, signal.reason) : ended;
-    return { ...common, ...complete(given), durationMs: elapsedSince(start) };
+    const final = signal.aborted ? returned(item, signal.reason) : ended;
+    return { ...common, ...complete(final), durationMs: elapsedSince(start) };
   }
 }
 
@@ -173,7 +168,8 @@ function afterCommon({ connect, common, reportCommon }: Attempt, item: RunItem) 
     });
 }
 
-async function look(context: RunContext, item: RunItem): Promise<Done & { readonly wasInterrupted: boolean }> {
+/** Finds out what this run has done to the tenant. */
+async function findDone(context: RunContext, item: RunItem): Promise<Done & { readonly wasInterrupted: boolean }> {
   await endMaintenance(context, item);
   return context.connect(item, async (client) => {
     const found = await readApplied(client, migrateOptions(context, item));
@@ -195,83 +191,4 @@ async function endMaintenance({ checkpoints }: RunContext, { isMaintained, tenan
 
 function doneByRun(client: pg.Client, { run, options }: RunContext, { schema }: RunItem): Promise<NewRecord[]> {
   return readDoneByRun(client, schema, run, options.down ? 'REVERTED' : 'APPLIED');
-}
-
-async function failure(context: RunContext, item: RunItem, error: unknown): Promise<Ended> {
-  const { tenantId } = item;
-  const { dryRun, separateTransactions = false } = context.options;
-  const failed = error instanceof MigrationFailedError ? error : undefined;
-  // A copy has replaced the database, unless the migrations were applied without one.
-  const isUnchanged = dryRun || (item.isolation === 'DATABASE' && !separateTransactions);
-  const { records, problem } = isUnchanged ? unchanged : await revertBatch(context, item, error);
-  const reason = error instanceof AppError ? `${error.code}: ${error.message}` : messageOf(error);
-  const message =
-    problem === undefined
-      ? reason
-      : `${reason}. The tenant needs attention and is not served: ${problem}. Fix it, then run \`tenantry tenant resolve SLUG\`.`;
-  context.log.warn(
-    { err: error, run: context.run, tenant: tenantId, problem },
-    problem === undefined ? 'could not migrate a tenant' : 'could not migrate a tenant, nor revert it',
-  );
-  return {
-    status: 'FAILED',
-    error: message,
-    needsAttention: problem !== undefined || item.needsAttention,
-    applied: [],
-    records: failed && !dryRun ? [...records, ...(await record(context, item, failed))] : records,
-    events: [
-      ...revertEvents(context, item, records, 'because a later one failed'),
-      { kind: 'TENANT_FAILED', tenantId, message, migration: failed?.migration.name },
-    ],
-  };
-}
-
-const unchanged: { readonly records: readonly NewRecord[]; readonly problem?: string } = { records: [] };
-
-/** Reverts what a batch in parts has done. A batch in one transaction has left nothing to revert. */
-async function revertBatch(context: RunContext, item: RunItem, cause: unknown): Promise<typeof unchanged> {
-  const failed = cause instanceof MigrationFailedError ? cause : undefined;
-  try {
-    if (cause instanceof RevertFailedError) throw cause;
-    const options = migrateOptions(context, item);
-    const records = await context.connect(item, (client) => revertPartial(client, context.run, failed, options));
-    return { records: records ?? [] };
-  } catch (error) {
-    if (failed?.inParts || error instanceof RevertFailedError) return { records: [], problem: messageOf(error) };
-    context.log.warn({ err: error, run: context.run, tenant: item.tenantId }, "could not read a tenant's history");
-    return unchanged;
-  }
-}
-
-async function record(context: RunContext, item: RunItem, failed: MigrationFailedError): Promise<NewRecord[]> {
-  try {
-    const options = migrateOptions(context, item);
-    return [await context.connect(item, (client) => recordFailure(client, failed, options))];
-  } catch (err) {
-    context.log.error(
-      { err, run: context.run, tenant: item.tenantId },
-      "could not record a failed attempt in the tenant's history",
-    );
-    return [];
-  }
-}
-
-function migrateOptions(context: RunContext, { schema, tenantId }: RunItem): MigrateOptions {
-  const { run, checkpoint, options, files, lockTimeoutMs } = context;
-  const takesTurn = context.colliding.has(tenantId);
-  const { to, down, dryRun, separateTransactions } = options;
-  return {
-    scope: 'TENANT',
-    schema,
-    files,
-    to,
-    down,
-    dryRun,
-    separateTransactions,
-    inStages: !dryRun && !down,
-    run,
-    checkpoint,
-    lockTimeoutMs,
-    takesTurn,
-  };
 }

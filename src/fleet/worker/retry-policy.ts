@@ -10,7 +10,7 @@ import {
 } from '../../postgres/sql/error-codes.ts';
 import { CommonFailedError } from '../../servers/shared/common-line.ts';
 
-/** The maximum number of attempts after retryable errors. */
+/** The maximum number of attempts, if each ends in a retryable error. */
 const MAX_TRIES = 3;
 /** The maximum number of attempts while the database is unreachable, or others use what the migration needs. */
 export const MAX_TRIES_UNREACHABLE = 6;
@@ -52,7 +52,7 @@ export class InMaintenanceError extends Error {
 export class PoisonTenantError extends Error {
   constructor(attempts: number) {
     super(
-      `It was tried ${attempts} times, and the process that worked on it died each time. Its migration may be the cause: find out what ended the processes, fix it, and resume the run.`,
+      `It was tried ${attempts} times, and the process that worked on it died or was stopped each time. Its migration may be the cause: find out what ended the processes, fix it, and resume the run.`,
     );
   }
 }

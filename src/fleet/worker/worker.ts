@@ -188,6 +188,6 @@ export class Worker implements AsyncDisposable {
     const lost = claimed.filter((claim) => unknown.has(claim) && this.#unknown.has(claim));
     this.#unknown = unknown;
     const count = await takeOverItems(catalog, lost);
-    if (count > 0) log.warn({ tenants: count }, 'taking over tenants of migration runs from dead processes');
+    if (count > 0) log.warn({ tenants: count }, 'took over tenants of migration runs whose claims were lost');
   }
 }

@@ -89,7 +89,7 @@ function chooseReverts(applied: readonly AppliedByRun[], target: DownTarget): re
   }
 }
 
-/** A run can only be undone while no later migration may depend on it. */
+/** A run is undone only if no other migration was applied after its first one, because that may depend on it. */
 function refuseNewer(
   applied: readonly AppliedByRun[],
   chosen: readonly AppliedByRun[],

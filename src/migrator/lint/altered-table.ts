@@ -90,10 +90,11 @@ function foreignKeyRisk(table: string, { conname, pktable, fk_attrs }: Constrain
     table,
     message: `Each row of ${table} is looked up in ${other} while nobody can write to either of them (SHARE ROW EXCLUSIVE), for as long as that takes.`,
     advice: `Add it NOT VALID, and validate it in a later release, when writes go on meanwhile:\nALTER TABLE ${written(table)} ADD CONSTRAINT ${name} FOREIGN KEY (${rest}) REFERENCES ${written(other)} NOT VALID;\nALTER TABLE ${written(table)} VALIDATE CONSTRAINT ${name};`,
-    work: workOf(
-      'LOOKUP',
-      (fk_attrs ?? []).flatMap((column) => lastPart([column]) ?? []),
-    ),
+    work: {
+      kind: 'LOOKUP',
+      columns: (fk_attrs ?? []).flatMap((column) => lastPart([column]) ?? []),
+      lookedUpIn: { schema: pktable?.schemaname, table: other },
+    },
   };
 }
 

@@ -40,6 +40,8 @@ export interface TableWork {
   readonly kind: 'REWRITE' | 'SCAN' | 'INDEX' | 'LOOKUP' | 'UPDATE';
   /** The columns that it reads, if the statement names them and they matter. */
   readonly columns: readonly string[];
+  /** The table in which rows are looked up, as the statement names it. */
+  readonly lookedUpIn?: { readonly schema: string | undefined; readonly table: string } | undefined;
 }
 
 /** What a statement does to a table that has rows and is in use. */

@@ -21,7 +21,7 @@ export class CircuitBreaker {
     this.#log = log;
   }
 
-  /** Whether the last attempt to connect failed. */
+  /** Whether the server did not answer the last attempt to connect. */
   get isOpen(): boolean {
     return this.#failure !== undefined;
   }

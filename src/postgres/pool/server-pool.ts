@@ -33,7 +33,7 @@ const FAIRNESS_MS = 100;
 
 /**
  * All connections of this process to one PostgreSQL server, shared by the pools of its databases and roles. There are never
- * more than `max`. At the limit, the longest idle connection of any pool is closed to make room. If none is idle, the
+ * more than `max`. At the limit, the connection that has been idle longest is closed, of whichever pool, to make room. If none is idle, the
  * caller waits.
  *
  * All callers wait in one queue. When a connection is released or a slot becomes free, the queue is served once, the longest
@@ -151,7 +151,7 @@ export class ServerPool {
     return undefined;
   }
 
-  /** Closes the longest idle connection whose slot this priority may use. Returns whether there was one. */
+  /** Closes the connection that has been idle longest among those whose slot this priority may use. Returns whether there was one. */
   #evictFor(priority: Priority, promised: SlotCounts): boolean {
     const onlyTenants = this.#slots.willBeBeyondShare(priority, promised);
     for (const connection of this.#idle) {

@@ -146,7 +146,7 @@ describe('a run over a fleet of both isolations', () => {
       kind: 'RUN_ENDED',
       done: 3,
       total: 4,
-      message: '1 succeeded, 2 failed and rolled back, 0 skipped, 1 not started',
+      message: '1 succeeded, 2 failed, 0 skipped, 1 not started',
     });
     // What a tenant has stays in the folder from here on.
     tried.length = 0;

@@ -10,7 +10,7 @@ export interface ServerAddress {
   /** The database to connect to for creating others. */
   readonly maintenanceDatabase: string;
   /** False for no TLS, or the options of Node's TLS. */
-  readonly ssl: boolean | { readonly rejectUnauthorized: boolean };
+  readonly ssl: false | { readonly rejectUnauthorized: boolean };
 }
 
 /** Returns the PostgreSQL server that the settings name, or undefined if they name none. Adds errors to `problems`. */
@@ -48,7 +48,8 @@ export function parseServerUrl(text: string): ServerAddress {
 }
 
 /**
- * Parses a URL from a setting. Adds errors to `problems`.
+ * Parses a URL from a setting. Adds errors to `problems`. With `sslmode` `verify-ca`, the name in the certificate is checked
+ * too, as with `verify-full`. `allow` and `prefer` mean no TLS. `no-verify` is another word for `require`.
  * @param name the URL's name in messages
  * @see https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS
  */
@@ -66,7 +67,7 @@ export function addressFromUrl(text: string, name: string, problems: string[]): 
   const sslMode = url.searchParams.get('sslmode') ?? 'disable';
   const strict = sslMode === 'verify-full' || sslMode === 'verify-ca';
   if (!strict && !['disable', 'allow', 'prefer', 'require', 'no-verify'].includes(sslMode)) {
-    problems.push(`${name} has sslmode=${sslMode}, which PostgreSQL does not support`);
+    problems.push(`${name} has the unknown sslmode ${sslMode}`);
   }
   if (!url.username) problems.push(`${name} must name a user`);
   return {
