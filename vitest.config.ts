@@ -1,11 +1,15 @@
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 import { LongestFirst } from './test/support/longest-first.ts';
+import { makeMemoryFolder } from './test/support/memory-folder.ts';
 
 const fixture = path.resolve('test/fixture');
 
 // For the workers and what they start: the cache of bin/tenantry. With it Node need not load its TypeScript compiler.
 process.env.NODE_COMPILE_CACHE ??= path.resolve('node_modules/.cache/tenantry');
+
+process.env.TMPDIR = makeMemoryFolder() ?? tmpdir();
 
 const unitTests = 'test/**/*.unit.test.ts';
 const moduleTests = 'test/modules/**/*.test.ts';

@@ -54,21 +54,27 @@ describe('several processes over one fleet', () => {
     expect(refused.code).toBe('CONFLICT');
   });
 
-  it.each(seeds(3))('are asked for the same by two deployers at once, and do it once: seed %i', async () => {
-    await using one = await lab.startServer();
-    await using other = await lab.startServer();
-    await lab.keepWorkers(1);
-    await lab.addRound();
-    const deploy = async (server: HttpClient) => {
-      const query = 'mutation { runMigrations(input: { wait: true }) { id } }';
-      const { data, errors } = await server.ask<{ runMigrations: { id: string } }>(query, lab.fleet.app.admin);
-      if (!data) throw new Error(JSON.stringify(errors));
-      return data.runMigrations.id;
-    };
-    const ids = await Promise.all([deploy(one), deploy(other)]);
-    const runs = await Promise.all(ids.map((id) => auditRun(lab, id)));
-    for (const run of runs) expect(run).toMatchObject({ status: 'SUCCEEDED', failed: 0, cancelled: 0 });
-    expect(runs.map(({ succeeded }) => succeeded).reduce((a, b) => a + b)).toBe(all());
+  describe('are asked for the same by two deployers at once', () => {
+    let servers: readonly (HttpClient & AsyncDisposable)[];
+    beforeAll(async () => {
+      servers = await Promise.all([lab.startServer(), lab.startServer()]);
+    });
+    afterAll(() => Promise.all(servers.map((server) => server[Symbol.asyncDispose]())));
+
+    it.each(seeds(3))('and do it once: seed %i', async () => {
+      await lab.keepWorkers(1);
+      await lab.addRound();
+      const deploy = async (server: HttpClient) => {
+        const query = 'mutation { runMigrations(input: { wait: true }) { id } }';
+        const { data, errors } = await server.ask<{ runMigrations: { id: string } }>(query, lab.fleet.app.admin);
+        if (!data) throw new Error(JSON.stringify(errors));
+        return data.runMigrations.id;
+      };
+      const ids = await Promise.all(servers.map(deploy));
+      const runs = await Promise.all(ids.map((id) => auditRun(lab, id)));
+      for (const run of runs) expect(run).toMatchObject({ status: 'SUCCEEDED', failed: 0, cancelled: 0 });
+      expect(runs.map(({ succeeded }) => succeeded).reduce((a, b) => a + b)).toBe(all());
+    });
   });
 
   it('tell every subscriber each event once and in order, whichever process it asks', async () => {

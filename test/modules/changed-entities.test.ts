@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createMigrationLines } from '../../src/installation/migration-lines.ts';
 import { readSnapshot } from '../../src/migrator/authoring/schema-snapshot.ts';
 import { type Checkout, copyCheckout } from '../support/checkout.ts';
+import { childEnv } from '../support/child-env.ts';
 import { product } from '../support/product.ts';
 import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
@@ -36,8 +37,7 @@ export const ReviewSchema = defineEntity({
 
 /** Runs the command line of the copy as a process, and gives its output, or fails with it. */
 async function tenantry(env: Record<string, string>, ...args: string[]): Promise<string> {
-  const { PATH = '', HOME = '' } = process.env;
-  const options = { cwd: checkout.dir, env: { PATH, HOME, NODE_ENV: 'test', ...env } };
+  const options = { cwd: checkout.dir, env: { ...childEnv, NODE_ENV: 'test', ...env } };
   return new Promise((resolve, reject) => {
     execFile(process.execPath, ['src/cli.ts', ...args], options, (error, stdout, stderr) => {
       if (error) reject(new Error(`${args.join(' ')}: ${stdout}${stderr}`));

@@ -7,6 +7,7 @@ import { type NewMigration, remakeSnapshot, writeMigration } from '../../src/mig
 import { entityTables } from '../../src/migrator/diff/entity-tables.ts';
 import { createHistorySql, historyTable } from '../../src/migrator/files/history.ts';
 import { MigrationFolder } from '../../src/migrator/files/migration-folder.ts';
+import type { Pool } from '../../src/postgres/pool/pool.ts';
 import type { PostgresServer } from '../../src/postgres/server.ts';
 import { quoteIdentifier } from '../../src/postgres/sql/quote.ts';
 import { type MigrationDir, makeMigrationDir } from './migration-dir.ts';
@@ -60,12 +61,12 @@ export class AuthoredProduct implements AsyncDisposable {
   readonly migrations: MigrationDir;
   readonly #common: MigrationDir;
   readonly #server: PostgresServer;
-  readonly #database: string;
+  readonly #pool: Pool;
   #prepared = false;
 
   constructor(server: PostgresServer, database: string, migrations: MigrationDir, common: MigrationDir) {
     this.#server = server;
-    this.#database = database;
+    this.#pool = server.pool({ database, max: 1, priority: 'tenant' });
     this.migrations = migrations;
     this.#common = common;
   }
@@ -142,7 +143,12 @@ export class AuthoredProduct implements AsyncDisposable {
   async #inEach(work: (client: pg.Client, schema: string) => Promise<readonly string[]>): Promise<readonly string[]> {
     const found: string[] = [];
     for (const schema of schemas) {
-      found.push(...(await this.#server.owner(this.#database, (client) => work(client, schema))));
+      const inSession = async (client: pg.Client) => {
+        // As new as another connection, which would cost more than what is done with it.
+        await client.query('DISCARD ALL');
+        return work(client, schema);
+      };
+      found.push(...(await this.#pool.use(inSession)));
     }
     return found;
   }

@@ -1,5 +1,6 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { errorCode } from '../../src/postgres/embedded/processes.ts';
 
 const copied = [
   ...[
@@ -24,9 +25,9 @@ export interface Checkout extends Disposable {
   edit(name: string, from: string, to: string): void;
 }
 
-/** Copies the project; beside the real one's packages, and ignored by git. */
+/** Copies the project, beside the real one's packages, and ignored by git. */
 export function copyCheckout(): Checkout {
-  const dir = mkdtempSync(path.resolve('artifacts-checkout-'));
+  const dir = makeFolder();
   const file = (name: string) => path.join(dir, name);
   for (const name of copied) cpSync(name, file(name), { recursive: true });
   symlinkSync(path.resolve('node_modules'), file('node_modules'));
@@ -40,4 +41,17 @@ export function copyCheckout(): Checkout {
     },
     [Symbol.dispose]: () => rmSync(dir, { recursive: true, force: true }),
   };
+}
+
+/** The first path that is free, not a random one: Node keeps compiled code by path, and to compile all of a copy takes seconds. */
+function makeFolder(): string {
+  for (let number = 1; ; number += 1) {
+    const dir = path.resolve(`artifacts-checkout-${number}`);
+    try {
+      mkdirSync(dir);
+      return dir;
+    } catch (error) {
+      if (errorCode(error) !== 'EEXIST') throw error;
+    }
+  }
 }

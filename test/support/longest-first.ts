@@ -1,7 +1,8 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Files that take longest, though they are small. */
-const longest = /\/(faults\/|readme\.|create-crash\.|delete-crash\.|leak\.|endless-|takeover\.|main\.)/;
+const longest =
+  /\/(faults\/|readme\.|create-crash\.|delete-crash\.|leak\.|lists\.|endless-|takeover\.|main\.|backfill\.|zero-downtime\.|changed-entities\.|deletion\.|migrate-new\.|graphiql\.|progress\.)/;
 
 /**
  * The order in which files run. Without the durations of an earlier run Vitest begins with the largest files, and would come

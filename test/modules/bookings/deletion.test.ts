@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Checkout, copyCheckout } from '../../support/checkout.ts';
+import { childEnv } from '../../support/child-env.ts';
 import { makeInstallationDir } from '../../support/empty-cluster.ts';
 import { removeDataDir } from '../../support/remove-data-dir.ts';
 
@@ -18,8 +19,7 @@ afterAll(async () => {
 });
 
 async function run(command: string): Promise<string> {
-  const { PATH, HOME, TMPDIR } = process.env;
-  const env = { PATH, HOME, TMPDIR, NODE_ENV: 'test', DATA_DIR: dataDir };
+  const env = { ...childEnv, NODE_ENV: 'test', DATA_DIR: dataDir };
   const options = { cwd: checkout.dir, env };
   return (await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', command], options)).stdout;
 }
