@@ -71,8 +71,8 @@ describe('what is done on the command line', () => {
     const who = `command line (${userInfo().username}@${hostname()})`;
     expect(new Set(entries.map(({ actor }) => actor))).toEqual(new Set([who]));
     expect(entries.map(({ details }) => JSON.parse(details))).toMatchObject([
-      { slug: 'acme' },
-      { slug: 'acme' },
+      { slugs: ['acme'] },
+      { slugs: ['acme'] },
       { slug: 'acme' },
       { slug: 'nobody' },
       { tenant: ['acme', 'beta'] },

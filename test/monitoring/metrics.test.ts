@@ -176,17 +176,17 @@ describe('the metrics of a server', { timeout: 300_000 }, () => {
     const found = await vi.waitUntil(async () => {
       await ask('{ products { totalCount } }', { ...admin, 'x-tenant': 'acme' });
       const { body } = await ask(
-        '{ busiestTenants(first: 5) { tenant { slug } requestsPerSecond averageConcurrency } }',
+        '{ fleetStatus { busiest(first: 5) { tenant { slug } requestsPerSecond averageConcurrency } } }',
       );
-      const list = body.data?.busiestTenants;
+      const list = (body.data?.fleetStatus as { busiest?: { requestsPerSecond: number }[] } | null)?.busiest;
       return Array.isArray(list) && list.length > 0 && list;
     }, patience);
     expect(found).toEqual([
       { tenant: { slug: 'acme' }, requestsPerSecond: expect.any(Number), averageConcurrency: expect.any(Number) },
     ]);
     expect(found[0].requestsPerSecond).toBeGreaterThan(0);
-    expect((await ask('{ busiestTenants { requestsPerSecond } }', {})).code).toBe('UNAUTHENTICATED');
-    expect((await ask('{ busiestTenants(first: 0) { requestsPerSecond } }')).code).toBe('BAD_USER_INPUT');
+    expect((await ask('{ fleetStatus { busiest { requestsPerSecond } } }', {})).code).toBe('UNAUTHENTICATED');
+    expect((await ask('{ fleetStatus { busiest(first: 0) { requestsPerSecond } } }')).code).toBe('BAD_USER_INPUT');
     await ask('{ products { totalCount } }', { ...admin, 'x-tenant': 'acme' });
     const top = startCommand(['top', '--by', 'time', '--json'], own);
     expect(await top.ended).toEqual({ code: 0, signal: null });

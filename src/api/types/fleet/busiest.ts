@@ -5,6 +5,7 @@ import { MAX_PAGE } from '../../../orm/pagination.ts';
 import { builder } from '../../builder.ts';
 import { pageSize } from '../../list-page.ts';
 import { TenantRef } from '../tenant.ts';
+import { FleetStatusRef } from './status.ts';
 
 /** A tenant with how busy it has been. */
 type BusyTenantRow = BusyTenant & { readonly tenant: Tenant };
@@ -41,18 +42,19 @@ export async function readBusiest(
   });
 }
 
-builder.queryFields((t) => ({
-  busiestTenants: t.field({
+/** The arguments of a list of the busiest tenants. */
+const busiestArgs = builder.args((t) => ({
+  first: t.int({ defaultValue: 10, description: `From 1 to ${MAX_PAGE}.` }),
+  orderBy: t.field({ type: BusyOrderRef, defaultValue: 'requestsPerSecond' }),
+}));
+
+builder.objectField(FleetStatusRef, 'busiest', (t) =>
+  t.field({
     type: [BusyTenantRef],
     description: 'The busiest tenants of the last seconds, in all servers together; the busiest first.',
     maxItems: MAX_PAGE,
-    nullable: true,
-    authScopes: { platformAdmin: true },
-    args: {
-      first: t.arg.int({ defaultValue: 10, description: `From 1 to ${MAX_PAGE}.` }),
-      orderBy: t.arg({ type: BusyOrderRef, defaultValue: 'requestsPerSecond' }),
-    },
-    resolve: (_root, { first, orderBy }, { services }) =>
+    args: busiestArgs,
+    resolve: (_status, { first, orderBy }, { services }) =>
       readBusiest(services, { first: pageSize({ first }), orderBy: orderBy ?? 'requestsPerSecond' }),
   }),
-}));
+);

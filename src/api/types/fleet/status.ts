@@ -41,7 +41,8 @@ const IsolationCountRef = builder.objectRef<CountOf<'byIsolation'>>('TenantIsola
   }),
 });
 
-const FleetStatusRef = builder.objectRef<FleetCounts>('FleetStatus').implement({
+/** The GraphQL type of the tenants in numbers. */
+export const FleetStatusRef = builder.objectRef<FleetCounts>('FleetStatus').implement({
   description:
     'The tenants in numbers, according to the catalog. In a very large fleet the numbers may be a second old.',
   fields: (t) => ({

@@ -104,13 +104,12 @@ async function checkAll({ provisioning }: Services, named: readonly NamedInput[]
       }
       checked.push(tenant);
     } catch (error) {
-      problems.push(named.length === 1 ? messageOf(error) : `${at}: ${messageOf(error)}`);
+      if (named.length === 1) throw error;
+      problems.push(`${at}: ${messageOf(error)}`);
     }
   }
   if (problems.length === 0) return checked;
-  throw new Error(
-    named.length === 1 ? problems[0] : `No tenant was created:\n${problems.map((each) => `  ${each}`).join('\n')}`,
-  );
+  throw new Error(`No tenant was created:\n${problems.map((each) => `  ${each}`).join('\n')}`);
 }
 
 function writePlan({ stdout }: CommandContext, checked: readonly CheckedTenant[], { file, json }: CreateOptions): void {
