@@ -1,6 +1,7 @@
 import { ApiContext } from './api/context.js';
 import { problemOf } from './api/problem.js';
 import { AuditPage } from './audit/audit-page.js';
+import { ChecksPage } from './checks/checks-page.js';
 import { FleetContext } from './fleet/fleet.js';
 import { FleetPage } from './fleet/fleet-page.js';
 import { html } from './html.js';
@@ -24,6 +25,7 @@ const sections = [
   { path: 'fleet', name: 'Fleet' },
   { path: 'runs', name: 'Runs' },
   { path: 'servers', name: 'Servers' },
+  { path: 'checks', name: 'Checks' },
   { path: 'audit', name: 'Audit log' },
   { path: 'users', name: 'Users' },
 ];
@@ -99,6 +101,8 @@ function pageOf({ path: [section = 'fleet', id], params }) {
       return id ? html`<${RunPage} id=${id} key=${id} />` : html`<${RunsPage} params=${params} />`;
     case 'servers':
       return html`<${ServersPage} />`;
+    case 'checks':
+      return html`<${ChecksPage} />`;
     case 'audit':
       return html`<${AuditPage} params=${params} />`;
     case 'users':

@@ -196,6 +196,24 @@ export interface Health {
   status: 'OK' | 'DEGRADED' | 'DOWN';
   databases: { name: string; server: string; ok: boolean; latencyMs: number | null; error: string | null }[];
 }
+/** What the last check of the fleet found in a tenant. */
+export interface DriftCheck {
+  checkedAt: string;
+  isClean: boolean;
+  differences: number;
+  error: string | null;
+}
+
+/** A tenant with drift. */
+export type DriftedTenant = Omit<DriftCheck, 'isClean'> & { tenant: Named };
+
+/** What the doctor has found. */
+export interface Finding {
+  message: string;
+  remedy: string;
+  fixable: boolean;
+}
+
 export interface AuditEntry {
   id: string;
   at: string;
@@ -238,6 +256,9 @@ export interface Answers {
   members: { tenant: { members: Member[] } | null };
   history: { migrationHistory: Page<MigrationRecord> };
   checkpoints: { checkpoints: Checkpoint[] };
+  drifted: { driftedTenants: Page<DriftedTenant> | null };
+  doctor: { doctor: Finding[] | null };
+  driftCheck: { tenant: { driftCheck: DriftCheck | null } | null };
   drift: { tenant: { drift: Drift | null } | null };
   suspend: { suspendTenant: { id: string } };
   activate: { activateTenant: { id: string } };

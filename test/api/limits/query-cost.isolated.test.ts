@@ -9,6 +9,7 @@ import {
   parse,
 } from 'graphql';
 import { describe, expect, it } from 'vitest';
+import { MAX_CELLS } from '../../../src/fleet/overview/cells.ts';
 import '../../../src/api/limits/list-sizes.ts';
 import { costOf } from '../../../src/api/plugins/use-cost-limit.ts';
 import { buildTestSchema } from '../../support/product.ts';
@@ -198,7 +199,7 @@ describe('the lists of the schema', () => {
     expect(fields.length).toBeGreaterThan(20);
     const unlimited = fields.filter(({ field: { extensions } }) => {
       const { maxItems } = extensions;
-      return typeof maxItems !== 'function' && !(typeof maxItems === 'number' && maxItems <= 1000);
+      return typeof maxItems !== 'function' && !(typeof maxItems === 'number' && maxItems <= MAX_CELLS);
     });
     expect(unlimited.map(({ name }) => name)).toEqual([]);
   });

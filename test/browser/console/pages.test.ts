@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { findBrowser } from '../../support/browser.ts';
 import { type ConsolePage, openConsolePage } from '../../support/console-page.ts';
 import { Fleet } from '../../support/fleet.ts';
+import { commandsOf } from '../../support/run-command.ts';
 
 const browser = findBrowser();
 
@@ -44,7 +45,13 @@ describe.skipIf(!browser)('the pages of the console', () => {
       'new-run': 'runs/new',
       tenant: `tenants/${tenant}`,
     };
-    for (const [name, place] of Object.entries({ ...places, servers: 'servers', audit: 'audit', users: 'users' })) {
+    for (const [name, place] of Object.entries({
+      ...places,
+      servers: 'servers',
+      checks: 'checks',
+      audit: 'audit',
+      users: 'users',
+    })) {
       await shown.visit(place);
       if (name === 'tenant') {
         await shown.page.getByRole('button', { name: 'Check now' }).click();
@@ -53,6 +60,11 @@ describe.skipIf(!browser)('the pages of the console', () => {
           .or(shown.page.locator('section pre'))
           .first()
           .waitFor();
+      }
+      if (name === 'checks') {
+        await shown.page.getByText('No check has found a difference').waitFor();
+        await shown.page.getByRole('button', { name: 'Check now' }).click();
+        await shown.page.getByText('All is well.').or(shown.page.getByText('What to do')).first().waitFor();
       }
       await shown.picture(`${name}-${look}`);
       await shown.expectAccessible();
@@ -118,6 +130,19 @@ describe.skipIf(!browser)('the pages of the console', () => {
     await shown.visit('runs/not-an-id');
     await page.getByText('"not-an-id" is not the id of a run').waitFor();
     await page.getByText('BAD_USER_INPUT').waitFor();
+    shown.expectQuiet();
+  });
+
+  it('show which tenants have drift, on a page of their own and on that of the tenant', async () => {
+    const session = await fleet.sessionIn('northwind');
+    await session.query('ALTER TABLE products ADD COLUMN forgotten int');
+    await commandsOf(fleet.app)('drift');
+    await using shown = await open();
+    const { page } = shown;
+    await shown.visit('checks');
+    await page.getByRole('row', { name: /^northwind 1/ }).waitFor();
+    await page.getByRole('link', { name: 'northwind' }).click();
+    await page.getByText('The last check of the fleet found 1 difference').waitFor();
     shown.expectQuiet();
   });
 });

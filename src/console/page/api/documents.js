@@ -45,6 +45,10 @@ export const documents = {
   history: `query History($id: ID!, $after: String) { migrationHistory(tenant: $id, first: 20, after: $after) { ${page}
     nodes { name scope kind status run appliedAt durationMs error } } }`,
   checkpoints: `query Checkpoints($id: ID!) { checkpoints(tenant: $id) { ${checkpoint} } }`,
+  drifted: `query Drifted($after: String) { driftedTenants(first: 30, after: $after) { ${page}
+    nodes { checkedAt differences error tenant { id slug } } } }`,
+  doctor: 'query Doctor { doctor { message remedy fixable } }',
+  driftCheck: 'query DriftCheck($id: ID!) { tenant(id: $id) { driftCheck { checkedAt isClean differences error } } }',
   drift: 'query Drift($id: ID!) { tenant(id: $id) { drift { isClean sql } } }',
   suspend: 'mutation Suspend($id: ID!) { suspendTenant(id: $id) { id } }',
   activate: 'mutation Activate($id: ID!) { activateTenant(id: $id) { id } }',

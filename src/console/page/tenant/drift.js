@@ -1,7 +1,10 @@
 import { useQuery } from '../api/use-query.js';
 import { html } from '../html.js';
+import { counted, Time } from '../parts/format.js';
 import { ProblemNote } from '../parts/problem-note.js';
 import { useState } from '../vendor/hooks.js';
+
+/** @import { DriftCheck } from '../types.d.ts' */
 
 /**
  * Compares the tenant's tables with the entities, when somebody asks for it: it opens a connection to the tenant.
@@ -9,6 +12,7 @@ import { useState } from '../vendor/hooks.js';
  */
 export function Drift({ id }) {
   const [isAsked, setIsAsked] = useState(false);
+  const last = useQuery('driftCheck', { id }).data?.tenant?.driftCheck;
   const { data, problem, isLoading, reload } = useQuery('drift', { id }, { skip: !isAsked });
   const drift = data?.tenant?.drift;
   const check = () => (isAsked ? reload() : setIsAsked(true));
@@ -17,7 +21,7 @@ export function Drift({ id }) {
       <div class="buttons"><button type="button" disabled=${isLoading} onClick=${check}>Check now</button></div></div>
     <${ProblemNote} problem=${problem} />
     <div role="status">
-      ${!isAsked && html`<p class="muted">Whether the tables match the entities.</p>`}
+      ${!isAsked && (last ? html`<${LastCheck} check=${last} />` : html`<p class="muted">Whether the tables match the entities.</p>`)}
       ${isLoading && html`<p class="muted">Comparing …</p>`}
       ${drift?.isClean && html`<p>The tables match the entities.</p>`}
       ${
@@ -28,4 +32,11 @@ export function Drift({ id }) {
       }
     </div>
   </section>`;
+}
+
+/** @param {{ check: DriftCheck }} props */
+function LastCheck({ check: { checkedAt, isClean, differences, error } }) {
+  const found = isClean ? 'no difference' : counted(differences, 'difference');
+  return html`<p>The last check of the fleet found ${found}, <${Time} at=${checkedAt} />.</p>
+    ${error !== null && html`<p class="alarm">The check after it failed: ${error}</p>`}`;
 }
