@@ -184,6 +184,7 @@ async function statementsOf(sql: string, difference: SchemaDifference, schema: s
   const added = remade.map(({ name }) => `alter type ${prefix}${quoteIdentifier(name)} add value`);
   const statements = (await splitStatements(sql))
     .map(place)
+    .map(withoutCascade)
     .filter((statement) => !added.some((beginning) => statement.startsWith(beginning)));
   // A view, an index or a check that uses the old type must be gone before a column gets the new one.
   const isEarly = (statement: string) =>
@@ -194,4 +195,9 @@ async function statementsOf(sql: string, difference: SchemaDifference, schema: s
     ...statements.filter((statement) => !isEarly(statement)),
     ...remade.map(({ last }) => last),
   ];
+}
+
+/** With CASCADE, PostgreSQL would drop views by hand that use this one. Those of entities are dropped before it. */
+function withoutCascade(statement: string): string {
+  return /^drop (?:materialized )?view /.test(statement) ? statement.replace(/ cascade$/, '') : statement;
 }

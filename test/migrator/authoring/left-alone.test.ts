@@ -180,3 +180,18 @@ it('drops a view that an entity declared until now', async () => {
   await product.migrate(1);
   expect(await product.drift([...rooms(), seen])).toEqual([]);
 });
+
+it('a changed view does not take a view by hand with it, whose migration then has to come first', async () => {
+  await using product = await server.product();
+  const seen = (expression: string) => [
+    ...rooms(),
+    entity({ name: 'Seen', tableName: 'seen', view: true, expression, properties: { id: p.integer().primary() } }),
+  ];
+  await product.write(seen('SELECT id FROM rooms'), 'create');
+  const byHandName = '20990101000000_by_hand';
+  await product.migrations.addReversible(byHandName, 'CREATE VIEW more AS SELECT id FROM seen', 'DROP VIEW more');
+  await product.migrate();
+  const { text } = await product.write(seen('SELECT id FROM rooms WHERE id > 0'), 'change');
+  expect(text).not.toContain('cascade');
+  await expect(product.migrate()).rejects.toThrow('cannot drop view seen because other objects depend on it');
+});

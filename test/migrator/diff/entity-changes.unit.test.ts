@@ -115,8 +115,8 @@ describe('changes since a snapshot, told without a database', () => {
       view('other', 'select id, name from animals'),
     ];
     const again = [
-      'drop view if exists "a_second" cascade',
-      'drop view if exists "first" cascade',
+      'drop view if exists "a_second"',
+      'drop view if exists "first"',
       expect.stringContaining('create view "first"'),
       'create view "a_second" as select id from first',
     ];
