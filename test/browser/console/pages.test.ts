@@ -136,13 +136,14 @@ describe.skipIf(!browser)('the pages of the console', () => {
   it('show which tenants have drift, on a page of their own and on that of the tenant', async () => {
     const session = await fleet.sessionIn('northwind');
     await session.query('ALTER TABLE products ADD COLUMN forgotten int');
-    await commandsOf(fleet.app)('drift');
+    const { stdout } = await commandsOf(fleet.app)('drift');
+    expect(stdout).toContain('northwind differs');
     await using shown = await open();
     const { page } = shown;
     await shown.visit('checks');
-    await page.getByRole('row', { name: /^northwind 1/ }).waitFor();
+    await page.getByRole('row', { name: /^northwind 2/ }).waitFor();
     await page.getByRole('link', { name: 'northwind' }).click();
-    await page.getByText('The last check of the fleet found 1 difference').waitFor();
+    await page.getByText('The last check of the fleet found 2 differences').waitFor();
     shown.expectQuiet();
   });
 });
