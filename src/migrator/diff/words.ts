@@ -15,7 +15,8 @@ export function definitionsOf({ tables, views }: TableSnapshot): Definitions {
     for (const trigger of triggers) found.set(`trigger ${table}.${trigger.name}`, canonical(trigger));
     for (const policy of policies) found.set(`policy ${table}.${policy.name}`, canonical(policy));
     for (const { name, type, default: value, generated } of columns) {
-      found.set(`type ${table}.${name}`, canonical(type));
+      // MikroORM knows no length of an array's items, so it could not write the change back.
+      if (!String(type).endsWith('[]')) found.set(`type ${table}.${name}`, canonical(type));
       if (!generated) found.set(`default ${table}.${name}`, canonical(value));
       found.set(`generated ${table}.${name}`, canonical(generated));
     }

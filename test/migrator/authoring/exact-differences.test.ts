@@ -98,7 +98,6 @@ const changes: Readonly<Record<string, readonly [Entities, Entities]>> = {
   'a policy': [policy("code = 'A'"), policy("code = 'a'")],
   'a json type': [typed('json'), typed('jsonb')],
   'a time zone': [typed('timestamp(3)'), typed('timestamptz(3)')],
-  'the length in an array': [typed('varchar(20)[]'), typed('varchar(10)[]')],
   'an exclusion constraint': [
     check('EXCLUDE USING gist (int4range(a, b) WITH &&)'),
     check('EXCLUDE USING gist (int4range(a, c) WITH &&)'),
