@@ -14,9 +14,13 @@ export interface ReportLoadsOptions {
   readonly log: Logger;
 }
 
-// Rows of processes that have ended are of no use after a while.
+// Rows of processes that have ended are of no use after a while. Those that are locked are skipped: two processes that report for the first
+// time after a while would each wait for the other one, which replaces its own row and removes that of the first.
 const reportSql = `
-  WITH old AS (DELETE FROM tenant_loads WHERE reported_at < now() - interval '10 minutes' AND instance <> $1)
+  WITH old AS (
+    DELETE FROM tenant_loads WHERE instance IN (
+      SELECT instance FROM tenant_loads WHERE reported_at < now() - interval '10 minutes' AND instance <> $1
+      FOR UPDATE SKIP LOCKED))
   INSERT INTO tenant_loads (instance, period_ms, loads) VALUES ($1, $2, $3)
   ON CONFLICT (instance) DO UPDATE SET reported_at = now(), period_ms = excluded.period_ms, loads = excluded.loads`;
 

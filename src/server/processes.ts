@@ -36,7 +36,7 @@ export async function runProcesses({ count, env, log, prepare }: ProcessesOption
   const endGathering = answerGathering((worker) => numbers.get(worker));
   // The others start when the first is ready, so that a start that fails does so once.
   const first = cluster.fork();
-  const ready = await Promise.race([once(first, 'message').then(() => true), once(first, 'exit').then(() => false)]);
+  const ready = await Promise.race([readyOf(first).then(() => true), once(first, 'exit').then(() => false)]);
   if (!ready && !stop.signal.aborted) throw new Error(`The first of ${count} processes ended before it was ready.`);
   const keep = (number: number, running?: Worker) => keepRunning({ log, stop: stop.signal, numbers, number }, running);
   await Promise.all([keep(1, first), ...Array.from({ length: count - 1 }, (_, index) => keep(index + 2))]);
@@ -60,7 +60,7 @@ async function keepRunning({ log, stop, number, numbers }: Place, running: Worke
     const worker = next ?? cluster.fork();
     // The first one is ready already.
     if (next) numbers.set(worker, number);
-    else worker.once('message', () => numbers.set(worker, number));
+    else void readyOf(worker).then(() => numbers.set(worker, number));
     next = undefined;
     const start = performance.now();
     await ended(worker);
@@ -71,6 +71,18 @@ async function keepRunning({ log, stop, number, numbers }: Place, running: Worke
     if (performance.now() - start < STABLE_MS) throw new Error('The process ended soon after its start');
   };
   await repeatUntil(stop, live, RESTART_MS, () => undefined);
+}
+
+/** Waits until a process says that it is ready. Before that, it may ask for the metrics of all. */
+function readyOf(worker: Worker): Promise<void> {
+  return new Promise((resolve) => {
+    const receive = (message: unknown) => {
+      if (message !== 'ready') return;
+      worker.off('message', receive);
+      resolve();
+    };
+    worker.on('message', receive);
+  });
 }
 
 function workers(): Worker[] {

@@ -38,5 +38,15 @@ export async function resolveHost({ hostname }: URL, allowPrivate: boolean): Pro
  * count as public.
  */
 export function isPublic(address: string): boolean {
-  return ipaddr.isValid(address) && ipaddr.process(address).range() === 'unicast';
+  if (!ipaddr.isValid(address)) return false;
+  const parsed = ipaddr.process(address);
+  if (parsed instanceof ipaddr.IPv6 && !parsed.match(globalUnicast)) return false;
+  return parsed.range() === 'unicast';
 }
+
+/**
+ * The only addresses of IPv6 that the Internet routes. The library counts all that it does not know as unicast, such as `::7f00:1`,
+ * which stands for 127.0.0.1, and `200::/7`, which some private networks use.
+ * @see https://www.iana.org/assignments/ipv6-address-space
+ */
+const globalUnicast = ipaddr.IPv6.parseCIDR('2000::/3');

@@ -115,9 +115,12 @@ export async function recordFailure(
   return rows[0]?.reason ?? undefined;
 }
 
-/** Ends a claim. */
+/** Ends a claim. If more events wait, webhooks that have waited for longer have their turn first. */
 export async function releaseWebhook(client: pg.Client, { id, claim }: ClaimedWebhook): Promise<void> {
-  await client.query('UPDATE webhooks SET claim = NULL, claimed_by = NULL WHERE id = $1 AND claim = $2', [id, claim]);
+  await client.query(
+    'UPDATE webhooks SET claim = NULL, claimed_by = NULL, next_attempt_at = now() WHERE id = $1 AND claim = $2',
+    [id, claim],
+  );
 }
 
 /**

@@ -38,8 +38,8 @@ export const webhookSecrets = 'webhooks.secret';
 const LOOK_MS = 1_000;
 /** The number of webhooks that this process delivers to at once. */
 const CONCURRENCY = 8;
-/** After this number of events, other webhooks have their turn. */
-const BATCH = 100;
+/** After this time, other webhooks have their turn, in milliseconds. */
+const TURN_MS = 5_000;
 /** How long requests in progress may take when the process stops, in milliseconds. */
 const STOP_MS = 3_000;
 const CLEAN_UP_MS = 3_600_000;
@@ -116,7 +116,8 @@ export class Dispatcher implements AsyncDisposable {
 
   async #deliver(webhook: ClaimedWebhook): Promise<void> {
     const { catalog } = this.#options;
-    for (let sent = 0; sent < BATCH && !this.#stop.signal.aborted; sent += 1) {
+    const end = performance.now() + TURN_MS;
+    while (performance.now() < end && !this.#stop.signal.aborted) {
       const next = await catalog.use((client) => nextDelivery(client, webhook));
       if (!next) break;
       const result = await this.#send(webhook, next);

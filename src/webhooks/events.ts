@@ -61,7 +61,7 @@ export const webhookEvents = {
     data: z.strictObject({ tenant, checkpoint: z.strictObject({ id: z.uuid(), name: z.string() }) }),
   },
   'drift.found': {
-    description: `A check found differences between a tenant's tables and the entities that the check before had not found. The event has at most ${MAX_DRIFT_STATEMENTS} statements.`,
+    description: `A check found differences between a tenant's tables and the entities, and not the same ones as the check before. The event has at most ${MAX_DRIFT_STATEMENTS} statements.`,
     data: z.strictObject({ tenant, drift }),
   },
 } as const satisfies Record<string, { readonly description: string; readonly data: z.ZodType }>;

@@ -62,6 +62,10 @@ async function post(
 ): Promise<number> {
   const url = new URL(text);
   const addresses = await unlessAborted(resolveHost(url, allowPrivate), signal);
+  // Its webhook was created while private networks were allowed.
+  if (url.protocol !== 'https:' && !allowPrivate) {
+    throw new Error('Without WEBHOOK_PRIVATE_NETWORKS=true, the URL of a webhook must begin with https://');
+  }
   const now = new Date();
   const options: RequestOptions = {
     method: 'POST',

@@ -106,7 +106,11 @@ export class Webhooks {
    */
   async delete(id: string): Promise<boolean> {
     if (!isUuid(id)) return false;
-    return (await this.#options.catalog.fork().nativeDelete(Webhook, { id })) > 0;
+    const em = this.#options.catalog.fork();
+    // Changes that it is told of wait while its row is being deleted. That must be quick, so its deliveries go before.
+    await em.nativeUpdate(Webhook, { id }, { isEnabled: false });
+    await em.nativeDelete(WebhookDelivery, { webhook: id });
+    return (await em.nativeDelete(Webhook, { id })) > 0;
   }
 
   /**

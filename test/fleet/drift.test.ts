@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { checkDrift } from '../../src/fleet/drift/check-drift.ts';
 import { eventually } from '../support/eventually.ts';
 import { Fleet } from '../support/fleet.ts';
 import { commandsOf } from '../support/run-command.ts';
@@ -118,5 +120,28 @@ describe('drift of the fleet', () => {
     expect(await checkOf('own')).toMatchObject({ isClean: false, error: null });
     expect(await drifted()).toEqual(['own']);
     expect(receiver.requests.filter(({ body }) => body.includes('"own"'))).toHaveLength(1);
+  });
+
+  it('is not looked for any further once a result could not be stored', async () => {
+    // A sequence counts attempts that were rolled back too.
+    await postgres.rows('CREATE SEQUENCE refusals', [], 'auth');
+    await postgres.rows(
+      `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+       BEGIN RAISE EXCEPTION 'refusal %', nextval('refusals'); END $$`,
+      [],
+      'auth',
+    );
+    await postgres.rows(
+      'CREATE TRIGGER refuse BEFORE INSERT ON tenant_drifts FOR EACH ROW EXECUTE FUNCTION refuse()',
+      [],
+      'auth',
+    );
+    const { catalog, servers, tables, migrations } = fleet.app.services;
+    const options = { catalog, servers, tables: tables.TENANT, migrations: migrations.tenant, concurrency: 1 };
+    await expect(checkDrift(options).next()).rejects.toThrow('refusal 1');
+    await sleep(1_000);
+    expect(await postgres.rows('SELECT last_value::int AS count FROM refusals', [], 'auth')).toEqual([{ count: 1 }]);
+    await postgres.rows('DROP FUNCTION refuse CASCADE', [], 'auth');
+    await postgres.rows('DROP SEQUENCE refusals', [], 'auth');
   });
 });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isPublic } from '../../src/webhooks/addresses.ts';
+import { sendWebhook } from '../../src/webhooks/send.ts';
 import { eventually } from '../support/eventually.ts';
 import { startTestApp } from '../support/start-app.ts';
 import { startInstalledPostgres, type TestPostgres } from '../support/start-postgres.ts';
@@ -33,6 +34,10 @@ it('of private networks, of this machine, and those that stand for others are no
     '::ffff:10.0.0.1',
     '64:ff9b::a00:1',
     '2002:a00:1::',
+    '::7f00:1',
+    '200::1',
+    '100:0:0:1::1',
+    'fec0::1',
     'localhost',
     '',
   ];
@@ -42,6 +47,14 @@ it('of private networks, of this machine, and those that stand for others are no
     true,
     true,
   ]);
+});
+
+it('of http are not sent to once private networks are no longer allowed', async () => {
+  const request = { url: 'http://93.184.215.14:9/', secret: `whsec_${'A'.repeat(44)}`, eventId: 'x', payload: '{}' };
+  expect(await sendWebhook(request, false, AbortSignal.timeout(1_000))).toEqual({
+    statusCode: null,
+    error: 'Without WEBHOOK_PRIVATE_NETWORKS=true, the URL of a webhook must begin with https://',
+  });
 });
 
 describe('a webhook', () => {

@@ -1,12 +1,13 @@
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { connectTestClient } from '../support/backends.ts';
-import type { HttpClient } from '../support/http-client.ts';
+import { clientOf, type HttpClient } from '../support/http-client.ts';
 import {
   type OwnProcess,
   ownInstallation,
@@ -134,6 +135,33 @@ describe('a server of several processes', { timeout: 300_000 }, () => {
     expect(small.output()).toContain('CONNECTION_BUDGET must be at least 15 for 3 processes');
   });
 
+  it('ends when the first process cannot start, although its metrics were asked for meanwhile', async () => {
+    // A PostgreSQL that never answers.
+    const silent = createServer();
+    const [database, metrics] = [await portOf(silent), await portOf(createServer(), 'close')];
+    await using server = startServer({
+      DATABASE_URL: `postgres://nobody:nothing@127.0.0.1:${database}/postgres`,
+      DATA_DIR: path.join(folder, 'silent'),
+      SERVER_PROCESSES: '2',
+      METRICS_PORT: String(metrics),
+    });
+    const asked = clientOf(metrics);
+    let answers = 0;
+    while (server.isAlive()) {
+      await asked.get('/metrics').then(
+        () => {
+          answers += 1;
+        },
+        () => undefined,
+      );
+      await sleep(50);
+      if (server.output().includes('is replaced')) break;
+    }
+    expect(answers).toBeGreaterThan(0);
+    expect(server.output()).toContain('The first of 2 processes ended before it was ready');
+    silent.close();
+  });
+
   it('starts the built-in PostgreSQL once, and stops it at the end', async () => {
     await using server = startServer({
       ...LOG,
@@ -159,6 +187,14 @@ describe('a server of several processes', { timeout: 300_000 }, () => {
     expect((await worker.ended).code).toBe(0);
   });
 });
+
+/** The port that a server listens on, which is free again if it is closed. */
+async function portOf(server: Server, then?: 'close'): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  if (then === 'close') server.close();
+  return typeof address === 'object' && address ? address.port : 0;
+}
 
 /** The ids of the Node processes that a process has started. */
 async function childrenOf({ pid }: { readonly pid: number }): Promise<number[]> {

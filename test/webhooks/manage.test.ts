@@ -74,4 +74,32 @@ describe('webhooks', () => {
       return count === '3';
     });
   });
+
+  it('hold up no change of a tenant while they are deleted with many deliveries', async () => {
+    await sql('DELETE FROM webhooks');
+    const ask = async (text: string) => expect((await app.ask(text, app.admin)).errors).toBeUndefined();
+    await ask('mutation { createTenant(input: { slug: "told", name: "x", isolation: SCHEMA }) { id } }');
+    await create();
+    await sql(`UPDATE webhooks SET events = '{tenant.suspended}'`);
+    await sql(
+      `INSERT INTO webhook_deliveries (webhook_id, event_id, event, payload)
+       SELECT id, gen_random_uuid(), 'run.ended', '{}' FROM webhooks`,
+    );
+    const [{ id } = { id: '' }] = await sql('SELECT id FROM webhooks');
+    await app.services.catalog.use(async (other) => {
+      // The deletion takes until this ends.
+      await other.query('BEGIN; SELECT FROM webhook_deliveries FOR UPDATE');
+      const deleted = ask(`mutation { deleteWebhook(id: "${id}") }`);
+      await eventually('the deletion is under way', async () => {
+        const waiting = await sql(
+          `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+        );
+        return waiting.length > 0;
+      });
+      await ask('mutation { suspendTenant(id: "told") { id } }');
+      await other.query('ROLLBACK');
+      await deleted;
+    });
+    expect(await sql('SELECT FROM webhooks')).toEqual([]);
+  });
 });

@@ -40,15 +40,25 @@ export async function* checkDrift(
   const states = await matchingStateIds(catalog, files);
   const limit = pLimit(concurrency);
   const read = createDriftReader(options);
+  let hasFailed = false;
+  const check = async (tenant: Tenant) => {
+    if (hasFailed || signal?.aborted) return undefined;
+    return checkTenant(catalog, read, tenant, states).catch((error: unknown) => {
+      hasFailed = true;
+      throw error;
+    });
+  };
   for (let after: string | undefined; ; ) {
     const ids = await catalog.use((client) => listTenantIds(client, { ...selection, states, after, most: PAGE }));
     if (ids.length === 0 || signal?.aborted) return;
     after = ids.at(-1);
     const tenants = await catalog.fork().find(Tenant, { id: { $in: ids } });
-    const checked = await Promise.all(
-      tenants.map((tenant) => limit(() => (signal?.aborted ? undefined : checkTenant(catalog, read, tenant, states)))),
-    );
-    for (const result of checked) if (result) yield result;
+    // Settled, so that nothing of it goes on when whoever has called learns of a failure.
+    const settled = await Promise.allSettled(tenants.map((tenant) => limit(check, tenant)));
+    for (const result of settled) {
+      if (result.status === 'rejected') throw result.reason;
+      if (result.value) yield result.value;
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 /** Where an SQL text may have values: strings in all their notations, numbers and comments. Names are matched to be left alone. */
 const tokens =
-  /\$[A-Za-z_]*\$[\s\S]*|[eE]'(?:[^'\\]|\\[\s\S]|'')*(?:'|$)|'(?:[^']|'')*(?:'|$)|"(?:[^"]|"")*(?:"|$)|--[^\n]*|\/\*[\s\S]*|[A-Za-z_$][\w$]*|\d[\w.]*/g;
+  /\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$[\s\S]*|[eE]'(?:[^'\\]|\\[\s\S]|'')*(?:'|\\?$)|'(?:[^']|'')*(?:'|$)|"(?:[^"]|"")*(?:"|$)|--[^\n]*|\/\*[\s\S]*|[A-Za-z_$][\w$]*|\d[\w.]*/g;
 
 /**
  * Replaces the values in an SQL text, and puts it on one line. Names and placeholders stay. After a string in dollar quotes or a
@@ -18,7 +18,7 @@ export function redactValues(sql: string, maxLength: number): string {
 
 function withoutValue(token: string): string {
   if (/^['eE]?'/.test(token)) return "'…'";
-  if (/^\$[A-Za-z_]*\$/.test(token)) return "'…'";
+  if (/^\$(?:\$|[^\d$][^$]*\$)/.test(token)) return "'…'";
   if (/^(?:--|\/\*)/.test(token)) return ' ';
   return /^\d/.test(token) ? '?' : token;
 }

@@ -12,11 +12,25 @@ describe('redactValues', () => {
     [`SELECT $1, $2 LIMIT 10 OFFSET 5.5e3`, 'SELECT $1, $2 LIMIT ? OFFSET ?'],
     [`SELECT $$${secret}$$, 1`, "SELECT '…'"],
     [`SELECT $tag$${secret}$tag$, 1`, "SELECT '…'"],
+    [`SELECT $t1$${secret} words$t1$, 1`, "SELECT '…'"],
+    [`SELECT $é$${secret}$é$, 1`, "SELECT '…'"],
+    [String.raw`SELECT E'it\'s ${secret}\\'`, "SELECT '…'"],
     [`SELECT 1 -- ${secret}\n FROM t1`, 'SELECT ? FROM t1'],
     [`SELECT 1 /* ${secret} */ FROM t1`, 'SELECT ?'],
     [`UPDATE "a'b" SET n = 4, p1 = '${secret}'`, `UPDATE "a'b" SET n = ?, p1 = '…'`],
   ])('leaves names and placeholders of %s', (sql, expected) => {
     expect(redactValues(sql, 200)).toBe(expected);
+  });
+
+  it('hides a string that is cut after a backslash', () => {
+    expect(redactValues(`SELECT E'it\\'s ${secret}\\`, 200)).toBe("SELECT '…'");
+  });
+
+  it('takes no longer for a name that looks like the beginning of a string in dollar quotes', () => {
+    const start = performance.now();
+    for (let round = 0; round < 100; round += 1) redactValues(`SELECT $${'a'.repeat(100_000)}`, 100_000);
+    // Quadratic time would be minutes.
+    expect(performance.now() - start).toBeLessThan(10_000);
   });
 
   it('cuts what is long, also within a string', () => {
