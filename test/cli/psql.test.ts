@@ -44,6 +44,14 @@ describe.runIf(hasPsql)('tenantry psql', () => {
     expect(failed).toMatchObject({ exit: 3, stderr: expect.stringContaining('division by zero') });
   });
 
+  it("connects to the tenant even if the operator's environment names another server", async () => {
+    const { key } = await fleet.tenant('one-db');
+    const { dataDir } = fleet.app.services.config;
+    const env = { NODE_ENV: 'test', DATA_DIR: dataDir, PGHOSTADDR: '192.0.2.1', PGSERVICE: 'nowhere' };
+    const { exit, stdout } = await runCommand(['psql', 'one-db', '--', '-At', '-c', 'SELECT current_user'], env);
+    expect({ exit, stdout }).toEqual({ exit: 0, stdout: `tenant_${key}\n` });
+  });
+
   it('does not write what psql does to the audit log', async () => {
     await run('psql', 'one-db', '--', '-c', "SELECT 'a secret'");
     const { rows } = await fleet.app.services.catalog.use((client) =>

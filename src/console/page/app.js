@@ -79,6 +79,8 @@ function Main({ route }) {
     last.current = place;
   }, [place]);
   const [failure, retry] = useErrorBoundary();
+  // Another page may well work.
+  useEffect(retry, [place]);
   return html`<main id="main" tabindex="-1" ref=${main}>
     ${
       failure

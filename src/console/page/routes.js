@@ -8,7 +8,18 @@ import { useEffect, useState } from './vendor/hooks.js';
 /** @returns {Route} */
 export function currentRoute() {
   const [path = '', query = ''] = location.hash.replace(/^#\/?/, '').split('?');
-  return { path: path.split('/').filter(Boolean).map(decodeURIComponent), params: new URLSearchParams(query) };
+  return { path: path.split('/').filter(Boolean).map(decoded), params: new URLSearchParams(query) };
+}
+
+/**
+ * @param {string} part of an address, which people may have typed
+ */
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }
 
 /** @returns {Route} */

@@ -3,14 +3,7 @@ import type { documents } from './api/documents.js';
 /** The name of an operation that the console sends. */
 export type Operation = keyof typeof documents;
 
-export type TenantStatus =
-  | 'ACTIVE'
-  | 'PROVISIONING'
-  | 'SUSPENDED'
-  | 'MAINTENANCE'
-  | 'NEEDS_ATTENTION'
-  | 'DELETED'
-  | 'DELETING';
+export type TenantStatus = 'ACTIVE' | 'PROVISIONING' | 'SUSPENDED' | 'MAINTENANCE' | 'NEEDS_ATTENTION' | 'DELETING';
 export type RunStatus = 'PENDING' | 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'HALTED' | 'CANCELLED';
 export type RunKind = 'UP' | 'DOWN' | 'UNDO';
 export type ItemStatus = 'PENDING' | 'RUNNING' | 'SUCCEEDED' | 'SKIPPED' | 'FAILED' | 'CANCELLED';
@@ -277,8 +270,13 @@ export interface Answers {
 export interface Api {
   /** Sends an operation. Rejects with a `Problem`. */
   ask<O extends Operation>(operation: O, variables?: object, signal?: AbortSignal): Promise<Answers[O]>;
-  /** Subscribes. Rejects with a `Problem`, also when the connection is lost. */
-  subscribe<O extends Operation>(operation: O, variables: object, signal: AbortSignal): AsyncGenerator<Answers[O]>;
+  /** Subscribes. Rejects with a `Problem`, also when the connection is lost. It calls `onOpen` when the server has accepted. */
+  subscribe<O extends Operation>(
+    operation: O,
+    variables: object,
+    signal: AbortSignal,
+    onOpen: () => void,
+  ): AsyncGenerator<Answers[O]>;
   /** Who a token belongs to. Rejects with a `Problem`. */
   viewerOf(token: string): Promise<Answers['viewer']>;
   sessions: Sessions;

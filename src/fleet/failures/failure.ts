@@ -16,8 +16,11 @@ export interface Failure {
   readonly statement: string | null;
 }
 
-/** SQLSTATE classes whose messages quote values: data exceptions, and errors that code in PL/pgSQL raises. */
+/** SQLSTATE classes whose messages quote values: data exceptions, and errors of PL/pgSQL. */
 const valueClasses: readonly string[] = ['22', 'P0'];
+
+/** The function of PostgreSQL that carries out RAISE, which can have any SQLSTATE. */
+const RAISE = 'exec_stmt_raise';
 
 /** Describes an error without the words of the tenant that had it: its names, ids, numbers and values in quotes. */
 export function failureOf(error: unknown, tenant: TenantNames): Failure {
@@ -61,7 +64,9 @@ function codeOf(error: unknown): string | undefined {
 function quotesOf(error: unknown): Quotes {
   if (error instanceof AppError) return 'KEEP';
   const code = codeOf(error);
-  if (error instanceof pg.DatabaseError) return valueClasses.includes(code?.slice(0, 2) ?? '') ? 'VALUES' : 'NAMES';
+  if (error instanceof pg.DatabaseError) {
+    return error.routine === RAISE || valueClasses.includes(code?.slice(0, 2) ?? '') ? 'VALUES' : 'NAMES';
+  }
   // The system's errors name addresses and files, which are not the tenant's.
   return code === undefined ? 'VALUES' : 'KEEP';
 }

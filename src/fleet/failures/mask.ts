@@ -23,7 +23,8 @@ const singleQuoted = /(?<!\w)'[^']*'(?!\w)/g;
 const curlyQuoted = /[“„][^“”„]*[“”]/g;
 /** A number by itself, but not the length of a type, such as varchar(20). */
 const number = /(?<=^|[\s#=]|(?<!\w)\()-?\d+(?:[.,]\d+)*(?=$|[\s;:)%]|[.,](?:\s|$))/g;
-const sqlLiteral = /'(?:[^']|'')*'/g;
+/** A string, even one without an end, because the statement has been cut. Names and comments are matched for their quotes. */
+const sqlToken = /--[^\n]*|"[^"]*(?:"|$)|(?<!\w)[eE]'(?:[^'\\]|\\[\s\S]|'')*(?:'|$)|'(?:[^']|'')*(?:'|$)/g;
 const name = /^"[\p{L}_…][\p{L}\d_$.…]*"$/u;
 
 /** Returns a message without the tenant's own words, so that equal failures of different tenants have equal texts. */
@@ -39,7 +40,13 @@ export function maskWords(message: string, tenant: TenantNames, quotes: Quotes):
 
 /** Returns a statement without the tenant's names and without values. */
 export function maskStatement(statement: string, tenant: TenantNames): string {
-  return maskNames(statement.slice(0, MAX_LENGTH).replace(sqlLiteral, `'${MASK}'`), tenant);
+  const text = statement.slice(0, MAX_LENGTH).replace(sqlToken, withoutValue).replace(number, MASK);
+  return maskNames(text, tenant);
+}
+
+function withoutValue(token: string): string {
+  if (token.startsWith('"')) return token;
+  return token.startsWith('--') ? '' : `'${MASK}'`;
 }
 
 function maskNames(text: string, { slug, key }: TenantNames): string {

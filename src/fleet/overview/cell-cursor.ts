@@ -6,6 +6,8 @@ const snapshot = z.object({
   snapshot: z.string().regex(/^\d{1,20}:\d{1,20}:[\d,]*$/),
   /** When it was taken, in seconds since 1970. */
   at: z.number().min(0).max(1e11),
+  /** The number of the table that it is about. */
+  table: z.string().regex(/^\d{1,10}$/),
 });
 
 const cursor = z.tuple([z.nullable(snapshot), z.nullable(snapshot), z.nullable(z.uuid())]);

@@ -38,6 +38,8 @@ interface Moment {
   readonly snapshot: string;
   /** By the database's clock, in seconds since 1970. */
   readonly at: number;
+  /** The number of the table, which is another one after it has been restored from a dump. */
+  readonly table: string;
 }
 
 type Row = FleetCell & { readonly isDeleted: boolean };
@@ -55,11 +57,9 @@ export async function readFleetCells(
   const cursor = after == null ? undefined : decodeCellCursor(after);
   return catalog.use(async (client) => {
     // Read before the tenants: what changes in between is reported twice instead of never.
-    const now = await readMoment(client, cursor).catch((error: unknown) => {
-      throw isDataException(error) ? invalidCursor('after') : error;
-    });
+    const now = await readMoment(client, cursor).catch(refuseData);
     const until = cursor?.until ?? now;
-    const rows = await readRows(client, cursor?.since?.snapshot, cursor?.last);
+    const rows = await readRows(client, cursor?.since?.snapshot, cursor?.last).catch(refuseData);
     const hasMore = rows.length > MAX_CELLS;
     const page = rows.slice(0, MAX_CELLS);
     const next: CellCursor = hasMore
@@ -75,6 +75,11 @@ export async function readFleetCells(
   });
 }
 
+/** PostgreSQL refuses a snapshot that only looks like one. */
+function refuseData(error: unknown): never {
+  throw isDataException(error) ? invalidCursor('after') : error;
+}
+
 /** For how long a cursor is valid: less than deleted tenants are remembered. */
 const VALID = '1 day';
 
@@ -83,15 +88,15 @@ async function readMoment(client: pg.Client, cursor: CellCursor | undefined): Pr
   const oldest = cursor?.since ?? cursor?.until;
   const newest = cursor?.until ?? cursor?.since;
   const { rows } = await client.query<Moment & { isValid: boolean }>(
-    `SELECT pg_current_snapshot()::text AS snapshot, extract(epoch FROM now())::float8 AS at,
+    `SELECT pg_current_snapshot()::text AS snapshot, extract(epoch FROM now())::float8 AS at, 'tenants'::regclass::oid::text AS "table",
        coalesce(pg_snapshot_xmax($1) <= pg_snapshot_xmax(pg_current_snapshot())
-         AND to_timestamp($2) > now() - interval '${VALID}', true) AS "isValid"`,
-    [newest?.snapshot, oldest?.at],
+         AND to_timestamp($2) > now() - interval '${VALID}' AND 'tenants'::regclass::oid::text = $3, true) AS "isValid"`,
+    [newest?.snapshot, oldest?.at, newest?.table],
   );
   const [moment] = rows;
   if (!moment?.isValid)
     throw badInput('after', 'The cursor is too old, or of another database. Start again without after.');
-  return { snapshot: moment.snapshot, at: moment.at };
+  return { snapshot: moment.snapshot, at: moment.at, table: moment.table };
 }
 
 const columns = 'id, slug, status, isolation, server, migration_state AS state, false AS "isDeleted"';
@@ -120,6 +125,7 @@ async function readRows(
   return rows;
 }
 
-// The first condition is for the index.
-const isChanged =
-  'changed_in >= pg_snapshot_xmin($1::pg_snapshot) AND NOT pg_visible_in_snapshot(changed_in, $1::pg_snapshot)';
+// The first condition is for the index. The second one leaves out transactions of another server, whose numbers came with a dump:
+// until this server has counted as far, they would be changes for ever.
+const isChanged = `changed_in >= pg_snapshot_xmin($1::pg_snapshot) AND changed_in < pg_snapshot_xmax(pg_current_snapshot())
+  AND NOT pg_visible_in_snapshot(changed_in, $1::pg_snapshot)`;

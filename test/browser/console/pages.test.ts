@@ -89,6 +89,10 @@ describe.skipIf(!browser)('the pages of the console', () => {
     await page.locator('.tip', { hasText: 'corner-shop: Active, 20261121000000_fixture, 1 behind' }).waitFor();
     await fleet.ask('mutation { suspendTenant(id: "corner-shop") { id } }');
     await page.locator('.tip', { hasText: 'corner-shop: Suspended' }).waitFor();
+    // With Alt, an arrow belongs to the browser.
+    await page.getByRole('application').press('Alt+ArrowDown');
+    await page.getByRole('application').press('Control+End');
+    await page.locator('.tip', { hasText: 'corner-shop: Suspended' }).waitFor();
     await page.getByRole('button', { name: /^Suspended 2/ }).click();
     await page.getByText('2 of 4 tenants shown').waitFor();
     await fleet.ask('mutation { activateTenant(id: "corner-shop") { id } }');
@@ -98,8 +102,29 @@ describe.skipIf(!browser)('the pages of the console', () => {
     await page.getByRole('button', { name: /^Suspended 1/ }).click();
     await page.getByLabel('Slug contains').fill('acm');
     await page.getByText('1 of 4 tenants shown').waitFor();
+    await page.getByRole('link', { name: 'Fleet' }).click();
+    await page.getByText('1 of 4 tenants shown').waitFor({ state: 'detached' });
+    expect(await page.getByLabel('Slug contains').inputValue()).toBe('');
+    await page.getByLabel('Slug contains').fill('acm');
+    await page.getByText('1 of 4 tenants shown').waitFor();
     await page.getByRole('application').press('Enter');
     await page.getByRole('heading', { name: 'acme', level: 1 }).waitFor();
+    shown.expectQuiet();
+  });
+
+  it('accept a token that a terminal has broken, and an address that nobody has made', async () => {
+    await using shown = await openConsolePage(browser ?? '', fleet.http.url);
+    const { page } = shown;
+    await page.goto(`${page.url()}#/%`);
+    await page.reload();
+    const token = fleet.app.admin.authorization ?? '';
+    await page.getByText('Use a token instead').click();
+    await page.getByLabel('Platform admin').fill('no token at all: „x“');
+    await page.getByRole('button', { name: 'Use the token' }).click();
+    await page.getByText('This is no token').waitFor();
+    await page.getByLabel('Platform admin').fill(`${token.slice(0, 30)}\n  ${token.slice(30)}\n`);
+    await page.getByRole('button', { name: 'Use the token' }).click();
+    await page.getByText('No such page').waitFor();
     shown.expectQuiet();
   });
 

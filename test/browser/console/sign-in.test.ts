@@ -1,3 +1,4 @@
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { password, register } from '../../support/accounts.ts';
 import { findBrowser } from '../../support/browser.ts';
@@ -30,6 +31,12 @@ describe.skipIf(!browser)('signing in to the console', () => {
   };
   const signedIn = () => shown.page.getByRole('button', { name: 'Sign out' }).waitFor();
 
+  const spoilToken = () =>
+    shown.page.evaluate(`(() => {
+      const session = JSON.parse(sessionStorage.getItem('tenantry.console.session'));
+      sessionStorage.setItem('tenantry.console.session', JSON.stringify({ ...session, token: session.token.slice(0, -4) + 'AAAA' }));
+    })()`);
+
   it('shows what the API says of a wrong password, and refuses those who are no platform admins', async () => {
     await shown.picture('sign-in');
     await shown.expectAccessible();
@@ -54,12 +61,28 @@ describe.skipIf(!browser)('signing in to the console', () => {
   });
 
   it('renews a token that has expired, without a word', async () => {
-    await shown.page.evaluate(`(() => {
-      const session = JSON.parse(sessionStorage.getItem('tenantry.console.session'));
-      sessionStorage.setItem('tenantry.console.session', JSON.stringify({ ...session, token: session.token.slice(0, -4) + 'AAAA' }));
-    })()`);
+    await spoilToken();
     await shown.page.reload();
     await shown.page.getByText('1 tenant, 0 behind').waitFor();
+    shown.problems.length = 0;
+  });
+
+  it('gives its new token to a duplicate of the tab', async () => {
+    const session = async (page: Page): Promise<unknown> =>
+      JSON.parse(String(await page.evaluate(`sessionStorage.getItem('tenantry.console.session')`)));
+    const before = await session(shown.page);
+    const duplicate = await shown.page.context().newPage();
+    await duplicate.goto(shown.page.url());
+    await duplicate.evaluate(`sessionStorage.setItem('tenantry.console.session', '${JSON.stringify(before)}')`);
+    await duplicate.reload();
+    await duplicate.getByRole('button', { name: 'Sign out' }).waitFor();
+    await spoilToken();
+    await shown.page.reload();
+    await shown.page.getByText('1 tenant, 0 behind').waitFor();
+    const after = await session(shown.page);
+    expect(after).not.toEqual(before);
+    await vi.waitFor(async () => expect(await session(duplicate)).toEqual(after));
+    await duplicate.close();
     shown.problems.length = 0;
   });
 
@@ -72,6 +95,9 @@ describe.skipIf(!browser)('signing in to the console', () => {
     await shown.page.getByRole('heading', { name: 'Your session has ended' }).waitFor();
     await shown.expectAccessible();
     await shown.picture('session-ended');
+    // The second one closes a dialog, whatever the page says.
+    for (let times = 0; times < 3; times += 1) await shown.page.keyboard.press('Escape');
+    await shown.page.getByRole('heading', { name: 'Your session has ended' }).waitFor();
     await fleet.ask(`mutation { setUserActive(user: "${admin}", active: true) { id } }`);
     await signIn('ada@example.com');
     await vi.waitFor(async () => expect(await shown.page.getByRole('dialog').count()).toBe(0));

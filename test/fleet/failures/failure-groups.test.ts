@@ -216,3 +216,12 @@ it('prints the fleet on one screen, and follows the newest run', async () => {
   expect(watched.stdout).toContain('division by zero');
   expect(watched.exit).toBe(1);
 });
+
+it('masks the values in errors that code raises, whatever their SQLSTATE', async () => {
+  await fleet.migrations.add(
+    '20270103000000_fails',
+    `DO $$ BEGIN RAISE EXCEPTION 'product "Lamp" is there twice' USING ERRCODE = 'unique_violation'; END $$`,
+  );
+  const { failures } = await show((await fleet.run('tenants: ["first-1"]')).id);
+  expect(failures).toMatchObject([{ code: '23505', error: 'product "…" is there twice' }]);
+});

@@ -33,9 +33,19 @@ it('leaves an ordinary word that is also a slug, unless it is called a tenant', 
   expect(maskWords('null value in the tenant value', value, 'NAMES')).toBe('null value in the tenant …');
 });
 
-it('masks the values in statements', () => {
-  const statement = `INSERT INTO "tenant_k3y0123456".notes VALUES ('It''s mine', '')`;
-  expect(maskStatement(statement, tenant)).toBe(`INSERT INTO "…".notes VALUES ('…', '…')`);
+it.each<[what: string, statement: string, masked: string]>([
+  [
+    'strings',
+    `INSERT INTO "tenant_k3y0123456".notes VALUES ('It''s mine', '')`,
+    `INSERT INTO "…".notes VALUES ('…', '…')`,
+  ],
+  ['a string that is longer than what is kept', `SELECT '${'secret '.repeat(1_000)}'`, `SELECT '…'`],
+  ['an escaped quote', `SELECT E'it\\'s secret', 'b'`, `SELECT '…', '…'`],
+  ['an apostrophe in a comment', `SELECT -- don't\n 'secret', 'b'`, `SELECT \n '…', '…'`],
+  ['an apostrophe in a name', `SELECT "it's", 'secret'`, `SELECT "it's", '…'`],
+  ['numbers', 'INSERT INTO t (a, b) VALUES (42, -7); -- varchar(20)', 'INSERT INTO t (a, b) VALUES (…, …); '],
+])('masks the values in a statement with %s', (_what, statement, masked) => {
+  expect(maskStatement(statement, tenant)).toBe(masked);
 });
 
 it('masks a long message in little time', () => {

@@ -95,6 +95,14 @@ it('misses no transaction that was open while the fleet was read', async () => {
   expect(await read(later.cursor)).toMatchObject({ cells: [] });
 });
 
+it('does not report again and again what a dump has brought from a server with larger numbers of transactions', async () => {
+  const { cursor } = await readAll();
+  await sql(`UPDATE tenants SET changed_in = '999999999999'`);
+  expect(await read(cursor)).toMatchObject({ cells: [], deleted: [] });
+  await sql(`UPDATE tenants SET slug = 'restored' WHERE slug = 'renamed'`);
+  expect(slugs(await read(cursor))).toEqual(['restored']);
+});
+
 it('reads a large fleet in pages, with what changes meanwhile', async () => {
   await insertTenants(6_000);
   const first = await read();
@@ -133,6 +141,9 @@ it('refuses cursors that it has not given, that are too old, or of a database th
     encode({ ...since, snapshot: '5:4:' }, null, null),
     encode({ ...since, snapshot: `1:99999999999:` }, null, null),
     encode({ ...since, at: since.at - 100_000 }, null, null),
+    encode({ ...since, snapshot: '5:4:' }, since, crypto.randomUUID()),
+    // As after the table has been restored from a dump.
+    encode({ ...since, table: '1' }, null, null),
   ];
   for (const one of wrong) {
     expect((await ask(one)).errors?.[0]?.extensions).toMatchObject({ code: 'BAD_USER_INPUT', field: 'after' });

@@ -56,12 +56,15 @@ async function ownerConnection(
   return owned.connectionTo({ database, session: { search_path: searchPathOf(schema) } });
 }
 
+/** libpq would prefer these to the tenant's server. */
+const notOurs = { PGSERVICE: undefined, PGHOSTADDR: undefined };
+
 /** Returns the exit status of psql. */
 async function runPsql(context: CommandContext, config: pg.ClientConfig, args: readonly string[]): Promise<number> {
   // In psql, Ctrl-C cancels a statement and does not end the program.
   using _signals = onSignals(['SIGINT'], context.env, () => undefined);
   const child = spawn('psql', args, {
-    env: { ...context.env, ...psqlEnv(config) },
+    env: { ...context.env, ...notOurs, ...psqlEnv(config) },
     stdio: [
       isOwn(context.stdin, process.stdin),
       isOwn(context.stdout, process.stdout),

@@ -29,7 +29,7 @@ export function createApi(url, sessions, sendIds) {
       return await fetch(url, { method: 'POST', headers, body, signal: signal ?? null });
     } catch (error) {
       if (signal?.aborted) throw error;
-      throw new Problem('The server cannot be reached.', { code: UNREACHABLE });
+      throw unreachable(operation);
     }
   }
 
@@ -43,7 +43,7 @@ export function createApi(url, sessions, sendIds) {
    */
   async function request(operation, variables, token, signal) {
     const response = await send(operation, variables, token, signal, 'application/json');
-    return resultOf(await bodyOf(response));
+    return resultOf(await bodyOf(response, operation));
   }
 
   /**
@@ -98,16 +98,17 @@ export function createApi(url, sessions, sendIds) {
     ask(operation, variables = {}, signal) {
       if (operation === 'signIn' || operation === 'signOut') return request(operation, variables, undefined, signal);
       // A change is not carried out with the rights of somebody who has signed in meanwhile.
-      const isQuery = documents[operation].startsWith('query');
-      return withToken(isQuery, (token) => request(operation, variables, token, signal));
+      return withToken(!isChange(operation), (token) => request(operation, variables, token, signal));
     },
-    async *subscribe(operation, variables, signal) {
+    async *subscribe(operation, variables, signal, onOpen) {
       const response = await withToken(true, async (token) => {
         const answer = await send(operation, variables, token, signal, 'text/event-stream');
         // Whether the token is refused is known only now.
-        if (!answer.headers.get('content-type')?.startsWith('text/event-stream')) resultOf(await bodyOf(answer));
+        if (!answer.headers.get('content-type')?.startsWith('text/event-stream'))
+          resultOf(await bodyOf(answer, operation));
         return answer;
       });
+      onOpen();
       for await (const { event, data } of readEvents(response, signal)) {
         if (event === 'complete') return;
         if (event === 'next') yield resultOf(JSON.parse(data));
@@ -117,12 +118,44 @@ export function createApi(url, sessions, sendIds) {
   };
 }
 
-/** @param {Response} response */
-async function bodyOf(response) {
-  const text = await response.text();
+/**
+ * Operations that change nothing that a person could look at.
+ * @type {readonly Operation[]}
+ */
+const ofSession = ['signIn', 'refresh', 'signOut', 'viewer'];
+
+/**
+ * Nobody knows whether the server has carried out a change that it did not answer.
+ * @param {Operation} operation
+ */
+function unreachable(operation) {
+  const after = isChange(operation)
+    ? ' Look whether the change was made before you try again.'
+    : ' The page tries again by itself.';
+  const advice = ofSession.includes(operation) ? '' : after;
+  return new Problem(`The server has not answered.${advice}`, { code: UNREACHABLE });
+}
+
+/** @param {Operation} operation */
+function isChange(operation) {
+  return documents[operation].startsWith('mutation');
+}
+
+/** What a proxy answers while the server behind it is restarted. */
+const gatewayStatuses = [502, 503, 504];
+
+/**
+ * @param {Response} response
+ * @param {Operation} operation
+ */
+async function bodyOf(response, operation) {
+  const text = await response.text().catch(() => {
+    throw unreachable(operation);
+  });
   try {
     return JSON.parse(text);
   } catch {
+    if (gatewayStatuses.includes(response.status)) throw unreachable(operation);
     throw new Problem(`The server answered with status ${response.status}: ${text.slice(0, 200)}`);
   }
 }

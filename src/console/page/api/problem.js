@@ -15,6 +15,14 @@ export class Problem extends Error {
 /** The code of a problem with the connection, which the API does not know. */
 export const UNREACHABLE = 'UNREACHABLE';
 
+/** What passes by itself, so that asking again may help. */
+const temporary = [UNREACHABLE, 'SERVER_BUSY', 'TENANT_BUSY', 'RATE_LIMITED'];
+
+/** @param {Problem} problem */
+export function isTemporary({ code }) {
+  return temporary.includes(code);
+}
+
 /**
  * What a person can do about a problem.
  * @param {Problem} problem
@@ -23,7 +31,7 @@ export const UNREACHABLE = 'UNREACHABLE';
 export function adviceOn({ code, requestId, retryAfterMs }) {
   switch (code) {
     case UNREACHABLE:
-      return 'Check that the server runs. The page tries again by itself.';
+      return 'Check that the server runs.';
     case 'RATE_LIMITED':
     case 'SERVER_BUSY':
     case 'TENANT_BUSY':

@@ -6,9 +6,10 @@ const KEY = 'tenantry.console.session';
  * Keeps the session in the tab's own storage: it survives a reload of the page, other tabs cannot read it, and it goes with
  * the tab. A cookie would be sent along with requests of other sites; a token in memory would be lost with each reload.
  * @param {Storage} storage
+ * @param {BroadcastChannel} tabs
  * @returns {Sessions}
  */
-export function createSessions(storage) {
+export function createSessions(storage, tabs) {
   const listeners = new Set();
   let current = stored(storage);
   let expired = false;
@@ -23,6 +24,11 @@ export function createSessions(storage) {
   const changed = () => {
     for (const listener of listeners) listener();
   };
+  // A duplicate of a tab has the same session. Its token is valid once, and reuse would end the session of both.
+  tabs.onmessage = ({ data: { used, token, refreshToken } }) => {
+    if (current && !expired && used !== undefined && current.refreshToken === used)
+      keep({ ...current, token, refreshToken });
+  };
   return {
     current: () => current,
     hasExpired: () => expired,
@@ -33,7 +39,11 @@ export function createSessions(storage) {
       signedIn = Promise.withResolvers();
       changed();
     },
-    renew: keep,
+    renew(session) {
+      const { token, refreshToken } = session;
+      tabs.postMessage({ used: current?.refreshToken, token, refreshToken });
+      keep(session);
+    },
     expire() {
       if (expired || !current) return;
       expired = true;

@@ -1,11 +1,15 @@
 import { useCallback, useContext, useEffect, useRef, useState } from '../vendor/hooks.js';
 import { ApiContext } from './context.js';
-import { Problem, problemOf } from './problem.js';
+import { isTemporary, Problem, problemOf } from './problem.js';
 
 /** @import { Answers, Operation } from '../types.d.ts' */
 
+/** How long to wait after a problem that passes by itself, in milliseconds. */
+const RETRY_MS = 5_000;
+
 /**
- * Asks for something, and again when the variables change, on `reload` and regularly while the page is visible.
+ * Asks for something, and again when the variables change, on `reload`, after a problem that passes by itself, and regularly
+ * if that is wanted, while the page is visible.
  * @template {Operation} O
  * @param {O} operation
  * @param {object} variables
@@ -30,15 +34,20 @@ export function useQuery(operation, variables, { every, skip = false } = {}) {
     let timer;
     let isBusy = false;
     let isDue = false;
+    /** @type {number | undefined} */
+    let pause;
     const loadOnce = async () => {
       try {
         const data = await api.ask(operation, latest.current, abort.signal);
         if (!abort.signal.aborted) setState({ key, data });
+        pause = every;
       } catch (error) {
         if (abort.signal.aborted) return;
+        const found = problemOf(error);
+        pause = every ?? (isTemporary(found) ? RETRY_MS : undefined);
         setState((/** @type {{ key: string, data?: Answers[O] }} */ before) => ({
           ...(before.key === key ? before : { key }),
-          problem: problemOf(error),
+          problem: found,
         }));
       }
     };
@@ -53,7 +62,7 @@ export function useQuery(operation, variables, { every, skip = false } = {}) {
         await loadOnce();
       }
       isBusy = false;
-      if (every !== undefined && !abort.signal.aborted) timer = setTimeout(again, every);
+      if (pause !== undefined && !abort.signal.aborted) timer = setTimeout(again, pause);
     };
     const again = () => {
       // The page asks for nothing while nobody looks.

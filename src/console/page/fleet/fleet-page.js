@@ -2,7 +2,7 @@ import { html } from '../html.js';
 import { count, counted, word } from '../parts/format.js';
 import { ProblemNote } from '../parts/problem-note.js';
 import { ChoiceField, SearchField } from '../parts/search-field.js';
-import { goTo } from '../routes.js';
+import { goTo, setParams } from '../routes.js';
 import { useCallback, useMemo } from '../vendor/hooks.js';
 import { useFleet } from './fleet.js';
 import { groupsOf, stateOf } from './groups.js';
@@ -12,6 +12,9 @@ import { TenantList } from './tenant-list.js';
 
 /** @import { Fleet } from './fleet.js' */
 /** @import { Cell } from '../types.d.ts' */
+
+/** The statuses of tenants that a run would migrate, as in `fleetStatus.behind`. */
+const ofFleet = ['ACTIVE', 'SUSPENDED', 'MAINTENANCE'];
 
 /** @param {{ params: URLSearchParams }} props */
 export function FleetPage({ params }) {
@@ -56,7 +59,8 @@ export function FleetPage({ params }) {
       shown.length > 0
         ? html`<${Picture} cells=${shown} groupOf=${groupOf} describe=${describe} onOpen=${(/** @type {Cell} */ { id }) => goTo('tenants', id)} />
             <${TenantList} cells=${shown} states=${states} />`
-        : html`<p class="muted">${emptyText(fleet.isComplete(), cells.length)}</p>`
+        : html`<p class="muted">${emptyText(fleet.isComplete(), cells.length)}</p>
+            ${group && cells.length > 0 && html`<button type="button" onClick=${() => setParams({ group: '' })}>Show all colours</button>`}`
     }`;
 }
 
@@ -64,7 +68,7 @@ export function FleetPage({ params }) {
 function Summary({ fleet }) {
   const [cells, states] = [fleet.cells(), fleet.states()];
   if (!fleet.isComplete()) return html`<p class="muted">Reading: ${counted(cells.length, 'tenant')} so far</p>`;
-  const behind = cells.filter((cell) => stateOf(cell, states)?.behind !== 0).length;
+  const behind = cells.filter((cell) => ofFleet.includes(cell.status) && stateOf(cell, states)?.behind !== 0).length;
   const attention = cells.filter(({ status }) => status === 'NEEDS_ATTENTION').length;
   return html`<p class="muted" data-complete>${counted(cells.length, 'tenant')}, ${count(behind)} behind,
     ${' '}<span class=${attention > 0 ? 'alarm' : ''}>${attention === 1 ? '1 needs' : `${count(attention)} need`} attention</span></p>`;

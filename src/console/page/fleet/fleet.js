@@ -1,4 +1,5 @@
 import { problemOf } from '../api/problem.js';
+import { whenVisible } from '../parts/visible.js';
 import { useContext, useEffect, useReducer } from '../vendor/hooks.js';
 import { createContext } from '../vendor/preact.js';
 
@@ -78,9 +79,11 @@ export function createFleet(api) {
         if (await readPage()) continue;
       } catch (error) {
         problem = problemOf(error);
-        // The cursor has become too old, so the list starts again.
-        if (problem.code === 'BAD_USER_INPUT' && cursor) reset();
-        pause = PAUSE_AFTER_PROBLEM_MS;
+        if (problem.code === 'BAD_USER_INPUT' && cursor) {
+          // The cursor has become too old, such as after a night, so the list starts again. Nobody has to do anything.
+          problem = undefined;
+          reset();
+        } else pause = PAUSE_AFTER_PROBLEM_MS;
         changed();
       }
       await new Promise((resolve) => setTimeout(resolve, pause));
@@ -109,13 +112,6 @@ export function createFleet(api) {
 function bySlug(one, other) {
   if (one.slug === other.slug) return 0;
   return one.slug < other.slug ? -1 : 1;
-}
-
-function whenVisible() {
-  return new Promise((resolve) => {
-    if (document.visibilityState === 'visible') resolve(undefined);
-    else document.addEventListener('visibilitychange', resolve, { once: true });
-  });
 }
 
 /**

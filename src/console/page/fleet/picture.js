@@ -43,6 +43,8 @@ export function Picture({ cells, groupOf, describe, onOpen }) {
     if (opened) onOpen(opened);
   };
   const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
+    // With these it is the browser's: Alt and an arrow lead back.
+    if (event.altKey || event.ctrlKey || event.metaKey) return;
     if (event.key === 'Enter') return open(last);
     const next = cellAfterKey(event.key, last, cells.length, layout);
     if (next === undefined) return;

@@ -12,13 +12,18 @@ const PAUSE_MS = 250;
 export function SearchField({ label, param, value, placeholder }) {
   const timer = useRef(/** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined));
   useEffect(() => () => clearTimeout(timer.current), []);
+  const input = useRef(/** @type {HTMLInputElement | null} */ (null));
+  useEffect(() => {
+    // Another address, such as that of a link, has another text, but nobody's typing is undone.
+    if (input.current && input.current !== document.activeElement) input.current.value = value ?? '';
+  }, [value]);
   const changed = (/** @type {Event & { currentTarget: HTMLInputElement }} */ event) => {
     const text = event.currentTarget.value.trim();
     clearTimeout(timer.current);
     timer.current = setTimeout(() => setParams({ [param]: text }), PAUSE_MS);
   };
   return html`<label class="field">${label}
-    <input type="search" defaultValue=${value} placeholder=${placeholder} onInput=${changed} />
+    <input ref=${input} type="search" defaultValue=${value} placeholder=${placeholder} onInput=${changed} />
   </label>`;
 }
 

@@ -36,7 +36,7 @@ export function RunButtons({ run, reload }) {
     <//>`,
     undo: () => html`<${Confirm} title="Undo this run?" confirm="Undo the run" isDanger onClose=${close}
         onConfirm=${async () => goTo('runs', (await api.ask('undoRun', { id })).undoMigrationRun.id)}>
-      <p>A new run reverts what this one applied. Data that tenants have stored in what these migrations added is lost.</p>
+      <p>A new run reverts what this one applied, where tenants still have it. Data that tenants have stored in what these migrations added is lost.</p>
       <${Changes} run=${run} />
     <//>`,
   };

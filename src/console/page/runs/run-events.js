@@ -1,5 +1,5 @@
 import { html } from '../html.js';
-import { Time, word } from '../parts/format.js';
+import { counted, Time, word } from '../parts/format.js';
 
 /** @import { RunEvent } from '../types.d.ts' */
 
@@ -10,7 +10,7 @@ import { Time, word } from '../parts/format.js';
 export function RunEvents({ events }) {
   if (events.length === 0) return null;
   return html`<section><details>
-    <summary>The newest ${events.length} events</summary>
+    <summary>The newest ${counted(events.length, 'event')}</summary>
     <ol class="events">${events.map(
       ({ seq, at, kind, tenant, migration, message }) => html`<li key=${seq}>
         <${Time} at=${at} /> <span>${word(kind)}</span> ${tenant && html`<strong>${tenant.slug}</strong>`} ${migration && html`<code>${migration}</code>`} <span class="muted">${message}</span>

@@ -1,6 +1,7 @@
 import { ApiContext } from '../api/context.js';
-import { problemOf, UNREACHABLE } from '../api/problem.js';
+import { isTemporary, problemOf } from '../api/problem.js';
 import { useQuery } from '../api/use-query.js';
+import { hiddenSignal, whenVisible } from '../parts/visible.js';
 import { useContext, useEffect, useState } from '../vendor/hooks.js';
 
 /** @import { Problem } from '../api/problem.js' */
@@ -12,6 +13,8 @@ const MAX_EVENTS = 200;
 const FRAME_MS = 300;
 /** How often numbers that the events do not have are asked for, in milliseconds. */
 const RELOAD_MS = 1_500;
+/** The same without events, because somebody may resume the run. */
+const IDLE_RELOAD_MS = 10_000;
 /** How long to wait before following a run again, in milliseconds. */
 const RETRY_MS = 2_000;
 
@@ -25,7 +28,7 @@ export function isActive({ status }) {
  * @param {string} id
  */
 export function useRun(id) {
-  const { data, problem, isLoading, reload } = useQuery('run', { id });
+  const { data, problem, isLoading, reload } = useQuery('run', { id }, { every: IDLE_RELOAD_MS });
   const run = data?.migrationRun;
   // While another answer is on its way, the last one stays.
   const [last, setLast] = useState(/** @type {RunDetails | null | undefined} */ (undefined));
@@ -57,36 +60,40 @@ function useEvents(id, lastSeq, active, reload) {
     let seq = Math.max(0, lastSeq - MAX_EVENTS);
     const show = throttled(FRAME_MS, abort.signal, () => setEvents(newest));
     const reloadSoon = throttled(RELOAD_MS, abort.signal, reload);
-    const follow = async () => {
+    const follow = async (/** @type {AbortSignal} */ signal) => {
       for await (const { migrationProgress: event } of api.subscribe(
         'runProgress',
         { run: id, after: seq },
-        abort.signal,
+        signal,
+        () => setProblem(undefined),
       )) {
         seq = event.seq;
         newest = [event, ...newest].slice(0, MAX_EVENTS);
         show();
         if (active) reloadSoon();
-        setProblem(undefined);
       }
     };
     const keepFollowing = async () => {
-      for (;;) {
+      while (!abort.signal.aborted) {
+        await whenVisible();
+        // A browser has few connections to a server, and pages that nobody looks at would keep them.
+        const hidden = hiddenSignal(abort.signal);
         try {
-          await follow();
-          if (active) reload();
-          return;
+          await follow(AbortSignal.any([abort.signal, hidden]));
+          if (!active) return;
+          // A server that stops ends its events too. Whether the run has ended shows when it is read.
+          reload();
         } catch (error) {
           if (abort.signal.aborted) return;
+          if (hidden.aborted) continue;
           const found = problemOf(error);
           // It goes on by itself where it was.
-          if (found.code !== UNREACHABLE && found.code !== 'UNAUTHENTICATED') return setProblem(found);
-          if (found.code === UNREACHABLE) setProblem(found);
+          if (isTemporary(found)) setProblem(found);
+          else if (found.code !== 'UNAUTHENTICATED') return setProblem(found);
           // That renews the token, or waits until somebody has signed in again.
           else await api.ask('viewer', {}, abort.signal).catch(() => undefined);
-          await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-          if (abort.signal.aborted) return;
         }
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
       }
     };
     void keepFollowing();

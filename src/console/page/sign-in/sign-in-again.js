@@ -11,7 +11,9 @@ import { SignInForm } from './sign-in-form.js';
 export function SignInAgain({ api }) {
   const dialog = useModal();
   const stay = (/** @type {Event} */ event) => event.preventDefault();
-  return html`<dialog class="cover" ref=${dialog} aria-labelledby="sign-in-title" onCancel=${stay}>
+  // Browsers close a dialog when Escape is pressed twice, whatever the page says.
+  const reopen = () => dialog.current?.showModal();
+  return html`<dialog class="cover" ref=${dialog} aria-labelledby="sign-in-title" onCancel=${stay} onClose=${reopen}>
     <h2 id="sign-in-title">Your session has ended</h2>
     <p>Sign in to go on where you are.</p>
     <${SignInForm} api=${api} />

@@ -29,7 +29,7 @@ export function SignInForm({ api }) {
     <${ProblemNote} problem=${action.problem} />
     <details>
       <summary>Use a token instead</summary>
-      <form class="stack" onSubmit=${submit((form) => withToken(api, text(form, 'token').trim()))}>
+      <form class="stack" onSubmit=${submit((form) => withToken(api, text(form, 'token')))}>
         <label class="field">Platform admin's token<textarea name="token" rows="4" autocomplete="off" spellcheck=${false} required></textarea></label>
         <p class="muted">Such as that of <code>tenantry token --admin</code>, or of your identity provider. It is forgotten when this tab is closed.</p>
         <button type="submit" disabled=${action.isBusy}>Use the token</button>
@@ -43,6 +43,18 @@ export function SignInForm({ api }) {
  */
 function text(form, name) {
   return String(form.get(name) ?? '');
+}
+
+/**
+ * The token in what somebody has pasted: a terminal may have broken its line, and headers begin with a word.
+ * @param {string} pasted
+ */
+function tokenOf(pasted) {
+  const token = pasted.replace(/^\s*Bearer\s/i, '').replaceAll(/\s/g, '');
+  if (/^[\w.~+/=-]+$/.test(token)) return token;
+  throw new Problem('This is no token. Paste it as the command or the identity provider has shown it.', {
+    code: 'BAD_USER_INPUT',
+  });
 }
 
 /**
@@ -64,9 +76,10 @@ async function withPassword(api, email, password) {
 
 /**
  * @param {Api} api
- * @param {string} token
+ * @param {string} pasted
  */
-async function withToken(api, token) {
+async function withToken(api, pasted) {
+  const token = tokenOf(pasted);
   const { viewer } = await api.viewerOf(token);
   if (!viewer?.isPlatformAdmin) throw notAdmin('The bearer of this token');
   api.sessions.begin({ token, name: nameOf(viewer) });
