@@ -1,4 +1,5 @@
 import type { documents } from './api/documents.js';
+import type { DriftCheck, DriftedTenant, Finding } from './checks/types.d.ts';
 
 /** The name of an operation that the console sends. */
 export type Operation = keyof typeof documents;
@@ -189,24 +190,6 @@ export interface Health {
   status: 'OK' | 'DEGRADED' | 'DOWN';
   databases: { name: string; server: string; ok: boolean; latencyMs: number | null; error: string | null }[];
 }
-/** What the last check of the fleet found in a tenant. */
-export interface DriftCheck {
-  checkedAt: string;
-  isClean: boolean;
-  differences: number;
-  error: string | null;
-}
-
-/** A tenant with drift. */
-export type DriftedTenant = Omit<DriftCheck, 'isClean'> & { tenant: Named };
-
-/** What the doctor has found. */
-export interface Finding {
-  message: string;
-  remedy: string;
-  fixable: boolean;
-}
-
 export interface AuditEntry {
   id: string;
   at: string;

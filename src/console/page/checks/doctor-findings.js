@@ -4,7 +4,7 @@ import { ProblemNote } from '../parts/problem-note.js';
 import { Table } from '../parts/table.js';
 import { useState } from '../vendor/hooks.js';
 
-/** @import { Finding } from '../types.d.ts' */
+/** @import { Finding } from './types.d.ts' */
 
 /** What the doctor finds, when somebody asks for it: it looks into every server. */
 export function DoctorFindings() {

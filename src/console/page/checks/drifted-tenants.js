@@ -6,7 +6,7 @@ import { ProblemNote } from '../parts/problem-note.js';
 import { Table } from '../parts/table.js';
 import { hrefOf } from '../routes.js';
 
-/** @import { DriftedTenant } from '../types.d.ts' */
+/** @import { DriftedTenant } from './types.d.ts' */
 
 const empty = 'No check has found a difference. DRIFT_CHECK_HOURS and the command tenantry drift check all tenants.';
 

@@ -4,7 +4,7 @@ import { counted, Time } from '../parts/format.js';
 import { ProblemNote } from '../parts/problem-note.js';
 import { useState } from '../vendor/hooks.js';
 
-/** @import { DriftCheck } from '../types.d.ts' */
+/** @import { DriftCheck } from '../checks/types.d.ts' */
 
 /**
  * Compares the tenant's tables with the entities, when somebody asks for it: it opens a connection to the tenant.
