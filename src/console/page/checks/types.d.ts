@@ -1,5 +1,3 @@
-import type { Named } from '../types.d.ts';
-
 /** What the last check of the fleet found in a tenant. */
 export interface DriftCheck {
   checkedAt: string;
@@ -9,7 +7,7 @@ export interface DriftCheck {
 }
 
 /** A tenant with drift. */
-export type DriftedTenant = Omit<DriftCheck, 'isClean'> & { tenant: Named };
+export type DriftedTenant = Omit<DriftCheck, 'isClean'> & { tenant: { id: string; slug: string } };
 
 /** What the doctor has found. */
 export interface Finding {
