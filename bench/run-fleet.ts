@@ -20,7 +20,7 @@ export async function runFleet(
 ): Promise<string> {
   const { runs, catalog, listener } = services;
   const id = await runs.start({ dryRun: false, continueOnError: true, concurrency, verify: false });
-  const end = `${succeeded} succeeded, 0 failed and rolled back, ${skipped} skipped`;
+  const end = `${succeeded} succeeded, 0 failed, ${skipped} skipped`;
   for await (const event of followRun(catalog, listener, id)) {
     await onEvent(event);
     const { kind, message } = event;
