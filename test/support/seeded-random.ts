@@ -9,12 +9,9 @@ export interface SeededRandom {
 /**
  * The seeds of a test that is repeated: as many as FAULT_SEEDS says, from FAULT_FIRST_SEED on. A failure names its seed, and
  * `FAULT_FIRST_SEED=<seed> FAULT_SEEDS=1 npm run test:faults` makes the same choices again.
- * @param usual without FAULT_SEEDS: how many seeds, or which
  */
-export function seeds(usual: number | readonly number[]): readonly number[] {
-  const { FAULT_SEEDS } = process.env;
-  if (typeof usual === 'object' && FAULT_SEEDS === undefined) return usual;
-  const count = Number(FAULT_SEEDS ?? usual);
+export function seeds(usual: number): number[] {
+  const count = Number(process.env.FAULT_SEEDS ?? usual);
   const first = Number(process.env.FAULT_FIRST_SEED ?? 1);
   return Array.from({ length: count }, (_, index) => first + index);
 }

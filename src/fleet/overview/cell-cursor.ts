@@ -24,9 +24,26 @@ export interface CellCursor {
   readonly last: string | undefined;
 }
 
+/** The maximum length of a cursor, in characters. */
+export const MAX_CELL_CURSOR = 2_000;
+/** A cursor holds two snapshots of at most this length, in characters. */
+const MAX_SNAPSHOT = 600;
+
 /** Returns the cursor as clients get it. */
 export function encodeCellCursor({ since, until, last }: CellCursor): string {
-  return Buffer.from(JSON.stringify([since ?? null, until ?? null, last ?? null])).toString('base64url');
+  const parts = [since ? withinLimit(since) : null, until ? withinLimit(until) : null, last ?? null];
+  return Buffer.from(JSON.stringify(parts)).toString('base64url');
+}
+
+/**
+ * A snapshot names each transaction that was in progress. If these are too many, it is replaced by the snapshot before the oldest of
+ * them. Changes since then are listed again, and none is missed.
+ * @see https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-PG-SNAPSHOT-PARTS
+ */
+function withinLimit(moment: Snapshot): Snapshot {
+  if (moment.snapshot.length <= MAX_SNAPSHOT) return moment;
+  const [oldest] = moment.snapshot.split(':', 1);
+  return { ...moment, snapshot: `${oldest}:${oldest}:` };
 }
 
 /** @throws {AppError} BAD_USER_INPUT */

@@ -1,3 +1,4 @@
+import { MAX_CELL_CURSOR } from '../../../fleet/overview/cell-cursor.ts';
 import { type FleetCell, type FleetCellPage, MAX_CELLS } from '../../../fleet/overview/cells.ts';
 import type { StateSummary } from '../../../fleet/overview/state-summaries.ts';
 import { builder } from '../../builder.ts';
@@ -9,9 +10,6 @@ const COST = 0.1;
 
 /** The length of a state's id in answers: enough to tell the states of a fleet apart. */
 const STATE_LENGTH = 12;
-
-/** The longest cursor, in characters. It grows with the number of transactions that are open at once. */
-const MAX_CURSOR = 50_000;
 
 const CellRef = builder.objectRef<FleetCell>('FleetCell').implement({
   description: 'What a picture of the fleet shows of one tenant.',
@@ -76,7 +74,7 @@ builder.queryField('fleetCells', (t) =>
     nullable: true,
     authScopes: { platformAdmin: true },
     description: `All tenants, compact and in pages of up to ${MAX_CELLS}, for a picture of the fleet that stays current. Ask without \`after\` first, and then always with the \`cursor\` of the last answer: while \`hasMore\` is true, it continues the list. Afterwards, every request returns only what has changed since the one before, deletions included, so ask again every second or so. A tenant may be repeated; no change is missed. If a cursor is refused with BAD_USER_INPUT, because it is too old, start again without one.`,
-    args: { after: t.arg.string({ maxLength: MAX_CURSOR }) },
+    args: { after: t.arg.string({ maxLength: MAX_CELL_CURSOR }) },
     resolve: (_root, { after }, { services }) => services.fleet.cells(after),
   }),
 );
