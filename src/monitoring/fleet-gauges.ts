@@ -31,7 +31,7 @@ export class FleetGauges {
       ),
       this.#several(
         'tenantry_tenants_by_version',
-        'Tenants that take part in migration runs, by their newest migration',
+        'Tenants by their newest migration',
         'version',
         ({ versions }) => versions,
       ),

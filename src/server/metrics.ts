@@ -15,7 +15,7 @@ export interface Metrics {
   /** Returns them in Prometheus' text format. */
   text(): Promise<string>;
   /** Adds the state of the installation, and of the fleet. */
-  watch(services: Pick<Services, 'servers' | 'listener' | 'catalog' | 'migrations' | 'log'>): void;
+  watch(services: Pick<Services, 'servers' | 'listener' | 'catalog' | 'fleet' | 'log'>): void;
 }
 
 /**
@@ -48,9 +48,9 @@ export async function openMetrics(
       const [processes, ofFleet] = await Promise.all([gather().then(exposeProcesses), fleet?.text()]);
       return `${processes}\n${ofFleet ?? ''}`;
     },
-    watch({ servers, listener, catalog, migrations, log }) {
+    watch({ servers, listener, catalog, fleet: overview, log }) {
       addProcessGauges(meters.registry, { servers, listener });
-      fleet = new FleetGauges(() => readFleetFigures(catalog, migrations.tenant), log);
+      fleet = new FleetGauges(() => readFleetFigures(overview, catalog), log);
     },
   };
   if (port !== undefined) stack.use(await openMetricsListener({ ...metrics, port, host, token }, log));

@@ -11,7 +11,7 @@ import { isConnectionFailure } from '../postgres/sql/error-codes.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
 import { newPlacement, newTenantKey } from '../routing/placement.ts';
 import { chooseServer } from '../servers/choose.ts';
-import { hostTaken, slugTaken, takenError, validHost, validName, validSlug } from './names.ts';
+import { takenError, validHost, validName, validSlug } from './names.ts';
 import type { ProvisioningOptions } from './options.ts';
 import { discard } from './remove.ts';
 
@@ -48,28 +48,6 @@ export async function createTenant(options: ProvisioningOptions, input: CreateTe
     });
     throw failedMigration(error, tenant) ?? error;
   }
-}
-
-/** What creating a tenant would create. */
-export interface CheckedTenant {
-  readonly slug: string;
-  readonly name: string;
-  readonly host: string | null;
-  readonly isolation: Isolation;
-  readonly server: string;
-}
-
-/**
- * Returns what {@link createTenant} would create now, without changing anything.
- * @throws {AppError} as createTenant, except for failures of the creation itself
- */
-export async function checkTenant(options: ProvisioningOptions, input: CreateTenantInput): Promise<CheckedTenant> {
-  const names = validNames(input);
-  const server = await chooseServer(options, input.server);
-  const em = options.catalog.fork();
-  if ((await em.count(Tenant, { slug: names.slug })) > 0) throw slugTaken(names.slug);
-  if (names.host !== null && (await em.count(Tenant, { host: names.host })) > 0) throw hostTaken(names.host);
-  return { ...names, isolation: input.isolation ?? options.defaultIsolation, server };
 }
 
 /**
@@ -124,8 +102,11 @@ async function insertRow(options: ProvisioningOptions, id: string, input: Create
   }
 }
 
-/** Validates the names of a new tenant and returns them as they are stored. */
-function validNames(input: CreateTenantInput) {
+/**
+ * Validates the names of a new tenant and returns them as they are stored.
+ * @throws {AppError} BAD_USER_INPUT
+ */
+export function validNames(input: CreateTenantInput) {
   return {
     slug: validSlug(input.slug),
     name: validName(input.name),

@@ -34,9 +34,10 @@ export function addDriftCommand(program: Command, context: CommandContext): void
 
 async function check(services: Services, references: readonly string[] | undefined): Promise<DriftView> {
   const { checkDrift } = await import('../../../fleet/drift/check-drift.ts');
+  const { FIRST_SERVER } = await import('../../../catalog/entities/database-server.entity.ts');
   const { tenantByReference } = await import('../../../catalog/find-tenants.ts');
   const { catalog, servers, tables, migrations, config } = services;
-  servers.get('default')?.requireAdmin();
+  servers.get(FIRST_SERVER)?.requireAdmin();
   const ids: string[] = [];
   for (const reference of references ?? []) ids.push((await tenantByReference(catalog, reference)).id);
   const options = {

@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import type { Isolation } from '../../../catalog/entities/tenant.entity.ts';
 import type { Services } from '../../../installation/services.ts';
 import { messageOf } from '../../../lib/errors.ts';
-import type { CheckedTenant } from '../../../tenants/create.ts';
+import type { CheckedTenant } from '../../../tenants/check.ts';
 import { withServices } from '../../open-app.ts';
 import { type CommandContext, CommandExit, exitCode, writeJson } from '../../ui/terminal.ts';
 import type { NamedInput } from './tenants-file.ts';
@@ -90,22 +90,27 @@ async function withoutExisting(
  * @throws {Error} naming each problem
  */
 async function checkAll({ provisioning }: Services, named: readonly NamedInput[]): Promise<readonly CheckedTenant[]> {
-  const { checkTenant } = await import('../../../tenants/create.ts');
+  const { checkTenants } = await import('../../../tenants/check.ts');
+  const { AppError } = await import('../../../lib/errors.ts');
+  const found = await checkTenants(
+    provisioning,
+    named.map(({ input }) => input),
+  );
   const problems: string[] = [];
   const checked: CheckedTenant[] = [];
   const seen = new Map<string, string>();
-  for (const { at, input } of named) {
-    try {
-      const tenant = await checkTenant(provisioning, input);
+  for (const [index, { at }] of named.entries()) {
+    const tenant = found[index];
+    if (tenant instanceof AppError) {
+      if (named.length === 1) throw tenant;
+      problems.push(`${at}: ${tenant.message}`);
+    } else if (tenant) {
       for (const taken of [`slug ${tenant.slug}`, ...(tenant.host === null ? [] : [`host ${tenant.host}`])]) {
         const before = seen.get(taken);
         if (before !== undefined) problems.push(`${at}: the ${taken} is also that of ${before}`);
         seen.set(taken, at);
       }
       checked.push(tenant);
-    } catch (error) {
-      if (named.length === 1) throw error;
-      problems.push(`${at}: ${messageOf(error)}`);
     }
   }
   if (problems.length === 0) return checked;

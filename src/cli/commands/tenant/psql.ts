@@ -75,6 +75,7 @@ async function runPsql(context: CommandContext, config: pg.ClientConfig, args: r
   child.stdout?.pipe(context.stdout, { end: false });
   child.stderr?.pipe(context.stderr, { end: false });
   try {
+    // The event has the exit status, or null after a signal.
     const [code] = (await once(child, 'close')) as [number | null];
     return code ?? 1;
   } catch (error) {
