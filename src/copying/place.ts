@@ -1,0 +1,20 @@
+import type pg from 'pg';
+
+/** A schema with a tenant's tables, and connections to its database. */
+export interface CopyPlace {
+  readonly database: string;
+  readonly schema: string;
+  /**
+   * Runs `work` with a connection to the database as the owner of the tables. Each call uses another connection.
+   * @param signal ends the wait for a connection
+   */
+  use<T>(work: (client: pg.Client) => Promise<T>, signal?: AbortSignal): Promise<T>;
+}
+
+/** How far a copy is. */
+export interface CopyProgress {
+  readonly rowsCopied: number;
+  /** PostgreSQL's estimate until all tables are copied. */
+  readonly rowsTotal: number;
+  readonly bytesCopied: number;
+}
