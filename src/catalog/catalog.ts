@@ -44,6 +44,7 @@ export const catalogPlainTables = [
   'login_attempts',
   'invitations',
   'tenant_loads',
+  'tenant_usages',
 ] as const;
 
 /** The `auth` database: tenants, users, servers and runs. */
