@@ -157,6 +157,7 @@ describe('records that have reached their age', () => {
     for (const sql of [`DELETE FROM audit_log WHERE actor = 'old'`, 'TRUNCATE audit_log']) {
       await expect(owner.query(sql)).rejects.toThrow('only added');
     }
+    await insert('createTenant', 20, 1);
     await expect(drop({ auditDays: 10 })).rejects.toThrow('only added');
   });
 

@@ -34,7 +34,7 @@ describe('the usage of tenants', () => {
     await fleet.createTenants({ [slug]: isolation });
     await fleet.inTenant(
       slug,
-      `INSERT INTO products (sku, name, price, currency) SELECT 's' || n, 'n', 1, 'EUR' FROM generate_series(1, 500) n`,
+      `INSERT INTO products (sku, name, price, currency, stock) SELECT 's' || n, 'n', 1, 'EUR', 0 FROM generate_series(1, 500) n`,
     );
     await fleet.inTenant(slug, 'ANALYZE products');
     expect(await usageOf(slug)).toEqual({
