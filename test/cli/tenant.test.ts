@@ -79,7 +79,7 @@ describe('tenantry tenant list and show', () => {
     const views = JSON.parse((await tenantry('tenant', 'list', '--json')).stdout);
     expect(views.map(({ slug }: { slug: string }) => slug)).toEqual(['acme', 'json']);
     const { stdout: shown } = await tenantry('tenant', 'show', views[0].id, '--json');
-    expect(JSON.parse(shown)).toEqual(views[0]);
+    expect(JSON.parse(shown)).toMatchObject(views[0]);
     expect((await tenantry('tenant', 'show', 'acme')).stdout).toContain('host:       acme.example\n');
   });
 
