@@ -80,7 +80,7 @@ describe('tenantry tenant list and show', () => {
     expect(views.map(({ slug }: { slug: string }) => slug)).toEqual(['acme', 'json']);
     const { stdout: shown } = await tenantry('tenant', 'show', views[0].id, '--json');
     expect(JSON.parse(shown)).toMatchObject(views[0]);
-    expect((await tenantry('tenant', 'show', 'acme')).stdout).toContain('host:       acme.example\n');
+    expect((await tenantry('tenant', 'show', 'acme')).stdout).toContain('host:          acme.example\n');
   });
 
   it('leave out those that a filter leaves out, and say on standard error that there are none', async () => {
