@@ -97,20 +97,25 @@ export class Provisioner {
   /** Creates and migrates the tenant's database or schema. Returns its migrations. */
   async make(placement: TenantPlacement): Promise<MadePlace> {
     await this.setUp();
-    return this.#make(placement, readTenantFiles(this.#options.migrations), true);
+    return this.#make(placement, readTenantFiles(this.#options.migrations), { isCurrent: true, withRole: true });
   }
 
   /**
    * Like {@link make}, with exactly these migrations, for a copy of a tenant that has them. If they are the current files, it
    * costs the same.
    * @param applied in the order of application
+   * @param withRole false for a database that no tenant connects to
    * @throws {AppError} MIGRATION_UNKNOWN or MIGRATION_CHANGED if this process has other files
    */
-  async makeLike(placement: TenantPlacement, applied: readonly AppliedMigration[]): Promise<MadePlace> {
+  async makeLike(
+    placement: TenantPlacement,
+    applied: readonly AppliedMigration[],
+    { withRole = true } = {},
+  ): Promise<MadePlace> {
     const files = await readTenantFiles(this.#options.migrations);
     const { tenant, isCurrent } = filesLike(files.tenant, applied);
     await this.setUp();
-    return this.#make(placement, { ...files, tenant }, isCurrent);
+    return this.#make(placement, { ...files, tenant }, { isCurrent, withRole });
   }
 
   /**
@@ -186,20 +191,24 @@ export class Provisioner {
   async #make(
     placement: TenantPlacement,
     files: TenantFiles | Promise<TenantFiles>,
-    isCurrent: boolean,
+    how: { readonly isCurrent: boolean; readonly withRole: boolean },
   ): Promise<MadePlace> {
-    if (placement.isolation === 'DATABASE') return this.#makeDatabase(placement, await files, isCurrent);
+    if (placement.isolation === 'DATABASE') return this.#makeDatabase(placement, await files, how);
     const [known] = await Promise.all([files, this.#makeRole(placement)]);
     return this.#makeSchema(placement, known);
   }
 
-  async #makeDatabase(placement: TenantPlacement, files: TenantFiles, isCurrent: boolean): Promise<MadePlace> {
+  async #makeDatabase(
+    placement: TenantPlacement,
+    files: TenantFiles,
+    { isCurrent, withRole }: { readonly isCurrent: boolean; readonly withRole: boolean },
+  ): Promise<MadePlace> {
     const template = isCurrent ? await this.#template.ensure(files) : undefined;
     const cloned = await this.#withLock(placement, async (admin) => {
-      await admin.query(this.#roleSql(placement));
+      if (withRole) await admin.query(this.#roleSql(placement));
       const done = template !== undefined && (await this.#clone(admin, placement.database, template));
       if (!done) await createDatabase(admin, placement.database);
-      await admin.query(closeDatabaseSql(placement.database, [tenantRole(placement.key)]));
+      await admin.query(closeDatabaseSql(placement.database, withRole ? [tenantRole(placement.key)] : []));
       return done;
     });
     const applied = files.tenant.map(nameAndHash);

@@ -22,6 +22,8 @@ export const CheckpointSchema = defineEntity({
     sizeBytes: p.bigint('number').nullable(),
     /** It can no longer be restored, and its database is about to be dropped. */
     isDropping: p.boolean().default(false),
+    /** The number of the process that is building it; null once it can be restored. */
+    buildingBy: p.integer().nullable(),
     createdAt: p.datetime(3).defaultRaw('now()'),
   },
 });
