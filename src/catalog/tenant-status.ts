@@ -37,8 +37,21 @@ export const tenantSteps = {
     remembered: "coalesce(t.status_before_attention, 'ACTIVE')",
     by: 'resolveAttention',
   },
-  /** Not while it is created or in maintenance. A deletion cannot be stopped. */
-  delete: { from: ['ACTIVE', 'SUSPENDED', 'NEEDS_ATTENTION'], to: ['DELETING'], by: 'deleteTenant' },
+  /** Into the bin. Not while it is created or in maintenance. The row remembers the status. */
+  delete: { from: ['ACTIVE', 'SUSPENDED', 'NEEDS_ATTENTION'], to: ['DELETED'], by: 'deleteTenant' },
+  /** Before that, a run migrates it, unless it needs attention. */
+  undelete: {
+    from: ['DELETED'],
+    to: ['ACTIVE', 'SUSPENDED', 'NEEDS_ATTENTION'],
+    remembered: 't.status_before_deletion',
+    by: 'settleRun, at the end of the run that undeleteTenant has started',
+  },
+  /** A removal cannot be stopped. */
+  purge: {
+    from: ['ACTIVE', 'SUSPENDED', 'NEEDS_ATTENTION', 'DELETED'],
+    to: ['DELETING'],
+    by: 'deleteTenant with purge, or purgeExpired',
+  },
   /** After this, no process can finish its creation. */
   discard: {
     from: ['PROVISIONING', 'DELETING'],
@@ -56,7 +69,10 @@ export const unfinishedStatuses = tenantSteps.discard.from;
 export const settledStatuses = tenantSteps.delete.from;
 
 /** The statuses of tenants that are not served until an operator acts. */
-export const refusedStatuses = ['SUSPENDED', 'NEEDS_ATTENTION'] as const satisfies readonly TenantStatus[];
+export const refusedStatuses = ['SUSPENDED', 'NEEDS_ATTENTION', 'DELETED'] as const satisfies readonly TenantStatus[];
+
+/** The statuses of tenants that do not exist any more for everybody but platform admins. */
+export const deletedStatuses = ['DELETED', 'DELETING'] as const satisfies readonly TenantStatus[];
 
 /** The statuses of tenants that are served now or as soon as the current work on them ends. */
 export const servedStatuses = ['PROVISIONING', 'ACTIVE', 'MAINTENANCE'] as const satisfies readonly TenantStatus[];

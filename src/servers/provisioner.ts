@@ -13,6 +13,7 @@ import {
   closeDatabaseSql,
   createLoginRoleSql,
   dropOwnedSql,
+  noLoginSql,
   type PasswordOf,
   resetRoleSql,
 } from '../postgres/admin/roles.ts';
@@ -118,6 +119,19 @@ export class Provisioner {
     await this.#withLock(placement, async (admin) => {
       await admin.query(this.#roleSql(placement));
       await endSessionsOf(admin, tenantRole(placement.key));
+    });
+  }
+
+  /**
+   * Keeps a tenant's role from logging in, and ends its sessions. {@link renewRole} lets it log in again.
+   * @param check throws to prevent that; runs under the placement lock
+   */
+  async lockOut(placement: TenantPlacement, check: () => Promise<void>): Promise<void> {
+    const role = tenantRole(placement.key);
+    await this.#withLock(placement, async (admin) => {
+      await check();
+      await admin.query(noLoginSql(role));
+      await endSessionsOf(admin, role);
     });
   }
 

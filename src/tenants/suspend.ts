@@ -53,6 +53,11 @@ export function refusalOf(tenant: Pick<Tenant, 'slug' | 'status'> | null | undef
         'CONFLICT',
         `The tenant ${tenant.slug} needs attention and is not served. Fix it, then run tenantry tenant resolve ${tenant.slug}, or the mutation resolveTenant.`,
       );
+    case 'DELETED':
+      return new AppError(
+        'CONFLICT',
+        `The tenant ${tenant.slug} has been deleted. Bring it back first, with tenantry tenant undelete ${tenant.slug} or the mutation undeleteTenant.`,
+      );
     case 'DELETING':
       return new AppError('CONFLICT', `The tenant ${tenant.slug} is being deleted`);
     default:
