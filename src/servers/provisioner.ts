@@ -128,9 +128,11 @@ export class Provisioner {
   /**
    * Ends all sessions of a tenant's role and resets its password to the derived one. The tenant's SQL may have set another
    * password, with which somebody could bypass this server.
+   * @param check as for {@link renewRole}
    */
-  async endSessions(placement: TenantPlacement): Promise<void> {
+  async endSessions(placement: TenantPlacement, check?: () => Promise<void>): Promise<void> {
     await this.#withLock(placement, async (admin) => {
+      await check?.();
       await admin.query(this.#roleSql(placement));
       await endSessionsOf(admin, tenantRole(placement.key));
     });

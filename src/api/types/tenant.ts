@@ -1,4 +1,5 @@
 import { isolations, Tenant, type TenantStatus } from '../../catalog/entities/tenant.entity.ts';
+import type { Placement } from '../../routing/placement.ts';
 import { builder } from '../builder.ts';
 
 /** The GraphQL enum of isolations. */
@@ -23,7 +24,8 @@ export const TenantStatusRef = builder.enumType('TenantStatus', {
   } satisfies Record<TenantStatus, { description: string }>,
 });
 
-const PlacementRef = builder.objectRef<Tenant>('Placement').implement({
+/** The GraphQL type of a placement. */
+export const PlacementRef = builder.objectRef<Placement>('Placement').implement({
   description: "Where a tenant's tables are stored.",
   fields: (t) => ({
     server: t.exposeString('server'),
