@@ -73,6 +73,7 @@ export const platformIds: Record<string, IdCase> = {
     of: ['slug'],
     code: 'BAD_USER_INPUT',
   },
+  'Mutation.undeleteTenant(id)': forAdmins('mutation { undeleteTenant(id: "$id") { id } }', ...references),
   'Mutation.suspendTenant(id)': forAdmins('mutation { suspendTenant(id: "$id") { id } }', ...references),
   'Mutation.activateTenant(id)': forAdmins('mutation { activateTenant(id: "$id") { id } }', ...references),
   'Mutation.createCheckpoint(tenant)': forAdmins('mutation { createCheckpoint(tenant: "$id") { id } }', ...references),
