@@ -11,13 +11,13 @@ import { PARALLEL_TABLES, placeOn } from '../copying/place-on.ts';
 import { AppError } from '../lib/errors.ts';
 import { readAppliedSql } from '../migrator/files/history.ts';
 import { dropDatabase } from '../postgres/admin/databases.ts';
-import { disallowConnections } from '../postgres/admin/replace-database.ts';
 import type { Listener } from '../postgres/listener.ts';
 import { serverNamed } from '../postgres/server.ts';
 import { lockKind, withAdvisoryLock } from '../postgres/sql/advisory-lock.ts';
 import { sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
+import { quoteIdentifier } from '../postgres/sql/quote.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
-import { newTenantKey, tenantRole } from '../routing/placement.ts';
+import { newTenantKey } from '../routing/placement.ts';
 import { tenantBusy } from '../routing/resolve-tenant.ts';
 import type { ServerRegistry } from '../servers/registry.ts';
 
@@ -127,7 +127,8 @@ async function build(
     return rows.map(({ name, hash }) => ({ name, hash }));
   });
   const size = await server.admin(async (admin) => {
-    await disallowConnections(admin, database, tenantRole(key));
+    // They would keep the database from being copied by template.
+    await admin.query(`ALTER DATABASE ${quoteIdentifier(database)} WITH ALLOW_CONNECTIONS false`);
     const { rows } = await admin.query<{ size: string }>('SELECT pg_database_size($1) AS size', [database]);
     return Number(rows[0]?.size);
   });

@@ -3,9 +3,6 @@ import type { Logger } from 'pino';
 import type { AppliedMigration } from '../catalog/entities/migration-state.entity.ts';
 import type { Isolation } from '../catalog/entities/tenant.entity.ts';
 import type { ObservedState } from '../catalog/migration-states.ts';
-import { migrateDatabase } from '../migrator/apply/apply.ts';
-import { MigrationFailedError } from '../migrator/apply/batch.ts';
-import { kindOf } from '../migrator/files/history.ts';
 import type { MigrationFile } from '../migrator/files/migration-file.ts';
 import { type MigrationFolders, readTenantFiles, type TenantFiles } from '../migrator/files/migration-folders.ts';
 import { cloneDatabase, createDatabase, dropDatabase, isInUse } from '../postgres/admin/databases.ts';
@@ -13,6 +10,7 @@ import {
   closeDatabaseSql,
   createLoginRoleSql,
   dropOwnedSql,
+  noLoginSql,
   type PasswordOf,
   resetRoleSql,
 } from '../postgres/admin/roles.ts';
@@ -23,10 +21,11 @@ import { sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
 import { quoteIdentifier } from '../postgres/sql/quote.ts';
 import { type InstallationRoles, type Placement, tenantRole } from '../routing/placement.ts';
 import { OTHERS_WAIT_MS, withPlacementLock } from '../routing/placement-lock.ts';
-import { filesLike } from './files-like.ts';
+import { filesLike } from './places/files-like.ts';
+import { migratePlace } from './places/migrate-place.ts';
 import { boundAllRolesSql, boundRoleSql, type TenantBounds } from './role-limits.ts';
 import { setUpServer } from './set-up.ts';
-import { applyCommon, readersOfCommon } from './shared/common-line.ts';
+import { readersOfCommon } from './shared/common-line.ts';
 import { dropSchema, releaseSchema } from './shared/drop-schema.ts';
 import { TemplateDatabase } from './template.ts';
 import { endSessionsOf } from './tenant-sessions.ts';
@@ -132,11 +131,26 @@ export class Provisioner {
   /**
    * Ends all sessions of a tenant's role and resets its password to the derived one. The tenant's SQL may have set another
    * password, with which somebody could bypass this server.
+   * @param check as for {@link renewRole}
    */
-  async endSessions(placement: TenantPlacement): Promise<void> {
+  async endSessions(placement: TenantPlacement, check?: () => Promise<void>): Promise<void> {
     await this.#withLock(placement, async (admin) => {
+      await check?.();
       await admin.query(this.#roleSql(placement));
       await endSessionsOf(admin, tenantRole(placement.key));
+    });
+  }
+
+  /**
+   * Keeps a tenant's role from logging in, and ends its sessions. {@link renewRole} lets it log in again.
+   * @param check throws to prevent that; runs under the placement lock
+   */
+  async lockOut(placement: TenantPlacement, check: () => Promise<void>): Promise<void> {
+    const role = tenantRole(placement.key);
+    await this.#withLock(placement, async (admin) => {
+      await check();
+      await admin.query(noLoginSql(role));
+      await endSessionsOf(admin, role);
     });
   }
 
@@ -236,16 +250,18 @@ export class Provisioner {
   }
 
   async #migrateEmptyDatabase(placement: TenantPlacement, files: TenantFiles): Promise<ObservedState | undefined> {
-    const { roles } = this.#options;
+    const setupSql = prepareTenantDatabaseSql(this.#options.roles.databaseTenants);
     return this.#server.owner(placement.database, (client) =>
-      this.#migrate(client, placement, files, prepareTenantDatabaseSql(roles.databaseTenants)),
+      migratePlace(client, placement, files, { ...this.#options, setupSql }),
     );
   }
 
   async #makeSchema(placement: TenantPlacement, files: TenantFiles): Promise<MadePlace> {
     const { schema, key } = placement;
     const setupSql = `CREATE SCHEMA ${quoteIdentifier(schema)}; ${prepareTenantSchemaSql(schema, tenantRole(key))}`;
-    const common = await this.#shared.use((client) => this.#migrate(client, placement, files, setupSql));
+    const common = await this.#shared.use((client) =>
+      migratePlace(client, placement, files, { ...this.#options, setupSql }),
+    );
     return { applied: files.tenant.map(nameAndHash), common };
   }
 
@@ -259,28 +275,6 @@ export class Provisioner {
         ${transactionLockSql(lockKind.placement, placement.key)}
         ${this.#roleSql(placement)}`),
     );
-  }
-
-  async #migrate(
-    client: pg.Client,
-    placement: TenantPlacement,
-    files: TenantFiles,
-    setupSql: string,
-  ): Promise<ObservedState | undefined> {
-    const { lockTimeoutMs, roles } = this.#options;
-    const grantee = readersOfCommon(roles, placement.isolation);
-    const line = { files: files.common, grantee, lockTimeoutMs, allowsNewer: true };
-    const common = await applyCommon(client, placement.database, line);
-    const isThere = placement.isolation === 'DATABASE' && (await kindOf(client, placement.schema)) === 'TENANT';
-    const options = { scope: 'TENANT', schema: placement.schema, files: files.tenant, lockTimeoutMs } as const;
-    try {
-      await migrateDatabase(client, isThere ? options : { ...options, setupSql });
-    } catch (error) {
-      // A migration may also fail because a schema that it creates already exists.
-      if (error instanceof MigrationFailedError || sqlStateOf(error) !== sqlState.duplicateSchema) throw error;
-      await migrateDatabase(client, options);
-    }
-    return common;
   }
 
   #roleSql({ key, isolation }: TenantPlacement): string {

@@ -7,7 +7,7 @@ import { Fleet } from '../support/fleet.ts';
 let fleet: Fleet;
 beforeAll(async () => {
   fleet = await Fleet.start();
-  await fleet.createTenants({ shared: 'SCHEMA', drifted: 'SCHEMA', late: 'SCHEMA', old: 'SCHEMA' });
+  await fleet.createTenants({ shared: 'SCHEMA', drifted: 'SCHEMA', late: 'SCHEMA', old: 'SCHEMA', back: 'SCHEMA' });
 });
 afterAll(() => fleet[Symbol.asyncDispose]());
 
@@ -33,15 +33,21 @@ const snapshots = async () =>
       `SELECT datname AS name FROM pg_database WHERE datname LIKE 'snap%' ORDER BY 1`,
     )
   ).map(({ name }) => name);
+const asOwner = async (sql: string) => {
+  const session = await fleet.session('postgres');
+  await session.query(sql);
+  await fleet.end(session);
+};
 /** Reads a copy, to which nobody may connect. */
 const inCopy = async <Row extends object>(id: string, sql: string): Promise<Row[]> => {
   const database = await databaseOf(id);
-  await fleet.inCatalog(`ALTER DATABASE ${database} WITH ALLOW_CONNECTIONS true`);
+  await asOwner(`ALTER DATABASE ${database} WITH ALLOW_CONNECTIONS true`);
   const session = await fleet.session(database);
   try {
     return (await session.query<Row & Record<string, unknown>>(sql)).rows;
   } finally {
     await fleet.end(session);
+    await asOwner(`ALTER DATABASE ${database} WITH ALLOW_CONNECTIONS false`);
   }
 };
 
@@ -112,12 +118,62 @@ it('a tenant that is behind, and one whose migrations were applied in another or
   });
 });
 
+const insert = (slug: string, sku: string) =>
+  fleet.inTenant(slug, `INSERT INTO products (sku, name, price, currency, stock) VALUES ('${sku}', 'n', 1, 'EUR', 1)`);
+/** The products, as the tenant's requests see them. */
+const skus = async (slug: string) => {
+  const { data, errors } = await fleet.http.ask<{ products: { nodes: { sku: string }[] } }>(
+    '{ products { nodes { sku } } }',
+    await fleet.app.tokenFor(slug),
+  );
+  expect(errors).toBeUndefined();
+  return data?.products.nodes.map(({ sku }) => sku).sort();
+};
+const restore = (id: string) =>
+  fleet.ask(`mutation { restoreCheckpoint(id: "${id}", acceptDataLoss: true) { slug status } }`);
+const move = async (slug: string, isolation: string) => {
+  const { moveTenant } = await fleet.ask<{ moveTenant: { id: string } }>(
+    `mutation { moveTenant(input: { tenant: "${slug}", isolation: ${isolation}, keepHours: 0 }) { id } }`,
+  );
+  await eventually('it has moved', async () => {
+    const [row] = await fleet.inCatalog<{ status: string }>('SELECT status FROM tenant_transfers WHERE id = $1', [
+      moveTenant.id,
+    ]);
+    return row?.status === 'SUCCEEDED';
+  });
+};
+
+it('a tenant is brought back to its checkpoint, in a schema, and after it has moved there and back', async () => {
+  await insert('back', 'first');
+  const ofSchema = await create('back');
+  await insert('back', 'second');
+  expect(await fleet.refusal(`mutation { restoreCheckpoint(id: "${ofSchema.id}") { slug } }`)).toMatchObject({
+    code: 'CONFLICT',
+    message: expect.stringContaining('would lose everything that back has written since'),
+  });
+  expect(await restore(ofSchema.id)).toEqual({ restoreCheckpoint: { slug: 'back', status: 'ACTIVE' } });
+  expect(await skus('back')).toEqual(['first']);
+  await insert('back', 'third');
+  await move('back', 'DATABASE');
+  expect(await skus('back')).toEqual(['first', 'third']);
+  const ofDatabase = await create('back');
+  await restore(ofSchema.id);
+  expect(await skus('back')).toEqual(['first']);
+  await move('back', 'SCHEMA');
+  await restore(ofDatabase.id);
+  expect(await skus('back')).toEqual(['first', 'third']);
+  const [row] = await fleet.inCatalog<{ places: number }>(
+    `SELECT count(*)::int AS places FROM pg_roles WHERE rolname LIKE 'tenant\\_%'`,
+  );
+  expect(row?.places).toBe(5);
+});
+
 it('an unfinished one is neither shown nor restored, and is dropped once its process is dead', async () => {
   const auth = await fleet.session('auth');
   const living = 424_242;
   await auth.query('SELECT pg_advisory_lock($1, $2)', [lockKind.alive, living]);
   const begun = async (database: string, process: number) => {
-    await fleet.inCatalog(`CREATE DATABASE ${database}`);
+    await asOwner(`CREATE DATABASE ${database}`);
     const [row] = await fleet.inCatalog<{ id: string }>(
       `INSERT INTO checkpoints (tenant_id, name, server, database, building_by)
        SELECT id, 'unfinished', server, $1, $2 FROM tenants WHERE slug = 'old' RETURNING id`,

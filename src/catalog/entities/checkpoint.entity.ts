@@ -6,7 +6,7 @@ import { Tenant } from './tenant.entity.ts';
 export const checkpointKinds = ['TRANSACTION', 'SNAPSHOT'] as const;
 export type CheckpointKind = (typeof checkpointKinds)[number];
 
-/** The table `checkpoints`: a row for each copy of a tenant's database. */
+/** The table `checkpoints`: a row for each copy of a tenant, which is a database. */
 export const CheckpointSchema = defineEntity({
   name: 'Checkpoint',
   tableName: 'checkpoints',
@@ -28,7 +28,7 @@ export const CheckpointSchema = defineEntity({
   },
 });
 
-/** A copy of a tenant's database that can be restored. */
+/** A copy of a tenant that can be restored. */
 export class Checkpoint extends CheckpointSchema.class {}
 
 CheckpointSchema.setClass(Checkpoint);

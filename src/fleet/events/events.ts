@@ -1,6 +1,7 @@
 import type { Catalog } from '../../catalog/catalog.ts';
 import { AppError } from '../../lib/errors.ts';
 import type { BackfillProgress } from '../../migrator/backfill/progress.ts';
+import { EVENT_PAGE, type EventPage, followEvents } from '../../postgres/follow-events.ts';
 import type { Listener } from '../../postgres/listener.ts';
 
 /** An event of a run. Events are ordered by `seq`, which counts from 1 without gaps. */
@@ -62,15 +63,6 @@ export type RunEventKind = keyof typeof runEventKinds;
 /** The channel on which writers notify readers of new events. The payload is the run's id. */
 export const runChannel = 'migration_runs';
 
-const PAGE = 1_000;
-/** Readers poll at this interval even without a notification, in milliseconds. */
-const POLL_MS = 1_000;
-
-interface Page {
-  readonly events: readonly RunEvent[];
-  readonly ended: boolean;
-}
-
 /**
  * Yields the events of a run after `after`: first the stored ones, then each new one, until the run ends. It holds no
  * connection while it waits.
@@ -94,39 +86,28 @@ export async function* followRunInPages(
   after = 0,
   signal?: AbortSignal,
 ): AsyncGenerator<readonly RunEvent[], void, undefined> {
-  const wake = new Wake();
-  const unsubscribe = listener.on(runChannel, (payload) => {
-    if (payload === undefined || payload === run) wake.now();
-  });
-  const stop = () => wake.now();
-  signal?.addEventListener('abort', stop);
-  try {
-    for (let seen = after; !signal?.aborted; ) {
-      const { events, ended } = await readPage(catalog, run, seen);
-      if (events.length > 0) yield events;
-      seen = events.at(-1)?.seq ?? seen;
-      if (events.length === PAGE) continue;
-      if (ended) return;
-      await wake.wait(POLL_MS);
-    }
-  } finally {
-    unsubscribe();
-    signal?.removeEventListener('abort', stop);
-  }
+  const read = (seen: number) => readPage(catalog, run, seen);
+  yield* followEvents({ listener, channel: runChannel, id: run, read }, after, signal);
 }
 
 type EventRow = Omit<RunEvent, 'at' | 'backfill'> & {
   readonly atMs: number;
   readonly ended: boolean;
   readonly backfill: string | null;
+  /** When the run's old events were deleted, in milliseconds since 1970. */
+  readonly droppedAtMs: number | null;
+  readonly lastSeq: number;
+  readonly runDone: number;
+  readonly runTotal: number;
 };
 
 /** Uses one statement, so that `ended` is never newer than the events: an ended run has no events beyond the page. */
-async function readPage(catalog: Catalog, run: string, after: number): Promise<Page> {
+async function readPage(catalog: Catalog, run: string, after: number): Promise<EventPage<RunEvent>> {
   const { rows } = await catalog.use((client) =>
     // The catalog's connections leave the parsing of dates to MikroORM, so the time is read as a number.
     client.query<EventRow>(
-      `SELECT r.ended_at IS NOT NULL AS ended, e.seq, (extract(epoch FROM e.at) * 1000)::float8 AS "atMs", e.kind,
+      `SELECT r.ended_at IS NOT NULL AS ended, (extract(epoch FROM r.events_dropped_at) * 1000)::float8 AS "droppedAtMs",
+         r.last_seq AS "lastSeq", r.succeeded + r.failed + r.skipped AS "runDone", r.total AS "runTotal", e.seq, (extract(epoch FROM e.at) * 1000)::float8 AS "atMs", e.kind,
          e.tenant_id AS "tenantId", e.migration, e.message, e.done, e.total, e.rate, e.backfill::text,
          CASE WHEN e.kind = 'RUN_ENDED' THEN 0 ELSE e.total - e.done END / e.rate AS "remainingSeconds"
        FROM migration_runs r LEFT JOIN LATERAL (
@@ -134,48 +115,43 @@ async function readPage(catalog: Catalog, run: string, after: number): Promise<P
            THEN (done - r.skipped_at_start) / extract(epoch FROM at - r.started_at)::float8 END AS rate
          FROM migration_events WHERE run_id = r.id AND seq > $2 ORDER BY seq LIMIT $3) e ON true
        WHERE r.id = $1 ORDER BY e.seq`,
-      [run, after, PAGE],
+      [run, after, EVENT_PAGE],
     ),
   );
   const first = rows[0];
   if (!first) throw new AppError('NOT_FOUND', `There is no migration run ${run}`);
   // Without events, the outer join returns one row of nulls.
   const events = first.seq === null ? [] : rows.map(toEvent);
+  if (events.length === 0 && first.droppedAtMs !== null && after < first.lastSeq) events.push(droppedEvent(first));
   return { ended: first.ended, events };
 }
 
-function toEvent({ ended: _, atMs, rate, remainingSeconds, backfill, ...event }: EventRow): RunEvent {
+/** Says that the events are gone, in place of the last one of them. */
+function droppedEvent({ droppedAtMs, lastSeq, runDone, runTotal }: EventRow): RunEvent {
+  const at = new Date(droppedAtMs ?? 0);
   return {
-    ...event,
+    seq: lastSeq,
+    at,
+    kind: 'RUN_WARNING',
+    tenantId: null,
+    migration: null,
+    message: `The events of this run were deleted on ${at.toISOString().slice(0, 10)}, as RUN_EVENT_RETENTION_DAYS says.`,
+    done: runDone,
+    total: runTotal,
+    rate: null,
+    remainingSeconds: null,
+    backfill: null,
+  };
+}
+
+function toEvent(row: EventRow): RunEvent {
+  const { seq, atMs, kind, tenantId, migration, message, done, total, rate, remainingSeconds, backfill } = row;
+  return {
+    ...{ seq, kind, tenantId, migration, message, done, total },
     at: new Date(atMs),
     rate: rate && Number(rate.toPrecision(3)),
     remainingSeconds: remainingSeconds && Number(remainingSeconds.toFixed(1)),
     // appendEvents has written it.
     backfill: backfill === null ? null : JSON.parse(backfill),
   };
-}
-
-/** A wake-up signal that is kept if it comes before anyone waits. */
-class Wake {
-  #isSet = false;
-  #resolve: (() => void) | undefined;
-
-  now(): void {
-    this.#isSet = true;
-    this.#resolve?.();
-  }
-
-  async wait(timeoutMs: number): Promise<void> {
-    if (!this.#isSet) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, timeoutMs);
-        this.#resolve = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
-    this.#isSet = false;
-    this.#resolve = undefined;
-  }
 }

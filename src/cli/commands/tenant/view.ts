@@ -15,6 +15,9 @@ export interface TenantView {
   readonly server: string;
   readonly database: string;
   readonly schema: string;
+  /** When it was deleted, if it was, and when it is removed for good. */
+  readonly deletedAt: string | null;
+  readonly purgeAt: string | null;
   readonly createdAt: string;
   readonly id: string;
 }
@@ -43,8 +46,33 @@ export async function viewTenants(services: Services, tenants: readonly Tenant[]
       server: tenant.server,
       database: tenant.database,
       schema: tenant.schema,
+      deletedAt: tenant.deletedAt?.toISOString() ?? null,
+      purgeAt: tenant.purgeAt?.toISOString() ?? null,
       createdAt: tenant.createdAt.toISOString(),
       id: tenant.id,
     };
   });
+}
+
+/** How much a tenant has, as `tenantry tenant show` shows it. Null if it cannot be measured now. */
+export interface UsageView {
+  readonly databaseBytes: number | null;
+  /** PostgreSQL's estimate. */
+  readonly rows: number | null;
+  readonly files: number | null;
+  readonly lastRequestAt: string | null;
+}
+
+/** Returns the usage of a tenant as the command line shows it. */
+export async function viewUsage(services: Services, tenant: Tenant): Promise<UsageView> {
+  const { readUsages } = await import('../../../monitoring/usage/usage.ts');
+  const { catalog, servers, provisioning, loads, log } = services;
+  const options = { catalog, servers, files: provisioning.files, lastRequests: loads.lastRequests, log };
+  const usage = (await readUsages(options, [tenant])).get(tenant.id);
+  return {
+    databaseBytes: usage?.databaseBytes ?? null,
+    rows: usage?.rows ?? null,
+    files: usage?.files ?? null,
+    lastRequestAt: usage?.lastRequestAt?.toISOString() ?? null,
+  };
 }
