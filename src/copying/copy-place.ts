@@ -1,3 +1,4 @@
+import type pg from 'pg';
 import { AppError } from '../lib/errors.ts';
 import { shortList } from '../lib/short-list.ts';
 import { historyTable } from '../migrator/files/history.ts';
@@ -9,7 +10,7 @@ import { type ChangedTables, putBack, type TakenDown, takeDown } from './obstacl
 import type { CopyPlace, CopyProgress } from './place.ts';
 import { Tally } from './progress.ts';
 import { copySequences } from './sequences.ts';
-import { inSession, withSnapshot } from './session.ts';
+import { type CopySide, inSession, withSnapshot } from './session.ts';
 import { hashStructure, requireSameStructure } from './structure.ts';
 import { readStoredTables, type StoredTable, sharedColumns } from './tables.ts';
 import { portionsOf, together } from './together.ts';
@@ -44,30 +45,42 @@ const SHOWN = 5;
  * @throws {AppError} CONFLICT if the tables of the two places differ, with the differences, or if the source has large objects;
  *   what PostgreSQL reports otherwise
  */
-export async function copyPlace(options: CopyOptions): Promise<CopyProgress> {
-  const { from, to, parallel, signal } = options;
-  const tally = new Tally(options.onProgress);
-  const [structure = ''] = await together<string>(signal, [
-    (ended) => requireSameStructure(from, to, ended),
-    (ended) => refuseLargeObjects(from, ended).then(() => ''),
-  ]);
-  const taken = await withSnapshot(
+export function copyPlace(options: CopyOptions): Promise<CopyProgress> {
+  const { from, to, signal } = options;
+  return inSession(
     from,
+    (source) =>
+      inSession(
+        to,
+        (target) => copyBetween(options, { place: from, client: source }, { place: to, client: target }),
+        signal,
+      ),
+    signal,
+  );
+}
+
+async function copyBetween(options: CopyOptions, from: CopySide, to: CopySide): Promise<CopyProgress> {
+  const { parallel, signal } = options;
+  const tally = new Tally(options.onProgress);
+  await refuseLargeObjects(from);
+  const structure = await requireSameStructure(from, to);
+  const { down, plan } = await withSnapshot(
+    from.place,
     options.snapshot,
     async (snapshot) => {
-      const plan = await makePlan(from, to, signal);
+      const plan = await makePlan(from, to);
       for (const { name, rows, bytes } of plan.copied) tally.expect(name, rows, bytes ?? 0);
-      const down = await clearTarget(to, plan, signal);
+      const down = await clearTarget(to, plan);
       const different = await copyTables({ from, to, parallel, snapshot, tally }, plan.copied, signal);
-      if (different.length > 0) throw differentRows(from, different);
-      await copySequences(from, to, signal);
+      if (different.length > 0) throw differentRows(from.place, different);
       return { down, plan };
     },
     signal,
   );
-  await finishTarget(options, taken.down, taken.plan);
-  await refreshViews(from, to, signal);
-  if ((await hashStructure(to, signal)) !== structure) await requireSameStructure(from, to, signal);
+  await copySequences(from, to);
+  await finishTarget(options, to, down, plan);
+  await refreshViews(from, to);
+  if ((await hashStructure(to)) !== structure) await requireSameStructure(from, to);
   options.onProgress?.(tally.progress);
   return tally.progress;
 }
@@ -80,10 +93,9 @@ interface Plan {
 }
 
 /** A table whose file is empty has no rows, so neither side need be asked for them. */
-async function makePlan(from: CopyPlace, to: CopyPlace, signal: AbortSignal): Promise<Plan> {
-  const [source = [], target = []] = await together(
-    signal,
-    [from, to].map((place) => (ended) => inSession(place, (client) => readStoredTables(client, place.schema), ended)),
+async function makePlan(from: CopySide, to: CopySide): Promise<Plan> {
+  const [source = [], target = []] = await Promise.all(
+    [from, to].map(({ client, place }) => readStoredTables(client, place.schema)),
   );
   const targets = new Map(target.map((table) => [table.name, table]));
   const copied = source.flatMap((table) => {
@@ -101,42 +113,37 @@ async function makePlan(from: CopyPlace, to: CopyPlace, signal: AbortSignal): Pr
   };
 }
 
-function clearTarget(to: CopyPlace, { changed, emptied }: Plan, signal: AbortSignal): Promise<TakenDown> {
-  return inSession(
-    to,
-    async (client) => {
-      const down = await takeDown(client, to.schema, changed);
-      for (const portion of portionsOf(emptied, PORTION)) {
-        await client.query(`TRUNCATE ${portion.map((name) => `ONLY ${tableSql(to, name)}`).join(', ')}`);
-      }
-      return down;
-    },
-    signal,
-  );
+async function clearTarget({ client, place }: CopySide, { changed, emptied }: Plan): Promise<TakenDown> {
+  const down = await takeDown(client, place.schema, changed);
+  for (const portion of portionsOf(emptied, PORTION)) {
+    await client.query(`TRUNCATE ${portion.map((name) => `ONLY ${tableSql(place, name)}`).join(', ')}`);
+  }
+  return down;
 }
 
 /** Puts back what was taken down, checks the foreign keys and gathers the planner's statistics. */
-async function finishTarget({ to, parallel, signal }: CopyOptions, down: TakenDown, { copied }: Plan): Promise<void> {
-  const checks = await inSession(to, (client) => putBack(client, to.schema, down), signal);
+async function finishTarget(
+  { parallel, signal }: CopyOptions,
+  { client, place }: CopySide,
+  down: TakenDown,
+  { copied }: Plan,
+): Promise<void> {
+  const checks = await putBack(client, place.schema, down);
   const analyzed = portionsOf([...new Set(copied.map(({ name, partitionOf }) => partitionOf.at(-1) ?? name))], PORTION);
   const queue = [
     ...checks,
-    ...analyzed.map((names) => `ANALYZE ${names.map((name) => tableSql(to, name)).join(', ')}`),
+    ...analyzed.map((names) => `ANALYZE ${names.map((name) => tableSql(place, name)).join(', ')}`),
   ];
-  await together(
-    signal,
-    Array.from(
-      { length: Math.max(1, Math.min(parallel, queue.length)) },
-      () => (ended: AbortSignal) =>
-        inSession(
-          to,
-          async (client) => {
-            for (let sql = queue.shift(); sql !== undefined; sql = queue.shift()) await client.query(sql);
-          },
-          ended,
-        ),
+  const work = async (worker: pg.Client) => {
+    for (let sql = queue.shift(); sql !== undefined; sql = queue.shift()) await worker.query(sql);
+  };
+  await together(signal, [
+    () => work(client),
+    ...Array.from(
+      { length: Math.min(parallel, queue.length) - 1 },
+      () => (ended: AbortSignal) => inSession(place, work, ended),
     ),
-  );
+  ]);
 }
 
 function tableSql({ schema }: CopyPlace, table: string): string {

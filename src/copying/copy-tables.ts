@@ -1,9 +1,8 @@
 import type pg from 'pg';
 import { AppError } from '../lib/errors.ts';
 import { type Checksum, checksum, isSame } from './checksum.ts';
-import type { CopyPlace } from './place.ts';
 import type { Tally } from './progress.ts';
-import { beginInSnapshotSql, inSession } from './session.ts';
+import { beginInSnapshotSql, type CopySide, inSession } from './session.ts';
 import { streamTable } from './stream-table.ts';
 import type { StoredColumn, StoredTable } from './tables.ts';
 import { together } from './together.ts';
@@ -20,8 +19,8 @@ export interface DifferentTable {
 
 /** What copying tables needs. */
 export interface TablesOptions {
-  readonly from: CopyPlace;
-  readonly to: CopyPlace;
+  readonly from: CopySide;
+  readonly to: CopySide;
   readonly parallel: number;
   /** The exported snapshot that the source is read with. */
   readonly snapshot: string;
@@ -59,29 +58,37 @@ export async function copyTables(
       });
     }
   };
-  await together(
-    signal,
-    Array.from({ length: workers }, (_, index) => (ended: AbortSignal) => {
-      let begun = false;
-      return inSession(
-        options.from,
-        (source) =>
-          inSession(
-            options.to,
-            (target) => {
-              begun = true;
-              return work(source, target, ended);
-            },
-            ended,
-          ),
-        ended,
-      ).catch((error: unknown) => {
-        // One worker copies everything if there are no connections for more.
-        if (begun || index === 0 || !(error instanceof AppError) || error.code !== 'SERVER_BUSY') throw error;
-      });
-    }),
-  );
+  await inParallel(options, workers, work, signal);
   return different;
+}
+
+/** Runs workers, the first with the connections that are there. It does everything if there are none for more. */
+async function inParallel(
+  { from, to }: Pick<TablesOptions, 'from' | 'to'>,
+  workers: number,
+  work: (source: pg.Client, target: pg.Client, signal: AbortSignal) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  const further = async (ended: AbortSignal) => {
+    let begun = false;
+    const withTarget = (source: pg.Client, target: pg.Client) => {
+      begun = true;
+      return work(source, target, ended);
+    };
+    try {
+      await inSession(
+        from.place,
+        (source) => inSession(to.place, (target) => withTarget(source, target), ended),
+        ended,
+      );
+    } catch (error) {
+      if (begun || !(error instanceof AppError) || error.code !== 'SERVER_BUSY') throw error;
+    }
+  };
+  await together(signal, [
+    (ended) => work(from.client, to.client, ended),
+    ...Array.from({ length: workers - 1 }, () => further),
+  ]);
 }
 
 async function inBoth(
@@ -107,12 +114,12 @@ async function copyTable(
   const copied = columns.filter(({ isGenerated }) => !isGenerated).map((column) => column.name);
   const rows = await streamTable(
     clients,
-    [from.schema, to.schema],
+    [from.place.schema, to.place.schema],
     { name, columns: copied, format: isPortable ? 'binary' : 'text' },
     (bytes) => tally.addBytes(name, bytes),
     signal,
   );
-  const [source, target] = await checksums(clients, [from.schema, to.schema], name, columns);
+  const [source, target] = await checksums(clients, [from.place.schema, to.place.schema], name, columns);
   tally.finish(name, rows);
   return isSame(source, target) ? undefined : { name, source, target };
 }

@@ -1,5 +1,5 @@
 import { AppError } from '../lib/errors.ts';
-import type { CopyPlace } from './place.ts';
+import type { CopySide } from './session.ts';
 
 /**
  * Checks that a tenant has no large objects, which belong to no table. In a database that tenants share, those of a tenant are
@@ -7,17 +7,14 @@ import type { CopyPlace } from './place.ts';
  * @throws {AppError} CONFLICT
  * @see https://www.postgresql.org/docs/current/largeobjects.html
  */
-export async function refuseLargeObjects(place: CopyPlace, signal: AbortSignal): Promise<void> {
-  const isWhole = place.schema === 'public';
-  const count = await place.use(async (client) => {
-    const { rows } = await client.query<{ count: number }>(
-      `SELECT count(*)::int AS count FROM (
-         SELECT FROM pg_largeobject_metadata LEFT JOIN pg_roles r ON r.oid = lomowner
-         WHERE $1 OR rolname = $2 LIMIT 1000) l`,
-      [isWhole, place.schema],
-    );
-    return rows[0]?.count ?? 0;
-  }, signal);
+export async function refuseLargeObjects({ client, place }: CopySide): Promise<void> {
+  const { rows } = await client.query<{ count: number }>(
+    `SELECT count(*)::int AS count FROM (
+       SELECT FROM pg_largeobject_metadata LEFT JOIN pg_roles r ON r.oid = lomowner
+       WHERE $1 OR rolname = $2 LIMIT 1000) l`,
+    [place.schema === 'public', place.schema],
+  );
+  const count = rows[0]?.count ?? 0;
   if (count === 0) return;
   throw new AppError(
     'CONFLICT',

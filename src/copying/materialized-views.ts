@@ -1,8 +1,6 @@
 import type pg from 'pg';
 import { quoteIdentifier, quoteLiteral } from '../postgres/sql/quote.ts';
-import type { CopyPlace } from './place.ts';
-import { inSession } from './session.ts';
-import { together } from './together.ts';
+import type { CopySide } from './session.ts';
 
 interface View {
   readonly id: string;
@@ -14,27 +12,18 @@ interface View {
 }
 
 /** Computes materialized views anew that the source has computed, each after those that it reads, and empties the others. */
-export async function refreshViews(from: CopyPlace, to: CopyPlace, signal: AbortSignal): Promise<void> {
-  const [source = [], target = []] = await together(
-    signal,
-    [from, to].map((place) => (ended) => inSession(place, (client) => readViews(client, place.schema), ended)),
+export async function refreshViews(from: CopySide, to: CopySide): Promise<void> {
+  const [source = [], target = []] = await Promise.all(
+    [from, to].map(({ client, place }) => readViews(client, place.schema)),
   );
   const populated = new Set(source.filter(({ isPopulated }) => isPopulated).map(({ name }) => name));
   const views = inOrder(target).filter(
     ({ kind, name, isPopulated }) => kind === 'm' && (populated.has(name) || isPopulated),
   );
-  if (views.length === 0) return;
-  await inSession(
-    to,
-    async (client) => {
-      for (const { name } of views) {
-        await client.query(
-          `REFRESH MATERIALIZED VIEW ${quoteIdentifier(to.schema)}.${quoteIdentifier(name)}${populated.has(name) ? '' : ' WITH NO DATA'}`,
-        );
-      }
-    },
-    signal,
-  );
+  for (const { name } of views) {
+    const view = `${quoteIdentifier(to.place.schema)}.${quoteIdentifier(name)}`;
+    await to.client.query(`REFRESH MATERIALIZED VIEW ${view}${populated.has(name) ? '' : ' WITH NO DATA'}`);
+  }
 }
 
 /** Returns views in an order in which each comes after those that it reads. */

@@ -1,9 +1,8 @@
 import type pg from 'pg';
 import { quoteIdentifier, quoteLiteral } from '../postgres/sql/quote.ts';
-import type { CopyPlace } from './place.ts';
-import { inSession } from './session.ts';
+import type { CopySide } from './session.ts';
 import { notOfExtensionSql } from './tables.ts';
-import { portionsOf, together } from './together.ts';
+import { portionsOf } from './together.ts';
 
 /** How many sequences are read or set with one statement, which locks them. */
 const PORTION = 200;
@@ -18,10 +17,9 @@ interface SequenceState {
  * Sets the sequences of one place to the values that those of the other have now. Sequences have no snapshots, so the values are
  * not lower than what rows of an earlier snapshot have used.
  */
-export async function copySequences(from: CopyPlace, to: CopyPlace, signal: AbortSignal): Promise<void> {
-  const [wanted = [], present = []] = await together(
-    signal,
-    [from, to].map((place) => (ended) => inSession(place, (client) => readSequences(client, place.schema), ended)),
+export async function copySequences(from: CopySide, to: CopySide): Promise<void> {
+  const [wanted = [], present = []] = await Promise.all(
+    [from, to].map(({ client, place }) => readSequences(client, place.schema)),
   );
   const has = new Map(present.map((state) => [state.name, state]));
   const changed = wanted.filter(({ name, value, called }) => {
@@ -29,7 +27,7 @@ export async function copySequences(from: CopyPlace, to: CopyPlace, signal: Abor
     return now?.value !== value || now.called !== called;
   });
   if (changed.length === 0) return;
-  await inSession(to, (client) => setSequences(client, to.schema, changed), signal);
+  await setSequences(to.client, to.place.schema, changed);
 }
 
 async function readSequences(client: pg.Client, schema: string): Promise<readonly SequenceState[]> {

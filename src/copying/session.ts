@@ -26,6 +26,12 @@ const settings: Readonly<Record<string, string>> = {
   transaction_timeout: '0',
 };
 
+/** One side of a copy, with a connection that is used for everything but what runs at the same time. */
+export interface CopySide {
+  readonly place: CopyPlace;
+  readonly client: pg.Client;
+}
+
 /** Runs `work` with a connection that has the settings of a copy. */
 export function inSession<T>(
   place: CopyPlace,

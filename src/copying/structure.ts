@@ -2,15 +2,14 @@ import { AppError } from '../lib/errors.ts';
 import { shortList } from '../lib/short-list.ts';
 import { compareFacts, describeDifference, essential } from '../migrator/compare/differences.ts';
 import { hashSchemaFacts, readSchemaFacts } from '../migrator/compare/schema-facts.ts';
-import type { CopyPlace } from './place.ts';
-import { together } from './together.ts';
+import type { CopySide } from './session.ts';
 
 /** How many differences a message names. */
 const SHOWN = 5;
 
 /** Returns a hash of the structure of a place's tables. */
-export function hashStructure(place: CopyPlace, signal: AbortSignal): Promise<string> {
-  return place.use((client) => hashSchemaFacts(client, place.schema), signal);
+export function hashStructure({ client, place }: CopySide): Promise<string> {
+  return hashSchemaFacts(client, place.schema);
 }
 
 /**
@@ -18,23 +17,19 @@ export function hashStructure(place: CopyPlace, signal: AbortSignal): Promise<st
  * @returns its hash
  * @throws {AppError} CONFLICT with the differences
  */
-export async function requireSameStructure(from: CopyPlace, to: CopyPlace, signal: AbortSignal): Promise<string> {
-  const places = [from, to];
-  const [one = '', other] = await together(
-    signal,
-    places.map((place) => (ended) => hashStructure(place, ended)),
-  );
+export async function requireSameStructure(from: CopySide, to: CopySide): Promise<string> {
+  const [one, other] = await Promise.all([hashStructure(from), hashStructure(to)]);
   if (one === other) return one;
-  const [source = new Map(), target = new Map()] = await together(
-    signal,
-    places.map((place) => (ended) => place.use((client) => readSchemaFacts(client, place.schema), ended)),
+  const [source, target] = await Promise.all(
+    [from, to].map(({ client, place }) => readSchemaFacts(client, place.schema)),
   );
-  const differences = essential(compareFacts(source, target)).map((difference) =>
+  const differences = essential(compareFacts(source ?? new Map(), target ?? new Map())).map((difference) =>
     describeDifference(difference, ['in the source', 'in the target']),
   );
+  const { schema, database } = from.place;
   throw new AppError(
     'CONFLICT',
-    `The tables of ${from.schema} in the database ${from.database} are not what its migrations make, so they cannot be copied: ${shortList(differences, SHOWN)}. Undo what was changed by hand, or write a migration for it, and try again. \`tenantry drift\` shows such changes.`,
+    `The tables of ${schema} in the database ${database} are not what its migrations make, so they cannot be copied: ${shortList(differences, SHOWN)}. Undo what was changed by hand, or write a migration for it, and try again. \`tenantry drift\` shows such changes.`,
     { details: { differences: differences.slice(0, SHOWN) } },
   );
 }
