@@ -11,7 +11,7 @@ import { openBenchInstallation } from './installation.ts';
 const run = promisify(execFile);
 
 /** The rows of each table, the ones that others refer to first. They are 100,000 together. */
-const tables = { customers: 10_000, orders: 30_000, lines: 60_000 } as const;
+const tables = { buyers: 10_000, purchases: 30_000, items: 60_000 } as const;
 
 /** Copying a tenant offline, compared with psql. */
 export const copy: Benchmark = {
@@ -26,10 +26,10 @@ export const copy: Benchmark = {
     await using migrations = await makeMigrationDir();
     await migrations.add(
       '20270101000000_copied',
-      `CREATE TABLE customers (id int PRIMARY KEY, name text NOT NULL, email text UNIQUE, created_at timestamptz)`,
-      `CREATE TABLE orders (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), n int UNIQUE, customer int NOT NULL REFERENCES customers, total numeric(12, 2), placed_at timestamptz)`,
-      `CREATE TABLE lines (id bigint PRIMARY KEY, "order" int NOT NULL REFERENCES orders (n), sku text NOT NULL, quantity int, price numeric(12, 2), note text)`,
-      `CREATE INDEX lines_order ON lines ("order")`,
+      `CREATE TABLE buyers (id int PRIMARY KEY, name text NOT NULL, email text UNIQUE, created_at timestamptz)`,
+      `CREATE TABLE purchases (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), n int UNIQUE, customer int NOT NULL REFERENCES buyers, total numeric(12, 2), placed_at timestamptz)`,
+      `CREATE TABLE items (id bigint PRIMARY KEY, "order" int NOT NULL REFERENCES purchases (n), sku text NOT NULL, quantity int, price numeric(12, 2), note text)`,
+      `CREATE INDEX items_order ON items ("order")`,
     );
     await using place = await openBenchInstallation();
     await using app = await place.openApp({ TENANT_MIGRATIONS_DIR: migrations.path });
@@ -43,9 +43,9 @@ export const copy: Benchmark = {
     if (!source || !piped) throw new Error('There are two tenants');
     const client = await place.connect(source.database);
     await client.query(`
-      INSERT INTO customers SELECT n, 'Customer ' || n, n || '@example.com', now() - n * interval '1 minute' FROM generate_series(1, ${tables.customers}) n;
-      INSERT INTO orders (n, customer, total, placed_at) SELECT n, 1 + n % ${tables.customers}, n * 0.37, now() - n * interval '1 second' FROM generate_series(1, ${tables.orders}) n;
-      INSERT INTO lines SELECT n, 1 + n % ${tables.orders}, 'sku-' || n % 977, n % 9, n * 0.11, repeat('note ', n % 12) FROM generate_series(1, ${tables.lines}) n;
+      INSERT INTO buyers SELECT n, 'Customer ' || n, n || '@example.com', now() - n * interval '1 minute' FROM generate_series(1, ${tables.buyers}) n;
+      INSERT INTO purchases (n, customer, total, placed_at) SELECT n, 1 + n % ${tables.buyers}, n * 0.37, now() - n * interval '1 second' FROM generate_series(1, ${tables.purchases}) n;
+      INSERT INTO items SELECT n, 1 + n % ${tables.purchases}, 'sku-' || n % 977, n % 9, n * 0.11, repeat('note ', n % 12) FROM generate_series(1, ${tables.items}) n;
       ANALYZE`);
     const target = await place.connect(piped.database);
     const { server, provisioner } = await services.servers.find(source.server);
