@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { backfill } from './backfill.ts';
 import { connectionBudget } from './connection-budget.ts';
 import { consolePicture } from './console.ts';
+import { copy } from './copy.ts';
 import { createTenants } from './create-tenant.ts';
 import { fairness } from './fairness.ts';
 import { fleetRun } from './fleet-run.ts';
@@ -39,6 +40,7 @@ const benchmarks: readonly Benchmark[] = [
   fairness,
   backfill,
   impact,
+  copy,
   membership,
   signIn,
   idleTenants,

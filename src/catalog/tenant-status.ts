@@ -14,7 +14,11 @@ type TenantStep = Step<TenantStatus> & {
 export const tenantSteps = {
   /** The row is inserted before the database is created, so that recovery finds it after a crash. */
   create: { from: [], to: ['PROVISIONING'], by: 'createTenant' },
-  finish: { from: ['PROVISIONING'], to: ['ACTIVE'], by: 'createTenant, or recoverTenants after a crash' },
+  finish: {
+    from: ['PROVISIONING'],
+    to: ['ACTIVE'],
+    by: 'createTenant, recoverTenants after a crash, or a transfer that made it',
+  },
   suspend: { from: ['ACTIVE', 'SUSPENDED'], to: ['SUSPENDED'], by: 'suspendTenant' },
   activate: { from: ['ACTIVE', 'SUSPENDED'], to: ['ACTIVE'], by: 'activateTenant' },
   /** Nobody can connect to a database while it is copied or replaced. The row of the maintenance remembers the status. */
@@ -24,6 +28,14 @@ export const tenantSteps = {
     to: ['ACTIVE', 'SUSPENDED'],
     remembered: 'm.status_before',
     by: 'Maintenance.run, or Maintenance.recover after a crash',
+  },
+  /** The same while it moves. The row of the transfer remembers the status. */
+  beginMove: { from: ['ACTIVE', 'SUSPENDED'], to: ['MAINTENANCE'], by: 'the worker that carries out a transfer' },
+  endMove: {
+    from: ['MAINTENANCE'],
+    to: ['ACTIVE', 'SUSPENDED'],
+    remembered: 'x.status_before',
+    by: 'the worker that carries out a transfer, when the tenant has moved or stays where it was',
   },
   /** Its migrations are no longer known, so it is not served until an operator has inspected it. */
   needAttention: {

@@ -1,4 +1,19 @@
+import type pg from 'pg';
+import { AppError } from '../lib/errors.ts';
+import { shortList } from '../lib/short-list.ts';
+import { historyTable } from '../migrator/files/history.ts';
+import { quoteIdentifier } from '../postgres/sql/quote.ts';
+import { copyTables, type DifferentTable, type TableToCopy } from './copy-tables.ts';
+import { refuseLargeObjects } from './large-objects.ts';
+import { refreshViews } from './materialized-views.ts';
+import { type ChangedTables, putBack, type TakenDown, takeDown } from './obstacles.ts';
 import type { CopyPlace, CopyProgress } from './place.ts';
+import { Tally } from './progress.ts';
+import { copySequences } from './sequences.ts';
+import { type CopySide, inSession, withSnapshot } from './session.ts';
+import { hashStructure, requireSameStructure } from './structure.ts';
+import { readStoredTables, type StoredTable, sharedColumns } from './tables.ts';
+import { portionsOf, together } from './together.ts';
 
 /** What a copy needs. */
 export interface CopyOptions {
@@ -17,12 +32,133 @@ export interface CopyOptions {
   readonly signal: AbortSignal;
 }
 
+/** How many tables are emptied or analyzed with one statement. */
+const PORTION = 50;
+
+/** How many tables a message names. */
+const SHOWN = 5;
+
 /**
  * Replaces the rows of one place by those of another, its sequences and its history included, and proves that both are equal:
  * their tables before, their rows after. If it fails, the target is to be dropped.
  * @returns the final progress
- * @throws {AppError} CONFLICT if the tables of the two places differ, with the differences; what PostgreSQL reports otherwise
+ * @throws {AppError} CONFLICT if the tables of the two places differ, with the differences, or if the source has large objects;
+ *   what PostgreSQL reports otherwise
  */
-export async function copyPlace(_options: CopyOptions): Promise<CopyProgress> {
-  throw new Error('Not built yet');
+export function copyPlace(options: CopyOptions): Promise<CopyProgress> {
+  const { from, to, signal } = options;
+  return inSession(
+    from,
+    (source) =>
+      inSession(
+        to,
+        (target) => copyBetween(options, { place: from, client: source }, { place: to, client: target }),
+        signal,
+      ),
+    signal,
+  );
+}
+
+async function copyBetween(options: CopyOptions, from: CopySide, to: CopySide): Promise<CopyProgress> {
+  const { parallel, signal } = options;
+  const tally = new Tally(options.onProgress);
+  await refuseLargeObjects(from);
+  const structure = await requireSameStructure(from, to);
+  const { down, plan } = await withSnapshot(
+    from.place,
+    options.snapshot,
+    async (snapshot) => {
+      const plan = await makePlan(from, to);
+      for (const { name, rows, bytes } of plan.copied) tally.expect(name, rows, bytes ?? 0);
+      const down = await clearTarget(to, plan);
+      const different = await copyTables({ from, to, parallel, snapshot, tally }, plan.copied, signal);
+      if (different.length > 0) throw differentRows(from.place, different);
+      return { down, plan };
+    },
+    signal,
+  );
+  await copySequences(from, to);
+  await finishTarget(options, to, down, plan);
+  await refreshViews(from, to);
+  if ((await hashStructure(to)) !== structure) await requireSameStructure(from, to);
+  options.onProgress?.(tally.progress);
+  return tally.progress;
+}
+
+/** What to do with each table. */
+interface Plan {
+  readonly copied: readonly (TableToCopy & Pick<StoredTable, 'rows' | 'partitionOf'>)[];
+  readonly emptied: readonly string[];
+  readonly changed: ChangedTables;
+}
+
+/** A table whose file is empty has no rows, so neither side need be asked for them. */
+async function makePlan(from: CopySide, to: CopySide): Promise<Plan> {
+  const [source = [], target = []] = await Promise.all(
+    [from, to].map(({ client, place }) => readStoredTables(client, place.schema)),
+  );
+  const targets = new Map(target.map((table) => [table.name, table]));
+  const copied = source.flatMap((table) => {
+    const own = targets.get(table.name);
+    if (!own) throw new AppError('CONFLICT', `The table ${table.name} was created while the tenant was being copied`);
+    return table.bytes === 0 ? [] : [{ ...table, columns: sharedColumns(table, own) }];
+  });
+  const emptied = target.filter(({ bytes }) => bytes !== 0);
+  const withParents = (tables: readonly Pick<StoredTable, 'name' | 'partitionOf'>[]) =>
+    new Set(tables.flatMap(({ name, partitionOf }) => [name, ...partitionOf]));
+  return {
+    copied,
+    emptied: emptied.map(({ name }) => name),
+    changed: { filled: withParents(copied), emptied: withParents(emptied) },
+  };
+}
+
+async function clearTarget({ client, place }: CopySide, { changed, emptied }: Plan): Promise<TakenDown> {
+  const down = await takeDown(client, place.schema, changed);
+  for (const portion of portionsOf(emptied, PORTION)) {
+    await client.query(`TRUNCATE ${portion.map((name) => `ONLY ${tableSql(place, name)}`).join(', ')}`);
+  }
+  return down;
+}
+
+/** Puts back what was taken down, checks the foreign keys and gathers the planner's statistics. */
+async function finishTarget(
+  { parallel, signal }: CopyOptions,
+  { client, place }: CopySide,
+  down: TakenDown,
+  { copied }: Plan,
+): Promise<void> {
+  const checks = await putBack(client, place.schema, down);
+  const analyzed = portionsOf([...new Set(copied.map(({ name, partitionOf }) => partitionOf.at(-1) ?? name))], PORTION);
+  const queue = [
+    ...checks,
+    ...analyzed.map((names) => `ANALYZE ${names.map((name) => tableSql(place, name)).join(', ')}`),
+  ];
+  const work = async (worker: pg.Client) => {
+    for (let sql = queue.shift(); sql !== undefined; sql = queue.shift()) await worker.query(sql);
+  };
+  await together(signal, [
+    () => work(client),
+    ...Array.from(
+      { length: Math.min(parallel, queue.length) - 1 },
+      () => (ended: AbortSignal) => inSession(place, work, ended),
+    ),
+  ]);
+}
+
+function tableSql({ schema }: CopyPlace, table: string): string {
+  return `${quoteIdentifier(schema)}.${quoteIdentifier(table)}`;
+}
+
+function differentRows({ schema, database }: CopyPlace, different: readonly DifferentTable[]): AppError {
+  const described = different.map(({ name, source, target }) =>
+    source.rows === target.rows
+      ? `${name === historyTable ? 'the history' : name} has other values`
+      : `${name} has ${target.rows} of ${source.rows} rows`,
+  );
+  return new AppError(
+    'CONFLICT',
+    `The copy of ${schema} in the database ${database} is not equal to it: ${shortList(described, SHOWN)}. Nothing was changed in the source. Try again; if it happens again, report it.`,
+    { details: { tables: different.slice(0, SHOWN).map(({ name }) => name) } },
+  );
 }

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { type CheckpointsOptions, pruneCheckpoints } from '../checkpoints/checkpoints.ts';
 import { bringBackLate } from '../fleet/runs/bring-back.ts';
+import { dropOldPlaces } from '../tenants/old-places.ts';
 import type { ProvisioningOptions } from '../tenants/options.ts';
 import { purgeExpired } from '../tenants/purge-expired.ts';
 import { recoverTenants } from '../tenants/recover.ts';
@@ -37,6 +38,7 @@ async function recover({ provisioning, checkpoints, stopping, log }: RecoveryOpt
       .then(() => purgeExpired(provisioning))
       .catch(warn('could not look for incomplete tenants')),
     checkpoints.maintenance.recover().catch(warn('could not look for interrupted maintenance')),
+    dropOldPlaces(provisioning).catch(warn('could not look for places to drop')),
     pruneCheckpoints(checkpoints).catch(warn('could not look for checkpoints to drop')),
   ]);
 }

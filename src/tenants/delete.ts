@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { FIRST_SERVER } from '../catalog/entities/database-server.entity.ts';
 import { Tenant, type TenantStatus } from '../catalog/entities/tenant.entity.ts';
 import { tenantByReference } from '../catalog/find-tenants.ts';
+import { refuseOpenTransfer } from '../catalog/open-transfers.ts';
 import { openItemStatuses } from '../catalog/run-status.ts';
 import { statusSql } from '../catalog/steps.ts';
 import { canTake, takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
@@ -125,6 +126,7 @@ async function lockFree(client: pg.Client, id: string, step: 'delete' | 'purge')
   );
   const [row] = rows;
   if (row?.status === 'DELETED' && step === 'delete') throw inTheBin(row);
+  if (row) await refuseOpenTransfer(client, { id, slug: row.slug });
   if (!row || !canTake(tenantSteps[step], row.status)) throw refusalOf(row, id);
   const { rows: runs } = await client.query<{ run: string }>(
     `SELECT run_id AS run FROM migration_run_items WHERE tenant_id = $1 AND ${statusSql(openItemStatuses)} LIMIT 1`,

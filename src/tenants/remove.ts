@@ -8,6 +8,7 @@ import { dropCheckpointsOf } from '../checkpoints/checkpoints.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
 import { tenantRole } from '../routing/placement.ts';
 import { takeInventory } from './inventory.ts';
+import { dropOldPlacesOf } from './old-places.ts';
 import type { ProvisioningOptions } from './options.ts';
 
 /** The action in the audit log that proves the removal of a tenant. */
@@ -24,6 +25,7 @@ export async function discard(options: ProvisioningOptions, tenant: Tenant): Pro
   await listOnce(options, tenant);
   const { provisioner } = await servers.find(tenant.server);
   await provisioner.remove(tenant);
+  await dropOldPlacesOf(options, tenant.id);
   await dropCheckpointsOf(options, tenant.id);
   // Before the row is deleted, so that it is tried again after a failure or a crash.
   for (const files of await options.files()) await files.removeAll(tenant.id);

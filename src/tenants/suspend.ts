@@ -4,6 +4,7 @@ import { tenantByReference } from '../catalog/find-tenants.ts';
 import { takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
 import { AppError } from '../lib/errors.ts';
 import { tenantBusy } from '../routing/resolve-tenant.ts';
+import { checkMayConnect } from '../servers/renew-roles.ts';
 import type { ProvisioningOptions } from './options.ts';
 
 /** What suspending a tenant needs. */
@@ -19,7 +20,7 @@ export async function suspendTenant({ catalog, servers, log }: SuspendOptions, r
   const tenant = await takeStep(catalog, reference, 'suspend');
   try {
     const { provisioner } = await servers.find(tenant.server);
-    await provisioner.endSessions(tenant);
+    await provisioner.endSessions(tenant, () => checkMayConnect(catalog, tenant));
   } catch (err) {
     log.warn({ err, tenant: tenant.slug }, 'could not end the sessions of a suspended tenant; will try again');
   }

@@ -42,6 +42,14 @@ export interface Inventory {
   readonly members: number;
 }
 
+/** The tenant that another one is a clone of. It may have been deleted since. */
+export interface ClonedFrom {
+  readonly id: string;
+  readonly slug: string;
+  /** The name of the checkpoint, if the clone is of one. */
+  readonly checkpoint: string | null;
+}
+
 /** The table `tenants`. */
 export const TenantSchema = defineEntity({
   name: 'Tenant',
@@ -77,6 +85,10 @@ export const TenantSchema = defineEntity({
     undeleteRun: p.uuid().nullable(),
     /** While DELETING, unless its creation failed: who asked for the removal, and what there was to remove. */
     removal: p.json<Removal>().nullable(),
+    /** What it is a clone of. */
+    clonedFrom: p.json<ClonedFrom>().nullable(),
+    /** While MAINTENANCE for a moment only, for which requests wait: when that should have ended. */
+    pauseEndsAt: p.datetime(3).nullable(),
     /** When its list of migrations last changed. A trigger sets it. */
     lastMigratedAt: p.datetime(3).nullable(),
   },
