@@ -1,0 +1,105 @@
+import type pg from 'pg';
+import { quoteLiteral } from '../../postgres/sql/quote.ts';
+import { inTransaction } from '../../postgres/sql/transaction.ts';
+import { copyPlace } from '../copy-place.ts';
+import type { CopyPlace, CopyProgress } from '../place.ts';
+import { keepsTooMuch } from './follower.ts';
+import { createPosition, dropPositionSql, readPosition, type StoredPosition } from './position-table.ts';
+import { checkSource, checkTarget } from './requirements.ts';
+import { sameFormats } from './session.ts';
+import { dropSlot, publish, readSlot, withNewSlot } from './slot.ts';
+import type { SourcePlace } from './source-place.ts';
+import { readFingerprint } from './source-tables.ts';
+
+/** What a copy whose source goes on being written to needs. */
+export interface OnlineCopyOptions {
+  /** See `slotName`. */
+  readonly slot: string;
+  readonly from: SourcePlace;
+  readonly to: CopyPlace;
+  /** The number of tables that are copied at the same time. */
+  readonly parallel: number;
+  /** See `FollowOptions`. */
+  readonly maxKeptBytes: number;
+  readonly onProgress?: (progress: CopyProgress) => void;
+  readonly signal: AbortSignal;
+  /** Copies the rows; tests replace it. */
+  readonly copy?: typeof copyPlace;
+}
+
+const WATCH_MS = 5_000;
+
+/**
+ * Copies a place so that a `Follower` can apply what is written to it from now on. It creates a publication and a slot at the
+ * source, which {@link endOnlineCopy} drops. A copy that was completed before is kept; one that was interrupted begins again.
+ * @throws {AppError} CONFLICT if the servers or the tables do not allow it
+ */
+export async function startOnlineCopy(options: OnlineCopyOptions): Promise<void> {
+  const { slot, from, to, signal } = options;
+  if (await isCopied(options)) return;
+  await to.use((client) => client.query(dropPositionSql(to.schema)), signal);
+  await from.use(async (client) => {
+    await dropSlot(client, slot);
+    await to.use(checkTarget, signal);
+    const tables = await checkSource(client, from.schema, slot);
+    await publish(
+      client,
+      slot,
+      from.schema,
+      tables.map(({ name }) => name),
+    );
+  }, signal);
+  const stored = await from.use((client) => copyInSnapshot(client, options), signal);
+  await to.use((client) => inTransaction(client, () => createPosition(client, to.schema, slot, stored)), signal);
+}
+
+/** Drops what an online copy has created at the source. It has no effect if nothing is left. */
+export async function endOnlineCopy(from: Pick<SourcePlace, 'use'>, slot: string): Promise<void> {
+  await from.use((client) => dropSlot(client, slot));
+}
+
+async function isCopied({ slot, from, to, signal }: OnlineCopyOptions): Promise<boolean> {
+  const state = await from.use((client) => readSlot(client, slot), signal);
+  if (!state || state.isLost) return false;
+  return (await to.use((client) => readPosition(client, to.schema, slot), signal)) !== undefined;
+}
+
+/**
+ * Creates the slot and copies what its snapshot sees. A transaction holds the snapshot, so that the slot's own connection is not
+ * needed for long.
+ */
+async function copyInSnapshot(holder: pg.Client, options: OnlineCopyOptions): Promise<StoredPosition> {
+  const { slot, from, to, parallel, onProgress, maxKeptBytes, copy = copyPlace } = options;
+  await sameFormats(holder, from.schema);
+  const position = await withNewSlot(from, slot, options, async (created) => {
+    await holder.query(`
+      BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+      SET TRANSACTION SNAPSHOT ${quoteLiteral(created.snapshot)}; SELECT 1`);
+    return created.position;
+  });
+  const fingerprint = await readFingerprint(holder, from.schema);
+  const { rows } = await holder.query<{ snapshot: string }>('SELECT pg_export_snapshot() AS snapshot');
+  const tooMuch = new AbortController();
+  const watching = setInterval(() => {
+    const look = async () => {
+      const { keptBytes = 0 } = (await readSlot(holder, slot)) ?? {};
+      if (keptBytes > maxKeptBytes) tooMuch.abort(keepsTooMuch(keptBytes));
+    };
+    // A lost connection ends the copy by itself.
+    look().catch(() => undefined);
+  }, WATCH_MS);
+  try {
+    await copy({
+      from,
+      to,
+      parallel,
+      snapshot: String(rows[0]?.snapshot),
+      ...(onProgress && { onProgress }),
+      signal: AbortSignal.any([options.signal, tooMuch.signal]),
+    });
+  } finally {
+    clearInterval(watching);
+  }
+  await holder.query('COMMIT');
+  return { position, fingerprint };
+}

@@ -1,0 +1,78 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import type { copyPlace } from '../../../src/copying/copy-place.ts';
+import { Follower } from '../../../src/copying/replication/follower.ts';
+import { endOnlineCopy, startOnlineCopy } from '../../../src/copying/replication/online-copy.ts';
+import { slotName } from '../../../src/copying/replication/slot.ts';
+import { startTwoPlaces, type TwoPlaces } from './two-places.ts';
+
+const slot = slotName('11111111-2222-3333-4444-555555555555');
+const maxKeptBytes = 1e9;
+let places: TwoPlaces;
+afterEach(() => places[Symbol.asyncDispose]());
+
+/** Copies a place with the simplest means. */
+const copy: typeof copyPlace = async ({ from, to, snapshot = '' }) => {
+  await from.use((source) =>
+    to.use(async (target) => {
+      await source.query(
+        `SET search_path = ${from.schema}; BEGIN ISOLATION LEVEL REPEATABLE READ; SET TRANSACTION SNAPSHOT '${snapshot}'`,
+      );
+      await target.query(`SET search_path = ${to.schema}; SET session_replication_role = replica`);
+      const { rows } = await source.query<{ name: string; columns: string }>(
+        `SELECT relname AS name, (SELECT string_agg(quote_ident(attname), ', ') FROM pg_attribute
+           WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = '') AS columns
+         FROM pg_class c WHERE relnamespace = $1::regnamespace AND relkind = 'r'`,
+        [from.schema],
+      );
+      for (const { name, columns } of rows) {
+        await target.query(`DELETE FROM ONLY "${name}"`);
+        const found = await source.query<{ sql: string }>(
+          `SELECT concat('(', (SELECT string_agg(quote_nullable(v), ', ') FROM unnest(ARRAY[${columns
+            .split(', ')
+            .map((column) => `${column}::text`)
+            .join(', ')}]) v), ')') AS sql FROM ONLY "${name}"`,
+        );
+        for (const { sql } of found.rows)
+          await target.query(`INSERT INTO "${name}" (${columns}) OVERRIDING SYSTEM VALUE VALUES ${sql}`);
+      }
+    }),
+  );
+  return { rowsCopied: 0, rowsTotal: 0, bytesCopied: 0 };
+};
+
+async function start(signal: AbortSignal): Promise<{ follower: Follower; running: Promise<void> }> {
+  const { from, to } = places;
+  await startOnlineCopy({ slot, from, to, parallel: 2, maxKeptBytes, signal, copy });
+  const follower = new Follower({ slot, from, to, maxKeptBytes });
+  const running = follower.run(signal);
+  running.catch(() => undefined);
+  return { follower, running };
+}
+
+const signal = new AbortController().signal;
+
+describe('changes that come while a place is copied', () => {
+  it('reach the copy once', async () => {
+    places = await startTwoPlaces(`
+      CREATE TABLE items (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text, twice int GENERATED ALWAYS AS (length(name) * 2) STORED);
+      CREATE TABLE orders (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), item int REFERENCES items ON DELETE CASCADE, big text);
+      ALTER TABLE orders ALTER big SET STORAGE EXTERNAL`);
+    const { source } = places;
+    const sql = (text: string) => source.rows(`SET search_path = one; ${text}`, [], 'app');
+    await sql(`INSERT INTO items (name) SELECT 'item ' || n FROM generate_series(1, 100) n`);
+    await sql(`INSERT INTO orders (item, big) SELECT id, repeat('x', 10000) FROM items`);
+    const { follower, running } = await start(signal);
+    await sql(`INSERT INTO items (name) SELECT 'late ' || n FROM generate_series(1, 2000) n`);
+    await sql(`UPDATE orders SET item = item + 1 WHERE item < 50`);
+    await sql(`DELETE FROM items WHERE id BETWEEN 20 AND 30`);
+    await sql(`BEGIN; INSERT INTO items (name) VALUES ('never'); ROLLBACK`);
+    expect(await follower.lag(signal)).toBeGreaterThan(0);
+    await sql(`INSERT INTO items (name) VALUES ('last')`);
+    expect(await follower.finish(3_000, signal)).toBe(true);
+    await running;
+    await endOnlineCopy(places.from, slot);
+    await places.expectSame();
+    expect(await source.rows('SELECT slot_name FROM pg_replication_slots')).toEqual([]);
+    expect(await source.rows('SELECT pubname FROM pg_publication', [], 'app')).toEqual([]);
+  });
+});
