@@ -1,9 +1,9 @@
 import type pg from 'pg';
-import { quoteLiteral } from '../../postgres/sql/quote.ts';
+import { quoteIdentifier, quoteLiteral } from '../../postgres/sql/quote.ts';
 import { inTransaction } from '../../postgres/sql/transaction.ts';
 import { copyPlace } from '../copy-place.ts';
 import type { CopyPlace, CopyProgress } from '../place.ts';
-import { keepsTooMuch } from './follower.ts';
+import { CopyLostError, keepsTooMuch } from './follower.ts';
 import { createPosition, dropPositionSql, readPosition, type StoredPosition } from './position-table.ts';
 import { checkSource, checkTarget } from './requirements.ts';
 import { sameFormats } from './session.ts';
@@ -28,15 +28,28 @@ export interface OnlineCopyOptions {
 }
 
 const WATCH_MS = 5_000;
+/** How often a copy begins again because tables were emptied meanwhile. */
+const TRIES = 3;
 
 /**
  * Copies a place so that a `Follower` can apply what is written to it from now on. It creates a publication and a slot at the
  * source, which {@link endOnlineCopy} drops. A copy that was completed before is kept; one that was interrupted begins again.
  * @throws {AppError} CONFLICT if the servers or the tables do not allow it
+ * @throws {CopyLostError} if the source's tables were emptied again and again
  */
 export async function startOnlineCopy(options: OnlineCopyOptions): Promise<void> {
-  const { slot, from, to, signal } = options;
   if (await isCopied(options)) return;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await copyOnline(options);
+    } catch (error) {
+      if (!(error instanceof CopyLostError) || attempt >= TRIES) throw error;
+    }
+  }
+}
+
+async function copyOnline(options: OnlineCopyOptions): Promise<void> {
+  const { slot, from, to, signal } = options;
   await to.use((client) => client.query(dropPositionSql(to.schema)), signal);
   await from.use(async (client) => {
     await dropSlot(client, slot);
@@ -78,6 +91,7 @@ async function copyInSnapshot(holder: pg.Client, options: OnlineCopyOptions): Pr
     return created.position;
   });
   const fingerprint = await readFingerprint(holder, from.schema);
+  const files = await readFiles(holder, from.schema);
   const { rows } = await holder.query<{ snapshot: string }>('SELECT pg_export_snapshot() AS snapshot');
   const tooMuch = new AbortController();
   const watching = setInterval(() => {
@@ -101,5 +115,21 @@ async function copyInSnapshot(holder: pg.Client, options: OnlineCopyOptions): Pr
     clearInterval(watching);
   }
   await holder.query('COMMIT');
+  const now = await readFiles(holder, from.schema);
+  const emptied = [...files.keys()].filter((table) => now.get(table) !== files.get(table));
+  if (emptied.length > 0)
+    throw new CopyLostError(`These tables were emptied or rewritten while they were copied: ${emptied.join(', ')}`);
   return { position, fingerprint };
+}
+
+/**
+ * Reads the files of tables. TRUNCATE replaces them, and a snapshot from before sees an empty table then.
+ * @see https://www.postgresql.org/docs/current/mvcc-caveats.html
+ */
+async function readFiles(client: pg.Client, schema: string): Promise<ReadonlyMap<string, string>> {
+  const { rows } = await client.query<{ name: string; file: string }>(
+    `SELECT relname AS name, concat_ws(' ', oid, relfilenode) AS file FROM pg_class WHERE relnamespace = $1::regnamespace AND relkind = 'r'`,
+    [quoteIdentifier(schema)],
+  );
+  return new Map(rows.map(({ name, file }) => [name, file]));
 }

@@ -16,8 +16,8 @@ const WITHOUT = 'Or move the tenant without "online", which takes it out of serv
 export async function checkSource(client: pg.Client, schema: string, slot: string): Promise<readonly SourceTable[]> {
   const server = serverObstacle(await readServer(client, slot));
   if (server) throw refusal(server);
-  const { tables, materializedViews } = await readTables(client, schema);
-  const obstacle = tablesObstacle(tables) ?? viewsObstacle(materializedViews);
+  const { tables, materializedViews, alwaysFired } = await readTables(client, schema);
+  const obstacle = tablesObstacle(tables) ?? viewsObstacle(materializedViews) ?? triggersObstacle(alwaysFired);
   if (obstacle) throw refusal(obstacle);
   return tables;
 }
@@ -100,6 +100,11 @@ function tablesObstacle(tables: readonly SourceTable[]): string | undefined {
 function viewsObstacle(names: readonly string[]): string | undefined {
   if (names.length === 0) return undefined;
   return `PostgreSQL does not replicate materialized views: ${shortList(names, 5)}.`;
+}
+
+function triggersObstacle(names: readonly string[]): string | undefined {
+  if (names.length === 0) return undefined;
+  return `These triggers and rules would also fire at the target, for changes that they have made already: ${shortList(names, 5)}. Use ALTER TABLE … ENABLE TRIGGER, instead of ENABLE ALWAYS or ENABLE REPLICA, for each.`;
 }
 
 function refusal(reason: string): AppError {

@@ -13,12 +13,14 @@ export interface SourceTable {
 export interface SourceTables {
   readonly tables: readonly SourceTable[];
   readonly materializedViews: readonly string[];
+  /** The triggers and rules that also fire when changes are applied, with their tables. */
+  readonly alwaysFired: readonly string[];
 }
 
 /** SQL that is true for objects that an extension has made. */
 const ofExtension = `EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')`;
 
-/** Reads a schema's tables with rows, and its materialized views. */
+/** Reads a schema's tables with rows, its materialized views, and triggers that would be in the way. */
 export async function readTables(client: pg.Client, schema: string): Promise<SourceTables> {
   const { rows } = await client.query<SourceTable & { readonly kind: string }>(
     `SELECT relname AS name, relkind AS kind, relpersistence = 'p' AS "isLogged",
@@ -33,7 +35,17 @@ export async function readTables(client: pg.Client, schema: string): Promise<Sou
      ORDER BY relname COLLATE "C"`,
     [quoteIdentifier(schema)],
   );
+  const fired = await client.query<{ name: string }>(
+    `SELECT name FROM (
+       SELECT format('%s of %s', tgname, relname) AS name, relnamespace FROM pg_trigger JOIN pg_class c ON c.oid = tgrelid
+       WHERE tgenabled IN ('A', 'R') AND NOT tgisinternal
+       UNION ALL SELECT format('%s of %s', rulename, relname), relnamespace FROM pg_rewrite JOIN pg_class c ON c.oid = ev_class
+       WHERE ev_enabled IN ('A', 'R') AND relkind IN ('r', 'p')) f
+     WHERE relnamespace = $1::regnamespace ORDER BY 1`,
+    [quoteIdentifier(schema)],
+  );
   return {
+    alwaysFired: fired.rows.map(({ name }) => name),
     tables: rows.filter(({ kind }) => kind === 'r'),
     materializedViews: rows.filter(({ kind }) => kind === 'm').map(({ name }) => name),
   };

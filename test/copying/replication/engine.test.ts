@@ -1,9 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { copyPlace } from '../../../src/copying/copy-place.ts';
 import { Follower } from '../../../src/copying/replication/follower.ts';
 import { endOnlineCopy, startOnlineCopy } from '../../../src/copying/replication/online-copy.ts';
 import { slotName } from '../../../src/copying/replication/slot.ts';
+import { seededRandom, seeds } from '../../support/seeded-random.ts';
 import { startTwoPlaces, type TwoPlaces } from './two-places.ts';
+import { tablesSql, write } from './workload.ts';
 
 const slot = slotName('11111111-2222-3333-4444-555555555555');
 const maxKeptBytes = 1e9;
@@ -40,7 +43,12 @@ const copy: typeof copyPlace = async ({ from, to, snapshot = '' }) => {
   return { rowsCopied: 0, rowsTotal: 0, bytesCopied: 0 };
 };
 
-async function start(signal: AbortSignal): Promise<{ follower: Follower; running: Promise<void> }> {
+interface Following {
+  readonly follower: Follower;
+  readonly running: Promise<void>;
+}
+
+async function start(signal: AbortSignal): Promise<Following> {
   const { from, to } = places;
   await startOnlineCopy({ slot, from, to, parallel: 2, maxKeptBytes, signal, copy });
   const follower = new Follower({ slot, from, to, maxKeptBytes });
@@ -75,4 +83,38 @@ describe('changes that come while a place is copied', () => {
     expect(await source.rows('SELECT slot_name FROM pg_replication_slots')).toEqual([]);
     expect(await source.rows('SELECT pubname FROM pg_publication', [], 'app')).toEqual([]);
   });
+});
+
+it.each(seeds(2))('both places are equal after a random workload (seed %i)', async (seed) => {
+  places = await startTwoPlaces(tablesSql);
+  const random = seededRandom(seed);
+  const { source } = places;
+  await source.rows(
+    `SET search_path = one; INSERT INTO ordered SELECT n, n FROM generate_series(1, 50) n; INSERT INTO parents (name) SELECT 'first' FROM generate_series(1, 20)`,
+    [],
+    'app',
+  );
+  const writing = new AbortController();
+  const connection = { ...source.connection, database: 'app' };
+  const writers = Array.from({ length: 4 }, (_, index) =>
+    write(connection, 'one', seededRandom(seed * 100 + index), index + 1, writing.signal),
+  );
+  // It is open when the copy begins, and goes on while changes are followed.
+  const long = await source.connect('app');
+  await sleep(random.int(0, 500));
+  await long.query(`SET search_path = one; BEGIN; INSERT INTO keys VALUES (-1, 'long', 'a')`);
+  const started = start(signal);
+  await sleep(random.int(0, 1_500));
+  await long.query(`SAVEPOINT s; UPDATE keys SET a = -2 WHERE a = -1; RELEASE s; COMMIT`);
+  const { follower, running } = await started;
+  await sleep(random.int(0, 2_000));
+  await follower.lag(signal);
+  await sleep(random.int(0, 1_000));
+  writing.abort();
+  const transactions = await Promise.all(writers);
+  expect(Math.min(...transactions)).toBeGreaterThan(10);
+  expect(await follower.finish(30_000, signal)).toBe(true);
+  await running;
+  await endOnlineCopy(places.from, slot);
+  await places.expectSame();
 });
