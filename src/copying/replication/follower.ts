@@ -5,13 +5,13 @@ import { AppError } from '../../lib/errors.ts';
 import { isTransient } from '../../postgres/sql/error-codes.ts';
 import { quoteLiteral } from '../../postgres/sql/quote.ts';
 import type { CopyPlace } from '../place.ts';
+import { prepareSession } from '../session.ts';
 import { applyStream } from './apply-stream.ts';
 import { ChangeStream } from './change-stream.ts';
 import { ChangeWriter, PositionMovedError } from './change-writer.ts';
 import { finishTarget, readFinalFacts } from './finish.ts';
 import { readPosition } from './position-table.ts';
-import { listSequences } from './sequences.ts';
-import { applyAsReplica, sameFormats } from './session.ts';
+import { applyAsReplica } from './session.ts';
 import { freeSlot, readSlot } from './slot.ts';
 import type { SourcePlace } from './source-place.ts';
 import { compareShapes, readShapes } from './table-shapes.ts';
@@ -39,7 +39,6 @@ interface Session {
   readonly source: pg.Client;
   readonly target: pg.Client;
   readonly fingerprint: string;
-  readonly sequences: readonly string[];
 }
 
 const FIRST_PAUSE_MS = 100;
@@ -118,9 +117,9 @@ export class Follower {
     const timeout = AbortSignal.timeout(timeoutMs);
     const limited = AbortSignal.any([signal, timeout]);
     try {
-      const { source, target, fingerprint, sequences } = await this.#whileRunning(this.#session.promise, limited);
+      const { source, target, fingerprint } = await this.#whileRunning(this.#session.promise, limited);
       const { from, to } = this.#options;
-      const facts = readFinalFacts(source, from.schema, { fingerprint, sequences });
+      const facts = readFinalFacts(source, from.schema, fingerprint);
       // It may be rejected while the marker is waited for.
       facts.catch(() => undefined);
       await this.#reach(limited);
@@ -184,7 +183,7 @@ export class Follower {
   async #follow(signal: AbortSignal, stopping: AbortSignal, onStart: () => void): Promise<void> {
     const { slot, from, to } = this.#options;
     await from.use(async (source) => {
-      await sameFormats(source, from.schema);
+      await prepareSession(source, from.schema);
       await freeSlot(source, slot);
       await this.#checkSlot(source);
       await to.use(async (target) => {
@@ -195,12 +194,11 @@ export class Follower {
         compareShapes(shapes.source.keys(), shapes.source, shapes.target);
         const { fingerprint, position } = stored;
         const writer = new ChangeWriter({ client: target, schema: to.schema, ...shapes, position });
-        const sequences = await listSequences(source, from.schema);
         await from.replicate(async (client) => {
-          await sameFormats(client, from.schema);
+          await prepareSession(client, from.schema);
           using stream = ChangeStream.start(client, { slot, from: position });
           onStart();
-          await this.#applyAll({ source, target, fingerprint, sequences }, stream, writer, stopping);
+          await this.#applyAll({ source, target, fingerprint }, stream, writer, stopping);
         }, signal);
       }, signal);
     }, signal);

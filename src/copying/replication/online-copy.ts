@@ -3,10 +3,10 @@ import { quoteIdentifier, quoteLiteral } from '../../postgres/sql/quote.ts';
 import { inTransaction } from '../../postgres/sql/transaction.ts';
 import { copyPlace } from '../copy-place.ts';
 import type { CopyPlace, CopyProgress } from '../place.ts';
+import { prepareSession } from '../session.ts';
 import { CopyLostError, keepsTooMuch } from './follower.ts';
 import { createPosition, dropPositionSql, readPosition, type StoredPosition } from './position-table.ts';
 import { checkSource, checkTarget } from './requirements.ts';
-import { sameFormats } from './session.ts';
 import { dropSlot, publish, readSlot, withNewSlot } from './slot.ts';
 import type { SourcePlace } from './source-place.ts';
 import { readFingerprint } from './source-tables.ts';
@@ -23,8 +23,6 @@ export interface OnlineCopyOptions {
   readonly maxKeptBytes: number;
   readonly onProgress?: (progress: CopyProgress) => void;
   readonly signal: AbortSignal;
-  /** Copies the rows; tests replace it. */
-  readonly copy?: typeof copyPlace;
 }
 
 const WATCH_MS = 5_000;
@@ -82,8 +80,8 @@ async function isCopied({ slot, from, to, signal }: OnlineCopyOptions): Promise<
  * needed for long.
  */
 async function copyInSnapshot(holder: pg.Client, options: OnlineCopyOptions): Promise<StoredPosition> {
-  const { slot, from, to, parallel, onProgress, maxKeptBytes, copy = copyPlace } = options;
-  await sameFormats(holder, from.schema);
+  const { slot, from, to, parallel, onProgress, maxKeptBytes } = options;
+  await prepareSession(holder, from.schema);
   const position = await withNewSlot(from, slot, options, async (created) => {
     await holder.query(`
       BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
@@ -103,7 +101,7 @@ async function copyInSnapshot(holder: pg.Client, options: OnlineCopyOptions): Pr
     look().catch(() => undefined);
   }, WATCH_MS);
   try {
-    await copy({
+    await copyPlace({
       from,
       to,
       parallel,

@@ -17,12 +17,12 @@ export interface TwoPlaces extends AsyncDisposable {
   expectSame(): Promise<void>;
 }
 
-/** Starts two servers and creates tables in the schema `one` of the first and in `two` of the second. */
+/** Starts two servers and creates tables in the schema `tenant_source` of the first and in `tenant_target` of the second. */
 export async function startTwoPlaces(tablesSql: string, settings: Record<string, string> = {}): Promise<TwoPlaces> {
   const [source, target] = await Promise.all([startTestPostgres({ ...logical, ...settings }), startTestPostgres()]);
   await Promise.all([
-    source.rows(`CREATE DATABASE app`).then(() => make(source, 'one', tablesSql)),
-    target.rows(`CREATE DATABASE app`).then(() => make(target, 'two', tablesSql)),
+    source.rows(`CREATE DATABASE app`).then(() => make(source, 'tenant_source', tablesSql)),
+    target.rows(`CREATE DATABASE app`).then(() => make(target, 'tenant_target', tablesSql)),
   ]);
   const servers = [source, target].map(({ address }, index) => openServer(`server${index}`, address));
   const [one, two] = servers;
@@ -30,11 +30,11 @@ export async function startTwoPlaces(tablesSql: string, settings: Record<string,
   return {
     source,
     target,
-    from: placeOn(one, { database: 'app', schema: 'one' }),
-    to: placeOn(two, { database: 'app', schema: 'two' }),
+    from: placeOn(one, { database: 'app', schema: 'tenant_source' }),
+    to: placeOn(two, { database: 'app', schema: 'tenant_target' }),
     async expectSame() {
-      const there = await readAll(target, 'two');
-      const here = await readAll(source, 'one');
+      const there = await readAll(target, 'tenant_target');
+      const here = await readAll(source, 'tenant_source');
       expect([...there.keys()].filter((table) => table.startsWith('tenantry_'))).toEqual([]);
       expect(there).toEqual(here);
     },

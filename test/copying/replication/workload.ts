@@ -47,7 +47,7 @@ const typesSql = `(true, 'ab', 'it''s', 'NaN', 1.5, 'Infinity', 0.1::float8 + 0.
 const nullTypesSql = `(${Array.from({ length: 47 }, () => 'NULL').join(', ')})`;
 
 /** Statements of one writer, by their chance. Each writer has numbers of its own, so that writers seldom meet. */
-function statement(random: SeededRandom, writer: number): string {
+function statement(random: SeededRandom, writer: number, mayTruncate: boolean): string {
   const id = writer * 1_000 + random.int(0, 40);
   const text = `${random.int(0, 1e6)} it''s \\ ü "x"`;
   const date = `2026-${String(random.int(1, 12)).padStart(2, '0')}-15`;
@@ -80,7 +80,8 @@ function statement(random: SeededRandom, writer: number): string {
     `INSERT INTO types VALUES (${id}, ${(random.chance(0.8) ? typesSql : nullTypesSql).slice(1, -1)}) ON CONFLICT DO NOTHING`,
     `UPDATE types SET n = n + 1, ai = ai || 4, j = '{}' WHERE id % 3 = ${random.int(0, 2)}`,
   ];
-  if (random.chance(0.01)) return random.chance(0.5) ? 'TRUNCATE anonymous, bare' : 'TRUNCATE parents CASCADE';
+  if (random.chance(0.01) && mayTruncate)
+    return random.chance(0.5) ? 'TRUNCATE anonymous, bare' : 'TRUNCATE parents CASCADE';
   return String(choices[random.int(0, choices.length - 1)]);
 }
 
@@ -92,6 +93,7 @@ export async function write(
   schema: string,
   random: SeededRandom,
   writer: number,
+  mayTruncate: () => boolean,
   signal: AbortSignal,
 ): Promise<number> {
   let transactions = 0;
@@ -105,7 +107,7 @@ export async function write(
       );
       while (!signal.aborted) {
         transactions += 1;
-        await transaction(client, random, writer);
+        await transaction(client, random, () => statement(random, writer, mayTruncate()));
       }
     } catch (error) {
       if (error instanceof WrongStatementError) throw error;
@@ -118,16 +120,16 @@ export async function write(
   return transactions;
 }
 
-async function transaction(client: pg.Client, random: SeededRandom, writer: number): Promise<void> {
+async function transaction(client: pg.Client, random: SeededRandom, next: () => string): Promise<void> {
   try {
     await client.query('BEGIN');
     for (let left = random.int(1, 6); left > 0; left -= 1) {
       if (!random.chance(0.3)) {
-        await client.query(statement(random, writer));
+        await client.query(next());
         continue;
       }
       await client.query('SAVEPOINT s');
-      await client.query(statement(random, writer));
+      await client.query(next());
       await client.query(random.chance(0.5) ? 'ROLLBACK TO s' : 'RELEASE s');
     }
     await client.query(random.chance(0.15) ? 'ROLLBACK' : 'COMMIT');
