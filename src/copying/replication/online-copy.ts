@@ -31,12 +31,12 @@ const TRIES = 3;
 
 /**
  * Copies a place so that a `Follower` can apply what is written to it from now on. It creates a publication and a slot at the
- * source, which {@link endOnlineCopy} drops. A copy that was completed before is kept; one that was interrupted begins again.
+ * source, which {@link endOnlineCopy} drops. A copy that was completed before is kept. If it fails, the target is to be dropped.
  * @throws {AppError} CONFLICT if the servers or the tables do not allow it
  * @throws {CopyLostError} if the source's tables were emptied again and again
  */
 export async function startOnlineCopy(options: OnlineCopyOptions): Promise<void> {
-  if (await isCopied(options)) return;
+  if (await hasOnlineCopy(options)) return;
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await copyOnline(options);
@@ -64,15 +64,21 @@ async function copyOnline(options: OnlineCopyOptions): Promise<void> {
   await to.use((client) => inTransaction(client, () => createPosition(client, to.schema, slot, stored)), signal);
 }
 
-/** Drops what an online copy has created at the source. It has no effect if nothing is left. */
-export async function endOnlineCopy(from: Pick<SourcePlace, 'use'>, slot: string): Promise<void> {
-  await from.use((client) => dropSlot(client, slot));
-}
-
-async function isCopied({ slot, from, to, signal }: OnlineCopyOptions): Promise<boolean> {
+/** Whether the copy at the target is complete and the source has all changes since then, so that a `Follower` can go on. */
+export async function hasOnlineCopy({
+  slot,
+  from,
+  to,
+  signal,
+}: Pick<OnlineCopyOptions, 'slot' | 'from' | 'to' | 'signal'>): Promise<boolean> {
   const state = await from.use((client) => readSlot(client, slot), signal);
   if (!state || state.isLost) return false;
   return (await to.use((client) => readPosition(client, to.schema, slot), signal)) !== undefined;
+}
+
+/** Drops what an online copy has created at the source. It has no effect if nothing is left. */
+export async function endOnlineCopy(from: Pick<SourcePlace, 'use'>, slot: string): Promise<void> {
+  await from.use((client) => dropSlot(client, slot));
 }
 
 /**
