@@ -4,6 +4,7 @@ import type { Isolation } from '../catalog/entities/tenant.entity.ts';
 import type { InProgress } from '../catalog/in-progress.ts';
 import type { Listener } from '../postgres/listener.ts';
 import type { ServerRegistry } from '../servers/registry.ts';
+import type { TenantFiles } from './tenant-files.ts';
 
 /** What creating, recovering and removing tenants needs. */
 export interface ProvisioningOptions {
@@ -12,9 +13,11 @@ export interface ProvisioningOptions {
   readonly servers: ServerRegistry;
   readonly defaultIsolation: Isolation;
   readonly sharedDatabase: string;
+  /** How long a deleted tenant can be brought back, in days; 0: not at all. */
+  readonly retentionDays: number;
   /** The tenants that this process is creating or removing. */
   readonly inProgress: InProgress;
-  /** Removes what the modules keep of a tenant outside of its database. Idempotent. */
-  readonly removeFromModules: (tenant: string) => Promise<void>;
+  /** Opens what the modules keep of tenants outside of their databases. */
+  readonly files: () => Promise<readonly TenantFiles[]>;
   readonly log: Logger;
 }

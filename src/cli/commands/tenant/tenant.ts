@@ -6,7 +6,7 @@ import { type Column, writeTable } from '../../ui/table.ts';
 import { type CommandContext, oneLine, writeJson } from '../../ui/terminal.ts';
 import { addChangeCommands } from './change.ts';
 import { addCreateCommand } from './create.ts';
-import { addDeleteCommand } from './delete.ts';
+import { addDeleteCommands } from './delete.ts';
 import { addResolveCommand } from './resolve.ts';
 import { hasServers, type TenantView, viewTenants } from './view.ts';
 
@@ -16,13 +16,15 @@ interface ListOptions {
   readonly json?: true;
 }
 
-const statuses = ['provisioning', 'active', 'suspended', 'maintenance', 'needs_attention', 'deleting'];
+const statuses = ['provisioning', 'active', 'suspended', 'maintenance', 'needs_attention', 'deleted', 'deleting'];
 
 const jsonOption = ['--json', 'print JSON'] as const;
 
-/** `tenantry tenant create | list | show | update | suspend | activate | resolve | delete`. */
+/** `tenantry tenant create | list | show | update | suspend | activate | resolve | delete | undelete`. */
 export function addTenantCommand(program: Command, context: CommandContext): void {
-  const tenant = program.command('tenant').description('Create, list, change, suspend, resolve and delete tenants');
+  const tenant = program
+    .command('tenant')
+    .description('Create, list, change, suspend, resolve, delete and undelete tenants');
   addCreateCommand(tenant, context);
   tenant
     .command('list')
@@ -39,7 +41,7 @@ export function addTenantCommand(program: Command, context: CommandContext): voi
     .action((slug: string, options: { json?: true }) => show(context, slug, options));
   addChangeCommands(tenant, context);
   addResolveCommand(tenant, context);
-  addDeleteCommand(tenant, context);
+  addDeleteCommands(tenant, context);
 }
 
 async function list(context: CommandContext, { behind, status, json }: ListOptions): Promise<void> {
