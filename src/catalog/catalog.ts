@@ -48,6 +48,7 @@ export const catalogPlainTables = [
   'tenant_loads',
   'tenant_transfer_events',
   'old_places',
+  'tenant_usages',
 ] as const;
 
 /** The `auth` database: tenants, users, servers and runs. */

@@ -1,7 +1,10 @@
 import { startDriftChecks } from '../fleet/drift/timed-check.ts';
+import { startRetention } from '../fleet/retention/timed-drop.ts';
 import { OwnerConnections } from '../fleet/worker/owner-connections.ts';
 import { Worker } from '../fleet/worker/worker.ts';
 import { reportLoads } from '../monitoring/report-loads.ts';
+import { startUsageRefresh } from '../monitoring/usage/refresh.ts';
+import { reportLastRequests } from '../monitoring/usage/report-requests.ts';
 import type { InstallationRoles } from '../routing/placement.ts';
 import { LATE_MS } from '../routing/tenant-connections.ts';
 import { watchSessions } from '../servers/watch-sessions.ts';
@@ -31,6 +34,7 @@ export function startBackground(system: System, services: Services, stack: Async
   worker?.start();
   if (system.config.webhooks.delivers) stack.use(createDispatcher(system)).start();
   stack.use(reportLoads({ ...services, instance: services.listener.instance }));
+  stack.use(reportLastRequests(services.catalog, services.loads.lastRequests, services.log));
   if (!system.server.canAdminister) {
     return { worker, prepared: Promise.resolve('This process only serves, and creates no tenants.') };
   }
@@ -42,6 +46,17 @@ export function startBackground(system: System, services: Services, stack: Async
     transactionMs: connections.tenantTransactionTimeoutMs,
   };
   stack.use(watchSessions({ catalog, servers, roles: system.roles, limits, log }));
+  const { files } = services.provisioning;
+  if (isWorking) stack.use(startUsageRefresh({ catalog, servers, files, log }));
+  if (isWorking)
+    stack.use(
+      startRetention({
+        server: system.server,
+        database: system.config.databases.auth,
+        ages: system.config.retention,
+        log,
+      }),
+    );
   if (isWorking && system.config.driftCheckHours > 0) stack.use(startTimedChecks(services));
   // Both run the tenants' migrations, which may take any time, so requests must not wait for them.
   const prepared = Promise.all([servers.prepareFirst(), recovery.first]).then(([problem]) => problem);

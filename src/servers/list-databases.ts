@@ -36,7 +36,7 @@ export async function listDatabases(options: ListDatabasesOptions): Promise<Data
   const sizes = new Map<string, ReadonlyMap<string, number>>();
   await Promise.all(
     [...servers.values()].map(async (server) => {
-      const read = readSizes(server, names).catch((err: unknown) => {
+      const read = readDatabaseSizes(server, names).catch((err: unknown) => {
         log.warn({ err, server: server.name }, 'could not read the sizes of databases');
         return new Map<string, number>();
       });
@@ -69,8 +69,11 @@ export async function listDatabases(options: ListDatabasesOptions): Promise<Data
   };
 }
 
-/** Reads the sizes in bytes of those databases that exist on the server. */
-async function readSizes(server: PostgresServer, databases: readonly string[]): Promise<ReadonlyMap<string, number>> {
+/** Reads the sizes in bytes of those databases that exist on the server, with one query. */
+export async function readDatabaseSizes(
+  server: PostgresServer,
+  databases: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
   const { rows } = await server.admin((admin) =>
     admin.query<{ name: string; size: string }>(
       'SELECT datname AS name, pg_database_size(oid) AS size FROM pg_database WHERE datname = ANY ($1)',

@@ -12,11 +12,30 @@ export interface PlaceSize {
 }
 
 // Until autovacuum has counted a table, and after a crash, one of the two numbers is missing.
-const tablesSql = `
-  SELECT count(*)::int AS tables, coalesce(sum(pg_total_relation_size(oid)), 0)::float8 AS bytes,
-    coalesce(sum(CASE WHEN pg_stat_get_live_tuples(oid) > 0 THEN pg_stat_get_live_tuples(oid) ELSE greatest(reltuples, 0) END), 0)::float8
-      AS rows
-  FROM pg_class WHERE relkind IN ('r', 'm')`;
+const rowsSql = `coalesce(sum(CASE WHEN pg_stat_get_live_tuples(c.oid) > 0 THEN pg_stat_get_live_tuples(c.oid)
+  ELSE greatest(c.reltuples, 0) END), 0)::float8 AS rows`;
+const fromTables = `FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'm')`;
+const ofTenant = `n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'`;
+
+/** SQL for the estimated number of rows in a tenant's own database. */
+export const estimatedRowsSql = `SELECT ${rowsSql} ${fromTables} AND ${ofTenant}`;
+
+/**
+ * Measures schemas of one database from PostgreSQL's catalogs, with one statement that reads no table.
+ * @param client a connection of the owner's
+ */
+export async function measureSchemas(
+  client: pg.Client,
+  schemas: readonly string[],
+): Promise<ReadonlyMap<string, PlaceSize>> {
+  const { rows } = await client.query<PlaceSize & { schema: string }>(
+    `SELECT n.nspname AS schema, count(*)::int AS tables, ${rowsSql},
+       coalesce(sum(pg_total_relation_size(c.oid)), 0)::float8 AS bytes
+     ${fromTables} AND n.nspname = ANY ($1) GROUP BY n.nspname`,
+    [schemas],
+  );
+  return new Map(rows.map(({ schema, ...size }) => [schema, size]));
+}
 
 /**
  * Measures a tenant from PostgreSQL's catalogs. It reads no table.
@@ -27,16 +46,11 @@ export async function measurePlace(
   { isolation, schema }: Placement & { readonly isolation: Isolation },
 ): Promise<PlaceSize> {
   if (isolation === 'SCHEMA') {
-    const { rows } = await client.query<PlaceSize>(
-      `${tablesSql} AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1)`,
-      [schema],
-    );
-    return rows[0] ?? { bytes: 0, tables: 0, rows: 0 };
+    return (await measureSchemas(client, [schema])).get(schema) ?? { bytes: 0, tables: 0, rows: 0 };
   }
   const { rows } = await client.query<PlaceSize>(
-    `SELECT tables, rows, pg_database_size(current_database())::float8 AS bytes FROM (
-       ${tablesSql} AND relnamespace NOT IN (
-         SELECT oid FROM pg_namespace WHERE nspname LIKE 'pg\\_%' OR nspname = 'information_schema')) t`,
+    `SELECT count(*)::int AS tables, ${rowsSql}, pg_database_size(current_database())::float8 AS bytes
+     ${fromTables} AND ${ofTenant}`,
   );
   return rows[0] ?? { bytes: 0, tables: 0, rows: 0 };
 }

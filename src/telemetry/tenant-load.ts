@@ -1,3 +1,5 @@
+import { LastRequests } from './last-requests.ts';
+
 /** How much a tenant was used. */
 export interface Load {
   requests: number;
@@ -17,9 +19,12 @@ const MAX_COUNTED = 2_000;
 export class TenantLoads {
   #loads = new Map<string, Load>();
   #since = performance.now();
+  /** When each tenant last sent a request. */
+  readonly lastRequests = new LastRequests();
 
   /** Counts a request. */
   add(tenant: string, durationMs: number): void {
+    this.lastRequests.add(tenant);
     const load = this.#loads.get(tenant);
     if (load) {
       load.requests += 1;

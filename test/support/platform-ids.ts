@@ -20,6 +20,14 @@ export const platformIds: Record<string, IdCase> = {
     'mutation { moveTenant(input: { tenant: "$id", isolation: SCHEMA }) { id } }',
     ...references,
   ),
+  'Mutation.cloneTenant(input.tenant)': forAdmins(
+    'mutation { cloneTenant(input: { tenant: "$id", slug: "a-clone" }) { id } }',
+    ...references,
+  ),
+  'Mutation.cloneTenant(input.checkpoint)': forAdmins(
+    'mutation { cloneTenant(input: { checkpoint: "$id", slug: "a-clone" }) { id } }',
+    'checkpoint',
+  ),
   'Mutation.cancelTenantTransfer(id)': forAdmins('mutation { cancelTenantTransfer(id: "$id") { id } }', ...references),
   'Mutation.resumeTenantTransfer(id)': forAdmins('mutation { resumeTenantTransfer(id: "$id") { id } }', ...references),
   'Subscription.tenantTransferProgress(transfer)': forAdmins(
@@ -65,6 +73,7 @@ export const platformIds: Record<string, IdCase> = {
     of: ['slug'],
     code: 'BAD_USER_INPUT',
   },
+  'Mutation.undeleteTenant(id)': forAdmins('mutation { undeleteTenant(id: "$id") { id } }', ...references),
   'Mutation.suspendTenant(id)': forAdmins('mutation { suspendTenant(id: "$id") { id } }', ...references),
   'Mutation.activateTenant(id)': forAdmins('mutation { activateTenant(id: "$id") { id } }', ...references),
   'Mutation.createCheckpoint(tenant)': forAdmins('mutation { createCheckpoint(tenant: "$id") { id } }', ...references),

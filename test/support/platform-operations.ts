@@ -203,6 +203,11 @@ export const platformOperations: Record<string, Operation> = {
       'a platform admin in a tenant': 'BAD_USER_INPUT',
     },
   },
+  'Mutation.undeleteTenant': {
+    text: 'mutation { undeleteTenant(id: "nobody") { id } }',
+    scope: 'platformAdmin',
+    code: 'TENANT_NOT_FOUND',
+  },
   'Mutation.suspendTenant': {
     text: 'mutation { suspendTenant(id: "nobody") { id } }',
     scope: 'platformAdmin',
@@ -254,6 +259,11 @@ export const platformOperations: Record<string, Operation> = {
   },
   'Mutation.moveTenant': {
     text: 'mutation { moveTenant(input: { tenant: "nobody", isolation: SCHEMA }) { id } }',
+    scope: 'platformAdmin',
+    code: 'TENANT_NOT_FOUND',
+  },
+  'Mutation.cloneTenant': {
+    text: 'mutation { cloneTenant(input: { tenant: "nobody", slug: "a-clone" }) { id } }',
     scope: 'platformAdmin',
     code: 'TENANT_NOT_FOUND',
   },

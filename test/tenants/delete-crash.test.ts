@@ -26,6 +26,8 @@ describe('a server that is killed while it deletes tenants', () => {
       'auth',
     );
     expect(begun.length).toBeGreaterThan(20);
+    const proofs = `SELECT details::jsonb ->> 'slug' AS slug FROM audit_log WHERE action = 'tenant.purge' ORDER BY 1`;
+    const proved = await postgres.rows<{ slug: string }>(proofs, [], 'auth');
     await using app = await startTestApp(postgres.env);
     const tenants = await app.services.catalog.fork().find(Tenant, {});
     const left = tenants.map(({ slug }) => slug);
@@ -38,6 +40,10 @@ describe('a server that is killed while it deletes tenants', () => {
       left.join(),
     ).toBe(true);
     expect(left.length).toBeGreaterThan(10);
+
+    // Each removal is proved once, by whichever process ended it.
+    const slugsOf = (rows: readonly { slug: string }[]) => rows.map(({ slug }) => slug).sort();
+    expect(slugsOf(await postgres.rows<{ slug: string }>(proofs, [], 'auth'))).toEqual(slugsOf([...proved, ...begun]));
 
     expect(await findPlaces(postgres)).toEqual(placesOf(tenants));
     const copies = await postgres.rows<{ name: string }>(

@@ -43,7 +43,10 @@ describe('a tenant', () => {
       await client.query('BEGIN');
       try {
         await setStatus(client, status);
-        await client.query('UPDATE tenants SET status_before_attention = $2, status_before_deletion = $2 WHERE id = $1', [tenant.row.id, before]);
+        await client.query(
+          'UPDATE tenants SET status_before_attention = $2, status_before_deletion = $2 WHERE id = $1',
+          [tenant.row.id, before],
+        );
         await client.query(
           `INSERT INTO tenant_maintenances (tenant_id, copy, status_before, claimed_by) VALUES ($1, 'copy', $2, 0)`,
           [tenant.row.id, before],

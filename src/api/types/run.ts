@@ -70,6 +70,19 @@ export const RunRef = builder.objectType(MigrationRun, {
     createdAt: t.field({ type: 'DateTime', resolve: ({ createdAt }) => createdAt }),
     startedAt: t.field({ type: 'DateTime', nullable: true, resolve: ({ startedAt }) => startedAt ?? null }),
     endedAt: t.field({ type: 'DateTime', nullable: true, resolve: ({ endedAt }) => endedAt ?? null }),
+    eventsDroppedAt: t.field({
+      type: 'DateTime',
+      nullable: true,
+      description: 'When its old events were deleted, as RUN_EVENT_RETENTION_DAYS says. The counts stay.',
+      resolve: ({ eventsDroppedAt }) => eventsDroppedAt ?? null,
+    }),
+    itemsDroppedAt: t.field({
+      type: 'DateTime',
+      nullable: true,
+      description:
+        'When the results of its tenants were deleted, as RUN_ITEM_RETENTION_DAYS says. Since then, items, failures, changes and waves are empty, and it can be neither resumed nor undone. The counts stay.',
+      resolve: ({ itemsDroppedAt }) => itemsDroppedAt ?? null,
+    }),
     total: t.exposeInt('total'),
     succeeded: t.exposeInt('succeeded'),
     failed: t.exposeInt('failed'),

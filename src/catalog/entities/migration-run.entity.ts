@@ -77,6 +77,10 @@ export const MigrationRunSchema = defineEntity({
     createdAt: p.datetime(3).defaultRaw('now()'),
     startedAt: p.datetime(3).nullable(),
     endedAt: p.datetime(3).nullable(),
+    /** When the deletion of its old events began. */
+    eventsDroppedAt: p.datetime(3).nullable(),
+    /** When the deletion of its old items began. Since then it can be neither resumed nor undone. */
+    itemsDroppedAt: p.datetime(3).nullable(),
   },
 });
 

@@ -31,6 +31,10 @@ export function writeSummary(screen: Screen, report: RunReport): void {
     `  Skipped        ${run.skipped}`,
     ...(run.cancelled > 0 ? [`  Not started    ${run.cancelled}`] : []),
   ];
+  if (run.itemsDroppedAt) {
+    const on = run.itemsDroppedAt.toISOString().slice(0, 10);
+    lines.push('', `What it did to each tenant was deleted on ${on}, as RUN_ITEM_RETENTION_DAYS says.`);
+  }
   if (migrations.length > 0) {
     lines.push('', `${verb(report)}:`, ...migrations.map(({ name, tenants }) => `  ${name}  ${tenants}`));
   }
@@ -61,6 +65,7 @@ export function runView(run: MigrationRun) {
     createdAt: run.createdAt.toISOString(),
     startedAt: run.startedAt?.toISOString() ?? null,
     endedAt: run.endedAt?.toISOString() ?? null,
+    itemsDroppedAt: run.itemsDroppedAt?.toISOString() ?? null,
     total,
     succeeded,
     failed,
@@ -75,6 +80,6 @@ function verb({ run }: RunReport): string {
 }
 
 function howToTryAgain({ run }: RunReport): string | null {
-  if (run.options.dryRun) return null;
+  if (run.options.dryRun || run.itemsDroppedAt) return null;
   return run.endedAt && run.failed + run.cancelled > 0 ? `tenantry migrate resume ${run.id}` : null;
 }

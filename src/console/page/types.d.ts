@@ -4,7 +4,14 @@ import type { DriftCheck, DriftedTenant, Finding } from './checks/types.d.ts';
 /** The name of an operation that the console sends. */
 export type Operation = keyof typeof documents;
 
-export type TenantStatus = 'ACTIVE' | 'PROVISIONING' | 'SUSPENDED' | 'MAINTENANCE' | 'NEEDS_ATTENTION' | 'DELETING';
+export type TenantStatus =
+  | 'ACTIVE'
+  | 'PROVISIONING'
+  | 'SUSPENDED'
+  | 'MAINTENANCE'
+  | 'NEEDS_ATTENTION'
+  | 'DELETED'
+  | 'DELETING';
 export type RunStatus = 'PENDING' | 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'HALTED' | 'CANCELLED';
 export type RunKind = 'UP' | 'DOWN' | 'UNDO';
 export type ItemStatus = 'PENDING' | 'RUNNING' | 'SUCCEEDED' | 'SKIPPED' | 'FAILED' | 'CANCELLED';
@@ -141,6 +148,10 @@ export interface Tenant extends Named {
   version: string | null;
   behind: number;
   createdAt: string;
+  deletedAt: string | null;
+  deletedBy: string | null;
+  purgeAt: string | null;
+  usage: { databaseBytes: number; rows: number; files: number; lastRequestAt: string | null } | null;
   placement: { server: string; database: string; schema: string };
 }
 export interface Member {
@@ -238,6 +249,8 @@ export interface Answers {
   drift: { tenant: { drift: Drift | null } | null };
   suspend: { suspendTenant: { id: string } };
   activate: { activateTenant: { id: string } };
+  deleteTenant: { deleteTenant: { id: string } };
+  undeleteTenant: { undeleteTenant: { id: string } };
   resolve: { resolveTenant: Resolution };
   createCheckpoint: { createCheckpoint: { id: string; name: string } };
   restoreCheckpoint: { restoreCheckpoint: { id: string } };

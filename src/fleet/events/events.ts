@@ -94,6 +94,11 @@ type EventRow = Omit<RunEvent, 'at' | 'backfill'> & {
   readonly atMs: number;
   readonly ended: boolean;
   readonly backfill: string | null;
+  /** When the run's old events were deleted, in milliseconds since 1970. */
+  readonly droppedAtMs: number | null;
+  readonly lastSeq: number;
+  readonly runDone: number;
+  readonly runTotal: number;
 };
 
 /** Uses one statement, so that `ended` is never newer than the events: an ended run has no events beyond the page. */
@@ -101,7 +106,8 @@ async function readPage(catalog: Catalog, run: string, after: number): Promise<E
   const { rows } = await catalog.use((client) =>
     // The catalog's connections leave the parsing of dates to MikroORM, so the time is read as a number.
     client.query<EventRow>(
-      `SELECT r.ended_at IS NOT NULL AS ended, e.seq, (extract(epoch FROM e.at) * 1000)::float8 AS "atMs", e.kind,
+      `SELECT r.ended_at IS NOT NULL AS ended, (extract(epoch FROM r.events_dropped_at) * 1000)::float8 AS "droppedAtMs",
+         r.last_seq AS "lastSeq", r.succeeded + r.failed + r.skipped AS "runDone", r.total AS "runTotal", e.seq, (extract(epoch FROM e.at) * 1000)::float8 AS "atMs", e.kind,
          e.tenant_id AS "tenantId", e.migration, e.message, e.done, e.total, e.rate, e.backfill::text,
          CASE WHEN e.kind = 'RUN_ENDED' THEN 0 ELSE e.total - e.done END / e.rate AS "remainingSeconds"
        FROM migration_runs r LEFT JOIN LATERAL (
@@ -116,12 +122,32 @@ async function readPage(catalog: Catalog, run: string, after: number): Promise<E
   if (!first) throw new AppError('NOT_FOUND', `There is no migration run ${run}`);
   // Without events, the outer join returns one row of nulls.
   const events = first.seq === null ? [] : rows.map(toEvent);
+  if (events.length === 0 && first.droppedAtMs !== null && after < first.lastSeq) events.push(droppedEvent(first));
   return { ended: first.ended, events };
 }
 
-function toEvent({ ended: _, atMs, rate, remainingSeconds, backfill, ...event }: EventRow): RunEvent {
+/** Says that the events are gone, in place of the last one of them. */
+function droppedEvent({ droppedAtMs, lastSeq, runDone, runTotal }: EventRow): RunEvent {
+  const at = new Date(droppedAtMs ?? 0);
   return {
-    ...event,
+    seq: lastSeq,
+    at,
+    kind: 'RUN_WARNING',
+    tenantId: null,
+    migration: null,
+    message: `The events of this run were deleted on ${at.toISOString().slice(0, 10)}, as RUN_EVENT_RETENTION_DAYS says.`,
+    done: runDone,
+    total: runTotal,
+    rate: null,
+    remainingSeconds: null,
+    backfill: null,
+  };
+}
+
+function toEvent(row: EventRow): RunEvent {
+  const { seq, atMs, kind, tenantId, migration, message, done, total, rate, remainingSeconds, backfill } = row;
+  return {
+    ...{ seq, kind, tenantId, migration, message, done, total },
     at: new Date(atMs),
     rate: rate && Number(rate.toPrecision(3)),
     remainingSeconds: remainingSeconds && Number(remainingSeconds.toFixed(1)),

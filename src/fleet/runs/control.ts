@@ -8,6 +8,7 @@ import type { TenantFiles } from '../../migrator/files/migration-folders.ts';
 import { inTransaction } from '../../postgres/sql/transaction.ts';
 import { appendEvents } from '../events/append.ts';
 import { plannedFiles } from './planned-files.ts';
+import { recordsDropped } from './records-dropped.ts';
 import { settleRun, tenantsInWords } from './settle.ts';
 import { divide } from './start.ts';
 
@@ -41,12 +42,13 @@ export function cancelRun(catalog: Catalog, run: string): Promise<void> {
 export function resumeRun(catalog: Catalog, files: TenantFiles, run: string): Promise<void> {
   return catalog.use((client) =>
     inTransaction(client, async () => {
-      const { status, options } = await lockRun(client, run);
+      const { status, options, itemsDropped } = await lockRun(client, run);
       if (!hasEnded(status))
         throw new AppError(
           'CONFLICT',
           `The run is ${status}, and servers and workers are working on it. You can resume it after it has ended.`,
         );
+      if (itemsDropped !== null) throw recordsDropped(new Date(itemsDropped), 'resumed');
       await refuseUnready(client, run);
       const gone = await skipDeleted(client, run);
       const { rowCount } = await client.query(
@@ -117,11 +119,14 @@ interface LockedRun {
   readonly status: MigrationRunStatus;
   readonly stopping: StopReason | null;
   readonly options: RunOptions;
+  /** When its items were dropped, in milliseconds since 1970. */
+  readonly itemsDropped: number | null;
 }
 
 async function lockRun(client: pg.Client, run: string): Promise<LockedRun> {
   const { rows } = await client.query<LockedRun>(
-    'SELECT status, stopping, options FROM migration_runs WHERE id = $1 FOR UPDATE',
+    `SELECT status, stopping, options, (extract(epoch FROM items_dropped_at) * 1000)::float8 AS "itemsDropped"
+     FROM migration_runs WHERE id = $1 FOR UPDATE`,
     [run],
   );
   const row = rows[0];

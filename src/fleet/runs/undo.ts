@@ -7,6 +7,7 @@ import { shortList } from '../../lib/short-list.ts';
 import type { MigrationFile } from '../../migrator/files/migration-file.ts';
 import type { TenantFiles } from '../../migrator/files/migration-folders.ts';
 import { planDown, type Refusal } from '../../migrator/files/plan.ts';
+import { recordsDropped } from './records-dropped.ts';
 import { NAMED, startRun } from './start.ts';
 
 interface ChangedTenant {
@@ -43,6 +44,7 @@ export async function undoRun(
   if (!run) throw new AppError('NOT_FOUND', `There is no migration run ${parent}`);
   if (!hasEnded(run.status))
     throw new AppError('CONFLICT', `The run is ${run.status}. Cancel it or wait until it ends.`);
+  if (run.itemsDroppedAt) throw recordsDropped(run.itemsDroppedAt, 'undone');
   if (run.kind !== 'UP') {
     throw new AppError(
       'CONFLICT',

@@ -17,6 +17,8 @@ export const lockKind = {
   placement: 7010,
   /** In a tenant's database: migrations of its tenants that were in each other's way, one after the other. */
   turn: 7011,
+  /** In `auth`: one process at a time deletes old records. */
+  retention: 7013,
   /** In the maintenance database: one process at a time checks migrations in its scratch database. */
   check: 7005,
 } as const;

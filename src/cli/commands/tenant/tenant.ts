@@ -8,7 +8,7 @@ import { addChangeCommands } from './change.ts';
 import { addCreateCommand } from './create.ts';
 import { addDeleteCommands } from './delete.ts';
 import { addResolveCommand } from './resolve.ts';
-import { hasServers, type TenantView, viewTenants } from './view.ts';
+import { hasServers, type TenantView, viewTenants, viewUsage } from './view.ts';
 
 interface ListOptions {
   readonly behind?: true;
@@ -65,10 +65,11 @@ async function show(context: CommandContext, reference: string, { json }: { json
   const { tenantByReference } = await import('../../../catalog/find-tenants.ts');
   await withServices(context, async (services) => {
     const tenant = await tenantByReference(services.catalog, reference);
-    const [view] = await viewTenants(services, [tenant]);
+    const [basic] = await viewTenants(services, [tenant]);
+    const view = { ...basic, ...(await viewUsage(services, tenant)) };
     if (json) return writeJson(context.stdout, view);
-    for (const [name, value] of Object.entries(view ?? {})) {
-      context.stdout.write(`${`${name}:`.padEnd(11)} ${value === null ? '—' : oneLine(String(value))}\n`);
+    for (const [name, value] of Object.entries(view)) {
+      context.stdout.write(`${`${name}:`.padEnd(14)} ${value === null ? '—' : oneLine(String(value))}\n`);
     }
   });
 }

@@ -53,3 +53,26 @@ export async function viewTenants(services: Services, tenants: readonly Tenant[]
     };
   });
 }
+
+/** How much a tenant has, as `tenantry tenant show` shows it. Null if it cannot be measured now. */
+export interface UsageView {
+  readonly databaseBytes: number | null;
+  /** PostgreSQL's estimate. */
+  readonly rows: number | null;
+  readonly files: number | null;
+  readonly lastRequestAt: string | null;
+}
+
+/** Returns the usage of a tenant as the command line shows it. */
+export async function viewUsage(services: Services, tenant: Tenant): Promise<UsageView> {
+  const { readUsages } = await import('../../../monitoring/usage/usage.ts');
+  const { catalog, servers, provisioning, loads, log } = services;
+  const options = { catalog, servers, files: provisioning.files, lastRequests: loads.lastRequests, log };
+  const usage = (await readUsages(options, [tenant])).get(tenant.id);
+  return {
+    databaseBytes: usage?.databaseBytes ?? null,
+    rows: usage?.rows ?? null,
+    files: usage?.files ?? null,
+    lastRequestAt: usage?.lastRequestAt?.toISOString() ?? null,
+  };
+}

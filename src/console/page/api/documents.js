@@ -1,7 +1,8 @@
 const viewer = 'viewer { isPlatformAdmin user { id email name } }';
 const session = `token refreshToken deviceToken ${viewer}`;
 const page = 'totalCount pageInfo { endCursor hasNextPage }';
-const tenant = 'id slug name host status isolation version behind createdAt placement { server database schema }';
+const tenant = `id slug name host status isolation version behind createdAt deletedAt deletedBy purgeAt
+  usage { databaseBytes rows files lastRequestAt } placement { server database schema }`;
 const run = `id kind status dryRun checkpoint createdAt startedAt endedAt
   total succeeded failed skipped cancelled pending`;
 const user = 'id email name active isPlatformAdmin createdAt';
@@ -51,6 +52,9 @@ export const documents = {
   driftCheck: 'query DriftCheck($id: ID!) { tenant(id: $id) { driftCheck { checkedAt isClean differences error } } }',
   drift: 'query Drift($id: ID!) { tenant(id: $id) { drift { isClean sql } } }',
   suspend: 'mutation Suspend($id: ID!) { suspendTenant(id: $id) { id } }',
+  deleteTenant: `mutation DeleteTenant($id: ID!, $slug: String!, $purge: Boolean) {
+    deleteTenant(id: $id, slug: $slug, purge: $purge) { id } }`,
+  undeleteTenant: 'mutation UndeleteTenant($id: ID!) { undeleteTenant(id: $id) { id } }',
   activate: 'mutation Activate($id: ID!) { activateTenant(id: $id) { id } }',
   resolve: `mutation Resolve($id: ID!, $force: Boolean) { resolveTenant(tenant: $id, force: $force) {
     resolved applied pending problems lastFailure } }`,

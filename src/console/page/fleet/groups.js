@@ -15,7 +15,7 @@ import { word } from '../parts/format.js';
  */
 
 /** The groups of tenants that are not served as usual, in the order of the legend. */
-const statuses = ['NEEDS_ATTENTION', 'MAINTENANCE', 'PROVISIONING', 'SUSPENDED', 'DELETING'];
+const statuses = ['NEEDS_ATTENTION', 'MAINTENANCE', 'PROVISIONING', 'SUSPENDED', 'DELETED', 'DELETING'];
 
 /** Forms by name, as SVG paths in a square of 12: whoever cannot tell the colours apart sees them. */
 export const marks = /** @type {Readonly<Record<string, string>>} */ ({
@@ -27,6 +27,7 @@ export const marks = /** @type {Readonly<Record<string, string>>} */ ({
   MAINTENANCE: 'M2 5 H10 V7 H2 Z',
   PROVISIONING: 'M4 4 H8 V8 H4 Z',
   SUSPENDED: 'M3 2 H5 V10 H3 Z M7 2 H9 V10 H7 Z',
+  DELETED: 'M2 2 H10 V4 H2 Z M3 5 H9 V10 H3 Z',
   DELETING: 'M2 3 L3 2 L10 9 L9 10 Z',
 });
 

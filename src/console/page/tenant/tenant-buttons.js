@@ -2,16 +2,23 @@ import { ApiContext } from '../api/context.js';
 import { html } from '../html.js';
 import { Confirm } from '../parts/confirm.js';
 import { useContext, useState } from '../vendor/hooks.js';
+import { DeleteDialog, UndeleteDialog } from './delete-dialogs.js';
 import { ResolveDialog } from './resolve-dialog.js';
 
 /** @import { Tenant } from '../types.d.ts' */
+
+/** The statuses in which a tenant can be deleted. */
+const settled = ['ACTIVE', 'SUSPENDED', 'NEEDS_ATTENTION'];
 
 /**
  * What can be done with a tenant in its status.
  * @param {{ tenant: Tenant, reload: () => void }} props
  */
-export function TenantButtons({ tenant: { id, slug, status }, reload }) {
-  const [choice, setChoice] = useState(/** @type {'suspend' | 'activate' | 'resolve' | undefined} */ (undefined));
+export function TenantButtons({ tenant, reload }) {
+  const { id, slug, status } = tenant;
+  const [choice, setChoice] = useState(
+    /** @type {'suspend' | 'activate' | 'resolve' | 'delete' | 'purge' | 'undelete' | undefined} */ (undefined),
+  );
   const api = useContext(ApiContext);
   const close = () => setChoice(undefined);
   const dialogs = {
@@ -29,6 +36,9 @@ export function TenantButtons({ tenant: { id, slug, status }, reload }) {
         }}>
       <p>Its members' requests are served again.</p>
     <//>`,
+    delete: () => html`<${DeleteDialog} tenant=${tenant} isForGood=${false} onDone=${reload} onClose=${close} />`,
+    purge: () => html`<${DeleteDialog} tenant=${tenant} isForGood onDone=${reload} onClose=${close} />`,
+    undelete: () => html`<${UndeleteDialog} tenant=${tenant} onDone=${reload} onClose=${close} />`,
     resolve: () =>
       html`<${ResolveDialog} id=${id} slug=${slug} onClose=${() => {
         close();
@@ -39,6 +49,12 @@ export function TenantButtons({ tenant: { id, slug, status }, reload }) {
     ${status === 'ACTIVE' && html`<button type="button" onClick=${() => setChoice('suspend')}>Suspend …</button>`}
     ${status === 'SUSPENDED' && html`<button type="button" onClick=${() => setChoice('activate')}>Activate …</button>`}
     ${status === 'NEEDS_ATTENTION' && html`<button type="button" onClick=${() => setChoice('resolve')}>Resolve …</button>`}
+    ${settled.includes(status) && html`<button type="button" onClick=${() => setChoice('delete')}>Delete …</button>`}
+    ${
+      status === 'DELETED' &&
+      html`<button type="button" onClick=${() => setChoice('undelete')}>Bring back …</button>
+    <button type="button" onClick=${() => setChoice('purge')}>Remove for good …</button>`
+    }
     ${choice && dialogs[choice]()}
   </div>`;
 }

@@ -1,9 +1,10 @@
 import { useQuery } from '../api/use-query.js';
 import { html } from '../html.js';
-import { counted, Status, Time } from '../parts/format.js';
+import { counted, Status, size, Time } from '../parts/format.js';
 import { ProblemNote } from '../parts/problem-note.js';
 import { hrefOf } from '../routes.js';
 import { Checkpoints } from './checkpoints.js';
+import { BinNote } from './delete-dialogs.js';
 import { Drift } from './drift.js';
 import { History } from './history.js';
 import { Members } from './members.js';
@@ -26,7 +27,8 @@ export function TenantPage({ id }) {
     ${tenant === null && html`<p>There is no such tenant. It may have been deleted.</p>`}
     ${
       tenant &&
-      html`<${Facts} tenant=${tenant} />
+      html`${tenant.status === 'DELETED' && html`<${BinNote} tenant=${tenant} />`}
+      <${Facts} tenant=${tenant} />
       <${Drift} id=${id} />
       <${Checkpoints} tenant=${tenant} />
       <${History} id=${id} />
@@ -35,7 +37,7 @@ export function TenantPage({ id }) {
 }
 
 /** @param {{ tenant: Tenant }} props */
-function Facts({ tenant: { id, slug, name, host, version, behind, isolation, placement, createdAt } }) {
+function Facts({ tenant: { id, slug, name, host, version, behind, isolation, placement, createdAt, usage } }) {
   return html`<dl class="facts">
     <div><dt>Name</dt><dd>${name}</dd></div>
     <div><dt>Host</dt><dd>${host ?? html`<span class="muted">none</span>`}</dd></div>
@@ -45,6 +47,8 @@ function Facts({ tenant: { id, slug, name, host, version, behind, isolation, pla
     <div><dt>Server</dt><dd>${placement.server}</dd></div>
     <div><dt>Database</dt><dd><code>${placement.database}</code></dd></div>
     <div><dt>Schema</dt><dd><code>${placement.schema}</code></dd></div>
+    <div><dt>Size</dt><dd>${usage ? html`${size(usage.databaseBytes)}, about ${counted(usage.rows, 'row')}, ${counted(usage.files, 'file')}` : html`<span class="muted">not measured yet</span>`}</dd></div>
+    <div><dt>Last request</dt><dd>${usage?.lastRequestAt ? html`<${Time} at=${usage.lastRequestAt} />` : html`<span class="muted">none</span>`}</dd></div>
     <div><dt>Created</dt><dd><${Time} at=${createdAt} /></dd></div>
     <div><dt>Id</dt><dd><code>${id}</code></dd></div>
   </dl>`;

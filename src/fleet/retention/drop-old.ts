@@ -1,0 +1,183 @@
+import type pg from 'pg';
+import { writeAudit } from '../../auth/audit-log.ts';
+import type { Catalog } from '../../catalog/catalog.ts';
+import type { RetentionConfig } from '../../config/retention-config.ts';
+import { lockKind } from '../../postgres/sql/advisory-lock.ts';
+import { inTransaction } from '../../postgres/sql/transaction.ts';
+
+/** How many rows one transaction deletes at most. */
+export const PORTION = 1_000;
+/** How many runs are looked at together. */
+const RUNS = 100;
+/** How long an invitation is kept after it has expired, in days. */
+const INVITATION_DAYS = 30;
+
+/** How many rows were deleted. */
+export interface Dropped {
+  readonly runEvents: number;
+  readonly runItems: number;
+  readonly deletedRecords: number;
+  readonly auditEntries: number;
+  readonly invitations: number;
+}
+
+/** Deletes one portion, in a transaction, and returns the number of rows. */
+type DropPortion = (client: pg.Client) => Promise<number>;
+
+/**
+ * Deletes the records that have reached their age, in transactions of at most {@link PORTION} rows, oldest first. Nothing of a run
+ * that has not ended is deleted. Two processes never delete at the same time: the one that comes second stops.
+ * @param catalog connections of the owner's to `auth`
+ * @param stop ends it after the current portion
+ */
+export async function dropOldRecords(
+  catalog: Pick<Catalog, 'use'>,
+  ages: RetentionConfig,
+  stop: AbortSignal,
+): Promise<Dropped> {
+  const drop = (days: number, portion: (client: pg.Client, days: number) => Promise<number>) =>
+    days === 0 ? Promise.resolve(0) : inPortions(catalog, (client) => portion(client, days), stop);
+  const ofRuns = async (days: number, table: RunTable) => {
+    let count = 0;
+    if (days === 0) return count;
+    for (let isMore = true; isMore && !stop.aborted; ) {
+      const before = count;
+      const runs = await catalog.use((client) => oldRuns(client, table, days));
+      for (const run of runs) count += await inPortions(catalog, (client) => dropOfRun(client, table, run, days), stop);
+      // Without progress, another process is at it.
+      isMore = runs.length === RUNS && count > before;
+    }
+    return count;
+  };
+  const dropped = {
+    runEvents: await ofRuns(ages.runEventDays, runTables.events),
+    runItems: await ofRuns(ages.runItemDays, runTables.items),
+    deletedRecords: await drop(ages.deletedRecordDays, dropRecords),
+    auditEntries: (await drop(ages.auditDays, dropAudit)) + (await drop(ages.signInDays, dropSignIns)),
+    invitations: await drop(INVITATION_DAYS, dropInvitations),
+  };
+  if (dropped.auditEntries > 0) await auditRetention(catalog, ages, dropped.auditEntries);
+  return dropped;
+}
+
+/** Repeats a portion until there is nothing left, or another process has the lock. */
+async function inPortions(catalog: Pick<Catalog, 'use'>, portion: DropPortion, stop: AbortSignal): Promise<number> {
+  let total = 0;
+  for (let count = PORTION; count === PORTION && !stop.aborted; ) {
+    count = await catalog.use((client) =>
+      inTransaction(client, async () => {
+        const { rows } = await client.query<{ isOurs: boolean }>(
+          `SELECT pg_try_advisory_xact_lock(${lockKind.retention}, 0) AS "isOurs"`,
+        );
+        return rows[0]?.isOurs ? portion(client) : 0;
+      }),
+    );
+    total += count;
+  }
+  return total;
+}
+
+/** A table with rows of runs. Its primary key is the run and the column. */
+interface RunTable {
+  readonly name: string;
+  readonly column: string;
+  readonly droppedAt: string;
+}
+
+const runTables = {
+  events: { name: 'migration_events', column: 'seq', droppedAt: 'events_dropped_at' },
+  items: { name: 'migration_run_items', column: 'position', droppedAt: 'items_dropped_at' },
+} as const satisfies Record<string, RunTable>;
+
+/** Runs that ended long ago and still have rows. A process that died may have left some of them. */
+async function oldRuns(client: pg.Client, { name }: RunTable, days: number): Promise<readonly string[]> {
+  const { rows } = await client.query<{ id: string }>(
+    `SELECT id FROM migration_runs r
+     WHERE ended_at < now() - make_interval(days => $1) AND EXISTS (SELECT FROM ${name} WHERE run_id = r.id)
+     ORDER BY ended_at LIMIT ${RUNS}`,
+    [days],
+  );
+  return rows.map(({ id }) => id);
+}
+
+/** Locks the run: one that is resumed meanwhile keeps its rows. Those who see its rows go see also that they go. */
+async function dropOfRun(
+  client: pg.Client,
+  { name, column, droppedAt }: RunTable,
+  run: string,
+  days: number,
+): Promise<number> {
+  const { rowCount } = await client.query(
+    `SELECT FROM migration_runs WHERE id = $1 AND ended_at < now() - make_interval(days => $2)
+     FOR NO KEY UPDATE SKIP LOCKED`,
+    [run, days],
+  );
+  if (rowCount === 0) return 0;
+  await client.query(`UPDATE migration_runs SET ${droppedAt} = now() WHERE id = $1 AND ${droppedAt} IS NULL`, [run]);
+  const deleted = await client.query(
+    `DELETE FROM ${name} WHERE run_id = $1 AND ${column} IN (
+       SELECT ${column} FROM ${name} WHERE run_id = $1 ORDER BY ${column} LIMIT ${PORTION})`,
+    [run],
+  );
+  return deleted.rowCount ?? 0;
+}
+
+async function dropRecords(client: pg.Client, days: number): Promise<number> {
+  const { rowCount } = await client.query(
+    `DELETE FROM migration_records WHERE id IN (
+       SELECT id FROM migration_records WHERE deleted_tenant IS NOT NULL AND applied_at < now() - make_interval(days => $1)
+       ORDER BY applied_at LIMIT ${PORTION} FOR UPDATE SKIP LOCKED)`,
+    [days],
+  );
+  return rowCount ?? 0;
+}
+
+async function dropInvitations(client: pg.Client, days: number): Promise<number> {
+  const { rowCount } = await client.query(
+    `DELETE FROM invitations WHERE id IN (
+       SELECT id FROM invitations WHERE expires_at < now() - make_interval(days => $1)
+       ORDER BY expires_at LIMIT ${PORTION} FOR UPDATE SKIP LOCKED)`,
+    [days],
+  );
+  return rowCount ?? 0;
+}
+
+// Ids count up, so the oldest entries come first without an index of their times.
+async function dropAudit(client: pg.Client, days: number): Promise<number> {
+  await client.query(allowAudit);
+  const { rowCount } = await client.query(
+    `DELETE FROM audit_log WHERE id IN (
+       SELECT id FROM (SELECT id, at FROM audit_log ORDER BY id LIMIT ${PORTION}) oldest
+       WHERE at < now() - make_interval(days => $1))`,
+    [days],
+  );
+  return rowCount ?? 0;
+}
+
+async function dropSignIns(client: pg.Client, days: number): Promise<number> {
+  await client.query(allowAudit);
+  const { rowCount } = await client.query(
+    `DELETE FROM audit_log WHERE id IN (
+       SELECT id FROM audit_log WHERE action IN ('login', 'logout', 'register', 'switchTenant')
+         AND at < now() - make_interval(days => $1)
+       ORDER BY at LIMIT ${PORTION})`,
+    [days],
+  );
+  return rowCount ?? 0;
+}
+
+/** The trigger of the table lets only those delete who say this, and only what is at least 30 days old. */
+const allowAudit = `SET LOCAL tenantry.audit_retention = 'on'`;
+
+async function auditRetention(catalog: Pick<Catalog, 'use'>, ages: RetentionConfig, entries: number): Promise<void> {
+  await writeAudit(catalog, {
+    actor: 'Tenantry (AUDIT_RETENTION_DAYS, SIGN_IN_RETENTION_DAYS)',
+    userId: undefined,
+    action: 'audit.retention',
+    tenantId: undefined,
+    outcome: 'OK',
+    address: undefined,
+    requestId: undefined,
+    details: JSON.stringify({ entries, auditDays: ages.auditDays, signInDays: ages.signInDays }),
+  });
+}
