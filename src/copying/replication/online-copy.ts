@@ -32,11 +32,12 @@ const TRIES = 3;
 /**
  * Copies a place so that a `Follower` can apply what is written to it from now on. It creates a publication and a slot at the
  * source, which {@link endOnlineCopy} drops. A copy that was completed before is kept. If it fails, the target is to be dropped.
+ * @returns the final progress; undefined if there was nothing to copy
  * @throws {AppError} CONFLICT if the servers or the tables do not allow it
  * @throws {CopyLostError} if the source's tables were emptied again and again
  */
-export async function startOnlineCopy(options: OnlineCopyOptions): Promise<void> {
-  if (await hasOnlineCopy(options)) return;
+export async function startOnlineCopy(options: OnlineCopyOptions): Promise<CopyProgress | undefined> {
+  if (await hasOnlineCopy(options)) return undefined;
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await copyOnline(options);
@@ -46,7 +47,7 @@ export async function startOnlineCopy(options: OnlineCopyOptions): Promise<void>
   }
 }
 
-async function copyOnline(options: OnlineCopyOptions): Promise<void> {
+async function copyOnline(options: OnlineCopyOptions): Promise<CopyProgress> {
   const { slot, from, to, signal } = options;
   await to.use((client) => client.query(dropPositionSql(to.schema)), signal);
   await from.use(async (client) => {
@@ -60,8 +61,9 @@ async function copyOnline(options: OnlineCopyOptions): Promise<void> {
       tables.map(({ name }) => name),
     );
   }, signal);
-  const stored = await from.use((client) => copyInSnapshot(client, options), signal);
+  const { progress, ...stored } = await from.use((client) => copyInSnapshot(client, options), signal);
   await to.use((client) => inTransaction(client, () => createPosition(client, to.schema, slot, stored)), signal);
+  return progress;
 }
 
 /** Whether the copy at the target is complete and the source has all changes since then, so that a `Follower` can go on. */
@@ -76,6 +78,14 @@ export async function hasOnlineCopy({
   return (await to.use((client) => readPosition(client, to.schema, slot), signal)) !== undefined;
 }
 
+/**
+ * Checks whether a place can be copied online. It changes nothing.
+ * @throws {AppError} CONFLICT with the first reason against it
+ */
+export async function checkOnlineCopy(from: SourcePlace): Promise<void> {
+  await from.use((client) => checkSource(client, from.schema, ''));
+}
+
 /** Drops what an online copy has created at the source. It has no effect if nothing is left. */
 export async function endOnlineCopy(from: Pick<SourcePlace, 'use'>, slot: string): Promise<void> {
   await from.use((client) => dropSlot(client, slot));
@@ -85,7 +95,10 @@ export async function endOnlineCopy(from: Pick<SourcePlace, 'use'>, slot: string
  * Creates the slot and copies what its snapshot sees. A transaction holds the snapshot, so that the slot's own connection is not
  * needed for long.
  */
-async function copyInSnapshot(holder: pg.Client, options: OnlineCopyOptions): Promise<StoredPosition> {
+async function copyInSnapshot(
+  holder: pg.Client,
+  options: OnlineCopyOptions,
+): Promise<StoredPosition & { readonly progress: CopyProgress }> {
   const { slot, from, to, parallel, onProgress, maxKeptBytes } = options;
   await prepareSession(holder, from.schema);
   const position = await withNewSlot(from, slot, options, async (created) => {
@@ -106,8 +119,9 @@ async function copyInSnapshot(holder: pg.Client, options: OnlineCopyOptions): Pr
     // A lost connection ends the copy by itself.
     look().catch(() => undefined);
   }, WATCH_MS);
+  let progress: CopyProgress;
   try {
-    await copyPlace({
+    progress = await copyPlace({
       from,
       to,
       parallel,
@@ -123,7 +137,7 @@ async function copyInSnapshot(holder: pg.Client, options: OnlineCopyOptions): Pr
   const emptied = [...files.keys()].filter((table) => now.get(table) !== files.get(table));
   if (emptied.length > 0)
     throw new CopyLostError(`These tables were emptied or rewritten while they were copied: ${emptied.join(', ')}`);
-  return { position, fingerprint };
+  return { position, fingerprint, progress };
 }
 
 /**

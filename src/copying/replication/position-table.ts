@@ -35,7 +35,7 @@ export async function readPosition(
   schema: string,
   slot: string,
 ): Promise<StoredPosition | undefined> {
-  const there = await client.query('SELECT FROM pg_class WHERE relnamespace = $1::regnamespace AND relname = $2', [
+  const there = await client.query('SELECT FROM pg_class WHERE relnamespace = to_regnamespace($1) AND relname = $2', [
     quoteIdentifier(schema),
     positionTable,
   ]);
