@@ -11,6 +11,7 @@ import { idleTenants } from './idle-tenants.ts';
 import { impact } from './impact.ts';
 import { instruments } from './instruments.ts';
 import { membership } from './membership.ts';
+import { onlineMove } from './online-move.ts';
 import { peers } from './peers.ts';
 import { requests } from './requests.ts';
 import { runsCurrent } from './runs-current.ts';
@@ -39,6 +40,7 @@ const benchmarks: readonly Benchmark[] = [
   fairness,
   backfill,
   impact,
+  onlineMove,
   membership,
   signIn,
   idleTenants,

@@ -66,7 +66,9 @@ const deferredKey: Part = (model, choice) => {
   model.deferred.push(name);
   return [
     `CREATE TABLE ${name} (id int PRIMARY KEY, parent int REFERENCES ${name} DEFERRABLE INITIALLY DEFERRED)`,
-    `INSERT INTO ${name} VALUES (2, 1), (1, NULL)`,
+    // In two statements, so that the key must be deferred in between.
+    `INSERT INTO ${name} VALUES (2, 1)`,
+    `INSERT INTO ${name} VALUES (1, NULL)`,
   ];
 };
 

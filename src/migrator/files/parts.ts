@@ -78,8 +78,10 @@ export function transactionWarnings(steps: readonly MigrationFile[]): string[] {
 function enumReason(part: readonly MigrationFile[], step: MigrationFile, direction: Direction): string | undefined {
   const usable = new Set(part.flatMap((file) => (hasSavepoint(file, direction) ? [] : enumsOf(file, direction))));
   for (const file of part) {
+    // PostgreSQL knows that the type is new only where it adds the value outside of savepoints too.
+    const isNested = hasSavepoint(file, direction);
     for (const { addsEnumValue: added } of file.parsed[direction] ?? []) {
-      if (added && !usable.has(added.type) && mayUse(step, direction, added.value)) {
+      if (added && (isNested || !usable.has(added.type)) && mayUse(step, direction, added.value)) {
         return `${step.name} may use the value '${added.value}' that ${file.name} adds to the enum ${added.type}, which has to be committed first`;
       }
     }
@@ -133,7 +135,9 @@ function enumUsedAtOnce(file: MigrationFile): string | undefined {
 function addedAndUsed({ parsed }: MigrationFile, direction: Direction): SourceStatement['addsEnumValue'] {
   const statements = parsed[direction] ?? [];
   return statements.find(({ addsEnumValue: added }, index) => {
-    if (!added || statements.slice(0, index).some(({ createsEnum }) => createsEnum === added.type)) return false;
+    const before = statements.slice(0, index);
+    const isNew = before.some(({ createsEnum }) => createsEnum === added?.type);
+    if (!added || (isNew && !before.some(({ usesSavepoint }) => usesSavepoint))) return false;
     return statements.slice(index + 1).some((statement) => usesAtOnce(statement, added.value));
   })?.addsEnumValue;
 }

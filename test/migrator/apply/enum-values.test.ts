@@ -77,4 +77,19 @@ describe('a value that a migration adds to an enum', () => {
       expect(await fleet.inTenant(slug, 'SELECT color::text FROM colors')).toEqual([{ color: 'blue' }]);
     }
   });
+
+  it('has to be committed first if the value is added after a savepoint', async () => {
+    await fleet.migrations.add(
+      '20270101000007_sizes',
+      `CREATE TYPE size AS ENUM ('small')`,
+      'CREATE TABLE sizes (size size)',
+    );
+    await fleet.migrations.add('20270101000008_large', 'SAVEPOINT a', `ALTER TYPE size ADD VALUE 'large'`);
+    await fleet.migrations.add('20270101000009_use', `INSERT INTO sizes VALUES ('large')`);
+    expect(await fleet.run()).toMatchObject({ status: 'SUCCEEDED' });
+    await fleet.createTenants({ 'sized-database': 'DATABASE', 'sized-schema': 'SCHEMA' });
+    for (const slug of [...slugs, 'sized-database', 'sized-schema']) {
+      expect(await fleet.inTenant(slug, 'SELECT size::text FROM sizes')).toEqual([{ size: 'large' }]);
+    }
+  });
 });
