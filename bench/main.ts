@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { backfill } from './backfill.ts';
 import { connectionBudget } from './connection-budget.ts';
 import { consolePicture } from './console.ts';
+import { copy } from './copy.ts';
 import { createTenants } from './create-tenant.ts';
 import { fairness } from './fairness.ts';
 import { fleetRun } from './fleet-run.ts';
@@ -41,6 +42,7 @@ const benchmarks: readonly Benchmark[] = [
   backfill,
   impact,
   onlineMove,
+  copy,
   membership,
   signIn,
   idleTenants,

@@ -1,7 +1,5 @@
 import type { FilterQuery } from '@mikro-orm/core';
 import type pg from 'pg';
-import type { Logger } from 'pino';
-import type { Catalog } from '../catalog/catalog.ts';
 import { Checkpoint } from '../catalog/entities/checkpoint.entity.ts';
 import { FIRST_SERVER } from '../catalog/entities/database-server.entity.ts';
 import type { Tenant } from '../catalog/entities/tenant.entity.ts';
@@ -9,46 +7,58 @@ import { AppError, badInput } from '../lib/errors.ts';
 import { isPlainLine } from '../lib/input.ts';
 import { isUuid } from '../lib/uuid.ts';
 import { dropDatabase } from '../postgres/admin/databases.ts';
-import { type Servers, serverNamed } from '../postgres/server.ts';
+import { serverNamed } from '../postgres/server.ts';
+import { isAliveSql } from '../postgres/sql/advisory-lock.ts';
+import { checkpointSchema, type SchemaCopyOptions } from './copy-schema.ts';
 import type { Maintenance } from './maintenance.ts';
 import type { Maintained } from './maintenance-store.ts';
 
 /** What creating, restoring and deleting checkpoints needs. */
-export interface CheckpointsOptions {
-  readonly catalog: Catalog;
-  readonly servers: Pick<Servers, 'get'>;
+export interface CheckpointsOptions extends SchemaCopyOptions {
   readonly maintenance: Maintenance;
   readonly limits: { readonly keep: number; readonly maxAgeDays: number };
-  readonly log: Logger;
 }
 
 const MAX_NAME = 100;
 
 /**
- * Copies a tenant's database so that it can be restored later. The tenant's requests get TENANT_BUSY meanwhile.
- * @throws {AppError} BAD_USER_INPUT for a tenant without a database of its own, TENANT_BUSY, CONFLICT
+ * Copies a tenant so that it can be restored later. While a database is copied, its tenant's requests get TENANT_BUSY; while a
+ * schema is copied, they are served.
+ * @throws {AppError} BAD_USER_INPUT, TENANT_BUSY, CONFLICT; for a schema also MIGRATION_UNKNOWN and MIGRATION_CHANGED
  */
 export async function createCheckpoint(
   options: CheckpointsOptions,
   tenant: Tenant,
   name = defaultName(new Date()),
 ): Promise<Checkpoint> {
-  if (tenant.isolation === 'SCHEMA') {
-    throw badInput(
-      'tenant',
-      `The tenant ${tenant.slug} has a schema in the shared database. Checkpoints need a whole database, so they work only for tenants with a database of their own.`,
-    );
-  }
   if (name.trim() === '' || name.length > MAX_NAME || !isPlainLine(name)) {
     throw badInput('name', `A checkpoint's name must have 1 to ${MAX_NAME} characters, all visible and on one line`);
   }
-  const { catalog, maintenance } = options;
+  options.servers.get(FIRST_SERVER)?.requireAdmin();
+  const id = await (tenant.isolation === 'SCHEMA'
+    ? checkpointSchema(options, tenant, name, (unfinished) => abandon(options, unfinished))
+    : checkpointDatabase(options, tenant, name));
+  await pruneCheckpoints(options, tenant.id);
+  return options.catalog.fork().findOneOrFail(Checkpoint, { id }, { populate: ['tenant', 'migrationState'] });
+}
+
+async function checkpointDatabase({ maintenance }: CheckpointsOptions, tenant: Tenant, name: string): Promise<string> {
   let id = '';
   await maintenance.run(tenant.id, undefined, async (maintained, size) => async (client) => {
     id = await insertCheckpoint(client, maintained, { name, size, keep: true });
   });
-  await pruneCheckpoints(options, tenant.id);
-  return catalog.fork().findOneOrFail(Checkpoint, { id }, { populate: ['tenant', 'migrationState'] });
+  return id;
+}
+
+/** Drops a checkpoint that this process has failed to build. */
+async function abandon(options: CheckpointsOptions, id: string): Promise<void> {
+  await options.catalog.use((client) =>
+    client.query('UPDATE checkpoints SET is_dropping = true, building_by = NULL WHERE id = $1 AND building_by = $2', [
+      id,
+      options.listener.instance,
+    ]),
+  );
+  await dropUnwanted(options, { id });
 }
 
 /**
@@ -76,7 +86,7 @@ export function listCheckpoints({ catalog }: CheckpointsOptions, tenant?: Tenant
     .fork()
     .find(
       Checkpoint,
-      { tenant: tenant?.id ?? { $ne: null }, isDropping: false },
+      { tenant: tenant?.id ?? { $ne: null }, isDropping: false, buildingBy: null },
       { orderBy: { createdAt: 'desc', id: 'desc' }, populate: ['tenant', 'migrationState'] },
     );
 }
@@ -88,7 +98,7 @@ export async function findCheckpoint({ catalog }: CheckpointsOptions, id: string
         .fork()
         .findOne(
           Checkpoint,
-          { id, isDropping: false },
+          { id, isDropping: false, buildingBy: null },
           { populate: ['tenant', 'tenant.migrationState', 'migrationState'] },
         )
     : null;
@@ -110,21 +120,28 @@ export async function deleteCheckpoint(options: CheckpointsOptions, id: string):
 }
 
 /**
- * Drops checkpoints beyond the limits of number and age, those whose tenant is gone, and those that could not be dropped earlier.
+ * Drops checkpoints beyond the limits of number and age, those whose tenant is gone, those whose process has died while building
+ * them, and those that could not be dropped earlier.
  * @param tenantId restricts it to this tenant
  */
 export async function pruneCheckpoints(options: CheckpointsOptions, tenantId?: string): Promise<void> {
-  const { catalog, limits } = options;
-  await catalog.use((client) =>
-    client.query(
+  const { catalog, limits, listener, building } = options;
+  await catalog.use(async (client) => {
+    await client.query(
       `UPDATE checkpoints SET is_dropping = true WHERE NOT is_dropping AND id IN (
          SELECT id FROM (
            SELECT id, tenant_id, created_at, row_number() OVER (PARTITION BY tenant_id ORDER BY created_at DESC, id DESC) AS n
-           FROM checkpoints WHERE NOT is_dropping AND ($3::uuid IS NULL OR tenant_id = $3)) c
+           FROM checkpoints WHERE NOT is_dropping AND building_by IS NULL AND ($3::uuid IS NULL OR tenant_id = $3)) c
          WHERE n > $1 OR created_at < now() - make_interval(days => $2) OR tenant_id IS NULL)`,
       [limits.keep, limits.maxAgeDays, tenantId ?? null],
-    ),
-  );
+    );
+    await client.query(
+      `UPDATE checkpoints SET is_dropping = true
+       WHERE building_by IS NOT NULL AND NOT is_dropping AND id <> ALL ($1::uuid[])
+         AND (building_by = $2 OR NOT ${isAliveSql('building_by')})`,
+      [building.ids(), listener.instance],
+    );
+  });
   await dropUnwanted(options, tenantId === undefined ? {} : { tenant: tenantId });
 }
 
@@ -154,13 +171,21 @@ async function dropUnwanted(options: CheckpointsOptions, where: FilterQuery<Chec
   }
 }
 
-/** Deletes the row last, so that no database is forgotten. */
+/**
+ * Deletes the row last, so that no database is forgotten. A living process may still be creating the database, and drops it itself
+ * when it finds out.
+ */
 async function drop(
   { catalog, servers }: Pick<CheckpointsOptions, 'catalog' | 'servers'>,
   { id, server, database }: Checkpoint,
 ): Promise<void> {
   await serverNamed(servers, server).admin((admin) => dropDatabase(admin, database));
-  await catalog.use((client) => client.query('DELETE FROM checkpoints WHERE id = $1 AND is_dropping', [id]));
+  await catalog.use((client) =>
+    client.query(
+      `DELETE FROM checkpoints WHERE id = $1 AND is_dropping AND (building_by IS NULL OR NOT ${isAliveSql('building_by')})`,
+      [id],
+    ),
+  );
 }
 
 function defaultName(now: Date): string {

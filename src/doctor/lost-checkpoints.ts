@@ -8,14 +8,14 @@ import { howToFix, type Leftover } from './leftover.ts';
 export interface KnownCopy {
   readonly server: string;
   readonly database: string;
-  /** Undefined for a copy that belongs to maintenance in progress. */
+  /** Undefined for a copy that is being made. */
   readonly checkpoint: { readonly id: string; readonly name: string } | undefined;
 }
 
 /** @param client a connection to `auth` */
 export async function readCheckpoints(client: pg.Client): Promise<readonly KnownCopy[]> {
   const { rows } = await client.query<{ server: string; database: string; id: string | null; name: string | null }>(
-    `SELECT server, database, id, name FROM checkpoints
+    `SELECT server, database, CASE WHEN building_by IS NULL THEN id END AS id, name FROM checkpoints
      UNION ALL
      SELECT t.server, m.copy || ending, NULL, NULL
      FROM tenant_maintenances m JOIN tenants t ON t.id = m.tenant_id, unnest(ARRAY['', '_old']) AS ending`,

@@ -63,6 +63,8 @@ export async function openServers(
     checkpoints: {
       catalog,
       servers,
+      listener,
+      building: new InProgress(),
       maintenance: new Maintenance({ catalog, servers, listener, log }),
       limits: config.checkpoints,
       log,

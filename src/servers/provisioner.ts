@@ -3,9 +3,6 @@ import type { Logger } from 'pino';
 import type { AppliedMigration } from '../catalog/entities/migration-state.entity.ts';
 import type { Isolation } from '../catalog/entities/tenant.entity.ts';
 import type { ObservedState } from '../catalog/migration-states.ts';
-import { migrateDatabase } from '../migrator/apply/apply.ts';
-import { MigrationFailedError } from '../migrator/apply/batch.ts';
-import { kindOf } from '../migrator/files/history.ts';
 import type { MigrationFile } from '../migrator/files/migration-file.ts';
 import { type MigrationFolders, readTenantFiles, type TenantFiles } from '../migrator/files/migration-folders.ts';
 import { cloneDatabase, createDatabase, dropDatabase, isInUse } from '../postgres/admin/databases.ts';
@@ -24,10 +21,11 @@ import { sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
 import { quoteIdentifier } from '../postgres/sql/quote.ts';
 import { type InstallationRoles, type Placement, tenantRole } from '../routing/placement.ts';
 import { OTHERS_WAIT_MS, withPlacementLock } from '../routing/placement-lock.ts';
-import { filesLike } from './files-like.ts';
+import { filesLike } from './places/files-like.ts';
+import { migratePlace } from './places/migrate-place.ts';
 import { boundAllRolesSql, boundRoleSql, type TenantBounds } from './role-limits.ts';
 import { setUpServer } from './set-up.ts';
-import { applyCommon, readersOfCommon } from './shared/common-line.ts';
+import { readersOfCommon } from './shared/common-line.ts';
 import { dropSchema, releaseSchema } from './shared/drop-schema.ts';
 import { TemplateDatabase } from './template.ts';
 import { endSessionsOf } from './tenant-sessions.ts';
@@ -98,20 +96,25 @@ export class Provisioner {
   /** Creates and migrates the tenant's database or schema. Returns its migrations. */
   async make(placement: TenantPlacement): Promise<MadePlace> {
     await this.setUp();
-    return this.#make(placement, readTenantFiles(this.#options.migrations), true);
+    return this.#make(placement, readTenantFiles(this.#options.migrations), { isCurrent: true, withRole: true });
   }
 
   /**
    * Like {@link make}, with exactly these migrations, for a copy of a tenant that has them. If they are the current files, it
    * costs the same.
    * @param applied in the order of application
+   * @param withRole false for a database that no tenant connects to
    * @throws {AppError} MIGRATION_UNKNOWN or MIGRATION_CHANGED if this process has other files
    */
-  async makeLike(placement: TenantPlacement, applied: readonly AppliedMigration[]): Promise<MadePlace> {
+  async makeLike(
+    placement: TenantPlacement,
+    applied: readonly AppliedMigration[],
+    { withRole = true } = {},
+  ): Promise<MadePlace> {
     const files = await readTenantFiles(this.#options.migrations);
     const { tenant, isCurrent } = filesLike(files.tenant, applied);
     await this.setUp();
-    return this.#make(placement, { ...files, tenant }, isCurrent);
+    return this.#make(placement, { ...files, tenant }, { isCurrent, withRole });
   }
 
   /**
@@ -202,20 +205,24 @@ export class Provisioner {
   async #make(
     placement: TenantPlacement,
     files: TenantFiles | Promise<TenantFiles>,
-    isCurrent: boolean,
+    how: { readonly isCurrent: boolean; readonly withRole: boolean },
   ): Promise<MadePlace> {
-    if (placement.isolation === 'DATABASE') return this.#makeDatabase(placement, await files, isCurrent);
+    if (placement.isolation === 'DATABASE') return this.#makeDatabase(placement, await files, how);
     const [known] = await Promise.all([files, this.#makeRole(placement)]);
     return this.#makeSchema(placement, known);
   }
 
-  async #makeDatabase(placement: TenantPlacement, files: TenantFiles, isCurrent: boolean): Promise<MadePlace> {
+  async #makeDatabase(
+    placement: TenantPlacement,
+    files: TenantFiles,
+    { isCurrent, withRole }: { readonly isCurrent: boolean; readonly withRole: boolean },
+  ): Promise<MadePlace> {
     const template = isCurrent ? await this.#template.ensure(files) : undefined;
     const cloned = await this.#withLock(placement, async (admin) => {
-      await admin.query(this.#roleSql(placement));
+      if (withRole) await admin.query(this.#roleSql(placement));
       const done = template !== undefined && (await this.#clone(admin, placement.database, template));
       if (!done) await createDatabase(admin, placement.database);
-      await admin.query(closeDatabaseSql(placement.database, [tenantRole(placement.key)]));
+      await admin.query(closeDatabaseSql(placement.database, withRole ? [tenantRole(placement.key)] : []));
       return done;
     });
     const applied = files.tenant.map(nameAndHash);
@@ -243,16 +250,18 @@ export class Provisioner {
   }
 
   async #migrateEmptyDatabase(placement: TenantPlacement, files: TenantFiles): Promise<ObservedState | undefined> {
-    const { roles } = this.#options;
+    const setupSql = prepareTenantDatabaseSql(this.#options.roles.databaseTenants);
     return this.#server.owner(placement.database, (client) =>
-      this.#migrate(client, placement, files, prepareTenantDatabaseSql(roles.databaseTenants)),
+      migratePlace(client, placement, files, { ...this.#options, setupSql }),
     );
   }
 
   async #makeSchema(placement: TenantPlacement, files: TenantFiles): Promise<MadePlace> {
     const { schema, key } = placement;
     const setupSql = `CREATE SCHEMA ${quoteIdentifier(schema)}; ${prepareTenantSchemaSql(schema, tenantRole(key))}`;
-    const common = await this.#shared.use((client) => this.#migrate(client, placement, files, setupSql));
+    const common = await this.#shared.use((client) =>
+      migratePlace(client, placement, files, { ...this.#options, setupSql }),
+    );
     return { applied: files.tenant.map(nameAndHash), common };
   }
 
@@ -266,28 +275,6 @@ export class Provisioner {
         ${transactionLockSql(lockKind.placement, placement.key)}
         ${this.#roleSql(placement)}`),
     );
-  }
-
-  async #migrate(
-    client: pg.Client,
-    placement: TenantPlacement,
-    files: TenantFiles,
-    setupSql: string,
-  ): Promise<ObservedState | undefined> {
-    const { lockTimeoutMs, roles } = this.#options;
-    const grantee = readersOfCommon(roles, placement.isolation);
-    const line = { files: files.common, grantee, lockTimeoutMs, allowsNewer: true };
-    const common = await applyCommon(client, placement.database, line);
-    const isThere = placement.isolation === 'DATABASE' && (await kindOf(client, placement.schema)) === 'TENANT';
-    const options = { scope: 'TENANT', schema: placement.schema, files: files.tenant, lockTimeoutMs } as const;
-    try {
-      await migrateDatabase(client, isThere ? options : { ...options, setupSql });
-    } catch (error) {
-      // A migration may also fail because a schema that it creates already exists.
-      if (error instanceof MigrationFailedError || sqlStateOf(error) !== sqlState.duplicateSchema) throw error;
-      await migrateDatabase(client, options);
-    }
-    return common;
   }
 
   #roleSql({ key, isolation }: TenantPlacement): string {

@@ -26,7 +26,7 @@ export async function findSource({ options, transfer }: ActiveTransfer): Promise
   }
   const found = await options.catalog
     .fork()
-    .findOne(Checkpoint, { id: checkpointId, isDropping: false }, { populate: ['migrationState'] });
+    .findOne(Checkpoint, { id: checkpointId, isDropping: false, buildingBy: null }, { populate: ['migrationState'] });
   if (!found) throw new AppError('CONFLICT', `The checkpoint ${checkpointId} has been deleted`);
   const { server, database, id, name, migrationState } = found;
   const checkpoint = { id, name, state: migrationState?.id ?? null };

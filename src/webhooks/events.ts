@@ -69,7 +69,7 @@ export const webhookEvents = {
   },
   'run.ended': { description: 'A run ended, whatever its status.', data: ofRun },
   'checkpoint.restored': {
-    description: "A tenant's database was replaced with a checkpoint.",
+    description: 'A tenant was brought back to a checkpoint.',
     data: z.strictObject({ tenant, checkpoint: z.strictObject({ id: z.uuid(), name: z.string() }) }),
   },
   'drift.found': {

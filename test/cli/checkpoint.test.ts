@@ -76,7 +76,6 @@ it('migrate up takes a checkpoint of each database, where it is asked to', async
 });
 
 it.each([
-  [['checkpoint', 'create', 'shared'], 1, 'Checkpoints need a whole database'],
   [['checkpoint', 'create', 'nobody'], 1, 'There is no tenant nobody'],
   [['checkpoint', 'list', 'nobody'], 1, 'There is no tenant nobody'],
   [['checkpoint', 'restore', 'nothing'], 2, 'nothing is not an id or a prefix of one. '],

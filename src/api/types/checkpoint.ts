@@ -1,10 +1,12 @@
+import { actorOf } from '../../auth/audit-log.ts';
 import { Checkpoint, checkpointKinds } from '../../catalog/entities/checkpoint.entity.ts';
 import { tenantByReference } from '../../catalog/find-tenants.ts';
 import { createCheckpoint, deleteCheckpoint, listCheckpoints } from '../../checkpoints/checkpoints.ts';
-import { restoreCheckpoint } from '../../checkpoints/restore.ts';
 import { AppError } from '../../lib/errors.ts';
 import { MAX_PAGE } from '../../orm/pagination.ts';
+import { restoreCheckpoint } from '../../transfers/restore.ts';
 import { builder } from '../builder.ts';
+import { callerOf } from '../context.ts';
 import { pageArgs, pageOfItems } from '../list-page.ts';
 import { TenantRef } from './tenant.ts';
 
@@ -16,7 +18,7 @@ export const CheckpointKindRef = builder.enumType('CheckpointKind', {
 
 const CheckpointRef = builder.objectType(Checkpoint, {
   name: 'Checkpoint',
-  description: 'A copy of a tenant’s database that can be restored.',
+  description: 'A copy of a tenant that can be restored.',
   fields: (t) => ({
     id: t.exposeID('id'),
     name: t.exposeString('name'),
@@ -53,7 +55,8 @@ builder.queryField('checkpoints', (t) =>
 builder.mutationFields((t) => ({
   createCheckpoint: t.field({
     type: CheckpointRef,
-    description: "Copies a tenant's database. The tenant's requests get TENANT_BUSY in the meantime.",
+    description:
+      'Copies a tenant, so that it can be brought back to its present state. The requests of a tenant with a database get TENANT_BUSY in the meantime; those of a tenant with a schema are served.',
     authScopes: { platformAdmin: true },
     args: {
       tenant: t.arg.id({ required: true, description: 'Its id or slug.' }),
@@ -65,11 +68,13 @@ builder.mutationFields((t) => ({
   restoreCheckpoint: t.field({
     type: TenantRef,
     description:
-      "Replaces the tenant's database with a copy of a checkpoint. Without acceptDataLoss it is refused, and the error says what would be lost.",
+      'Brings the tenant back to a checkpoint, which is kept. Requests get TENANT_BUSY in the meantime. Without acceptDataLoss it is refused, and the error says what would be lost.',
     authScopes: { platformAdmin: true },
     args: { id: t.arg.id({ required: true }), acceptDataLoss: t.arg.boolean({ defaultValue: false }) },
-    resolve: (_root, { id, acceptDataLoss }, { services }) =>
-      restoreCheckpoint(services.checkpoints, id, acceptDataLoss ?? false),
+    resolve: (_root, { id, acceptDataLoss }, context) =>
+      restoreCheckpoint(context.services.transfers, id, acceptDataLoss ?? false, {
+        requestedBy: actorOf(callerOf(context)),
+      }),
   }),
   deleteCheckpoint: t.field({
     type: 'Boolean',

@@ -6,7 +6,7 @@ import { Tenant } from './tenant.entity.ts';
 export const checkpointKinds = ['TRANSACTION', 'SNAPSHOT'] as const;
 export type CheckpointKind = (typeof checkpointKinds)[number];
 
-/** The table `checkpoints`: a row for each copy of a tenant's database. */
+/** The table `checkpoints`: a row for each copy of a tenant, which is a database. */
 export const CheckpointSchema = defineEntity({
   name: 'Checkpoint',
   tableName: 'checkpoints',
@@ -22,11 +22,13 @@ export const CheckpointSchema = defineEntity({
     sizeBytes: p.bigint('number').nullable(),
     /** It can no longer be restored, and its database is about to be dropped. */
     isDropping: p.boolean().default(false),
+    /** The number of the process that is building it; null once it can be restored. */
+    buildingBy: p.integer().nullable(),
     createdAt: p.datetime(3).defaultRaw('now()'),
   },
 });
 
-/** A copy of a tenant's database that can be restored. */
+/** A copy of a tenant that can be restored. */
 export class Checkpoint extends CheckpointSchema.class {}
 
 CheckpointSchema.setClass(Checkpoint);

@@ -4,19 +4,20 @@ import type { Tenant } from '../../catalog/entities/tenant.entity.ts';
 import type { Services } from '../../installation/services.ts';
 import { expandId, parseId } from '../id-prefix.ts';
 import { withServices } from '../open-app.ts';
+import { operatorName } from '../operator.ts';
 import { type Column, writeTable } from '../ui/table.ts';
 import { type CommandContext, writeJson } from '../ui/terminal.ts';
 
 const idArgument = ['<id>', "the checkpoint's id or a prefix of it; see tenantry checkpoint list", parseId] as const;
 const jsonOption = ['--json', 'print JSON'] as const;
 
-/** `tenantry checkpoint create | list | restore | delete`: copies of tenants' databases that can be restored. */
+/** `tenantry checkpoint create | list | restore | delete`: copies of tenants that can be restored. */
 export function addCheckpointCommand(program: Command, context: CommandContext): void {
   const { stdout } = context;
-  const checkpoint = program.command('checkpoint').description("Copy tenants' databases and restore the copies");
+  const checkpoint = program.command('checkpoint').description('Copy tenants and restore the copies');
   checkpoint
     .command('create')
-    .description("Copy a tenant's database; the tenant's requests wait meanwhile")
+    .description("Copy a tenant; if it has a database, the tenant's requests wait meanwhile")
     .argument('<tenant>', "the tenant's slug or id")
     .option('--name <name>', 'the name of the copy; by default it contains the time')
     .option(...jsonOption)
@@ -29,14 +30,15 @@ export function addCheckpointCommand(program: Command, context: CommandContext):
     .action((tenant: string | undefined, options: { json?: true }) => list(context, tenant, options));
   checkpoint
     .command('restore')
-    .description("Replace a tenant's database with a checkpoint, after showing what would be lost")
+    .description('Bring a tenant back to a checkpoint, after showing what would be lost')
     .argument(...idArgument)
     .option('--accept-data-loss', 'restore although data written since is lost')
     .action(async (start: string, { acceptDataLoss = false }: { acceptDataLoss?: boolean }) => {
-      const { restoreCheckpoint } = await import('../../checkpoints/restore.ts');
-      const { id, slug } = await withServices(context, async ({ catalog, checkpoints }) => {
+      const { restoreCheckpoint } = await import('../../transfers/restore.ts');
+      const { id, slug } = await withServices(context, async ({ catalog, transfers }) => {
         const id = await expandId(catalog, 'checkpoint', start);
-        return { id, slug: (await restoreCheckpoint(checkpoints, id, acceptDataLoss)).slug };
+        const by = { requestedBy: operatorName() };
+        return { id, slug: (await restoreCheckpoint(transfers, id, acceptDataLoss, by)).slug };
       });
       stdout.write(`The tenant ${slug} was restored from the checkpoint ${id}. The checkpoint is kept.\n`);
     });

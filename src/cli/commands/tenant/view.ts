@@ -18,6 +18,8 @@ export interface TenantView {
   /** When it was deleted, if it was, and when it is removed for good. */
   readonly deletedAt: string | null;
   readonly purgeAt: string | null;
+  /** The slug of the tenant that it is a clone of. */
+  readonly clonedFrom: string | null;
   readonly createdAt: string;
   readonly id: string;
 }
@@ -48,6 +50,7 @@ export async function viewTenants(services: Services, tenants: readonly Tenant[]
       schema: tenant.schema,
       deletedAt: tenant.deletedAt?.toISOString() ?? null,
       purgeAt: tenant.purgeAt?.toISOString() ?? null,
+      clonedFrom: tenant.clonedFrom?.slug ?? null,
       createdAt: tenant.createdAt.toISOString(),
       id: tenant.id,
     };

@@ -25,7 +25,7 @@ export function Checkpoints({ tenant: { id, slug, isolation } }) {
   };
   return html`<section aria-labelledby="checkpoints">
     <div class="heading"><h2 id="checkpoints">Checkpoints</h2>
-      ${isolation === 'DATABASE' && html`<div class="buttons"><button type="button" onClick=${() => setChoice({ kind: 'create' })}>Create …</button></div>`}</div>
+      <div class="buttons"><button type="button" onClick=${() => setChoice({ kind: 'create' })}>Create …</button></div></div>
     <${ProblemNote} problem=${problem} />
     ${
       data &&
@@ -36,7 +36,11 @@ export function Checkpoints({ tenant: { id, slug, isolation } }) {
       choice?.kind === 'create' &&
       html`<${Confirm} title="Create a checkpoint of ${slug}?" confirm="Create" onClose=${close}
         onConfirm=${act(() => api.ask('createCheckpoint', { id }))}>
-      <p>The database is copied. Until the copy is done, requests to the tenant have to wait or are refused with TENANT_BUSY. The oldest checkpoint is deleted if there are too many.</p><//>`
+      <p>${
+        isolation === 'DATABASE'
+          ? 'The database is copied. Until the copy is done, requests to the tenant have to wait or are refused with TENANT_BUSY.'
+          : 'The schema is copied while the tenant is served.'
+      } The oldest checkpoint is deleted if there are too many.</p><//>`
     }
     ${
       choice?.kind === 'restore' &&

@@ -1,7 +1,7 @@
-import type { AppliedMigration } from '../catalog/entities/migration-state.entity.ts';
-import { AppError } from '../lib/errors.ts';
-import type { MigrationFile } from '../migrator/files/migration-file.ts';
-import { planUp } from '../migrator/files/plan.ts';
+import type { AppliedMigration } from '../../catalog/entities/migration-state.entity.ts';
+import { AppError } from '../../lib/errors.ts';
+import type { MigrationFile } from '../../migrator/files/migration-file.ts';
+import { planUp } from '../../migrator/files/plan.ts';
 
 /** The files of migrations that a tenant has. */
 export interface FilesLike {
