@@ -12,6 +12,7 @@ import { idleTenants } from './idle-tenants.ts';
 import { impact } from './impact.ts';
 import { instruments } from './instruments.ts';
 import { membership } from './membership.ts';
+import { onlineMove } from './online-move.ts';
 import { peers } from './peers.ts';
 import { requests } from './requests.ts';
 import { runsCurrent } from './runs-current.ts';
@@ -40,6 +41,7 @@ const benchmarks: readonly Benchmark[] = [
   fairness,
   backfill,
   impact,
+  onlineMove,
   copy,
   membership,
   signIn,

@@ -11,9 +11,9 @@ export const transferSteps = {
     by: 'any worker that has claimed it, because no living process had',
   },
   catchUp: {
-    from: ['COPYING'],
+    from: ['PENDING', 'COPYING', 'CATCHING_UP', 'SWITCHING'],
     to: ['CATCHING_UP'],
-    by: 'the worker that claimed it, for a move while the tenant is served',
+    by: 'the worker that claimed it, for a move while the tenant is served; it keeps the finished copy of an earlier attempt',
   },
   /** The point of no return: from here on it cannot be cancelled. */
   enterSwitch: {

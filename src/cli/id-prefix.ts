@@ -4,7 +4,12 @@ import { AppError } from '../lib/errors.ts';
 import { isUuid } from '../lib/uuid.ts';
 
 /** The tables of objects that commands refer to by id. */
-const tables = { run: 'migration_runs', checkpoint: 'checkpoints', webhook: 'webhooks' } as const;
+const tables = {
+  run: 'migration_runs',
+  checkpoint: 'checkpoints',
+  webhook: 'webhooks',
+  transfer: 'tenant_transfers',
+} as const;
 
 /** Parses an id or a prefix of one, including ids that a narrow terminal has truncated with an ellipsis. */
 export function parseId(text: string): string {

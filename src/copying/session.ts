@@ -32,20 +32,25 @@ export interface CopySide {
   readonly client: pg.Client;
 }
 
+/** Gives a session the settings of a copy. */
+export async function prepareSession(client: pg.Client, schema: string): Promise<void> {
+  const values = Object.entries({ ...settings, search_path: searchPathOf(schema) })
+    .map(([name, value]) => `(${quoteLiteral(name)}, ${quoteLiteral(value)})`)
+    .join(', ');
+  await client.query(
+    `SELECT set_config(known.name, value, false) FROM (VALUES ${values}) wanted (name, value)
+     JOIN pg_settings known ON lower(known.name) = lower(wanted.name)`,
+  );
+}
+
 /** Runs `work` with a connection that has the settings of a copy. */
 export function inSession<T>(
   place: CopyPlace,
   work: (client: pg.Client) => Promise<T>,
   signal: AbortSignal,
 ): Promise<T> {
-  const values = Object.entries({ ...settings, search_path: searchPathOf(place.schema) })
-    .map(([name, value]) => `(${quoteLiteral(name)}, ${quoteLiteral(value)})`)
-    .join(', ');
   return place.use(async (client) => {
-    await client.query(
-      `SELECT set_config(known.name, value, false) FROM (VALUES ${values}) wanted (name, value)
-       JOIN pg_settings known ON lower(known.name) = lower(wanted.name)`,
-    );
+    await prepareSession(client, place.schema);
     const result = await work(client);
     await client.query('RESET ALL');
     return result;

@@ -15,6 +15,7 @@ import type { TenantBounds } from '../servers/role-limits.ts';
 import { type ComparedTenant, findDifferentTenants } from './different-tenants.ts';
 import { CONCURRENCY, howToFix, type Leftover, startFixes } from './leftover.ts';
 import { compareCheckpoints, readCheckpoints } from './lost-checkpoints.ts';
+import { findOrphanedSlots, readTransfers } from './orphaned-slots.ts';
 import { findIdleLocks, findInterrupted } from './stale-work.ts';
 import { findTangledSchemas } from './tangled-schemas.ts';
 import { findUnboundTenants } from './unlimited-roles.ts';
@@ -52,13 +53,17 @@ interface TenantRow {
 export async function findLeftovers(options: LeftoverOptions): Promise<readonly Leftover[]> {
   const { servers, first, databases } = options;
   const server = serverNamed(servers, first);
-  const { tenants, common, interrupted, checkpoints, others } = await server.owner(databases.auth, async (client) => ({
-    tenants: await readTenants(client),
-    common: await readCommon(client),
-    interrupted: await findInterrupted(client),
-    checkpoints: await readCheckpoints(client),
-    others: await readOtherPlaces(client),
-  }));
+  const { tenants, common, interrupted, checkpoints, others, transfers } = await server.owner(
+    databases.auth,
+    async (client) => ({
+      tenants: await readTenants(client),
+      common: await readCommon(client),
+      interrupted: await findInterrupted(client),
+      checkpoints: await readCheckpoints(client),
+      others: await readOtherPlaces(client),
+      transfers: await readTransfers(client),
+    }),
+  );
   const found = [...halfCreated(tenants), ...overdue(tenants), ...interrupted];
   for (const [name, on] of servers) {
     const here = tenants.filter((tenant) => tenant.server === name);
@@ -73,6 +78,8 @@ export async function findLeftovers(options: LeftoverOptions): Promise<readonly 
     const copies = checkpoints.filter(({ server: there }) => there === name);
     found.push(...(await compareCheckpoints(on, copies, options)), ...(await findIdleLocks(on, options)));
     found.push(...(await findUnboundTenants(on, here, options)), ...(await findTangledSchemas(on, here, options)));
+    const ours = new Set([databases.shared, ...[...here, ...others].map(({ database }) => database)]);
+    found.push(...(await findOrphanedSlots(on, transfers, ours)));
   }
   const settled = tenants.filter(({ status }) => ['ACTIVE', 'SUSPENDED'].includes(status));
   return [

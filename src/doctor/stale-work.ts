@@ -29,7 +29,7 @@ export async function findInterrupted(client: pg.Client): Promise<Leftover[]> {
   return [
     ...transfers.map(({ id, slug, kind }) => ({
       message: `The transfer ${id} (${kind} of ${slug}) has not finished, but no process is working on it`,
-      remedy: 'Start a server or tenantry worker, or cancel it with tenantry tenant cancel',
+      remedy: `Start a server or tenantry worker, or run tenantry tenant resume ${id}`,
     })),
     ...places.map(
       ({ slug, server, place }): Leftover => ({

@@ -27,6 +27,8 @@ export interface PoolRequest {
   readonly session?: Readonly<Record<string, string>>;
   /** The type parsers of node-postgres. */
   readonly types?: pg.CustomTypesConfig;
+  /** Whether its connections are for logical replication: they accept replication commands, and SQL without parameters. */
+  readonly replication?: boolean;
 }
 
 /** The options of a server. */
@@ -224,7 +226,9 @@ export class PostgresServer implements AsyncDisposable {
    * The parameters of a connection, with its password.
    * @throws {AppError} SERVER_BUSY if the address is unknown
    */
-  connectionTo(request: Pick<PoolRequest, 'role' | 'database' | 'types' | 'session'>): pg.ClientConfig {
+  connectionTo(
+    request: Pick<PoolRequest, 'role' | 'database' | 'types' | 'session' | 'replication'>,
+  ): pg.ClientConfig & { readonly replication?: string } {
     const { role } = request;
     const address = role || !this.#address ? this.#address : (this.#adminAddress ?? this.#address);
     if (!address) throw unknownAddress(this.name);
@@ -239,6 +243,8 @@ export class PostgresServer implements AsyncDisposable {
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       keepAlive: true,
       ...(request.types && { types: request.types }),
+      // The types of node-postgres leave it out.
+      ...(request.replication && { replication: 'database' }),
       options: startupOptions({ ...everySession, ...request.session }),
     };
   }

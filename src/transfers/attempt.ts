@@ -1,10 +1,11 @@
+import { CopyLostError } from '../copying/replication/follower.ts';
 import { AppError, messageOf } from '../lib/errors.ts';
 import { isRefusedDatabase, isTransient, sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
 import { type ActiveTransfer, TransferCancelledError } from './active-transfer.ts';
 import { cloneTenant } from './clone.ts';
 import { giveUp, release } from './give-up.ts';
 import { TenantInMaintenanceError } from './hold.ts';
-import { moveOffline } from './move.ts';
+import { move } from './move.ts';
 import { LostClaimError } from './store.ts';
 
 /** The process stops. */
@@ -62,7 +63,7 @@ function carryOut(active: ActiveTransfer): Promise<void> {
   switch (active.transfer.kind) {
     case 'MOVE':
     case 'RESTORE':
-      return moveOffline(active);
+      return move(active);
     case 'CLONE':
       return cloneTenant(active);
     default:
@@ -92,6 +93,8 @@ function delayOf({ transfer }: ActiveTransfer): number {
 
 /** Whether the next attempt may succeed. */
 function mayPass(error: unknown): boolean {
+  // The source no longer has all changes since the copy, so it starts over.
+  if (error instanceof CopyLostError) return true;
   if (error instanceof AppError) return error.code === 'SERVER_BUSY' || error.code === 'TENANT_BUSY';
   // Somebody is connected to a database that is to be copied, or connections are disallowed for a moment.
   return isTransient(error) || isRefusedDatabase(error) || sqlStateOf(error) === sqlState.objectInUse;

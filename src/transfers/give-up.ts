@@ -6,6 +6,7 @@ import { discard } from '../tenants/remove.ts';
 import type { ActiveTransfer } from './active-transfer.ts';
 import { appendTransferEvent, wakeTransferWorkers } from './events.ts';
 import { letGo } from './hold.ts';
+import { dropSlotOf } from './move-online.ts';
 import type { TransferOptions } from './options.ts';
 import { addOldPlace } from './store.ts';
 
@@ -28,6 +29,7 @@ export async function giveUp(active: ActiveTransfer, { outcome, error }: Outcome
     client.query('UPDATE tenant_transfers SET outcome = $2, error = $3 WHERE id = $1', [id, outcome, error]),
   );
   await letGo(active);
+  if (transfer.online && transfer.from) await dropSlotOf(options, id, transfer.from);
   const isNew = kind === 'CLONE' || kind === 'IMPORT';
   const { to, hasTarget } = active.transfer;
   await active.commit(async (client) => {

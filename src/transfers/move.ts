@@ -1,19 +1,23 @@
-import { AppError } from '../lib/errors.ts';
 import { closePlace } from '../servers/place-locks.ts';
+import type { TenantPlacement } from '../servers/provisioner.ts';
 import { dropOldPlaces } from '../tenants/old-places.ts';
 import type { ActiveTransfer } from './active-transfer.ts';
 import { copyPlaceOf } from './copy-place-of.ts';
 import { copyToTarget } from './copy-to-target.ts';
 import { hold } from './hold.ts';
+import { moveOnline } from './move-online.ts';
 import { findSource, withOpenSource } from './source.ts';
 import { switchTenant } from './switch-tenant.ts';
 
-/** Moves a tenant to another place while it is not served, or brings it back to a checkpoint there. */
-export async function moveOffline(active: ActiveTransfer): Promise<void> {
-  const { options } = active;
+/** Moves a tenant to another place, or brings it back to a checkpoint there. It is served meanwhile if it moves online. */
+export async function move(active: ActiveTransfer): Promise<void> {
   const { from, online } = active.transfer;
   if (!from) throw new Error('A move has a place to move from');
-  if (online) throw new AppError('CONFLICT', 'This process cannot move tenants while they are served');
+  await (online ? moveOnline(active, from) : moveOffline(active, from));
+}
+
+async function moveOffline(active: ActiveTransfer, from: TenantPlacement): Promise<void> {
+  const { options } = active;
   await hold(active);
   await active.begin();
   const source = await findSource(active);

@@ -18,7 +18,6 @@ import { insertClone } from './clone-row.ts';
 import { appendTransferEvent, wakeTransferWorkers } from './events.ts';
 import { lockServer } from './insert.ts';
 import type { TransferOptions } from './options.ts';
-import { checkpointLayout } from './source.ts';
 import { checkMigrations, type Requester } from './start-move.ts';
 
 /** What to clone, and the properties of the clone. */
@@ -49,7 +48,7 @@ export async function startClone(options: TransferOptions, input: CloneInput, by
   options.servers.get(FIRST_SERVER)?.requireAdmin();
   const names = validNames({ ...input, name: input.name ?? input.slug });
   const { source, checkpoint } = await findCloned(options, input);
-  const isolation = input.isolation ?? (checkpoint ? checkpointLayout(checkpoint).isolation : source.isolation);
+  const isolation = input.isolation ?? source.isolation;
   const server = await serverFor(options, input.server, checkpoint?.server ?? source.server);
   const key = newTenantKey();
   const to = { key, isolation, ...newPlacement(key, isolation, server, options.sharedDatabase) };

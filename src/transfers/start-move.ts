@@ -2,9 +2,12 @@ import { FIRST_SERVER } from '../catalog/entities/database-server.entity.ts';
 import type { Isolation, Tenant } from '../catalog/entities/tenant.entity.ts';
 import { tenantByReference } from '../catalog/find-tenants.ts';
 import { canTake, tenantSteps } from '../catalog/tenant-status.ts';
+import { checkOnlineCopy } from '../copying/replication/online-copy.ts';
+import { placeOn } from '../copying/replication/source-place.ts';
 import { AppError, badInput } from '../lib/errors.ts';
 import { readApplied } from '../migrator/apply/apply.ts';
 import { planUp } from '../migrator/files/plan.ts';
+import { serverNamed } from '../postgres/server.ts';
 import { newPlacement, newTenantKey } from '../routing/placement.ts';
 import { chooseServer } from '../servers/choose.ts';
 import { asOwner } from '../tenants/as-owner.ts';
@@ -39,7 +42,7 @@ const MAX_KEEP_HOURS = 8_784;
  * Starts to move a tenant to another server or isolation, and returns the transfer's id. Any process with a worker carries it out.
  * @throws {AppError} TENANT_NOT_FOUND; BAD_USER_INPUT if there is nothing to change; NOT_FOUND for an unknown server; CONFLICT
  *   if the server accepts no tenants, the tenant's status does not allow it, or another transfer or an unfinished run contains
- *   the tenant; MIGRATION_UNKNOWN or MIGRATION_CHANGED if this process does not have the tenant's migrations; TENANT_BUSY;
+ *   the tenant, or its server or tables do not allow an online move; MIGRATION_UNKNOWN or MIGRATION_CHANGED if this process does not have the tenant's migrations; TENANT_BUSY;
  *   SERVER_BUSY
  */
 export async function moveTenant(options: TransferOptions, input: MoveInput, by: Requester): Promise<string> {
@@ -56,6 +59,7 @@ export async function moveTenant(options: TransferOptions, input: MoveInput, by:
   // A full server may still change the isolation of its own tenants.
   if (server !== tenant.server) await chooseServer(options, server);
   await checkMigrations(options, tenant);
+  if (online) await checkOnlineCopy(placeOn(serverNamed(options.servers, tenant.server), tenant));
   const key = newTenantKey();
   const to = { key, isolation, ...newPlacement(key, isolation, server, options.sharedDatabase) };
   return insertTransfer(options, { kind: 'MOVE', tenant, to, online, keepHours, ...by });

@@ -1,12 +1,15 @@
 import { expect } from 'vitest';
 import type { Isolation } from '../../src/catalog/entities/tenant.entity.ts';
+import type { KnownTenant } from '../../src/catalog/tenant-directory.ts';
 import { eventually } from '../support/eventually.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
-import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
+import { startInstalledPostgres, startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 /** An installation with two servers: `default`, and `b`. */
 export interface TransferLab extends AsyncDisposable {
   readonly app: TestApp;
+  /** The server `default`; only with `ownFirst`. */
+  readonly first: TestPostgres;
   readonly second: TestPostgres;
   /** Asks as a platform admin, and expects no error. */
   ask(query: string, headers?: Record<string, string>): Promise<Record<string, unknown>>;
@@ -17,6 +20,11 @@ export interface TransferLab extends AsyncDisposable {
   skusOf(slug: string): Promise<readonly string[]>;
   /** Starts a move, and returns the transfer's id. */
   move(slug: string, to: string): Promise<string>;
+  /** Starts to clone, and returns the transfer's id. */
+  clone(input: string): Promise<string>;
+  /** Repeats something until it does not throw. */
+  asSoonAsItAnswers<T>(work: () => Promise<T>): Promise<T>;
+  rowOf(slug: string): Promise<KnownTenant>;
   /** Waits until a transfer has ended. */
   ended(transfer: string): Promise<Record<string, unknown>>;
   placementOf(slug: string): Promise<Record<string, unknown>>;
@@ -24,11 +32,16 @@ export interface TransferLab extends AsyncDisposable {
   findings(): Promise<readonly string[]>;
 }
 
-export async function startTransferLab(env: Record<string, string> = {}): Promise<TransferLab> {
+/** @param ownFirst whether the first server is one that the test can stop and other processes can reach */
+export async function startTransferLab(
+  env: Record<string, string> = {},
+  { ownFirst = false }: { readonly ownFirst?: boolean } = {},
+): Promise<TransferLab> {
   await using stack = new AsyncDisposableStack();
-  const [app, second] = await Promise.all([startTestApp(env), startTestPostgres()]);
+  const [own, second] = await Promise.all([ownFirst ? startInstalledPostgres() : undefined, startTestPostgres()]);
   stack.use(second);
-  stack.use(app);
+  if (own) stack.use(own);
+  const app = stack.use(await startTestApp({ ...env, ...own?.env }));
   const answer = (query: string, headers = app.admin) => app.ask(query, headers);
   const ask = async (query: string, headers = app.admin) => {
     const { data, errors } = await answer(query, headers);
@@ -38,6 +51,9 @@ export async function startTransferLab(env: Record<string, string> = {}): Promis
   await app.services.servers.add('b', second.env.DATABASE_URL);
   const lab = {
     app,
+    get first() {
+      return own ?? expect.unreachable('start the lab with ownFirst');
+    },
     second,
     ask,
     failure: async (query: string, headers = app.admin) => {
@@ -64,13 +80,28 @@ export async function startTransferLab(env: Record<string, string> = {}): Promis
       const data = await ask(`mutation { moveTenant(input: { tenant: "${slug}", ${to} }) { id } }`);
       return (data.moveTenant as { id: string }).id;
     },
+    clone: async (input: string) => {
+      const data = await ask(`mutation { cloneTenant(input: { ${input} }) { id } }`);
+      return (data.cloneTenant as { id: string }).id;
+    },
+    asSoonAsItAnswers: async <T>(work: () => Promise<T>): Promise<T> => {
+      const found = await eventually('it answers', () =>
+        work().then(
+          (value) => ({ value }),
+          () => undefined,
+        ),
+      );
+      return found.value;
+    },
+    rowOf: async (slug: string) => (await app.services.directory.byReference(slug)) ?? expect.unreachable(slug),
     ended: async (transfer: string) => {
       const fields = `id kind status error pausedMs rowsCopied rowsTotal endedAt
         tenant { slug status isolation } from { server schema } to { server database schema }`;
       return eventually('the transfer has ended', async () => {
-        const { tenantTransfer } = await ask(`{ tenantTransfer(id: "${transfer}") { ${fields} } }`);
-        const found = tenantTransfer as Record<string, unknown>;
-        return found.endedAt === null ? undefined : found;
+        // The server that is asked may be down at this moment.
+        const { data } = await app.ask(`{ tenantTransfer(id: "${transfer}") { ${fields} } }`, app.admin);
+        const found = data?.tenantTransfer as Record<string, unknown> | null | undefined;
+        return found?.endedAt == null ? undefined : found;
       });
     },
     placementOf: async (slug: string) => {
@@ -78,10 +109,11 @@ export async function startTransferLab(env: Record<string, string> = {}): Promis
       return data.tenant as Record<string, unknown>;
     },
     findings: async () => {
-      const data = await ask('{ doctor { message } }');
-      return (data.doctor as { message: string }[]).map(({ message }) => message);
+      // A slow search answers SERVER_BUSY, and goes on.
+      const found = await lab.asSoonAsItAnswers(() => ask('{ doctor { message } }'));
+      return (found.doctor as { message: string }[]).map(({ message }) => message);
     },
   };
   const parts = stack.move();
-  return { ...lab, [Symbol.asyncDispose]: () => parts.disposeAsync() };
+  return Object.assign(lab, { [Symbol.asyncDispose]: () => parts.disposeAsync() });
 }

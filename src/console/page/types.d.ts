@@ -152,7 +152,22 @@ export interface Tenant extends Named {
   deletedBy: string | null;
   purgeAt: string | null;
   usage: { databaseBytes: number; rows: number; files: number; lastRequestAt: string | null } | null;
+  clonedFrom: { slug: string; checkpoint: string | null } | null;
   placement: { server: string; database: string; schema: string };
+}
+export interface Transfer {
+  id: string;
+  kind: 'MOVE' | 'CLONE' | 'IMPORT' | 'RESTORE';
+  status: 'PENDING' | 'COPYING' | 'CATCHING_UP' | 'SWITCHING' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED';
+  online: boolean;
+  rowsCopied: number;
+  rowsTotal: number | null;
+  pausedMs: number | null;
+  error: string | null;
+  createdAt: string;
+  endedAt: string | null;
+  tenant: Named;
+  to: { server: string };
 }
 export interface Member {
   role: 'OWNER' | 'ADMIN' | 'MEMBER';
@@ -243,6 +258,8 @@ export interface Answers {
   members: { tenant: { members: Member[] } | null };
   history: { migrationHistory: Page<MigrationRecord> };
   checkpoints: { checkpoints: Checkpoint[] };
+  transfers: { tenantTransfers: { nodes: Transfer[] } | null };
+  cancelTransfer: { cancelTenantTransfer: { id: string } };
   drifted: { driftedTenants: Page<DriftedTenant> | null };
   doctor: { doctor: Finding[] | null };
   driftCheck: { tenant: { driftCheck: DriftCheck | null } | null };

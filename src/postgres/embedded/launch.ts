@@ -68,6 +68,8 @@ async function launchOnce(
   const offset = size > LOG_LIMIT_BYTES ? 0 : size;
   const settings = {
     max_connections: '300',
+    // So that tenants can be moved while they are served. It costs a little more log for updates and deletes.
+    wal_level: 'logical',
     ...job.settings,
     listen_addresses: HOST,
     port: String(port),

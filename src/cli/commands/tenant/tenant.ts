@@ -8,6 +8,7 @@ import { addChangeCommands } from './change.ts';
 import { addCreateCommand } from './create.ts';
 import { addDeleteCommands } from './delete.ts';
 import { addResolveCommand } from './resolve.ts';
+import { addTransferCommands } from './transfer.ts';
 import { hasServers, type TenantView, viewTenants, viewUsage } from './view.ts';
 
 interface ListOptions {
@@ -20,11 +21,11 @@ const statuses = ['provisioning', 'active', 'suspended', 'maintenance', 'needs_a
 
 const jsonOption = ['--json', 'print JSON'] as const;
 
-/** `tenantry tenant create | list | show | update | suspend | activate | resolve | delete | undelete`. */
+/** `tenantry tenant create | list | show | update | suspend | activate | resolve | delete | undelete`, and those of transfers. */
 export function addTenantCommand(program: Command, context: CommandContext): void {
   const tenant = program
     .command('tenant')
-    .description('Create, list, change, suspend, resolve, delete and undelete tenants');
+    .description('Create, list, change, suspend, resolve, move, clone, delete and undelete tenants');
   addCreateCommand(tenant, context);
   tenant
     .command('list')
@@ -42,6 +43,7 @@ export function addTenantCommand(program: Command, context: CommandContext): voi
   addChangeCommands(tenant, context);
   addResolveCommand(tenant, context);
   addDeleteCommands(tenant, context);
+  addTransferCommands(tenant, context);
 }
 
 async function list(context: CommandContext, { behind, status, json }: ListOptions): Promise<void> {

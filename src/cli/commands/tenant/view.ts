@@ -19,6 +19,8 @@ export interface TenantView {
   readonly deletedAt: string | null;
   readonly deletedBy: string | null;
   readonly purgeAt: string | null;
+  /** The slug of the tenant that it is a clone of. */
+  readonly clonedFrom: string | null;
   readonly createdAt: string;
   readonly id: string;
 }
@@ -50,6 +52,7 @@ export async function viewTenants(services: Services, tenants: readonly Tenant[]
       deletedAt: tenant.deletedAt?.toISOString() ?? null,
       deletedBy: tenant.deletedBy ?? null,
       purgeAt: tenant.purgeAt?.toISOString() ?? null,
+      clonedFrom: tenant.clonedFrom?.slug ?? null,
       createdAt: tenant.createdAt.toISOString(),
       id: tenant.id,
     };

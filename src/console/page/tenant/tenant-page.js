@@ -9,6 +9,7 @@ import { Drift } from './drift.js';
 import { History } from './history.js';
 import { Members } from './members.js';
 import { TenantButtons } from './tenant-buttons.js';
+import { Transfers } from './transfers.js';
 
 /** @import { Tenant } from '../types.d.ts' */
 
@@ -29,6 +30,7 @@ export function TenantPage({ id }) {
       tenant &&
       html`${tenant.status === 'DELETED' && html`<${BinNote} tenant=${tenant} />`}
       <${Facts} tenant=${tenant} />
+      <${Transfers} id=${id} />
       <${Drift} id=${id} />
       <${Checkpoints} tenant=${tenant} />
       <${History} id=${id} />
@@ -37,9 +39,12 @@ export function TenantPage({ id }) {
 }
 
 /** @param {{ tenant: Tenant }} props */
-function Facts({ tenant: { id, slug, name, host, version, behind, isolation, placement, createdAt, usage } }) {
+function Facts({
+  tenant: { id, slug, name, host, version, behind, isolation, placement, createdAt, usage, clonedFrom },
+}) {
   return html`<dl class="facts">
     <div><dt>Name</dt><dd>${name}</dd></div>
+    ${clonedFrom && html`<div><dt>Clone of</dt><dd>${clonedFrom.slug}${clonedFrom.checkpoint === null ? '' : `, checkpoint ${clonedFrom.checkpoint}`}</dd></div>`}
     <div><dt>Host</dt><dd>${host ?? html`<span class="muted">none</span>`}</dd></div>
     <div><dt>Version</dt><dd><code>${version ?? 'none'}</code>
       ${behind > 0 ? html` <a href="${hrefOf('runs', 'new')}?tenants=${slug}">${counted(behind, 'migration')} behind</a>` : html` <span class="muted">current</span>`}</dd></div>

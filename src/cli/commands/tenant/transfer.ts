@@ -1,0 +1,152 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Isolation } from '../../../catalog/entities/tenant.entity.ts';
+import { expandId, parseId } from '../../id-prefix.ts';
+import { withServices } from '../../open-app.ts';
+import type { CommandContext } from '../../ui/terminal.ts';
+import type { TransferCommandOptions } from './follow-transfer.ts';
+
+interface PlaceOptions extends TransferCommandOptions {
+  readonly server?: string;
+  readonly isolation?: 'database' | 'schema';
+}
+
+interface MoveOptions extends PlaceOptions {
+  readonly online?: true;
+  readonly keep: number;
+}
+
+interface CloneOptions extends PlaceOptions {
+  readonly checkpoint?: string;
+  readonly name?: string;
+  readonly host?: string;
+  readonly neutralize: boolean;
+}
+
+const slugArgument = ['<slug>', 'its slug or id'] as const;
+const transferArgument = ['<transfer>', "the transfer's id or a prefix of it", parseId] as const;
+const detachOption = ['--detach', 'only start it, and leave it to servers and workers'] as const;
+const jsonOption = ['--json', 'print the result as JSON'] as const;
+
+const isolationOption = () =>
+  new Option('--isolation <kind>', 'whether it has a database or a schema afterwards; by default as before').choices([
+    'database',
+    'schema',
+  ]);
+
+/** `tenantry tenant move | clone | watch | cancel | resume`. */
+export function addTransferCommands(tenant: Command, context: CommandContext): void {
+  tenant
+    .command('move')
+    .description('Move a tenant to another server, or from a database to a schema or back')
+    .argument(...slugArgument)
+    .option('--server <name>', 'the server to move it to; by default where it is')
+    .addOption(isolationOption())
+    .option('--online', 'copy it while it is served, and pause it only for the switch')
+    .option('--keep <time>', 'how long the old place is kept, such as 24h, 7d or 0', parseHours, 24)
+    .option(...detachOption)
+    .option(...jsonOption)
+    .action((slug: string, options: MoveOptions) => move(context, slug, options));
+  tenant
+    .command('clone')
+    .description('Make a new tenant with the rows and files of another one or of its checkpoint')
+    .argument(...slugArgument)
+    .argument('<new>', 'the slug of the clone')
+    .option('--checkpoint <id>', 'clone this checkpoint of the tenant; see tenantry checkpoint list', parseId)
+    .option('--name <name>', 'its display name; by default that of the tenant')
+    .option('--host <host>', 'the host name that identifies it in requests')
+    .option('--server <name>', 'the server to put it on; by default that of the tenant')
+    .addOption(isolationOption())
+    .option('--no-neutralize', 'keep addresses, names and the like as they are')
+    .option(...detachOption)
+    .option(...jsonOption)
+    .action((slug: string, clone: string, options: CloneOptions) => cloneTenant(context, slug, clone, options));
+  tenant
+    .command('watch')
+    .description('Follow a transfer (a move, clone or import) to its end; Ctrl-C does not stop it')
+    .argument('[transfer]', "the transfer's id or a prefix of it; by default the newest", parseId)
+    .option(...jsonOption)
+    .action((id: string | undefined, { json }: { json?: true }) =>
+      withServices(context, async (services) => {
+        const { newestTransfer, watchTransfer } = await import('./follow-transfer.ts');
+        const transfer =
+          id === undefined ? await newestTransfer(services) : await expandId(services.catalog, 'transfer', id);
+        await watchTransfer(context, services, transfer, json);
+      }),
+    );
+  tenant
+    .command('cancel')
+    .description('Cancel a transfer before its switch: a tenant that moves stays where it was')
+    .argument(...transferArgument)
+    .action(async (start: string) => {
+      const { cancelTransfer } = await import('../../../transfers/control.ts');
+      const id = await withServices(context, async ({ catalog, transfers }) => {
+        const transfer = await expandId(catalog, 'transfer', start);
+        await cancelTransfer(transfers, transfer);
+        return transfer;
+      });
+      context.stdout.write(`The transfer ${id} is being cancelled. To start it over: tenantry tenant resume ${id}\n`);
+    });
+  tenant
+    .command('resume')
+    .description('Start a failed or cancelled transfer over, or carry out one that no process works on')
+    .argument(...transferArgument)
+    .option(...detachOption)
+    .option(...jsonOption)
+    .action(async (start: string, options: TransferCommandOptions) => {
+      const { carryOutTransfer } = await import('./follow-transfer.ts');
+      const { resumeTransfer } = await import('../../../transfers/control.ts');
+      const { isTransferLeft } = await import('../../../transfers/left.ts');
+      await carryOutTransfer(context, options, async ({ catalog, transfers }) => {
+        const id = await expandId(catalog, 'transfer', start);
+        if (!(await isTransferLeft(catalog, id))) await resumeTransfer(transfers, id);
+        return id;
+      });
+    });
+}
+
+async function move(
+  context: CommandContext,
+  tenant: string,
+  { server, isolation, online, keep, ...options }: MoveOptions,
+): Promise<void> {
+  const { carryOutTransfer } = await import('./follow-transfer.ts');
+  const { moveTenant } = await import('../../../transfers/start-move.ts');
+  const input = { tenant, server, isolation: isolationOf(isolation), online, keepHours: keep };
+  await carryOutTransfer(context, options, async ({ transfers }) => moveTenant(transfers, input, await requester()));
+}
+
+async function cloneTenant(
+  context: CommandContext,
+  tenant: string,
+  slug: string,
+  { checkpoint, name, host, server, isolation, neutralize, ...options }: CloneOptions,
+): Promise<void> {
+  const { carryOutTransfer } = await import('./follow-transfer.ts');
+  const { startClone } = await import('../../../transfers/start-clone.ts');
+  await carryOutTransfer(context, options, async ({ catalog, transfers }) => {
+    const of =
+      checkpoint === undefined ? { tenant } : { checkpoint: await expandId(catalog, 'checkpoint', checkpoint) };
+    const input = { ...of, slug, name, host, server, isolation: isolationOf(isolation), neutralize };
+    return startClone(transfers, input, await requester());
+  });
+}
+
+async function requester(): Promise<{ readonly requestedBy: string }> {
+  const { hostname } = await import('node:os');
+  const { operatorName } = await import('../../operator.ts');
+  return { requestedBy: `command line (${operatorName()}@${hostname()})` };
+}
+
+function isolationOf(choice: 'database' | 'schema' | undefined): Isolation | undefined {
+  // The cast is safe: Commander has validated the choice.
+  return choice?.toUpperCase() as Isolation | undefined;
+}
+
+/** Parses a time such as 24h or 7d to hours. */
+function parseHours(text: string): number {
+  const [, digits, unit] = /^(\d{1,4})(h|d)?$/.exec(text) ?? [];
+  if (digits === undefined || (unit === undefined && digits !== '0')) {
+    throw new InvalidArgumentError('It must be a time such as 24h, 7d or 0.');
+  }
+  return Number(digits) * (unit === 'd' ? 24 : 1);
+}
