@@ -1,5 +1,6 @@
 import type { documents } from './api/documents.js';
 import type { DriftCheck, DriftedTenant, Finding } from './checks/types.d.ts';
+import type { Transfer } from './tenant/types.d.ts';
 
 /** The name of an operation that the console sends. */
 export type Operation = keyof typeof documents;
@@ -154,20 +155,6 @@ export interface Tenant extends Named {
   usage: { databaseBytes: number; rows: number; files: number; lastRequestAt: string | null } | null;
   clonedFrom: { slug: string; checkpoint: string | null } | null;
   placement: { server: string; database: string; schema: string };
-}
-export interface Transfer {
-  id: string;
-  kind: 'MOVE' | 'CLONE' | 'IMPORT' | 'RESTORE';
-  status: 'PENDING' | 'COPYING' | 'CATCHING_UP' | 'SWITCHING' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED';
-  online: boolean;
-  rowsCopied: number;
-  rowsTotal: number | null;
-  pausedMs: number | null;
-  error: string | null;
-  createdAt: string;
-  endedAt: string | null;
-  tenant: Named;
-  to: { server: string };
 }
 export interface Member {
   role: 'OWNER' | 'ADMIN' | 'MEMBER';
