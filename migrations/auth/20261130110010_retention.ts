@@ -31,12 +31,17 @@ export default class Retention extends Migration {
     this.addSql(`
       CREATE TRIGGER audit_log_old_only BEFORE DELETE ON audit_log
         FOR EACH ROW EXECUTE FUNCTION allow_audit_retention()`);
-    for (const trigger of ['audit_log_append_only', 'audit_log_old_only']) {
+    this.addSql(`
+      CREATE TRIGGER audit_log_retention_only BEFORE DELETE ON audit_log
+        FOR EACH STATEMENT WHEN (current_setting('tenantry.audit_retention', true) IS DISTINCT FROM 'on')
+        EXECUTE FUNCTION refuse_audit_change()`);
+    for (const trigger of ['audit_log_append_only', 'audit_log_old_only', 'audit_log_retention_only']) {
       this.addSql(`ALTER TABLE audit_log ENABLE ALWAYS TRIGGER ${trigger}`);
     }
   }
 
   override down(): void {
+    this.addSql('DROP TRIGGER audit_log_retention_only ON audit_log');
     this.addSql('DROP TRIGGER audit_log_old_only ON audit_log');
     this.addSql('DROP FUNCTION allow_audit_retention()');
     this.addSql('DROP TRIGGER audit_log_append_only ON audit_log');

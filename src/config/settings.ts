@@ -189,11 +189,7 @@ export const settings = {
     meaning: 'allowed CORS origins, separated by commas',
   },
   GRAPHIQL: { schema: flag, absent: 'on, but off in production', meaning: 'whether GraphiQL is served' },
-  CONSOLE: {
-    schema: flag,
-    default: 'true',
-    meaning: 'whether the console for platform admins is served at /console',
-  },
+  CONSOLE: { schema: flag, default: 'true', meaning: 'whether the console for platform admins is served at /console' },
   INTROSPECTION: { schema: flag, absent: 'on, but off in production', meaning: 'whether introspection is allowed' },
   MAX_BODY_BYTES: { schema: integer(1000, 1_000_000_000), default: '1000000', meaning: 'size limit of request bodies' },
   MAX_DOCUMENT_BYTES: {

@@ -45,6 +45,8 @@ interface TenantRow {
   readonly version: string | null;
   /** Whether a live process is working on it. */
   readonly attended: boolean;
+  /** Whether it is still in the bin an hour after its time is over. */
+  readonly overdue: boolean;
 }
 
 /** Compares the catalog with the servers. It connects to every tenant's database and changes nothing. */
@@ -62,7 +64,7 @@ export async function findLeftovers(options: LeftoverOptions): Promise<readonly 
       transfers: await readTransfers(client),
     }),
   );
-  const found = [...halfCreated(tenants), ...interrupted];
+  const found = [...halfCreated(tenants), ...overdue(tenants), ...interrupted];
   for (const [name, on] of servers) {
     const here = tenants.filter((tenant) => tenant.server === name);
     found.push(
@@ -103,7 +105,8 @@ async function readCommon(client: pg.Client): Promise<readonly ComparedTenant[]>
 async function readTenants(client: pg.Client): Promise<readonly TenantRow[]> {
   const { rows } = await client.query<TenantRow>(
     `SELECT slug, status, isolation, server, database, schema, migration_state AS state, s.version,
-       ${isAliveSql('claimed_by')} OR ${isBeingMadeSql('t.id')} AS attended
+       ${isAliveSql('claimed_by')} OR ${isBeingMadeSql('t.id')} AS attended,
+       status = 'DELETED' AND purge_at < now() - interval '1 hour' AS overdue
      FROM tenants t LEFT JOIN migration_states s ON s.id = t.migration_state ORDER BY t.created_at, t.id`,
   );
   return rows;
@@ -123,6 +126,16 @@ function halfCreated(tenants: readonly TenantRow[]): Leftover[] {
     .filter(({ status, attended }) => includesStatus(unfinishedStatuses, status) && !attended)
     .map(({ slug, status }) => ({
       message: `The tenant ${slug} is ${status}, but no process is working on it`,
+      remedy: startFixes,
+      fix: 'start',
+    }));
+}
+
+function overdue(tenants: readonly TenantRow[]): Leftover[] {
+  return tenants
+    .filter((tenant) => tenant.overdue)
+    .map(({ slug }) => ({
+      message: `The time of the deleted tenant ${slug} in the bin is over, but no process has removed it`,
       remedy: startFixes,
       fix: 'start',
     }));

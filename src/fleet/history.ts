@@ -8,6 +8,8 @@ import {
 } from '../catalog/entities/migration-record.entity.ts';
 import type { Tenant } from '../catalog/entities/tenant.entity.ts';
 import { tenantByReference } from '../catalog/find-tenants.ts';
+import { includesStatus } from '../catalog/steps.ts';
+import { deletedStatuses } from '../catalog/tenant-status.ts';
 import { badInput } from '../lib/errors.ts';
 import { commonSchema } from '../migrator/files/common-schema.ts';
 import { historyTable } from '../migrator/files/history.ts';
@@ -49,7 +51,8 @@ export interface HistorySources {
 }
 
 /**
- * Reads a page of a database's own history, or of the attempts of runs across the whole fleet; newest first.
+ * Reads a page of a database's own history, or of the attempts of runs across the whole fleet; newest first. Of a deleted tenant, it
+ * reads what runs did.
  * @throws {AppError} BAD_USER_INPUT, TENANT_NOT_FOUND
  */
 export async function readMigrationHistory(
@@ -81,6 +84,10 @@ async function readRecords(
       throw badInput('scope', `A tenant's history has no migrations of ${scope}`);
     }
     const tenant = await tenantByReference(catalog, reference);
+    // In the bin, its role cannot log in. What runs did to it is in the catalog.
+    if (includesStatus(deletedStatuses, tenant.status)) {
+      return fleetHistory(catalog, { ...where, ...(scope && { scope }), tenant: tenant.id }, page);
+    }
     const { em } = tenants.lease(tenant);
     if (scope !== 'COMMON') return ownHistory(em, where, page, tenant);
     if (await hasCommon(em)) return ownHistory(em.fork({ schema: commonSchema }), where, page, tenant);

@@ -8,13 +8,16 @@ const MAX_DELAY_MS = 5_000;
  * Repeats `work` until the signal is aborted, backing off while it fails. Never rejects.
  * @param pauseMs the pause between repetitions, in milliseconds
  * @param onError called with each error
+ * @param firstPauseMs the pause before the first time, in milliseconds
  */
 export async function repeatUntil(
   signal: AbortSignal,
   work: () => Promise<void>,
   pauseMs: number,
   onError: (error: unknown) => void,
+  firstPauseMs = 0,
 ): Promise<void> {
+  if (firstPauseMs > 0) await pause(firstPauseMs, signal);
   while (!signal.aborted) {
     await retryUntil(signal, work, onError);
     await pause(pauseMs, signal);

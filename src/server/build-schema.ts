@@ -11,7 +11,7 @@ import '../api/types/health.ts';
 import '../api/types/accept-migration.ts';
 import '../api/types/tenant-attention.ts';
 import '../api/types/tenant-drift.ts';
-import '../api/types/tenant-usage.ts';
+import '../api/types/fleet/tenant-usage.ts';
 import '../api/types/checkpoint.ts';
 import '../api/types/run-control.ts';
 import '../api/types/migration-history.ts';

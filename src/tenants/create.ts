@@ -132,7 +132,7 @@ async function createOwned(
   if (count >= limit) {
     throw new AppError(
       'FORBIDDEN',
-      `You have created or own ${count} tenants, and the limit is ${limit}. Tenants that you gave away count until they are deleted. Delete one with deleteTenant, or ask a platform admin.`,
+      `You have created or own ${count} tenants, and the limit is ${limit}. Tenants that you gave away or deleted count until they are removed for good. Delete one with deleteTenant, and wait until its time in the bin is over, or ask a platform admin.`,
     );
   }
   const tenant = em.create(Tenant, { ...row, createdBy: id });

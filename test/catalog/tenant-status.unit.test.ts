@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { tenantStatuses } from '../../src/catalog/entities/tenant.entity.ts';
 import {
   canTake,
+  deletedStatuses,
   fleetStatuses,
   refusedStatuses,
   servedStatuses,
@@ -19,20 +20,27 @@ describe('the statuses of a tenant', () => {
   it('follow each other as the table says', () => {
     expect(movesOf(tenantSteps)).toEqual([
       'ACTIVE → ACTIVE',
+      'ACTIVE → DELETED',
       'ACTIVE → DELETING',
       'ACTIVE → MAINTENANCE',
       'ACTIVE → NEEDS_ATTENTION',
       'ACTIVE → SUSPENDED',
+      'DELETED → ACTIVE',
+      'DELETED → DELETING',
+      'DELETED → NEEDS_ATTENTION',
+      'DELETED → SUSPENDED',
       'DELETING →',
       'DELETING → DELETING',
       'MAINTENANCE → ACTIVE',
       'MAINTENANCE → SUSPENDED',
       'NEEDS_ATTENTION → ACTIVE',
+      'NEEDS_ATTENTION → DELETED',
       'NEEDS_ATTENTION → DELETING',
       'NEEDS_ATTENTION → SUSPENDED',
       'PROVISIONING → ACTIVE',
       'PROVISIONING → DELETING',
       'SUSPENDED → ACTIVE',
+      'SUSPENDED → DELETED',
       'SUSPENDED → DELETING',
       'SUSPENDED → MAINTENANCE',
       'SUSPENDED → NEEDS_ATTENTION',
@@ -41,8 +49,10 @@ describe('the statuses of a tenant', () => {
     ]);
   });
 
-  it('are each either unfinished, settled or MAINTENANCE, and either served, refused or DELETING', () => {
-    expect([...unfinishedStatuses, ...settledStatuses, 'MAINTENANCE'].sort()).toEqual(tenantStatuses.toSorted());
+  it('are each either unfinished, settled, MAINTENANCE or DELETED, and either served, refused or DELETING', () => {
+    expect([...unfinishedStatuses, ...settledStatuses, 'MAINTENANCE', 'DELETED'].sort()).toEqual(
+      tenantStatuses.toSorted(),
+    );
     expect([...servedStatuses, ...refusedStatuses, 'DELETING'].sort()).toEqual(tenantStatuses.toSorted());
     expect(fleetStatuses.filter((status) => canTake(tenantSteps.discard, status))).toEqual([]);
   });
@@ -57,7 +67,7 @@ describe('the statuses of a tenant', () => {
       }
     };
     const isServed = servedStatuses.some((served) => served === status);
-    const refused = status === 'DELETING' ? 'TENANT_NOT_FOUND' : 'TENANT_SUSPENDED';
+    const refused = deletedStatuses.some((deleted) => deleted === status) ? 'TENANT_NOT_FOUND' : 'TENANT_SUSPENDED';
     const served = status === 'ACTIVE' ? 'ACTIVE' : 'TENANT_BUSY';
     expect(code()).toBe(isServed ? served : refused);
   });

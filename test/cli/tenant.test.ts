@@ -79,8 +79,8 @@ describe('tenantry tenant list and show', () => {
     const views = JSON.parse((await tenantry('tenant', 'list', '--json')).stdout);
     expect(views.map(({ slug }: { slug: string }) => slug)).toEqual(['acme', 'json']);
     const { stdout: shown } = await tenantry('tenant', 'show', views[0].id, '--json');
-    expect(JSON.parse(shown)).toEqual(views[0]);
-    expect((await tenantry('tenant', 'show', 'acme')).stdout).toContain('host:       acme.example\n');
+    expect(JSON.parse(shown)).toMatchObject(views[0]);
+    expect((await tenantry('tenant', 'show', 'acme')).stdout).toContain('host:          acme.example\n');
   });
 
   it('leave out those that a filter leaves out, and say on standard error that there are none', async () => {
@@ -180,12 +180,34 @@ describe('tenantry tenant delete', () => {
       exit: 1,
       stdout: '',
       stderr: expect.stringMatching(
-        /the tenant typed \(typed\) will be permanently deleted.*\n.*Type its slug.*\n.*Nothing was deleted/s,
+        /The tenant typed \(typed\) will no longer be served.*\n.*Type its slug.*\n.*Nothing was deleted/s,
       ),
     });
     expect(await remove(['typed'], 'typ\u0003')).toMatchObject({ exit: 130, stdout: '' });
     expect(await isThere('typed')).toBe(true);
-    expect(await remove(['typed'], 'typed', '')).toMatchObject({ exit: 0, stdout: 'The tenant typed was deleted.\n' });
+    expect(await remove(['typed'], 'typed', '')).toMatchObject({
+      exit: 0,
+      stdout: expect.stringMatching(
+        /^The tenant typed was deleted. It is removed for good at 20.*tenantry tenant undelete typed/,
+      ),
+    });
+    expect(await isThere('typed')).toBe(true);
+    expect((await tenantry('tenant', 'list', '--status', 'deleted')).stdout).toContain('typed');
+    expect(await tenantry('tenant', 'undelete', 'typed')).toMatchObject({
+      exit: 0,
+      stdout: 'The tenant typed is back. It is ACTIVE.\n',
+    });
+    expect(await tenantry('tenant', 'undelete', 'typed')).toMatchObject({
+      exit: 1,
+      stderr: expect.stringContaining('The tenant typed is not deleted: it is ACTIVE'),
+    });
+    expect(await remove(['--purge', 'typed'], 'typed', '')).toMatchObject({
+      exit: 0,
+      stdout: 'The tenant typed was removed for good.\n',
+      stderr: expect.stringContaining(
+        'All data and checkpoints of the tenant typed (typed) will be permanently removed',
+      ),
+    });
     expect(await isThere('typed')).toBe(false);
   });
 
@@ -196,9 +218,9 @@ describe('tenantry tenant delete', () => {
       stderr: "Nothing was deleted: to confirm, repeat the tenant's slug, which is said\n",
     });
     const { id } = JSON.parse((await tenantry('tenant', 'show', 'said', '--json')).stdout);
-    expect(await remove([id, '--yes', 'said'])).toEqual({
+    expect(await remove([id, '--purge', '--yes', 'said'])).toEqual({
       exit: 0,
-      stdout: 'The tenant said was deleted.\n',
+      stdout: 'The tenant said was removed for good.\n',
       stderr: '',
     });
     expect(await remove(['said', '--yes', 'said'])).toMatchObject({ exit: 1, stderr: 'There is no tenant said\n' });
@@ -206,6 +228,7 @@ describe('tenantry tenant delete', () => {
     expect((await app.ask(text, app.admin)).data?.auditLog).toEqual({
       nodes: [
         { action: 'deleteTenant', outcome: 'OK', tenant: null },
+        { action: 'tenant.purge', outcome: 'OK', tenant: null },
         { action: 'deleteTenant', outcome: 'BAD_USER_INPUT', tenant: null },
         { action: 'createTenant', outcome: 'OK', tenant: null },
       ],

@@ -62,14 +62,18 @@ const deferredKey: Part = (model, choice) => {
   if (found && choice % 2 === 0) return [`ALTER TABLE ${found} ADD COLUMN ${model.next('c')} text`];
   if (found && choice % 3 === 0)
     return [`SET CONSTRAINTS ALL DEFERRED`, `INSERT INTO ${found} VALUES (${choice + 10}, 1)`];
+  // Fails where the key is checked at once, unless an earlier SET CONSTRAINTS is still in force.
+  if (found && choice % 5 === 0)
+    return [
+      `INSERT INTO ${found} VALUES (${choice + 20}, ${choice + 21})`,
+      `INSERT INTO ${found} VALUES (${choice + 21}, NULL)`,
+    ];
   const name = model.next('n');
   model.deferred.push(name);
-  return [
-    `CREATE TABLE ${name} (id int PRIMARY KEY, parent int REFERENCES ${name} DEFERRABLE INITIALLY DEFERRED)`,
-    // In two statements, so that the key must be deferred in between.
-    `INSERT INTO ${name} VALUES (2, 1)`,
-    `INSERT INTO ${name} VALUES (1, NULL)`,
-  ];
+  const key = `CREATE TABLE ${name} (id int PRIMARY KEY, parent int REFERENCES ${name} DEFERRABLE INITIALLY`;
+  const [child, parent] = [`INSERT INTO ${name} VALUES (2, 1)`, `INSERT INTO ${name} VALUES (1, NULL)`];
+  // In two statements, so that the key must be deferred in between.
+  return choice % 3 === 1 ? [`${key} IMMEDIATE)`, parent, child] : [`${key} DEFERRED)`, child, parent];
 };
 
 const settings = [

@@ -251,6 +251,40 @@ describe('the bin of tenants', () => {
     else expect({ code: codeOf(deleted), total }).toEqual({ code: 'CONFLICT', total: 1 });
   });
 
+  it('is known to the doctor, who misses what is lost and what should be gone', async () => {
+    await fleet.createTenants({ checked: 'SCHEMA' });
+    await remove('checked');
+    const { database, schema } = await fleet.tenant('checked');
+    const findings = async () => {
+      const { searchProblems } = await import('../../src/doctor/search.ts');
+      const { servers, config } = fleet.app.services;
+      const found = await searchProblems({
+        servers: new Map(servers.known().map(({ row, server }) => [row.name, server])),
+        first: 'default',
+        databases: config.databases,
+        bounds: config.connections.tenantBounds,
+        idleLockSeconds: 60,
+      });
+      return found
+        .map(({ message }) => message)
+        .filter((message) => message.includes('checked') || message.includes(schema));
+    };
+    expect(await findings()).toEqual([]);
+    await fleet.inCatalog(`UPDATE tenants SET purge_at = now() - interval '2 hours' WHERE slug = 'checked'`);
+    const owner = await fleet.session(database);
+    await owner.query(`DROP SCHEMA ${schema} CASCADE`);
+    expect(await findings()).toEqual([
+      'The time of the deleted tenant checked in the bin is over, but no process has removed it',
+      `The schema ${schema} of the tenant checked is missing on the server default`,
+    ]);
+    const { migrationHistory } = await fleet.ask<{ migrationHistory: { totalCount: number } }>(
+      '{ migrationHistory(tenant: "checked") { totalCount } }',
+    );
+    expect(migrationHistory.totalCount).toBe(0);
+    await purgeExpired(fleet.app.services.provisioning);
+    expect(await statusOf('checked')).toBeUndefined();
+  });
+
   it('is emptied at once if there is no time in it', async () => {
     await using short = await Fleet.start({ TENANT_RETENTION_DAYS: '0' });
     await short.createTenants({ gone: 'SCHEMA' });

@@ -88,6 +88,36 @@ describe('webhooks', () => {
     await remove(webhook.id);
   });
 
+  it('tells of tenants that go into the bin, come back, move and are removed', async () => {
+    const events = '[TENANT_DELETED, TENANT_UNDELETED, TENANT_PURGED, TENANT_MOVED, TENANT_SUSPENDED]';
+    const webhook = await create('/bin', events);
+    await fleet.createTenants({ binned: 'SCHEMA' });
+    await fleet.ask('mutation { deleteTenant(id: "binned", slug: "binned") { id } }');
+    await change('undeleteTenant', 'binned');
+    const { key } = await fleet.tenant('binned');
+    for (const now of ['a'.repeat(10), key]) {
+      await fleet.inCatalog(`UPDATE tenants SET key = $1 WHERE slug = 'binned'`, [now]);
+    }
+    await fleet.ask('mutation { deleteTenant(id: "binned", slug: "binned") { id } }');
+    await fleet.ask('mutation { deleteTenant(id: "binned", slug: "binned", purge: true) { id } }');
+    await until('/bin', 6);
+    expect(receiver.got('/bin')).toEqual([
+      'tenant.deleted binned',
+      'tenant.undeleted binned',
+      'tenant.moved binned',
+      'tenant.moved binned',
+      'tenant.deleted binned',
+      'tenant.purged binned',
+    ]);
+    for (const request of receiver.requests.filter(({ path }) => path === '/bin')) {
+      const event = verified(webhook.secret, request);
+      expect(payloadSchema(isWebhookEventType(event.type) ? event.type : expect.unreachable()).parse(event)).toEqual(
+        event,
+      );
+    }
+    await remove(webhook.id);
+  });
+
   it('tells nobody of a change that was rolled back', async () => {
     const webhook = await create('/rolled-back', tenantEvents);
     await fleet.createTenants({ kept: 'SCHEMA' });

@@ -21,8 +21,19 @@ export interface Dropped {
   readonly invitations: number;
 }
 
-/** Deletes one portion, in a transaction, and returns the number of rows. */
-type DropPortion = (client: pg.Client) => Promise<number>;
+/** What a portion deleted: the number of rows, and where the next one begins. */
+interface DroppedPortion {
+  readonly count: number;
+  readonly last: string;
+}
+
+/**
+ * Deletes one portion, in a transaction.
+ * @param after where it begins: until vacuum has come, PostgreSQL would pass by all that was deleted before; '' for the beginning
+ */
+type DropPortion = (client: pg.Client, after: string) => Promise<DroppedPortion>;
+
+const nothingLeft: DroppedPortion = { count: 0, last: '' };
 
 /**
  * Deletes the records that have reached their age, in transactions of at most {@link PORTION} rows, oldest first. Nothing of a run
@@ -35,15 +46,18 @@ export async function dropOldRecords(
   ages: RetentionConfig,
   stop: AbortSignal,
 ): Promise<Dropped> {
-  const drop = (days: number, portion: (client: pg.Client, days: number) => Promise<number>) =>
-    days === 0 ? Promise.resolve(0) : inPortions(catalog, (client) => portion(client, days), stop);
+  const drop = (days: number, sql: string, allow?: string) =>
+    days === 0
+      ? Promise.resolve(0)
+      : inPortions(catalog, (client, after) => dropPortion(client, { sql, allow, days, after }), stop);
   const ofRuns = async (days: number, table: RunTable) => {
     let count = 0;
     if (days === 0) return count;
     for (let isMore = true; isMore && !stop.aborted; ) {
       const before = count;
       const runs = await catalog.use((client) => oldRuns(client, table, days));
-      for (const run of runs) count += await inPortions(catalog, (client) => dropOfRun(client, table, run, days), stop);
+      for (const run of runs)
+        count += await inPortions(catalog, (client, after) => dropOfRun(client, table, { run, days, after }), stop);
       // Without progress, another process is at it.
       isMore = runs.length === RUNS && count > before;
     }
@@ -52,9 +66,10 @@ export async function dropOldRecords(
   const dropped = {
     runEvents: await ofRuns(ages.runEventDays, runTables.events),
     runItems: await ofRuns(ages.runItemDays, runTables.items),
-    deletedRecords: await drop(ages.deletedRecordDays, dropRecords),
-    auditEntries: (await drop(ages.auditDays, dropAudit)) + (await drop(ages.signInDays, dropSignIns)),
-    invitations: await drop(INVITATION_DAYS, dropInvitations),
+    deletedRecords: await drop(ages.deletedRecordDays, recordsSql),
+    auditEntries:
+      (await drop(ages.auditDays, auditSql, allowAudit)) + (await drop(ages.signInDays, signInsSql, allowAudit)),
+    invitations: await drop(INVITATION_DAYS, invitationsSql),
   };
   if (dropped.auditEntries > 0) await auditRetention(catalog, ages, dropped.auditEntries);
   return dropped;
@@ -63,15 +78,16 @@ export async function dropOldRecords(
 /** Repeats a portion until there is nothing left, or another process has the lock. */
 async function inPortions(catalog: Pick<Catalog, 'use'>, portion: DropPortion, stop: AbortSignal): Promise<number> {
   let total = 0;
-  for (let count = PORTION; count === PORTION && !stop.aborted; ) {
-    count = await catalog.use((client) =>
+  for (let [count, after] = [PORTION, '']; count === PORTION && !stop.aborted; ) {
+    const dropped = await catalog.use((client) =>
       inTransaction(client, async () => {
         const { rows } = await client.query<{ isOurs: boolean }>(
           `SELECT pg_try_advisory_xact_lock(${lockKind.retention}, 0) AS "isOurs"`,
         );
-        return rows[0]?.isOurs ? portion(client) : 0;
+        return rows[0]?.isOurs ? portion(client, after) : nothingLeft;
       }),
     );
+    ({ count, last: after } = dropped);
     total += count;
   }
   return total;
@@ -104,67 +120,56 @@ async function oldRuns(client: pg.Client, { name }: RunTable, days: number): Pro
 async function dropOfRun(
   client: pg.Client,
   { name, column, droppedAt }: RunTable,
-  run: string,
-  days: number,
-): Promise<number> {
+  { run, days, after }: { readonly run: string; readonly days: number; readonly after: string },
+): Promise<DroppedPortion> {
   const { rowCount } = await client.query(
     `SELECT FROM migration_runs WHERE id = $1 AND ended_at < now() - make_interval(days => $2)
      FOR NO KEY UPDATE SKIP LOCKED`,
     [run, days],
   );
-  if (rowCount === 0) return 0;
+  if (rowCount === 0) return nothingLeft;
   await client.query(`UPDATE migration_runs SET ${droppedAt} = now() WHERE id = $1 AND ${droppedAt} IS NULL`, [run]);
-  const deleted = await client.query(
-    `DELETE FROM ${name} WHERE run_id = $1 AND ${column} IN (
-       SELECT ${column} FROM ${name} WHERE run_id = $1 ORDER BY ${column} LIMIT ${PORTION})`,
-    [run],
+  const { rows } = await client.query<DroppedPortion>(
+    `WITH gone AS (
+       DELETE FROM ${name} WHERE run_id = $1 AND ${column} IN (
+         SELECT ${column} FROM ${name} WHERE run_id = $1 AND ${column} > $2 ORDER BY ${column} LIMIT ${PORTION})
+       RETURNING ${column} AS place)
+     ${summarySql}`,
+    [run, after === '' ? -1 : Number(after)],
   );
-  return deleted.rowCount ?? 0;
+  return rows[0] ?? nothingLeft;
 }
 
-async function dropRecords(client: pg.Client, days: number): Promise<number> {
-  const { rowCount } = await client.query(
-    `DELETE FROM migration_records WHERE id IN (
-       SELECT id FROM migration_records WHERE deleted_tenant IS NOT NULL AND applied_at < now() - make_interval(days => $1)
-       ORDER BY applied_at LIMIT ${PORTION} FOR UPDATE SKIP LOCKED)`,
-    [days],
-  );
-  return rowCount ?? 0;
+const summarySql = `SELECT count(*)::int AS count, coalesce(max(place)::text, '') AS last FROM gone`;
+
+async function dropPortion(
+  client: pg.Client,
+  portion: { readonly sql: string; readonly allow: string | undefined; readonly days: number; readonly after: string },
+): Promise<DroppedPortion> {
+  const { sql, allow, days, after } = portion;
+  if (allow !== undefined) await client.query(allow);
+  const { rows } = await client.query<DroppedPortion>(`WITH gone AS (${sql}) ${summarySql}`, [days, after]);
+  return rows[0] ?? nothingLeft;
 }
 
-async function dropInvitations(client: pg.Client, days: number): Promise<number> {
-  const { rowCount } = await client.query(
-    `DELETE FROM invitations WHERE id IN (
-       SELECT id FROM invitations WHERE expires_at < now() - make_interval(days => $1)
-       ORDER BY expires_at LIMIT ${PORTION} FOR UPDATE SKIP LOCKED)`,
-    [days],
-  );
-  return rowCount ?? 0;
+/** Returns SQL that deletes a portion of the rows that are older than $1 days, from the time $2 on. */
+function olderSql(table: string, time: string, condition = 'true', lock = 'FOR UPDATE SKIP LOCKED'): string {
+  return `DELETE FROM ${table} WHERE id IN (
+    SELECT id FROM ${table} WHERE ${condition} AND ${time} < now() - make_interval(days => $1)
+      AND ${time} >= coalesce(nullif($2, ''), '-infinity')::timestamptz
+    ORDER BY ${time} LIMIT ${PORTION} ${lock}) RETURNING ${time} AS place`;
 }
+
+const recordsSql = olderSql('migration_records', 'applied_at', 'deleted_tenant IS NOT NULL');
+const invitationsSql = olderSql('invitations', 'expires_at');
+const signInsSql = olderSql('audit_log', 'at', `action IN ('login', 'logout', 'register', 'switchTenant')`);
 
 // Ids count up, so the oldest entries come first without an index of their times.
-async function dropAudit(client: pg.Client, days: number): Promise<number> {
-  await client.query(allowAudit);
-  const { rowCount } = await client.query(
-    `DELETE FROM audit_log WHERE id IN (
-       SELECT id FROM (SELECT id, at FROM audit_log ORDER BY id LIMIT ${PORTION}) oldest
-       WHERE at < now() - make_interval(days => $1))`,
-    [days],
-  );
-  return rowCount ?? 0;
-}
-
-async function dropSignIns(client: pg.Client, days: number): Promise<number> {
-  await client.query(allowAudit);
-  const { rowCount } = await client.query(
-    `DELETE FROM audit_log WHERE id IN (
-       SELECT id FROM audit_log WHERE action IN ('login', 'logout', 'register', 'switchTenant')
-         AND at < now() - make_interval(days => $1)
-       ORDER BY at LIMIT ${PORTION})`,
-    [days],
-  );
-  return rowCount ?? 0;
-}
+const auditSql = `DELETE FROM audit_log WHERE id IN (
+    SELECT id FROM (
+      SELECT id, at FROM audit_log WHERE id > coalesce(nullif($2, ''), '0')::bigint ORDER BY id LIMIT ${PORTION}) oldest
+    WHERE at < now() - make_interval(days => $1))
+  RETURNING id AS place`;
 
 /** The trigger of the table lets only those delete who say this, and only what is at least 30 days old. */
 const allowAudit = `SET LOCAL tenantry.audit_retention = 'on'`;

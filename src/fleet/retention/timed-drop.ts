@@ -6,6 +6,8 @@ import { dropOldRecords } from './drop-old.ts';
 
 /** How often old records are looked for, in milliseconds. */
 const LOOK_MS = 600_000;
+/** How long after the start that is first done, in milliseconds. What a process starts for comes before. */
+const FIRST_MS = 60_000;
 
 /** What deleting old records needs. */
 export interface RetentionOptions {
@@ -31,6 +33,7 @@ export function startRetention({ server, database, ages, log }: RetentionOptions
     },
     LOOK_MS,
     (err) => log.warn({ err }, 'could not delete old records; will try again'),
+    FIRST_MS,
   );
   return {
     async [Symbol.asyncDispose]() {

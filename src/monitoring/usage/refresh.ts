@@ -2,7 +2,7 @@ import { statusSql } from '../../catalog/steps.ts';
 import { repeatUntil } from '../../lib/retry-loop.ts';
 import { type MeasuredTenant, type MeasureOptions, measureTenants } from './measure.ts';
 
-/** How often tenants that are due are looked for, in milliseconds. */
+/** How often tenants that are due are looked for, and how long after the start first, in milliseconds. */
 const LOOK_MS = 60_000;
 /** How many tenants are measured together. */
 export const PORTION = 50;
@@ -61,6 +61,7 @@ export function startUsageRefresh(options: MeasureOptions): AsyncDisposable {
     },
     LOOK_MS,
     (err) => options.log.warn({ err }, 'could not measure tenants; will try again'),
+    LOOK_MS,
   );
   return {
     async [Symbol.asyncDispose]() {

@@ -171,7 +171,7 @@ describe('records that have reached their age', () => {
     expect((await drop({ runEventDays: 10 })).runEvents).toBeGreaterThan(0);
   });
 
-  it('are found through indexes among a million', async () => {
+  it('are found through an index', async () => {
     await fleet.inCatalog(
       `INSERT INTO migration_records (tenant_id, scope, name, hash, status, applied_at, deleted_tenant)
        SELECT NULL, 'TENANT', 'n', 'h', 'APPLIED', now(), CASE WHEN n % 10 = 0 THEN 'gone' END FROM generate_series(1, $1::int) n`,

@@ -38,6 +38,8 @@ async function open(
   const { tenantByReference } = await import('../../../catalog/find-tenants.ts');
   const code = await withServices(context, async (services) => {
     const tenant = await tenantByReference(services.catalog, reference);
+    const { refusalOf } = await import('../../../tenants/suspend.ts');
+    if (tenant.status === 'DELETED' && !owner) throw refusalOf(tenant, reference);
     const config = owner ? await ownerConnection(services, tenant) : services.tenants.connectionOf(tenant);
     if (url) return void context.stdout.write(`${urlOf(config)}\n`);
     return runPsql(context, config, psqlArguments);

@@ -17,6 +17,7 @@ export interface TenantView {
   readonly schema: string;
   /** When it was deleted, if it was, and when it is removed for good. */
   readonly deletedAt: string | null;
+  readonly deletedBy: string | null;
   readonly purgeAt: string | null;
   /** The slug of the tenant that it is a clone of. */
   readonly clonedFrom: string | null;
@@ -49,6 +50,7 @@ export async function viewTenants(services: Services, tenants: readonly Tenant[]
       database: tenant.database,
       schema: tenant.schema,
       deletedAt: tenant.deletedAt?.toISOString() ?? null,
+      deletedBy: tenant.deletedBy ?? null,
       purgeAt: tenant.purgeAt?.toISOString() ?? null,
       clonedFrom: tenant.clonedFrom?.slug ?? null,
       createdAt: tenant.createdAt.toISOString(),

@@ -1,6 +1,6 @@
-import { Tenant } from '../../catalog/entities/tenant.entity.ts';
-import { readUsages, type TenantUsage } from '../../monitoring/usage/usage.ts';
-import { builder } from '../builder.ts';
+import { Tenant } from '../../../catalog/entities/tenant.entity.ts';
+import { readUsages, type TenantUsage } from '../../../monitoring/usage/usage.ts';
+import { builder } from '../../builder.ts';
 
 const TenantUsageRef = builder.objectRef<TenantUsage>('TenantUsage').implement({
   description: 'How much a tenant has, and when it was last used.',
