@@ -1,6 +1,6 @@
 import type { documents } from './api/documents.js';
 import type { DriftCheck, DriftedTenant, Finding } from './checks/types.d.ts';
-import type { Transfer } from './tenant/types.d.ts';
+import type { Checkpoint, Transfer } from './tenant/types.d.ts';
 
 /** The name of an operation that the console sends. */
 export type Operation = keyof typeof documents;
@@ -170,14 +170,6 @@ export interface MigrationRecord {
   appliedAt: string;
   durationMs: number;
   error: string | null;
-}
-export interface Checkpoint {
-  id: string;
-  name: string;
-  kind: 'SNAPSHOT' | 'TRANSACTION';
-  version: string | null;
-  createdAt: string;
-  sizeBytes: number | null;
 }
 export interface Drift {
   isClean: boolean;

@@ -13,3 +13,13 @@ export interface Transfer {
   tenant: { id: string; slug: string };
   to: { server: string };
 }
+
+/** A copy that a tenant can be brought back to. */
+export interface Checkpoint {
+  id: string;
+  name: string;
+  kind: 'SNAPSHOT' | 'TRANSACTION';
+  version: string | null;
+  createdAt: string;
+  sizeBytes: number | null;
+}
