@@ -2,7 +2,7 @@ import { CopyLostError } from '../copying/replication/follower.ts';
 import { AppError, messageOf } from '../lib/errors.ts';
 import { isRefusedDatabase, isTransient, sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
 import { type ActiveTransfer, TransferCancelledError } from './active-transfer.ts';
-import { cloneTenant } from './clone.ts';
+import { cloneTenant } from './clones/clone.ts';
 import { giveUp, release } from './give-up.ts';
 import { TenantInMaintenanceError } from './hold.ts';
 import { move } from './move.ts';

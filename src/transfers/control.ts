@@ -12,7 +12,7 @@ import {
 } from '../catalog/transfer-status.ts';
 import { AppError } from '../lib/errors.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
-import { insertClone } from './clone-row.ts';
+import { insertClone } from './clones/row.ts';
 import { appendTransferEvent, wakeTransferWorkers } from './events.ts';
 import { removeNew } from './give-up.ts';
 import type { TransferOptions } from './options.ts';

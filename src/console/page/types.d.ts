@@ -1,5 +1,6 @@
 import type { documents } from './api/documents.js';
 import type { DriftCheck, DriftedTenant, Finding } from './checks/types.d.ts';
+import type { Checkpoint, Transfer } from './tenant/types.d.ts';
 
 /** The name of an operation that the console sends. */
 export type Operation = keyof typeof documents;
@@ -155,20 +156,6 @@ export interface Tenant extends Named {
   clonedFrom: { slug: string; checkpoint: string | null } | null;
   placement: { server: string; database: string; schema: string };
 }
-export interface Transfer {
-  id: string;
-  kind: 'MOVE' | 'CLONE' | 'IMPORT' | 'RESTORE';
-  status: 'PENDING' | 'COPYING' | 'CATCHING_UP' | 'SWITCHING' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED';
-  online: boolean;
-  rowsCopied: number;
-  rowsTotal: number | null;
-  pausedMs: number | null;
-  error: string | null;
-  createdAt: string;
-  endedAt: string | null;
-  tenant: Named;
-  to: { server: string };
-}
 export interface Member {
   role: 'OWNER' | 'ADMIN' | 'MEMBER';
   isPending: boolean;
@@ -183,14 +170,6 @@ export interface MigrationRecord {
   appliedAt: string;
   durationMs: number;
   error: string | null;
-}
-export interface Checkpoint {
-  id: string;
-  name: string;
-  kind: 'SNAPSHOT' | 'TRANSACTION';
-  version: string | null;
-  createdAt: string;
-  sizeBytes: number | null;
 }
 export interface Drift {
   isClean: boolean;

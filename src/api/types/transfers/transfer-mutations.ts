@@ -1,7 +1,7 @@
 import { actorOf } from '../../../auth/audit-log.ts';
 import { TenantTransfer } from '../../../catalog/entities/tenant-transfer.entity.ts';
+import { startClone } from '../../../transfers/clones/start.ts';
 import { cancelTransfer, resumeTransfer } from '../../../transfers/control.ts';
-import { startClone } from '../../../transfers/start-clone.ts';
 import { moveTenant } from '../../../transfers/start-move.ts';
 import { builder } from '../../builder.ts';
 import { type Context, callerOf } from '../../context.ts';

@@ -122,7 +122,7 @@ async function cloneTenant(
   { checkpoint, name, host, server, isolation, neutralize, ...options }: CloneOptions,
 ): Promise<void> {
   const { carryOutTransfer } = await import('./follow-transfer.ts');
-  const { startClone } = await import('../../../transfers/start-clone.ts');
+  const { startClone } = await import('../../../transfers/clones/start.ts');
   await carryOutTransfer(context, options, async ({ catalog, transfers }) => {
     const of =
       checkpoint === undefined ? { tenant } : { checkpoint: await expandId(catalog, 'checkpoint', checkpoint) };

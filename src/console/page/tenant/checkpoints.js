@@ -7,7 +7,8 @@ import { ProblemNote } from '../parts/problem-note.js';
 import { Table } from '../parts/table.js';
 import { useContext, useState } from '../vendor/hooks.js';
 
-/** @import { Checkpoint, Tenant } from '../types.d.ts' */
+/** @import { Tenant } from '../types.d.ts' */
+/** @import { Checkpoint } from './types.d.ts' */
 /** @typedef {{ kind: 'create' } | { kind: 'restore' | 'delete', checkpoint: Checkpoint }} Choice */
 
 /**

@@ -8,7 +8,7 @@ import { useAction } from '../parts/use-action.js';
 import { hrefOf } from '../routes.js';
 import { useContext } from '../vendor/hooks.js';
 
-/** @import { Transfer } from '../types.d.ts' */
+/** @import { Transfer } from './types.d.ts' */
 
 /**
  * The latest moves and clones of a tenant, with the progress of those that have not ended.

@@ -1,16 +1,16 @@
 import type pg from 'pg';
-import { storeCommonStates } from '../catalog/common-states.ts';
-import { Tenant } from '../catalog/entities/tenant.entity.ts';
-import { migrationStateRow, saveMigrationStateSql } from '../catalog/migration-states.ts';
-import { takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
-import { takeTransferStepSql, transferSteps } from '../catalog/transfer-status.ts';
-import { type ActiveTransfer, TransferCancelledError } from './active-transfer.ts';
-import { canCloneByTemplate, cloneByTemplate } from './clone-by-template.ts';
-import { copyPlaceOf } from './copy-place-of.ts';
-import { copyToTarget, type FinishedCopy } from './copy-to-target.ts';
-import { appendTransferEvent } from './events.ts';
-import { findSource, type TransferSource, withOpenSource } from './source.ts';
-import { enterSwitch } from './store.ts';
+import { storeCommonStates } from '../../catalog/common-states.ts';
+import { Tenant } from '../../catalog/entities/tenant.entity.ts';
+import { migrationStateRow, saveMigrationStateSql } from '../../catalog/migration-states.ts';
+import { takeStepSql, tenantSteps } from '../../catalog/tenant-status.ts';
+import { takeTransferStepSql, transferSteps } from '../../catalog/transfer-status.ts';
+import { type ActiveTransfer, TransferCancelledError } from '../active-transfer.ts';
+import { copyPlaceOf } from '../copy-place-of.ts';
+import { copyToTarget, type FinishedCopy } from '../copy-to-target.ts';
+import { appendTransferEvent } from '../events.ts';
+import { findSource, type TransferSource, withOpenSource } from '../source.ts';
+import { enterSwitch } from '../store.ts';
+import { canCloneByTemplate, cloneByTemplate } from './by-template.ts';
 
 /** Makes a tenant that is a clone of another one or of its checkpoint, while the other one is served. */
 export async function cloneTenant(active: ActiveTransfer): Promise<void> {

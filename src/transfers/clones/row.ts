@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { takenError } from '../tenants/names.ts';
+import { takenError } from '../../tenants/names.ts';
 
 /**
  * Inserts the row of the tenant that a clone makes, with the status PROVISIONING. Its transfer finishes or removes it.

@@ -1,24 +1,24 @@
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
-import type { Checkpoint } from '../catalog/entities/checkpoint.entity.ts';
-import { FIRST_SERVER } from '../catalog/entities/database-server.entity.ts';
-import type { Isolation, Tenant, TenantStatus } from '../catalog/entities/tenant.entity.ts';
-import { tenantByReference } from '../catalog/find-tenants.ts';
-import { refuseOpenTransfer } from '../catalog/open-transfers.ts';
-import { canTake, tenantSteps } from '../catalog/tenant-status.ts';
-import { findCheckpoint } from '../checkpoints/checkpoints.ts';
-import { AppError, badInput } from '../lib/errors.ts';
-import { planUp } from '../migrator/files/plan.ts';
-import { inTransaction } from '../postgres/sql/transaction.ts';
-import { newPlacement, newTenantKey } from '../routing/placement.ts';
-import { chooseServer } from '../servers/choose.ts';
-import { validNames } from '../tenants/create.ts';
-import { refusalOf } from '../tenants/suspend.ts';
-import { insertClone } from './clone-row.ts';
-import { appendTransferEvent, wakeTransferWorkers } from './events.ts';
-import { lockServer } from './insert.ts';
-import type { TransferOptions } from './options.ts';
-import { checkMigrations, type Requester } from './start-move.ts';
+import type { Checkpoint } from '../../catalog/entities/checkpoint.entity.ts';
+import { FIRST_SERVER } from '../../catalog/entities/database-server.entity.ts';
+import type { Isolation, Tenant, TenantStatus } from '../../catalog/entities/tenant.entity.ts';
+import { tenantByReference } from '../../catalog/find-tenants.ts';
+import { refuseOpenTransfer } from '../../catalog/open-transfers.ts';
+import { canTake, tenantSteps } from '../../catalog/tenant-status.ts';
+import { findCheckpoint } from '../../checkpoints/checkpoints.ts';
+import { AppError, badInput } from '../../lib/errors.ts';
+import { planUp } from '../../migrator/files/plan.ts';
+import { inTransaction } from '../../postgres/sql/transaction.ts';
+import { newPlacement, newTenantKey } from '../../routing/placement.ts';
+import { chooseServer } from '../../servers/choose.ts';
+import { validNames } from '../../tenants/create.ts';
+import { refusalOf } from '../../tenants/suspend.ts';
+import { appendTransferEvent, wakeTransferWorkers } from '../events.ts';
+import { lockServer } from '../insert.ts';
+import type { TransferOptions } from '../options.ts';
+import { checkMigrations, type Requester } from '../start-move.ts';
+import { insertClone } from './row.ts';
 
 /** What to clone, and the properties of the clone. */
 export interface CloneInput {

@@ -1,15 +1,15 @@
 import type pg from 'pg';
-import { BusySessionsError } from '../checkpoints/maintenance.ts';
-import { elapsedSince } from '../lib/time.ts';
-import { cloneDatabase } from '../postgres/admin/databases.ts';
-import { allowConnections, disallowConnections } from '../postgres/admin/replace-database.ts';
-import { serverNamed } from '../postgres/server.ts';
-import { sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
-import { tenantRole } from '../routing/placement.ts';
-import { withPlacementLock } from '../routing/placement-lock.ts';
-import type { ActiveTransfer } from './active-transfer.ts';
-import { TenantInMaintenanceError } from './hold.ts';
-import type { TransferSource } from './source.ts';
+import { BusySessionsError } from '../../checkpoints/maintenance.ts';
+import { elapsedSince } from '../../lib/time.ts';
+import { cloneDatabase } from '../../postgres/admin/databases.ts';
+import { allowConnections, disallowConnections } from '../../postgres/admin/replace-database.ts';
+import { serverNamed } from '../../postgres/server.ts';
+import { sqlState, sqlStateOf } from '../../postgres/sql/error-codes.ts';
+import { tenantRole } from '../../routing/placement.ts';
+import { withPlacementLock } from '../../routing/placement-lock.ts';
+import type { ActiveTransfer } from '../active-transfer.ts';
+import { TenantInMaintenanceError } from '../hold.ts';
+import type { TransferSource } from '../source.ts';
 
 /** The largest database of a served tenant that is copied by template, in bytes: the tenant waits meanwhile. */
 const MAX_BYTES = 1024 ** 3;

@@ -1,0 +1,25 @@
+/** Moving, cloning or importing a tenant. */
+export interface Transfer {
+  id: string;
+  kind: 'MOVE' | 'CLONE' | 'IMPORT' | 'RESTORE';
+  status: 'PENDING' | 'COPYING' | 'CATCHING_UP' | 'SWITCHING' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED';
+  online: boolean;
+  rowsCopied: number;
+  rowsTotal: number | null;
+  pausedMs: number | null;
+  error: string | null;
+  createdAt: string;
+  endedAt: string | null;
+  tenant: { id: string; slug: string };
+  to: { server: string };
+}
+
+/** A copy that a tenant can be brought back to. */
+export interface Checkpoint {
+  id: string;
+  name: string;
+  kind: 'SNAPSHOT' | 'TRANSACTION';
+  version: string | null;
+  createdAt: string;
+  sizeBytes: number | null;
+}
