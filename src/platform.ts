@@ -21,3 +21,4 @@ export { isPlainLine } from './lib/input.ts';
 export { isUuid } from './lib/uuid.ts';
 export { Backfill } from './migrator/files/backfill.ts';
 export { entityConnection, MAX_PAGE } from './orm/pagination.ts';
+export type { TenantFile, TenantFiles } from './tenants/tenant-files.ts';

@@ -1,6 +1,7 @@
-import type { EntitySchema } from '@mikro-orm/postgresql';
+import type { EntityManager, EntitySchema } from '@mikro-orm/postgresql';
 import type { MemberRole } from '../catalog/entities/membership.entity.ts';
 import { type PermissionsOf, permissionsByRole } from '../routing/permissions.ts';
+import type { TenantFiles } from '../tenants/tenant-files.ts';
 import type { ModuleRoute } from './module-route.ts';
 import type { ModuleServices } from './module-services.ts';
 
@@ -12,12 +13,14 @@ export interface TenantModule {
   schema(): Promise<unknown>;
   /** Loads the handlers of HTTP requests to paths of the module's own. */
   routes?(): Promise<readonly ModuleRoute[]>;
+  /** Opens the files that the module keeps of tenants outside of their databases, for clones, archives and deletions. */
+  files?(services: ModuleServices): Promise<TenantFiles>;
   /**
-   * Removes what the module keeps of a tenant outside of the tenant's database. Called while the tenant is deleted, when its
-   * database is gone, and again until it succeeds. Must be idempotent.
-   * @param tenant the tenant's id
+   * Masks what must not leave production, such as addresses and names, in a new clone before it is served. If it fails, so does
+   * the clone.
+   * @param em an entity manager of the clone, in a transaction, as the tenant's role
    */
-  removeTenant?(tenant: string, services: ModuleServices): Promise<void>;
+  neutralize?(em: EntityManager, services: ModuleServices): Promise<void>;
   /** GraphQL operations on the module's data, with which GraphiQL opens a tab. Mutations come first if others need them. */
   readonly examples?: string;
 }
@@ -37,9 +40,19 @@ export async function routesOf({ modules }: Product): Promise<readonly ModuleRou
   return (await Promise.all(modules.map((module) => module.routes?.() ?? []))).flat();
 }
 
-/** Removes what the modules keep of a tenant outside of its database; see {@link TenantModule.removeTenant}. */
-export async function removeFromModules({ modules }: Product, tenant: string, services: ModuleServices): Promise<void> {
-  for (const module of modules) await module.removeTenant?.(tenant, services);
+/** Opens the files of all modules; see {@link TenantModule.files}. */
+export async function filesOf({ modules }: Product, services: ModuleServices): Promise<readonly TenantFiles[]> {
+  const files: TenantFiles[] = [];
+  for (const module of modules) {
+    const opened = await module.files?.(services);
+    if (opened) files.push(opened);
+  }
+  return files;
+}
+
+/** Masks the rows of a new clone; see {@link TenantModule.neutralize}. */
+export async function neutralize({ modules }: Product, em: EntityManager, services: ModuleServices): Promise<void> {
+  for (const module of modules) await module.neutralize?.(em, services);
 }
 
 /** Returns the product's permissions as a function. */

@@ -3,7 +3,7 @@ import { Maintenance } from '../checkpoints/maintenance.ts';
 import { Provisioner } from '../servers/provisioner.ts';
 import { ServerRegistry } from '../servers/registry.ts';
 import { serverOpener } from './first-server.ts';
-import { type Product, removeFromModules } from './product.ts';
+import { filesOf, type Product } from './product.ts';
 import type { Services } from './services.ts';
 import type { System } from './system.ts';
 
@@ -56,7 +56,7 @@ export async function openServers(
       defaultIsolation: config.defaultIsolation,
       sharedDatabase: databases.shared,
       inProgress: new InProgress(),
-      removeFromModules: (tenant) => removeFromModules(product, tenant, system.moduleServices),
+      files: () => filesOf(product, system.moduleServices),
       log,
     },
     checkpoints: {

@@ -4,6 +4,7 @@ import type { Isolation } from '../catalog/entities/tenant.entity.ts';
 import type { InProgress } from '../catalog/in-progress.ts';
 import type { Listener } from '../postgres/listener.ts';
 import type { ServerRegistry } from '../servers/registry.ts';
+import type { TenantFiles } from './tenant-files.ts';
 
 /** What creating, recovering and removing tenants needs. */
 export interface ProvisioningOptions {
@@ -14,7 +15,7 @@ export interface ProvisioningOptions {
   readonly sharedDatabase: string;
   /** The tenants that this process is creating or removing. */
   readonly inProgress: InProgress;
-  /** Removes what the modules keep of a tenant outside of its database. Idempotent. */
-  readonly removeFromModules: (tenant: string) => Promise<void>;
+  /** Opens what the modules keep of tenants outside of their databases. */
+  readonly files: () => Promise<readonly TenantFiles[]>;
   readonly log: Logger;
 }

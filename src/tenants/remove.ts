@@ -19,7 +19,7 @@ export async function discard(options: ProvisioningOptions, tenant: Tenant): Pro
   await provisioner.remove(tenant);
   await dropCheckpointsOf(options, tenant.id);
   // Before the row is deleted, so that it is tried again after a failure or a crash.
-  await options.removeFromModules(tenant.id);
+  for (const files of await options.files()) await files.removeAll(tenant.id);
   await catalog.use((client) =>
     inTransaction(client, async () => {
       await deleteRow(client, tenant);

@@ -9,10 +9,5 @@ export const documents = {
   schema: () => import('./schema.ts'),
   examples,
   routes: async () => [(await import('./file-route.ts')).createFileRoute()],
-  removeTenant: async (tenant: string, services: ModuleServices) => {
-    const { prefixOf } = await import('./store/file-store.ts');
-    const { storeOf } = await import('./store/store-of.ts');
-    const store = await storeOf(services);
-    await store.deleteAll(prefixOf(tenant));
-  },
+  files: async (services: ModuleServices) => (await import('./store/tenant-files.ts')).openTenantFiles(services),
 };

@@ -3,8 +3,10 @@ import { text } from 'node:stream/consumers';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { loadConfig } from '../../../src/config/config.ts';
+import { documents } from '../../../src/modules/documents/index.ts';
 import { fileKey, prefixOf, type StoredObject } from '../../../src/modules/documents/store/file-store.ts';
 import { storeOf } from '../../../src/modules/documents/store/store-of.ts';
+import type { TenantFile } from '../../../src/platform.ts';
 import { stores } from './file-lab.ts';
 
 async function* bytesOf(...parts: string[]): AsyncGenerator<Uint8Array> {
@@ -52,6 +54,32 @@ describe.each(Object.keys(stores) as (keyof typeof stores)[])('the store %s', (k
     for (let time = 0; time < 2; time += 1) await store.deleteAll(prefixOf(ours));
     expect([await list(ours), (await list(clone)).length, (await list(theirs)).length]).toEqual([[], 7, 1]);
     expect(await inside.keys()).toHaveLength(8);
+  });
+
+  it("gives and takes a tenant's files for clones and archives", async () => {
+    await using inside = await stores[kind]();
+    const { files } = loadConfig(inside.env);
+    const ofTenants = await documents.files({
+      files,
+      log: pino({ enabled: false }),
+      deriveKey: () => new Uint8Array(),
+    });
+    const [ours, imported, id] = [randomUUID(), randomUUID(), randomUUID()];
+    const { signal } = new AbortController();
+    const list = async (tenant: string) => {
+      const found: TenantFile[] = [];
+      for await (const file of ofTenants.list(tenant)) found.push(file);
+      return found;
+    };
+    await ofTenants.write(ours, { name: id, bytes: 5 }, bytesOf('he', 'llo'));
+    expect(await list(ours)).toEqual([{ name: id, bytes: 5 }]);
+    const content = await ofTenants.read(ours, { name: id, bytes: 5 }, signal);
+    await ofTenants.write(imported, { name: id, bytes: 5 }, content ?? bytesOf());
+    expect(await list(imported)).toEqual([{ name: id, bytes: 5 }]);
+    expect(await ofTenants.read(imported, { name: randomUUID(), bytes: 5 }, signal)).toBeUndefined();
+    await expect(ofTenants.write(imported, { name: '../x', bytes: 1 }, bytesOf('x'))).rejects.toThrow('not the id');
+    await ofTenants.removeAll(imported);
+    expect([await list(imported), (await list(ours)).length]).toEqual([[], 1]);
   });
 });
 

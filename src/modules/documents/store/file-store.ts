@@ -47,8 +47,13 @@ export function prefixOf(tenant: string): string {
   return `${tenant}/`;
 }
 
+/** Whether a text can be the id of a file: a UUID in lower case. */
+export function isFileId(text: string): boolean {
+  return uuid.test(text);
+}
+
 /** The key of a tenant's file. @throws {Error} if an id is not a UUID in lower case */
 export function fileKey(tenant: string, file: string): string {
-  if (!uuid.test(file)) throw new Error(`${JSON.stringify(file)} is not an id`);
+  if (!isFileId(file)) throw new Error(`${JSON.stringify(file)} is not an id`);
   return prefixOf(tenant) + file;
 }
