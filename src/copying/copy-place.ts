@@ -1,4 +1,18 @@
+import { AppError } from '../lib/errors.ts';
+import { shortList } from '../lib/short-list.ts';
+import { historyTable } from '../migrator/files/history.ts';
+import { quoteIdentifier } from '../postgres/sql/quote.ts';
+import { copyTables, type DifferentTable, type TableToCopy } from './copy-tables.ts';
+import { refuseLargeObjects } from './large-objects.ts';
+import { refreshViews } from './materialized-views.ts';
+import { type ChangedTables, putBack, type TakenDown, takeDown } from './obstacles.ts';
 import type { CopyPlace, CopyProgress } from './place.ts';
+import { Tally } from './progress.ts';
+import { copySequences } from './sequences.ts';
+import { inSession, withSnapshot } from './session.ts';
+import { hashStructure, requireSameStructure } from './structure.ts';
+import { readStoredTables, type StoredTable, sharedColumns } from './tables.ts';
+import { portionsOf, together } from './together.ts';
 
 /** What a copy needs. */
 export interface CopyOptions {
@@ -17,12 +31,127 @@ export interface CopyOptions {
   readonly signal: AbortSignal;
 }
 
+/** How many tables are emptied or analyzed with one statement. */
+const PORTION = 50;
+
+/** How many tables a message names. */
+const SHOWN = 5;
+
 /**
  * Replaces the rows of one place by those of another, its sequences and its history included, and proves that both are equal:
  * their tables before, their rows after. If it fails, the target is to be dropped.
  * @returns the final progress
- * @throws {AppError} CONFLICT if the tables of the two places differ, with the differences; what PostgreSQL reports otherwise
+ * @throws {AppError} CONFLICT if the tables of the two places differ, with the differences, or if the source has large objects;
+ *   what PostgreSQL reports otherwise
  */
-export async function copyPlace(_options: CopyOptions): Promise<CopyProgress> {
-  throw new Error('Not built yet');
+export async function copyPlace(options: CopyOptions): Promise<CopyProgress> {
+  const { from, to, parallel, signal } = options;
+  const tally = new Tally(options.onProgress);
+  const [structure = ''] = await together<string>(signal, [
+    (ended) => requireSameStructure(from, to, ended),
+    (ended) => refuseLargeObjects(from, ended).then(() => ''),
+  ]);
+  const taken = await withSnapshot(
+    from,
+    options.snapshot,
+    async (snapshot) => {
+      const plan = await makePlan(from, to, signal);
+      for (const { name, rows, bytes } of plan.copied) tally.expect(name, rows, bytes ?? 0);
+      const down = await clearTarget(to, plan, signal);
+      const different = await copyTables({ from, to, parallel, snapshot, tally }, plan.copied, signal);
+      if (different.length > 0) throw differentRows(from, different);
+      await copySequences(from, to, signal);
+      return { down, plan };
+    },
+    signal,
+  );
+  await finishTarget(options, taken.down, taken.plan);
+  await refreshViews(from, to, signal);
+  if ((await hashStructure(to, signal)) !== structure) await requireSameStructure(from, to, signal);
+  options.onProgress?.(tally.progress);
+  return tally.progress;
+}
+
+/** What to do with each table. */
+interface Plan {
+  readonly copied: readonly (TableToCopy & Pick<StoredTable, 'rows' | 'partitionOf'>)[];
+  readonly emptied: readonly string[];
+  readonly changed: ChangedTables;
+}
+
+/** A table whose file is empty has no rows, so neither side need be asked for them. */
+async function makePlan(from: CopyPlace, to: CopyPlace, signal: AbortSignal): Promise<Plan> {
+  const [source = [], target = []] = await together(
+    signal,
+    [from, to].map((place) => (ended) => inSession(place, (client) => readStoredTables(client, place.schema), ended)),
+  );
+  const targets = new Map(target.map((table) => [table.name, table]));
+  const copied = source.flatMap((table) => {
+    const own = targets.get(table.name);
+    if (!own) throw new AppError('CONFLICT', `The table ${table.name} was created while the tenant was being copied`);
+    return table.bytes === 0 ? [] : [{ ...table, columns: sharedColumns(table, own) }];
+  });
+  const emptied = target.filter(({ bytes }) => bytes !== 0);
+  const withParents = (tables: readonly Pick<StoredTable, 'name' | 'partitionOf'>[]) =>
+    new Set(tables.flatMap(({ name, partitionOf }) => [name, ...partitionOf]));
+  return {
+    copied,
+    emptied: emptied.map(({ name }) => name),
+    changed: { filled: withParents(copied), emptied: withParents(emptied) },
+  };
+}
+
+function clearTarget(to: CopyPlace, { changed, emptied }: Plan, signal: AbortSignal): Promise<TakenDown> {
+  return inSession(
+    to,
+    async (client) => {
+      const down = await takeDown(client, to.schema, changed);
+      for (const portion of portionsOf(emptied, PORTION)) {
+        await client.query(`TRUNCATE ${portion.map((name) => `ONLY ${tableSql(to, name)}`).join(', ')}`);
+      }
+      return down;
+    },
+    signal,
+  );
+}
+
+/** Puts back what was taken down, checks the foreign keys and gathers the planner's statistics. */
+async function finishTarget({ to, parallel, signal }: CopyOptions, down: TakenDown, { copied }: Plan): Promise<void> {
+  const checks = await inSession(to, (client) => putBack(client, to.schema, down), signal);
+  const analyzed = portionsOf([...new Set(copied.map(({ name, partitionOf }) => partitionOf.at(-1) ?? name))], PORTION);
+  const queue = [
+    ...checks,
+    ...analyzed.map((names) => `ANALYZE ${names.map((name) => tableSql(to, name)).join(', ')}`),
+  ];
+  await together(
+    signal,
+    Array.from(
+      { length: Math.max(1, Math.min(parallel, queue.length)) },
+      () => (ended: AbortSignal) =>
+        inSession(
+          to,
+          async (client) => {
+            for (let sql = queue.shift(); sql !== undefined; sql = queue.shift()) await client.query(sql);
+          },
+          ended,
+        ),
+    ),
+  );
+}
+
+function tableSql({ schema }: CopyPlace, table: string): string {
+  return `${quoteIdentifier(schema)}.${quoteIdentifier(table)}`;
+}
+
+function differentRows({ schema, database }: CopyPlace, different: readonly DifferentTable[]): AppError {
+  const described = different.map(({ name, source, target }) =>
+    source.rows === target.rows
+      ? `${name === historyTable ? 'the history' : name} has other values`
+      : `${name} has ${target.rows} of ${source.rows} rows`,
+  );
+  return new AppError(
+    'CONFLICT',
+    `The copy of ${schema} in the database ${database} is not equal to it: ${shortList(described, SHOWN)}. Nothing was changed in the source. Try again; if it happens again, report it.`,
+    { details: { tables: different.slice(0, SHOWN).map(({ name }) => name) } },
+  );
 }

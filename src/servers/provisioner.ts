@@ -23,6 +23,7 @@ import { sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
 import { quoteIdentifier } from '../postgres/sql/quote.ts';
 import { type InstallationRoles, type Placement, tenantRole } from '../routing/placement.ts';
 import { OTHERS_WAIT_MS, withPlacementLock } from '../routing/placement-lock.ts';
+import { filesLike } from './files-like.ts';
 import { boundAllRolesSql, boundRoleSql, type TenantBounds } from './role-limits.ts';
 import { setUpServer } from './set-up.ts';
 import { applyCommon, readersOfCommon } from './shared/common-line.ts';
@@ -96,7 +97,20 @@ export class Provisioner {
   /** Creates and migrates the tenant's database or schema. Returns its migrations. */
   async make(placement: TenantPlacement): Promise<MadePlace> {
     await this.setUp();
-    return placement.isolation === 'DATABASE' ? this.#makeDatabase(placement) : this.#makeSchema(placement);
+    return this.#make(placement, readTenantFiles(this.#options.migrations), true);
+  }
+
+  /**
+   * Like {@link make}, with exactly these migrations, for a copy of a tenant that has them. If they are the current files, it
+   * costs the same.
+   * @param applied in the order of application
+   * @throws {AppError} MIGRATION_UNKNOWN or MIGRATION_CHANGED if this process has other files
+   */
+  async makeLike(placement: TenantPlacement, applied: readonly AppliedMigration[]): Promise<MadePlace> {
+    const files = await readTenantFiles(this.#options.migrations);
+    const { tenant, isCurrent } = filesLike(files.tenant, applied);
+    await this.setUp();
+    return this.#make(placement, { ...files, tenant }, isCurrent);
   }
 
   /**
@@ -169,9 +183,18 @@ export class Provisioner {
     return withPlacementLock(this.#server, key, work);
   }
 
-  async #makeDatabase(placement: TenantPlacement): Promise<MadePlace> {
-    const files = await readTenantFiles(this.#options.migrations);
-    const template = await this.#template.ensure(files);
+  async #make(
+    placement: TenantPlacement,
+    files: TenantFiles | Promise<TenantFiles>,
+    isCurrent: boolean,
+  ): Promise<MadePlace> {
+    if (placement.isolation === 'DATABASE') return this.#makeDatabase(placement, await files, isCurrent);
+    const [known] = await Promise.all([files, this.#makeRole(placement)]);
+    return this.#makeSchema(placement, known);
+  }
+
+  async #makeDatabase(placement: TenantPlacement, files: TenantFiles, isCurrent: boolean): Promise<MadePlace> {
+    const template = isCurrent ? await this.#template.ensure(files) : undefined;
     const cloned = await this.#withLock(placement, async (admin) => {
       await admin.query(this.#roleSql(placement));
       const done = template !== undefined && (await this.#clone(admin, placement.database, template));
@@ -210,8 +233,7 @@ export class Provisioner {
     );
   }
 
-  async #makeSchema(placement: TenantPlacement): Promise<MadePlace> {
-    const [files] = await Promise.all([readTenantFiles(this.#options.migrations), this.#makeRole(placement)]);
+  async #makeSchema(placement: TenantPlacement, files: TenantFiles): Promise<MadePlace> {
     const { schema, key } = placement;
     const setupSql = `CREATE SCHEMA ${quoteIdentifier(schema)}; ${prepareTenantSchemaSql(schema, tenantRole(key))}`;
     const common = await this.#shared.use((client) => this.#migrate(client, placement, files, setupSql));

@@ -1,0 +1,60 @@
+import type pg from 'pg';
+import { quoteIdentifier, quoteLiteral } from '../postgres/sql/quote.ts';
+import type { CopyPlace } from './place.ts';
+import { inSession } from './session.ts';
+import { notOfExtensionSql } from './tables.ts';
+import { portionsOf, together } from './together.ts';
+
+/** How many sequences are read or set with one statement, which locks them. */
+const PORTION = 200;
+
+interface SequenceState {
+  readonly name: string;
+  readonly value: string;
+  readonly called: boolean;
+}
+
+/**
+ * Sets the sequences of one place to the values that those of the other have now. Sequences have no snapshots, so the values are
+ * not lower than what rows of an earlier snapshot have used.
+ */
+export async function copySequences(from: CopyPlace, to: CopyPlace, signal: AbortSignal): Promise<void> {
+  const [wanted = [], present = []] = await together(
+    signal,
+    [from, to].map((place) => (ended) => inSession(place, (client) => readSequences(client, place.schema), ended)),
+  );
+  const has = new Map(present.map((state) => [state.name, state]));
+  const changed = wanted.filter(({ name, value, called }) => {
+    const now = has.get(name);
+    return now?.value !== value || now.called !== called;
+  });
+  if (changed.length === 0) return;
+  await inSession(to, (client) => setSequences(client, to.schema, changed), signal);
+}
+
+async function readSequences(client: pg.Client, schema: string): Promise<readonly SequenceState[]> {
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT relname AS name FROM pg_class WHERE relnamespace = ${quoteLiteral(quoteIdentifier(schema))}::regnamespace
+       AND relkind = 'S' AND ${notOfExtensionSql('pg_class', 'pg_class.oid')} ORDER BY 1`,
+  );
+  const states: SequenceState[] = [];
+  for (const portion of portionsOf(rows, PORTION)) {
+    const selects = portion.map(
+      ({ name }) =>
+        `SELECT ${quoteLiteral(name)} AS name, last_value AS value, is_called AS called FROM ${quoteIdentifier(schema)}.${quoteIdentifier(name)}`,
+    );
+    states.push(...(await client.query<SequenceState>(selects.join(' UNION ALL '))).rows);
+  }
+  return states;
+}
+
+/** @see https://www.postgresql.org/docs/current/functions-sequence.html */
+async function setSequences(client: pg.Client, schema: string, states: readonly SequenceState[]): Promise<void> {
+  for (const portion of portionsOf(states, PORTION)) {
+    await client.query(
+      `SELECT setval(format('%I.%I', $1::text, name)::regclass, value, called)
+       FROM unnest($2::text[], $3::bigint[], $4::boolean[]) s (name, value, called)`,
+      [schema, portion.map(({ name }) => name), portion.map(({ value }) => value), portion.map(({ called }) => called)],
+    );
+  }
+}

@@ -1,0 +1,50 @@
+import { pipeline } from 'node:stream/promises';
+import type pg from 'pg';
+import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
+import { quoteIdentifier } from '../postgres/sql/quote.ts';
+
+/** A table in both places. */
+export interface StreamedTable {
+  readonly name: string;
+  readonly columns: readonly string[];
+  readonly format: 'binary' | 'text';
+}
+
+/**
+ * Streams a table's rows from one server to another, as fast as the slower one is.
+ * @param onBytes called for each chunk
+ * @returns the number of rows
+ * @see https://www.postgresql.org/docs/current/sql-copy.html
+ */
+export async function streamTable(
+  [source, target]: readonly [pg.Client, pg.Client],
+  [from, to]: readonly [string, string],
+  { name, columns, format }: StreamedTable,
+  onBytes: (bytes: number) => void,
+  signal: AbortSignal,
+): Promise<number> {
+  // A list of no columns would be no SQL. Without a list, COPY leaves out generated columns too.
+  const list = columns.length === 0 ? '' : ` (${columns.map(quoteIdentifier).join(', ')})`;
+  const copy = (schema: string, direction: string) =>
+    `COPY ${quoteIdentifier(schema)}.${quoteIdentifier(name)}${list} ${direction} (FORMAT ${format})`;
+  const output = source.query(copyTo(copy(from, 'TO STDOUT')));
+  const input = target.query(copyFrom(copy(to, 'FROM STDIN')));
+  try {
+    await pipeline(
+      output,
+      async function* (chunks: AsyncIterable<Buffer>) {
+        for await (const chunk of chunks) {
+          onBytes(chunk.length);
+          yield chunk;
+        }
+      },
+      input,
+      { signal },
+    );
+  } catch (error) {
+    // Rows that nobody reads any more would keep the connection from ending.
+    source.connection.stream.destroy();
+    throw error;
+  }
+  return input.rowCount;
+}
