@@ -1,18 +1,17 @@
 import { AppError } from '../lib/errors.ts';
 import { shortList } from '../lib/short-list.ts';
 import { historyTable } from '../migrator/files/history.ts';
-import { quoteIdentifier } from '../postgres/sql/quote.ts';
 import { copyTables, type DifferentTable, type TableToCopy } from './copy-tables.ts';
 import { refuseLargeObjects } from './large-objects.ts';
 import { refreshViews } from './materialized-views.ts';
-import { type ChangedTables, putBack, type TakenDown, takeDown } from './obstacles.ts';
 import type { CopyPlace, CopyProgress } from './place.ts';
 import { Tally } from './progress.ts';
 import { copySequences } from './sequences.ts';
 import { inSession, withSnapshot } from './session.ts';
 import { hashStructure, requireSameStructure } from './structure.ts';
 import { readStoredTables, type StoredTable, sharedColumns } from './tables.ts';
-import { portionsOf, together } from './together.ts';
+import { type ChangedTable, clearTarget, finishTarget } from './target.ts';
+import { together } from './together.ts';
 
 /** What a copy needs. */
 export interface CopyOptions {
@@ -30,9 +29,6 @@ export interface CopyOptions {
   readonly onProgress?: (progress: CopyProgress) => void;
   readonly signal: AbortSignal;
 }
-
-/** How many tables are emptied or analyzed with one statement. */
-const PORTION = 50;
 
 /** How many tables a message names. */
 const SHOWN = 5;
@@ -57,7 +53,7 @@ export async function copyPlace(options: CopyOptions): Promise<CopyProgress> {
     async (snapshot) => {
       const plan = await makePlan(from, to, signal);
       for (const { name, rows, bytes } of plan.copied) tally.expect(name, rows, bytes ?? 0);
-      const down = await clearTarget(to, plan, signal);
+      const down = await clearTarget(to, { filled: plan.copied, emptied: plan.emptied }, signal);
       const different = await copyTables({ from, to, parallel, snapshot, tally }, plan.copied, signal);
       if (different.length > 0) throw differentRows(from, different);
       await copySequences(from, to, signal);
@@ -65,7 +61,7 @@ export async function copyPlace(options: CopyOptions): Promise<CopyProgress> {
     },
     signal,
   );
-  await finishTarget(options, taken.down, taken.plan);
+  await finishTarget(to, taken.down, taken.plan.copied, parallel, signal);
   await refreshViews(from, to, signal);
   if ((await hashStructure(to, signal)) !== structure) await requireSameStructure(from, to, signal);
   options.onProgress?.(tally.progress);
@@ -75,8 +71,7 @@ export async function copyPlace(options: CopyOptions): Promise<CopyProgress> {
 /** What to do with each table. */
 interface Plan {
   readonly copied: readonly (TableToCopy & Pick<StoredTable, 'rows' | 'partitionOf'>)[];
-  readonly emptied: readonly string[];
-  readonly changed: ChangedTables;
+  readonly emptied: readonly ChangedTable[];
 }
 
 /** A table whose file is empty has no rows, so neither side need be asked for them. */
@@ -91,56 +86,7 @@ async function makePlan(from: CopyPlace, to: CopyPlace, signal: AbortSignal): Pr
     if (!own) throw new AppError('CONFLICT', `The table ${table.name} was created while the tenant was being copied`);
     return table.bytes === 0 ? [] : [{ ...table, columns: sharedColumns(table, own) }];
   });
-  const emptied = target.filter(({ bytes }) => bytes !== 0);
-  const withParents = (tables: readonly Pick<StoredTable, 'name' | 'partitionOf'>[]) =>
-    new Set(tables.flatMap(({ name, partitionOf }) => [name, ...partitionOf]));
-  return {
-    copied,
-    emptied: emptied.map(({ name }) => name),
-    changed: { filled: withParents(copied), emptied: withParents(emptied) },
-  };
-}
-
-function clearTarget(to: CopyPlace, { changed, emptied }: Plan, signal: AbortSignal): Promise<TakenDown> {
-  return inSession(
-    to,
-    async (client) => {
-      const down = await takeDown(client, to.schema, changed);
-      for (const portion of portionsOf(emptied, PORTION)) {
-        await client.query(`TRUNCATE ${portion.map((name) => `ONLY ${tableSql(to, name)}`).join(', ')}`);
-      }
-      return down;
-    },
-    signal,
-  );
-}
-
-/** Puts back what was taken down, checks the foreign keys and gathers the planner's statistics. */
-async function finishTarget({ to, parallel, signal }: CopyOptions, down: TakenDown, { copied }: Plan): Promise<void> {
-  const checks = await inSession(to, (client) => putBack(client, to.schema, down), signal);
-  const analyzed = portionsOf([...new Set(copied.map(({ name, partitionOf }) => partitionOf.at(-1) ?? name))], PORTION);
-  const queue = [
-    ...checks,
-    ...analyzed.map((names) => `ANALYZE ${names.map((name) => tableSql(to, name)).join(', ')}`),
-  ];
-  await together(
-    signal,
-    Array.from(
-      { length: Math.max(1, Math.min(parallel, queue.length)) },
-      () => (ended: AbortSignal) =>
-        inSession(
-          to,
-          async (client) => {
-            for (let sql = queue.shift(); sql !== undefined; sql = queue.shift()) await client.query(sql);
-          },
-          ended,
-        ),
-    ),
-  );
-}
-
-function tableSql({ schema }: CopyPlace, table: string): string {
-  return `${quoteIdentifier(schema)}.${quoteIdentifier(table)}`;
+  return { copied, emptied: target.filter(({ bytes }) => bytes !== 0) };
 }
 
 function differentRows({ schema, database }: CopyPlace, different: readonly DifferentTable[]): AppError {

@@ -8,7 +8,8 @@ import { portionsOf, together } from './together.ts';
 /** How many sequences are read or set with one statement, which locks them. */
 const PORTION = 200;
 
-interface SequenceState {
+/** The value of a sequence, and whether the next one comes after it or is it. */
+export interface SequenceState {
   readonly name: string;
   readonly value: string;
   readonly called: boolean;
@@ -32,7 +33,8 @@ export async function copySequences(from: CopyPlace, to: CopyPlace, signal: Abor
   await inSession(to, (client) => setSequences(client, to.schema, changed), signal);
 }
 
-async function readSequences(client: pg.Client, schema: string): Promise<readonly SequenceState[]> {
+/** Reads the sequences of a schema. */
+export async function readSequences(client: pg.Client, schema: string): Promise<readonly SequenceState[]> {
   const { rows } = await client.query<{ name: string }>(
     `SELECT relname AS name FROM pg_class WHERE relnamespace = ${quoteLiteral(quoteIdentifier(schema))}::regnamespace
        AND relkind = 'S' AND ${notOfExtensionSql('pg_class', 'pg_class.oid')} ORDER BY 1`,
@@ -48,8 +50,11 @@ async function readSequences(client: pg.Client, schema: string): Promise<readonl
   return states;
 }
 
-/** @see https://www.postgresql.org/docs/current/functions-sequence.html */
-async function setSequences(client: pg.Client, schema: string, states: readonly SequenceState[]): Promise<void> {
+/**
+ * Sets sequences of a schema.
+ * @see https://www.postgresql.org/docs/current/functions-sequence.html
+ */
+export async function setSequences(client: pg.Client, schema: string, states: readonly SequenceState[]): Promise<void> {
   for (const portion of portionsOf(states, PORTION)) {
     await client.query(
       `SELECT setval(format('%I.%I', $1::text, name)::regclass, value, called)
