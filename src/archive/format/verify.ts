@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { countLines } from './count-lines.ts';
 import type { ArchiveLimits } from './limits.ts';
 import {
   ARCHIVE_FORMAT,
@@ -15,8 +16,6 @@ import {
 } from './manifest.ts';
 import { quoted, refused } from './problem.ts';
 import { type ArchiveEntry, type ArchiveSource, readEntries } from './read.ts';
-
-const NEWLINE = 0x0a;
 
 /** An entry as it was found. */
 interface FoundEntry extends ContentEntry {
@@ -153,8 +152,7 @@ async function measured({ name, bytes, content }: ArchiveEntry): Promise<FoundEn
   let lines = 0;
   for await (const chunk of content) {
     hash.update(chunk);
-    if (!name.startsWith('tables/')) continue;
-    for (let at = chunk.indexOf(NEWLINE); at >= 0; at = chunk.indexOf(NEWLINE, at + 1)) lines += 1;
+    if (name.startsWith('tables/')) lines += countLines(chunk);
   }
   return { name, bytes, sha256: hash.digest('hex'), lines };
 }

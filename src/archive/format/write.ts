@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { constants, createZstdCompress } from 'node:zlib';
 import { type Pack, pack } from 'tar-stream';
 import type { ManifestPart } from './manifest.ts';
+import { flushed, writeTo } from './output.ts';
 
 /** How many bytes of an archive are compressed at a time. */
 const CHUNK_BYTES = 256 * 1024;
@@ -105,8 +106,9 @@ export class ArchiveWriter {
         async (chunks: AsyncIterable<Buffer>) => {
           for await (const chunk of chunks) {
             this.#bytes += chunk.length;
-            if (!destination.write(chunk)) await drained(destination, signal);
+            await writeTo(destination, chunk, signal);
           }
+          await flushed(destination);
         },
         { signal },
       );
@@ -114,22 +116,6 @@ export class ArchiveWriter {
       entries.destroy(asError(error));
       throw error;
     }
-  }
-}
-
-/** Waits until a stream takes more. It rejects when the stream fails or is closed. */
-async function drained(destination: Writable, signal: AbortSignal): Promise<void> {
-  const ended = new AbortController();
-  const either = AbortSignal.any([signal, ended.signal]);
-  try {
-    await Promise.race([
-      once(destination, 'drain', { signal: either }),
-      once(destination, 'close', { signal: either }).then(() => {
-        throw destination.errored ?? new Error('The output was closed');
-      }),
-    ]);
-  } finally {
-    ended.abort();
   }
 }
 

@@ -7,6 +7,7 @@ import { type CommandContext, oneLine, writeJson } from '../../ui/terminal.ts';
 import { addChangeCommands } from './change.ts';
 import { addCreateCommand } from './create.ts';
 import { addDeleteCommand } from './delete.ts';
+import { addExportCommand } from './export.ts';
 import { addResolveCommand } from './resolve.ts';
 import { hasServers, type TenantView, viewTenants } from './view.ts';
 
@@ -40,6 +41,7 @@ export function addTenantCommand(program: Command, context: CommandContext): voi
   addChangeCommands(tenant, context);
   addResolveCommand(tenant, context);
   addDeleteCommand(tenant, context);
+  addExportCommand(tenant, context);
 }
 
 async function list(context: CommandContext, { behind, status, json }: ListOptions): Promise<void> {
