@@ -8,6 +8,7 @@ import { addChangeCommands } from './change.ts';
 import { addCreateCommand } from './create.ts';
 import { addDeleteCommand } from './delete.ts';
 import { addExportCommand } from './export.ts';
+import { addImportCommand } from './import.ts';
 import { addResolveCommand } from './resolve.ts';
 import { hasServers, type TenantView, viewTenants } from './view.ts';
 
@@ -42,6 +43,7 @@ export function addTenantCommand(program: Command, context: CommandContext): voi
   addResolveCommand(tenant, context);
   addDeleteCommand(tenant, context);
   addExportCommand(tenant, context);
+  addImportCommand(tenant, context);
 }
 
 async function list(context: CommandContext, { behind, status, json }: ListOptions): Promise<void> {

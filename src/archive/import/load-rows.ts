@@ -1,0 +1,84 @@
+import { pipeline } from 'node:stream/promises';
+import type pg from 'pg';
+import { from as copyFrom } from 'pg-copy-streams';
+import { refreshViews } from '../../copying/materialized-views.ts';
+import type { CopyPlace } from '../../copying/place.ts';
+import { setSequences } from '../../copying/sequences.ts';
+import { inSession } from '../../copying/session.ts';
+import { clearTarget, finishTarget } from '../../copying/target.ts';
+import { AppError, messageOf } from '../../lib/errors.ts';
+import { sqlStateOf } from '../../postgres/sql/error-codes.ts';
+import { copySql } from '../copy-sql.ts';
+import { type Manifest, type ManifestTable, partName } from '../format/manifest.ts';
+import { quoted, refused } from '../format/problem.ts';
+import { checkTables } from './check-tables.ts';
+import type { ContentReader } from './content-reader.ts';
+
+/** How many foreign keys are checked at the same time. */
+const PARALLEL = 2;
+
+/**
+ * Loads the rows of an archive into a place that its migrations have made, in place of what they have put there.
+ * @throws {AppError} BAD_USER_INPUT if the rows or tables are not those of the place
+ */
+export async function loadRows(
+  place: CopyPlace,
+  manifest: Manifest,
+  reader: ContentReader,
+  signal: AbortSignal,
+): Promise<void> {
+  const { schema } = place;
+  const made = await inSession(place, (client) => checkTables(client, schema, manifest), signal);
+  const full = new Set(manifest.tables.filter(({ rows }) => rows > 0).map(({ name }) => name));
+  const filled = made.filter(({ name }) => full.has(name));
+  const emptied = made.filter(({ bytes }) => bytes !== 0);
+  const down = await clearTarget(place, { filled, emptied }, signal);
+  await inSession(
+    place,
+    async (client) => {
+      // The tenant is activated later, by a transaction that is flushed to disk.
+      await client.query('SET synchronous_commit = off');
+      for (const [index, table] of manifest.tables.entries()) {
+        await loadTable(client, schema, table, partsOf(reader, table, index + 1), signal);
+      }
+      await setSequences(client, schema, manifest.sequences);
+    },
+    signal,
+  );
+  await finishTarget(place, down, filled, PARALLEL, signal).catch((error: unknown) => {
+    throw explain(error, 'do not satisfy a constraint');
+  });
+  await refreshViews(place, place, signal);
+}
+
+async function* partsOf(reader: ContentReader, { parts }: ManifestTable, table: number): AsyncGenerator<Buffer> {
+  for (const [index, part] of parts.entries()) yield* reader.next(partName(table, index + 1), part);
+}
+
+async function loadTable(
+  client: pg.Client,
+  schema: string,
+  table: ManifestTable,
+  content: AsyncGenerator<Buffer>,
+  signal: AbortSignal,
+): Promise<void> {
+  if (table.parts.length === 0) return;
+  const input = client.query(copyFrom(copySql(schema, table, 'FROM STDIN')));
+  try {
+    await pipeline(content, input, { signal });
+  } catch (error) {
+    throw explain(error, `of the table ${quoted(table.name)} cannot be stored`);
+  }
+  if (input.rowCount !== table.rows) {
+    throw refused(`has ${input.rowCount} rows of the table ${quoted(table.name)} instead of ${table.rows}`);
+  }
+}
+
+/** PostgreSQL's classes of errors that rows cause: cardinality, data, and violated constraints. */
+const causedByRows = ['21', '22', '23'];
+
+function explain(error: unknown, problem: string): unknown {
+  const state = sqlStateOf(error);
+  if (error instanceof AppError || !causedByRows.includes(state?.slice(0, 2) ?? '')) return error;
+  return refused(`has rows that ${problem}: ${quoted(messageOf(error))}`, error);
+}
