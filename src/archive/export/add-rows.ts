@@ -1,9 +1,9 @@
 import type pg from 'pg';
-import { readColumns } from '../columns.ts';
 import { copySql } from '../copy-sql.ts';
 import { countLines } from '../format/count-lines.ts';
 import { type Manifest, type ManifestTable, partName } from '../format/manifest.ts';
 import type { ArchiveWriter } from '../format/write.ts';
+import { readColumns } from '../tables.ts';
 import { copyOut, joined } from './copy-out.ts';
 import type { ExportOptions } from './options.ts';
 import type { TenantData } from './tenant-data.ts';

@@ -4,24 +4,20 @@ import type { Tenant } from '../../catalog/entities/tenant.entity.ts';
 import { settledStatuses } from '../../catalog/tenant-status.ts';
 import { refuseLargeObjects } from '../../copying/large-objects.ts';
 import type { CopyPlace } from '../../copying/place.ts';
-import { readSequences, type SequenceState } from '../../copying/sequences.ts';
 import { beginInSnapshotSql, inSession, withSnapshot } from '../../copying/session.ts';
-import { readStoredTables, type StoredTable } from '../../copying/tables.ts';
 import { AppError } from '../../lib/errors.ts';
-import { historyTable, readAppliedSql } from '../../migrator/files/history.ts';
+import { readAppliedSql } from '../../migrator/files/history.ts';
 import { type Servers, serverNamed } from '../../postgres/server.ts';
 import { lockKeyOf, lockKind } from '../../postgres/sql/advisory-lock.ts';
 import { sqlState, sqlStateOf } from '../../postgres/sql/error-codes.ts';
 import { quoteLiteral } from '../../postgres/sql/quote.ts';
 import { refusalOf } from '../../tenants/suspend.ts';
+import { type OwnTables, readOwnTables } from '../tables.ts';
 
 /** A tenant's rows as they were at one moment. The tenant is served meanwhile, and migrations wait. */
-export interface TenantData {
+export interface TenantData extends OwnTables {
   /** In the order of application. */
   readonly migrations: readonly AppliedMigration[];
-  /** The tables with rows, without the history of migrations. */
-  readonly tables: readonly StoredTable[];
-  readonly sequences: readonly SequenceState[];
   readonly schema: string;
   /** Runs `work` with a connection that sees that moment. */
   read<T>(work: (client: pg.Client) => Promise<T>): Promise<T>;
@@ -61,13 +57,11 @@ export async function withTenantData<T>(
       // A migration could otherwise rewrite a table, which then looks empty to an older snapshot.
       withoutMigrations(client, tenant, async () => {
         const { rows: migrations } = await client.query<AppliedMigration>(readAppliedSql(schema));
-        const sequences = await readSequences(client, schema);
-        const tables = (await readStoredTables(client, schema)).filter(({ name }) => name !== historyTable);
+        const own = await readOwnTables(client, schema);
         const ofMoment = (snapshot: string) =>
           work({
             migrations: migrations.map(({ name, hash }) => ({ name, hash })),
-            tables,
-            sequences,
+            ...own,
             schema,
             read: async (use) => {
               await client.query(beginInSnapshotSql(snapshot));

@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
-import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { constants, createZstdDecompress } from 'node:zlib';
+import { promisify } from 'node:util';
+import { constants, createZstdDecompress, zstdDecompress } from 'node:zlib';
 import { type Extract, extract } from 'tar-stream';
 import { AppError, messageOf } from '../../lib/errors.ts';
 import { type ArchiveLimits, RATIO_FROM_BYTES } from './limits.ts';
@@ -11,6 +11,9 @@ import { quoted, refused } from './problem.ts';
 const CHUNK_BYTES = 256 * 1024;
 /** The memory that decompressing may need: 2 to the power of this, in bytes. What Tenantry writes needs 2 MB. */
 const WINDOW_LOG = 23;
+
+/** The most that a frame without content may have, in bytes. */
+const MAX_EMPTY_FRAME = 32;
 
 /** An entry of an archive. Its content must be read before the next entry. */
 export interface ArchiveEntry {
@@ -70,12 +73,17 @@ function checkedEntry(entry: TarEntry): ArchiveEntry {
   }
   if (pax) throw refused(`has the entry ${quoted(name)} with an extended header, which Tenantry does not write`);
   if (!Number.isSafeInteger(size)) throw refused(`has the entry ${quoted(name)} with an impossible size`);
-  return { name, bytes: size, content: Readable.from(contentOf(entry), { objectMode: false, highWaterMark: 0 }) };
+  return { name, bytes: size, content: contentOf(entry) };
 }
 
+/** Whoever reads it gets the error of a damaged archive first. */
 async function* contentOf(entry: TarEntry): AsyncGenerator<Buffer> {
-  // What the stream has are buffers: it has no encoding.
-  for await (const chunk of entry) yield chunk as Buffer;
+  try {
+    // The stream has no encoding, so it yields buffers.
+    for await (const chunk of entry) yield chunk as Buffer;
+  } catch (error) {
+    throw explain(error);
+  }
 }
 
 /** Writes the decompressed file to `entries`, and destroys them if that fails. */
@@ -110,13 +118,24 @@ async function decompress(
       },
       { signal },
     );
-    // The decoder ignores what follows the end.
-    if (zstd.bytesWritten !== bytes) throw refused('has bytes after its end');
+    await checkRest(file, zstd.bytesWritten, bytes);
     entries.end(null);
   } catch (error) {
     entries.destroy(error instanceof Error ? error : new Error(messageOf(error)));
     throw error;
   }
+}
+
+/**
+ * Checks what follows the first frame of zstd, which the decoder ignores. Node's encoder may add a frame without content.
+ * @param start where it begins
+ */
+async function checkRest(file: FileHandle, start: number, end: number): Promise<void> {
+  if (start === end) return;
+  const rest = Buffer.alloc(Math.min(end - start, MAX_EMPTY_FRAME + 1));
+  await file.read(rest, 0, rest.length, start);
+  const isEmptyFrame = rest.length <= MAX_EMPTY_FRAME && (await decompressAll(rest))?.length === 0;
+  if (!isEmptyFrame) throw refused('has bytes after its end');
 }
 
 function checkSize(size: number, fileBytes: number, { maxBytes, maxRatio }: ArchiveLimits): void {
@@ -166,4 +185,8 @@ function explain(error: unknown): unknown {
   if (/tar header|Invalid header|Header exceeds/.test(message))
     return refused('is damaged: it is not a valid tar file', error);
   return error;
+}
+
+function decompressAll(bytes: Buffer): Promise<Buffer | undefined> {
+  return promisify(zstdDecompress)(bytes).catch(() => undefined);
 }

@@ -1,11 +1,9 @@
 import type pg from 'pg';
-import { readSequences } from '../../copying/sequences.ts';
-import { readStoredTables, type StoredTable } from '../../copying/tables.ts';
+import type { StoredTable } from '../../copying/tables.ts';
 import { shortList } from '../../lib/short-list.ts';
-import { historyTable } from '../../migrator/files/history.ts';
-import { readColumns } from '../columns.ts';
 import type { Manifest, ManifestTable } from '../format/manifest.ts';
 import { quoted, refused } from '../format/problem.ts';
+import { readColumns, readOwnTables } from '../tables.ts';
 
 /** How many differences a message names. */
 const SHOWN = 5;
@@ -21,11 +19,11 @@ export async function checkTables(
   schema: string,
   { tables, sequences }: Manifest,
 ): Promise<readonly StoredTable[]> {
-  const made = (await readStoredTables(client, schema)).filter(({ name }) => name !== historyTable);
+  const { tables: made, sequences: madeSequences } = await readOwnTables(client, schema);
   const columnsOf = await readColumns(client, schema, namesOf(made));
   const problems = [
     ...differences('table', namesOf(made), namesOf(tables)),
-    ...differences('sequence', namesOf(await readSequences(client, schema)), namesOf(sequences)),
+    ...differences('sequence', namesOf(madeSequences), namesOf(sequences)),
     ...tables.flatMap((table) => differentColumns(table, columnsOf.get(table.name) ?? [])),
   ];
   if (problems.length === 0) return made;
