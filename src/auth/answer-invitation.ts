@@ -1,10 +1,15 @@
 import type pg from 'pg';
 import type { Catalog } from '../catalog/catalog.ts';
+import { statusSql } from '../catalog/steps.ts';
+import { deletedStatuses } from '../catalog/tenant-status.ts';
 import { AppError } from '../lib/errors.ts';
 import { type Invitation, type InvitationRow, ownInvitationOf, selectInvitations } from './invitation-entity.ts';
 
 /** The maximum number of invitations that a person sees. */
 export const MAX_SHOWN = 50;
+
+/** Tenants that are in the bin, or on their way out. */
+const isDeleted = statusSql(deletedStatuses, 't.status');
 
 /** The form of our tokens: 256 bits in base64url. */
 const tokenPattern = /^[\w-]{43}$/;
@@ -14,7 +19,7 @@ export async function invitationsFor(catalog: Catalog, user: string): Promise<In
   return catalog.use(async (client) => {
     const { rows } = await client.query<InvitationRow>(
       `${selectInvitations}
-       WHERE i.user_id = $1 AND i.expires_at > now() AND i.declined_at IS NULL AND t.status <> 'DELETING'
+       WHERE i.user_id = $1 AND i.expires_at > now() AND i.declined_at IS NULL AND NOT ${isDeleted}
        ORDER BY i.created_at DESC, i.id LIMIT ${MAX_SHOWN}`,
       [user],
     );
@@ -42,7 +47,7 @@ async function accept(client: pg.Client, user: string, token: string): Promise<s
     `WITH accepted AS (
        DELETE FROM invitations i USING tenants t
        WHERE i.token = $2 AND i.user_id = $1 AND i.expires_at > now() AND i.declined_at IS NULL
-         AND t.id = i.tenant_id AND t.status <> 'DELETING'
+         AND t.id = i.tenant_id AND NOT ${isDeleted}
        RETURNING i.tenant_id, i.role),
      member AS (
        INSERT INTO memberships (user_id, tenant_id, role) SELECT $1, tenant_id, role FROM accepted ON CONFLICT DO NOTHING)

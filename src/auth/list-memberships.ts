@@ -1,5 +1,6 @@
 import type { Catalog } from '../catalog/catalog.ts';
 import { Membership } from '../catalog/entities/membership.entity.ts';
+import { deletedStatuses } from '../catalog/tenant-status.ts';
 import { badInput } from '../lib/errors.ts';
 import { isUuid } from '../lib/uuid.ts';
 
@@ -37,7 +38,7 @@ export async function membersOf(
 }
 
 /**
- * Returns a page of the memberships of a user, ordered by tenant id.
+ * Returns a page of the memberships of a user, ordered by tenant id, without those in deleted tenants.
  * @param user the id of a user
  * @throws {AppError} BAD_USER_INPUT
  */
@@ -47,7 +48,7 @@ export async function membershipsOf(catalog: Catalog, user: string, page: Member
     .fork()
     .find(
       Membership,
-      { user, ...(after !== null && { tenant: { $gt: after } }) },
+      { user, tenant: { ...(after !== null && { id: { $gt: after } }), status: { $nin: [...deletedStatuses] } } },
       { orderBy: { tenant: 'asc' }, limit: page.size },
     );
 }

@@ -1,5 +1,7 @@
 import type pg from 'pg';
 import type { MemberRole } from '../catalog/entities/membership.entity.ts';
+import { statusSql } from '../catalog/steps.ts';
+import { deletedStatuses } from '../catalog/tenant-status.ts';
 import { AppError } from '../lib/errors.ts';
 import { isUuid } from '../lib/uuid.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
@@ -43,8 +45,10 @@ export async function findAsMember(
   reference: string,
   lock: 'FOR NO KEY UPDATE' | '' = '',
 ): Promise<{ readonly tenant: TenantRow; readonly rights: Rights }> {
+  // For its members, a deleted tenant does not exist.
+  const kept = identity.isPlatformAdmin ? '' : `AND NOT ${statusSql(deletedStatuses)}`;
   const { rows } = await client.query<TenantRow>(
-    `SELECT id, slug FROM tenants WHERE ${isUuid(reference) ? 'id' : 'slug'} = $1 ${lock}`,
+    `SELECT id, slug FROM tenants WHERE ${isUuid(reference) ? 'id' : 'slug'} = $1 ${kept} ${lock}`,
     [reference],
   );
   const [tenant] = rows;

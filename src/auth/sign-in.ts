@@ -1,5 +1,6 @@
 import { Membership } from '../catalog/entities/membership.entity.ts';
 import { User } from '../catalog/entities/user.entity.ts';
+import { deletedStatuses } from '../catalog/tenant-status.ts';
 import { networkOf } from '../lib/client-network.ts';
 import { AppError } from '../lib/errors.ts';
 import { isWeak } from './passwords.ts';
@@ -180,7 +181,9 @@ async function renewHash({ catalog, passwords }: SignInOptions, user: User, pass
 }
 
 function membershipsOf({ catalog }: SignInOptions, user: string): Promise<Membership[]> {
-  return catalog.fork().find(Membership, { user }, { populate: ['tenant'] });
+  return catalog
+    .fork()
+    .find(Membership, { user, tenant: { status: { $nin: [...deletedStatuses] } } }, { populate: ['tenant'] });
 }
 
 /** Does not reveal whether the tenant exists. */

@@ -11,6 +11,7 @@ import { MigrationRunItemSchema, MigrationRunSchema } from './entities/migration
 import { MigrationStateSchema } from './entities/migration-state.entity.ts';
 import { TenantSchema } from './entities/tenant.entity.ts';
 import { TenantDriftSchema } from './entities/tenant-drift.entity.ts';
+import { TenantTransferSchema } from './entities/tenant-transfer.entity.ts';
 import { UserSchema } from './entities/user.entity.ts';
 import { WebhookDeliverySchema, WebhookSchema } from './entities/webhook.entity.ts';
 
@@ -26,6 +27,7 @@ export const catalogEntities = [
   MigrationStateSchema,
   TenantDriftSchema,
   TenantSchema,
+  TenantTransferSchema,
   UserSchema,
   WebhookDeliverySchema,
   WebhookSchema,
@@ -44,6 +46,8 @@ export const catalogPlainTables = [
   'login_attempts',
   'invitations',
   'tenant_loads',
+  'tenant_transfer_events',
+  'old_places',
 ] as const;
 
 /** The `auth` database: tenants, users, servers and runs. */

@@ -4,6 +4,7 @@ import { isUuid } from '../lib/uuid.ts';
 import { containing } from '../orm/ilike.ts';
 import type { Catalog } from './catalog.ts';
 import { type Isolation, Tenant, type TenantStatus } from './entities/tenant.entity.ts';
+import { deletedStatuses } from './tenant-status.ts';
 
 /** Which tenants to list. */
 export interface TenantFilter {
@@ -39,6 +40,8 @@ export function tenantWhere(filter: TenantFilter, currentStates: readonly string
   if (filter.server) conditions.push({ server: filter.server });
   if (filter.behind === false) conditions.push({ migrationState: { $in: [...currentStates] } });
   if (filter.behind) {
+    // As in fleetStatus: one in the bin is brought forward when it is brought back.
+    conditions.push({ status: { $nin: [...deletedStatuses] } });
     conditions.push({ $or: [{ migrationState: null }, { migrationState: { $nin: [...currentStates] } }] });
   }
   if (filter.search) {

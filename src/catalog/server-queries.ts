@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { AppError } from '../lib/errors.ts';
-import { constraintOf, sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
+import { constraintOf } from '../postgres/sql/error-codes.ts';
+import { inTransaction } from '../postgres/sql/transaction.ts';
 import { FIRST_SERVER } from './entities/database-server.entity.ts';
 
 /** A server in the catalog. */
@@ -68,27 +69,51 @@ export async function saveServerRow(
 
 /**
  * Removes a server without tenants from the catalog.
- * @throws {AppError} NOT_FOUND, or CONFLICT if it has tenants or checkpoints or is the first server
+ * @throws {AppError} NOT_FOUND, or CONFLICT if it is the first server, or has tenants, unfinished transfers,
+ *   old places or checkpoints
  */
 export async function deleteServerRow(client: pg.Client, name: string): Promise<void> {
   if (name === FIRST_SERVER) {
     throw new AppError('CONFLICT', `The server ${name} comes from the settings and cannot be removed`);
   }
-  try {
-    const { rowCount } = await client.query('DELETE FROM servers WHERE name = $1', [name]);
+  await inTransaction(client, async () => {
+    // Whoever starts a transfer to or from the server waits for this.
+    const { rowCount } = await client.query('SELECT FROM servers WHERE name = $1 FOR UPDATE', [name]);
     if (rowCount === 0) throw new AppError('NOT_FOUND', `There is no server ${name}`);
-  } catch (error) {
-    if (sqlStateOf(error) !== sqlState.foreignKeyViolation) throw error;
-    const count = (await countTenants(client)).get(name) ?? 0;
-    if (count === 0) {
-      throw new AppError('CONFLICT', `The server ${name} has checkpoints. Delete them before you remove it.`, {
-        cause: error,
-      });
-    }
-    const tenants = count === 1 ? '1 tenant' : `${count} tenants`;
-    throw new AppError('CONFLICT', `The server ${name} has ${tenants}, so it cannot be removed`, {
-      cause: error,
-      details: { tenantCount: count },
+    await refuseWhileUsed(client, name);
+    await client.query('DELETE FROM servers WHERE name = $1', [name]);
+  });
+}
+
+/** The order is that of the messages: the first of these that there is, is named. */
+async function refuseWhileUsed(client: pg.Client, name: string): Promise<void> {
+  const { rows } = await client.query<Record<'tenants' | 'transfers' | 'places' | 'checkpoints', number>>(
+    `SELECT (SELECT count(*)::int FROM tenants WHERE server = $1) AS tenants,
+       (SELECT count(*)::int FROM tenant_transfers WHERE ended_at IS NULL AND $1 IN (from_server, to_server)) AS transfers,
+       (SELECT count(*)::int FROM old_places WHERE server = $1) AS places,
+       (SELECT count(*)::int FROM checkpoints WHERE server = $1) AS checkpoints`,
+    [name],
+  );
+  const { tenants = 0, transfers = 0, places = 0, checkpoints = 0 } = rows[0] ?? {};
+  if (tenants > 0) {
+    const has = tenants === 1 ? '1 tenant' : `${tenants} tenants`;
+    throw new AppError('CONFLICT', `The server ${name} has ${has}, so it cannot be removed`, {
+      details: { tenantCount: tenants },
     });
+  }
+  if (transfers > 0) {
+    throw new AppError(
+      'CONFLICT',
+      `Transfers of tenants to or from the server ${name} have not finished. Wait for their end, or cancel them.`,
+    );
+  }
+  if (places > 0) {
+    throw new AppError(
+      'CONFLICT',
+      `The server ${name} still has places where tenants were before they moved. They are dropped by themselves when their time is over: see --keep of tenantry tenant move.`,
+    );
+  }
+  if (checkpoints > 0) {
+    throw new AppError('CONFLICT', `The server ${name} has checkpoints. Delete them before you remove it.`);
   }
 }

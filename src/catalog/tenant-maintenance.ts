@@ -1,6 +1,7 @@
 import { AppError } from '../lib/errors.ts';
 import type { Catalog } from './catalog.ts';
 import { Tenant, type TenantStatus } from './entities/tenant.entity.ts';
+import { deletedStatuses } from './tenant-status.ts';
 
 /** How long after a maintenance connections may still break because of it. */
 const AFTERMATH = '1 minute';
@@ -25,10 +26,10 @@ export async function tenantNow(catalog: Catalog, tenantId: string): Promise<Ten
 }
 
 /**
- * Checks that a tenant exists and is not being deleted.
+ * Checks that a tenant exists, and is neither in the bin nor being removed.
  * @throws {AppError} TENANT_NOT_FOUND
  */
 export async function checkNotDeleted(catalog: Catalog, { id, slug }: Pick<Tenant, 'id' | 'slug'>): Promise<void> {
-  const kept = await catalog.fork().count(Tenant, { id, status: { $ne: 'DELETING' } });
+  const kept = await catalog.fork().count(Tenant, { id, status: { $nin: [...deletedStatuses] } });
   if (kept === 0) throw new AppError('TENANT_NOT_FOUND', `There is no tenant ${slug}`);
 }

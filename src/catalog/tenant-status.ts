@@ -14,7 +14,11 @@ type TenantStep = Step<TenantStatus> & {
 export const tenantSteps = {
   /** The row is inserted before the database is created, so that recovery finds it after a crash. */
   create: { from: [], to: ['PROVISIONING'], by: 'createTenant' },
-  finish: { from: ['PROVISIONING'], to: ['ACTIVE'], by: 'createTenant, or recoverTenants after a crash' },
+  finish: {
+    from: ['PROVISIONING'],
+    to: ['ACTIVE'],
+    by: 'createTenant, recoverTenants after a crash, or a transfer that made it',
+  },
   suspend: { from: ['ACTIVE', 'SUSPENDED'], to: ['SUSPENDED'], by: 'suspendTenant' },
   activate: { from: ['ACTIVE', 'SUSPENDED'], to: ['ACTIVE'], by: 'activateTenant' },
   /** Nobody can connect to a database while it is copied or replaced. The row of the maintenance remembers the status. */
@@ -24,6 +28,14 @@ export const tenantSteps = {
     to: ['ACTIVE', 'SUSPENDED'],
     remembered: 'm.status_before',
     by: 'Maintenance.run, or Maintenance.recover after a crash',
+  },
+  /** The same while it moves. The row of the transfer remembers the status. */
+  beginMove: { from: ['ACTIVE', 'SUSPENDED'], to: ['MAINTENANCE'], by: 'the worker that carries out a transfer' },
+  endMove: {
+    from: ['MAINTENANCE'],
+    to: ['ACTIVE', 'SUSPENDED'],
+    remembered: 'x.status_before',
+    by: 'the worker that carries out a transfer, when the tenant has moved or stays where it was',
   },
   /** Its migrations are no longer known, so it is not served until an operator has inspected it. */
   needAttention: {
@@ -37,8 +49,21 @@ export const tenantSteps = {
     remembered: "coalesce(t.status_before_attention, 'ACTIVE')",
     by: 'resolveAttention',
   },
-  /** Not while it is created or in maintenance. A deletion cannot be stopped. */
-  delete: { from: ['ACTIVE', 'SUSPENDED', 'NEEDS_ATTENTION'], to: ['DELETING'], by: 'deleteTenant' },
+  /** Into the bin. Not while it is created or in maintenance. The row remembers the status. */
+  delete: { from: ['ACTIVE', 'SUSPENDED', 'NEEDS_ATTENTION'], to: ['DELETED'], by: 'deleteTenant' },
+  /** Before that, a run migrates it, unless it needs attention. */
+  undelete: {
+    from: ['DELETED'],
+    to: ['ACTIVE', 'SUSPENDED', 'NEEDS_ATTENTION'],
+    remembered: 't.status_before_deletion',
+    by: 'settleRun, at the end of the run that undeleteTenant has started',
+  },
+  /** A removal cannot be stopped. */
+  purge: {
+    from: ['ACTIVE', 'SUSPENDED', 'NEEDS_ATTENTION', 'DELETED'],
+    to: ['DELETING'],
+    by: 'deleteTenant with purge, or purgeExpired',
+  },
   /** After this, no process can finish its creation. */
   discard: {
     from: ['PROVISIONING', 'DELETING'],
@@ -56,7 +81,10 @@ export const unfinishedStatuses = tenantSteps.discard.from;
 export const settledStatuses = tenantSteps.delete.from;
 
 /** The statuses of tenants that are not served until an operator acts. */
-export const refusedStatuses = ['SUSPENDED', 'NEEDS_ATTENTION'] as const satisfies readonly TenantStatus[];
+export const refusedStatuses = ['SUSPENDED', 'NEEDS_ATTENTION', 'DELETED'] as const satisfies readonly TenantStatus[];
+
+/** The statuses of tenants that do not exist any more for everybody but platform admins. */
+export const deletedStatuses = ['DELETED', 'DELETING'] as const satisfies readonly TenantStatus[];
 
 /** The statuses of tenants that are served now or as soon as the current work on them ends. */
 export const servedStatuses = ['PROVISIONING', 'ACTIVE', 'MAINTENANCE'] as const satisfies readonly TenantStatus[];

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { TenantStatus } from '../catalog/entities/tenant.entity.ts';
+import { refuseOpenTransfer } from '../catalog/open-transfers.ts';
 import { canTake, takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
 import { AppError } from '../lib/errors.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
@@ -33,7 +34,8 @@ export interface RestoredDatabase {
  * Stores that maintenance of a tenant's database begins.
  * @param source undefined for the tenant's own database
  * @param instance the number of this process
- * @throws {AppError} TENANT_BUSY if the tenant is in maintenance already, CONFLICT if its status does not allow maintenance
+ * @throws {AppError} TENANT_BUSY if the tenant is in maintenance already, CONFLICT if its status does not allow maintenance or a
+ *   transfer works on it
  */
 export function beginMaintenance(
   client: pg.Client,
@@ -48,6 +50,7 @@ export function beginMaintenance(
     );
     const [row] = found;
     if (!row) throw new AppError('TENANT_NOT_FOUND', 'There is no such tenant');
+    await refuseOpenTransfer(client, { id: tenantId, slug: row.slug }, source ? undefined : ['MOVE', 'RESTORE']);
     if (row.status === 'MAINTENANCE') throw tenantBusy(row.slug);
     if (!canTake(tenantSteps.maintain, row.status)) {
       throw new AppError(

@@ -45,11 +45,17 @@ export const mutationOfCommand: Readonly<Record<string, string>> = {
   'tenant delete': 'deleteTenant',
   'tenant resolve': 'resolveTenant',
   'tenant suspend': 'suspendTenant',
+  'tenant undelete': 'undeleteTenant',
   'tenant update': 'updateTenant',
   'webhook create': 'createWebhook',
   'webhook delete': 'deleteWebhook',
   'webhook redeliver': 'redeliverWebhook',
 };
+
+/** The name in the audit log of whoever runs a command. */
+export function commandActor(): string {
+  return `command line (${operatorName()}@${hostname()})`;
+}
 
 /**
  * Runs a command's work and writes its outcome to the audit log, unless the command is read-only. If the entry cannot be
@@ -70,7 +76,7 @@ export async function audited<T>(
   const record = async (outcome: string) => {
     try {
       await writeAudit(catalog, {
-        actor: `command line (${operatorName()}@${hostname()})`,
+        actor: commandActor(),
         userId: undefined,
         action: mutationOfCommand[path] ?? `tenantry ${path}`,
         tenantId: before ?? (await findTenant()),

@@ -1,5 +1,6 @@
 import { type FileConfig, fileConfig } from './file-config.ts';
 import { type MetricsConfig, metricsConfig } from './metrics-config.ts';
+import { type RetentionConfig, retentionConfig } from './retention-config.ts';
 import { addressFromUrl, type ServerAddress, serverAddress } from './server-address.ts';
 import { readSettings } from './settings.ts';
 import { type TokenConfig, type TrustedClaims, tokenConfig } from './token-config.ts';
@@ -122,6 +123,7 @@ export interface Config {
   };
   /** Hours between checks of all tenants' tables; 0 for none. */
   readonly driftCheckHours: number;
+  readonly retention: RetentionConfig;
   readonly metrics: MetricsConfig;
   /** The duration from which a request is logged as slow. */
   readonly slowRequestMs: number;
@@ -288,6 +290,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): {
       retentionDays: values.WEBHOOK_RETENTION_DAYS,
     },
     driftCheckHours: values.DRIFT_CHECK_HOURS,
+    retention: retentionConfig(values),
     metrics: metricsConfig(values, problems),
     slowRequestMs: values.SLOW_REQUEST_MS,
   };

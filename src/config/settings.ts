@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { accountSettings } from './account-settings.ts';
 import { fileSettings } from './file-settings.ts';
 import { observabilitySettings } from './observability-settings.ts';
+import { retentionSettings } from './retention-settings.ts';
 import { databaseName, flag, integer, origins, processes, type Setting, secret, url } from './setting-types.ts';
 import { shareSettings } from './share-settings.ts';
 import { tokenSettings } from './token-settings.ts';
@@ -245,6 +246,7 @@ export const settings = {
   ...shareSettings,
   ...fileSettings,
   ...webhookSettings,
+  ...retentionSettings,
   SHUTDOWN_SECONDS: {
     schema: integer(0, 3600),
     default: '20',

@@ -1,6 +1,7 @@
 import pLimit from 'p-limit';
 import type pg from 'pg';
 import type { Isolation, TenantStatus } from '../catalog/entities/tenant.entity.ts';
+import { isBeingMadeSql } from '../catalog/open-transfers.ts';
 import { includesStatus } from '../catalog/steps.ts';
 import { unfinishedStatuses } from '../catalog/tenant-status.ts';
 import { messageOf } from '../lib/errors.ts';
@@ -9,7 +10,7 @@ import { commonSchema } from '../migrator/files/common-schema.ts';
 import { type PostgresServer, serverNamed } from '../postgres/server.ts';
 import { isAliveSql } from '../postgres/sql/advisory-lock.ts';
 import { quoteIdentifier } from '../postgres/sql/quote.ts';
-import { installationRoles } from '../routing/placement.ts';
+import { installationRoles, type Placement } from '../routing/placement.ts';
 import type { TenantBounds } from '../servers/role-limits.ts';
 import { type ComparedTenant, findDifferentTenants } from './different-tenants.ts';
 import { CONCURRENCY, howToFix, type Leftover, startFixes } from './leftover.ts';
@@ -49,16 +50,24 @@ interface TenantRow {
 export async function findLeftovers(options: LeftoverOptions): Promise<readonly Leftover[]> {
   const { servers, first, databases } = options;
   const server = serverNamed(servers, first);
-  const { tenants, common, interrupted, checkpoints } = await server.owner(databases.auth, async (client) => ({
+  const { tenants, common, interrupted, checkpoints, others } = await server.owner(databases.auth, async (client) => ({
     tenants: await readTenants(client),
     common: await readCommon(client),
     interrupted: await findInterrupted(client),
     checkpoints: await readCheckpoints(client),
+    others: await readOtherPlaces(client),
   }));
   const found = [...halfCreated(tenants), ...interrupted];
   for (const [name, on] of servers) {
     const here = tenants.filter((tenant) => tenant.server === name);
-    found.push(...(await comparePlacements(on, here, databases)));
+    found.push(
+      ...(await comparePlacements(
+        on,
+        here,
+        others.filter(({ server: there }) => there === name),
+        databases,
+      )),
+    );
     const copies = checkpoints.filter(({ server: there }) => there === name);
     found.push(...(await compareCheckpoints(on, copies, options)), ...(await findIdleLocks(on, options)));
     found.push(...(await findUnboundTenants(on, here, options)), ...(await findTangledSchemas(on, here, options)));
@@ -87,8 +96,17 @@ async function readCommon(client: pg.Client): Promise<readonly ComparedTenant[]>
 async function readTenants(client: pg.Client): Promise<readonly TenantRow[]> {
   const { rows } = await client.query<TenantRow>(
     `SELECT slug, status, isolation, server, database, schema, migration_state AS state, s.version,
-       ${isAliveSql('claimed_by')} AS attended
+       ${isAliveSql('claimed_by')} OR ${isBeingMadeSql('t.id')} AS attended
      FROM tenants t LEFT JOIN migration_states s ON s.id = t.migration_state ORDER BY t.created_at, t.id`,
+  );
+  return rows;
+}
+
+/** The places that belong to no tenant, but to transfers: their targets, and where tenants were before. */
+async function readOtherPlaces(client: pg.Client): Promise<readonly Placement[]> {
+  const { rows } = await client.query<Placement>(
+    `SELECT server, database, schema FROM old_places
+     UNION ALL SELECT to_server, to_database, to_schema FROM tenant_transfers WHERE ended_at IS NULL`,
   );
   return rows;
 }
@@ -106,13 +124,14 @@ function halfCreated(tenants: readonly TenantRow[]): Leftover[] {
 async function comparePlacements(
   server: PostgresServer,
   tenants: readonly TenantRow[],
+  others: readonly Placement[],
   databases: LeftoverOptions['databases'],
 ): Promise<Leftover[]> {
   const { all, ours } = await server.admin((admin) => readDatabases(admin, databases.auth));
   const settled = tenants.filter(({ status }) => !includesStatus(unfinishedStatuses, status));
-  const known = new Set(tenants.map(({ database }) => database));
+  const known = new Set([...tenants, ...others].map(({ database }) => database));
   const schemas = all.has(databases.shared) ? await server.owner(databases.shared, readSchemas) : new Set<string>();
-  const knownSchemas = new Set(tenants.map(({ schema }) => schema));
+  const knownSchemas = new Set([...tenants, ...others].map(({ schema }) => schema));
   const lost = settled.filter(({ isolation, database, schema }) =>
     isolation === 'DATABASE' ? !all.has(database) : !schemas.has(schema),
   );

@@ -18,7 +18,26 @@ export async function findInterrupted(client: pg.Client): Promise<Leftover[]> {
     `SELECT run_id AS run, count(*)::int AS count FROM migration_run_items i
      WHERE ${fromSql('takeOver')} AND NOT ${isAliveSql('i.claimed_by')} GROUP BY run_id ORDER BY run_id`,
   );
+  const { rows: transfers } = await client.query<{ id: string; slug: string; kind: string }>(
+    `SELECT id, slug, kind FROM tenant_transfers WHERE ended_at IS NULL AND NOT ${isAliveSql('claimed_by')}
+       AND coalesce(not_before, created_at) < now() - interval '1 minute' ORDER BY created_at`,
+  );
+  const { rows: places } = await client.query<{ slug: string; server: string; place: string }>(
+    `SELECT slug, server, CASE isolation WHEN 'DATABASE' THEN 'database ' || database ELSE 'schema ' || schema END AS place
+     FROM old_places WHERE drop_after < now() - interval '10 minutes' ORDER BY drop_after`,
+  );
   return [
+    ...transfers.map(({ id, slug, kind }) => ({
+      message: `The transfer ${id} (${kind} of ${slug}) has not finished, but no process is working on it`,
+      remedy: 'Start a server or tenantry worker, or cancel it with tenantry tenant cancel',
+    })),
+    ...places.map(
+      ({ slug, server, place }): Leftover => ({
+        message: `The ${place} on the server ${server}, where the tenant ${slug} is not any more, should have been dropped`,
+        remedy: startFixes,
+        fix: 'start',
+      }),
+    ),
     ...tenants.map(({ slug }): Leftover => {
       return {
         message: `The tenant ${slug} is in maintenance, but no process is working on it`,

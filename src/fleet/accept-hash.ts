@@ -100,7 +100,7 @@ async function concerned(
 ): Promise<Tenant[]> {
   const em = catalog.fork();
   if (reference !== undefined) {
-    const ids = await catalog.use((client) => resolveTenants(client, [reference]));
+    const ids = await catalog.use((client) => resolveTenants(client, [reference], [...fleetStatuses, 'DELETED']));
     return em.find(Tenant, { id: { $in: ids } });
   }
   const states = await catalog.use(readStates);
@@ -113,7 +113,8 @@ async function concerned(
   return em.find(
     Tenant,
     {
-      status: { $in: [...fleetStatuses] },
+      // One in the bin can then be brought back.
+      status: { $in: [...fleetStatuses, 'DELETED'] },
       $or: [{ migrationState: { $in: differing.map(({ id }) => id) } }, { migrationState: null }],
     },
     { orderBy: { createdAt: 'asc', id: 'asc' } },

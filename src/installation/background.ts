@@ -5,6 +5,7 @@ import { reportLoads } from '../monitoring/report-loads.ts';
 import type { InstallationRoles } from '../routing/placement.ts';
 import { LATE_MS } from '../routing/tenant-connections.ts';
 import { watchSessions } from '../servers/watch-sessions.ts';
+import { TransferWorker } from '../transfers/worker.ts';
 import { Dispatcher, webhookSecrets } from '../webhooks/dispatcher.ts';
 import { startRecovery } from './recovery.ts';
 import type { Services } from './services.ts';
@@ -33,6 +34,7 @@ export function startBackground(system: System, services: Services, stack: Async
   if (!system.server.canAdminister) {
     return { worker, prepared: Promise.resolve('This process only serves, and creates no tenants.') };
   }
+  if (isWorking) stack.use(new TransferWorker(services.transfers)).start();
   const recovery = stack.use(startRecovery(services));
   const { catalog, servers, log } = services;
   const limits = {

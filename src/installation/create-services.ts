@@ -1,3 +1,4 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
 import { Authenticator } from '../auth/authenticate.ts';
 import { HourlyLimits } from '../auth/hourly-limits.ts';
 import { createPasswords } from '../auth/passwords.ts';
@@ -6,7 +7,7 @@ import { SignInLimits } from '../auth/sign-in-limits.ts';
 import { loadTokenKeys, publishedKeys } from '../auth/tokens/keys.ts';
 import { createTokens } from '../auth/tokens/tokens.ts';
 import { FIRST_SERVER } from '../catalog/entities/database-server.entity.ts';
-import { TenantDirectory } from '../catalog/tenant-directory.ts';
+import { type KnownTenant, TenantDirectory } from '../catalog/tenant-directory.ts';
 import type { Config } from '../config/config.ts';
 import { IDLE_LOCK_SECONDS } from '../doctor/leftover.ts';
 import { RecentFindings } from '../doctor/recent-findings.ts';
@@ -25,7 +26,7 @@ import { createRoleRenewal } from '../servers/renew-roles.ts';
 import { TenantLoads } from '../telemetry/tenant-load.ts';
 import { webhookSecrets } from '../webhooks/dispatcher.ts';
 import { Webhooks } from '../webhooks/webhooks.ts';
-import { type Product, permissionsOf } from './product.ts';
+import { neutralize, type Product, permissionsOf } from './product.ts';
 import type { TenantServers } from './servers.ts';
 import type { Services } from './services.ts';
 import type { System } from './system.ts';
@@ -51,6 +52,15 @@ export async function createServices(
   const directory = new TenantDirectory(catalog, listener);
   const tenants = connectTenants(system, all, product);
   closeRefusedConnections(directory, tenants, log);
+  const { moduleServices } = system;
+  const transfers = {
+    ...all.provisioning,
+    checkpoints: all.checkpoints,
+    migrations: system.migrations,
+    lockTimeoutMs: config.migrations.lockTimeoutMs,
+    neutralize: (tenant: KnownTenant) =>
+      inTransactionOf(tenants, tenant, (em) => neutralize(product, em, moduleServices)),
+  };
   return {
     ...all,
     config,
@@ -62,7 +72,8 @@ export async function createServices(
     listener,
     directory,
     tenants,
-    moduleServices: system.moduleServices,
+    moduleServices,
+    transfers,
     permissions: new PermissionCache({ tenants, permissionsOf: permissionsOf(product), catalog, listener, log }),
     migrations: system.migrations,
     tables: system.tables,
@@ -107,6 +118,21 @@ function connectTenants(system: System, { servers }: TenantServers, { modules }:
     renewRole: createRoleRenewal({ catalog, listener, servers, first, log }),
     explain: (tenant, error) => explainConnectionError({ catalog, servers, log }, tenant, error),
   });
+}
+
+/** Runs work in a transaction as a tenant's role, whether the tenant is served or not, and closes the connection. */
+async function inTransactionOf(
+  tenants: TenantConnections,
+  tenant: KnownTenant,
+  work: (em: EntityManager) => Promise<void>,
+): Promise<void> {
+  const lease = tenants.lease(tenant);
+  try {
+    await lease.em.transactional(work);
+  } finally {
+    await lease.release();
+    await tenants.close(tenant);
+  }
 }
 
 function createDoctor({ databases, connections }: Config, servers: ServerRegistry): RecentFindings {

@@ -1,7 +1,10 @@
 import type { Logger } from 'pino';
 import { type CheckpointsOptions, pruneCheckpoints } from '../checkpoints/checkpoints.ts';
+import { bringBackLate } from '../fleet/runs/bring-back.ts';
 import type { ProvisioningOptions } from '../tenants/options.ts';
+import { purgeExpired } from '../tenants/purge-expired.ts';
 import { recoverTenants } from '../tenants/recover.ts';
+import { dropOldPlaces } from '../tenants/old-places.ts';
 
 /** What recovery needs. */
 export interface RecoveryOptions {
@@ -30,8 +33,12 @@ async function recover({ provisioning, checkpoints, stopping, log }: RecoveryOpt
     if (!stopping.aborted) log.warn({ err }, message);
   };
   await Promise.all([
-    recoverTenants(provisioning).catch(warn('could not look for incomplete tenants')),
+    bringBackLate(provisioning.catalog).catch(warn('could not look for tenants to bring back')),
+    recoverTenants(provisioning)
+      .then(() => purgeExpired(provisioning))
+      .catch(warn('could not look for incomplete tenants')),
     checkpoints.maintenance.recover().catch(warn('could not look for interrupted maintenance')),
+    dropOldPlaces(provisioning).catch(warn('could not look for places to drop')),
     pruneCheckpoints(checkpoints).catch(warn('could not look for checkpoints to drop')),
   ]);
 }

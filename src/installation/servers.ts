@@ -55,6 +55,7 @@ export async function openServers(
       servers,
       defaultIsolation: config.defaultIsolation,
       sharedDatabase: databases.shared,
+      retentionDays: config.retention.tenantDays,
       inProgress: new InProgress(),
       files: () => filesOf(product, system.moduleServices),
       log,

@@ -28,6 +28,7 @@ import type { ServerRegistry } from '../servers/registry.ts';
 import type { Meters } from '../telemetry/meters.ts';
 import type { TenantLoads } from '../telemetry/tenant-load.ts';
 import type { ProvisioningOptions } from '../tenants/options.ts';
+import type { TransferOptions } from '../transfers/options.ts';
 import type { Webhooks } from '../webhooks/webhooks.ts';
 import type { ModuleServices } from './module-services.ts';
 
@@ -55,6 +56,7 @@ export interface Services {
   readonly fleet: FleetOverview;
   readonly impacts: Impacts;
   readonly checkpoints: CheckpointsOptions;
+  readonly transfers: TransferOptions;
   readonly tokens: Tokens;
   /** The public keys of `tokens`, as others can read them. */
   readonly publishedKeys: readonly JWK[];

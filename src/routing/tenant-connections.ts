@@ -211,14 +211,18 @@ export class TenantConnections {
   }
 }
 
-/** After a change of ROLE_SECRET or of the server, the role's password differs from the derived one. */
+/**
+ * After a change of ROLE_SECRET or of the server, the role's password differs from the derived one. The role of a tenant that was
+ * brought back from the bin may still be kept from logging in.
+ */
 async function reconnect(
   pool: Pool,
   renew: () => Promise<void>,
   error: unknown,
   signal: AbortSignal | undefined,
 ): Promise<PoolClient> {
-  if (sqlStateOf(error) !== sqlState.invalidPassword) throw error;
+  const state = sqlStateOf(error);
+  if (state !== sqlState.invalidPassword && state !== sqlState.invalidAuthorization) throw error;
   await renew();
   return pool.connect(signal);
 }

@@ -26,6 +26,8 @@ import '../api/types/fleet/run-waves.ts';
 import '../api/types/tenant-mutations.ts';
 import '../api/types/checks/doctor.ts';
 import '../api/types/checks/drift-check.ts';
+import '../api/types/transfers/transfer.ts';
+import '../api/types/transfers/transfer-mutations.ts';
 import '../api/types/webhooks/webhook.ts';
 import '../api/types/webhooks/webhook-mutations.ts';
 import { auditMutations } from '../api/audit-mutations.ts';

@@ -13,6 +13,7 @@ import {
   closeDatabaseSql,
   createLoginRoleSql,
   dropOwnedSql,
+  noLoginSql,
   type PasswordOf,
   resetRoleSql,
 } from '../postgres/admin/roles.ts';
@@ -127,11 +128,26 @@ export class Provisioner {
   /**
    * Ends all sessions of a tenant's role and resets its password to the derived one. The tenant's SQL may have set another
    * password, with which somebody could bypass this server.
+   * @param check as for {@link renewRole}
    */
-  async endSessions(placement: TenantPlacement): Promise<void> {
+  async endSessions(placement: TenantPlacement, check?: () => Promise<void>): Promise<void> {
     await this.#withLock(placement, async (admin) => {
+      await check?.();
       await admin.query(this.#roleSql(placement));
       await endSessionsOf(admin, tenantRole(placement.key));
+    });
+  }
+
+  /**
+   * Keeps a tenant's role from logging in, and ends its sessions. {@link renewRole} lets it log in again.
+   * @param check throws to prevent that; runs under the placement lock
+   */
+  async lockOut(placement: TenantPlacement, check: () => Promise<void>): Promise<void> {
+    const role = tenantRole(placement.key);
+    await this.#withLock(placement, async (admin) => {
+      await check();
+      await admin.query(noLoginSql(role));
+      await endSessionsOf(admin, role);
     });
   }
 

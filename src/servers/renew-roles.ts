@@ -1,11 +1,13 @@
 import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
+import { Tenant } from '../catalog/entities/tenant.entity.ts';
 import { tenantByReference } from '../catalog/find-tenants.ts';
 import type { KnownTenant } from '../catalog/tenant-directory.ts';
 import { checkNotDeleted } from '../catalog/tenant-maintenance.ts';
 import { AppError } from '../lib/errors.ts';
 import type { Listener } from '../postgres/listener.ts';
 import type { PostgresServer } from '../postgres/server.ts';
+import { tenantBusy } from '../routing/resolve-tenant.ts';
 import type { ServerRegistry } from './registry.ts';
 
 /** What renewing tenants' roles needs. */
@@ -30,7 +32,7 @@ export type RenewRole = (tenant: KnownTenant) => Promise<void>;
 export function createRoleRenewal({ catalog, listener, servers, first, log }: RenewRolesOptions): RenewRole {
   const renew: RenewRole = async (tenant) => {
     const { provisioner } = await servers.find(tenant.server);
-    await provisioner.renewRole(tenant, () => checkNotDeleted(catalog, tenant));
+    await provisioner.renewRole(tenant, () => checkMayConnect(catalog, tenant));
   };
   const renewFor = async (id: string) => renew(await tenantByReference(catalog, id));
   const ask: RenewRole = async ({ id, slug }) => {
@@ -44,4 +46,19 @@ export function createRoleRenewal({ catalog, listener, servers, first, log }: Re
     renewFor(id).catch((err: unknown) => log.warn({ err, tenant: id }, "could not renew a tenant's role"));
   });
   return renew;
+}
+
+/**
+ * Checks that the role of a tenant, as the caller knows the tenant, may be allowed to connect: the tenant has not been deleted or
+ * moved since, and is not in maintenance. Roles of old places stay locked.
+ * @throws {AppError} TENANT_NOT_FOUND, or TENANT_BUSY
+ */
+export async function checkMayConnect(
+  catalog: Catalog,
+  tenant: Pick<KnownTenant, 'id' | 'slug' | 'key'>,
+): Promise<void> {
+  await checkNotDeleted(catalog, tenant);
+  const { id, key, slug } = tenant;
+  const isThere = await catalog.fork().count(Tenant, { id, key, status: { $ne: 'MAINTENANCE' } });
+  if (isThere === 0) throw tenantBusy(slug);
 }

@@ -11,7 +11,8 @@ import { isConnectionFailure } from '../postgres/sql/error-codes.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
 import { newPlacement, newTenantKey } from '../routing/placement.ts';
 import { chooseServer } from '../servers/choose.ts';
-import { takenError, validHost, validName, validSlug } from './names.ts';
+import { explainTaken } from './bin.ts';
+import { validHost, validName, validSlug } from './names.ts';
 import type { ProvisioningOptions } from './options.ts';
 import { discard } from './remove.ts';
 
@@ -104,7 +105,7 @@ async function insertRow(options: ProvisioningOptions, id: string, input: Create
     await em.insert(tenant);
     return tenant;
   } catch (error) {
-    throw takenError(error, row) ?? error;
+    throw (await explainTaken(catalog, error, row, input.owner === undefined)) ?? error;
   }
 }
 

@@ -2,11 +2,13 @@ import type pg from 'pg';
 import { FIRST_SERVER } from '../catalog/entities/database-server.entity.ts';
 import { Tenant, type TenantStatus } from '../catalog/entities/tenant.entity.ts';
 import { tenantByReference } from '../catalog/find-tenants.ts';
+import { refuseOpenTransfer } from '../catalog/open-transfers.ts';
 import { openItemStatuses } from '../catalog/run-status.ts';
 import { statusSql } from '../catalog/steps.ts';
 import { canTake, takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
 import { AppError, badInput } from '../lib/errors.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
+import { inTheBin, mustBeInBin } from './bin.ts';
 import type { ProvisioningOptions } from './options.ts';
 import { discard } from './remove.ts';
 import { refusalOf } from './suspend.ts';
@@ -14,31 +16,79 @@ import { refusalOf } from './suspend.ts';
 /** How long it takes until another process retries the deletion, in milliseconds. */
 const RETRY_MS = 15_000;
 
+/** Who deletes a tenant, and how. */
+export interface DeletionRequest {
+  /** The tenant's slug, as a safeguard. */
+  readonly confirmation: string;
+  /** Whether to remove it for good at once. A tenant in the bin can be, too. */
+  readonly purge?: boolean | undefined;
+  /** Who asks for it, for the catalog and the audit log. */
+  readonly by: string;
+  /** The id of the user, if it is one. */
+  readonly userId?: string | undefined;
+}
+
 /**
- * Permanently deletes a tenant with its data and checkpoints. It first stops serving the tenant. From then on the deletion
- * cannot be stopped: if this process dies or a server does not answer, another process finishes it later. The slug and host
- * are available again when the database or schema is dropped.
+ * Deletes a tenant. It is not served any more and goes into the bin, from where it can be brought back until its time is over.
+ * With `purge`, or without such a time in the settings, it is removed for good, with its data and checkpoints. From then on
+ * the removal cannot be stopped: if this process dies or a server does not answer, another process finishes it later. The slug
+ * and host are available again when the database or schema is dropped.
  * @param reference the tenant's id or slug
- * @param confirmation the tenant's slug
- * @returns the tenant with the status DELETING
+ * @returns the tenant with the status DELETED or DELETING
  * @throws {AppError} TENANT_NOT_FOUND; BAD_USER_INPUT if the confirmation is not the slug; TENANT_BUSY while the tenant is
- *   created or in maintenance; CONFLICT while objects of other tenants depend on its schema, while an unfinished run contains the tenant, or while it is being deleted; SERVER_BUSY
- *   if the deletion has started and finishes later
+ *   created or in maintenance; CONFLICT while an unfinished run contains the tenant, if it is in the bin already, or for a
+ *   removal while objects of other tenants depend on its schema or while it is being removed; SERVER_BUSY if the removal has
+ *   started and finishes later
  */
 export async function deleteTenant(
   options: ProvisioningOptions,
   reference: string,
-  confirmation: string,
+  request: DeletionRequest,
 ): Promise<Tenant> {
-  const { catalog, log } = options;
+  const { catalog } = options;
   const { id, slug } = await tenantByReference(catalog, reference);
-  if (confirmation !== slug) {
+  if (request.confirmation !== slug) {
     throw badInput('slug', `Nothing was deleted: to confirm, repeat the tenant's slug, which is ${slug}`);
   }
   options.servers.get(FIRST_SERVER)?.requireAdmin();
+  return request.purge || options.retentionDays === 0 ? purge(options, id, request) : putIntoBin(options, id, request);
+}
+
+async function putIntoBin(options: ProvisioningOptions, id: string, { by }: DeletionRequest): Promise<Tenant> {
+  const { catalog, servers, retentionDays, log } = options;
+  await catalog.use((client) =>
+    inTransaction(client, async () => {
+      await lockFree(client, id, 'delete');
+      const set = `deleted_at = now(), deleted_by = $2, purge_at = now() + make_interval(days => $3),
+        status_before_deletion = t.status, undelete_run = NULL`;
+      await client.query(takeStepSql(tenantSteps.delete, { where: 't.id = $1', set }), [id, by, retentionDays]);
+    }),
+  );
+  const tenant = await catalog.fork().findOneOrFail(Tenant, { id });
+  try {
+    const { provisioner } = await servers.find(tenant.server);
+    await provisioner.lockOut(tenant, () => mustBeInBin(catalog, id));
+  } catch (err) {
+    // Its requests are refused anyway. What bypasses this server is ended by those that watch the sessions.
+    log.warn({ err, tenant: tenant.slug }, 'could not keep the role of a deleted tenant from logging in');
+  }
+  return tenant;
+}
+
+async function purge(options: ProvisioningOptions, id: string, { by, userId }: DeletionRequest): Promise<Tenant> {
+  const { catalog, listener, log } = options;
   await checkRemoval(options, id);
   using _working = options.inProgress.begin(id);
-  await catalog.use((client) => inTransaction(client, () => begin(client, options, id)));
+  await catalog.use((client) =>
+    inTransaction(client, async () => {
+      await lockFree(client, id, 'purge');
+      // The row names the process, so that others can take over the removal if it dies.
+      await client.query(
+        takeStepSql(tenantSteps.purge, { where: 't.id = $1', set: `claimed_by = $2, ${removalSql('$3', '$4')}` }),
+        [id, listener.instance, by, userId ?? null],
+      );
+    }),
+  );
   const tenant = await catalog.fork().findOneOrFail(Tenant, { id });
   try {
     await discard(options, tenant);
@@ -46,29 +96,38 @@ export async function deleteTenant(
     log.error({ err: cause, tenant: id }, 'could not remove a deleted tenant; will try again later');
     throw new AppError(
       'SERVER_BUSY',
-      `The tenant ${slug} is being deleted and no longer served. Not all of its data could be removed yet. Tenantry retries that by itself.`,
+      `The tenant ${tenant.slug} is being deleted and no longer served. Not all of its data could be removed yet. Tenantry retries that by itself.`,
       { cause, details: { retryAfterMs: RETRY_MS } },
     );
   }
   return tenant;
 }
 
-/** Refuses while a refusal is possible: once the deletion has started, it cannot be stopped. */
-async function checkRemoval({ catalog, servers }: ProvisioningOptions, id: string): Promise<void> {
+/** Returns the assignments that remember who removes a tenant. The one who put it into the bin stays known. */
+export function removalSql(by: '$2' | '$3', userId: '$3' | '$4'): string {
+  return `deleted_at = coalesce(t.deleted_at, now()), deleted_by = coalesce(t.deleted_by, ${by}),
+    removal = jsonb_build_object('by', ${by}::text, 'userId', ${userId}::text, 'begunAt', now())`;
+}
+
+/** Refuses while a refusal is possible: once the removal has started, it cannot be stopped. */
+export async function checkRemoval({ catalog, servers }: ProvisioningOptions, id: string): Promise<void> {
   const tenant = await catalog.fork().findOne(Tenant, { id });
-  if (!tenant || !canTake(tenantSteps.delete, tenant.status)) return;
+  if (!tenant || !canTake(tenantSteps.purge, tenant.status)) return;
   const { provisioner } = await servers.find(tenant.server);
   await provisioner.checkRemoval(tenant);
 }
 
 /** Starting a run or a maintenance locks the same row, so neither can start unnoticed. */
-async function begin(client: pg.Client, { listener }: ProvisioningOptions, id: string): Promise<void> {
-  const { rows } = await client.query<{ slug: string; status: TenantStatus }>(
-    'SELECT slug, status FROM tenants WHERE id = $1 FOR UPDATE',
+async function lockFree(client: pg.Client, id: string, step: 'delete' | 'purge'): Promise<void> {
+  const { rows } = await client.query<{ slug: string; status: TenantStatus; purgeAt: string | null }>(
+    `SELECT slug, status, to_char(purge_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS "purgeAt"
+     FROM tenants WHERE id = $1 FOR UPDATE`,
     [id],
   );
   const [row] = rows;
-  if (!row || !canTake(tenantSteps.delete, row.status)) throw refusalOf(row, id);
+  if (row?.status === 'DELETED' && step === 'delete') throw inTheBin(row);
+  if (row) await refuseOpenTransfer(client, { id, slug: row.slug });
+  if (!row || !canTake(tenantSteps[step], row.status)) throw refusalOf(row, id);
   const { rows: runs } = await client.query<{ run: string }>(
     `SELECT run_id AS run FROM migration_run_items WHERE tenant_id = $1 AND ${statusSql(openItemStatuses)} LIMIT 1`,
     [id],
@@ -80,9 +139,4 @@ async function begin(client: pg.Client, { listener }: ProvisioningOptions, id: s
       { details: { run: runs[0].run } },
     );
   }
-  // The row names the process, so that others can take over the deletion if it dies.
-  await client.query(takeStepSql(tenantSteps.delete, { where: 't.id = $1', set: 'claimed_by = $2' }), [
-    id,
-    listener.instance,
-  ]);
 }

@@ -13,6 +13,8 @@ export interface ProvisioningOptions {
   readonly servers: ServerRegistry;
   readonly defaultIsolation: Isolation;
   readonly sharedDatabase: string;
+  /** How long a deleted tenant can be brought back, in days; 0: not at all. */
+  readonly retentionDays: number;
   /** The tenants that this process is creating or removing. */
   readonly inProgress: InProgress;
   /** Opens what the modules keep of tenants outside of their databases. */

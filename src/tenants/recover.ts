@@ -1,4 +1,5 @@
 import { Tenant } from '../catalog/entities/tenant.entity.ts';
+import { isBeingMadeSql } from '../catalog/open-transfers.ts';
 import { statusSql } from '../catalog/steps.ts';
 import { unfinishedStatuses } from '../catalog/tenant-status.ts';
 import { isAliveSql } from '../postgres/sql/advisory-lock.ts';
@@ -48,7 +49,7 @@ async function claimAbandoned(
       `UPDATE tenants SET claimed_by = $1
        WHERE id = (
          SELECT id FROM tenants
-         WHERE ${statusSql(unfinishedStatuses)} AND id <> ALL ($2::uuid[])
+         WHERE ${statusSql(unfinishedStatuses)} AND NOT ${isBeingMadeSql('tenants.id')} AND id <> ALL ($2::uuid[])
            AND (claimed_by = $1 OR NOT ${isAliveSql('claimed_by')})
          ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED)
        RETURNING id`,

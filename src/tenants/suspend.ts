@@ -4,6 +4,7 @@ import { tenantByReference } from '../catalog/find-tenants.ts';
 import { takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
 import { AppError } from '../lib/errors.ts';
 import { tenantBusy } from '../routing/resolve-tenant.ts';
+import { checkMayConnect } from '../servers/renew-roles.ts';
 import type { ProvisioningOptions } from './options.ts';
 
 /** What suspending a tenant needs. */
@@ -19,7 +20,7 @@ export async function suspendTenant({ catalog, servers, log }: SuspendOptions, r
   const tenant = await takeStep(catalog, reference, 'suspend');
   try {
     const { provisioner } = await servers.find(tenant.server);
-    await provisioner.endSessions(tenant);
+    await provisioner.endSessions(tenant, () => checkMayConnect(catalog, tenant));
   } catch (err) {
     log.warn({ err, tenant: tenant.slug }, 'could not end the sessions of a suspended tenant; will try again');
   }
@@ -52,6 +53,11 @@ export function refusalOf(tenant: Pick<Tenant, 'slug' | 'status'> | null | undef
       return new AppError(
         'CONFLICT',
         `The tenant ${tenant.slug} needs attention and is not served. Fix it, then run tenantry tenant resolve ${tenant.slug}, or the mutation resolveTenant.`,
+      );
+    case 'DELETED':
+      return new AppError(
+        'CONFLICT',
+        `The tenant ${tenant.slug} has been deleted. Bring it back first, with tenantry tenant undelete ${tenant.slug} or the mutation undeleteTenant.`,
       );
     case 'DELETING':
       return new AppError('CONFLICT', `The tenant ${tenant.slug} is being deleted`);

@@ -2,7 +2,8 @@ import type { Catalog } from '../catalog/catalog.ts';
 import { Tenant } from '../catalog/entities/tenant.entity.ts';
 import { tenantByReference } from '../catalog/find-tenants.ts';
 import { AppError, badInput } from '../lib/errors.ts';
-import { takenError, validHost, validName } from './names.ts';
+import { explainTaken } from './bin.ts';
+import { validHost, validName } from './names.ts';
 
 /** Changes of a tenant. Undefined fields stay unchanged. */
 export interface TenantChanges {
@@ -28,7 +29,7 @@ export async function updateTenant(catalog: Catalog, reference: string, changes:
   try {
     await em.nativeUpdate(Tenant, { id }, columns);
   } catch (error) {
-    throw takenError(error, columns) ?? error;
+    throw (await explainTaken(catalog, error, columns, true)) ?? error;
   }
   const tenant = await em.findOne(Tenant, { id });
   if (!tenant) throw new AppError('TENANT_NOT_FOUND', `There is no tenant ${reference}`);

@@ -42,8 +42,20 @@ export const webhookEvents = {
   'tenant.suspended': { description: 'A tenant was suspended and is not served.', data: ofTenant },
   'tenant.activated': { description: 'A suspended tenant is served again.', data: ofTenant },
   'tenant.deleted': {
-    description: 'The deletion of a tenant has begun. It is no longer served, and its data is being removed.',
+    description: 'A tenant was deleted: it is in the bin, or is being removed. It is no longer served.',
     data: ofTenant,
+  },
+  'tenant.undeleted': {
+    description: 'A deleted tenant was brought back. It has the status again that it had before.',
+    data: ofTenant,
+  },
+  'tenant.purged': {
+    description: 'A deleted tenant was removed for good, with its data and checkpoints.',
+    data: ofTenant,
+  },
+  'tenant.moved': {
+    description: 'A tenant was moved to another server or isolation; from says where it was.',
+    data: z.strictObject({ tenant, from: z.strictObject({ isolation: z.enum(isolations), server: z.string() }) }),
   },
   'tenant.needs_attention': {
     description:

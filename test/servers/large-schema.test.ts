@@ -33,7 +33,7 @@ it('a schema of 2,500 tables is dropped at max_locks_per_transaction = 64, and a
     }
   };
   const watched = watch();
-  const deletion = fleet.ask('mutation { deleteTenant(id: "large", slug: "large") { slug } }');
+  const deletion = fleet.ask('mutation { deleteTenant(id: "large", slug: "large", purge: true) { slug } }');
   const status = async () =>
     (await fleet.ask<{ tenant: { status: string } | null }>('{ tenant(slug: "large") { status } }')).tenant?.status;
   // The run must not include the tenant, so its deletion begins first.

@@ -25,7 +25,9 @@ async function create(slug: string, isolation: Kind): Promise<string> {
 }
 
 const remove = (slug: string, stopAt: number): Promise<Stalling> =>
-  stall(slug, stopAt, () => deleteTenant(app.services.provisioning, slug, slug));
+  stall(slug, stopAt, () =>
+    deleteTenant(app.services.provisioning, slug, { confirmation: slug, purge: true, by: 'a test' }),
+  );
 
 const limit = pLimit(4);
 const counts: Partial<Record<Kind, number>> = {};

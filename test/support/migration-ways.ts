@@ -92,7 +92,7 @@ export class MigrationWays implements AsyncDisposable {
       return compare(reference, results.flat(), migrations);
     } finally {
       await mapAtOnce(used, 4, (slug) =>
-        this.fleet.ask(`mutation { deleteTenant(id: "${slug}", slug: "${slug}") { id } }`),
+        this.fleet.ask(`mutation { deleteTenant(id: "${slug}", slug: "${slug}", purge: true) { id } }`),
       );
       await this.fleet.migrations.remove(...names);
     }

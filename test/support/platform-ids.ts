@@ -14,6 +14,18 @@ export const platformIds: Record<string, IdCase> = {
   ),
   'MigrationPlan.tenants(after)': forAdmins('{ migrationPlan { tenants(after: "$id") { pending } } }', ...references),
   'Query.migrationRun(id)': forAdmins('{ migrationRun(id: "$id") { id } }', 'run'),
+  'Query.tenantTransfer(id)': forAdmins('{ tenantTransfer(id: "$id") { id } }', ...references),
+  'Query.tenantTransfers(tenant)': forAdmins('{ tenantTransfers(tenant: "$id") { totalCount } }', ...references),
+  'Mutation.moveTenant(input.tenant)': forAdmins(
+    'mutation { moveTenant(input: { tenant: "$id", isolation: SCHEMA }) { id } }',
+    ...references,
+  ),
+  'Mutation.cancelTenantTransfer(id)': forAdmins('mutation { cancelTenantTransfer(id: "$id") { id } }', ...references),
+  'Mutation.resumeTenantTransfer(id)': forAdmins('mutation { resumeTenantTransfer(id: "$id") { id } }', ...references),
+  'Subscription.tenantTransferProgress(transfer)': forAdmins(
+    'subscription { tenantTransferProgress(transfer: "$id") { seq } }',
+    ...references,
+  ),
   'Query.tenant(id)': forAdmins('{ tenant(id: "$id") { name } }', 'tenant'),
   'Query.tenant(slug)': forAdmins('{ tenant(slug: "$id") { name } }', 'slug'),
   'Mutation.acceptMigrationHash(tenant)': forAdmins(

@@ -247,6 +247,31 @@ export const platformOperations: Record<string, Operation> = {
     scope: 'platformAdmin',
     code: 'NOT_FOUND',
   },
+  'Query.tenantTransfers': { text: '{ tenantTransfers { totalCount } }', scope: 'platformAdmin' },
+  'Query.tenantTransfer': {
+    text: '{ tenantTransfer(id: "00000000-0000-4000-8000-000000000000") { id } }',
+    scope: 'platformAdmin',
+  },
+  'Mutation.moveTenant': {
+    text: 'mutation { moveTenant(input: { tenant: "nobody", isolation: SCHEMA }) { id } }',
+    scope: 'platformAdmin',
+    code: 'TENANT_NOT_FOUND',
+  },
+  'Mutation.cancelTenantTransfer': {
+    text: 'mutation { cancelTenantTransfer(id: "00000000-0000-4000-8000-000000000000") { id } }',
+    scope: 'platformAdmin',
+    code: 'NOT_FOUND',
+  },
+  'Mutation.resumeTenantTransfer': {
+    text: 'mutation { resumeTenantTransfer(id: "00000000-0000-4000-8000-000000000000") { id } }',
+    scope: 'platformAdmin',
+    code: 'NOT_FOUND',
+  },
+  'Subscription.tenantTransferProgress': {
+    text: 'subscription { tenantTransferProgress(transfer: "x") { seq } }',
+    scope: 'platformAdmin',
+    code: 'BAD_USER_INPUT',
+  },
   'Subscription.migrationProgress': {
     text: 'subscription { migrationProgress(run: "x") { seq } }',
     scope: 'platformAdmin',

@@ -32,7 +32,7 @@ describe('deleting a tenant', () => {
   const create = (slug: string, isolation: string, more = '') =>
     ask(`mutation { createTenant(input: { slug: "${slug}", name: "x", isolation: ${isolation} ${more} }) { id } }`);
   const remove = (id: string, slug = id) =>
-    app.ask(`mutation { deleteTenant(id: "${id}", slug: "${slug}") { slug status } }`, app.admin);
+    app.ask(`mutation { deleteTenant(id: "${id}", slug: "${slug}", purge: true) { slug status } }`, app.admin);
   const rowOf = async (slug: string) =>
     (await app.services.directory.byReference(slug)) ?? expect.unreachable(`${slug} is not there`);
   const setStatus = (slug: string, status: string) =>

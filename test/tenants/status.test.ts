@@ -25,11 +25,11 @@ describe('a tenant', () => {
 
   const inCatalog = <T>(use: (client: pg.Client) => Promise<T>) => app.services.catalog.use(use);
   const setStatus = (client: pg.Client, status: TenantStatus) =>
-    client.query('UPDATE tenants SET status = $2, claimed_by = $3 WHERE id = $1', [
-      tenant.row.id,
-      status,
-      app.services.listener.instance,
-    ]);
+    client.query(
+      `UPDATE tenants SET status = $2, claimed_by = $3, deleted_at = now(), purge_at = now() + interval '1 day',
+         status_before_deletion = 'ACTIVE' WHERE id = $1`,
+      [tenant.row.id, status, app.services.listener.instance],
+    );
   const statusNow = async (client: pg.Client) => {
     const { rows } = await client.query<{ status: TenantStatus }>('SELECT status FROM tenants WHERE id = $1', [
       tenant.row.id,
@@ -43,7 +43,7 @@ describe('a tenant', () => {
       await client.query('BEGIN');
       try {
         await setStatus(client, status);
-        await client.query('UPDATE tenants SET status_before_attention = $2 WHERE id = $1', [tenant.row.id, before]);
+        await client.query('UPDATE tenants SET status_before_attention = $2, status_before_deletion = $2 WHERE id = $1', [tenant.row.id, before]);
         await client.query(
           `INSERT INTO tenant_maintenances (tenant_id, copy, status_before, claimed_by) VALUES ($1, 'copy', $2, 0)`,
           [tenant.row.id, before],
@@ -69,7 +69,6 @@ describe('a tenant', () => {
   );
 
   const { from: maintainable } = tenantSteps.maintain;
-  const deletable = tenantSteps.delete.from;
   it.each<[field: string, allowed: readonly string[], after: (status: TenantStatus) => TenantStatus | undefined]>([
     ['suspendTenant(id: "SLUG") { id }', tenantSteps.suspend.from, () => 'SUSPENDED'],
     ['activateTenant(id: "SLUG") { id }', tenantSteps.activate.from, () => 'ACTIVE'],
@@ -79,7 +78,9 @@ describe('a tenant', () => {
       settledStatuses,
       (status) => (status === 'NEEDS_ATTENTION' ? 'ACTIVE' : status),
     ],
-    ['deleteTenant(id: "SLUG", slug: "SLUG") { id }', deletable, () => undefined],
+    ['deleteTenant(id: "SLUG", slug: "SLUG") { id }', tenantSteps.delete.from, () => 'DELETED'],
+    ['undeleteTenant(id: "SLUG") { id }', tenantSteps.undelete.from, () => 'ACTIVE'],
+    ['deleteTenant(id: "SLUG", slug: "SLUG", purge: true) { id }', tenantSteps.purge.from, () => undefined],
   ])('is changed by %s in the statuses of the table, and refused in all others', async (field, allowed, after) => {
     const mutation = `mutation { ${field.replaceAll('SLUG', tenant.slug)} }`;
     // The refusals come first, since one of the mutations leaves nothing.

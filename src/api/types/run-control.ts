@@ -138,12 +138,16 @@ builder.mutationFields((t) => ({
   }),
 }));
 
-async function showRun({ services, signal }: Context, id: string, wait?: boolean | null): Promise<MigrationRun> {
-  if (wait) {
-    const events = followRun(services.catalog, services.listener, id, 0, signal());
-    while (!(await events.next()).done);
-  }
+async function showRun(context: Context, id: string, wait?: boolean | null): Promise<MigrationRun> {
+  const { services } = context;
+  if (wait) await untilEnded(context, id);
   return services.catalog.fork().findOneOrFail(MigrationRun, { id });
+}
+
+/** Waits for the end of a run, or of the request. */
+export async function untilEnded({ services, signal }: Context, run: string): Promise<void> {
+  const events = followRun(services.catalog, services.listener, run, 0, signal());
+  while (!(await events.next()).done);
 }
 
 function downTarget(steps: number | null | undefined, to: string | null | undefined): DownTarget {

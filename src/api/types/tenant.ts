@@ -1,4 +1,5 @@
-import { isolations, Tenant, tenantStatuses } from '../../catalog/entities/tenant.entity.ts';
+import { isolations, Tenant, type TenantStatus } from '../../catalog/entities/tenant.entity.ts';
+import type { Placement } from '../../routing/placement.ts';
 import { builder } from '../builder.ts';
 
 /** The GraphQL enum of isolations. */
@@ -9,9 +10,22 @@ export const IsolationRef = builder.enumType('Isolation', {
 });
 
 /** The GraphQL enum of the statuses of a tenant. */
-export const TenantStatusRef = builder.enumType('TenantStatus', { values: tenantStatuses });
+export const TenantStatusRef = builder.enumType('TenantStatus', {
+  values: {
+    PROVISIONING: { description: 'It is being created.' },
+    ACTIVE: { description: 'It is served.' },
+    SUSPENDED: { description: 'It is not served until somebody activates it.' },
+    MAINTENANCE: { description: 'Its database is being copied or replaced.' },
+    NEEDS_ATTENTION: {
+      description: 'A migration failed and could not be reverted. It is not served until somebody resolves it.',
+    },
+    DELETED: { description: 'It is in the bin: not served, and undeleteTenant brings it back until purgeAt.' },
+    DELETING: { description: 'It is being removed for good.' },
+  } satisfies Record<TenantStatus, { description: string }>,
+});
 
-const PlacementRef = builder.objectRef<Tenant>('Placement').implement({
+/** The GraphQL type of a placement. */
+export const PlacementRef = builder.objectRef<Placement>('Placement').implement({
   description: "Where a tenant's tables are stored.",
   fields: (t) => ({
     server: t.exposeString('server'),
@@ -35,6 +49,26 @@ export const TenantRef = builder.objectType(Tenant, {
       description: 'For platform admins.',
       authScopes: { platformAdmin: true },
       resolve: (tenant) => tenant,
+    }),
+    deletedAt: t.field({
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it was put into the bin, or its removal began. For platform admins.',
+      authScopes: { platformAdmin: true },
+      resolve: ({ deletedAt }) => deletedAt ?? null,
+    }),
+    deletedBy: t.string({
+      nullable: true,
+      description: 'Who did that. For platform admins.',
+      authScopes: { platformAdmin: true },
+      resolve: ({ deletedBy }) => deletedBy ?? null,
+    }),
+    purgeAt: t.field({
+      type: 'DateTime',
+      nullable: true,
+      description: 'While it is DELETED: when it is removed for good. For platform admins.',
+      authScopes: { platformAdmin: true },
+      resolve: ({ purgeAt }) => purgeAt ?? null,
     }),
     createdAt: t.field({ type: 'DateTime', resolve: ({ createdAt }) => createdAt }),
   }),

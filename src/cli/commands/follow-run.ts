@@ -96,7 +96,8 @@ export async function watch(
   if (report.run.status !== 'SUCCEEDED') throw new CommandExit(exitCode.failure);
 }
 
-async function show(
+/** Shows the events of a run until it ends. */
+export async function show(
   { catalog, listener }: Services,
   { run, after = 0 }: StartedRun,
   showEvent: (event: ReportedEvent) => void,

@@ -1,6 +1,7 @@
 import type { Catalog } from '../../catalog/catalog.ts';
 import { AppError } from '../../lib/errors.ts';
 import type { BackfillProgress } from '../../migrator/backfill/progress.ts';
+import { EVENT_PAGE, type EventPage, followEvents } from '../../postgres/follow-events.ts';
 import type { Listener } from '../../postgres/listener.ts';
 
 /** An event of a run. Events are ordered by `seq`, which counts from 1 without gaps. */
@@ -62,15 +63,6 @@ export type RunEventKind = keyof typeof runEventKinds;
 /** The channel on which writers notify readers of new events. The payload is the run's id. */
 export const runChannel = 'migration_runs';
 
-const PAGE = 1_000;
-/** Readers poll at this interval even without a notification, in milliseconds. */
-const POLL_MS = 1_000;
-
-interface Page {
-  readonly events: readonly RunEvent[];
-  readonly ended: boolean;
-}
-
 /**
  * Yields the events of a run after `after`: first the stored ones, then each new one, until the run ends. It holds no
  * connection while it waits.
@@ -94,25 +86,8 @@ export async function* followRunInPages(
   after = 0,
   signal?: AbortSignal,
 ): AsyncGenerator<readonly RunEvent[], void, undefined> {
-  const wake = new Wake();
-  const unsubscribe = listener.on(runChannel, (payload) => {
-    if (payload === undefined || payload === run) wake.now();
-  });
-  const stop = () => wake.now();
-  signal?.addEventListener('abort', stop);
-  try {
-    for (let seen = after; !signal?.aborted; ) {
-      const { events, ended } = await readPage(catalog, run, seen);
-      if (events.length > 0) yield events;
-      seen = events.at(-1)?.seq ?? seen;
-      if (events.length === PAGE) continue;
-      if (ended) return;
-      await wake.wait(POLL_MS);
-    }
-  } finally {
-    unsubscribe();
-    signal?.removeEventListener('abort', stop);
-  }
+  const read = (seen: number) => readPage(catalog, run, seen);
+  yield* followEvents({ listener, channel: runChannel, id: run, read }, after, signal);
 }
 
 type EventRow = Omit<RunEvent, 'at' | 'backfill'> & {
@@ -122,7 +97,7 @@ type EventRow = Omit<RunEvent, 'at' | 'backfill'> & {
 };
 
 /** Uses one statement, so that `ended` is never newer than the events: an ended run has no events beyond the page. */
-async function readPage(catalog: Catalog, run: string, after: number): Promise<Page> {
+async function readPage(catalog: Catalog, run: string, after: number): Promise<EventPage<RunEvent>> {
   const { rows } = await catalog.use((client) =>
     // The catalog's connections leave the parsing of dates to MikroORM, so the time is read as a number.
     client.query<EventRow>(
@@ -134,7 +109,7 @@ async function readPage(catalog: Catalog, run: string, after: number): Promise<P
            THEN (done - r.skipped_at_start) / extract(epoch FROM at - r.started_at)::float8 END AS rate
          FROM migration_events WHERE run_id = r.id AND seq > $2 ORDER BY seq LIMIT $3) e ON true
        WHERE r.id = $1 ORDER BY e.seq`,
-      [run, after, PAGE],
+      [run, after, EVENT_PAGE],
     ),
   );
   const first = rows[0];
@@ -153,29 +128,4 @@ function toEvent({ ended: _, atMs, rate, remainingSeconds, backfill, ...event }:
     // appendEvents has written it.
     backfill: backfill === null ? null : JSON.parse(backfill),
   };
-}
-
-/** A wake-up signal that is kept if it comes before anyone waits. */
-class Wake {
-  #isSet = false;
-  #resolve: (() => void) | undefined;
-
-  now(): void {
-    this.#isSet = true;
-    this.#resolve?.();
-  }
-
-  async wait(timeoutMs: number): Promise<void> {
-    if (!this.#isSet) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, timeoutMs);
-        this.#resolve = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
-    this.#isSet = false;
-    this.#resolve = undefined;
-  }
 }

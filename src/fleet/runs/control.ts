@@ -76,14 +76,15 @@ export function resumeRun(catalog: Catalog, files: TenantFiles, run: string): Pr
 }
 
 /**
- * Skips tenants that are deleted or being deleted: there is nothing left to do for them. Locks the others against
- * deletion.
+ * Skips tenants that are deleted, unless this run brings them back: there is nothing left to do for them. Locks the others
+ * against deletion.
  * @returns the number of tenants that were skipped
  */
 async function skipDeleted(client: pg.Client, run: string): Promise<number> {
   const { rows } = await client.query<{ id: string }>(
     `SELECT t.id FROM migration_run_items i JOIN tenants t ON t.id = i.tenant_id
-     WHERE i.run_id = $1 AND ${fromSql('skipDeleted', 'i.status')} AND t.status <> 'DELETING' FOR KEY SHARE OF t`,
+     WHERE i.run_id = $1 AND ${fromSql('skipDeleted', 'i.status')} AND t.status <> 'DELETING'
+       AND (t.status <> 'DELETED' OR t.undelete_run = i.run_id) FOR KEY SHARE OF t`,
     [run],
   );
   const { rowCount } = await client.query(

@@ -4,6 +4,7 @@ import type { Servers } from '../../postgres/server.ts';
 import { cancelRun, resumeRun } from './control.ts';
 import { type RunOrder, smallestFirst } from './smallest-first.ts';
 import { type RunRequest, startRun } from './start.ts';
+import { startUndelete, type UndeleteOptions } from './undelete.ts';
 import { undoRun } from './undo.ts';
 
 /** The parameters of a new run. */
@@ -54,6 +55,15 @@ export class Runs {
    */
   async undo(run: string): Promise<string> {
     return undoRun(this.#catalog, await readTenantFiles(this.#folders), run, this.#concurrency);
+  }
+
+  /**
+   * Starts to bring a tenant back from the bin.
+   * @returns the id of the run that does it; undefined if the tenant is back already
+   * @throws {AppError} see {@link startUndelete}
+   */
+  async undelete(options: UndeleteOptions, reference: string): Promise<string | undefined> {
+    return startUndelete(options, await readTenantFiles(this.#folders), reference);
   }
 
   /**

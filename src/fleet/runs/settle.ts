@@ -12,6 +12,7 @@ import {
 import { statusSql, toSql } from '../../catalog/steps.ts';
 import { appendEvents } from '../events/append.ts';
 import { wakeWorkers } from '../worker/wake-up.ts';
+import { bringBack } from './bring-back.ts';
 
 interface RunState {
   readonly options: RunOptions;
@@ -147,6 +148,7 @@ async function endRun(client: pg.Client, run: string): Promise<SettledRun> {
      WHERE id = $1`,
     [run, endStatus(counts, stopping)],
   );
+  await bringBack(client, run);
   const attention = inNeed > 0 ? ` (${inNeed} ${inNeed === 1 ? 'needs' : 'need'} attention)` : '';
   const notStarted = cancelled > 0 ? `, ${cancelled} not started` : '';
   const message = `${succeeded} succeeded, ${failed} failed${attention}, ${skipped} skipped${notStarted}`;

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { RunOptions } from '../../catalog/entities/migration-run.entity.ts';
+import type { TenantStatus } from '../../catalog/entities/tenant.entity.ts';
 import { fromSql, itemSteps, runSteps } from '../../catalog/run-status.ts';
 import { includesStatus } from '../../catalog/steps.ts';
 import { fleetStatuses } from '../../catalog/tenant-status.ts';
@@ -16,6 +17,7 @@ import { inSpan, isTracing, SpanKind, traceHeaders } from '../../telemetry/traci
 import { appendEvents, type NewRunEvent } from '../events/append.ts';
 import { type DoneStates, isDoneInSql, readDoneStates } from './done-states.ts';
 import { plannedFiles } from './planned-files.ts';
+import { reserve } from './reserve.ts';
 import { settleRun, tenantsInWords } from './settle.ts';
 import { waveEnds } from './waves.ts';
 
@@ -27,6 +29,8 @@ export interface RunRequest extends RunOptions {
   readonly canaries?: readonly string[] | undefined;
   /** The ids of tenants in the order in which they are migrated. Tenants that it lacks come last, in order of creation. */
   readonly sequence?: readonly string[] | undefined;
+  /** Whether the run brings its only tenant back from the bin. */
+  readonly undelete?: boolean;
   /** What whoever follows the run has to know from the start. */
   readonly warnings?: readonly string[];
 }
@@ -44,18 +48,20 @@ export async function startRun(
   request: RunRequest,
 ): Promise<string> {
   checkRequest(files, request);
-  const { tenants: references, canaries = [], sequence = [], warnings = [], ...options } = request;
+  const { tenants: references, canaries = [], sequence = [], warnings = [], undelete = false, ...options } = request;
   const id = randomUUID();
   const start = { kind: SpanKind.PRODUCER, attributes: () => ({ 'tenantry.run': id }) };
   const create = async (client: pg.Client) => {
-    const ids = references && (await resolveTenants(client, references));
+    const ids = references && (await resolveTenants(client, references, undelete ? ['DELETED'] : fleetStatuses));
     const first = await resolveTenants(client, canaries);
     checkCanaries(canaries, first, ids);
     const done = await readDoneStates(client, { tenant: files, common }, options);
     await inTransaction(client, async () => {
       const checkpoint = restorePointName(new Date());
       await insertRun(client, id, { checkpoint, files: plannedFiles({ tenant: files, common }), options });
-      const { total, skipped } = await insertItems(client, id, { ids, first, sequence, done });
+      if (undelete) for (const tenant of ids ?? []) await reserve(client, tenant, id);
+      const statuses = undelete ? (['DELETED'] as const) : fleetStatuses;
+      const { total, skipped } = await insertItems(client, id, { ids, first, sequence, done, statuses });
       const waves = await divide(client, id, options.waves ?? [], total - skipped);
       await client.query(
         'UPDATE migration_runs SET total = $2, skipped = $3, skipped_at_start = $3, waves = $4 WHERE id = $1',
@@ -73,8 +79,15 @@ export async function startRun(
 /** The maximum number of tenants that a message names. */
 export const NAMED = 10;
 
-/** Resolves ids and slugs to ids, in the same order. */
-export async function resolveTenants(client: pg.Client, references: readonly string[]): Promise<string[]> {
+/**
+ * Resolves ids and slugs to ids, in the same order.
+ * @param statuses those that the tenants may have; by default, those of tenants that runs migrate
+ */
+export async function resolveTenants(
+  client: pg.Client,
+  references: readonly string[],
+  statuses: readonly TenantStatus[] = fleetStatuses,
+): Promise<string[]> {
   const { rows } = await client.query<{ reference: string; id: string | null; status: string | null }>(
     // Two joins, because one join with OR would compare each reference with every tenant.
     `SELECT r.reference, coalesce(i.id, s.id) AS id, coalesce(i.status, s.status) AS status
@@ -86,7 +99,7 @@ export async function resolveTenants(client: pg.Client, references: readonly str
   if (missing.length > 0) {
     throw new AppError('NOT_FOUND', `There is no tenant ${missing.join(', ')}`, { details: { tenants: missing } });
   }
-  const unready = rows.filter(({ status }) => !includesStatus(fleetStatuses, status ?? ''));
+  const unready = rows.filter(({ status }) => !includesStatus(statuses, status ?? ''));
   if (unready.length > 0) {
     const list = unready.map(({ reference, status }) => `${reference} (${status})`).join(', ');
     throw new AppError('CONFLICT', `These tenants cannot be migrated in their present status: ${list}`);
@@ -157,6 +170,7 @@ async function insertItems(
     readonly first: readonly string[];
     readonly sequence: readonly string[];
     readonly done: DoneStates;
+    readonly statuses: readonly TenantStatus[];
   },
 ): Promise<{ total: number; skipped: number }> {
   const [pending, skipped] = [quoteLiteral(itemSteps.start.to[0]), quoteLiteral(itemSteps.skipCurrent.to[0])];
@@ -174,7 +188,7 @@ async function insertItems(
          ${isDoneInSql({ tenants: 'chosen', commonStates: 's', tenant: '$3', common: '$6' })} AS is_done) c
        RETURNING status)
      SELECT count(*)::int AS total, count(*) FILTER (WHERE status = ${skipped})::int AS skipped FROM items`,
-    [run, chosen.ids, chosen.done.tenant, fleetStatuses, chosen.first, chosen.done.common, chosen.sequence],
+    [run, chosen.ids, chosen.done.tenant, chosen.statuses, chosen.first, chosen.done.common, chosen.sequence],
   );
   return rows[0] ?? { total: 0, skipped: 0 };
 }

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { Isolation } from '../../catalog/entities/tenant.entity.ts';
+import { isMovingSql } from '../../catalog/open-transfers.ts';
 import { fromSql, itemSteps } from '../../catalog/run-status.ts';
 import { toSql } from '../../catalog/steps.ts';
 import { isAliveSql } from '../../postgres/sql/advisory-lock.ts';
@@ -34,7 +35,7 @@ export interface RunItem extends Placement {
 }
 
 /**
- * Claims tenants for this process: PENDING items of started waves, in order of position. No other process can claim
+ * Claims tenants for this process: PENDING items of started waves, in order of position, except tenants that are moved. No other process can claim
  * them, and claiming never waits for a lock.
  * @param instance this process's number, by which others know whose claims to take over when it dies
  * @param runs the runs that this process can carry out; all others are left to other processes
@@ -55,6 +56,7 @@ const claimSql = `
     SELECT i.run_id, i.position FROM migration_runs r CROSS JOIN LATERAL (
       SELECT run_id, position FROM migration_run_items
       WHERE run_id = r.id AND wave = r.wave AND ${fromSql('claim')} AND (not_before IS NULL OR not_before <= now())
+        AND NOT ${isMovingSql('tenant_id')}
       ORDER BY position LIMIT $2 FOR UPDATE SKIP LOCKED) i
     WHERE r.ended_at IS NULL AND r.id = ANY ($3::uuid[])
     ORDER BY i.position, r.created_at LIMIT $2),

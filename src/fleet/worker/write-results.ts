@@ -212,6 +212,13 @@ async function markNeedsAttention(client: pg.Client, results: readonly ItemResul
   if (ids.length === 0) return;
   const set = 'status_before_attention = t.status, migration_state = NULL';
   await client.query(takeStepSql(tenantSteps.needAttention, { where: 't.id = ANY ($1::uuid[])', set }), [ids]);
+  // One that was to be brought back stays in the bin, and needs attention when it is brought back.
+  await client.query(
+    `UPDATE tenants SET status_before_attention = status_before_deletion, status_before_deletion = 'NEEDS_ATTENTION',
+       migration_state = NULL
+     WHERE id = ANY ($1::uuid[]) AND status = 'DELETED' AND status_before_deletion <> 'NEEDS_ATTENTION'`,
+    [ids],
+  );
 }
 
 async function insertRecords(

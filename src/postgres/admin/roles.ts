@@ -41,6 +41,15 @@ function scramVerifier(password: string): string {
   return `SCRAM-SHA-256$1:${salt.toString('base64')}$${storedKey}:${keyFor('Server Key').toString('base64')}`;
 }
 
+/** Returns SQL that keeps a role from logging in. Does nothing if it does not exist. */
+export function noLoginSql(role: string): string {
+  return `
+    DO $role$ BEGIN
+      ALTER ROLE ${quoteIdentifier(role)} NOLOGIN;
+    EXCEPTION WHEN undefined_object THEN NULL;
+    END $role$;`;
+}
+
 /** Returns SQL that creates a group role, which cannot log in, if it does not exist. */
 export function createGroupRoleSql(role: string): string {
   return `

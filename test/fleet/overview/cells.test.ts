@@ -60,7 +60,7 @@ it('lists all tenants once, and then what has changed', async () => {
   expect(idle).toMatchObject({ cells: [], deleted: [], hasMore: false, states: first.states });
 
   await change(`suspendTenant(id: "${one?.row.id}")`);
-  await change(`deleteTenant(id: "${two?.row.id}", slug: "schema-1")`);
+  await change(`deleteTenant(id: "${two?.row.id}", slug: "schema-1", purge: true)`);
   await createTenants(app, ['SCHEMA']);
   const changed = await read(idle.cursor);
   expect(changed).toMatchObject({ deleted: [two?.row.id], hasMore: false });

@@ -25,7 +25,7 @@ describe('the history of a tenant that is deleted', () => {
     );
     run = (await ask('mutation { answer: runMigrations(input: { wait: true }) { id } }')).answer.id;
     for (const slug of ['gone', 'broken']) {
-      await ask(`mutation { deleteTenant(id: "${slug}", slug: "${slug}") { id } }`);
+      await ask(`mutation { deleteTenant(id: "${slug}", slug: "${slug}", purge: true) { id } }`);
     }
   });
   afterAll(async () => {
@@ -98,7 +98,7 @@ describe('the history of a tenant that is deleted', () => {
     const input = 'input: { tenants: ["first", "second"], wait: true, continueOnError: true }';
     const { answer } = await ask(`mutation { answer: runMigrations(${input}) { id failed } }`);
     expect(answer.failed).toBe(2);
-    await ask('mutation { deleteTenant(id: "first", slug: "first") { id } }');
+    await ask('mutation { deleteTenant(id: "first", slug: "first", purge: true) { id } }');
     await folder.add('20270102000000_other', 'ALTER TABLE products ADD COLUMN other integer');
     const counts = 'status total succeeded failed skipped pending';
     await ask(`mutation { resumeMigrationRun(id: "${answer.id}") { id } }`);

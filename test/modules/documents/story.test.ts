@@ -90,7 +90,7 @@ describe.each(Object.keys(stores) as (keyof typeof stores)[])('files in the stor
     for (const [slug, link] of links) expect(await (await fetch(link)).text()).toBe(`${slug} four`);
     expect(await lab.store.keys()).toHaveLength(12);
     for (const slug of ['gone', 'gone-db']) {
-      const text = `mutation { deleteTenant(id: "${slug}", slug: "${slug}") { slug } }`;
+      const text = `mutation { deleteTenant(id: "${slug}", slug: "${slug}", purge: true) { slug } }`;
       expect((await lab.app.ask(text, lab.app.admin)).errors).toBeUndefined();
     }
     expect(await lab.store.keys()).toHaveLength(4);

@@ -6,7 +6,7 @@ import { type Column, writeTable } from '../../ui/table.ts';
 import { type CommandContext, oneLine, writeJson } from '../../ui/terminal.ts';
 import { addChangeCommands } from './change.ts';
 import { addCreateCommand } from './create.ts';
-import { addDeleteCommand } from './delete.ts';
+import { addDeleteCommands } from './delete.ts';
 import { addExportCommand } from './export.ts';
 import { addImportCommand } from './import.ts';
 import { addResolveCommand } from './resolve.ts';
@@ -18,13 +18,15 @@ interface ListOptions {
   readonly json?: true;
 }
 
-const statuses = ['provisioning', 'active', 'suspended', 'maintenance', 'needs_attention', 'deleting'];
+const statuses = ['provisioning', 'active', 'suspended', 'maintenance', 'needs_attention', 'deleted', 'deleting'];
 
 const jsonOption = ['--json', 'print JSON'] as const;
 
-/** `tenantry tenant create | list | show | update | suspend | activate | resolve | delete`. */
+/** `tenantry tenant create | list | show | update | suspend | activate | resolve | delete | undelete | export | import`. */
 export function addTenantCommand(program: Command, context: CommandContext): void {
-  const tenant = program.command('tenant').description('Create, list, change, suspend, resolve and delete tenants');
+  const tenant = program
+    .command('tenant')
+    .description('Create, list, change, suspend, resolve, delete, undelete, export and import tenants');
   addCreateCommand(tenant, context);
   tenant
     .command('list')
@@ -41,7 +43,7 @@ export function addTenantCommand(program: Command, context: CommandContext): voi
     .action((slug: string, options: { json?: true }) => show(context, slug, options));
   addChangeCommands(tenant, context);
   addResolveCommand(tenant, context);
-  addDeleteCommand(tenant, context);
+  addDeleteCommands(tenant, context);
   addExportCommand(tenant, context);
   addImportCommand(tenant, context);
 }

@@ -15,6 +15,9 @@ export interface TenantView {
   readonly server: string;
   readonly database: string;
   readonly schema: string;
+  /** When it was deleted, if it was, and when it is removed for good. */
+  readonly deletedAt: string | null;
+  readonly purgeAt: string | null;
   readonly createdAt: string;
   readonly id: string;
 }
@@ -43,6 +46,8 @@ export async function viewTenants(services: Services, tenants: readonly Tenant[]
       server: tenant.server,
       database: tenant.database,
       schema: tenant.schema,
+      deletedAt: tenant.deletedAt?.toISOString() ?? null,
+      purgeAt: tenant.purgeAt?.toISOString() ?? null,
       createdAt: tenant.createdAt.toISOString(),
       id: tenant.id,
     };

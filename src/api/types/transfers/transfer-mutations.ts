@@ -1,0 +1,75 @@
+import { actorOf } from '../../../auth/audit-log.ts';
+import { TenantTransfer } from '../../../catalog/entities/tenant-transfer.entity.ts';
+import { cancelTransfer, resumeTransfer } from '../../../transfers/control.ts';
+import { moveTenant } from '../../../transfers/start-move.ts';
+import { builder } from '../../builder.ts';
+import { type Context, callerOf } from '../../context.ts';
+import { IsolationRef } from '../tenant.ts';
+import { TransferRef, transferId } from './transfer.ts';
+
+const MoveTenantInputRef = builder.inputType('MoveTenantInput', {
+  description: 'Set the server, the isolation or both.',
+  fields: (t) => ({
+    tenant: t.id({ required: true, description: 'Its id or slug.' }),
+    server: t.string({ maxLength: 63, description: 'By default the server where it is.' }),
+    isolation: t.field({ type: IsolationRef, description: 'By default the isolation that it has.' }),
+    online: t.boolean({
+      defaultValue: false,
+      description:
+        'Copy the tenant while it is served, and pause it only for the switch. Otherwise its requests get TENANT_BUSY until it has moved.',
+    }),
+    keepHours: t.int({
+      defaultValue: 24,
+      description: 'How long the old place is kept, in hours. Nobody can connect to it meanwhile but its owner.',
+    }),
+  }),
+});
+
+builder.mutationFields((t) => ({
+  moveTenant: t.field({
+    type: TransferRef,
+    description:
+      'Moves a tenant to another server, from a database to a schema or back. Returns at once; follow it with tenantTransferProgress. Migration runs wait for it.',
+    authScopes: { platformAdmin: true },
+    args: { input: t.arg({ type: MoveTenantInputRef, required: true }) },
+    resolve: async (_root, { input }, context) => {
+      const id = await moveTenant(
+        context.services.transfers,
+        {
+          tenant: input.tenant,
+          server: input.server ?? undefined,
+          isolation: input.isolation ?? undefined,
+          online: input.online ?? undefined,
+          keepHours: input.keepHours ?? undefined,
+        },
+        { requestedBy: actorOf(callerOf(context)) },
+      );
+      return showTransfer(context, id);
+    },
+  }),
+  cancelTenantTransfer: t.field({
+    type: TransferRef,
+    description:
+      'Cancels a transfer: a tenant that moves stays where and what it was, and a new one is removed. CONFLICT when it is SWITCHING or has ended.',
+    authScopes: { platformAdmin: true },
+    args: { id: t.arg.id({ required: true }) },
+    resolve: async (_root, { id }, context) => {
+      await cancelTransfer(context.services.transfers, transferId('id', id));
+      return showTransfer(context, id);
+    },
+  }),
+  resumeTenantTransfer: t.field({
+    type: TransferRef,
+    description: 'Starts a failed or cancelled transfer over.',
+    authScopes: { platformAdmin: true },
+    args: { id: t.arg.id({ required: true }) },
+    resolve: async (_root, { id }, context) => {
+      await resumeTransfer(context.services.transfers, transferId('id', id));
+      return showTransfer(context, id);
+    },
+  }),
+}));
+
+function showTransfer({ services }: Context, id: string): Promise<TenantTransfer> {
+  return services.catalog.fork().findOneOrFail(TenantTransfer, { id });
+}

@@ -1,0 +1,81 @@
+import type { Listener } from './listener.ts';
+
+/** Readers poll at this interval even without a notification, in milliseconds. */
+const POLL_MS = 1_000;
+
+/** The number of events that are read at once. */
+export const EVENT_PAGE = 1_000;
+
+/** A page of the events of something. */
+export interface EventPage<Event> {
+  readonly events: readonly Event[];
+  /** Whether there is no event after the page, because what they are about has ended. */
+  readonly ended: boolean;
+}
+
+/** The events to follow. */
+export interface FollowedEvents<Event> {
+  readonly listener: Pick<Listener, 'on'>;
+  /** The channel on which writers notify readers, with the id as the payload. */
+  readonly channel: string;
+  /** What the events are about. */
+  readonly id: string;
+  /** Reads up to {@link EVENT_PAGE} events after a sequence number. */
+  readonly read: (after: number) => Promise<EventPage<Event>>;
+}
+
+/**
+ * Yields pages of events: first the stored ones, then each new one, until what they are about ends or the signal is aborted. It
+ * holds no connection while it waits.
+ * @param after the sequence number of the last event that the caller knows
+ */
+export async function* followEvents<Event extends { readonly seq: number }>(
+  { listener, channel, id, read }: FollowedEvents<Event>,
+  after: number,
+  signal?: AbortSignal,
+): AsyncGenerator<readonly Event[], void, undefined> {
+  const wake = new Wake();
+  const unsubscribe = listener.on(channel, (payload) => {
+    if (payload === undefined || payload === id) wake.now();
+  });
+  const stop = () => wake.now();
+  signal?.addEventListener('abort', stop);
+  try {
+    for (let seen = after; !signal?.aborted; ) {
+      const { events, ended } = await read(seen);
+      if (events.length > 0) yield events;
+      seen = events.at(-1)?.seq ?? seen;
+      if (events.length === EVENT_PAGE) continue;
+      if (ended) return;
+      await wake.wait(POLL_MS);
+    }
+  } finally {
+    unsubscribe();
+    signal?.removeEventListener('abort', stop);
+  }
+}
+
+/** A wake-up signal that is kept if it comes before anyone waits. */
+class Wake {
+  #isSet = false;
+  #resolve: (() => void) | undefined;
+
+  now(): void {
+    this.#isSet = true;
+    this.#resolve?.();
+  }
+
+  async wait(timeoutMs: number): Promise<void> {
+    if (!this.#isSet) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, timeoutMs);
+        this.#resolve = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+    this.#isSet = false;
+    this.#resolve = undefined;
+  }
+}

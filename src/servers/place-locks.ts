@@ -1,0 +1,38 @@
+import { allowConnections, disallowConnections } from '../postgres/admin/replace-database.ts';
+import type { PostgresServer } from '../postgres/server.ts';
+import { tenantRole } from '../routing/placement.ts';
+import { withPlacementLock } from '../routing/placement-lock.ts';
+import type { Provisioner, TenantPlacement } from './provisioner.ts';
+
+/** A server with its provisioner. */
+interface PlaceServer {
+  readonly server: PostgresServer;
+  readonly provisioner: Provisioner;
+}
+
+/** Ends all sessions of a tenant's own database, also the owner's, and allows no new ones. A schema stays as it is. */
+export async function closePlace(
+  { server }: Pick<PlaceServer, 'server'>,
+  { key, isolation, database }: TenantPlacement,
+): Promise<void> {
+  if (isolation === 'SCHEMA') return;
+  await withPlacementLock(server, key, (admin) => disallowConnections(admin, database, tenantRole(key)));
+}
+
+/**
+ * Undoes {@link Provisioner.lockOut} and {@link closePlace}. Idempotent.
+ * @param check throws to prevent that; runs under the placement lock
+ */
+export async function unlockPlace(
+  { server, provisioner }: PlaceServer,
+  placement: TenantPlacement,
+  check: () => Promise<void>,
+): Promise<void> {
+  const { key, isolation, database } = placement;
+  await provisioner.renewRole(placement, check);
+  if (isolation === 'SCHEMA') return;
+  await withPlacementLock(server, key, async (admin) => {
+    await check();
+    await allowConnections(admin, database, [tenantRole(key)]);
+  });
+}

@@ -1,0 +1,150 @@
+import type pg from 'pg';
+import { takeTransferStepSql, transferSteps } from '../catalog/transfer-status.ts';
+import type { CopyProgress } from '../copying/place.ts';
+import { elapsedSince } from '../lib/time.ts';
+import { inTransaction } from '../postgres/sql/transaction.ts';
+import { newPlacement, newTenantKey } from '../routing/placement.ts';
+import { appendTransferEvent, type TransferEventKind } from './events.ts';
+import type { TransferOptions } from './options.ts';
+import { addOldPlace, type ClaimedTransfer, LostClaimError, lockClaim, storeProgress } from './store.ts';
+
+/** Somebody has cancelled the transfer. */
+export class TransferCancelledError extends Error {
+  constructor() {
+    super('it was cancelled');
+  }
+}
+
+/** How often progress is stored, in milliseconds. */
+const STORE_MS = 500;
+/** How often progress is an event, in milliseconds. */
+const EVENT_MS = 1_000;
+
+/** A transfer that this process carries out, and the only way in which it changes the transfer's row. */
+export class ActiveTransfer {
+  readonly options: TransferOptions;
+  readonly #stop = new AbortController();
+  #transfer: ClaimedTransfer;
+  #storing: Promise<void> | undefined;
+  #storedAt = 0;
+  #eventAt = 0;
+
+  constructor(options: TransferOptions, transfer: ClaimedTransfer) {
+    this.options = options;
+    this.#transfer = transfer;
+  }
+
+  /** What is known of it. */
+  get transfer(): ClaimedTransfer {
+    return this.#transfer;
+  }
+
+  /** Aborted when the work must end: it is cancelled, taken over, or the process stops. The reason says which. */
+  get signal(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  /** Ends the work. */
+  abort(reason: Error): void {
+    this.#stop.abort(reason);
+  }
+
+  /** Reads whether somebody has cancelled it or taken it over, and ends the work then. Never rejects. */
+  async check(): Promise<void> {
+    await this.#store(undefined);
+  }
+
+  /** Remembers what this process has just committed about the transfer. */
+  note(changes: Partial<Pick<ClaimedTransfer, 'statusBefore' | 'hasTarget' | 'to'>>): void {
+    this.#transfer = { ...this.#transfer, ...changes };
+  }
+
+  /**
+   * Changes the catalog in a transaction, while it is certain that nobody else works on the transfer.
+   * @throws {LostClaimError}
+   */
+  commit<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
+    return this.options.catalog.use((client) =>
+      inTransaction(client, async () => {
+        await lockClaim(client, this.#transfer);
+        return work(client);
+      }),
+    );
+  }
+
+  /** Appends an event. */
+  async report(kind: TransferEventKind, message: string): Promise<void> {
+    await this.commit((client) => appendTransferEvent(client, this.#transfer.id, kind, message));
+  }
+
+  /**
+   * Begins an attempt. What an earlier one may have made at the new place is left to be dropped, and this one gets a key that
+   * no statement of the earlier one knows.
+   */
+  async begin(): Promise<void> {
+    const { id, tenantId, to, hasTarget, kind, attempts } = this.#transfer;
+    const key = hasTarget ? newTenantKey() : to.key;
+    const placement = newPlacement(key, to.isolation, to.server, this.options.sharedDatabase);
+    await this.commit(async (client) => {
+      if (hasTarget) await addOldPlace(client, this.#transfer, to, 0);
+      await client.query(
+        takeTransferStepSql(transferSteps.begin, {
+          where: 'x.id = $1',
+          set: `has_target = true, to_key = $2, to_database = $3, to_schema = $4, error = NULL,
+            rows_copied = 0, rows_total = NULL, bytes_copied = 0`,
+        }),
+        [id, key, placement.database, placement.schema],
+      );
+      if (kind === 'CLONE') {
+        await client.query(
+          `UPDATE tenants SET key = $2, database = $3, schema = $4 WHERE id = $1 AND status = 'PROVISIONING'`,
+          [tenantId, key, placement.database, placement.schema],
+        );
+      }
+      await appendTransferEvent(client, id, 'STARTED', attempts === 1 ? 'began' : `began again, attempt ${attempts}`);
+    });
+    this.note({ hasTarget: true, to: { ...to, ...placement, key } });
+  }
+
+  /** Stores how far the copy is, now and then. */
+  progress(progress: CopyProgress): void {
+    if (this.#storing || elapsedSince(this.#storedAt) < STORE_MS) return;
+    this.#storing = this.#store(progress).finally(() => {
+      this.#storing = undefined;
+    });
+  }
+
+  /** Stores how far the copy was at its end. @throws {LostClaimError} */
+  async copied(progress: CopyProgress): Promise<void> {
+    await this.#storing;
+    const { rowsCopied, bytesCopied } = progress;
+    await this.commit(async (client) => {
+      await storeProgress(client, this.#transfer, progress);
+      await appendTransferEvent(client, this.#transfer.id, 'COPIED', `${rowsCopied} rows, ${bytesCopied} bytes`);
+    });
+  }
+
+  async #store(progress: CopyProgress | undefined): Promise<void> {
+    this.#storedAt = performance.now();
+    const isEvent = progress !== undefined && elapsedSince(this.#eventAt) >= EVENT_MS;
+    if (isEvent) this.#eventAt = performance.now();
+    const { catalog, log } = this.options;
+    try {
+      const isCancelled = await catalog.use((client) =>
+        inTransaction(client, async () => {
+          const cancelled = await storeProgress(client, this.#transfer, progress);
+          if (isEvent) await appendTransferEvent(client, this.#transfer.id, 'COPYING', describe(progress));
+          return cancelled;
+        }),
+      );
+      if (isCancelled) this.abort(new TransferCancelledError());
+    } catch (error) {
+      if (error instanceof LostClaimError) this.abort(error);
+      else log.warn({ err: error, transfer: this.#transfer.id }, 'could not store the progress of a transfer');
+    }
+  }
+}
+
+function describe({ rowsCopied, rowsTotal, bytesCopied }: CopyProgress): string {
+  return `${rowsCopied} of about ${Math.max(rowsTotal, rowsCopied)} rows, ${bytesCopied} bytes`;
+}

@@ -1,0 +1,131 @@
+import type pg from 'pg';
+import type { Tenant } from '../catalog/entities/tenant.entity.ts';
+import type { TransferKind, TransferStatus } from '../catalog/entities/tenant-transfer.entity.ts';
+import { refuseOpenTransfer } from '../catalog/open-transfers.ts';
+import { takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
+import {
+  canCancelTransfer,
+  canResumeTransfer,
+  hasTransferEnded,
+  takeTransferStepSql,
+  transferSteps,
+} from '../catalog/transfer-status.ts';
+import { AppError } from '../lib/errors.ts';
+import { inTransaction } from '../postgres/sql/transaction.ts';
+import { insertClone } from './clone-row.ts';
+import { appendTransferEvent, wakeTransferWorkers } from './events.ts';
+import { removeNew } from './give-up.ts';
+import type { TransferOptions } from './options.ts';
+
+interface LockedTransfer {
+  readonly kind: TransferKind;
+  readonly status: TransferStatus;
+  readonly tenantId: string;
+  readonly slug: string;
+  /** No process works on it, and nothing of the tenant is changed yet. */
+  readonly isUntouched: boolean;
+}
+
+/**
+ * Cancels a transfer before its switch. One that no process has begun ends at once, any other as soon as its tenant is served
+ * again where it was.
+ * @throws {AppError} NOT_FOUND; CONFLICT if it has ended, or is past the point of no return
+ */
+export async function cancelTransfer(options: TransferOptions, id: string): Promise<void> {
+  const removed = await options.catalog.use((client) =>
+    inTransaction(client, async () => {
+      const { status, kind, tenantId, isUntouched } = await lockTransfer(client, id);
+      if (hasTransferEnded(status)) throw new AppError('CONFLICT', `The transfer has already ended: it is ${status}.`);
+      if (!canCancelTransfer(status)) {
+        throw new AppError(
+          'CONFLICT',
+          `The transfer is ${status}: it is past the point of no return, and ends in a moment.`,
+        );
+      }
+      if (!isUntouched) {
+        await client.query('UPDATE tenant_transfers SET cancel_requested = true, not_before = NULL WHERE id = $1', [
+          id,
+        ]);
+        await appendTransferEvent(client, id, 'CANCEL_REQUESTED', 'it ends as soon as the tenant is what it was');
+        await wakeTransferWorkers(client, id);
+        return undefined;
+      }
+      await client.query(takeTransferStepSql(transferSteps.cancel, { where: 'x.id = $1', set: 'ended_at = now()' }), [
+        id,
+      ]);
+      await appendTransferEvent(client, id, 'CANCELLED', 'cancelled before it began');
+      if (kind !== 'CLONE') return undefined;
+      await client.query(takeStepSql(tenantSteps.discard, { where: 't.id = $1', set: 'claimed_by = $2' }), [
+        tenantId,
+        options.listener.instance,
+      ]);
+      return tenantId;
+    }),
+  );
+  if (removed !== undefined) await removeNew(options, removed);
+}
+
+/**
+ * Starts a failed or cancelled transfer over.
+ * @throws {AppError} NOT_FOUND; CONFLICT if it has not ended, has succeeded, or its tenant is not where it was
+ */
+export async function resumeTransfer({ catalog }: TransferOptions, id: string): Promise<void> {
+  await catalog.use((client) =>
+    inTransaction(client, async () => {
+      const { status, kind, tenantId, slug } = await lockTransfer(client, id);
+      if (!hasTransferEnded(status)) {
+        throw new AppError(
+          'CONFLICT',
+          `The transfer is ${status}. You can resume it after it has failed or been cancelled.`,
+        );
+      }
+      if (!canResumeTransfer(status))
+        throw new AppError('CONFLICT', 'The transfer has succeeded, so nothing is left to do.');
+      if (kind === 'IMPORT') {
+        throw new AppError(
+          'CONFLICT',
+          'An import needs its archive again. Import the tenant with tenantry tenant import.',
+        );
+      }
+      if (kind === 'CLONE') await insertClone(client, id);
+      else await checkStillThere(client, { transfer: id, id: tenantId, slug });
+      await client.query(
+        takeTransferStepSql(transferSteps.resume, {
+          where: 'x.id = $1',
+          set: `ended_at = NULL, error = NULL, cancel_requested = false, attempts = 0, not_before = NULL, rows_copied = 0,
+            rows_total = NULL, bytes_copied = 0, paused_ms = NULL`,
+        }),
+        [id],
+      );
+      await appendTransferEvent(client, id, 'RESUMED', 'starts over');
+      await wakeTransferWorkers(client, id);
+    }),
+  );
+}
+
+/** A tenant that has moved since would be moved from a place where it is not any more. */
+async function checkStillThere(
+  client: pg.Client,
+  { transfer, id, slug }: { readonly transfer: string; readonly id: string; readonly slug: string },
+): Promise<void> {
+  const { rows } = await client.query<Pick<Tenant, 'slug'> & { readonly isThere: boolean }>(
+    `SELECT t.slug, t.key = x.from_key AS "isThere" FROM tenants t, tenant_transfers x WHERE t.id = $1 AND x.id = $2 FOR UPDATE OF t`,
+    [id, transfer],
+  );
+  const [row] = rows;
+  if (!row) throw new AppError('CONFLICT', `The tenant ${slug} has been deleted since.`);
+  await refuseOpenTransfer(client, { id, slug: row.slug });
+  if (!row.isThere) throw new AppError('CONFLICT', `The tenant ${row.slug} has moved since. Start a new transfer.`);
+}
+
+async function lockTransfer(client: pg.Client, id: string): Promise<LockedTransfer> {
+  const { rows } = await client.query<LockedTransfer>(
+    `SELECT kind, status, tenant_id AS "tenantId", slug,
+       claimed_by IS NULL AND status_before IS NULL AND NOT has_target AND outcome IS NULL AS "isUntouched"
+     FROM tenant_transfers WHERE id = $1 FOR UPDATE`,
+    [id],
+  );
+  const [row] = rows;
+  if (!row) throw new AppError('NOT_FOUND', `There is no transfer ${id}`);
+  return row;
+}

@@ -1,0 +1,88 @@
+import { FIRST_SERVER } from '../catalog/entities/database-server.entity.ts';
+import type { Isolation, Tenant } from '../catalog/entities/tenant.entity.ts';
+import { tenantByReference } from '../catalog/find-tenants.ts';
+import { canTake, tenantSteps } from '../catalog/tenant-status.ts';
+import { AppError, badInput } from '../lib/errors.ts';
+import { readApplied } from '../migrator/apply/apply.ts';
+import { planUp } from '../migrator/files/plan.ts';
+import { newPlacement, newTenantKey } from '../routing/placement.ts';
+import { chooseServer } from '../servers/choose.ts';
+import { asOwner } from '../tenants/as-owner.ts';
+import { refusalOf } from '../tenants/suspend.ts';
+import { insertTransfer } from './insert.ts';
+import type { TransferOptions } from './options.ts';
+
+/** Where to move a tenant. */
+export interface MoveInput {
+  /** Its id or slug. */
+  readonly tenant: string;
+  /** By default the server where it is. */
+  readonly server?: string | undefined;
+  /** By default the isolation that it has. */
+  readonly isolation?: Isolation | undefined;
+  /** Whether it is served meanwhile, except for a moment. */
+  readonly online?: boolean | undefined;
+  /** How long the old place is kept, in hours; 24 by default. */
+  readonly keepHours?: number | undefined;
+}
+
+/** Who asks for a transfer. */
+export interface Requester {
+  readonly requestedBy: string | null;
+}
+
+const KEEP_HOURS = 24;
+/** A year. */
+const MAX_KEEP_HOURS = 8_784;
+
+/**
+ * Starts to move a tenant to another server or isolation, and returns the transfer's id. Any process with a worker carries it out.
+ * @throws {AppError} TENANT_NOT_FOUND; BAD_USER_INPUT if there is nothing to change; NOT_FOUND for an unknown server; CONFLICT
+ *   if the server accepts no tenants, the tenant's status does not allow it, or another transfer or an unfinished run contains
+ *   the tenant; MIGRATION_UNKNOWN or MIGRATION_CHANGED if this process does not have the tenant's migrations; TENANT_BUSY;
+ *   SERVER_BUSY
+ */
+export async function moveTenant(options: TransferOptions, input: MoveInput, by: Requester): Promise<string> {
+  options.servers.get(FIRST_SERVER)?.requireAdmin();
+  const tenant = await tenantByReference(options.catalog, input.tenant);
+  const { keepHours = KEEP_HOURS, online = false } = input;
+  if (!Number.isInteger(keepHours) || keepHours < 0 || keepHours > MAX_KEEP_HOURS) {
+    throw badInput('keepHours', `keepHours must be a whole number from 0 to ${MAX_KEEP_HOURS}`);
+  }
+  if (!canTake(tenantSteps.beginMove, tenant.status)) throw refusalOf(tenant, input.tenant);
+  const isolation = input.isolation ?? tenant.isolation;
+  const server = input.server ?? tenant.server;
+  if (isolation === tenant.isolation && server === tenant.server) throw nothingToChange(tenant);
+  // A full server may still change the isolation of its own tenants.
+  if (server !== tenant.server) await chooseServer(options, server);
+  await checkMigrations(options, tenant);
+  const key = newTenantKey();
+  const to = { key, isolation, ...newPlacement(key, isolation, server, options.sharedDatabase) };
+  return insertTransfer(options, { kind: 'MOVE', tenant, to, online, keepHours, ...by });
+}
+
+function nothingToChange({ slug, isolation, server }: Tenant): AppError {
+  const has = isolation === 'DATABASE' ? 'has a database' : 'has a schema';
+  return badInput(
+    'server',
+    `The tenant ${slug} ${has} on the server ${server} already. Name another server or another isolation.`,
+  );
+}
+
+/**
+ * Checks that this process has the migrations of a tenant, because it is to make the same tables elsewhere.
+ * @throws {AppError} MIGRATION_UNKNOWN, MIGRATION_CHANGED, TENANT_BUSY, or CONFLICT if its database is missing
+ */
+export async function checkMigrations(
+  { servers, migrations, lockTimeoutMs }: TransferOptions,
+  tenant: Tenant,
+): Promise<void> {
+  const files = await migrations.tenant.read();
+  const { schema } = tenant;
+  const { applied } = await asOwner(servers, tenant, (client) =>
+    readApplied(client, { scope: 'TENANT', schema, files, lockTimeoutMs }),
+  );
+  const plan = planUp(files, applied);
+  if (plan.kind === 'steps' || plan.code === 'BAD_USER_INPUT') return;
+  throw new AppError(plan.code, `The tenant ${tenant.slug} cannot be copied: ${plan.message}`);
+}
