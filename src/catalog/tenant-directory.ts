@@ -9,7 +9,8 @@ import { servedStatuses } from './tenant-status.ts';
 
 /** The fields of a tenant that serving needs. An entity would keep its entity manager in memory. */
 export type KnownTenant = Readonly<
-  Pick<Tenant, 'id' | 'slug' | 'status' | 'isolation' | 'key' | 'server' | 'database' | 'schema'>
+  Pick<Tenant, 'id' | 'slug' | 'status' | 'isolation' | 'key' | 'server' | 'database' | 'schema'> &
+    Partial<Pick<Tenant, 'pauseEndsAt'>>
 >;
 
 /** The fields of a membership that serving needs. */
@@ -42,6 +43,18 @@ export class TenantDirectory {
   onChange(handler: (id: string | undefined) => void): () => void {
     // Handlers are called in the order of subscription, so the cache is cleared first.
     return this.#listener.on('tenants', handler);
+  }
+
+  /** Resolves when a tenant changes, or after this time in milliseconds. */
+  async nextChange(tenant: string, ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const unsubscribe = this.onChange((id) => {
+      if (id === undefined || id === tenant) resolve();
+    });
+    const timer = setTimeout(resolve, ms);
+    await promise;
+    clearTimeout(timer);
+    unsubscribe();
   }
 
   /** As {@link onChange}, with the id of each user whose membership in a tenant begins, ends or changes its role. */
@@ -99,6 +112,7 @@ export class TenantDirectory {
 }
 
 /** Copies the fields that serving needs from a tenant, which may be an entity. */
-export function knownTenant({ id, slug, status, isolation, key, server, database, schema }: KnownTenant): KnownTenant {
-  return { id, slug, status, isolation, key, server, database, schema };
+export function knownTenant(tenant: KnownTenant): KnownTenant {
+  const { id, slug, status, isolation, key, server, database, schema, pauseEndsAt } = tenant;
+  return { id, slug, status, isolation, key, server, database, schema, ...(pauseEndsAt && { pauseEndsAt }) };
 }

@@ -30,18 +30,30 @@ export interface RestoredDatabase {
   readonly checkpoint: { readonly id: string; readonly name: string };
 }
 
+/** How a maintenance begins. */
+export interface MaintenanceStart {
+  /** Undefined for the tenant's own database. */
+  readonly source: RestoredDatabase | undefined;
+  /** The number of this process. */
+  readonly instance: number;
+  /** The name of the copy. */
+  readonly copy?: string;
+  /** Whether requests wait for it; see `MaintenanceVariant`. */
+  readonly drainMs?: number;
+}
+
+/** How long requests may wait for a maintenance that is over in a moment, in milliseconds. */
+export const PAUSE_MS = 2_000;
+
 /**
  * Stores that maintenance of a tenant's database begins.
- * @param source undefined for the tenant's own database
- * @param instance the number of this process
  * @throws {AppError} TENANT_BUSY if the tenant is in maintenance already, CONFLICT if its status does not allow maintenance or a
  *   transfer works on it
  */
 export function beginMaintenance(
   client: pg.Client,
   tenantId: string,
-  source: RestoredDatabase | undefined,
-  instance: number,
+  { source, instance, copy = `snap_${newTenantKey()}`, drainMs }: MaintenanceStart,
 ): Promise<Maintained> {
   return inTransaction(client, async () => {
     const { rows: found } = await client.query<{ slug: string; status: TenantStatus; own: string | null }>(
@@ -58,15 +70,17 @@ export function beginMaintenance(
         `The tenant ${row.slug} is ${row.status}, so its database cannot be copied or replaced`,
       );
     }
+    const pauseMs = drainMs === undefined ? 'NULL' : PAUSE_MS;
+    const set = `maintained_at = now(), pause_ends_at = now() + make_interval(secs => ${pauseMs}::float8 / 1000)`;
     const { rows } = await client.query<Maintained>(
       `WITH m AS (
          INSERT INTO tenant_maintenances (tenant_id, copy, copy_state, status_before, claimed_by, checkpoint)
          VALUES ($1, $2, $3, $4, $5, $6) RETURNING *)
-       ${takeStepSql(tenantSteps.maintain, { where: 't.id = m.tenant_id', set: 'maintained_at = now()', from: 'm' })}
+       ${takeStepSql(tenantSteps.maintain, { where: 't.id = m.tenant_id', set, from: 'm' })}
        RETURNING ${maintainedColumns}`,
       [
         tenantId,
-        `snap_${newTenantKey()}`,
+        copy,
         source ? source.state : row.own,
         row.status,
         instance,

@@ -20,6 +20,7 @@ import { inTransaction } from '../postgres/sql/transaction.ts';
 import { tenantRole } from '../routing/placement.ts';
 import { withPlacementLock } from '../routing/placement-lock.ts';
 import { tenantBusy } from '../routing/resolve-tenant.ts';
+import { drainSessions } from '../servers/tenant-sessions.ts';
 import {
   beginMaintenance,
   isBegun,
@@ -39,6 +40,24 @@ export interface MaintenanceOptions {
 
 /** Stores the result of the work, in the transaction that ends the maintenance. */
 export type Ending = (client: pg.Client) => Promise<unknown>;
+
+/** How a maintenance may differ. */
+export interface MaintenanceVariant {
+  /** The name of the copy. By default it gets a name of its own. */
+  readonly copy?: string;
+  /**
+   * Set if the maintenance is over in a moment, so that requests wait for it instead of being refused. Sessions get this time to
+   * finish their statements, in milliseconds.
+   */
+  readonly drainMs?: number;
+}
+
+/** The tenant's sessions did not finish their statements in the time of {@link MaintenanceVariant.drainMs}. */
+export class BusySessionsError extends Error {
+  constructor(slug: string) {
+    super(`sessions of the tenant ${slug} did not finish their statements in time`);
+  }
+}
 
 /**
  * Work that copies or replaces a tenant's database. While a tenant has a row in `tenant_maintenances`, its status is
@@ -70,18 +89,22 @@ export class Maintenance {
    * @param work receives the copy's size in bytes. It returns `replace`, or what to store if the tenant's database is to be
    *   kept. If it throws, the copy replaces the tenant's database.
    * @throws {AppError} TENANT_BUSY if the tenant is in maintenance already, CONFLICT if its status does not allow maintenance
+   * @throws {BusySessionsError}
    */
   async run(
     tenantId: string,
     source: RestoredDatabase | undefined,
     work: (tenant: Maintained, size: number) => Promise<Ending | 'replace'>,
+    variant: MaintenanceVariant = {},
   ): Promise<void> {
     this.#options.servers.get(FIRST_SERVER)?.requireAdmin();
     if (this.#inProgress.has(tenantId)) throw tenantBusy(tenantId);
     using _working = this.#inProgress.begin(tenantId);
     const { catalog, listener } = this.#options;
-    const tenant = await catalog.use((client) => beginMaintenance(client, tenantId, source, listener.instance));
-    await this.#runAndEnd(tenant, source?.database, work);
+    const tenant = await catalog.use((client) =>
+      beginMaintenance(client, tenantId, { source, instance: listener.instance, ...variant }),
+    );
+    await this.#runAndEnd(tenant, source?.database, work, variant.drainMs);
   }
 
   /** Ends interrupted maintenance: that of dead processes, and that which this process failed to end earlier. */
@@ -134,11 +157,15 @@ export class Maintenance {
     tenant: Maintained,
     source: string | undefined,
     work: (tenant: Maintained, size: number) => Promise<Ending | 'replace'>,
+    drainMs?: number,
   ): Promise<void> {
     let now = tenant;
     try {
       const role = tenantRole(tenant.key);
       const size = await this.#withLock(tenant, async (admin) => {
+        if (drainMs !== undefined && !(await drainSessions(admin, role, drainMs))) {
+          throw new BusySessionsError(tenant.slug);
+        }
         await disallowConnections(admin, tenant.database, role);
         const bytes = await copyDatabase(admin, tenant.copy, source ?? tenant.database, role);
         if (!source) await allowConnections(admin, tenant.database, []);
@@ -184,7 +211,7 @@ export class Maintenance {
     await this.#options.catalog.use((client) =>
       client.query(
         `WITH m AS (DELETE FROM tenant_maintenances WHERE tenant_id = $1 AND claimed_by = $2 RETURNING *)
-         ${takeStepSql(tenantSteps.endMaintenance, { where: 't.id = m.tenant_id', set: 'maintained_at = now()', from: 'm' })}`,
+         ${takeStepSql(tenantSteps.endMaintenance, { where: 't.id = m.tenant_id', set: 'maintained_at = now(), pause_ends_at = NULL', from: 'm' })}`,
         [tenant.tenantId, this.#options.listener.instance],
       ),
     );

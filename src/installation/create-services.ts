@@ -7,6 +7,7 @@ import { SignInLimits } from '../auth/sign-in-limits.ts';
 import { loadTokenKeys, publishedKeys } from '../auth/tokens/keys.ts';
 import { createTokens } from '../auth/tokens/tokens.ts';
 import { FIRST_SERVER } from '../catalog/entities/database-server.entity.ts';
+import { InProgress } from '../catalog/in-progress.ts';
 import { type KnownTenant, TenantDirectory } from '../catalog/tenant-directory.ts';
 import type { Config } from '../config/config.ts';
 import { IDLE_LOCK_SECONDS } from '../doctor/leftover.ts';
@@ -58,6 +59,7 @@ export async function createServices(
     checkpoints: all.checkpoints,
     migrations: system.migrations,
     lockTimeoutMs: config.migrations.lockTimeoutMs,
+    underWay: new InProgress(),
     neutralize: (tenant: KnownTenant) =>
       inTransactionOf(tenants, tenant, (em) => neutralize(product, em, moduleServices)),
   };

@@ -1,10 +1,10 @@
 import type { Logger } from 'pino';
 import { type CheckpointsOptions, pruneCheckpoints } from '../checkpoints/checkpoints.ts';
 import { bringBackLate } from '../fleet/runs/bring-back.ts';
+import { dropOldPlaces } from '../tenants/old-places.ts';
 import type { ProvisioningOptions } from '../tenants/options.ts';
 import { purgeExpired } from '../tenants/purge-expired.ts';
 import { recoverTenants } from '../tenants/recover.ts';
-import { dropOldPlaces } from '../tenants/old-places.ts';
 
 /** What recovery needs. */
 export interface RecoveryOptions {

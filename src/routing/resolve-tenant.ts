@@ -3,6 +3,7 @@ import type { Identity } from '../auth/tokens/tokens.ts';
 import type { MemberRole } from '../catalog/entities/membership.entity.ts';
 import type { KnownTenant, TenantDirectory } from '../catalog/tenant-directory.ts';
 import { AppError, badInput } from '../lib/errors.ts';
+import { findAfterPause } from './await-pause.ts';
 import type { TenantMember } from './permissions.ts';
 
 /** The parts of a request that can name its tenant. */
@@ -33,11 +34,14 @@ export async function resolveTenant(
 ): Promise<ResolvedTenant | undefined> {
   const { identity, header } = hints;
   if (identity?.tenant !== undefined) {
-    const tenant = servable(await directory.byReference(identity.tenant), identity.tenant);
+    const reference = identity.tenant;
+    const found = await findAfterPause(directory, () => directory.byReference(reference));
+    const tenant = servable(found, reference);
     await checkHeader(directory, header, tenant, 'the token');
     return { tenant, member: await memberIn(directory, identity, tenant, roleByClaim(identity)) };
   }
-  const atHost = hints.host && (await directory.byHost(hostName(hints.host)));
+  const host = hints.host && hostName(hints.host);
+  const atHost = host ? await findAfterPause(directory, () => directory.byHost(host)) : undefined;
   if (atHost) {
     await checkHeader(directory, header, atHost, 'the host');
     const tenant = servable(atHost, atHost.slug);
@@ -47,7 +51,7 @@ export async function resolveTenant(
   if (!identity?.isPlatformAdmin) {
     throw new AppError('FORBIDDEN', 'Only platform admins may name a tenant with x-tenant');
   }
-  const tenant = servable(await directory.byReference(header), header);
+  const tenant = servable(await findAfterPause(directory, () => directory.byReference(header)), header);
   return { tenant, member: { user: undefined, role: 'ADMIN', tokenRoles: [], isPlatformAdmin: true } };
 }
 

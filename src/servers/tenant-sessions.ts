@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
+import { elapsedSince } from '../lib/time.ts';
 import { joinRoleSql } from '../postgres/admin/roles.ts';
 import { quoteIdentifier } from '../postgres/sql/quote.ts';
 import type { InstallationRoles } from '../routing/placement.ts';
@@ -28,6 +30,27 @@ export async function endSessionsOf(admin: pg.Client, role: string): Promise<voi
   // Signal all sessions before waiting for any.
   await end('pid');
   await end(`pid, ${END_MS}`);
+}
+
+/** How often to look whether sessions are idle, in milliseconds. */
+const DRAIN_LOOK_MS = 10;
+
+/**
+ * Waits until no session of a role runs a statement or has an open transaction. New ones may begin meanwhile.
+ * @param ms how long to wait at most, in milliseconds
+ * @returns whether that is so
+ */
+export async function drainSessions(admin: pg.Client, role: string, ms: number): Promise<boolean> {
+  await admin.query(joinRoleSql(role));
+  for (const start = performance.now(); ; ) {
+    const { rowCount } = await admin.query(
+      `SELECT FROM pg_stat_activity WHERE usename = $1 AND state <> 'idle' LIMIT 1`,
+      [role],
+    );
+    if (rowCount === 0) return true;
+    if (elapsedSince(start) >= ms) return false;
+    await sleep(DRAIN_LOOK_MS);
+  }
 }
 
 /** Ends sessions of an installation's tenants that exceed their time limit. */

@@ -1,6 +1,7 @@
 import { AppError, messageOf } from '../lib/errors.ts';
 import { isRefusedDatabase, isTransient, sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
 import { type ActiveTransfer, TransferCancelledError } from './active-transfer.ts';
+import { cloneTenant } from './clone.ts';
 import { giveUp, release } from './give-up.ts';
 import { TenantInMaintenanceError } from './hold.ts';
 import { moveOffline } from './move.ts';
@@ -60,7 +61,10 @@ async function attemptOnce(active: ActiveTransfer): Promise<void> {
 function carryOut(active: ActiveTransfer): Promise<void> {
   switch (active.transfer.kind) {
     case 'MOVE':
+    case 'RESTORE':
       return moveOffline(active);
+    case 'CLONE':
+      return cloneTenant(active);
     default:
       throw new AppError('CONFLICT', 'The process that imported the tenant ended. Import it again.');
   }

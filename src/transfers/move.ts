@@ -5,9 +5,10 @@ import type { ActiveTransfer } from './active-transfer.ts';
 import { copyPlaceOf } from './copy-place-of.ts';
 import { copyToTarget } from './copy-to-target.ts';
 import { hold } from './hold.ts';
+import { findSource, withOpenSource } from './source.ts';
 import { switchTenant } from './switch-tenant.ts';
 
-/** Moves a tenant to another place while it is not served. */
+/** Moves a tenant to another place while it is not served, or brings it back to a checkpoint there. */
 export async function moveOffline(active: ActiveTransfer): Promise<void> {
   const { options } = active;
   const { from, online } = active.transfer;
@@ -15,7 +16,9 @@ export async function moveOffline(active: ActiveTransfer): Promise<void> {
   if (online) throw new AppError('CONFLICT', 'This process cannot move tenants while they are served');
   await hold(active);
   await active.begin();
-  const copy = await copyToTarget(active, copyPlaceOf(options.servers, from));
+  const source = await findSource(active);
+  const place = copyPlaceOf(options.servers, source);
+  const copy = await withOpenSource(active, source, () => copyToTarget(active, place));
   // From here on nobody can write to the old place, not even a process that does not know of the move.
   await closePlace(await options.servers.find(from.server), from);
   await switchTenant(active, copy);

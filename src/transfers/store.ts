@@ -54,22 +54,24 @@ type ClaimedRow = Omit<ClaimedTransfer, 'from' | 'to'> & { readonly from: string
 
 /**
  * Claims the oldest transfer that no living process works on. Its status stays until work on it begins.
- * @param held the transfers that this process works on
+ * @param held the transfers that this process works on; others with its number are those whose claim it does not know of
+ * @param only a transfer, if no other one is to be claimed
  */
 export async function claimTransfer(
   client: pg.Client,
   instance: number,
   held: readonly string[],
+  only?: string,
 ): Promise<ClaimedTransfer | undefined> {
   const { rows } = await client.query<ClaimedRow>(
     `UPDATE tenant_transfers SET claimed_by = $1, claim = gen_random_uuid(), not_before = NULL, attempts = attempts + 1
      WHERE id = (
        SELECT id FROM tenant_transfers
        WHERE ended_at IS NULL AND (not_before IS NULL OR not_before <= now()) AND id <> ALL ($2::uuid[])
-         AND (claimed_by IS NULL OR claimed_by = $1 OR NOT ${isAliveSql('claimed_by')})
+         AND ($3::uuid IS NULL OR id = $3) AND (claimed_by IS NULL OR claimed_by = $1 OR NOT ${isAliveSql('claimed_by')})
        ORDER BY created_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
      RETURNING ${claimedColumns}`,
-    [instance, held],
+    [instance, held, only ?? null],
   );
   const [row] = rows;
   return row && toClaimed(row);

@@ -55,12 +55,11 @@ export class TransferWorker implements AsyncDisposable {
   }
 
   async #look(): Promise<void> {
-    const { catalog, listener } = this.#options;
+    const { catalog, listener, underWay } = this.#options;
     this.#wakeUp = Promise.withResolvers();
     // Without its liveness lock, other processes would immediately take over anything claimed now.
     while (this.#active.size < CONCURRENCY && listener.connected && !this.#stop.signal.aborted) {
-      const held = [...this.#active.keys()];
-      const transfer = await catalog.use((client) => claimTransfer(client, listener.instance, held));
+      const transfer = await catalog.use((client) => claimTransfer(client, listener.instance, underWay.ids()));
       if (!transfer) break;
       this.#begin(new ActiveTransfer(this.#options, transfer));
     }
@@ -69,9 +68,11 @@ export class TransferWorker implements AsyncDisposable {
 
   #begin(active: ActiveTransfer): void {
     const { id } = active.transfer;
+    const working = this.#options.underWay.begin(id);
     this.#active.set(id, active);
     if (this.#stop.signal.aborted) active.abort(new StoppedError());
     const task: Promise<void> = attemptTransfer(active).finally(() => {
+      working[Symbol.dispose]();
       this.#active.delete(id);
       this.#tasks.delete(task);
       this.#wakeUp.resolve();

@@ -22,8 +22,8 @@ class LabServer implements AsyncDisposable {
     this.server = server;
   }
 
-  static async start(name: string): Promise<LabServer> {
-    const postgres = await startTestPostgres();
+  static async start(name: string, settings: Record<string, string>): Promise<LabServer> {
+    const postgres = await startTestPostgres(settings);
     const server = new PostgresServer(name, postgres.address, {
       max: 40,
       reserved: 1,
@@ -72,8 +72,8 @@ export class CopyLab implements AsyncDisposable {
     this.other = other;
   }
 
-  static async start(): Promise<CopyLab> {
-    const [one, other] = await Promise.all([LabServer.start('one'), LabServer.start('other')]);
+  static async start(settings: Record<string, string> = {}): Promise<CopyLab> {
+    const [one, other] = await Promise.all([LabServer.start('one', settings), LabServer.start('other', settings)]);
     return new CopyLab(one, other);
   }
 

@@ -20,6 +20,14 @@ export const platformIds: Record<string, IdCase> = {
     'mutation { moveTenant(input: { tenant: "$id", isolation: SCHEMA }) { id } }',
     ...references,
   ),
+  'Mutation.cloneTenant(input.tenant)': forAdmins(
+    'mutation { cloneTenant(input: { tenant: "$id", slug: "a-clone" }) { id } }',
+    ...references,
+  ),
+  'Mutation.cloneTenant(input.checkpoint)': forAdmins(
+    'mutation { cloneTenant(input: { checkpoint: "$id", slug: "a-clone" }) { id } }',
+    'checkpoint',
+  ),
   'Mutation.cancelTenantTransfer(id)': forAdmins('mutation { cancelTenantTransfer(id: "$id") { id } }', ...references),
   'Mutation.resumeTenantTransfer(id)': forAdmins('mutation { resumeTenantTransfer(id: "$id") { id } }', ...references),
   'Subscription.tenantTransferProgress(transfer)': forAdmins(

@@ -257,6 +257,11 @@ export const platformOperations: Record<string, Operation> = {
     scope: 'platformAdmin',
     code: 'TENANT_NOT_FOUND',
   },
+  'Mutation.cloneTenant': {
+    text: 'mutation { cloneTenant(input: { tenant: "nobody", slug: "a-clone" }) { id } }',
+    scope: 'platformAdmin',
+    code: 'TENANT_NOT_FOUND',
+  },
   'Mutation.cancelTenantTransfer': {
     text: 'mutation { cancelTenantTransfer(id: "00000000-0000-4000-8000-000000000000") { id } }',
     scope: 'platformAdmin',

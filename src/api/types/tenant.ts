@@ -1,4 +1,4 @@
-import { isolations, Tenant, type TenantStatus } from '../../catalog/entities/tenant.entity.ts';
+import { type ClonedFrom, isolations, Tenant, type TenantStatus } from '../../catalog/entities/tenant.entity.ts';
 import type { Placement } from '../../routing/placement.ts';
 import { builder } from '../builder.ts';
 
@@ -31,6 +31,19 @@ export const PlacementRef = builder.objectRef<Placement>('Placement').implement(
     server: t.exposeString('server'),
     database: t.exposeString('database'),
     schema: t.exposeString('schema'),
+  }),
+});
+
+const ClonedFromRef = builder.objectRef<ClonedFrom>('ClonedFrom').implement({
+  description: 'What a tenant is a clone of.',
+  fields: (t) => ({
+    id: t.exposeID('id', { description: 'The id of the other tenant, which may have been deleted since.' }),
+    slug: t.exposeString('slug', { description: 'Its slug.' }),
+    checkpoint: t.string({
+      nullable: true,
+      description: 'The name of the checkpoint, if the clone is of one.',
+      resolve: ({ checkpoint }) => checkpoint,
+    }),
   }),
 });
 
@@ -69,6 +82,12 @@ export const TenantRef = builder.objectType(Tenant, {
       description: 'While it is DELETED: when it is removed for good. For platform admins.',
       authScopes: { platformAdmin: true },
       resolve: ({ purgeAt }) => purgeAt ?? null,
+    }),
+    clonedFrom: t.field({
+      type: ClonedFromRef,
+      nullable: true,
+      description: 'What the tenant is a clone of; null if it is none.',
+      resolve: ({ clonedFrom }) => clonedFrom ?? null,
     }),
     createdAt: t.field({ type: 'DateTime', resolve: ({ createdAt }) => createdAt }),
   }),

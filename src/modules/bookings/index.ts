@@ -1,3 +1,4 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
 import {
   AppointmentSchema,
   BlockedTimeSchema,
@@ -24,4 +25,5 @@ export const bookings = {
   ],
   schema: () => import('./schema.ts'),
   examples,
+  neutralize: async (em: EntityManager) => (await import('./neutralize.ts')).neutralize(em),
 };

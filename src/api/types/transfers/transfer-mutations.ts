@@ -1,6 +1,7 @@
 import { actorOf } from '../../../auth/audit-log.ts';
 import { TenantTransfer } from '../../../catalog/entities/tenant-transfer.entity.ts';
 import { cancelTransfer, resumeTransfer } from '../../../transfers/control.ts';
+import { startClone } from '../../../transfers/start-clone.ts';
 import { moveTenant } from '../../../transfers/start-move.ts';
 import { builder } from '../../builder.ts';
 import { type Context, callerOf } from '../../context.ts';
@@ -25,7 +26,48 @@ const MoveTenantInputRef = builder.inputType('MoveTenantInput', {
   }),
 });
 
+const CloneTenantInputRef = builder.inputType('CloneTenantInput', {
+  description: 'Set either the tenant or the checkpoint.',
+  fields: (t) => ({
+    tenant: t.id({ description: 'The id or slug of the tenant to clone as it is now.' }),
+    checkpoint: t.id({ description: 'The id of the checkpoint to clone.' }),
+    slug: t.string({ required: true, maxLength: 63, description: 'The slug of the clone.' }),
+    name: t.string({ maxLength: 200, description: 'The name of the clone; by default that of the source.' }),
+    host: t.string({ maxLength: 253, description: 'The host of the clone; by default none.' }),
+    isolation: t.field({ type: IsolationRef, description: 'By default that of the source.' }),
+    server: t.string({ maxLength: 63, description: 'By default that of the source, if it accepts tenants.' }),
+    neutralize: t.boolean({
+      defaultValue: true,
+      description: 'Mask what must not leave production, such as addresses and names, with the code of the modules.',
+    }),
+  }),
+});
+
 builder.mutationFields((t) => ({
+  cloneTenant: t.field({
+    type: TransferRef,
+    description:
+      'Makes a new tenant with the rows and files of another one or of its checkpoint, while that one is served. The clone has no members. Returns at once; follow it with tenantTransferProgress.',
+    authScopes: { platformAdmin: true },
+    args: { input: t.arg({ type: CloneTenantInputRef, required: true }) },
+    resolve: async (_root, { input }, context) => {
+      const id = await startClone(
+        context.services.transfers,
+        {
+          tenant: input.tenant ?? undefined,
+          checkpoint: input.checkpoint ?? undefined,
+          slug: input.slug,
+          name: input.name ?? undefined,
+          host: input.host ?? undefined,
+          isolation: input.isolation ?? undefined,
+          server: input.server ?? undefined,
+          neutralize: input.neutralize ?? undefined,
+        },
+        { requestedBy: actorOf(callerOf(context)) },
+      );
+      return showTransfer(context, id);
+    },
+  }),
   moveTenant: t.field({
     type: TransferRef,
     description:
