@@ -34,20 +34,14 @@ export interface CreateTenantInput {
 /**
  * Creates a tenant. Its row is inserted first, so that recovery can finish or remove the tenant after a crash or a failure of
  * PostgreSQL. Any other failure leaves nothing behind.
- * @param prepare makes the tenant's database or schema with older migrations and rows of its own, before it gets the newest ones
  * @throws {AppError} SLUG_TAKEN, HOST_TAKEN, BAD_USER_INPUT, FORBIDDEN if the owner has reached the limit, CONFLICT if a
  *   migration failed, or as {@link chooseServer}
  */
-export async function createTenant(
-  options: ProvisioningOptions,
-  input: CreateTenantInput,
-  prepare?: (tenant: Tenant) => Promise<void>,
-): Promise<Tenant> {
+export async function createTenant(options: ProvisioningOptions, input: CreateTenantInput): Promise<Tenant> {
   const id = randomUUID();
   using _working = options.inProgress.begin(id);
   const tenant = await insertRow(options, id, input);
   try {
-    await prepare?.(tenant);
     return await finish(options, tenant);
   } catch (error) {
     await discard(options, tenant).catch((err: unknown) => {

@@ -3,15 +3,15 @@ import type { AppliedMigration } from '../../catalog/entities/migration-state.en
 import type { Tenant } from '../../catalog/entities/tenant.entity.ts';
 import { settledStatuses } from '../../catalog/tenant-status.ts';
 import { refuseLargeObjects } from '../../copying/large-objects.ts';
-import type { CopyPlace } from '../../copying/place.ts';
 import { beginInSnapshotSql, inSession, withSnapshot } from '../../copying/session.ts';
 import { AppError } from '../../lib/errors.ts';
 import { readAppliedSql } from '../../migrator/files/history.ts';
-import { type Servers, serverNamed } from '../../postgres/server.ts';
+import type { Servers } from '../../postgres/server.ts';
 import { lockKeyOf, lockKind } from '../../postgres/sql/advisory-lock.ts';
 import { sqlState, sqlStateOf } from '../../postgres/sql/error-codes.ts';
 import { quoteLiteral } from '../../postgres/sql/quote.ts';
 import { refusalOf } from '../../tenants/suspend.ts';
+import { copyPlaceOf } from '../../transfers/copy-place-of.ts';
 import { type OwnTables, readOwnTables } from '../tables.ts';
 
 /** A tenant's rows as they were at one moment. The tenant is served meanwhile, and migrations wait. */
@@ -26,15 +26,6 @@ export interface TenantData extends OwnTables {
 /** How long to wait for a migration of the tenant that has begun, in milliseconds. */
 const MIGRATION_MS = 60_000;
 
-/** The place of an existing tenant. */
-export function placeOf(servers: Pick<Servers, 'get'>, { server, database, schema }: Tenant): CopyPlace {
-  return {
-    database,
-    schema,
-    use: (work, signal) => serverNamed(servers, server).owner(database, work, signal),
-  };
-}
-
 /**
  * Runs `work` with a tenant's rows as they are now.
  * @throws {AppError} TENANT_BUSY while the tenant is migrated, created or in maintenance; CONFLICT if it is being deleted or has
@@ -48,7 +39,7 @@ export async function withTenantData<T>(
 ): Promise<T> {
   // The rest of its statuses are those of tenants whose database may be incomplete or closed.
   if (!settledStatuses.some((status) => status === tenant.status)) throw refusalOf(tenant, tenant.slug);
-  const place = placeOf(servers, tenant);
+  const place = copyPlaceOf(servers, tenant);
   const { schema } = place;
   await refuseLargeObjects(place, signal);
   return inSession(

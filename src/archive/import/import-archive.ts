@@ -1,8 +1,11 @@
 import type { Tenant } from '../../catalog/entities/tenant.entity.ts';
+import type { CopyProgress } from '../../copying/place.ts';
 import { AppError } from '../../lib/errors.ts';
 import { checkTenants } from '../../tenants/check.ts';
-import { type CreateTenantInput, createTenant } from '../../tenants/create.ts';
-import { placeOf } from '../export/tenant-data.ts';
+import type { CreateTenantInput } from '../../tenants/create.ts';
+import type { ActiveTransfer } from '../../transfers/active-transfer.ts';
+import { copyPlaceOf } from '../../transfers/copy-place-of.ts';
+import { importTenant } from '../../transfers/import.ts';
 import type { Manifest } from '../format/manifest.ts';
 import { type ArchiveSource, readEntries } from '../format/read.ts';
 import { verifyArchive } from '../format/verify.ts';
@@ -29,39 +32,53 @@ export async function importArchive(
   source: ArchiveSource,
   input: Omit<CreateTenantInput, 'name'> & { readonly name?: string | undefined },
 ): Promise<Imported> {
-  const { provisioning, signal } = options;
+  const { transfers, signal } = options;
   await refuseTaken(options, { ...input, name: input.name ?? input.slug });
   const manifest = await verifyArchive(observed(options, source, 'Checking the archive'), options.limits, signal);
   const applied = await knownMigrations(
-    provisioning.catalog,
-    await options.migrations.tenant.read(),
+    transfers.catalog,
+    await transfers.migrations.tenant.read(),
     manifest.migrations,
   );
-  const stores = await provisioning.files();
+  const stores = await transfers.files();
   checkKinds(stores, manifest.files);
   signal.throwIfAborted();
-  const tenant = await createTenant(
-    provisioning,
-    { ...input, name: input.name ?? manifest.tenant.name },
-    async (made) => {
-      const { provisioner } = await provisioning.servers.find(made.server);
-      await provisioner.makeLike(made, applied);
-      await using reader = new ContentReader(
-        readEntries(observed(options, source, 'Importing'), options.limits, signal),
-      );
-      await reader.skip();
-      await loadRows(placeOf(provisioning.servers, made), manifest, reader, signal);
-      await loadFiles(stores, made.id, manifest.files, reader);
-      signal.throwIfAborted();
-      options.onProgress?.('Applying newer migrations', 1);
+  const tenant = await importTenant(
+    transfers,
+    {
+      input: { ...input, name: input.name ?? manifest.tenant.name },
+      requestedBy: options.requestedBy,
+      applied,
+      fill: (made, active) => fill(options, source, manifest, made, active),
     },
+    signal,
   );
   return { tenant, manifest };
 }
 
+/** Reads the archive for the second time, and stores what is in it. */
+async function fill(
+  options: ImportOptions,
+  source: ArchiveSource,
+  manifest: Manifest,
+  { id }: Tenant,
+  active: ActiveTransfer,
+): Promise<CopyProgress> {
+  const { signal, transfer } = active;
+  const { files, servers } = options.transfers;
+  const entries = readEntries(observed(options, source, 'Importing'), options.limits, signal);
+  await using reader = new ContentReader(entries);
+  await reader.skip();
+  const onProgress = (progress: CopyProgress) => active.progress(progress);
+  const progress = await loadRows(copyPlaceOf(servers, transfer.to), manifest, reader, onProgress, signal);
+  await loadFiles(await files(), id, manifest.files, reader);
+  options.onProgress?.('Applying newer migrations', 1);
+  return progress;
+}
+
 /** Before the archive is read, which may take long. */
-async function refuseTaken({ provisioning }: ImportOptions, input: CreateTenantInput): Promise<void> {
-  const [checked] = await checkTenants(provisioning, [input]);
+async function refuseTaken({ transfers }: ImportOptions, input: CreateTenantInput): Promise<void> {
+  const [checked] = await checkTenants(transfers, [input]);
   if (checked instanceof AppError) throw checked;
 }
 

@@ -2,7 +2,7 @@ import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { refreshViews } from '../../copying/materialized-views.ts';
-import type { CopyPlace } from '../../copying/place.ts';
+import type { CopyPlace, CopyProgress } from '../../copying/place.ts';
 import { setSequences } from '../../copying/sequences.ts';
 import { inSession } from '../../copying/session.ts';
 import { clearTarget, finishTarget } from '../../copying/target.ts';
@@ -19,15 +19,19 @@ const PARALLEL = 2;
 
 /**
  * Loads the rows of an archive into a place that its migrations have made, in place of what they have put there.
+ * @returns the final progress
  * @throws {AppError} BAD_USER_INPUT if the rows or tables are not those of the place
  */
 export async function loadRows(
   place: CopyPlace,
   manifest: Manifest,
   reader: ContentReader,
+  onProgress: (progress: CopyProgress) => void,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<CopyProgress> {
   const { schema } = place;
+  const rowsTotal = manifest.tables.reduce((sum, { rows }) => sum + rows, 0);
+  let progress: CopyProgress = { rowsCopied: 0, rowsTotal, bytesCopied: 0 };
   const made = await inSession(place, (client) => checkTables(client, schema, manifest), signal);
   const full = new Set(manifest.tables.filter(({ rows }) => rows > 0).map(({ name }) => name));
   const filled = made.filter(({ name }) => full.has(name));
@@ -40,6 +44,13 @@ export async function loadRows(
       await client.query('SET synchronous_commit = off');
       for (const [index, table] of manifest.tables.entries()) {
         await loadTable(client, schema, table, partsOf(reader, table, index + 1), signal);
+        const bytes = table.parts.reduce((sum, part) => sum + part.bytes, 0);
+        progress = {
+          rowsCopied: progress.rowsCopied + table.rows,
+          rowsTotal,
+          bytesCopied: progress.bytesCopied + bytes,
+        };
+        onProgress(progress);
       }
       await setSequences(client, schema, manifest.sequences);
     },
@@ -49,6 +60,7 @@ export async function loadRows(
     throw explain(error, 'do not satisfy a constraint');
   });
   await refreshViews(place, place, signal);
+  return progress;
 }
 
 async function* partsOf(reader: ContentReader, { parts }: ManifestTable, table: number): AsyncGenerator<Buffer> {

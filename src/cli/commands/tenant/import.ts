@@ -1,9 +1,11 @@
+import { hostname } from 'node:os';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { ArchiveLimits } from '../../../archive/format/limits.ts';
 import type { ImportOptions } from '../../../archive/import/options.ts';
 import type { Isolation } from '../../../catalog/entities/tenant.entity.ts';
 import type { Services } from '../../../installation/services.ts';
 import { withServices } from '../../open-app.ts';
+import { operatorName } from '../../operator.ts';
 import { createProgressLine } from '../../ui/progress-line.ts';
 import type { CommandContext } from '../../ui/terminal.ts';
 import { abortedBySignals } from './interrupt.ts';
@@ -69,15 +71,15 @@ async function limitsOf({ maxSize, maxEntries }: Options): Promise<ArchiveLimits
 }
 
 function optionsOf(
-  { provisioning, migrations }: Services,
+  { transfers }: Services,
   limits: ArchiveLimits,
   show: (text: string) => void,
   signal: AbortSignal,
 ): ImportOptions {
   return {
-    provisioning,
-    migrations,
+    transfers,
     limits,
+    requestedBy: `command line (${operatorName()}@${hostname()})`,
     onProgress: (what, share) => show(`${what}: ${Math.floor(share * 100)} %`),
     signal,
   };
