@@ -133,9 +133,14 @@ const entries: Readonly<Record<string, readonly [() => readonly TestEntry[], Reg
     /the table "migration_history" is only in the archive/,
   ],
   'a missing table': [
-    () =>
-      changed((manifest) => ({ ...manifest, tables: manifest.tables.filter(({ name }) => name !== 'order_lines') })),
-    /the table "order_lines" is missing in the archive/,
+    () => {
+      const { tables, ...rest } = manifestIn(good);
+      return withManifest(without(rowsOf('products')), {
+        ...rest,
+        tables: tables.filter(({ name }) => name !== 'products'),
+      });
+    },
+    /the table "products" is missing in the archive/,
   ],
   'another column': [
     () => changed(({ tables }) => void first(tables).columns.push({ name: 'evil', type: 'text' })),
@@ -179,7 +184,7 @@ const entries: Readonly<Record<string, readonly [() => readonly TestEntry[], Reg
   ],
   'rows that end early': [
     () => withContent(good, rowsOf('orders'), Buffer.from('\\.\n')),
-    /has rows that of the table "orders" cannot|has 0 rows of the table "orders" instead of 1|rows of the table "orders"/,
+    /has 0 rows of the table "orders" instead of 1|has rows of the table "orders" that cannot be stored/,
   ],
   'rows that are no values': [
     () => withContent(good, rowsOf('orders'), Buffer.from('a\tb\tc\td\n')),
@@ -264,7 +269,7 @@ describe('a file', () => {
       /is damaged: it is not a valid tar file/,
     ],
     'that is a bomb': [
-      async () => zstdCompressSync(await tarOf([entry('tenantry.json'), bomb(300)])),
+      async () => zstdCompressSync(await tarOf([...good.slice(0, 1), bomb(300)])),
       /is more than 1000 times as large when it is decompressed/,
     ],
     'that is larger than --max-size': [

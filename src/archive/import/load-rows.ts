@@ -57,7 +57,7 @@ export async function loadRows(
     signal,
   );
   await finishTarget(place, down, filled, PARALLEL, signal).catch((error: unknown) => {
-    throw explain(error, 'do not satisfy a constraint');
+    throw explain(error, 'that do not satisfy a constraint');
   });
   await refreshViews(place, place, signal);
   return progress;
@@ -79,7 +79,7 @@ async function loadTable(
   try {
     await pipeline(content, input, { signal });
   } catch (error) {
-    throw explain(error, `of the table ${quoted(table.name)} cannot be stored`);
+    throw explain(error, `of the table ${quoted(table.name)} that cannot be stored`);
   }
   if (input.rowCount !== table.rows) {
     throw refused(`has ${input.rowCount} rows of the table ${quoted(table.name)} instead of ${table.rows}`);
@@ -92,5 +92,5 @@ const causedByRows = ['21', '22', '23'];
 function explain(error: unknown, problem: string): unknown {
   const state = sqlStateOf(error);
   if (error instanceof AppError || !causedByRows.includes(state?.slice(0, 2) ?? '')) return error;
-  return refused(`has rows that ${problem}: ${quoted(messageOf(error))}`, error);
+  return refused(`has rows ${problem}: ${quoted(messageOf(error))}`, error);
 }
