@@ -40,12 +40,14 @@ export const fixture = {
   COMMON_MIGRATIONS_DIR: path.join(import.meta.dirname, '../test/fixture/common'),
 };
 
-/** Prepares an installation on an embedded PostgreSQL, or on the server of BENCH_DATABASE_URL. */
-export async function openBenchInstallation(): Promise<BenchInstallation> {
+/**
+ * Prepares an installation on an embedded PostgreSQL, or on an external server.
+ * @param external by default that of BENCH_DATABASE_URL
+ */
+export async function openBenchInstallation(external = process.env.BENCH_DATABASE_URL): Promise<BenchInstallation> {
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(path.join(tmpdir(), 'tenantry-bench-'));
   stack.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }));
-  const external = process.env.BENCH_DATABASE_URL;
   const embedded = external === undefined ? await startEmbedded(folder, stack) : undefined;
   const databaseUrl = external ?? embedded?.url ?? '';
   const prefix = `bench_${randomBytes(4).toString('hex')}`;
