@@ -114,11 +114,13 @@ async function decompress(
           size += chunk.length;
           checkSize(size, bytes, limits);
           if (!entries.write(chunk)) await taken(entries);
+          // Nobody reads them any more.
+          if (entries.destroying) return;
         }
       },
       { signal },
     );
-    await checkRest(file, zstd.bytesWritten, bytes);
+    if (!entries.destroying) await checkRest(file, zstd.bytesWritten, bytes);
     entries.end(null);
   } catch (error) {
     entries.destroy(error instanceof Error ? error : new Error(messageOf(error)));
@@ -158,8 +160,9 @@ async function* readFile(file: FileHandle): AsyncGenerator<Buffer> {
   }
 }
 
-/** Waits until the entries take more, or are closed. */
+/** Waits until the entries take more, or are closed. If they are already, there will be no event. */
 function taken(entries: Extract): Promise<void> {
+  if (entries.destroying) return Promise.resolve();
   return new Promise((resolve) => {
     const done = () => {
       entries.off('drain', done);
