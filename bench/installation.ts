@@ -40,12 +40,15 @@ export const fixture = {
   COMMON_MIGRATIONS_DIR: path.join(import.meta.dirname, '../test/fixture/common'),
 };
 
-/** Prepares an installation on an embedded PostgreSQL, or on the server of BENCH_DATABASE_URL. */
-export async function openBenchInstallation(): Promise<BenchInstallation> {
+/**
+ * Prepares an installation on an embedded PostgreSQL, or on an external server.
+ * @param ownServer the URL of a server that is removed with all its data; by default the server is that of BENCH_DATABASE_URL
+ */
+export async function openBenchInstallation(ownServer?: string): Promise<BenchInstallation> {
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(path.join(tmpdir(), 'tenantry-bench-'));
   stack.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }));
-  const external = process.env.BENCH_DATABASE_URL;
+  const external = ownServer ?? process.env.BENCH_DATABASE_URL;
   const embedded = external === undefined ? await startEmbedded(folder, stack) : undefined;
   const databaseUrl = external ?? embedded?.url ?? '';
   const prefix = `bench_${randomBytes(4).toString('hex')}`;
@@ -62,7 +65,7 @@ export async function openBenchInstallation(): Promise<BenchInstallation> {
     JWT_SECRET: randomBytes(32).toString('base64url'),
   };
   // The data of the embedded server is removed as a whole.
-  if (external) stack.defer(() => dropEverything(databaseUrl, prefix));
+  if (external && !ownServer) stack.defer(() => dropEverything(databaseUrl, prefix));
   const urlOf = (database: string) => Object.assign(new URL(databaseUrl), { pathname: `/${database}` }).href;
   const opened = stack.move();
   return {

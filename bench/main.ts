@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { archives } from './archives.ts';
 import { backfill } from './backfill.ts';
 import { connectionBudget } from './connection-budget.ts';
 import { consolePicture } from './console.ts';
@@ -43,6 +44,7 @@ const benchmarks: readonly Benchmark[] = [
   impact,
   onlineMove,
   copy,
+  archives,
   membership,
   signIn,
   idleTenants,

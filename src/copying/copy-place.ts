@@ -1,19 +1,16 @@
-import type pg from 'pg';
 import { AppError } from '../lib/errors.ts';
 import { shortList } from '../lib/short-list.ts';
 import { historyTable } from '../migrator/files/history.ts';
-import { quoteIdentifier } from '../postgres/sql/quote.ts';
 import { copyTables, type DifferentTable, type TableToCopy } from './copy-tables.ts';
 import { refuseLargeObjects } from './large-objects.ts';
 import { refreshViews } from './materialized-views.ts';
-import { type ChangedTables, putBack, type TakenDown, takeDown } from './obstacles.ts';
 import type { CopyPlace, CopyProgress } from './place.ts';
 import { Tally } from './progress.ts';
 import { copySequences } from './sequences.ts';
 import { type CopySide, inSession, withSnapshot } from './session.ts';
 import { hashStructure, requireSameStructure } from './structure.ts';
 import { readStoredTables, type StoredTable, sharedColumns } from './tables.ts';
-import { portionsOf, together } from './together.ts';
+import { type ChangedTable, clearTarget, finishTarget } from './target.ts';
 
 /** What a copy needs. */
 export interface CopyOptions {
@@ -31,9 +28,6 @@ export interface CopyOptions {
   readonly onProgress?: (progress: CopyProgress) => void;
   readonly signal: AbortSignal;
 }
-
-/** How many tables are emptied or analyzed with one statement. */
-const PORTION = 50;
 
 /** How many tables a message names. */
 const SHOWN = 5;
@@ -70,7 +64,7 @@ async function copyBetween(options: CopyOptions, from: CopySide, to: CopySide): 
     async (snapshot) => {
       const plan = await makePlan(from, to);
       for (const { name, rows, bytes } of plan.copied) tally.expect(name, rows, bytes ?? 0);
-      const down = await clearTarget(to, plan);
+      const down = await clearTarget(to, { filled: plan.copied, emptied: plan.emptied });
       const different = await copyTables({ from, to, parallel, snapshot, tally }, plan.copied, signal);
       if (different.length > 0) throw differentRows(from.place, different);
       return { down, plan };
@@ -78,7 +72,7 @@ async function copyBetween(options: CopyOptions, from: CopySide, to: CopySide): 
     signal,
   );
   await copySequences(from, to);
-  await finishTarget(options, to, down, plan);
+  await finishTarget(to, down, plan.copied, parallel, signal);
   await refreshViews(from, to);
   if ((await hashStructure(to)) !== structure) await requireSameStructure(from, to);
   options.onProgress?.(tally.progress);
@@ -88,8 +82,7 @@ async function copyBetween(options: CopyOptions, from: CopySide, to: CopySide): 
 /** What to do with each table. */
 interface Plan {
   readonly copied: readonly (TableToCopy & Pick<StoredTable, 'rows' | 'partitionOf'>)[];
-  readonly emptied: readonly string[];
-  readonly changed: ChangedTables;
+  readonly emptied: readonly ChangedTable[];
 }
 
 /** A table whose file is empty has no rows, so neither side need be asked for them. */
@@ -103,51 +96,7 @@ async function makePlan(from: CopySide, to: CopySide): Promise<Plan> {
     if (!own) throw new AppError('CONFLICT', `The table ${table.name} was created while the tenant was being copied`);
     return table.bytes === 0 ? [] : [{ ...table, columns: sharedColumns(table, own) }];
   });
-  const emptied = target.filter(({ bytes }) => bytes !== 0);
-  const withParents = (tables: readonly Pick<StoredTable, 'name' | 'partitionOf'>[]) =>
-    new Set(tables.flatMap(({ name, partitionOf }) => [name, ...partitionOf]));
-  return {
-    copied,
-    emptied: emptied.map(({ name }) => name),
-    changed: { filled: withParents(copied), emptied: withParents(emptied) },
-  };
-}
-
-async function clearTarget({ client, place }: CopySide, { changed, emptied }: Plan): Promise<TakenDown> {
-  const down = await takeDown(client, place.schema, changed);
-  for (const portion of portionsOf(emptied, PORTION)) {
-    await client.query(`TRUNCATE ${portion.map((name) => `ONLY ${tableSql(place, name)}`).join(', ')}`);
-  }
-  return down;
-}
-
-/** Puts back what was taken down, checks the foreign keys and gathers the planner's statistics. */
-async function finishTarget(
-  { parallel, signal }: CopyOptions,
-  { client, place }: CopySide,
-  down: TakenDown,
-  { copied }: Plan,
-): Promise<void> {
-  const checks = await putBack(client, place.schema, down);
-  const analyzed = portionsOf([...new Set(copied.map(({ name, partitionOf }) => partitionOf.at(-1) ?? name))], PORTION);
-  const queue = [
-    ...checks,
-    ...analyzed.map((names) => `ANALYZE ${names.map((name) => tableSql(place, name)).join(', ')}`),
-  ];
-  const work = async (worker: pg.Client) => {
-    for (let sql = queue.shift(); sql !== undefined; sql = queue.shift()) await worker.query(sql);
-  };
-  await together(signal, [
-    () => work(client),
-    ...Array.from(
-      { length: Math.min(parallel, queue.length) - 1 },
-      () => (ended: AbortSignal) => inSession(place, work, ended),
-    ),
-  ]);
-}
-
-function tableSql({ schema }: CopyPlace, table: string): string {
-  return `${quoteIdentifier(schema)}.${quoteIdentifier(table)}`;
+  return { copied, emptied: target.filter(({ bytes }) => bytes !== 0) };
 }
 
 function differentRows({ schema, database }: CopyPlace, different: readonly DifferentTable[]): AppError {

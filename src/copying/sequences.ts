@@ -7,7 +7,7 @@ import { portionsOf } from './together.ts';
 /** How many sequences are read or set with one statement, which locks them. */
 const PORTION = 200;
 
-/** The value of a sequence. */
+/** The value of a sequence, and whether the next one comes after it or is it. */
 export interface SequenceState {
   readonly name: string;
   readonly value: string;
@@ -31,7 +31,7 @@ export async function copySequences(from: CopySide, to: CopySide): Promise<void>
   await setSequences(to.client, to.place.schema, changed);
 }
 
-/** Reads the values of a schema's sequences. */
+/** Reads the sequences of a schema. */
 export async function readSequences(client: pg.Client, schema: string): Promise<readonly SequenceState[]> {
   const { rows } = await client.query<{ name: string }>(
     `SELECT relname AS name FROM pg_class WHERE relnamespace = ${quoteLiteral(quoteIdentifier(schema))}::regnamespace

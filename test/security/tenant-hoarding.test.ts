@@ -3,7 +3,12 @@ import { acceptText, codeOf, invitationsOf, type Person, register } from '../sup
 import { tenantOwners } from '../support/tenant-owners.ts';
 import { useServer } from '../support/use-server.ts';
 
-const used = useServer({ DEFAULT_ISOLATION: 'schema', OWN_TENANTS: '5', SIGN_IN_LIMIT_ADDRESS: '1000', TENANT_RETENTION_DAYS: '0' });
+const used = useServer({
+  DEFAULT_ISOLATION: 'schema',
+  OWN_TENANTS: '5',
+  SIGN_IN_LIMIT_ADDRESS: '1000',
+  TENANT_RETENTION_DAYS: '0',
+});
 const owners = tenantOwners(() => used.server);
 
 const tenantCount = () =>

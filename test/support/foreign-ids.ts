@@ -93,7 +93,19 @@ async function everythingOf({ services }: TestApp): Promise<unknown> {
         `SELECT relname AS name, query_to_xml(format('SELECT * FROM %I.%I t ORDER BY t::text', nspname, relname), true, false, '')::text AS content
          FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace
          WHERE nspname = $1 AND relkind = 'r' AND relname <> ALL ($2::text[]) ORDER BY relname`,
-        [schema, ['audit_log', 'login_attempts', 'sessions', 'refresh_tokens', 'tenant_loads', 'tenant_usages', 'tenant_transfers', 'tenant_transfer_events']],
+        [
+          schema,
+          [
+            'audit_log',
+            'login_attempts',
+            'sessions',
+            'refresh_tokens',
+            'tenant_loads',
+            'tenant_usages',
+            'tenant_transfers',
+            'tenant_transfer_events',
+          ],
+        ],
       );
       return rows;
     });

@@ -107,7 +107,9 @@ describe('a backfill', () => {
     await fleet.createTenants({ [`new-db-${count}`]: 'DATABASE', [`new-schema-${count}`]: 'SCHEMA' });
     for (const slug of [`new-db-${count}`, `new-schema-${count}`]) {
       expect(await fleet.applied(slug)).toContain(name);
-      await fleet.ask(`mutation { deleteTenant(id: "${(await fleet.tenant(slug)).id}", slug: "${slug}", purge: true) { id } }`);
+      await fleet.ask(
+        `mutation { deleteTenant(id: "${(await fleet.tenant(slug)).id}", slug: "${slug}", purge: true) { id } }`,
+      );
     }
   });
 

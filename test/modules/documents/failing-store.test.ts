@@ -49,7 +49,10 @@ it('the files of a deleted tenant are deleted also if the store does not answer 
   expect(s3.objects.size).toBe(1);
 
   s3.failNext(MANY);
-  const { errors } = await client.ask('mutation { deleteTenant(id: "acme", slug: "acme", purge: true) { id } }', server.admin());
+  const { errors } = await client.ask(
+    'mutation { deleteTenant(id: "acme", slug: "acme", purge: true) { id } }',
+    server.admin(),
+  );
   expect(errors?.[0]?.extensions.code).toBe('SERVER_BUSY');
   await server.end('SIGKILL');
   s3.failNext(0);

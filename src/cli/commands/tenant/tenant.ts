@@ -7,6 +7,8 @@ import { type CommandContext, oneLine, writeJson } from '../../ui/terminal.ts';
 import { addChangeCommands } from './change.ts';
 import { addCreateCommand } from './create.ts';
 import { addDeleteCommands } from './delete.ts';
+import { addExportCommand } from './export.ts';
+import { addImportCommand } from './import.ts';
 import { addResolveCommand } from './resolve.ts';
 import { addTransferCommands } from './transfer.ts';
 import { hasServers, type TenantView, viewTenants, viewUsage } from './view.ts';
@@ -21,11 +23,11 @@ const statuses = ['provisioning', 'active', 'suspended', 'maintenance', 'needs_a
 
 const jsonOption = ['--json', 'print JSON'] as const;
 
-/** `tenantry tenant create | list | show | update | suspend | activate | resolve | delete | undelete`, and those of transfers. */
+/** `tenantry tenant create | list | show | update | suspend | activate | resolve | delete | undelete | export | import`, and those of transfers. */
 export function addTenantCommand(program: Command, context: CommandContext): void {
   const tenant = program
     .command('tenant')
-    .description('Create, list, change, suspend, resolve, move, clone, delete and undelete tenants');
+    .description('Create, list, change, suspend, resolve, move, clone, delete, undelete, export and import tenants');
   addCreateCommand(tenant, context);
   tenant
     .command('list')
@@ -44,6 +46,8 @@ export function addTenantCommand(program: Command, context: CommandContext): voi
   addResolveCommand(tenant, context);
   addDeleteCommands(tenant, context);
   addTransferCommands(tenant, context);
+  addExportCommand(tenant, context);
+  addImportCommand(tenant, context);
 }
 
 async function list(context: CommandContext, { behind, status, json }: ListOptions): Promise<void> {

@@ -1,0 +1,63 @@
+import type pg from 'pg';
+import { copySql } from '../copy-sql.ts';
+import { countLines } from '../format/count-lines.ts';
+import { type Manifest, type ManifestTable, partName } from '../format/manifest.ts';
+import type { ArchiveWriter } from '../format/write.ts';
+import { readColumns } from '../tables.ts';
+import { copyOut, joined } from './copy-out.ts';
+import type { ExportOptions } from './options.ts';
+import type { TenantData } from './tenant-data.ts';
+
+/** The size of a part of a table's rows. A tar needs the size of an entry before its content, so a part is kept in memory. */
+const PART_BYTES = 4 * 1024 * 1024;
+/** How many tables are read in one transaction. Each one is locked until its end. */
+const TABLES_AT_ONCE = 40;
+
+/** Adds the rows of all tables to an archive, and returns what its manifest says about them. */
+export async function addRows(
+  options: ExportOptions,
+  archive: ArchiveWriter,
+  data: TenantData,
+): Promise<Pick<Manifest, 'migrations' | 'tables' | 'sequences'>> {
+  const tables: ManifestTable[] = [];
+  for (let start = 0; start < data.tables.length; start += TABLES_AT_ONCE) {
+    const some = data.tables.slice(start, start + TABLES_AT_ONCE);
+    await data.read(async (client) => {
+      const columnsOf = await readColumns(
+        client,
+        data.schema,
+        some.map(({ name }) => name),
+      );
+      for (const { name } of some) {
+        const columns = columnsOf.get(name) ?? [];
+        const content = await addTable(options, archive, client, { ...data, name, columns, number: tables.length + 1 });
+        tables.push({ name, columns, ...content });
+      }
+    });
+  }
+  return { migrations: [...data.migrations], tables, sequences: [...data.sequences] };
+}
+
+async function addTable(
+  { onProgress, signal }: ExportOptions,
+  archive: ArchiveWriter,
+  client: pg.Client,
+  {
+    schema,
+    name,
+    columns,
+    number,
+  }: Pick<TenantData, 'schema'> & Pick<ManifestTable, 'name' | 'columns'> & { readonly number: number },
+): Promise<Pick<ManifestTable, 'rows' | 'parts'>> {
+  const parts: ManifestTable['parts'] = [];
+  let rows = 0;
+  for await (const part of joined(
+    copyOut(client, copySql(schema, { name, columns }, 'TO STDOUT'), signal),
+    PART_BYTES,
+  )) {
+    rows += countLines(part);
+    parts.push(await archive.add(partName(number, parts.length + 1), part));
+    onProgress?.(`the table ${name}`, rows);
+  }
+  return { rows, parts };
+}

@@ -1,0 +1,66 @@
+import type { Writable } from 'node:stream';
+import type { Tenant } from '../../catalog/entities/tenant.entity.ts';
+import type { Exported, ExportOptions } from './options.ts';
+import { type ReadableFormat, readableRows, readableTables } from './readable-tables.ts';
+import { readmeOf } from './readme.ts';
+import { type TenantData, withTenantData } from './tenant-data.ts';
+import { tenantFiles } from './tenant-files.ts';
+import { ZipWriter } from './zip.ts';
+
+/** How many tables are read in one transaction. Each one is locked until its end. */
+const TABLES_AT_ONCE = 40;
+
+/**
+ * Writes a zip file with a tenant's data for people and other programs: a CSV or JSON file for each table, and the tenant's files.
+ * It cannot be imported.
+ * @param destination stays open
+ * @throws {AppError} TENANT_BUSY or CONFLICT, as {@link withTenantData}
+ */
+export async function exportReadable(
+  options: ExportOptions,
+  tenant: Tenant,
+  format: ReadableFormat,
+  destination: Writable,
+): Promise<Exported> {
+  const { servers, signal } = options;
+  const at = new Date();
+  const zip = new ZipWriter(destination, at, signal);
+  try {
+    await zip.add('', 'README.txt', [Buffer.from(readmeOf(tenant, format, at))]);
+    const counts = await withTenantData(servers, tenant, (data) => addTables(options, zip, data, format), signal);
+    let files = 0;
+    for await (const { kind, name, content } of tenantFiles(options, tenant)) {
+      await zip.add(`files/${kind}/`, name, content);
+      files += 1;
+    }
+    await zip.finish();
+    return { ...counts, files, bytes: zip.bytes };
+  } catch (error) {
+    await zip.abandon();
+    signal.throwIfAborted();
+    throw error;
+  }
+}
+
+async function addTables(
+  { onProgress, signal }: ExportOptions,
+  zip: ZipWriter,
+  { tables, schema, read }: TenantData,
+  format: ReadableFormat,
+): Promise<Pick<Exported, 'tables' | 'rows'>> {
+  const all = readableTables(tables);
+  const rows = new Map<string, number>();
+  for (let start = 0; start < all.length; start += TABLES_AT_ONCE) {
+    await read(async (client) => {
+      for (const table of all.slice(start, start + TABLES_AT_ONCE)) {
+        const { name } = table;
+        const onRows = (count: number) => {
+          rows.set(name, count);
+          onProgress?.(`the table ${name}`, count);
+        };
+        await zip.add('tables/', `${name}.${format}`, readableRows(client, schema, table, format, onRows, signal));
+      }
+    });
+  }
+  return { tables: all.length, rows: [...rows.values()].reduce((sum, count) => sum + count, 0) };
+}

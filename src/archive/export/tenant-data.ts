@@ -1,0 +1,85 @@
+import type pg from 'pg';
+import type { AppliedMigration } from '../../catalog/entities/migration-state.entity.ts';
+import type { Tenant } from '../../catalog/entities/tenant.entity.ts';
+import { settledStatuses } from '../../catalog/tenant-status.ts';
+import { refuseLargeObjects } from '../../copying/large-objects.ts';
+import { beginInSnapshotSql, inSession, withSnapshot } from '../../copying/session.ts';
+import { AppError } from '../../lib/errors.ts';
+import { readAppliedSql } from '../../migrator/files/history.ts';
+import type { Servers } from '../../postgres/server.ts';
+import { lockKeyOf, lockKind } from '../../postgres/sql/advisory-lock.ts';
+import { sqlState, sqlStateOf } from '../../postgres/sql/error-codes.ts';
+import { quoteLiteral } from '../../postgres/sql/quote.ts';
+import { refusalOf } from '../../tenants/suspend.ts';
+import { copyPlaceOf } from '../../transfers/copy-place-of.ts';
+import { type OwnTables, readOwnTables } from '../tables.ts';
+
+/** A tenant's rows as they were at one moment. The tenant is served meanwhile, and migrations wait. */
+export interface TenantData extends OwnTables {
+  /** In the order of application. */
+  readonly migrations: readonly AppliedMigration[];
+  readonly schema: string;
+  /** Runs `work` with a connection that sees that moment. */
+  read<T>(work: (client: pg.Client) => Promise<T>): Promise<T>;
+}
+
+/** How long to wait for a migration of the tenant that has begun, in milliseconds. */
+const MIGRATION_MS = 60_000;
+
+/**
+ * Runs `work` with a tenant's rows as they are now.
+ * @throws {AppError} TENANT_BUSY while the tenant is migrated, created or in maintenance; CONFLICT if it is being deleted or has
+ *   large objects
+ */
+export async function withTenantData<T>(
+  servers: Pick<Servers, 'get'>,
+  tenant: Tenant,
+  work: (data: TenantData) => Promise<T>,
+  signal: AbortSignal,
+): Promise<T> {
+  // The rest of its statuses are those of tenants whose database may be incomplete or closed.
+  if (!settledStatuses.some((status) => status === tenant.status)) throw refusalOf(tenant, tenant.slug);
+  const place = copyPlaceOf(servers, tenant);
+  const { schema } = place;
+  await inSession(place, (client) => refuseLargeObjects({ place, client }), signal);
+  return inSession(
+    place,
+    (client) =>
+      // A migration could otherwise rewrite a table, which then looks empty to an older snapshot.
+      withoutMigrations(client, tenant, async () => {
+        const { rows: migrations } = await client.query<AppliedMigration>(readAppliedSql(schema));
+        const own = await readOwnTables(client, schema);
+        const ofMoment = (snapshot: string) =>
+          work({
+            migrations: migrations.map(({ name, hash }) => ({ name, hash })),
+            ...own,
+            schema,
+            read: async (use) => {
+              await client.query(beginInSnapshotSql(snapshot));
+              const result = await use(client);
+              await client.query('COMMIT');
+              return result;
+            },
+          });
+        return withSnapshot(place, undefined, ofMoment, signal);
+      }),
+    signal,
+  );
+}
+
+/** Several exports may run at the same time, so they share the lock. */
+async function withoutMigrations<T>(client: pg.Client, { slug, schema }: Tenant, work: () => Promise<T>): Promise<T> {
+  const lock = `${lockKind.migrate}, ${lockKeyOf(quoteLiteral(schema))}`;
+  try {
+    await client.query(`SET LOCAL lock_timeout = ${MIGRATION_MS}; SELECT pg_advisory_lock_shared(${lock})`);
+  } catch (error) {
+    if (sqlStateOf(error) !== sqlState.lockNotAvailable) throw error;
+    throw new AppError('TENANT_BUSY', `The tenant ${slug} is being migrated. Export it when that has ended.`, {
+      cause: error,
+      details: { retryAfterMs: MIGRATION_MS },
+    });
+  }
+  const result = await work();
+  await client.query(`SELECT pg_advisory_unlock_shared(${lock})`);
+  return result;
+}

@@ -1,0 +1,97 @@
+import { pipeline } from 'node:stream/promises';
+import type pg from 'pg';
+import { from as copyFrom } from 'pg-copy-streams';
+import { refreshViews } from '../../copying/materialized-views.ts';
+import type { CopyPlace, CopyProgress } from '../../copying/place.ts';
+import { setSequences } from '../../copying/sequences.ts';
+import { inSession } from '../../copying/session.ts';
+import { clearTarget, finishTarget } from '../../copying/target.ts';
+import { AppError, messageOf } from '../../lib/errors.ts';
+import { sqlStateOf } from '../../postgres/sql/error-codes.ts';
+import { copySql } from '../copy-sql.ts';
+import { type Manifest, type ManifestTable, partName } from '../format/manifest.ts';
+import { quoted, refused } from '../format/problem.ts';
+import { checkTables } from './check-tables.ts';
+import type { ContentReader } from './content-reader.ts';
+
+/** How many foreign keys are checked at the same time. */
+const PARALLEL = 2;
+
+/**
+ * Loads the rows of an archive into a place that its migrations have made, in place of what they have put there.
+ * @returns the final progress
+ * @throws {AppError} BAD_USER_INPUT if the rows or tables are not those of the place
+ */
+export async function loadRows(
+  place: CopyPlace,
+  manifest: Manifest,
+  reader: ContentReader,
+  onProgress: (progress: CopyProgress) => void,
+  signal: AbortSignal,
+): Promise<CopyProgress> {
+  const { schema } = place;
+  const rowsTotal = manifest.tables.reduce((sum, { rows }) => sum + rows, 0);
+  let progress: CopyProgress = { rowsCopied: 0, rowsTotal, bytesCopied: 0 };
+  const full = new Set(manifest.tables.filter(({ rows }) => rows > 0).map(({ name }) => name));
+  await inSession(
+    place,
+    async (client) => {
+      const target = { place, client };
+      const made = await checkTables(client, schema, manifest);
+      const filled = made.filter(({ name }) => full.has(name));
+      const emptied = made.filter(({ bytes }) => bytes !== 0);
+      const down = await clearTarget(target, { filled, emptied });
+      // The tenant is activated later, by a transaction that is flushed to disk.
+      await client.query('SET synchronous_commit = off');
+      for (const [index, table] of manifest.tables.entries()) {
+        await loadTable(client, schema, table, partsOf(reader, table, index + 1), signal);
+        const bytes = table.parts.reduce((sum, part) => sum + part.bytes, 0);
+        progress = {
+          rowsCopied: progress.rowsCopied + table.rows,
+          rowsTotal,
+          bytesCopied: progress.bytesCopied + bytes,
+        };
+        onProgress(progress);
+      }
+      await setSequences(client, schema, manifest.sequences);
+      await finishTarget(target, down, filled, PARALLEL, signal).catch((error: unknown) => {
+        throw explain(error, 'that do not satisfy a constraint');
+      });
+      await refreshViews(target, target);
+    },
+    signal,
+  );
+  return progress;
+}
+
+async function* partsOf(reader: ContentReader, { parts }: ManifestTable, table: number): AsyncGenerator<Buffer> {
+  for (const [index, part] of parts.entries()) yield* reader.next(partName(table, index + 1), part);
+}
+
+async function loadTable(
+  client: pg.Client,
+  schema: string,
+  table: ManifestTable,
+  content: AsyncGenerator<Buffer>,
+  signal: AbortSignal,
+): Promise<void> {
+  if (table.parts.length === 0) return;
+  const input = client.query(copyFrom(copySql(schema, table, 'FROM STDIN')));
+  try {
+    await pipeline(content, input, { signal });
+  } catch (error) {
+    throw explain(error, `of the table ${quoted(table.name)} that cannot be stored`);
+  }
+  if (input.rowCount !== table.rows) {
+    throw refused(`has ${input.rowCount} rows of the table ${quoted(table.name)} instead of ${table.rows}`);
+  }
+}
+
+/** PostgreSQL's classes of errors that rows cause: cardinality, data, and violated constraints. */
+const causedByRows = ['21', '22', '23'];
+
+function explain(error: unknown, problem: string): unknown {
+  const state = sqlStateOf(error);
+  if (error instanceof AppError || !causedByRows.includes(state?.slice(0, 2) ?? '')) return error;
+  return refused(`has rows ${problem}: ${quoted(messageOf(error))}`, error);
+}

@@ -1,0 +1,97 @@
+import { hostname } from 'node:os';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { ArchiveLimits } from '../../../archive/format/limits.ts';
+import type { ImportOptions } from '../../../archive/import/options.ts';
+import type { Isolation } from '../../../catalog/entities/tenant.entity.ts';
+import type { Services } from '../../../installation/services.ts';
+import { withServices } from '../../open-app.ts';
+import { operatorName } from '../../operator.ts';
+import { createProgressLine } from '../../ui/progress-line.ts';
+import type { CommandContext } from '../../ui/terminal.ts';
+import { abortedBySignals } from './interrupt.ts';
+
+interface Options {
+  readonly slug: string;
+  readonly name?: string;
+  readonly host?: string;
+  readonly isolation?: 'database' | 'schema';
+  readonly server?: string;
+  readonly maxSize?: number;
+  readonly maxEntries?: number;
+}
+
+/** `tenantry tenant import`. */
+export function addImportCommand(tenant: Command, context: CommandContext): void {
+  tenant
+    .command('import')
+    .description('Make a tenant of an archive that tenantry tenant export has written, here or elsewhere')
+    .argument('<file>', 'the archive; - is standard input')
+    .requiredOption('--slug <slug>', "the new tenant's slug: 3 to 63 characters of a to z, 0 to 9 and -")
+    .option('--name <name>', "its display name; defaults to the archive's")
+    .option('--host <host>', 'the host name that identifies it in requests')
+    .addOption(
+      new Option('--isolation <kind>', 'its isolation; defaults to DEFAULT_ISOLATION').choices(['database', 'schema']),
+    )
+    .option('--server <name>', 'the PostgreSQL server to put it on')
+    .option('--max-size <size>', 'refuse an archive that is larger when decompressed; defaults to 64G', parseSize)
+    .option('--max-entries <n>', 'refuse an archive with more parts and files; defaults to 250000', parseCount)
+    .addHelpText('after', '\nExample: tenantry tenant import acme.tar.zst --slug acme')
+    .action((file: string, options: Options) => importTenant(context, file, options));
+}
+
+async function importTenant(context: CommandContext, file: string, options: Options): Promise<void> {
+  const { slug, name, host, server } = options;
+  if (file === '-' && context.stdin.isTTY) throw new Error('An archive cannot be typed. Name a file, or use a pipe.');
+  const { importArchive } = await import('../../../archive/import/import-archive.ts');
+  const { openArchive } = await import('../../../archive/import/input-file.ts');
+  const limits = await limitsOf(options);
+  // The cast is safe: Commander has validated the choice.
+  const isolation = options.isolation?.toUpperCase() as Isolation | undefined;
+  const { tenant, manifest } = await withServices(context, async (services) => {
+    using interrupt = abortedBySignals(context);
+    using line = createProgressLine(context, context.stderr);
+    await using source = await openArchive(file, context.stdin, limits.maxBytes, interrupt.signal);
+    const all = optionsOf(services, limits, line.show, interrupt.signal);
+    return await importArchive(all, source, { slug, name, host, isolation, server });
+  });
+  const rows = manifest.tables.reduce((sum, table) => sum + table.rows, 0);
+  context.stdout.write(
+    `Imported the tenant ${tenant.slug}: ${rows} rows of ${manifest.tables.length} tables and ${manifest.files.length} files, exported from ${manifest.tenant.slug} on ${manifest.createdAt.slice(0, 10)}\n`,
+  );
+}
+
+async function limitsOf({ maxSize, maxEntries }: Options): Promise<ArchiveLimits> {
+  const { defaultLimits } = await import('../../../archive/format/limits.ts');
+  return {
+    maxBytes: maxSize ?? defaultLimits.maxBytes,
+    maxEntries: maxEntries ?? defaultLimits.maxEntries,
+    // Who names a size knows what is coming.
+    maxRatio: maxSize === undefined ? defaultLimits.maxRatio : Number.POSITIVE_INFINITY,
+  };
+}
+
+function optionsOf(
+  { transfers }: Services,
+  limits: ArchiveLimits,
+  show: (text: string) => void,
+  signal: AbortSignal,
+): ImportOptions {
+  return {
+    transfers,
+    limits,
+    requestedBy: `command line (${operatorName()}@${hostname()})`,
+    onProgress: (what, share) => show(`${what}: ${Math.floor(share * 100)} %`),
+    signal,
+  };
+}
+
+function parseSize(text: string): number {
+  const [, digits = '', unit = ''] = /^(\d{1,9})([KMGT]?)$/i.exec(text) ?? [];
+  if (digits === '') throw new InvalidArgumentError('Use a number of bytes, or one with K, M, G or T, such as 10G.');
+  return Number(digits) * 1024 ** ['', 'K', 'M', 'G', 'T'].indexOf(unit.toUpperCase());
+}
+
+function parseCount(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('Use a positive number.');
+  return Number(text);
+}
