@@ -28,7 +28,7 @@ import { setUpServer } from './set-up.ts';
 import { readersOfCommon } from './shared/common-line.ts';
 import { dropSchema, releaseSchema } from './shared/drop-schema.ts';
 import { TemplateDatabase } from './template.ts';
-import { endSessionsOf } from './tenant-sessions.ts';
+import { drainSessions, endSessionsOf } from './tenant-sessions.ts';
 import { prepareTenantDatabaseSql, prepareTenantSchemaSql } from './tenant-sql.ts';
 
 /** What creating tenants' databases and schemas needs, the same on all servers. */
@@ -144,14 +144,21 @@ export class Provisioner {
   /**
    * Keeps a tenant's role from logging in, and ends its sessions. {@link renewRole} lets it log in again.
    * @param check throws to prevent that; runs under the placement lock
+   * @param drainMs how long to wait for running statements to end, in milliseconds
    */
-  async lockOut(placement: TenantPlacement, check: () => Promise<void>): Promise<void> {
+  async lockOut(placement: TenantPlacement, check: () => Promise<void>, drainMs = 0): Promise<void> {
     const role = tenantRole(placement.key);
     await this.#withLock(placement, async (admin) => {
       await check();
+      if (drainMs > 0) await drainSessions(admin, role, drainMs);
       await admin.query(noLoginSql(role));
       await endSessionsOf(admin, role);
     });
+  }
+
+  /** The role that has the privileges on the tables of a place: the tenant's, or the group of those with databases. */
+  granteeOf({ key, isolation }: TenantPlacement): string {
+    return isolation === 'DATABASE' ? this.#options.roles.databaseTenants : tenantRole(key);
   }
 
   /**

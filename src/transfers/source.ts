@@ -1,6 +1,7 @@
 import { Checkpoint } from '../catalog/entities/checkpoint.entity.ts';
 import type { Isolation } from '../catalog/entities/tenant.entity.ts';
 import { AppError } from '../lib/errors.ts';
+import { isInUse } from '../postgres/admin/databases.ts';
 import { allowConnections, disallowConnections } from '../postgres/admin/replace-database.ts';
 import { serverNamed } from '../postgres/server.ts';
 import { type Placement, tenantRole } from '../routing/placement.ts';
@@ -53,9 +54,11 @@ export async function withOpenSource<T>(
   try {
     return await work();
   } finally {
-    // A later copy by template does it too.
+    // Another transfer may read it too. A later copy by template closes it in any case.
     await server
-      .admin((admin) => disallowConnections(admin, database, tenantRole(transfer.to.key)))
+      .admin(async (admin) => {
+        if (!(await isInUse(admin, database))) await disallowConnections(admin, database, tenantRole(transfer.to.key));
+      })
       .catch((err: unknown) => options.log.warn({ err, database }, 'could not close the copy of a checkpoint'));
   }
 }
