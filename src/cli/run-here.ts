@@ -1,3 +1,4 @@
+import { writeSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
 import path from 'node:path';
 import { type Environment, readEnvironment } from '../config/environment.ts';
@@ -19,7 +20,10 @@ export async function runHere(argv: readonly string[], loadProduct: LoadProduct)
   // The reader may close the pipe early, as `head` does. The command still finishes, and its exit status counts.
   for (const stream of [stdout, stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') process.exit(1);
+      if (error.code === 'EPIPE') return;
+      // The process ends before a stream would write it.
+      if (stream === stdout) writeSync(2, `The output cannot be written: ${error.message}\n`);
+      process.exit(exitCode.failure);
     });
   }
   let environment: Environment;

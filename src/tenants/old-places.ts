@@ -1,6 +1,8 @@
 import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
 import { forgetCommonState } from '../catalog/common-states.ts';
+import { AppError } from '../lib/errors.ts';
+import { isTransient } from '../postgres/sql/error-codes.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
 import type { TenantPlacement } from '../servers/provisioner.ts';
 import type { ServerRegistry } from '../servers/registry.ts';
@@ -17,7 +19,7 @@ interface OldPlace extends TenantPlacement {
   readonly slug: string;
 }
 
-/** How many places one call drops. */
+/** How many places of each server one call drops. */
 const BATCH = 100;
 
 /**
@@ -26,14 +28,26 @@ const BATCH = 100;
  */
 export async function dropOldPlaces(options: OldPlacesOptions): Promise<void> {
   const { catalog, log } = options;
-  const { rows } = await catalog.use((client) =>
-    client.query<OldPlace>(`${selectSql} WHERE drop_after <= now() ORDER BY drop_after, id LIMIT ${BATCH}`),
-  );
+  const { rows } = await catalog.use((client) => client.query<OldPlace>(dueSql));
+  /** Servers that do not answer: each further place would be waited for in vain. */
+  const silent = new Set<string>();
   for (const place of rows) {
-    await drop(options, place).catch((err: unknown) =>
-      log.warn({ err, tenant: place.slug, place }, 'could not drop a place that no tenant uses; will try again later'),
-    );
+    if (silent.has(place.server)) continue;
+    await drop(options, place).catch((err: unknown) => {
+      if (isUnavailable(err)) silent.add(place.server);
+      log.warn({ err, tenant: place.slug, place }, 'could not drop a place that no tenant uses; will try again later');
+    });
   }
+}
+
+/** Those of each server, so that a server that is down for long does not keep the places of others from being dropped. */
+const dueSql = `
+  SELECT id, slug, key, isolation, server, database, schema
+  FROM (SELECT *, row_number() OVER (PARTITION BY server ORDER BY drop_after, id) AS number FROM old_places WHERE drop_after <= now()) due
+  WHERE number <= ${BATCH} ORDER BY drop_after, id`;
+
+function isUnavailable(error: unknown): boolean {
+  return error instanceof AppError ? error.code === 'SERVER_BUSY' : isTransient(error);
 }
 
 /**

@@ -89,6 +89,34 @@ const entries: Readonly<Record<string, readonly [() => readonly TestEntry[], Reg
     () => withManifest(good, '['.repeat(200_000)),
     /has no valid JSON|has an invalid manifest/,
   ],
+  'a closed, deeply nested manifest': [
+    () => withManifest(good, '['.repeat(1_000_000) + ']'.repeat(1_000_000)),
+    /has an invalid manifest: it describes more than the archive can have/,
+  ],
+  'a manifest of millions of objects': [
+    () => withManifest(good, `{"tables":[${'{},'.repeat(5_000_000)}{}]}`),
+    /has an invalid manifest: it describes more than the archive can have/,
+  ],
+  'a manifest of millions of numbers': [
+    () => withManifest(good, `{"tables":[${'0,'.repeat(10_000_000)}0]}`),
+    /has an invalid manifest: it describes more than the archive can have/,
+  ],
+  'a manifest of many properties': [
+    () => withManifest(good, `{${Array.from({ length: 100_000 }, (_, index) => `"${index}":0`).join()}}`),
+    /has an invalid manifest: it describes more than the archive can have/,
+  ],
+  'a manifest of many invalid tables': [
+    () => changed((manifest) => ({ ...manifest, tables: Array.from({ length: 90_000 }, () => ({})) })),
+    /has an invalid manifest: "tables\[0\]\.name: Invalid input: expected string, received undefined"/,
+  ],
+  'control characters in the slug of its tenant': [
+    () => changed(({ tenant }) => void Object.assign(tenant, { slug: 'a\u001b]0;b\u0007\nc' })),
+    /has an invalid manifest: "tenant\.slug: It must be one line without control characters"/,
+  ],
+  'control characters in the name of a migration': [
+    () => changed(({ migrations }) => void Object.assign(first(migrations), { name: 'a\u001b[2Jb\nc' })),
+    /has an invalid manifest: "migrations\[0\]\.name: It must be one line without control characters"/,
+  ],
   'a prototype in the manifest': [
     () => withManifest(good, JSON.stringify(manifestIn(good)).replace('{', '{"__proto__": {"tables": []}, ')),
     /has an invalid manifest/,

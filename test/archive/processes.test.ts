@@ -58,6 +58,21 @@ it('an archive goes from one process to another through a pipe', async () => {
   await remove('piped');
 });
 
+it('an export whose output cannot be written says so', async () => {
+  const child = spawn(
+    'bash',
+    ['-c', '"$1" "$2" tenant export acme > /dev/full', 'bash', process.execPath, path.resolve(programs.cli)],
+    {
+      env: { ...childEnv, ...env },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    },
+  );
+  let output = '';
+  child.stderr.on('data', (text) => (output += text));
+  const [code] = await once(child, 'close');
+  expect({ code, output }).toEqual({ code: 1, output: expect.stringContaining('ENOSPC: no space left on device') });
+});
+
 it('an export that is interrupted leaves no file', async () => {
   const file = path.join(folder, 'interrupted');
   await using command = startCommand(['tenant', 'export', 'acme', '--out', file], env);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isPlainLine } from '../../lib/input.ts';
 
 /** What the first entry of every archive says it is. */
 export const ARCHIVE_FORMAT = 'tenantry-archive';
@@ -39,6 +40,30 @@ const text = (max: number) =>
     .max(max)
     .refine((value) => !value.includes('\0') && value.isWellFormed());
 
+/** A list. Its check ends at the first invalid item, so that many of them do not become as many messages. */
+function listOf<Item>(item: z.ZodType<Item>, most: number) {
+  return z
+    .array(z.unknown())
+    .max(most)
+    .transform((all, context) => {
+      const items: Item[] = [];
+      for (const [index, each] of all.entries()) {
+        const parsed = item.safeParse(each);
+        const issue = parsed.error?.issues[0];
+        if (issue) {
+          context.addIssue({ code: 'custom', message: issue.message, input: each, path: [index, ...issue.path] });
+          return z.NEVER;
+        }
+        if (parsed.success) items.push(parsed.data);
+      }
+      return items;
+    });
+}
+
+/** A text that is shown as it is. */
+const line = (max: number) =>
+  text(max).refine(isPlainLine, { error: 'It must be one line without control characters' });
+
 /** The first entry. Every version of the format has these two properties and may have others. */
 export const headerSchema = z.object({ format: z.literal(ARCHIVE_FORMAT), version: z.number().int() });
 
@@ -47,9 +72,9 @@ const partSchema = z.strictObject({ bytes: count, sha256 });
 const tableSchema = z.strictObject({
   name: identifier,
   /** In the order of the values in each row. */
-  columns: z.array(z.strictObject({ name: identifier, type: text(1_000) })).max(MAX_COLUMNS),
+  columns: listOf(z.strictObject({ name: identifier, type: text(1_000) }), MAX_COLUMNS),
   rows: count,
-  parts: z.array(partSchema).max(MAX_PARTS),
+  parts: listOf(partSchema, MAX_PARTS),
 });
 
 const sequenceSchema = z.strictObject({
@@ -73,18 +98,18 @@ export const manifestSchema = z.strictObject({
   version: z.literal(ARCHIVE_VERSION),
   createdAt: z.iso.datetime(),
   /** The version of Tenantry that has written it. */
-  tenantry: text(100),
+  tenantry: line(100),
   tenant: z.strictObject({
     id: z.uuid(),
-    slug: text(63),
+    slug: line(63),
     name: text(200),
     isolation: z.enum(['DATABASE', 'SCHEMA']),
   }),
   /** In the order of application. */
-  migrations: z.array(z.strictObject({ name: text(255), hash: sha256 })).max(MAX_MIGRATIONS),
-  tables: z.array(tableSchema).max(MAX_TABLES),
-  sequences: z.array(sequenceSchema).max(MAX_TABLES),
-  files: z.array(fileSchema).max(MAX_FILES),
+  migrations: listOf(z.strictObject({ name: line(255), hash: sha256 }), MAX_MIGRATIONS),
+  tables: listOf(tableSchema, MAX_TABLES),
+  sequences: listOf(sequenceSchema, MAX_TABLES),
+  files: listOf(fileSchema, MAX_FILES),
 });
 
 /** See {@link manifestSchema}. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { countLines } from './count-lines.ts';
+import { isWithin } from './json-limits.ts';
 import type { ArchiveLimits } from './limits.ts';
 import {
   ARCHIVE_FORMAT,
@@ -48,7 +49,7 @@ export async function verifyArchive(
   }
   if (isFirst) throw refused('is empty');
   if (!manifest || !isChecked) throw refused('is incomplete: it has no manifest. Copy or export it again');
-  const parsed = parseManifest(manifest);
+  const parsed = parseManifest(manifest, found.length);
   compare(contentEntries(parsed), found);
   countRows(parsed, found);
   return parsed;
@@ -78,7 +79,14 @@ function checkManifest(manifest: Buffer, name: string, checksum: Buffer): void {
   if (checksum.toString('latin1') !== `${hash}\n`) throw refused('is damaged: the checksum of its manifest is wrong');
 }
 
-function parseManifest(content: Buffer): Manifest {
+/** The most columns, tables, sequences and migrations that a manifest may have together. */
+const MAX_DESCRIBED = 500_000;
+
+/** @param entries the number of entries that it describes */
+function parseManifest(content: Buffer, entries: number): Manifest {
+  const containers = MAX_DESCRIBED + entries;
+  if (!isWithin(content, { depth: 8, properties: 20, containers, values: 8 * containers }))
+    throw refused('has an invalid manifest: it describes more than the archive can have');
   const parsed = manifestSchema.safeParse(parseJson(content, entryName.manifest));
   if (parsed.success) return checkNames(parsed.data);
   const [issue] = parsed.error.issues;

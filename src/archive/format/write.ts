@@ -85,7 +85,8 @@ export class ArchiveWriter {
     const entry = Promise.withResolvers<void>();
     // The pack fails when the destination does.
     const failure = this.#failure();
-    start((error) => (error ? entry.reject(error) : entry.resolve()));
+    // An entry that was cut off does not know why.
+    start((error) => (error ? this.#done.then(() => entry.reject(error), entry.reject) : entry.resolve()));
     await Promise.race([entry.promise, failure]);
   }
 

@@ -26,7 +26,7 @@ export function rowSql(values: Tuple): string {
   return `(${values.map(literal).join(', ')})`;
 }
 
-/** Returns an update or a delete of one row. */
+/** Returns an update or a delete of one row. {@link renumberSql} comes before an update. */
 export function changeSql(table: TargetTable, change: RowChange & { readonly kind: 'update' | 'delete' }): string {
   if (change.kind === 'delete') return `DELETE FROM ONLY ${table.sql} WHERE ${identitySql(table, change.old)}`;
   const assignments = table.columns.flatMap(({ name, isAlwaysIdentity }, index) => {
@@ -34,10 +34,40 @@ export function changeSql(table: TargetTable, change: RowChange & { readonly kin
     // PostgreSQL leaves out a large value that has not changed, and it cannot update such an identity column.
     return value === undefined || isAlwaysIdentity ? [] : [`${quoteIdentifier(name)} = ${literal(value)}`];
   });
-  const where = `WHERE ${identitySql(table, change.old ?? change.values)}`;
+  const before = change.old?.map((value, index) =>
+    table.columns[index]?.isAlwaysIdentity ? (change.values[index] ?? value) : value,
+  );
+  const where = `WHERE ${identitySql(table, before ?? change.values)}`;
   // PostgreSQL counts the row all the same.
   if (assignments.length === 0) return `SELECT FROM ONLY ${table.sql} ${where}`;
   return `UPDATE ONLY ${table.sql} SET ${assignments.join(', ')} ${where}`;
+}
+
+/**
+ * Returns a statement that gives a row the new values of its identity columns that only inserts may set: it inserts the row
+ * again. It does nothing if they are the same.
+ * @returns undefined if they are known to be the same
+ */
+export function renumberSql(table: TargetTable, change: RowChange & { readonly kind: 'update' }): string | undefined {
+  const { sql, relation, columns } = table;
+  const { old, values } = change;
+  const changed = columns.flatMap((column, index) => {
+    const value = values[index];
+    // Without the old row, its key is the same.
+    const before = old ? old[index] : relation.columns[index]?.isKey && value;
+    // A row that is told apart by its key says nothing of other columns, not even that they are null.
+    const isKnown = relation.identity === 'f' || relation.columns[index]?.isKey === true;
+    return column.isAlwaysIdentity && value != null && !(isKnown && before === value) ? [{ ...column, value }] : [];
+  });
+  if (changed.length === 0) return undefined;
+  const names = columns.map(({ name }) => quoteIdentifier(name));
+  const kept = columns.map((column) => {
+    const found = changed.find(({ name }) => name === column.name);
+    return found ? `${literal(found.value)}::${found.typeName}` : quoteIdentifier(column.name);
+  });
+  const differs = changed.map((column) => `NOT ${equalSql(column, column.value)}`);
+  return `WITH gone AS (DELETE FROM ONLY ${sql} WHERE ${identitySql(table, old ?? values)} AND (${differs.join(' OR ')}) RETURNING *)
+    INSERT INTO ${sql} (${names.join(', ')}) OVERRIDING SYSTEM VALUE SELECT ${kept.join(', ')} FROM gone`;
 }
 
 /** Returns a statement that empties tables at once, because they may refer to each other. */

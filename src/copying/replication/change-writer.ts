@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { AppError, messageOf } from '../../lib/errors.ts';
 import { isTransient, sqlStateOf } from '../../postgres/sql/error-codes.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
-import { changeSql, insertSql, rowSql, type TargetTable, truncateSql } from './change-sql.ts';
+import { changeSql, insertSql, renumberSql, rowSql, type TargetTable, truncateSql } from './change-sql.ts';
 import type { Relation, RowChange } from './changes.ts';
 import { type Lsn, parseLsn } from './lsn.ts';
 import { lockPositionSql, storePositionSql } from './position-table.ts';
@@ -78,6 +78,8 @@ export class ChangeWriter {
     else if (change.kind === 'insert') this.#addInsert(change);
     else {
       const table = this.#table(change.relation);
+      const renumber = change.kind === 'update' ? renumberSql(table, change) : undefined;
+      if (renumber !== undefined) this.#push({ text: renumber, rows: undefined, table: table.relation.name });
       this.#push({ text: changeSql(table, change), rows: 1, table: table.relation.name });
     }
     if (this.#chars >= MESSAGE_CHARS) await this.#send();
