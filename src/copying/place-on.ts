@@ -1,5 +1,5 @@
 import type { PostgresServer } from '../postgres/server.ts';
-import type { CopyPlace } from './place.ts';
+import type { SourcePlace } from './place.ts';
 
 /** The number of tables that are copied at the same time. */
 export const PARALLEL_TABLES = 4;
@@ -14,7 +14,13 @@ const MAX_CONNECTIONS = PARALLEL_TABLES + 3;
 export function placeOn(
   server: PostgresServer,
   { database, schema }: { readonly database: string; readonly schema: string },
-): CopyPlace {
-  const pool = server.pool({ database, max: MAX_CONNECTIONS, priority: 'tenant', keepIdle: false });
-  return { database, schema, use: (work, signal) => pool.use(work, signal) };
+): SourcePlace {
+  const request = { database, priority: 'tenant', keepIdle: false } as const;
+  const pool = server.pool({ ...request, max: MAX_CONNECTIONS });
+  return {
+    database,
+    schema,
+    use: (work, signal) => pool.use(work, signal),
+    replicate: (work, signal) => server.pool({ ...request, max: 1, replication: true }).use(work, signal),
+  };
 }

@@ -11,6 +11,12 @@ export interface CopyPlace {
   use<T>(work: (client: pg.Client) => Promise<T>, signal?: AbortSignal): Promise<T>;
 }
 
+/** A place whose changes can be streamed. */
+export interface SourcePlace extends CopyPlace {
+  /** As `use`, with a replication connection to the database. */
+  replicate<T>(work: (client: pg.Client) => Promise<T>, signal?: AbortSignal): Promise<T>;
+}
+
 /** How far a copy is. */
 export interface CopyProgress {
   readonly rowsCopied: number;

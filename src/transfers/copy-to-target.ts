@@ -2,10 +2,12 @@ import type { ObservedState } from '../catalog/migration-states.ts';
 import { observedAtSql } from '../catalog/migration-states.ts';
 import { copyPlace } from '../copying/copy-place.ts';
 import type { CopyPlace } from '../copying/place.ts';
+import { PARALLEL_TABLES, placeOn } from '../copying/place-on.ts';
 import { readApplied } from '../migrator/apply/apply.ts';
+import { serverNamed } from '../postgres/server.ts';
+import type { Placement } from '../routing/placement.ts';
 import type { MadePlace } from '../servers/provisioner.ts';
 import type { ActiveTransfer } from './active-transfer.ts';
-import { copyPlaceOf, PARALLEL_TABLES } from './copy-place-of.ts';
 
 /** A finished copy at the new place. */
 export interface FinishedCopy extends MadePlace {
@@ -17,12 +19,13 @@ export interface FinishedCopy extends MadePlace {
  * Makes the tables at the new place and copies the source's rows there.
  * @throws {AppError} CONFLICT if the tables differ; what PostgreSQL reports otherwise
  */
-export async function copyToTarget(active: ActiveTransfer, source: CopyPlace): Promise<FinishedCopy> {
+export async function copyToTarget(active: ActiveTransfer, from: Placement): Promise<FinishedCopy> {
   const { options, signal } = active;
+  const source = placeOn(serverNamed(options.servers, from.server), from);
   const { applied } = await readSource(active, source);
   signal.throwIfAborted();
   const made = await makeTarget(active, applied);
-  const target = copyPlaceOf(options.servers, active.transfer.to);
+  const target = targetOf(active);
   const progress = await copyPlace({
     from: source,
     to: target,
@@ -33,6 +36,11 @@ export async function copyToTarget(active: ActiveTransfer, source: CopyPlace): P
   await active.copied(progress);
   signal.throwIfAborted();
   return { ...made, observedAt: await readClock(target) };
+}
+
+/** Returns access to the new place. */
+export function targetOf({ options: { servers }, transfer: { to } }: ActiveTransfer): CopyPlace {
+  return placeOn(serverNamed(servers, to.server), to);
 }
 
 /** Reads the source's migrations under the lock that keeps migrations out. */

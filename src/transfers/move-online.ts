@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { takeTransferStepSql, transferSteps } from '../catalog/transfer-status.ts';
+import type { SourcePlace } from '../copying/place.ts';
+import { PARALLEL_TABLES, placeOn } from '../copying/place-on.ts';
 import { Follower } from '../copying/replication/follower.ts';
 import { endOnlineCopy, hasOnlineCopy, startOnlineCopy } from '../copying/replication/online-copy.ts';
 import { slotName } from '../copying/replication/slot.ts';
-import { placeOn, type SourcePlace } from '../copying/replication/source-place.ts';
 import { AppError } from '../lib/errors.ts';
 import { serverNamed } from '../postgres/server.ts';
 import { isRefusedDatabase } from '../postgres/sql/error-codes.ts';
@@ -11,8 +12,7 @@ import { closePlace } from '../servers/place-locks.ts';
 import type { MadePlace, TenantPlacement } from '../servers/provisioner.ts';
 import { dropOldPlaces } from '../tenants/old-places.ts';
 import type { ActiveTransfer } from './active-transfer.ts';
-import { copyPlaceOf, PARALLEL_TABLES } from './copy-place-of.ts';
-import { makeTarget, readClock, readSource } from './copy-to-target.ts';
+import { makeTarget, readClock, readSource, targetOf } from './copy-to-target.ts';
 import { appendTransferEvent } from './events.ts';
 import { hold, letGo } from './hold.ts';
 import type { TransferOptions } from './options.ts';
@@ -41,7 +41,7 @@ export async function moveOnline(active: ActiveTransfer, from: TenantPlacement):
   // An earlier process may have ended while the tenant was paused.
   await letGo(active);
   const made = await copyOnline(active, source, slot);
-  const to = copyPlaceOf(options.servers, active.transfer.to);
+  const to = targetOf(active);
   const observedAt = await readClock(to);
   const following = new AbortController();
   const follower = new Follower({
@@ -78,10 +78,9 @@ function sourceOf({ servers }: Pick<TransferOptions, 'servers'>, from: TenantPla
 
 /** Copies the tenant, unless an earlier attempt has done so, and enters CATCHING_UP. */
 async function copyOnline(active: ActiveTransfer, source: SourcePlace, slot: string): Promise<MadePlace> {
-  const { options, signal, transfer } = active;
-  const target = () => copyPlaceOf(options.servers, active.transfer.to);
+  const { signal, transfer } = active;
   const isThere =
-    transfer.hasTarget && (await isCopied(() => hasOnlineCopy({ slot, from: source, to: target(), signal })));
+    transfer.hasTarget && (await isCopied(() => hasOnlineCopy({ slot, from: source, to: targetOf(active), signal })));
   if (!isThere) await active.begin();
   const { applied } = await readSource(active, source);
   signal.throwIfAborted();
@@ -90,7 +89,7 @@ async function copyOnline(active: ActiveTransfer, source: SourcePlace, slot: str
     const progress = await startOnlineCopy({
       slot,
       from: source,
-      to: target(),
+      to: targetOf(active),
       parallel: PARALLEL_TABLES,
       maxKeptBytes: MAX_KEPT_BYTES,
       onProgress: (now) => active.progress(now),

@@ -2,7 +2,6 @@ import { closePlace } from '../servers/place-locks.ts';
 import type { TenantPlacement } from '../servers/provisioner.ts';
 import { dropOldPlaces } from '../tenants/old-places.ts';
 import type { ActiveTransfer } from './active-transfer.ts';
-import { copyPlaceOf } from './copy-place-of.ts';
 import { copyToTarget } from './copy-to-target.ts';
 import { hold } from './hold.ts';
 import { moveOnline } from './move-online.ts';
@@ -21,8 +20,7 @@ async function moveOffline(active: ActiveTransfer, from: TenantPlacement): Promi
   await hold(active);
   await active.begin();
   const source = await findSource(active);
-  const place = copyPlaceOf(options.servers, source);
-  const copy = await withOpenSource(active, source, () => copyToTarget(active, place));
+  const copy = await withOpenSource(active, source, () => copyToTarget(active, source));
   // From here on nobody can write to the old place, not even a process that does not know of the move.
   await closePlace(await options.servers.find(from.server), from);
   await switchTenant(active, copy);

@@ -3,15 +3,15 @@ import type { AppliedMigration } from '../../catalog/entities/migration-state.en
 import type { Tenant } from '../../catalog/entities/tenant.entity.ts';
 import { settledStatuses } from '../../catalog/tenant-status.ts';
 import { refuseLargeObjects } from '../../copying/large-objects.ts';
+import { placeOn } from '../../copying/place-on.ts';
 import { beginInSnapshotSql, inSession, withSnapshot } from '../../copying/session.ts';
 import { AppError } from '../../lib/errors.ts';
 import { readAppliedSql } from '../../migrator/files/history.ts';
-import type { Servers } from '../../postgres/server.ts';
+import { type Servers, serverNamed } from '../../postgres/server.ts';
 import { lockKeyOf, lockKind } from '../../postgres/sql/advisory-lock.ts';
 import { sqlState, sqlStateOf } from '../../postgres/sql/error-codes.ts';
 import { quoteLiteral } from '../../postgres/sql/quote.ts';
 import { refusalOf } from '../../tenants/suspend.ts';
-import { copyPlaceOf } from '../../transfers/copy-place-of.ts';
 import { type OwnTables, readOwnTables } from '../tables.ts';
 
 /** A tenant's rows as they were at one moment. The tenant is served meanwhile, and migrations wait. */
@@ -39,7 +39,7 @@ export async function withTenantData<T>(
 ): Promise<T> {
   // The rest of its statuses are those of tenants whose database may be incomplete or closed.
   if (!settledStatuses.some((status) => status === tenant.status)) throw refusalOf(tenant, tenant.slug);
-  const place = copyPlaceOf(servers, tenant);
+  const place = placeOn(serverNamed(servers, tenant.server), tenant);
   const { schema } = place;
   await inSession(place, (client) => refuseLargeObjects({ place, client }), signal);
   return inSession(

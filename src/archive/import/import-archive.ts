@@ -1,10 +1,11 @@
 import type { Tenant } from '../../catalog/entities/tenant.entity.ts';
 import type { CopyProgress } from '../../copying/place.ts';
+import { placeOn } from '../../copying/place-on.ts';
 import { AppError } from '../../lib/errors.ts';
+import { serverNamed } from '../../postgres/server.ts';
 import { checkTenants } from '../../tenants/check.ts';
 import type { CreateTenantInput } from '../../tenants/create.ts';
 import type { ActiveTransfer } from '../../transfers/active-transfer.ts';
-import { copyPlaceOf } from '../../transfers/copy-place-of.ts';
 import { importTenant } from '../../transfers/import.ts';
 import type { Manifest } from '../format/manifest.ts';
 import { type ArchiveSource, readEntries } from '../format/read.ts';
@@ -70,7 +71,8 @@ async function fill(
   await using reader = new ContentReader(entries);
   await reader.skip();
   const onProgress = (progress: CopyProgress) => active.progress(progress);
-  const progress = await loadRows(copyPlaceOf(servers, transfer.to), manifest, reader, onProgress, signal);
+  const place = placeOn(serverNamed(servers, transfer.to.server), transfer.to);
+  const progress = await loadRows(place, manifest, reader, onProgress, signal);
   await loadFiles(await files(), id, manifest.files, reader);
   options.onProgress?.('Applying newer migrations', 1);
   return progress;

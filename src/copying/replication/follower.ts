@@ -4,7 +4,7 @@ import type pg from 'pg';
 import { AppError } from '../../lib/errors.ts';
 import { isTransient } from '../../postgres/sql/error-codes.ts';
 import { quoteLiteral } from '../../postgres/sql/quote.ts';
-import type { CopyPlace } from '../place.ts';
+import type { CopyPlace, SourcePlace } from '../place.ts';
 import { prepareSession } from '../session.ts';
 import { applyStream } from './apply-stream.ts';
 import { ChangeStream } from './change-stream.ts';
@@ -13,7 +13,6 @@ import { finishTarget, readFinalFacts } from './finish.ts';
 import { readPosition } from './position-table.ts';
 import { applyAsReplica } from './session.ts';
 import { freeSlot, readSlot } from './slot.ts';
-import type { SourcePlace } from './source-place.ts';
 import { compareShapes, readShapes } from './table-shapes.ts';
 
 /** What following a source needs. */

@@ -2,13 +2,12 @@ import type pg from 'pg';
 import { quoteIdentifier, quoteLiteral } from '../../postgres/sql/quote.ts';
 import { inTransaction } from '../../postgres/sql/transaction.ts';
 import { copyPlace } from '../copy-place.ts';
-import type { CopyPlace, CopyProgress } from '../place.ts';
+import type { CopyPlace, CopyProgress, SourcePlace } from '../place.ts';
 import { prepareSession } from '../session.ts';
 import { CopyLostError, keepsTooMuch } from './follower.ts';
 import { createPosition, dropPositionSql, readPosition, type StoredPosition } from './position-table.ts';
 import { checkSource, checkTarget } from './requirements.ts';
 import { dropSlot, publish, readSlot, withNewSlot } from './slot.ts';
-import type { SourcePlace } from './source-place.ts';
 import { readFingerprint } from './source-tables.ts';
 
 /** What a copy whose source goes on being written to needs. */

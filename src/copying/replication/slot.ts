@@ -3,8 +3,8 @@ import type pg from 'pg';
 import { isTransient, sqlState, sqlStateOf } from '../../postgres/sql/error-codes.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import { inTransaction } from '../../postgres/sql/transaction.ts';
+import type { SourcePlace } from '../place.ts';
 import { type Lsn, parseLsn } from './lsn.ts';
-import type { SourcePlace } from './source-place.ts';
 
 const prefix = 'tenantry_move_';
 

@@ -1,3 +1,4 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
 import type { ModuleServices } from '../../platform.ts';
 import { DocumentSchema } from './document.entity.ts';
 import { examples } from './examples.ts';
@@ -9,5 +10,6 @@ export const documents = {
   schema: () => import('./schema.ts'),
   examples,
   routes: async () => [(await import('./file-route.ts')).createFileRoute()],
+  neutralize: async (em: EntityManager) => (await import('./neutralize.ts')).neutralize(em),
   files: async (services: ModuleServices) => (await import('./store/tenant-files.ts')).openTenantFiles(services),
 };

@@ -5,7 +5,6 @@ import { migrationStateRow, saveMigrationStateSql } from '../../catalog/migratio
 import { takeStepSql, tenantSteps } from '../../catalog/tenant-status.ts';
 import { takeTransferStepSql, transferSteps } from '../../catalog/transfer-status.ts';
 import { type ActiveTransfer, TransferCancelledError } from '../active-transfer.ts';
-import { copyPlaceOf } from '../copy-place-of.ts';
 import { copyToTarget, type FinishedCopy } from '../copy-to-target.ts';
 import { appendTransferEvent } from '../events.ts';
 import { findSource, type TransferSource, withOpenSource } from '../source.ts';
@@ -44,8 +43,7 @@ async function copySource(active: ActiveTransfer, source: TransferSource): Promi
     await active.report('COPIED', `the database ${source.database} by template`);
     return { copy: undefined, pausedMs };
   }
-  const place = copyPlaceOf(active.options.servers, source);
-  return { copy: await withOpenSource(active, source, () => copyToTarget(active, place)), pausedMs: 0 };
+  return { copy: await withOpenSource(active, source, () => copyToTarget(active, source)), pausedMs: 0 };
 }
 
 async function copyFiles(active: ActiveTransfer, sourceId: string): Promise<void> {

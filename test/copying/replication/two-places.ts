@@ -1,9 +1,10 @@
 import { pino } from 'pino';
 import { expect } from 'vitest';
+import type { SourcePlace } from '../../../src/copying/place.ts';
+import { placeOn } from '../../../src/copying/place-on.ts';
 import { Follower } from '../../../src/copying/replication/follower.ts';
 import { hasOnlineCopy, startOnlineCopy } from '../../../src/copying/replication/online-copy.ts';
 import { slotName } from '../../../src/copying/replication/slot.ts';
-import { placeOn, type SourcePlace } from '../../../src/copying/replication/source-place.ts';
 import { PostgresServer } from '../../../src/postgres/server.ts';
 import { startTestPostgres, type TestPostgres } from '../../support/start-postgres.ts';
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { eventually } from '../../support/eventually.ts';
+import { cloneTenant } from '../../support/clones.ts';
 import { FileLab, stores } from './file-lab.ts';
 
 describe.each(Object.keys(stores) as (keyof typeof stores)[])(
@@ -12,23 +12,23 @@ describe.each(Object.keys(stores) as (keyof typeof stores)[])(
     afterAll(() => lab?.[Symbol.asyncDispose]());
 
     it('has files of its own, and takes them along when it is deleted', async () => {
-      const file = await lab.upload('hello');
-      const ask = async (query: string) => {
-        const { data, errors } = await lab.app.ask(query, lab.app.admin);
-        expect(errors).toBeUndefined();
-        return data ?? {};
-      };
-      const { cloneTenant } = await ask('mutation { cloneTenant(input: { tenant: "acme", slug: "sandbox" }) { id } }');
-      const { id } = cloneTenant as { id: string };
-      const status = await eventually('it has ended', async () => {
-        const { tenantTransfer } = await ask(`{ tenantTransfer(id: "${id}") { status endedAt error } }`);
-        const found = tenantTransfer as { status: string; endedAt: string | null };
-        return found.endedAt !== null && found;
-      });
-      expect(status).toMatchObject({ status: 'SUCCEEDED', error: null });
+      const file = await lab.upload('hello', { name: 'Ada Lovelace.txt' });
+      const text = 'title: "Letter to Ada", description: "from Charles"';
+      await lab.ask(`mutation { createDocument(input: { ${text}, file: "${file}" }) { id } }`);
+      await cloneTenant(lab.app, 'acme', 'sandbox');
       expect(await (await fetch(await lab.urlOf(file, 'sandbox'))).text()).toBe('hello');
       expect(await lab.store.keys()).toHaveLength(2);
-      await ask('mutation { deleteTenant(id: "sandbox", slug: "sandbox", purge: true) { id } }');
+      const texts = '{ documents { nodes { title description file { name } } } }';
+      const named = (title: unknown, description: unknown, name: unknown) => ({
+        documents: { nodes: [{ title, description, file: { name } }] },
+      });
+      // What people wrote may name people.
+      expect(await lab.ask(texts, 'sandbox')).toEqual(
+        named(expect.stringMatching(/^Document [0-9a-f]{8}$/), null, `file ${file.slice(0, 8)}`),
+      );
+      expect(await lab.ask(texts)).toEqual(named('Letter to Ada', 'from Charles', 'Ada Lovelace.txt'));
+      const purge = 'mutation { deleteTenant(id: "sandbox", slug: "sandbox", purge: true) { id } }';
+      expect((await lab.app.ask(purge, lab.app.admin)).errors).toBeUndefined();
       expect(await lab.store.keys()).toHaveLength(1);
       expect(await (await fetch(await lab.urlOf(file, 'acme'))).text()).toBe('hello');
     });

@@ -42,7 +42,11 @@ export function addTransferCommands(tenant: Command, context: CommandContext): v
     .option('--server <name>', 'the server to move it to; by default where it is')
     .addOption(isolationOption())
     .option('--online', 'copy it while it is served, and pause it only for the switch')
-    .option('--keep <time>', 'how long the old place is kept, such as 24h, 7d or 0', parseHours, 24)
+    .addOption(
+      new Option('--keep <time>', 'how long the old place is kept, such as 24h, 7d or 0')
+        .argParser(parseHours)
+        .default(24, '24h'),
+    )
     .option(...detachOption)
     .option(...jsonOption)
     .action((slug: string, options: MoveOptions) => move(context, slug, options));
