@@ -107,4 +107,18 @@ describe.each(isolations)('an archive of a tenant with a %s', (from) => {
     await expect(there.inTenant(slug, 'INSERT INTO tree VALUES (9999, 7777)')).rejects.toThrow(/tree_parent_fkey/);
     await expect(there.inTenant(slug, 'INSERT INTO tree VALUES (1, NULL)')).rejects.toThrow('no');
   });
+
+  it('without any row becomes a tenant without any row, also where its migrations make some', async () => {
+    const [source, slug] = [`empty-${from}`.toLowerCase(), `nothing-from-${from}`.toLowerCase()];
+    await here.createTenants({ [source]: from });
+    await here.inTenant(source, 'DELETE FROM seeded; REFRESH MATERIALIZED VIEW places');
+    const exported = await exportTo(here, source, path.join(folder, source));
+    expect(exported.stderr + exported.stdout).toMatch(/: 0 rows of \d+ tables and 0 files/);
+    const result = await importFrom(there, path.join(folder, source), slug, '--isolation', from.toLowerCase());
+    expect(result).toMatchObject({ exit: 0, stdout: expect.stringMatching(/: 0 rows of \d+ tables and 0 files/) });
+    expect(await there.tenant(slug)).toMatchObject({ status: 'ACTIVE', isolation: from });
+    expect(await there.versionOf(slug)).toEqual({ version: '20261124000000_newer', behind: 0 });
+    await there.inTenant(slug, 'ALTER TABLE tree DROP COLUMN label');
+    expect(await contentOf(there, slug)).toEqual(await contentOf(here, source));
+  });
 });
