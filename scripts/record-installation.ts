@@ -42,13 +42,14 @@ try {
         ROLE_SECRET: 'a secret that every process of the test knows',
         JWT_SECRET: 'another secret that every process of the test knows',
         TENANT_MIGRATIONS_DIR: migrations,
+        COMMON_MIGRATIONS_DIR: path.join(installations, 'common'),
       },
     });
   tenantry('setup');
   tenantry('tenant', 'create', 'old-db', '--isolation', 'database');
   for (const slug of ['old-schema', 'other-schema']) tenantry('tenant', 'create', slug, '--isolation', 'schema');
-  cpSync(path.join(installations, 'later-migrations'), migrations, { recursive: true });
-  // One after the other: two tenants that create the same extension at once collide in that version.
+  cpSync(path.join(installations, 'with-common'), migrations, { recursive: true });
+  // One after the other, so that the recording can be replayed in its order.
   tenantry('migrate', 'up', '--concurrency', '1');
   writeFileSync(path.join(installations, `${commit}.jsonl`), readFileSync(recording));
 } finally {

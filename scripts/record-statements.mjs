@@ -29,7 +29,42 @@ function madeUp(results) {
 
 const { query, end } = pg.Client.prototype;
 
+/** Records the statements of a query that sends them by itself, once all have succeeded. */
+function recordPipeline(client, pipeline) {
+  const entries = [];
+  const { submit, handleError, handleReadyForQuery } = pipeline;
+  let failed = false;
+  pipeline.submit = function (connection) {
+    const { parse, bind } = connection;
+    connection.parse = function (statement, ...more) {
+      entries.push({ client: numberOf(client), database: client.database, text: statement.text });
+      return parse.call(this, statement, ...more);
+    };
+    connection.bind = function (parameters, ...more) {
+      const given = parameters?.values ?? [];
+      if (given.length > 0 && entries.length > 0)
+        entries.at(-1).values = given.map((value) => utils.prepareValue(value));
+      return bind.call(this, parameters, ...more);
+    };
+    try {
+      return submit.call(this, connection);
+    } finally {
+      delete connection.parse;
+      delete connection.bind;
+    }
+  };
+  pipeline.handleError = function (...args) {
+    failed = true;
+    return handleError.apply(this, args);
+  };
+  pipeline.handleReadyForQuery = function (...args) {
+    if (!failed) for (const entry of entries.filter(({ text }) => !isRead(text))) write(entry);
+    return handleReadyForQuery.apply(this, args);
+  };
+}
+
 pg.Client.prototype.query = function (config, values, callback) {
+  if (typeof config?.submit === 'function' && !(config instanceof pg.Query)) recordPipeline(this, config);
   const sent = query.call(this, config, values, callback);
   const text = typeof config === 'string' ? config : config?.text;
   if (typeof text !== 'string' || typeof config?.submit === 'function' || isRead(text)) return sent;

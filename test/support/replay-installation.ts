@@ -17,8 +17,13 @@ interface Recorded {
 const uuid = /[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}/g;
 const installations = path.join(import.meta.dirname, '../fixture/installations');
 
-/** The migrations of recorded installations' tenants. */
-export const recordedMigrations = ['migrations', 'later-migrations'].map((name) => path.join(installations, name));
+/** A folder of `fixture/installations`, with migrations of recorded installations. */
+export type RecordedMigrations = 'migrations' | 'later-migrations' | 'with-common' | 'common';
+
+/** The path of migrations of recorded installations. */
+export function recordedMigrations(name: RecordedMigrations): string {
+  return path.join(installations, name);
+}
 
 /**
  * Makes the installation that an earlier version made: sends what that version sent, on as many connections and in the same
