@@ -179,7 +179,11 @@ function explain(error: unknown): unknown {
   if (error instanceof AppError) return error;
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   const message = messageOf(error);
-  if (code === 'ZSTD_error_prefix_unknown') return refused('is not one: it is not compressed with zstd', error);
+  if (code === 'ZSTD_error_prefix_unknown')
+    return refused(
+      'is not one: it is not compressed with zstd. Zip files from --format csv or json cannot be imported',
+      error,
+    );
   if (code === 'Z_BUF_ERROR' || message === 'Unexpected end of data')
     return refused('is incomplete: it ends too early. Copy or export it again', error);
   if (code === 'ZSTD_error_frameParameter_windowTooLarge')

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { badInput } from '../../lib/errors.ts';
 import { refused } from '../format/problem.ts';
 import type { ArchiveSource } from '../format/read.ts';
 
@@ -12,7 +13,7 @@ export type OpenArchive = ArchiveSource & AsyncDisposable;
  * Opens an archive, which is read twice. What cannot be read twice, such as a pipe, is copied to a temporary file first.
  * @param name the file's name; `-` is standard input
  * @param maxBytes the most that a temporary file may have
- * @throws {AppError} BAD_USER_INPUT if there is more
+ * @throws {AppError} BAD_USER_INPUT if there is more, or no such file
  * @throws {Error} if the file cannot be opened
  */
 export async function openArchive(
@@ -22,7 +23,12 @@ export async function openArchive(
   signal: AbortSignal,
 ): Promise<OpenArchive> {
   if (name === '-') return spool(stdin, maxBytes, signal);
-  const file = await open(name, 'r');
+  const file = await open(name, 'r').catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
+      throw badInput('file', `There is no file ${name}`);
+    }
+    throw error;
+  });
   try {
     const found = await file.stat();
     if (found.isDirectory()) throw new Error(`${name} is a folder. Name the file of an archive.`);

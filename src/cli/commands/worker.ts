@@ -12,7 +12,9 @@ const MAX_PROCESSES = 256;
 export function addWorkerCommand(program: Command, { env, fileNames, stdout, stderr, loadProduct }: Terminal): void {
   program
     .command('worker')
-    .description('Carry out migration runs without serving requests, until SIGTERM or Ctrl-C')
+    .description(
+      'Carry out migration runs, transfers and other work in the background without serving requests, until SIGTERM or Ctrl-C',
+    )
     .option('--processes <number>', 'work in this many processes, or max for one per core', parseProcesses, 1)
     .action(async ({ processes }: { readonly processes: number }) => {
       const typos = cluster.isPrimary ? await describeTypos(fileNames) : [];

@@ -33,6 +33,7 @@ export async function carryOutTransfer(
   await using app = await openApp(context);
   const { services } = app;
   const id = await audited(context, services, () => start(services));
+  if (!detach) context.stderr.write(`Transfer ${id}\n`);
   if (detach) {
     if (json) writeJson(context.stdout, { transfer: id });
     else context.stdout.write(`${id}\n`);
@@ -93,7 +94,9 @@ async function show(
     view.end();
   }
   if (interrupts.received) {
-    context.stderr.write(`The transfer goes on in servers and workers. Follow it with: ${howToFollow(id)}\n`);
+    context.stderr.write(
+      `The transfer is left to servers and workers; without any, it waits. Follow it with: ${howToFollow(id)}\n`,
+    );
     throw new CommandExit(exitCode.interrupted);
   }
   const transfer = await catalog.fork().findOneOrFail(TenantTransfer, { id });

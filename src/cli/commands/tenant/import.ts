@@ -56,8 +56,12 @@ async function importTenant(context: CommandContext, file: string, options: Opti
   });
   const rows = manifest.tables.reduce((sum, table) => sum + table.rows, 0);
   context.stdout.write(
-    `Imported the tenant ${tenant.slug}: ${rows} rows of ${manifest.tables.length} tables and ${manifest.files.length} files, exported from ${manifest.tenant.slug} on ${manifest.createdAt.slice(0, 10)}\n`,
+    `Imported the tenant ${tenant.slug}: ${counted(rows, 'row')} of ${counted(manifest.tables.length, 'table')} and ${counted(manifest.files.length, 'file')}, exported from ${manifest.tenant.slug} on ${manifest.createdAt.slice(0, 10)}\n`,
   );
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 async function limitsOf({ maxSize, maxEntries }: Options): Promise<ArchiveLimits> {

@@ -27,11 +27,7 @@ const transferArgument = ['<transfer>', "the transfer's id or a prefix of it", p
 const detachOption = ['--detach', 'only start it, and leave it to servers and workers'] as const;
 const jsonOption = ['--json', 'print the result as JSON'] as const;
 
-const isolationOption = () =>
-  new Option('--isolation <kind>', 'whether it has a database or a schema afterwards; by default as before').choices([
-    'database',
-    'schema',
-  ]);
+const isolationOption = (meaning: string) => new Option('--isolation <kind>', meaning).choices(['database', 'schema']);
 
 /** `tenantry tenant move | clone | watch | cancel | resume`. */
 export function addTransferCommands(tenant: Command, context: CommandContext): void {
@@ -40,7 +36,7 @@ export function addTransferCommands(tenant: Command, context: CommandContext): v
     .description('Move a tenant to another server, or from a database to a schema or back')
     .argument(...slugArgument)
     .option('--server <name>', 'the server to move it to; by default where it is')
-    .addOption(isolationOption())
+    .addOption(isolationOption('whether it has a database or a schema afterwards; by default as before'))
     .option('--online', 'copy it while it is served, and pause it only for the switch')
     .addOption(
       new Option('--keep <time>', 'how long the old place is kept, such as 24h, 7d or 0')
@@ -59,14 +55,14 @@ export function addTransferCommands(tenant: Command, context: CommandContext): v
     .option('--name <name>', 'its display name; by default that of the tenant')
     .option('--host <host>', 'the host name that identifies it in requests')
     .option('--server <name>', 'the server to put it on; by default that of the tenant')
-    .addOption(isolationOption())
+    .addOption(isolationOption('whether the clone has a database or a schema; by default as the tenant'))
     .option('--no-neutralize', 'keep addresses, names and the like as they are')
     .option(...detachOption)
     .option(...jsonOption)
     .action((slug: string, clone: string, options: CloneOptions) => cloneTenant(context, slug, clone, options));
   tenant
     .command('watch')
-    .description('Follow a transfer (a move, clone or import) to its end; Ctrl-C does not stop it')
+    .description('Follow a transfer (a move, clone, import or restored checkpoint) to its end; Ctrl-C does not stop it')
     .argument('[transfer]', "the transfer's id or a prefix of it; by default the newest", parseId)
     .option(...jsonOption)
     .action((id: string | undefined, { json }: { json?: true }) =>
