@@ -56,6 +56,11 @@ export async function deleteTenant(
 
 async function putIntoBin(options: ProvisioningOptions, id: string, { by }: DeletionRequest): Promise<Tenant> {
   const { catalog, servers, retentionDays, log } = options;
+  await checkRemoval(options, id).catch((err: unknown) => {
+    if (err instanceof AppError && err.code === 'CONFLICT') throw err;
+    // It is checked again before it is removed.
+    log.warn({ err, tenant: id }, 'could not check whether other tenants depend on a deleted one');
+  });
   await catalog.use((client) =>
     inTransaction(client, async () => {
       await lockFree(client, id, 'delete');

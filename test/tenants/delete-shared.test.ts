@@ -11,7 +11,8 @@ beforeAll(async () => {
 
 afterAll(() => fleet[Symbol.asyncDispose]());
 
-const deletion = (slug: string) => `mutation { deleteTenant(id: "${slug}", slug: "${slug}") { slug } }`;
+const deletion = (slug: string, purge = true) =>
+  `mutation { deleteTenant(id: "${slug}", slug: "${slug}", purge: ${purge}) { slug } }`;
 
 /** What a migration did before such statements were refused: an extension in the schema of the tenant that came first. */
 async function createExtensionIn(slug: string, extension: string): Promise<void> {
@@ -66,6 +67,8 @@ describe('deleting a tenant of a shared database', () => {
     );
     await withPath(user, used, sql);
     const refusal = await fleet.refusal(deletion(used));
+    // Nor can it be put into the bin, from where it could not be removed.
+    expect(await fleet.refusal(deletion(used, false))).toEqual(refusal);
     expect(refusal.code).toBe('CONFLICT');
     expect(refusal.message).toContain(`${kind}`);
     const { schema } = await fleet.tenant(user);

@@ -51,8 +51,11 @@ describe('a tenant', () => {
           `INSERT INTO tenant_maintenances (tenant_id, copy, status_before, claimed_by) VALUES ($1, 'copy', $2, 0)`,
           [tenant.row.id, before],
         );
-        const from = name === 'endMaintenance' ? 'tenant_maintenances m' : undefined;
-        const where = from ? 't.id = $1 AND m.tenant_id = t.id' : 't.id = $1';
+        const from = {
+          endMaintenance: 'tenant_maintenances m',
+          endMove: '(SELECT tenant_id, status_before FROM tenant_maintenances) x',
+        }[name as string];
+        const where = from ? `t.id = $1 AND ${from.at(-1)}.tenant_id = t.id` : 't.id = $1';
         await client.query(takeStepSql(changes[name], from ? { where, from } : { where }), [tenant.row.id]);
         return await statusNow(client);
       } finally {

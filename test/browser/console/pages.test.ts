@@ -142,7 +142,7 @@ describe.skipIf(!browser)('the pages of the console', () => {
     await page.getByRole('button', { name: 'Create', exact: true }).click();
     await vi.waitFor(async () => expect(await page.getByRole('button', { name: /^Restore/ }).count()).toBe(2));
     await page
-      .getByRole('button', { name: /^Delete/ })
+      .getByRole('button', { name: /^Delete \w/ })
       .first()
       .click();
     await page.getByRole('button', { name: 'Delete', exact: true }).click();
@@ -155,6 +155,25 @@ describe.skipIf(!browser)('the pages of the console', () => {
     await shown.visit('runs/not-an-id');
     await page.getByText('"not-an-id" is not the id of a run').waitFor();
     await page.getByText('BAD_USER_INPUT').waitFor();
+    shown.expectQuiet();
+  });
+
+  it('put a tenant into the bin when its slug is typed, and bring it back', async () => {
+    const { tenant: shop } = await fleet.ask<{ tenant: { id: string } }>('{ tenant(slug: "corner-shop") { id } }');
+    await using shown = await open();
+    const { page } = shown;
+    await shown.visit(`tenants/${shop.id}`);
+    await page.getByRole('button', { name: 'Delete …' }).click();
+    await page.getByLabel('Its slug, to confirm').fill('corner');
+    expect(await page.getByRole('button', { name: 'Delete', exact: true }).isDisabled()).toBe(true);
+    await page.getByLabel('Its slug, to confirm').fill('corner-shop');
+    await page.getByRole('button', { name: 'Delete', exact: true }).click();
+    await page.locator('.heading [data-status="DELETED"]').waitFor();
+    await page.getByText('It is removed for good after').waitFor();
+    await shown.expectAccessible();
+    await page.getByRole('button', { name: 'Bring back …' }).click();
+    await page.getByRole('button', { name: 'Bring it back', exact: true }).click();
+    await page.locator('.heading [data-status="ACTIVE"]').waitFor();
     shown.expectQuiet();
   });
 
