@@ -17,7 +17,7 @@ export function addDoctorCommand(program: Command, context: CommandContext): voi
   const command = program
     .command('doctor')
     .description(
-      'Check the installation and look for leftovers, without changing anything; exits with 1 if it finds a problem',
+      'Check the installation and look for leftovers; changes nothing without --fix, and exits with 1 if it finds a problem',
     )
     .option('--fix', 'fix what can be fixed without losing data, after asking')
     .option('--yes', 'with --fix: do not ask');
