@@ -132,11 +132,13 @@ describe.each(['DATABASE', 'SCHEMA'])('an order, in a tenant with isolation %s',
       const fields = 'nodes { total lines { quantity product { sku } } }';
       const { data } = await app.ask(`{ orders(first: ${first}) { ${fields} } }`, bearer);
       expect(data).toMatchObject({ orders: { nodes: Array(first).fill({ lines: [{}, {}] }) } });
-      return sent
-        .text()
-        .slice(before)
-        // Work in the background has statements of its own.
-        .match(/"sql":"select[^\n]*\b(orders|order_lines|products)\b/gi)?.length;
+      return (
+        sent
+          .text()
+          .slice(before)
+          // Work in the background has statements of its own.
+          .match(/"sql":"select[^\n]*\b(orders|order_lines|products)\b/gi)?.length
+      );
     };
     expect(await read(1)).toBe(1);
     expect(await read(12)).toBe(1);
