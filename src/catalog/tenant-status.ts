@@ -107,6 +107,15 @@ type Change = { [Name in keyof typeof tenantSteps]: (typeof tenantSteps)[Name] }
 >];
 
 /**
+ * Returns the statement that inserts the row of a new tenant, with its first status.
+ * @param columns the other columns
+ * @param rows SQL for the row, which begins with the given status
+ */
+export function insertTenantSql(columns: string, rows: (status: string) => string): string {
+  return `INSERT INTO tenants (status, ${columns}) ${rows(`'${tenantSteps.create.to[0]}'`)}`;
+}
+
+/**
  * Returns the update that performs a transition of tenants, which it calls `t`. It skips tenants with a status to which the
  * transition does not apply. No other SQL updates a tenant's status.
  * @param where the condition that selects tenants

@@ -4,7 +4,7 @@ import { storeCommonStates } from '../catalog/common-states.ts';
 import type { AppliedMigration } from '../catalog/entities/migration-state.entity.ts';
 import { Tenant } from '../catalog/entities/tenant.entity.ts';
 import { migrationStateRow, saveMigrationStateSql } from '../catalog/migration-states.ts';
-import { takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
+import { insertTenantSql, takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
 import { takeTransferStepSql, transferSteps } from '../catalog/transfer-status.ts';
 import type { CopyProgress } from '../copying/place.ts';
 import { messageOf } from '../lib/errors.ts';
@@ -139,8 +139,10 @@ async function insertImport(
       );
       await client
         .query(
-          `INSERT INTO tenants (id, slug, name, host, status, isolation, key, server, database, schema, claimed_by)
-           VALUES ($1, $2, $3, $4, 'PROVISIONING', $5, $6, $7, $8, $9, $10)`,
+          insertTenantSql(
+            'id, slug, name, host, isolation, key, server, database, schema, claimed_by',
+            (status) => `VALUES (${status}, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+          ),
           [row[1], names.slug, names.name, names.host, isolation, key, server, database, schema, listener.instance],
         )
         .catch((error: unknown) => {

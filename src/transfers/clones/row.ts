@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { insertTenantSql } from '../../catalog/tenant-status.ts';
 import { takenError } from '../../tenants/names.ts';
 
 /**
@@ -13,10 +14,13 @@ export async function insertClone(client: pg.Client, transfer: string): Promise<
   );
   await client
     .query(
-      `INSERT INTO tenants (id, slug, name, host, status, isolation, key, server, database, schema, cloned_from)
-       SELECT x.tenant_id, x.slug, x.name, x.host, 'PROVISIONING', to_isolation, to_key, to_server, to_database, to_schema,
-         jsonb_build_object('id', x.source_id, 'slug', x.source_slug, 'checkpoint', c.name)
-       FROM tenant_transfers x LEFT JOIN checkpoints c ON c.id = x.checkpoint_id WHERE x.id = $1`,
+      insertTenantSql(
+        'id, slug, name, host, isolation, key, server, database, schema, cloned_from',
+        (status) => `
+          SELECT ${status}, x.tenant_id, x.slug, x.name, x.host, to_isolation, to_key, to_server, to_database, to_schema,
+            jsonb_build_object('id', x.source_id, 'slug', x.source_slug, 'checkpoint', c.name)
+          FROM tenant_transfers x LEFT JOIN checkpoints c ON c.id = x.checkpoint_id WHERE x.id = $1`,
+      ),
       [transfer],
     )
     .catch((error: unknown) => {

@@ -2,6 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import { Tenant } from '../../../catalog/entities/tenant.entity.ts';
 import { TenantTransfer, transferKinds, transferStatuses } from '../../../catalog/entities/tenant-transfer.entity.ts';
 import { tenantByReference } from '../../../catalog/find-tenants.ts';
+import { tenantSteps } from '../../../catalog/tenant-status.ts';
 import { badInput } from '../../../lib/errors.ts';
 import { isUuid } from '../../../lib/uuid.ts';
 import { entityConnection } from '../../../orm/pagination.ts';
@@ -88,7 +89,7 @@ function asKnown(transfer: TenantTransfer, em: EntityManager): Tenant {
       slug,
       name: name ?? slug,
       host: host ?? null,
-      status: 'DELETING',
+      status: tenantSteps.discard.to[0],
       isolation: toIsolation,
       key: toKey,
       server: toServer,
