@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { TenantStatus } from '../catalog/entities/tenant.entity.ts';
-import { refuseOpenTransfer } from '../catalog/open-transfers.ts';
+import { findOpenWork, refuseOpenTransfer } from '../catalog/open-work.ts';
 import { canTake, takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
 import { AppError } from '../lib/errors.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
@@ -62,7 +62,7 @@ export function beginMaintenance(
     );
     const [row] = found;
     if (!row) throw new AppError('TENANT_NOT_FOUND', 'There is no such tenant');
-    await refuseOpenTransfer(client, { id: tenantId, slug: row.slug }, source ? undefined : ['MOVE', 'RESTORE']);
+    refuseOpenTransfer(await findOpenWork(client, tenantId, source ? undefined : ['MOVE', 'RESTORE']), row.slug);
     if (row.status === 'MAINTENANCE') throw tenantBusy(row.slug);
     if (!canTake(tenantSteps.maintain, row.status)) {
       throw new AppError(

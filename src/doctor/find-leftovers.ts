@@ -1,7 +1,7 @@
 import pLimit from 'p-limit';
 import type pg from 'pg';
 import type { Isolation, TenantStatus } from '../catalog/entities/tenant.entity.ts';
-import { isBeingMadeSql } from '../catalog/open-transfers.ts';
+import { isBeingMadeSql } from '../catalog/open-work.ts';
 import { includesStatus } from '../catalog/steps.ts';
 import { unfinishedStatuses } from '../catalog/tenant-status.ts';
 import { messageOf } from '../lib/errors.ts';

@@ -2,9 +2,7 @@ import type pg from 'pg';
 import { FIRST_SERVER } from '../catalog/entities/database-server.entity.ts';
 import { Tenant, type TenantStatus } from '../catalog/entities/tenant.entity.ts';
 import { tenantByReference } from '../catalog/find-tenants.ts';
-import { refuseOpenTransfer } from '../catalog/open-transfers.ts';
-import { openItemStatuses } from '../catalog/run-status.ts';
-import { statusSql } from '../catalog/steps.ts';
+import { findOpenWork, refuseOpenRun, refuseOpenTransfer } from '../catalog/open-work.ts';
 import { canTake, takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
 import { AppError, badInput } from '../lib/errors.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
@@ -131,17 +129,8 @@ async function lockFree(client: pg.Client, id: string, step: 'delete' | 'purge')
   );
   const [row] = rows;
   if (row?.status === 'DELETED' && step === 'delete') throw inTheBin(row);
-  if (row) await refuseOpenTransfer(client, { id, slug: row.slug });
+  const work = await findOpenWork(client, id);
+  if (row) refuseOpenTransfer(work, row.slug);
   if (!row || !canTake(tenantSteps[step], row.status)) throw refusalOf(row, id);
-  const { rows: runs } = await client.query<{ run: string }>(
-    `SELECT run_id AS run FROM migration_run_items WHERE tenant_id = $1 AND ${statusSql(openItemStatuses)} LIMIT 1`,
-    [id],
-  );
-  if (runs[0]) {
-    throw new AppError(
-      'CONFLICT',
-      `The migration run ${runs[0].run} includes the tenant ${row.slug} and has not finished. Wait for its end, or cancel it.`,
-      { details: { run: runs[0].run } },
-    );
-  }
+  refuseOpenRun(work, row.slug);
 }

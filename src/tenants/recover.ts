@@ -1,5 +1,5 @@
 import { Tenant } from '../catalog/entities/tenant.entity.ts';
-import { isBeingMadeSql } from '../catalog/open-transfers.ts';
+import { isBeingMadeSql } from '../catalog/open-work.ts';
 import { statusSql } from '../catalog/steps.ts';
 import { unfinishedStatuses } from '../catalog/tenant-status.ts';
 import { isAliveSql } from '../postgres/sql/advisory-lock.ts';

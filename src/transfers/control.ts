@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { Tenant } from '../catalog/entities/tenant.entity.ts';
 import type { TransferKind, TransferStatus } from '../catalog/entities/tenant-transfer.entity.ts';
-import { refuseOpenTransfer } from '../catalog/open-transfers.ts';
+import { findOpenWork, refuseOpenRun, refuseOpenTransfer } from '../catalog/open-work.ts';
 import { takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
 import {
   canCancelTransfer,
@@ -114,7 +114,9 @@ async function checkStillThere(
   );
   const [row] = rows;
   if (!row) throw new AppError('CONFLICT', `The tenant ${slug} has been deleted since.`);
-  await refuseOpenTransfer(client, { id, slug: row.slug });
+  const work = await findOpenWork(client, id);
+  refuseOpenTransfer(work, row.slug);
+  refuseOpenRun(work, row.slug);
   if (!row.isThere) throw new AppError('CONFLICT', `The tenant ${row.slug} has moved since. Start a new transfer.`);
 }
 

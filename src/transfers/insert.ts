@@ -1,8 +1,6 @@
 import type pg from 'pg';
 import type { Tenant, TenantStatus } from '../catalog/entities/tenant.entity.ts';
-import { refuseOpenTransfer } from '../catalog/open-transfers.ts';
-import { openItemStatuses } from '../catalog/run-status.ts';
-import { statusSql } from '../catalog/steps.ts';
+import { findOpenWork, refuseOpenRun, refuseOpenTransfer } from '../catalog/open-work.ts';
 import { canTake, tenantSteps } from '../catalog/tenant-status.ts';
 import { AppError } from '../lib/errors.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
@@ -71,32 +69,12 @@ async function lockMovable(client: pg.Client, { id, slug, key }: NewTransfer['te
     [id],
   );
   const [row] = rows;
-  if (row) await refuseOpenTransfer(client, { id, slug: row.slug });
+  const work = await findOpenWork(client, id);
+  if (row) refuseOpenTransfer(work, row.slug);
   if (!row || !canTake(tenantSteps.beginMove, row.status)) throw refusalOf(row, slug);
   if (row.key !== key)
     throw new AppError('CONFLICT', `The tenant ${slug} has moved just now. Look where it is, and try again.`);
-  await refuseOpenRun(client, { id, slug });
-}
-
-/**
- * Checks that no unfinished run contains a tenant. The caller holds a lock on the tenant's row.
- * @throws {AppError} CONFLICT, naming the run
- */
-export async function refuseOpenRun(
-  client: pg.Client,
-  { id, slug }: { readonly id: string; readonly slug: string },
-): Promise<void> {
-  const { rows } = await client.query<{ run: string }>(
-    `SELECT run_id AS run FROM migration_run_items WHERE tenant_id = $1 AND ${statusSql(openItemStatuses)} LIMIT 1`,
-    [id],
-  );
-  const [open] = rows;
-  if (!open) return;
-  throw new AppError(
-    'CONFLICT',
-    `The migration run ${open.run} includes the tenant ${slug} and has not finished. Wait for its end, or cancel it.`,
-    { details: { run: open.run } },
-  );
+  refuseOpenRun(work, slug);
 }
 
 /** Removing the server locks the same row. */

@@ -36,7 +36,7 @@ describe('a server that is killed while it deletes tenants', () => {
     // checks whether others depend on the tenant.
     expect(left.filter((slug) => begun.some((row) => row.slug === slug))).toEqual([]);
     expect(
-      left.every((slug) => /-(before|during)-([1-9]|10)$/.test(slug)),
+      left.every((slug) => /-(before|during)-[1-9]$/.test(slug)),
       left.join(),
     ).toBe(true);
     expect(left.length).toBeGreaterThan(10);

@@ -57,6 +57,12 @@ describe('while a tenant moves, and afterwards', () => {
     const move = 'mutation { moveTenant(input: { tenant: "queued", isolation: DATABASE }) { id } }';
     expect(await lab.failure(move)).toEqual({ code: 'CONFLICT', message: expect.stringContaining(run) });
     await lab.ask(`mutation { cancelMigrationRun(id: "${run}") { id } }`);
+    const given = await lab.move('queued', 'isolation: DATABASE');
+    await lab.ask(`mutation { cancelTenantTransfer(id: "${given}") { id } }`);
+    const between = await start();
+    const resume = `mutation { resumeTenantTransfer(id: "${given}") { id } }`;
+    expect(await lab.failure(resume)).toEqual({ code: 'CONFLICT', message: expect.stringContaining(between) });
+    await lab.ask(`mutation { cancelMigrationRun(id: "${between}") { id } }`);
     const transfer = await lab.move('queued', 'isolation: DATABASE');
     const later = await start();
     await startWorker();

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { Isolation } from '../../catalog/entities/tenant.entity.ts';
-import { isMovingSql } from '../../catalog/open-transfers.ts';
+import { isMovingSql } from '../../catalog/open-work.ts';
 import { fromSql, itemSteps } from '../../catalog/run-status.ts';
 import { toSql } from '../../catalog/steps.ts';
 import { isAliveSql } from '../../postgres/sql/advisory-lock.ts';

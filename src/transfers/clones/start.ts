@@ -4,7 +4,7 @@ import type { Checkpoint } from '../../catalog/entities/checkpoint.entity.ts';
 import { FIRST_SERVER } from '../../catalog/entities/database-server.entity.ts';
 import type { Isolation, Tenant, TenantStatus } from '../../catalog/entities/tenant.entity.ts';
 import { tenantByReference } from '../../catalog/find-tenants.ts';
-import { refuseOpenTransfer } from '../../catalog/open-transfers.ts';
+import { findOpenWork, refuseOpenTransfer } from '../../catalog/open-work.ts';
 import { canTake, tenantSteps } from '../../catalog/tenant-status.ts';
 import { findCheckpoint } from '../../checkpoints/checkpoints.ts';
 import { AppError, badInput } from '../../lib/errors.ts';
@@ -102,7 +102,8 @@ async function insert(client: pg.Client, clone: NewClone): Promise<string> {
     [source.id],
   );
   const [row] = found;
-  if (row) await refuseOpenTransfer(client, { id: source.id, slug: row.slug }, ['MOVE', 'RESTORE', 'IMPORT']);
+  const work = await findOpenWork(client, source.id, ['MOVE', 'RESTORE', 'IMPORT']);
+  if (row) refuseOpenTransfer(work, row.slug);
   if (!row || (!checkpoint && !canTake(tenantSteps.maintain, row.status))) throw refusalOf(row, source.slug);
   const { rows } = await client.query<{ id: string }>(
     `INSERT INTO tenant_transfers (kind, tenant_id, slug, name, host, source_id, source_slug, checkpoint_id, neutralize,
