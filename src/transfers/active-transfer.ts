@@ -15,6 +15,8 @@ export class TransferCancelledError extends Error {
   }
 }
 
+/** How often to look whether it was cancelled, where nobody else tells this process, in milliseconds. */
+const CHECK_MS = 1_000;
 /** How often progress is stored, in milliseconds. */
 const STORE_MS = 500;
 /** How often progress is an event, in milliseconds. */
@@ -47,6 +49,23 @@ export class ActiveTransfer {
   /** Ends the work. */
   abort(reason: Error): void {
     this.#stop.abort(reason);
+  }
+
+  /**
+   * Runs `work` outside of a worker, and looks by itself whether the transfer was cancelled.
+   * @param signal ends the work, with the given reason
+   */
+  async alone<T>(signal: AbortSignal | undefined, reason: Error, work: () => Promise<T>): Promise<T> {
+    const stop = () => this.abort(reason);
+    signal?.addEventListener('abort', stop);
+    if (signal?.aborted) stop();
+    const timer = setInterval(() => void this.check(), CHECK_MS);
+    try {
+      return await work();
+    } finally {
+      clearInterval(timer);
+      signal?.removeEventListener('abort', stop);
+    }
   }
 
   /** Reads whether somebody has cancelled it or taken it over, and ends the work then. Never rejects. */

@@ -22,9 +22,6 @@ import { lockServer } from './insert.ts';
 import type { TransferOptions } from './options.ts';
 import { type ClaimedTransfer, claimTransfer, enterSwitch, LostClaimError } from './store.ts';
 
-/** How often to look whether the transfer was cancelled, in milliseconds. */
-const CHECK_MS = 1_000;
-
 /** A tenant that is to be made of data that only this process has. */
 export interface TenantToImport {
   readonly input: CreateTenantInput;
@@ -50,12 +47,8 @@ export async function importTenant(
   const id = randomUUID();
   using _working = options.underWay.begin(id);
   const active = new ActiveTransfer(options, await insertImport(options, id, imported));
-  const stop = () => active.abort(new TransferCancelledError());
-  signal.addEventListener('abort', stop);
-  const timer = setInterval(() => void active.check(), CHECK_MS);
   try {
-    if (signal.aborted) stop();
-    return await carryOut(active, imported);
+    return await active.alone(signal, new TransferCancelledError(), () => carryOut(active, imported));
   } catch (thrown) {
     const error: unknown = active.signal.aborted ? active.signal.reason : thrown;
     if (!(error instanceof LostClaimError)) {
@@ -70,9 +63,6 @@ export async function importTenant(
     }
     signal.throwIfAborted();
     throw error;
-  } finally {
-    clearInterval(timer);
-    signal.removeEventListener('abort', stop);
   }
 }
 

@@ -7,8 +7,6 @@ import { claimTransfer } from './store.ts';
 
 /** How often to look while another process works on it, in milliseconds. */
 const LOOK_MS = 100;
-/** How often to look whether it was cancelled, in milliseconds. */
-const CHECK_MS = 1_000;
 
 /**
  * Carries out a transfer in this process, unless another one does, and returns it when it has ended.
@@ -37,15 +35,6 @@ async function attemptHere(options: TransferOptions, id: string, signal: AbortSi
   const claimed = await catalog.use((client) => claimTransfer(client, listener.instance, held, id));
   if (!claimed) return false;
   const active = new ActiveTransfer(options, claimed);
-  const stop = () => active.abort(new StoppedError());
-  signal?.addEventListener('abort', stop);
-  // Nobody else tells this process that it is to be cancelled.
-  const timer = setInterval(() => void active.check(), CHECK_MS);
-  try {
-    await attemptTransfer(active);
-  } finally {
-    clearInterval(timer);
-    signal?.removeEventListener('abort', stop);
-  }
+  await active.alone(signal, new StoppedError(), () => attemptTransfer(active));
   return true;
 }
