@@ -2,7 +2,6 @@ import type pg from 'pg';
 import type { Tenant } from '../catalog/entities/tenant.entity.ts';
 import type { TransferKind, TransferStatus } from '../catalog/entities/tenant-transfer.entity.ts';
 import { findOpenWork, refuseOpenRun, refuseOpenTransfer } from '../catalog/open-work.ts';
-import { takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
 import {
   canCancelTransfer,
   canResumeTransfer,
@@ -14,7 +13,7 @@ import { AppError } from '../lib/errors.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
 import { insertClone } from './clones/row.ts';
 import { appendTransferEvent, wakeTransferWorkers } from './events.ts';
-import { removeNew } from './give-up.ts';
+import { discardNew, removeNew } from './give-up.ts';
 import type { TransferOptions } from './options.ts';
 
 interface LockedTransfer {
@@ -55,10 +54,7 @@ export async function cancelTransfer(options: TransferOptions, id: string): Prom
       ]);
       await appendTransferEvent(client, id, 'CANCELLED', 'cancelled before it began');
       if (kind !== 'CLONE') return undefined;
-      await client.query(takeStepSql(tenantSteps.discard, { where: 't.id = $1', set: 'claimed_by = $2' }), [
-        tenantId,
-        options.listener.instance,
-      ]);
+      await discardNew(client, tenantId, options);
       return tenantId;
     }),
   );

@@ -1,3 +1,4 @@
+import type pg from 'pg';
 import { Tenant } from '../catalog/entities/tenant.entity.ts';
 import { takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
 import { takeTransferStepSql, transferSteps } from '../catalog/transfer-status.ts';
@@ -31,14 +32,14 @@ export async function giveUp(active: ActiveTransfer, { outcome, error }: Outcome
   await letGo(active);
   if (transfer.online && transfer.from) await dropSlotOf(options, id, transfer.from);
   const isNew = kind === 'CLONE' || kind === 'IMPORT';
+  if (isNew) {
+    await active.commit((client) => discardNew(client, tenantId, options));
+    // Before the transfer ends, so that whoever sees its end can make another tenant with the slug.
+    await removeNew(options, tenantId);
+  }
   const { to, hasTarget } = active.transfer;
   await active.commit(async (client) => {
-    if (isNew) {
-      await client.query(takeStepSql(tenantSteps.discard, { where: 't.id = $1', set: 'claimed_by = $2' }), [
-        tenantId,
-        options.listener.instance,
-      ]);
-    } else if (hasTarget) await addOldPlace(client, transfer, to, 0);
+    if (!isNew && hasTarget) await addOldPlace(client, transfer, to, 0);
     const step = outcome === 'FAILED' ? transferSteps.fail : transferSteps.cancel;
     await client.query(
       takeTransferStepSql(step, {
@@ -49,8 +50,22 @@ export async function giveUp(active: ActiveTransfer, { outcome, error }: Outcome
     );
     await appendTransferEvent(client, id, outcome, outcome === 'FAILED' ? (error ?? 'it failed') : 'cancelled');
   });
-  if (isNew) await removeNew(options, tenantId);
   await dropOldPlaces(options);
+}
+
+/**
+ * Makes sure that a tenant that was to be made is removed, by this process or by recovery.
+ * @param client a connection to `auth`, in a transaction
+ */
+export async function discardNew(
+  client: pg.Client,
+  tenantId: string,
+  { listener }: Pick<TransferOptions, 'listener'>,
+): Promise<void> {
+  await client.query(takeStepSql(tenantSteps.discard, { where: 't.id = $1', set: 'claimed_by = $2' }), [
+    tenantId,
+    listener.instance,
+  ]);
 }
 
 /** Removes a tenant that was to be made. If that fails, recovery tries again. */
