@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { archives } from './archives.ts';
 import { backfill } from './backfill.ts';
+import { clone } from './clone.ts';
 import { connectionBudget } from './connection-budget.ts';
 import { consolePicture } from './console.ts';
 import { copy } from './copy.ts';
@@ -43,6 +44,7 @@ const benchmarks: readonly Benchmark[] = [
   backfill,
   impact,
   onlineMove,
+  clone,
   copy,
   archives,
   membership,
