@@ -2,9 +2,12 @@ import type { Logger } from 'pino';
 import type { TenantDirectory } from '../catalog/tenant-directory.ts';
 import type { TenantConnections } from './tenant-connections.ts';
 
+/** How long requests that are under way may still use their tenant, in milliseconds. */
+const GRACE_MS = 500;
+
 /**
- * Closes this process's connections to a tenant as soon as the tenant is suspended, deleted or otherwise no longer served.
- * Connections in use are closed when their request releases them.
+ * Closes this process's connections to a tenant when the tenant is suspended, deleted or otherwise no longer served. A request that
+ * has written may read what it answers before. Connections in use are closed when their request releases them.
  */
 export function closeRefusedConnections(directory: TenantDirectory, tenants: TenantConnections, log: Logger): void {
   directory.onChange((changed) => {
@@ -12,7 +15,7 @@ export function closeRefusedConnections(directory: TenantDirectory, tenants: Ten
     if (open.length === 0) return;
     const close = async () => {
       const closed = await directory.closedAmong(open.map(({ id }) => id));
-      await Promise.all(open.filter(({ id }) => closed.has(id)).map((tenant) => tenants.close(tenant)));
+      await Promise.all(open.filter(({ id }) => closed.has(id)).map((tenant) => tenants.close(tenant, GRACE_MS)));
     };
     // Connections that stay open are idle, and the idle timeout closes them.
     close().catch((err: unknown) =>

@@ -25,6 +25,7 @@ export class OperationScope {
   /** Cancels the waits for connections. */
   readonly #waits = new Set<AbortController>();
   #hasEnded = false;
+  #hasChanged = false;
   #whenReleased: (() => void) | undefined;
 
   constructor(share: ShareUse) {
@@ -49,6 +50,16 @@ export class OperationScope {
   /** Whether {@link end} has been called. */
   get hasEnded(): boolean {
     return this.#hasEnded;
+  }
+
+  /** Whether the operation has changed something of its tenant. */
+  get hasChanged(): boolean {
+    return this.#hasChanged;
+  }
+
+  /** Remembers that the operation has changed something. */
+  noteChange(): void {
+    this.#hasChanged = true;
   }
 
   /** Waits, if it has to, until the operation may process the rows of a query. */

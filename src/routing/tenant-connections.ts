@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { EntityManager, EntitySchema } from '@mikro-orm/postgresql';
 import { LRUCache } from 'lru-cache';
 import type pg from 'pg';
@@ -14,6 +15,7 @@ import { mayBeGone } from './connection-errors.ts';
 import { OperationScope } from './operation-scope.ts';
 import { tenantRole } from './placement.ts';
 import { runTenantStatement, type TenantStatement } from './tenant-statement.ts';
+import { afterChange, outcomeUnknown, watchChanges } from './unknown-outcome.ts';
 
 /** What connecting to tenants needs. */
 export interface TenantConnectionsOptions {
@@ -121,11 +123,15 @@ export class TenantConnections {
     return [...this.#open.values()].map(({ tenant }) => tenant);
   }
 
-  /** Closes a tenant's pool. A later lease opens a new one. */
-  async close(tenant: KnownTenant): Promise<void> {
+  /**
+   * Closes a tenant's pool. A later lease opens a new one.
+   * @param graceMs how long leases may still use it, in milliseconds
+   */
+  async close(tenant: KnownTenant, graceMs = 0): Promise<void> {
     const key = keyOf(tenant);
     const open = this.#open.peek(key);
     this.#open.delete(key);
+    if (open && graceMs > 0) await sleep(graceMs, undefined, { ref: false });
     await open?.pool.end();
   }
 
@@ -179,20 +185,37 @@ export class TenantConnections {
       const client = await connecting.catch((error: unknown) => this.#explain(tenant, error, isRefusedDatabase(error)));
       return this.#watch(tenant, client);
     };
-    const connect = (signal?: AbortSignal) => OperationScope.current?.acquire(connectFor) ?? connectFor(signal);
+    const connect = (signal?: AbortSignal) =>
+      (OperationScope.current?.acquire(connectFor) ?? connectFor(signal)).catch((error: unknown) => {
+        throw afterChange(error);
+      });
     return { ...pool, connect, use: (work, signal) => usePoolClient(connect, work, signal) };
   }
 
-  /** Explains the error when the connection breaks during a query, or when a table is missing. */
+  /**
+   * Explains the error when the connection breaks during a query, or when a table is missing. Where the query may be committed,
+   * nothing else is said: each other explanation would mean that the request can be repeated.
+   */
   #watch(tenant: KnownTenant, client: PoolClient): PoolClient {
     if (this.#watched.has(client)) return client;
     this.#watched.add(client);
     const query: (...args: unknown[]) => unknown = client.query.bind(client);
+    const mayCommit = watchChanges(client);
     return Object.assign(client, {
       query: (...args: unknown[]) => {
+        const isChange = mayCommit(args[0]);
         const result = query(...args);
         if (!(result instanceof Promise)) return result;
-        return result.catch((error: unknown) => this.#explain(tenant, error, mayBeGone(tenant, error)));
+        return result.then(
+          (rows: unknown) => {
+            if (isChange) OperationScope.current?.noteChange();
+            return rows;
+          },
+          (error: unknown) => {
+            if (isChange && isConnectionFailure(error)) throw outcomeUnknown(error);
+            return this.#explain(tenant, error, mayBeGone(tenant, error));
+          },
+        );
       },
     });
   }
@@ -205,9 +228,9 @@ export class TenantConnections {
     if (!mayBeMissing && !isConnectionFailure(error)) throw error;
     await this.#options.explain(tenant, error).catch((found: unknown) => {
       // If the catalog cannot be queried, the original error says most.
-      throw found instanceof AppError ? found : error;
+      throw afterChange(found instanceof AppError ? found : error);
     });
-    throw error;
+    throw afterChange(error);
   }
 }
 

@@ -15,16 +15,14 @@ interface PlaceServer {
  * Locks a place: the tenant's role may neither log in nor use the tables, and has no sessions. Without the second, a session that
  * logged in a moment before and is not listed yet could still write.
  * @param check throws to prevent that; runs under the placement lock
- * @param drainMs how long to wait for running statements to end, in milliseconds
  */
 export async function lockPlace(
   { server, provisioner }: PlaceServer,
   placement: TenantPlacement,
   check: () => Promise<void>,
-  drainMs: number,
 ): Promise<void> {
   const { database, schema } = placement;
-  await provisioner.lockOut(placement, check, drainMs);
+  await provisioner.lockOut(placement, check);
   const [name, grantee] = [schema, provisioner.granteeOf(placement)].map(quoteIdentifier);
   await server.owner(database, (client) => client.query(`REVOKE USAGE ON SCHEMA ${name} FROM ${grantee}`));
 }

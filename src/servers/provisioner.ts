@@ -28,7 +28,7 @@ import { setUpServer } from './set-up.ts';
 import { readersOfCommon } from './shared/common-line.ts';
 import { dropSchema, releaseSchema } from './shared/drop-schema.ts';
 import { TemplateDatabase } from './template.ts';
-import { drainSessions, endSessionsOf } from './tenant-sessions.ts';
+import { DRAIN_MS, drainAndEnd, drainSessions, endSessionsOf } from './tenant-sessions.ts';
 import { prepareTenantDatabaseSql, prepareTenantSchemaSql } from './tenant-sql.ts';
 
 /** What creating tenants' databases and schemas needs, the same on all servers. */
@@ -129,7 +129,7 @@ export class Provisioner {
   }
 
   /**
-   * Ends all sessions of a tenant's role and resets its password to the derived one. The tenant's SQL may have set another
+   * Ends all sessions of a tenant's role, after the statements that run if that takes a moment, and resets its password to the derived one. The tenant's SQL may have set another
    * password, with which somebody could bypass this server.
    * @param check as for {@link renewRole}
    */
@@ -137,20 +137,20 @@ export class Provisioner {
     await this.#withLock(placement, async (admin) => {
       await check?.();
       await admin.query(this.#roleSql(placement));
-      await endSessionsOf(admin, tenantRole(placement.key));
+      await drainAndEnd(admin, tenantRole(placement.key));
     });
   }
 
   /**
-   * Keeps a tenant's role from logging in, and ends its sessions. {@link renewRole} lets it log in again.
+   * Keeps a tenant's role from logging in, and ends its sessions as {@link endSessions} does. {@link renewRole} lets it log in
+   * again.
    * @param check throws to prevent that; runs under the placement lock
-   * @param drainMs how long to wait for running statements to end, in milliseconds
    */
-  async lockOut(placement: TenantPlacement, check: () => Promise<void>, drainMs = 0): Promise<void> {
+  async lockOut(placement: TenantPlacement, check: () => Promise<void>): Promise<void> {
     const role = tenantRole(placement.key);
     await this.#withLock(placement, async (admin) => {
       await check();
-      if (drainMs > 0) await drainSessions(admin, role, drainMs);
+      await drainSessions(admin, role, DRAIN_MS);
       await admin.query(noLoginSql(role));
       await endSessionsOf(admin, role);
     });
@@ -178,7 +178,7 @@ export class Provisioner {
   async remove(placement: TenantPlacement): Promise<void> {
     const role = tenantRole(placement.key);
     // The locks of open sessions would block dropping the schema.
-    await this.#withLock(placement, (admin) => endSessionsOf(admin, role));
+    await this.#withLock(placement, (admin) => drainAndEnd(admin, role));
     if (placement.isolation === 'SCHEMA') {
       await this.checkRemoval(placement);
       await dropSchema(this.#shared, placement.schema, dropOwnedSql(role));

@@ -19,6 +19,12 @@ export interface EndedSession {
   readonly reason: 'statement' | 'transaction';
 }
 
+/**
+ * How long statements that run may take to end before their sessions are ended, in milliseconds. The client of a statement that is
+ * cut off cannot know whether it was committed.
+ */
+export const DRAIN_MS = 500;
+
 /** How long a session may take to end, in milliseconds. */
 const END_MS = 5_000;
 
@@ -51,6 +57,12 @@ export async function drainSessions(admin: pg.Client, role: string, ms: number):
     if (elapsedSince(start) >= ms) return false;
     await sleep(DRAIN_LOOK_MS);
   }
+}
+
+/** Ends all sessions of a role as {@link endSessionsOf}, after waiting up to {@link DRAIN_MS} for their statements. */
+export async function drainAndEnd(admin: pg.Client, role: string): Promise<void> {
+  await drainSessions(admin, role, DRAIN_MS);
+  await endSessionsOf(admin, role);
 }
 
 /** Ends sessions of an installation's tenants that exceed their time limit. */

@@ -5,8 +5,8 @@ import { refusedStatuses } from '../catalog/tenant-status.ts';
 import type { PostgresServer, Servers } from '../postgres/server.ts';
 import { type InstallationRoles, tenantRole } from '../routing/placement.ts';
 import {
+  drainAndEnd,
   endOverdueSessions,
-  endSessionsOf,
   findConnectedRoles,
   type SessionLimits,
   seeSessionsSql,
@@ -71,7 +71,7 @@ async function lookAt(server: PostgresServer, { catalog, roles, limits, log }: W
   });
   if (connected.length === 0) return;
   for (const role of await refusedAmong(catalog, server.name, connected)) {
-    await server.admin((admin) => endSessionsOf(admin, role));
+    await server.admin((admin) => drainAndEnd(admin, role));
     log.warn({ server: server.name, role }, 'ended the sessions of a tenant that is not served');
   }
 }

@@ -1,5 +1,5 @@
 import type { Catalog } from '../catalog/catalog.ts';
-import { Tenant } from '../catalog/entities/tenant.entity.ts';
+import { Tenant, type TenantStatus } from '../catalog/entities/tenant.entity.ts';
 import { AppError } from '../lib/errors.ts';
 import { takenError } from './names.ts';
 
@@ -52,15 +52,37 @@ async function takenByDeleted(
  * Checks that a tenant is in the bin now.
  * @throws {AppError} TENANT_NOT_FOUND, CONFLICT
  */
-export async function mustBeInBin(catalog: Catalog, id: string): Promise<void> {
+export async function mustBeInBin(catalog: Catalog, { id, slug }: Pick<Tenant, 'id' | 'slug'>): Promise<void> {
   const now = await catalog.fork().findOne(Tenant, { id });
-  if (!now) throw new AppError('TENANT_NOT_FOUND', 'The tenant has been removed for good');
-  if (now.status !== 'DELETED') throw notInBin(now);
+  if (now?.status !== 'DELETED') throw notInBin({ slug, status: now?.status });
 }
 
-/** The error for a tenant that is not in the bin. */
-export function notInBin({ slug, status }: Pick<Tenant, 'slug' | 'status'>): AppError {
-  return status === 'DELETING'
-    ? new AppError('CONFLICT', `The tenant ${slug} is being removed for good, so it cannot be brought back`)
-    : new AppError('CONFLICT', `The tenant ${slug} is not deleted: it is ${status}`);
+/**
+ * The error for a tenant that is not in the bin.
+ * @param status undefined if it does not exist any more
+ */
+export function notInBin({
+  slug,
+  status,
+}: {
+  readonly slug: string;
+  readonly status: TenantStatus | undefined;
+}): AppError {
+  switch (status) {
+    case undefined:
+      return new AppError('TENANT_NOT_FOUND', `The tenant ${slug} has been removed for good`);
+    case 'DELETING':
+      return new AppError('CONFLICT', `The tenant ${slug} is being removed for good, so it cannot be brought back`);
+    default:
+      return new AppError('CONFLICT', `The tenant ${slug} is not deleted: it is ${status}`);
+  }
+}
+
+/** The error for the removal of a tenant that is being brought back. */
+export function comingBack(slug: string, run: string): AppError {
+  return new AppError(
+    'CONFLICT',
+    `The tenant ${slug} is being brought back by the migration run ${run}. Wait for its end, then delete the tenant again.`,
+    { details: { run } },
+  );
 }

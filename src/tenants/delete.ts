@@ -6,7 +6,7 @@ import { findOpenWork, refuseOpenRun, refuseOpenTransfer } from '../catalog/open
 import { canTake, takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
 import { AppError, badInput } from '../lib/errors.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
-import { inTheBin, mustBeInBin } from './bin.ts';
+import { comingBack, inTheBin, mustBeInBin } from './bin.ts';
 import type { ProvisioningOptions } from './options.ts';
 import { discard } from './remove.ts';
 import { refusalOf } from './suspend.ts';
@@ -70,7 +70,7 @@ async function putIntoBin(options: ProvisioningOptions, id: string, { by }: Dele
   const tenant = await catalog.fork().findOneOrFail(Tenant, { id });
   try {
     const { provisioner } = await servers.find(tenant.server);
-    await provisioner.lockOut(tenant, () => mustBeInBin(catalog, id));
+    await provisioner.lockOut(tenant, () => mustBeInBin(catalog, tenant));
   } catch (err) {
     // Its requests are refused anyway. What bypasses this server is ended by those that watch the sessions.
     log.warn({ err, tenant: tenant.slug }, 'could not keep the role of a deleted tenant from logging in');
@@ -131,6 +131,7 @@ async function lockFree(client: pg.Client, id: string, step: 'delete' | 'purge')
   if (row?.status === 'DELETED' && step === 'delete') throw inTheBin(row);
   const work = await findOpenWork(client, id);
   if (row) refuseOpenTransfer(work, row.slug);
+  if (row?.status === 'DELETED' && work.run !== undefined) throw comingBack(row.slug, work.run);
   if (!row || !canTake(tenantSteps[step], row.status)) throw refusalOf(row, id);
   refuseOpenRun(work, row.slug);
 }

@@ -60,7 +60,7 @@ export function refusalOf(tenant: Pick<Tenant, 'slug' | 'status'> | null | undef
         `The tenant ${tenant.slug} has been deleted. Bring it back first, with tenantry tenant undelete ${tenant.slug} or the mutation undeleteTenant.`,
       );
     case 'DELETING':
-      return new AppError('CONFLICT', `The tenant ${tenant.slug} is being deleted`);
+      return new AppError('CONFLICT', `The tenant ${tenant.slug} is being removed for good`);
     default:
       return tenantBusy(tenant.slug);
   }

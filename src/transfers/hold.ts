@@ -6,9 +6,6 @@ import { lockPlace, unlockPlace } from '../servers/place-locks.ts';
 import type { ActiveTransfer } from './active-transfer.ts';
 import { appendTransferEvent } from './events.ts';
 
-/** How long statements that run when a tenant is paused may take to end, in milliseconds. */
-const DRAIN_MS = 500;
-
 /** The tenant cannot be put into maintenance now, because a checkpoint of it is made or restored. */
 export class TenantInMaintenanceError extends Error {
   constructor(slug: string) {
@@ -29,8 +26,7 @@ export async function hold(active: ActiveTransfer, pauseMs?: number): Promise<vo
   if (!from) throw new Error('There is no place to hold');
   if (statusBefore === null)
     active.note({ statusBefore: await active.commit((client) => begin(client, active, pauseMs)) });
-  // A statement that is cut off may have been committed although its client gets an error, and would be repeated.
-  await lockPlace(await options.servers.find(from.server), from, () => active.commit(async () => undefined), DRAIN_MS);
+  await lockPlace(await options.servers.find(from.server), from, () => active.commit(async () => undefined));
 }
 
 async function begin(client: pg.Client, { transfer }: ActiveTransfer, pauseMs: number | undefined): Promise<string> {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { RunOptions } from '../../catalog/entities/migration-run.entity.ts';
-import type { TenantStatus } from '../../catalog/entities/tenant.entity.ts';
+import type { Tenant, TenantStatus } from '../../catalog/entities/tenant.entity.ts';
 import { fromSql, itemSteps, runSteps } from '../../catalog/run-status.ts';
 import { includesStatus } from '../../catalog/steps.ts';
 import { fleetStatuses } from '../../catalog/tenant-status.ts';
@@ -29,8 +29,8 @@ export interface RunRequest extends RunOptions {
   readonly canaries?: readonly string[] | undefined;
   /** The ids of tenants in the order in which they are migrated. Tenants that it lacks come last, in order of creation. */
   readonly sequence?: readonly string[] | undefined;
-  /** Whether the run brings its only tenant back from the bin. */
-  readonly undelete?: boolean;
+  /** A tenant that the run brings back from the bin. It is the only one. */
+  readonly undelete?: Pick<Tenant, 'id' | 'slug'>;
   /** What whoever follows the run has to know from the start. */
   readonly warnings?: readonly string[];
 }
@@ -48,18 +48,18 @@ export async function startRun(
   request: RunRequest,
 ): Promise<string> {
   checkRequest(files, request);
-  const { tenants: references, canaries = [], sequence = [], warnings = [], undelete = false, ...options } = request;
+  const { tenants: references, canaries = [], sequence = [], warnings = [], undelete, ...options } = request;
   const id = randomUUID();
   const start = { kind: SpanKind.PRODUCER, attributes: () => ({ 'tenantry.run': id }) };
   const create = async (client: pg.Client) => {
-    const ids = references && (await resolveTenants(client, references, undelete ? ['DELETED'] : fleetStatuses));
+    const ids = undelete ? [undelete.id] : references && (await resolveTenants(client, references));
     const first = await resolveTenants(client, canaries);
     checkCanaries(canaries, first, ids);
     const done = await readDoneStates(client, { tenant: files, common }, options);
     await inTransaction(client, async () => {
       const checkpoint = restorePointName(new Date());
       await insertRun(client, id, { checkpoint, files: plannedFiles({ tenant: files, common }), options });
-      if (undelete) for (const tenant of ids ?? []) await reserve(client, tenant, id);
+      if (undelete) await reserve(client, undelete, id);
       const statuses = undelete ? (['DELETED'] as const) : fleetStatuses;
       const { total, skipped } = await insertItems(client, id, { ids, first, sequence, done, statuses });
       const waves = await divide(client, id, options.waves ?? [], total - skipped);

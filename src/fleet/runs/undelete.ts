@@ -17,7 +17,7 @@ export type UndeleteOptions = Pick<ProvisioningOptions, 'catalog' | 'servers' | 
  * bin. Any worker continues the run if this process dies.
  * @param reference the tenant's id or slug
  * @returns the run's id; undefined for a tenant that needed attention, which is back as it was
- * @throws {AppError} TENANT_NOT_FOUND; TENANT_BUSY while somebody else brings it back; CONFLICT if it is not in the bin or is being
+ * @throws {AppError} TENANT_NOT_FOUND; CONFLICT while somebody else brings it back, or if it is not in the bin or is being
  *   removed for good; SERVER_BUSY if its server does not answer
  */
 export async function startUndelete(
@@ -31,11 +31,10 @@ export async function startUndelete(
   servers.get(FIRST_SERVER)?.requireAdmin();
   // Before it is served, its role can log in again. Until then, its sessions are ended from outside.
   const { provisioner } = await servers.find(tenant.server);
-  await provisioner.renewRole(tenant, () => mustBeInBin(catalog, tenant.id));
+  await provisioner.renewRole(tenant, () => mustBeInBin(catalog, tenant));
   if (await catalog.use((client) => bringBackInNeed(client, tenant.id))) return undefined;
   return startRun(catalog, files, {
-    tenants: [tenant.id],
-    undelete: true,
+    undelete: tenant,
     dryRun: false,
     continueOnError: true,
     concurrency: 1,
@@ -62,7 +61,7 @@ export async function undeleted(options: UndeleteOptions, reference: string, run
   if (ended && !ended.hasEnded) return tenant;
   await servers
     .find(tenant.server)
-    .then(({ provisioner }) => provisioner.lockOut(tenant, () => mustBeInBin(catalog, tenant.id)))
+    .then(({ provisioner }) => provisioner.lockOut(tenant, () => mustBeInBin(catalog, tenant)))
     .catch((err: unknown) => log.warn({ err, tenant: tenant.slug }, 'could not lock out the role of a deleted tenant'));
   const reason = ended?.error ?? `it is ${ended?.status ?? 'gone'} there`;
   throw new AppError(
