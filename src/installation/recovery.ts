@@ -22,8 +22,16 @@ const RECOVER_MS = 15_000;
  * periodically, until it is disposed of.
  */
 export function startRecovery(options: RecoveryOptions): Disposable & { readonly first: Promise<unknown> } {
-  const first = recover(options);
-  const timer = setInterval(() => void recover(options), RECOVER_MS).unref();
+  let running: Promise<void> | undefined;
+  // A round may take long, such as when the time of a thousand tenants is over.
+  const round = () => {
+    running ??= recover(options).finally(() => {
+      running = undefined;
+    });
+    return running;
+  };
+  const first = round();
+  const timer = setInterval(() => void round(), RECOVER_MS).unref();
   return { first, [Symbol.dispose]: () => clearInterval(timer) };
 }
 

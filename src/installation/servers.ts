@@ -1,5 +1,6 @@
 import { InProgress } from '../catalog/in-progress.ts';
 import { Maintenance } from '../checkpoints/maintenance.ts';
+import { RecurringProblems } from '../lib/recurring-problems.ts';
 import { Provisioner } from '../servers/provisioner.ts';
 import { ServerRegistry } from '../servers/registry.ts';
 import { serverOpener } from './first-server.ts';
@@ -58,6 +59,7 @@ export async function openServers(
       retentionDays: config.retention.tenantDays,
       inProgress: new InProgress(),
       files: () => filesOf(product, system.moduleServices),
+      problems: new RecurringProblems(log),
       log,
     },
     checkpoints: {

@@ -31,11 +31,15 @@ const END_MS = 5_000;
 /** Ends all sessions of a role in any database, and waits up to five seconds until they are gone. */
 export async function endSessionsOf(admin: pg.Client, role: string): Promise<void> {
   await admin.query(joinRoleSql(role));
-  const end = (args: string) =>
+  await end(admin, role);
+}
+
+async function end(admin: pg.Client, role: string): Promise<void> {
+  const signal = (args: string) =>
     admin.query(`SELECT pg_terminate_backend(${args}) FROM pg_stat_activity WHERE usename = $1`, [role]);
   // Signal all sessions before waiting for any.
-  await end('pid');
-  await end(`pid, ${END_MS}`);
+  await signal('pid');
+  await signal(`pid, ${END_MS}`);
 }
 
 /** How often to look whether sessions are idle, in milliseconds. */
@@ -62,7 +66,8 @@ export async function drainSessions(admin: pg.Client, role: string, ms: number):
 /** Ends all sessions of a role as {@link endSessionsOf}, after waiting up to {@link DRAIN_MS} for their statements. */
 export async function drainAndEnd(admin: pg.Client, role: string): Promise<void> {
   await drainSessions(admin, role, DRAIN_MS);
-  await endSessionsOf(admin, role);
+  // The drain has made this role see the sessions.
+  await end(admin, role);
 }
 
 /** Ends sessions of an installation's tenants that exceed their time limit. */

@@ -1,6 +1,7 @@
 import type { Inventory, Tenant } from '../catalog/entities/tenant.entity.ts';
 import { serverNamed } from '../postgres/server.ts';
 import { measurePlace } from '../servers/measure-place.ts';
+import { isUnavailable } from './each-server.ts';
 import type { ProvisioningOptions } from './options.ts';
 import type { TenantFiles } from './tenant-files.ts';
 
@@ -25,14 +26,21 @@ export async function countFiles(stores: readonly TenantFiles[], tenant: string)
   return { files, bytes };
 }
 
-/** Reads what a tenant consists of, before it is removed. What cannot be read is left out: it must not prevent the removal. */
+/**
+ * Reads what a tenant consists of, before it is removed. What cannot be read is left out: it must not prevent the removal.
+ * @throws what connecting throws if the tenant's server does not answer
+ */
 export async function takeInventory(options: ProvisioningOptions, tenant: Tenant): Promise<Inventory> {
   const { catalog, servers, log } = options;
   const orNothing = (what: string) => (err: unknown) => {
     log.warn({ err, tenant: tenant.id }, `could not read the ${what} of a tenant that is removed`);
     return undefined;
   };
-  const size = await serverOwner(servers, tenant).catch(orNothing('size'));
+  const size = await serverOwner(servers, tenant).catch((err: unknown) => {
+    // Nothing can be removed there either, and the next attempt may succeed.
+    if (isUnavailable(err)) throw err;
+    return orNothing('size')(err);
+  });
   const found = await options
     .files()
     .then((stores) => countFiles(stores, tenant.id))

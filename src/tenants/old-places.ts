@@ -1,18 +1,11 @@
-import type { Logger } from 'pino';
-import type { Catalog } from '../catalog/catalog.ts';
 import { forgetCommonState } from '../catalog/common-states.ts';
-import { AppError } from '../lib/errors.ts';
-import { isTransient } from '../postgres/sql/error-codes.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
 import type { TenantPlacement } from '../servers/provisioner.ts';
-import type { ServerRegistry } from '../servers/registry.ts';
+import { type EachServerOptions, isUnavailable, onEachServer } from './each-server.ts';
+import type { ProvisioningOptions } from './options.ts';
 
 /** What dropping old places needs. */
-export interface OldPlacesOptions {
-  readonly catalog: Catalog;
-  readonly servers: ServerRegistry;
-  readonly log: Logger;
-}
+export type OldPlacesOptions = EachServerOptions & Pick<ProvisioningOptions, 'catalog'>;
 
 interface OldPlace extends TenantPlacement {
   readonly id: string;
@@ -27,17 +20,22 @@ const BATCH = 100;
  * the catalog, and the next call tries again. Several processes may do this at once.
  */
 export async function dropOldPlaces(options: OldPlacesOptions): Promise<void> {
-  const { catalog, log } = options;
+  const { catalog, problems } = options;
   const { rows } = await catalog.use((client) => client.query<OldPlace>(dueSql));
-  /** Servers that do not answer: each further place would be waited for in vain. */
-  const silent = new Set<string>();
-  for (const place of rows) {
-    if (silent.has(place.server)) continue;
-    await drop(options, place).catch((err: unknown) => {
-      if (isUnavailable(err)) silent.add(place.server);
-      log.warn({ err, tenant: place.slug, place }, 'could not drop a place that no tenant uses; will try again later');
-    });
-  }
+  const byServer = Map.groupBy(rows, ({ server }) => server);
+  await onEachServer(options, [...byServer.keys()], async (server) => {
+    for (const place of byServer.get(server) ?? []) {
+      const subject = `place ${place.id}`;
+      try {
+        await drop(options, place);
+        problems.solved(subject);
+      } catch (err) {
+        if (isUnavailable(err)) throw err;
+        const fields = { err, tenant: place.slug, place };
+        problems.report(subject, fields, 'could not drop a place that no tenant uses; will try again later', 'warn');
+      }
+    }
+  });
 }
 
 /** Those of each server, so that a server that is down for long does not keep the places of others from being dropped. */
@@ -45,10 +43,6 @@ const dueSql = `
   SELECT id, slug, key, isolation, server, database, schema
   FROM (SELECT *, row_number() OVER (PARTITION BY server ORDER BY drop_after, id) AS number FROM old_places WHERE drop_after <= now()) due
   WHERE number <= ${BATCH} ORDER BY drop_after, id`;
-
-function isUnavailable(error: unknown): boolean {
-  return error instanceof AppError ? error.code === 'SERVER_BUSY' : isTransient(error);
-}
 
 /**
  * Drops all old places of a tenant that is being deleted. Idempotent.

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { Isolation } from '../catalog/entities/tenant.entity.ts';
 import type { InProgress } from '../catalog/in-progress.ts';
+import type { RecurringProblems } from '../lib/recurring-problems.ts';
 import type { Listener } from '../postgres/listener.ts';
 import type { ServerRegistry } from '../servers/registry.ts';
 import type { TenantFiles } from './tenant-files.ts';
@@ -19,5 +20,7 @@ export interface ProvisioningOptions {
   readonly inProgress: InProgress;
   /** Opens what the modules keep of tenants outside of their databases. */
   readonly files: () => Promise<readonly TenantFiles[]>;
+  /** What keeps this process from finishing or removing tenants. */
+  readonly problems: RecurringProblems;
   readonly log: Logger;
 }

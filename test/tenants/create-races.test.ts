@@ -101,6 +101,13 @@ describe('creating tenants through two servers at once', () => {
     const waiting = (like: string) => async () =>
       (await postgres.rows(`SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1`, [like]))
         .length > 0;
+    // There is something to look at, which is the other server's.
+    await postgres.rows(
+      `INSERT INTO tenants (id, slug, name, status, isolation, key, server, database, schema, claimed_by)
+       VALUES (gen_random_uuid(), 'others', 'n', 'PROVISIONING', 'SCHEMA', '0123456789', 'default', 'shared', 'tenant_0123456789', $1)`,
+      [two.services.listener.instance],
+      'auth',
+    );
     // The look is sent, and sees nothing yet: neither who is alive nor, therefore, any tenant.
     const hideLocks = await postgres.connect('auth');
     await hideLocks.query('BEGIN; LOCK TABLE pg_catalog.pg_locks');
@@ -116,6 +123,7 @@ describe('creating tenants through two servers at once', () => {
     await hideLocks.query('ROLLBACK');
     await looked;
     await holdUp.query('ROLLBACK');
+    await postgres.rows(`DELETE FROM tenants WHERE slug = 'others'`, [], 'auth');
     expect(outcome(await created)).toEqual(active);
     await expectNothingElse();
   });
