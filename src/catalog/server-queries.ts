@@ -110,7 +110,8 @@ async function refuseWhileUsed(client: pg.Client, name: string): Promise<void> {
   if (places > 0) {
     throw new AppError(
       'CONFLICT',
-      `The server ${name} still has places where tenants were before they moved. They are dropped by themselves when their time is over: see --keep of tenantry tenant move.`,
+      `The server ${name} still has ${places === 1 ? 'a place' : `${places} places`} where tenants were before they moved. They are dropped when their time is over; tenantry tenant drop-old SLUG or the mutation dropOldPlaces drops those of a tenant now.`,
+      { details: { oldPlaceCount: places } },
     );
   }
   if (checkpoints > 0) {

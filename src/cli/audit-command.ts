@@ -46,6 +46,7 @@ export const mutationOfCommand: Readonly<Record<string, string>> = {
   'tenant clone': 'cloneTenant',
   'tenant create': 'createTenant',
   'tenant delete': 'deleteTenant',
+  'tenant drop-old': 'dropOldPlaces',
   'tenant move': 'moveTenant',
   'tenant resolve': 'resolveTenant',
   'tenant resume': 'resumeTenantTransfer',

@@ -22,8 +22,8 @@ export async function findInterrupted(client: pg.Client): Promise<Leftover[]> {
     `SELECT id, slug, kind FROM tenant_transfers WHERE ended_at IS NULL AND NOT ${isAliveSql('claimed_by')}
        AND coalesce(not_before, created_at) < now() - interval '1 minute' ORDER BY created_at`,
   );
-  const { rows: places } = await client.query<{ slug: string; server: string; place: string }>(
-    `SELECT slug, server, CASE isolation WHEN 'DATABASE' THEN 'database ' || database ELSE 'schema ' || schema END AS place
+  const { rows: places } = await client.query<{ slug: string; server: string; place: string; error: string | null }>(
+    `SELECT slug, server, CASE isolation WHEN 'DATABASE' THEN 'database ' || database ELSE 'schema ' || schema END AS place, error
      FROM old_places WHERE drop_after < now() - interval '10 minutes' ORDER BY drop_after`,
   );
   return [
@@ -32,8 +32,8 @@ export async function findInterrupted(client: pg.Client): Promise<Leftover[]> {
       remedy: `Start a server or tenantry worker, or run tenantry tenant resume ${id}`,
     })),
     ...places.map(
-      ({ slug, server, place }): Leftover => ({
-        message: `The ${place} on the server ${server}, where the tenant ${slug} is not any more, should have been dropped`,
+      ({ slug, server, place, error }): Leftover => ({
+        message: `The ${place} on the server ${server}, where the tenant ${slug} is not any more, should have been dropped${error === null ? '' : `: ${error.replace(/\.$/, '')}`}`,
         remedy: startFixes,
         fix: 'start',
       }),

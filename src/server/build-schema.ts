@@ -28,6 +28,7 @@ import '../api/types/tenant-mutations.ts';
 import '../api/types/checks/doctor.ts';
 import '../api/types/checks/drift-check.ts';
 import '../api/types/transfers/transfer.ts';
+import '../api/types/transfers/old-places.ts';
 import '../api/types/transfers/transfer-mutations.ts';
 import '../api/types/webhooks/webhook.ts';
 import '../api/types/webhooks/webhook-mutations.ts';

@@ -11,6 +11,9 @@ export interface EachServerOptions {
   readonly log: Logger;
 }
 
+/** What is called with the error of a server that does not answer. */
+export type OnSilent = (server: string, error: unknown) => Promise<void>;
+
 /**
  * Works on several servers at the same time, so that none waits for another one. A server that does not answer is left for the
  * next call, as is the rest of the work on a server that stops answering. Both are logged once, not for each thing that is to be
@@ -21,14 +24,16 @@ export async function onEachServer(
   options: EachServerOptions,
   names: readonly string[],
   work: (server: string) => Promise<void>,
+  onSilent?: OnSilent,
 ): Promise<void> {
-  await Promise.all(names.map((name) => onServer(options, name, work)));
+  await Promise.all(names.map((name) => onServer(options, name, work, onSilent)));
 }
 
 async function onServer(
   { servers, problems, log }: EachServerOptions,
   name: string,
   work: (server: string) => Promise<void>,
+  onSilent: OnSilent | undefined,
 ): Promise<void> {
   const subject = `server ${name}`;
   try {
@@ -38,6 +43,7 @@ async function onServer(
     await work(name);
   } catch (err) {
     if (!isUnavailable(err)) throw err;
+    await onSilent?.(name, err);
     problems.report(
       subject,
       // Each attempt may find out in another way.

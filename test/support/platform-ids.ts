@@ -73,6 +73,7 @@ export const platformIds: Record<string, IdCase> = {
     of: ['slug'],
     code: 'BAD_USER_INPUT',
   },
+  'Mutation.dropOldPlaces(tenant)': forAdmins('mutation { dropOldPlaces(tenant: "$id") { id } }', ...references),
   'Mutation.undeleteTenant(id)': forAdmins('mutation { undeleteTenant(id: "$id") { id } }', ...references),
   'Mutation.suspendTenant(id)': forAdmins('mutation { suspendTenant(id: "$id") { id } }', ...references),
   'Mutation.activateTenant(id)': forAdmins('mutation { activateTenant(id: "$id") { id } }', ...references),

@@ -262,6 +262,11 @@ export const platformOperations: Record<string, Operation> = {
     scope: 'platformAdmin',
     code: 'TENANT_NOT_FOUND',
   },
+  'Mutation.dropOldPlaces': {
+    text: 'mutation { dropOldPlaces(tenant: "nobody") { id } }',
+    scope: 'platformAdmin',
+    code: 'TENANT_NOT_FOUND',
+  },
   'Mutation.cloneTenant': {
     text: 'mutation { cloneTenant(input: { tenant: "nobody", slug: "a-clone" }) { id } }',
     scope: 'platformAdmin',

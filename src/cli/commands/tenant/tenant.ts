@@ -7,6 +7,7 @@ import { type CommandContext, oneLine, writeJson } from '../../ui/terminal.ts';
 import { addChangeCommands } from './change.ts';
 import { addCreateCommand } from './create.ts';
 import { addDeleteCommands } from './delete.ts';
+import { addDropOldCommand, describeOldPlace, viewOldPlaces } from './drop-old.ts';
 import { addExportCommand } from './export.ts';
 import { addImportCommand } from './import.ts';
 import { addResolveCommand } from './resolve.ts';
@@ -23,7 +24,7 @@ const statuses = ['provisioning', 'active', 'suspended', 'maintenance', 'needs_a
 
 const jsonOption = ['--json', 'print JSON'] as const;
 
-/** `tenantry tenant create | list | show | update | suspend | activate | resolve | delete | undelete | export | import`, and those of transfers. */
+/** `tenantry tenant create | list | show | update | suspend | activate | resolve | delete | undelete | drop-old | export | import`, and those of transfers. */
 export function addTenantCommand(program: Command, context: CommandContext): void {
   const tenant = program
     .command('tenant')
@@ -46,6 +47,7 @@ export function addTenantCommand(program: Command, context: CommandContext): voi
   addResolveCommand(tenant, context);
   addDeleteCommands(tenant, context);
   addTransferCommands(tenant, context);
+  addDropOldCommand(tenant, context);
   addExportCommand(tenant, context);
   addImportCommand(tenant, context);
 }
@@ -73,10 +75,12 @@ async function show(context: CommandContext, reference: string, { json }: { json
     const tenant = await tenantByReference(services.catalog, reference);
     const [basic] = await viewTenants(services, [tenant]);
     const view = { ...basic, ...(await viewUsage(services, tenant)) };
-    if (json) return writeJson(context.stdout, view);
+    const oldPlaces = await viewOldPlaces(services, tenant);
+    if (json) return writeJson(context.stdout, { ...view, oldPlaces });
     for (const [name, value] of Object.entries(view)) {
       context.stdout.write(`${`${name}:`.padEnd(14)} ${value === null ? '—' : oneLine(String(value))}\n`);
     }
+    for (const place of oldPlaces) context.stdout.write(`oldPlace:      ${oneLine(describeOldPlace(place))}\n`);
   });
 }
 
