@@ -1,47 +1,25 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Manifest } from '../../src/archive/format/manifest.ts';
 import {
-  exportTo,
   importFrom,
   leftovers,
   manifestIn,
-  readArchive,
   type TestEntry,
-  tarOf,
   withContent,
   withManifest,
   writeArchive,
 } from '../support/archives.ts';
-import { Fleet } from '../support/fleet.ts';
+import { type AttackLab, startAttackLab } from './attack-lab.ts';
 
-const stack = new AsyncDisposableStack();
-let fleet: Fleet;
-let file: string;
+let lab: AttackLab;
 /** A valid archive. */
 let good: readonly TestEntry[];
-let before: readonly string[];
 
 beforeAll(async () => {
-  const folder = await mkdtemp(path.join(tmpdir(), 'tenantry-archives-'));
-  stack.defer(() => rm(folder, { recursive: true, force: true }));
-  file = path.join(folder, 'archive');
-  fleet = stack.use(await Fleet.start());
-  await fleet.createTenants({ acme: 'DATABASE' });
-  await fleet.inTenant(
-    'acme',
-    `INSERT INTO products (sku, name, price, currency, stock) SELECT n::text, 'n', 1, 'EUR', 1 FROM generate_series(1, 100) n;
-     INSERT INTO orders (total, currency) VALUES (1, 'EUR'); CREATE SEQUENCE numbers`,
-  );
-  await fleet.inTenant('acme', 'DROP SEQUENCE numbers');
-  await exportTo(fleet, 'acme', file);
-  good = await readArchive(file);
-  before = await leftovers(fleet);
+  lab = await startAttackLab();
+  good = lab.good;
 });
-afterAll(() => stack.disposeAsync());
+afterAll(() => lab[Symbol.asyncDispose]());
 
 /** The valid archive's entry with the rows of a table. */
 const rowsOf = (table: string) => `tables/${nth(manifestIn(good).tables, table)}/000001.copy`;
@@ -233,20 +211,14 @@ function flipped(bytes: Buffer): Buffer {
   return copy;
 }
 
-async function expectRefused(sentence: RegExp, ...more: string[]): Promise<void> {
-  const result = await importFrom(fleet, file, 'evil', ...more);
-  expect(result).toMatchObject({ exit: 1, stdout: '' });
-  expect(result.stderr).toMatch(sentence);
-  expect(result.stderr).toMatch(/^Nothing was imported: the archive [^\n]+\.\n$/);
-}
-
 describe('an archive', () => {
   it.each(Object.entries(entries))('with %s is refused with a sentence', async (_, [make, sentence]) => {
-    await writeArchive(file, make());
-    await expectRefused(sentence);
+    await writeArchive(lab.file, make());
+    await lab.expectRefused(sentence);
   });
 
   it('that is valid is imported, so the others were refused for their own reasons', async () => {
+    const { fleet, file, before } = lab;
     await writeArchive(file, good);
     expect(await leftovers(fleet)).toEqual(before);
     expect(await importFrom(fleet, file, 'fine')).toMatchObject({ exit: 0, stderr: '' });
@@ -255,91 +227,5 @@ describe('an archive', () => {
       exit: 1,
       stderr: 'A tenant with the slug fine already exists\n',
     });
-    before = await leftovers(fleet);
   });
 });
-
-describe('a file', () => {
-  const plain = async () => zstdCompressSync(await tarOf(good));
-  const files: Readonly<Record<string, readonly [() => Promise<Buffer>, RegExp, ...string[]]>> = {
-    'without content': [async () => Buffer.alloc(0), /is incomplete: it ends too early/],
-    'that is a text': [async () => Buffer.from('just a text, and no archive'), /it is not compressed with zstd/],
-    'that is not compressed': [() => tarOf(good), /it is not compressed with zstd/],
-    'that is compressed, and no tar': [
-      async () => zstdCompressSync(Buffer.alloc(5000, 'text')),
-      /not a valid tar file/,
-    ],
-    'that is cut off': [async () => (await plain()).subarray(0, -20), /is incomplete: it ends too early/],
-    'with more behind it': [async () => Buffer.concat([await plain(), Buffer.from('more')]), /has bytes after its end/],
-    'with a second archive behind it': [
-      async () => Buffer.concat([await plain(), await plain()]),
-      /has bytes after its end/,
-    ],
-    'with a tar that is cut off': [
-      async () => zstdCompressSync((await tarOf(good)).subarray(0, 3000)),
-      /is incomplete: it ends too early/,
-    ],
-    'with a header that says a huge size': [
-      async () => {
-        const tar = await tarOf(good);
-        // The largest number that a tar can express: 2 to the power of 88.
-        tar.fill(0xff, 124, 136).writeUInt8(0x80, 124);
-        return zstdCompressSync(withTarChecksum(tar));
-      },
-      /impossible size|not a valid tar file|has \d+ bytes of/,
-    ],
-    'with an endless extended header': [
-      async () => {
-        const tar = await tarOf([entry('x'.repeat(300))]);
-        tar.write('77777777777 ', 124, 'latin1');
-        return zstdCompressSync(withTarChecksum(tar));
-      },
-      /is damaged: it is not a valid tar file/,
-    ],
-    'that is a bomb': [
-      async () => zstdCompressSync(await tarOf([...good.slice(0, 1), bomb(300)])),
-      /is more than 1000 times as large when it is decompressed/,
-    ],
-    'that is larger than --max-size': [
-      async () => zstdCompressSync(await tarOf([...good.slice(0, 1), bomb(2)])),
-      /has more than 1048576 bytes when it is decompressed\. To accept it, raise --max-size/,
-      '--max-size',
-      '1M',
-    ],
-    'with too many entries': [
-      plain,
-      /has more than 2 entries\. To accept it, raise --max-entries/,
-      '--max-entries',
-      '2',
-    ],
-    'that needs much memory': [
-      async () => zstdCompressSync(await tarOf([...good.slice(0, 1), bomb(1)]), { params: { 101: 27 } }),
-      /needs more memory to decompress|lacks|does not list|incomplete/,
-    ],
-  };
-
-  it.each(Object.entries(files))('%s is refused with a sentence', async (_, [make, sentence, ...more]) => {
-    await writeFile(file, await make());
-    await expectRefused(sentence, ...more);
-  });
-
-  it('leaves nothing behind when it is refused', async () => {
-    expect(await leftovers(fleet)).toEqual(before);
-  });
-
-  it('that does not exist, or is a folder, is named', async () => {
-    expect(await importFrom(fleet, `${file}-not`, 'evil')).toMatchObject({ exit: 1, stderr: /ENOENT.*archive-not/ });
-    expect(await importFrom(fleet, path.dirname(file), 'evil')).toMatchObject({ exit: 1, stderr: /is a folder/ });
-  });
-});
-
-function bomb(megabytes: number): TestEntry {
-  return { name: 'tables/0001/000001.copy', content: Buffer.alloc(megabytes * 2 ** 20, 10) };
-}
-
-function withTarChecksum(tar: Buffer): Buffer {
-  tar.fill(' ', 148, 156);
-  const sum = tar.subarray(0, 512).reduce((total, byte) => total + byte, 0);
-  tar.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
-  return tar;
-}

@@ -5,9 +5,11 @@ const explanations = {
   csv: `Each file in the folder "tables" is a table as comma-separated values (CSV, RFC 4180)
 in UTF-8. Its first line has the names of the columns. A value that is missing is
 empty; an empty text is "". Spreadsheets and databases open these files. A spreadsheet
-may take a value that begins with =, +, - or @ for a formula: import the columns as text.`,
+may take a value that begins with =, +, - or @ for a formula: import the columns as text.
+True and false are t and f. Lists and rows within a value are as PostgreSQL writes them.`,
   json: `Each file in the folder "tables" is a table as JSON (RFC 8259) in UTF-8: a list with
-an object for each row. A value that is missing is null.`,
+an object for each row. A value that is missing is null, as is a null of JSON. Numbers that
+JSON does not have, such as NaN and Infinity, and times such as infinity are texts.`,
 } as const satisfies Record<ReadableFormat, string>;
 
 /** The text that explains the content of a zip file to its readers. */

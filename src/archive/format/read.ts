@@ -1,7 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
-import { promisify } from 'node:util';
-import { constants, createZstdDecompress, zstdDecompress } from 'node:zlib';
+import { constants, createZstdDecompress } from 'node:zlib';
 import { type Extract, extract } from 'tar-stream';
 import { AppError, messageOf } from '../../lib/errors.ts';
 import { type ArchiveLimits, RATIO_FROM_BYTES } from './limits.ts';
@@ -11,9 +10,11 @@ import { quoted, refused } from './problem.ts';
 const CHUNK_BYTES = 256 * 1024;
 /** The memory that decompressing may need: 2 to the power of this, in bytes. What Tenantry writes needs 2 MB. */
 const WINDOW_LOG = 23;
-
-/** The most that a frame without content may have, in bytes. */
-const MAX_EMPTY_FRAME = 32;
+/** How many frames of zstd a file may have, and for how many bytes it may have one more: each takes milliseconds, however small. */
+const FRAMES = 100;
+const FRAME_BYTES = 4_096;
+/** What every frame begins with, in bytes. */
+const MAGIC_BYTES = 4;
 
 /** An entry of an archive. Its content must be read before the next entry. */
 export interface ArchiveEntry {
@@ -86,41 +87,40 @@ async function* contentOf(entry: TarEntry): AsyncGenerator<Buffer> {
   }
 }
 
-/** Writes the decompressed file to `entries`, and destroys them if that fails. */
+/**
+ * Writes the decompressed file to `entries`, and destroys them if that fails. The file has one frame of zstd, or several, as those
+ * of pzstd have. A decoder of Node ends with the first one.
+ * @see https://www.rfc-editor.org/rfc/rfc8878#name-zstandard-frames
+ */
 async function decompress(
   { file, bytes, onRead }: ArchiveSource,
   entries: Extract,
   limits: ArchiveLimits,
   signal: AbortSignal,
 ): Promise<void> {
-  const zstd = createZstdDecompress({
-    chunkSize: CHUNK_BYTES,
-    params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG },
-  });
-  let read = 0;
+  let size = 0;
+  const write = async (chunks: AsyncIterable<Buffer>) => {
+    for await (const chunk of chunks) {
+      size += chunk.length;
+      checkSize(size, bytes, limits);
+      if (!entries.write(chunk)) await taken(entries);
+      // Nobody reads them any more.
+      if (entries.destroying) return;
+    }
+  };
   try {
-    await pipeline(
-      async function* () {
-        for await (const chunk of readFile(file)) {
-          read += chunk.length;
-          onRead?.(read);
-          yield chunk;
-        }
-      },
-      zstd,
-      async (chunks: AsyncIterable<Buffer>) => {
-        let size = 0;
-        for await (const chunk of chunks) {
-          size += chunk.length;
-          checkSize(size, bytes, limits);
-          if (!entries.write(chunk)) await taken(entries);
-          // Nobody reads them any more.
-          if (entries.destroying) return;
-        }
-      },
-      { signal },
-    );
-    if (!entries.destroying) await checkRest(file, zstd.bytesWritten, bytes);
+    let start = 0;
+    for (let frame = 1; (frame === 1 || start < bytes) && !entries.destroying; frame += 1) {
+      if (frame > FRAMES + bytes / FRAME_BYTES)
+        throw refused(`has ${frame} or more frames of zstd in few bytes. Decompress it, and compress it again`);
+      if (frame > 1 && bytes - start < MAGIC_BYTES) throw bytesAfterEnd();
+      const from = start;
+      const zstd = decoder();
+      await pipeline(() => readFile(file, from, onRead), zstd, write, { signal }).catch((error: unknown) => {
+        throw frame > 1 && codeOf(error) === 'ZSTD_error_prefix_unknown' ? bytesAfterEnd(error) : error;
+      });
+      start += zstd.bytesWritten;
+    }
     entries.end(null);
   } catch (error) {
     entries.destroy(error instanceof Error ? error : new Error(messageOf(error)));
@@ -128,16 +128,15 @@ async function decompress(
   }
 }
 
-/**
- * Checks what follows the first frame of zstd, which the decoder ignores. Node's encoder may add a frame without content.
- * @param start where it begins
- */
-async function checkRest(file: FileHandle, start: number, end: number): Promise<void> {
-  if (start === end) return;
-  const rest = Buffer.alloc(Math.min(end - start, MAX_EMPTY_FRAME + 1));
-  await file.read(rest, 0, rest.length, start);
-  const isEmptyFrame = rest.length <= MAX_EMPTY_FRAME && (await decompressAll(rest))?.length === 0;
-  if (!isEmptyFrame) throw refused('has bytes after its end');
+function decoder() {
+  return createZstdDecompress({
+    chunkSize: CHUNK_BYTES,
+    params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG },
+  });
+}
+
+function bytesAfterEnd(cause?: unknown): AppError {
+  return refused('has bytes after its end', cause);
 }
 
 function checkSize(size: number, fileBytes: number, { maxBytes, maxRatio }: ArchiveLimits): void {
@@ -149,13 +148,18 @@ function checkSize(size: number, fileBytes: number, { maxBytes, maxRatio }: Arch
     );
 }
 
-/** Reads a file from its start, whatever has been read from it before. */
-async function* readFile(file: FileHandle): AsyncGenerator<Buffer> {
-  for (let position = 0; ; ) {
+/** Reads a file from a position, whatever has been read from it before. */
+async function* readFile(
+  file: FileHandle,
+  start: number,
+  onRead: ((bytes: number) => void) | undefined,
+): AsyncGenerator<Buffer> {
+  for (let position = start; ; ) {
     const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
     const { bytesRead } = await file.read(buffer, 0, buffer.length, position);
     if (bytesRead === 0) return;
     position += bytesRead;
+    onRead?.(position);
     yield buffer.subarray(0, bytesRead);
   }
 }
@@ -177,7 +181,7 @@ function taken(entries: Extract): Promise<void> {
 /** Says what is wrong with the file, where a library has found out. */
 function explain(error: unknown): unknown {
   if (error instanceof AppError) return error;
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const code = codeOf(error);
   const message = messageOf(error);
   if (code === 'ZSTD_error_prefix_unknown')
     return refused(
@@ -194,6 +198,6 @@ function explain(error: unknown): unknown {
   return error;
 }
 
-function decompressAll(bytes: Buffer): Promise<Buffer | undefined> {
-  return promisify(zstdDecompress)(bytes).catch(() => undefined);
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
 }

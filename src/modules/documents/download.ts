@@ -63,7 +63,10 @@ async function openFile(request: RouteRequest, key: string, range: ByteRange) {
   const source = await store.read(key, range, gone).catch(reportFailure(request));
   if (source) return source;
   log.error({ key }, 'the content of a file is missing in the store');
-  throw new AppError('NOT_FOUND', 'The content of this file is missing');
+  throw new AppError(
+    'NOT_FOUND',
+    'The content of this file is missing. A neutralized clone of a tenant has no contents of files.',
+  );
 }
 
 /** A browser must not take a tenant's file for a part of the product, whatever is in it. */

@@ -24,8 +24,9 @@ export async function cloneTenant(active: ActiveTransfer): Promise<void> {
     await options.neutralize(tenant);
     await active.report('NEUTRALIZED', 'with the code of the modules');
   }
-  // A file that the source has deleted since its rows were copied is missing in the clone.
-  if (transfer.sourceId !== null) await copyFiles(active, transfer.sourceId);
+  // Nobody can mask what is in files, so a neutralized clone has none. A file that the source has deleted since its rows were copied
+  // is missing in any clone.
+  if (transfer.sourceId !== null && !transfer.neutralize) await copyFiles(active, transfer.sourceId);
   signal.throwIfAborted();
   if (!(await active.commit((client) => enterSwitch(client, transfer)))) throw new TransferCancelledError();
   await active.commit((client) => activate(client, active, made));

@@ -38,7 +38,7 @@ const CloneTenantInputRef = builder.inputType('CloneTenantInput', {
     server: t.string({ maxLength: 63, description: 'By default that of the source, if it accepts tenants.' }),
     neutralize: t.boolean({
       defaultValue: true,
-      description: 'Mask what must not leave production, such as addresses and names, with the code of the modules.',
+      description: 'Mask what must not leave production, such as addresses and names, with the code of the modules, and leave out the contents of files.',
     }),
   }),
 });
@@ -47,7 +47,7 @@ builder.mutationFields((t) => ({
   cloneTenant: t.field({
     type: TransferRef,
     description:
-      'Makes a new tenant with the rows and files of another one or of its checkpoint, while that one is served. The clone has no members. Returns at once; follow it with tenantTransferProgress.',
+      'Makes a new tenant with the rows of another one or of its checkpoint, while that one is served. The clone has no members. Returns at once; follow it with tenantTransferProgress.',
     authScopes: { platformAdmin: true },
     args: { input: t.arg({ type: CloneTenantInputRef, required: true }) },
     resolve: async (_root, { input }, context) => {
