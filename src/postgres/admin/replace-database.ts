@@ -44,7 +44,7 @@ export async function allowConnections(admin: pg.Client, name: string, roles: re
 export async function copyDatabase(admin: pg.Client, copy: string, original: string, role: string): Promise<number> {
   for (let tries = 1; ; tries += 1) {
     try {
-      await cloneDatabase(admin, copy, original);
+      await cloneDatabase(admin, copy, original, { isClosed: true });
       break;
     } catch (error) {
       // A connection that was accepted just before connections were disallowed becomes visible only now.
@@ -52,7 +52,6 @@ export async function copyDatabase(admin: pg.Client, copy: string, original: str
       await disallowConnections(admin, original, role);
     }
   }
-  await disallowConnections(admin, copy, role);
   const { rows } = await admin.query<{ size: string }>('SELECT pg_database_size($1) AS size', [copy]);
   return Number(rows[0]?.size);
 }
