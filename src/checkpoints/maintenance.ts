@@ -8,6 +8,7 @@ import { observedAtSql } from '../catalog/migration-states.ts';
 import { databaseExists, dropDatabase } from '../postgres/admin/databases.ts';
 import {
   allowConnections,
+  allowConnectionsSql,
   copyDatabase,
   disallowConnections,
   replaceDatabase,
@@ -50,6 +51,8 @@ export interface CopyVariant {
    * statements, in milliseconds.
    */
   readonly drainMs?: number;
+  /** The roles besides the owner that may connect to the copy. By default nobody may, not even the owner. */
+  readonly openTo?: readonly string[];
 }
 
 /** The tenant's sessions did not finish their statements in the time of {@link CopyVariant.drainMs}. */
@@ -104,7 +107,7 @@ export class Maintenance {
   }
 
   /**
-   * Only copies a tenant's database. The copy allows no connections.
+   * Only copies a tenant's database.
    * @param ending stores the copy, whose size is in bytes
    * @throws {AppError} as {@link run}
    * @throws {BusySessionsError}
@@ -112,7 +115,7 @@ export class Maintenance {
   async copy(
     tenantId: string,
     ending: (client: pg.Client, tenant: Maintained, size: number) => Promise<unknown>,
-    { copy, drainMs }: CopyVariant = {},
+    { copy, drainMs, openTo }: CopyVariant = {},
   ): Promise<void> {
     using _working = this.#begin(tenantId);
     const { catalog, listener } = this.#options;
@@ -125,7 +128,9 @@ export class Maintenance {
       }),
     );
     try {
-      const size = await this.#copyTo(tenant, { source: tenant.database, roles: [tenantRole(tenant.key)] }, drainMs);
+      const opened = allowConnectionsSql(tenant.database, [tenantRole(tenant.key)]);
+      const after = openTo ? `${opened}; ${allowConnectionsSql(tenant.copy, openTo)}` : opened;
+      const size = await this.#copyTo(tenant, { source: tenant.database, after }, drainMs);
       await this.#enter(tenant, 'DONE', async (client) => {
         await ending(client, tenant, size);
         await endMaintenance(client, tenant.tenantId, listener.instance);
@@ -190,12 +195,12 @@ export class Maintenance {
 
   /**
    * Keeps everybody out of the tenant's database, and makes the copy.
-   * @param roles the roles besides the owner that may connect to the tenant's database afterwards; undefined if nobody may
+   * @param after statements that follow
    * @returns the copy's size, in bytes
    */
   #copyTo(
     tenant: Maintained,
-    { source, roles }: { readonly source: string; readonly roles: readonly string[] | undefined },
+    { source, after }: { readonly source: string; readonly after?: string },
     drainMs?: number,
   ): Promise<number> {
     const role = tenantRole(tenant.key);
@@ -205,7 +210,7 @@ export class Maintenance {
       }
       await disallowConnections(admin, tenant.database, role);
       const bytes = await copyDatabase(admin, tenant.copy, source, role);
-      if (roles) await allowConnections(admin, tenant.database, roles);
+      if (after !== undefined) await admin.query(after);
       return bytes;
     });
   }
@@ -219,7 +224,9 @@ export class Maintenance {
     try {
       const size = await this.#copyTo(
         tenant,
-        source === undefined ? { source: tenant.database, roles: [] } : { source, roles: undefined },
+        source === undefined
+          ? { source: tenant.database, after: allowConnectionsSql(tenant.database, []) }
+          : { source },
       );
       now = await this.#enter(tenant, 'COPIED');
       const ending = await work(now, size);

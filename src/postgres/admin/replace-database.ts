@@ -26,15 +26,18 @@ export async function disallowConnections(admin: pg.Client, name: string, role: 
       [name],
     );
   // Signal all of them before waiting for any.
-  await end('pid');
-  await end(`pid, ${END_MS}`);
+  const { rowCount } = await end('pid');
+  if (rowCount) await end(`pid, ${END_MS}`);
 }
 
 /** Allows connections of the owner and the given roles to a database again. */
 export async function allowConnections(admin: pg.Client, name: string, roles: readonly string[]): Promise<void> {
-  await admin.query(
-    `ALTER DATABASE ${quoteIdentifier(name)} WITH ALLOW_CONNECTIONS true; ${closeDatabaseSql(name, roles)}`,
-  );
+  await admin.query(allowConnectionsSql(name, roles));
+}
+
+/** Returns the statements of {@link allowConnections}. */
+export function allowConnectionsSql(name: string, roles: readonly string[]): string {
+  return `ALTER DATABASE ${quoteIdentifier(name)} WITH ALLOW_CONNECTIONS true; ${closeDatabaseSql(name, roles)}`;
 }
 
 /**

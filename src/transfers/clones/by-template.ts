@@ -36,10 +36,7 @@ export async function cloneByTemplate(active: ActiveTransfer, source: TransferSo
   if (!source.checkpoint && (await server.admin((admin) => sizeOf(admin, source.database))) > MAX_BYTES)
     return undefined;
   await provisioner.renewRole(to);
-  const pausedMs = source.checkpoint ? await copyCheckpoint(active, source) : await copyPaused(active, source);
-  if (pausedMs === undefined) return undefined;
-  await withPlacementLock(server, to.key, (admin) => allowConnections(admin, to.database, [tenantRole(to.key)]));
-  return pausedMs;
+  return source.checkpoint ? copyCheckpoint(active, source) : copyPaused(active, source);
 }
 
 async function copyCheckpoint(active: ActiveTransfer, source: TransferSource): Promise<number> {
@@ -54,6 +51,7 @@ async function copyCheckpoint(active: ActiveTransfer, source: TransferSource): P
       await disallowConnections(admin, source.database, tenantRole(to.key));
       await cloneDatabase(admin, to.database, source.database, { isClosed: true });
     }
+    await allowConnections(admin, to.database, [tenantRole(to.key)]);
   });
   await active.commit(async (client) => {
     await client.query('UPDATE tenants SET migration_state = $2 WHERE id = $1', [tenantId, source.checkpoint?.state]);
@@ -84,7 +82,7 @@ async function copyPaused(active: ActiveTransfer, source: TransferSource): Promi
         );
         await reportCopied(client, active, source);
       },
-      { copy: to.database, drainMs: DRAIN_MS },
+      { copy: to.database, drainMs: DRAIN_MS, openTo: [tenantRole(to.key)] },
     );
     return elapsedSince(start);
   } catch (error) {
