@@ -8,8 +8,10 @@ import { sqlState, sqlStateOf } from '../../postgres/sql/error-codes.ts';
 import { tenantRole } from '../../routing/placement.ts';
 import { withPlacementLock } from '../../routing/placement-lock.ts';
 import type { ActiveTransfer } from '../active-transfer.ts';
+import { appendTransferEvent } from '../events.ts';
 import { TenantInMaintenanceError } from '../hold.ts';
 import type { TransferSource } from '../source.ts';
+import { lockClaim } from '../store.ts';
 
 /** The largest database of a served tenant that is copied by template, in bytes: the tenant waits meanwhile. */
 const MAX_BYTES = 1024 ** 3;
@@ -34,40 +36,40 @@ export async function cloneByTemplate(active: ActiveTransfer, source: TransferSo
   if (!source.checkpoint && (await server.admin((admin) => sizeOf(admin, source.database))) > MAX_BYTES)
     return undefined;
   await provisioner.renewRole(to);
-  const pausedMs = source.checkpoint ? await copyCheckpoint(active, source) : await copyPaused(active);
-  if (pausedMs === undefined) return undefined;
-  await withPlacementLock(server, to.key, (admin) => allowConnections(admin, to.database, [tenantRole(to.key)]));
-  return pausedMs;
+  return source.checkpoint ? copyCheckpoint(active, source) : copyPaused(active, source);
 }
 
-async function copyCheckpoint({ options, transfer }: ActiveTransfer, source: TransferSource): Promise<number> {
+async function copyCheckpoint(active: ActiveTransfer, source: TransferSource): Promise<number> {
+  const { options, transfer } = active;
   const { to, tenantId } = transfer;
   await withPlacementLock(serverNamed(options.servers, to.server), to.key, async (admin) => {
     try {
-      await cloneDatabase(admin, to.database, source.database);
+      await cloneDatabase(admin, to.database, source.database, { isClosed: true });
     } catch (error) {
       if (sqlStateOf(error) !== sqlState.objectInUse) throw error;
       // An interrupted copy of another kind has left it open.
       await disallowConnections(admin, source.database, tenantRole(to.key));
-      await cloneDatabase(admin, to.database, source.database);
+      await cloneDatabase(admin, to.database, source.database, { isClosed: true });
     }
+    await allowConnections(admin, to.database, [tenantRole(to.key)]);
   });
-  await options.catalog.use((client) =>
-    client.query('UPDATE tenants SET migration_state = $2 WHERE id = $1', [tenantId, source.checkpoint?.state]),
-  );
+  await active.commit(async (client) => {
+    await client.query('UPDATE tenants SET migration_state = $2 WHERE id = $1', [tenantId, source.checkpoint?.state]);
+    await reportCopied(client, active, source);
+  });
   return 0;
 }
 
-async function copyPaused(active: ActiveTransfer): Promise<number | undefined> {
+async function copyPaused(active: ActiveTransfer, source: TransferSource): Promise<number | undefined> {
   const { options, transfer } = active;
   const { tenantId, sourceId, sourceSlug, to, from } = transfer;
   if (sourceId === null || !from) throw new Error('A clone has a source');
   const start = performance.now();
   try {
-    await options.checkpoints.maintenance.run(
+    await options.checkpoints.maintenance.copy(
       sourceId,
-      undefined,
-      async () => async (client) => {
+      async (client) => {
+        await lockClaim(client, transfer);
         await client.query(
           `UPDATE tenants SET migration_state = m.copy_state FROM tenant_maintenances m WHERE tenants.id = $1 AND m.tenant_id = $2`,
           [tenantId, sourceId],
@@ -78,8 +80,9 @@ async function copyPaused(active: ActiveTransfer): Promise<number | undefined> {
            ON CONFLICT (server, database) DO NOTHING`,
           [from.server, from.database, to.database],
         );
+        await reportCopied(client, active, source);
       },
-      { copy: to.database, drainMs: DRAIN_MS },
+      { copy: to.database, drainMs: DRAIN_MS, openTo: [tenantRole(to.key)] },
     );
     return elapsedSince(start);
   } catch (error) {
@@ -87,6 +90,10 @@ async function copyPaused(active: ActiveTransfer): Promise<number | undefined> {
     if (isBusy(error)) throw new TenantInMaintenanceError(sourceSlug ?? '');
     throw error;
   }
+}
+
+async function reportCopied(client: pg.Client, { transfer }: ActiveTransfer, source: TransferSource): Promise<void> {
+  await appendTransferEvent(client, transfer.id, 'COPIED', `the database ${source.database} by template`);
 }
 
 function isBusy(error: unknown): boolean {

@@ -28,8 +28,12 @@ export async function cloneTenant(active: ActiveTransfer): Promise<void> {
   // is missing in any clone.
   if (transfer.sourceId !== null && !transfer.neutralize) await copyFiles(active, transfer.sourceId);
   signal.throwIfAborted();
-  if (!(await active.commit((client) => enterSwitch(client, transfer)))) throw new TransferCancelledError();
-  await active.commit((client) => activate(client, active, made));
+  const isServed = await active.commit(async (client) => {
+    if (!(await enterSwitch(client, transfer))) return false;
+    await activate(client, active, made);
+    return true;
+  });
+  if (!isServed) throw new TransferCancelledError();
 }
 
 interface MadeClone {
@@ -40,10 +44,7 @@ interface MadeClone {
 
 async function copySource(active: ActiveTransfer, source: TransferSource): Promise<MadeClone> {
   const pausedMs = canCloneByTemplate(active, source) ? await cloneByTemplate(active, source) : undefined;
-  if (pausedMs !== undefined) {
-    await active.report('COPIED', `the database ${source.database} by template`);
-    return { copy: undefined, pausedMs };
-  }
+  if (pausedMs !== undefined) return { copy: undefined, pausedMs };
   return { copy: await withOpenSource(active, source, () => copyToTarget(active, source)), pausedMs: 0 };
 }
 
