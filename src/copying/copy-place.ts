@@ -6,6 +6,7 @@ import { refuseLargeObjects } from './large-objects.ts';
 import { refreshViews } from './materialized-views.ts';
 import type { CopyPlace, CopyProgress } from './place.ts';
 import { Tally } from './progress.ts';
+import { refuseRowSecurity } from './row-security.ts';
 import { copySequences } from './sequences.ts';
 import { type CopySide, inSession, withSnapshot } from './session.ts';
 import { hashStructure, requireSameStructure } from './structure.ts';
@@ -36,7 +37,7 @@ const SHOWN = 5;
  * Replaces the rows of one place by those of another, its sequences and its history included, and proves that both are equal:
  * their tables before, their rows after. If it fails, the target is to be dropped.
  * @returns the final progress
- * @throws {AppError} CONFLICT if the tables of the two places differ, with the differences, or if the source has large objects;
+ * @throws {AppError} CONFLICT if the tables of the two places differ, with the differences, if the source has large objects, or if row security hides rows;
  *   what PostgreSQL reports otherwise
  */
 export function copyPlace(options: CopyOptions): Promise<CopyProgress> {
@@ -56,12 +57,15 @@ export function copyPlace(options: CopyOptions): Promise<CopyProgress> {
 async function copyBetween(options: CopyOptions, from: CopySide, to: CopySide): Promise<CopyProgress> {
   const { parallel, signal } = options;
   const tally = new Tally(options.onProgress);
-  await refuseLargeObjects(from);
+  await refuseRowSecurity(from);
   const structure = await requireSameStructure(from, to);
+  await refuseRowSecurity(to);
   const { cleared, plan } = await withSnapshot(
     from.place,
     options.snapshot,
     async (snapshot) => {
+      // Those that are made later are not of the moment that is copied.
+      await refuseLargeObjects(from);
       const plan = await makePlan(from, to);
       for (const { name, rows, bytes } of plan.copied) tally.expect(name, rows, bytes ?? 0);
       const cleared = await clearTarget(to, { filled: plan.copied, emptied: plan.emptied });

@@ -1,3 +1,4 @@
+import type pg from 'pg';
 import { AppError } from '../lib/errors.ts';
 import type { CopySide } from './session.ts';
 
@@ -7,7 +8,13 @@ import type { CopySide } from './session.ts';
  * @throws {AppError} CONFLICT
  * @see https://www.postgresql.org/docs/current/largeobjects.html
  */
-export async function refuseLargeObjects({ client, place }: CopySide): Promise<void> {
+export async function refuseLargeObjects({
+  client,
+  place,
+}: {
+  readonly client: pg.Client;
+  readonly place: Pick<CopySide['place'], 'database' | 'schema'>;
+}): Promise<void> {
   const { rows } = await client.query<{ count: number }>(
     `SELECT count(*)::int AS count FROM (
        SELECT FROM pg_largeobject_metadata LEFT JOIN pg_roles r ON r.oid = lomowner

@@ -3,6 +3,7 @@ import type { PostgresServer } from '../postgres/server.ts';
 import { quoteIdentifier } from '../postgres/sql/quote.ts';
 import { tenantRole } from '../routing/placement.ts';
 import { withPlacementLock } from '../routing/placement-lock.ts';
+import { endOwnerShells } from './owner-shells.ts';
 import type { Provisioner, TenantPlacement } from './provisioner.ts';
 
 /** A server with its provisioner. */
@@ -13,7 +14,7 @@ interface PlaceServer {
 
 /**
  * Locks a place: the tenant's role may neither log in nor use the tables, and has no sessions. Without the second, a session that
- * logged in a moment before and is not listed yet could still write.
+ * logged in a moment before and is not listed yet could still write. Sessions of `tenantry psql --owner` are ended too.
  * @param check throws to prevent that; runs under the placement lock
  */
 export async function lockPlace(
@@ -23,6 +24,7 @@ export async function lockPlace(
 ): Promise<void> {
   const { database, schema } = placement;
   await provisioner.lockOut(placement, check);
+  await server.admin((admin) => endOwnerShells(admin, placement.key));
   const [name, grantee] = [schema, provisioner.granteeOf(placement)].map(quoteIdentifier);
   await server.owner(database, (client) => client.query(`REVOKE USAGE ON SCHEMA ${name} FROM ${grantee}`));
 }

@@ -2,8 +2,10 @@ import { FIRST_SERVER } from '../catalog/entities/database-server.entity.ts';
 import type { Isolation, Tenant } from '../catalog/entities/tenant.entity.ts';
 import { tenantByReference } from '../catalog/find-tenants.ts';
 import { canTake, tenantSteps } from '../catalog/tenant-status.ts';
+import { refuseLargeObjects } from '../copying/large-objects.ts';
 import { placeOn } from '../copying/place-on.ts';
 import { checkOnlineCopy } from '../copying/replication/online-copy.ts';
+import { refuseRowSecurity } from '../copying/row-security.ts';
 import { AppError, badInput } from '../lib/errors.ts';
 import { readApplied } from '../migrator/apply/apply.ts';
 import { planUp } from '../migrator/files/plan.ts';
@@ -59,10 +61,19 @@ export async function moveTenant(options: TransferOptions, input: MoveInput, by:
   // A full server may still change the isolation of its own tenants.
   if (server !== tenant.server) await chooseServer(options, server);
   await checkMigrations(options, tenant);
+  await checkRows(options, tenant);
   if (online) await checkOnlineCopy(placeOn(serverNamed(options.servers, tenant.server), tenant));
   const key = newTenantKey();
   const to = { key, isolation, ...newPlacement(key, isolation, server, options.sharedDatabase) };
   return insertTransfer(options, { kind: 'MOVE', tenant, to, online, keepHours, ...by });
+}
+
+/** Checks before the tenant is in maintenance what the copy checks again. */
+function checkRows({ servers }: TransferOptions, tenant: Tenant): Promise<void> {
+  return asOwner(servers, tenant, async (client) => {
+    await refuseRowSecurity({ client, place: tenant });
+    await refuseLargeObjects({ client, place: tenant });
+  });
 }
 
 function nothingToChange({ slug, isolation, server }: Tenant): AppError {

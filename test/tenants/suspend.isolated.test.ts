@@ -86,6 +86,28 @@ describe('a tenant that is suspended', () => {
     await change('activateTenant', tenant.slug);
   });
 
+  it('ends its subscriptions in every process when it has moved, because they know only the old place', async () => {
+    const [tenant = expect.unreachable()] = tenants;
+    const ending = new AbortController();
+    const open = await Promise.all(
+      servers.map(async (server) => {
+        const events = server.subscribe('subscription { ofTenant }', tenant.member, ending.signal);
+        expect((await events.next()).value).toEqual({ data: { ofTenant: 'one' } });
+        return events;
+      }),
+    );
+    const input = `{ tenant: "${tenant.slug}", isolation: SCHEMA, keepHours: 0 }`;
+    const { errors } = await first().ask(`mutation { moveTenant(input: ${input}) { id } }`, first().admin);
+    expect(errors).toBeUndefined();
+    for (const events of open) {
+      const message = `The tenant ${tenant.slug} has moved. Subscribe again.`;
+      expect((await events.next()).value).toMatchObject({ errors: [{ message, extensions: { code: 'TENANT_BUSY' } }] });
+      expect(await events.next()).toEqual({ done: true, value: 'complete' });
+    }
+    expect(await codes(tenant)).toEqual([undefined, undefined]);
+    ending.abort();
+  });
+
   it.each([
     ['MAINTENANCE', 'TENANT_BUSY'],
     ['PROVISIONING', 'TENANT_BUSY'],

@@ -8,7 +8,7 @@ import { endAt } from './end-stream.ts';
 
 /**
  * Ends subscriptions that use their tenant when it is no longer served, with TENANT_SUSPENDED or TENANT_NOT_FOUND as
- * the last event. Short maintenance does not end them.
+ * the last event, and when it has moved, because they know only the old place. Short maintenance does not end them.
  */
 export function useTenantSuspension(): Plugin<RequestContext> {
   return {
@@ -31,16 +31,25 @@ export function useTenantSuspension(): Plugin<RequestContext> {
   };
 }
 
-/** Calls `refuse` when the tenant is no longer served. Returns a function that stops watching. */
+/** The error for a subscription of a tenant that is somewhere else now. */
+function moved(slug: string): AppError {
+  return new AppError('TENANT_BUSY', `The tenant ${slug} has moved. Subscribe again.`, {
+    details: { retryAfterMs: 0 },
+  });
+}
+
+/** Calls `refuse` when the tenant is no longer served where it was. Returns a function that stops watching. */
 function watch(
   { services: { directory }, log }: RequestContext,
-  { id, slug }: KnownTenant,
+  { id, slug, key }: KnownTenant,
   refuse: (error: AppError) => void,
 ): () => void {
   const check = () =>
     directory
       .byReference(id)
-      .then((now) => void servable(now, slug))
+      .then((now) => {
+        if (servable(now, slug).key !== key) refuse(moved(slug));
+      })
       .catch((err: unknown) => {
         if (!(err instanceof AppError)) log.warn({ err }, 'cannot check whether a tenant is still served');
         else if (err.code !== 'TENANT_BUSY') refuse(err);

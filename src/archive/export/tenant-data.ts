@@ -4,6 +4,7 @@ import type { Tenant } from '../../catalog/entities/tenant.entity.ts';
 import { settledStatuses } from '../../catalog/tenant-status.ts';
 import { refuseLargeObjects } from '../../copying/large-objects.ts';
 import { placeOn } from '../../copying/place-on.ts';
+import { refuseRowSecurity } from '../../copying/row-security.ts';
 import { beginInSnapshotSql, inSession, withSnapshot } from '../../copying/session.ts';
 import { AppError } from '../../lib/errors.ts';
 import { readAppliedSql } from '../../migrator/files/history.ts';
@@ -29,7 +30,7 @@ const MIGRATION_MS = 60_000;
 /**
  * Runs `work` with a tenant's rows as they are now.
  * @throws {AppError} TENANT_BUSY while the tenant is migrated, created or in maintenance; CONFLICT if it is being deleted or has
- *   large objects
+ *   large objects, or row security hides rows
  */
 export async function withTenantData<T>(
   servers: Pick<Servers, 'get'>,
@@ -41,7 +42,14 @@ export async function withTenantData<T>(
   if (!settledStatuses.some((status) => status === tenant.status)) throw refusalOf(tenant, tenant.slug);
   const place = placeOn(serverNamed(servers, tenant.server), tenant);
   const { schema } = place;
-  await inSession(place, (client) => refuseLargeObjects({ place, client }), signal);
+  await inSession(
+    place,
+    async (client) => {
+      await refuseLargeObjects({ place, client });
+      await refuseRowSecurity({ place, client });
+    },
+    signal,
+  );
   return inSession(
     place,
     (client) =>

@@ -3,6 +3,7 @@ import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { refreshViews } from '../../copying/materialized-views.ts';
 import type { CopyPlace, CopyProgress } from '../../copying/place.ts';
+import { refuseRowSecurity } from '../../copying/row-security.ts';
 import { setSequences } from '../../copying/sequences.ts';
 import { inSession } from '../../copying/session.ts';
 import { clearTarget, finishTarget } from '../../copying/target.ts';
@@ -20,7 +21,7 @@ const PARALLEL = 2;
 /**
  * Loads the rows of an archive into a place that its migrations have made, in place of what they have put there.
  * @returns the final progress
- * @throws {AppError} BAD_USER_INPUT if the rows or tables are not those of the place
+ * @throws {AppError} BAD_USER_INPUT if the rows or tables are not those of the place, CONFLICT if row security keeps rows out
  */
 export async function loadRows(
   place: CopyPlace,
@@ -38,6 +39,7 @@ export async function loadRows(
     async (client) => {
       const target = { place, client };
       const made = await checkTables(client, schema, manifest);
+      await refuseRowSecurity(target);
       const filled = made.flatMap((table) => {
         const bytes = full.get(table.name);
         return bytes === undefined ? [] : [{ ...table, bytes }];

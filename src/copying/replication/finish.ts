@@ -1,6 +1,8 @@
 import type pg from 'pg';
 import { AppError } from '../../lib/errors.ts';
 import { inTransaction } from '../../postgres/sql/transaction.ts';
+import { refuseLargeObjects } from '../large-objects.ts';
+import type { CopyPlace } from '../place.ts';
 import { readSequences, type SequenceState, setSequences } from '../sequences.ts';
 import { dropPositionSql } from './position-table.ts';
 import { readFingerprint } from './source-tables.ts';
@@ -8,13 +10,14 @@ import { readFingerprint } from './source-tables.ts';
 /**
  * Reads what PostgreSQL does not stream, when nobody writes at the source any more.
  * @param fingerprint that of the schema when its rows were copied
- * @throws {AppError} CONFLICT if the schema was altered since, or a prepared transaction may still change its rows
+ * @throws {AppError} CONFLICT if the schema was altered since, a prepared transaction may still change its rows, or there are large objects
  */
 export async function readFinalFacts(
   client: pg.Client,
-  schema: string,
+  place: CopyPlace,
   fingerprint: string,
 ): Promise<readonly SequenceState[]> {
+  const { schema } = place;
   if ((await readFingerprint(client, schema)) !== fingerprint) {
     throw new AppError(
       'CONFLICT',
@@ -22,6 +25,8 @@ export async function readFinalFacts(
     );
   }
   await refusePrepared(client);
+  // Somebody may have made some since the copy began.
+  await refuseLargeObjects({ client, place });
   return readSequences(client, schema);
 }
 

@@ -118,7 +118,7 @@ export class Follower {
     try {
       const { source, target, fingerprint } = await this.#whileRunning(this.#session.promise, limited);
       const { from, to } = this.#options;
-      const facts = readFinalFacts(source, from.schema, fingerprint);
+      const facts = readFinalFacts(source, from, fingerprint);
       // It may be rejected while the marker is waited for.
       facts.catch(() => undefined);
       await this.#reach(limited);

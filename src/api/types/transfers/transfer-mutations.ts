@@ -38,7 +38,8 @@ const CloneTenantInputRef = builder.inputType('CloneTenantInput', {
     server: t.string({ maxLength: 63, description: 'By default that of the source, if it accepts tenants.' }),
     neutralize: t.boolean({
       defaultValue: true,
-      description: 'Mask what must not leave production, such as addresses and names, with the code of the modules, and leave out the contents of files.',
+      description:
+        'Mask what must not leave production, such as addresses and names, with the code of the modules, and leave out the contents of files.',
     }),
   }),
 });

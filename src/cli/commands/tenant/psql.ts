@@ -20,7 +20,10 @@ export function addPsqlCommand(program: Command, context: CommandContext): void 
     .description("Open psql in a tenant's database, as the tenant's role")
     .argument('<slug>', "the tenant's slug or id")
     .usage('[options] <slug> [-- psql-arguments...]')
-    .option('--owner', "connect as the owner of the tenant's tables instead, who may change them")
+    .option(
+      '--owner',
+      "connect as the owner of the tenant's tables instead, who may change them; a move ends such sessions",
+    )
     .option('--url', 'print the URL, with its password, instead of opening psql')
     .addHelpText('after', "\nExample: tenantry psql acme -- -c 'SELECT count(*) FROM products'")
     .allowExcessArguments()
@@ -39,8 +42,11 @@ async function open(
   const code = await withServices(context, async (services) => {
     const tenant = await tenantByReference(services.catalog, reference);
     const { refusalOf } = await import('../../../tenants/suspend.ts');
-    if (tenant.status === 'DELETED' && !owner) throw refusalOf(tenant, reference);
-    const config = owner ? await ownerConnection(services, tenant) : services.tenants.connectionOf(tenant);
+    // What the owner writes while the tenant is moved would be lost.
+    if (tenant.status === (owner ? 'MAINTENANCE' : 'DELETED')) throw refusalOf(tenant, reference);
+    const config = owner
+      ? await ownerConnection(services, tenant)
+      : { ...services.tenants.connectionOf(tenant), application_name: 'tenantry psql' };
     if (url) return void context.stdout.write(`${urlOf(config)}\n`);
     return runPsql(context, config, psqlArguments);
   });
@@ -49,13 +55,15 @@ async function open(
 
 async function ownerConnection(
   { servers }: Services,
-  { server, database, schema }: KnownTenant,
+  { server, key, database, schema }: KnownTenant,
 ): Promise<pg.ClientConfig> {
+  const { ownerShellName } = await import('../../../servers/owner-shells.ts');
   const { serverNamed } = await import('../../../postgres/server.ts');
   const { searchPathOf } = await import('../../../migrator/files/common-schema.ts');
   const owned = serverNamed(servers, server);
   owned.requireAdmin();
-  return owned.connectionTo({ database, session: { search_path: searchPathOf(schema) } });
+  const config = owned.connectionTo({ database, session: { search_path: searchPathOf(schema) } });
+  return { ...config, application_name: ownerShellName(key) };
 }
 
 /** libpq would prefer these to the tenant's server. */
@@ -108,6 +116,7 @@ function psqlEnv({
   database,
   options,
   ssl,
+  application_name,
 }: pg.ClientConfig): Readonly<Record<string, string>> {
   return {
     PGHOST: host ?? '',
@@ -117,14 +126,15 @@ function psqlEnv({
     PGDATABASE: database ?? '',
     PGOPTIONS: options ?? '',
     PGSSLMODE: sslModeOf(ssl),
-    PGAPPNAME: 'tenantry psql',
+    PGAPPNAME: application_name ?? '',
   };
 }
 
 /** @see https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS */
-function urlOf({ host, port, user, password, database, options, ssl }: pg.ClientConfig): string {
+function urlOf(config: pg.ClientConfig): string {
+  const { host, port, user, password, database, options, ssl, application_name = '' } = config;
   const [name, secret, db] = [user ?? '', String(password), database ?? ''].map(encodeURIComponent);
-  const parameters = new URLSearchParams({ sslmode: sslModeOf(ssl), options: options ?? '' });
+  const parameters = new URLSearchParams({ sslmode: sslModeOf(ssl), options: options ?? '', application_name });
   const at = host?.includes(':') ? `[${host}]` : host;
   // libpq does not read + as a space.
   return `postgres://${name}:${secret}@${at}:${port}/${db}?${parameters.toString().replaceAll('+', '%20')}`;
