@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
@@ -93,7 +94,9 @@ describe('a file', () => {
     // What pzstd writes before each frame.
     const skippable = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4]);
     const frames = framesOf(tar, [1, 512, 700, 20_000]).flatMap((frame) => [skippable, frame]);
-    await writeFile(file, Buffer.concat([...frames, zstdCompressSync(Buffer.alloc(0))]));
+    // Larger than what is read at a time.
+    const large = Buffer.concat([Buffer.from([0x51, 0x2a, 0x4d, 0x18, 0, 0, 16, 0]), randomBytes(2 ** 20)]);
+    await writeFile(file, Buffer.concat([...frames.toSpliced(4, 0, large), zstdCompressSync(Buffer.alloc(0)), large]));
     expect(await importFrom(fleet, file, 'frames')).toMatchObject({ exit: 0, stderr: '' });
     const rows = await fleet.inTenant('frames', 'SELECT count(*)::int FROM products');
     expect(rows).toEqual([{ count: 100 }]);

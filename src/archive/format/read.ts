@@ -116,7 +116,7 @@ async function decompress(
       if (frame > 1 && bytes - start < MAGIC_BYTES) throw bytesAfterEnd();
       const from = start;
       const zstd = decoder();
-      await pipeline(() => readFile(file, from, onRead), zstd, write, { signal }).catch((error: unknown) => {
+      await pipeline(() => readFrame(file, from, zstd, onRead), zstd, write, { signal }).catch((error: unknown) => {
         throw frame > 1 && codeOf(error) === 'ZSTD_error_prefix_unknown' ? bytesAfterEnd(error) : error;
       });
       start += zstd.bytesWritten;
@@ -148,10 +148,14 @@ function checkSize(size: number, fileBytes: number, { maxBytes, maxRatio }: Arch
     );
 }
 
-/** Reads a file from a position, whatever has been read from it before. */
-async function* readFile(
+/**
+ * Reads a file from a position, whatever has been read from it before, until a frame has ended. The decoder would leave out the rest
+ * of that piece and take the next one for the beginning of a frame.
+ */
+async function* readFrame(
   file: FileHandle,
   start: number,
+  decoded: { readonly bytesWritten: number },
   onRead: ((bytes: number) => void) | undefined,
 ): AsyncGenerator<Buffer> {
   for (let position = start; ; ) {
@@ -161,6 +165,8 @@ async function* readFile(
     position += bytesRead;
     onRead?.(position);
     yield buffer.subarray(0, bytesRead);
+    // A piece is larger than what the decoder buffers, so it has been decoded here unless it is the last one of the file.
+    if (decoded.bytesWritten < position - start) return;
   }
 }
 

@@ -167,9 +167,10 @@ async function measured({ name, bytes, content }: ArchiveEntry): Promise<FoundEn
 
 async function inMemory({ name, bytes, content }: ArchiveEntry, most: number): Promise<Buffer> {
   if (bytes > most) throw refused(`has ${bytes} bytes of ${quoted(name)}, and ${most} is the most`);
-  const chunks: Buffer[] = [];
-  for await (const chunk of content) chunks.push(chunk);
-  return Buffer.concat(chunks);
+  const whole = Buffer.alloc(bytes);
+  let size = 0;
+  for await (const chunk of content) size += chunk.copy(whole, size);
+  return whole.subarray(0, size);
 }
 
 function parseJson(content: Buffer, name: string): unknown {
