@@ -3,8 +3,8 @@ import type { PostgresServer } from '../postgres/server.ts';
 import { quoteIdentifier } from '../postgres/sql/quote.ts';
 import { tenantRole } from '../routing/placement.ts';
 import { withPlacementLock } from '../routing/placement-lock.ts';
-import { endOwnerShells } from './owner-shells.ts';
 import type { Provisioner, TenantPlacement } from './provisioner.ts';
+import { endOwnerShells } from './tenant-sessions.ts';
 
 /** A server with its provisioner. */
 interface PlaceServer {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ownerShellName } from '../../src/servers/owner-shells.ts';
+import { ownerShellName } from '../../src/servers/tenant-sessions.ts';
 import { eventually } from '../support/eventually.ts';
 import { type MigrationDir, makeMigrationDir } from '../support/migration-dir.ts';
 import { openTestApp, type TestApp } from '../support/start-app.ts';

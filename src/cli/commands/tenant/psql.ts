@@ -57,7 +57,7 @@ async function ownerConnection(
   { servers }: Services,
   { server, key, database, schema }: KnownTenant,
 ): Promise<pg.ClientConfig> {
-  const { ownerShellName } = await import('../../../servers/owner-shells.ts');
+  const { ownerShellName } = await import('../../../servers/tenant-sessions.ts');
   const { serverNamed } = await import('../../../postgres/server.ts');
   const { searchPathOf } = await import('../../../migrator/files/common-schema.ts');
   const owned = serverNamed(servers, server);
