@@ -6,6 +6,7 @@ import { FIRST_SERVER } from '../catalog/entities/database-server.entity.ts';
 import { InProgress } from '../catalog/in-progress.ts';
 import { observedAtSql } from '../catalog/migration-states.ts';
 import { takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
+import { forgetUsage } from '../catalog/usage.ts';
 import { databaseExists, dropDatabase } from '../postgres/admin/databases.ts';
 import {
   allowConnections,
@@ -205,6 +206,7 @@ export class Maintenance {
            FROM tenant_maintenances m WHERE t.id = $1 AND m.tenant_id = t.id`,
           [tenant.tenantId, replacedAt],
         );
+        await forgetUsage(client, tenant.tenantId);
       });
     }
     await this.#withLock(tenant, (admin) => allowConnections(admin, tenant.database, [role]));

@@ -63,7 +63,7 @@ async function copyBetween(options: CopyOptions, from: CopySide, to: CopySide): 
     options.snapshot,
     async (snapshot) => {
       const plan = await makePlan(from, to);
-      for (const { name, rows, bytes } of plan.copied) tally.expect(name, rows, bytes ?? 0);
+      for (const table of plan.copied) tally.expect(table);
       const down = await clearTarget(to, { filled: plan.copied, emptied: plan.emptied });
       const different = await copyTables({ from, to, parallel, snapshot, tally }, plan.copied, signal);
       if (different.length > 0) throw differentRows(from.place, different);
@@ -81,7 +81,7 @@ async function copyBetween(options: CopyOptions, from: CopySide, to: CopySide): 
 
 /** What to do with each table. */
 interface Plan {
-  readonly copied: readonly (TableToCopy & Pick<StoredTable, 'rows' | 'partitionOf'>)[];
+  readonly copied: readonly (TableToCopy & Pick<StoredTable, 'rows' | 'hasStatistics' | 'partitionOf'>)[];
   readonly emptied: readonly ChangedTable[];
 }
 

@@ -22,11 +22,22 @@ export function canCloneByTemplate({ transfer }: ActiveTransfer, source: Transfe
   return source.isolation === 'DATABASE' && to.isolation === 'DATABASE' && source.server === to.server;
 }
 
+/** A database that was copied by template. */
+export interface TemplateCopy {
+  /** How long the source was paused, in milliseconds. */
+  readonly pausedMs: number;
+  /** The size of the copy. Nobody counts its rows. */
+  readonly bytes: number;
+}
+
 /**
  * Copies a whole database by template, with its migrations. A served tenant is paused for these milliseconds.
- * @returns how long the source was paused, in milliseconds; undefined if it is too large or too busy for that
+ * @returns undefined if it is too large or too busy for that
  */
-export async function cloneByTemplate(active: ActiveTransfer, source: TransferSource): Promise<number | undefined> {
+export async function cloneByTemplate(
+  active: ActiveTransfer,
+  source: TransferSource,
+): Promise<TemplateCopy | undefined> {
   const { options, transfer } = active;
   const { to } = transfer;
   const { server, provisioner } = await options.servers.find(to.server);
@@ -36,8 +47,11 @@ export async function cloneByTemplate(active: ActiveTransfer, source: TransferSo
   await provisioner.renewRole(to);
   const pausedMs = source.checkpoint ? await copyCheckpoint(active, source) : await copyPaused(active);
   if (pausedMs === undefined) return undefined;
-  await withPlacementLock(server, to.key, (admin) => allowConnections(admin, to.database, [tenantRole(to.key)]));
-  return pausedMs;
+  const bytes = await withPlacementLock(server, to.key, async (admin) => {
+    await allowConnections(admin, to.database, [tenantRole(to.key)]);
+    return sizeOf(admin, to.database);
+  });
+  return { pausedMs, bytes };
 }
 
 async function copyCheckpoint({ options, transfer }: ActiveTransfer, source: TransferSource): Promise<number> {

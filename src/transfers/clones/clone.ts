@@ -38,10 +38,10 @@ interface MadeClone {
 }
 
 async function copySource(active: ActiveTransfer, source: TransferSource): Promise<MadeClone> {
-  const pausedMs = canCloneByTemplate(active, source) ? await cloneByTemplate(active, source) : undefined;
-  if (pausedMs !== undefined) {
-    await active.report('COPIED', `the database ${source.database} by template`);
-    return { copy: undefined, pausedMs };
+  const copied = canCloneByTemplate(active, source) ? await cloneByTemplate(active, source) : undefined;
+  if (copied) {
+    await active.copiedWhole(source.database, copied.bytes);
+    return { copy: undefined, pausedMs: copied.pausedMs };
   }
   return { copy: await withOpenSource(active, source, () => copyToTarget(active, source)), pausedMs: 0 };
 }
