@@ -24,6 +24,7 @@ export const unauditedCommands: ReadonlySet<string> = new Set([
   'status',
   'tenant list',
   'tenant show',
+  'tenant transfers',
   'tenant watch',
   'user list',
   'webhook deliveries',

@@ -79,9 +79,9 @@ export function createProgram(terminal: Terminal): Command {
     .configureOutput({
       writeOut: (text) => terminal.stdout.write(text),
       writeErr: (text) => terminal.stderr.write(text),
-      getOutHelpWidth: () => terminal.stdout.columns ?? 100,
+      getOutHelpWidth: () => terminal.stdout.columns || 100,
       outputError: (text, write) => write(shortenArgumentError(text)),
-      getErrHelpWidth: () => terminal.stderr.columns ?? 100,
+      getErrHelpWidth: () => terminal.stderr.columns || 100,
     })
     .exitOverride();
   let command = program;

@@ -7,7 +7,8 @@ in UTF-8. Its first line has the names of the columns. A value that is missing i
 empty; an empty text is "". Spreadsheets and databases open these files. A spreadsheet
 may take a value that begins with =, +, - or @ for a formula: import the columns as text.`,
   json: `Each file in the folder "tables" is a table as JSON (RFC 8259) in UTF-8: a list with
-an object for each row. A value that is missing is null.`,
+an object for each row. A value that is missing is null. Numbers that may have many
+digits (the types numeric and bigint) are texts, so that no program rounds them.`,
 } as const satisfies Record<ReadableFormat, string>;
 
 /** The text that explains the content of a zip file to its readers. */
@@ -18,6 +19,7 @@ ${explanations[format]}
 Times are in UTC. Binary data is written in hexadecimal after \\x.
 
 The folder "files", if there is one, has uploaded files as they are, each under the
-identifier with which the tables refer to it.
+identifier with which the tables refer to it, with an ending such as .pdf where the
+kind of the file can be told.
 `;
 }
