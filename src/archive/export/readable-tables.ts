@@ -64,10 +64,10 @@ async function exactColumns(client: pg.Client, schema: string, table: string): P
   const { rows } = await client.query<{ name: string; cast: '::text' | '::text[]' | '' }>(
     `WITH RECURSIVE bases (attnum, attname, type) AS (
        SELECT attnum, attname, atttypid::oid FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped
-       UNION ALL SELECT attnum, attname, typbasetype FROM bases JOIN pg_type t ON t.oid = type WHERE typtype = 'd')
+       UNION ALL SELECT attnum, attname, t.typbasetype FROM bases JOIN pg_type t ON t.oid = type WHERE t.typtype = 'd')
      SELECT attname AS name, CASE
        WHEN bool_or(type IN (${LONG_NUMBERS})) THEN '::text'
-       WHEN bool_or(typcategory = 'A' AND coalesce(nullif(e.typbasetype, 0), e.oid) IN (${LONG_NUMBERS})) THEN '::text[]'
+       WHEN bool_or(t.typcategory = 'A' AND coalesce(nullif(e.typbasetype, 0), e.oid) IN (${LONG_NUMBERS})) THEN '::text[]'
        ELSE '' END AS cast
      FROM bases JOIN pg_type t ON t.oid = type LEFT JOIN pg_type e ON e.oid = t.typelem
      GROUP BY attnum, attname ORDER BY attnum`,

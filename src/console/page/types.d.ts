@@ -206,6 +206,8 @@ export interface AuditEntry {
   details: string | null;
   count: number;
   tenant: Named | null;
+  /** Also of a tenant that has been removed for good. */
+  tenantSlug: string | null;
 }
 export interface User extends Person {
   active: boolean;

@@ -1,8 +1,11 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
+
 import { withServices } from '../../open-app.ts';
+
 import { writeTable } from '../../ui/table.ts';
 import { type CommandContext, writeJson } from '../../ui/terminal.ts';
 import { summaryOf, transferColumns } from '../../ui/transfer-summary.ts';
+import { integer } from '../migrate-up.ts';
 
 interface Options {
   readonly limit: number;
@@ -18,7 +21,7 @@ export function addTransfersCommand(tenant: Command, context: CommandContext): v
     .command('transfers')
     .description('List moves, clones, imports and restored checkpoints: those that have not ended, then the latest')
     .argument('[slug]', 'only those of this tenant, also its clones; its slug or id')
-    .option('--limit <n>', `how many that have ended; at most ${MAX_LIMIT}`, parseLimit, DEFAULT_LIMIT)
+    .option('--limit <n>', 'how many that have ended; at most 1000', integer(1, MAX_LIMIT), DEFAULT_LIMIT)
     .option('--json', 'print JSON')
     .action((slug: string | undefined, options: Options) => list(context, slug, options));
 }
@@ -33,10 +36,4 @@ async function list(context: CommandContext, reference: string | undefined, { li
     );
   } else if (found.length === 0) context.stderr.write('There are no transfers.\n');
   else writeTable(context, context.stdout, transferColumns, found);
-}
-
-function parseLimit(text: string): number {
-  const limit = Number(text);
-  if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIMIT) return limit;
-  throw new InvalidArgumentError(`It must be a number from 1 to ${MAX_LIMIT}.`);
 }

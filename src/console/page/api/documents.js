@@ -71,7 +71,7 @@ export const documents = {
     health { status databases { name server ok latencyMs error } } }`,
   audit: `query Audit($after: String, $tenant: ID, $filter: AuditFilter) {
     auditLog(first: 30, after: $after, tenant: $tenant, filter: $filter) { ${page}
-      nodes { id at actor action outcome address requestId details count tenant { id slug } } } }`,
+      nodes { id at actor action outcome address requestId details count tenantSlug tenant { id slug } } } }`,
   users: `query Users($after: String, $search: String) {
     users(first: 30, after: $after, search: $search) { ${page} nodes { ${user} } } }`,
   setUserActive: `mutation SetUserActive($user: ID!, $active: Boolean!) {
