@@ -6,7 +6,7 @@ import type { KnownTenant } from '../../../catalog/tenant-directory.ts';
 import type { Services } from '../../../installation/services.ts';
 import { onSignals } from '../../../lib/signals.ts';
 import { withServices } from '../../open-app.ts';
-import { type CommandContext, CommandExit } from '../../ui/terminal.ts';
+import { type CommandContext, CommandExit, oneLine } from '../../ui/terminal.ts';
 
 interface PsqlOptions {
   readonly owner?: true;
@@ -20,7 +20,10 @@ export function addPsqlCommand(program: Command, context: CommandContext): void 
     .description("Open psql in a tenant's database, as the tenant's role")
     .argument('<slug>', "the tenant's slug or id")
     .usage('[options] <slug> [-- psql-arguments...]')
-    .option('--owner', "connect as the owner of the tenant's tables instead, who may change them")
+    .option(
+      '--owner',
+      "connect as the owner of the tenant's tables instead, who may change them: the role of DATABASE_URL; on the embedded server a superuser, who can read and change all tenants",
+    )
     .option('--url', 'print the URL, with its password, instead of opening psql')
     .addHelpText('after', "\nExample: tenantry psql acme -- -c 'SELECT count(*) FROM products'")
     .allowExcessArguments()
@@ -41,6 +44,7 @@ async function open(
     const { refusalOf } = await import('../../../tenants/suspend.ts');
     if (tenant.status === 'DELETED' && !owner) throw refusalOf(tenant, reference);
     const config = owner ? await ownerConnection(services, tenant) : services.tenants.connectionOf(tenant);
+    if (owner && context.stderr.isTTY) await warnOfSuperuser(context, services, tenant);
     if (url) return void context.stdout.write(`${urlOf(config)}\n`);
     return runPsql(context, config, psqlArguments);
   });
@@ -56,6 +60,25 @@ async function ownerConnection(
   const owned = serverNamed(servers, server);
   owned.requireAdmin();
   return owned.connectionTo({ database, session: { search_path: searchPathOf(schema) } });
+}
+
+/** Nothing keeps a superuser from what is not the tenant's. */
+async function warnOfSuperuser(
+  { stderr }: CommandContext,
+  { servers }: Services,
+  { slug, server, database }: KnownTenant & { readonly slug: string },
+): Promise<void> {
+  const { serverNamed } = await import('../../../postgres/server.ts');
+  const { rows } = await serverNamed(servers, server).owner(database, (client) =>
+    client.query<{ role: string; isSuperuser: boolean }>(
+      'SELECT rolname AS role, rolsuper AS "isSuperuser" FROM pg_roles WHERE rolname = current_user',
+    ),
+  );
+  const [found] = rows;
+  if (!found?.isSuperuser) return;
+  stderr.write(
+    `You connect as ${oneLine(found.role)}, a superuser: you can read and change everything on the server ${server}, not only the tenant ${slug}, and no permission, limit or row-level policy stops you.\n`,
+  );
 }
 
 /** libpq would prefer these to the tenant's server. */
