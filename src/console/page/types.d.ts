@@ -152,7 +152,13 @@ export interface Tenant extends Named {
   deletedAt: string | null;
   deletedBy: string | null;
   purgeAt: string | null;
-  usage: { databaseBytes: number; rows: number; files: number; lastRequestAt: string | null } | null;
+  usage: {
+    databaseBytes: number;
+    rows: number;
+    files: number;
+    lastRequestAt: string | null;
+    measuredAt: string;
+  } | null;
   clonedFrom: { slug: string; checkpoint: string | null } | null;
   placement: { server: string; database: string; schema: string };
 }
@@ -241,6 +247,9 @@ export interface Answers {
   checkpoints: { checkpoints: Checkpoint[] };
   transfers: { tenantTransfers: { nodes: Transfer[] } | null };
   cancelTransfer: { cancelTenantTransfer: { id: string } };
+  resumeTransfer: { resumeTenantTransfer: { id: string } };
+  moveTenant: { moveTenant: { id: string } };
+  cloneTenant: { cloneTenant: { id: string } };
   drifted: { driftedTenants: Page<DriftedTenant> | null };
   doctor: { doctor: Finding[] | null };
   driftCheck: { tenant: { driftCheck: DriftCheck | null } | null };

@@ -1,4 +1,4 @@
-/** Moving, cloning or importing a tenant. */
+/** Moving, cloning, importing or restoring a tenant. */
 export interface Transfer {
   id: string;
   kind: 'MOVE' | 'CLONE' | 'IMPORT' | 'RESTORE';
@@ -6,12 +6,14 @@ export interface Transfer {
   online: boolean;
   rowsCopied: number;
   rowsTotal: number | null;
+  bytesCopied: number;
   pausedMs: number | null;
   error: string | null;
   createdAt: string;
   endedAt: string | null;
   tenant: { id: string; slug: string };
-  to: { server: string };
+  from: { server: string; schema: string } | null;
+  to: { server: string; schema: string };
 }
 
 /** A copy that a tenant can be brought back to. */
