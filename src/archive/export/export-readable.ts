@@ -58,8 +58,9 @@ async function addTables(
     await read(async (client) => {
       for (const table of all.slice(start, start + TABLES_AT_ONCE)) {
         const { name } = table;
+        const before = total;
         const onRows = (count: number) => {
-          total += count;
+          total = before + count;
         };
         const report = () => onProgress?.({ what: `the table ${name}`, rows: total, files: 0, bytes: zip.bytes });
         const content = readableRows(client, schema, table, format, onRows, signal);

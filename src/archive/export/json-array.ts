@@ -6,12 +6,12 @@ const escapes = new Map([...'bfnrtv'].map((letter, index) => [letter.charCodeAt(
 
 /**
  * Makes an array of JSON of `COPY` text whose rows have one column with JSON.
- * @param onEnd called with the number of rows
+ * @param onRows called with the number of rows so far, for the last time at the end
  * @see https://www.postgresql.org/docs/current/sql-copy.html
  */
 export async function* toJsonArray(
   chunks: AsyncIterable<Buffer>,
-  onEnd: (rows: number) => void,
+  onRows: (rows: number) => void,
 ): AsyncGenerator<Buffer> {
   let rows = 0;
   let isEscaped = false;
@@ -36,8 +36,9 @@ export async function* toJsonArray(
         isRowEnd = true;
       } else output[size++] = byte;
     }
+    onRows(rows);
     yield output.subarray(0, size);
   }
   yield Buffer.from(rows > 0 ? '\n]\n' : ']\n');
-  onEnd(rows);
+  onRows(rows);
 }

@@ -15,7 +15,7 @@ export interface ExportOptions {
 export interface ExportProgress {
   /** What is being exported, such as `the table products`. */
   readonly what: string;
-  /** The rows so far. While a table is written as CSV or JSON, its own are missing. */
+  /** The rows so far. */
   readonly rows: number;
   readonly files: number;
   /** The bytes that were written so far. */

@@ -31,25 +31,43 @@ export function readableTables(tables: readonly StoredTable[]): readonly Readabl
 
 /**
  * Yields a table's rows in a readable form, with all columns.
- * @param onEnd called at the end with the number of rows
+ * @param onRows called with the number of rows so far, for the last time at the end
  */
 export async function* readableRows(
   client: pg.Client,
   schema: string,
   table: ReadableTable,
   format: ReadableFormat,
-  onEnd: (rows: number) => void,
+  onRows: (rows: number) => void,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer> {
   // Rows of a table that inherits from another one belong to both, and are those of its own file.
   const from = `${table.isPartitioned ? '' : 'ONLY '}${quoteIdentifier(schema)}.${quoteIdentifier(table.name)}`;
   if (format === 'csv') {
-    return yield* copyOut(client, `COPY (SELECT * FROM ${from}) TO STDOUT (FORMAT csv, HEADER)`, signal, onEnd);
+    const copy = `COPY (SELECT * FROM ${from}) TO STDOUT (FORMAT csv, HEADER)`;
+    return yield* withRows(copyOut(client, copy, signal, onRows), onRows);
   }
   const row = quoteIdentifier(nameBeside(table.columns));
   const columns = await exactColumns(client, schema, table.name);
   const copy = `COPY (SELECT row_to_json(${row}) FROM (SELECT ${columns.join(', ')} FROM ${from}) ${row}) TO STDOUT`;
-  yield* toJsonArray(copyOut(client, copy, signal), onEnd);
+  yield* toJsonArray(copyOut(client, copy, signal), onRows);
+}
+
+const QUOTE = 0x22;
+const NEWLINE = 0x0a;
+
+/** Passes CSV on, and counts its rows: a newline within quotes belongs to a value, and the first line has the names of the columns. */
+async function* withRows(chunks: AsyncIterable<Buffer>, onRows: (rows: number) => void): AsyncGenerator<Buffer> {
+  let rows = -1;
+  let isQuoted = false;
+  for await (const chunk of chunks) {
+    for (const byte of chunk) {
+      if (byte === QUOTE) isQuoted = !isQuoted;
+      else if (byte === NEWLINE && !isQuoted) rows += 1;
+    }
+    onRows(Math.max(0, rows));
+    yield chunk;
+  }
 }
 
 /** The types whose numbers may have more digits than a number of JSON keeps in most programs. */

@@ -39,7 +39,7 @@ export function describeTransfer(transfer: TenantTransfer): string {
   const place = `on the server ${toServer}: database ${toDatabase}, schema ${toSchema}`;
   if (kind === 'CLONE' || kind === 'IMPORT') return `Made the tenant ${slug} ${place}.`;
   const paused = pausedMs == null ? '' : ` It was paused for ${durationText(pausedMs)}.`;
-  const kept = keepHours === 0 ? '' : ` The old place is kept for ${durationText(keepHours * 3_600_000)}.`;
+  const kept = keepHours === 0 ? '' : ` The old place is kept for ${keepHours} h.`;
   return `The tenant ${slug} is now ${place}.${paused}${kept}`;
 }
 

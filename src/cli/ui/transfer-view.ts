@@ -27,7 +27,7 @@ function lineView(screen: Screen): TransferView {
 
 const MAX_BAR = 40;
 /** The columns of what stands beside the bar. */
-const FACTS = 60;
+const FACTS = 72;
 /** For how long rows must have been copied before their speed says something, in milliseconds. */
 const SAMPLE_MS = 2_000;
 

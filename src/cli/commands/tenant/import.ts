@@ -76,6 +76,8 @@ async function importTenant(context: CommandContext, file: string, options: Opti
 }
 
 function progressText({ what, bytes, totalBytes, rows }: ImportProgress, speed: string): string {
+  // Everything is read: what remains takes no part of the archive.
+  if (rows === undefined && bytes === totalBytes) return what;
   const facts = [
     // An archive may be shorter than its file says only if it changes while it is read.
     `${Math.min(100, Math.floor((bytes / Math.max(1, totalBytes)) * 100))} %`,
