@@ -29,7 +29,7 @@ describe('the command line', () => {
     const moved = await tenant('move', 'acme', '--server', 'b', '--isolation', 'database', '--keep', '0');
     expect(moved).toMatchObject({ exit: 0 });
     expect(moved.stdout).toMatch(
-      /^The tenant acme is now on the server b: database db_\w+, schema public\. It was paused for \d+ ms\.\n$/,
+      /^The tenant acme is now on the server b: database db_\w+, schema public\. It was paused for [\d.]+ m?s\.\n$/,
     );
     expect(moved.stderr).toMatch(/ CREATED move acme to a database on the server b\n.* STARTED .* SUCCEEDED /s);
     expect(await lab.skusOf('acme')).toEqual(['one']);
