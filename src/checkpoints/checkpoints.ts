@@ -44,7 +44,7 @@ export async function createCheckpoint(
 
 async function checkpointDatabase({ maintenance }: CheckpointsOptions, tenant: Tenant, name: string): Promise<string> {
   let id = '';
-  await maintenance.run(tenant.id, undefined, async (maintained, size) => async (client) => {
+  await maintenance.copy(tenant.id, async (client, maintained, size) => {
     id = await insertCheckpoint(client, maintained, { name, size, keep: true });
   });
   return id;

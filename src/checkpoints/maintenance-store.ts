@@ -38,7 +38,7 @@ export interface MaintenanceStart {
   readonly instance: number;
   /** The name of the copy. */
   readonly copy?: string;
-  /** Whether requests wait for it; see `MaintenanceVariant`. */
+  /** Whether requests wait for it; see `CopyVariant`. */
   readonly drainMs?: number;
 }
 
@@ -91,6 +91,15 @@ export function beginMaintenance(
     if (!tenant) throw new Error('The row of a maintenance was not returned');
     return tenant;
   });
+}
+
+/** Gives a tenant its status back, and deletes the row of its maintenance, if the process with this number performs it. */
+export async function endMaintenance(client: pg.Client, tenantId: string, instance: number): Promise<void> {
+  await client.query(
+    `WITH m AS (DELETE FROM tenant_maintenances WHERE tenant_id = $1 AND claimed_by = $2 RETURNING *)
+     ${takeStepSql(tenantSteps.endMaintenance, { where: 't.id = m.tenant_id', set: 'maintained_at = now(), pause_ends_at = NULL', from: 'm' })}`,
+    [tenantId, instance],
+  );
 }
 
 /**

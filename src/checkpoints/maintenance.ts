@@ -5,11 +5,11 @@ import { forgetCommonState } from '../catalog/common-states.ts';
 import { FIRST_SERVER } from '../catalog/entities/database-server.entity.ts';
 import { InProgress } from '../catalog/in-progress.ts';
 import { observedAtSql } from '../catalog/migration-states.ts';
-import { takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
 import { forgetUsage } from '../catalog/usage.ts';
 import { databaseExists, dropDatabase } from '../postgres/admin/databases.ts';
 import {
   allowConnections,
+  allowConnectionsSql,
   copyDatabase,
   disallowConnections,
   replaceDatabase,
@@ -24,6 +24,7 @@ import { tenantBusy } from '../routing/resolve-tenant.ts';
 import { drainSessions } from '../servers/tenant-sessions.ts';
 import {
   beginMaintenance,
+  endMaintenance,
   isBegun,
   type Maintained,
   maintainedColumns,
@@ -42,18 +43,20 @@ export interface MaintenanceOptions {
 /** Stores the result of the work, in the transaction that ends the maintenance. */
 export type Ending = (client: pg.Client) => Promise<unknown>;
 
-/** How a maintenance may differ. */
-export interface MaintenanceVariant {
+/** How a copy may differ. */
+export interface CopyVariant {
   /** The name of the copy. By default it gets a name of its own. */
   readonly copy?: string;
   /**
-   * Set if the maintenance is over in a moment, so that requests wait for it instead of being refused. Sessions get this time to
-   * finish their statements, in milliseconds.
+   * Set if the copy takes a moment, so that requests wait for it instead of being refused. Sessions get this time to finish their
+   * statements, in milliseconds.
    */
   readonly drainMs?: number;
+  /** The roles besides the owner that may connect to the copy. By default nobody may, not even the owner. */
+  readonly openTo?: readonly string[];
 }
 
-/** The tenant's sessions did not finish their statements in the time of {@link MaintenanceVariant.drainMs}. */
+/** The tenant's sessions did not finish their statements in the time of {@link CopyVariant.drainMs}. */
 export class BusySessionsError extends Error {
   constructor(slug: string) {
     super(`sessions of the tenant ${slug} did not finish their statements in time`);
@@ -90,22 +93,53 @@ export class Maintenance {
    * @param work receives the copy's size in bytes. It returns `replace`, or what to store if the tenant's database is to be
    *   kept. If it throws, the copy replaces the tenant's database.
    * @throws {AppError} TENANT_BUSY if the tenant is in maintenance already, CONFLICT if its status does not allow maintenance
-   * @throws {BusySessionsError}
    */
   async run(
     tenantId: string,
     source: RestoredDatabase | undefined,
     work: (tenant: Maintained, size: number) => Promise<Ending | 'replace'>,
-    variant: MaintenanceVariant = {},
   ): Promise<void> {
-    this.#options.servers.get(FIRST_SERVER)?.requireAdmin();
-    if (this.#inProgress.has(tenantId)) throw tenantBusy(tenantId);
-    using _working = this.#inProgress.begin(tenantId);
+    using _working = this.#begin(tenantId);
     const { catalog, listener } = this.#options;
     const tenant = await catalog.use((client) =>
-      beginMaintenance(client, tenantId, { source, instance: listener.instance, ...variant }),
+      beginMaintenance(client, tenantId, { source, instance: listener.instance }),
     );
-    await this.#runAndEnd(tenant, source?.database, work, variant.drainMs);
+    await this.#runAndEnd(tenant, source?.database, work);
+  }
+
+  /**
+   * Only copies a tenant's database.
+   * @param ending stores the copy, whose size is in bytes
+   * @throws {AppError} as {@link run}
+   * @throws {BusySessionsError}
+   */
+  async copy(
+    tenantId: string,
+    ending: (client: pg.Client, tenant: Maintained, size: number) => Promise<unknown>,
+    { copy, drainMs, openTo }: CopyVariant = {},
+  ): Promise<void> {
+    using _working = this.#begin(tenantId);
+    const { catalog, listener } = this.#options;
+    const tenant = await catalog.use((client) =>
+      beginMaintenance(client, tenantId, {
+        source: undefined,
+        instance: listener.instance,
+        ...(copy !== undefined && { copy }),
+        ...(drainMs !== undefined && { drainMs }),
+      }),
+    );
+    try {
+      const opened = allowConnectionsSql(tenant.database, [tenantRole(tenant.key)]);
+      const after = openTo ? `${opened}; ${allowConnectionsSql(tenant.copy, openTo)}` : opened;
+      const size = await this.#copyTo(tenant, { source: tenant.database, after }, drainMs);
+      await this.#enter(tenant, 'DONE', async (client) => {
+        await ending(client, tenant, size);
+        await endMaintenance(client, tenant.tenantId, listener.instance);
+      });
+    } catch (error) {
+      await this.#end(await catalog.use((client) => rereadMaintenance(client, tenant, listener.instance)));
+      throw error;
+    }
   }
 
   /** Ends interrupted maintenance: that of dead processes, and that which this process failed to end earlier. */
@@ -154,24 +188,47 @@ export class Maintenance {
     return serverNamed(this.#options.servers, name);
   }
 
+  #begin(tenantId: string): Disposable {
+    this.#options.servers.get(FIRST_SERVER)?.requireAdmin();
+    if (this.#inProgress.has(tenantId)) throw tenantBusy(tenantId);
+    return this.#inProgress.begin(tenantId);
+  }
+
+  /**
+   * Keeps everybody out of the tenant's database, and makes the copy.
+   * @param after statements that follow
+   * @returns the copy's size, in bytes
+   */
+  #copyTo(
+    tenant: Maintained,
+    { source, after }: { readonly source: string; readonly after?: string },
+    drainMs?: number,
+  ): Promise<number> {
+    const role = tenantRole(tenant.key);
+    return this.#withLock(tenant, async (admin) => {
+      if (drainMs !== undefined && !(await drainSessions(admin, role, drainMs))) {
+        throw new BusySessionsError(tenant.slug);
+      }
+      await disallowConnections(admin, tenant.database, role);
+      const bytes = await copyDatabase(admin, tenant.copy, source, role);
+      if (after !== undefined) await admin.query(after);
+      return bytes;
+    });
+  }
+
   async #runAndEnd(
     tenant: Maintained,
     source: string | undefined,
     work: (tenant: Maintained, size: number) => Promise<Ending | 'replace'>,
-    drainMs?: number,
   ): Promise<void> {
     let now = tenant;
     try {
-      const role = tenantRole(tenant.key);
-      const size = await this.#withLock(tenant, async (admin) => {
-        if (drainMs !== undefined && !(await drainSessions(admin, role, drainMs))) {
-          throw new BusySessionsError(tenant.slug);
-        }
-        await disallowConnections(admin, tenant.database, role);
-        const bytes = await copyDatabase(admin, tenant.copy, source ?? tenant.database, role);
-        if (!source) await allowConnections(admin, tenant.database, []);
-        return bytes;
-      });
+      const size = await this.#copyTo(
+        tenant,
+        source === undefined
+          ? { source: tenant.database, after: allowConnectionsSql(tenant.database, []) }
+          : { source },
+      );
       now = await this.#enter(tenant, 'COPIED');
       const ending = await work(now, size);
       if (ending !== 'replace') now = await this.#enter(now, 'DONE', ending);
@@ -210,15 +267,11 @@ export class Maintenance {
       });
     }
     await this.#withLock(tenant, (admin) => allowConnections(admin, tenant.database, [role]));
-    await this.#options.catalog.use((client) =>
-      client.query(
-        `WITH m AS (DELETE FROM tenant_maintenances WHERE tenant_id = $1 AND claimed_by = $2 RETURNING *)
-         ${takeStepSql(tenantSteps.endMaintenance, { where: 't.id = m.tenant_id', set: 'maintained_at = now(), pause_ends_at = NULL', from: 'm' })}`,
-        [tenant.tenantId, this.#options.listener.instance],
-      ),
-    );
+    const { catalog, listener } = this.#options;
+    await catalog.use((client) => endMaintenance(client, tenant.tenantId, listener.instance));
   }
 
+  /** Enters a phase while it is certain that this process performs the maintenance. */
   async #enter(tenant: Maintained, phase: Maintained['phase'], ending?: Ending): Promise<Maintained> {
     const { catalog, listener } = this.#options;
     await catalog.use((client) =>

@@ -58,21 +58,21 @@ async function copyBetween(options: CopyOptions, from: CopySide, to: CopySide): 
   const tally = new Tally(options.onProgress);
   await refuseLargeObjects(from);
   const structure = await requireSameStructure(from, to);
-  const { down, plan } = await withSnapshot(
+  const { cleared, plan } = await withSnapshot(
     from.place,
     options.snapshot,
     async (snapshot) => {
       const plan = await makePlan(from, to);
       for (const table of plan.copied) tally.expect(table);
-      const down = await clearTarget(to, { filled: plan.copied, emptied: plan.emptied });
+      const cleared = await clearTarget(to, { filled: plan.copied, emptied: plan.emptied });
       const different = await copyTables({ from, to, parallel, snapshot, tally }, plan.copied, signal);
       if (different.length > 0) throw differentRows(from.place, different);
-      return { down, plan };
+      return { cleared, plan };
     },
     signal,
   );
   await copySequences(from, to);
-  await finishTarget(to, down, plan.copied, parallel, signal);
+  await finishTarget(to, cleared, plan.copied, parallel, signal);
   await refreshViews(from, to);
   if ((await hashStructure(to)) !== structure) await requireSameStructure(from, to);
   options.onProgress?.(tally.progress);
@@ -81,7 +81,7 @@ async function copyBetween(options: CopyOptions, from: CopySide, to: CopySide): 
 
 /** What to do with each table. */
 interface Plan {
-  readonly copied: readonly (TableToCopy & Pick<StoredTable, 'rows' | 'hasStatistics' | 'partitionOf'>)[];
+  readonly copied: readonly (TableToCopy & Pick<StoredTable, 'rows' | 'bytes' | 'hasStatistics' | 'partitionOf'>)[];
   readonly emptied: readonly ChangedTable[];
 }
 

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { quoteIdentifier } from '../postgres/sql/quote.ts';
+import { type TableToFill, takeDownIndexes } from './indexes.ts';
 import { putBack, type TakenDown, takeDown } from './obstacles.ts';
 import type { CopyPlace } from './place.ts';
 import { type CopySide, inSession } from './session.ts';
@@ -9,53 +10,69 @@ import { portionsOf, together } from './together.ts';
 /** A table whose rows change. */
 export type ChangedTable = Pick<StoredTable, 'name' | 'partitionOf'>;
 
+/** What was removed from a place, to be put back once its tables are filled. */
+export interface ClearedTarget {
+  readonly down: TakenDown;
+  /** The statements that build its indexes. */
+  readonly indexes: readonly string[];
+}
+
 /** How many tables are emptied or analyzed with one statement. */
 const PORTION = 50;
 
 /**
- * Empties tables of a place, and removes what would refuse the rows that others are going to get, or change them.
+ * Empties tables of a place, and removes what would refuse the rows that others are going to get, change them, or make them slow.
  * @param filled the tables that get rows
  * @param emptied the tables that have some
  */
 export async function clearTarget(
   { client, place }: CopySide,
-  { filled, emptied }: Readonly<Record<'filled' | 'emptied', readonly ChangedTable[]>>,
-): Promise<TakenDown> {
+  {
+    filled,
+    emptied,
+  }: { readonly filled: readonly (ChangedTable & TableToFill)[]; readonly emptied: readonly ChangedTable[] },
+): Promise<ClearedTarget> {
   const changed = { filled: withParents(filled), emptied: withParents(emptied) };
   const down = await takeDown(client, place.schema, changed);
   for (const portion of portionsOf(emptied, PORTION)) {
     await client.query(`TRUNCATE ${portion.map(({ name }) => `ONLY ${tableSql(place, name)}`).join(', ')}`);
   }
-  return down;
+  // Last, because nothing may refer to a unique index that is dropped.
+  return { down, indexes: await takeDownIndexes(client, place.schema, filled) };
 }
 
 /**
  * Puts back what was removed, checks the foreign keys and gathers the planner's statistics.
  * @param parallel the number of statements that run at the same time
- * @throws {pg.DatabaseError} 23503 if a row refers to one that is missing
+ * @throws {pg.DatabaseError} 23505 or 23P01 if rows exclude each other; 23503 if a row refers to one that is missing
  */
 export async function finishTarget(
   { client, place }: CopySide,
-  down: TakenDown,
+  { down, indexes }: ClearedTarget,
   filled: readonly ChangedTable[],
   parallel: number,
   signal: AbortSignal,
 ): Promise<void> {
+  const runAll = async (statements: readonly string[]) => {
+    const queue = [...statements];
+    const work = async (worker: pg.Client) => {
+      for (let sql = queue.shift(); sql !== undefined; sql = queue.shift()) await worker.query(sql);
+    };
+    await together(signal, [
+      () => work(client),
+      ...Array.from(
+        { length: Math.min(parallel, queue.length) - 1 },
+        () => (ended: AbortSignal) => inSession(place, work, ended),
+      ),
+    ]);
+  };
+  // First, because foreign keys refer to them.
+  await runAll(indexes);
   const checks = await putBack(client, place.schema, down);
   const analyzed = portionsOf([...new Set(filled.map(({ name, partitionOf }) => partitionOf.at(-1) ?? name))], PORTION);
-  const queue = [
+  await runAll([
     ...checks,
     ...analyzed.map((names) => `ANALYZE ${names.map((name) => tableSql(place, name)).join(', ')}`),
-  ];
-  const work = async (worker: pg.Client) => {
-    for (let sql = queue.shift(); sql !== undefined; sql = queue.shift()) await worker.query(sql);
-  };
-  await together(signal, [
-    () => work(client),
-    ...Array.from(
-      { length: Math.min(parallel, queue.length) - 1 },
-      () => (ended: AbortSignal) => inSession(place, work, ended),
-    ),
   ]);
 }
 

@@ -16,6 +16,13 @@ export class TransferCancelledError extends Error {
   }
 }
 
+/** A database that was copied by template. */
+export interface CopiedDatabase {
+  readonly database: string;
+  /** Its size. */
+  readonly bytes: number;
+}
+
 /** How often to look whether it was cancelled, where nobody else tells this process, in milliseconds. */
 const CHECK_MS = 1_000;
 /** How often progress is stored, in milliseconds. */
@@ -154,13 +161,14 @@ export class ActiveTransfer {
     });
   }
 
-  /** Stores that a database was copied as a whole. Its rows are not counted. @throws {LostClaimError} */
-  async copiedWhole(database: string, bytes: number): Promise<void> {
+  /**
+   * Stores that a database was copied as a whole. Its rows are not counted.
+   * @param client a connection to `auth`, in a transaction that has locked the claim
+   */
+  async copiedWhole(client: pg.Client, { database, bytes }: CopiedDatabase): Promise<void> {
     const { id } = this.#transfer;
-    await this.commit(async (client) => {
-      await client.query('UPDATE tenant_transfers SET bytes_copied = $2 WHERE id = $1', [id, bytes]);
-      await appendTransferEvent(client, id, 'COPIED', `the whole database ${database} by template, ${sizeText(bytes)}`);
-    });
+    await client.query('UPDATE tenant_transfers SET bytes_copied = $2 WHERE id = $1', [id, bytes]);
+    await appendTransferEvent(client, id, 'COPIED', `the whole database ${database} by template, ${sizeText(bytes)}`);
   }
 
   async #store(progress: CopyProgress | undefined): Promise<void> {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { FaultLab } from '../support/fault-lab.ts';
 import { auditRun } from '../support/fleet-audit.ts';
 import { seededRandom, seeds } from '../support/seeded-random.ts';
@@ -7,8 +7,8 @@ import { seededRandom, seeds } from '../support/seeded-random.ts';
 describe('a run whose PostgreSQL fails', () => {
   let lab: FaultLab;
 
-  beforeAll(async () => {
-    lab = await FaultLab.start({ schemas: 26, databases: 6 });
+  beforeEach(async () => {
+    lab = await FaultLab.fresh(lab, { schemas: 26, databases: 6 });
   });
   afterAll(() => lab[Symbol.asyncDispose]());
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { FaultLab } from '../support/fault-lab.ts';
 import { progressQuery, type ShownEvent } from '../support/fleet.ts';
@@ -10,8 +10,8 @@ import { seededRandom, seeds } from '../support/seeded-random.ts';
 describe('several processes over one fleet', () => {
   let lab: FaultLab;
 
-  beforeAll(async () => {
-    lab = await FaultLab.start({ schemas: 26, databases: 6 });
+  beforeEach(async () => {
+    lab = await FaultLab.fresh(lab, { schemas: 26, databases: 6 });
   });
   afterAll(() => lab[Symbol.asyncDispose]());
 
@@ -55,8 +55,11 @@ describe('several processes over one fleet', () => {
   });
 
   describe('are asked for the same by two deployers at once', () => {
-    let servers: readonly (HttpClient & AsyncDisposable)[];
-    beforeAll(async () => {
+    let servers: readonly (HttpClient & AsyncDisposable)[] = [];
+    let serversOf: FaultLab | undefined;
+    beforeEach(async () => {
+      if (serversOf === lab) return;
+      serversOf = lab;
       servers = await Promise.all([lab.startServer(), lab.startServer()]);
     });
     afterAll(() => Promise.all(servers.map((server) => server[Symbol.asyncDispose]())));

@@ -13,6 +13,9 @@ export interface LabSize {
   readonly databases: number;
 }
 
+/** Each round leaves a table in every tenant, so rounds and their audits take longer and longer. */
+const MAX_ROUNDS = 50;
+
 /**
  * One PostgreSQL, a fleet of tenants, and processes that work on runs and can be killed. The test's own process only asks:
  * it carries out nothing.
@@ -70,6 +73,13 @@ export class FaultLab implements AsyncDisposable {
       ...shared,
     };
     return new FaultLab(postgres, fleet, slugs, env, stack.move());
+  }
+
+  /** Gives the same lab until it has had many rounds, and a new one in its place then. */
+  static async fresh(lab: FaultLab | undefined, size: LabSize): Promise<FaultLab> {
+    if (lab && lab.#rounds < MAX_ROUNDS) return lab;
+    await lab?.[Symbol.asyncDispose]();
+    return FaultLab.start(size);
   }
 
   /** The worker processes that run at this moment. */

@@ -58,22 +58,25 @@ const enumUse: Part = (model, choice) => {
 };
 
 const deferredKey: Part = (model, choice) => {
-  const found = pick(model.deferred, choice);
-  if (found && choice % 2 === 0) return [`ALTER TABLE ${found} ADD COLUMN ${model.next('c')} text`];
-  if (found && choice % 3 === 0)
-    return [`SET CONSTRAINTS ALL DEFERRED`, `INSERT INTO ${found} VALUES (${choice + 10}, 1)`];
-  // Fails where the key is checked at once, unless an earlier SET CONSTRAINTS is still in force.
-  if (found && choice % 5 === 0)
-    return [
-      `INSERT INTO ${found} VALUES (${choice + 20}, ${choice + 21})`,
-      `INSERT INTO ${found} VALUES (${choice + 21}, NULL)`,
-    ];
+  const found = pick(model.deferred, choice >> 2);
+  const [child, parent] = [choice + 20, choice + 21];
+  if (!found) return newDeferredKey(model, choice);
+  const forms: (readonly string[])[] = [
+    [`ALTER TABLE ${found} ADD COLUMN ${model.next('c')} text`],
+    [`SET CONSTRAINTS ALL DEFERRED`, `INSERT INTO ${found} VALUES (${choice + 10}, 1)`],
+    // Fails where the key is checked at once, unless an earlier SET CONSTRAINTS is still in force.
+    [`INSERT INTO ${found} VALUES (${child}, ${parent})`, `INSERT INTO ${found} VALUES (${parent}, NULL)`],
+  ];
+  return forms[choice % 4] ?? newDeferredKey(model, choice);
+};
+
+const newDeferredKey: Part = (model, choice) => {
   const name = model.next('n');
   model.deferred.push(name);
   const key = `CREATE TABLE ${name} (id int PRIMARY KEY, parent int REFERENCES ${name} DEFERRABLE INITIALLY`;
   const [child, parent] = [`INSERT INTO ${name} VALUES (2, 1)`, `INSERT INTO ${name} VALUES (1, NULL)`];
   // In two statements, so that the key must be deferred in between.
-  return choice % 3 === 1 ? [`${key} IMMEDIATE)`, parent, child] : [`${key} DEFERRED)`, child, parent];
+  return (choice >> 2) % 2 === 0 ? [`${key} IMMEDIATE)`, parent, child] : [`${key} DEFERRED)`, child, parent];
 };
 
 const settings = [
@@ -178,7 +181,7 @@ const blocks: Part = (model, choice) => {
   return [pick(forms, choice) ?? ''];
 };
 
-/** Savepoints, of which some stay open at the end of the file. Later files use the same names. */
+/** Savepoints, of which some stay open at the end of the file. Later files use the same names, or expect none. */
 const savepoints: Part = (model, choice) => {
   const name = model.next('p');
   const make = `CREATE TABLE ${name} (id int)`;
@@ -187,6 +190,9 @@ const savepoints: Part = (model, choice) => {
     ['SAVEPOINT a', make],
     [make, 'SAVEPOINT b', `INSERT INTO ${name} VALUES (1)`, 'SAVEPOINT b', 'RELEASE b', 'ROLLBACK TO b'],
     [`SAVEPOINT a; ${make}; RELEASE SAVEPOINT a`],
+    // Fails, unless an earlier file's savepoint is still there.
+    [make, 'ROLLBACK TO SAVEPOINT a'],
+    ['RELEASE SAVEPOINT a', make],
   ];
   return pick(forms, choice) ?? [];
 };

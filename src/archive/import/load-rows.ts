@@ -15,7 +15,7 @@ import { quoted, refused } from '../format/problem.ts';
 import { checkTables } from './check-tables.ts';
 import type { ContentReader } from './content-reader.ts';
 
-/** How many foreign keys are checked at the same time. */
+/** How many indexes are built, or foreign keys checked, at the same time. */
 const PARALLEL = 2;
 
 /**
@@ -33,15 +33,18 @@ export async function loadRows(
   const { schema } = place;
   const rowsTotal = manifest.tables.reduce((sum, { rows }) => sum + rows, 0);
   let progress: CopyProgress = { rowsCopied: 0, rowsTotal, bytesCopied: 0 };
-  const full = new Set(manifest.tables.filter(({ rows }) => rows > 0).map(({ name }) => name));
+  const full = new Map(manifest.tables.filter(({ rows }) => rows > 0).map((table) => [table.name, bytesOf(table)]));
   await inSession(
     place,
     async (client) => {
       const target = { place, client };
       const made = await checkTables(client, schema, manifest);
-      const filled = made.filter(({ name }) => full.has(name));
+      const filled = made.flatMap((table) => {
+        const bytes = full.get(table.name);
+        return bytes === undefined ? [] : [{ ...table, bytes }];
+      });
       const emptied = made.filter(({ bytes }) => bytes !== 0);
-      const down = await clearTarget(target, { filled, emptied });
+      const cleared = await clearTarget(target, { filled, emptied });
       // The tenant is activated later, by a transaction that is flushed to disk.
       await client.query('SET synchronous_commit = off');
       for (const [index, table] of manifest.tables.entries()) {
@@ -54,7 +57,7 @@ export async function loadRows(
         await loadTable(client, schema, table, parts, signal);
       }
       await setSequences(client, schema, manifest.sequences);
-      await finishTarget(target, down, filled, PARALLEL, signal).catch((error: unknown) => {
+      await finishTarget(target, cleared, filled, PARALLEL, signal).catch((error: unknown) => {
         throw explain(error, 'that do not satisfy a constraint');
       });
       await refreshViews(target, target);
@@ -69,6 +72,10 @@ async function* observed(parts: AsyncIterable<Buffer>, onPart: (part: Buffer) =>
     onPart(part);
     yield part;
   }
+}
+
+function bytesOf({ parts }: ManifestTable): number {
+  return parts.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 async function* partsOf(reader: ContentReader, { parts }: ManifestTable, table: number): AsyncGenerator<Buffer> {

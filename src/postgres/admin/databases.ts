@@ -14,13 +14,18 @@ export async function createDatabase(admin: pg.Client, name: string): Promise<bo
  * nothing, if a database of this name exists.
  *
  * WAL_LOG (PostgreSQL 15 and newer) copies a small template faster than FILE_COPY and forces no checkpoint of the server.
+ * @param isClosed whether nobody can connect to the copy until connections are allowed
  * @throws {pg.DatabaseError} 55006 if a session is connected to the template, 3D000 if the template does not exist
  * @see https://www.postgresql.org/docs/current/sql-createdatabase.html
  */
-export async function cloneDatabase(admin: pg.Client, name: string, template: string): Promise<boolean> {
-  return unlessDuplicate(() =>
-    admin.query(`CREATE DATABASE ${quoteIdentifier(name)} TEMPLATE ${quoteIdentifier(template)} STRATEGY WAL_LOG`),
-  );
+export async function cloneDatabase(
+  admin: pg.Client,
+  name: string,
+  template: string,
+  { isClosed = false }: { readonly isClosed?: boolean } = {},
+): Promise<boolean> {
+  const create = `CREATE DATABASE ${quoteIdentifier(name)} TEMPLATE ${quoteIdentifier(template)} STRATEGY WAL_LOG`;
+  return unlessDuplicate(() => admin.query(isClosed ? `${create} ALLOW_CONNECTIONS false` : create));
 }
 
 /**

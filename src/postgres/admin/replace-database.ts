@@ -26,15 +26,18 @@ export async function disallowConnections(admin: pg.Client, name: string, role: 
       [name],
     );
   // Signal all of them before waiting for any.
-  await end('pid');
-  await end(`pid, ${END_MS}`);
+  const { rowCount } = await end('pid');
+  if (rowCount) await end(`pid, ${END_MS}`);
 }
 
 /** Allows connections of the owner and the given roles to a database again. */
 export async function allowConnections(admin: pg.Client, name: string, roles: readonly string[]): Promise<void> {
-  await admin.query(
-    `ALTER DATABASE ${quoteIdentifier(name)} WITH ALLOW_CONNECTIONS true; ${closeDatabaseSql(name, roles)}`,
-  );
+  await admin.query(allowConnectionsSql(name, roles));
+}
+
+/** Returns the statements of {@link allowConnections}. */
+export function allowConnectionsSql(name: string, roles: readonly string[]): string {
+  return `ALTER DATABASE ${quoteIdentifier(name)} WITH ALLOW_CONNECTIONS true; ${closeDatabaseSql(name, roles)}`;
 }
 
 /**
@@ -44,7 +47,7 @@ export async function allowConnections(admin: pg.Client, name: string, roles: re
 export async function copyDatabase(admin: pg.Client, copy: string, original: string, role: string): Promise<number> {
   for (let tries = 1; ; tries += 1) {
     try {
-      await cloneDatabase(admin, copy, original);
+      await cloneDatabase(admin, copy, original, { isClosed: true });
       break;
     } catch (error) {
       // A connection that was accepted just before connections were disallowed becomes visible only now.
@@ -52,7 +55,6 @@ export async function copyDatabase(admin: pg.Client, copy: string, original: str
       await disallowConnections(admin, original, role);
     }
   }
-  await disallowConnections(admin, copy, role);
   const { rows } = await admin.query<{ size: string }>('SELECT pg_database_size($1) AS size', [copy]);
   return Number(rows[0]?.size);
 }

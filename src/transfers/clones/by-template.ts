@@ -7,9 +7,10 @@ import { serverNamed } from '../../postgres/server.ts';
 import { sqlState, sqlStateOf } from '../../postgres/sql/error-codes.ts';
 import { tenantRole } from '../../routing/placement.ts';
 import { withPlacementLock } from '../../routing/placement-lock.ts';
-import type { ActiveTransfer } from '../active-transfer.ts';
+import type { ActiveTransfer, CopiedDatabase } from '../active-transfer.ts';
 import { TenantInMaintenanceError } from '../hold.ts';
 import type { TransferSource } from '../source.ts';
+import { lockClaim } from '../store.ts';
 
 /** The largest database of a served tenant that is copied by template, in bytes: the tenant waits meanwhile. */
 const MAX_BYTES = 1024 ** 3;
@@ -22,66 +23,53 @@ export function canCloneByTemplate({ transfer }: ActiveTransfer, source: Transfe
   return source.isolation === 'DATABASE' && to.isolation === 'DATABASE' && source.server === to.server;
 }
 
-/** A database that was copied by template. */
-export interface TemplateCopy {
-  /** How long the source was paused, in milliseconds. */
-  readonly pausedMs: number;
-  /** The size of the copy. Nobody counts its rows. */
-  readonly bytes: number;
-}
-
 /**
  * Copies a whole database by template, with its migrations. A served tenant is paused for these milliseconds.
- * @returns undefined if it is too large or too busy for that
+ * @returns how long the source was paused, in milliseconds; undefined if it is too large or too busy for that
  */
-export async function cloneByTemplate(
-  active: ActiveTransfer,
-  source: TransferSource,
-): Promise<TemplateCopy | undefined> {
+export async function cloneByTemplate(active: ActiveTransfer, source: TransferSource): Promise<number | undefined> {
   const { options, transfer } = active;
   const { to } = transfer;
   const { server, provisioner } = await options.servers.find(to.server);
   await provisioner.setUp();
-  if (!source.checkpoint && (await server.admin((admin) => sizeOf(admin, source.database))) > MAX_BYTES)
-    return undefined;
+  const bytes = await server.admin((admin) => sizeOf(admin, source.database));
+  if (!source.checkpoint && bytes > MAX_BYTES) return undefined;
   await provisioner.renewRole(to);
-  const pausedMs = source.checkpoint ? await copyCheckpoint(active, source) : await copyPaused(active);
-  if (pausedMs === undefined) return undefined;
-  const bytes = await withPlacementLock(server, to.key, async (admin) => {
-    await allowConnections(admin, to.database, [tenantRole(to.key)]);
-    return sizeOf(admin, to.database);
-  });
-  return { pausedMs, bytes };
+  const copied = { database: source.database, bytes };
+  return source.checkpoint ? copyCheckpoint(active, source, copied) : copyPaused(active, copied);
 }
 
-async function copyCheckpoint({ options, transfer }: ActiveTransfer, source: TransferSource): Promise<number> {
+async function copyCheckpoint(active: ActiveTransfer, source: TransferSource, copied: CopiedDatabase): Promise<number> {
+  const { options, transfer } = active;
   const { to, tenantId } = transfer;
   await withPlacementLock(serverNamed(options.servers, to.server), to.key, async (admin) => {
     try {
-      await cloneDatabase(admin, to.database, source.database);
+      await cloneDatabase(admin, to.database, source.database, { isClosed: true });
     } catch (error) {
       if (sqlStateOf(error) !== sqlState.objectInUse) throw error;
       // An interrupted copy of another kind has left it open.
       await disallowConnections(admin, source.database, tenantRole(to.key));
-      await cloneDatabase(admin, to.database, source.database);
+      await cloneDatabase(admin, to.database, source.database, { isClosed: true });
     }
+    await allowConnections(admin, to.database, [tenantRole(to.key)]);
   });
-  await options.catalog.use((client) =>
-    client.query('UPDATE tenants SET migration_state = $2 WHERE id = $1', [tenantId, source.checkpoint?.state]),
-  );
+  await active.commit(async (client) => {
+    await client.query('UPDATE tenants SET migration_state = $2 WHERE id = $1', [tenantId, source.checkpoint?.state]);
+    await active.copiedWhole(client, copied);
+  });
   return 0;
 }
 
-async function copyPaused(active: ActiveTransfer): Promise<number | undefined> {
+async function copyPaused(active: ActiveTransfer, copied: CopiedDatabase): Promise<number | undefined> {
   const { options, transfer } = active;
   const { tenantId, sourceId, sourceSlug, to, from } = transfer;
   if (sourceId === null || !from) throw new Error('A clone has a source');
   const start = performance.now();
   try {
-    await options.checkpoints.maintenance.run(
+    await options.checkpoints.maintenance.copy(
       sourceId,
-      undefined,
-      async () => async (client) => {
+      async (client) => {
+        await lockClaim(client, transfer);
         await client.query(
           `UPDATE tenants SET migration_state = m.copy_state FROM tenant_maintenances m WHERE tenants.id = $1 AND m.tenant_id = $2`,
           [tenantId, sourceId],
@@ -92,8 +80,9 @@ async function copyPaused(active: ActiveTransfer): Promise<number | undefined> {
            ON CONFLICT (server, database) DO NOTHING`,
           [from.server, from.database, to.database],
         );
+        await active.copiedWhole(client, copied);
       },
-      { copy: to.database, drainMs: DRAIN_MS },
+      { copy: to.database, drainMs: DRAIN_MS, openTo: [tenantRole(to.key)] },
     );
     return elapsedSince(start);
   } catch (error) {

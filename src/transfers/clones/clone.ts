@@ -27,8 +27,12 @@ export async function cloneTenant(active: ActiveTransfer): Promise<void> {
   // A file that the source has deleted since its rows were copied is missing in the clone.
   if (transfer.sourceId !== null) await copyFiles(active, transfer.sourceId);
   signal.throwIfAborted();
-  if (!(await active.commit((client) => enterSwitch(client, transfer)))) throw new TransferCancelledError();
-  await active.commit((client) => activate(client, active, made));
+  const isServed = await active.commit(async (client) => {
+    if (!(await enterSwitch(client, transfer))) return false;
+    await activate(client, active, made);
+    return true;
+  });
+  if (!isServed) throw new TransferCancelledError();
 }
 
 interface MadeClone {
@@ -38,11 +42,8 @@ interface MadeClone {
 }
 
 async function copySource(active: ActiveTransfer, source: TransferSource): Promise<MadeClone> {
-  const copied = canCloneByTemplate(active, source) ? await cloneByTemplate(active, source) : undefined;
-  if (copied) {
-    await active.copiedWhole(source.database, copied.bytes);
-    return { copy: undefined, pausedMs: copied.pausedMs };
-  }
+  const pausedMs = canCloneByTemplate(active, source) ? await cloneByTemplate(active, source) : undefined;
+  if (pausedMs !== undefined) return { copy: undefined, pausedMs };
   return { copy: await withOpenSource(active, source, () => copyToTarget(active, source)), pausedMs: 0 };
 }
 

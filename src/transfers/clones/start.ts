@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import type { Checkpoint } from '../../catalog/entities/checkpoint.entity.ts';
 import { FIRST_SERVER } from '../../catalog/entities/database-server.entity.ts';
+import type { AppliedMigration } from '../../catalog/entities/migration-state.entity.ts';
 import type { Isolation, Tenant, TenantStatus } from '../../catalog/entities/tenant.entity.ts';
 import { tenantByReference } from '../../catalog/find-tenants.ts';
 import { findOpenWork, refuseOpenTransfer } from '../../catalog/open-work.ts';
@@ -70,18 +71,29 @@ async function findCloned(
   if (tenant !== undefined) {
     const source = await tenantByReference(options.catalog, tenant);
     if (!canTake(tenantSteps.maintain, source.status)) throw await refusalNow(options.catalog, source, tenant);
-    await checkMigrations(options, source);
+    // What the catalog knows spares a connection. The copy is made of what is there.
+    const state = await source.migrationState?.loadOrFail();
+    if (state) await refuseUnknown(options, state.applied, `The tenant ${source.slug}`);
+    else await checkMigrations(options, source);
     return { source, checkpoint: undefined };
   }
   const checkpoint = await findCheckpoint(options.checkpoints, id ?? '');
   const source = await checkpoint.tenant?.loadOrFail();
   if (!source) throw new AppError('NOT_FOUND', `The tenant of the checkpoint ${checkpoint.name} is gone`);
   const applied = checkpoint.migrationState?.getEntity().applied;
-  const plan = applied && planUp(await options.migrations.tenant.read(), applied);
-  if (plan?.kind === 'refusal' && plan.code !== 'BAD_USER_INPUT') {
-    throw new AppError(plan.code, `The checkpoint ${checkpoint.name} cannot be cloned: ${plan.message}`);
-  }
+  if (applied) await refuseUnknown(options, applied, `The checkpoint ${checkpoint.name}`);
   return { source, checkpoint };
+}
+
+async function refuseUnknown(
+  { migrations }: TransferOptions,
+  applied: readonly AppliedMigration[],
+  what: string,
+): Promise<void> {
+  const plan = planUp(await migrations.tenant.read(), applied);
+  if (plan.kind === 'refusal' && plan.code !== 'BAD_USER_INPUT') {
+    throw new AppError(plan.code, `${what} cannot be cloned: ${plan.message}`);
+  }
 }
 
 /** A clone is made fastest where its source is. */
