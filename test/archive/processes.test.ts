@@ -53,7 +53,7 @@ it('an archive goes from one process to another through a pipe', async () => {
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += text));
   const [code] = await once(child, 'close');
   expect({ code, output }).toMatchObject({ code: 0, output: expect.stringContaining('Imported the tenant piped') });
-  expect(output).toMatch(/Exported the tenant acme: 100000 rows of 3 tables and 0 files in \d/);
+  expect(output).toMatch(/Exported the tenant acme: 100,000 rows of 3 tables and 0 files in \d/);
   expect(await sumOf('piped')).toEqual(await sumOf('acme'));
   await remove('piped');
 });

@@ -196,7 +196,7 @@ describe('checkpoints', () => {
     const id = (await list('wanted'))[0]?.id;
     const refusal = await fleet.refusal(`mutation { restoreCheckpoint(id: "${id}") { id } }`);
     expect(refusal.message).toMatch(
-      /and these migrations: 20270102000001_plain\. To accept that, set acceptDataLoss: true/,
+      /and these migrations: 20270102000001_plain\. To accept that, repeat the command with `--accept-data-loss` or the mutation with acceptDataLoss: true/,
     );
     expect(
       await fleet.ask(`mutation { restoreCheckpoint(id: "${id}", acceptDataLoss: true) { version behind } }`),

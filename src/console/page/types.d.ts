@@ -1,6 +1,6 @@
 import type { documents } from './api/documents.js';
 import type { DriftCheck, DriftedTenant, Finding } from './checks/types.d.ts';
-import type { Checkpoint, Transfer } from './tenant/types.d.ts';
+import type { Checkpoint, Drift, Resolution, Transfer } from './tenant/types.d.ts';
 
 /** The name of an operation that the console sends. */
 export type Operation = keyof typeof documents;
@@ -176,17 +176,6 @@ export interface MigrationRecord {
   appliedAt: string;
   durationMs: number;
   error: string | null;
-}
-export interface Drift {
-  isClean: boolean;
-  sql: string[];
-}
-export interface Resolution {
-  resolved: boolean;
-  applied: string[];
-  pending: string[];
-  problems: string[];
-  lastFailure: string | null;
 }
 export interface DatabaseServer {
   name: string;

@@ -25,3 +25,18 @@ export interface Checkpoint {
   createdAt: string;
   sizeBytes: number | null;
 }
+
+/** How the tenant's tables differ from the entities. */
+export interface Drift {
+  isClean: boolean;
+  sql: string[];
+}
+
+/** What looking at a tenant that needs attention has found. */
+export interface Resolution {
+  resolved: boolean;
+  applied: string[];
+  pending: string[];
+  problems: string[];
+  lastFailure: string | null;
+}
