@@ -110,9 +110,13 @@ it.each(seeds(2))('an import that is killed leaves nothing, and can be repeated 
     // It was done before it was killed.
     await remove(slug);
   } else {
-    expect(await fleet.inCatalog('SELECT status FROM tenant_transfers WHERE slug = $1', [slug])).toEqual([
-      { status: 'FAILED' },
-    ]);
+    // The slug is free before the end of the transfer is told.
+    await eventually('the transfer has failed', async () => {
+      const [transfer] = await fleet.inCatalog('SELECT FROM tenant_transfers WHERE slug = $1 AND status = $2', [
+        ...[slug, 'FAILED'],
+      ]);
+      return transfer !== undefined;
+    });
   }
   await eventually('nothing is left', async () => (await leftovers(fleet)).join() === before.join());
   const again = await importFrom(fleet, path.join(folder, 'archive'), slug, '--isolation', isolation);
