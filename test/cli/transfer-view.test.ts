@@ -25,7 +25,7 @@ describe.skipIf(!hasTerminals)('a transfer in a terminal', () => {
         expect.stringMatching(/^created: move acme to a (database|schema) on the server default$/),
         'started: a process works on it',
         'paused: requests are refused',
-        expect.stringMatching(/^copied: \d+ rows, [\d.]+ (bytes|kB)$/),
+        expect.stringMatching(/^copied: [\d,]+ rows?, [\d.]+ (bytes|kB)$/),
         expect.stringMatching(/^The tenant acme is now on the server default: .* It was paused for [\d.]+ m?s\.$/),
       ]),
     );
