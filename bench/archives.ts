@@ -74,7 +74,7 @@ export const archives: Benchmark = {
 async function exportTo({ servers, provisioning, catalog }: Services, slug: string, file: string, signal: AbortSignal) {
   const tenant = await tenantByReference(catalog, slug);
   const options = { servers, files: provisioning.files, signal };
-  await writeFileWhole(file, (output) => exportArchive(options, tenant, output));
+  await writeFileWhole(file, true, (output) => exportArchive(options, tenant, output));
 }
 
 async function importAs({ transfers }: Services, file: string, slug: string, signal: AbortSignal): Promise<void> {

@@ -16,7 +16,13 @@ export function isBeingMadeSql(tenantId: string): string {
     WHERE x.tenant_id = ${tenantId} AND x.ended_at IS NULL AND x.kind IN ('CLONE', 'IMPORT'))`;
 }
 
-const verbs = { MOVE: 'moves', CLONE: 'clones', IMPORT: 'imports', RESTORE: 'restores a checkpoint of' } as const;
+/** What happens to the tenant of a transfer. */
+const verbs = {
+  MOVE: 'is being moved',
+  CLONE: 'is being cloned',
+  IMPORT: 'is being imported',
+  RESTORE: 'is being brought back to a checkpoint',
+} as const;
 
 /** What has not finished with a tenant. */
 export interface OpenWork {
@@ -54,11 +60,12 @@ export async function findOpenWork(
  */
 export function refuseOpenTransfer({ transfer }: OpenWork, slug: string): void {
   if (!transfer) return;
-  throw new AppError(
-    'CONFLICT',
-    `The transfer ${transfer.id} ${verbs[transfer.kind]} the tenant ${slug} and has not finished. Wait for its end, or cancel it with cancelTenantTransfer.`,
-    { details: { transfer: transfer.id } },
-  );
+  throw new AppError('CONFLICT', openTransferText(transfer, slug), { details: { transfer: transfer.id } });
+}
+
+/** Says what is done with a tenant, by which transfer, and how to follow or cancel it. */
+export function openTransferText({ id, kind }: NonNullable<OpenWork['transfer']>, slug: string): string {
+  return `The tenant ${slug} ${verbs[kind]} by the transfer ${id}. Wait for its end with \`tenantry tenant watch ${id}\`, or cancel it with \`tenantry tenant cancel ${id}\` or the mutation cancelTenantTransfer.`;
 }
 
 /**
@@ -69,7 +76,7 @@ export function refuseOpenRun({ run }: OpenWork, slug: string): void {
   if (run === undefined) return;
   throw new AppError(
     'CONFLICT',
-    `The migration run ${run} includes the tenant ${slug} and has not finished. Wait for its end, or cancel it.`,
+    `The migration run ${run} includes the tenant ${slug} and has not finished. Wait for its end with \`tenantry migrate watch ${run}\`, or cancel it with \`tenantry migrate cancel ${run}\` or the mutation cancelMigrationRun.`,
     { details: { run } },
   );
 }

@@ -67,6 +67,15 @@ export async function saveServerRow(
   }
 }
 
+/** Changes whether a server accepts new tenants. @throws {AppError} NOT_FOUND */
+export async function updateServerRow(client: pg.Client, name: string, acceptsTenants: boolean): Promise<void> {
+  const { rowCount } = await client.query('UPDATE servers SET accepts_tenants = $2 WHERE name = $1', [
+    name,
+    acceptsTenants,
+  ]);
+  if (rowCount === 0) throw new AppError('NOT_FOUND', `There is no server ${name}`);
+}
+
 /**
  * Removes a server without tenants from the catalog.
  * @throws {AppError} NOT_FOUND, or CONFLICT if it is the first server, or has tenants, unfinished transfers,

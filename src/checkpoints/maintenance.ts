@@ -5,6 +5,7 @@ import { forgetCommonState } from '../catalog/common-states.ts';
 import { FIRST_SERVER } from '../catalog/entities/database-server.entity.ts';
 import { InProgress } from '../catalog/in-progress.ts';
 import { observedAtSql } from '../catalog/migration-states.ts';
+import { forgetUsage } from '../catalog/usage.ts';
 import { databaseExists, dropDatabase } from '../postgres/admin/databases.ts';
 import {
   allowConnections,
@@ -262,6 +263,7 @@ export class Maintenance {
            FROM tenant_maintenances m WHERE t.id = $1 AND m.tenant_id = t.id`,
           [tenant.tenantId, replacedAt],
         );
+        await forgetUsage(client, tenant.tenantId);
       });
     }
     await this.#withLock(tenant, (admin) => allowConnections(admin, tenant.database, [role]));

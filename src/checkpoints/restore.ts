@@ -1,6 +1,7 @@
 import type { Checkpoint } from '../catalog/entities/checkpoint.entity.ts';
 import type { Tenant } from '../catalog/entities/tenant.entity.ts';
 import { AppError } from '../lib/errors.ts';
+import { durationText } from '../lib/quantities.ts';
 import { type CheckpointsOptions, findCheckpoint } from './checkpoints.ts';
 
 /** A checkpoint that is to be restored, and its tenant. */
@@ -27,11 +28,11 @@ export async function acceptRestore(
   const migrations = has.map((migration) => migration.name).filter((migration) => !kept.has(migration));
   if (!acceptDataLoss) {
     const since = createdAt.toISOString();
-    const minutes = Math.floor((Date.now() - createdAt.getTime()) / 60_000);
+    const age = durationText(Date.now() - createdAt.getTime());
     const lost = migrations.length > 0 ? `, and these migrations: ${migrations.join(', ')}` : '';
     throw new AppError(
       'CONFLICT',
-      `Restoring ${name} would lose everything that ${tenant.slug} has written since ${since} (${minutes} minutes ago)${lost}. To accept that, set acceptDataLoss: true or use --accept-data-loss.`,
+      `Restoring ${name} would lose everything that ${tenant.slug} has written since ${since} (${age} ago)${lost}. To accept that, repeat the command with \`--accept-data-loss\` or the mutation with acceptDataLoss: true.`,
       { details: { since, migrations } },
     );
   }

@@ -10,6 +10,7 @@ import type { CommandContext } from './ui/terminal.ts';
 
 /** Read-only commands. Commands that need no installation are not audited either, because they have no log to write to. */
 export const unauditedCommands: ReadonlySet<string> = new Set([
+  'audit',
   'checkpoint list',
   'drift',
   'migrate check',
@@ -24,6 +25,7 @@ export const unauditedCommands: ReadonlySet<string> = new Set([
   'status',
   'tenant list',
   'tenant show',
+  'tenant transfers',
   'tenant watch',
   'user list',
   'webhook deliveries',

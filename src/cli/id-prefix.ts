@@ -13,9 +13,17 @@ const tables = {
 
 /** Parses an id or a prefix of one, including ids that a narrow terminal has truncated with an ellipsis. */
 export function parseId(text: string): string {
-  const start = text.replace(/…$/, '').toLowerCase();
-  if (/^[0-9a-f][0-9a-f-]{3,35}$/.test(start)) return start;
+  if (isIdPrefix(text)) return prefixOf(text);
   throw new InvalidArgumentError('is not an id or a prefix of one. Use at least 4 characters of 0 to 9, a to f and -.');
+}
+
+/** Whether a text can be an id or a prefix of one. */
+export function isIdPrefix(text: string): boolean {
+  return /^[0-9a-f][0-9a-f-]{3,35}$/.test(prefixOf(text));
+}
+
+function prefixOf(text: string): string {
+  return text.replace(/…$/, '').toLowerCase();
 }
 
 /**

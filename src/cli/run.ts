@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { messageOf } from '../lib/errors.ts';
 import { productVersion } from '../lib/version.ts';
+import { addAuditCommand } from './commands/audit.ts';
 import { addCheckpointCommand } from './commands/checkpoint.ts';
 import { addCompletionCommand } from './commands/completion.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
@@ -79,9 +80,9 @@ export function createProgram(terminal: Terminal): Command {
     .configureOutput({
       writeOut: (text) => terminal.stdout.write(text),
       writeErr: (text) => terminal.stderr.write(text),
-      getOutHelpWidth: () => terminal.stdout.columns ?? 100,
+      getOutHelpWidth: () => terminal.stdout.columns || 100,
       outputError: (text, write) => write(shortenArgumentError(text)),
-      getErrHelpWidth: () => terminal.stderr.columns ?? 100,
+      getErrHelpWidth: () => terminal.stderr.columns || 100,
     })
     .exitOverride();
   let command = program;
@@ -112,6 +113,7 @@ export function createProgram(terminal: Terminal): Command {
   addCheckpointCommand(program, context);
   addDriftCommand(program, context);
   addWebhookCommand(program, context);
+  addAuditCommand(program, context);
   addTopCommand(program, context);
   addCompletionCommand(program, context);
   return program;

@@ -67,7 +67,7 @@ async function copyBetween(options: CopyOptions, from: CopySide, to: CopySide): 
       // Those that are made later are not of the moment that is copied.
       await refuseLargeObjects(from);
       const plan = await makePlan(from, to);
-      for (const { name, rows, bytes } of plan.copied) tally.expect(name, rows, bytes ?? 0);
+      for (const table of plan.copied) tally.expect(table);
       const cleared = await clearTarget(to, { filled: plan.copied, emptied: plan.emptied });
       const different = await copyTables({ from, to, parallel, snapshot, tally }, plan.copied, signal);
       if (different.length > 0) throw differentRows(from.place, different);
@@ -85,7 +85,7 @@ async function copyBetween(options: CopyOptions, from: CopySide, to: CopySide): 
 
 /** What to do with each table. */
 interface Plan {
-  readonly copied: readonly (TableToCopy & Pick<StoredTable, 'rows' | 'bytes' | 'partitionOf'>)[];
+  readonly copied: readonly (TableToCopy & Pick<StoredTable, 'rows' | 'bytes' | 'hasStatistics' | 'partitionOf'>)[];
   readonly emptied: readonly ChangedTable[];
 }
 

@@ -116,7 +116,7 @@ async function copyTable(
     clients,
     [from.place.schema, to.place.schema],
     { name, columns: copied, format: isPortable ? 'binary' : 'text' },
-    (bytes) => tally.addBytes(name, bytes),
+    (bytes, rows) => tally.add(name, bytes, rows),
     signal,
   );
   const [source, target] = await checksums(clients, [from.place.schema, to.place.schema], name, columns);

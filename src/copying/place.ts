@@ -20,7 +20,7 @@ export interface SourcePlace extends CopyPlace {
 /** How far a copy is. */
 export interface CopyProgress {
   readonly rowsCopied: number;
-  /** PostgreSQL's estimate until all tables are copied. */
+  /** An estimate until all tables are copied. */
   readonly rowsTotal: number;
   readonly bytesCopied: number;
 }

@@ -2,6 +2,7 @@ import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
 import { quoteIdentifier } from '../postgres/sql/quote.ts';
+import { createRowCounter } from './row-counter.ts';
 
 /** A table in both places. */
 export interface StreamedTable {
@@ -12,7 +13,7 @@ export interface StreamedTable {
 
 /**
  * Streams a table's rows from one server to another, as fast as the slower one is.
- * @param onBytes called for each chunk
+ * @param onChunk called for each chunk with its bytes and the number of rows that begin in it
  * @returns the number of rows
  * @see https://www.postgresql.org/docs/current/sql-copy.html
  */
@@ -20,7 +21,7 @@ export async function streamTable(
   [source, target]: readonly [pg.Client, pg.Client],
   [from, to]: readonly [string, string],
   { name, columns, format }: StreamedTable,
-  onBytes: (bytes: number) => void,
+  onChunk: (bytes: number, rows: number) => void,
   signal: AbortSignal,
 ): Promise<number> {
   // A list of no columns would be no SQL. Without a list, COPY leaves out generated columns too.
@@ -28,13 +29,16 @@ export async function streamTable(
   const copy = (schema: string, direction: string) =>
     `COPY ${quoteIdentifier(schema)}.${quoteIdentifier(name)}${list} ${direction} (FORMAT ${format})`;
   const output = source.query(copyTo(copy(from, 'TO STDOUT')));
+  const counter = createRowCounter(format);
   const input = target.query(copyFrom(copy(to, 'FROM STDIN')));
   try {
     await pipeline(
       output,
       async function* (chunks: AsyncIterable<Buffer>) {
         for await (const chunk of chunks) {
-          onBytes(chunk.length);
+          const before = counter.rows;
+          counter.count(chunk);
+          onChunk(chunk.length, counter.rows - before);
           yield chunk;
         }
       },

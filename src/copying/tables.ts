@@ -19,6 +19,8 @@ export interface StoredTable {
   readonly isPortable: boolean;
   /** PostgreSQL's estimate of the number of rows. */
   readonly rows: number;
+  /** Whether the estimate is of statistics, and not only of the size. */
+  readonly hasStatistics: boolean;
   /** The size of its rows without what is stored apart, in bytes. Undefined if unknown, 0 only if it has no rows. */
   readonly bytes: number | undefined;
   /** The tables that it is a partition of, the nearest first. */
@@ -33,6 +35,7 @@ interface TableRow {
   readonly id: string;
   readonly name: string;
   readonly rows: string;
+  readonly hasStatistics: boolean;
   readonly bytes: string | null;
   readonly partitionOf: readonly string[];
 }
@@ -56,7 +59,7 @@ export async function readStoredTables(client: pg.Client, schema: string): Promi
   const { rows: unfit } = await client.query<{ type: string }>(unfitTypesSql, [types]);
   const unfitTypes = new Set(unfit.map(({ type }) => type));
   const byTable = Map.groupBy(columns, ({ table }) => table);
-  return tables.map(({ id, name, rows, bytes, partitionOf }) => {
+  return tables.map(({ id, name, rows, hasStatistics, bytes, partitionOf }) => {
     const own = byTable.get(id) ?? [];
     return {
       name,
@@ -67,6 +70,7 @@ export async function readStoredTables(client: pg.Client, schema: string): Promi
       })),
       isPortable: own.every(({ isGenerated, type }) => isGenerated || !unfitTypes.has(type)),
       rows: Number(rows),
+      hasStatistics,
       bytes: bytes === null ? undefined : Number(bytes),
       partitionOf,
     };
@@ -86,7 +90,7 @@ const ROWS_OF_PAGE = 60;
 function tablesSql(schema: string, maySeeSizes: boolean): string {
   const size = maySeeSizes ? 'pg_relation_size(oid)' : 'NULL::bigint';
   return `
-    SELECT oid::text AS id, relname AS name, bytes,
+    SELECT oid::text AS id, relname AS name, bytes, reltuples >= 0 AND relpages > 0 AS "hasStatistics",
       CASE WHEN bytes = 0 THEN 0 WHEN reltuples >= 0 AND relpages > 0 THEN ceil(reltuples::float8 / relpages * coalesce(bytes / 8192, relpages))
         ELSE coalesce(bytes / 8192, 0) * ${ROWS_OF_PAGE} END AS rows,
       CASE WHEN relispartition THEN ARRAY (

@@ -3,6 +3,7 @@ import { fromSql } from '../catalog/run-status.ts';
 import type { PostgresServer } from '../postgres/server.ts';
 import { isAliveSql, lockKind } from '../postgres/sql/advisory-lock.ts';
 import { quoteLiteral } from '../postgres/sql/quote.ts';
+import { isTransferLeftSql, transfersInWorkSql } from '../transfers/left.ts';
 import { type Leftover, startFixes } from './leftover.ts';
 
 /**
@@ -19,8 +20,8 @@ export async function findInterrupted(client: pg.Client): Promise<Leftover[]> {
      WHERE ${fromSql('takeOver')} AND NOT ${isAliveSql('i.claimed_by')} GROUP BY run_id ORDER BY run_id`,
   );
   const { rows: transfers } = await client.query<{ id: string; slug: string; kind: string }>(
-    `SELECT id, slug, kind FROM tenant_transfers WHERE ended_at IS NULL AND NOT ${isAliveSql('claimed_by')}
-       AND coalesce(not_before, created_at) < now() - interval '1 minute' ORDER BY created_at`,
+    `SELECT id, slug, kind FROM tenant_transfers WHERE ${isTransferLeftSql('10 seconds')}
+       AND (${transfersInWorkSql} = 0 OR coalesce(not_before, created_at) < now() - interval '10 minutes') ORDER BY created_at`,
   );
   const { rows: places } = await client.query<{ slug: string; server: string; place: string; error: string | null }>(
     `SELECT slug, server, CASE isolation WHEN 'DATABASE' THEN 'database ' || database ELSE 'schema ' || schema END AS place, error

@@ -21,7 +21,11 @@ export interface ChooseServerOptions {
 export async function chooseServer(options: ChooseServerOptions, wanted?: string): Promise<string> {
   if (wanted !== undefined) {
     const { row, server } = await options.servers.find(wanted);
-    if (!row.acceptsTenants) throw new AppError('CONFLICT', `The server ${wanted} accepts no new tenants`);
+    if (!row.acceptsTenants)
+      throw new AppError(
+        'CONFLICT',
+        `The server ${wanted} accepts no new tenants. Name another one, or let it accept some with \`tenantry server update ${wanted} --accepts-tenants yes\`.`,
+      );
     await assertAnswers(server);
     return wanted;
   }

@@ -1,7 +1,13 @@
 import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
 import { FIRST_SERVER } from '../catalog/entities/database-server.entity.ts';
-import { deleteServerRow, readServerRows, type ServerRow, saveServerRow } from '../catalog/server-queries.ts';
+import {
+  deleteServerRow,
+  readServerRows,
+  type ServerRow,
+  saveServerRow,
+  updateServerRow,
+} from '../catalog/server-queries.ts';
 import { shareOf } from '../config/divide-budgets.ts';
 import { parseServerUrl, type ServerAddress } from '../config/server-address.ts';
 import type { Encryption } from '../lib/encryption.ts';
@@ -150,6 +156,12 @@ export class ServerRegistry implements Servers, AsyncDisposable {
     );
     await this.refresh();
     return added;
+  }
+
+  /** Changes whether a server accepts new tenants, created, cloned, imported or moved there. @throws {AppError} NOT_FOUND */
+  async setAcceptsTenants(name: string, acceptsTenants: boolean): Promise<void> {
+    await this.#options.catalog.use((client) => updateServerRow(client, name, acceptsTenants));
+    await this.refresh();
   }
 
   /**

@@ -17,7 +17,7 @@ import type { Servers } from '../postgres/server.ts';
 import { sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
 import { asOwner } from './as-owner.ts';
-import { refusalOf } from './suspend.ts';
+import { refusalNow } from './suspend.ts';
 
 /** What inspecting a tenant needs. */
 export interface AttentionOptions {
@@ -61,9 +61,12 @@ export async function resolveAttention(
   const tenant = await tenantByReference(catalog, reference);
   const files = await migrations.tenant.read();
   if (!includesStatus(settledStatuses, tenant.status)) {
-    if (tenant.status === 'DELETED') throw refusalOf(tenant, reference);
-    const code = tenant.status === 'MAINTENANCE' ? 'TENANT_BUSY' : 'CONFLICT';
-    throw new AppError(code, `The tenant ${tenant.slug} is ${tenant.status}. That ends by itself; then try again.`);
+    if (tenant.status === 'DELETED' || tenant.status === 'MAINTENANCE')
+      throw await refusalNow(catalog, tenant, reference);
+    throw new AppError(
+      'CONFLICT',
+      `The tenant ${tenant.slug} is ${tenant.status}. That ends by itself; then try again.`,
+    );
   }
   const { found, lastFailure, problems } = await inspect(options, files, tenant);
   const plan = planUp(files, found.applied);

@@ -7,9 +7,14 @@ import { takenError } from './names.ts';
 export function inTheBin({ slug, purgeAt }: { readonly slug: string; readonly purgeAt: string | null }): AppError {
   return new AppError(
     'CONFLICT',
-    `The tenant ${slug} has been deleted, and is removed for good at ${purgeAt}. Bring it back with tenantry tenant undelete ${slug} or the mutation undeleteTenant, or remove it now with --purge or purge: true.`,
+    `The tenant ${slug} has been deleted, and is removed for good at ${purgeAt}. ${waysOut(slug)}`,
     { details: { purgeAt } },
   );
+}
+
+/** What can be done with a tenant in the bin. */
+function waysOut(slug: string): string {
+  return `Bring it back with \`tenantry tenant undelete ${slug}\` or the mutation undeleteTenant, or remove it for good now with \`tenantry tenant delete ${slug} --purge\` or deleteTenant(purge: true).`;
 }
 
 /**
@@ -23,28 +28,37 @@ export async function explainTaken(
   isForAdmin: boolean,
 ): Promise<AppError | undefined> {
   const taken = takenError(error, names);
-  return taken && isForAdmin ? ((await takenByDeleted(catalog, taken, names)) ?? taken) : taken;
+  return taken && isForAdmin ? sayIfDeleted(catalog, taken, names) : taken;
 }
 
-async function takenByDeleted(
+/** Returns an error that says so, if a deleted tenant has the slug or host. Only platform admins may know. */
+export async function sayIfDeleted(
   catalog: Catalog,
-  { code, details }: AppError,
+  taken: AppError,
   { slug, host }: Partial<Pick<Tenant, 'slug' | 'host'>>,
-): Promise<AppError | undefined> {
-  const [column, value] = code === 'SLUG_TAKEN' ? ['slug', slug] : ['host', host];
-  const { rows } = await catalog.use((client) =>
-    client.query<{ slug: string; until: string }>(
-      `SELECT slug, to_char(purge_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS until
-       FROM tenants WHERE ${column} = $1 AND status = 'DELETED'`,
-      [value],
-    ),
-  );
-  const [owner] = rows;
-  if (!owner) return undefined;
+): Promise<AppError> {
+  const { code } = taken;
+  if (code !== 'SLUG_TAKEN' && code !== 'HOST_TAKEN') return taken;
+  const [column, value] = code === 'SLUG_TAKEN' ? (['slug', slug] as const) : (['host', host] as const);
+  const owner = await catalog.fork().findOne(Tenant, { [column]: value });
+  return owner ? ofDeleted(taken, `${column} ${value}`, owner) : taken;
+}
+
+/**
+ * The error if the tenant that has a slug or host is in the bin, and what can be done.
+ * @param what such as `slug acme`
+ */
+export function ofDeleted(
+  taken: AppError,
+  what: string,
+  { slug, status, purgeAt }: Pick<Tenant, 'slug' | 'status' | 'purgeAt'>,
+): AppError {
+  if (status !== 'DELETED') return taken;
+  const until = purgeAt?.toISOString();
   return new AppError(
-    code,
-    `The ${column} ${value} belongs to the deleted tenant ${owner.slug} until ${owner.until}. Bring that tenant back with tenantry tenant undelete ${owner.slug}, or remove it now with tenantry tenant delete ${owner.slug} --purge.`,
-    { details: { ...details, until: owner.until } },
+    taken.code,
+    `The ${what} belongs to the deleted tenant ${slug} until ${until}. ${waysOut(slug)}`,
+    { details: { ...taken.details, until } },
   );
 }
 

@@ -1,6 +1,7 @@
 import { type Isolation, Tenant } from '../catalog/entities/tenant.entity.ts';
 import { AppError } from '../lib/errors.ts';
 import { chooseServer } from '../servers/choose.ts';
+import { ofDeleted } from './bin.ts';
 import { type CreateTenantInput, validNames } from './create.ts';
 import { hostTaken, slugTaken } from './names.ts';
 import type { ProvisioningOptions } from './options.ts';
@@ -36,14 +37,16 @@ export async function checkTenants(
         { host: { $in: valid.flatMap(({ host }) => host ?? []) } },
       ],
     },
-    { fields: ['slug', 'host'] },
+    { fields: ['slug', 'host', 'status', 'purgeAt'] },
   );
-  const slugs = new Set(taken.map(({ slug }) => slug));
-  const hosts = new Set(taken.map(({ host }) => host));
+  const bySlug = new Map(taken.map((tenant) => [tenant.slug, tenant]));
+  const byHost = new Map(taken.map((tenant) => [tenant.host, tenant]));
   return checked.map((each) => {
     if (each instanceof AppError) return each;
-    if (slugs.has(each.slug)) return slugTaken(each.slug);
-    return each.host !== null && hosts.has(each.host) ? hostTaken(each.host) : each;
+    const withSlug = bySlug.get(each.slug);
+    if (withSlug) return ofDeleted(slugTaken(each.slug), `slug ${each.slug}`, withSlug);
+    const withHost = each.host === null ? undefined : byHost.get(each.host);
+    return withHost ? ofDeleted(hostTaken(each.host), `host ${each.host}`, withHost) : each;
   });
 }
 

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { writeAudit } from '../auth/audit-log.ts';
+import { purgeAction } from '../auth/removed-tenants.ts';
 import { forgetCommonState } from '../catalog/common-states.ts';
 import type { Inventory, Removal, Tenant } from '../catalog/entities/tenant.entity.ts';
 import { statusSql } from '../catalog/steps.ts';
@@ -10,9 +11,6 @@ import { tenantRole } from '../routing/placement.ts';
 import { takeInventory } from './inventory.ts';
 import { dropOldPlacesOf } from './old-places.ts';
 import type { ProvisioningOptions } from './options.ts';
-
-/** The action in the audit log that proves the removal of a tenant. */
-export const purgeAction = 'tenant.purge';
 
 /**
  * Removes a tenant that never became active or is being deleted, with its checkpoints and what modules keep of it. Its slug

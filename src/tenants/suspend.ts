@@ -1,6 +1,7 @@
 import type { Catalog } from '../catalog/catalog.ts';
 import { Tenant } from '../catalog/entities/tenant.entity.ts';
 import { tenantByReference } from '../catalog/find-tenants.ts';
+import { findOpenWork, openTransferText } from '../catalog/open-work.ts';
 import { takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
 import { AppError } from '../lib/errors.ts';
 import { tenantBusy } from '../routing/resolve-tenant.ts';
@@ -42,7 +43,21 @@ async function takeStep(catalog: Catalog, reference: string, name: 'suspend' | '
   await catalog.use((client) => client.query(takeStepSql(step, { where: 't.id = $1' }), [id]));
   const tenant = await catalog.fork().findOne(Tenant, { id });
   if (tenant?.status === step.to[0]) return tenant;
-  throw refusalOf(tenant, reference);
+  throw await refusalNow(catalog, tenant, reference);
+}
+
+/** As {@link refusalOf}, but names the transfer that the tenant is in maintenance for. */
+export async function refusalNow(
+  catalog: Pick<Catalog, 'use'>,
+  tenant: Pick<Tenant, 'id' | 'slug' | 'status'> | null,
+  reference: string,
+): Promise<AppError> {
+  const refusal = refusalOf(tenant, reference);
+  if (!tenant || refusal.code !== 'TENANT_BUSY') return refusal;
+  const { transfer } = await catalog.use((client) => findOpenWork(client, tenant.id));
+  if (!transfer) return refusal;
+  const details = { ...refusal.details, transfer: transfer.id };
+  return new AppError(refusal.code, openTransferText(transfer, tenant.slug), { details });
 }
 
 /** The error if a tenant's status does not allow the change. */
@@ -52,12 +67,12 @@ export function refusalOf(tenant: Pick<Tenant, 'slug' | 'status'> | null | undef
     case 'NEEDS_ATTENTION':
       return new AppError(
         'CONFLICT',
-        `The tenant ${tenant.slug} needs attention and is not served. Fix it, then run tenantry tenant resolve ${tenant.slug}, or the mutation resolveTenant.`,
+        `The tenant ${tenant.slug} needs attention and is not served. Fix it, then run \`tenantry tenant resolve ${tenant.slug}\` or the mutation resolveTenant.`,
       );
     case 'DELETED':
       return new AppError(
         'CONFLICT',
-        `The tenant ${tenant.slug} has been deleted. Bring it back first, with tenantry tenant undelete ${tenant.slug} or the mutation undeleteTenant.`,
+        `The tenant ${tenant.slug} has been deleted. Bring it back first, with \`tenantry tenant undelete ${tenant.slug}\` or the mutation undeleteTenant.`,
       );
     case 'DELETING':
       return new AppError('CONFLICT', `The tenant ${tenant.slug} is being removed for good`);

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { takeTransferStepSql, transferSteps } from '../catalog/transfer-status.ts';
 import type { CopyProgress } from '../copying/place.ts';
+import { counted, countText, estimateText, sizeText } from '../lib/quantities.ts';
 import { elapsedSince } from '../lib/time.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
 import { newPlacement, newTenantKey } from '../routing/placement.ts';
@@ -13,6 +14,13 @@ export class TransferCancelledError extends Error {
   constructor() {
     super('it was cancelled');
   }
+}
+
+/** A database that was copied by template. */
+export interface CopiedDatabase {
+  readonly database: string;
+  /** Its size. */
+  readonly bytes: number;
 }
 
 /** How often to look whether it was cancelled, where nobody else tells this process, in milliseconds. */
@@ -120,7 +128,12 @@ export class ActiveTransfer {
           [tenantId, key, placement.database, placement.schema],
         );
       }
-      await appendTransferEvent(client, id, 'STARTED', attempts === 1 ? 'began' : `began again, attempt ${attempts}`);
+      await appendTransferEvent(
+        client,
+        id,
+        'STARTED',
+        attempts === 1 ? 'a process works on it' : `a process works on it, attempt ${attempts}`,
+      );
     });
     this.note({ hasTarget: true, to: { ...to, ...placement, key } });
   }
@@ -139,8 +152,23 @@ export class ActiveTransfer {
     const { rowsCopied, bytesCopied } = progress;
     await this.commit(async (client) => {
       await storeProgress(client, this.#transfer, progress);
-      await appendTransferEvent(client, this.#transfer.id, 'COPIED', `${rowsCopied} rows, ${bytesCopied} bytes`);
+      await appendTransferEvent(
+        client,
+        this.#transfer.id,
+        'COPIED',
+        `${counted(rowsCopied, 'row')}, ${sizeText(bytesCopied)}`,
+      );
     });
+  }
+
+  /**
+   * Stores that a database was copied as a whole. Its rows are not counted.
+   * @param client a connection to `auth`, in a transaction that has locked the claim
+   */
+  async copiedWhole(client: pg.Client, { database, bytes }: CopiedDatabase): Promise<void> {
+    const { id } = this.#transfer;
+    await client.query('UPDATE tenant_transfers SET bytes_copied = $2 WHERE id = $1', [id, bytes]);
+    await appendTransferEvent(client, id, 'COPIED', `the whole database ${database} by template, ${sizeText(bytes)}`);
   }
 
   async #store(progress: CopyProgress | undefined): Promise<void> {
@@ -165,5 +193,7 @@ export class ActiveTransfer {
 }
 
 function describe({ rowsCopied, rowsTotal, bytesCopied }: CopyProgress): string {
-  return `${rowsCopied} of about ${Math.max(rowsTotal, rowsCopied)} rows, ${bytesCopied} bytes`;
+  // An estimate that is too low says nothing any more.
+  const total = rowsTotal > rowsCopied ? ` of ${estimateText(rowsTotal)}` : '';
+  return `${countText(rowsCopied)}${total} rows, ${sizeText(bytesCopied)}`;
 }

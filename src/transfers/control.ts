@@ -45,14 +45,14 @@ export async function cancelTransfer(options: TransferOptions, id: string): Prom
         await client.query('UPDATE tenant_transfers SET cancel_requested = true, not_before = NULL WHERE id = $1', [
           id,
         ]);
-        await appendTransferEvent(client, id, 'CANCEL_REQUESTED', 'it ends as soon as the tenant is what it was');
+        await appendTransferEvent(client, id, 'CANCEL_REQUESTED', 'it ends as soon as what it did is undone');
         await wakeTransferWorkers(client, id);
         return undefined;
       }
       await client.query(takeTransferStepSql(transferSteps.cancel, { where: 'x.id = $1', set: 'ended_at = now()' }), [
         id,
       ]);
-      await appendTransferEvent(client, id, 'CANCELLED', 'cancelled before it began');
+      await appendTransferEvent(client, id, 'CANCELLED', 'nothing had been done yet');
       if (kind !== 'CLONE') return undefined;
       await discardNew(client, tenantId, options);
       return tenantId;
@@ -93,7 +93,7 @@ export async function resumeTransfer({ catalog }: TransferOptions, id: string): 
         }),
         [id],
       );
-      await appendTransferEvent(client, id, 'RESUMED', 'starts over');
+      await appendTransferEvent(client, id, 'RESUMED', 'it starts over');
       await wakeTransferWorkers(client, id);
     }),
   );

@@ -32,7 +32,7 @@ export interface TransferEvent {
   readonly kind: TransferEventKind;
   readonly message: string;
   readonly rowsCopied: number;
-  /** PostgreSQL's estimate until all tables are copied; null before it is known. */
+  /** An estimate until all tables are copied; null before it is known. */
   readonly rowsTotal: number | null;
 }
 

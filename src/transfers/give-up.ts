@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { Tenant } from '../catalog/entities/tenant.entity.ts';
 import { takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
 import { takeTransferStepSql, transferSteps } from '../catalog/transfer-status.ts';
+import { durationText } from '../lib/quantities.ts';
 import { dropOldPlaces } from '../tenants/old-places.ts';
 import { discard } from '../tenants/remove.ts';
 import type { ActiveTransfer } from './active-transfer.ts';
@@ -25,7 +26,7 @@ export interface Outcome {
  */
 export async function giveUp(active: ActiveTransfer, { outcome, error }: Outcome): Promise<void> {
   const { options, transfer } = active;
-  const { id, tenantId, kind } = transfer;
+  const { id, tenantId, slug, kind } = transfer;
   await active.commit((client) =>
     client.query('UPDATE tenant_transfers SET outcome = $2, error = $3 WHERE id = $1', [id, outcome, error]),
   );
@@ -48,7 +49,8 @@ export async function giveUp(active: ActiveTransfer, { outcome, error }: Outcome
       }),
       [id],
     );
-    await appendTransferEvent(client, id, outcome, outcome === 'FAILED' ? (error ?? 'it failed') : 'cancelled');
+    const now = isNew ? `nothing is left of ${slug}` : `${slug} is where and what it was`;
+    await appendTransferEvent(client, id, outcome, outcome === 'FAILED' ? (error ?? 'for an unknown reason') : now);
   });
   await dropOldPlaces(options);
 }
@@ -90,6 +92,9 @@ export async function release(
   { delayMs, counts, message }: { readonly delayMs: number; readonly counts: boolean; readonly message: string },
 ): Promise<void> {
   const { options, transfer } = active;
+  const next = counts ? `attempt ${transfer.attempts + 1}` : 'it';
+  const again =
+    delayMs === 0 ? `${next} begins as soon as a process is free` : `${next} begins in ${durationText(delayMs)}`;
   await letGo(active).catch((err: unknown) =>
     options.log.warn({ err, transfer: transfer.id }, 'could not serve a tenant again while its transfer waits'),
   );
@@ -102,7 +107,7 @@ export async function release(
       }),
       [transfer.id, delayMs, message, counts ? 0 : 1],
     );
-    await appendTransferEvent(client, transfer.id, 'RETRYING', message);
+    await appendTransferEvent(client, transfer.id, 'RETRYING', `${message.replace(/\.$/, '')}; ${again}`);
     await wakeTransferWorkers(client, transfer.id);
   });
 }

@@ -6,6 +6,7 @@ import { Follower } from '../copying/replication/follower.ts';
 import { endOnlineCopy, hasOnlineCopy, startOnlineCopy } from '../copying/replication/online-copy.ts';
 import { slotName } from '../copying/replication/slot.ts';
 import { AppError } from '../lib/errors.ts';
+import { durationText } from '../lib/quantities.ts';
 import { serverNamed } from '../postgres/server.ts';
 import { isRefusedDatabase } from '../postgres/sql/error-codes.ts';
 import { closePlace } from '../servers/place-locks.ts';
@@ -127,11 +128,14 @@ async function pauseAndFinish(active: ActiveTransfer, follower: Follower): Promi
     await hold(active, PAUSE_MS);
     if (await follower.finish(FINISH_MS, signal)) return;
     await letGo(active);
-    await active.report('CATCHING_UP', `the rest was not applied within ${FINISH_MS} ms; the tenant is served again`);
+    await active.report(
+      'CATCHING_UP',
+      `the rest was not applied within ${durationText(FINISH_MS)}; the tenant is served again`,
+    );
     await sleep(BETWEEN_PAUSES_MS, undefined, { signal });
   }
   throw new AppError(
     'CONFLICT',
-    `The last changes of the tenant could not be applied within ${FINISH_MS} ms, in ${PAUSES} attempts. Move it at a quieter time, or without "online".`,
+    `The last changes of the tenant could not be applied within ${durationText(FINISH_MS)}, in ${PAUSES} attempts. Move it at a quieter time, or offline: without \`--online\` or with online: false.`,
   );
 }

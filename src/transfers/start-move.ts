@@ -13,7 +13,7 @@ import { serverNamed } from '../postgres/server.ts';
 import { newPlacement, newTenantKey } from '../routing/placement.ts';
 import { chooseServer } from '../servers/choose.ts';
 import { asOwner } from '../tenants/as-owner.ts';
-import { refusalOf } from '../tenants/suspend.ts';
+import { refusalNow } from '../tenants/suspend.ts';
 import { insertTransfer } from './insert.ts';
 import type { TransferOptions } from './options.ts';
 
@@ -54,7 +54,7 @@ export async function moveTenant(options: TransferOptions, input: MoveInput, by:
   if (!Number.isInteger(keepHours) || keepHours < 0 || keepHours > MAX_KEEP_HOURS) {
     throw badInput('keepHours', `keepHours must be a whole number from 0 to ${MAX_KEEP_HOURS}`);
   }
-  if (!canTake(tenantSteps.beginMove, tenant.status)) throw refusalOf(tenant, input.tenant);
+  if (!canTake(tenantSteps.beginMove, tenant.status)) throw await refusalNow(options.catalog, tenant, input.tenant);
   const isolation = input.isolation ?? tenant.isolation;
   const server = input.server ?? tenant.server;
   if (isolation === tenant.isolation && server === tenant.server) throw nothingToChange(tenant);

@@ -2,6 +2,8 @@ import type pg from 'pg';
 import { forgetCommonState, storeCommonStates } from '../catalog/common-states.ts';
 import { migrationStateRow, saveMigrationStateSql } from '../catalog/migration-states.ts';
 import { takeTransferStepSql, transferSteps } from '../catalog/transfer-status.ts';
+import { forgetUsage } from '../catalog/usage.ts';
+import { durationText } from '../lib/quantities.ts';
 import { type ActiveTransfer, TransferCancelledError } from './active-transfer.ts';
 import type { FinishedCopy } from './copy-to-target.ts';
 import { appendTransferEvent } from './events.ts';
@@ -20,7 +22,7 @@ export async function switchTenant(active: ActiveTransfer, copy: FinishedCopy): 
 }
 
 async function commitSwitch(client: pg.Client, { transfer }: ActiveTransfer, copy: FinishedCopy): Promise<void> {
-  const { id, from, to, keepHours } = transfer;
+  const { id, tenantId, from, to, keepHours } = transfer;
   if (!from) throw new Error('There is no old place');
   const state = migrationStateRow(copy.applied);
   await client.query(saveMigrationStateSql, state);
@@ -41,6 +43,7 @@ async function commitSwitch(client: pg.Client, { transfer }: ActiveTransfer, cop
     }),
     [id, row.pausedMs],
   );
+  await forgetUsage(client, tenantId);
   await addOldPlace(client, transfer, from, keepHours);
   if (from.isolation === 'DATABASE') await forgetCommonState(client, from.server, from.database);
   if (copy.common) await storeCommonStates(client, [{ server: to.server, database: to.database, ...copy.common }]);
@@ -49,6 +52,6 @@ async function commitSwitch(client: pg.Client, { transfer }: ActiveTransfer, cop
     client,
     id,
     'SUCCEEDED',
-    `${row.slug} is served from the server ${to.server}; it was paused for ${Math.round(row.pausedMs)} ms; ${kept}`,
+    `${row.slug} is served from the server ${to.server}; it was paused for ${durationText(row.pausedMs)}; ${kept}`,
   );
 }

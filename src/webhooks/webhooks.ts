@@ -124,10 +124,16 @@ export class Webhooks {
       ? await em.findOne(WebhookDelivery, { id: delivery }, { populate: ['webhook'] })
       : null;
     if (!found)
-      throw new AppError('NOT_FOUND', `There is no delivery ${delivery}. webhooks { deliveries } lists them.`);
+      throw new AppError(
+        'NOT_FOUND',
+        `There is no delivery ${delivery}. \`tenantry webhook deliveries\` and the query webhooks { deliveries } list them.`,
+      );
     const webhook = found.webhook.getEntity();
     if (!webhook.isEnabled) {
-      throw new AppError('CONFLICT', `The webhook ${webhook.id} is switched off. Enable it with updateWebhook first.`);
+      throw new AppError(
+        'CONFLICT',
+        `The webhook ${webhook.id} is switched off. Enable it with the mutation updateWebhook first.`,
+      );
     }
     webhook.nextAttemptAt = new Date();
     if (found.deliveredAt == null) {

@@ -53,7 +53,7 @@ it('an archive goes from one process to another through a pipe', async () => {
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += text));
   const [code] = await once(child, 'close');
   expect({ code, output }).toMatchObject({ code: 0, output: expect.stringContaining('Imported the tenant piped') });
-  expect(output).toMatch(/Exported the tenant acme: 100000 rows of 3 tables and 0 files in \d/);
+  expect(output).toMatch(/Exported the tenant acme: 100,000 rows of 3 tables and 0 files in \d/);
   expect(await sumOf('piped')).toEqual(await sumOf('acme'));
   await remove('piped');
 });
@@ -110,12 +110,13 @@ it.each(seeds(2))('an import that is killed leaves nothing, and can be repeated 
     // It was done before it was killed.
     await remove(slug);
   } else {
-    // Its end is told when the tenant is gone.
-    await eventually('the import has failed', async () => {
-      const rows = await fleet.inCatalog<{ status: string }>('SELECT status FROM tenant_transfers WHERE slug = $1', [
+    // The slug is free before the end of the transfer is told.
+    await eventually('the transfer has failed', async () => {
+      const [transfer] = await fleet.inCatalog('SELECT FROM tenant_transfers WHERE slug = $1 AND status = $2', [
         slug,
+        'FAILED',
       ]);
-      return rows.map(({ status }) => status).join() === 'FAILED';
+      return transfer !== undefined;
     });
   }
   await eventually('nothing is left', async () => (await leftovers(fleet)).join() === before.join());

@@ -95,7 +95,7 @@ describe.each(isolations)('an archive of a tenant with a %s', (from) => {
     const [source, slug] = [from.toLowerCase(), `${from}-to-${to}`.toLowerCase()];
     const result = await importFrom(there, path.join(folder, source), slug, '--isolation', to.toLowerCase());
     expect(result).toMatchObject({ exit: 0, stderr: '' });
-    expect(result.stdout).toMatch(/^Imported the tenant .*: \d+ rows? of \d+ tables? and 0 files, exported from /);
+    expect(result.stdout).toMatch(/^Imported the tenant .*: [\d,]+ rows? of \d+ tables? and 0 files, exported from /);
     expect(await there.tenant(slug)).toMatchObject({ status: 'ACTIVE', isolation: to });
     // It was brought forward.
     expect(await there.inTenant(slug, 'SELECT DISTINCT label FROM tree')).toEqual([{ label: 'new' }]);

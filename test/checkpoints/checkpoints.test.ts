@@ -96,7 +96,7 @@ describe('checkpoints', () => {
     const refusal = await fleet.refusal(`mutation { restoreCheckpoint(id: "${checkpoint.id}") { id } }`);
     expect(refusal.code).toBe('CONFLICT');
     expect(refusal.message).toMatch(
-      /^Restoring good would lose everything that acme has written since \d{4}-.*minutes ago\). To accept/,
+      /^Restoring good would lose everything that acme has written since \d{4}-.* m?s ago\). To accept/,
     );
     const restore = () =>
       fleet.ask(`mutation { restoreCheckpoint(id: "${checkpoint.id}", acceptDataLoss: true) { status version } }`);
@@ -196,7 +196,7 @@ describe('checkpoints', () => {
     const id = (await list('wanted'))[0]?.id;
     const refusal = await fleet.refusal(`mutation { restoreCheckpoint(id: "${id}") { id } }`);
     expect(refusal.message).toMatch(
-      /and these migrations: 20270102000001_plain\. To accept that, set acceptDataLoss: true/,
+      /and these migrations: 20270102000001_plain\. To accept that, repeat the command with `--accept-data-loss` or the mutation with acceptDataLoss: true/,
     );
     expect(
       await fleet.ask(`mutation { restoreCheckpoint(id: "${id}", acceptDataLoss: true) { version behind } }`),

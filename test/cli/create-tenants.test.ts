@@ -81,6 +81,22 @@ describe('tenantry tenant create for several tenants', () => {
     expect(await slugs()).toEqual(before);
   });
 
+  it('says of names in the bin until when they are, and both ways out, before anything is created', async () => {
+    await tenantry('tenant', 'create', 'binned', '--isolation', 'SCHEMA', '--host', 'binned.example');
+    await tenantry('tenant', 'delete', 'binned', '--yes', 'binned');
+    const ways =
+      /belongs to the deleted tenant binned until 20\S+Z\. Bring it back with `tenantry tenant undelete binned` .*`tenantry tenant delete binned --purge`/;
+    const single = await tenantry('tenant', 'create', 'binned');
+    expect(single).toMatchObject({ exit: 1, stderr: expect.stringMatching(/^The slug binned belongs/) });
+    expect(single.stderr).toMatch(ways);
+    const file = await csv('slug,host\nbinned,\nfresh,binned.example\n');
+    const { exit, stderr } = await tenantry('tenant', 'create', '--file', file);
+    expect(exit).toBe(1);
+    expect(stderr).toMatch(/line 2: The slug binned belongs.*line 3: The host binned\.example belongs/s);
+    expect(await slugs()).not.toContain('fresh');
+    expect((await tenantry('tenant', 'clone', 'alpha', 'binned')).stderr).toMatch(ways);
+  });
+
   it('shows all that it would create in a dry run', async () => {
     const { exit, stdout } = await tenantry('tenant', 'create', 'zeta', 'eta', '--dry-run', '--isolation', 'schema');
     expect({ exit, stdout }).toEqual({

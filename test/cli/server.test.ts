@@ -54,11 +54,49 @@ describe('tenantry server', () => {
     ]);
     const lines = (await server(['list'])).stdout.split('\n').map((line) => line.split('\t'));
     expect(lines).toEqual([
-      ['NAME', 'ADDRESS', 'TENANTS', 'CONNECTIONS', 'ACCEPTS', 'STATE'],
-      ['default', `${host}:${port}`, '0', '64', 'yes', 'answers'],
-      ['eu', `127.0.0.1:${second.address.port}`, '0', '64', 'yes', 'answers'],
+      ['NAME', 'ADDRESS', 'TENANTS', 'CONNECTIONS', 'OF', 'BUDGET', 'ACCEPTS TENANTS', 'STATE'],
+      [
+        'default',
+        `${host}:${port}`,
+        '0',
+        expect.stringMatching(/^\d+$/),
+        expect.stringMatching(/^\d+$/),
+        '64',
+        'yes',
+        'answers',
+      ],
+      [
+        'eu',
+        `127.0.0.1:${second.address.port}`,
+        '0',
+        expect.stringMatching(/^\d+$/),
+        expect.stringMatching(/^\d+$/),
+        '64',
+        'yes',
+        'answers',
+      ],
       [''],
     ]);
+  });
+
+  it('update says whether new tenants come to it', async () => {
+    expect(await server(['update', 'eu', '--accepts-tenants', 'NO'])).toEqual({
+      exit: 0,
+      stdout: 'The server eu accepts no new tenants.\n',
+      stderr: '',
+    });
+    const { dataDir } = app.services.config;
+    const refused = await runCommand(['tenant', 'create', 'there', '--server', 'eu'], {
+      NODE_ENV: 'test',
+      DATA_DIR: dataDir,
+    });
+    expect(refused).toMatchObject({
+      exit: 1,
+      stderr: expect.stringContaining('`tenantry server update eu --accepts-tenants yes`'),
+    });
+    expect(await server(['update', 'eu', '--accepts-tenants', 'yes'])).toMatchObject({ exit: 0 });
+    expect(await server(['update', 'eu'])).toMatchObject({ exit: 2 });
+    expect(await server(['update', 'nowhere', '--accepts-tenants', 'no'])).toMatchObject({ exit: 1 });
   });
 
   it('is shown for tenants, now that there are two', async () => {

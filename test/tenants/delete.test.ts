@@ -104,7 +104,7 @@ describe('deleting a tenant', () => {
     const started = await ask('mutation { runMigrations(input: { tenants: ["run"], verify: true }) { id } }');
     const { id } = JSON.parse(JSON.stringify(started?.runMigrations));
     expect((await remove('run')).errors?.[0]).toMatchObject({
-      message: `The migration run ${id} includes the tenant run and has not finished. Wait for its end, or cancel it.`,
+      message: `The migration run ${id} includes the tenant run and has not finished. Wait for its end with \`tenantry migrate watch ${id}\`, or cancel it with \`tenantry migrate cancel ${id}\` or the mutation cancelMigrationRun.`,
       extensions: { code: 'CONFLICT', run: id },
     });
     await ask(`mutation { cancelMigrationRun(id: "${id}") { id } }`);

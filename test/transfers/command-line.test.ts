@@ -29,7 +29,7 @@ describe('the command line', () => {
     const moved = await tenant('move', 'acme', '--server', 'b', '--isolation', 'database', '--keep', '0');
     expect(moved).toMatchObject({ exit: 0 });
     expect(moved.stdout).toMatch(
-      /^The tenant acme is now on the server b: database db_\w+, schema public\. It was paused for \d+ ms\.\n$/,
+      /^The tenant acme is now on the server b: database db_\w+, schema public\. It was paused for [\d.]+ m?s\.\n$/,
     );
     expect(moved.stderr).toMatch(/ CREATED move acme to a database on the server b\n.* STARTED .* SUCCEEDED /s);
     expect(await lab.skusOf('acme')).toEqual(['one']);
@@ -65,7 +65,7 @@ describe('the command line', () => {
         return result.exit === 0 && result;
       }),
     ]);
-    expect(resumed.stdout).toMatch(/^Made the tenant sandbox on the server b: database shared, schema tenant_\w+\n$/);
+    expect(resumed.stdout).toMatch(/^Made the tenant sandbox on the server b: database shared, schema tenant_\w+\.\n$/);
     expect(JSON.parse(watched.stdout)).toMatchObject({
       transfer: id,
       kind: 'CLONE',
@@ -87,6 +87,62 @@ describe('the command line', () => {
       exit: 0,
       stdout: expect.stringContaining('The tenant acme is now'),
     });
+  });
+
+  it('lists transfers, names them by their tenants, and says that no process works on one', async () => {
+    const command = commandsOf(lab.app, lab.first.env);
+    await lab.createTenant('waiting', 'SCHEMA');
+    const id = (await tenant('move', 'waiting', '--isolation', 'DATABASE', '--detach')).stdout.trim();
+    const watching = tenant('watch', 'waiting');
+    await eventually('no process works on it for some time', async () => {
+      const [first] = JSON.parse((await tenant('transfers', '--json')).stdout);
+      return first?.transfer === id && first.waitsForProcess;
+    });
+    const listed = await tenant('transfers', 'waiting');
+    const [titles, row] = listed.stdout.split('\n').map((line) => line.split('\t'));
+    expect(titles?.slice(0, 4)).toEqual(['TRANSFER', 'KIND', 'TENANT', 'STATUS']);
+    expect(row?.slice(0, 6)).toEqual([
+      ...[id, 'MOVE', 'waiting', 'PENDING (no process)', 'default, schema', 'default, database'],
+    ]);
+    expect((await tenant('show', 'waiting')).stdout).toContain(`MOVE of waiting ${id} PENDING (no process)`);
+    expect(JSON.parse((await tenant('show', 'waiting', '--json')).stdout).transfers).toMatchObject([{ transfer: id }]);
+    expect((await command('status')).stdout).toContain(`MOVE of waiting ${id} PENDING (no process)`);
+    expect(JSON.parse((await command('status', '--json')).stdout).transfers).toMatchObject([{ transfer: id }]);
+    const refused = await tenant('delete', 'waiting', '--yes', 'waiting');
+    expect(refused).toMatchObject({
+      exit: 1,
+      stderr: `The tenant waiting is being moved by the transfer ${id}. Wait for its end with \`tenantry tenant watch ${id}\`, or cancel it with \`tenantry tenant cancel ${id}\` or the mutation cancelTenantTransfer.\n`,
+    });
+    expect(await tenant('resume', 'waiting')).toMatchObject({
+      exit: 0,
+      stderr: expect.stringContaining('The transfer is PENDING, so it continues as it was started.'),
+    });
+    expect((await watching).stderr).toMatch(
+      / CREATED .*\nNo process works on the transfer. .* tenantry tenant resume /,
+    );
+    expect(await tenant('cancel', 'waiting')).toMatchObject({
+      exit: 1,
+      stderr: expect.stringContaining('There is no transfer of a tenant waiting that has not ended'),
+    });
+    expect(await tenant('watch', 'waiting')).toMatchObject({ exit: 0, stdout: expect.stringContaining('is now') });
+    expect(await tenant('transfers', 'nobody')).toMatchObject({ exit: 1, stderr: 'There is no tenant nobody\n' });
+    expect(await tenant('transfers', '--limit', '0')).toMatchObject({ exit: 2 });
+  });
+
+  it('counts no rows of a clone by template, but its bytes, and measures a tenant again after it has moved', async () => {
+    await lab.createTenant('whole', 'DATABASE');
+    const cloned = JSON.parse((await tenant('clone', 'whole', 'whole-2', '--json')).stdout);
+    expect(cloned).toMatchObject({ status: 'SUCCEEDED', rowsCopied: null, bytesCopied: expect.any(Number) });
+    expect(cloned.bytesCopied).toBeGreaterThan(1_000_000);
+    const [before] = [JSON.parse((await tenant('show', 'whole', '--json')).stdout)];
+    expect(before.databaseBytes).toBeGreaterThan(5_000_000);
+    await tenant('move', 'whole', '--isolation', 'schema', '--keep', '0');
+    const after = JSON.parse((await tenant('show', 'whole', '--json')).stdout);
+    expect(after.databaseBytes).toBeLessThan(5_000_000);
+    expect(Date.parse(after.measuredAt)).toBeGreaterThan(Date.parse(before.measuredAt));
+    expect((await tenant('show', 'whole')).stdout).toMatch(
+      /size: .* kB\nrows: +about \d+\nfiles: +0\nmeasured: +(just now|\d+ s ago)\n/,
+    );
   });
 
   it('leaves a transfer to others on Ctrl-C, with the tenant served where it was', async () => {

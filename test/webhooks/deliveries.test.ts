@@ -202,7 +202,7 @@ describe('webhooks', () => {
     expect(await fleet.refusal(`mutation { redeliverWebhook(delivery: "${deliveries.nodes[0]?.id}") { id } }`)).toEqual(
       {
         code: 'CONFLICT',
-        message: `The webhook ${webhook.id} is switched off. Enable it with updateWebhook first.`,
+        message: `The webhook ${webhook.id} is switched off. Enable it with the mutation updateWebhook first.`,
       },
     );
     receiver.requests.length = 0;

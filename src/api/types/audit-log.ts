@@ -1,8 +1,9 @@
 import type { FilterQuery } from '@mikro-orm/core';
+import { removedWithSlug, slugsOfRemoved } from '../../auth/removed-tenants.ts';
 import { AuditEntry } from '../../catalog/entities/audit-entry.entity.ts';
 import { Tenant } from '../../catalog/entities/tenant.entity.ts';
 import { User } from '../../catalog/entities/user.entity.ts';
-import type { TenantDirectory } from '../../catalog/tenant-directory.ts';
+import type { Services } from '../../installation/services.ts';
 import { isUuid } from '../../lib/uuid.ts';
 import { entityConnection } from '../../orm/pagination.ts';
 import { builder } from '../builder.ts';
@@ -37,6 +38,21 @@ const AuditEntryRef = builder.objectType(AuditEntry, {
       load: async (ids: string[], { services }) => {
         const found = await services.catalog.fork().find(Tenant, { id: { $in: ids } });
         return ids.map((id) => found.find((tenant) => tenant.id === id) ?? null);
+      },
+      resolve: ({ tenantId }) => tenantId ?? null,
+    }),
+    tenantSlug: t.loadable({
+      type: 'String',
+      nullable: true,
+      description: 'The slug of the tenant, also of one that has been removed for good.',
+      load: async (ids: string[], { services: { catalog } }) => {
+        const found = await catalog.fork().find(Tenant, { id: { $in: ids } }, { fields: ['slug'] });
+        const slugs = new Map<string, string>(found.map(({ id, slug }) => [id, slug]));
+        const removed = await slugsOfRemoved(
+          catalog,
+          ids.filter((id) => !slugs.has(id)),
+        );
+        return ids.map((id) => slugs.get(id) ?? removed.get(id) ?? null);
       },
       resolve: ({ tenantId }) => tenantId ?? null,
     }),
@@ -76,11 +92,11 @@ builder.queryField('auditLog', (t) =>
       nullable: true,
       authScopes: { platformAdmin: true },
       args: {
-        tenant: t.arg.id({ description: 'Its id or slug.' }),
+        tenant: t.arg.id({ description: 'Its id or slug, also of one that has been removed for good.' }),
         filter: t.arg({ type: AuditFilterInput }),
       },
       resolve: async (_root, { tenant, filter, ...page }, { services }) => {
-        const tenantId = tenant == null ? undefined : await tenantIdOf(services.directory, tenant);
+        const tenantId = tenant == null ? undefined : await tenantIdOf(services, tenant);
         const where: FilterQuery<AuditEntry> = {
           ...(tenantId !== undefined && { tenantId }),
           ...(filter?.actor != null && { actor: filter.actor }),
@@ -97,8 +113,7 @@ builder.queryField('auditLog', (t) =>
 
 const NOBODY = '00000000-0000-0000-0000-000000000000';
 
-/** A deleted tenant can still be found by its id, but no longer by its slug. */
-async function tenantIdOf(directory: Pick<TenantDirectory, 'byReference'>, reference: string): Promise<string> {
+async function tenantIdOf({ catalog, directory }: Services, reference: string): Promise<string> {
   if (isUuid(reference)) return reference;
-  return (await directory.byReference(reference))?.id ?? NOBODY;
+  return (await directory.byReference(reference))?.id ?? (await removedWithSlug(catalog, reference)) ?? NOBODY;
 }

@@ -20,6 +20,7 @@ export async function addRows(
   data: TenantData,
 ): Promise<Pick<Manifest, 'migrations' | 'tables' | 'sequences'>> {
   const tables: ManifestTable[] = [];
+  let total = 0;
   for (let start = 0; start < data.tables.length; start += TABLES_AT_ONCE) {
     const some = data.tables.slice(start, start + TABLES_AT_ONCE);
     await data.read(async (client) => {
@@ -30,7 +31,15 @@ export async function addRows(
       );
       for (const { name } of some) {
         const columns = columnsOf.get(name) ?? [];
-        const content = await addTable(options, archive, client, { ...data, name, columns, number: tables.length + 1 });
+        const onRows = (table: string, rows: number) =>
+          options.onProgress?.({ what: `the table ${table}`, rows: total + rows, files: 0, bytes: archive.bytes });
+        const content = await addTable({ onRows, signal: options.signal }, archive, client, {
+          ...data,
+          name,
+          columns,
+          number: tables.length + 1,
+        });
+        total += content.rows;
         tables.push({ name, columns, ...content });
       }
     });
@@ -38,8 +47,13 @@ export async function addRows(
   return { migrations: [...data.migrations], tables, sequences: [...data.sequences] };
 }
 
+interface TableOptions extends Pick<ExportOptions, 'signal'> {
+  /** Called with the table and the number of its rows so far. */
+  readonly onRows: (table: string, rows: number) => void;
+}
+
 async function addTable(
-  { onProgress, signal }: ExportOptions,
+  { onRows, signal }: TableOptions,
   archive: ArchiveWriter,
   client: pg.Client,
   {
@@ -57,7 +71,7 @@ async function addTable(
   )) {
     rows += countLines(part);
     parts.push(await archive.add(partName(number, parts.length + 1), part));
-    onProgress?.(`the table ${name}`, rows);
+    onRows(name, rows);
   }
   return { rows, parts };
 }

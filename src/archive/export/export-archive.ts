@@ -31,7 +31,8 @@ export async function exportArchive(options: ExportOptions, tenant: Tenant, dest
       (data) => addRows(options, archive, data),
       options.signal,
     );
-    const files = await addFiles(options, archive, tenant);
+    const count = rows.tables.reduce((sum, table) => sum + table.rows, 0);
+    const files = await addFiles(options, archive, tenant, count);
     const manifest: Manifest = {
       format: ARCHIVE_FORMAT,
       version: ARCHIVE_VERSION,
@@ -48,7 +49,6 @@ export async function exportArchive(options: ExportOptions, tenant: Tenant, dest
     const { sha256 } = await archive.add(entryName.manifest, text);
     await archive.add(entryName.checksum, Buffer.from(`${sha256}\n`));
     await archive.finish();
-    const count = rows.tables.reduce((sum, table) => sum + table.rows, 0);
     return { tables: rows.tables.length, rows: count, files: files.length, bytes: archive.bytes };
   } catch (error) {
     await archive.abandon();

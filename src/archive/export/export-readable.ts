@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream';
 import type { Tenant } from '../../catalog/entities/tenant.entity.ts';
+import { endingOf, peek } from './file-ending.ts';
 import type { Exported, ExportOptions } from './options.ts';
 import { type ReadableFormat, readableRows, readableTables } from './readable-tables.ts';
 import { readmeOf } from './readme.ts';
@@ -29,8 +30,11 @@ export async function exportReadable(
     await zip.add('', 'README.txt', [Buffer.from(readmeOf(tenant, format, at))]);
     const counts = await withTenantData(servers, tenant, (data) => addTables(options, zip, data, format), signal);
     let files = 0;
-    for await (const { kind, name, content } of tenantFiles(options, tenant)) {
-      await zip.add(`files/${kind}/`, name, content);
+    const onFile = (kind: string, count: number) =>
+      options.onProgress?.({ what: `the files of ${kind}`, rows: counts.rows, files: count, bytes: zip.bytes });
+    for await (const { kind, name, content } of tenantFiles(options, tenant, onFile)) {
+      const { start, all } = await peek(content);
+      await zip.add(`files/${kind}/`, name + endingOf(name, start), all);
       files += 1;
     }
     await zip.finish();
@@ -49,18 +53,27 @@ async function addTables(
   format: ReadableFormat,
 ): Promise<Pick<Exported, 'tables' | 'rows'>> {
   const all = readableTables(tables);
-  const rows = new Map<string, number>();
+  let total = 0;
   for (let start = 0; start < all.length; start += TABLES_AT_ONCE) {
     await read(async (client) => {
       for (const table of all.slice(start, start + TABLES_AT_ONCE)) {
         const { name } = table;
+        const before = total;
         const onRows = (count: number) => {
-          rows.set(name, count);
-          onProgress?.(`the table ${name}`, count);
+          total = before + count;
         };
-        await zip.add('tables/', `${name}.${format}`, readableRows(client, schema, table, format, onRows, signal));
+        const report = () => onProgress?.({ what: `the table ${name}`, rows: total, files: 0, bytes: zip.bytes });
+        const content = readableRows(client, schema, table, format, onRows, signal);
+        await zip.add('tables/', `${name}.${format}`, observed(content, report));
       }
     });
   }
-  return { tables: all.length, rows: [...rows.values()].reduce((sum, count) => sum + count, 0) };
+  return { tables: all.length, rows: total };
+}
+
+async function* observed(chunks: AsyncIterable<Buffer>, onChunk: () => void): AsyncGenerator<Buffer> {
+  for await (const chunk of chunks) {
+    yield chunk;
+    onChunk();
+  }
 }

@@ -6,7 +6,7 @@ const escapes = new Map([...'bfnrtv'].map((letter, index) => [letter.charCodeAt(
 
 /**
  * Makes an array of JSON of `COPY` text whose rows have one column with JSON.
- * @param onRows called with the number of rows so far
+ * @param onRows called with the number of rows so far, for the last time at the end
  * @see https://www.postgresql.org/docs/current/sql-copy.html
  */
 export async function* toJsonArray(
@@ -40,4 +40,5 @@ export async function* toJsonArray(
     yield output.subarray(0, size);
   }
   yield Buffer.from(rows > 0 ? '\n]\n' : ']\n');
+  onRows(rows);
 }

@@ -6,9 +6,20 @@ export interface ExportOptions {
   readonly servers: Pick<Servers, 'get'>;
   /** Opens what the modules keep of tenants outside of their databases. */
   readonly files: () => Promise<readonly TenantFiles[]>;
-  /** Called with what is being exported, such as `the table products`, and the number of its rows or bytes so far. */
-  readonly onProgress?: (what: string, count: number) => void;
+  /** Called with what is being exported and how much has been. */
+  readonly onProgress?: (progress: ExportProgress) => void;
   readonly signal: AbortSignal;
+}
+
+/** How far an export is. */
+export interface ExportProgress {
+  /** What is being exported, such as `the table products`. */
+  readonly what: string;
+  /** The rows so far. */
+  readonly rows: number;
+  readonly files: number;
+  /** The bytes that were written so far. */
+  readonly bytes: number;
 }
 
 /** What was exported. */

@@ -7,13 +7,19 @@ const PART = '.part';
 const CHUNK_BYTES = 256 * 1024;
 
 /**
- * Writes a file that only its owner may read. It appears under its name when it is complete and on the disk, in place of a file of
- * that name. After a failure nothing is left.
- * @throws {Error} if another process is writing it
+ * Writes a file that only its owner may read. It appears under its name when it is complete and on the disk. After a failure nothing
+ * is left.
+ * @param mayReplace whether a file of that name may be replaced
+ * @throws {Error} if there is a file of that name that may not be replaced, or another process is writing it
  */
-export async function writeFileWhole<T>(file: string, write: (output: Writable) => Promise<T>): Promise<T> {
+export async function writeFileWhole<T>(
+  file: string,
+  mayReplace: boolean,
+  write: (output: Writable) => Promise<T>,
+): Promise<T> {
   const there = await stat(file).catch(() => undefined);
   if (there && !there.isFile()) throw new Error(`${file} is not a file, so it cannot be replaced`);
+  if (there && !mayReplace) throw alreadyThere(file);
   const part = file + PART;
   const handle = await open(part, 'wx', 0o600).catch((error: unknown) => {
     throw isExisting(error) ? beingWritten(file, part, error) : error;
@@ -25,6 +31,7 @@ export async function writeFileWhole<T>(file: string, write: (output: Writable) 
     const result = await write(output);
     output.end();
     await finished(output);
+    if (!mayReplace && (await stat(file).catch(() => undefined))) throw alreadyThere(file);
     await rename(part, file);
     return result;
   } catch (error) {
@@ -33,6 +40,10 @@ export async function writeFileWhole<T>(file: string, write: (output: Writable) 
     await rm(part, { force: true });
     throw error;
   }
+}
+
+function alreadyThere(file: string): Error {
+  return new Error(`${file} exists already. Nothing was written. Name another file, or replace it with --force.`);
 }
 
 function isExisting(error: unknown): boolean {

@@ -9,7 +9,8 @@ may take a value that begins with =, +, - or @ for a formula: import the columns
 True and false are t and f. Lists and rows within a value are as PostgreSQL writes them.`,
   json: `Each file in the folder "tables" is a table as JSON (RFC 8259) in UTF-8: a list with
 an object for each row. A value that is missing is null, as is a null of JSON. Numbers that
-JSON does not have, such as NaN and Infinity, and times such as infinity are texts.`,
+may have many digits (the types numeric and bigint) are texts, so that no program rounds
+them, as are numbers that JSON does not have, such as NaN, and times such as infinity.`,
 } as const satisfies Record<ReadableFormat, string>;
 
 /** The text that explains the content of a zip file to its readers. */
@@ -20,6 +21,7 @@ ${explanations[format]}
 Times are in UTC. Binary data is written in hexadecimal after \\x.
 
 The folder "files", if there is one, has uploaded files as they are, each under the
-identifier with which the tables refer to it.
+identifier with which the tables refer to it, with an ending such as .pdf where the
+kind of the file can be told.
 `;
 }

@@ -9,10 +9,14 @@ export interface FileToExport {
   readonly content: AsyncIterable<Uint8Array>;
 }
 
-/** Yields the files that modules keep of a tenant. Those that are deleted meanwhile are left out. */
+/**
+ * Yields the files that modules keep of a tenant. Those that are deleted meanwhile are left out.
+ * @param onFile called with the kind and the number of files so far, before each
+ */
 export async function* tenantFiles(
-  { files, onProgress, signal }: ExportOptions,
+  { files, signal }: ExportOptions,
   { id }: Tenant,
+  onFile: (kind: string, files: number) => void,
 ): AsyncGenerator<FileToExport> {
   let count = 0;
   for (const store of await files()) {
@@ -21,7 +25,7 @@ export async function* tenantFiles(
       const content = await store.read(id, file, signal);
       if (!content) continue;
       count += 1;
-      onProgress?.(`the files of ${store.kind}`, count);
+      onFile(store.kind, count);
       yield { kind: store.kind, name: file.name, bytes: file.bytes, content };
     }
   }

@@ -14,7 +14,7 @@ import { ContentReader } from './content-reader.ts';
 import { knownMigrations } from './known-migrations.ts';
 import { checkKinds, loadFiles } from './load-files.ts';
 import { loadRows } from './load-rows.ts';
-import type { ImportOptions } from './options.ts';
+import type { ImportOptions, ImportProgress } from './options.ts';
 
 /** An imported tenant, and what its archive says. */
 export interface Imported {
@@ -67,14 +67,20 @@ async function fill(
 ): Promise<CopyProgress> {
   const { signal, transfer } = active;
   const { files, servers } = options.transfers;
-  const entries = readEntries(observed(options, source, 'Importing'), options.limits, signal);
+  const total = manifest.tables.reduce((sum, table) => sum + table.rows, 0);
+  let stored = 0;
+  const observedSource = observed(options, source, 'Importing', () => ({ rows: { stored, total } }));
+  const entries = readEntries(observedSource, options.limits, signal);
   await using reader = new ContentReader(entries);
   await reader.skip();
-  const onProgress = (progress: CopyProgress) => active.progress(progress);
+  const onProgress = (progress: CopyProgress) => {
+    stored = progress.rowsCopied;
+    active.progress(progress);
+  };
   const place = placeOn(serverNamed(servers, transfer.to.server), transfer.to);
   const progress = await loadRows(place, manifest, reader, onProgress, signal);
   await loadFiles(await files(), id, manifest.files, reader);
-  options.onProgress?.('Applying newer migrations', 1);
+  options.onProgress?.({ what: 'Applying newer migrations', bytes: source.bytes, totalBytes: source.bytes });
   return progress;
 }
 
@@ -84,6 +90,11 @@ async function refuseTaken({ transfers }: ImportOptions, input: CreateTenantInpu
   if (checked instanceof AppError) throw checked;
 }
 
-function observed({ onProgress }: ImportOptions, source: ArchiveSource, what: string): ArchiveSource {
-  return { ...source, onRead: (bytes) => onProgress?.(what, bytes / source.bytes) };
+function observed(
+  { onProgress }: ImportOptions,
+  source: ArchiveSource,
+  what: string,
+  more: () => Pick<ImportProgress, 'rows'> = () => ({}),
+): ArchiveSource {
+  return { ...source, onRead: (bytes) => onProgress?.({ what, bytes, totalBytes: source.bytes, ...more() }) };
 }

@@ -10,6 +10,7 @@ import { clearTarget, finishTarget } from '../../copying/target.ts';
 import { AppError, messageOf } from '../../lib/errors.ts';
 import { sqlStateOf } from '../../postgres/sql/error-codes.ts';
 import { copySql } from '../copy-sql.ts';
+import { countLines } from '../format/count-lines.ts';
 import { type Manifest, type ManifestTable, partName } from '../format/manifest.ts';
 import { quoted, refused } from '../format/problem.ts';
 import { checkTables } from './check-tables.ts';
@@ -49,13 +50,13 @@ export async function loadRows(
       // The tenant is activated later, by a transaction that is flushed to disk.
       await client.query('SET synchronous_commit = off');
       for (const [index, table] of manifest.tables.entries()) {
-        await loadTable(client, schema, table, partsOf(reader, table, index + 1), signal);
-        progress = {
-          rowsCopied: progress.rowsCopied + table.rows,
-          rowsTotal,
-          bytesCopied: progress.bytesCopied + bytesOf(table),
+        const onPart = (part: Buffer) => {
+          const rowsCopied = progress.rowsCopied + countLines(part);
+          progress = { rowsCopied, rowsTotal, bytesCopied: progress.bytesCopied + part.length };
+          onProgress(progress);
         };
-        onProgress(progress);
+        const parts = observed(partsOf(reader, table, index + 1), onPart);
+        await loadTable(client, schema, table, parts, signal);
       }
       await setSequences(client, schema, manifest.sequences);
       await finishTarget(target, cleared, filled, PARALLEL, signal).catch((error: unknown) => {
@@ -66,6 +67,13 @@ export async function loadRows(
     signal,
   );
   return progress;
+}
+
+async function* observed(parts: AsyncIterable<Buffer>, onPart: (part: Buffer) => void): AsyncGenerator<Buffer> {
+  for await (const part of parts) {
+    onPart(part);
+    yield part;
+  }
 }
 
 function bytesOf({ parts }: ManifestTable): number {

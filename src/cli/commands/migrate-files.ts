@@ -3,6 +3,7 @@ import type { MigrationScope } from '../../catalog/entities/migration-record.ent
 import type { Services } from '../../installation/services.ts';
 import type { Finding } from '../../migrator/authoring/check.ts';
 import type { MigrationWarning } from '../../migrator/lint/lint.ts';
+import { anyCase } from '../choices.ts';
 import { withServices } from '../open-app.ts';
 import { operatorName } from '../operator.ts';
 import { writeMigrationWarnings } from '../ui/migration-warnings.ts';
@@ -36,7 +37,9 @@ export function addFileCommands(migrate: Command, context: CommandContext): void
     .description("Accept that a migration's file was changed deliberately, so that runs can continue")
     .argument('<name>', "the migration's name")
     .option('--tenant <slug>', 'only in this tenant, by slug or id')
-    .addOption(new Option('--scope <scope>', 'which kind of database it is for').choices(scopeNames).default('tenant'))
+    .addOption(
+      anyCase(new Option('--scope <scope>', 'which kind of database it is for').choices(scopeNames).default('tenant')),
+    )
     .action((name: string, options: AcceptOptions) => accept(context, name, options));
   migrate
     .command('check')

@@ -4,6 +4,7 @@ import type { Services } from '../../installation/services.ts';
 import type { EmptyDatabaseOptions, MigrationLine } from '../../migrator/authoring/generate.ts';
 import type { TableSnapshot } from '../../migrator/diff/snapshot.ts';
 import type { MigrationWarning } from '../../migrator/lint/lint.ts';
+import { anyCase } from '../choices.ts';
 import { withServices } from '../open-app.ts';
 import { writeMigrationWarnings } from '../ui/migration-warnings.ts';
 import type { CommandContext } from '../ui/terminal.ts';
@@ -26,7 +27,9 @@ export function addNewCommands(migrate: Command, context: CommandContext): void 
     .command('new')
     .description('Write a migration from the differences between the entities and the migrations so far')
     .argument('<name>', 'a few words, such as add_notes')
-    .addOption(new Option('--scope <scope>', 'which kind of database it is for').choices(scopeNames).default('tenant'))
+    .addOption(
+      anyCase(new Option('--scope <scope>', 'which kind of database it is for').choices(scopeNames).default('tenant')),
+    )
     .option('--blank', 'write an empty migration')
     .addHelpText('after', newHelp)
     .action((name: string, options: NewOptions) => writeNew(context, name, options));
@@ -35,7 +38,9 @@ export function addNewCommands(migrate: Command, context: CommandContext): void 
     .description(
       'Regenerate the snapshot that migrate new compares with, by applying the migrations to a scratch database',
     )
-    .addOption(new Option('--scope <scope>', 'which kind of database it is for').choices(scopeNames).default('tenant'))
+    .addOption(
+      anyCase(new Option('--scope <scope>', 'which kind of database it is for').choices(scopeNames).default('tenant')),
+    )
     .action((options: { scope: string }) => makeSnapshot(context, options));
 }
 

@@ -3,6 +3,7 @@ import type { MigrationScope } from '../../catalog/entities/migration-record.ent
 import type { MigrationRun } from '../../catalog/entities/migration-run.entity.ts';
 import type { CommonStatus } from '../../fleet/common-plan.ts';
 import type { ShownRecord } from '../../fleet/history.ts';
+import { anyCase } from '../choices.ts';
 import { withServices } from '../open-app.ts';
 import { impactView, writeImpacts } from '../ui/migration-impact.ts';
 import { writeMigrationWarnings } from '../ui/migration-warnings.ts';
@@ -48,7 +49,7 @@ export function addStatusCommands(migrate: Command, context: CommandContext): vo
     .command('history')
     .description('Show what was applied, newest first: by runs, or to one database')
     .option('--tenant <slug>', "this tenant's own history")
-    .addOption(new Option('--scope <scope>', 'only the history of this scope').choices(scopeNames))
+    .addOption(anyCase(new Option('--scope <scope>', 'only the history of this scope').choices(scopeNames)))
     .option('--limit <n>', 'how many', integer(1), 50)
     .option(...jsonOption)
     .action((options: HistoryOptions) => history(context, options));

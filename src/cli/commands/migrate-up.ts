@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { waveEnds } from '../../fleet/runs/waves.ts';
 import type { Services } from '../../installation/services.ts';
 import { messageOf } from '../../lib/errors.ts';
+import { anyCase } from '../choices.ts';
 import { withServices } from '../open-app.ts';
 import { type CommandContext, CommandExit, exitCode } from '../ui/terminal.ts';
 
@@ -70,8 +71,10 @@ export function addUpCommand(migrate: Command, context: CommandContext): void {
     )
     .option('--canary <slug...>', 'tenants that go first, by slug or id')
     .addOption(
-      new Option('--order <order>', 'created: the oldest tenants first; size: the smallest first').choices(
-        Object.keys(orders),
+      anyCase(
+        new Option('--order <order>', 'created: the oldest tenants first; size: the smallest first').choices(
+          Object.keys(orders),
+        ),
       ),
     )
     .option('--max-failures <n>', 'start no further tenants after more failures than this', integer(0))
@@ -83,10 +86,12 @@ export function addUpCommand(migrate: Command, context: CommandContext): void {
     )
     .option('--verify', 'check every tenant, including those that the catalog lists as up to date')
     .addOption(
-      new Option(
-        '--checkpoint <kind>',
-        'snapshot: copy each database first and keep the copy as a checkpoint; transaction: refuse migrations that cannot run in one; by default, choose for each tenant',
-      ).choices(['transaction', 'snapshot']),
+      anyCase(
+        new Option(
+          '--checkpoint <kind>',
+          'snapshot: copy each database first and keep the copy as a checkpoint; transaction: refuse migrations that cannot run in one; by default, choose for each tenant',
+        ).choices(['transaction', 'snapshot']),
+      ),
     )
     .addOption(
       new Option(

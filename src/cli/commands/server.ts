@@ -1,5 +1,6 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { ServerInfo } from '../../servers/list.ts';
+import { anyCase } from '../choices.ts';
 import { withServices } from '../open-app.ts';
 import { type Column, writeTable } from '../ui/table.ts';
 import { type CommandContext, writeJson } from '../ui/terminal.ts';
@@ -12,10 +13,12 @@ under the same name.
 Example:
   PGPASSWORD=… tenantry server add eu postgres://tenantry@db-eu.example.com/postgres?sslmode=verify-full`;
 
-/** `tenantry server list | add | remove`: the PostgreSQL servers that hold tenants. */
+/** `tenantry server list | add | update | remove`: the PostgreSQL servers that hold tenants. */
 export function addServerCommand(program: Command, context: CommandContext): void {
   const { env, stdout } = context;
-  const server = program.command('server').description('List, add and remove the PostgreSQL servers that hold tenants');
+  const server = program
+    .command('server')
+    .description('List, add, change and remove the PostgreSQL servers that hold tenants');
   server
     .command('list')
     .description('List the servers and whether they answer')
@@ -37,9 +40,25 @@ export function addServerCommand(program: Command, context: CommandContext): voi
       stdout.write(added ? `The server ${name} was added.\n` : `The URL of the server ${name} was changed.\n`);
     });
   server
+    .command('update')
+    .description('Change whether a server accepts new tenants, created, cloned, imported or moved there')
+    .argument('<name>', 'its name; see tenantry server list')
+    .addOption(
+      anyCase(
+        new Option('--accepts-tenants <answer>', 'no: its tenants stay, and no others come')
+          .choices(['yes', 'no'])
+          .makeOptionMandatory(),
+      ),
+    )
+    .action(async (name: string, { acceptsTenants }: { acceptsTenants: 'yes' | 'no' }) => {
+      const accepts = acceptsTenants === 'yes';
+      await withServices(context, ({ servers }) => servers.setAcceptsTenants(name, accepts));
+      stdout.write(`The server ${name} ${accepts ? 'accepts new tenants' : 'accepts no new tenants'}.\n`);
+    });
+  server
     .command('remove')
     .description('Remove a server without tenants; its databases and roles are not deleted')
-    .argument('<name>')
+    .argument('<name>', 'its name; see tenantry server list')
     .action(async (name: string) => {
       await withServices(context, ({ servers }) => servers.remove(name));
       stdout.write(`The server ${name} was removed.\n`);
@@ -57,7 +76,9 @@ const columns: readonly Column<ServerInfo>[] = [
   { title: 'NAME', value: ({ name }) => name },
   { title: 'ADDRESS', value: ({ host, port }) => (host === null ? '?' : `${host}:${port}`) },
   { title: 'TENANTS', value: ({ tenantCount }) => tenantCount },
-  { title: 'CONNECTIONS', value: ({ connectionBudget }) => connectionBudget },
-  { title: 'ACCEPTS', value: ({ acceptsTenants }) => (acceptsTenants ? 'yes' : 'no') },
+  { title: 'CONNECTIONS', value: ({ connections }) => connections },
+  { title: 'OF', value: ({ maxConnections }) => maxConnections },
+  { title: 'BUDGET', value: ({ connectionBudget }) => connectionBudget },
+  { title: 'ACCEPTS TENANTS', value: ({ acceptsTenants }) => (acceptsTenants ? 'yes' : 'no') },
   { title: 'STATE', value: ({ error }) => error ?? 'answers' },
 ];

@@ -5,6 +5,7 @@ import type { User } from '../../catalog/entities/user.entity.ts';
 import type { TenantDirectory } from '../../catalog/tenant-directory.ts';
 import type { Services } from '../../installation/services.ts';
 import { AppError } from '../../lib/errors.ts';
+import { anyCase } from '../choices.ts';
 import { createLogger, withAudit, withServices } from '../open-app.ts';
 import { type CommandContext, oneLine } from '../ui/terminal.ts';
 
@@ -32,7 +33,9 @@ export function addTokenCommand(program: Command, context: CommandContext): void
     )
     .option('--tenant <slug>', 'the tenant that it gives access to, by slug or id')
     .option('--user <email>', 'the user of this installation that it is for')
-    .addOption(new Option('--role <role>', "the bearer's role in the tenant").choices(['OWNER', 'ADMIN', 'MEMBER']))
+    .addOption(
+      anyCase(new Option('--role <role>', "the bearer's role in the tenant").choices(['OWNER', 'ADMIN', 'MEMBER'])),
+    )
     .option('--expires <time>', 'its lifetime, such as 15m, 2h or 30d', parseTime, '2h')
     .addHelpText('after', examples);
   command.action(async (options: TokenOptions) => {

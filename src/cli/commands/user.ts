@@ -3,6 +3,7 @@ import type { MemberRole } from '../../catalog/entities/membership.entity.ts';
 import type { User } from '../../catalog/entities/user.entity.ts';
 import type { TokenConfig } from '../../config/token-config.ts';
 import { AppError } from '../../lib/errors.ts';
+import { anyCase } from '../choices.ts';
 import { withServices } from '../open-app.ts';
 import { type Column, writeTable } from '../ui/table.ts';
 import { type CommandContext, writeJson } from '../ui/terminal.ts';
@@ -49,11 +50,13 @@ function addCreateCommand(user: Command, context: CommandContext): void {
     .option('--admin', 'make the user a platform admin')
     .option('--tenant <slug>', 'make the user a member of this tenant, by slug or id')
     .addOption(
-      new Option('--role <role>', "the user's role in the tenant (default: MEMBER)").choices([
-        'OWNER',
-        'ADMIN',
-        'MEMBER',
-      ]),
+      anyCase(
+        new Option('--role <role>', "the user's role in the tenant (default: MEMBER)").choices([
+          'OWNER',
+          'ADMIN',
+          'MEMBER',
+        ]),
+      ),
     )
     .addHelpText('after', examples);
   command.action(async (email: string, options: CreateOptions) => {

@@ -2,10 +2,12 @@ import type { FailureGroup } from '../../fleet/failures/failure-groups.ts';
 import type { FleetReport } from '../../fleet/overview/report.ts';
 import { paceOf } from '../../fleet/runs/pace.ts';
 import { tenantsInWords } from '../../fleet/runs/settle.ts';
+import { columnsOf } from './live.ts';
 import { runView } from './run-summary.ts';
 import { duration } from './run-view.ts';
 import { type Column, cut, writeTable } from './table.ts';
 import { type CommandContext, oneLine } from './terminal.ts';
+import { summaryOf, transferLine } from './transfer-summary.ts';
 
 /** How many items of a list fit on the screen. */
 const SHOWN = 5;
@@ -15,8 +17,8 @@ type Run = FleetReport['unfinished'][number];
 /** Writes the state of the fleet for a person. */
 export function writeFleetStatus(context: CommandContext, report: FleetReport): void {
   const { stdout } = context;
-  const { counts, needAttention, unfinished, newest, servers } = report;
-  const line = (text: string) => void stdout.write(`${stdout.isTTY ? cut(text, stdout.columns ?? 100) : text}\n`);
+  const { counts, needAttention, unfinished, transfers, newest, servers } = report;
+  const line = (text: string) => void stdout.write(`${stdout.isTTY ? cut(text, columnsOf(stdout)) : text}\n`);
   line(`${tenantsInWords(counts.total)}, ${counts.behind} behind, ${counts.needsAttention} in need of attention`);
   line(`  by status     ${numbers(counts.byStatus.map(({ status, count }) => [status, count]))}`);
   line(
@@ -30,6 +32,8 @@ export function writeFleetStatus(context: CommandContext, report: FleetReport): 
   line('');
   for (const run of unfinished.slice(0, SHOWN)) line(runLine(run));
   if (unfinished.length > SHOWN) line('… and more; see tenantry migrate runs');
+  for (const each of transfers.slice(0, SHOWN)) line(transferLine(each));
+  if (transfers.length > SHOWN) line('… and more; see tenantry tenant transfers');
   if (!newest) line('There is no run yet.');
   else if (newest.run.endedAt) line(`The newest run: ${runLine(newest.run)}`);
   for (const group of newest?.failures.slice(0, SHOWN) ?? []) line(`  ${failureLine(group)}`);
@@ -40,11 +44,12 @@ export function writeFleetStatus(context: CommandContext, report: FleetReport): 
 }
 
 /** Returns the state of the fleet for `--json`. */
-export function fleetStatusView({ counts, needAttention, unfinished, newest, servers }: FleetReport) {
+export function fleetStatusView({ counts, needAttention, unfinished, transfers, newest, servers }: FleetReport) {
   return {
     ...counts,
     needAttention,
     unfinished: unfinished.map((run) => ({ ...runView(run), ...paceOf(run) })),
+    transfers: transfers.map(({ transfer, isLeft }) => ({ ...summaryOf(transfer), waitsForProcess: isLeft })),
     newest: newest
       ? {
           ...runView(newest.run),

@@ -1,37 +1,46 @@
-import { createLogUpdate } from 'log-update';
+import { sizeText } from '../../lib/quantities.ts';
+import { columnsOf, createDraw } from './live.ts';
+import { cut } from './table.ts';
 import { isLive, oneLine, type Screen, type Terminal } from './terminal.ts';
 
-/** Shows how far a long work is. Disposing of it removes what can be removed. */
+/** Shows how far a long work is. Disposing of it removes the line. */
 export interface ProgressLine extends Disposable {
   show(text: string): void;
 }
 
-/** The interval between redraws of a terminal, in milliseconds. */
+/** The interval between redraws, in milliseconds. */
 const DRAW_MS = 100;
-/** The interval between lines where nothing can be redrawn, in milliseconds. */
-const LINE_MS = 10_000;
 
-/** Creates a line that is redrawn on a terminal, otherwise one that is written from time to time. */
+/** Creates a line that is redrawn on a terminal. Elsewhere nothing is shown. */
 export function createProgressLine(terminal: Pick<Terminal, 'env'>, screen: Screen): ProgressLine {
-  const live = isLive(terminal, screen) ? createLogUpdate(screen, { showCursor: true }) : undefined;
-  let shownAt = live ? Number.NEGATIVE_INFINITY : performance.now();
+  if (!isLive(terminal, screen)) return { show: () => undefined, [Symbol.dispose]: () => undefined };
+  const draw = createDraw(screen);
+  let shownAt = Number.NEGATIVE_INFINITY;
   return {
     show(text) {
       const now = performance.now();
-      if (now - shownAt < (live ? DRAW_MS : LINE_MS)) return;
+      if (now - shownAt < DRAW_MS) return;
       shownAt = now;
-      if (live) live(oneLine(text));
-      else screen.write(`${oneLine(text)}\n`);
+      draw(cut(oneLine(text), columnsOf(screen) - 1));
     },
     [Symbol.dispose]() {
-      live?.clear();
+      draw.clear();
     },
   };
 }
 
-/** Writes a number of bytes for people. */
-export function sizeText(bytes: number): string {
-  if (bytes < 1_000) return `${bytes} bytes`;
-  const power = Math.min(4, Math.floor(Math.log10(bytes) / 3));
-  return `${(bytes / 1_000 ** power).toFixed(1)} ${['', 'kB', 'MB', 'GB', 'TB'][power]}`;
+/** For how long bytes must have been counted before their speed says something, in milliseconds. */
+const SAMPLE_MS = 1_000;
+
+/** Returns a function that says how fast bytes come, such as `3.1 MB/s`. It is empty at first, and when the count begins anew. */
+export function createSpeed(): (bytes: number) => string {
+  let first = { at: performance.now(), bytes: 0 };
+  let last = 0;
+  return (bytes) => {
+    const now = performance.now();
+    if (bytes < last) first = { at: now, bytes };
+    last = bytes;
+    const elapsed = now - first.at;
+    return elapsed < SAMPLE_MS ? '' : `${sizeText(((bytes - first.bytes) / elapsed) * 1_000)}/s`;
+  };
 }

@@ -1,6 +1,6 @@
 import { styleText } from 'node:util';
-import { createLogUpdate } from 'log-update';
 import type { RunEvent } from '../../fleet/events/events.ts';
+import { columnsOf, createDraw } from './live.ts';
 import { cut } from './table.ts';
 import { hasColour, isLive, oneLine, type Screen, type Terminal } from './terminal.ts';
 
@@ -47,7 +47,7 @@ function describe({ at, kind, tenant, migration, message, done, total }: Reporte
 class LiveView implements RunView {
   readonly #screen: Screen;
   readonly #colour: boolean;
-  readonly #draw: ReturnType<typeof createLogUpdate>;
+  readonly #draw: ReturnType<typeof createDraw>;
   #last: ReportedEvent | undefined;
   #wave = '';
   /** What is known of unfinished backfills, by tenant. */
@@ -58,7 +58,7 @@ class LiveView implements RunView {
   constructor(screen: Screen, colour: boolean) {
     this.#screen = screen;
     this.#colour = colour;
-    this.#draw = createLogUpdate(screen, { showCursor: true });
+    this.#draw = createDraw(screen);
   }
 
   show(event: ReportedEvent): void {
@@ -96,7 +96,7 @@ class LiveView implements RunView {
     this.#timer = undefined;
     if (!this.#last) return;
     const { done, total, rate, remainingSeconds } = this.#last;
-    const width = this.#screen.columns ?? 80;
+    const width = columnsOf(this.#screen);
     const filled = (size: number) => Math.round((total === 0 ? 1 : done / total) * size);
     const size = Math.min(MAX_BAR, Math.max(0, width - 60));
     const bar = `${'█'.repeat(filled(size))}${'░'.repeat(size - filled(size))}`;

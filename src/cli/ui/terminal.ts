@@ -3,7 +3,11 @@ import type { LoadProduct } from '../../installation/product.ts';
 import { replaceHidden } from '../../lib/input.ts';
 
 /** A stream that commands write to; it may be a terminal. */
-export type Screen = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+export type Screen = NodeJS.WritableStream & {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  readonly rows?: number;
+};
 
 /** The environment and the streams of a command. Only `src/cli` prints. */
 export interface Terminal {

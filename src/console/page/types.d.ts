@@ -1,6 +1,6 @@
 import type { documents } from './api/documents.js';
 import type { DriftCheck, DriftedTenant, Finding } from './checks/types.d.ts';
-import type { Checkpoint, Transfer } from './tenant/types.d.ts';
+import type { Checkpoint, Drift, Resolution, Transfer } from './tenant/types.d.ts';
 
 /** The name of an operation that the console sends. */
 export type Operation = keyof typeof documents;
@@ -152,7 +152,13 @@ export interface Tenant extends Named {
   deletedAt: string | null;
   deletedBy: string | null;
   purgeAt: string | null;
-  usage: { databaseBytes: number; rows: number; files: number; lastRequestAt: string | null } | null;
+  usage: {
+    databaseBytes: number;
+    rows: number;
+    files: number;
+    lastRequestAt: string | null;
+    measuredAt: string;
+  } | null;
   clonedFrom: { slug: string; checkpoint: string | null } | null;
   placement: { server: string; database: string; schema: string };
 }
@@ -170,17 +176,6 @@ export interface MigrationRecord {
   appliedAt: string;
   durationMs: number;
   error: string | null;
-}
-export interface Drift {
-  isClean: boolean;
-  sql: string[];
-}
-export interface Resolution {
-  resolved: boolean;
-  applied: string[];
-  pending: string[];
-  problems: string[];
-  lastFailure: string | null;
 }
 export interface DatabaseServer {
   name: string;
@@ -206,6 +201,8 @@ export interface AuditEntry {
   details: string | null;
   count: number;
   tenant: Named | null;
+  /** Also of a tenant that has been removed for good. */
+  tenantSlug: string | null;
 }
 export interface User extends Person {
   active: boolean;
@@ -239,6 +236,9 @@ export interface Answers {
   checkpoints: { checkpoints: Checkpoint[] };
   transfers: { tenantTransfers: { nodes: Transfer[] } | null };
   cancelTransfer: { cancelTenantTransfer: { id: string } };
+  resumeTransfer: { resumeTenantTransfer: { id: string } };
+  moveTenant: { moveTenant: { id: string } };
+  cloneTenant: { cloneTenant: { id: string } };
   drifted: { driftedTenants: Page<DriftedTenant> | null };
   doctor: { doctor: Finding[] | null };
   driftCheck: { tenant: { driftCheck: DriftCheck | null } | null };

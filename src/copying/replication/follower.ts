@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { AppError } from '../../lib/errors.ts';
+import { sizeText } from '../../lib/quantities.ts';
 import { isTransient } from '../../postgres/sql/error-codes.ts';
 import { quoteLiteral } from '../../postgres/sql/quote.ts';
 import type { CopyPlace, SourcePlace } from '../place.ts';
@@ -242,7 +243,7 @@ export class Follower {
 export function keepsTooMuch(bytes: number): AppError {
   return new AppError(
     'CONFLICT',
-    `The tenant's server keeps ${Math.round(bytes / 1024 / 1024)} MB of its log for the move, which is too much: changes come faster than the target applies them. Move the tenant at a quieter time, or without "online".`,
+    `The tenant's server keeps ${sizeText(bytes)} of its log for the move, which is too much: changes come faster than the target applies them. Move the tenant at a quieter time, or offline: without \`--online\` or with online: false.`,
   );
 }
 

@@ -4,7 +4,8 @@ import { shortList } from '../../lib/short-list.ts';
 import { readTables, type SourceTable } from './source-tables.ts';
 
 /** The end of each message: what always works. */
-const WITHOUT = 'Or move the tenant without "online", which takes it out of service while its rows are copied.';
+const WITHOUT =
+  'Or move the tenant offline, without `--online` or with online: false, which takes it out of service while its rows are copied.';
 
 /**
  * Checks whether a schema's changes can be streamed from its server. It changes nothing.

@@ -4,6 +4,7 @@ import { Tenant } from '../../catalog/entities/tenant.entity.ts';
 import { tenantSteps } from '../../catalog/tenant-status.ts';
 import { listServers, type ServerInfo } from '../../servers/list.ts';
 import type { ServerRegistry } from '../../servers/registry.ts';
+import { type ListedTransfer, listTransfers } from '../../transfers/list.ts';
 import { type FailureGroup, readFailureGroups } from '../failures/failure-groups.ts';
 import { readNewestRun } from '../runs/newest.ts';
 import type { FleetCounts } from './fleet-counts.ts';
@@ -19,6 +20,8 @@ export interface FleetReport {
   readonly needAttention: readonly string[];
   /** The oldest runs that have not ended. */
   readonly unfinished: readonly MigrationRun[];
+  /** The oldest transfers of tenants that have not ended. */
+  readonly transfers: readonly ListedTransfer[];
   readonly newest: { readonly run: MigrationRun; readonly failures: readonly FailureGroup[] } | undefined;
   readonly servers: readonly ServerInfo[];
 }
@@ -47,6 +50,7 @@ export async function readFleetReport({
     counts: await fleet.counts(),
     needAttention: inNeed.map(({ slug }) => slug),
     unfinished,
+    transfers: (await listTransfers(catalog, undefined, 0)).slice(0, NAMED),
     newest: run && { run, failures },
     servers: await listServers(catalog, servers),
   };

@@ -7,8 +7,7 @@ import { serverNamed } from '../../postgres/server.ts';
 import { sqlState, sqlStateOf } from '../../postgres/sql/error-codes.ts';
 import { tenantRole } from '../../routing/placement.ts';
 import { withPlacementLock } from '../../routing/placement-lock.ts';
-import type { ActiveTransfer } from '../active-transfer.ts';
-import { appendTransferEvent } from '../events.ts';
+import type { ActiveTransfer, CopiedDatabase } from '../active-transfer.ts';
 import { TenantInMaintenanceError } from '../hold.ts';
 import type { TransferSource } from '../source.ts';
 import { lockClaim } from '../store.ts';
@@ -33,13 +32,14 @@ export async function cloneByTemplate(active: ActiveTransfer, source: TransferSo
   const { to } = transfer;
   const { server, provisioner } = await options.servers.find(to.server);
   await provisioner.setUp();
-  if (!source.checkpoint && (await server.admin((admin) => sizeOf(admin, source.database))) > MAX_BYTES)
-    return undefined;
+  const bytes = await server.admin((admin) => sizeOf(admin, source.database));
+  if (!source.checkpoint && bytes > MAX_BYTES) return undefined;
   await provisioner.renewRole(to);
-  return source.checkpoint ? copyCheckpoint(active, source) : copyPaused(active, source);
+  const copied = { database: source.database, bytes };
+  return source.checkpoint ? copyCheckpoint(active, source, copied) : copyPaused(active, copied);
 }
 
-async function copyCheckpoint(active: ActiveTransfer, source: TransferSource): Promise<number> {
+async function copyCheckpoint(active: ActiveTransfer, source: TransferSource, copied: CopiedDatabase): Promise<number> {
   const { options, transfer } = active;
   const { to, tenantId } = transfer;
   await withPlacementLock(serverNamed(options.servers, to.server), to.key, async (admin) => {
@@ -55,12 +55,12 @@ async function copyCheckpoint(active: ActiveTransfer, source: TransferSource): P
   });
   await active.commit(async (client) => {
     await client.query('UPDATE tenants SET migration_state = $2 WHERE id = $1', [tenantId, source.checkpoint?.state]);
-    await reportCopied(client, active, source);
+    await active.copiedWhole(client, copied);
   });
   return 0;
 }
 
-async function copyPaused(active: ActiveTransfer, source: TransferSource): Promise<number | undefined> {
+async function copyPaused(active: ActiveTransfer, copied: CopiedDatabase): Promise<number | undefined> {
   const { options, transfer } = active;
   const { tenantId, sourceId, sourceSlug, to, from } = transfer;
   if (sourceId === null || !from) throw new Error('A clone has a source');
@@ -80,7 +80,7 @@ async function copyPaused(active: ActiveTransfer, source: TransferSource): Promi
            ON CONFLICT (server, database) DO NOTHING`,
           [from.server, from.database, to.database],
         );
-        await reportCopied(client, active, source);
+        await active.copiedWhole(client, copied);
       },
       { copy: to.database, drainMs: DRAIN_MS, openTo: [tenantRole(to.key)] },
     );
@@ -90,10 +90,6 @@ async function copyPaused(active: ActiveTransfer, source: TransferSource): Promi
     if (isBusy(error)) throw new TenantInMaintenanceError(sourceSlug ?? '');
     throw error;
   }
-}
-
-async function reportCopied(client: pg.Client, { transfer }: ActiveTransfer, source: TransferSource): Promise<void> {
-  await appendTransferEvent(client, transfer.id, 'COPIED', `the database ${source.database} by template`);
 }
 
 function isBusy(error: unknown): boolean {

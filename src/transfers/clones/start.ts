@@ -13,8 +13,9 @@ import { planUp } from '../../migrator/files/plan.ts';
 import { inTransaction } from '../../postgres/sql/transaction.ts';
 import { newPlacement, newTenantKey } from '../../routing/placement.ts';
 import { chooseServer } from '../../servers/choose.ts';
+import { sayIfDeleted } from '../../tenants/bin.ts';
 import { validNames } from '../../tenants/create.ts';
-import { refusalOf } from '../../tenants/suspend.ts';
+import { refusalNow, refusalOf } from '../../tenants/suspend.ts';
 import { appendTransferEvent, wakeTransferWorkers } from '../events.ts';
 import { lockServer } from '../insert.ts';
 import type { TransferOptions } from '../options.ts';
@@ -55,7 +56,11 @@ export async function startClone(options: TransferOptions, input: CloneInput, by
   const to = { key, isolation, ...newPlacement(key, isolation, server, options.sharedDatabase) };
   const name = input.name === undefined ? source.name : names.name;
   const transfer = { ...names, name, source, to, checkpoint, neutralize: input.neutralize ?? true, ...by };
-  return options.catalog.use((client) => inTransaction(client, () => insert(client, transfer)));
+  try {
+    return await options.catalog.use((client) => inTransaction(client, () => insert(client, transfer)));
+  } catch (error) {
+    throw error instanceof AppError ? await sayIfDeleted(options.catalog, error, names) : error;
+  }
 }
 
 async function findCloned(
@@ -65,7 +70,7 @@ async function findCloned(
   if ((tenant === undefined) === (id === undefined)) throw badInput('tenant', 'Set either tenant or checkpoint');
   if (tenant !== undefined) {
     const source = await tenantByReference(options.catalog, tenant);
-    if (!canTake(tenantSteps.maintain, source.status)) throw refusalOf(source, tenant);
+    if (!canTake(tenantSteps.maintain, source.status)) throw await refusalNow(options.catalog, source, tenant);
     // What the catalog knows spares a connection. The copy is made of what is there.
     const state = await source.migrationState?.loadOrFail();
     if (state) await refuseUnknown(options, state.applied, `The tenant ${source.slug}`);

@@ -177,6 +177,39 @@ describe.skipIf(!browser)('the pages of the console', () => {
     shown.expectQuiet();
   });
 
+  it('clone a tenant and move it to a schema, and follow both', async () => {
+    await using shown = await open();
+    const { page } = shown;
+    await shown.visit(`tenants/${tenant}`);
+    await page.getByRole('button', { name: 'Clone …' }).click();
+    expect(await page.getByRole('button', { name: 'Clone', exact: true }).isDisabled()).toBe(true);
+    await page.getByLabel('Slug of the clone').fill('northwind');
+    await page.getByRole('button', { name: 'Clone', exact: true }).click();
+    await page.getByText('SLUG_TAKEN').waitFor();
+    await page.getByLabel('Slug of the clone').fill('acme-sandbox');
+    await page.getByLabel('Mask addresses, names and the like').uncheck();
+    await page.getByText('may send mail to them').waitFor();
+    await shown.expectAccessible();
+    await page.getByLabel('Mask addresses, names and the like').check();
+    await page.getByRole('button', { name: 'Clone', exact: true }).click();
+    await page.getByRole('row', { name: /^Clone acme-sandbox on default, with its own database Succeeded/ }).waitFor();
+    await page.getByRole('link', { name: 'acme-sandbox' }).click();
+    await page.getByRole('heading', { name: 'acme-sandbox' }).waitFor();
+    await page.getByText(/measured (just now|\d+ s ago)/).waitFor();
+    await page.getByRole('button', { name: 'Move …' }).click();
+    expect(await page.getByRole('button', { name: 'Move', exact: true }).isDisabled()).toBe(true);
+    await page.getByText('Choose another server or another isolation.').waitFor();
+    await page.getByLabel('Isolation').selectOption('Own schema');
+    await page.getByText('Its requests are refused with TENANT_BUSY').waitFor();
+    await shown.expectAccessible();
+    await page.getByRole('button', { name: 'Move', exact: true }).click();
+    await page
+      .getByRole('row', { name: /^Move acme-sandbox from its own database to its own schema on default Succeeded/ })
+      .waitFor();
+    await page.getByText('Own schema', { exact: true }).waitFor();
+    shown.expectQuiet();
+  });
+
   it('show which tenants have drift, on a page of their own and on that of the tenant', async () => {
     const session = await fleet.sessionIn('northwind');
     await session.query('ALTER TABLE products ADD COLUMN forgotten int');

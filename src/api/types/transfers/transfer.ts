@@ -61,13 +61,18 @@ export const TransferRef = builder.objectType(TenantTransfer, {
       resolve: ({ toServer: server, toDatabase: database, toSchema: schema }) => ({ server, database, schema }),
     }),
     online: t.exposeBoolean('online'),
-    rowsCopied: t.exposeFloat('rowsCopied'),
+    rowsCopied: t.exposeFloat('rowsCopied', {
+      description: 'Counted exactly. 0 if a database was copied as a whole, whose rows nobody counts.',
+    }),
     rowsTotal: t.float({
       nullable: true,
-      description: 'An estimate until all tables are copied; null before it is known.',
+      description:
+        'An estimate until all tables are copied, which may rise and fall. Null before it is known, and if a database was copied as a whole.',
       resolve: ({ rowsTotal }) => rowsTotal ?? null,
     }),
-    bytesCopied: t.exposeFloat('bytesCopied'),
+    bytesCopied: t.exposeFloat('bytesCopied', {
+      description: 'The size of the rows on their way, or of a database that was copied as a whole.',
+    }),
     pausedMs: t.float({
       nullable: true,
       description: 'How long the tenant was not served, in milliseconds; null until the switch.',

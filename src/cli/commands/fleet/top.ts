@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { BusyOrder, BusyTenant } from '../../../monitoring/busiest-tenants.ts';
+import { anyCase } from '../../choices.ts';
 import { withServices } from '../../open-app.ts';
 import { type Column, writeTable } from '../../ui/table.ts';
 import { type CommandContext, writeJson } from '../../ui/terminal.ts';
@@ -25,9 +26,11 @@ export function addTopCommand(program: Command, context: CommandContext): void {
     .description('Show the busiest tenants of the last seconds, in all servers together')
     .option('--limit <number>', 'how many', integer(1, MAX_SHOWN), 20)
     .addOption(
-      new Option('--by <what>', 'rank by requests, or by the time that they take')
-        .choices(Object.keys(orders))
-        .default('requests'),
+      anyCase(
+        new Option('--by <what>', 'rank by requests, or by the time that they take')
+          .choices(Object.keys(orders))
+          .default('requests'),
+      ),
     )
     .option('--json', 'print JSON')
     .action(async ({ limit, by, json }: TopOptions) => {

@@ -3,6 +3,7 @@ import type { Isolation } from '../../../catalog/entities/tenant.entity.ts';
 import type { Services } from '../../../installation/services.ts';
 import { messageOf } from '../../../lib/errors.ts';
 import type { CheckedTenant } from '../../../tenants/check.ts';
+import { anyCase } from '../../choices.ts';
 import { withServices } from '../../open-app.ts';
 import { type CommandContext, CommandExit, exitCode, writeJson } from '../../ui/terminal.ts';
 import type { NamedInput } from './tenants-file.ts';
@@ -34,10 +35,12 @@ export function addCreateCommand(tenant: Command, context: CommandContext): void
     )
     .option('--name <name>', 'its display name; defaults to its slug')
     .addOption(
-      new Option('--isolation <kind>', 'their isolation; defaults to DEFAULT_ISOLATION').choices([
-        'database',
-        'schema',
-      ]),
+      anyCase(
+        new Option('--isolation <kind>', 'their isolation; defaults to DEFAULT_ISOLATION').choices([
+          'database',
+          'schema',
+        ]),
+      ),
     )
     .option('--host <host>', 'the host name that identifies it in requests')
     .option('--server <name>', 'the PostgreSQL server to put them on')

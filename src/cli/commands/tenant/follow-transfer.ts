@@ -1,13 +1,16 @@
+import type { Catalog } from '../../../catalog/catalog.ts';
 import { TenantTransfer } from '../../../catalog/entities/tenant-transfer.entity.ts';
 import type { Services } from '../../../installation/services.ts';
 import { AppError } from '../../../lib/errors.ts';
+import { counted } from '../../../lib/quantities.ts';
 import { onSignals } from '../../../lib/signals.ts';
 import { followTransfer } from '../../../transfers/events.ts';
-import { isTransferLeft } from '../../../transfers/left.ts';
+import { findTransferWait } from '../../../transfers/left.ts';
 import { runTransferHere } from '../../../transfers/run-here.ts';
 import { audited } from '../../audit-command.ts';
 import { openApp } from '../../open-app.ts';
 import { type CommandContext, CommandExit, exitCode, writeJson } from '../../ui/terminal.ts';
+import { describeTransfer, summaryOf } from '../../ui/transfer-summary.ts';
 import { createTransferView } from '../../ui/transfer-view.ts';
 
 /** How a command carries out a transfer. */
@@ -17,8 +20,10 @@ export interface TransferCommandOptions {
   readonly json?: true;
 }
 
-/** How long a transfer may be silent before the command checks whether any process works on it, in milliseconds. */
-const SILENCE_MS = 5_000;
+/** How often the command checks whether any process works on the transfer, in milliseconds. */
+const LOOK_MS = 1_000;
+/** How often in a row none does before that is said: another one may be about to take over. */
+const LOOKS = 2;
 
 /**
  * Starts a transfer, carries it out unless a server or worker does, shows its progress and prints a summary. Ctrl-C leaves it to
@@ -77,20 +82,12 @@ async function show(
   const { catalog, listener } = services;
   const view = createTransferView(context, context.stderr);
   using interrupts = onSignals(['SIGINT', 'SIGTERM'], context.env, () => stop.abort());
-  const timer = setInterval(() => {
-    // A failure to query the catalog is not worth reporting here.
-    isTransferLeft(catalog, id).then(
-      (isLeft) => isLeft && view.note('No process works on the transfer. Start a server or tenantry worker.'),
-      () => undefined,
-    );
-  }, SILENCE_MS);
+  using _waiting = sayIfLeft(catalog, id, (text) => view.note(text));
   try {
     for await (const event of followTransfer(catalog, listener, id, 0, stop.signal)) {
-      timer.refresh();
       view.show(event);
     }
   } finally {
-    clearInterval(timer);
     view.end();
   }
   if (interrupts.received) {
@@ -101,56 +98,40 @@ async function show(
   }
   const transfer = await catalog.fork().findOneOrFail(TenantTransfer, { id });
   if (json) writeJson(context.stdout, summaryOf(transfer));
-  else context.stdout.write(`${describe(transfer)}\n`);
+  else context.stdout.write(`${describeTransfer(transfer)}\n`);
   if (transfer.status !== 'SUCCEEDED') throw new CommandExit(exitCode.failure);
 }
 
-/** The transfer for `--json`. */
-export function summaryOf(transfer: TenantTransfer) {
-  const { id, kind, status, slug, sourceSlug, fromServer, fromIsolation, toServer, toIsolation, toDatabase, toSchema } =
-    transfer;
-  const { online, rowsCopied, bytesCopied, pausedMs, error, createdAt, endedAt } = transfer;
-  return {
-    transfer: id,
-    kind,
-    status,
-    tenant: slug,
-    source: sourceSlug ?? null,
-    from: fromServer == null ? null : { server: fromServer, isolation: fromIsolation },
-    to: { server: toServer, isolation: toIsolation, database: toDatabase, schema: toSchema },
-    online,
-    rowsCopied,
-    bytesCopied,
-    pausedMs: pausedMs ?? null,
-    error: error ?? null,
-    createdAt: createdAt.toISOString(),
-    endedAt: endedAt?.toISOString() ?? null,
+/** Says, once for each time, that no process works on a transfer. */
+function sayIfLeft(catalog: Catalog, id: string, say: (text: string) => void): Disposable {
+  let looks = 0;
+  const look = async () => {
+    const wait = await findTransferWait(catalog, id);
+    looks = wait ? looks + 1 : 0;
+    if (!wait || looks !== LOOKS) return;
+    say(
+      wait.othersInWork > 0
+        ? `The transfer waits for its turn: processes work on ${counted(wait.othersInWork, 'other transfer')}.`
+        : `No process works on the transfer. Start a server or tenantry worker, or carry it out here: tenantry tenant resume ${id}`,
+    );
   };
-}
-
-function describe(transfer: TenantTransfer): string {
-  const { id, kind, status, slug, toServer, toDatabase, toSchema, pausedMs, error, keepHours } = transfer;
-  if (status !== 'SUCCEEDED') {
-    const why = error == null ? '' : `: ${error}`;
-    const left = kind === 'CLONE' || kind === 'IMPORT' ? 'Nothing is left of it' : `${slug} is where it was`;
-    return `The transfer is ${status}${why}. ${left}. To start it over: tenantry tenant resume ${id}`;
-  }
-  const place = `on the server ${toServer}: database ${toDatabase}, schema ${toSchema}`;
-  if (kind === 'CLONE') return `Made the tenant ${slug} ${place}`;
-  const paused = pausedMs == null ? '' : ` It was paused for ${Math.round(pausedMs)} ms.`;
-  const kept = keepHours === 0 ? '' : ` The old place is kept for ${keepHours} h.`;
-  return `The tenant ${slug} is now ${place}.${paused}${kept}`;
+  // A failure to query the catalog is not worth reporting here.
+  const timer = setInterval(() => void look().catch(() => undefined), LOOK_MS);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
 /**
  * Finds the transfer to follow if none is named: the newest one.
  * @throws {AppError} NOT_FOUND if there is none
  */
-export async function newestTransfer({ catalog }: Services): Promise<string> {
+export async function newestTransfer({ stderr }: CommandContext, { catalog }: Services): Promise<string> {
   const [newest] = await catalog
     .fork()
     .find(TenantTransfer, {}, { orderBy: { createdAt: 'desc', id: 'desc' }, limit: 1 });
-  if (newest) return newest.id;
+  if (newest) {
+    stderr.write(`The newest transfer is ${newest.id} (${newest.kind} of ${newest.slug}, ${newest.status}).\n`);
+    return newest.id;
+  }
   throw new AppError('NOT_FOUND', 'There is no transfer yet');
 }
 

@@ -1,14 +1,16 @@
 import { hostname } from 'node:os';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { ArchiveLimits } from '../../../archive/format/limits.ts';
-import type { ImportOptions } from '../../../archive/import/options.ts';
+import type { ImportOptions, ImportProgress } from '../../../archive/import/options.ts';
 import type { Isolation } from '../../../catalog/entities/tenant.entity.ts';
 import type { Services } from '../../../installation/services.ts';
+import { counted, countText, sizeText } from '../../../lib/quantities.ts';
+import { anyCase } from '../../choices.ts';
 import { withServices } from '../../open-app.ts';
 import { operatorName } from '../../operator.ts';
-import { createProgressLine } from '../../ui/progress-line.ts';
+import { createProgressLine, createSpeed } from '../../ui/progress-line.ts';
 import type { CommandContext } from '../../ui/terminal.ts';
-import { abortedBySignals } from './interrupt.ts';
+import { interruptible } from './interrupt.ts';
 
 interface Options {
   readonly slug: string;
@@ -30,7 +32,12 @@ export function addImportCommand(tenant: Command, context: CommandContext): void
     .option('--name <name>', "its display name; defaults to the archive's")
     .option('--host <host>', 'the host name that identifies it in requests')
     .addOption(
-      new Option('--isolation <kind>', 'its isolation; defaults to DEFAULT_ISOLATION').choices(['database', 'schema']),
+      anyCase(
+        new Option('--isolation <kind>', 'its isolation; defaults to DEFAULT_ISOLATION').choices([
+          'database',
+          'schema',
+        ]),
+      ),
     )
     .option('--server <name>', 'the PostgreSQL server to put it on')
     .option('--max-size <size>', 'refuse an archive that is larger when decompressed; defaults to 64G', parseSize)
@@ -41,27 +48,44 @@ export function addImportCommand(tenant: Command, context: CommandContext): void
 
 async function importTenant(context: CommandContext, file: string, options: Options): Promise<void> {
   const { slug, name, host, server } = options;
-  if (file === '-' && context.stdin.isTTY) throw new Error('An archive cannot be typed. Name a file, or use a pipe.');
+  if (file === '-' && context.stdin.isTTY) {
+    context.command.error('error: an archive cannot be typed. Name a file, or use a pipe.');
+  }
   const { importArchive } = await import('../../../archive/import/import-archive.ts');
   const { openArchive } = await import('../../../archive/import/input-file.ts');
   const limits = await limitsOf(options);
   // The cast is safe: Commander has validated the choice.
   const isolation = options.isolation?.toUpperCase() as Isolation | undefined;
-  const { tenant, manifest } = await withServices(context, async (services) => {
-    using interrupt = abortedBySignals(context);
-    using line = createProgressLine(context, context.stderr);
-    await using source = await openArchive(file, context.stdin, limits.maxBytes, interrupt.signal);
-    const all = optionsOf(services, limits, line.show, interrupt.signal);
-    return await importArchive(all, source, { slug, name, host, isolation, server });
-  });
+  const { tenant, manifest } = await withServices(context, (services) =>
+    interruptible(context, 'The import was interrupted. Nothing is left of the new tenant.', async (signal) => {
+      using line = createProgressLine(context, context.stderr);
+      await using source = await openArchive(file, context.stdin, limits.maxBytes, signal);
+      return await importArchive(optionsOf(services, limits, line.show, signal), source, {
+        slug,
+        name,
+        host,
+        isolation,
+        server,
+      });
+    }),
+  );
   const rows = manifest.tables.reduce((sum, table) => sum + table.rows, 0);
   context.stdout.write(
     `Imported the tenant ${tenant.slug}: ${counted(rows, 'row')} of ${counted(manifest.tables.length, 'table')} and ${counted(manifest.files.length, 'file')}, exported from ${manifest.tenant.slug} on ${manifest.createdAt.slice(0, 10)}\n`,
   );
 }
 
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+function progressText({ what, bytes, totalBytes, rows }: ImportProgress, speed: string): string {
+  // Everything is read: what remains takes no part of the archive.
+  if (rows === undefined && bytes === totalBytes) return what;
+  const facts = [
+    // An archive may be shorter than its file says only if it changes while it is read.
+    `${Math.min(100, Math.floor((bytes / Math.max(1, totalBytes)) * 100))} %`,
+    ...(rows ? [`${countText(rows.stored)} of ${counted(rows.total, 'row')}`] : []),
+    `${sizeText(bytes)} of ${sizeText(totalBytes)}`,
+    ...(speed === '' ? [] : [speed]),
+  ];
+  return `${what}: ${facts.join(', ')}`;
 }
 
 async function limitsOf({ maxSize, maxEntries }: Options): Promise<ArchiveLimits> {
@@ -80,11 +104,12 @@ function optionsOf(
   show: (text: string) => void,
   signal: AbortSignal,
 ): ImportOptions {
+  const speed = createSpeed();
   return {
     transfers,
     limits,
     requestedBy: `command line (${operatorName()}@${hostname()})`,
-    onProgress: (what, share) => show(`${what}: ${Math.floor(share * 100)} %`),
+    onProgress: (progress) => show(progressText(progress, speed(progress.bytes))),
     signal,
   };
 }

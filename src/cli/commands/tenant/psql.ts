@@ -6,7 +6,7 @@ import type { KnownTenant } from '../../../catalog/tenant-directory.ts';
 import type { Services } from '../../../installation/services.ts';
 import { onSignals } from '../../../lib/signals.ts';
 import { withServices } from '../../open-app.ts';
-import { type CommandContext, CommandExit } from '../../ui/terminal.ts';
+import { type CommandContext, CommandExit, oneLine } from '../../ui/terminal.ts';
 
 interface PsqlOptions {
   readonly owner?: true;
@@ -22,7 +22,7 @@ export function addPsqlCommand(program: Command, context: CommandContext): void 
     .usage('[options] <slug> [-- psql-arguments...]')
     .option(
       '--owner',
-      "connect as the owner of the tenant's tables instead, who may change them; a move ends such sessions",
+      "connect as the owner of the tenant's tables instead, who may change them, until a move ends the session: the role of DATABASE_URL; on the embedded server a superuser, who can read and change all tenants",
     )
     .option('--url', 'print the URL, with its password, instead of opening psql')
     .addHelpText('after', "\nExample: tenantry psql acme -- -c 'SELECT count(*) FROM products'")
@@ -47,6 +47,7 @@ async function open(
     const config = owner
       ? await ownerConnection(services, tenant)
       : { ...services.tenants.connectionOf(tenant), application_name: 'tenantry psql' };
+    if (owner && context.stderr.isTTY) await warnOfSuperuser(context, services, tenant);
     if (url) return void context.stdout.write(`${urlOf(config)}\n`);
     return runPsql(context, config, psqlArguments);
   });
@@ -64,6 +65,25 @@ async function ownerConnection(
   owned.requireAdmin();
   const config = owned.connectionTo({ database, session: { search_path: searchPathOf(schema) } });
   return { ...config, application_name: ownerShellName(key) };
+}
+
+/** Nothing keeps a superuser from what is not the tenant's. */
+async function warnOfSuperuser(
+  { stderr }: CommandContext,
+  { servers }: Services,
+  { slug, server, database }: KnownTenant & { readonly slug: string },
+): Promise<void> {
+  const { serverNamed } = await import('../../../postgres/server.ts');
+  const { rows } = await serverNamed(servers, server).owner(database, (client) =>
+    client.query<{ role: string; isSuperuser: boolean }>(
+      'SELECT rolname AS role, rolsuper AS "isSuperuser" FROM pg_roles WHERE rolname = current_user',
+    ),
+  );
+  const [found] = rows;
+  if (!found?.isSuperuser) return;
+  stderr.write(
+    `You connect as ${oneLine(found.role)}, a superuser: you can read and change everything on the server ${server}, not only the tenant ${slug}, and no permission, limit or row-level policy stops you.\n`,
+  );
 }
 
 /** libpq would prefer these to the tenant's server. */

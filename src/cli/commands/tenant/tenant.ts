@@ -3,16 +3,18 @@ import type { TenantStatus } from '../../../catalog/entities/tenant.entity.ts';
 import type { Services } from '../../../installation/services.ts';
 import { withServices } from '../../open-app.ts';
 import { type Column, writeTable } from '../../ui/table.ts';
-import { type CommandContext, oneLine, writeJson } from '../../ui/terminal.ts';
+import { type CommandContext, writeJson } from '../../ui/terminal.ts';
 import { addChangeCommands } from './change.ts';
 import { addCreateCommand } from './create.ts';
 import { addDeleteCommands } from './delete.ts';
-import { addDropOldCommand, describeOldPlace, viewOldPlaces } from './drop-old.ts';
+import { addDropOldCommand } from './drop-old.ts';
 import { addExportCommand } from './export.ts';
 import { addImportCommand } from './import.ts';
 import { addResolveCommand } from './resolve.ts';
+import { showTenant } from './show.ts';
 import { addTransferCommands } from './transfer.ts';
-import { hasServers, type TenantView, viewTenants, viewUsage } from './view.ts';
+import { addTransfersCommand } from './transfers.ts';
+import { hasServers, type TenantView, viewTenants } from './view.ts';
 
 interface ListOptions {
   readonly behind?: true;
@@ -42,12 +44,13 @@ export function addTenantCommand(program: Command, context: CommandContext): voi
     .description('Show a tenant')
     .argument('<slug>', 'its slug or id')
     .option(...jsonOption)
-    .action((slug: string, options: { json?: true }) => show(context, slug, options));
+    .action((slug: string, options: { json?: true }) => showTenant(context, slug, options));
   addChangeCommands(tenant, context);
   addResolveCommand(tenant, context);
   addDeleteCommands(tenant, context);
   addTransferCommands(tenant, context);
   addDropOldCommand(tenant, context);
+  addTransfersCommand(tenant, context);
   addExportCommand(tenant, context);
   addImportCommand(tenant, context);
 }
@@ -66,21 +69,6 @@ async function list(context: CommandContext, { behind, status, json }: ListOptio
     if (json) return writeJson(context.stdout, views);
     if (views.length === 0) return void context.stderr.write('There are no such tenants.\n');
     writeTable(context, context.stdout, hasServers(services) ? [...columns, serverColumn] : columns, views);
-  });
-}
-
-async function show(context: CommandContext, reference: string, { json }: { json?: true }): Promise<void> {
-  const { tenantByReference } = await import('../../../catalog/find-tenants.ts');
-  await withServices(context, async (services) => {
-    const tenant = await tenantByReference(services.catalog, reference);
-    const [basic] = await viewTenants(services, [tenant]);
-    const view = { ...basic, ...(await viewUsage(services, tenant)) };
-    const oldPlaces = await viewOldPlaces(services, tenant);
-    if (json) return writeJson(context.stdout, { ...view, oldPlaces });
-    for (const [name, value] of Object.entries(view)) {
-      context.stdout.write(`${`${name}:`.padEnd(14)} ${value === null ? '—' : oneLine(String(value))}\n`);
-    }
-    for (const place of oldPlaces) context.stdout.write(`oldPlace:      ${oneLine(describeOldPlace(place))}\n`);
   });
 }
 

@@ -1,8 +1,10 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Isolation } from '../../../catalog/entities/tenant.entity.ts';
+import { anyCase } from '../../choices.ts';
 import { expandId, parseId } from '../../id-prefix.ts';
 import { withServices } from '../../open-app.ts';
 import type { CommandContext } from '../../ui/terminal.ts';
+import { findTransfer, transferArgument } from './find-transfer.ts';
 import type { TransferCommandOptions } from './follow-transfer.ts';
 
 interface PlaceOptions extends TransferCommandOptions {
@@ -23,11 +25,11 @@ interface CloneOptions extends PlaceOptions {
 }
 
 const slugArgument = ['<slug>', 'its slug or id'] as const;
-const transferArgument = ['<transfer>', "the transfer's id or a prefix of it", parseId] as const;
 const detachOption = ['--detach', 'only start it, and leave it to servers and workers'] as const;
 const jsonOption = ['--json', 'print the result as JSON'] as const;
 
-const isolationOption = (meaning: string) => new Option('--isolation <kind>', meaning).choices(['database', 'schema']);
+const isolationOption = (meaning: string) =>
+  anyCase(new Option('--isolation <kind>', meaning).choices(['database', 'schema']));
 
 /** `tenantry tenant move | clone | watch | cancel | resume`. */
 export function addTransferCommands(tenant: Command, context: CommandContext): void {
@@ -63,42 +65,52 @@ export function addTransferCommands(tenant: Command, context: CommandContext): v
   tenant
     .command('watch')
     .description('Follow a transfer (a move, clone, import or restored checkpoint) to its end; Ctrl-C does not stop it')
-    .argument('[transfer]', "the transfer's id or a prefix of it; by default the newest", parseId)
+    .argument(
+      '[transfer]',
+      `${transferArgument('the one that has not ended, or the latest')}; by default the newest of all`,
+    )
     .option(...jsonOption)
     .action((id: string | undefined, { json }: { json?: true }) =>
       withServices(context, async (services) => {
         const { newestTransfer, watchTransfer } = await import('./follow-transfer.ts');
         const transfer =
-          id === undefined ? await newestTransfer(services) : await expandId(services.catalog, 'transfer', id);
+          id === undefined
+            ? await newestTransfer(context, services)
+            : await findTransfer(services.catalog, id, 'latest');
         await watchTransfer(context, services, transfer, json);
       }),
     );
   tenant
     .command('cancel')
     .description('Cancel a transfer before its switch: a tenant that moves stays where it was')
-    .argument(...transferArgument)
-    .action(async (start: string) => {
+    .argument('<transfer>', transferArgument('the one that has not ended'))
+    .action(async (reference: string) => {
       const { cancelTransfer } = await import('../../../transfers/control.ts');
-      const id = await withServices(context, async ({ catalog, transfers }) => {
-        const transfer = await expandId(catalog, 'transfer', start);
-        await cancelTransfer(transfers, transfer);
-        return transfer;
+      const { TenantTransfer } = await import('../../../catalog/entities/tenant-transfer.entity.ts');
+      const { id, kind, slug, endedAt } = await withServices(context, async ({ catalog, transfers }) => {
+        const id = await findTransfer(catalog, reference, 'open');
+        await cancelTransfer(transfers, id);
+        return catalog.fork().findOneOrFail(TenantTransfer, { id });
       });
-      context.stdout.write(`The transfer ${id} is being cancelled. To start it over: tenantry tenant resume ${id}\n`);
+      const now = endedAt ? 'is cancelled' : 'is being cancelled';
+      const again = kind === 'IMPORT' ? '' : ` To start it over: tenantry tenant resume ${id}`;
+      context.stdout.write(`The transfer ${id} (${kind} of ${slug}) ${now}.${again}\n`);
     });
   tenant
     .command('resume')
     .description('Start a failed or cancelled transfer over, or carry out one that no process works on')
-    .argument(...transferArgument)
+    .argument('<transfer>', transferArgument('the one that no process works on, or the last one'))
     .option(...detachOption)
     .option(...jsonOption)
-    .action(async (start: string, options: TransferCommandOptions) => {
+    .action(async (reference: string, options: TransferCommandOptions) => {
       const { carryOutTransfer } = await import('./follow-transfer.ts');
+      const { TenantTransfer } = await import('../../../catalog/entities/tenant-transfer.entity.ts');
       const { resumeTransfer } = await import('../../../transfers/control.ts');
-      const { isTransferLeft } = await import('../../../transfers/left.ts');
       await carryOutTransfer(context, options, async ({ catalog, transfers }) => {
-        const id = await expandId(catalog, 'transfer', start);
-        if (!(await isTransferLeft(catalog, id))) await resumeTransfer(transfers, id);
+        const id = await findTransfer(catalog, reference, 'resumable');
+        const found = await catalog.fork().findOne(TenantTransfer, { id });
+        if (!found || found.endedAt) await resumeTransfer(transfers, id);
+        else context.stderr.write(`The transfer is ${found.status}, so it continues as it was started.\n`);
         return id;
       });
     });
@@ -142,11 +154,16 @@ function isolationOf(choice: 'database' | 'schema' | undefined): Isolation | und
   return choice?.toUpperCase() as Isolation | undefined;
 }
 
+/** The longest time that an old place is kept, in hours. */
+const MAX_KEEP_HOURS = 366 * 24;
+
 /** Parses a time such as 24h or 7d to hours. */
 function parseHours(text: string): number {
-  const [, digits, unit] = /^(\d{1,4})(h|d)?$/.exec(text) ?? [];
+  const [, digits, unit] = /^(\d{1,4})(h|d)?$/i.exec(text) ?? [];
   if (digits === undefined || (unit === undefined && digits !== '0')) {
     throw new InvalidArgumentError('It must be a time such as 24h, 7d or 0.');
   }
-  return Number(digits) * (unit === 'd' ? 24 : 1);
+  const hours = Number(digits) * (unit?.toLowerCase() === 'd' ? 24 : 1);
+  if (hours > MAX_KEEP_HOURS) throw new InvalidArgumentError('It must be at most 366d.');
+  return hours;
 }

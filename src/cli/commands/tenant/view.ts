@@ -66,6 +66,8 @@ export interface UsageView {
   readonly rows: number | null;
   readonly files: number | null;
   readonly lastRequestAt: string | null;
+  /** When the numbers were measured. */
+  readonly measuredAt: string | null;
 }
 
 /** Returns the usage of a tenant as the command line shows it. */
@@ -79,5 +81,6 @@ export async function viewUsage(services: Services, tenant: Tenant): Promise<Usa
     rows: usage?.rows ?? null,
     files: usage?.files ?? null,
     lastRequestAt: usage?.lastRequestAt?.toISOString() ?? null,
+    measuredAt: usage?.measuredAt.toISOString() ?? null,
   };
 }

@@ -2,7 +2,7 @@ const viewer = 'viewer { isPlatformAdmin user { id email name } }';
 const session = `token refreshToken deviceToken ${viewer}`;
 const page = 'totalCount pageInfo { endCursor hasNextPage }';
 const tenant = `id slug name host status isolation version behind createdAt deletedAt deletedBy purgeAt
-  usage { databaseBytes rows files lastRequestAt } clonedFrom { slug checkpoint } placement { server database schema }`;
+  usage { databaseBytes rows files lastRequestAt measuredAt } clonedFrom { slug checkpoint } placement { server database schema }`;
 const run = `id kind status dryRun checkpoint createdAt startedAt endedAt
   total succeeded failed skipped cancelled pending`;
 const user = 'id email name active isPlatformAdmin createdAt';
@@ -47,7 +47,11 @@ export const documents = {
     nodes { name scope kind status run appliedAt durationMs error } } }`,
   checkpoints: `query Checkpoints($id: ID!) { checkpoints(tenant: $id) { ${checkpoint} } }`,
   transfers: `query Transfers($id: ID!) { tenantTransfers(tenant: $id, first: 5) { nodes {
-    id kind status online rowsCopied rowsTotal pausedMs error createdAt endedAt tenant { id slug } to { server } } } }`,
+    id kind status online rowsCopied rowsTotal bytesCopied pausedMs error createdAt endedAt
+    tenant { id slug } from { server schema } to { server schema } } } }`,
+  moveTenant: 'mutation MoveTenant($input: MoveTenantInput!) { moveTenant(input: $input) { id } }',
+  cloneTenant: 'mutation CloneTenant($input: CloneTenantInput!) { cloneTenant(input: $input) { id } }',
+  resumeTransfer: 'mutation ResumeTransfer($id: ID!) { resumeTenantTransfer(id: $id) { id } }',
   cancelTransfer: 'mutation CancelTransfer($id: ID!) { cancelTenantTransfer(id: $id) { id } }',
   drifted: `query Drifted($after: String) { driftedTenants(first: 30, after: $after) { ${page}
     nodes { checkedAt differences error tenant { id slug } } } }`,
@@ -71,7 +75,7 @@ export const documents = {
     health { status databases { name server ok latencyMs error } } }`,
   audit: `query Audit($after: String, $tenant: ID, $filter: AuditFilter) {
     auditLog(first: 30, after: $after, tenant: $tenant, filter: $filter) { ${page}
-      nodes { id at actor action outcome address requestId details count tenant { id slug } } } }`,
+      nodes { id at actor action outcome address requestId details count tenantSlug tenant { id slug } } } }`,
   users: `query Users($after: String, $search: String) {
     users(first: 30, after: $after, search: $search) { ${page} nodes { ${user} } } }`,
   setUserActive: `mutation SetUserActive($user: ID!, $active: Boolean!) {

@@ -36,13 +36,13 @@ export function AuditPage({ params }) {
 }
 
 /** @param {AuditEntry} entry */
-function row({ id, at, actor, action, outcome, tenant, address, details, count, requestId }) {
+function row({ id, at, actor, action, outcome, tenant, tenantSlug, address, details, count, requestId }) {
   return html`<tr key=${id}>
     <th scope="row"><${Time} at=${at} /></th>
     <td class="text">${actor}</td>
     <td><code>${action}</code>${count > 1 && html` <span class="muted">× ${count}</span>`}</td>
     <td class=${outcome === 'OK' ? '' : 'alarm'}>${outcome}</td>
-    <td>${tenant ? html`<a href=${hrefOf('tenants', tenant.id)}>${tenant.slug}</a>` : '–'}</td>
+    <td>${tenant ? html`<a href=${hrefOf('tenants', tenant.id)}>${tenant.slug}</a>` : (tenantSlug ?? '–')}</td>
     <td title=${requestId ? `Request ${requestId}` : undefined}>${address ?? '–'}</td>
     <td class="text">${details && html`<code>${details}</code>`}</td>
   </tr>`;

@@ -26,6 +26,15 @@ export function Time({ at }) {
   return html`<time datetime=${at} title=${at}>${dates.format(new Date(at))}</time>`;
 }
 
+/**
+ * How long ago something was, such as "3 min ago".
+ * @param {string} at
+ */
+export function ago(at) {
+  const ms = Date.now() - Date.parse(at);
+  return ms < 10_000 ? 'just now' : `${duration(ms)} ago`;
+}
+
 /** @param {number} ms */
 export function duration(ms) {
   if (ms < 1000) return `${Math.round(ms)} ms`;

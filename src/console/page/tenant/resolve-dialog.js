@@ -5,7 +5,7 @@ import { ProblemNote } from '../parts/problem-note.js';
 import { useAction } from '../parts/use-action.js';
 import { useContext, useState } from '../vendor/hooks.js';
 
-/** @import { Resolution } from '../types.d.ts' */
+/** @import { Resolution } from './types.d.ts' */
 
 /**
  * Checks a tenant that needs attention, and has it served again if it may be.

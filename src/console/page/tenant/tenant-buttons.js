@@ -4,11 +4,15 @@ import { Confirm } from '../parts/confirm.js';
 import { useContext, useState } from '../vendor/hooks.js';
 import { DeleteDialog, UndeleteDialog } from './delete-dialogs.js';
 import { ResolveDialog } from './resolve-dialog.js';
+import { CloneDialog, MoveDialog } from './transfer-dialogs.js';
 
 /** @import { Tenant } from '../types.d.ts' */
 
 /** The statuses in which a tenant can be deleted. */
 const settled = ['ACTIVE', 'SUSPENDED', 'NEEDS_ATTENTION'];
+
+/** The statuses in which a tenant can be moved and cloned. */
+const movable = ['ACTIVE', 'SUSPENDED'];
 
 /**
  * What can be done with a tenant in its status.
@@ -17,7 +21,9 @@ const settled = ['ACTIVE', 'SUSPENDED', 'NEEDS_ATTENTION'];
 export function TenantButtons({ tenant, reload }) {
   const { id, slug, status } = tenant;
   const [choice, setChoice] = useState(
-    /** @type {'suspend' | 'activate' | 'resolve' | 'delete' | 'purge' | 'undelete' | undefined} */ (undefined),
+    /** @type {'suspend' | 'activate' | 'resolve' | 'move' | 'clone' | 'delete' | 'purge' | 'undelete' | undefined} */ (
+      undefined
+    ),
   );
   const api = useContext(ApiContext);
   const close = () => setChoice(undefined);
@@ -36,6 +42,8 @@ export function TenantButtons({ tenant, reload }) {
         }}>
       <p>Its members' requests are served again.</p>
     <//>`,
+    move: () => html`<${MoveDialog} tenant=${tenant} onDone=${reload} onClose=${close} />`,
+    clone: () => html`<${CloneDialog} tenant=${tenant} onDone=${reload} onClose=${close} />`,
     delete: () => html`<${DeleteDialog} tenant=${tenant} isForGood=${false} onDone=${reload} onClose=${close} />`,
     purge: () => html`<${DeleteDialog} tenant=${tenant} isForGood onDone=${reload} onClose=${close} />`,
     undelete: () => html`<${UndeleteDialog} tenant=${tenant} onDone=${reload} onClose=${close} />`,
@@ -49,6 +57,11 @@ export function TenantButtons({ tenant, reload }) {
     ${status === 'ACTIVE' && html`<button type="button" onClick=${() => setChoice('suspend')}>Suspend …</button>`}
     ${status === 'SUSPENDED' && html`<button type="button" onClick=${() => setChoice('activate')}>Activate …</button>`}
     ${status === 'NEEDS_ATTENTION' && html`<button type="button" onClick=${() => setChoice('resolve')}>Resolve …</button>`}
+    ${
+      movable.includes(status) &&
+      html`<button type="button" onClick=${() => setChoice('move')}>Move …</button>
+    <button type="button" onClick=${() => setChoice('clone')}>Clone …</button>`
+    }
     ${settled.includes(status) && html`<button type="button" onClick=${() => setChoice('delete')}>Delete …</button>`}
     ${
       status === 'DELETED' &&

@@ -1,6 +1,6 @@
 import { useQuery } from '../api/use-query.js';
 import { html } from '../html.js';
-import { counted, Status, size, Time } from '../parts/format.js';
+import { ago, counted, Status, size, Time } from '../parts/format.js';
 import { ProblemNote } from '../parts/problem-note.js';
 import { hrefOf } from '../routes.js';
 import { Checkpoints } from './checkpoints.js';
@@ -52,7 +52,7 @@ function Facts({
     <div><dt>Server</dt><dd>${placement.server}</dd></div>
     <div><dt>Database</dt><dd><code>${placement.database}</code></dd></div>
     <div><dt>Schema</dt><dd><code>${placement.schema}</code></dd></div>
-    <div><dt>Size</dt><dd>${usage ? html`${size(usage.databaseBytes)}, about ${counted(usage.rows, 'row')}, ${counted(usage.files, 'file')}` : html`<span class="muted">not measured yet</span>`}</dd></div>
+    <div><dt>Size</dt><dd>${usage ? html`${size(usage.databaseBytes)}, about ${counted(usage.rows, 'row')}, ${counted(usage.files, 'file')} <span class="muted">measured <time datetime=${usage.measuredAt} title=${usage.measuredAt}>${ago(usage.measuredAt)}</time></span>` : html`<span class="muted">not measured yet</span>`}</dd></div>
     <div><dt>Last request</dt><dd>${usage?.lastRequestAt ? html`<${Time} at=${usage.lastRequestAt} />` : html`<span class="muted">none</span>`}</dd></div>
     <div><dt>Created</dt><dd><${Time} at=${createdAt} /></dd></div>
     <div><dt>Id</dt><dd><code>${id}</code></dd></div>

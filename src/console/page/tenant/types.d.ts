@@ -1,4 +1,4 @@
-/** Moving, cloning or importing a tenant. */
+/** Moving, cloning, importing or restoring a tenant. */
 export interface Transfer {
   id: string;
   kind: 'MOVE' | 'CLONE' | 'IMPORT' | 'RESTORE';
@@ -6,12 +6,14 @@ export interface Transfer {
   online: boolean;
   rowsCopied: number;
   rowsTotal: number | null;
+  bytesCopied: number;
   pausedMs: number | null;
   error: string | null;
   createdAt: string;
   endedAt: string | null;
   tenant: { id: string; slug: string };
-  to: { server: string };
+  from: { server: string; schema: string } | null;
+  to: { server: string; schema: string };
 }
 
 /** A copy that a tenant can be brought back to. */
@@ -22,4 +24,19 @@ export interface Checkpoint {
   version: string | null;
   createdAt: string;
   sizeBytes: number | null;
+}
+
+/** How the tenant's tables differ from the entities. */
+export interface Drift {
+  isClean: boolean;
+  sql: string[];
+}
+
+/** What looking at a tenant that needs attention has found. */
+export interface Resolution {
+  resolved: boolean;
+  applied: string[];
+  pending: string[];
+  problems: string[];
+  lastFailure: string | null;
 }
