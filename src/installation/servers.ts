@@ -1,8 +1,8 @@
 import { InProgress } from '../catalog/in-progress.ts';
 import { Maintenance } from '../checkpoints/maintenance.ts';
-import { RecurringProblems } from '../lib/recurring-problems.ts';
 import { Provisioner } from '../servers/provisioner.ts';
 import { ServerRegistry } from '../servers/registry.ts';
+import { RecurringProblems } from '../tenants/recurring-problems.ts';
 import { serverOpener } from './first-server.ts';
 import { filesOf, type Product } from './product.ts';
 import type { Services } from './services.ts';

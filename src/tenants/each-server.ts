@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
 import { AppError, messageOf } from '../lib/errors.ts';
-import type { RecurringProblems } from '../lib/recurring-problems.ts';
 import { isConnectionFailure } from '../postgres/sql/error-codes.ts';
 import type { ServerRegistry } from '../servers/registry.ts';
+import type { RecurringProblems } from './recurring-problems.ts';
 
 /** What working on servers needs. */
 export interface EachServerOptions {

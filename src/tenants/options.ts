@@ -2,9 +2,9 @@ import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { Isolation } from '../catalog/entities/tenant.entity.ts';
 import type { InProgress } from '../catalog/in-progress.ts';
-import type { RecurringProblems } from '../lib/recurring-problems.ts';
 import type { Listener } from '../postgres/listener.ts';
 import type { ServerRegistry } from '../servers/registry.ts';
+import type { RecurringProblems } from './recurring-problems.ts';
 import type { TenantFiles } from './tenant-files.ts';
 
 /** What creating, recovering and removing tenants needs. */

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Logger } from 'pino';
-import { messageOf } from './errors.ts';
+import { messageOf } from '../lib/errors.ts';
 
 /** How many problems are remembered. */
 const MAX_PROBLEMS = 10_000;
