@@ -90,7 +90,8 @@ describe('the bin of tenants', () => {
     await fleet.inCatalog('UPDATE tenants SET status = $2 WHERE slug = $1', [slug, status]);
     expect((await remove(slug)).errors).toBeUndefined();
     expect(await undelete(slug)).toMatchObject({ data: { undeleteTenant: { status } } });
-    expect(await served(slug)).toBe('TENANT_SUSPENDED');
+    // The audit log has looked the tenant up, and its change is told a moment later.
+    await vi.waitFor(async () => expect(await served(slug)).toBe('TENANT_SUSPENDED'));
     expect((await remove(slug, ', purge: true')).errors).toBeUndefined();
   });
 

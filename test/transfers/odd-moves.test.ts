@@ -129,7 +129,8 @@ describe('a move', () => {
       await lab.createTenant(slug, isolation);
       const { key, database, schema } = await lab.rowOf(slug);
       const shell = new pg.Client({ ...lab.first.connection, database, application_name: ownerShellName(key) });
-      const lost = new Promise((resolve) => shell.once('error', resolve));
+      // PostgreSQL's message, and then the end of the connection.
+      const lost = new Promise((resolve) => shell.on('error', resolve));
       await shell.connect();
       const confirmed: string[] = [];
       const writing = (async () => {
