@@ -164,7 +164,7 @@ describe('the pages of README and docs', () => {
       }
       const help = readFileSync('test/cli/help.txt', 'utf8');
       for (const [, group, name] of text.matchAll(
-        /tenantry (?:-- )?(migrate|checkpoint|tenant|server|user) ([a-z]+)/g,
+        /tenantry (?:-- )?(migrate|checkpoint|tenant|server|user) ([a-z]+(?:-[a-z]+)*)/g,
       )) {
         expect(help, page).toContain(`$ tenantry ${group} ${name} --help`);
       }
