@@ -37,8 +37,8 @@ const SHOWN = 5;
  * Replaces the rows of one place by those of another, its sequences and its history included, and proves that both are equal:
  * their tables before, their rows after. If it fails, the target is to be dropped.
  * @returns the final progress
- * @throws {AppError} CONFLICT if the tables of the two places differ, with the differences, if the source has large objects, or if row security hides rows;
- *   what PostgreSQL reports otherwise
+ * @throws {AppError} CONFLICT if the tables of the two places differ, with the differences, if the source has large objects, or if
+ *   row security hides rows; what PostgreSQL reports otherwise
  */
 export function copyPlace(options: CopyOptions): Promise<CopyProgress> {
   const { from, to, signal } = options;

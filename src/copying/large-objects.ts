@@ -1,6 +1,5 @@
-import type pg from 'pg';
 import { AppError } from '../lib/errors.ts';
-import type { CopySide } from './session.ts';
+import type { SchemaSession } from './session.ts';
 
 /**
  * Checks that a tenant has no large objects, which belong to no table. In a database that tenants share, those of a tenant are
@@ -8,13 +7,7 @@ import type { CopySide } from './session.ts';
  * @throws {AppError} CONFLICT
  * @see https://www.postgresql.org/docs/current/largeobjects.html
  */
-export async function refuseLargeObjects({
-  client,
-  place,
-}: {
-  readonly client: pg.Client;
-  readonly place: Pick<CopySide['place'], 'database' | 'schema'>;
-}): Promise<void> {
+export async function refuseLargeObjects({ client, place }: SchemaSession): Promise<void> {
   const { rows } = await client.query<{ count: number }>(
     `SELECT count(*)::int AS count FROM (
        SELECT FROM pg_largeobject_metadata LEFT JOIN pg_roles r ON r.oid = lomowner

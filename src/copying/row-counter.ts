@@ -1,8 +1,9 @@
+import { countLines } from './count-lines.ts';
+
 /** The length of the header of `COPY`'s binary format when it has no extension, in bytes. */
 const HEADER_BYTES = 19;
 const FIELD_COUNT_BYTES = 2;
 const LENGTH_BYTES = 4;
-const NEWLINE = 0x0a;
 
 /** Counts the rows in what `COPY … TO STDOUT` sends. Its parts may end anywhere. */
 export interface RowCounter {
@@ -16,12 +17,11 @@ export function createRowCounter(format: 'binary' | 'text'): RowCounter {
   return format === 'binary' ? new BinaryRows() : new TextRows();
 }
 
-/** PostgreSQL ends each row with a newline, and writes newlines of values in another way. */
 class TextRows implements RowCounter {
   rows = 0;
 
   count(part: Buffer): void {
-    for (let at = part.indexOf(NEWLINE); at >= 0; at = part.indexOf(NEWLINE, at + 1)) this.rows += 1;
+    this.rows += countLines(part);
   }
 }
 

@@ -1,8 +1,7 @@
-import type pg from 'pg';
 import { AppError } from '../lib/errors.ts';
 import { shortList } from '../lib/short-list.ts';
 import { quoteIdentifier } from '../postgres/sql/quote.ts';
-import type { CopySide } from './session.ts';
+import type { SchemaSession } from './session.ts';
 
 /** How many tables a message names. */
 const SHOWN = 5;
@@ -13,13 +12,7 @@ const SHOWN = 5;
  * @throws {AppError} CONFLICT, naming the tables
  * @see https://www.postgresql.org/docs/current/ddl-rowsecurity.html
  */
-export async function refuseRowSecurity({
-  client,
-  place: { schema },
-}: {
-  readonly client: pg.Client;
-  readonly place: Pick<CopySide['place'], 'schema'>;
-}): Promise<void> {
+export async function refuseRowSecurity({ client, place: { schema } }: SchemaSession): Promise<void> {
   const { rows } = await client.query<{ name: string; role: string }>(
     `SELECT relname AS name, current_user AS role FROM pg_class
      WHERE relnamespace = $1::regnamespace AND relkind IN ('r', 'p') AND relrowsecurity AND row_security_active(oid)

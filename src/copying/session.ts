@@ -26,6 +26,12 @@ const settings: Readonly<Record<string, string>> = {
   transaction_timeout: '0',
 };
 
+/** A connection to the database of a schema. */
+export interface SchemaSession {
+  readonly place: Pick<CopyPlace, 'database' | 'schema'>;
+  readonly client: pg.Client;
+}
+
 /** One side of a copy, with a connection that is used for everything but what runs at the same time. */
 export interface CopySide {
   readonly place: CopyPlace;

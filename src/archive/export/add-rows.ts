@@ -1,6 +1,6 @@
 import type pg from 'pg';
+import { countLines } from '../../copying/count-lines.ts';
 import { copySql } from '../copy-sql.ts';
-import { countLines } from '../format/count-lines.ts';
 import { type Manifest, type ManifestTable, partName } from '../format/manifest.ts';
 import type { ArchiveWriter } from '../format/write.ts';
 import { readColumns } from '../tables.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { countLines } from './count-lines.ts';
+import { countLines } from '../../copying/count-lines.ts';
 import { isWithin } from './json-limits.ts';
 import type { ArchiveLimits } from './limits.ts';
 import {

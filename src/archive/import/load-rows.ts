@@ -1,6 +1,7 @@
 import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
+import { countLines } from '../../copying/count-lines.ts';
 import { refreshViews } from '../../copying/materialized-views.ts';
 import type { CopyPlace, CopyProgress } from '../../copying/place.ts';
 import { refuseRowSecurity } from '../../copying/row-security.ts';
@@ -10,7 +11,6 @@ import { clearTarget, finishTarget } from '../../copying/target.ts';
 import { AppError, messageOf } from '../../lib/errors.ts';
 import { sqlStateOf } from '../../postgres/sql/error-codes.ts';
 import { copySql } from '../copy-sql.ts';
-import { countLines } from '../format/count-lines.ts';
 import { type Manifest, type ManifestTable, partName } from '../format/manifest.ts';
 import { quoted, refused } from '../format/problem.ts';
 import { checkTables } from './check-tables.ts';

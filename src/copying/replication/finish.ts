@@ -10,7 +10,8 @@ import { readFingerprint } from './source-tables.ts';
 /**
  * Reads what PostgreSQL does not stream, when nobody writes at the source any more.
  * @param fingerprint that of the schema when its rows were copied
- * @throws {AppError} CONFLICT if the schema was altered since, a prepared transaction may still change its rows, or there are large objects
+ * @throws {AppError} CONFLICT if the schema was altered since, a prepared transaction may still change its rows, or there are
+ *   large objects
  */
 export async function readFinalFacts(
   client: pg.Client,
