@@ -61,19 +61,11 @@ async function addTables(
         const before = total;
         const onRows = (count: number) => {
           total = before + count;
+          onProgress?.({ what: `the table ${name}`, rows: total, files: 0, bytes: zip.bytes });
         };
-        const report = () => onProgress?.({ what: `the table ${name}`, rows: total, files: 0, bytes: zip.bytes });
-        const content = readableRows(client, schema, table, format, onRows, signal);
-        await zip.add('tables/', `${name}.${format}`, observed(content, report));
+        await zip.add('tables/', `${name}.${format}`, readableRows(client, schema, table, format, onRows, signal));
       }
     });
   }
   return { tables: all.length, rows: total };
-}
-
-async function* observed(chunks: AsyncIterable<Buffer>, onChunk: () => void): AsyncGenerator<Buffer> {
-  for await (const chunk of chunks) {
-    yield chunk;
-    onChunk();
-  }
 }
