@@ -1,10 +1,8 @@
 import type { FilterQuery } from '@mikro-orm/core';
-import { removedWithSlug, slugsOfRemoved } from '../../auth/removed-tenants.ts';
+import { findTenantId, slugsOf } from '../../auth/removed-tenants.ts';
 import { AuditEntry } from '../../catalog/entities/audit-entry.entity.ts';
 import { Tenant } from '../../catalog/entities/tenant.entity.ts';
 import { User } from '../../catalog/entities/user.entity.ts';
-import type { Services } from '../../installation/services.ts';
-import { isUuid } from '../../lib/uuid.ts';
 import { entityConnection } from '../../orm/pagination.ts';
 import { builder } from '../builder.ts';
 import { UserRef } from './account.ts';
@@ -46,13 +44,8 @@ const AuditEntryRef = builder.objectType(AuditEntry, {
       nullable: true,
       description: 'The slug of the tenant, also of one that has been removed for good.',
       load: async (ids: string[], { services: { catalog } }) => {
-        const found = await catalog.fork().find(Tenant, { id: { $in: ids } }, { fields: ['slug'] });
-        const slugs = new Map<string, string>(found.map(({ id, slug }) => [id, slug]));
-        const removed = await slugsOfRemoved(
-          catalog,
-          ids.filter((id) => !slugs.has(id)),
-        );
-        return ids.map((id) => slugs.get(id) ?? removed.get(id) ?? null);
+        const slugs = await slugsOf(catalog, ids);
+        return ids.map((id) => slugs.get(id) ?? null);
       },
       resolve: ({ tenantId }) => tenantId ?? null,
     }),
@@ -96,7 +89,7 @@ builder.queryField('auditLog', (t) =>
         filter: t.arg({ type: AuditFilterInput }),
       },
       resolve: async (_root, { tenant, filter, ...page }, { services }) => {
-        const tenantId = tenant == null ? undefined : await tenantIdOf(services, tenant);
+        const tenantId = tenant == null ? undefined : ((await findTenantId(services.catalog, tenant)) ?? NOBODY);
         const where: FilterQuery<AuditEntry> = {
           ...(tenantId !== undefined && { tenantId }),
           ...(filter?.actor != null && { actor: filter.actor }),
@@ -112,8 +105,3 @@ builder.queryField('auditLog', (t) =>
 );
 
 const NOBODY = '00000000-0000-0000-0000-000000000000';
-
-async function tenantIdOf({ catalog, directory }: Services, reference: string): Promise<string> {
-  if (isUuid(reference)) return reference;
-  return (await directory.byReference(reference))?.id ?? (await removedWithSlug(catalog, reference)) ?? NOBODY;
-}

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { AuditEntry } from '../../catalog/entities/audit-entry.entity.ts';
 import type { Services } from '../../installation/services.ts';
-
+import { AppError } from '../../lib/errors.ts';
 import { withServices } from '../open-app.ts';
 import { type Column, writeTable } from '../ui/table.ts';
 import { type CommandContext, writeJson } from '../ui/terminal.ts';
@@ -54,35 +54,23 @@ async function showLog(context: CommandContext, options: Options): Promise<void>
 
 async function readLog({ catalog }: Services, options: Options): Promise<readonly ShownEntry[]> {
   const { AuditEntry } = await import('../../catalog/entities/audit-entry.entity.ts');
-  const { Tenant } = await import('../../catalog/entities/tenant.entity.ts');
-  const { removedWithSlug, slugsOfRemoved } = await import('../../auth/removed-tenants.ts');
-  const { tenantByReference } = await import('../../catalog/find-tenants.ts');
-  const { isUuid } = await import('../../lib/uuid.ts');
+  const { findTenantId, slugsOf } = await import('../../auth/removed-tenants.ts');
   const { tenant, actor, action, outcome, limit } = options;
-  const idOf = async (reference: string) =>
-    isUuid(reference)
-      ? reference
-      : ((await catalog.fork().findOne(Tenant, { slug: reference }))?.id ??
-        (await removedWithSlug(catalog, reference)) ??
-        (await tenantByReference(catalog, reference)).id);
+  const tenantId = tenant === undefined ? undefined : await findTenantId(catalog, tenant);
+  if (tenant !== undefined && tenantId === undefined)
+    throw new AppError(
+      'TENANT_NOT_FOUND',
+      `There is no tenant ${tenant}, and the audit log knows of none that was removed`,
+    );
   const where = {
-    ...(tenant !== undefined && { tenantId: await idOf(tenant) }),
+    ...(tenantId !== undefined && { tenantId }),
     ...(actor !== undefined && { actor }),
     ...(action !== undefined && { action }),
     ...(outcome !== undefined && { outcome }),
   };
   const entries = await catalog.fork().find(AuditEntry, where, { orderBy: { id: 'desc' }, limit });
-  const ids = [...new Set(entries.flatMap(({ tenantId }) => tenantId ?? []))];
-  const found = await catalog.fork().find(Tenant, { id: { $in: ids } }, { fields: ['slug'] });
-  const slugs = new Map<string, string>(found.map(({ id, slug }) => [id, slug]));
-  const removed = await slugsOfRemoved(
-    catalog,
-    ids.filter((id) => !slugs.has(id)),
-  );
-  return entries.map((entry) => {
-    const id = entry.tenantId ?? '';
-    return { entry, tenant: slugs.get(id) ?? removed.get(id) ?? null };
-  });
+  const slugs = await slugsOf(catalog, [...new Set(entries.flatMap((entry) => entry.tenantId ?? []))]);
+  return entries.map((entry) => ({ entry, tenant: slugs.get(entry.tenantId ?? '') ?? null }));
 }
 
 const columns: readonly Column<ShownEntry>[] = [
