@@ -2,6 +2,8 @@ import type pg from 'pg';
 import type { Tenant } from '../catalog/entities/tenant.entity.ts';
 import type { TransferKind, TransferStatus } from '../catalog/entities/tenant-transfer.entity.ts';
 import { findOpenWork, refuseOpenRun, refuseOpenTransfer } from '../catalog/open-work.ts';
+import { statusSql } from '../catalog/steps.ts';
+import { tenantSteps } from '../catalog/tenant-status.ts';
 import {
   canCancelTransfer,
   canResumeTransfer,
@@ -13,7 +15,6 @@ import { AppError } from '../lib/errors.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
 import { insertClone } from './clones/row.ts';
 import { appendTransferEvent, wakeTransferWorkers } from './events.ts';
-import { discardNew, removeNew } from './give-up.ts';
 import type { TransferOptions } from './options.ts';
 
 interface LockedTransfer {
@@ -30,8 +31,8 @@ interface LockedTransfer {
  * again where it was.
  * @throws {AppError} NOT_FOUND; CONFLICT if it has ended, or is past the point of no return
  */
-export async function cancelTransfer(options: TransferOptions, id: string): Promise<void> {
-  const removed = await options.catalog.use((client) =>
+export async function cancelTransfer({ catalog }: TransferOptions, id: string): Promise<void> {
+  await catalog.use((client) =>
     inTransaction(client, async () => {
       const { status, kind, tenantId, isUntouched } = await lockTransfer(client, id);
       if (hasTransferEnded(status)) throw new AppError('CONFLICT', `The transfer has already ended: it is ${status}.`);
@@ -47,18 +48,17 @@ export async function cancelTransfer(options: TransferOptions, id: string): Prom
         ]);
         await appendTransferEvent(client, id, 'CANCEL_REQUESTED', 'it ends as soon as what it did is undone');
         await wakeTransferWorkers(client, id);
-        return undefined;
+        return;
       }
       await client.query(takeTransferStepSql(transferSteps.cancel, { where: 'x.id = $1', set: 'ended_at = now()' }), [
         id,
       ]);
       await appendTransferEvent(client, id, 'CANCELLED', 'nothing had been done yet');
-      if (kind !== 'CLONE') return undefined;
-      await discardNew(client, tenantId, options);
-      return tenantId;
+      // Nothing of the clone exists but its row.
+      if (kind === 'CLONE')
+        await client.query(`DELETE FROM tenants WHERE id = $1 AND ${statusSql(tenantSteps.discard.from)}`, [tenantId]);
     }),
   );
-  if (removed !== undefined) await removeNew(options, removed);
 }
 
 /**

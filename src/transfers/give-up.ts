@@ -1,4 +1,3 @@
-import type pg from 'pg';
 import { Tenant } from '../catalog/entities/tenant.entity.ts';
 import { takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
 import { takeTransferStepSql, transferSteps } from '../catalog/transfer-status.ts';
@@ -34,7 +33,13 @@ export async function giveUp(active: ActiveTransfer, { outcome, error }: Outcome
   if (transfer.online && transfer.from) await dropSlotOf(options, id, transfer.from);
   const isNew = kind === 'CLONE' || kind === 'IMPORT';
   if (isNew) {
-    await active.commit((client) => discardNew(client, tenantId, options));
+    // From here on recovery removes it, if this process cannot.
+    await active.commit((client) =>
+      client.query(takeStepSql(tenantSteps.discard, { where: 't.id = $1', set: 'claimed_by = $2' }), [
+        tenantId,
+        options.listener.instance,
+      ]),
+    );
     // Before the transfer ends, so that whoever sees its end can make another tenant with the slug.
     await removeNew(options, tenantId);
   }
@@ -55,23 +60,8 @@ export async function giveUp(active: ActiveTransfer, { outcome, error }: Outcome
   await dropOldPlaces(options);
 }
 
-/**
- * Makes sure that a tenant that was to be made is removed, by this process or by recovery.
- * @param client a connection to `auth`, in a transaction
- */
-export async function discardNew(
-  client: pg.Client,
-  tenantId: string,
-  { listener }: Pick<TransferOptions, 'listener'>,
-): Promise<void> {
-  await client.query(takeStepSql(tenantSteps.discard, { where: 't.id = $1', set: 'claimed_by = $2' }), [
-    tenantId,
-    listener.instance,
-  ]);
-}
-
 /** Removes a tenant that was to be made. If that fails, recovery tries again. */
-export async function removeNew(options: TransferOptions, tenantId: string): Promise<void> {
+async function removeNew(options: TransferOptions, tenantId: string): Promise<void> {
   const { catalog, log } = options;
   using _working = options.inProgress.begin(tenantId);
   const tenant = await catalog.fork().findOne(Tenant, { id: tenantId });
