@@ -19,6 +19,7 @@ export type OnSilent = (server: string, error: unknown) => Promise<void>;
  * next call, as is the rest of the work on a server that stops answering. Both are logged once, not for each thing that is to be
  * done there.
  * @param work rejects with the error of the server if that does not answer
+ * @throws the first other error, once the work on all servers has ended
  */
 export async function onEachServer(
   options: EachServerOptions,
@@ -26,7 +27,9 @@ export async function onEachServer(
   work: (server: string) => Promise<void>,
   onSilent?: OnSilent,
 ): Promise<void> {
-  await Promise.all(names.map((name) => onServer(options, name, work, onSilent)));
+  const results = await Promise.allSettled(names.map((name) => onServer(options, name, work, onSilent)));
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed) throw failed.reason;
 }
 
 async function onServer(
