@@ -1,7 +1,5 @@
 import type { Command } from 'commander';
-
 import { withServices } from '../../open-app.ts';
-
 import { writeTable } from '../../ui/table.ts';
 import { type CommandContext, writeJson } from '../../ui/terminal.ts';
 import { summaryOf, transferColumns } from '../../ui/transfer-summary.ts';

@@ -62,13 +62,13 @@ export function CloneDialog({ tenant: { id, slug, isolation, placement }, onDone
         await api.ask('cloneTenant', { input: { tenant: id, slug: clone, ...place, neutralize: isMasked } });
         onDone();
       }}>
-    <p>A new tenant gets its rows and files, while ${slug} is served. The clone has no members.</p>
+    <p>A new tenant gets its rows${isMasked ? '' : ' and files'}, while ${slug} is served. The clone has no members.</p>
     <label>Slug of the clone
       <input type="text" autocomplete="off" maxlength="63" value=${clone} onInput=${(/** @type {{ target: HTMLInputElement }} */ { target }) => setClone(target.value.trim())} />
     </label>
     <${PlaceFields} place=${place} current=${placement.server} onChange=${setPlace} />
     <label class="check"><input type="checkbox" checked=${isMasked} onChange=${(/** @type {{ target: HTMLInputElement }} */ { target }) => setMasked(target.checked)} />
-      Mask addresses, names and the like</label>
+      Mask addresses, names and the like, and leave out the contents of files</label>
     ${!isMasked && html`<p role="note">Whoever sees the clone sees the people of ${slug}, and the clone may send mail to them.</p>`}
   <//>`;
 }
