@@ -119,7 +119,7 @@ async function refuseWhileUsed(client: pg.Client, name: string): Promise<void> {
   if (places > 0) {
     throw new AppError(
       'CONFLICT',
-      `The server ${name} still has ${places === 1 ? 'a place' : `${places} places`} where tenants were before they moved. They are dropped when their time is over; tenantry tenant drop-old SLUG or the mutation dropOldPlaces drops those of a tenant now.`,
+      `The server ${name} still has ${places === 1 ? 'a place' : `${places} places`} where tenants were before they moved. They are dropped when their time is over. To drop those of a tenant now, run \`tenantry tenant drop-old SLUG\` or the mutation dropOldPlaces.`,
       { details: { oldPlaceCount: places } },
     );
   }

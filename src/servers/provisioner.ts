@@ -129,8 +129,8 @@ export class Provisioner {
   }
 
   /**
-   * Ends all sessions of a tenant's role, after the statements that run if that takes a moment, and resets its password to the derived one. The tenant's SQL may have set another
-   * password, with which somebody could bypass this server.
+   * Ends all sessions of a tenant's role and resets its password to the derived one. Running statements get a moment to end
+   * first. The tenant's SQL may have set another password, with which somebody could bypass this server.
    * @param check as for {@link renewRole}
    */
   async endSessions(placement: TenantPlacement, check?: () => Promise<void>): Promise<void> {
