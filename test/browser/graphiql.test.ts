@@ -48,7 +48,12 @@ describe.skipIf(!browser)('GraphiQL in a browser, at the address that the server
 
   it('shows what to try, with an admin’s token and an owner’s, each time it is loaded', async () => {
     const tokens: string[] = [];
-    for (const load of [() => graphiql.stored('CreateTenant'), () => graphiql.page.reload()]) {
+    const reload = async () => {
+      // Otherwise GraphiQL takes what it has stored of the document for a tab that is missing.
+      await graphiql.stored('"activeTabIndex":1');
+      await graphiql.page.reload();
+    };
+    for (const load of [() => graphiql.stored('CreateTenant'), reload]) {
       await load();
       await graphiql.openTab(adminTab);
       await shows('document', 'Press play', 'mutation CreateTenant');
