@@ -38,8 +38,8 @@ export interface MaintenanceStart {
   readonly instance: number;
   /** The name of the copy. */
   readonly copy?: string;
-  /** Whether requests wait for it; see `CopyVariant`. */
-  readonly drainMs?: number;
+  /** Whether requests wait for it; see `CopyVariant`. By default they are refused. */
+  readonly isPause?: boolean;
 }
 
 /** How long requests may wait for a maintenance that is over in a moment, in milliseconds. */
@@ -53,7 +53,7 @@ export const PAUSE_MS = 2_000;
 export function beginMaintenance(
   client: pg.Client,
   tenantId: string,
-  { source, instance, copy = `snap_${newTenantKey()}`, drainMs }: MaintenanceStart,
+  { source, instance, copy = `snap_${newTenantKey()}`, isPause = false }: MaintenanceStart,
 ): Promise<Maintained> {
   return inTransaction(client, async () => {
     const { rows: found } = await client.query<{ slug: string; status: TenantStatus; own: string | null }>(
@@ -70,7 +70,7 @@ export function beginMaintenance(
         `The tenant ${row.slug} is ${row.status}, so its database cannot be copied or replaced`,
       );
     }
-    const pauseMs = drainMs === undefined ? 'NULL' : PAUSE_MS;
+    const pauseMs = isPause ? PAUSE_MS : 'NULL';
     const set = `maintained_at = now(), pause_ends_at = now() + make_interval(secs => ${pauseMs}::float8 / 1000)`;
     const { rows } = await client.query<Maintained>(
       `WITH m AS (

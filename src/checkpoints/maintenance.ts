@@ -21,7 +21,7 @@ import { inTransaction } from '../postgres/sql/transaction.ts';
 import { tenantRole } from '../routing/placement.ts';
 import { withPlacementLock } from '../routing/placement-lock.ts';
 import { tenantBusy } from '../routing/resolve-tenant.ts';
-import { drainSessions } from '../servers/tenant-sessions.ts';
+import { DRAIN_MS, drainSessions } from '../servers/tenant-sessions.ts';
 import {
   beginMaintenance,
   endMaintenance,
@@ -48,15 +48,15 @@ export interface CopyVariant {
   /** The name of the copy. By default it gets a name of its own. */
   readonly copy?: string;
   /**
-   * Set if the copy takes a moment, so that requests wait for it instead of being refused. Sessions get this time to finish their
-   * statements, in milliseconds.
+   * Whether the copy takes a moment, so that requests wait for it instead of being refused. It fails if a session does not finish its
+   * statement in {@link DRAIN_MS}.
    */
-  readonly drainMs?: number;
+  readonly isPause?: boolean;
   /** The roles besides the owner that may connect to the copy. By default nobody may, not even the owner. */
   readonly openTo?: readonly string[];
 }
 
-/** The tenant's sessions did not finish their statements in the time of {@link CopyVariant.drainMs}. */
+/** The tenant's sessions did not finish their statements in {@link DRAIN_MS}. */
 export class BusySessionsError extends Error {
   constructor(slug: string) {
     super(`sessions of the tenant ${slug} did not finish their statements in time`);
@@ -116,7 +116,7 @@ export class Maintenance {
   async copy(
     tenantId: string,
     ending: (client: pg.Client, tenant: Maintained, size: number) => Promise<unknown>,
-    { copy, drainMs, openTo }: CopyVariant = {},
+    { copy, isPause = false, openTo }: CopyVariant = {},
   ): Promise<void> {
     using _working = this.#begin(tenantId);
     const { catalog, listener } = this.#options;
@@ -125,13 +125,13 @@ export class Maintenance {
         source: undefined,
         instance: listener.instance,
         ...(copy !== undefined && { copy }),
-        ...(drainMs !== undefined && { drainMs }),
+        isPause,
       }),
     );
     try {
       const opened = allowConnectionsSql(tenant.database, [tenantRole(tenant.key)]);
       const after = openTo ? `${opened}; ${allowConnectionsSql(tenant.copy, openTo)}` : opened;
-      const size = await this.#copyTo(tenant, { source: tenant.database, after }, drainMs);
+      const size = await this.#copyTo(tenant, { source: tenant.database, after }, isPause);
       await this.#enter(tenant, 'DONE', async (client) => {
         await ending(client, tenant, size);
         await endMaintenance(client, tenant.tenantId, listener.instance);
@@ -195,20 +195,19 @@ export class Maintenance {
   }
 
   /**
-   * Keeps everybody out of the tenant's database, and makes the copy.
+   * Keeps everybody out of the tenant's database, after the statements that run if they end soon, and makes the copy.
    * @param after statements that follow
    * @returns the copy's size, in bytes
    */
   #copyTo(
     tenant: Maintained,
     { source, after }: { readonly source: string; readonly after?: string },
-    drainMs?: number,
+    isPause = false,
   ): Promise<number> {
     const role = tenantRole(tenant.key);
     return this.#withLock(tenant, async (admin) => {
-      if (drainMs !== undefined && !(await drainSessions(admin, role, drainMs))) {
-        throw new BusySessionsError(tenant.slug);
-      }
+      const isDrained = await drainSessions(admin, role, DRAIN_MS);
+      if (isPause && !isDrained) throw new BusySessionsError(tenant.slug);
       await disallowConnections(admin, tenant.database, role);
       const bytes = await copyDatabase(admin, tenant.copy, source, role);
       if (after !== undefined) await admin.query(after);

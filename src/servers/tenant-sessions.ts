@@ -46,7 +46,13 @@ async function end(admin: pg.Client, role: string): Promise<void> {
 const DRAIN_LOOK_MS = 10;
 
 /**
- * Waits until no session of a role runs a statement or has an open transaction. New ones may begin meanwhile.
+ * For how long sessions must have been idle to count as such, in milliseconds. A request may be between two statements, and a
+ * process that has not heard yet that the tenant is refused may send another one.
+ */
+const QUIET_MS = 30;
+
+/**
+ * Waits until no session of a role runs a statement or has an open transaction, or did a moment ago. New ones may begin meanwhile.
  * @param ms how long to wait at most, in milliseconds
  * @returns whether that is so
  */
@@ -54,8 +60,9 @@ export async function drainSessions(admin: pg.Client, role: string, ms: number):
   await admin.query(joinRoleSql(role));
   for (const start = performance.now(); ; ) {
     const { rowCount } = await admin.query(
-      `SELECT FROM pg_stat_activity WHERE usename = $1 AND state <> 'idle' LIMIT 1`,
-      [role],
+      `SELECT FROM pg_stat_activity
+       WHERE usename = $1 AND (state <> 'idle' OR state_change > clock_timestamp() - $2 * interval '1 millisecond') LIMIT 1`,
+      [role, QUIET_MS],
     );
     if (rowCount === 0) return true;
     if (elapsedSince(start) >= ms) return false;

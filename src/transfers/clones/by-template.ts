@@ -14,8 +14,6 @@ import { lockClaim } from '../store.ts';
 
 /** The largest database of a served tenant that is copied by template, in bytes: the tenant waits meanwhile. */
 const MAX_BYTES = 1024 ** 3;
-/** How long statements of a served tenant may take to finish before its database is copied in another way, in milliseconds. */
-const DRAIN_MS = 500;
 
 /** Whether a clone can be made by template: a whole database becomes a whole database on the same server. */
 export function canCloneByTemplate({ transfer }: ActiveTransfer, source: TransferSource): boolean {
@@ -82,7 +80,7 @@ async function copyPaused(active: ActiveTransfer, copied: CopiedDatabase): Promi
         );
         await active.copiedWhole(client, copied);
       },
-      { copy: to.database, drainMs: DRAIN_MS, openTo: [tenantRole(to.key)] },
+      { copy: to.database, isPause: true, openTo: [tenantRole(to.key)] },
     );
     return elapsedSince(start);
   } catch (error) {
