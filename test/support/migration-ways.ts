@@ -246,7 +246,9 @@ function compare(
   const inDatabase = states.map(([state]) => state);
   const [failed, failedInSchema] = failures;
   // A batch in parts that fails in a schema is reverted by down(), and the generated ones leave everything.
-  const isDivided = migrations.some(({ alone, statements }) => alone || statements.join().includes('ADD VALUE'));
+  const isDivided = migrations.some(
+    ({ alone, statements }) => alone || /ADD VALUE|SET CONSTRAINTS/.test(statements.join()),
+  );
   const isReverted = failed !== undefined && isDivided;
   const appliedIn = (state: TenantState) => state.history.length - (inDatabase[0]?.history.length ?? 0);
   /** Every way leaves a tenant as it is after some of the migrations. */
