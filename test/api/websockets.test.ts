@@ -9,6 +9,7 @@ import { ownInstallation, type ServerProcess, startServer } from '../support/ser
 import type { Answer } from '../support/start-app.ts';
 import type { TestPostgres } from '../support/start-postgres.ts';
 import { startWatchedServer } from '../support/watched-server.ts';
+import { webSocketOutcome } from '../support/websocket-outcome.ts';
 
 describe('a WebSocket', () => {
   let endless: EndlessRun;
@@ -144,21 +145,9 @@ describe('a WebSocket', () => {
     expect(closed).toEqual([]);
   });
 
-  /** Opens a plain connection, and gives the code with which it is closed, or the status with which it is refused. */
-  function outcome(messages: readonly string[], url = address(), protocol = 'graphql-transport-ws'): Promise<number> {
-    return new Promise((resolve, reject) => {
-      const socket = new WebSocket(url, protocol);
-      const [first, ...others] = messages;
-      socket.on('open', () => first !== undefined && socket.send(first));
-      // The answer to the first message.
-      socket.once('message', () => {
-        for (const message of others) socket.send(message);
-      });
-      socket.on('close', resolve);
-      socket.on('error', reject);
-      socket.on('unexpected-response', (_request, { statusCode }) => resolve(statusCode ?? 0));
-    });
-  }
+  /** Opens a plain connection; see {@link webSocketOutcome}. */
+  const outcome = (messages: readonly string[], url = address(), protocol?: string) =>
+    webSocketOutcome(url, messages, protocol);
 
   const init = JSON.stringify({ type: 'connection_init' });
   const operation = (id: string, query: string) => JSON.stringify({ id, type: 'subscribe', payload: { query } });
