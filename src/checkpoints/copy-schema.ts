@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
+import { deletedTenant } from '../catalog/deleted-tenant.ts';
 import type { AppliedMigration } from '../catalog/entities/migration-state.entity.ts';
 import type { Tenant, TenantStatus } from '../catalog/entities/tenant.entity.ts';
 import type { InProgress } from '../catalog/in-progress.ts';
@@ -94,6 +95,7 @@ function insertBuilding(client: pg.Client, tenant: Tenant, name: string, instanc
     );
     const [row] = found;
     if (row?.status === 'MAINTENANCE' || (row && row.key !== tenant.key)) throw tenantBusy(tenant.slug);
+    if (row?.status === 'DELETED') throw deletedTenant(tenant.slug);
     if (!row || !canTake(tenantSteps.maintain, row.status)) {
       throw new AppError('CONFLICT', `The tenant ${tenant.slug} is ${row?.status ?? 'gone'}, so it cannot be copied`);
     }

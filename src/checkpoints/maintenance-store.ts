@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { deletedTenant } from '../catalog/deleted-tenant.ts';
 import type { TenantStatus } from '../catalog/entities/tenant.entity.ts';
 import { findOpenWork, refuseOpenTransfer } from '../catalog/open-work.ts';
 import { canTake, takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
@@ -64,6 +65,7 @@ export function beginMaintenance(
     if (!row) throw new AppError('TENANT_NOT_FOUND', 'There is no such tenant');
     refuseOpenTransfer(await findOpenWork(client, tenantId, source ? undefined : ['MOVE', 'RESTORE']), row.slug);
     if (row.status === 'MAINTENANCE') throw tenantBusy(row.slug);
+    if (row.status === 'DELETED') throw deletedTenant(row.slug);
     if (!canTake(tenantSteps.maintain, row.status)) {
       throw new AppError(
         'CONFLICT',

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { link, mkdir, mkdtemp, readFile, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { messageOf } from './errors.ts';
+import { type AppError, badInput, messageOf } from './errors.ts';
 
 /**
  * Creates a folder and its missing parents. Does nothing if it exists. Node's `recursive` option loops forever in a folder
@@ -55,6 +55,30 @@ export async function readOrCreateFile(file: string, create: () => string): Prom
     await rm(draft, { force: true });
   }
   return readFile(file, 'utf8');
+}
+
+/**
+ * Says in words why a file that somebody has named cannot be opened. It names the whole path, because a command may run in another
+ * folder than its user expects: npm changes to the folder of the project.
+ * @param field what the file was named with, such as `out`
+ */
+export function unopenable(field: string, file: string, use: 'read' | 'written', error: unknown): AppError {
+  const whole = path.resolve(file);
+  const folder = path.dirname(whole);
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  switch (code) {
+    case 'ENOENT':
+      return badInput(field, use === 'read' ? `There is no file ${whole}` : `There is no folder ${folder}`);
+    case 'ENOTDIR':
+      return badInput(field, `A part of the path ${folder} is not a folder`);
+    case 'EISDIR':
+      return badInput(field, `${whole} is a folder. Name a file.`);
+    case 'EACCES':
+    case 'EPERM':
+      return badInput(field, `You may not ${use === 'read' ? `read ${whole}` : `write to the folder ${folder}`}`);
+    default:
+      return badInput(field, `The file ${whole} cannot be ${use}: ${messageOf(error)}`);
+  }
 }
 
 async function isFolder(name: string): Promise<boolean> {

@@ -107,14 +107,18 @@ export class TenantConnections {
   }
 
   /**
-   * The parameters to connect as the tenant's role with another client, such as psql.
+   * The parameters to connect as the tenant's role with another client, such as psql. PostgreSQL cancels its statements as it does
+   * those of requests. The watch of sessions would end the whole session, without a word about the limit.
    * @throws {AppError} SERVER_BUSY if the server or its address is unknown
    */
   connectionOf(tenant: KnownTenant): pg.ClientConfig {
     return this.#serverOf(tenant).connectionTo({
       database: tenant.database,
       role: this.#roleOf(tenant),
-      session: { search_path: searchPathOf(tenant.schema) },
+      session: {
+        search_path: searchPathOf(tenant.schema),
+        statement_timeout: String(this.#options.statementTimeoutMs),
+      },
     });
   }
 

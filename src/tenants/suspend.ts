@@ -1,4 +1,5 @@
 import type { Catalog } from '../catalog/catalog.ts';
+import { deletedTenant } from '../catalog/deleted-tenant.ts';
 import { Tenant } from '../catalog/entities/tenant.entity.ts';
 import { tenantByReference } from '../catalog/find-tenants.ts';
 import { findOpenWork, openTransferText } from '../catalog/open-work.ts';
@@ -70,10 +71,7 @@ export function refusalOf(tenant: Pick<Tenant, 'slug' | 'status'> | null | undef
         `The tenant ${tenant.slug} needs attention and is not served. Fix it, then run \`tenantry tenant resolve ${tenant.slug}\` or the mutation resolveTenant.`,
       );
     case 'DELETED':
-      return new AppError(
-        'CONFLICT',
-        `The tenant ${tenant.slug} has been deleted. Bring it back first, with \`tenantry tenant undelete ${tenant.slug}\` or the mutation undeleteTenant.`,
-      );
+      return deletedTenant(tenant.slug);
     case 'DELETING':
       return new AppError('CONFLICT', `The tenant ${tenant.slug} is being removed for good`);
     default:

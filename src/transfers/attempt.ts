@@ -3,7 +3,7 @@ import { AppError, messageOf } from '../lib/errors.ts';
 import { isRefusedDatabase, isTransient, sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
 import { type ActiveTransfer, TransferCancelledError } from './active-transfer.ts';
 import { cloneTenant } from './clones/clone.ts';
-import { giveUp, release } from './give-up.ts';
+import { giveUp, PendingEndError, release } from './give-up.ts';
 import { TenantInMaintenanceError } from './hold.ts';
 import { move } from './move.ts';
 import { LostClaimError } from './store.ts';
@@ -38,7 +38,13 @@ export async function attemptTransfer(active: ActiveTransfer): Promise<void> {
       { err, transfer: id, tenant: slug },
       'could not store the end of an attempt at a transfer; it will be claimed again',
     );
-    await release(active, { delayMs: delayOf(active), counts: true, message: messageOf(err) }).catch(() => undefined);
+    const next = err instanceof PendingEndError ? 'it is given up, and the next try to end it' : undefined;
+    await release(active, {
+      delayMs: delayOf(active),
+      counts: true,
+      message: messageOf(err),
+      ...(next !== undefined && { next }),
+    }).catch(() => undefined);
   }
 }
 

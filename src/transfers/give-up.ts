@@ -1,6 +1,7 @@
 import { Tenant } from '../catalog/entities/tenant.entity.ts';
 import { takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
 import { takeTransferStepSql, transferSteps } from '../catalog/transfer-status.ts';
+import { messageOf } from '../lib/errors.ts';
 import { durationText } from '../lib/quantities.ts';
 import { dropOldPlaces } from '../tenants/old-places.ts';
 import { discard } from '../tenants/remove.ts';
@@ -9,7 +10,7 @@ import { appendTransferEvent, wakeTransferWorkers } from './events.ts';
 import { letGo } from './hold.ts';
 import { dropSlotOf } from './move-online.ts';
 import type { TransferOptions } from './options.ts';
-import { addOldPlace } from './store.ts';
+import { addOldPlace, LostClaimError } from './store.ts';
 
 /** How a transfer ends without success. */
 export interface Outcome {
@@ -17,18 +18,37 @@ export interface Outcome {
   readonly error: string | null;
 }
 
+/** How a transfer ends was decided and stored, and could not be carried out yet. */
+export class PendingEndError extends Error {
+  override readonly name = 'PendingEndError';
+
+  constructor(cause: unknown) {
+    super(messageOf(cause), { cause });
+  }
+}
+
 /**
  * Ends a transfer without success. A tenant that moves is served again where it was, with its old status, and a tenant that was
  * to be made is removed, as is everything at the new place. The decision is stored first, so that another process carries it
  * out if this one cannot.
- * @throws what PostgreSQL reports, if the tenant cannot be served again yet
+ * @throws {PendingEndError} with what PostgreSQL reports, if the tenant cannot be served again yet
  */
-export async function giveUp(active: ActiveTransfer, { outcome, error }: Outcome): Promise<void> {
+export async function giveUp(active: ActiveTransfer, outcome: Outcome): Promise<void> {
+  await active.commit((client) =>
+    client.query('UPDATE tenant_transfers SET outcome = $2, error = $3 WHERE id = $1', [
+      active.transfer.id,
+      outcome.outcome,
+      outcome.error,
+    ]),
+  );
+  await carryOut(active, outcome).catch((error: unknown) => {
+    throw error instanceof LostClaimError ? error : new PendingEndError(error);
+  });
+}
+
+async function carryOut(active: ActiveTransfer, { outcome, error }: Outcome): Promise<void> {
   const { options, transfer } = active;
   const { id, tenantId, slug, kind } = transfer;
-  await active.commit((client) =>
-    client.query('UPDATE tenant_transfers SET outcome = $2, error = $3 WHERE id = $1', [id, outcome, error]),
-  );
   await letGo(active);
   if (transfer.online && transfer.from) await dropSlotOf(options, id, transfer.from);
   const isNew = kind === 'CLONE' || kind === 'IMPORT';
@@ -76,13 +96,18 @@ async function removeNew(options: TransferOptions, tenantId: string): Promise<vo
  * possible.
  * @param delayMs how long to wait before that, in milliseconds
  * @param counts whether the attempt counts; it does not if something else had to be waited for
+ * @param next what begins then; by default the next attempt
  */
 export async function release(
   active: ActiveTransfer,
-  { delayMs, counts, message }: { readonly delayMs: number; readonly counts: boolean; readonly message: string },
+  {
+    delayMs,
+    counts,
+    message,
+    next = counts ? `attempt ${active.transfer.attempts + 1}` : 'it',
+  }: { readonly delayMs: number; readonly counts: boolean; readonly message: string; readonly next?: string },
 ): Promise<void> {
   const { options, transfer } = active;
-  const next = counts ? `attempt ${transfer.attempts + 1}` : 'it';
   const again =
     delayMs === 0 ? `${next} begins as soon as a process is free` : `${next} begins in ${durationText(delayMs)}`;
   await letGo(active).catch((err: unknown) =>

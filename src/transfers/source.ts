@@ -4,7 +4,7 @@ import { AppError } from '../lib/errors.ts';
 import { isInUse } from '../postgres/admin/databases.ts';
 import { allowConnections, disallowConnections } from '../postgres/admin/replace-database.ts';
 import { serverNamed } from '../postgres/server.ts';
-import { type Placement, tenantRole } from '../routing/placement.ts';
+import type { Placement } from '../routing/placement.ts';
 import type { ActiveTransfer } from './active-transfer.ts';
 
 /** What a transfer copies. */
@@ -44,7 +44,7 @@ export function checkpointLayout(_checkpoint: Checkpoint): { readonly isolation:
  * would keep it from being copied by template.
  */
 export async function withOpenSource<T>(
-  { options, transfer }: ActiveTransfer,
+  { options }: ActiveTransfer,
   { server: name, database, checkpoint }: TransferSource,
   work: () => Promise<T>,
 ): Promise<T> {
@@ -57,7 +57,8 @@ export async function withOpenSource<T>(
     // Another transfer may read it too. A later copy by template closes it in any case.
     await server
       .admin(async (admin) => {
-        if (!(await isInUse(admin, database))) await disallowConnections(admin, database, tenantRole(transfer.to.key));
+        // The role of the new place may be one of another server.
+        if (!(await isInUse(admin, database))) await disallowConnections(admin, database, undefined);
       })
       .catch((err: unknown) => options.log.warn({ err, database }, 'could not close the copy of a checkpoint'));
   }

@@ -109,8 +109,12 @@ describe('a file', () => {
 
   it('that does not exist, or is a folder, is named', async () => {
     const { fleet, file } = lab;
-    expect(await importFrom(fleet, `${file}-not`, 'evil')).toMatchObject({ exit: 1, stderr: /ENOENT.*archive-not/ });
-    expect(await importFrom(fleet, path.dirname(file), 'evil')).toMatchObject({ exit: 1, stderr: /is a folder/ });
+    const missing = await importFrom(fleet, `${file}-not`, 'evil');
+    expect(missing).toMatchObject({ exit: 1, stderr: `There is no file ${file}-not\n` });
+    const folder = await importFrom(fleet, path.dirname(file), 'evil');
+    expect(folder).toMatchObject({ exit: 1, stderr: expect.stringContaining('is a folder') });
+    const below = await importFrom(fleet, path.join(file, 'x'), 'evil');
+    expect(below).toMatchObject({ exit: 1, stderr: `A part of the path ${file} is not a folder\n` });
   });
 });
 

@@ -133,7 +133,7 @@ describe('tenantry tenant export', () => {
     });
     expect(await run('tenant', 'export', 'acme', '--out', path.join(folder, 'no/x'))).toMatchObject({
       exit: 1,
-      stderr: expect.stringContaining('ENOENT'),
+      stderr: `There is no folder ${path.join(folder, 'no')}\n`,
     });
   });
 });

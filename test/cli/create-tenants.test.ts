@@ -73,12 +73,28 @@ describe('tenantry tenant create for several tenants', () => {
     ['slug,plan\nnew-one,gold\n', ['unknown columns plan; the columns are slug, name, isolation, host, server']],
     ['name\nNew\n', ['one must be slug']],
     ['slug,name\nnew-one,"open\n', ['cannot be read']],
+    ['\uFEFF\r\n', ['The file of tenants is empty: its first line must name the columns, and one must be slug']],
   ])('creates nothing of %j, and says what is wrong', async (text, messages) => {
     const before = await slugs();
     const { exit, stdout, stderr } = await tenantry('tenant', 'create', '--file', await csv(text));
     expect({ exit, stdout }).toEqual({ exit: 1, stdout: '' });
     for (const message of messages) expect(stderr).toContain(message);
     expect(await slugs()).toEqual(before);
+  });
+
+  it('says so if a file has a header only, or cannot be opened', async () => {
+    const none = await tenantry('tenant', 'create', '--file', await csv('slug\n'), '--json');
+    expect(none).toEqual({ exit: 0, stdout: '[]\n', stderr: 'The file names no tenants, so none is created.\n' });
+    const missing = path.join(folder, 'no.csv');
+    expect(await tenantry('tenant', 'create', '--file', missing)).toEqual({
+      exit: 1,
+      stdout: '',
+      stderr: `There is no file ${missing}\n`,
+    });
+    expect(await tenantry('tenant', 'create', '--file', folder)).toMatchObject({
+      exit: 1,
+      stderr: `${folder} is a folder. Name a file.\n`,
+    });
   });
 
   it('says of names in the bin until when they are, and both ways out, before anything is created', async () => {

@@ -44,6 +44,15 @@ describe.runIf(hasPsql)('tenantry psql', () => {
     expect(failed).toMatchObject({ exit: 3, stderr: expect.stringContaining('division by zero') });
   });
 
+  it("has the time limit of requests as the tenant's role, and none as the owner", async () => {
+    const { dataDir } = fleet.app.services.config;
+    const env = { NODE_ENV: 'test', DATA_DIR: dataDir, TENANT_STATEMENT_TIMEOUT_MS: '1000' };
+    const sleep = ['--', '-At', '-v', 'ON_ERROR_STOP=1', '-c', 'SELECT pg_sleep(1.2)', '-c', 'SELECT 1'];
+    const cancelled = await runCommand(['psql', 'one-db', ...sleep], env);
+    expect(cancelled).toMatchObject({ exit: 1, stderr: expect.stringContaining('due to statement timeout') });
+    expect(await runCommand(['psql', 'one-db', '--owner', ...sleep], env)).toMatchObject({ exit: 0, stdout: '\n1\n' });
+  });
+
   it("connects to the tenant even if the operator's environment names another server", async () => {
     const { key } = await fleet.tenant('one-db');
     const { dataDir } = fleet.app.services.config;

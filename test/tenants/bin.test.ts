@@ -65,6 +65,8 @@ describe('the bin of tenants', () => {
       const again = await login(fleet.app, `${slug}@example.com`);
       expect(await fleet.app.ask(memberships, again.headers)).toEqual({ data: { viewer: { memberships: [] } } });
       expect(codeOf(await remove(slug))).toBe('CONFLICT');
+      const refused = await fleet.refusal(`mutation { createCheckpoint(tenant: "${slug}") { id } }`);
+      expect(refused.message).toContain(`Bring it back first, with \`tenantry tenant undelete ${slug}\``);
 
       expect(await undelete(slug)).toEqual({
         data: { undeleteTenant: { status: 'ACTIVE', purgeAt: null, deletedAt: null, deletedBy: null } },

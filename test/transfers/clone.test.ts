@@ -79,6 +79,14 @@ describe('a clone', () => {
       tenant: { clonedFrom: { slug: 'past', checkpoint: 'before' } },
     });
     expect(await lab.skusOf('past')).toEqual(['new', 'old']);
+    // Only the owner may look into the copy, and only while a clone is made of it.
+    const { rows } = await lab.app.services.catalog.use((client) =>
+      client.query(
+        'SELECT datallowconn AS open FROM checkpoints c JOIN pg_database d ON d.datname = c.database WHERE c.id = $1',
+        [checkpoint],
+      ),
+    );
+    expect(rows).toEqual([{ open: false }]);
     expect(await lab.findings()).toEqual([]);
   });
 

@@ -121,4 +121,30 @@ describe('a transfer', () => {
     const { products } = await lab.ask('{ products { totalCount } }', token);
     expect(products).toEqual({ totalCount: ROWS + confirmed.length });
   });
+
+  it('that is cancelled while the server of its tenant is down says that it is given up, and ends when the server is back', async () => {
+    await lab.createTenant('far', 'SCHEMA', 'b');
+    await lab.addProducts('far', 'one');
+    const before = await lab.placementOf('far');
+    const { database, schema } = await lab.rowOf('far');
+    const holder = await lab.second.connect(database);
+    await holder.query(`BEGIN; LOCK TABLE "${schema}".products`);
+    const id = await lab.move('far', 'server: "default"');
+    const events = () =>
+      lab.app.services.catalog.use(async (client) => {
+        const sql = 'SELECT message FROM tenant_transfer_events WHERE transfer_id = $1 ORDER BY seq';
+        const { rows } = await client.query<{ message: string }>(sql, [id]);
+        return rows.map(({ message }) => message);
+      });
+    const said = (text: string) => eventually(text, async () => (await events()).some((event) => event.includes(text)));
+    await said('a process works on it');
+    await lab.second.stop();
+    await said('attempt 2 begins in');
+    await lab.ask(`mutation { cancelTenantTransfer(id: "${id}") { id } }`);
+    await said('does not answer. Try again in a moment; it is given up, and the next try to end it begins in');
+    await lab.second.restart();
+    expect(await lab.ended(id)).toMatchObject({ status: 'CANCELLED' });
+    expect(await lab.placementOf('far')).toEqual(before);
+    expect(await lab.asSoonAsItAnswers(() => lab.skusOf('far'))).toEqual(['one']);
+  });
 });

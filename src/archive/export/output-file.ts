@@ -1,6 +1,7 @@
 import { open, rename, rm, stat } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
+import { unopenable } from '../../lib/files.ts';
 
 /** The ending of a file that is being written. */
 const PART = '.part';
@@ -10,6 +11,7 @@ const CHUNK_BYTES = 256 * 1024;
  * Writes a file that only its owner may read. It appears under its name when it is complete and on the disk. After a failure nothing
  * is left.
  * @param mayReplace whether a file of that name may be replaced
+ * @throws {AppError} BAD_USER_INPUT if the file cannot be created
  * @throws {Error} if there is a file of that name that may not be replaced, or another process is writing it
  */
 export async function writeFileWhole<T>(
@@ -22,7 +24,7 @@ export async function writeFileWhole<T>(
   if (there && !mayReplace) throw alreadyThere(file);
   const part = file + PART;
   const handle = await open(part, 'wx', 0o600).catch((error: unknown) => {
-    throw isExisting(error) ? beingWritten(file, part, error) : error;
+    throw isExisting(error) ? beingWritten(file, part, error) : unopenable('out', file, 'written', error);
   });
   const output = handle.createWriteStream({ flush: true, highWaterMark: CHUNK_BYTES });
   // Writing to it rejects with the same error.

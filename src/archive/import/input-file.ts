@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { badInput } from '../../lib/errors.ts';
+import { unopenable } from '../../lib/files.ts';
 import { refused } from '../format/problem.ts';
 import type { ArchiveSource } from '../format/read.ts';
 
@@ -13,8 +13,7 @@ export type OpenArchive = ArchiveSource & AsyncDisposable;
  * Opens an archive, which is read twice. What cannot be read twice, such as a pipe, is copied to a temporary file first.
  * @param name the file's name; `-` is standard input
  * @param maxBytes the most that a temporary file may have
- * @throws {AppError} BAD_USER_INPUT if there is more, or no such file
- * @throws {Error} if the file cannot be opened
+ * @throws {AppError} BAD_USER_INPUT if there is more, or the file cannot be opened
  */
 export async function openArchive(
   name: string,
@@ -24,10 +23,7 @@ export async function openArchive(
 ): Promise<OpenArchive> {
   if (name === '-') return spool(stdin, maxBytes, signal);
   const file = await open(name, 'r').catch((error: unknown) => {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
-      throw badInput('file', `There is no file ${name}`);
-    }
-    throw error;
+    throw unopenable('file', name, 'read', error);
   });
   try {
     const found = await file.stat();

@@ -4,6 +4,8 @@ import { quoteIdentifier } from '../sql/quote.ts';
 
 /** Creates an empty database. Returns false, and changes nothing, if a database of this name exists. */
 export async function createDatabase(admin: pg.Client, name: string): Promise<boolean> {
+  // Every command looks for the system databases, and PostgreSQL would log an error for each that exists.
+  if (await databaseExists(admin, name)) return false;
   return unlessDuplicate(() =>
     admin.query(`CREATE DATABASE ${quoteIdentifier(name)} TEMPLATE template0 ENCODING 'UTF8'`),
   );

@@ -10,14 +10,15 @@ const END_MS = 5_000;
 
 /**
  * Disallows connections to a database and terminates the existing ones. Does nothing if the database does not exist.
- * @param role the role that may otherwise connect
+ * @param role the role that may otherwise connect; undefined if only the owner may
  */
-export async function disallowConnections(admin: pg.Client, name: string, role: string): Promise<void> {
+export async function disallowConnections(admin: pg.Client, name: string, role: string | undefined): Promise<void> {
   if (!(await databaseExists(admin, name))) return;
   const database = quoteIdentifier(name);
+  const [join, others] = role === undefined ? ['', ''] : [joinRoleSql(role), `, ${quoteIdentifier(role)}`];
   await admin.query(`
-    ${joinRoleSql(role)}
-    REVOKE ALL ON DATABASE ${database} FROM PUBLIC, ${quoteIdentifier(role)};
+    ${join}
+    REVOKE ALL ON DATABASE ${database} FROM PUBLIC${others};
     ALTER DATABASE ${database} WITH ALLOW_CONNECTIONS false`);
   const end = (args: string) =>
     admin.query(

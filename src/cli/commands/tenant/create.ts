@@ -67,6 +67,7 @@ async function createAll(context: CommandContext, slugs: readonly string[], opti
     options.file === undefined
       ? slugs.map((slug) => ({ at: slug, input: { ...common, slug, name: options.name ?? slug, host: options.host } }))
       : await readTenantsFile(options.file, context.stdin, common);
+  if (named.length === 0) context.stderr.write('The file names no tenants, so none is created.\n');
   await withServices(context, async (services) => {
     const fresh = options.skipExisting ? await withoutExisting(context, services, named) : named;
     const checked = await checkAll(services, fresh);

@@ -1,6 +1,7 @@
-import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import type { Isolation } from '../../../catalog/entities/tenant.entity.ts';
 import { messageOf } from '../../../lib/errors.ts';
+import { unopenable } from '../../../lib/files.ts';
 import type { CreateTenantInput } from '../../../tenants/create.ts';
 
 /** A tenant to create, and where it was named, for messages about several. */
@@ -21,7 +22,8 @@ const MAX_TENANTS = 10_000;
  * Reads tenants from a CSV file with a header.
  * @param path `-` for standard input
  * @param common what applies to tenants whose row says nothing else
- * @throws {Error} that names the line, if the file cannot be read or a row is malformed
+ * @throws {AppError} BAD_USER_INPUT if the file cannot be opened
+ * @throws {Error} that names the line, if it is empty or malformed
  */
 export async function readTenantsFile(
   path: string,
@@ -29,7 +31,7 @@ export async function readTenantsFile(
   common: Pick<CreateTenantInput, 'isolation' | 'server'>,
 ): Promise<readonly NamedInput[]> {
   const { parse } = await import('csv-parse/sync');
-  const text = path === '-' ? await readAll(stdin) : await readAll(createReadStream(path));
+  const text = path === '-' ? await readAll(stdin) : await readNamed(path);
   const rows: { info: { lines: number }; record: Row }[] = [];
   try {
     rows.push(
@@ -43,6 +45,10 @@ export async function readTenantsFile(
     );
   } catch (error) {
     throw new Error(`The file of tenants cannot be read: ${messageOf(error)}`, { cause: error });
+  }
+  // The parser does not call checkHeader for it. Trimming removes a byte order mark too.
+  if (rows.length === 0 && text.toString().trim() === '') {
+    throw new Error('The file of tenants is empty: its first line must name the columns, and one must be slug');
   }
   if (rows.length > MAX_TENANTS) {
     throw new Error(`The file has ${rows.length} tenants, and a file may have ${MAX_TENANTS}: divide it`);
@@ -84,6 +90,17 @@ function isolationOf(at: string, text: string | undefined): Isolation | undefine
     default:
       throw new Error(`${at}: the isolation is database or schema, not ${text}`);
   }
+}
+
+async function readNamed(path: string): Promise<Buffer> {
+  const file = await open(path, 'r').catch((error: unknown) => {
+    throw unopenable('file', path, 'read', error);
+  });
+  // The stream closes the file. A folder can be opened, but not read.
+  const stream = file.createReadStream();
+  return readAll(stream).catch((error: unknown) => {
+    throw error === stream.errored ? unopenable('file', path, 'read', error) : error;
+  });
 }
 
 async function readAll(stream: AsyncIterable<Buffer | string>): Promise<Buffer> {
