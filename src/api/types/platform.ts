@@ -1,6 +1,6 @@
 import { Tenant } from '../../catalog/entities/tenant.entity.ts';
 import { tenantWhere } from '../../catalog/find-tenants.ts';
-import { currentStateIds } from '../../fleet/tenant-states.ts';
+import { statesByProgress } from '../../fleet/tenant-states.ts';
 import { AppError, badInput } from '../../lib/errors.ts';
 import { isUuid } from '../../lib/uuid.ts';
 import { DEFAULT_PAGE, entityConnection, MAX_PAGE } from '../../orm/pagination.ts';
@@ -160,11 +160,11 @@ builder.queryFields((t) => ({
         orderBy: t.arg({ type: [TenantOrderBy], description: 'A cursor is only valid in the order that it is from.' }),
       },
       resolve: async (_root, { filter, orderBy, ...page }, { services }) => {
-        const current =
+        const states =
           filter?.behind == null
-            ? []
-            : await currentStateIds(services.catalog, await services.migrations.tenant.read());
-        const where = tenantWhere(filter ?? {}, current);
+            ? { current: [], behind: [] }
+            : await statesByProgress(services.catalog, await services.migrations.tenant.read());
+        const where = tenantWhere(filter ?? {}, states);
         if (orderBy?.length) return listTenants(services.catalog, { ...page, where, orderBy });
         return entityConnection(services.catalog.fork(), Tenant, page, {
           where,
