@@ -71,7 +71,7 @@ export const catalog: Benchmark = {
     );
     await services.catalog.use((client) => client.query(`UPDATE migration_states SET applied = '[]', version = NULL`));
     results.push(
-      await measure('migrationPlan of all', 1_500, () => ask(planQuery)),
+      await measure('migrationPlan of all', 5_000, () => ask(planQuery)),
       await measure('tenants: those that are behind, if all are', 30, () =>
         ask(`{ tenants(first: 20, filter: { behind: true }) ${fields} }`),
       ),

@@ -1,8 +1,11 @@
 import { elapsedSince } from '../../lib/time.ts';
 import { LEAST_BUDGET } from './divide.ts';
 
-/** How long a process keeps wanting what it had use for, in milliseconds. */
-const KEEP_MS = 10_000;
+/**
+ * How long a process keeps wanting what it had use for, in milliseconds. It is shorter than requests of another process wait for
+ * a connection.
+ */
+const KEEP_MS = 3_000;
 
 interface Wish {
   readonly wanted: number;
