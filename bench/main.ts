@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { archives } from './archives.ts';
 import { backfill } from './backfill.ts';
+import { catalog } from './catalog.ts';
 import { clone } from './clone.ts';
 import { connectionBudget } from './connection-budget.ts';
 import { consolePicture } from './console.ts';
@@ -35,6 +36,7 @@ const benchmarks: readonly Benchmark[] = [
   runsSchemas,
   runsCurrent,
   fleetStatus,
+  catalog,
   runsReplay,
   runsWorkers,
   runsMemory,

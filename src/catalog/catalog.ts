@@ -49,6 +49,7 @@ export const catalogPlainTables = [
   'tenant_transfer_events',
   'old_places',
   'tenant_usages',
+  'connection_budgets',
 ] as const;
 
 /** The `auth` database: tenants, users, servers and runs. */

@@ -17,6 +17,12 @@ export interface TenantFilter {
   readonly search?: string | null | undefined;
 }
 
+/** The ids of migration states. */
+export interface StatesByProgress {
+  readonly current: readonly string[];
+  readonly behind: readonly string[];
+}
+
 /**
  * Finds a tenant in the catalog.
  * @param reference the tenant's id or slug
@@ -31,18 +37,18 @@ export async function tenantByReference(catalog: Catalog, reference: string): Pr
 
 /**
  * Converts the filter for MikroORM.
- * @param currentStates ids of the migration states without pending migrations
+ * @param states ids of the migration states, with and without pending migrations
  */
-export function tenantWhere(filter: TenantFilter, currentStates: readonly string[]): FilterQuery<Tenant> {
+export function tenantWhere(filter: TenantFilter, states: StatesByProgress): FilterQuery<Tenant> {
   const conditions: FilterQuery<Tenant>[] = [];
   if (filter.status) conditions.push({ status: filter.status });
   if (filter.isolation) conditions.push({ isolation: filter.isolation });
   if (filter.server) conditions.push({ server: filter.server });
-  if (filter.behind === false) conditions.push({ migrationState: { $in: [...currentStates] } });
+  if (filter.behind === false) conditions.push({ migrationState: { $in: [...states.current] } });
   if (filter.behind) {
     // As in fleetStatus: one in the bin is brought forward when it is brought back.
     conditions.push({ status: { $nin: [...deletedStatuses] } });
-    conditions.push({ $or: [{ migrationState: null }, { migrationState: { $nin: [...currentStates] } }] });
+    conditions.push({ $or: [{ migrationState: null }, { migrationState: { $in: [...states.behind] } }] });
   }
   if (filter.search) {
     const pattern = containing(filter.search);

@@ -35,7 +35,8 @@ export async function openApp(
   } as const;
   // A machine that only runs commands may not reach the receivers, and a command ends before long work does.
   const webhooks = { ...config.webhooks, delivers: false };
-  const adapted = { ...config, migrations, webhooks, driftCheckHours: 0 };
+  const connections = { ...config.connections, isAnnounced: worker };
+  const adapted = { ...config, migrations, webhooks, connections, driftCheckHours: 0 };
   try {
     return await openInstallation(adapted, await context.loadProduct(), await createLogger(context));
   } catch (error) {

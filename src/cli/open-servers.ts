@@ -4,6 +4,7 @@ import type { ServerAddress } from '../config/server-address.ts';
 import type { LeftoverOptions } from '../doctor/find-leftovers.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { PostgresServer } from '../postgres/server.ts';
+import type { Together } from '../servers/budgets/store.ts';
 import { showVersion } from './commands/setup.ts';
 import { hasDatabase } from './open-app.ts';
 import type { Checklist } from './ui/checklist.ts';
@@ -28,12 +29,15 @@ export async function openServers(
       `${config.adminServer ? 'ADMIN_DATABASE_URL' : 'DATABASE_URL'} must name a running PostgreSQL server and a role that may create databases and roles`,
     );
   }
-  await checkBudget(server, config.connections.budget, list);
   await checkBounds(server, list);
   await checkQueue(server, list);
-  if (!(await checkSystemDatabases(server, config, list))) return undefined;
+  const hasDatabases = await checkSystemDatabases(server, config, list);
+  const { readTogether } = await import('../servers/budgets/store.ts');
+  const budgets: Budgets = hasDatabases ? await server.owner(config.databases.auth, readTogether) : new Map();
+  await checkBudget(server, config, budgets, list);
+  if (!hasDatabases) return undefined;
   return {
-    servers: new Map([[server.name, server], ...(await otherServers(stack, server, config, list))]),
+    servers: new Map([[server.name, server], ...(await otherServers(stack, server, config, budgets, list))]),
     first: server.name,
   };
 }
@@ -53,10 +57,32 @@ async function openServer(stack: AsyncDisposableStack, name: string, address: Se
   return stack.use(new PostgresServer(name, address, { ...limits, log: pino({ level: 'silent' }) }));
 }
 
-async function checkBudget(server: PostgresServer, budget: number, list: Checklist): Promise<void> {
-  const { findBudgetProblem } = await import('../servers/connection-headroom.ts');
-  const problem = await server.admin((admin) => findBudgetProblem(admin, server.name, budget));
-  if (problem) list.bad(problem.message, problem.remedy);
+/** What all processes may take together, by server. */
+type Budgets = ReadonlyMap<string, Together>;
+
+/** @param own the server's own budget, if it has one */
+async function checkBudget(
+  server: PostgresServer,
+  { connections, databases }: Config,
+  budgets: Budgets,
+  list: Checklist,
+  own: number | null = null,
+): Promise<void> {
+  const { findBudgetProblem, findSharedBudgetProblem, findTightLimits } = await import(
+    '../servers/connection-headroom.ts'
+  );
+  const together = budgets.get(server.name);
+  const budget = own ?? connections.budget;
+  const fixed = budget === 'auto' ? 0 : budget;
+  await server.admin(async (admin) => {
+    const alone = await findBudgetProblem(admin, server.name, fixed);
+    if (alone) list.bad(alone.message, alone.remedy);
+    // Warnings, because no process must ever need all that it may take.
+    const most = together?.connections ?? fixed;
+    const shared = await findSharedBudgetProblem(admin, server.name, together);
+    const tight = await findTightLimits(admin, server.name, Object.values(databases), most);
+    for (const problem of [...(shared ? [shared] : []), ...tight]) list.doubt(`${problem.message}. ${problem.remedy}`);
+  });
 }
 
 /** These are warnings, not problems, because only a role with more privileges can fix them. */
@@ -112,7 +138,8 @@ async function checkSystemDatabases(server: PostgresServer, { databases }: Confi
 async function otherServers(
   stack: AsyncDisposableStack,
   first: PostgresServer,
-  { databases, roleSecret, dataDir, connections }: Config,
+  config: Config,
+  budgets: Budgets,
   list: Checklist,
 ): Promise<(readonly [string, PostgresServer])[]> {
   const { readFile } = await import('node:fs/promises');
@@ -120,6 +147,7 @@ async function otherServers(
   const { parseServerUrl } = await import('../config/server-address.ts');
   const { createEncryption } = await import('../lib/encryption.ts');
   const { checkServer } = await import('../servers/check.ts');
+  const { databases, roleSecret, dataDir } = config;
   const rows = await first.owner(databases.auth, readServerRows);
   const others: (readonly [string, PostgresServer])[] = [];
   for (const { name, url, connectionBudget } of rows) {
@@ -132,7 +160,7 @@ async function otherServers(
       await checkServer(server);
       others.push([name, server]);
       list.good(`The server ${name} answers`);
-      await checkBudget(server, connectionBudget ?? connections.budget, list);
+      await checkBudget(server, config, budgets, list, connectionBudget);
     } catch (error) {
       list.bad(
         `The server ${name}: ${messageOf(error)}`,

@@ -67,8 +67,10 @@ export interface Config {
   /** Undefined if it is generated in `dataDir`. */
   readonly roleSecret: string | undefined;
   readonly connections: {
-    /** Of this process, to each PostgreSQL server that has no budget of its own. */
-    readonly budget: number;
+    /** Of this process, to each PostgreSQL server that has no budget of its own. `auto`: processes divide what there is. */
+    readonly budget: number | 'auto';
+    /** Whether other processes are told what this one may hold. False for commands, which end soon. */
+    readonly isAnnounced: boolean;
     /** Among how many processes the budgets of PostgreSQL servers are divided. */
     readonly processes: number;
     readonly waitMs: number;
@@ -179,9 +181,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): {
   if (values.TENANT_CONNECTION_LIMIT !== undefined && values.TENANT_CONNECTION_LIMIT < values.TENANT_POOL_SIZE) {
     problems.push('TENANT_CONNECTION_LIMIT must be at least TENANT_POOL_SIZE, which one process may use');
   }
-  if (values.PERSISTED_DOCUMENTS !== 'off' && values.PERSISTED_DOCUMENTS_PATH === undefined) {
+  if (values.PERSISTED_DOCUMENTS !== 'off' && values.PERSISTED_DOCUMENTS_PATH === undefined)
     problems.push('PERSISTED_DOCUMENTS_PATH must be set unless PERSISTED_DOCUMENTS is off');
-  }
   const names = [values.AUTH_DATABASE, values.CONSTANTS_DATABASE, values.SHARED_DATABASE];
   if (new Set(names).size < names.length) {
     problems.push('AUTH_DATABASE, CONSTANTS_DATABASE and SHARED_DATABASE must be three different names');
@@ -237,6 +238,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): {
     roleSecret: values.ROLE_SECRET,
     connections: {
       budget: values.CONNECTION_BUDGET,
+      isAnnounced: true,
       processes: 1,
       waitMs: values.CONNECTION_WAIT_MS,
       tenantPoolSize: values.TENANT_POOL_SIZE,

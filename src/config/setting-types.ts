@@ -29,6 +29,11 @@ export const processes = z.union([z.literal('max').transform(() => availablePara
   error: 'must be a whole number from 1 to 256, or max',
 });
 
+/** A number of connections, or `auto`. */
+export const connectionBudget = z.union([z.literal('auto'), integer(5, 10_000)], {
+  error: 'must be a whole number from 5 to 10000, or auto',
+});
+
 /** A URL with one of these protocols. */
 export const url = (...protocols: string[]) =>
   z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { accountSettings } from './account-settings.ts';
+import { connectionSettings } from './connection-settings.ts';
 import { fileSettings } from './file-settings.ts';
 import { observabilitySettings } from './observability-settings.ts';
 import { retentionSettings } from './retention-settings.ts';
@@ -84,58 +85,7 @@ export const settings = {
     meaning:
       "secret of at least 32 bytes; the passwords of tenants' database roles and the key that encrypts the URLs of added servers are derived from it",
   },
-  CONNECTION_BUDGET: {
-    schema: integer(5, 10_000),
-    default: '64',
-    meaning:
-      'maximum number of connections of this server to one PostgreSQL server; with several processes, of all of them together',
-  },
-  CONNECTION_WAIT_MS: {
-    schema: integer(1, 600_000),
-    default: '10000',
-    meaning: 'how long a request waits for a connection before it fails with SERVER_BUSY, in milliseconds',
-  },
-  TENANT_POOL_SIZE: {
-    schema: integer(1, 1000),
-    default: '3',
-    meaning: 'maximum number of connections of one tenant in this process',
-  },
-  TENANT_STATEMENT_TIMEOUT_MS: {
-    schema: integer(1, 3_600_000),
-    default: '30000',
-    meaning: "statement timeout of a tenant's requests, in milliseconds",
-  },
-  TENANT_CONNECTION_LIMIT: {
-    schema: integer(1, 10_000),
-    absent: 'TENANT_POOL_SIZE times SERVER_PROCESSES or 4, whichever is greater',
-    meaning:
-      "maximum number of connections of one tenant's role in all processes, enforced by PostgreSQL; at least TENANT_POOL_SIZE; set it to TENANT_POOL_SIZE times the number of processes so that each can fill its pool",
-  },
-  TENANT_TEMP_FILE_MB: {
-    schema: integer(1, 10_000_000),
-    default: '256',
-    meaning: 'maximum size of the temporary files of one connection of a tenant, in megabytes',
-  },
-  TENANT_TRANSACTION_TIMEOUT_MS: {
-    schema: integer(1000, 86_400_000),
-    default: '120000',
-    meaning: 'how long a transaction of a tenant may stay open before its connection is closed, in milliseconds',
-  },
-  SYSTEM_POOL_SIZE: {
-    schema: integer(1, 1000),
-    default: '8',
-    meaning: 'maximum number of connections to each system database',
-  },
-  POOL_RECYCLE_SECONDS: {
-    schema: integer(1, 1_000_000),
-    default: '3600',
-    meaning: 'age at which a connection is replaced, in seconds',
-  },
-  POOL_IDLE_SECONDS: {
-    schema: integer(1, 1_000_000),
-    default: '60',
-    meaning: 'idle time after which a connection is closed, in seconds',
-  },
+  ...connectionSettings,
   ...tokenSettings,
   ...accountSettings,
   WORKER: {

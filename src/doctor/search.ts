@@ -1,6 +1,7 @@
 import { messageOf } from '../lib/errors.ts';
 import type { PostgresServer } from '../postgres/server.ts';
-import { findBudgetProblem } from '../servers/connection-headroom.ts';
+import { readTogether } from '../servers/budgets/store.ts';
+import { findBudgetProblem, findSharedBudgetProblem, findTightLimits } from '../servers/connection-headroom.ts';
 import { findQueueProblem } from '../servers/notification-queue.ts';
 import { findLeftovers, type LeftoverOptions } from './find-leftovers.ts';
 import type { Finding } from './recent-findings.ts';
@@ -13,11 +14,18 @@ import type { Finding } from './recent-findings.ts';
 export async function searchProblems(options: LeftoverOptions): Promise<readonly Finding[]> {
   const found: Finding[] = [];
   const answering = new Map<string, PostgresServer>();
+  const { auth, shared } = options.databases;
+  const first = options.servers.get(options.first);
+  const budgets = await first?.owner(auth, readTogether);
   for (const [name, server] of options.servers) {
     server.requireAdmin();
     try {
+      const together = budgets?.get(name);
+      const most = together?.connections ?? server.stats.max;
       const problems = await server.admin(async (admin) => [
         await findBudgetProblem(admin, name, server.stats.max),
+        await findSharedBudgetProblem(admin, name, together),
+        ...(await findTightLimits(admin, name, [auth, shared], most)),
         name === options.first ? await findQueueProblem(admin) : undefined,
       ]);
       found.push(...problems.flatMap((problem) => (problem ? [{ ...problem, fixable: false }] : [])));

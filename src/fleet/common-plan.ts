@@ -55,18 +55,23 @@ export class KnownCommon {
  * @param client a connection to `auth`
  */
 export async function readCommonStatus(client: pg.Client, files: readonly MigrationFile[]): Promise<CommonStatus> {
-  const { rows } = await client.query<DatabasePlace>(
-    'SELECT DISTINCT server, database FROM tenants WHERE status = ANY ($1)',
+  const { rows } = await client.query<{ applied: readonly AppliedMigration[] | null; databases: number }>(
+    `SELECT s.applied, p.databases FROM (
+       SELECT c.migration_state, count(*)::int AS databases
+       FROM (SELECT DISTINCT server, database FROM tenants WHERE status = ANY ($1)) d
+         LEFT JOIN common_states c USING (server, database) GROUP BY c.migration_state) p
+     LEFT JOIN migration_states s ON s.id = p.migration_state`,
     [fleetStatuses],
   );
-  const known = await KnownCommon.read(client);
   const inCode = new Set(files.map(({ name }) => name));
-  const lacksSome = (place: DatabasePlace) => {
-    const has = new Set(known.of(place).map(({ name }) => name));
+  const lacksSome = (applied: readonly AppliedMigration[]) => {
+    const has = new Set(applied.map(({ name }) => name));
     // A database with migrations that the code lacks is not behind it: newer code is in charge of it.
     return files.some(({ name }) => !has.has(name)) && [...has].every((name) => inCode.has(name));
   };
-  return { newest: files.at(-1)?.name ?? null, databases: rows.length, behind: rows.filter(lacksSome).length };
+  const count = (some: typeof rows) => some.reduce((sum, { databases }) => sum + databases, 0);
+  const behind = rows.filter(({ applied }) => lacksSome(applied ?? []));
+  return { newest: files.at(-1)?.name ?? null, databases: count(rows), behind: count(behind) };
 }
 
 function keyOf({ server, database }: DatabasePlace): string {

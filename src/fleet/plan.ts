@@ -5,11 +5,13 @@ import type { AppliedMigration } from '../catalog/entities/migration-state.entit
 import { Tenant } from '../catalog/entities/tenant.entity.ts';
 import { fleetStatuses } from '../catalog/tenant-status.ts';
 import { AppError, badInput, messageOf } from '../lib/errors.ts';
+import { isUuid } from '../lib/uuid.ts';
 import { readAppliedSql } from '../migrator/files/history.ts';
 import type { MigrationFile } from '../migrator/files/migration-file.ts';
 import { type Plan, planUp } from '../migrator/files/plan.ts';
 import type { TenantConnections } from '../routing/tenant-connections.ts';
 import { KnownCommon } from './common-plan.ts';
+import { isDoneInSql, readDoneStates } from './runs/done-states.ts';
 import { checkTarget, resolveTenants } from './runs/start.ts';
 import { readStates } from './tenant-states.ts';
 
@@ -39,9 +41,9 @@ export interface Unreadable {
 
 /** What a run would do now. */
 export interface FleetPlan {
+  /** Oldest first. */
   readonly tenants: readonly TenantPlan[];
-  /** All tenants that were checked, including up-to-date ones, in the same order. */
-  readonly all: readonly Tenant[];
+  /** The tenants that were checked, including up-to-date ones. */
   readonly totalCount: number;
   readonly upToDateCount: number;
   /** All migrations that at least one tenant lacks. */
@@ -67,20 +69,19 @@ export interface PlanFleetOptions {
 export async function planFleet(options: PlanFleetOptions, request: PlanRequest): Promise<FleetPlan> {
   const { catalog, files } = options;
   checkTarget(files, request.to);
-  const { ids, states, known } = await catalog.use(async (client) => ({
-    ids: request.tenants && (await resolveTenants(client, request.tenants)),
-    known: await KnownCommon.read(client),
+  const { chosen, states, known } = await catalog.use(async (client) => ({
+    chosen: await readOpen(client, options, request),
+    known: options.common.length > 0 ? await KnownCommon.read(client) : undefined,
     states: new Map((await readStates(client)).map(({ id, applied }) => [id, applied])),
   }));
-  const where = { status: { $in: [...fleetStatuses] }, ...(ids && { id: { $in: ids } }) };
-  const tenants = await catalog.fork().find(Tenant, where, { orderBy: { createdAt: 'asc', id: 'asc' } });
+  const tenants = await loadTenants(catalog, chosen.open);
   const limit = pLimit(options.concurrency);
   const planOf = async (tenant: Tenant): Promise<TenantPlan> => {
     const state = request.verify ? undefined : states.get(tenant.migrationState?.id ?? '');
     try {
       const applied = state ?? (await limit(() => readApplied(options.connections, tenant)));
       const plan = planUp(files, applied, request.to);
-      const common = known.plan(options.common, tenant);
+      const common = known?.plan(options.common, tenant) ?? nothing;
       // Without its database's `common`, the tenant is not migrated.
       if (common.kind === 'refusal') return { tenant, plan: common, common: [] };
       return { tenant, plan, common: plan.kind === 'steps' ? common.steps : [] };
@@ -99,11 +100,48 @@ export async function planFleet(options: PlanFleetOptions, request: PlanRequest)
   const pending = new Set(open.flatMap(stepsOf));
   return {
     tenants: open,
-    all: tenants,
-    totalCount: tenants.length,
-    upToDateCount: tenants.length - open.length,
+    totalCount: chosen.total,
+    upToDateCount: chosen.total - open.length,
     migrations: [...options.common, ...files].filter((file) => pending.has(file)),
   };
+}
+
+const nothing: Plan = { kind: 'steps', steps: [], warnings: [] };
+
+/** Counts the tenants, and finds those that may have something to do: most fleets are up to date, and all others may be large. */
+async function readOpen(
+  client: pg.Client,
+  { files, common }: Pick<PlanFleetOptions, 'files' | 'common'>,
+  { tenants, to, verify }: PlanRequest,
+): Promise<{ readonly total: number; readonly open: readonly string[] }> {
+  const ids = tenants && (await resolveTenants(client, tenants));
+  const done = await readDoneStates(client, { tenant: files, common }, { ...(to !== undefined && { to }), verify });
+  const isChosen = 'status = ANY ($1::text[]) AND ($2::uuid[] IS NULL OR id = ANY ($2))';
+  const isDone = isDoneInSql({ tenants: 't', commonStates: 's', tenant: '$3', common: '$4' });
+  const counted = await client.query<{ total: number }>(
+    `SELECT count(*)::int AS total FROM tenants WHERE ${isChosen}`,
+    [fleetStatuses, ids],
+  );
+  const { rows } = await client.query<{ id: string }>(
+    `SELECT t.id FROM tenants t LEFT JOIN common_states s USING (server, database)
+     WHERE ${isChosen} AND NOT ${isDone} ORDER BY t.created_at, t.id`,
+    [fleetStatuses, ids, done.tenant, done.common],
+  );
+  return { total: counted.rows[0]?.total ?? 0, open: rows.map(({ id }) => id) };
+}
+
+/** How many tenants one statement loads. */
+const LOADED_AT_ONCE = 5_000;
+
+/** Loads tenants in the order of their ids in the list. One that was deleted meanwhile is left out. */
+async function loadTenants(catalog: Catalog, ids: readonly string[]): Promise<readonly Tenant[]> {
+  const em = catalog.fork();
+  const found = new Map<string, Tenant>();
+  for (let start = 0; start < ids.length; start += LOADED_AT_ONCE) {
+    const some = ids.slice(start, start + LOADED_AT_ONCE);
+    for (const tenant of await em.find(Tenant, { id: { $in: some } })) found.set(tenant.id, tenant);
+  }
+  return ids.flatMap((id) => found.get(id) ?? []);
 }
 
 /** What a run would apply for a tenant, in order: to its database's schema `common`, then to its own. */
@@ -119,18 +157,27 @@ export const PLAN_PAGE = { default: 100, max: 1000 };
  * @param after the id or slug of a tenant that the plan has checked; the page starts after it
  * @throws {AppError} BAD_USER_INPUT
  */
-export function pageOfPlan(
-  { tenants, all }: FleetPlan,
+export async function pageOfPlan(
+  catalog: Catalog,
+  { tenants }: FleetPlan,
   first: number,
   after?: string | null | undefined,
-): readonly TenantPlan[] {
+): Promise<readonly TenantPlan[]> {
   if (first < 1 || first > PLAN_PAGE.max) throw badInput('first', `first must be from 1 to ${PLAN_PAGE.max}`);
   if (after == null) return tenants.slice(0, first);
-  const last = all.findIndex(({ id, slug }) => id === after || slug === after);
-  if (last < 0) throw badInput('after', `The plan has no tenant ${after}`);
+  const index = tenants.findIndex(({ tenant: { id, slug } }) => id === after || slug === after);
+  if (index >= 0) return tenants.slice(index + 1, index + 1 + first);
   // The cursor's tenant may be up to date by now, and so no longer part of the plan.
-  const following = new Set(all.slice(last + 1));
-  return tenants.filter(({ tenant }) => following.has(tenant)).slice(0, first);
+  const reference = isUuid(after) ? { id: after } : { slug: after };
+  const last = await catalog.fork().findOne(Tenant, { ...reference, status: { $in: [...fleetStatuses] } });
+  if (!last) throw badInput('after', `The plan has no tenant ${after}`);
+  return tenants.filter(({ tenant }) => isYounger(tenant, last)).slice(0, first);
+}
+
+/** Whether a tenant comes later in the order of a plan. */
+function isYounger(one: Tenant, other: Tenant): boolean {
+  const difference = one.createdAt.getTime() - other.createdAt.getTime();
+  return difference > 0 || (difference === 0 && one.id > other.id);
 }
 
 /** Returns why nothing may be applied to a tenant, as readable text; null if it may. */

@@ -37,11 +37,12 @@ export async function readFleetStatus(
   const { rows } = await catalog.use((client) =>
     client.query<VersionCount>(
       // Tenants with migrations that the code lacks are not behind it: newer code is in charge of them.
-      `SELECT version, count(*)::int AS tenants, CASE WHEN unknown = '{}' THEN lacking ELSE 0 END AS behind, unknown FROM (
-         SELECT s.version, (SELECT count(*)::int FROM unnest($1::text[]) AS name
+      `SELECT version, sum(tenants)::int AS tenants, CASE WHEN unknown = '{}' THEN lacking ELSE 0 END AS behind, unknown FROM (
+         SELECT s.version, t.tenants, (SELECT count(*)::int FROM unnest($1::text[]) AS name
            WHERE NOT coalesce(s.applied @> jsonb_build_array(jsonb_build_object('name', name)), false)) AS lacking,
            ARRAY(SELECT m->>'name' FROM jsonb_array_elements(s.applied) AS m WHERE m->>'name' <> ALL ($1)) AS unknown
-         FROM tenants t LEFT JOIN migration_states s ON s.id = t.migration_state WHERE t.status = ANY ($2::text[])) v
+         FROM (SELECT migration_state, count(*) AS tenants FROM tenants WHERE status = ANY ($2::text[]) GROUP BY migration_state) t
+           LEFT JOIN migration_states s ON s.id = t.migration_state) v
        GROUP BY version, behind, unknown ORDER BY behind, version DESC NULLS LAST`,
       [files.map(({ name }) => name), fleetStatuses],
     ),

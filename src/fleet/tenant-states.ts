@@ -55,9 +55,15 @@ export async function behindByState(
   return new Map(states.map(({ id, applied }) => [id, behindOf(applied, files)]));
 }
 
-/** The states that are not behind, by {@link behindByState}. */
-export async function currentStateIds(catalog: Catalog, files: readonly MigrationFile[]): Promise<readonly string[]> {
-  return [...(await behindByState(catalog, files))].filter(([, behind]) => behind === 0).map(([id]) => id);
+/** The states that are behind and those that are not, by {@link behindByState}. */
+export async function statesByProgress(
+  catalog: Catalog,
+  files: readonly MigrationFile[],
+): Promise<{ readonly current: readonly string[]; readonly behind: readonly string[] }> {
+  const { current = [], behind = [] } = Object.groupBy(await behindByState(catalog, files), ([, missing]) =>
+    missing === 0 ? 'current' : 'behind',
+  );
+  return { current: current.map(([id]) => id), behind: behind.map(([id]) => id) };
 }
 
 /** The states with exactly the migrations that the code has. Tables of tenants in other states are expected to differ. */

@@ -4,6 +4,7 @@ import path from 'node:path';
 import type { Logger } from 'pino';
 import { FIRST_SERVER } from '../catalog/entities/database-server.entity.ts';
 import { type Config, ConfigError } from '../config/config.ts';
+import { firstBudget } from '../config/divide-budgets.ts';
 import type { ServerAddress } from '../config/server-address.ts';
 import { readOrCreateFile } from '../lib/files.ts';
 import { PostgresServer } from '../postgres/server.ts';
@@ -56,7 +57,9 @@ export async function openFirstServer(
   const address = config.server ?? (await startEmbedded(config, log, stack, signal));
   signal?.throwIfAborted();
   const ownLog = log.child({}, { level: 'silent' });
-  const server = stack.use(serverOpener(config, ownLog, meters)(FIRST_SERVER, address, config.connections.budget));
+  const server = stack.use(
+    serverOpener(config, ownLog, meters)(FIRST_SERVER, address, firstBudget(config.connections.budget)),
+  );
   return {
     server,
     cancelling: signal && addAbortListener(signal, () => void server[Symbol.asyncDispose]()),

@@ -1,5 +1,6 @@
 import { InProgress } from '../catalog/in-progress.ts';
 import { Maintenance } from '../checkpoints/maintenance.ts';
+import { ProcessBudgets } from '../servers/budgets/process-budgets.ts';
 import { Provisioner } from '../servers/provisioner.ts';
 import { ServerRegistry } from '../servers/registry.ts';
 import { RecurringProblems } from '../tenants/recurring-problems.ts';
@@ -48,6 +49,7 @@ export async function openServers(
     }),
   );
   await servers.start();
+  if (connections.isAnnounced) await stack.use(new ProcessBudgets({ catalog, listener, servers, log })).start();
   return {
     servers,
     provisioning: {

@@ -6,7 +6,8 @@ import { type Meters, noMeters } from '../telemetry/meters.ts';
 import { currentRequest } from '../telemetry/request-record.ts';
 import { observeStatements } from './observe-statements.ts';
 import { CircuitBreaker } from './pool/circuit-breaker.ts';
-import type { Pool, Priority } from './pool/pool.ts';
+import { type Pool, type Priority, usePoolClient } from './pool/pool.ts';
+import { retryWhileFull } from './pool/retry-while-full.ts';
 import { ServerPool, type ServerPoolOptions, type ServerPoolStats } from './pool/server-pool.ts';
 
 /** What the connections of a pool have in common. */
@@ -21,6 +22,8 @@ export interface PoolRequest {
   readonly keepIdle?: boolean;
   /** See `PoolOptions.keepFailed`. */
   readonly keepFailed?: boolean;
+  /** See `PoolOptions.isPatient`. */
+  readonly isPatient?: boolean;
   /** See `PoolOptions.silenceMs`. */
   readonly silenceMs?: number;
   /** Settings of each session, such as `search_path`. They are sent when connecting, without another round trip. */
@@ -98,6 +101,7 @@ export class PostgresServer implements AsyncDisposable {
   readonly name: string;
   readonly #budget: ServerPool;
   readonly #breaker: CircuitBreaker;
+  readonly #waitMs: number;
   readonly #admin: Pool;
   readonly #serving: Pool;
   readonly #adminAddress: ServerAddress | undefined;
@@ -108,6 +112,7 @@ export class PostgresServer implements AsyncDisposable {
     this.name = name;
     this.#address = address;
     this.#adminAddress = options.admin;
+    this.#waitMs = options.waitMs;
     this.#breaker = new CircuitBreaker(name, options.log);
     const { meters = noMeters } = options;
     this.#budget = new ServerPool({
@@ -162,6 +167,16 @@ export class PostgresServer implements AsyncDisposable {
     this.#budget.renew(budget);
   }
 
+  /** Changes the connection limit. Connections beyond it are closed when they are released. */
+  limitTo(budget: number): void {
+    this.#budget.limitTo(budget);
+  }
+
+  /** How many connections this process has use for now, whatever its limit is. */
+  get demand(): number {
+    return this.#budget.demand;
+  }
+
   /** The number of connections of this process to this server. */
   get stats(): ServerPoolStats & { readonly max: number } {
     return { ...this.#budget.stats, max: this.#budget.max };
@@ -206,20 +221,15 @@ export class PostgresServer implements AsyncDisposable {
       keepIdle: request.keepIdle ?? true,
       keepFailed: request.keepFailed ?? true,
       silenceMs: request.silenceMs,
+      isPatient: request.isPatient,
       connection: () => this.connectionTo(request),
     });
-    if (request.role) return pool;
-    return {
-      ...pool,
-      connect: async (signal) => {
-        this.requireAdmin();
-        return pool.connect(signal);
-      },
-      use: async (work, signal) => {
-        this.requireAdmin();
-        return pool.use(work, signal);
-      },
+    const late = (cause: unknown) => noneLeft(this.name, cause);
+    const connect = async (signal?: AbortSignal) => {
+      if (!request.role) this.requireAdmin();
+      return retryWhileFull(() => pool.connect(signal), { waitMs: this.#waitMs, late, signal });
     };
+    return { ...pool, connect, use: (work, signal) => usePoolClient(connect, work, signal) };
   }
 
   /**
@@ -261,6 +271,13 @@ function unknownAddress(server: string): AppError {
     `The address of the PostgreSQL server ${server} is currently unknown. The log says why.`,
     { details: { retryAfterMs: 1000 } },
   );
+}
+
+function noneLeft(server: string, cause: unknown): AppError {
+  return new AppError('SERVER_BUSY', `The PostgreSQL server ${server} has no connection left. Try again in a moment.`, {
+    cause,
+    details: { retryAfterMs: 1000 },
+  });
 }
 
 /** @see https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNECT-OPTIONS */

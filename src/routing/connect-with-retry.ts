@@ -1,29 +1,15 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '../lib/errors.ts';
-import { sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
-
-const FIRST_PAUSE_MS = 50;
-const LONGEST_PAUSE_MS = 500;
+import { retryWhileFull } from '../postgres/pool/retry-while-full.ts';
 
 /**
  * Connects, and retries while the role has reached its connection limit because other processes, or somebody who knows its
- * password, hold all connections. A connection that this process releases meanwhile is used by the next attempt.
+ * password, hold all connections.
  * @param waitMs how long to retry, in milliseconds
  * @param signal ends the wait
  * @throws {AppError} SERVER_BUSY if no connection became available in time
  */
-export async function connectWithRetry<T>(waitMs: number, connect: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-  const end = Date.now() + waitMs;
-  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
-    try {
-      return await connect();
-    } catch (error) {
-      if (sqlStateOf(error) !== sqlState.tooManyConnections) throw error;
-      if (Date.now() + pauseMs > end) throw noConnection(error);
-    }
-    // The jitter keeps waiting callers from retrying all at once.
-    await sleep(pauseMs * (0.5 + Math.random() / 2), undefined, signal && { signal });
-  }
+export function connectWithRetry<T>(waitMs: number, connect: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  return retryWhileFull(connect, { waitMs, signal, late: noConnection });
 }
 
 function noConnection(cause: unknown): AppError {

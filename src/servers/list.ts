@@ -1,6 +1,7 @@
-import type pg from 'pg';
 import type { Catalog } from '../catalog/catalog.ts';
 import { countTenants } from '../catalog/server-queries.ts';
+import { readCapacity } from './budgets/capacity.ts';
+import { readTogether, type Together } from './budgets/store.ts';
 import { connectFailure } from './check.ts';
 import type { KnownServer, ServerRegistry } from './registry.ts';
 
@@ -17,6 +18,12 @@ export interface ServerInfo {
   readonly connections: number | null;
   /** How many connections the server allows. Null if it does not answer. */
   readonly maxConnections: number | null;
+  /** How many of these PostgreSQL reserves, such as for superusers. Null if it does not answer. */
+  readonly reservedConnections: number | null;
+  /** The servers and workers of this installation that run now. */
+  readonly processes: number;
+  /** Connections that all of them together may open to it. */
+  readonly processConnections: number;
   readonly acceptsTenants: boolean;
   readonly answers: boolean;
   /** Why it does not answer. */
@@ -27,33 +34,32 @@ export interface ServerInfo {
 export async function listServers(catalog: Catalog, servers: ServerRegistry): Promise<readonly ServerInfo[]> {
   await servers.refresh();
   const counts = await catalog.use(countTenants);
-  return Promise.all(servers.known().map((known) => infoOf(known, counts.get(known.row.name) ?? 0)));
+  const budgets = await catalog.use(readTogether);
+  return Promise.all(
+    servers.known().map((known) => infoOf(known, counts.get(known.row.name) ?? 0, budgets.get(known.row.name))),
+  );
 }
 
-async function infoOf({ row, server }: KnownServer, tenantCount: number): Promise<ServerInfo> {
-  const answer = await server.serving(readConnections).catch((error: unknown) => connectFailure(error));
-  const { connections, maxConnections } = typeof answer === 'string' ? noConnections : answer;
+async function infoOf(
+  { row, server }: KnownServer,
+  tenantCount: number,
+  together: Together | undefined,
+): Promise<ServerInfo> {
+  const answer = await server.serving(readCapacity).catch((error: unknown) => connectFailure(error));
+  const capacity = typeof answer === 'string' ? undefined : answer;
   return {
     name: row.name,
     host: server.address?.host ?? null,
     port: server.address?.port ?? null,
     tenantCount,
     connectionBudget: server.stats.max,
-    connections,
-    maxConnections,
+    connections: capacity?.open ?? null,
+    maxConnections: capacity?.max ?? null,
+    reservedConnections: capacity?.reserved ?? null,
+    processes: together?.processes ?? 0,
+    processConnections: together?.connections ?? 0,
     acceptsTenants: row.acceptsTenants,
     answers: typeof answer !== 'string',
     error: typeof answer === 'string' ? answer : null,
   };
-}
-
-const noConnections = { connections: null, maxConnections: null };
-
-async function readConnections(client: pg.Client): Promise<{ connections: number; maxConnections: number }> {
-  // PostgreSQL's own processes have no database.
-  const { rows } = await client.query<{ connections: number; maxConnections: number }>(
-    `SELECT count(*)::int AS connections, current_setting('max_connections')::int AS "maxConnections"
-     FROM pg_stat_activity WHERE datname IS NOT NULL`,
-  );
-  return rows[0] ?? { connections: 0, maxConnections: 0 };
 }

@@ -8,7 +8,7 @@ import {
   saveServerRow,
   updateServerRow,
 } from '../catalog/server-queries.ts';
-import { shareOf } from '../config/divide-budgets.ts';
+import { type Budget, firstBudget, shareOf } from '../config/divide-budgets.ts';
 import { parseServerUrl, type ServerAddress } from '../config/server-address.ts';
 import type { Encryption } from '../lib/encryption.ts';
 import { AppError, badInput, messageOf } from '../lib/errors.ts';
@@ -26,7 +26,7 @@ export interface ServerRegistryOptions {
   /** The server of the settings. */
   readonly first: PostgresServer;
   /** The connection budget of servers whose row has none. */
-  readonly defaultBudget: number;
+  readonly defaultBudget: Budget;
   /** Among how many processes the budgets of rows are divided. */
   readonly processes: number;
   /** @param address undefined if it is unknown */
@@ -113,6 +113,11 @@ export class ServerRegistry implements Servers, AsyncDisposable {
   /** All servers, in the order in which they were added. */
   known(): readonly KnownServer[] {
     return [...this.#known.values()];
+  }
+
+  /** Whether this process's budget on a server is fixed, and not divided with other processes. */
+  hasFixedBudget({ connectionBudget }: ServerRow): boolean {
+    return connectionBudget !== null || this.#options.defaultBudget !== 'auto';
   }
 
   /** @throws {AppError} NOT_FOUND */
@@ -204,7 +209,7 @@ export class ServerRegistry implements Servers, AsyncDisposable {
     const known = new Map(rows.map((row) => [row.name, this.#knownFrom(row, before.get(row.name))]));
     this.#known = known;
     for (const [name, { server }] of before) {
-      if (!known.has(name)) server.change(undefined, this.#options.defaultBudget);
+      if (!known.has(name)) server.change(undefined, firstBudget(this.#options.defaultBudget));
     }
   }
 
@@ -225,9 +230,11 @@ export class ServerRegistry implements Servers, AsyncDisposable {
 
   #open(row: ServerRow): PostgresServer {
     const { first, defaultBudget, processes, openServer } = this.#options;
-    const budget = row.connectionBudget === null ? defaultBudget : shareOf(row.connectionBudget, processes);
-    const address = row.name === first.name ? first.address : this.#addressOf(row);
     const known = this.#opened.get(row.name);
+    const divided = known?.stats.max ?? firstBudget(defaultBudget);
+    const own = row.connectionBudget === null ? undefined : shareOf(row.connectionBudget, processes);
+    const budget = own ?? (defaultBudget === 'auto' ? divided : defaultBudget);
+    const address = row.name === first.name ? first.address : this.#addressOf(row);
     if (!known) {
       const server = openServer(row.name, address, budget);
       if (!first.canAdminister) server.renounceAdmin();

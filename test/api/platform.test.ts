@@ -51,7 +51,9 @@ describe('what a platform admin can ask for', () => {
   it('lists servers', async () => {
     const { port } = app.services.servers.get('default')?.address ?? {};
     expect(
-      await ask('{ servers { name host port tenantCount connectionBudget connectionsInUse acceptsTenants } }'),
+      await ask(
+        '{ servers { name host port tenantCount connectionBudget connectionLimit processes processConnections connectionsInUse acceptsTenants } }',
+      ),
     ).toEqual({
       servers: [
         {
@@ -60,6 +62,9 @@ describe('what a platform admin can ask for', () => {
           port,
           tenantCount: 3,
           connectionBudget: 64,
+          connectionLimit: expect.any(Number),
+          processes: 1,
+          processConnections: 64,
           connectionsInUse: expect.any(Number),
           acceptsTenants: true,
         },

@@ -47,20 +47,22 @@ describe('tenantry server', () => {
     const { host, port } = app.services.servers.get('default')?.address ?? {};
     const { stdout } = await server(['list', '--json']);
     const connections = { connections: expect.any(Number), maxConnections: expect.any(Number), connectionBudget: 64 };
-    const common = { ...connections, tenantCount: 0, acceptsTenants: true, answers: true, error: null };
+    const processes = { reservedConnections: 3, processes: 1, processConnections: 64 };
+    const common = { ...connections, ...processes, tenantCount: 0, acceptsTenants: true, answers: true, error: null };
     expect(JSON.parse(stdout)).toEqual([
       { name: 'default', host, port, ...common },
       { name: 'eu', host: '127.0.0.1', port: second.address.port, ...common },
     ]);
     const lines = (await server(['list'])).stdout.split('\n').map((line) => line.split('\t'));
     expect(lines).toEqual([
-      ['NAME', 'ADDRESS', 'TENANTS', 'CONNECTIONS', 'OF', 'BUDGET', 'ACCEPTS TENANTS', 'STATE'],
+      ['NAME', 'ADDRESS', 'TENANTS', 'CONNECTIONS', 'OF', 'PROCESSES', 'MAY OPEN', 'ACCEPTS TENANTS', 'STATE'],
       [
         'default',
         `${host}:${port}`,
         '0',
         expect.stringMatching(/^\d+$/),
         expect.stringMatching(/^\d+$/),
+        '1',
         '64',
         'yes',
         'answers',
@@ -71,6 +73,7 @@ describe('tenantry server', () => {
         '0',
         expect.stringMatching(/^\d+$/),
         expect.stringMatching(/^\d+$/),
+        '1',
         '64',
         'yes',
         'answers',

@@ -129,8 +129,10 @@ const MigrationPlanRef = builder.objectRef<ShownPlan>('MigrationPlan').implement
         after: t.arg.id({ description: 'The id or slug of the last tenant of the previous page.' }),
       },
       maxItems: PLAN_PAGE.max,
-      resolve: (plan, { first, after }) =>
-        pageOfPlan(plan, first ?? PLAN_PAGE.default, after).map((found) => ({ ...found, impacts: plan.impacts })),
+      resolve: async (plan, { first, after }, { services }) => {
+        const page = await pageOfPlan(services.catalog, plan, first ?? PLAN_PAGE.default, after);
+        return page.map((found) => ({ ...found, impacts: plan.impacts }));
+      },
     }),
     totalCount: t.exposeInt('totalCount', { description: 'The number of tenants that a run would check.' }),
     upToDateCount: t.exposeInt('upToDateCount'),

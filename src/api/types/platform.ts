@@ -1,9 +1,11 @@
 import { Tenant } from '../../catalog/entities/tenant.entity.ts';
 import { tenantWhere } from '../../catalog/find-tenants.ts';
-import { currentStateIds } from '../../fleet/tenant-states.ts';
+import { statesByProgress } from '../../fleet/tenant-states.ts';
 import { AppError, badInput } from '../../lib/errors.ts';
 import { isUuid } from '../../lib/uuid.ts';
 import { DEFAULT_PAGE, entityConnection, MAX_PAGE } from '../../orm/pagination.ts';
+import { readCapacity } from '../../servers/budgets/capacity.ts';
+import { readTogether, type Together } from '../../servers/budgets/store.ts';
 import { type DatabaseInfo, type DatabaseListing, listDatabases } from '../../servers/list-databases.ts';
 import type { KnownServer } from '../../servers/registry.ts';
 import { createTenant } from '../../tenants/create.ts';
@@ -11,6 +13,7 @@ import { builder } from '../builder.ts';
 import { callerOf } from '../context.ts';
 import { SortOrder } from '../entities/inputs.ts';
 import { pageArgs, pageOfItems } from '../list-page.ts';
+import { requestLoader } from '../request-loader.ts';
 import { listTenants } from './fleet/tenant-list.ts';
 import { IsolationRef, TenantRef, TenantStatusRef } from './tenant.ts';
 
@@ -47,6 +50,11 @@ const DatabaseListRef = builder.objectRef<DatabaseListing>('DatabaseList').imple
   }),
 });
 
+const loadTogether = requestLoader<Together>(async (names, { services }) => {
+  const budgets = await services.catalog.use(readTogether);
+  return names.map((name) => budgets.get(name) ?? { processes: 0, connections: 0 });
+});
+
 const DatabaseServerRef = builder.objectRef<KnownServer>('DatabaseServer').implement({
   fields: (t) => ({
     name: t.string({ resolve: ({ row }) => row.name }),
@@ -55,7 +63,27 @@ const DatabaseServerRef = builder.objectRef<KnownServer>('DatabaseServer').imple
     tenantCount: t.int({
       resolve: ({ row }, _args, { services }) => services.catalog.fork().count(Tenant, { server: row.name }),
     }),
-    connectionBudget: t.int({ resolve: ({ server }) => server.stats.max }),
+    connectionBudget: t.int({
+      description: 'Connections that this process may open.',
+      resolve: ({ server }) => server.stats.max,
+    }),
+    connectionLimit: t.int({
+      nullable: true,
+      description: 'Connections that PostgreSQL allows, less those that it reserves. Null if it does not answer.',
+      resolve: ({ server }) =>
+        server
+          .serving(readCapacity)
+          .then(({ max, reserved }) => max - reserved)
+          .catch(() => null),
+    }),
+    processes: t.int({
+      description: 'The servers and workers of this installation that run now.',
+      resolve: async ({ row }, _args, context) => (await loadTogether(context, row.name)).processes,
+    }),
+    processConnections: t.int({
+      description: 'Connections that all of these may open together.',
+      resolve: async ({ row }, _args, context) => (await loadTogether(context, row.name)).connections,
+    }),
     connectionsInUse: t.int({
       description: 'Open connections of this process that are not idle.',
       resolve: ({ server }) => server.stats.open - server.stats.idle,
@@ -132,11 +160,11 @@ builder.queryFields((t) => ({
         orderBy: t.arg({ type: [TenantOrderBy], description: 'A cursor is only valid in the order that it is from.' }),
       },
       resolve: async (_root, { filter, orderBy, ...page }, { services }) => {
-        const current =
+        const states =
           filter?.behind == null
-            ? []
-            : await currentStateIds(services.catalog, await services.migrations.tenant.read());
-        const where = tenantWhere(filter ?? {}, current);
+            ? { current: [], behind: [] }
+            : await statesByProgress(services.catalog, await services.migrations.tenant.read());
+        const where = tenantWhere(filter ?? {}, states);
         if (orderBy?.length) return listTenants(services.catalog, { ...page, where, orderBy });
         return entityConnection(services.catalog.fork(), Tenant, page, {
           where,

@@ -94,10 +94,10 @@ export const MigrationRunItemSchema = defineEntity({
   name: 'MigrationRunItem',
   tableName: 'migration_run_items',
   properties: {
-    run: () => p.manyToOne(MigrationRun).primary().ref(),
+    run: () => p.manyToOne(MigrationRun).primary().createForeignKeyConstraint(false).ref(),
     position: p.integer().primary(),
-    /** Null if the tenant was deleted. */
-    tenant: () => p.manyToOne(Tenant).nullable().ref(),
+    /** Null if the tenant was deleted: a trigger sees to that. Neither is a foreign key, which would be checked for each tenant. */
+    tenant: () => p.manyToOne(Tenant).createForeignKeyConstraint(false).nullable().ref(),
     /** The slug of a deleted tenant. */
     deletedTenant: p.text().nullable(),
     wave: p.integer().default(0),

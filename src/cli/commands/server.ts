@@ -78,7 +78,8 @@ const columns: readonly Column<ServerInfo>[] = [
   { title: 'TENANTS', value: ({ tenantCount }) => tenantCount },
   { title: 'CONNECTIONS', value: ({ connections }) => connections },
   { title: 'OF', value: ({ maxConnections }) => maxConnections },
-  { title: 'BUDGET', value: ({ connectionBudget }) => connectionBudget },
+  { title: 'PROCESSES', value: ({ processes }) => processes },
+  { title: 'MAY OPEN', value: ({ processConnections }) => processConnections },
   { title: 'ACCEPTS TENANTS', value: ({ acceptsTenants }) => (acceptsTenants ? 'yes' : 'no') },
   { title: 'STATE', value: ({ error }) => error ?? 'answers' },
 ];

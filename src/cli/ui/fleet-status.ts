@@ -66,7 +66,8 @@ const serverColumns: readonly Column<FleetReport['servers'][number]>[] = [
   { title: 'TENANTS', value: ({ tenantCount }) => tenantCount },
   { title: 'CONNECTIONS', value: ({ connections }) => connections },
   { title: 'OF', value: ({ maxConnections }) => maxConnections },
-  { title: 'BUDGET', value: ({ connectionBudget }) => connectionBudget },
+  { title: 'PROCESSES', value: ({ processes }) => processes },
+  { title: 'MAY OPEN', value: ({ processConnections }) => processConnections },
   { title: 'STATE', value: ({ error }) => error ?? 'answers' },
 ];
 

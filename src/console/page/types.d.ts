@@ -183,6 +183,9 @@ export interface DatabaseServer {
   port: number;
   tenantCount: number;
   connectionBudget: number;
+  connectionLimit: number | null;
+  processes: number;
+  processConnections: number;
   connectionsInUse: number;
   acceptsTenants: boolean;
 }

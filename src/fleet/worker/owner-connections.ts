@@ -4,6 +4,9 @@ import type { Pool } from '../../postgres/pool/pool.ts';
 import { type PostgresServer, type Servers, serverNamed } from '../../postgres/server.ts';
 import type { Placement } from '../../routing/placement.ts';
 
+/** A tenant of a run must not fail because other tenants of the run take long. */
+const forRuns = { priority: 'tenant', isPatient: true } as const;
+
 /** Pools of the owner's connections to tenants' tables. */
 export class OwnerConnections {
   readonly #servers: Servers;
@@ -27,16 +30,18 @@ export class OwnerConnections {
     signal?: AbortSignal,
   ): Promise<T> {
     const server = serverNamed(this.#servers, tenant.server);
-    return tenant.isolation === 'DATABASE'
-      ? server.owner(tenant.database, work, signal)
-      : this.#pool(server, tenant).use(work, signal);
+    const pool =
+      tenant.isolation === 'DATABASE'
+        ? server.pool({ database: tenant.database, max: 1, keepIdle: false, ...forRuns })
+        : this.#pool(server, tenant);
+    return pool.use(work, signal);
   }
 
   #pool(server: PostgresServer, { database }: Placement): Pool {
     const key = `${server.name} ${database}`;
     let pool = this.#shared.get(key);
     if (!pool) {
-      pool = server.pool({ database, max: this.#concurrency, priority: 'tenant' });
+      pool = server.pool({ database, max: this.#concurrency, ...forRuns });
       this.#shared.set(key, pool);
     }
     return pool;

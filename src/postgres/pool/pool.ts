@@ -17,6 +17,8 @@ export interface PoolOptions {
    * effects on the session, such as session-level locks, are not undone.
    */
   readonly keepFailed?: boolean;
+  /** Whether its callers wait for a connection as long as it takes. By default they wait as long as the server's pool says. */
+  readonly isPatient?: boolean | undefined;
   /**
    * How long PostgreSQL may send nothing while a query is running before the connection counts as lost, in milliseconds.
    * Unlimited if not set.

@@ -88,6 +88,17 @@ export class ServerPool {
     return { open: this.#slots.taken, idle: this.#idle.size, waiting: this.#waiting.size };
   }
 
+  /** How large a limit there is use for now: the connections in use, those that callers wait for, and the reserved ones. */
+  get demand(): number {
+    const demand = this.#slots.counts;
+    for (const { pool } of this.#idle) demand[pool.options.priority] -= 1;
+    const waiting = new Map<PoolState, number>();
+    for (const { request } of this.#waiting) waiting.set(request, (waiting.get(request) ?? 0) + 1);
+    // Callers limited by their own pool have no use for more.
+    for (const [{ options, open }, count] of waiting) demand[options.priority] += Math.min(count, options.max - open);
+    return demand.tenant + Math.max(demand.system, this.#slots.reserved);
+  }
+
   /** Creates a pool. It opens no connection until it is used. */
   pool(options: PoolOptions): Pool {
     const pool: PoolState = { options, open: 0, ended: false };
@@ -107,6 +118,16 @@ export class ServerPool {
     this.#slots.max = max;
     this.#connections.invalidate();
     for (const connection of [...this.#idle]) this.#close(connection);
+    this.#serve();
+  }
+
+  /** Changes the limit. Connections beyond it are closed, those in use when they are released. */
+  limitTo(max: number): void {
+    this.#slots.max = max;
+    for (const connection of [...this.#idle]) {
+      if (!this.#slots.areExceeded) break;
+      this.#close(connection);
+    }
     this.#serve();
   }
 
@@ -131,7 +152,7 @@ export class ServerPool {
     const idle = this.#takeIdle(pool);
     if (idle) return idle;
     const start = performance.now();
-    const acquired = this.#waiting.enqueue(pool, signal);
+    const acquired = this.#waiting.enqueue(pool, pool.options.isPatient ?? false, signal);
     // A caller limited by its own pool can't unblock other waiters.
     if (pool.open < pool.options.max) this.#serve();
     const connection = await acquired;
@@ -189,7 +210,8 @@ export class ServerPool {
     const { pool, session } = connection;
     if (!this.#connections.has(connection)) return;
     const { keepIdle, keepFailed } = pool.options;
-    const isUnwanted = pool.ended || keepIdle === false || (keepFailed === false && session.hasFailed);
+    const isUnwanted =
+      pool.ended || this.#slots.areExceeded || keepIdle === false || (keepFailed === false && session.hasFailed);
     if (isUnwanted || !session.isReusable || !this.#connections.isFresh(connection)) {
       this.#close(connection);
       return;

@@ -7,18 +7,31 @@ export type SlotCounts = Record<Priority, number>;
 export class Slots {
   /** May change. Connections beyond a lowered limit stay open until they are released. */
   max: number;
-  readonly #reserved: number;
+  /** How many of the slots tenants cannot use, unless `max` is small. */
+  readonly reserved: number;
   readonly #held: SlotCounts = { system: 0, tenant: 0 };
   readonly #closing: SlotCounts = { system: 0, tenant: 0 };
 
-  /** @param reserved how many of the `max` slots tenants cannot use */
   constructor(max: number, reserved: number) {
     this.max = max;
-    this.#reserved = reserved;
+    this.reserved = reserved;
   }
 
   get taken(): number {
     return this.#countBeside(this.#closing);
+  }
+
+  /** The taken slots by priority. */
+  get counts(): SlotCounts {
+    return {
+      system: this.#held.system + this.#closing.system,
+      tenant: this.#held.tenant + this.#closing.tenant,
+    };
+  }
+
+  /** Whether more connections are held than a lowered limit allows, not counting those that are closing. */
+  get areExceeded(): boolean {
+    return this.#held.system + this.#held.tenant > this.max;
   }
 
   hasRoomFor(priority: Priority): boolean {
@@ -58,7 +71,9 @@ export class Slots {
   }
 
   #isBeyondShareBeside(others: SlotCounts, priority: Priority): boolean {
-    return priority === 'tenant' && this.#held.tenant + others.tenant >= this.max - this.#reserved;
+    // With very few slots, one that listens and one for everything else must do.
+    const reserved = Math.min(this.reserved, Math.max(this.max - 2, 2));
+    return priority === 'tenant' && this.#held.tenant + others.tenant >= this.max - reserved;
   }
 
   #countBeside({ system, tenant }: SlotCounts): number {

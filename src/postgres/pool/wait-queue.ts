@@ -31,9 +31,10 @@ export class WaitQueue<Request, Resource> implements Iterable<Waiter<Request, Re
 
   /**
    * Adds a caller to the end of the queue. Resolves with the resource that the caller gets.
+   * @param isPatient whether the caller waits without a limit
    * @param signal stops waiting and rejects with its reason
    */
-  enqueue(request: Request, signal?: AbortSignal): Promise<Resource> {
+  enqueue(request: Request, isPatient: boolean, signal?: AbortSignal): Promise<Resource> {
     return new Promise((resolve, reject) => {
       const giveUp = () => waiter.refuse(signal?.reason);
       const leave = () => {
@@ -53,7 +54,7 @@ export class WaitQueue<Request, Resource> implements Iterable<Waiter<Request, Re
           reject(error);
         },
       };
-      const timer = setTimeout(() => waiter.refuse(this.#late()), this.#limitMs);
+      const timer = isPatient ? undefined : setTimeout(() => waiter.refuse(this.#late()), this.#limitMs);
       this.#waiters.add(waiter);
       signal?.addEventListener('abort', giveUp);
     });

@@ -19,6 +19,8 @@ export const lockKind = {
   turn: 7011,
   /** In `auth`: one process at a time deletes old records. */
   retention: 7013,
+  /** In `auth`: one process at a time takes connections of a server for itself. */
+  budgets: 7015,
   /** In the maintenance database: one process at a time checks migrations in its scratch database. */
   check: 7005,
 } as const;

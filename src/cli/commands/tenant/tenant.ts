@@ -62,7 +62,7 @@ async function list(context: CommandContext, { behind, status, json }: ListOptio
     // The cast is safe: parseStatus has validated the status.
     const where = tenantWhere(
       { status: status as TenantStatus | undefined, ...(behind && { behind }) },
-      await currentStates(services),
+      await readStates(services),
     );
     const tenants = await services.catalog.fork().find(Tenant, where, { orderBy: { createdAt: 'asc', id: 'asc' } });
     const views = await viewTenants(services, tenants);
@@ -84,10 +84,9 @@ const columns: readonly Column<TenantView>[] = [
 
 const serverColumn: Column<TenantView> = { title: 'SERVER', value: ({ server }) => server };
 
-async function currentStates({ catalog, migrations }: Services): Promise<readonly string[]> {
-  const { currentStateIds } = await import('../../../fleet/tenant-states.ts');
-  const files = await migrations.tenant.read();
-  return currentStateIds(catalog, files);
+async function readStates({ catalog, migrations }: Services) {
+  const { statesByProgress } = await import('../../../fleet/tenant-states.ts');
+  return statesByProgress(catalog, await migrations.tenant.read());
 }
 
 function parseStatus(text: string): string {

@@ -71,7 +71,7 @@ export const documents = {
     restoreCheckpoint(id: $id, acceptDataLoss: $acceptDataLoss) { id } }`,
   deleteCheckpoint: 'mutation DeleteCheckpoint($id: ID!) { deleteCheckpoint(id: $id) }',
 
-  servers: `query Servers { servers { name host port tenantCount connectionBudget connectionsInUse acceptsTenants }
+  servers: `query Servers { servers { name host port tenantCount connectionBudget connectionLimit processes processConnections connectionsInUse acceptsTenants }
     health { status databases { name server ok latencyMs error } } }`,
   audit: `query Audit($after: String, $tenant: ID, $filter: AuditFilter) {
     auditLog(first: 30, after: $after, tenant: $tenant, filter: $filter) { ${page}

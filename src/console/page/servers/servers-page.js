@@ -16,7 +16,7 @@ export function ServersPage() {
     ${
       data &&
       html`
-      <${Table} caption="PostgreSQL servers" columns=${['Server', 'Address', 'Tenants', 'Connections of the process that answered', 'New tenants']}>${data.servers.map(serverRow)}<//>
+      <${Table} caption="PostgreSQL servers" columns=${['Server', 'Address', 'Tenants', 'Connections of the process that answered', 'All processes may open', 'New tenants']}>${data.servers.map(serverRow)}<//>
       <section aria-labelledby="databases"><h2 id="databases">System databases</h2>
         <${Table} caption="System databases" columns=${['Database', 'Server', 'Answers', 'Took', 'Error']}>${data.health.databases.map(databaseRow)}<//>
       </section>`
@@ -24,7 +24,8 @@ export function ServersPage() {
 }
 
 /** @param {DatabaseServer} server */
-function serverRow({ name, host, port, tenantCount, connectionsInUse, connectionBudget, acceptsTenants }) {
+function serverRow(server) {
+  const { name, host, port, tenantCount, connectionsInUse, connectionBudget, acceptsTenants } = server;
   const label = `Connections of ${name} in use`;
   return html`<tr key=${name}>
     <th scope="row">${name}</th>
@@ -32,8 +33,17 @@ function serverRow({ name, host, port, tenantCount, connectionsInUse, connection
     <td class="number">${count(tenantCount)}</td>
     <td><meter aria-label=${label} min="0" max=${connectionBudget} high=${connectionBudget * 0.9} value=${connectionsInUse}></meter>
       ${' '}${connectionsInUse} of ${connectionBudget}</td>
+    <td>${together(server)}</td>
     <td>${acceptsTenants ? 'Accepted' : 'Not accepted'}</td>
   </tr>`;
+}
+
+/** @param {DatabaseServer} server */
+function together({ processes, processConnections, connectionLimit }) {
+  const all = `${count(processConnections)} in ${count(processes)} ${processes === 1 ? 'process' : 'processes'}`;
+  if (connectionLimit === null) return all;
+  const sum = `${all}, of ${count(connectionLimit)}`;
+  return processConnections > connectionLimit ? html`<strong>${sum}: more than PostgreSQL has</strong>` : sum;
 }
 
 /** @param {Health['databases'][number]} database */
