@@ -17,6 +17,7 @@ import { membership } from './membership.ts';
 import { onlineMove } from './online-move.ts';
 import { peers } from './peers.ts';
 import { requests } from './requests.ts';
+import { roundTrips } from './round-trips.ts';
 import { runsCurrent } from './runs-current.ts';
 import { runsDatabases, runsSchemas } from './runs-large.ts';
 import { runsMemory } from './runs-memory.ts';
@@ -30,6 +31,7 @@ import { formatTable } from './table.ts';
 /** The order matters, because creating databases is slow for some minutes after many were dropped. */
 const benchmarks: readonly Benchmark[] = [
   createTenants,
+  roundTrips,
   fleetRun,
   runsDatabases,
   runsSchemas,

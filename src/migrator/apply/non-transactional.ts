@@ -9,9 +9,9 @@ import { searchPathOf } from '../files/common-schema.ts';
 import { insertHistorySql, type NewRecord, revertHistorySql } from '../files/history.ts';
 import type { Direction, MigrationFile } from '../files/migration-file.ts';
 import { type Part, partsOf } from '../files/parts.ts';
+import { applySteps } from './apply-steps.ts';
 import {
   appliedAfter,
-  applyStep,
   divisionOf,
   type MigrateOptions,
   type MigrateOutcome,
@@ -168,16 +168,8 @@ function applyPart(
   if (first && !first.transactional) {
     return applyAlone(client, first, options.down ? 'down' : 'up', options, trailingSql).then((record) => [record]);
   }
-  const applySteps = async () => {
-    const records: NewRecord[] = [];
-    for (const [index, step] of steps.entries()) {
-      const next = step === steps.at(-1) ? 'OTHER' : 'STEP';
-      const now = appliedAfter(applied, index, options);
-      records.push(await applyStep(client, step, options, { inParts: true, next, applied: now }));
-    }
-    return records;
-  };
-  return inPartTransaction(client, options, applySteps, trailingSql);
+  const work = () => applySteps(client, steps, options, { inParts: true, applied });
+  return inPartTransaction(client, options, work, trailingSql);
 }
 
 /**
