@@ -150,8 +150,10 @@ async function applyTogether(
   return records;
 }
 
+/** What is sent for a step. The events of a run say when each one ended, so the answer must not wait for the next step's. */
 function statementsOf({ leading, statements, trailing }: PlannedStep): readonly Sendable[] {
-  return [...leading, ...statements, ...trailing];
+  const last = trailing.length - 1;
+  return [...leading, ...statements, ...trailing.map((text, index) => (index === last ? { flushed: text } : text))];
 }
 
 function directionOf({ down }: MigrateOptions): Direction {

@@ -14,11 +14,19 @@ export interface OwnStatements {
 }
 
 /** A statement to send: one of ours as text, or one of a migration. */
-export type Sendable = string | SourceStatement;
+export type Sendable = string | Flushed | SourceStatement;
+
+/** A statement of ours at whose end PostgreSQL sends what it has answered so far. Otherwise it may wait for more. */
+export interface Flushed {
+  readonly flushed: string;
+}
 
 /** What came of statements that were sent. */
 export interface Sent {
-  /** For each statement that has ended the time, on the clock of `performance`. If there are fewer than were sent, the next one failed. */
+  /**
+   * For each statement that has ended, when that was heard, on the clock of `performance`. If there are fewer than were sent, the next
+   * one failed.
+   */
   readonly endsMs: readonly number[];
   /** For each statement of ours the last row that it returned; undefined for others, and for one that returned none. */
   readonly rows: readonly (Row | undefined)[];
@@ -65,7 +73,7 @@ function partsOf(statements: readonly Sendable[]): readonly (readonly Sendable[]
   const parts: Sendable[][] = [];
   let isAlone = true;
   for (const statement of statements) {
-    const isUnknown = typeof statement !== 'string' && !statement.isParsed;
+    const isUnknown = isOfMigration(statement) && !statement.isParsed;
     if (isAlone || isUnknown) parts.push([]);
     parts.at(-1)?.push(statement);
     isAlone = isUnknown;
@@ -80,7 +88,7 @@ async function send(client: pg.Client, statements: readonly Sendable[]): Promise
   });
   const { endsMs, rows, error } = pipeline;
   const failed = statements[endsMs.length];
-  return { endsMs, rows, error: typeof failed === 'object' ? statementError(error, failed) : error };
+  return { endsMs, rows, error: failed && isOfMigration(failed) ? statementError(error, failed) : error };
 }
 
 /**
@@ -109,8 +117,13 @@ export function recordStatements(
   }
 }
 
+function isOfMigration(statement: Sendable): statement is SourceStatement {
+  return typeof statement === 'object' && 'text' in statement;
+}
+
 function textOf(statement: Sendable): string {
-  return typeof statement === 'string' ? statement : statement.text;
+  if (typeof statement === 'string') return statement;
+  return isOfMigration(statement) ? statement.text : statement.flushed;
 }
 
 /** The part of node-postgres's connection that its types do not declare. */
@@ -120,7 +133,7 @@ interface CopyingConnection extends pg.Connection {
 
 /** Several statements that share one synchronization point. node-postgres calls its methods. */
 class Pipeline implements pg.Submittable {
-  /** When each statement ended, on the clock of `performance`. */
+  /** When it was heard that each statement has ended, on the clock of `performance`. */
   readonly endsMs: number[] = [];
   /** The last row of each statement of ours. */
   readonly rows: (Row | undefined)[];
@@ -147,6 +160,7 @@ class Pipeline implements pg.Submittable {
         connection.parse({ name: '', text: textOf(statement), types: [] }, true);
         connection.bind({}, true);
         connection.execute({}, true);
+        if (typeof statement === 'object' && 'flushed' in statement) connection.flush();
       }
       connection.sync();
     } finally {
@@ -158,7 +172,8 @@ class Pipeline implements pg.Submittable {
 
   handleDataRow({ fields }: { readonly fields: Row }): void {
     const index = this.endsMs.length;
-    if (typeof this.#statements[index] === 'string') this.rows[index] = fields;
+    const statement = this.#statements[index];
+    if (statement !== undefined && !isOfMigration(statement)) this.rows[index] = fields;
   }
 
   handleCommandComplete(): void {
