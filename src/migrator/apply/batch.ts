@@ -6,7 +6,7 @@ import type { ObservedState } from '../../catalog/migration-states.ts';
 import { AppError, messageOf } from '../../lib/errors.ts';
 import { countReverted, type History, type NewRecord } from '../files/history.ts';
 import { isBackfill, type MigrationFile } from '../files/migration-file.ts';
-import { type Division, stagesOf, whyDivided } from '../files/parts.ts';
+import { type Division, mayUseNewEnums, stagesOf, whyDivided } from '../files/parts.ts';
 import { type AppliedByRun, planDown, planUp } from '../files/plan.ts';
 
 /** What to migrate, and how far. */
@@ -92,6 +92,7 @@ export interface PlannedBatch {
   /** How many steps are left to later stages. */
   readonly later: number;
   readonly warnings: readonly string[];
+  readonly division: Division;
   /** Why the steps cannot be one transaction, as a clause; undefined if they can. */
   readonly divided: string | undefined;
 }
@@ -111,7 +112,8 @@ export function planBatch(history: History, options: MigrateOptions): PlannedBat
   const { warnings } = plan;
   const steps = down ? plan.steps : stepsForNow(plan.steps, options);
   const later = plan.steps.length - steps.length;
-  return { before, observedAt, steps, later, warnings, divided: whyDivided(steps, divisionOf(options)) };
+  const division = divisionOf(options, history);
+  return { before, observedAt, steps, later, warnings, division, divided: whyDivided(steps, division) };
 }
 
 /** A dry run cannot try what comes after a backfill, because that may need the changes of all rows. */
@@ -124,8 +126,15 @@ function stepsForNow(steps: readonly MigrationFile[], { inStages, dryRun }: Migr
 }
 
 /** How a batch with these options is divided into parts. */
-export function divisionOf({ down, separateTransactions = false, dryRun = false }: MigrateOptions): Division {
-  return { direction: down ? 'down' : 'up', isSeparate: separateTransactions && !dryRun };
+function divisionOf(
+  { down, separateTransactions = false, dryRun = false }: MigrateOptions,
+  { serverVersion }: History,
+): Division {
+  return {
+    direction: down ? 'down' : 'up',
+    isSeparate: separateTransactions && !dryRun,
+    usesNewEnums: mayUseNewEnums(serverVersion),
+  };
 }
 
 /**

@@ -12,7 +12,6 @@ import { type Part, partsOf } from '../files/parts.ts';
 import { applySteps } from './apply-steps.ts';
 import {
   appliedAfter,
-  divisionOf,
   type MigrateOptions,
   type MigrateOutcome,
   MigrationFailedError,
@@ -46,7 +45,7 @@ export const LOCK_POLL_MS = 200;
  */
 export async function migrateInParts(
   client: pg.Client,
-  { before, observedAt, steps, later, warnings }: PlannedBatch,
+  { before, observedAt, steps, later, warnings, division }: PlannedBatch,
   options: MigrateOptions,
 ): Promise<MigrateOutcome> {
   const { schema } = options;
@@ -55,7 +54,7 @@ export async function migrateInParts(
     // COMMIT keeps the results of the setup SQL.
     await client.query(`SELECT pg_advisory_lock(${lockOf(schema)}); COMMIT`);
     const isRepeated = await isInterrupted(client, schema);
-    const parts = partsOf(steps, divisionOf(options));
+    const parts = partsOf(steps, division);
     if (steps[0]) await client.query(`${clearInProgressSql(schema)}; ${setInProgressSql(steps[0], options)}`);
     const records: NewRecord[] = [];
     for (const part of parts) {
