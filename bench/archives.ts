@@ -11,7 +11,7 @@ import { tenantByReference } from '../src/catalog/find-tenants.ts';
 import type { Services } from '../src/installation/services.ts';
 import { quoteIdentifier } from '../src/postgres/sql/quote.ts';
 import { deleteTenant } from '../src/tenants/delete.ts';
-import { debianPostgres } from './debian-postgres.ts';
+import { debianPostgres, forBulk } from './debian-postgres.ts';
 import { type Benchmark, compare, interleave, limit, type Result, timed } from './harness.ts';
 import { type BenchInstallation, openBenchInstallation } from './installation.ts';
 import { createTenants } from './tenants.ts';
@@ -25,7 +25,7 @@ export const archives: Benchmark = {
   name: 'archives',
   about: `exporting and importing a tenant of ${ROWS} rows, compared with pg_dump -Fc and pg_restore`,
   async run(signal) {
-    await using postgres = await debianPostgres();
+    await using postgres = await debianPostgres(forBulk);
     if (!postgres) {
       process.stderr.write("Skipped: PostgreSQL's programs of Debian are missing (package postgresql-15)\n");
       return [];

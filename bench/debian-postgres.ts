@@ -15,8 +15,28 @@ export interface DebianPostgres extends AsyncDisposable {
   readonly url: string;
 }
 
+/** How a server differs from what Debian's package starts. */
+export interface DebianOptions {
+  /** Such as `jit=off`. */
+  readonly settings: readonly string[];
+  /** Arguments of initdb. */
+  readonly locale: readonly string[];
+}
+
+/** Settings with which checkpoints do not slow down copying many rows. */
+export const forBulk: DebianOptions = {
+  settings: ['max_connections=200', 'shared_buffers=256MB', 'max_wal_size=4GB'],
+  locale: [],
+};
+
+/** As other people have it: JIT and 100 connections, another locale and time zone. */
+export const foreign: DebianOptions = {
+  settings: ['timezone=America/St_Johns'],
+  locale: ['--locale=C.UTF-8', '--locale-provider=icu', '--icu-locale=sv-SE'],
+};
+
 /** Starts a server of Debian's package with a cluster of its own. Returns undefined if the package is not installed. */
-export async function debianPostgres(): Promise<DebianPostgres | undefined> {
+export async function debianPostgres({ settings, locale }: DebianOptions): Promise<DebianPostgres | undefined> {
   const programs = ['initdb', 'pg_ctl', 'pg_dump', 'pg_restore'];
   const missing = await Promise.all(programs.map((name) => access(path.join(BIN, name)).catch(() => name)));
   if (missing.some((name) => name !== undefined)) return undefined;
@@ -29,9 +49,10 @@ export async function debianPostgres(): Promise<DebianPostgres | undefined> {
   const data = path.join(folder, 'data');
   const program = (name: string, ...args: string[]) =>
     run(path.join(BIN, name), args, { ...user, cwd: folder, env: { PATH: process.env.PATH, LC_ALL: 'C.UTF-8' } });
-  await program('initdb', '-D', data, '-U', 'postgres', '--auth=trust', '--encoding=UTF8', '--no-sync');
+  await program('initdb', '-D', data, '-U', 'postgres', '--auth=trust', '--encoding=UTF8', ...locale, '--no-sync');
   const port = await freePort();
-  const options = `-p ${port} -h 127.0.0.1 -k ${folder} -c max_connections=200 -c shared_buffers=256MB -c max_wal_size=4GB`;
+  const flags = settings.map((setting) => `-c ${setting}`);
+  const options = [`-p ${port} -h 127.0.0.1 -k ${folder}`, ...flags].join(' ');
   await program('pg_ctl', '-D', data, '-w', '-o', options, '-l', path.join(folder, 'log'), 'start');
   stack.defer(async () => void (await program('pg_ctl', '-D', data, '-m', 'immediate', 'stop')));
   const parts = stack.move();

@@ -7,6 +7,7 @@ import { connectionBudget } from './connection-budget.ts';
 import { consolePicture } from './console.ts';
 import { copy } from './copy.ts';
 import { createTenants } from './create-tenant.ts';
+import { debianPostgres, foreign } from './debian-postgres.ts';
 import { fairness } from './fairness.ts';
 import { fleetRun } from './fleet-run.ts';
 import { fleetStatus } from './fleet-status.ts';
@@ -18,6 +19,7 @@ import { membership } from './membership.ts';
 import { onlineMove } from './online-move.ts';
 import { peers } from './peers.ts';
 import { requests } from './requests.ts';
+import { roundTrips } from './round-trips.ts';
 import { runsCurrent } from './runs-current.ts';
 import { runsDatabases, runsSchemas } from './runs-large.ts';
 import { runsMemory } from './runs-memory.ts';
@@ -31,6 +33,7 @@ import { formatTable } from './table.ts';
 /** The order matters, because creating databases is slow for some minutes after many were dropped. */
 const benchmarks: readonly Benchmark[] = [
   createTenants,
+  roundTrips,
   fleetRun,
   runsDatabases,
   runsSchemas,
@@ -67,9 +70,13 @@ The exit status is 1 if a target is missed.
 ${known.map(({ name, about }) => `  ${name.padEnd(20)}${about}`).join('\n')}`,
   )
   .argument('[names...]', 'run only these benchmarks; a prefix of a name is enough')
+  .option(
+    '--installed',
+    "use a PostgreSQL of Debian's package postgresql-15 with its own settings, such as JIT and 100 connections",
+  )
   .option('--json', 'print the results as JSON')
   .parse();
-const { json } = command.opts<{ json?: true }>();
+const { json, installed } = command.opts<{ json?: true; installed?: true }>();
 const wanted = command.args;
 const unknown = wanted.find((start) => !known.some(({ name }) => name.startsWith(start)));
 if (unknown !== undefined) command.error(`There is no benchmark ${unknown}`);
@@ -79,6 +86,10 @@ const chosen =
 // The current benchmark ends with an error at its next step and cleans up.
 const interrupted = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interrupted.abort(new Error(name)));
+
+await using postgres = installed ? await debianPostgres(foreign) : undefined;
+if (postgres) process.env.BENCH_DATABASE_URL = postgres.url;
+else if (installed) command.error("Debian's package postgresql-15 is not installed");
 
 const results: (Result & { readonly benchmark: string })[] = [];
 for (const { name, run } of chosen) {

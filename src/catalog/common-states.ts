@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { migrationStateRow, type ObservedState, saveMigrationStateSql } from './migration-states.ts';
+import { migrationStateRow, type ObservedState, saveMigrationStateFrom } from './migration-states.ts';
 
 /** What a database that holds tenants has of the migrations of `common`. */
 export interface CommonState extends ObservedState {
@@ -14,16 +14,26 @@ export interface CommonState extends ObservedState {
 export async function storeCommonStates(client: pg.Client, found: readonly CommonState[]): Promise<void> {
   // In one order, so that two who report the same databases cannot wait for each other.
   const sorted = found.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
-  for (const { server, database, applied, observedAt } of sorted) {
-    const row = migrationStateRow(applied);
-    await client.query(saveMigrationStateSql, row);
-    await client.query(
-      `INSERT INTO common_states AS c (server, database, migration_state, seen_at) VALUES ($1, $2, $3, $4)
-       ON CONFLICT (server, database) DO UPDATE SET migration_state = excluded.migration_state, seen_at = excluded.seen_at
-       WHERE c.seen_at <= excluded.seen_at`,
-      [server, database, row[0], observedAt],
-    );
-  }
+  for (const state of sorted) await client.query(`WITH ${storeCommonStateSql(1)} SELECT`, commonStateValues(state));
+}
+
+/**
+ * SQL that does the same for one database, as queries of a WITH clause.
+ * @param from the number of the first parameter; see {@link commonStateValues}
+ */
+export function storeCommonStateSql(from: number): string {
+  const [state, server, database, seenAt] = [from, from + 3, from + 4, from + 5];
+  return `common_list AS (${saveMigrationStateFrom(from)}),
+    common_state AS (
+      INSERT INTO common_states AS c (server, database, migration_state, seen_at)
+      VALUES ($${server}, $${database}, $${state}, $${seenAt})
+      ON CONFLICT (server, database) DO UPDATE SET migration_state = excluded.migration_state, seen_at = excluded.seen_at
+      WHERE c.seen_at <= excluded.seen_at)`;
+}
+
+/** The parameters of {@link storeCommonStateSql}, in order. */
+export function commonStateValues({ server, database, applied, observedAt }: CommonState): (string | undefined)[] {
+  return [...migrationStateRow(applied), server, database, observedAt];
 }
 
 /** Forgets what a database has of `common`, when the database is dropped or replaced. The next run looks again. */

@@ -19,9 +19,16 @@ function migrationStateId(applied: readonly AppliedMigration[]): string {
   return createHash('sha256').update(lines.join('\n')).digest('hex');
 }
 
+/**
+ * SQL that inserts the row of a list of migrations if it is missing.
+ * @param from the number of the first of three parameters, which are its {@link migrationStateRow}
+ */
+export function saveMigrationStateFrom(from: number): string {
+  return `INSERT INTO migration_states (id, applied, version) VALUES ($${from}, $${from + 1}, $${from + 2}) ON CONFLICT (id) DO NOTHING`;
+}
+
 /** SQL that inserts the row of a list of migrations if it is missing; $1 to $3 are its {@link migrationStateRow}. */
-export const saveMigrationStateSql =
-  'INSERT INTO migration_states (id, applied, version) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING';
+export const saveMigrationStateSql = saveMigrationStateFrom(1);
 
 /**
  * Returns the row of a list of migrations: its id, the list as JSON and the newest migration.

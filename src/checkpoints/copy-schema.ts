@@ -159,7 +159,7 @@ async function withoutMigrations<T>(
           isLocked = true;
           return work(client);
         },
-        MIGRATION_MS,
+        { waitMs: MIGRATION_MS },
       ),
     );
   } catch (error) {

@@ -64,12 +64,15 @@ FROM (SELECT coalesce(array_agg(name), '{}') AS has FROM ${tenantTarget.history}
 \\if :fits
 ${commonScript(common, roles)}
 ${stagesOf(steps)
-  .flatMap((stage) => partsOf(stage))
+  .flatMap((stage) => partsOf(stage, onAnyServer))
   .map(partScript)
   .join('\n')}
 \\endif
 `;
 }
+
+/** The script may be for a server of an older version. */
+const onAnyServer = { direction: 'up', isSeparate: false, usesNewEnums: false } as const;
 
 /** A run has changed some rows of a backfill that it has begun, and only a run continues behind them. */
 function notBegun(steps: readonly MigrationFile[]): string {

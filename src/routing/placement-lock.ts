@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { PostgresServer } from '../postgres/server.ts';
-import { lockKind, withAdvisoryLock } from '../postgres/sql/advisory-lock.ts';
+import { type AdvisoryLockOptions, lockKind, withAdvisoryLock } from '../postgres/sql/advisory-lock.ts';
 
 /** How long to wait for statements that a dead process or a broken connection has left running on the server, in milliseconds. */
 export const OTHERS_WAIT_MS = 10_000;
@@ -10,12 +10,16 @@ export const OTHERS_WAIT_MS = 10_000;
  * creates, copies, replaces or drops them meanwhile. Without the lock, a statement that outlives its process could create
  * something after its removal.
  * @param key the tenant's key
+ * @param sql SQL that shares the round trips with the lock, see {@link withAdvisoryLock}
  * @throws {pg.DatabaseError} 55P03 if the lock was not released in time
  */
 export function withPlacementLock<T>(
   server: PostgresServer,
   key: string,
-  work: (admin: pg.Client) => Promise<T>,
+  work: (admin: pg.Client, first: pg.QueryResult | undefined) => Promise<T>,
+  sql: Pick<AdvisoryLockOptions, 'firstSql' | 'lastSql'> = {},
 ): Promise<T> {
-  return server.admin((admin) => withAdvisoryLock(admin, lockKind.placement, key, () => work(admin), OTHERS_WAIT_MS));
+  return server.admin((admin) =>
+    withAdvisoryLock(admin, lockKind.placement, key, (first) => work(admin, first), { ...sql, waitMs: OTHERS_WAIT_MS }),
+  );
 }

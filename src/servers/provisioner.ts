@@ -5,7 +5,7 @@ import type { Isolation } from '../catalog/entities/tenant.entity.ts';
 import type { ObservedState } from '../catalog/migration-states.ts';
 import type { MigrationFile } from '../migrator/files/migration-file.ts';
 import { type MigrationFolders, readTenantFiles, type TenantFiles } from '../migrator/files/migration-folders.ts';
-import { cloneDatabase, createDatabase, dropDatabase, isInUse } from '../postgres/admin/databases.ts';
+import { createDatabase, dropDatabase, sessionInSql } from '../postgres/admin/databases.ts';
 import {
   closeDatabaseSql,
   createLoginRoleSql,
@@ -17,7 +17,6 @@ import {
 import type { Pool } from '../postgres/pool/pool.ts';
 import type { PostgresServer } from '../postgres/server.ts';
 import { lockKind, transactionLockSql } from '../postgres/sql/advisory-lock.ts';
-import { sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
 import { quoteIdentifier } from '../postgres/sql/quote.ts';
 import { type InstallationRoles, type Placement, tenantRole } from '../routing/placement.ts';
 import { OTHERS_WAIT_MS, withPlacementLock } from '../routing/placement-lock.ts';
@@ -225,35 +224,24 @@ export class Provisioner {
     { isCurrent, withRole }: { readonly isCurrent: boolean; readonly withRole: boolean },
   ): Promise<MadePlace> {
     const template = isCurrent ? await this.#template.ensure(files) : undefined;
-    const cloned = await this.#withLock(placement, async (admin) => {
-      if (withRole) await admin.query(this.#roleSql(placement));
-      const done = template !== undefined && (await this.#clone(admin, placement.database, template));
-      if (!done) await createDatabase(admin, placement.database);
-      await admin.query(closeDatabaseSql(placement.database, withRole ? [tenantRole(placement.key)] : []));
+    const { database, key } = placement;
+    const sql = {
+      firstSql: `${withRole ? this.#roleSql(placement) : ''} ${template === undefined ? '' : sessionInSql(template)}`,
+      lastSql: closeDatabaseSql(database, withRole ? [tenantRole(key)] : []),
+    };
+    const create = async (admin: pg.Client, sessions: pg.QueryResult | undefined) => {
+      // PostgreSQL would wait five seconds for other sessions to end. Migrating an empty database takes far less time.
+      const mayClone = template !== undefined && sessions?.rowCount === 0;
+      const done = mayClone && (await this.#template.clone(admin, database, template));
+      if (!done) await createDatabase(admin, database);
       return done;
-    });
+    };
+    const cloned = await withPlacementLock(this.#server, key, create, sql);
     const applied = files.tenant.map(nameAndHash);
     if (!cloned) return { applied, common: await this.#migrateEmptyDatabase(placement, files) };
     // Whatever is observed from now on is newer.
     const common = { applied: files.common.map(nameAndHash), observedAt: '-infinity' };
     return { applied, common: files.common.length > 0 ? common : undefined };
-  }
-
-  /**
-   * Clones the template. Returns false if the database still needs migrations: somebody is connected to the template or has
-   * dropped it, or an interrupted attempt has already created the database.
-   */
-  async #clone(admin: pg.Client, database: string, template: string): Promise<boolean> {
-    // PostgreSQL would wait five seconds for other sessions to end. Migrating an empty database takes far less time.
-    if (await isInUse(admin, template)) return false;
-    try {
-      return await cloneDatabase(admin, database, template);
-    } catch (error) {
-      const state = sqlStateOf(error);
-      if (state === sqlState.invalidCatalogName) this.#template.forget();
-      else if (state !== sqlState.objectInUse) throw error;
-      return false;
-    }
   }
 
   async #migrateEmptyDatabase(placement: TenantPlacement, files: TenantFiles): Promise<ObservedState | undefined> {

@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { migrateDatabase } from '../migrator/apply/apply.ts';
 import type { MigrationFile } from '../migrator/files/migration-file.ts';
 import type { TenantFiles } from '../migrator/files/migration-folders.ts';
-import { createDatabase, databaseExists, dropDatabase } from '../postgres/admin/databases.ts';
+import { cloneDatabase, createDatabase, databaseExists, dropDatabase } from '../postgres/admin/databases.ts';
 import { closeDatabaseSql } from '../postgres/admin/roles.ts';
 import type { PostgresServer } from '../postgres/server.ts';
 import { lockKind, withAdvisoryLock } from '../postgres/sql/advisory-lock.ts';
@@ -59,6 +59,21 @@ export class TemplateDatabase {
     this.#current = undefined;
   }
 
+  /**
+   * Clones a template. Returns false if the database still needs migrations: somebody has connected to the template or
+   * dropped it, or an interrupted attempt has already created the database.
+   */
+  async clone(admin: pg.Client, database: string, template: string): Promise<boolean> {
+    try {
+      return await cloneDatabase(admin, database, template);
+    } catch (error) {
+      const state = sqlStateOf(error);
+      if (state === sqlState.invalidCatalogName) this.forget();
+      else if (state !== sqlState.objectInUse) throw error;
+      return false;
+    }
+  }
+
   async #build(name: string, files: TenantFiles): Promise<string> {
     const server = this.#server;
     const { authDatabase, grantee, lockTimeoutMs, log } = this.#options;
@@ -101,7 +116,7 @@ export class TemplateDatabase {
           // A server that still runs older code rebuilds its own template when it needs it.
           await dropTemplates(admin, prefix, '^[0-9a-f]{12}$', name);
         },
-        OTHERS_WAIT_MS,
+        { waitMs: OTHERS_WAIT_MS },
       ),
     );
     return name;

@@ -13,7 +13,7 @@ import {
   trace,
 } from '@opentelemetry/api';
 
-export { SpanKind } from '@opentelemetry/api';
+export { type Context as TraceContext, SpanKind } from '@opentelemetry/api';
 
 import { instruments } from './instruments.ts';
 
@@ -80,20 +80,24 @@ export function describeSpan(describe: (span: Span) => void): void {
   if (span) describe(span);
 }
 
-/** Records a span that is over. It is left out if there is no current span: background work would fill the traces. */
+/**
+ * Records a span that is over. It is left out if there is no current span: background work would fill the traces.
+ * @returns the context of what was done in the span
+ */
 export function recordSpan(
   name: string,
   times: { readonly startMs: number; readonly endMs: number },
   details: { readonly kind: SpanKind; readonly attributes: () => Attributes; readonly error?: unknown },
   parent: Context = context.active(),
-): void {
+): Context {
   const tracer = activeTracer();
-  if (!tracer || !trace.getSpan(parent)) return;
+  if (!tracer || !trace.getSpan(parent)) return parent;
   const { kind, attributes, error } = details;
   const startTime = performance.timeOrigin + times.startMs;
   const span = tracer.startSpan(name, { kind, attributes: attributes(), startTime }, parent);
   if (error !== undefined) markFailed(span, error);
   span.end(performance.timeOrigin + times.endMs);
+  return trace.setSpan(parent, span);
 }
 
 /** The context that spans of the current work belong to, for {@link recordSpan} at a later time. */

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { EntityManager, RequiredEntityData } from '@mikro-orm/postgresql';
-import { storeCommonStates } from '../catalog/common-states.ts';
+import { commonStateValues, storeCommonStateSql } from '../catalog/common-states.ts';
 import { Membership } from '../catalog/entities/membership.entity.ts';
 import { type Isolation, Tenant } from '../catalog/entities/tenant.entity.ts';
 import { migrationStateRow, saveMigrationStateSql } from '../catalog/migration-states.ts';
@@ -8,7 +8,6 @@ import { takeStepSql, tenantSteps } from '../catalog/tenant-status.ts';
 import { AppError } from '../lib/errors.ts';
 import { MigrationFailedError } from '../migrator/apply/batch.ts';
 import { isConnectionFailure } from '../postgres/sql/error-codes.ts';
-import { inTransaction } from '../postgres/sql/transaction.ts';
 import { newPlacement, newTenantKey } from '../routing/placement.ts';
 import { chooseServer } from '../servers/choose.ts';
 import { explainTaken } from './bin.ts';
@@ -58,15 +57,16 @@ export async function createTenant(options: ProvisioningOptions, input: CreateTe
 export async function finish({ catalog, servers }: ProvisioningOptions, tenant: Tenant): Promise<Tenant> {
   const { provisioner } = await servers.find(tenant.server);
   const { applied, common } = await provisioner.make(tenant);
-  const { rows } = await catalog.use(async (client) => {
-    const { server, database } = tenant;
-    if (common) await inTransaction(client, () => storeCommonStates(client, [{ server, database, ...common }]));
-    return client.query(
-      `WITH state AS (${saveMigrationStateSql})
+  const { server, database } = tenant;
+  const values = [...migrationStateRow(applied), tenant.id];
+  const commonSql = common ? `, ${storeCommonStateSql(values.length + 1)}` : '';
+  const { rows } = await catalog.use((client) =>
+    client.query(
+      `WITH state AS (${saveMigrationStateSql})${commonSql}
        ${takeStepSql(tenantSteps.finish, { where: 't.id = $4', set: 'claimed_by = NULL, migration_state = $1' })} RETURNING *`,
-      [...migrationStateRow(applied), tenant.id],
-    );
-  });
+      common ? [...values, ...commonStateValues({ server, database, ...common })] : values,
+    ),
+  );
   // If an earlier call has finished it, the update matched no row.
   const em = catalog.fork();
   const finished = rows[0] ? em.map(Tenant, rows[0]) : await em.findOne(Tenant, { id: tenant.id });

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { KnownTenant } from '../../src/catalog/tenant-directory.ts';
 import { derivePasswords } from '../../src/postgres/admin/roles.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
+import { isLimited } from '../support/start-cluster.ts';
 import { startInstalledPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
 describe('with the role and the password of a tenant', () => {
@@ -100,11 +101,12 @@ describe('with the role and the password of a tenant', () => {
       "SELECT pg_read_file('/etc/hostname')",
       `COPY (SELECT 1) TO PROGRAM 'true'`,
     ]) {
-      expect(await ask(slug, database, sql), sql).toMatch(/permission denied/);
+      expect(await ask(slug, database, sql), sql).toMatch(/permission denied|must have admin option|must be superuser/);
     }
   });
 
-  it.each(mine)(
+  // Only the owner of these databases can close them. Doctor shows those that are open.
+  it.skipIf(isLimited).each(mine)(
     '%s may connect to none of the databases that PostgreSQL itself leaves open to everyone',
     async (slug) => {
       const own = [tenantOf(slug).database, 'auth', 'constants', 'shared'];

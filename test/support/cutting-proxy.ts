@@ -1,5 +1,4 @@
-import { once } from 'node:events';
-import { connect, createServer, type Socket } from 'node:net';
+import { startRelay } from './relay.ts';
 
 /** A way to PostgreSQL that can break. */
 export interface CuttingProxy extends AsyncDisposable {
@@ -22,14 +21,9 @@ export async function startCuttingProxy(target: number): Promise<CuttingProxy> {
   let left = 0;
   let sparedDatabase = '';
   let cuts = 0;
-  const sockets = new Set<Socket>();
-  const server = createServer((client) => {
-    const upstream = connect(target, '127.0.0.1');
+  const relay = await startRelay({ host: '127.0.0.1', port: target }, (client, upstream) => {
     let cutting = false;
     let database: string | undefined;
-    for (const socket of [client, upstream]) {
-      sockets.add(socket.on('error', () => undefined).once('close', () => sockets.delete(socket)));
-    }
     client.on('data', (bytes) => {
       // A connection begins with its parameters, each ended by a zero byte.
       database ??= /\0database\0([^\0]*)\0/.exec(bytes.toString())?.[1] ?? '';
@@ -44,14 +38,9 @@ export async function startCuttingProxy(target: number): Promise<CuttingProxy> {
       if (cutting) client.destroy();
       else client.write(bytes);
     });
-    client.once('close', () => upstream.destroy());
-    upstream.once('close', () => client.destroy());
   });
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  const address = server.address();
-  if (typeof address !== 'object' || !address) throw new Error('The proxy has no port');
   return {
-    port: address.port,
+    port: relay.port,
     get cuts() {
       return cuts;
     },
@@ -61,11 +50,6 @@ export async function startCuttingProxy(target: number): Promise<CuttingProxy> {
       wanted = Buffer.from(`${statement}\0`);
       left = times;
     },
-    async [Symbol.asyncDispose]() {
-      const closed = once(server, 'close');
-      server.close();
-      for (const socket of sockets) socket.destroy();
-      await closed;
-    },
+    [Symbol.asyncDispose]: () => relay[Symbol.asyncDispose](),
   };
 }

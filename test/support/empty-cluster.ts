@@ -5,10 +5,9 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { inject } from 'vitest';
 import type { TestProject } from 'vitest/node';
-import { startEmbeddedPostgres } from '../../src/postgres/embedded/start.ts';
 import { copyDataDir, makeDataDir } from './cluster-copies.ts';
-import { testSettings } from './postgres-settings.ts';
 import { removeDataDir } from './remove-data-dir.ts';
+import { startCluster } from './start-cluster.ts';
 
 /** How many servers a test file may have at once: copies of one cluster have its identity, and are one server to Tenantry. */
 const IDENTITIES = 3;
@@ -53,17 +52,17 @@ export default async function makeClusters(project: TestProject): Promise<() => 
 }
 
 /** With these, a cluster keeps no WAL for later, which would be copied each time. */
-const smallSettings = { ...testSettings, wal_recycle: 'off', min_wal_size: '32MB' };
+const smallSettings = { wal_recycle: 'off', min_wal_size: '32MB' };
 
 async function makeEmptyCluster(folder: string): Promise<string> {
   const dataDir = await makeDataDir(path.join(folder, 'empty-'));
-  await using _server = await startEmbeddedPostgres({ dataDir, settings: smallSettings });
+  await using _server = await startCluster(dataDir, smallSettings);
   return dataDir;
 }
 
 async function makeInstallation(empty: string, env: NodeJS.ProcessEnv): Promise<string> {
   const dataDir = await copyDataDir(empty, 'installation-');
-  await using _server = await startEmbeddedPostgres({ dataDir, settings: smallSettings });
+  await using _server = await startCluster(dataDir, smallSettings);
   const { PATH, HOME, TMPDIR } = process.env;
   await promisify(execFile)(process.execPath, ['src/cli.ts', 'setup'], {
     env: { PATH, HOME, TMPDIR, ...env, NODE_ENV: 'test', DATA_DIR: dataDir },

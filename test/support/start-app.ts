@@ -8,14 +8,13 @@ import { openConsole } from '../../src/console/console.ts';
 import { openInstallation } from '../../src/installation/open.ts';
 import { type Product, routesOf } from '../../src/installation/product.ts';
 import type { Services } from '../../src/installation/services.ts';
-import { startEmbeddedPostgres } from '../../src/postgres/embedded/start.ts';
 import { buildSchema } from '../../src/server/build-schema.ts';
 import { migrationDirs } from './child-env.ts';
 import { giveBack, makeDataDir } from './cluster-copies.ts';
 import { makeClusterDir, makeInstallationDir } from './empty-cluster.ts';
 import { endPostgres } from './end-postgres.ts';
-import { testSettings } from './postgres-settings.ts';
 import { product as defaultProduct } from './product.ts';
+import { startCluster } from './start-cluster.ts';
 
 /** What a GraphQL server answers. */
 export interface Answer<Data = Record<string, unknown>> {
@@ -67,7 +66,7 @@ export async function startTestApp(env: Record<string, string> = {}, options: Te
   const config = loadConfig({ NODE_ENV: 'test', DATA_DIR: dataDir, ...migrationDirs, ...env });
   // The installation joins it.
   if (!config.server) {
-    await startEmbeddedPostgres({ dataDir, settings: testSettings });
+    await startCluster(dataDir);
     stack.defer(() => endPostgres(dataDir));
   }
   const app = stack.use(await openTestApp(config, options));

@@ -3,12 +3,11 @@ import path from 'node:path';
 import pg from 'pg';
 import type { ServerAddress } from '../../src/config/server-address.ts';
 import { createLoginRoleSql } from '../../src/postgres/admin/roles.ts';
-import { startEmbeddedPostgres } from '../../src/postgres/embedded/start.ts';
 import { quoteIdentifier } from '../../src/postgres/sql/quote.ts';
 import { giveBack } from './cluster-copies.ts';
 import { makeClusterDir, makeInstallationDir } from './empty-cluster.ts';
 import { endPostgres } from './end-postgres.ts';
-import { testSettings } from './postgres-settings.ts';
+import { startCluster, superuser } from './start-cluster.ts';
 
 /** A PostgreSQL server of one test file, which several installations or processes can share. */
 export interface TestPostgres extends AsyncDisposable {
@@ -16,7 +15,7 @@ export interface TestPostgres extends AsyncDisposable {
   readonly address: ServerAddress;
   /** How a client connects as the superuser. */
   readonly connection: pg.ClientConfig;
-  /** Settings of an installation on this server, as its superuser; the secrets are the same for every process. */
+  /** Settings of an installation on this server, as its superuser unless TEST_POSTGRES_ROLE says otherwise; the secrets are the same for every process. */
   readonly env: { readonly DATABASE_URL: string; readonly ROLE_SECRET: string; readonly JWT_SECRET: string };
   /** Such settings of an installation that goes through another port of this machine. */
   envThrough(port: number): TestPostgres['env'];
@@ -38,7 +37,7 @@ export interface TestPostgres extends AsyncDisposable {
 /** The application name of the superuser's connections, which distinguishes them from those of the tested code. */
 export const testApplication = 'tenantry test';
 
-/** Starts an embedded PostgreSQL, with settings of the server's own beside {@link testSettings}; its data go with it. */
+/** Starts a PostgreSQL as {@link startCluster} does, with settings of the server's own; its data go with it. */
 export async function startTestPostgres(settings: Record<string, string> = {}): Promise<TestPostgres> {
   const dataDir = await makeClusterDir('tenantry-postgres-');
   return startIn(dataDir, settings, 'a secret that every process of the test knows');
@@ -50,19 +49,15 @@ export async function startInstalledPostgres(settings: Record<string, string> = 
   return startIn(dataDir, settings, await readFile(path.join(dataDir, 'role-secret'), 'utf8'));
 }
 
-async function startIn(
-  dataDir: string,
-  ownSettings: Record<string, string>,
-  roleSecret: string,
-): Promise<TestPostgres> {
-  const settings = { ...testSettings, ...ownSettings };
-  let server = await startEmbeddedPostgres({ dataDir, settings });
-  const { host, port, user, password } = server;
+async function startIn(dataDir: string, settings: Record<string, string>, roleSecret: string): Promise<TestPostgres> {
+  let server = await startCluster(dataDir, settings);
+  const { host, port, password } = server;
+  const user = superuser;
   const address: ServerAddress = { host, port, user, password, maintenanceDatabase: 'postgres', ssl: false };
   const url = (database: string, role = user, itsPassword = password, through = port) =>
     `postgres://${role}:${encodeURIComponent(itsPassword)}@${host}:${through}/${database}`;
   const envThrough = (through: number) => ({
-    DATABASE_URL: url('postgres', user, password, through),
+    DATABASE_URL: url('postgres', server.user, password, through),
     ROLE_SECRET: roleSecret,
     JWT_SECRET: 'another secret that every process of the test knows',
   });
@@ -114,7 +109,7 @@ async function startIn(
       await endPostgres(dataDir);
     },
     async restart() {
-      server = await startEmbeddedPostgres({ dataDir, settings });
+      server = await startCluster(dataDir, settings);
       if (server.port !== port) throw new Error(`PostgreSQL is at port ${server.port} now, and was at ${port}`);
     },
     async [Symbol.asyncDispose]() {

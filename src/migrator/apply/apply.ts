@@ -8,9 +8,8 @@ import { rollBack } from '../../postgres/sql/transaction.ts';
 import { tryBatch } from '../backfill/try.ts';
 import { type History, historyOf, insertHistorySql, kindOf, type NewRecord, readHistorySql } from '../files/history.ts';
 import { type BackfillFile, isBackfill, type MigrationFile } from '../files/migration-file.ts';
+import { applySteps } from './apply-steps.ts';
 import {
-  appliedAfter,
-  applyStep,
   type MigrateOptions,
   type MigrateOutcome,
   type MigrationFailedError,
@@ -161,16 +160,11 @@ async function applyTogether(
   options: MigrateOptions,
 ): Promise<NewRecord[]> {
   const end = options.dryRun ? 'ROLLBACK' : 'COMMIT';
-  const records: NewRecord[] = [];
-  for (const [index, step] of steps.entries()) {
-    if (options.dryRun && !options.down && isBackfill(step)) {
-      records.push(await tryBatch(client, step, options));
-      continue;
-    }
-    const next = step === steps.at(-1) ? end : 'STEP';
-    const applied = appliedAfter(before, index, options);
-    records.push(await applyStep(client, step, options, { next, applied }));
-  }
+  const last = steps.at(-1);
+  const tried = options.dryRun && !options.down && last && isBackfill(last) ? last : undefined;
+  const next = tried ? 'STEP' : end;
+  const records = await applySteps(client, tried ? steps.slice(0, -1) : steps, options, { next, applied: before });
+  if (tried) records.push(await tryBatch(client, tried, options));
   if (client.getTransactionStatus() !== 'I') await client.query(end);
   return records;
 }

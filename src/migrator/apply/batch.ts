@@ -4,24 +4,10 @@ import type { DownTarget } from '../../catalog/entities/migration-run.entity.ts'
 import type { AppliedMigration } from '../../catalog/entities/migration-state.entity.ts';
 import type { ObservedState } from '../../catalog/migration-states.ts';
 import { AppError, messageOf } from '../../lib/errors.ts';
-import { elapsedSince } from '../../lib/time.ts';
-import { readKeyedTable } from '../backfill/table.ts';
-import {
-  countReverted,
-  type History,
-  historyTable,
-  insertHistorySql,
-  isChangedHistory,
-  type NewRecord,
-  revertHistorySql,
-  startClockSql,
-} from '../files/history.ts';
-import { type Direction, isBackfill, type MigrationFile } from '../files/migration-file.ts';
-import { type Division, stagesOf, whyDivided } from '../files/parts.ts';
+import { countReverted, type History, type NewRecord } from '../files/history.ts';
+import { isBackfill, type MigrationFile } from '../files/migration-file.ts';
+import { type Division, mayUseNewEnums, stagesOf, whyDivided } from '../files/parts.ts';
 import { type AppliedByRun, planDown, planUp } from '../files/plan.ts';
-import { executeStep } from './execute.ts';
-import { inMigrationSpan } from './migration-span.ts';
-import { aroundSavepoints, endOfStep, type Next } from './session.ts';
 
 /** What to migrate, and how far. */
 export interface MigrateOptions {
@@ -106,6 +92,7 @@ export interface PlannedBatch {
   /** How many steps are left to later stages. */
   readonly later: number;
   readonly warnings: readonly string[];
+  readonly division: Division;
   /** Why the steps cannot be one transaction, as a clause; undefined if they can. */
   readonly divided: string | undefined;
 }
@@ -125,7 +112,8 @@ export function planBatch(history: History, options: MigrateOptions): PlannedBat
   const { warnings } = plan;
   const steps = down ? plan.steps : stepsForNow(plan.steps, options);
   const later = plan.steps.length - steps.length;
-  return { before, observedAt, steps, later, warnings, divided: whyDivided(steps, divisionOf(options)) };
+  const division = divisionOf(options, history);
+  return { before, observedAt, steps, later, warnings, division, divided: whyDivided(steps, division) };
 }
 
 /** A dry run cannot try what comes after a backfill, because that may need the changes of all rows. */
@@ -138,8 +126,15 @@ function stepsForNow(steps: readonly MigrationFile[], { inStages, dryRun }: Migr
 }
 
 /** How a batch with these options is divided into parts. */
-export function divisionOf({ down, separateTransactions = false, dryRun = false }: MigrateOptions): Division {
-  return { direction: down ? 'down' : 'up', isSeparate: separateTransactions && !dryRun };
+function divisionOf(
+  { down, separateTransactions = false, dryRun = false }: MigrateOptions,
+  { serverVersion }: History,
+): Division {
+  return {
+    direction: down ? 'down' : 'up',
+    isSeparate: separateTransactions && !dryRun,
+    usesNewEnums: mayUseNewEnums(serverVersion),
+  };
 }
 
 /**
@@ -150,76 +145,18 @@ function leftToRevert(history: Pick<History, 'recorded'>, { down, run }: Migrate
   return { kind: 'steps', steps: Math.max(0, down.steps - countReverted(history, run)) };
 }
 
-/** How {@link applyStep} carries out a step. */
-interface StepOptions {
-  readonly inParts?: boolean;
-  /** What follows in the same transaction. COMMIT and ROLLBACK are sent with the step. */
-  readonly next?: Next;
-  /** The number of migrations applied before the step; if undefined, it is not checked afterwards. */
-  readonly applied?: number;
-}
-
-/** Carries out one step in the open transaction and records it there. */
-export async function applyStep(
-  client: pg.Client,
-  step: MigrationFile,
-  options: MigrateOptions,
-  { inParts = false, next = 'OTHER', applied }: StepOptions = {},
-): Promise<NewRecord> {
-  const { schema, scope, down } = options;
-  const start = performance.now();
-  const direction = down ? 'down' : 'up';
-  const status = down ? 'REVERTED' : 'APPLIED';
-  const { check, cleanUp } = endOfStep(step, direction, options, next);
-  const mustCheck = applied !== undefined && mayChangeHistory(step, direction);
-  // At the time of recording, a reverted step is already marked as such, but an applied one has no row yet.
-  const expected = mustCheck ? applied - (down ? 1 : 0) : undefined;
-  const record = `${insertHistorySql(schema, scope, [recordOf(step, status, undefined, options)], expected)} RETURNING duration_ms`;
-  const { before, after } = aroundSavepoints(step, direction);
-  const trailing = [
-    ...after,
-    ...check,
-    ...(down ? [revertHistorySql(schema, step.name)] : []),
-    // Before the clean-up, which would stop the clock.
-    record,
-    ...cleanUp,
-    ...(next === 'COMMIT' || next === 'ROLLBACK' ? [next] : []),
-  ];
-  try {
-    if (isBackfill(step) && !down) await readKeyedTable(client, schema, step.backfill);
-    const rows = await inMigrationSpan(step, direction, () =>
-      executeStep(client, step, direction, { leading: [startClockSql, ...before], trailing }),
-    );
-    const durationMs = Number(rows[trailing.indexOf(record)]?.[0] ?? Number.NaN);
-    if (Number.isNaN(durationMs)) throw new Error('it prevented PostgreSQL from recording the migration');
-    return recordOf(step, status, durationMs, options);
-  } catch (error) {
-    const cause = isChangedHistory(error) ? new Error(changesHistory, { cause: error }) : error;
-    throw new MigrationFailedError(step, elapsedSince(start), cause, inParts);
-  }
-}
-
-const changesHistory = `it changes ${historyTable}, the record of applied migrations`;
-
 /**
- * Whether a step names the history or a schema to drop, or runs code that its text doesn't show. The check is skipped for
- * all others, because it costs a quarter of a millisecond on a new connection.
+ * Creates the history row for an attempted step.
+ * @param endedAt when it ended, on the clock of `performance`
  */
-function mayChangeHistory(step: MigrationFile, direction: Direction): boolean {
-  const statements = step.parsed[direction];
-  return (
-    statements?.some(({ runsCode, words }) => runsCode || words.has(historyTable) || words.has('OBJECT_SCHEMA')) ?? true
-  );
-}
-
-/** Creates the history row for an attempted step. */
 export function recordOf<Duration extends number | undefined>(
   { name, hash }: MigrationFile,
   status: NewRecord['status'],
   durationMs: Duration,
   { run, checkpoint }: MigrateOptions,
+  endedAt = performance.now(),
 ): NewRecord<Duration> {
-  return { name, hash, status, durationMs, endedAt: performance.now(), run, checkpoint };
+  return { name, hash, status, durationMs, endedAt, run, checkpoint };
 }
 
 /** The number of applied migrations after some steps, given the number before. */

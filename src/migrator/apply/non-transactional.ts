@@ -9,10 +9,9 @@ import { searchPathOf } from '../files/common-schema.ts';
 import { insertHistorySql, type NewRecord, revertHistorySql } from '../files/history.ts';
 import type { Direction, MigrationFile } from '../files/migration-file.ts';
 import { type Part, partsOf } from '../files/parts.ts';
+import { applySteps } from './apply-steps.ts';
 import {
   appliedAfter,
-  applyStep,
-  divisionOf,
   type MigrateOptions,
   type MigrateOutcome,
   MigrationFailedError,
@@ -46,7 +45,7 @@ export const LOCK_POLL_MS = 200;
  */
 export async function migrateInParts(
   client: pg.Client,
-  { before, observedAt, steps, later, warnings }: PlannedBatch,
+  { before, observedAt, steps, later, warnings, division }: PlannedBatch,
   options: MigrateOptions,
 ): Promise<MigrateOutcome> {
   const { schema } = options;
@@ -55,7 +54,7 @@ export async function migrateInParts(
     // COMMIT keeps the results of the setup SQL.
     await client.query(`SELECT pg_advisory_lock(${lockOf(schema)}); COMMIT`);
     const isRepeated = await isInterrupted(client, schema);
-    const parts = partsOf(steps, divisionOf(options));
+    const parts = partsOf(steps, division);
     if (steps[0]) await client.query(`${clearInProgressSql(schema)}; ${setInProgressSql(steps[0], options)}`);
     const records: NewRecord[] = [];
     for (const part of parts) {
@@ -168,16 +167,8 @@ function applyPart(
   if (first && !first.transactional) {
     return applyAlone(client, first, options.down ? 'down' : 'up', options, trailingSql).then((record) => [record]);
   }
-  const applySteps = async () => {
-    const records: NewRecord[] = [];
-    for (const [index, step] of steps.entries()) {
-      const next = step === steps.at(-1) ? 'OTHER' : 'STEP';
-      const now = appliedAfter(applied, index, options);
-      records.push(await applyStep(client, step, options, { inParts: true, next, applied: now }));
-    }
-    return records;
-  };
-  return inPartTransaction(client, options, applySteps, trailingSql);
+  const work = () => applySteps(client, steps, options, { inParts: true, applied });
+  return inPartTransaction(client, options, work, trailingSql);
 }
 
 /**

@@ -3,7 +3,8 @@ import { messageOf } from '../../lib/errors.ts';
 import type { Statement } from '../../postgres/sql/statements.ts';
 import { type NewRecord, readDoneByRun, readHistory } from '../files/history.ts';
 import type { Direction, MigrationFile } from '../files/migration-file.ts';
-import { applyStep, type MigrateOptions, type MigrationFailedError, planBatch } from './batch.ts';
+import { applySteps } from './apply-steps.ts';
+import { type MigrateOptions, type MigrationFailedError, planBatch } from './batch.ts';
 import { BuiltIndexes } from './concurrent-indexes.ts';
 import { executeStepAlone } from './execute.ts';
 import { aloneInSession, applyAlone, inPartTransaction, prepareAlone } from './non-transactional.ts';
@@ -42,7 +43,7 @@ export function revertPartial(
       if (!step) throw new RevertFailedError(`${name} cannot be reverted, because its file is missing`);
       // What comes before a backfill was complete before it began.
       if (step.backfill && !options.down) break;
-      records.push(await revertStep(client, step, revertDirection, options));
+      records.push(...(await revertStep(client, step, revertDirection, options)));
     }
     await client.query(clearInProgressSql(options.schema));
     return records;
@@ -54,12 +55,14 @@ async function revertStep(
   step: MigrationFile,
   revertDirection: Direction,
   options: MigrateOptions,
-): Promise<NewRecord> {
+): Promise<NewRecord[]> {
   refuseWithoutDown(step, revertDirection);
   try {
-    if (!step.transactional) return await applyAlone(client, step, revertDirection, { ...options, isRepeated: true });
+    if (!step.transactional) {
+      return [await applyAlone(client, step, revertDirection, { ...options, isRepeated: true })];
+    }
     const down = options.down ? undefined : ({ kind: 'steps', steps: 1 } as const);
-    return await inPartTransaction(client, options, () => applyStep(client, step, { ...options, down }));
+    return await inPartTransaction(client, options, () => applySteps(client, [step], { ...options, down }));
   } catch (error) {
     throw new RevertFailedError(`${step.name} could not be reverted: ${messageOf(error)}`, { cause: error });
   }

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { spanNameOf, statementAttributes } from '../../postgres/observe-statements.ts';
-import { isTracing, recordSpan, SpanKind } from '../../telemetry/tracing.ts';
+import { isTracing, recordSpan, SpanKind, type TraceContext } from '../../telemetry/tracing.ts';
 import type { SourceStatement } from '../files/source-statements.ts';
 import { statementError } from './statement-error.ts';
 
@@ -13,74 +13,117 @@ export interface OwnStatements {
   readonly trailing?: readonly string[];
 }
 
+/** A statement to send: one of ours as text, or one of a migration. */
+export type Sendable = string | Flushed | SourceStatement;
+
+/** A statement of ours at whose end PostgreSQL sends what it has answered so far. Otherwise it may wait for more. */
+export interface Flushed {
+  readonly flushed: string;
+}
+
+/** What came of statements that were sent. */
+export interface Sent {
+  /**
+   * For each statement that has ended, when that was heard, on the clock of `performance`. If there are fewer than were sent, the next
+   * one failed.
+   */
+  readonly endsMs: readonly number[];
+  /** For each statement of ours the last row that it returned; undefined for others, and for one that returned none. */
+  readonly rows: readonly (Row | undefined)[];
+  /** Why a statement failed, and which one if it is a migration's. */
+  readonly error: unknown;
+}
+
 /**
- * Sends statements in the extended protocol, which never takes two statements for one, so no text can hide a COMMIT.
- * They are sent without waiting for each other. PostgreSQL skips all that follow a failed one. Rows are thrown away as
- * they come.
+ * Sends the statements of a migration between statements of ours, as {@link sendInOrder} does.
  * @returns for each trailing statement the last row that it returned; undefined if it returned none
  * @throws {Error} naming the statement that failed, if it is one of the migration's
- * @see https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
  */
 export async function sendStatements(
   client: pg.Client,
   statements: readonly SourceStatement[],
   { leading = [], trailing = [] }: OwnStatements = {},
 ): Promise<readonly (Row | undefined)[]> {
-  const rest = [...statements];
-  let before = leading;
-  // The server may read rows from the client for a statement that the parser does not know. Nothing must follow it.
-  for (let unknown = firstUnknown(rest); unknown >= 0; unknown = firstUnknown(rest)) {
-    await send(client, rest.splice(0, unknown), { leading: before, trailing: [] });
-    await send(client, rest.splice(0, 1), { leading: [], trailing: [] });
-    before = [];
-  }
-  return send(client, rest, { leading: before, trailing });
-}
-
-function firstUnknown(statements: readonly SourceStatement[]): number {
-  return statements.findIndex(({ isParsed }) => !isParsed);
-}
-
-async function send(
-  client: pg.Client,
-  statements: readonly SourceStatement[],
-  { leading, trailing }: Required<OwnStatements>,
-): Promise<readonly (Row | undefined)[]> {
-  const texts = [...leading, ...statements.map(({ text }) => text), ...trailing];
-  if (texts.length === 0) return [];
-  let pipeline: Pipeline | undefined;
+  const all = [...leading, ...statements, ...trailing];
   const startMs = performance.now();
-  try {
-    return await new Promise((resolve, reject) => {
-      pipeline = new Pipeline(texts, texts.length - trailing.length, (error, rows) =>
-        error ? reject(error) : resolve(rows ?? []),
-      );
-      client.query(pipeline);
-    });
-  } catch (error) {
-    throw statementError(error, statements[(pipeline?.finished ?? 0) - leading.length]);
-  } finally {
-    if (pipeline && isTracing()) recordStatements(client, texts, pipeline, startMs);
-  }
+  const sent = await sendInOrder(client, all);
+  recordStatements(client, all, startMs, sent);
+  if (sent.error !== undefined) throw sent.error;
+  return sent.rows.slice(all.length - trailing.length);
 }
 
-/** Records a span for each statement that was carried out, and for the one that failed. */
-function recordStatements(
+/**
+ * Sends statements in the extended protocol, which never takes two statements for one, so no text can hide a COMMIT.
+ * They are sent without waiting for each other. PostgreSQL skips all that follow a failed one. Rows are thrown away as
+ * they come. Never rejects.
+ * @see https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
+ */
+export async function sendInOrder(client: pg.Client, statements: readonly Sendable[]): Promise<Sent> {
+  let all: Sent = { endsMs: [], rows: [], error: undefined };
+  for (const part of partsOf(statements)) {
+    const { endsMs, rows, error } = await send(client, part);
+    all = { endsMs: [...all.endsMs, ...endsMs], rows: [...all.rows, ...rows], error };
+    if (error !== undefined) return all;
+  }
+  return all;
+}
+
+/** The server may read rows from the client for a statement that the parser does not know. Nothing must follow it. */
+function partsOf(statements: readonly Sendable[]): readonly (readonly Sendable[])[] {
+  const parts: Sendable[][] = [];
+  let isAlone = true;
+  for (const statement of statements) {
+    const isUnknown = isOfMigration(statement) && !statement.isParsed;
+    if (isAlone || isUnknown) parts.push([]);
+    parts.at(-1)?.push(statement);
+    isAlone = isUnknown;
+  }
+  return parts;
+}
+
+async function send(client: pg.Client, statements: readonly Sendable[]): Promise<Sent> {
+  const pipeline = await new Promise<Pipeline>((resolve) => {
+    const sending = new Pipeline(statements, () => resolve(sending));
+    client.query(sending);
+  });
+  const { endsMs, rows, error } = pipeline;
+  const failed = statements[endsMs.length];
+  return { endsMs, rows, error: failed && isOfMigration(failed) ? statementError(error, failed) : error };
+}
+
+/**
+ * Records a span for each statement that was carried out, and for the one that failed.
+ * @param startMs when the first one was sent
+ * @param parent the span to which they belong; by default the current one
+ */
+export function recordStatements(
   client: pg.Client,
-  texts: readonly string[],
-  { endsMs, error }: Pipeline,
+  statements: readonly Sendable[],
   startMs: number,
+  { endsMs, error }: Pick<Sent, 'endsMs' | 'error'>,
+  parent?: TraceContext,
 ): void {
+  if (!isTracing()) return;
   let before = startMs;
-  for (const [index, text] of texts.entries()) {
+  for (const [index, statement] of statements.entries()) {
+    const text = textOf(statement);
     const failed = index === endsMs.length ? error : undefined;
     if (index >= endsMs.length && failed === undefined) return;
     const endMs = endsMs[index] ?? performance.now();
     const attributes = () => statementAttributes(text, client);
     const details = { kind: SpanKind.CLIENT, attributes, error: failed };
-    recordSpan(spanNameOf(text), { startMs: before, endMs }, details);
+    recordSpan(spanNameOf(text), { startMs: before, endMs }, details, parent);
     before = endMs;
   }
+}
+
+function isOfMigration(statement: Sendable): statement is SourceStatement {
+  return typeof statement === 'object' && 'text' in statement;
+}
+
+function textOf(statement: Sendable): string {
+  if (typeof statement === 'string') return statement;
+  return isOfMigration(statement) ? statement.text : statement.flushed;
 }
 
 /** The part of node-postgres's connection that its types do not declare. */
@@ -90,31 +133,34 @@ interface CopyingConnection extends pg.Connection {
 
 /** Several statements that share one synchronization point. node-postgres calls its methods. */
 class Pipeline implements pg.Submittable {
-  /** When each statement ended, on the clock of `performance`. */
+  /** When it was heard that each statement has ended, on the clock of `performance`. */
   readonly endsMs: number[] = [];
+  /** The last row of each statement of ours. */
+  readonly rows: (Row | undefined)[];
   /** The error of the one that failed. */
-  error: Error | undefined;
-  // node-postgres replaces it to add a time limit.
-  callback: (error: Error | null, rows?: readonly (Row | undefined)[]) => void;
-  readonly #texts: readonly string[];
-  readonly #keptFrom: number;
-  readonly #rows: (Row | undefined)[];
+  error: unknown;
+  // node-postgres replaces it to add a time limit, and calls it if the connection is lost.
+  callback: (error?: unknown) => void;
+  readonly #statements: readonly Sendable[];
 
-  /** @param keptFrom the first statement of which the last row is kept */
-  constructor(texts: readonly string[], keptFrom: number, callback: Pipeline['callback']) {
-    this.#texts = texts;
-    this.#keptFrom = keptFrom;
-    this.#rows = texts.slice(keptFrom).map(() => undefined);
-    this.callback = callback;
+  /** @param onEnd called once, when all have ended or one has failed */
+  constructor(statements: readonly Sendable[], onEnd: () => void) {
+    this.#statements = statements;
+    this.rows = statements.map(() => undefined);
+    this.callback = (error) => {
+      this.error ??= error ?? undefined;
+      onEnd();
+    };
   }
 
   submit(connection: pg.Connection): void {
     connection.stream.cork();
     try {
-      for (const text of this.#texts) {
-        connection.parse({ name: '', text, types: [] }, true);
+      for (const statement of this.#statements) {
+        connection.parse({ name: '', text: textOf(statement), types: [] }, true);
         connection.bind({}, true);
         connection.execute({}, true);
+        if (typeof statement === 'object' && 'flushed' in statement) connection.flush();
       }
       connection.sync();
     } finally {
@@ -125,12 +171,9 @@ class Pipeline implements pg.Submittable {
   handleRowDescription(): void {}
 
   handleDataRow({ fields }: { readonly fields: Row }): void {
-    if (this.finished >= this.#keptFrom) this.#rows[this.finished - this.#keptFrom] = fields;
-  }
-
-  /** How many statements have ended. */
-  get finished(): number {
-    return this.endsMs.length;
+    const index = this.endsMs.length;
+    const statement = this.#statements[index];
+    if (statement !== undefined && !isOfMigration(statement)) this.rows[index] = fields;
   }
 
   handleCommandComplete(): void {
@@ -150,11 +193,10 @@ class Pipeline implements pg.Submittable {
   handleCopyData(): void {}
 
   handleError(error: Error): void {
-    this.error = error;
     this.callback(error);
   }
 
   handleReadyForQuery(): void {
-    this.callback(null, this.#rows);
+    this.callback();
   }
 }

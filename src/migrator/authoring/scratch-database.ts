@@ -43,7 +43,7 @@ export function withScratchDatabases<T>(
         }
       });
     };
-    return withAdvisoryLock(admin, lockKind.check, 0, holdingLock, waitMs);
+    return withAdvisoryLock(admin, lockKind.check, 0, holdingLock, { waitMs });
   });
 }
 

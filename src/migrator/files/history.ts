@@ -51,12 +51,12 @@ export function readAppliedSql(schema: string): string {
 }
 
 /**
- * Two SQL statements, whose results {@link historyOf} reads: the current time, and all records. Send them under the
- * database's migration lock. They use no join and no sort, because loading the catalogs for these is the largest cost
- * on a new connection.
+ * Two SQL statements, whose results {@link historyOf} reads: the current time and the server's version, and all records.
+ * Send them under the database's migration lock. They use no join and no sort, because loading the catalogs for these is the
+ * largest cost on a new connection.
  */
 export function readHistorySql(schema: string): string {
-  return `SELECT ${observedAtSql} AS "observedAt";
+  return `SELECT ${observedAtSql} AS "observedAt", current_setting('server_version_num')::int AS "serverVersion";
     SELECT id, scope, name, hash, run, status, applied_at AS "appliedAt" FROM ${table(schema)}`;
 }
 
@@ -71,6 +71,7 @@ interface HistoryRow extends RecordedAttempt {
 
 interface Clock {
   readonly observedAt: string;
+  readonly serverVersion: number;
 }
 
 /** The history of a database. */
@@ -83,6 +84,8 @@ export interface History {
   readonly observedAt: ObservedState['observedAt'];
   /** The kind of database; undefined if there are no records, so that only {@link kindOf} knows it. */
   readonly kind: MigrationScope | undefined;
+  /** PostgreSQL's version, such as 180001. */
+  readonly serverVersion: number;
 }
 
 /**
@@ -94,12 +97,12 @@ export function historyOf(results: unknown): History {
   const [clock, rows] = (results as readonly pg.QueryResult<Clock & HistoryRow>[]).slice(-2);
   const recorded = (rows?.rows ?? []).toSorted((one, other) => Number(one.id) - Number(other.id));
   const before = recorded.flatMap(({ name, hash, run, status }) => (status === 'APPLIED' ? [{ name, hash, run }] : []));
-  const now = clock?.rows[0]?.observedAt;
-  if (now === undefined) throw new Error('PostgreSQL returned no time');
+  const { observedAt: now, serverVersion } = clock?.rows[0] ?? {};
+  if (now === undefined || serverVersion === undefined) throw new Error('PostgreSQL returned no time');
   // Never earlier than what was done under the lock before, even if the server's clock has been set back.
   const latest = Math.max(...recorded.map(({ appliedAt }) => appliedAt.getTime()));
   const observedAt = latest > Date.parse(now) ? new Date(latest).toISOString() : now;
-  return { before, recorded, observedAt, kind: recorded[0]?.scope };
+  return { before, recorded, observedAt, kind: recorded[0]?.scope, serverVersion };
 }
 
 /** See {@link readHistorySql}. */

@@ -27,20 +27,28 @@ export interface Division {
   readonly direction: Direction;
   /** Whether each step has a transaction of its own, even if it could share one. */
   readonly isSeparate: boolean;
+  /** Whether a transaction may use a value that it has added to an enum type of its own: see {@link mayUseNewEnums}. */
+  readonly usesNewEnums: boolean;
 }
 
-const together: Division = { direction: 'up', isSeparate: false };
+const together: Division = { direction: 'up', isSeparate: false, usesNewEnums: true };
+
+/**
+ * Whether PostgreSQL lets a transaction use a value that it has added to an enum type, if it has created the type too. Version 18
+ * does, version 15 does not.
+ * @param serverVersion such as 180001
+ */
+export function mayUseNewEnums(serverVersion: number): boolean {
+  return serverVersion >= 180_000;
+}
 
 /** Groups steps that may share a transaction into one part. */
-export function partsOf(
-  steps: readonly MigrationFile[],
-  { direction, isSeparate }: Division = together,
-): readonly Part[] {
+export function partsOf(steps: readonly MigrationFile[], division: Division = together): readonly Part[] {
   const parts: { steps: MigrationFile[]; reason: string | undefined }[] = [];
   for (const step of steps) {
     const last = parts.at(-1);
     const isShared = step.transactional && last?.steps[0]?.transactional === true;
-    const reason = isShared ? (isSeparate ? separate : whyApart(last.steps, step, direction)) : undefined;
+    const reason = isShared ? (division.isSeparate ? separate : whyApart(last.steps, step, division)) : undefined;
     if (isShared && reason === undefined) last.steps.push(step);
     else parts.push({ steps: [step], reason });
   }
@@ -57,8 +65,8 @@ export function whyDivided(steps: readonly MigrationFile[], division: Division):
     : partsOf(steps, division).find(({ reason }) => reason !== undefined)?.reason;
 }
 
-function whyApart(part: readonly MigrationFile[], step: MigrationFile, direction: Direction): string | undefined {
-  return enumReason(part, step, direction) ?? constraintsReason(part, step, direction);
+function whyApart(part: readonly MigrationFile[], step: MigrationFile, division: Division): string | undefined {
+  return enumReason(part, step, division) ?? constraintsReason(part, step, division.direction);
 }
 
 /** What the plan says about transactions: where the batch is cut, and what one transaction cannot hold. */
@@ -71,12 +79,17 @@ export function transactionWarnings(steps: readonly MigrationFile[]): string[] {
 }
 
 /**
- * PostgreSQL refuses a value that was added to an enum type, unless the type was created in the same transaction, outside of
- * savepoints. Whether it does must not depend on which migrations are applied together.
+ * PostgreSQL refuses a value that was added to an enum type, unless a newer version has seen that the type was created in the same
+ * transaction, outside of savepoints. Whether it does must not depend on which migrations are applied together.
  * @see https://www.postgresql.org/docs/current/sql-altertype.html#SQL-ALTERTYPE-NOTES
  */
-function enumReason(part: readonly MigrationFile[], step: MigrationFile, direction: Direction): string | undefined {
-  const usable = new Set(part.flatMap((file) => (hasSavepoint(file, direction) ? [] : enumsOf(file, direction))));
+function enumReason(
+  part: readonly MigrationFile[],
+  step: MigrationFile,
+  { direction, usesNewEnums }: Division,
+): string | undefined {
+  const isSeen = (file: MigrationFile) => usesNewEnums && !hasSavepoint(file, direction);
+  const usable = new Set(part.flatMap((file) => (isSeen(file) ? enumsOf(file, direction) : [])));
   for (const file of part) {
     // PostgreSQL knows that the type is new only where it adds the value outside of savepoints too.
     const isNested = hasSavepoint(file, direction);

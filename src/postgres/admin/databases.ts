@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { sqlState, sqlStateOf } from '../sql/error-codes.ts';
-import { quoteIdentifier } from '../sql/quote.ts';
+import { quoteIdentifier, quoteLiteral } from '../sql/quote.ts';
 
 /** Creates an empty database. Returns false, and changes nothing, if a database of this name exists. */
 export async function createDatabase(admin: pg.Client, name: string): Promise<boolean> {
@@ -51,13 +51,18 @@ export async function databaseExists(admin: pg.Client, name: string): Promise<bo
   return rowCount === 1;
 }
 
-/** Whether a role is connected to a database. Autovacuum does not count, because PostgreSQL cancels it when necessary. */
+/** Whether a role is connected to a database; see {@link sessionInSql}. */
 export async function isInUse(admin: pg.Client, name: string): Promise<boolean> {
-  const { rowCount } = await admin.query(
-    `SELECT FROM pg_stat_activity WHERE datname = $1 AND usesysid IS NOT NULL LIMIT 1`,
-    [name],
-  );
+  const { rowCount } = await admin.query(sessionInSql(name));
   return rowCount === 1;
+}
+
+/**
+ * SQL that returns a row if a role is connected to a database. Autovacuum does not count, because PostgreSQL cancels it when
+ * necessary.
+ */
+export function sessionInSql(database: string): string {
+  return `SELECT FROM pg_stat_activity WHERE datname = ${quoteLiteral(database)} AND usesysid IS NOT NULL LIMIT 1`;
 }
 
 async function unlessDuplicate(create: () => Promise<unknown>): Promise<boolean> {

@@ -25,10 +25,20 @@ export const lockKind = {
   check: 7005,
 } as const;
 
+/** How {@link withAdvisoryLock} acquires and releases a lock. */
+export interface AdvisoryLockOptions {
+  /** How long to wait at most, in milliseconds; 0, the default, for no limit. */
+  readonly waitMs?: number;
+  /** SQL that runs in one transaction under the lock before `work`, without another round trip. */
+  readonly firstSql?: string;
+  /** SQL, with a semicolon at its end, that runs in one transaction under the lock after `work` has succeeded, without another round trip. */
+  readonly lastSql?: string;
+}
+
 /**
  * Runs `work` while this session holds an advisory lock, after waiting for the current holder. Advisory locks are per
  * database. PostgreSQL releases them when the connection is closed and its running statement has ended.
- * @param waitMs how long to wait at most, in milliseconds; 0 for no limit
+ * @param work gets the result of the last statement of `firstSql`
  * @throws {pg.DatabaseError} 55P03 if the lock was not released in time
  * @see https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
  */
@@ -36,17 +46,34 @@ export async function withAdvisoryLock<T>(
   client: pg.Client,
   kind: number,
   key: number | string,
-  work: () => Promise<T>,
-  waitMs = 0,
+  work: (first: pg.QueryResult | undefined) => Promise<T>,
+  { waitMs = 0, firstSql = '', lastSql = '' }: AdvisoryLockOptions = {},
 ): Promise<T> {
-  const keySql = typeof key === 'string' ? lockKeyOf(quoteLiteral(key)) : key;
-  // Several statements in one message are one transaction. The timeout ends with it; the session-level lock does not.
-  await client.query(`SET LOCAL lock_timeout = ${waitMs}; SELECT pg_advisory_lock(${kind}, ${keySql})`);
+  const lock = `${kind}, ${typeof key === 'string' ? lockKeyOf(quoteLiteral(key)) : key}`;
+  const unlockSql = `SELECT pg_advisory_unlock(${lock})`;
+  let isHeld = true;
   try {
-    return await work();
+    // Several statements in one message are one transaction. The timeout ends with it; the session-level lock does not.
+    const locking = `SET LOCAL lock_timeout = ${waitMs}; SELECT pg_advisory_lock(${lock})`;
+    const begun = client.query(
+      firstSql === '' ? locking : `${locking}; SET LOCAL lock_timeout TO DEFAULT; ${firstSql}`,
+    );
+    const first = await begun.catch((error: unknown) => {
+      // Nothing is to be released. With SQL of the caller, that is not certain.
+      isHeld = firstSql !== '';
+      throw error;
+    });
+    // node-postgres returns an array for several statements, which its types don't express.
+    const result = await work((first as unknown as pg.QueryResult[]).at(-1));
+    if (lastSql !== '') {
+      // The transaction holds the lock too, because the session releases its own before the commit.
+      await client.query(`SELECT pg_advisory_xact_lock(${lock}); ${lastSql} ${unlockSql}`);
+      isHeld = false;
+    }
+    return result;
   } finally {
     // If this fails, the connection is broken and the lock is released. The original error is the one to report.
-    await client.query(`SELECT pg_advisory_unlock(${kind}, ${keySql})`).catch(() => undefined);
+    if (isHeld) await client.query(unlockSql).catch(() => undefined);
   }
 }
 

@@ -2,9 +2,8 @@ import type pg from 'pg';
 import type { Isolation } from '../../catalog/entities/tenant.entity.ts';
 import { AppError, messageOf } from '../../lib/errors.ts';
 import { migrateDatabase } from '../../migrator/apply/apply.ts';
+import { applySteps } from '../../migrator/apply/apply-steps.ts';
 import {
-  appliedAfter,
-  applyStep,
   type MigrateOptions,
   type MigrateOutcome,
   MigrationFailedError,
@@ -131,10 +130,8 @@ export async function rehearseCommon(
     if (adder)
       return `${adder.name} adds a value to an enum of common, which has to be committed before tenants use it, so the batch cannot be tried and rolled back`;
     if (steps.length > 0) await client.query(`${await moveMisplacedSql(client, line)} ${stepSettingsSql(options)}`);
-    for (const [index, step] of steps.entries()) {
-      // A step of common or of the tenant follows in this transaction.
-      await applyStep(client, step, options, { next: 'STEP', applied: appliedAfter(before.length, index, options) });
-    }
+    // The steps of the tenant follow in this transaction.
+    await applySteps(client, steps, options, { next: 'STEP', applied: before.length });
     return undefined;
   } catch (error) {
     throw new CommonFailedError(database, error);

@@ -78,6 +78,29 @@ describe('statements as PostgreSQL’s own parser reads them', () => {
     ]);
   });
 
+  it('name the one that failed among those of several files, which are sent together', async () => {
+    const first = await add('CREATE TABLE several_a (id int)', 'SELECT 1');
+    const second = nextName();
+    await fleet.migrations.addClass(
+      second,
+      "up() {\n  this.addSql('CREATE TABLE several_b (id int)');\n  this.addSql('SELECT nothing FROM several_a');\n }",
+    );
+    const third = await add('CREATE TABLE several_c (id int)');
+    tried.push(first, second, third);
+    const error = `${second} failed: column "nothing" does not exist, in line 4: SELECT nothing FROM several_a\nLINE 4: SELECT nothing FROM several_a\n               ^`;
+    for (const input of ['dryRun: true', '']) expect(await errorsOf(input)).toEqual([error]);
+    await expectRows(tables('several%'), []);
+    // Only the one that failed is recorded as such.
+    await expectRows(`SELECT name FROM migration_history WHERE status = 'ROLLED_BACK' AND name >= '${first}'`, [
+      { name: second },
+    ]);
+    const { errors } = await fleet.app.ask(
+      'mutation { createTenant(input: { slug: "fails", name: "n", isolation: SCHEMA }) { id } }',
+      fleet.app.admin,
+    );
+    expect(errors).toMatchObject([{ message: expect.stringContaining(error), extensions: { migration: second } }]);
+  });
+
   // Case 2. Tags are case-sensitive: https://www.postgresql.org/docs/current/sql-syntax-lexical.html (4.1.2.4)
   it('keep dollar quotes apart whose tags differ in case', async () => {
     await addAlone(

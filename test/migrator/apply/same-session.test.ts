@@ -36,8 +36,10 @@ it('starts each file with the settings of a new session', async () => {
   );
   await expectApplied();
   for (const slug of slugs) {
-    expect(await fleet.inTenant(slug, 'SELECT at::text, jit, replication, own FROM settings'), slug).toEqual([
-      { at: '2027-01-01 00:00:00+00', jit: 'off', replication: 'origin', own: true },
+    // The session that looks has the server's settings.
+    const sql = `SELECT to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') AS at, jit, replication, own FROM settings`;
+    expect(await fleet.inTenant(slug, sql), slug).toEqual([
+      { at: '2027-01-01 00:00', jit: 'off', replication: 'origin', own: true },
     ]);
   }
 });
