@@ -2,12 +2,13 @@ import { isConnectionFailure } from '../sql/error-codes.ts';
 import { watchChanges } from '../sql/watch-changes.ts';
 import { type Pool, type PoolClient, usePoolClient } from './pool.ts';
 
-/** The errors of statements that PostgreSQL may have committed although their connection ended. */
-const lost = new WeakSet<Error>();
+/** Marks an error. MikroORM's errors have the properties of those that they are made of, and no cause. */
+const mark = { isLostCommit: true } as const;
 
 /** Whether an error, or one of its causes, is that of a change that may have been committed; see {@link noteLostCommits}. */
 export function isLostCommit(error: unknown): boolean {
-  for (let current = error; current instanceof Error; current = current.cause) if (lost.has(current)) return true;
+  for (let current = error; current instanceof Error; current = current.cause)
+    if ('isLostCommit' in current) return true;
   return false;
 }
 
@@ -28,8 +29,7 @@ export function noteLostCommits(pool: Pool): Pool {
         const result = query(...args);
         if (!isChange || !(result instanceof Promise)) return result;
         return result.catch((error: unknown) => {
-          if (error instanceof Error && isConnectionFailure(error)) lost.add(error);
-          throw error;
+          throw error instanceof Error && isConnectionFailure(error) ? Object.assign(error, mark) : error;
         });
       },
     });
