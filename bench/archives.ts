@@ -73,7 +73,7 @@ export const archives: Benchmark = {
 
 async function exportTo({ servers, provisioning, catalog }: Services, slug: string, file: string, signal: AbortSignal) {
   const tenant = await tenantByReference(catalog, slug);
-  const options = { servers, files: provisioning.files, signal };
+  const options = { catalog, servers, files: provisioning.files, signal };
   await writeFileWhole(file, true, (output) => exportArchive(options, tenant, output));
 }
 

@@ -2,6 +2,9 @@ import { GraphQLError, type GraphQLErrorExtensions, Kind } from 'graphql';
 import { isAsyncIterable, type Plugin } from 'graphql-yoga';
 import type { Logger } from 'pino';
 import { AppError, errorCodes } from '../lib/errors.ts';
+import { isLostCommit } from '../postgres/pool/lost-commits.ts';
+import { outcomeUnknown } from '../routing/unknown-outcome.ts';
+import { currentRequest } from '../telemetry/request-record.ts';
 import { refusalOf } from './database-errors.ts';
 
 /**
@@ -10,7 +13,7 @@ import { refusalOf } from './database-errors.ts';
  * @param log the request's own logger
  */
 export function toClientError(error: unknown, requestId: string, log: Logger): GraphQLError {
-  const original = isOfVariable(error) ? error : originalOf(error);
+  const original = truthOf(isOfVariable(error) ? error : originalOf(error));
   const position = isGraphQLError(error) ? { nodes: error.nodes, path: error.path } : {};
   if (original instanceof AppError) {
     return new GraphQLError(original.message, {
@@ -34,6 +37,12 @@ export function toClientError(error: unknown, requestId: string, log: Logger): G
     ...withoutUndefined(position),
     extensions: { code: 'INTERNAL_SERVER_ERROR', requestId },
   });
+}
+
+/** A mutation must not say that it changed nothing, if PostgreSQL may have committed a change of it. Queries can be repeated. */
+function truthOf(error: unknown): unknown {
+  const isMutation = currentRequest()?.operation?.type === 'mutation';
+  return isMutation && isLostCommit(error) ? outcomeUnknown(error) : error;
 }
 
 /** The error for a document that requests more than is allowed; the message states the limit. */

@@ -125,7 +125,10 @@ async function mustNotBeMember(client: pg.Client, { id, slug }: TenantRow, email
     [id, email],
   );
   if (rowCount === 0) return;
-  throw new AppError('CONFLICT', `${email} is already a member of ${slug}. Change the role with setMemberRole.`);
+  throw new AppError(
+    'CONFLICT',
+    `${email} is already a member of ${slug}. Change the role with the mutation setMemberRole.`,
+  );
 }
 
 async function mustHaveRoom(client: pg.Client, { id, slug }: TenantRow, email: string): Promise<void> {
@@ -134,6 +137,6 @@ async function mustHaveRoom(client: pg.Client, { id, slug }: TenantRow, email: s
   if ((rowCount ?? 0) < MAX_PENDING) return;
   throw new AppError(
     'CONFLICT',
-    `${slug} has ${MAX_PENDING} pending invitations, which is the limit. Revoke some with revokeInvitation, or wait until they are accepted or expire.`,
+    `${slug} has ${MAX_PENDING} pending invitations, which is the limit. Revoke some with the mutation revokeInvitation, or wait until they are accepted or expire.`,
   );
 }

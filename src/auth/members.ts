@@ -109,6 +109,6 @@ async function mustHaveAnotherOwner(client: pg.Client, { id, slug }: TenantRow):
   if (rowCount === 2) return;
   throw new AppError(
     'CONFLICT',
-    `The user is the last owner of ${slug}. Make another member an owner first (setMemberRole), or delete the tenant (deleteTenant).`,
+    `The user is the last owner of ${slug}. Make another member an owner first, with the mutation setMemberRole, or delete the tenant with \`tenantry tenant delete ${slug}\` or the mutation deleteTenant.`,
   );
 }

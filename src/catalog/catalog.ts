@@ -1,6 +1,7 @@
 import type { EntityManager, EntitySchema } from '@mikro-orm/postgresql';
 import type pg from 'pg';
 import { createEntityDatabases } from '../orm/databases.ts';
+import { noteLostCommits } from '../postgres/pool/lost-commits.ts';
 import type { Pool } from '../postgres/pool/pool.ts';
 import { AuditEntrySchema } from './entities/audit-entry.entity.ts';
 import { CheckpointSchema } from './entities/checkpoint.entity.ts';
@@ -68,6 +69,7 @@ export interface Catalog {
  * @param others entities that every database has
  */
 export function openCatalog(pool: Pool, others: readonly EntitySchema[]): Catalog {
-  const database = createEntityDatabases([...catalogEntities, ...others]).open(pool);
-  return { fork: () => database.fork('public'), use: (work, signal) => pool.use(work, signal) };
+  const watched = noteLostCommits(pool);
+  const database = createEntityDatabases([...catalogEntities, ...others]).open(watched);
+  return { fork: () => database.fork('public'), use: (work, signal) => watched.use(work, signal) };
 }

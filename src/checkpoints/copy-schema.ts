@@ -6,6 +6,7 @@ import type { AppliedMigration } from '../catalog/entities/migration-state.entit
 import type { Tenant, TenantStatus } from '../catalog/entities/tenant.entity.ts';
 import type { InProgress } from '../catalog/in-progress.ts';
 import { migrationStateRow, saveMigrationStateSql } from '../catalog/migration-states.ts';
+import { findOpenWork, refuseOpenTransfer } from '../catalog/open-work.ts';
 import { canTake, tenantSteps } from '../catalog/tenant-status.ts';
 import { copyPlace } from '../copying/copy-place.ts';
 import { PARALLEL_TABLES, placeOn } from '../copying/place-on.ts';
@@ -94,7 +95,10 @@ function insertBuilding(client: pg.Client, tenant: Tenant, name: string, instanc
       [tenant.id],
     );
     const [row] = found;
-    if (row?.status === 'MAINTENANCE' || (row && row.key !== tenant.key)) throw tenantBusy(tenant.slug);
+    if (row?.status === 'MAINTENANCE' || (row && row.key !== tenant.key)) {
+      refuseOpenTransfer(await findOpenWork(client, tenant.id, ['MOVE', 'RESTORE']), tenant.slug);
+      throw tenantBusy(tenant.slug);
+    }
     if (row?.status === 'DELETED') throw deletedTenant(tenant.slug);
     if (!row || !canTake(tenantSteps.maintain, row.status)) {
       throw new AppError('CONFLICT', `The tenant ${tenant.slug} is ${row?.status ?? 'gone'}, so it cannot be copied`);

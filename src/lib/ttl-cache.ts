@@ -46,6 +46,11 @@ export class TtlCache<T extends object> {
     }
   }
 
+  /** Returns the value of `key` if it is cached; null if there is none, undefined if it is not loaded. */
+  known(key: string): T | null | undefined {
+    return this.#entries.get(key)?.value;
+  }
+
   /**
    * Removes the entries for which `isStale` returns true. A null value means that there was none. An undefined value is
    * still being loaded and may be older than the change: waiting callers get it, but it is not cached.

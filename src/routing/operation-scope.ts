@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { AppError } from '../lib/errors.ts';
 import type { PoolClient } from '../postgres/pool/pool.ts';
+import { KeptConnection } from './kept-connection.ts';
 
 const current = new AsyncLocalStorage<OperationScope | undefined>();
 
@@ -15,21 +16,35 @@ export interface ShareUse {
   turn(): Promise<void> | undefined;
 }
 
+/** A statement of an operation that waits for a connection. */
+interface Wait {
+  readonly pool: object;
+  /** Cancels the wait for the pool. */
+  readonly stop: AbortController;
+  readonly resolve: (client: PoolClient) => void;
+}
+
 /**
  * The connections to tenants' databases that one operation holds or waits for. An operation ends early when its client
  * disconnects or one of its fields fails. Then it stops waiting, its statements are cancelled and its connections are released.
+ *
+ * A mutation keeps its connection after a change until its answer is complete. If it had to wait for another connection, it
+ * could fail although its change is made.
  */
 export class OperationScope {
   readonly #share: ShareUse;
   readonly #held = new Set<PoolClient>();
-  /** Cancels the waits for connections. */
-  readonly #waits = new Set<AbortController>();
+  readonly #waits = new Set<Wait>();
+  readonly #kept = new KeptConnection();
+  #mayKeep: boolean;
   #hasEnded = false;
   #hasChanged = false;
   #whenReleased: (() => void) | undefined;
 
-  constructor(share: ShareUse) {
+  /** @param keepsConnection whether to keep a connection after a change, until {@link releaseKept} is called */
+  constructor(share: ShareUse, { keepsConnection = false } = {}) {
     this.#share = share;
+    this.#mayKeep = keepsConnection;
   }
 
   /** The scope of the current operation; undefined outside of operations. */
@@ -74,14 +89,13 @@ export class OperationScope {
 
   /**
    * Acquires a connection for the operation.
+   * @param pool identifies the pool that the connection comes from
    * @param connect waits for a connection until the signal aborts
    * @throws {AppError} SERVER_BUSY if the operation has ended, or what `connect` throws
    */
-  async acquire(connect: (signal: AbortSignal) => Promise<PoolClient>): Promise<PoolClient> {
+  async acquire(pool: object, connect: (signal: AbortSignal) => Promise<PoolClient>): Promise<PoolClient> {
     this.throwIfEnded();
-    const wait = new AbortController();
-    this.#waits.add(wait);
-    const client = await connect(wait.signal).finally(() => this.#waits.delete(wait));
+    const client = this.#kept.take(pool) ?? (await this.#wait(pool, connect));
     if (this.#hasEnded) {
       client.release();
       throw operationEnded();
@@ -92,7 +106,7 @@ export class OperationScope {
     client.release = (destroy) => {
       client.release = release;
       this.#held.delete(client);
-      release(destroy);
+      if (destroy || !this.#keep(pool, client)) release(destroy);
       this.#share.charge(performance.now() - since);
       this.#settle();
     };
@@ -107,14 +121,54 @@ export class OperationScope {
   end(): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    for (const wait of this.#waits) wait.abort(operationEnded());
+    for (const { stop } of this.#waits) stop.abort(operationEnded());
     if (this.#held.size > 0) setTimeout(() => this.#cancel(), GRACE_MS);
+  }
+
+  /** Releases the connection that was kept after a change. From now on, none is kept. */
+  releaseKept(): void {
+    this.#mayKeep = false;
+    this.#kept.release();
   }
 
   /** Calls `callback` as soon as the operation holds no connection, which may be immediately. */
   whenReleased(callback: () => void): void {
     this.#whenReleased = callback;
     this.#settle();
+  }
+
+  #wait(pool: object, connect: (signal: AbortSignal) => Promise<PoolClient>): Promise<PoolClient> {
+    const { promise, resolve, reject } = Promise.withResolvers<PoolClient>();
+    const wait: Wait = { pool, stop: new AbortController(), resolve };
+    this.#waits.add(wait);
+    connect(wait.stop.signal).then(
+      (client) => {
+        if (this.#waits.delete(wait)) resolve(client);
+        // Meanwhile the wait has got a connection of the operation.
+        else client.release();
+      },
+      (error: unknown) => {
+        this.#waits.delete(wait);
+        reject(error);
+      },
+    );
+    return promise;
+  }
+
+  /**
+   * After a change, gives a connection to another statement of the operation that waits for one, or keeps it. Returns false if
+   * it must be released.
+   */
+  #keep(pool: object, client: PoolClient): boolean {
+    if (!this.#mayKeep || !this.#hasChanged || !client.isReusable()) return false;
+    for (const wait of this.#waits) {
+      if (wait.pool !== pool) continue;
+      this.#waits.delete(wait);
+      wait.resolve(client);
+      wait.stop.abort(operationEnded());
+      return true;
+    }
+    return this.#kept.keep(pool, client);
   }
 
   #cancel(): void {

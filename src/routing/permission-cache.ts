@@ -43,8 +43,11 @@ export class PermissionCache {
         await lease.release();
       }
     };
+    const key = `${tenant.id} ${JSON.stringify(member)}`;
+    // An operation that keeps its connection must not wait for another operation, which may wait for this very connection.
+    if (OperationScope.current?.hasChanged) return this.#answers.known(key) ?? load();
     // Other operations may wait for the same answer, so it must not end with this one.
-    const found = await this.#answers.find(`${tenant.id} ${JSON.stringify(member)}`, () => OperationScope.leave(load));
+    const found = await this.#answers.find(key, () => OperationScope.leave(load));
     return found ?? new Set();
   }
 

@@ -10,12 +10,13 @@ import type { PasswordOf } from '../postgres/admin/roles.ts';
 import { type Pool, type PoolClient, usePoolClient } from '../postgres/pool/pool.ts';
 import { type PostgresServer, type Servers, serverNamed } from '../postgres/server.ts';
 import { isConnectionFailure, isRefusedDatabase, sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
+import { watchChanges } from '../postgres/sql/watch-changes.ts';
 import { connectWithRetry } from './connect-with-retry.ts';
 import { mayBeGone } from './connection-errors.ts';
 import { OperationScope } from './operation-scope.ts';
 import { tenantRole } from './placement.ts';
 import { runTenantStatement, type TenantStatement } from './tenant-statement.ts';
-import { afterChange, outcomeUnknown, watchChanges } from './unknown-outcome.ts';
+import { afterChange, outcomeUnknown } from './unknown-outcome.ts';
 
 /** What connecting to tenants needs. */
 export interface TenantConnectionsOptions {
@@ -190,7 +191,7 @@ export class TenantConnections {
       return this.#watch(tenant, client);
     };
     const connect = (signal?: AbortSignal) =>
-      (OperationScope.current?.acquire(connectFor) ?? connectFor(signal)).catch((error: unknown) => {
+      (OperationScope.current?.acquire(pool, connectFor) ?? connectFor(signal)).catch((error: unknown) => {
         throw afterChange(error);
       });
     return { ...pool, connect, use: (work, signal) => usePoolClient(connect, work, signal) };

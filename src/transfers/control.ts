@@ -13,6 +13,7 @@ import {
 } from '../catalog/transfer-status.ts';
 import { AppError } from '../lib/errors.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
+import { sayIfDeleted } from '../tenants/bin.ts';
 import { insertClone } from './clones/row.ts';
 import { appendTransferEvent, wakeTransferWorkers } from './events.ts';
 import type { TransferOptions } from './options.ts';
@@ -22,6 +23,8 @@ interface LockedTransfer {
   readonly status: TransferStatus;
   readonly tenantId: string;
   readonly slug: string;
+  /** Of a clone; null if it has none. */
+  readonly host: string | null;
   /** No process works on it, and nothing of the tenant is changed yet. */
   readonly isUntouched: boolean;
 }
@@ -63,12 +66,15 @@ export async function cancelTransfer({ catalog }: TransferOptions, id: string): 
 
 /**
  * Starts a failed or cancelled transfer over.
- * @throws {AppError} NOT_FOUND; CONFLICT if it has not ended, has succeeded, or its tenant is not where it was
+ * @throws {AppError} NOT_FOUND; CONFLICT if it has not ended, has succeeded, or its tenant is not where it was; SLUG_TAKEN or
+ *   HOST_TAKEN if another tenant has the name of a clone now
  */
 export async function resumeTransfer({ catalog }: TransferOptions, id: string): Promise<void> {
-  await catalog.use((client) =>
+  let clone: Pick<LockedTransfer, 'slug' | 'host'> | undefined;
+  const resuming = catalog.use((client) =>
     inTransaction(client, async () => {
-      const { status, kind, tenantId, slug } = await lockTransfer(client, id);
+      const locked = await lockTransfer(client, id);
+      const { status, kind, tenantId, slug } = locked;
       if (!hasTransferEnded(status)) {
         throw new AppError(
           'CONFLICT',
@@ -83,8 +89,10 @@ export async function resumeTransfer({ catalog }: TransferOptions, id: string): 
           'An import needs its archive again. Import the tenant with tenantry tenant import.',
         );
       }
-      if (kind === 'CLONE') await insertClone(client, id);
-      else await checkStillThere(client, { transfer: id, id: tenantId, slug });
+      if (kind === 'CLONE') {
+        clone = locked;
+        await insertClone(client, id);
+      } else await checkStillThere(client, { transfer: id, id: tenantId, slug });
       await client.query(
         takeTransferStepSql(transferSteps.resume, {
           where: 'x.id = $1',
@@ -97,6 +105,9 @@ export async function resumeTransfer({ catalog }: TransferOptions, id: string): 
       await wakeTransferWorkers(client, id);
     }),
   );
+  await resuming.catch(async (error: unknown) => {
+    throw error instanceof AppError && clone ? await sayIfDeleted(catalog, error, clone) : error;
+  });
 }
 
 /** A tenant that has moved since would be moved from a place where it is not any more. */
@@ -118,7 +129,7 @@ async function checkStillThere(
 
 async function lockTransfer(client: pg.Client, id: string): Promise<LockedTransfer> {
   const { rows } = await client.query<LockedTransfer>(
-    `SELECT kind, status, tenant_id AS "tenantId", slug,
+    `SELECT kind, status, tenant_id AS "tenantId", slug, host,
        claimed_by IS NULL AND status_before IS NULL AND NOT has_target AND outcome IS NULL AS "isUntouched"
      FROM tenant_transfers WHERE id = $1 FOR UPDATE`,
     [id],

@@ -15,6 +15,7 @@ import { chooseServer } from '../servers/choose.ts';
 import { asOwner } from '../tenants/as-owner.ts';
 import { refusalNow } from '../tenants/suspend.ts';
 import { insertTransfer } from './insert.ts';
+import { KEEP_HOURS, MAX_KEEP_HOURS } from './keep-hours.ts';
 import type { TransferOptions } from './options.ts';
 
 /** Where to move a tenant. */
@@ -35,10 +36,6 @@ export interface MoveInput {
 export interface Requester {
   readonly requestedBy: string | null;
 }
-
-const KEEP_HOURS = 24;
-/** A year. */
-const MAX_KEEP_HOURS = 8_784;
 
 /**
  * Starts to move a tenant to another server or isolation, and returns the transfer's id. Any process with a worker carries it out.
@@ -62,7 +59,10 @@ export async function moveTenant(options: TransferOptions, input: MoveInput, by:
   if (server !== tenant.server) await chooseServer(options, server);
   await checkMigrations(options, tenant);
   await checkRows(options, tenant);
-  if (online) await checkOnlineCopy(placeOn(serverNamed(options.servers, tenant.server), tenant));
+  if (online) {
+    const target = serverNamed(options.servers, server);
+    await checkOnlineCopy(placeOn(serverNamed(options.servers, tenant.server), tenant), target.admin.bind(target));
+  }
   const key = newTenantKey();
   const to = { key, isolation, ...newPlacement(key, isolation, server, options.sharedDatabase) };
   return insertTransfer(options, { kind: 'MOVE', tenant, to, online, keepHours, ...by });

@@ -53,7 +53,8 @@ const claimedColumns = `id, claim, kind, tenant_id AS "tenantId", slug, source_i
 type ClaimedRow = Omit<ClaimedTransfer, 'from' | 'to'> & { readonly from: string; readonly to: string };
 
 /**
- * Claims the oldest transfer that no living process works on. Its status stays until work on it begins.
+ * Claims the oldest transfer that no living process works on. The commit does not wait for the disk: a claim that a crash of
+ * PostgreSQL has lost cannot be used any more, and what follows it is not on the disk before it. Its status stays until work on it begins.
  * @param held the transfers that this process works on; others with its number are those whose claim it does not know of
  * @param only a transfer, if no other one is to be claimed
  */
@@ -65,7 +66,7 @@ export async function claimTransfer(
 ): Promise<ClaimedTransfer | undefined> {
   const { rows } = await client.query<ClaimedRow>(
     `UPDATE tenant_transfers SET claimed_by = $1, claim = gen_random_uuid(), not_before = NULL, attempts = attempts + 1
-     WHERE id = (
+     WHERE set_config('synchronous_commit', 'off', true) IS NOT NULL AND id = (
        SELECT id FROM tenant_transfers
        WHERE ended_at IS NULL AND (not_before IS NULL OR not_before <= now()) AND id <> ALL ($2::uuid[])
          AND ($3::uuid IS NULL OR id = $3) AND (claimed_by IS NULL OR claimed_by = $1 OR NOT ${isAliveSql('claimed_by')})

@@ -90,6 +90,31 @@ describe('a clone', () => {
     expect(await lab.findings()).toEqual([]);
   });
 
+  it('needs no maintenance of its source if nobody is connected to that', async () => {
+    await lab.createTenant('quiet', 'DATABASE');
+    await lab.addProducts('quiet', 'one');
+    const wasMaintained = async () => {
+      const { rows } = await lab.app.services.catalog.use((client) =>
+        client.query<{ was: boolean }>(`SELECT maintained_at IS NOT NULL AS was FROM tenants WHERE slug = 'quiet'`),
+      );
+      return rows[0]?.was;
+    };
+    const copy = async (slug: string) => {
+      const id = await clone(`tenant: "quiet", slug: "${slug}", neutralize: false`);
+      expect(await lab.ended(id)).toMatchObject({ status: 'SUCCEEDED', pausedMs: expect.any(Number) });
+      const { tenant } = await lab.ask(`{ tenant(slug: "${slug}") { status behind } }`);
+      expect(tenant).toEqual({ status: 'ACTIVE', behind: 0 });
+      expect(await lab.skusOf(slug)).toEqual(['one']);
+    };
+    await lab.app.services.tenants.close(await lab.rowOf('quiet'));
+    await copy('quiet-1');
+    expect(await wasMaintained()).toBe(false);
+    await lab.skusOf('quiet');
+    await copy('quiet-2');
+    expect(await wasMaintained()).toBe(true);
+    expect(await lab.findings()).toEqual([]);
+  });
+
   it('lets requests of its source wait for the moment in which it is copied', async () => {
     await lab.createTenant('busy', 'DATABASE');
     const token = await lab.app.tokenFor('busy');

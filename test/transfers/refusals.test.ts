@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
+import { commandsOf } from '../support/run-command.ts';
 import { openTestApp, type TestApp } from '../support/start-app.ts';
 import { startTransferLab, type TransferLab } from './transfer-lab.ts';
 
@@ -45,6 +46,41 @@ describe('while a tenant moves, and afterwards', () => {
     await lab.ask(`mutation { cancelTenantTransfer(id: "${id}") { id } }`);
     expect(await lab.ended(id)).toMatchObject({ status: 'CANCELLED' });
     expect(await lab.placementOf('acme')).toMatchObject({ status: 'ACTIVE', placement: { server: 'default' } });
+  });
+
+  it('what needs the rows of a tenant in maintenance names the transfer', async () => {
+    await lab.createTenant('held', 'SCHEMA');
+    const id = await lab.move('held', 'isolation: DATABASE');
+    const setStatus = (status: string) =>
+      lab.app.services.catalog.use((client) =>
+        client.query(`UPDATE tenants SET status = $1 WHERE slug = 'held'`, [status]),
+      );
+    await setStatus('MAINTENANCE');
+    expect(await lab.failure('mutation { createCheckpoint(tenant: "held") { id } }')).toEqual({
+      code: 'CONFLICT',
+      message: expect.stringContaining(id),
+    });
+    const exported = await commandsOf(lab.app)('tenant', 'export', 'held');
+    expect(exported).toMatchObject({ exit: 1, stderr: expect.stringContaining(`tenantry tenant watch ${id}`) });
+    await setStatus('ACTIVE');
+    await lab.ask(`mutation { cancelTenantTransfer(id: "${id}") { id } }`);
+  });
+
+  it('a clone whose slug a deleted tenant has by now is not resumed, and the error says so', async () => {
+    await lab.createTenant('origin', 'SCHEMA');
+    const id = await lab.clone('tenant: "origin", slug: "again"');
+    await lab.ask(`mutation { cancelTenantTransfer(id: "${id}") { id } }`);
+    await lab.createTenant('again', 'SCHEMA');
+    const resume = `mutation { resumeTenantTransfer(id: "${id}") { status } }`;
+    expect(await lab.failure(resume)).toMatchObject({ code: 'SLUG_TAKEN' });
+    await lab.ask('mutation { deleteTenant(id: "again", slug: "again") { id } }');
+    expect(await lab.failure(resume)).toEqual({
+      code: 'SLUG_TAKEN',
+      message: expect.stringMatching(/^The slug again belongs to the deleted tenant again until .*undelete again/),
+    });
+    await lab.ask('mutation { deleteTenant(id: "again", slug: "again", purge: true) { id } }');
+    expect(await lab.ask(resume)).toEqual({ resumeTenantTransfer: { status: 'PENDING' } });
+    await lab.ask(`mutation { cancelTenantTransfer(id: "${id}") { id } }`);
   });
 
   it('a run that is unfinished keeps it from moving, and one that begins later waits for the move', async () => {

@@ -34,8 +34,9 @@ async function execute(
   const { shareOwner, clientGone } = context;
   const { cost } = costOf(args);
   let admitted: Admitted | undefined;
-  const scope = new OperationScope({ charge: (ms) => admitted?.charge(ms), turn: () => admitted?.turn() });
   const isCancellable = getOperationAST(args.document, args.operationName)?.operation === OperationTypeNode.QUERY;
+  const share = { charge: (ms: number) => admitted?.charge(ms), turn: () => admitted?.turn() };
+  const scope = new OperationScope(share, { keepsConnection: !isCancellable });
   const stop = new Stop();
   const end = () => {
     stop.stop();
@@ -59,6 +60,7 @@ async function execute(
     clientGone.removeEventListener('abort', end);
     // After one field has failed, others may still be running although nobody needs their results.
     end();
+    scope.releaseKept();
     scope.whenReleased(() => admitted?.leave());
   }
 }

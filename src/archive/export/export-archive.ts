@@ -25,12 +25,7 @@ export async function exportArchive(options: ExportOptions, tenant: Tenant, dest
   const archive = new ArchiveWriter(destination, createdAt, options.signal);
   try {
     await archive.add(entryName.header, json({ format: ARCHIVE_FORMAT, version: ARCHIVE_VERSION }));
-    const rows = await withTenantData(
-      options.servers,
-      tenant,
-      (data) => addRows(options, archive, data),
-      options.signal,
-    );
+    const rows = await withTenantData(options, tenant, (data) => addRows(options, archive, data));
     const count = rows.tables.reduce((sum, table) => sum + table.rows, 0);
     const files = await addFiles(options, archive, tenant, count);
     const manifest: Manifest = {

@@ -23,12 +23,12 @@ export async function exportReadable(
   format: ReadableFormat,
   destination: Writable,
 ): Promise<Exported> {
-  const { servers, signal } = options;
+  const { signal } = options;
   const at = new Date();
   const zip = new ZipWriter(destination, at, signal);
   try {
     await zip.add('', 'README.txt', [Buffer.from(readmeOf(tenant, format, at))]);
-    const counts = await withTenantData(servers, tenant, (data) => addTables(options, zip, data, format), signal);
+    const counts = await withTenantData(options, tenant, (data) => addTables(options, zip, data, format));
     let files = 0;
     const onFile = (kind: string, count: number) =>
       options.onProgress?.({ what: `the files of ${kind}`, rows: counts.rows, files: count, bytes: zip.bytes });

@@ -1,8 +1,10 @@
+import type { Catalog } from '../../catalog/catalog.ts';
 import type { Servers } from '../../postgres/server.ts';
 import type { TenantFiles } from '../../tenants/tenant-files.ts';
 
 /** What an export needs. */
 export interface ExportOptions {
+  readonly catalog: Pick<Catalog, 'use'>;
   readonly servers: Pick<Servers, 'get'>;
   /** Opens what the modules keep of tenants outside of their databases. */
   readonly files: () => Promise<readonly TenantFiles[]>;

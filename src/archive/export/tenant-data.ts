@@ -8,12 +8,13 @@ import { refuseRowSecurity } from '../../copying/row-security.ts';
 import { beginInSnapshotSql, inSession, withSnapshot } from '../../copying/session.ts';
 import { AppError } from '../../lib/errors.ts';
 import { readAppliedSql } from '../../migrator/files/history.ts';
-import { type Servers, serverNamed } from '../../postgres/server.ts';
+import { serverNamed } from '../../postgres/server.ts';
 import { lockKeyOf, lockKind } from '../../postgres/sql/advisory-lock.ts';
 import { sqlState, sqlStateOf } from '../../postgres/sql/error-codes.ts';
 import { quoteLiteral } from '../../postgres/sql/quote.ts';
-import { refusalOf } from '../../tenants/suspend.ts';
+import { refusalNow } from '../../tenants/suspend.ts';
 import { type OwnTables, readOwnTables } from '../tables.ts';
+import type { ExportOptions } from './options.ts';
 
 /** A tenant's rows as they were at one moment. The tenant is served meanwhile, and migrations wait. */
 export interface TenantData extends OwnTables {
@@ -33,13 +34,12 @@ const MIGRATION_MS = 60_000;
  *   large objects, or row security hides rows
  */
 export async function withTenantData<T>(
-  servers: Pick<Servers, 'get'>,
+  { catalog, servers, signal }: Pick<ExportOptions, 'catalog' | 'servers' | 'signal'>,
   tenant: Tenant,
   work: (data: TenantData) => Promise<T>,
-  signal: AbortSignal,
 ): Promise<T> {
   // The rest of its statuses are those of tenants whose database may be incomplete or closed.
-  if (!settledStatuses.some((status) => status === tenant.status)) throw refusalOf(tenant, tenant.slug);
+  if (!settledStatuses.some((status) => status === tenant.status)) throw await refusalNow(catalog, tenant, tenant.slug);
   const place = placeOn(serverNamed(servers, tenant.server), tenant);
   const { schema } = place;
   await inSession(

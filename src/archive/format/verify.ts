@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { countLines } from '../../copying/count-lines.ts';
 import { isWithin } from './json-limits.ts';
-import type { ArchiveLimits } from './limits.ts';
+import { type ArchiveLimits, maxManifestBytes } from './limits.ts';
 import {
   ARCHIVE_FORMAT,
   ARCHIVE_VERSION,
@@ -11,7 +11,6 @@ import {
   entryName,
   headerSchema,
   MAX_HEADER_BYTES,
-  MAX_MANIFEST_BYTES,
   type Manifest,
   manifestSchema,
 } from './manifest.ts';
@@ -43,7 +42,7 @@ export async function verifyArchive(
     else if (manifest) {
       checkManifest(manifest, entry.name, await inMemory(entry, MAX_HEADER_BYTES));
       isChecked = true;
-    } else if (entry.name === entryName.manifest) manifest = await inMemory(entry, MAX_MANIFEST_BYTES);
+    } else if (entry.name === entryName.manifest) manifest = await readManifest(entry, maxManifestBytes(limits));
     else found.push(await measured(entry));
     isFirst = false;
   }
@@ -163,6 +162,11 @@ async function measured({ name, bytes, content }: ArchiveEntry): Promise<FoundEn
     if (name.startsWith('tables/')) lines += countLines(chunk);
   }
   return { name, bytes, sha256: hash.digest('hex'), lines };
+}
+
+async function readManifest(entry: ArchiveEntry, most: number): Promise<Buffer> {
+  if (entry.bytes <= most) return inMemory(entry, most);
+  throw refused(`has a manifest of ${entry.bytes} bytes, and ${most} is the most. To accept it, raise --max-entries`);
 }
 
 async function inMemory({ name, bytes, content }: ArchiveEntry, most: number): Promise<Buffer> {

@@ -79,10 +79,15 @@ export async function hasOnlineCopy({
 
 /**
  * Checks whether a place can be copied online. It changes nothing.
+ * @param atTarget runs work with a connection to the target's server, as the role that is to own the copy
  * @throws {AppError} CONFLICT with the first reason against it
  */
-export async function checkOnlineCopy(from: SourcePlace): Promise<void> {
+export async function checkOnlineCopy(
+  from: SourcePlace,
+  atTarget: (work: (client: pg.Client) => Promise<void>) => Promise<void>,
+): Promise<void> {
   await from.use((client) => checkSource(client, from.schema, ''));
+  await atTarget(checkTarget);
 }
 
 /** Drops what an online copy has created at the source. It has no effect if nothing is left. */

@@ -33,6 +33,8 @@ export interface PoolClient extends pg.Client {
    * released: its slot is freed when PostgreSQL has closed it.
    */
   release(destroy?: boolean): void;
+  /** Whether the connection works, runs no query and is in no transaction. */
+  isReusable(): boolean;
 }
 
 /** A pool of connections to one database as one role, within the limits of its server's pool. */

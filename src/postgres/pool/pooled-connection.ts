@@ -29,7 +29,7 @@ export class PooledConnection<Pool> {
       this.#isAcquired = false;
       onRelease(this, destroy);
     };
-    this.client = Object.assign(session.client, { release });
+    this.client = Object.assign(session.client, { release, isReusable: () => session.isReusable });
   }
 
   /** Marks the connection as acquired by the next caller. */

@@ -2,6 +2,7 @@ import { actorOf } from '../../../auth/audit-log.ts';
 import { TenantTransfer } from '../../../catalog/entities/tenant-transfer.entity.ts';
 import { startClone } from '../../../transfers/clones/start.ts';
 import { cancelTransfer, resumeTransfer } from '../../../transfers/control.ts';
+import { KEEP_HOURS } from '../../../transfers/keep-hours.ts';
 import { moveTenant } from '../../../transfers/start-move.ts';
 import { builder } from '../../builder.ts';
 import { type Context, callerOf } from '../../context.ts';
@@ -20,7 +21,7 @@ const MoveTenantInputRef = builder.inputType('MoveTenantInput', {
         'Copy the tenant while it is served, and pause it only for the switch. Otherwise its requests get TENANT_BUSY until it has moved.',
     }),
     keepHours: t.int({
-      defaultValue: 24,
+      defaultValue: KEEP_HOURS,
       description: 'How long the old place is kept, in hours. Nobody can connect to it meanwhile but its owner.',
     }),
   }),

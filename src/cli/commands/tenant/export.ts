@@ -74,12 +74,13 @@ async function exportTenant(
 }
 
 function optionsOf(
-  { servers, provisioning }: Services,
+  { catalog, servers, provisioning }: Services,
   show: (text: string) => void,
   signal: AbortSignal,
 ): ExportOptions {
   const speed = createSpeed();
   return {
+    catalog,
     servers,
     files: provisioning.files,
     onProgress: ({ what, rows, files: count, bytes }) => {

@@ -41,7 +41,7 @@ export function addImportCommand(tenant: Command, context: CommandContext): void
     )
     .option('--server <name>', 'the PostgreSQL server to put it on')
     .option('--max-size <size>', 'refuse an archive that is larger when decompressed; defaults to 64G', parseSize)
-    .option('--max-entries <n>', 'refuse an archive with more parts and files; defaults to 250000', parseCount)
+    .option('--max-entries <n>', 'refuse an archive with more parts and files; defaults to 40000', parseCount)
     .addHelpText('after', '\nExample: tenantry tenant import acme.tar.zst --slug acme')
     .action((file: string, options: Options) => importTenant(context, file, options));
 }

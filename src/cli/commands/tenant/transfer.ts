@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Isolation } from '../../../catalog/entities/tenant.entity.ts';
+import { KEEP_HOURS, MAX_KEEP_HOURS } from '../../../transfers/keep-hours.ts';
 import { anyCase } from '../../choices.ts';
 import { expandId, parseId } from '../../id-prefix.ts';
 import { withServices } from '../../open-app.ts';
@@ -43,7 +44,7 @@ export function addTransferCommands(tenant: Command, context: CommandContext): v
     .addOption(
       new Option('--keep <time>', 'how long the old place is kept, such as 24h, 7d or 0')
         .argParser(parseHours)
-        .default(24, '24h'),
+        .default(KEEP_HOURS, `${KEEP_HOURS}h`),
     )
     .option(...detachOption)
     .option(...jsonOption)
@@ -154,9 +155,6 @@ function isolationOf(choice: 'database' | 'schema' | undefined): Isolation | und
   return choice?.toUpperCase() as Isolation | undefined;
 }
 
-/** The longest time that an old place is kept, in hours. */
-const MAX_KEEP_HOURS = 366 * 24;
-
 /** Parses a time such as 24h or 7d to hours. */
 function parseHours(text: string): number {
   const [, digits, unit] = /^(\d{1,4})(h|d)?$/i.exec(text) ?? [];
@@ -164,6 +162,6 @@ function parseHours(text: string): number {
     throw new InvalidArgumentError('It must be a time such as 24h, 7d or 0.');
   }
   const hours = Number(digits) * (unit?.toLowerCase() === 'd' ? 24 : 1);
-  if (hours > MAX_KEEP_HOURS) throw new InvalidArgumentError('It must be at most 366d.');
+  if (hours > MAX_KEEP_HOURS) throw new InvalidArgumentError(`It must be at most ${MAX_KEEP_HOURS / 24}d.`);
   return hours;
 }
