@@ -35,8 +35,8 @@ async function infoOf({ row, server }: KnownServer, tenantCount: number): Promis
   const { connections, maxConnections } = typeof answer === 'string' ? noConnections : answer;
   return {
     name: row.name,
-    host: server.address?.host ?? null,
-    port: server.address?.port ?? null,
+    host: server.host?.host ?? null,
+    port: server.host?.port ?? null,
     tenantCount,
     connectionBudget: server.stats.max,
     connections,
