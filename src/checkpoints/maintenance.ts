@@ -7,6 +7,7 @@ import { InProgress } from '../catalog/in-progress.ts';
 import { observedAtSql } from '../catalog/migration-states.ts';
 import { forgetUsage } from '../catalog/usage.ts';
 import { databaseExists, dropDatabase } from '../postgres/admin/databases.ts';
+import { logSequences } from '../postgres/admin/log-sequences.ts';
 import {
   allowConnections,
   allowConnectionsSql,
@@ -36,7 +37,7 @@ import {
 export interface MaintenanceOptions {
   readonly catalog: Catalog;
   readonly servers: Pick<Servers, 'get'>;
-  readonly listener: Pick<Listener, 'instance' | 'connected'>;
+  readonly listener: Pick<Listener, 'instance' | 'mayTakeOver'>;
   readonly log: Logger;
 }
 
@@ -132,6 +133,7 @@ export class Maintenance {
       const opened = allowConnectionsSql(tenant.database, [tenantRole(tenant.key)]);
       const after = openTo ? `${opened}; ${allowConnectionsSql(tenant.copy, openTo)}` : opened;
       const size = await this.#copyTo(tenant, { source: tenant.database, after }, isPause);
+      if (openTo) await this.#serverOf(tenant.server).owner(tenant.copy, logSequences);
       await this.#enter(tenant, 'DONE', async (client) => {
         await ending(client, tenant, size);
         await endMaintenance(client, tenant.tenantId, listener.instance);
@@ -146,7 +148,7 @@ export class Maintenance {
   async recover(tenantId?: string): Promise<void> {
     const { catalog, listener, log } = this.#options;
     // Without the liveness lock, other processes would take over at once what this one claims.
-    if (!listener.connected) return;
+    if (!listener.mayTakeOver) return;
     const { rows } = await catalog.use((client) =>
       client.query<Maintained>(
         `UPDATE tenant_maintenances m SET claimed_by = $1 FROM tenants t
@@ -251,6 +253,8 @@ export class Maintenance {
           await replaceDatabase(admin, tenant.database, tenant.copy, previous);
         }
         await dropDatabase(admin, previous);
+        await allowConnections(admin, tenant.database, []);
+        await this.#serverOf(tenant.server).owner(tenant.database, logSequences);
         const { rows } = await admin.query<{ now: string }>(`SELECT ${observedAtSql} AS now`);
         return rows[0]?.now;
       });

@@ -1,5 +1,5 @@
 import { AppError } from '../lib/errors.ts';
-import { isConnectionFailure } from '../postgres/sql/error-codes.ts';
+import { isConnectionFailure, isRefusedChange } from '../postgres/sql/error-codes.ts';
 import { OperationScope } from './operation-scope.ts';
 
 /** The error of a request whose connection broke before PostgreSQL said whether its change is committed. */
@@ -16,7 +16,8 @@ const repeatable: readonly string[] = ['SERVER_BUSY', 'TENANT_BUSY', 'TENANT_SUS
 
 /** Replaces an error that would say that nothing was changed, if the current operation has changed something before. */
 export function afterChange(error: unknown): unknown {
-  const isRepeatable = error instanceof AppError ? repeatable.includes(error.code) : isConnectionFailure(error);
+  const isRepeatable =
+    error instanceof AppError ? repeatable.includes(error.code) : isConnectionFailure(error) || isRefusedChange(error);
   if (!isRepeatable || !OperationScope.current?.hasChanged) return error;
   const message = 'This request failed after it had changed something. Look what it has changed before you repeat it.';
   return new AppError('OUTCOME_UNKNOWN', message, { cause: error });

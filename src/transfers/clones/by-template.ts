@@ -5,6 +5,7 @@ import { canTake, tenantSteps } from '../../catalog/tenant-status.ts';
 import { BusySessionsError } from '../../checkpoints/maintenance.ts';
 import { elapsedSince } from '../../lib/time.ts';
 import { cloneDatabase, dropDatabase, isInUse } from '../../postgres/admin/databases.ts';
+import { logSequences } from '../../postgres/admin/log-sequences.ts';
 import { allowConnections, disallowConnections } from '../../postgres/admin/replace-database.ts';
 import { closeDatabaseSql } from '../../postgres/admin/roles.ts';
 import { serverNamed } from '../../postgres/server.ts';
@@ -82,6 +83,7 @@ async function copyCheckpoint(
     }
     await allowConnections(admin, to.database, [tenantRole(to.key)]);
   });
+  await serverNamed(options.servers, to.server).owner(to.database, logSequences);
   await active.commit(async (client) => {
     await client.query('UPDATE tenants SET migration_state = $2 WHERE id = $1', [tenantId, source.checkpoint?.state]);
     await active.copiedWhole(client, copied);
@@ -153,8 +155,8 @@ async function copyQuiet(
   const [state] = rows;
   if (!state || !canTake(tenantSteps.maintain, state.status)) return undefined;
   const start = performance.now();
-  const locked = <T>(work: (admin: pg.Client) => Promise<T>) =>
-    withPlacementLock(serverNamed(options.servers, to.server), to.key, work);
+  const server = serverNamed(options.servers, to.server);
+  const locked = <T>(work: (admin: pg.Client) => Promise<T>) => withPlacementLock(server, to.key, work);
   const isCopied = await locked(async (admin) => {
     if (!(await cloneIfQuiet(admin, to.database, database))) return false;
     // The catalog's server writes the next commit of the catalog to the disk after this one.
@@ -165,6 +167,7 @@ async function copyQuiet(
   });
   if (!isCopied) return undefined;
   const pausedMs = elapsedSince(start);
+  await server.owner(to.database, logSequences);
   const isSame = await active.commit(async (client) => {
     const { rowCount } = await client.query(
       `UPDATE tenants t SET migration_state = s.migration_state FROM tenants s
