@@ -13,6 +13,7 @@ import { type Pool, type Priority, usePoolClient } from './pool/pool.ts';
 import { retryWhileFull } from './pool/retry-while-full.ts';
 import { ServerPool, type ServerPoolOptions, type ServerPoolStats } from './pool/server-pool.ts';
 import { startupOptions } from './session-settings.ts';
+import { noneLeft, unknownAddress } from './unreachable.ts';
 
 /** What the connections of a pool have in common. */
 export interface PoolRequest {
@@ -293,19 +294,4 @@ export class PostgresServer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#budget.close();
   }
-}
-
-function unknownAddress(server: string): AppError {
-  return new AppError(
-    'SERVER_BUSY',
-    `The address of the PostgreSQL server ${server} is currently unknown. The log says why.`,
-    { details: { retryAfterMs: 1000 } },
-  );
-}
-
-function noneLeft(server: string, cause: unknown): AppError {
-  return new AppError('SERVER_BUSY', `The PostgreSQL server ${server} has no connection left. Try again in a moment.`, {
-    cause,
-    details: { retryAfterMs: 1000 },
-  });
 }
