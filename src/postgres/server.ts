@@ -10,10 +10,10 @@ import { observeStatements } from './observe-statements.ts';
 import { CircuitBreaker } from './pool/circuit-breaker.ts';
 import { HostList } from './pool/host-list.ts';
 import { type Pool, type Priority, usePoolClient } from './pool/pool.ts';
+import { noneLeft, unknownAddress } from './pool/pool-errors.ts';
 import { retryWhileFull } from './pool/retry-while-full.ts';
 import { ServerPool, type ServerPoolOptions, type ServerPoolStats } from './pool/server-pool.ts';
 import { startupOptions } from './session-settings.ts';
-import { noneLeft, unknownAddress } from './unreachable.ts';
 
 /** What the connections of a pool have in common. */
 export interface PoolRequest {
