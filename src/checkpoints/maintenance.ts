@@ -7,6 +7,7 @@ import { InProgress } from '../catalog/in-progress.ts';
 import { observedAtSql } from '../catalog/migration-states.ts';
 import { forgetUsage } from '../catalog/usage.ts';
 import { databaseExists, dropDatabase } from '../postgres/admin/databases.ts';
+import { logSequences } from '../postgres/admin/log-sequences.ts';
 import {
   allowConnections,
   allowConnectionsSql,
@@ -251,6 +252,8 @@ export class Maintenance {
           await replaceDatabase(admin, tenant.database, tenant.copy, previous);
         }
         await dropDatabase(admin, previous);
+        await allowConnections(admin, tenant.database, []);
+        await this.#serverOf(tenant.server).owner(tenant.database, logSequences);
         const { rows } = await admin.query<{ now: string }>(`SELECT ${observedAtSql} AS now`);
         return rows[0]?.now;
       });

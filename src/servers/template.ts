@@ -5,6 +5,7 @@ import { migrateDatabase } from '../migrator/apply/apply.ts';
 import type { MigrationFile } from '../migrator/files/migration-file.ts';
 import type { TenantFiles } from '../migrator/files/migration-folders.ts';
 import { cloneDatabase, createDatabase, databaseExists, dropDatabase } from '../postgres/admin/databases.ts';
+import { logSequences } from '../postgres/admin/log-sequences.ts';
 import { closeDatabaseSql } from '../postgres/admin/roles.ts';
 import type { PostgresServer } from '../postgres/server.ts';
 import { lockKind, withAdvisoryLock } from '../postgres/sql/advisory-lock.ts';
@@ -101,6 +102,7 @@ export class TemplateDatabase {
                 lockTimeoutMs,
                 setupSql: prepareTenantDatabaseSql(grantee),
               });
+              await logSequences(client);
             });
             // Connections would prevent cloning. The rename comes last, so that a database with the final name is complete.
             await admin.query(`ALTER DATABASE ${quoteIdentifier(building)} WITH ALLOW_CONNECTIONS false`);
@@ -141,6 +143,7 @@ function templatePrefix(authDatabase: string): string {
 function templateName({ authDatabase, grantee }: TemplateOptions, { tenant, common }: TenantFiles): string {
   const linesOf = (files: readonly MigrationFile[]) => files.map(({ name, hash }) => `${name} ${hash}`);
   const commonLines = common.length > 0 ? [prepareCommonSql(grantee), ...linesOf(common)] : [];
-  const text = [prepareTenantDatabaseSql(grantee), ...linesOf(tenant), ...commonLines].join('\n');
+  // Templates of earlier versions, whose sequences are not logged, have other names.
+  const text = ['logged sequences', prepareTenantDatabaseSql(grantee), ...linesOf(tenant), ...commonLines].join('\n');
   return `${templatePrefix(authDatabase)}${createHash('sha256').update(text).digest('hex').slice(0, 12)}`;
 }

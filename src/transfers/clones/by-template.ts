@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { BusySessionsError } from '../../checkpoints/maintenance.ts';
 import { elapsedSince } from '../../lib/time.ts';
 import { cloneDatabase } from '../../postgres/admin/databases.ts';
+import { logSequences } from '../../postgres/admin/log-sequences.ts';
 import { allowConnections, disallowConnections } from '../../postgres/admin/replace-database.ts';
 import { serverNamed } from '../../postgres/server.ts';
 import { sqlState, sqlStateOf } from '../../postgres/sql/error-codes.ts';
@@ -34,7 +35,9 @@ export async function cloneByTemplate(active: ActiveTransfer, source: TransferSo
   if (!source.checkpoint && bytes > MAX_BYTES) return undefined;
   await provisioner.renewRole(to);
   const copied = { database: source.database, bytes };
-  return source.checkpoint ? copyCheckpoint(active, source, copied) : copyPaused(active, copied);
+  const pausedMs = await (source.checkpoint ? copyCheckpoint(active, source, copied) : copyPaused(active, copied));
+  if (pausedMs !== undefined) await server.owner(to.database, logSequences);
+  return pausedMs;
 }
 
 async function copyCheckpoint(active: ActiveTransfer, source: TransferSource, copied: CopiedDatabase): Promise<number> {
