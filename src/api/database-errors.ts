@@ -1,6 +1,7 @@
 import {
   isConnectionFailure,
   isNullCharacter,
+  isRefusedChange,
   isTransient,
   sqlState,
   sqlStateOf,
@@ -46,6 +47,13 @@ export function refusalOf(error: unknown): DatabaseRefusal | undefined {
     return {
       code: 'SERVER_BUSY',
       message: 'The database cannot be reached at present. Try again in a moment.',
+      retryAfterMs: 1000,
+    };
+  }
+  if (isRefusedChange(error)) {
+    return {
+      code: 'SERVER_BUSY',
+      message: 'The database accepts no changes at present. Try again in a moment.',
       retryAfterMs: 1000,
     };
   }

@@ -37,7 +37,7 @@ import {
 export interface MaintenanceOptions {
   readonly catalog: Catalog;
   readonly servers: Pick<Servers, 'get'>;
-  readonly listener: Pick<Listener, 'instance' | 'connected'>;
+  readonly listener: Pick<Listener, 'instance' | 'mayTakeOver'>;
   readonly log: Logger;
 }
 
@@ -147,7 +147,7 @@ export class Maintenance {
   async recover(tenantId?: string): Promise<void> {
     const { catalog, listener, log } = this.#options;
     // Without the liveness lock, other processes would take over at once what this one claims.
-    if (!listener.connected) return;
+    if (!listener.mayTakeOver) return;
     const { rows } = await catalog.use((client) =>
       client.query<Maintained>(
         `UPDATE tenant_maintenances m SET claimed_by = $1 FROM tenants t

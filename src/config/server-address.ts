@@ -1,10 +1,15 @@
 import { badInput } from '../lib/errors.ts';
+import { type AcceptedSessions, acceptedSessions, type ServerHost, urlPerHost } from './server-hosts.ts';
 import { type SettingValues, settings } from './settings.ts';
 
 /** The address of a PostgreSQL server, with the role to connect as. */
-export interface ServerAddress {
-  readonly host: string;
-  readonly port: number;
+export interface ServerAddress extends ServerHost {
+  /** Where else the server may be after a failover. */
+  readonly otherHosts?: readonly ServerHost[];
+  /** Defaults to `primary`. */
+  readonly accepts?: AcceptedSessions;
+  /** How long connecting to one host may take, in milliseconds. */
+  readonly connectTimeoutMs?: number;
   readonly user: string;
   readonly password: string;
   /** The database to connect to for creating others. */
@@ -49,15 +54,19 @@ export function parseServerUrl(text: string): ServerAddress {
 
 /**
  * Parses a URL from a setting. Adds errors to `problems`. With `sslmode` `verify-ca`, the name in the certificate is checked
- * too, as with `verify-full`. `allow` and `prefer` mean no TLS. `no-verify` is another word for `require`.
+ * too, as with `verify-full`. `allow` and `prefer` mean no TLS. `no-verify` is another word for `require`. There may be several
+ * hosts, `target_session_attrs` and `connect_timeout`, which holds for each host.
  * @param name the URL's name in messages
  * @see https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS
  */
 export function addressFromUrl(text: string, name: string, problems: string[]): ServerAddress | undefined {
   let url: URL;
+  let hosts: ServerHost[];
   try {
-    url = new URL(text.replace(/^[^:]+:/, 'postgres:'));
+    const [first, ...others] = urlPerHost(text.replace(/^[^:]+:/, 'postgres:'));
+    url = new URL(first);
     for (const part of [url.username, url.password, url.pathname]) decodeURIComponent(part);
+    hosts = [url, ...others.map((other) => new URL(other))].map(hostOf);
   } catch {
     problems.push(
       `${name} must be a URL like postgres://user:password@host:5432/postgres; escape special characters with %`,
@@ -70,9 +79,11 @@ export function addressFromUrl(text: string, name: string, problems: string[]): 
     problems.push(`${name} has the unknown sslmode ${sslMode}`);
   }
   if (!url.username) problems.push(`${name} must name a user`);
+  const [first = hostOf(url), ...otherHosts] = hosts;
   return {
-    host: decodeURIComponent(url.hostname).replace(/^\[|\]$/g, '') || 'localhost',
-    port: Number(url.port || 5432),
+    ...first,
+    ...(otherHosts.length > 0 && { otherHosts }),
+    ...sessionsOf(url, name, problems),
     user: decodeURIComponent(url.username),
     password: decodeURIComponent(url.password),
     maintenanceDatabase: decodeURIComponent(url.pathname.slice(1)) || 'postgres',
@@ -80,4 +91,27 @@ export function addressFromUrl(text: string, name: string, problems: string[]): 
       ? { rejectUnauthorized: true }
       : ['require', 'no-verify'].includes(sslMode) && { rejectUnauthorized: false },
   };
+}
+
+function hostOf({ hostname, port }: URL): ServerHost {
+  return { host: decodeURIComponent(hostname).replace(/^\[|\]$/g, '') || 'localhost', port: Number(port || 5432) };
+}
+
+function sessionsOf(
+  { searchParams }: URL,
+  name: string,
+  problems: string[],
+): Pick<ServerAddress, 'accepts' | 'connectTimeoutMs'> {
+  const wanted = searchParams.get('target_session_attrs');
+  const accepts = acceptedSessions.find((each) => each === wanted);
+  if (wanted !== null && !accepts) {
+    problems.push(
+      `${name} has target_session_attrs ${wanted}, but must have ${acceptedSessions.join(', ')} or none, because Tenantry writes`,
+    );
+  }
+  const seconds = searchParams.get('connect_timeout');
+  if (seconds !== null && !/^[1-9]\d{0,2}$/.test(seconds)) {
+    problems.push(`${name} has connect_timeout ${seconds}, but it must be a number of seconds from 1 to 999`);
+  }
+  return { ...(accepts && { accepts }), ...(seconds !== null && { connectTimeoutMs: Number(seconds) * 1000 }) };
 }

@@ -4,7 +4,7 @@ import { connectionSettings } from './connection-settings.ts';
 import { fileSettings } from './file-settings.ts';
 import { observabilitySettings } from './observability-settings.ts';
 import { retentionSettings } from './retention-settings.ts';
-import { databaseName, flag, integer, origins, processes, type Setting, secret, url } from './setting-types.ts';
+import { databaseName, flag, integer, origins, processes, type Setting, secret, serverUrl } from './setting-types.ts';
 import { shareSettings } from './share-settings.ts';
 import { tokenSettings } from './token-settings.ts';
 import { webhookSettings } from './webhook-settings.ts';
@@ -28,13 +28,13 @@ export const settings = {
       'number of processes that serve requests at the same port; max for one per core. They divide the budgets of connections; the shares of tenants and callers apply to each process',
   },
   DATABASE_URL: {
-    schema: url('postgres:', 'postgresql:'),
+    schema: serverUrl('postgres:', 'postgresql:'),
     absent: 'an embedded PostgreSQL in DATA_DIR',
     meaning:
-      'URL of the PostgreSQL server, with a role that may create databases and roles; with a role that may only connect, this process only serves requests',
+      'URL of the PostgreSQL server, with a role that may create databases and roles; with a role that may only connect, this process only serves requests. It may name several hosts, such as one:5432,two:5432, of which the primary is used',
   },
   ADMIN_DATABASE_URL: {
-    schema: url('postgres:', 'postgresql:'),
+    schema: serverUrl('postgres:', 'postgresql:'),
     absent: 'the same as DATABASE_URL',
     meaning:
       'URL of the same server, with the role that creates, migrates and deletes; for workers and commands, if the role in DATABASE_URL may only serve requests',
@@ -48,7 +48,7 @@ export const settings = {
   DB_USERNAME: { schema: z.string(), absent: 'see DB_HOST', meaning: 'role on the PostgreSQL server' },
   DB_PASSWORD: { schema: z.string(), absent: 'see DB_HOST', meaning: 'password of that role' },
   ADMIN_CONN_STR: {
-    schema: url('postgres:', 'postgresql:', 'postgresql+psycopg2:'),
+    schema: serverUrl('postgres:', 'postgresql:', 'postgresql+psycopg2:'),
     absent: 'see DATABASE_URL',
     meaning: 'former name of DATABASE_URL',
   },

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { searchPathOf } from '../migrator/files/common-schema.ts';
-import { sameEverywhere } from '../postgres/server.ts';
+import { sameEverywhere } from '../postgres/session-settings.ts';
 import { quoteLiteral } from '../postgres/sql/quote.ts';
 import type { CopyPlace } from './place.ts';
 

@@ -8,7 +8,7 @@ import { commonSchema } from '../migrator/files/common-schema.ts';
 import { historyTable } from '../migrator/files/history.ts';
 import type { MigrationFile } from '../migrator/files/migration-file.ts';
 import type { SourceStatement } from '../migrator/files/source-statements.ts';
-import { sameEverywhere } from '../postgres/server.ts';
+import { sameEverywhere } from '../postgres/session-settings.ts';
 import { quoteLiteral } from '../postgres/sql/quote.ts';
 
 /**

@@ -79,6 +79,7 @@ function createWorker(
     backfillBatchMs,
     stopMs: config.http.shutdownSeconds * 1000,
     connect: (tenant, work, signal) => owner.use(tenant, work, signal),
+    downForMs: (server) => servers.get(server)?.downForMs ?? 0,
     checkpoints,
     log,
     meters,

@@ -20,7 +20,7 @@ export function describeFailure(thrown: unknown, server: ServerAddress | undefin
   const { code, syscall, address, port } = systemErrorOf(error);
   if (syscall === 'listen' || syscall === 'bind') return listenProblem(code, address, port);
   if (!server) return messageOf(error);
-  const place = `PostgreSQL at ${server.host}:${server.port}`;
+  const place = `PostgreSQL at ${[server, ...(server.otherHosts ?? [])].map(({ host, port }) => `${host}:${port}`).join(' or ')}`;
   const settings = 'DATABASE_URL, or DB_HOST, DB_PORT, DB_USERNAME and DB_PASSWORD';
   switch (sqlStateOf(error)) {
     case sqlState.invalidPassword:

@@ -1,4 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AppError } from '../lib/errors.ts';
 import type { Listener } from './listener.ts';
+import { isConnectionFailure } from './sql/error-codes.ts';
 
 /** Readers poll at this interval even without a notification, in milliseconds. */
 const POLL_MS = 1_000;
@@ -26,7 +29,7 @@ export interface FollowedEvents<Event> {
 
 /**
  * Yields pages of events: first the stored ones, then each new one, until what they are about ends or the signal is aborted. It
- * holds no connection while it waits.
+ * holds no connection while it waits. While the database cannot be reached, it waits too.
  * @param after the sequence number of the last event that the caller knows
  */
 export async function* followEvents<Event extends { readonly seq: number }>(
@@ -40,9 +43,12 @@ export async function* followEvents<Event extends { readonly seq: number }>(
   });
   const stop = () => wake.now();
   signal?.addEventListener('abort', stop);
+  // Who begins to follow learns at once that it is not possible.
+  let isKnown = false;
   try {
     for (let seen = after; !signal?.aborted; ) {
-      const { events, ended } = await read(seen);
+      const { events, ended } = await (isKnown ? readWhenReachable(() => read(seen), signal) : read(seen));
+      isKnown = true;
       if (events.length > 0) yield events;
       seen = events.at(-1)?.seq ?? seen;
       if (events.length === EVENT_PAGE) continue;
@@ -52,6 +58,23 @@ export async function* followEvents<Event extends { readonly seq: number }>(
   } finally {
     unsubscribe();
     signal?.removeEventListener('abort', stop);
+  }
+}
+
+/**
+ * Repeats `read` while the database cannot be reached. Followers lose nothing meanwhile: they read what is stored when PostgreSQL is
+ * back, perhaps on another host.
+ * @param signal ends the wait; the error is thrown then
+ */
+export async function readWhenReachable<T>(read: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  for (;;) {
+    try {
+      return await read();
+    } catch (error) {
+      const isBusy = error instanceof AppError && error.code === 'SERVER_BUSY';
+      if (signal?.aborted || (!isBusy && !isConnectionFailure(error))) throw error;
+    }
+    await sleep(POLL_MS, undefined, signal && { signal });
   }
 }
 

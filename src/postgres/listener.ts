@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { createMutex } from '../lib/mutex.ts';
 import { retryUntil } from '../lib/retry-loop.ts';
+import { elapsedSince } from '../lib/time.ts';
 import type { Pool, PoolClient } from './pool/pool.ts';
 import { lockKind, noticeSilenceSql } from './sql/advisory-lock.ts';
 import { quoteIdentifier } from './sql/quote.ts';
@@ -15,6 +16,8 @@ const HEARTBEAT_MS = 2_000;
 const CONGESTED_HEARTBEAT_MS = 1_000;
 /** How long a heartbeat may take before the connection counts as lost, in milliseconds. */
 const SILENCE_MS = 5_000;
+/** How long processes may take to reconnect after PostgreSQL is back, in milliseconds. Attempts are at most 5 s apart. */
+const RETURN_MS = 8_000;
 /** The pause before reconnecting, in milliseconds. A server that restarts refuses connections at first. */
 const RECONNECT_DELAY_MS = 100;
 /**
@@ -47,6 +50,9 @@ export class Listener implements AsyncDisposable {
   #listening = false;
   #heartbeat: NodeJS.Timeout | undefined;
   #queueUsage = 0;
+  /** How often the liveness lock was acquired. */
+  #lives = 0;
+  #livesSince = 0;
   readonly #stopping = new AbortController();
 
   /** @param pool a pool for `auth` with room for one connection, which stays acquired */
@@ -58,6 +64,22 @@ export class Listener implements AsyncDisposable {
   /** Whether notifications are currently received. */
   get connected(): boolean {
     return this.#listening;
+  }
+
+  /**
+   * The number of the current liveness lock; undefined while there is none. Other processes may have taken over what was claimed
+   * under an earlier one.
+   */
+  get life(): number | undefined {
+    return this.#listening ? this.#lives : undefined;
+  }
+
+  /**
+   * Whether processes without a liveness lock are dead. When PostgreSQL has restarted or failed over, the living ones need a moment
+   * to acquire theirs again.
+   */
+  get mayTakeOver(): boolean {
+    return this.#listening && (this.#lives === 1 || elapsedSince(this.#livesSince) >= RETURN_MS);
   }
 
   /** The usage of the server's notification queue at the last heartbeat, from 0 to 1. */
@@ -115,6 +137,8 @@ export class Listener implements AsyncDisposable {
       client.release(true);
       throw error;
     }
+    this.#lives += 1;
+    this.#livesSince = performance.now();
     this.#listening = !this.#stopped;
   }
 

@@ -1,14 +1,19 @@
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { ServerAddress } from '../config/server-address.ts';
+import type { ServerHost } from '../config/server-hosts.ts';
 import { AppError } from '../lib/errors.ts';
+import { elapsedSince } from '../lib/time.ts';
 import { type Meters, noMeters } from '../telemetry/meters.ts';
 import { currentRequest } from '../telemetry/request-record.ts';
 import { observeStatements } from './observe-statements.ts';
 import { CircuitBreaker } from './pool/circuit-breaker.ts';
+import { HostList } from './pool/host-list.ts';
 import { type Pool, type Priority, usePoolClient } from './pool/pool.ts';
+import { noneLeft, unknownAddress } from './pool/pool-errors.ts';
 import { retryWhileFull } from './pool/retry-while-full.ts';
 import { ServerPool, type ServerPoolOptions, type ServerPoolStats } from './pool/server-pool.ts';
+import { startupOptions } from './session-settings.ts';
 
 /** What the connections of a pool have in common. */
 export interface PoolRequest {
@@ -64,31 +69,13 @@ export function serverNamed(servers: Pick<Servers, 'get'>, name: string, shown =
   });
 }
 
-/** How long connecting to a server may take, in milliseconds. */
+/** How long connecting to a host may take, unless its URL says so, in milliseconds. */
 const CONNECT_TIMEOUT_MS = 5_000;
 
-/**
- * The settings with which every session of ours reads and writes times the same way, whatever the server's.
- * @see https://www.postgresql.org/docs/current/runtime-config-client.html#RUNTIME-CONFIG-CLIENT-FORMAT
- */
-export const sameEverywhere = {
-  TimeZone: 'UTC',
-  DateStyle: 'ISO, MDY',
-  IntervalStyle: 'postgres',
-  // Short statements that are planned anew each time would be compiled anew each time.
-  jit: 'off',
-} as const;
-
-/**
- * With this setting, PostgreSQL aborts a statement and releases its locks within two seconds after the client was killed.
- * By default it notices only when the statement is done. PostgreSQL on Windows does not support the setting; the server is
- * taken to run on the same platform as this process.
- * @see https://www.postgresql.org/docs/current/runtime-config-connection.html#GUC-CLIENT-CONNECTION-CHECK-INTERVAL
- */
-const everySession: Readonly<Record<string, string>> = {
-  ...sameEverywhere,
-  ...(process.platform !== 'win32' && { client_connection_check_interval: '2s' }),
-};
+/** How long a connection is idle before the operating system checks whether the server's machine is there, in milliseconds. */
+const KEEPALIVE_MS = 10_000;
+/** How often all connections are replaced at most because a server refuses changes, in milliseconds. */
+const LEAVE_MS = 5_000;
 
 /**
  * One PostgreSQL server, and the pool of connections that this process may open to it. When the server does not answer,
@@ -105,19 +92,25 @@ export class PostgresServer implements AsyncDisposable {
   readonly #admin: Pool;
   readonly #serving: Pool;
   readonly #adminAddress: ServerAddress | undefined;
+  readonly #log: Logger;
+  /** Those of each address, which the admin's may differ in. */
+  readonly #hosts = new WeakMap<ServerAddress, HostList>();
   #address: ServerAddress | undefined;
   #canAdminister = true;
+  #leftAt = Number.NEGATIVE_INFINITY;
 
   constructor(name: string, address: ServerAddress | undefined, options: PostgresServerOptions) {
     this.name = name;
     this.#address = address;
     this.#adminAddress = options.admin;
     this.#waitMs = options.waitMs;
+    this.#log = options.log;
     this.#breaker = new CircuitBreaker(name, options.log);
     const { meters = noMeters } = options;
     this.#budget = new ServerPool({
       ...options,
       attempt: (connect) => this.#breaker.attempt(connect),
+      onRefusedChange: () => this.#leave(),
       onOpen: (client) => observeStatements(client, { server: name, meters }),
       onWaited: (ms) => {
         meters.connectionWait(name, ms);
@@ -134,6 +127,11 @@ export class PostgresServer implements AsyncDisposable {
   /** The server's address. While it is undefined, connecting fails. */
   get address(): ServerAddress | undefined {
     return this.#address;
+  }
+
+  /** Which of the hosts of the address this process uses. */
+  get host(): ServerHost | undefined {
+    return this.#address && this.#hostsOf(this.#address).current;
   }
 
   /** Whether this process may create, migrate and delete databases on this server. */
@@ -158,6 +156,11 @@ export class PostgresServer implements AsyncDisposable {
   /** Whether the server did not answer the last attempt to connect. */
   get isDown(): boolean {
     return this.#breaker.isOpen;
+  }
+
+  /** For how long the server has not answered, in milliseconds; 0 if it has answered the last attempt to connect. */
+  get downForMs(): number {
+    return this.#breaker.openForMs;
   }
 
   /** Changes the address or the connection limit. Open connections are closed when they are released. */
@@ -223,6 +226,10 @@ export class PostgresServer implements AsyncDisposable {
       silenceMs: request.silenceMs,
       isPatient: request.isPatient,
       connection: () => this.connectionTo(request),
+      hosts: () => {
+        const address = this.#addressFor(request);
+        return address && this.#hostsOf(address);
+      },
     });
     const late = (cause: unknown) => noneLeft(this.name, cause);
     const connect = async (signal?: AbortSignal) => {
@@ -240,49 +247,51 @@ export class PostgresServer implements AsyncDisposable {
     request: Pick<PoolRequest, 'role' | 'database' | 'types' | 'session' | 'replication'>,
   ): pg.ClientConfig & { readonly replication?: string } {
     const { role } = request;
-    const address = role || !this.#address ? this.#address : (this.#adminAddress ?? this.#address);
+    const address = this.#addressFor(request);
     if (!address) throw unknownAddress(this.name);
     return {
-      host: address.host,
-      port: address.port,
+      ...this.#hostsOf(address).current,
       ssl: address.ssl,
       database: request.database ?? address.maintenanceDatabase,
       user: typeof role === 'object' ? role.name : address.user,
       password: typeof role === 'object' ? role.password : address.password,
       application_name: 'tenantry',
-      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      connectionTimeoutMillis: address.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
       keepAlive: true,
+      // By default, Linux notices after two hours that an idle connection's machine is gone.
+      keepAliveInitialDelayMillis: KEEPALIVE_MS,
       ...(request.types && { types: request.types }),
       // The types of node-postgres leave it out.
       ...(request.replication && { replication: 'database' }),
-      options: startupOptions({ ...everySession, ...request.session }),
+      options: startupOptions(request.session ?? {}),
     };
+  }
+
+  #addressFor({ role }: Pick<PoolRequest, 'role'>): ServerAddress | undefined {
+    return role || !this.#address ? this.#address : (this.#adminAddress ?? this.#address);
+  }
+
+  #hostsOf(address: ServerAddress): HostList {
+    const known = this.#hosts.get(address);
+    if (known) return known;
+    const hosts = new HostList(this.name, address, this.#log);
+    this.#hosts.set(address, hosts);
+    return hosts;
+  }
+
+  /** Closes the connections to a server that accepts no changes any more, so that its primary is looked for. */
+  #leave(): void {
+    if (elapsedSince(this.#leftAt) < LEAVE_MS) return;
+    this.#leftAt = performance.now();
+    this.#log.warn(
+      { server: this.name },
+      'a PostgreSQL server has refused a change because it only reads; connecting anew',
+    );
+    this.#budget.renew(this.#budget.max);
   }
 
   /** Closes all connections. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#budget.close();
   }
-}
-
-function unknownAddress(server: string): AppError {
-  return new AppError(
-    'SERVER_BUSY',
-    `The address of the PostgreSQL server ${server} is currently unknown. The log says why.`,
-    { details: { retryAfterMs: 1000 } },
-  );
-}
-
-function noneLeft(server: string, cause: unknown): AppError {
-  return new AppError('SERVER_BUSY', `The PostgreSQL server ${server} has no connection left. Try again in a moment.`, {
-    cause,
-    details: { retryAfterMs: 1000 },
-  });
-}
-
-/** @see https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNECT-OPTIONS */
-function startupOptions(session: Readonly<Record<string, string>>): string {
-  return Object.entries(session)
-    .map(([name, value]) => `-c ${name}=${value.replace(/[\\\s]/g, '\\$&')}`)
-    .join(' ');
 }

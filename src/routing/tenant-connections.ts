@@ -229,7 +229,7 @@ export class TenantConnections {
    * @param mayBeMissing whether the tenant's database or schema may be missing
    */
   async #explain(tenant: KnownTenant, error: unknown, mayBeMissing: boolean): Promise<never> {
-    if (!mayBeMissing && !isConnectionFailure(error)) throw error;
+    if (!mayBeMissing && !isConnectionFailure(error)) throw afterChange(error);
     await this.#options.explain(tenant, error).catch((found: unknown) => {
       // If the catalog cannot be queried, the original error says most.
       throw afterChange(found instanceof AppError ? found : error);

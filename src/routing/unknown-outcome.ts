@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { AppError } from '../lib/errors.ts';
-import { isConnectionFailure } from '../postgres/sql/error-codes.ts';
+import { isConnectionFailure, isRefusedChange } from '../postgres/sql/error-codes.ts';
 import { OperationScope } from './operation-scope.ts';
 
 /** What a statement begins with that changes nothing by itself. Functions that a SELECT calls are taken to read only. */
@@ -46,6 +46,7 @@ const repeatable: readonly string[] = ['SERVER_BUSY', 'TENANT_BUSY', 'TENANT_SUS
 
 /** Replaces an error that would say that nothing was changed, if the current operation has changed something before. */
 export function afterChange(error: unknown): unknown {
-  const isRepeatable = error instanceof AppError ? repeatable.includes(error.code) : isConnectionFailure(error);
+  const isRepeatable =
+    error instanceof AppError ? repeatable.includes(error.code) : isConnectionFailure(error) || isRefusedChange(error);
   return isRepeatable && OperationScope.current?.hasChanged ? outcomeUnknown(error) : error;
 }

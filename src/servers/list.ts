@@ -49,8 +49,8 @@ async function infoOf(
   const capacity = typeof answer === 'string' ? undefined : answer;
   return {
     name: row.name,
-    host: server.address?.host ?? null,
-    port: server.address?.port ?? null,
+    host: server.host?.host ?? null,
+    port: server.host?.port ?? null,
     tenantCount,
     connectionBudget: server.stats.max,
     connections: capacity?.open ?? null,

@@ -58,7 +58,7 @@ export class TransferWorker implements AsyncDisposable {
     const { catalog, listener, underWay } = this.#options;
     this.#wakeUp = Promise.withResolvers();
     // Without its liveness lock, other processes would immediately take over anything claimed now.
-    while (this.#active.size < CONCURRENCY && listener.connected && !this.#stop.signal.aborted) {
+    while (this.#active.size < CONCURRENCY && listener.mayTakeOver && !this.#stop.signal.aborted) {
       const transfer = await catalog.use((client) => claimTransfer(client, listener.instance, underWay.ids()));
       if (!transfer) break;
       this.#begin(new ActiveTransfer(this.#options, transfer));

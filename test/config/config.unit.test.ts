@@ -39,8 +39,34 @@ describe('settings', () => {
       { DB_HOST: 'db', DB_PORT: '5433', DB_USERNAME: 'u', DB_PASSWORD: 'p' },
       { host: 'db', port: 5433, user: 'u', password: 'p' },
     ],
-  ])('name the server in any of three ways: %o', (env, server) => {
+    [
+      {
+        DATABASE_URL:
+          'postgres://u:p@one,[::1]:5433,two:6432/main?sslmode=require&target_session_attrs=read-write&connect_timeout=3',
+      },
+      {
+        host: 'one',
+        port: 5432,
+        otherHosts: [
+          { host: '::1', port: 5433 },
+          { host: 'two', port: 6432 },
+        ],
+        accepts: 'read-write',
+        connectTimeoutMs: 3000,
+        maintenanceDatabase: 'main',
+        ssl: { rejectUnauthorized: false },
+      },
+    ],
+  ])('name the server in any of three ways, and where else it may be: %o', (env, server) => {
     expect(loadConfig(env).server).toMatchObject(server);
+  });
+
+  it.each([
+    ['postgres://u:p@one:5432,two:port/main', 'DATABASE_URL must be a URL'],
+    ['postgres://u:p@one,two/main?target_session_attrs=standby', 'has target_session_attrs standby'],
+    ['postgres://u:p@one,two/main?connect_timeout=0', 'has connect_timeout 0'],
+  ])('refuse %s', (DATABASE_URL, problem) => {
+    expect(problemsOf({ DATABASE_URL })).toEqual([expect.stringContaining(problem)]);
   });
 
   it('trust an identity provider’s claim of a platform admin only if a setting says so', () => {

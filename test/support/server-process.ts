@@ -36,6 +36,8 @@ export interface ServerProcess extends OwnProcess {
 export interface ProcessFolders {
   /** The copy of the project that it belongs to; by default the project itself. */
   readonly checkout?: string;
+  /** What comes before the command, such as one that starts it on another machine. */
+  readonly before?: readonly string[];
   /** The folder that it is started in, where its `.env` may be; by default that of the project. */
   readonly cwd?: string;
 }
@@ -57,8 +59,9 @@ export function ownInstallation(postgres: TestPostgres, folder: string) {
 
 /** Starts the server, on a free port if no other is set. */
 export function startServer(env: Record<string, string>, folders: ProcessFolders = {}): ServerProcess {
-  const { checkout = process.cwd(), cwd = checkout } = folders;
-  return serverOf(start([process.execPath, path.join(checkout, programs.main)], { PORT: '0', ...env }, { cwd }));
+  const { checkout = process.cwd(), cwd = checkout, before = [] } = folders;
+  const command = [...before, process.execPath, path.join(checkout, programs.main)];
+  return serverOf(start(command, { PORT: '0', ...env }, { cwd }));
 }
 
 /** A server that npm has started. */
@@ -100,19 +103,26 @@ function serverOf(server: OwnProcess): ServerProcess {
  * Starts `tenantry worker`, and waits until it works.
  * @throws {Error} with its output if it ends before
  */
-export async function startWorker(env: Record<string, string>): Promise<OwnProcess> {
-  const worker = startCommand(['worker'], env);
+export async function startWorker(
+  env: Record<string, string>,
+  { before }: Pick<ProcessFolders, 'before'> = {},
+): Promise<OwnProcess> {
+  const worker = startCommand(['worker'], env, before);
   await printed(worker, /Working on migration runs/);
   return worker;
 }
 
 /** Starts a command line, with these variables and no others of ours. */
-export function startCommand(argv: readonly string[], env: Record<string, string>): OwnProcess {
-  return start([process.execPath, path.resolve(programs.cli), ...argv], env, {});
+export function startCommand(
+  argv: readonly string[],
+  env: Record<string, string>,
+  before: readonly string[] = [],
+): OwnProcess {
+  return start([...before, process.execPath, path.resolve(programs.cli), ...argv], env, {});
 }
 
 /** Starts a program with these variables, and no others of ours but those of {@link childEnv}. */
-function start([file, ...args]: [string, ...string[]], env: Record<string, string>, options: SpawnOptions): OwnProcess {
+function start([file = '', ...args]: string[], env: Record<string, string>, options: SpawnOptions): OwnProcess {
   const child = spawn(file, args, {
     ...options,
     env: { ...childEnv, ...env },

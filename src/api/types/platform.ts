@@ -58,8 +58,8 @@ const loadTogether = requestLoader<Together>(async (names, { services }) => {
 const DatabaseServerRef = builder.objectRef<KnownServer>('DatabaseServer').implement({
   fields: (t) => ({
     name: t.string({ resolve: ({ row }) => row.name }),
-    host: t.string({ resolve: ({ server }) => server.address?.host ?? '' }),
-    port: t.int({ resolve: ({ server }) => server.address?.port ?? 0 }),
+    host: t.string({ resolve: ({ server }) => server.host?.host ?? '' }),
+    port: t.int({ resolve: ({ server }) => server.host?.port ?? 0 }),
     tenantCount: t.int({
       resolve: ({ row }, _args, { services }) => services.catalog.fork().count(Tenant, { server: row.name }),
     }),

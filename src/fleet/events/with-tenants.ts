@@ -1,5 +1,6 @@
 import type { Catalog } from '../../catalog/catalog.ts';
 import { Tenant } from '../../catalog/entities/tenant.entity.ts';
+import { readWhenReachable } from '../../postgres/follow-events.ts';
 import type { Listener } from '../../postgres/listener.ts';
 import { followRunInPages, type RunEvent } from './events.ts';
 
@@ -17,7 +18,7 @@ export async function* followWithTenants(
   signal: AbortSignal,
 ): AsyncGenerator<TenantEvent, void, undefined> {
   for await (const events of followRunInPages(catalog, listener, run, after, signal)) {
-    const tenants = await readTenants(catalog, events);
+    const tenants = await readWhenReachable(() => readTenants(catalog, events), signal);
     for (const event of events) yield { ...event, tenant: tenants.get(event.tenantId ?? '') ?? null };
   }
 }

@@ -39,24 +39,29 @@ export interface RunItem extends Placement {
  * them, and claiming never waits for a lock.
  * @param instance this process's number, by which others know whose claims to take over when it dies
  * @param runs the runs that this process can carry out; all others are left to other processes
+ * @param unreachable servers that this process cannot reach, but perhaps others can; their tenants are left too
  */
 export async function claimItems(
   catalog: Catalog,
   instance: number,
   count: number,
   runs: readonly string[],
+  unreachable: readonly string[],
 ): Promise<readonly RunItem[]> {
-  const { rows } = await catalog.use((client) => client.query<RunItem>(claimSql, [instance, count, runs]));
+  const isReachable =
+    unreachable.length > 0 && 'NOT EXISTS (SELECT FROM tenants WHERE id = tenant_id AND server = ANY ($4::text[]))';
+  const values = [instance, count, runs, ...(isReachable ? [unreachable] : [])];
+  const { rows } = await catalog.use((client) => client.query<RunItem>(claimSql(isReachable || 'true'), values));
   return rows;
 }
 
 // Each run's items are read from an index in order, and only as far as needed.
-const claimSql = `
+const claimSql = (condition: string) => `
   WITH free AS (
     SELECT i.run_id, i.position FROM migration_runs r CROSS JOIN LATERAL (
       SELECT run_id, position FROM migration_run_items
       WHERE run_id = r.id AND wave = r.wave AND ${fromSql('claim')} AND (not_before IS NULL OR not_before <= now())
-        AND NOT ${isMovingSql('tenant_id')}
+        AND NOT ${isMovingSql('tenant_id')} AND ${condition}
       ORDER BY position LIMIT $2 FOR UPDATE SKIP LOCKED) i
     WHERE r.ended_at IS NULL AND r.id = ANY ($3::uuid[])
     ORDER BY i.position, r.created_at LIMIT $2),

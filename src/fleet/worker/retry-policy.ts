@@ -3,6 +3,7 @@ import { MigrationFailedError } from '../../migrator/apply/batch.ts';
 import {
   isCatalogRace,
   isConnectionFailure,
+  isRefusedChange,
   isRefusedDatabase,
   isTransient,
   sqlState,
@@ -21,7 +22,7 @@ export function isRetryable(error: unknown, attempts: number): boolean {
     return (error.code === 'SERVER_BUSY' || error.code === 'TENANT_BUSY') && attempts < MAX_TRIES_UNREACHABLE;
   }
   if (!isOfMigration(error) && isRefusedDatabase(error)) return attempts < MAX_TRIES_UNREACHABLE;
-  if (isConnectionFailure(error)) return attempts < MAX_TRIES_UNREACHABLE;
+  if (isConnectionFailure(error) || isRefusedChange(error)) return attempts < MAX_TRIES_UNREACHABLE;
   // The session that uses the object may be the migration's own, and another's ends only by chance.
   if (isOfMigration(error) && sqlStateOf(error) === sqlState.objectInUse) return false;
   if (isContention(error)) return attempts < MAX_TRIES_UNREACHABLE;

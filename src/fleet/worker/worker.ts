@@ -17,17 +17,30 @@ import type { ItemResult } from './write-results.ts';
 export interface WorkerOptions extends RunWorkOptions {
   readonly listener: Listener;
   readonly meters: Meters;
+  /** For how long a server has not answered this process, in milliseconds; 0 if it has answered the last attempt to connect. */
+  readonly downForMs: (server: string) => number;
 }
 
 /** How often to look for work without a wake-up, in milliseconds. Delayed retries are found this way. */
 const LOOK_MS = 500;
 /** How often to look for tenants of dead processes, in milliseconds. */
 const TAKE_OVER_MS = 5_000;
+/** How long tenants of a server that does not answer are left to processes that may reach it, in milliseconds. */
+const AVOID_MS = 5_000;
+/** How long a server may not answer before attempts at its tenants count, in milliseconds. It may be failing over. */
+const FAIL_OVER_MS = 30_000;
 /** How long a stopping worker retries recording its results, in milliseconds. */
 const GIVE_UP_MS = 10_000;
 
 /** What an attempt that ends in each status is counted as. */
 const outcomes = { SUCCEEDED: 'succeeded', SKIPPED: 'skipped', FAILED: 'failed', PENDING: 'released' } as const;
+
+/** Another process has taken a tenant over, because this one had lost its liveness lock. */
+class TakenOverError extends Error {
+  constructor() {
+    super('another process has taken it over');
+  }
+}
 
 /** Carries out runs: claims tenants in competition with other processes and works on several at once. */
 export class Worker implements AsyncDisposable {
@@ -41,6 +54,10 @@ export class Worker implements AsyncDisposable {
   #lookedAt = 0;
   /** The claims that this process is working on. */
   readonly #held = new Set<string>();
+  /** When servers that did not answer are tried again, by their names. */
+  readonly #avoided = new Map<string, number>();
+  /** The attempts in progress, by their claims. */
+  readonly #attempts = new Map<string, AbortController>();
   /** This process's claims in the catalog that it didn't know of at the last check. */
   #unknown: ReadonlySet<string> = new Set();
   readonly #stop = new AbortController();
@@ -107,9 +124,10 @@ export class Worker implements AsyncDisposable {
     // Without its liveness lock, other processes would immediately take over anything claimed now.
     if (room < concurrency || !listener.connected) return this.#waitForWork();
     await this.#look();
+    const { life } = listener;
     const able = this.#open.able.filter((id) => !this.#runs.get(id)?.isFull);
-    const items = able.length > 0 ? await claimItems(catalog, listener.instance, room, able) : [];
-    for (const item of items) this.#begin(item);
+    const items = able.length > 0 ? await claimItems(catalog, listener.instance, room, able, this.#unreachable()) : [];
+    for (const item of items) this.#begin(item, life);
     if (items.length < room) await this.#waitForWork();
   }
 
@@ -128,21 +146,27 @@ export class Worker implements AsyncDisposable {
     timer.abort();
   }
 
-  #begin(item: RunItem): void {
+  #unreachable(): readonly string[] {
+    const now = performance.now();
+    for (const [server, until] of this.#avoided) if (until <= now) this.#avoided.delete(server);
+    return [...this.#avoided.keys()];
+  }
+
+  #begin(item: RunItem, life: number | undefined): void {
     this.#held.add(item.claim);
-    const task: Promise<void> = this.#work(item).finally(() => {
+    const task: Promise<void> = this.#work(item, life).finally(() => {
       this.#tasks.delete(task);
       this.#held.delete(item.claim);
     });
     this.#tasks.add(task);
   }
 
-  async #work(item: RunItem): Promise<void> {
+  async #work(item: RunItem, life: number | undefined): Promise<void> {
     const run = this.#activeRun(item.run);
     run.open += 1;
     run.underWay += 1;
     const context = await run.context;
-    await run.limit(() => this.#limit(() => this.#migrate(run, context, item)));
+    await run.limit(() => this.#limit(() => this.#migrate(run, context, item, life)));
     run.underWay -= 1;
     if (!run.isFull) this.#wakeUp.resolve();
     // After the last tenant there is nothing left to gather, and the run may be complete.
@@ -151,10 +175,17 @@ export class Worker implements AsyncDisposable {
     if (run.open === 0) this.#runs.delete(item.run);
   }
 
-  async #migrate(run: ActiveRun, context: RunContext | undefined, item: RunItem): Promise<void> {
+  async #migrate(
+    run: ActiveRun,
+    context: RunContext | undefined,
+    item: RunItem,
+    life: number | undefined,
+  ): Promise<void> {
     const { journal } = run;
     // A stopping run starts nothing new, so even a process with a mismatch may inspect what was done.
-    const isLeft = !context || (context.mismatch !== undefined && !run.stopping);
+    // Another process may have taken over a tenant that was claimed under a lost liveness lock.
+    const isOurs = life !== undefined && life === this.#options.listener.life;
+    const isLeft = !isOurs || !context || (context.mismatch !== undefined && !run.stopping);
     if (isLeft || (run.stopping && item.attempts === 0) || this.#stop.signal.aborted) {
       const { position, tenantId, claim, attempts } = item;
       const nothing = { applied: [], records: [], events: [], durationMs: 0 };
@@ -165,18 +196,28 @@ export class Worker implements AsyncDisposable {
     const start = { attributes, from: asTraceHeaders(context.options.trace) };
     const result = await inSpan('migrate tenant', start, () => this.#tryOnce(run, context, item));
     this.#options.meters.runTenant(outcomes[result.status], result.durationMs);
-    journal.finish(result);
+    const downForMs = this.#options.downForMs(item.server);
+    const mayFailOver = result.status === 'PENDING' && downForMs > 0 && downForMs < FAIL_OVER_MS;
+    if (mayFailOver) this.#avoided.set(item.server, performance.now() + AVOID_MS);
+    journal.finish(mayFailOver ? { ...result, attempts: item.attempts } : result);
     const { continueOnError, maxFailures } = context.options;
     // This failure may exceed the limit, so the next tenant waits until the run is settled.
     if (result.status === 'FAILED' && (!continueOnError || maxFailures !== undefined)) await journal.flush();
   }
 
   async #tryOnce({ journal, stopping, signal }: ActiveRun, context: RunContext, item: RunItem): Promise<ItemResult> {
-    if (stopping) return inspectTenant(context, item, this.#interrupt.signal);
-    journal.begin(item);
-    // If this attempt kills the process, the catalog must already know which tenant was being tried.
-    if (item.attempts > 0) await journal.flush();
-    return migrateTenant(context, item, signal);
+    const takenOver = new AbortController();
+    this.#attempts.set(item.claim, takenOver);
+    const until = (other: AbortSignal) => AbortSignal.any([other, takenOver.signal]);
+    try {
+      if (stopping) return await inspectTenant(context, item, until(this.#interrupt.signal));
+      journal.begin(item);
+      // If this attempt kills the process, the catalog must already know which tenant was being tried.
+      if (item.attempts > 0) await journal.flush();
+      return await migrateTenant(context, item, until(signal));
+    } finally {
+      this.#attempts.delete(item.claim);
+    }
   }
 
   #activeRun(id: string): ActiveRun {
@@ -191,11 +232,15 @@ export class Worker implements AsyncDisposable {
   async #takeOver(): Promise<void> {
     const { catalog, listener, log } = this.#options;
     this.#open.recheck();
+    const attempts = [...this.#attempts];
     const claimed = await claimsOf(catalog, listener.instance);
+    const stillOurs = new Set(claimed);
+    for (const [claim, attempt] of attempts) if (!stillOurs.has(claim)) attempt.abort(new TakenOverError());
     const unknown = new Set(claimed.filter((claim) => !this.#held.has(claim)));
     // A claim whose commit got no response is unknown to this process. A claim in progress is known at the next check.
     const lost = claimed.filter((claim) => unknown.has(claim) && this.#unknown.has(claim));
     this.#unknown = unknown;
+    if (!listener.mayTakeOver) return;
     const count = await takeOverItems(catalog, lost);
     if (count > 0) log.warn({ tenants: count }, 'took over tenants of migration runs whose claims were lost');
   }

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { AppError, messageOf } from '../../lib/errors.ts';
+import { elapsedSince } from '../../lib/time.ts';
 import { isConnectTimeout, isUnreachable } from '../sql/error-codes.ts';
 
 /** How long callers fail immediately after a failed attempt to connect, in milliseconds. */
@@ -12,7 +13,7 @@ const PAUSE_MS = 1_000;
 export class CircuitBreaker {
   readonly #server: string;
   readonly #log: Logger;
-  #failure: { readonly cause: unknown } | undefined;
+  #failure: { readonly cause: unknown; readonly since: number } | undefined;
   #tryAgainAt = 0;
 
   /** @param server its name, for messages */
@@ -24,6 +25,11 @@ export class CircuitBreaker {
   /** Whether the server did not answer the last attempt to connect. */
   get isOpen(): boolean {
     return this.#failure !== undefined;
+  }
+
+  /** For how long the server has not answered, in milliseconds; 0 if it has answered the last attempt. */
+  get openForMs(): number {
+    return this.#failure ? elapsedSince(this.#failure.since) : 0;
   }
 
   /**
@@ -47,7 +53,7 @@ export class CircuitBreaker {
       }
       if (!this.#failure)
         this.#log.error({ reason: messageOf(error), server: this.#server }, 'a PostgreSQL server does not answer');
-      this.#failure = { cause: error };
+      this.#failure = { cause: error, since: this.#failure?.since ?? performance.now() };
       this.#tryAgainAt = Date.now() + PAUSE_MS;
       throw this.#error(error);
     }

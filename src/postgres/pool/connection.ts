@@ -1,6 +1,7 @@
 import { connect, Socket } from 'node:net';
 import pg from 'pg';
-import { showsRow } from '../sql/error-codes.ts';
+import { showsRow, sqlState } from '../sql/error-codes.ts';
+import { limitSilence, watchReachability } from './watch-silence.ts';
 
 /** How long a released connection may take to finish its query, in milliseconds. */
 const SETTLE_MS = 1_000;
@@ -13,6 +14,12 @@ const CANCEL_SOCKET_MS = 2_000;
 /** How long PostgreSQL may take to close the connection before the socket is destroyed, in milliseconds. */
 const CLOSE_MS = 5_000;
 
+/** @see https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-ASYNC */
+interface ParameterStatus {
+  readonly parameterName: string;
+  readonly parameterValue: string;
+}
+
 /** One connection to PostgreSQL, with the state that node-postgres does not expose, and a graceful end. */
 export class ServerConnection {
   readonly client: pg.Client;
@@ -20,9 +27,14 @@ export class ServerConnection {
   #broken = false;
   #open = false;
   #failed = false;
+  #isStandby = false;
+  #isReadOnly = false;
 
-  /** @param onLost called when PostgreSQL or the network closes the connection, and when `end` has closed it */
-  constructor(config: pg.ClientConfig, onLost: () => void) {
+  /**
+   * @param onLost called when PostgreSQL or the network closes the connection, and when `end` has closed it
+   * @param onRefusedChange called when a server that only reads has refused a change
+   */
+  constructor(config: pg.ClientConfig, onLost: () => void, onRefusedChange: () => void = () => undefined) {
     this.client = new pg.Client(config);
     this.#gone = new Promise((resolve) => this.client.once('end', () => resolve()));
     const lost = () => {
@@ -32,8 +44,15 @@ export class ServerConnection {
     // Without a listener, the error of a closed connection would end the process.
     this.client.on('error', lost);
     this.client.on('end', lost);
+    // PostgreSQL reports both when the connection is opened, and when they change.
+    this.client.connection.on('parameterStatus', ({ parameterName, parameterValue }: ParameterStatus) => {
+      if (parameterName === 'in_hot_standby') this.#isStandby = parameterValue === 'on';
+      if (parameterName === 'default_transaction_read_only') this.#isReadOnly = parameterValue === 'on';
+    });
     this.client.connection.on('errorMessage', (error: pg.DatabaseError) => {
       this.#failed = true;
+      // A transaction that was begun as READ ONLY says nothing about the server.
+      if (error.code === sqlState.readOnlySqlTransaction && (this.#isStandby || this.#isReadOnly)) onRefusedChange();
       // The row may contain personal data and password hashes, which would end up in logs and records of the error.
       if (showsRow(error.code)) error.detail = undefined;
     });
@@ -49,12 +68,10 @@ export class ServerConnection {
       await this.client.connect();
       // TCP alone would wait 15 minutes for a machine that is gone, and forever for one that hangs.
       const { stream } = this.client.connection;
-      if (silenceMs !== undefined && stream instanceof Socket) {
-        stream.setTimeout(silenceMs, () => {
-          if (this.isQuiet) return;
-          this.#cancel();
-          stream.destroy();
-        });
+      if (stream instanceof Socket) {
+        const watched = { stream, place: this.client, isQuiet: () => this.isQuiet };
+        if (silenceMs === undefined) watchReachability(watched);
+        else limitSilence(watched, silenceMs, () => this.#cancel());
       }
       this.#open = true;
     } catch (error) {
@@ -66,6 +83,16 @@ export class ServerConnection {
   /** Whether the connection is lost or closed. */
   get isBroken(): boolean {
     return this.#broken;
+  }
+
+  /** Whether the server is a standby. It may be promoted while the connection is open. */
+  get isStandby(): boolean {
+    return this.#isStandby;
+  }
+
+  /** Whether transactions of this session only read by default. */
+  get isReadOnly(): boolean {
+    return this.#isReadOnly;
   }
 
   /**

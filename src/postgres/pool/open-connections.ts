@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import type { ServerHost } from '../../config/server-hosts.ts';
 import { ServerConnection } from './connection.ts';
 import type { PoolOptions } from './pool.ts';
 import { closed } from './pool-errors.ts';
@@ -26,6 +27,8 @@ export interface OpenConnectionsOptions {
   readonly attempt: (<T>(connect: () => Promise<T>) => Promise<T>) | undefined;
   /** Called with the client of each new connection, before anyone uses it. */
   readonly onOpen: ((client: pg.Client) => void) | undefined;
+  /** Called when a server that only reads has refused a change. */
+  readonly onRefusedChange: (() => void) | undefined;
   /** Called when a caller releases a connection. `destroy` is true if it must be closed, also because it was lost. */
   readonly onRelease: (connection: Connection, destroy: boolean) => void;
   /** Called when a slot becomes free. */
@@ -113,19 +116,25 @@ export class OpenConnections implements Iterable<Connection> {
   }
 
   async #connect(pool: PoolState): Promise<Connection> {
-    const { attempt, onOpen, onRelease } = this.#options;
-    const { connection: config, silenceMs } = pool.options;
+    const { attempt, onOpen, onRelease, onRefusedChange } = this.#options;
+    const { connection: config, hosts, silenceMs } = pool.options;
     const generation = this.#generation;
     let connection: Connection | undefined;
-    const open = async () => {
+    const open = async (place?: ServerHost) => {
       // Kysely never releases a connection that breaks inside a transaction, so its slot is freed here.
       const lost = () => connection?.session === opened && onRelease(connection, true);
-      const opened = new ServerConnection(typeof config === 'function' ? config() : config, lost);
+      const common = typeof config === 'function' ? config() : config;
+      const refused = () => {
+        if (place) hosts?.()?.demote(place);
+        onRefusedChange?.();
+      };
+      const opened = new ServerConnection({ ...common, ...place }, lost, refused);
       await opened.open(silenceMs);
       onOpen?.(opened.client);
       return opened;
     };
-    const session = await (attempt?.(open) ?? open());
+    const openSomewhere = () => hosts?.()?.connect(open) ?? open();
+    const session = await (attempt?.(openSomewhere) ?? openSomewhere());
     if (this.#ended || pool.ended) {
       await session.end();
       throw closed();

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import type { HostList } from './host-list.ts';
 
 /** Which pools may use the reserved slots of a server: `system` pools may, `tenant` pools may not. */
 export type Priority = 'system' | 'tenant';
@@ -7,6 +8,8 @@ export type Priority = 'system' | 'tenant';
 export interface PoolOptions {
   /** A function if the address may change. */
   readonly connection: pg.ClientConfig | (() => pg.ClientConfig);
+  /** Where to connect, if the server may be at several places. By default, the place in `connection`. */
+  readonly hosts?: () => HostList | undefined;
   /** The maximum number of open connections. */
   readonly max: number;
   readonly priority: Priority;

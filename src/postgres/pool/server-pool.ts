@@ -22,6 +22,8 @@ export interface ServerPoolOptions {
   readonly attempt?: <T>(connect: () => Promise<T>) => Promise<T>;
   /** Called with the client of each new connection, before anyone uses it. */
   readonly onOpen?: (client: pg.Client) => void;
+  /** Called when a server that only reads has refused a change. */
+  readonly onRefusedChange?: () => void;
   /** Called when a caller for whom no connection was idle has got one, with how long that took, in milliseconds. */
   readonly onWaited?: (ms: number) => void;
   /** Called when a caller has waited in vain. */
@@ -55,7 +57,7 @@ export class ServerPool {
   readonly #onWaited: ((ms: number) => void) | undefined;
 
   constructor(options: ServerPoolOptions) {
-    const { max, reserved, waitMs, recycleMs, idleMs, attempt, onOpen, onLate } = options;
+    const { max, reserved, waitMs, recycleMs, idleMs, attempt, onOpen, onLate, onRefusedChange } = options;
     this.#onWaited = options.onWaited;
     this.#slots = new Slots(max, reserved);
     this.#connections = new OpenConnections({
@@ -63,6 +65,7 @@ export class ServerPool {
       recycleMs,
       attempt,
       onOpen,
+      onRefusedChange,
       onRelease: (connection, destroy) => this.#release(connection, destroy),
       onSlotFree: () => this.#serve(),
     });

@@ -10,6 +10,7 @@ export const sqlState = {
   uniqueViolation: '23505',
   foreignKeyViolation: '23503',
   checkViolation: '23514',
+  readOnlySqlTransaction: '25006',
   invalidAuthorization: '28000',
   invalidPassword: '28P01',
   invalidCatalogName: '3D000',
@@ -56,6 +57,8 @@ const transientStates: ReadonlySet<string> = new Set([
   sqlState.adminShutdown,
   sqlState.crashShutdown,
   sqlState.cannotConnectNow,
+  // During a failover.
+  sqlState.readOnlySqlTransaction,
   '08000', // connection_exception
   '08003', // connection_does_not_exist
   '08006', // connection_failure
@@ -172,7 +175,13 @@ export function isRefusedDatabase(error: unknown): boolean {
 
 /** Whether node-postgres timed out while connecting. */
 export function isConnectTimeout(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.every(isConnectTimeout);
   return error instanceof Error && error.message === 'timeout expired';
+}
+
+/** Whether PostgreSQL refused a change because the server or the transaction only reads. Nothing was changed. */
+export function isRefusedChange(error: unknown): boolean {
+  return sqlStateOf(error) === sqlState.readOnlySqlTransaction;
 }
 
 /** Whether the statement may succeed if it is retried a little later. */
