@@ -21,10 +21,8 @@ const SECRETS = {
   JWT_SECRET: 'another secret that every process of the test knows',
 };
 
-/** How long the catalog may take to notice that a worker is gone, and another to take over, in milliseconds. */
-const TAKE_OVER_MS = 20_000;
-/** How long the catalog keeps the lock of a worker that is gone at least, in milliseconds. */
-const LOCK_MS = 6_000;
+/** How long the catalog keeps the lock of a worker that is gone, in milliseconds. Others may take its tenants after that. */
+const LOCK_MS = 8_000;
 
 describe.skipIf(whyNot !== undefined)(title, { timeout: 300_000 }, () => {
   const stack = new AsyncDisposableStack();
@@ -70,21 +68,24 @@ describe.skipIf(whyNot !== undefined)(title, { timeout: 300_000 }, () => {
     const adding = startCommand(['server', 'add', 'other', other.urlWith()], env, machines.on('server'));
     expect(await adding.ended, adding.output()).toMatchObject({ code: 0 });
     stack.use(await startWorker(env, { before: machines.on('worker') }));
-    slugs = [...(await outside.createTenants('default', 5, 1)), ...(await outside.createTenants('other', 12, 2))];
+    // Runs begin with those on the other server, which a worker reaches without the catalog.
+    slugs = [...(await outside.createTenants('other', 6, 2)), ...(await outside.createTenants('default', 1, 1))];
   }, 200_000);
   afterAll(() => stack[Symbol.asyncDispose]());
 
-  /** Starts a run of which each tenant takes a while, and waits until both processes are at work. */
-  async function startRun(migration: string): Promise<string> {
+  /** Starts a run of which each tenant takes some seconds, and waits until both processes are at work. */
+  async function startRun(migration: string, seconds = 1): Promise<string> {
+    const sleeping = `SELECT pg_sleep(${seconds})`;
     await migrations.add(
       migration,
-      'SELECT pg_sleep(1)',
+      sleeping,
       `INSERT INTO migration_log VALUES ('${migration}', inet_client_addr(), now())`,
     );
     const run = await outside.startRun();
     await eventually('both work', async () => {
-      const clients = new Set((await logOf(migration)).map(({ client }) => client));
-      return clients.size === 2;
+      const asked = `SELECT host(client_addr) AS client FROM pg_stat_activity WHERE state = 'active' AND query = $1`;
+      const each = [...servers.values()].map((server) => server.rows<{ client: string }>(asked, [sleeping]));
+      return new Set((await Promise.all(each)).flat().map(({ client }) => client)).size === 2;
     });
     return run;
   }
@@ -127,18 +128,17 @@ describe.skipIf(whyNot !== undefined)(title, { timeout: 300_000 }, () => {
 
   it('keeps a worker that has lost the catalog from tenants that another has taken, and the run goes on', async () => {
     const migration = '20270102000000_round';
-    const run = await startRun(migration);
+    // The worker has claimed more tenants than it works on, and begins them when these are done: after it has lost its lock.
+    const run = await startRun(migration, LOCK_MS / 1000 + 2);
     await machines.cut('worker', 'catalog');
     const cutAt = Date.now();
     await ended(run);
-    // The worker reached the other server all the time.
-    const { items } = await outside.run(run);
-    expect(Date.now() - cutAt).toBeLessThan(TAKE_OVER_MS + 30_000);
     await audit(run, migration);
+    // The worker reached the other server all the time.
     const late = (await logOf(migration)).filter(
       ({ client, began }) => client === machines.addressOf('worker') && began > cutAt + LOCK_MS,
     );
-    expect({ late, attempts: items.nodes.map(({ attempts }) => attempts) }).toMatchObject({ late: [] });
+    expect(late).toEqual([]);
     await machines.mend('worker', 'catalog');
     const again = '20270103000000_round';
     const next = await startRun(again);
@@ -151,7 +151,7 @@ describe.skipIf(whyNot !== undefined)(title, { timeout: 300_000 }, () => {
     const [near, far] = [noWrites(), noWrites()];
     const stop = new AbortController();
     const writing = (who: string[], writes: Writes) => outside.write(who, writes, stop.signal);
-    const writers = Promise.all([writing(['default-1', 'default-6'], near), writing(['other-1', 'other-14'], far)]);
+    const writers = Promise.all([writing(['default-1', 'default-2'], near), writing(['other-1', 'other-8'], far)]);
     writers.catch(() => undefined);
     const run = await startRun(migration);
     for (const name of ['server', 'worker'] as const) await machines.cut(name, 'other');
@@ -160,7 +160,7 @@ describe.skipIf(whyNot !== undefined)(title, { timeout: 300_000 }, () => {
     await ended(run);
     const before = far.confirmed.length;
     await eventually('both write again', async () =>
-      ['other-1/', 'other-14/'].every((start) => far.confirmed.slice(before).some((sku) => sku.startsWith(start))),
+      ['other-1/', 'other-8/'].every((start) => far.confirmed.slice(before).some((sku) => sku.startsWith(start))),
     );
     stop.abort();
     await writers;

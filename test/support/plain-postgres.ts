@@ -121,7 +121,7 @@ export class PlainPostgres implements AsyncDisposable {
 
   /** The URL of a server that is at several places, the first of which is this one. */
   urlWith(...others: readonly PlainPostgres[]): string {
-    return `postgres://${USER}:${PASSWORD}@${[this, ...others].map(({ at }) => at).join(',')}/postgres?connect_timeout=2`;
+    return `postgres://${USER}:${PASSWORD}@${[this, ...others].map(({ at }) => at).join(',')}/postgres?connect_timeout=5`;
   }
 
   /** Asks as the superuser, over a socket that is in no network. */

@@ -173,9 +173,9 @@ export function isRefusedDatabase(error: unknown): boolean {
   );
 }
 
-/** Whether node-postgres timed out while connecting. */
+/** Whether node-postgres timed out while connecting, to one of the hosts if there are several. */
 export function isConnectTimeout(error: unknown): boolean {
-  if (error instanceof AggregateError) return error.errors.every(isConnectTimeout);
+  if (error instanceof AggregateError) return error.errors.some(isConnectTimeout);
   return error instanceof Error && error.message === 'timeout expired';
 }
 
