@@ -81,7 +81,7 @@ describe.skipIf(whyNot !== undefined)(title, { timeout: 300_000 }, () => {
       sleeping,
       `INSERT INTO migration_log VALUES ('${migration}', inet_client_addr(), now())`,
     );
-    const run = await outside.startRun();
+    const run = await outside.startRun(slugs);
     await eventually('both work', async () => {
       const asked = `SELECT host(client_addr) AS client FROM pg_stat_activity WHERE state = 'active' AND query = $1`;
       const each = [...servers.values()].map((server) => server.rows<{ client: string }>(asked, [sleeping]));

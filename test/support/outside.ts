@@ -44,9 +44,9 @@ export class Outside {
     return slugs;
   }
 
-  async startRun(): Promise<string> {
+  async startRun(tenants: readonly string[]): Promise<string> {
     const started = await this.ask<{ runMigrations: { id: string } }>(
-      'mutation { runMigrations(input: { wait: false }) { id } }',
+      `mutation { runMigrations(input: { wait: false, tenants: ${JSON.stringify(tenants)} }) { id } }`,
     );
     return started.runMigrations.id;
   }
