@@ -45,12 +45,12 @@ beforeAll(async () => {
     await mapAtOnce(slugs, 8, (slug) => createTenant(provisioning, { slug, name: slug, isolation: 'SCHEMA' }));
   }
   // Starting one takes seconds of a core.
-  clients = await mapAtOnce(Array.from({ length: SERVERS }), 3, async () => {
+  clients = await mapAtOnce(Array.from({ length: SERVERS }), 2, async () => {
     const server = startServer({ ...env, WORKER: 'off' });
     servers.push(server);
     return server.listening();
   });
-  await mapAtOnce(Array.from({ length: WORKERS }), 3, async () => workers.push(await startWorker(env)));
+  await mapAtOnce(Array.from({ length: WORKERS }), 2, async () => workers.push(await startWorker(env)));
 }, 400_000);
 
 afterAll(async () => {
