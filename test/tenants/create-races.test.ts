@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Tenant } from '../../src/catalog/entities/tenant.entity.ts';
 import { recoverTenants } from '../../src/tenants/recover.ts';
@@ -102,10 +103,12 @@ describe('creating tenants through two servers at once', () => {
       (await postgres.rows(`SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1`, [like]))
         .length > 0;
     // There is something to look at, which is the other server's.
+    const id = randomUUID();
+    using _making = two.services.provisioning.inProgress.begin(id);
     await postgres.rows(
       `INSERT INTO tenants (id, slug, name, status, isolation, key, server, database, schema, claimed_by)
-       VALUES (gen_random_uuid(), 'others', 'n', 'PROVISIONING', 'SCHEMA', '0123456789', 'default', 'shared', 'tenant_0123456789', $1)`,
-      [two.services.listener.instance],
+       VALUES ($2, 'others', 'n', 'PROVISIONING', 'SCHEMA', '0123456789', 'default', 'shared', 'tenant_0123456789', $1)`,
+      [two.services.listener.instance, id],
       'auth',
     );
     // The look is sent, and sees nothing yet: neither who is alive nor, therefore, any tenant.
