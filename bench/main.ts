@@ -18,6 +18,7 @@ import { instruments } from './instruments.ts';
 import { membership } from './membership.ts';
 import { onlineMove } from './online-move.ts';
 import { peers } from './peers.ts';
+import { pooler } from './pooler.ts';
 import { requests } from './requests.ts';
 import { roundTrips } from './round-trips.ts';
 import { runsCurrent } from './runs-current.ts';
@@ -44,6 +45,7 @@ const benchmarks: readonly Benchmark[] = [
   runsWorkers,
   runsMemory,
   requests,
+  pooler,
   instruments,
   fairness,
   backfill,

@@ -1,5 +1,5 @@
 import { createTenant } from '../src/tenants/create.ts';
-import { type Benchmark, compare, interleave } from './harness.ts';
+import { type Benchmark, compare, interleave, type Samples } from './harness.ts';
 import { prepareLoad } from './http-load.ts';
 import { type BenchInstallation, openBenchInstallation } from './installation.ts';
 import { startServer } from './server-process.ts';
@@ -16,29 +16,36 @@ export const requests: Benchmark = {
     await using place = await openBenchInstallation();
     const { databases, tokens } = await seedTenants(place, TENANTS);
     const tenantry = await startServer(place, '../test/fixture/main.ts');
-    const contest = async (baseline: string, some: readonly string[]) => {
-      const loads = {
-        baseline: prepareLoad(baseline, some, CONNECTIONS),
-        tenantry: prepareLoad(tenantry, some, CONNECTIONS),
-      };
-      const samples = await interleave(
-        { baseline: () => loads.baseline.run(BLOCK_MS), tenantry: () => loads.tenantry.run(BLOCK_MS) },
-        { rounds: 40, warmUp: 8, signal },
-      );
-      for (const load of Object.values(loads)) load.close();
-      return samples;
-    };
     const baselineOf = (urls: Record<string, string>) =>
       startServer(place, 'baseline-server.ts', { BASELINE_DATABASES: JSON.stringify(urls) });
     const [slug = '', url = ''] = Object.entries(databases)[0] ?? [];
-    const one = await contest(await baselineOf({ [slug]: url }), tokens.slice(0, 1));
-    const many = await contest(await baselineOf(databases), tokens);
+    const one = await contest(await baselineOf({ [slug]: url }), tenantry, tokens.slice(0, 1), signal);
+    const many = await contest(await baselineOf(databases), tenantry, tokens, signal);
     return [
       compare('requests, one tenant', '/s', { atLeast: 0.85 }, one),
       compare(`requests, ${TENANTS} tenants in turn`, '/s', { atLeast: 0.85 }, many),
     ];
   },
 };
+
+/** Compares the requests per second of two servers, which send a list of the tenants of these tokens in turn. */
+export async function contest(
+  baseline: string,
+  tenantry: string,
+  tokens: readonly string[],
+  signal: AbortSignal,
+): Promise<Samples<'baseline' | 'tenantry'>> {
+  const loads = {
+    baseline: prepareLoad(baseline, tokens, CONNECTIONS),
+    tenantry: prepareLoad(tenantry, tokens, CONNECTIONS),
+  };
+  const samples = await interleave(
+    { baseline: () => loads.baseline.run(BLOCK_MS), tenantry: () => loads.tenantry.run(BLOCK_MS) },
+    { rounds: 40, warmUp: 8, signal },
+  );
+  for (const load of Object.values(loads)) load.close();
+  return samples;
+}
 
 /** Creates tenants with products. Returns the URLs of their databases by slug, and their tokens. */
 export async function seedTenants(

@@ -9,6 +9,8 @@ export interface ServerRow {
   readonly name: string;
   /** Encrypted; null for the first server. */
   readonly url: string | null;
+  /** Encrypted; null for the first server, and for one without a pooler. */
+  readonly poolerUrl: string | null;
   readonly acceptsTenants: boolean;
   /** Null: the budget of the settings. */
   readonly connectionBudget: number | null;
@@ -19,6 +21,8 @@ export interface NewServerRow {
   readonly name: string;
   /** Encrypted. */
   readonly url: string;
+  /** Encrypted; null to keep the one that it has. */
+  readonly poolerUrl: string | null;
   /** PostgreSQL's system identifier. */
   readonly systemIdentifier: string;
 }
@@ -26,7 +30,7 @@ export interface NewServerRow {
 /** Reads all servers, in the order in which they were added. */
 export async function readServerRows(client: pg.Client): Promise<readonly ServerRow[]> {
   const { rows } = await client.query<ServerRow>(
-    `SELECT name, url, accepts_tenants AS "acceptsTenants", connection_budget AS "connectionBudget"
+    `SELECT name, url, pooler_url AS "poolerUrl", accepts_tenants AS "acceptsTenants", connection_budget AS "connectionBudget"
      FROM servers ORDER BY created_at, name`,
   );
   return rows;
@@ -47,15 +51,16 @@ export async function countTenants(client: pg.Client): Promise<ReadonlyMap<strin
  */
 export async function saveServerRow(
   client: pg.Client,
-  { name, url, systemIdentifier }: NewServerRow,
+  { name, url, poolerUrl, systemIdentifier }: NewServerRow,
 ): Promise<boolean> {
   try {
     const { rows } = await client.query<{ added: boolean }>(
       // An inserted row has no xmax. An updated row has this transaction's id there.
-      `INSERT INTO servers (name, url, system_identifier) VALUES ($1, $2, $3)
-       ON CONFLICT (name) DO UPDATE SET url = excluded.url WHERE servers.system_identifier = excluded.system_identifier
+      `INSERT INTO servers (name, url, system_identifier, pooler_url) VALUES ($1, $2, $3, $4)
+       ON CONFLICT (name) DO UPDATE SET url = excluded.url, pooler_url = coalesce(excluded.pooler_url, servers.pooler_url)
+       WHERE servers.system_identifier = excluded.system_identifier
        RETURNING xmax = 0 AS added`,
-      [name, url, systemIdentifier],
+      [name, url, systemIdentifier, poolerUrl],
     );
     const [row] = rows;
     if (!row)
@@ -67,12 +72,21 @@ export async function saveServerRow(
   }
 }
 
-/** Changes whether a server accepts new tenants. @throws {AppError} NOT_FOUND */
-export async function updateServerRow(client: pg.Client, name: string, acceptsTenants: boolean): Promise<void> {
-  const { rowCount } = await client.query('UPDATE servers SET accepts_tenants = $2 WHERE name = $1', [
-    name,
-    acceptsTenants,
-  ]);
+/** What can be changed of a server in the catalog. What is undefined stays as it is. */
+export interface ServerChange {
+  readonly acceptsTenants?: boolean | undefined;
+  /** Encrypted; null for none. */
+  readonly poolerUrl?: string | null | undefined;
+}
+
+/** Changes a server. @throws {AppError} NOT_FOUND */
+export async function updateServerRow(client: pg.Client, name: string, change: ServerChange): Promise<void> {
+  const { acceptsTenants, poolerUrl } = change;
+  const { rowCount } = await client.query(
+    `UPDATE servers SET accepts_tenants = coalesce($2, accepts_tenants), pooler_url = CASE WHEN $3 THEN $4 ELSE pooler_url END
+     WHERE name = $1`,
+    [name, acceptsTenants, poolerUrl !== undefined, poolerUrl],
+  );
   if (rowCount === 0) throw new AppError('NOT_FOUND', `There is no server ${name}`);
 }
 

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import type { Config } from '../config/config.ts';
-import type { ServerAddress } from '../config/server-address.ts';
+import type { PoolerAddress, ServerAddress } from '../config/server-address.ts';
 import type { LeftoverOptions } from '../doctor/find-leftovers.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { PostgresServer } from '../postgres/server.ts';
@@ -18,7 +18,7 @@ export async function openServers(
   const address = config.adminServer ?? config.server ?? (await joinEmbedded(config, stack));
   if (!address)
     return void list.bad(`There is no database in ${config.dataDir} yet`, 'Run tenantry setup to create one');
-  const server = await openServer(stack, 'default', address);
+  const server = await openServer(stack, 'default', address, config.pooler);
   const { checkServer } = await import('../servers/check.ts');
   try {
     const { version } = await checkServer(server);
@@ -50,11 +50,16 @@ async function joinEmbedded({ dataDir }: Config, stack: AsyncDisposableStack): P
   return { host, port, user, password, maintenanceDatabase: 'postgres', ssl: false };
 }
 
-async function openServer(stack: AsyncDisposableStack, name: string, address: ServerAddress): Promise<PostgresServer> {
+async function openServer(
+  stack: AsyncDisposableStack,
+  name: string,
+  address: ServerAddress,
+  pooler: PoolerAddress | undefined,
+): Promise<PostgresServer> {
   const { PostgresServer } = await import('../postgres/server.ts');
   const { pino } = await import('pino');
   const limits = { max: 20, reserved: 2, waitMs: 10_000, recycleMs: 3_600_000, idleMs: 60_000, systemPoolSize: 2 };
-  return stack.use(new PostgresServer(name, address, { ...limits, log: pino({ level: 'silent' }) }));
+  return stack.use(new PostgresServer(name, address, { ...limits, pooler, log: pino({ level: 'silent' }) }));
 }
 
 /** What all processes may take together, by server. */
@@ -148,15 +153,18 @@ async function otherServers(
   const { createEncryption } = await import('../lib/encryption.ts');
   const { checkServer } = await import('../servers/check.ts');
   const { databases, roleSecret, dataDir } = config;
+  const { decryptPooler } = await import('../servers/poolers/stored-url.ts');
   const rows = await first.owner(databases.auth, readServerRows);
   const others: (readonly [string, PostgresServer])[] = [];
-  for (const { name, url, connectionBudget } of rows) {
+  for (const row of rows) {
+    const { name, url, connectionBudget } = row;
     if (name === first.name || url === null) continue;
     try {
       const secret = roleSecret ?? (await readFile(path.join(dataDir, 'role-secret'), 'utf8'));
-      const decrypted = createEncryption(secret, 'servers.url').decrypt(url, name);
+      const encryption = createEncryption(secret, 'servers.url');
+      const decrypted = encryption.decrypt(url, name);
       if (decrypted === undefined) throw new Error('its URL was stored with another ROLE_SECRET');
-      const server = await openServer(stack, name, parseServerUrl(decrypted));
+      const server = await openServer(stack, name, parseServerUrl(decrypted), decryptPooler(encryption, row));
       await checkServer(server);
       others.push([name, server]);
       list.good(`The server ${name} answers`);

@@ -1,7 +1,7 @@
 import { type FileConfig, fileConfig } from './file-config.ts';
 import { type MetricsConfig, metricsConfig } from './metrics-config.ts';
 import { type RetentionConfig, retentionConfig } from './retention-config.ts';
-import { addressFromUrl, type ServerAddress, serverAddress } from './server-address.ts';
+import { type ServerAddresses, serverAddresses } from './server-address.ts';
 import { readSettings } from './settings.ts';
 import { type TokenConfig, type TrustedClaims, tokenConfig } from './token-config.ts';
 
@@ -17,7 +17,7 @@ export interface ShareLimits {
 }
 
 /** The validated configuration. The names of durations end in their unit. */
-export interface Config {
+export interface Config extends ServerAddresses {
   readonly environment: 'development' | 'production' | 'test';
   readonly logLevel: string;
   /** The number of processes that serve requests. */
@@ -58,10 +58,6 @@ export interface Config {
     /** How long an operation waits when its share is used up, in milliseconds. */
     readonly waitMs: number;
   };
-  /** Undefined for an embedded PostgreSQL in `dataDir`. */
-  readonly server: ServerAddress | undefined;
-  /** The same server with the role that creates, migrates and deletes. Undefined if that is the role of `server`. */
-  readonly adminServer: ServerAddress | undefined;
   readonly databases: { readonly auth: string; readonly constants: string; readonly shared: string };
   readonly defaultIsolation: 'DATABASE' | 'SCHEMA';
   /** Undefined if it is generated in `dataDir`. */
@@ -75,10 +71,13 @@ export interface Config {
     readonly processes: number;
     readonly waitMs: number;
     readonly tenantPoolSize: number;
-    readonly tenantStatementTimeoutMs: number;
     readonly tenantTransactionTimeoutMs: number;
     /** The limits that PostgreSQL enforces for the role of one tenant. */
-    readonly tenantBounds: { readonly connectionLimit: number; readonly tempFileMb: number };
+    readonly tenantBounds: {
+      readonly connectionLimit: number;
+      readonly tempFileMb: number;
+      readonly statementTimeoutMs: number;
+    };
     readonly systemPoolSize: number;
     readonly recycleSeconds: number;
     readonly idleSeconds: number;
@@ -162,15 +161,10 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): {
   const problems: string[] = [];
   const values = readSettings(env, problems);
   const production = values.NODE_ENV === 'production';
-  const server = serverAddress(values, problems);
-  const adminServer =
-    values.ADMIN_DATABASE_URL === undefined
-      ? undefined
-      : addressFromUrl(values.ADMIN_DATABASE_URL, 'ADMIN_DATABASE_URL', problems);
-  if (adminServer && !server) problems.push('ADMIN_DATABASE_URL is set, but DATABASE_URL is not');
+  const addresses = serverAddresses(values, problems);
   const tokens = tokenConfig(values, problems);
   if (production) {
-    if (!server) problems.push('DATABASE_URL must be set when NODE_ENV is production');
+    if (!addresses.server) problems.push('DATABASE_URL must be set when NODE_ENV is production');
     if (tokens.keys.kind === 'folder') {
       problems.push(
         'JWT_PRIVATE_KEY, JWT_PUBLIC_KEY, JWT_SECRET or JWT_JWKS_URL must be set when NODE_ENV is production',
@@ -231,8 +225,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): {
       },
       waitMs: values.OPERATION_WAIT_MS,
     },
-    server,
-    adminServer,
+    ...addresses,
     databases: { auth: values.AUTH_DATABASE, constants: values.CONSTANTS_DATABASE, shared: values.SHARED_DATABASE },
     defaultIsolation: values.DEFAULT_ISOLATION === 'schema' ? 'SCHEMA' : 'DATABASE',
     roleSecret: values.ROLE_SECRET,
@@ -242,12 +235,12 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): {
       processes: 1,
       waitMs: values.CONNECTION_WAIT_MS,
       tenantPoolSize: values.TENANT_POOL_SIZE,
-      tenantStatementTimeoutMs: values.TENANT_STATEMENT_TIMEOUT_MS,
       tenantTransactionTimeoutMs: values.TENANT_TRANSACTION_TIMEOUT_MS,
       tenantBounds: {
         connectionLimit:
           values.TENANT_CONNECTION_LIMIT ?? values.TENANT_POOL_SIZE * Math.max(4, values.SERVER_PROCESSES),
         tempFileMb: values.TENANT_TEMP_FILE_MB,
+        statementTimeoutMs: values.TENANT_STATEMENT_TIMEOUT_MS,
       },
       systemPoolSize: values.SYSTEM_POOL_SIZE,
       recycleSeconds: values.POOL_RECYCLE_SECONDS,

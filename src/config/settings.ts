@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { accountSettings } from './account-settings.ts';
+import { addressSettings } from './address-settings.ts';
 import { connectionSettings } from './connection-settings.ts';
 import { fileSettings } from './file-settings.ts';
 import { observabilitySettings } from './observability-settings.ts';
 import { retentionSettings } from './retention-settings.ts';
-import { databaseName, flag, integer, origins, processes, type Setting, secret, serverUrl } from './setting-types.ts';
+import { databaseName, flag, integer, origins, processes, type Setting, secret } from './setting-types.ts';
 import { shareSettings } from './share-settings.ts';
 import { tokenSettings } from './token-settings.ts';
 import { webhookSettings } from './webhook-settings.ts';
@@ -27,31 +28,7 @@ export const settings = {
     meaning:
       'number of processes that serve requests at the same port; max for one per core. They divide the budgets of connections; the shares of tenants and callers apply to each process',
   },
-  DATABASE_URL: {
-    schema: serverUrl('postgres:', 'postgresql:'),
-    absent: 'an embedded PostgreSQL in DATA_DIR',
-    meaning:
-      'URL of the PostgreSQL server, with a role that may create databases and roles; with a role that may only connect, this process only serves requests. It may name several hosts, such as one:5432,two:5432, of which the primary is used',
-  },
-  ADMIN_DATABASE_URL: {
-    schema: serverUrl('postgres:', 'postgresql:'),
-    absent: 'the same as DATABASE_URL',
-    meaning:
-      'URL of the same server, with the role that creates, migrates and deletes; for workers and commands, if the role in DATABASE_URL may only serve requests',
-  },
-  DB_HOST: {
-    schema: z.string(),
-    absent: 'see DATABASE_URL',
-    meaning: 'host of the PostgreSQL server; used with the next three settings if DATABASE_URL is not set',
-  },
-  DB_PORT: { schema: integer(1, 65535), absent: '5432 when DB_HOST is set', meaning: 'port of the PostgreSQL server' },
-  DB_USERNAME: { schema: z.string(), absent: 'see DB_HOST', meaning: 'role on the PostgreSQL server' },
-  DB_PASSWORD: { schema: z.string(), absent: 'see DB_HOST', meaning: 'password of that role' },
-  ADMIN_CONN_STR: {
-    schema: serverUrl('postgres:', 'postgresql:', 'postgresql+psycopg2:'),
-    absent: 'see DATABASE_URL',
-    meaning: 'former name of DATABASE_URL',
-  },
+  ...addressSettings,
   DATA_DIR: {
     schema: z.string(),
     default: '.data',

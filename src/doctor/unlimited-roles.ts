@@ -29,7 +29,7 @@ export async function findUnboundTenants(
   const found: Leftover[] = [];
   if (unbound.length > 0) {
     found.push({
-      message: `${unbound.length} roles of tenants on the server ${server.name} have other limits than the settings: ${shortList(unbound, 3)}`,
+      message: `${unbound.length} roles of tenants on the server ${server.name} have other limits or settings than they should: ${shortList(unbound, 3)}`,
       remedy: howToFix,
       fix: {
         server: server.name,

@@ -6,12 +6,13 @@ import { messageOf } from '../lib/errors.ts';
 import { withTimeLimit } from '../lib/time.ts';
 import type { Listener } from '../postgres/listener.ts';
 import type { Pool } from '../postgres/pool/pool.ts';
+import { pingPooler } from '../servers/poolers/ping.ts';
 import type { ServerRegistry } from '../servers/registry.ts';
 
 /** Returns the health of an installation. Never throws and takes a few seconds at most. */
 export type HealthCheck = () => Promise<Health>;
 
-/** The health of one database. */
+/** The health of one database, or of a server's connection pooler. */
 export interface DatabaseHealth {
   readonly name: string;
   readonly server: string;
@@ -65,6 +66,11 @@ async function checkHealth({ catalog, constants, servers, listener, config }: Ch
     ...servers
       .values()
       .map((server) => check(server.address?.maintenanceDatabase ?? '', server.name, (signal) => server.ping(signal))),
+    ...servers
+      .values()
+      .flatMap(({ name, pooler }) =>
+        pooler ? [check('the connection pooler', name, (signal) => pingPooler(pooler, signal))] : [],
+      ),
   ]);
   const notificationQueueUsage = listener.queueUsage;
   if (databases.every(({ ok }) => ok)) return { status: 'OK', databases, notificationQueueUsage };

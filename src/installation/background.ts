@@ -42,7 +42,7 @@ export function startBackground(system: System, services: Services, stack: Async
   const recovery = stack.use(startRecovery(services));
   const { catalog, servers, log } = services;
   const limits = {
-    statementMs: connections.tenantStatementTimeoutMs + LATE_MS,
+    statementMs: connections.tenantBounds.statementTimeoutMs + LATE_MS,
     transactionMs: connections.tenantTransactionTimeoutMs,
   };
   stack.use(watchSessions({ catalog, servers, roles: system.roles, limits, log }));

@@ -109,14 +109,14 @@ export async function createServices(
 
 function connectTenants(system: System, { servers }: TenantServers, { modules }: Product): TenantConnections {
   const { config, log, catalog, listener, passwordOf, server: first } = system;
-  const { tenantPoolSize, waitMs, tenantStatementTimeoutMs } = config.connections;
+  const { tenantPoolSize, waitMs, tenantBounds } = config.connections;
   return new TenantConnections({
     servers,
     entities: [...modules.flatMap(({ entities }) => entities), HistoryRecordSchema],
     passwordOf,
     poolSize: tenantPoolSize,
     waitMs,
-    statementTimeoutMs: tenantStatementTimeoutMs,
+    statementTimeoutMs: tenantBounds.statementTimeoutMs,
     renewRole: createRoleRenewal({ catalog, listener, servers, first, log }),
     explain: (tenant, error) => explainConnectionError({ catalog, servers, log }, tenant, error),
   });

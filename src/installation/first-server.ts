@@ -5,21 +5,26 @@ import type { Logger } from 'pino';
 import { FIRST_SERVER } from '../catalog/entities/database-server.entity.ts';
 import { type Config, ConfigError } from '../config/config.ts';
 import { firstBudget } from '../config/divide-budgets.ts';
-import type { ServerAddress } from '../config/server-address.ts';
+import type { PoolerAddress, ServerAddress } from '../config/server-address.ts';
 import { readOrCreateFile } from '../lib/files.ts';
 import { PostgresServer } from '../postgres/server.ts';
-import { connectFailure, readServerFacts } from '../servers/check.ts';
+import { connectFailure, PoolerAnsweredError, readServerFacts } from '../servers/check.ts';
 import type { Meters } from '../telemetry/meters.ts';
 
 /** Connections that tenants cannot use: the listener's, one to `auth` and one to the maintenance database. */
 const RESERVED_CONNECTIONS = 3;
 
 /** Creates a server object without connecting. */
-export type OpenServer = (name: string, address: ServerAddress | undefined, budget: number) => PostgresServer;
+export type OpenServer = (
+  name: string,
+  address: ServerAddress | undefined,
+  budget: number,
+  pooler: PoolerAddress | undefined,
+) => PostgresServer;
 
 /** Returns a function that opens servers with the settings for connections. */
 export function serverOpener({ connections, adminServer }: Config, log: Logger, meters: Meters): OpenServer {
-  return (name, address, budget) =>
+  return (name, address, budget, pooler) =>
     new PostgresServer(name, address, {
       max: budget,
       reserved: RESERVED_CONNECTIONS,
@@ -29,6 +34,7 @@ export function serverOpener({ connections, adminServer }: Config, log: Logger, 
       systemPoolSize: connections.systemPoolSize,
       // The URL of an added server names the role that creates, migrates and deletes there.
       admin: name === FIRST_SERVER ? adminServer : undefined,
+      pooler,
       log,
       meters,
     });
@@ -57,9 +63,8 @@ export async function openFirstServer(
   const address = config.server ?? (await startEmbedded(config, log, stack, signal));
   signal?.throwIfAborted();
   const ownLog = log.child({}, { level: 'silent' });
-  const server = stack.use(
-    serverOpener(config, ownLog, meters)(FIRST_SERVER, address, firstBudget(config.connections.budget)),
-  );
+  const open = serverOpener(config, ownLog, meters);
+  const server = stack.use(open(FIRST_SERVER, address, firstBudget(config.connections.budget), config.pooler));
   return {
     server,
     cancelling: signal && addAbortListener(signal, () => void server[Symbol.asyncDispose]()),
@@ -78,12 +83,15 @@ export async function settleAdmin(server: PostgresServer, config: Config): Promi
   // The embedded server has only a superuser.
   if (!address) return;
   const { mayCreateDatabases, mayCreateRoles, ...facts } = await readServerFacts(server).catch((error: unknown) => {
-    throw adminServer ? new ConfigError([`ADMIN_DATABASE_URL cannot be used: ${connectFailure(error)}`]) : error;
+    if (!adminServer || error instanceof PoolerAnsweredError) throw refusePooler(error, adminServer);
+    throw new ConfigError([`ADMIN_DATABASE_URL cannot be used: ${connectFailure(error)}`]);
   });
   const mayAdminister = mayCreateDatabases && mayCreateRoles;
   const needs = `The role ${(adminServer ?? address).user} needs CREATEDB and CREATEROLE`;
   if (adminServer) {
-    const serving = await readServerFacts(server, 'serving');
+    const serving = await readServerFacts(server, 'serving').catch((error: unknown) => {
+      throw refusePooler(error, undefined);
+    });
     if (serving.systemIdentifier !== facts.systemIdentifier || serving.isStandby !== facts.isStandby) {
       throw new ConfigError([
         'ADMIN_DATABASE_URL and DATABASE_URL name different servers; they must name the same one',
@@ -99,6 +107,15 @@ export async function settleAdmin(server: PostgresServer, config: Config): Promi
     ]);
   }
   server.renounceAdmin();
+}
+
+/** Behind a pooler, listening, locks and settings of a session get lost. Other errors are returned as they are. */
+function refusePooler(error: unknown, adminServer: ServerAddress | undefined): unknown {
+  if (!(error instanceof PoolerAnsweredError)) return error;
+  const name = adminServer ? 'ADMIN_DATABASE_URL' : 'DATABASE_URL';
+  return new ConfigError([
+    `${name} ${error.message}: set it to PostgreSQL itself, and DATABASE_POOLER_URL to the pooler`,
+  ]);
 }
 
 /**

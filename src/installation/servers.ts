@@ -1,6 +1,7 @@
 import { InProgress } from '../catalog/in-progress.ts';
 import { Maintenance } from '../checkpoints/maintenance.ts';
 import { ProcessBudgets } from '../servers/budgets/process-budgets.ts';
+import { checkPooler } from '../servers/poolers/check-pooler.ts';
 import { Provisioner } from '../servers/provisioner.ts';
 import { ServerRegistry } from '../servers/registry.ts';
 import { RecurringProblems } from '../tenants/recurring-problems.ts';
@@ -45,6 +46,7 @@ export async function openServers(
       processes: connections.processes,
       openServer: serverOpener(config, log, system.meters),
       provisionerFor: (server) => new Provisioner(server, forAll),
+      checkPooler: (server) => checkPooler(server, forAll),
       log,
     }),
   );

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { Logger } from 'pino';
-import type { ServerAddress } from '../config/server-address.ts';
+import type { PoolerAddress, ServerAddress } from '../config/server-address.ts';
 import type { ServerHost } from '../config/server-hosts.ts';
 import { AppError } from '../lib/errors.ts';
 import { elapsedSince } from '../lib/time.ts';
@@ -9,41 +9,20 @@ import { currentRequest } from '../telemetry/request-record.ts';
 import { observeStatements } from './observe-statements.ts';
 import { CircuitBreaker } from './pool/circuit-breaker.ts';
 import { HostList } from './pool/host-list.ts';
-import { type Pool, type Priority, usePoolClient } from './pool/pool.ts';
+import { type Pool, usePoolClient } from './pool/pool.ts';
 import { noneLeft, unknownAddress } from './pool/pool-errors.ts';
 import { retryWhileFull } from './pool/retry-while-full.ts';
 import { ServerPool, type ServerPoolOptions, type ServerPoolStats } from './pool/server-pool.ts';
-import { startupOptions } from './session-settings.ts';
-
-/** What the connections of a pool have in common. */
-export interface PoolRequest {
-  /** Defaults to the maintenance database. */
-  readonly database?: string;
-  /** The role to connect as; `serving` is the role of the server's address. Defaults to the admin, who may do everything. */
-  readonly role?: { readonly name: string; readonly password: string } | 'serving';
-  readonly max: number;
-  readonly priority: Priority;
-  /** See `PoolOptions.keepIdle`. */
-  readonly keepIdle?: boolean;
-  /** See `PoolOptions.keepFailed`. */
-  readonly keepFailed?: boolean;
-  /** See `PoolOptions.isPatient`. */
-  readonly isPatient?: boolean;
-  /** See `PoolOptions.silenceMs`. */
-  readonly silenceMs?: number;
-  /** Settings of each session, such as `search_path`. They are sent when connecting, without another round trip. */
-  readonly session?: Readonly<Record<string, string>>;
-  /** The type parsers of node-postgres. */
-  readonly types?: pg.CustomTypesConfig;
-  /** Whether its connections are for logical replication: they accept replication commands, and SQL without parameters. */
-  readonly replication?: boolean;
-}
+import type { PoolRequest } from './pool-request.ts';
+import { APPLICATION_NAME, startupOptions } from './session-settings.ts';
 
 /** The options of a server. */
 export interface PostgresServerOptions extends ServerPoolOptions {
   readonly systemPoolSize: number;
   /** The address and role of the admin. Defaults to the server's address. */
   readonly admin?: ServerAddress | undefined;
+  /** The pooler for tenants' requests. */
+  readonly pooler?: PoolerAddress | undefined;
   readonly log: Logger;
   /** Counts statements and waits; by default nothing does. */
   readonly meters?: Meters;
@@ -89,6 +68,7 @@ export class PostgresServer implements AsyncDisposable {
   readonly #budget: ServerPool;
   readonly #breaker: CircuitBreaker;
   readonly #waitMs: number;
+  readonly #poolerBreaker: CircuitBreaker;
   readonly #admin: Pool;
   readonly #serving: Pool;
   readonly #adminAddress: ServerAddress | undefined;
@@ -96,6 +76,7 @@ export class PostgresServer implements AsyncDisposable {
   /** Those of each address, which the admin's may differ in. */
   readonly #hosts = new WeakMap<ServerAddress, HostList>();
   #address: ServerAddress | undefined;
+  #pooler: PoolerAddress | undefined;
   #canAdminister = true;
   #leftAt = Number.NEGATIVE_INFINITY;
 
@@ -105,11 +86,13 @@ export class PostgresServer implements AsyncDisposable {
     this.#adminAddress = options.admin;
     this.#waitMs = options.waitMs;
     this.#log = options.log;
+    this.#pooler = options.pooler;
     this.#breaker = new CircuitBreaker(name, options.log);
+    this.#poolerBreaker = new CircuitBreaker(name, options.log, 'connection pooler');
     const { meters = noMeters } = options;
     this.#budget = new ServerPool({
       ...options,
-      attempt: (connect) => this.#breaker.attempt(connect),
+      attempt: (connect, { isPooled }) => (isPooled?.() ? this.#poolerBreaker : this.#breaker).attempt(connect),
       onRefusedChange: () => this.#leave(),
       onOpen: (client) => observeStatements(client, { server: name, meters }),
       onWaited: (ms) => {
@@ -163,10 +146,17 @@ export class PostgresServer implements AsyncDisposable {
     return this.#breaker.openForMs;
   }
 
-  /** Changes the address or the connection limit. Open connections are closed when they are released. */
-  change(address: ServerAddress | undefined, budget: number): void {
+  /** Where tenants' requests connect; undefined if that is the server itself. */
+  get pooler(): PoolerAddress | undefined {
+    return this.#pooler;
+  }
+
+  /** Changes the addresses or the connection limit. Open connections are closed when they are released. */
+  change(address: ServerAddress | undefined, budget: number, pooler?: PoolerAddress): void {
     this.#address = address;
+    this.#pooler = pooler;
     this.#breaker.reset();
+    this.#poolerBreaker.reset();
     this.#budget.renew(budget);
   }
 
@@ -225,9 +215,10 @@ export class PostgresServer implements AsyncDisposable {
       keepFailed: request.keepFailed ?? true,
       silenceMs: request.silenceMs,
       isPatient: request.isPatient,
+      isPooled: () => request.pooled === true && this.#pooler !== undefined,
       connection: () => this.connectionTo(request),
       hosts: () => {
-        const address = this.#addressFor(request);
+        const address = request.pooled && this.#pooler ? undefined : this.#addressFor(request);
         return address && this.#hostsOf(address);
       },
     });
@@ -244,18 +235,18 @@ export class PostgresServer implements AsyncDisposable {
    * @throws {AppError} SERVER_BUSY if the address is unknown
    */
   connectionTo(
-    request: Pick<PoolRequest, 'role' | 'database' | 'types' | 'session' | 'replication'>,
+    request: Pick<PoolRequest, 'role' | 'database' | 'types' | 'session' | 'replication' | 'pooled'>,
   ): pg.ClientConfig & { readonly replication?: string } {
     const { role } = request;
     const address = this.#addressFor(request);
     if (!address) throw unknownAddress(this.name);
+    const pooler = request.pooled ? this.#pooler : undefined;
     return {
-      ...this.#hostsOf(address).current,
-      ssl: address.ssl,
+      ...(pooler ? { host: pooler.host, port: pooler.port } : this.#hostsOf(address).current),
+      ssl: (pooler ?? address).ssl,
       database: request.database ?? address.maintenanceDatabase,
       user: typeof role === 'object' ? role.name : address.user,
       password: typeof role === 'object' ? role.password : address.password,
-      application_name: 'tenantry',
       connectionTimeoutMillis: address.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
       keepAlive: true,
       // By default, Linux notices after two hours that an idle connection's machine is gone.
@@ -263,7 +254,8 @@ export class PostgresServer implements AsyncDisposable {
       ...(request.types && { types: request.types }),
       // The types of node-postgres leave it out.
       ...(request.replication && { replication: 'database' }),
-      options: startupOptions(request.session ?? {}),
+      // A pooler refuses settings, or gives the connection with them to others.
+      ...(!pooler && { application_name: APPLICATION_NAME, options: startupOptions(request.session ?? {}) }),
     };
   }
 

@@ -1,3 +1,6 @@
+/** The application name of our sessions. */
+export const APPLICATION_NAME = 'tenantry';
+
 /**
  * The settings with which every session of ours reads and writes times the same way, whatever the server's.
  * @see https://www.postgresql.org/docs/current/runtime-config-client.html#RUNTIME-CONFIG-CLIENT-FORMAT
@@ -16,7 +19,7 @@ export const sameEverywhere = {
  * taken to run on the same platform as this process.
  * @see https://www.postgresql.org/docs/current/runtime-config-connection.html#GUC-CLIENT-CONNECTION-CHECK-INTERVAL
  */
-const everySession: Readonly<Record<string, string>> = {
+export const everySession: Readonly<Record<string, string>> = {
   ...sameEverywhere,
   ...(process.platform !== 'win32' && { client_connection_check_interval: '2s' }),
 };
@@ -31,3 +34,9 @@ export function startupOptions(session: Readonly<Record<string, string>>): strin
     .map(([name, value]) => `-c ${name}=${value.replace(/[\\\s]/g, '\\$&')}`)
     .join(' ');
 }
+
+/** SQL that is true if the session has got the settings of every session that PostgreSQL has otherwise by default. */
+export const hasEverySettingSql = `(${Object.entries(everySession)
+  .filter(([name]) => name === 'jit' || name === 'client_connection_check_interval')
+  .map(([name, value]) => `current_setting('${name}') = '${value}'`)
+  .join(' AND ')})`;

@@ -2,9 +2,12 @@ import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { KnownTenant } from '../catalog/tenant-directory.ts';
 import { tenantNow } from '../catalog/tenant-maintenance.ts';
+import { messageOf } from '../lib/errors.ts';
+import { databaseExists } from '../postgres/admin/databases.ts';
 import type { Servers } from '../postgres/server.ts';
-import { isConnectionFailure, sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
+import { isConnectionFailure, isPoolerFailure, sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
 import { quoteIdentifier } from '../postgres/sql/quote.ts';
+import { WrongSessionError } from './renewable-role.ts';
 import { servable, tenantBusy, tenantSuspended } from './resolve-tenant.ts';
 
 /** What explaining a connection error needs. */
@@ -15,7 +18,7 @@ export interface ExplainConnectionErrorOptions {
 }
 
 /**
- * Finds out why PostgreSQL rejected or ended a request's connection, or did not find its tables. The tenant may have gone into
+ * Finds out why PostgreSQL, or a pooler, rejected or ended a request's connection, or did not find its tables. The tenant may have gone into
  * maintenance or been deleted after the request resolved it, or somebody may have dropped its database or schema.
  * @param tenant the tenant as the request resolved it
  * @throws {AppError} TENANT_BUSY, TENANT_SUSPENDED or TENANT_NOT_FOUND; returns if there is no better explanation than the error
@@ -31,6 +34,11 @@ export async function explainConnectionError(
   // Suspending or deleting a tenant ends its sessions.
   servable(now && { ...tenant, status: now.status }, slug);
   if (isConnectionFailure(error)) return;
+  const isWrong = error instanceof WrongSessionError;
+  if (isWrong || isPoolerFailure(error)) {
+    const reason = messageOf(isWrong ? error.cause : error);
+    log.warn({ tenant: slug, server, reason }, 'the connection pooler refuses a tenant');
+  }
   if (!(await isGone(servers, tenant, error))) return;
   const missing = isolation === 'DATABASE' ? `database ${database}` : `schema ${schema}`;
   log.error(
@@ -50,10 +58,13 @@ async function isGone(
   tenant: KnownTenant,
   error: unknown,
 ): Promise<boolean> {
-  if (!mayBeGone(tenant, error)) return sqlStateOf(error) === sqlState.invalidCatalogName;
-  const { server: name, database, schema } = tenant;
+  // A pooler does not say why.
+  const isRefused = isPoolerFailure(error);
+  if (!isRefused && !mayBeGone(tenant, error)) return sqlStateOf(error) === sqlState.invalidCatalogName;
+  const { server: name, database, schema, isolation } = tenant;
   const server = servers.get(name);
   if (!server?.canAdminister) return false;
+  if (isolation === 'DATABASE') return !(await server.admin((admin) => databaseExists(admin, database)));
   // The request's own connection may be in a failed transaction.
   const rows = await server.owner(database, async (client) => {
     const found = await client.query<{ gone: boolean }>('SELECT to_regnamespace($1) IS NULL AS gone', [

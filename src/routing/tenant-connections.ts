@@ -8,13 +8,21 @@ import { searchPathOf } from '../migrator/files/common-schema.ts';
 import { createEntityDatabases, type EntityDatabase, type EntityDatabases, entityTypes } from '../orm/databases.ts';
 import type { PasswordOf } from '../postgres/admin/roles.ts';
 import { type Pool, type PoolClient, usePoolClient } from '../postgres/pool/pool.ts';
+import { isPooled } from '../postgres/pool/pooled-clients.ts';
 import { type PostgresServer, type Servers, serverNamed } from '../postgres/server.ts';
-import { isConnectionFailure, isRefusedDatabase, sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
+import {
+  isConnectionFailure,
+  isPoolerFailure,
+  isRefusedDatabase,
+  isSessionRefused,
+} from '../postgres/sql/error-codes.ts';
 import { watchChanges } from '../postgres/sql/watch-changes.ts';
-import { connectWithRetry } from './connect-with-retry.ts';
+import { connectWithRetry, poolerBusy } from './connect-with-retry.ts';
 import { mayBeGone } from './connection-errors.ts';
 import { OperationScope } from './operation-scope.ts';
 import { tenantRole } from './placement.ts';
+import { checkedSession, RenewableRole, WrongSessionError } from './renewable-role.ts';
+import { findForeignState, sessionLimits } from './tenant-session.ts';
 import { runTenantStatement, type TenantStatement } from './tenant-statement.ts';
 import { afterChange, outcomeUnknown } from './unknown-outcome.ts';
 
@@ -29,7 +37,7 @@ export interface TenantConnectionsOptions {
   readonly waitMs: number;
   /** How long a statement may take, in milliseconds. */
   readonly statementTimeoutMs: number;
-  /** Sets the password of a tenant's role again. Called when PostgreSQL rejects it. */
+  /** Sets the password and the settings of a tenant's role again. Called when PostgreSQL or a pooler rejects it. */
   readonly renewRole: (tenant: KnownTenant) => Promise<void>;
   /** Throws a better error for a failure that may have another cause than the request; see `explainConnectionError`. */
   readonly explain: (tenant: KnownTenant, error: unknown) => Promise<void>;
@@ -57,9 +65,6 @@ const MAX_OPEN_TENANTS = 5_000;
 /** How late PostgreSQL may report a statement timeout, in milliseconds. */
 export const LATE_MS = 5_000;
 
-/** How long a transaction may be idle before PostgreSQL ends its session, in milliseconds. A resolver may have forgotten it. */
-const IDLE_IN_TRANSACTION_MS = 60_000;
-
 /**
  * Gives each request access to its tenant's database. A connection is made like this:
  *
@@ -68,7 +73,8 @@ const IDLE_IN_TRANSACTION_MS = 60_000;
  * - The role's password is derived from ROLE_SECRET (`postgres/admin/roles.ts`). It is stored nowhere.
  * - A pool has at most TENANT_POOL_SIZE connections. The pools of one server together have at most its budget
  *   (`postgres/pool/server-pool.ts`). PostgreSQL limits the role over all processes (`servers/role-limits.ts`).
- * - `postgres/server.ts` opens the connection: its address, TLS and the settings of its session.
+ * - `postgres/server.ts` opens the connection: its address, TLS and the settings of its session. If the server has a pooler, the
+ *   connection goes there, and the session has the settings of the role (`routing/tenant-session.ts`).
  *
  * Migrations use the admin's connections instead (`fleet/worker/owner-connections.ts`).
  */
@@ -170,22 +176,27 @@ export class TenantConnections {
       keepFailed: false,
       silenceMs: statementTimeoutMs + LATE_MS,
       types: entityTypes,
-      session: {
-        search_path: searchPathOf(tenant.schema),
-        statement_timeout: String(statementTimeoutMs),
-        idle_in_transaction_session_timeout: String(IDLE_IN_TRANSACTION_MS),
-      },
+      session: { search_path: searchPathOf(tenant.schema), ...sessionLimits(statementTimeoutMs) },
+      pooled: true,
     });
-    let renewing: Promise<void> | undefined;
-    // One at a time, because PostgreSQL rejects concurrent changes of a role.
-    const renew = () => {
-      renewing ??= this.#options.renewRole(tenant).finally(() => {
-        renewing = undefined;
-      });
-      return renewing;
+    const role = new RenewableRole(() => this.#options.renewRole(tenant));
+    const open = async (signal?: AbortSignal) => {
+      const client = await pool.connect(signal);
+      if (!isPooled(client) || this.#watched.has(client)) return client;
+      return checkedSession(client, () => findForeignState(client, tenantRole(tenant.key), tenant, statementTimeoutMs));
     };
     const connectFor = async (signal?: AbortSignal) => {
-      const once = () => pool.connect(signal).catch((error: unknown) => reconnect(pool, renew, error, signal));
+      let explained = false;
+      const once = async () => {
+        try {
+          return await open(signal).catch((error: unknown) => role.reconnect(() => open(signal), error));
+        } catch (error) {
+          // It is tried again for a while, unless the reason is known.
+          if (explained || !(isPoolerFailure(error) || error instanceof WrongSessionError)) throw error;
+          explained = true;
+          return await this.#explain(tenant, error, true);
+        }
+      };
       const connecting = connectWithRetry(waitMs, once, signal);
       const client = await connecting.catch((error: unknown) => this.#explain(tenant, error, isRefusedDatabase(error)));
       return this.#watch(tenant, client);
@@ -217,11 +228,23 @@ export class TenantConnections {
             return rows;
           },
           (error: unknown) => {
+            if (isPooled(client)) return this.#explainPooled(tenant, error, isChange);
             if (isChange && isConnectionFailure(error)) throw outcomeUnknown(error);
             return this.#explain(tenant, error, mayBeGone(tenant, error));
           },
         );
       },
+    });
+  }
+
+  /** Explains the error of a statement behind a pooler, which logs in to PostgreSQL only when it sends a statement. */
+  async #explainPooled(tenant: KnownTenant, error: unknown, isChange: boolean): Promise<never> {
+    const isRefused = isSessionRefused(error);
+    const isEnded = isPoolerFailure(error);
+    if (isChange && !isRefused && (isEnded || isConnectionFailure(error))) throw outcomeUnknown(error);
+    if (!isRefused && !isEnded) return this.#explain(tenant, error, mayBeGone(tenant, error));
+    return this.#explain(tenant, error, true).catch((found: unknown) => {
+      throw found === error ? afterChange(poolerBusy(error)) : found;
     });
   }
 
@@ -237,22 +260,6 @@ export class TenantConnections {
     });
     throw afterChange(error);
   }
-}
-
-/**
- * After a change of ROLE_SECRET or of the server, the role's password differs from the derived one. The role of a tenant that was
- * brought back from the bin may still be kept from logging in.
- */
-async function reconnect(
-  pool: Pool,
-  renew: () => Promise<void>,
-  error: unknown,
-  signal: AbortSignal | undefined,
-): Promise<PoolClient> {
-  const state = sqlStateOf(error);
-  if (state !== sqlState.invalidPassword && state !== sqlState.invalidAuthorization) throw error;
-  await renew();
-  return pool.connect(signal);
 }
 
 /** A tenant that has moved gets a new pool. */

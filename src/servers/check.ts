@@ -1,5 +1,7 @@
 import { AppError, badInput, messageOf } from '../lib/errors.ts';
 import type { PostgresServer } from '../postgres/server.ts';
+import { hasEverySettingSql } from '../postgres/session-settings.ts';
+import { isPoolerFailure } from '../postgres/sql/error-codes.ts';
 
 /** Facts about a PostgreSQL server and the role that connects. */
 export interface ServerFacts {
@@ -12,25 +14,45 @@ export interface ServerFacts {
   readonly mayCreateRoles: boolean;
 }
 
+/** A connection pooler answered where PostgreSQL itself should. */
+export class PoolerAnsweredError extends Error {
+  override readonly name = 'PoolerAnsweredError';
+
+  /** @param reason what shows it */
+  constructor(reason: string, cause?: unknown) {
+    super(`leads to a connection pooler, such as PgBouncer (${reason})`, { cause });
+  }
+}
+
 /** PostgreSQL 15 is the first that can copy a template without a checkpoint. */
 const OLDEST_VERSION = 150_000;
 
 /**
  * Reads a server's facts. Any role may do this.
  * @param as whose privileges to read: the admin's, or those of the role of the server's address
+ * @throws {PoolerAnsweredError}
  * @see https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-CONTROLDATA
  */
 export async function readServerFacts(server: PostgresServer, as: 'admin' | 'serving' = 'admin'): Promise<ServerFacts> {
-  const { rows } = await server[as]((client) =>
-    client.query<ServerFacts>(
+  const read = server[as](async (client) => {
+    const { rows } = await client.query<ServerFacts & { readonly isDirect: boolean }>(
       `SELECT system_identifier::text AS "systemIdentifier", current_setting('server_version_num')::int AS version,
          pg_is_in_recovery() AS "isStandby", rolsuper OR rolcreatedb AS "mayCreateDatabases",
-         rolsuper OR rolcreaterole AS "mayCreateRoles"
+         rolsuper OR rolcreaterole AS "mayCreateRoles", ${hasEverySettingSql} OR pg_backend_pid() = $1 AS "isDirect"
        FROM pg_control_system(), pg_roles WHERE rolname = current_user`,
-    ),
-  );
-  const [facts] = rows;
-  if (!facts) throw new Error('PostgreSQL returned no facts about itself');
+      // The process that answered the login. The types of node-postgres lack it.
+      [Reflect.get(client, 'processID')],
+    );
+    return rows[0];
+  });
+  const row = await read.catch((error: unknown) => {
+    // Most poolers refuse settings when connecting.
+    throw isPoolerFailure(error) ? new PoolerAnsweredError(messageOf(error), error) : error;
+  });
+  if (!row) throw new Error('PostgreSQL returned no facts about itself');
+  const { isDirect, ...facts } = row;
+  // One that is told to ignore them lets the connection in, and gives it a process number of its own.
+  if (!isDirect) throw new PoolerAnsweredError('the settings of the connection do not arrive');
   return facts;
 }
 
@@ -49,6 +71,9 @@ export function refusalOf({ version, isStandby, mayCreateDatabases, mayCreateRol
  */
 export async function checkServer(server: PostgresServer): Promise<ServerFacts> {
   const facts = await readServerFacts(server).catch((error: unknown) => {
+    if (error instanceof PoolerAnsweredError) {
+      throw badInput('url', `The URL ${error.message}; use that of PostgreSQL itself, and --pooler-url for the pooler`);
+    }
     throw new AppError('BAD_USER_INPUT', `Cannot connect to the server: ${connectFailure(error)}`, {
       cause: error,
       details: { field: 'url' },

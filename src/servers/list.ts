@@ -11,6 +11,8 @@ export interface ServerInfo {
   /** Null if the URL cannot be decrypted because it was stored with another ROLE_SECRET. */
   readonly host: string | null;
   readonly port: number | null;
+  /** Host and port of the pooler for its tenants' requests; null if they connect directly. */
+  readonly pooler: string | null;
   readonly tenantCount: number;
   /** Connections that each process may open to it. */
   readonly connectionBudget: number;
@@ -51,6 +53,7 @@ async function infoOf(
     name: row.name,
     host: server.host?.host ?? null,
     port: server.host?.port ?? null,
+    pooler: server.pooler ? `${server.pooler.host}:${server.pooler.port}` : null,
     tenantCount,
     connectionBudget: server.stats.max,
     connections: capacity?.open ?? null,

@@ -117,7 +117,7 @@ export class Provisioner {
   }
 
   /**
-   * Creates a tenant's role if it is missing, and sets its derived password and its limits.
+   * Creates a tenant's role if it is missing, and sets its derived password, its limits and its settings.
    * @param check throws to prevent that; runs under the placement lock
    */
   async renewRole(placement: TenantPlacement, check?: () => Promise<void>): Promise<void> {
@@ -272,11 +272,11 @@ export class Provisioner {
     );
   }
 
-  #roleSql({ key, isolation }: TenantPlacement): string {
+  #roleSql({ key, isolation, schema }: TenantPlacement): string {
     const { roles, passwordOf, bounds } = this.#options;
     const role = tenantRole(key);
     const group = isolation === 'DATABASE' ? roles.databaseTenants : roles.schemaTenants;
-    return `${createLoginRoleSql(role, passwordOf(role), group)} ${resetRoleSql(role)} ${boundRoleSql(role, bounds)}`;
+    return `${createLoginRoleSql(role, passwordOf(role), group)} ${resetRoleSql(role)} ${boundRoleSql(role, schema, bounds)}`;
   }
 }
 

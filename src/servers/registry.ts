@@ -4,17 +4,19 @@ import { FIRST_SERVER } from '../catalog/entities/database-server.entity.ts';
 import {
   deleteServerRow,
   readServerRows,
+  type ServerChange,
   type ServerRow,
   saveServerRow,
   updateServerRow,
 } from '../catalog/server-queries.ts';
 import { type Budget, firstBudget, shareOf } from '../config/divide-budgets.ts';
-import { parseServerUrl, type ServerAddress } from '../config/server-address.ts';
+import { type PoolerAddress, parsePoolerUrl, parseServerUrl, type ServerAddress } from '../config/server-address.ts';
 import type { Encryption } from '../lib/encryption.ts';
 import { AppError, badInput, messageOf } from '../lib/errors.ts';
 import type { Listener } from '../postgres/listener.ts';
 import type { PostgresServer, Servers } from '../postgres/server.ts';
 import { checkServer, readServerFacts } from './check.ts';
+import { decryptPooler, encryptPoolerUrl } from './poolers/stored-url.ts';
 import type { Provisioner } from './provisioner.ts';
 
 /** What the registry of servers needs. */
@@ -30,8 +32,15 @@ export interface ServerRegistryOptions {
   /** Among how many processes the budgets of rows are divided. */
   readonly processes: number;
   /** @param address undefined if it is unknown */
-  readonly openServer: (name: string, address: ServerAddress | undefined, budget: number) => PostgresServer;
+  readonly openServer: (
+    name: string,
+    address: ServerAddress | undefined,
+    budget: number,
+    pooler: PoolerAddress | undefined,
+  ) => PostgresServer;
   readonly provisionerFor: (server: PostgresServer) => Provisioner;
+  /** Checks that tenants' requests can go through the server's pooler; see `servers/poolers/check-pooler.ts`. */
+  readonly checkPooler: (server: PostgresServer) => Promise<void>;
   readonly log: Logger;
 }
 
@@ -135,11 +144,13 @@ export class ServerRegistry implements Servers, AsyncDisposable {
   /**
    * Adds a server after checking that it can hold tenants. If the same PostgreSQL already has this name, its URL is updated, such
    * as for a new password or address.
+   * @param poolerUrl that of a pooler for its tenants' requests; undefined to keep what it has
    * @returns whether it was added
-   * @throws {AppError} BAD_USER_INPUT if it cannot hold tenants, CONFLICT if the name is taken or the server has another name
+   * @throws {AppError} BAD_USER_INPUT if it cannot hold tenants, or if the pooler does not lead to it; CONFLICT if the name is taken
+   *   or the server has another name
    */
-  async add(name: string, url: string): Promise<boolean> {
-    const { encryption, catalog, first, openServer, provisionerFor } = this.#options;
+  async add(name: string, url: string, poolerUrl?: string): Promise<boolean> {
+    const { encryption, catalog, first, openServer, provisionerFor, checkPooler } = this.#options;
     if (!/^[a-z0-9][a-z0-9-]{0,62}$/.test(name)) {
       throw badInput(
         'name',
@@ -150,22 +161,47 @@ export class ServerRegistry implements Servers, AsyncDisposable {
     if (name === FIRST_SERVER) {
       throw new AppError('CONFLICT', `The server ${name} comes from the settings: change DATABASE_URL instead`);
     }
-    await using trial = openServer(name, parseServerUrl(url), TRIAL_BUDGET);
+    const pooler = poolerUrl === undefined ? undefined : parsePoolerUrl(poolerUrl);
+    await using trial = openServer(name, parseServerUrl(url), TRIAL_BUDGET, pooler);
     const { systemIdentifier } = await checkServer(trial);
     if (systemIdentifier === (await readServerFacts(first)).systemIdentifier) {
       throw new AppError('CONFLICT', `This PostgreSQL is already the server ${FIRST_SERVER}`);
     }
     await provisionerFor(trial).prepare();
+    await checkPooler(trial);
     const added = await catalog.use((client) =>
-      saveServerRow(client, { name, url: encryption.encrypt(url, name), systemIdentifier }),
+      saveServerRow(client, {
+        name,
+        url: encryption.encrypt(url, name),
+        poolerUrl: poolerUrl === undefined ? null : encryptPoolerUrl(encryption, name, poolerUrl),
+        systemIdentifier,
+      }),
     );
     await this.refresh();
     return added;
   }
 
-  /** Changes whether a server accepts new tenants, created, cloned, imported or moved there. @throws {AppError} NOT_FOUND */
-  async setAcceptsTenants(name: string, acceptsTenants: boolean): Promise<void> {
-    await this.#options.catalog.use((client) => updateServerRow(client, name, acceptsTenants));
+  /**
+   * Changes a server. What is undefined stays as it is.
+   * @param change acceptsTenants: whether it accepts new tenants, created, cloned, imported or moved there; poolerUrl: the pooler
+   *   for its tenants' requests, null for none
+   * @throws {AppError} NOT_FOUND; CONFLICT for the pooler of the first server, BAD_USER_INPUT if the pooler does not lead to it
+   */
+  async update(name: string, change: ServerChange): Promise<void> {
+    const { encryption, catalog, openServer, provisionerFor, checkPooler } = this.#options;
+    const { acceptsTenants, poolerUrl } = change;
+    if (poolerUrl !== undefined && name === FIRST_SERVER) {
+      throw new AppError('CONFLICT', `The server ${name} comes from the settings: change DATABASE_POOLER_URL instead`);
+    }
+    if (poolerUrl != null) {
+      const pooler = parsePoolerUrl(poolerUrl);
+      const { server } = await this.find(name);
+      await using trial = openServer(name, server.address, TRIAL_BUDGET, pooler);
+      await provisionerFor(trial).setUp();
+      await checkPooler(trial);
+    }
+    const encrypted = poolerUrl == null ? poolerUrl : encryptPoolerUrl(encryption, name, poolerUrl);
+    await catalog.use((client) => updateServerRow(client, name, { acceptsTenants, poolerUrl: encrypted }));
     await this.refresh();
   }
 
@@ -209,14 +245,13 @@ export class ServerRegistry implements Servers, AsyncDisposable {
     const known = new Map(rows.map((row) => [row.name, this.#knownFrom(row, before.get(row.name))]));
     this.#known = known;
     for (const [name, { server }] of before) {
-      if (!known.has(name)) server.change(undefined, firstBudget(this.#options.defaultBudget));
+      if (!known.has(name)) server.change(undefined, firstBudget(this.#options.defaultBudget), undefined);
     }
   }
 
   #knownFrom(row: ServerRow, before: KnownServer | undefined): KnownServer {
-    if (before && before.row.url === row.url && before.row.connectionBudget === row.connectionBudget) {
-      return { ...before, row };
-    }
+    const isSame = (['url', 'poolerUrl', 'connectionBudget'] as const).every((key) => before?.row[key] === row[key]);
+    if (before && isSame) return { ...before, row };
     const { first, provisionerFor, log } = this.#options;
     const server = this.#open(row);
     const provisioner = provisionerFor(server);
@@ -230,18 +265,20 @@ export class ServerRegistry implements Servers, AsyncDisposable {
 
   #open(row: ServerRow): PostgresServer {
     const { first, defaultBudget, processes, openServer } = this.#options;
+    const isFirst = row.name === first.name;
+    const pooler = isFirst ? first.pooler : decryptPooler(this.#options.encryption, row);
     const known = this.#opened.get(row.name);
     const divided = known?.stats.max ?? firstBudget(defaultBudget);
     const own = row.connectionBudget === null ? undefined : shareOf(row.connectionBudget, processes);
     const budget = own ?? (defaultBudget === 'auto' ? divided : defaultBudget);
-    const address = row.name === first.name ? first.address : this.#addressOf(row);
+    const address = isFirst ? first.address : this.#addressOf(row);
     if (!known) {
-      const server = openServer(row.name, address, budget);
+      const server = openServer(row.name, address, budget, pooler);
       if (!first.canAdminister) server.renounceAdmin();
       this.#opened.set(row.name, server);
       return server;
     }
-    if (known !== first || known.stats.max !== budget) known.change(address, budget);
+    if (known !== first || known.stats.max !== budget) known.change(address, budget, pooler);
     return known;
   }
 

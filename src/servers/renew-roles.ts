@@ -22,22 +22,25 @@ export interface RenewRolesOptions {
 
 const channel = 'role_renewals';
 
-/** Resets a tenant's role to its derived password and its limits. */
+/** Resets a tenant's role to its derived password, its limits and its settings. */
 export type RenewRole = (tenant: KnownTenant) => Promise<void>;
 
 /**
- * Creates a function that renews a tenant's role after PostgreSQL has rejected its password. A process that only serves notifies
+ * Creates a function that renews a tenant's role after PostgreSQL has rejected its password, or when its sessions behind a pooler
+ * have other settings. A process that only serves notifies
  * the processes that may administer, and its caller must retry.
  */
 export function createRoleRenewal({ catalog, listener, servers, first, log }: RenewRolesOptions): RenewRole {
   const renew: RenewRole = async (tenant) => {
-    const { provisioner } = await servers.find(tenant.server);
-    await provisioner.renewRole(tenant, () => checkMayConnect(catalog, tenant));
+    const { provisioner, server } = await servers.find(tenant.server);
+    const check = () => checkMayConnect(catalog, tenant);
+    // A pooler keeps sessions with the settings that the role had before.
+    await (server.pooler ? provisioner.endSessions(tenant, check) : provisioner.renewRole(tenant, check));
   };
   const renewFor = async (id: string) => renew(await tenantByReference(catalog, id));
   const ask: RenewRole = async ({ id, slug }) => {
     await catalog.use((client) => client.query('SELECT notify_if_room($1, $2)', [channel, id]));
-    const message = `The password of the database role of the tenant ${slug} is being renewed. Try again in a moment.`;
+    const message = `The database role of the tenant ${slug} is being renewed. Try again in a moment.`;
     throw new AppError('SERVER_BUSY', message, { details: { retryAfterMs: 1000 } });
   };
   if (!first.canAdminister) return ask;

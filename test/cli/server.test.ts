@@ -48,17 +48,30 @@ describe('tenantry server', () => {
     const { stdout } = await server(['list', '--json']);
     const connections = { connections: expect.any(Number), maxConnections: expect.any(Number), connectionBudget: 64 };
     const processes = { reservedConnections: 3, processes: 1, processConnections: 64 };
-    const common = { ...connections, ...processes, tenantCount: 0, acceptsTenants: true, answers: true, error: null };
+    const shown = { pooler: null, tenantCount: 0, acceptsTenants: true, answers: true, error: null };
+    const common = { ...connections, ...processes, ...shown };
     expect(JSON.parse(stdout)).toEqual([
       { name: 'default', host, port, ...common },
       { name: 'eu', host: '127.0.0.1', port: second.address.port, ...common },
     ]);
     const lines = (await server(['list'])).stdout.split('\n').map((line) => line.split('\t'));
     expect(lines).toEqual([
-      ['NAME', 'ADDRESS', 'TENANTS', 'CONNECTIONS', 'OF', 'PROCESSES', 'MAY OPEN', 'ACCEPTS TENANTS', 'STATE'],
+      [
+        'NAME',
+        'ADDRESS',
+        'POOLER',
+        'TENANTS',
+        'CONNECTIONS',
+        'OF',
+        'PROCESSES',
+        'MAY OPEN',
+        'ACCEPTS TENANTS',
+        'STATE',
+      ],
       [
         'default',
         `${host}:${port}`,
+        '-',
         '0',
         expect.stringMatching(/^\d+$/),
         expect.stringMatching(/^\d+$/),
@@ -70,6 +83,7 @@ describe('tenantry server', () => {
       [
         'eu',
         `127.0.0.1:${second.address.port}`,
+        '-',
         '0',
         expect.stringMatching(/^\d+$/),
         expect.stringMatching(/^\d+$/),

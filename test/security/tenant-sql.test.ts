@@ -121,11 +121,14 @@ describe.each(['a superuser', 'a role that may create databases and roles'])(
     it('doctor reports roles and databases without these limits, and fixes them', async () => {
       const role = `"tenant_${attacker.row.key}"`;
       await postgres.rows(`ALTER ROLE ${role} CONNECTION LIMIT -1; ALTER ROLE ${role} RESET temp_file_limit`);
+      await postgres.rows(`ALTER ROLE ${role} IN DATABASE ${attacker.row.database} SET statement_timeout = 0`);
       if (isSuperuser) {
         await postgres.rows('GRANT EXECUTE ON FUNCTION pg_stat_get_activity TO PUBLIC', [], attacker.row.database);
       }
       const found = await runCommand(['doctor'], { NODE_ENV: 'test', ...env });
-      expect(found.stdout).toContain(`✗ 1 roles of tenants on the server default have other limits`);
+      expect(found.stdout).toContain(
+        `✗ 1 roles of tenants on the server default have other limits or settings than they should`,
+      );
       if (isSuperuser) expect(found.stdout).toContain(`✗ In 1 databases on the server default`);
       else expect(found.stdout).toContain('! Every role may connect to the database template1');
       const fixed = await runCommand(['doctor', '--fix', '--yes'], { NODE_ENV: 'test', ...env });
@@ -133,7 +136,11 @@ describe.each(['a superuser', 'a role that may create databases and roles'])(
       const [bounds] = await postgres.rows('SELECT rolconnlimit, rolconfig FROM pg_roles WHERE rolname = $1', [
         `tenant_${attacker.row.key}`,
       ]);
-      expect(bounds).toEqual({ rolconnlimit: 8, rolconfig: ['temp_file_limit=10MB'] });
+      expect(bounds).toEqual({
+        rolconnlimit: 8,
+        rolconfig: expect.arrayContaining(['temp_file_limit=10MB', 'statement_timeout=1000']),
+      });
+      expect(await postgres.rows('SELECT setrole FROM pg_db_role_setting WHERE setdatabase <> 0')).toEqual([]);
     });
 
     it('has its limits changed by a start with other settings', async () => {

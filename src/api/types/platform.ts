@@ -60,6 +60,11 @@ const DatabaseServerRef = builder.objectRef<KnownServer>('DatabaseServer').imple
     name: t.string({ resolve: ({ row }) => row.name }),
     host: t.string({ resolve: ({ server }) => server.host?.host ?? '' }),
     port: t.int({ resolve: ({ server }) => server.host?.port ?? 0 }),
+    pooler: t.string({
+      nullable: true,
+      description: "Host and port of the connection pooler for its tenants' requests; null if they connect directly.",
+      resolve: ({ server: { pooler } }) => (pooler ? `${pooler.host}:${pooler.port}` : null),
+    }),
     tenantCount: t.int({
       resolve: ({ row }, _args, { services }) => services.catalog.fork().count(Tenant, { server: row.name }),
     }),

@@ -11,6 +11,8 @@ export const DatabaseServerSchema = defineEntity({
     name: p.text().primary(),
     /** The encrypted URL; null for the first server. Loaded lazily, because only the registry of servers decrypts it. */
     url: p.text().nullable().lazy().hidden(),
+    /** The encrypted URL of the pooler for tenants' requests; null if they connect directly. Loaded lazily like the URL. */
+    poolerUrl: p.text().nullable().lazy().hidden(),
     acceptsTenants: p.boolean().default(true),
     /** Null: the budget of the settings. */
     connectionBudget: p.integer().nullable(),

@@ -10,6 +10,9 @@ The role in the URL must be allowed to create databases and roles. If the URL ha
 used, which keeps the password out of the shell's history. To change the password or address of a server, add it again
 under the same name.
 
+With --pooler-url, requests of its tenants go through a connection pooler of this server, such as PgBouncer. Of its URL, only the
+host, the port and sslmode matter.
+
 Example:
   PGPASSWORD=… tenantry server add eu postgres://tenantry@db-eu.example.com/postgres?sslmode=verify-full`;
 
@@ -34,27 +37,47 @@ export function addServerCommand(program: Command, context: CommandContext): voi
     .description('Add a server; running processes use it immediately')
     .argument('<name>', 'its name: a to z, 0 to 9 and -')
     .argument('<url>', 'such as postgres://user:password@host:5432/postgres')
+    .option(
+      '--pooler-url <url>',
+      'a connection pooler for requests of its tenants; by default the one that it has, if any',
+    )
     .addHelpText('after', addHelp)
-    .action(async (name: string, url: string) => {
-      const added = await withServices(context, ({ servers }) => servers.add(name, withPassword(url, env.PGPASSWORD)));
+    .action(async (name: string, url: string, { poolerUrl }: { poolerUrl?: string }) => {
+      const added = await withServices(context, ({ servers }) =>
+        servers.add(name, withPassword(url, env.PGPASSWORD), poolerUrl),
+      );
       stdout.write(added ? `The server ${name} was added.\n` : `The URL of the server ${name} was changed.\n`);
     });
-  server
+  const update = server
     .command('update')
-    .description('Change whether a server accepts new tenants, created, cloned, imported or moved there')
+    .description('Change whether a server accepts new tenants, and its pooler')
     .argument('<name>', 'its name; see tenantry server list')
     .addOption(
       anyCase(
-        new Option('--accepts-tenants <answer>', 'no: its tenants stay, and no others come')
-          .choices(['yes', 'no'])
-          .makeOptionMandatory(),
+        new Option(
+          '--accepts-tenants <answer>',
+          'whether tenants are created, cloned, imported or moved there; no: its tenants stay, and no others come',
+        ).choices(['yes', 'no']),
       ),
     )
-    .action(async (name: string, { acceptsTenants }: { acceptsTenants: 'yes' | 'no' }) => {
-      const accepts = acceptsTenants === 'yes';
-      await withServices(context, ({ servers }) => servers.setAcceptsTenants(name, accepts));
-      stdout.write(`The server ${name} ${accepts ? 'accepts new tenants' : 'accepts no new tenants'}.\n`);
-    });
+    .option('--pooler-url <url>', 'a connection pooler for requests of its tenants; none: they connect directly');
+  update.action(async (name: string, { acceptsTenants, poolerUrl }: UpdateOptions) => {
+    if (acceptsTenants === undefined && poolerUrl === undefined) {
+      update.error('error: say what to change: --accepts-tenants or --pooler-url');
+    }
+    const change = {
+      acceptsTenants: acceptsTenants && acceptsTenants === 'yes',
+      poolerUrl: poolerUrl?.toLowerCase() === 'none' ? null : poolerUrl,
+    };
+    await withServices(context, ({ servers }) => servers.update(name, change));
+    if (acceptsTenants) {
+      stdout.write(`The server ${name} accepts ${change.acceptsTenants ? 'new' : 'no new'} tenants.\n`);
+    }
+    if (poolerUrl !== undefined) {
+      const where = change.poolerUrl === null ? 'connect directly' : 'go through the pooler';
+      stdout.write(`Requests to tenants on the server ${name} ${where}.\n`);
+    }
+  });
   server
     .command('remove')
     .description('Remove a server without tenants; its databases and roles are not deleted')
@@ -63,6 +86,11 @@ export function addServerCommand(program: Command, context: CommandContext): voi
       await withServices(context, ({ servers }) => servers.remove(name));
       stdout.write(`The server ${name} was removed.\n`);
     });
+}
+
+interface UpdateOptions {
+  readonly acceptsTenants?: 'yes' | 'no';
+  readonly poolerUrl?: string;
 }
 
 function withPassword(text: string, password: string | undefined): string {
@@ -75,6 +103,7 @@ function withPassword(text: string, password: string | undefined): string {
 const columns: readonly Column<ServerInfo>[] = [
   { title: 'NAME', value: ({ name }) => name },
   { title: 'ADDRESS', value: ({ host, port }) => (host === null ? '?' : `${host}:${port}`) },
+  { title: 'POOLER', value: ({ pooler }) => pooler ?? '-' },
   { title: 'TENANTS', value: ({ tenantCount }) => tenantCount },
   { title: 'CONNECTIONS', value: ({ connections }) => connections },
   { title: 'OF', value: ({ maxConnections }) => maxConnections },

@@ -1,4 +1,4 @@
-import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
+import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
 import { quoteIdentifier, quoteLiteral } from '../sql/quote.ts';
 
 /** Returns the password of a role. */
@@ -29,12 +29,13 @@ export function createLoginRoleSql(role: string, password: string, group?: strin
 
 /**
  * Returns what PostgreSQL stores of a password. SCRAM's iterations slow down guessing of passwords that people chose. Ours
- * have 256 random bits, so one iteration is enough and halves the time to connect.
+ * have 256 random bits, so one iteration is enough and halves the time to connect. The salt follows from the password: what a pooler
+ * keeps of a login stays valid when the same password is set again.
  * @see https://www.postgresql.org/docs/current/catalog-pg-authid.html
  * @see https://www.rfc-editor.org/rfc/rfc5802#section-3
  */
 function scramVerifier(password: string): string {
-  const salt = randomBytes(16);
+  const salt = createHmac('sha256', password).update('salt').digest().subarray(0, 16);
   const salted = pbkdf2Sync(password, salt, 1, 32, 'sha256');
   const keyFor = (name: string) => createHmac('sha256', salted).update(name).digest();
   const storedKey = createHash('sha256').update(keyFor('Client Key')).digest('base64');

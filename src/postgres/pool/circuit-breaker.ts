@@ -13,13 +13,18 @@ const PAUSE_MS = 1_000;
 export class CircuitBreaker {
   readonly #server: string;
   readonly #log: Logger;
+  readonly #kind: string;
   #failure: { readonly cause: unknown; readonly since: number } | undefined;
   #tryAgainAt = 0;
 
-  /** @param server its name, for messages */
-  constructor(server: string, log: Logger) {
+  /**
+   * @param server its name, for messages
+   * @param kind what it is, for messages; the connection pooler of a server has the server's name
+   */
+  constructor(server: string, log: Logger, kind: 'PostgreSQL server' | 'connection pooler' = 'PostgreSQL server') {
     this.#server = server;
     this.#log = log;
+    this.#kind = kind;
   }
 
   /** Whether the server did not answer the last attempt to connect. */
@@ -52,7 +57,7 @@ export class CircuitBreaker {
         throw error;
       }
       if (!this.#failure)
-        this.#log.error({ reason: messageOf(error), server: this.#server }, 'a PostgreSQL server does not answer');
+        this.#log.error({ reason: messageOf(error), server: this.#server }, `a ${this.#kind} does not answer`);
       this.#failure = { cause: error, since: this.#failure?.since ?? performance.now() };
       this.#tryAgainAt = Date.now() + PAUSE_MS;
       throw this.#error(error);
@@ -61,7 +66,7 @@ export class CircuitBreaker {
 
   /** Resets the breaker, because the server has answered or its address has changed. */
   reset(): void {
-    if (this.#failure) this.#log.info({ server: this.#server }, 'connecting to a PostgreSQL server again');
+    if (this.#failure) this.#log.info({ server: this.#server }, `connecting to a ${this.#kind} again`);
     this.#failure = undefined;
   }
 
@@ -79,13 +84,9 @@ export class CircuitBreaker {
   }
 
   #error(cause: unknown): AppError {
-    return new AppError(
-      'SERVER_BUSY',
-      `The PostgreSQL server ${this.#server} does not answer. Try again in a moment.`,
-      {
-        cause,
-        details: { retryAfterMs: PAUSE_MS },
-      },
-    );
+    return new AppError('SERVER_BUSY', `The ${this.#kind} ${this.#server} does not answer. Try again in a moment.`, {
+      cause,
+      details: { retryAfterMs: PAUSE_MS },
+    });
   }
 }

@@ -1,6 +1,7 @@
 import { connect, Socket } from 'node:net';
 import pg from 'pg';
 import { showsRow, sqlState } from '../sql/error-codes.ts';
+import { isPooled } from './pooled-clients.ts';
 import { limitSilence, watchReachability } from './watch-silence.ts';
 
 /** How long a released connection may take to finish its query, in milliseconds. */
@@ -123,10 +124,14 @@ export class ServerConnection {
    * Closes the connection. Resolves when PostgreSQL has closed its side and removed it from `pg_stat_activity`, or after
    * some seconds if the server does not answer. A running query is cancelled: node-postgres alone would drop the socket,
    * which PostgreSQL notices only after the query. Never rejects.
+   *
+   * Behind a pooler, the socket is dropped instead. The pooler then closes its own connection, and PostgreSQL aborts the query within
+   * two seconds (`client_connection_check_interval`). Requests to cancel go astray there: PgBouncer 1.18 may crash of them.
    */
   async end(): Promise<void> {
+    if (isPooled(this.client) && this.#open && !this.isQuiet) this.client.connection.stream.destroy();
     for (const waitMs of CANCEL_WAITS_MS) {
-      if (!this.#open || this.#broken || this.isQuiet) break;
+      if (!this.#open || this.#broken || this.isQuiet || isPooled(this.client)) break;
       this.#cancel();
       await this.#quiet(waitMs);
     }
@@ -165,6 +170,7 @@ export class ServerConnection {
    * @see https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-CANCELING-REQUESTS
    */
   #cancel(): void {
+    if (isPooled(this.client)) return;
     const { host, port } = this.client;
     const request = Buffer.alloc(16);
     request.writeInt32BE(request.length, 0);

@@ -3,6 +3,7 @@ import type { ServerHost } from '../../config/server-hosts.ts';
 import { ServerConnection } from './connection.ts';
 import type { PoolOptions } from './pool.ts';
 import { closed } from './pool-errors.ts';
+import { markPooled } from './pooled-clients.ts';
 import { PooledConnection } from './pooled-connection.ts';
 import type { Slots } from './slots.ts';
 
@@ -17,14 +18,16 @@ export interface PoolState {
 /** An open connection of a pool. */
 export type Connection = PooledConnection<PoolState>;
 
+/** Wraps every attempt to connect, and may reject it. */
+export type Attempt = <T>(connect: () => Promise<T>, pool: PoolOptions) => Promise<T>;
+
 /** The options of {@link OpenConnections}. */
 export interface OpenConnectionsOptions {
   /** Each connection takes a slot from before it is opened until PostgreSQL has closed it. */
   readonly slots: Slots;
   /** Age at which a connection is replaced, in milliseconds. */
   readonly recycleMs: number;
-  /** Wraps every attempt to connect, and may reject it. */
-  readonly attempt: (<T>(connect: () => Promise<T>) => Promise<T>) | undefined;
+  readonly attempt: Attempt | undefined;
   /** Called with the client of each new connection, before anyone uses it. */
   readonly onOpen: ((client: pg.Client) => void) | undefined;
   /** Called when a server that only reads has refused a change. */
@@ -117,7 +120,7 @@ export class OpenConnections implements Iterable<Connection> {
 
   async #connect(pool: PoolState): Promise<Connection> {
     const { attempt, onOpen, onRelease, onRefusedChange } = this.#options;
-    const { connection: config, hosts, silenceMs } = pool.options;
+    const { connection: config, hosts, silenceMs, isPooled } = pool.options;
     const generation = this.#generation;
     let connection: Connection | undefined;
     const open = async (place?: ServerHost) => {
@@ -129,12 +132,13 @@ export class OpenConnections implements Iterable<Connection> {
         onRefusedChange?.();
       };
       const opened = new ServerConnection({ ...common, ...place }, lost, refused);
+      if (isPooled?.()) markPooled(opened.client);
       await opened.open(silenceMs);
       onOpen?.(opened.client);
       return opened;
     };
     const openSomewhere = () => hosts?.()?.connect(open) ?? open();
-    const session = await (attempt?.(openSomewhere) ?? openSomewhere());
+    const session = await (attempt?.(openSomewhere, pool.options) ?? openSomewhere());
     if (this.#ended || pool.ended) {
       await session.end();
       throw closed();

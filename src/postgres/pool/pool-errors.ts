@@ -10,7 +10,7 @@ export function closed(): AppError {
   return busy('The connection to the database has been closed');
 }
 
-/** Creates the error for callers of a server whose address is unknown. */
+/** Creates the error for callers while the address of a server is unknown. */
 export function unknownAddress(server: string): AppError {
   return new AppError(
     'SERVER_BUSY',
@@ -19,7 +19,7 @@ export function unknownAddress(server: string): AppError {
   );
 }
 
-/** Creates the error for callers of a server that has no connection left. */
+/** Creates the error for callers to whom a server has given no connection in time. */
 export function noneLeft(server: string, cause: unknown): AppError {
   return new AppError('SERVER_BUSY', `The PostgreSQL server ${server} has no connection left. Try again in a moment.`, {
     cause,

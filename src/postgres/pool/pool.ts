@@ -22,6 +22,8 @@ export interface PoolOptions {
   readonly keepFailed?: boolean;
   /** Whether its callers wait for a connection as long as it takes. By default they wait as long as the server's pool says. */
   readonly isPatient?: boolean | undefined;
+  /** Whether new connections go through a pooler, which may give each transaction another session. */
+  readonly isPooled?: () => boolean;
   /**
    * How long PostgreSQL may send nothing while a query is running before the connection counts as lost, in milliseconds.
    * Unlimited if not set.

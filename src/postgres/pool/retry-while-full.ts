@@ -10,6 +10,8 @@ export interface RetryWhileFull {
   readonly waitMs: number;
   /** Creates the error for a caller that has waited in vain. */
   readonly late: (cause: unknown) => Error;
+  /** Whether a failure may pass soon. By default that PostgreSQL has no connection left. */
+  readonly isFull?: (error: unknown) => boolean;
   /** Ends the wait. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -20,17 +22,21 @@ export interface RetryWhileFull {
  */
 export async function retryWhileFull<T>(
   connect: () => Promise<T>,
-  { waitMs, late, signal }: RetryWhileFull,
+  { waitMs, late, signal, isFull = hasNoConnectionLeft }: RetryWhileFull,
 ): Promise<T> {
   const end = Date.now() + waitMs;
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
     try {
       return await connect();
     } catch (error) {
-      if (sqlStateOf(error) !== sqlState.tooManyConnections) throw error;
+      if (!isFull(error)) throw error;
       if (Date.now() + pauseMs > end) throw late(error);
     }
     // The jitter keeps waiting callers from retrying all at once.
     await sleep(pauseMs * (0.5 + Math.random() / 2), undefined, signal && { signal });
   }
+}
+
+function hasNoConnectionLeft(error: unknown): boolean {
+  return sqlStateOf(error) === sqlState.tooManyConnections;
 }

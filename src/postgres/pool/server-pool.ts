@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { IdleConnections } from './idle-connections.ts';
-import { type Connection, OpenConnections, type PoolState } from './open-connections.ts';
+import { type Attempt, type Connection, OpenConnections, type PoolState } from './open-connections.ts';
 import { type Pool, type PoolOptions, type Priority, usePoolClient } from './pool.ts';
 import { busy, closed } from './pool-errors.ts';
 import { type SlotCounts, Slots } from './slots.ts';
@@ -18,8 +18,7 @@ export interface ServerPoolOptions {
   readonly recycleMs: number;
   /** Idle time after which a connection is closed, in milliseconds. */
   readonly idleMs: number;
-  /** Wraps every attempt to connect, and may reject it. */
-  readonly attempt?: <T>(connect: () => Promise<T>) => Promise<T>;
+  readonly attempt?: Attempt;
   /** Called with the client of each new connection, before anyone uses it. */
   readonly onOpen?: (client: pg.Client) => void;
   /** Called when a server that only reads has refused a change. */

@@ -173,6 +173,38 @@ export function isRefusedDatabase(error: unknown): boolean {
   );
 }
 
+/**
+ * Whether a pooler, such as PgBouncer, refused a connection or ended it. It has one code for all reasons, which PostgreSQL uses for
+ * messages that it cannot read, and does not end the connection.
+ */
+export function isPoolerFailure(error: unknown): boolean {
+  const found = databaseError(error);
+  return found?.code === sqlState.protocolViolation && found.severity === 'FATAL';
+}
+
+/**
+ * Whether a pooler could not give a statement a session, so it was not sent to PostgreSQL. Newer versions of PgBouncer pass on
+ * why PostgreSQL refused the login, with its code; no statement has such a code together with this severity.
+ */
+export function isSessionRefused(error: unknown): boolean {
+  const found = databaseError(error);
+  if (found?.severity !== 'FATAL') return false;
+  return loginStates.has(found.code) || (isPoolerFailure(error) && neverSent.test(found.message));
+}
+
+const loginStates: ReadonlySet<string> = new Set([
+  sqlState.invalidPassword,
+  sqlState.invalidAuthorization,
+  sqlState.invalidCatalogName,
+  sqlState.objectNotInPrerequisiteState,
+  sqlState.insufficientPrivilege,
+  sqlState.tooManyConnections,
+  sqlState.cannotConnectNow,
+]);
+
+/** How the messages of PgBouncer begin that end a connection before a statement of it was sent. */
+const neverSent = /^(server login|query_wait_timeout|client_login_timeout|pause failed|database ".*" is disabled)/;
+
 /** Whether node-postgres timed out while connecting, to one of the hosts if there are several. */
 export function isConnectTimeout(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.some(isConnectTimeout);
@@ -207,6 +239,8 @@ const raceOfCatalog =
 
 interface DatabaseError {
   readonly code: string;
+  /** Such as ERROR or FATAL; PostgreSQL may translate it. */
+  readonly severity: string | undefined;
   readonly message: string;
   readonly schema: string | undefined;
   readonly constraint: string | undefined;
@@ -225,6 +259,7 @@ function databaseError(error: unknown): DatabaseError | undefined {
     const text = (field: string) => textOf(found, field);
     return {
       code,
+      severity: text('severity'),
       message,
       schema: text('schema'),
       constraint: text('constraint'),

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type pg from 'pg';
+import { isPooled } from '../pool/pooled-clients.ts';
 import { quoteIdentifier } from './quote.ts';
 
 /** How many statements stay prepared on a connection. Each takes up to 100 kB of memory in PostgreSQL. */
@@ -16,10 +17,14 @@ export interface PreparedQuery {
   readonly values: unknown[];
 }
 
-/** Runs a statement whose columns are texts. A statement with a name stays prepared while it is among the last ones used. */
+/**
+ * Runs a statement whose columns are texts. A statement with a name stays prepared while it is among the last ones used. Behind a
+ * pooler none is: the session that comes next would not know it, and one that has it would refuse to prepare it again.
+ */
 export async function queryPrepared(client: pg.Client, query: PreparedQuery): Promise<(string | null)[][]> {
   const { name, text, values } = query;
-  if (name === undefined) return (await client.query<(string | null)[]>({ text, values, rowMode: 'array' })).rows;
+  if (name === undefined || isPooled(client))
+    return (await client.query<(string | null)[]>({ text, values, rowMode: 'array' })).rows;
   const names = prepared.get(client) ?? new LRUCache({ max: MAX_PREPARED, dispose: (_, old) => forget(client, old) });
   prepared.set(client, names);
   names.set(name, true);
