@@ -48,7 +48,15 @@ describe('tenantry server', () => {
     const { stdout } = await server(['list', '--json']);
     const connections = { connections: expect.any(Number), maxConnections: expect.any(Number), connectionBudget: 64 };
     const processes = { reservedConnections: 3, processes: 1, processConnections: 64 };
-    const common = { ...connections, ...processes, tenantCount: 0, acceptsTenants: true, answers: true, error: null };
+    const common = {
+      ...connections,
+      ...processes,
+      tenantCount: 0,
+      acceptsTenants: true,
+      answers: true,
+      error: null,
+      nodes: [],
+    };
     expect(JSON.parse(stdout)).toEqual([
       { name: 'default', host, port, ...common },
       { name: 'eu', host: '127.0.0.1', port: second.address.port, ...common },
