@@ -2,6 +2,7 @@ import { AppError } from '../lib/errors.ts';
 import { shortList } from '../lib/short-list.ts';
 import { historyTable } from '../migrator/files/history.ts';
 import { copyTables, type DifferentTable, type TableToCopy } from './copy-tables.ts';
+import { refuseDistributed } from './distributed.ts';
 import { refuseLargeObjects } from './large-objects.ts';
 import { refreshViews } from './materialized-views.ts';
 import type { CopyPlace, CopyProgress } from './place.ts';
@@ -57,6 +58,7 @@ export function copyPlace(options: CopyOptions): Promise<CopyProgress> {
 async function copyBetween(options: CopyOptions, from: CopySide, to: CopySide): Promise<CopyProgress> {
   const { parallel, signal } = options;
   const tally = new Tally(options.onProgress);
+  for (const side of [from, to]) await refuseDistributed(side);
   await refuseRowSecurity(from);
   const structure = await requireSameStructure(from, to);
   await refuseRowSecurity(to);

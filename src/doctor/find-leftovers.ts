@@ -12,6 +12,7 @@ import { isAliveSql } from '../postgres/sql/advisory-lock.ts';
 import { quoteIdentifier } from '../postgres/sql/quote.ts';
 import { installationRoles, type Placement } from '../routing/placement.ts';
 import type { TenantBounds } from '../servers/role-limits.ts';
+import { findClusterProblems } from './citus.ts';
 import { type ComparedTenant, findDifferentTenants } from './different-tenants.ts';
 import { CONCURRENCY, howToFix, type Leftover, startFixes } from './leftover.ts';
 import { compareCheckpoints, readCheckpoints } from './lost-checkpoints.ts';
@@ -35,6 +36,7 @@ export interface LeftoverOptions {
 }
 
 interface TenantRow {
+  readonly key: string;
   readonly slug: string;
   readonly status: TenantStatus;
   readonly isolation: Isolation;
@@ -81,6 +83,7 @@ export async function findLeftovers(options: LeftoverOptions): Promise<readonly 
     found.push(...(await compareCheckpoints(on, copies, options)), ...(await findIdleLocks(on, options)));
     found.push(...(await findUnboundTenants(on, here, options)), ...(await findTangledSchemas(on, here, options)));
     found.push(...(await findPoolerProblems(on, options)));
+    found.push(...(await findClusterProblems(on, here, databases.shared)));
     const ours = new Set([databases.shared, ...[...here, ...others].map(({ database }) => database)]);
     found.push(...(await findOrphanedSlots(on, transfers, ours)));
   }
@@ -107,7 +110,7 @@ async function readCommon(client: pg.Client): Promise<readonly ComparedTenant[]>
 
 async function readTenants(client: pg.Client): Promise<readonly TenantRow[]> {
   const { rows } = await client.query<TenantRow>(
-    `SELECT slug, status, isolation, server, database, schema, migration_state AS state, s.version,
+    `SELECT key, slug, status, isolation, server, database, schema, migration_state AS state, s.version,
        ${isAliveSql('claimed_by')} OR ${isBeingMadeSql('t.id')} AS attended,
        status = 'DELETED' AND purge_at < now() - interval '1 hour' AS overdue
      FROM tenants t LEFT JOIN migration_states s ON s.id = t.migration_state ORDER BY t.created_at, t.id`,

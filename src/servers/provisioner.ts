@@ -19,7 +19,7 @@ import type { PostgresServer } from '../postgres/server.ts';
 import { lockKind, transactionLockSql } from '../postgres/sql/advisory-lock.ts';
 import { quoteIdentifier } from '../postgres/sql/quote.ts';
 import { type InstallationRoles, type Placement, tenantRole } from '../routing/placement.ts';
-import { OTHERS_WAIT_MS, withPlacementLock } from '../routing/placement-lock.ts';
+import { OTHERS_WAIT_MS, underPlacementLock, withPlacementLock } from '../routing/placement-lock.ts';
 import { filesLike } from './places/files-like.ts';
 import { migratePlace } from './places/migrate-place.ts';
 import { boundAllRolesSql, boundRoleSql, type TenantBounds } from './role-limits.ts';
@@ -182,11 +182,15 @@ export class Provisioner {
       await this.checkRemoval(placement);
       await dropSchema(this.#shared, placement.schema, dropOwnedSql(role));
     }
-    await this.#withLock(placement, async (admin) => {
-      if (placement.isolation === 'DATABASE') await dropDatabase(admin, placement.database);
-      // The role may own something in the maintenance database, because everyone may connect to it.
-      await admin.query(dropOwnedSql(role));
-      await admin.query(`DROP ROLE IF EXISTS ${quoteIdentifier(role)}`);
+    // The role may own something in the maintenance database, because everyone may connect to it.
+    const disown = (admin: pg.Client) => admin.query(dropOwnedSql(role));
+    if (placement.isolation === 'SCHEMA') await this.#server.admin(disown);
+    await this.#withLock(placement, async (client) => {
+      if (placement.isolation === 'DATABASE') {
+        await dropDatabase(client, placement.database);
+        await disown(client);
+      }
+      await client.query(`DROP ROLE IF EXISTS ${quoteIdentifier(role)}`);
     });
   }
 
@@ -204,8 +208,13 @@ export class Provisioner {
       );
   }
 
-  #withLock<T>({ key }: TenantPlacement, work: (admin: pg.Client) => Promise<T>): Promise<T> {
-    return withPlacementLock(this.#server, key, work);
+  /**
+   * Runs work with an owner's connection that may change the tenant's role, under the placement lock. The roles of tenants with a
+   * schema are made in the shared database, because Citus, where it is, brings only those to the other nodes that it sees there.
+   */
+  #withLock<T>({ key, isolation }: TenantPlacement, work: (client: pg.Client) => Promise<T>): Promise<T> {
+    if (isolation === 'DATABASE') return withPlacementLock(this.#server, key, work);
+    return this.#shared.use((client) => underPlacementLock(client, key, work));
   }
 
   async #make(
@@ -260,11 +269,14 @@ export class Provisioner {
     return { applied: files.tenant.map(nameAndHash), common };
   }
 
-  /** Runs outside the schema's transaction, because adding a member locks the group until the transaction ends. */
+  /**
+   * Creates the role of a tenant with a schema, where {@link #withLock} says. It runs outside the schema's transaction, because adding
+   * a member locks the group until the transaction ends.
+   */
   async #makeRole(placement: TenantPlacement): Promise<void> {
-    await this.#server.admin((admin) =>
+    await this.#shared.use((client) =>
       // The commit of the schema's transaction, which comes next, flushes this one to disk too.
-      admin.query(`
+      client.query(`
         SET LOCAL lock_timeout = ${OTHERS_WAIT_MS};
         SET LOCAL synchronous_commit = off;
         ${transactionLockSql(lockKind.placement, placement.key)}

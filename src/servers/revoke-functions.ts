@@ -8,10 +8,17 @@ import type pg from 'pg';
 const forbidden =
   '^(pg_(try_)?advisory_(xact_)?lock|lo_|loread$|lowrite$|pg_logical_emit_message$|pg_stat_(get|reset)|pg_lock_status$|pg_(total_relation|relation|table|indexes|database|tablespace)_size$)';
 
+/**
+ * Functions of Citus with which a tenant could run its SQL on other nodes, outside its transaction, or observe others. Citus executes
+ * the others itself as the tenant's role, such as those for intermediate results.
+ */
+const forbiddenOfCitus =
+  '^(run_command_on_|master_run_on_worker$|citus_(run_local_command|check_|locks$|shard_sizes$|stat_|dist_stat_|query_stats$|local_disk_space|create_restore_point|cleanup_orphaned|job_|rebalance_|(total_)?relation_size$|table_size$)|get_(all|global)_active_transactions$|dump_(local|global)_wait_edges$|worker_partitioned_(relation|table)_)';
+
 /** The functions above that PUBLIC may still execute. */
 const forbiddenSql = `
   SELECT p.oid FROM pg_proc p
-  WHERE pronamespace = 'pg_catalog'::regnamespace AND proname ~ '${forbidden}'
+  WHERE pronamespace = 'pg_catalog'::regnamespace AND (proname ~ '${forbidden}' OR proname ~ '${forbiddenOfCitus}')
     AND EXISTS (SELECT FROM aclexplode(coalesce(proacl, acldefault('f', proowner))) WHERE grantee = 0)`;
 
 /**
@@ -23,10 +30,13 @@ export const forbidFunctionsSql = `
   DO $forbid$ DECLARE f regprocedure; BEGIN
     IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
       FOR f IN ${forbiddenSql} LOOP
-        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f);
+        EXECUTE format('REVOKE EXECUTE ON ROUTINE %s FROM PUBLIC', f);
       END LOOP;
     END IF;
   END $forbid$;`;
+
+/** SQL that counts the functions that everybody may execute in this database and that should be revoked. */
+export const countUnforbiddenSql = `SELECT count(*)::int AS count FROM (${forbiddenSql}) f`;
 
 /** Whether everybody may execute, in this database, functions that should be revoked. */
 export async function hasUnforbiddenFunctions(client: pg.Client): Promise<boolean> {

@@ -6,6 +6,7 @@ import { cloneTenant } from './clones/clone.ts';
 import { giveUp, PendingEndError, release } from './give-up.ts';
 import { TenantInMaintenanceError } from './hold.ts';
 import { move } from './move.ts';
+import { moveToNode } from './nodes/move.ts';
 import { LostClaimError } from './store.ts';
 
 /** The process stops. */
@@ -69,7 +70,7 @@ function carryOut(active: ActiveTransfer): Promise<void> {
   switch (active.transfer.kind) {
     case 'MOVE':
     case 'RESTORE':
-      return move(active);
+      return active.transfer.toNode === null ? move(active) : moveToNode(active, active.transfer.toNode);
     case 'CLONE':
       return cloneTenant(active);
     default:

@@ -18,6 +18,8 @@ export interface NewTransfer {
   readonly keepHours: number;
   readonly requestedBy: string | null;
   readonly checkpointId?: string;
+  /** The nodes of a Citus cluster between which the tables move, while the place stays the same. */
+  readonly nodes?: { readonly from: string; readonly to: string };
 }
 
 /**
@@ -30,12 +32,12 @@ export function insertTransfer({ catalog }: TransferOptions, transfer: NewTransf
     inTransaction(client, async () => {
       await lockServer(client, transfer.to.server);
       await lockMovable(client, transfer.tenant);
-      const { kind, tenant, to, online, keepHours, requestedBy, checkpointId } = transfer;
+      const { kind, tenant, to, online, keepHours, requestedBy, checkpointId, nodes } = transfer;
       const { rows } = await client.query<{ id: string }>(
         `INSERT INTO tenant_transfers (kind, tenant_id, slug, online, keep_hours, requested_by, checkpoint_id,
            to_key, to_isolation, to_server, to_database, to_schema,
-           from_key, from_isolation, from_server, from_database, from_schema)
-         SELECT $1, id, slug, $3, $4, $5, $6, $7, $8, $9, $10, $11, key, isolation, server, database, schema
+           from_node, to_node, from_key, from_isolation, from_server, from_database, from_schema)
+         SELECT $1, id, slug, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, key, isolation, server, database, schema
          FROM tenants WHERE id = $2 RETURNING id`,
         [
           kind,
@@ -49,12 +51,14 @@ export function insertTransfer({ catalog }: TransferOptions, transfer: NewTransf
           to.server,
           to.database,
           to.schema,
+          nodes?.from ?? null,
+          nodes?.to ?? null,
         ],
       );
       const id = rows[0]?.id;
       if (id === undefined) throw new Error('The new transfer was not returned');
       const verb = kind === 'MOVE' ? 'move' : 'restore a checkpoint of';
-      const place = to.isolation === 'DATABASE' ? 'a database' : 'a schema';
+      const place = nodes ? `the node ${nodes.to}` : to.isolation === 'DATABASE' ? 'a database' : 'a schema';
       await appendTransferEvent(client, id, 'CREATED', `${verb} ${tenant.slug} to ${place} on the server ${to.server}`);
       await wakeTransferWorkers(client, id);
       return id;

@@ -2,6 +2,7 @@ import { FIRST_SERVER } from '../catalog/entities/database-server.entity.ts';
 import type { Isolation, Tenant } from '../catalog/entities/tenant.entity.ts';
 import { tenantByReference } from '../catalog/find-tenants.ts';
 import { canTake, tenantSteps } from '../catalog/tenant-status.ts';
+import { refuseDistributed } from '../copying/distributed.ts';
 import { refuseLargeObjects } from '../copying/large-objects.ts';
 import { placeOn } from '../copying/place-on.ts';
 import { checkOnlineCopy } from '../copying/replication/online-copy.ts';
@@ -16,6 +17,7 @@ import { asOwner } from '../tenants/as-owner.ts';
 import { refusalNow } from '../tenants/suspend.ts';
 import { insertTransfer } from './insert.ts';
 import { KEEP_HOURS, MAX_KEEP_HOURS } from './keep-hours.ts';
+import { startNodeMove } from './nodes/start.ts';
 import type { TransferOptions } from './options.ts';
 
 /** Where to move a tenant. */
@@ -26,6 +28,8 @@ export interface MoveInput {
   readonly server?: string | undefined;
   /** By default the isolation that it has. */
   readonly isolation?: Isolation | undefined;
+  /** A node of its server's Citus cluster, as host:port, instead of a server or an isolation. */
+  readonly node?: string | undefined;
   /** Whether it is served meanwhile, except for a moment. */
   readonly online?: boolean | undefined;
   /** How long the old place is kept, in hours; 24 by default. */
@@ -38,7 +42,7 @@ export interface Requester {
 }
 
 /**
- * Starts to move a tenant to another server or isolation, and returns the transfer's id. Any process with a worker carries it out.
+ * Starts to move a tenant to another server or isolation, or to another node of its server, and returns the transfer's id. Any process with a worker carries it out.
  * @throws {AppError} TENANT_NOT_FOUND; BAD_USER_INPUT if there is nothing to change; NOT_FOUND for an unknown server; CONFLICT
  *   if the server accepts no tenants, the tenant's status does not allow it, or another transfer or an unfinished run contains
  *   the tenant, or its server or tables do not allow an online move; MIGRATION_UNKNOWN or MIGRATION_CHANGED if this process does not have the tenant's migrations; TENANT_BUSY;
@@ -52,6 +56,11 @@ export async function moveTenant(options: TransferOptions, input: MoveInput, by:
     throw badInput('keepHours', `keepHours must be a whole number from 0 to ${MAX_KEEP_HOURS}`);
   }
   if (!canTake(tenantSteps.beginMove, tenant.status)) throw await refusalNow(options.catalog, tenant, input.tenant);
+  const { node } = input;
+  if (node !== undefined) {
+    if (input.server !== undefined || input.isolation !== undefined) throw notTogether();
+    return startNodeMove(options, tenant, { ...input, node }, by);
+  }
   const isolation = input.isolation ?? tenant.isolation;
   const server = input.server ?? tenant.server;
   if (isolation === tenant.isolation && server === tenant.server) throw nothingToChange(tenant);
@@ -71,9 +80,17 @@ export async function moveTenant(options: TransferOptions, input: MoveInput, by:
 /** Checks before the tenant is in maintenance what the copy checks again. */
 function checkRows({ servers }: TransferOptions, tenant: Tenant): Promise<void> {
   return asOwner(servers, tenant, async (client) => {
+    await refuseDistributed({ client, place: tenant });
     await refuseRowSecurity({ client, place: tenant });
     await refuseLargeObjects({ client, place: tenant });
   });
+}
+
+function notTogether(): AppError {
+  return badInput(
+    'node',
+    'Name either a node of the server where the tenant is, or a server or isolation to move it to',
+  );
 }
 
 function nothingToChange({ slug, isolation, server }: Tenant): AppError {

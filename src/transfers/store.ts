@@ -31,6 +31,8 @@ export interface ClaimedTransfer {
   /** Undefined for an import. */
   readonly from: TenantPlacement | undefined;
   readonly to: TenantPlacement;
+  /** The node of a Citus cluster to which the tables move, while the place stays the same. */
+  readonly toNode: string | null;
 }
 
 /** Another process has taken over a transfer, because it considered this one dead. */
@@ -48,7 +50,7 @@ function placeSql(prefix: 'from' | 'to'): string {
 
 const claimedColumns = `id, claim, kind, tenant_id AS "tenantId", slug, source_id AS "sourceId", source_slug AS "sourceSlug",
   checkpoint_id AS "checkpointId", online, keep_hours AS "keepHours", neutralize, attempts, status_before AS "statusBefore",
-  has_target AS "hasTarget", outcome, error, cancel_requested AS "isCancelRequested", ${placeSql('from')}, ${placeSql('to')}`;
+  has_target AS "hasTarget", outcome, error, cancel_requested AS "isCancelRequested", to_node AS "toNode", ${placeSql('from')}, ${placeSql('to')}`;
 
 type ClaimedRow = Omit<ClaimedTransfer, 'from' | 'to'> & { readonly from: string; readonly to: string };
 

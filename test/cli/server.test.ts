@@ -48,7 +48,7 @@ describe('tenantry server', () => {
     const { stdout } = await server(['list', '--json']);
     const connections = { connections: expect.any(Number), maxConnections: expect.any(Number), connectionBudget: 64 };
     const processes = { reservedConnections: 3, processes: 1, processConnections: 64 };
-    const shown = { pooler: null, tenantCount: 0, acceptsTenants: true, answers: true, error: null };
+    const shown = { pooler: null, tenantCount: 0, acceptsTenants: true, answers: true, error: null, nodes: [] };
     const common = { ...connections, ...processes, ...shown };
     expect(JSON.parse(stdout)).toEqual([
       { name: 'default', host, port, ...common },

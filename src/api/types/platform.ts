@@ -6,6 +6,7 @@ import { isUuid } from '../../lib/uuid.ts';
 import { DEFAULT_PAGE, entityConnection, MAX_PAGE } from '../../orm/pagination.ts';
 import { readCapacity } from '../../servers/budgets/capacity.ts';
 import { readTogether, type Together } from '../../servers/budgets/store.ts';
+import { readServerNodes, type ServerNode } from '../../servers/citus/tenant-nodes.ts';
 import { type DatabaseInfo, type DatabaseListing, listDatabases } from '../../servers/list-databases.ts';
 import type { KnownServer } from '../../servers/registry.ts';
 import { createTenant } from '../../tenants/create.ts';
@@ -47,6 +48,17 @@ const DatabaseListRef = builder.objectRef<DatabaseListing>('DatabaseList').imple
       resolve: ({ tenants }, page) => pageOfItems(tenants, page, ({ name }) => [name]),
     }),
     totalCount: t.int({ resolve: ({ system, tenants }) => system.length + tenants.length }),
+  }),
+});
+
+const ServerNodeRef = builder.objectRef<ServerNode>('ServerNode').implement({
+  description: 'A node of the Citus cluster of a server.',
+  fields: (t) => ({
+    address: t.exposeString('address', {
+      description: 'Its host and port, such as worker-2:5432. moveTenant takes it.',
+    }),
+    isActive: t.exposeBoolean('isActive'),
+    tenantCount: t.exposeInt('tenantCount', { description: 'How many schemas of tenants it has.' }),
   }),
 });
 
@@ -94,6 +106,15 @@ const DatabaseServerRef = builder.objectRef<KnownServer>('DatabaseServer').imple
       resolve: ({ server }) => server.stats.open - server.stats.idle,
     }),
     acceptsTenants: t.boolean({ resolve: ({ row }) => row.acceptsTenants }),
+    nodes: t.field({
+      type: [ServerNodeRef],
+      description:
+        'The nodes of its Citus cluster that can hold tenants with schemas; empty if its shared database does not have the extension.',
+      maxItems: MAX_PAGE,
+      args: pageArgs('The address', DEFAULT_PAGE),
+      resolve: async ({ server }, page, { services }) =>
+        pageOfItems(await readServerNodes(server, services.config.databases.shared), page, ({ address }) => [address]),
+    }),
   }),
 });
 

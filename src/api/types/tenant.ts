@@ -1,6 +1,8 @@
 import { type ClonedFrom, isolations, Tenant, type TenantStatus } from '../../catalog/entities/tenant.entity.ts';
 import type { Placement } from '../../routing/placement.ts';
+import { readNodesOf } from '../../servers/citus/tenant-nodes.ts';
 import { builder } from '../builder.ts';
+import { requestLoader } from '../request-loader.ts';
 
 /** The GraphQL enum of isolations. */
 export const IsolationRef = builder.enumType('Isolation', {
@@ -24,13 +26,33 @@ export const TenantStatusRef = builder.enumType('TenantStatus', {
   } satisfies Record<TenantStatus, { description: string }>,
 });
 
+/** A placement, for GraphQL. Its node is read from the server unless it is known. */
+type ShownPlacement = Placement & { readonly node?: string | null };
+
+/** Reads the nodes of placements, given as JSON. */
+const loadNode = requestLoader(async (keys, { services }) => {
+  // The keys are made below.
+  const nodes = await readNodesOf(
+    services.servers,
+    keys.map((key) => JSON.parse(key) as Placement),
+  );
+  return nodes.map((node) => node ?? null);
+});
+
 /** The GraphQL type of a placement. */
-export const PlacementRef = builder.objectRef<Placement>('Placement').implement({
+export const PlacementRef = builder.objectRef<ShownPlacement>('Placement').implement({
   description: "Where a tenant's tables are stored.",
   fields: (t) => ({
     server: t.exposeString('server'),
     database: t.exposeString('database'),
     schema: t.exposeString('schema'),
+    node: t.string({
+      nullable: true,
+      description:
+        'The node of the Citus cluster of its server that has the tables, such as worker-2:5432; null if they are on none, or if the server does not answer.',
+      resolve: ({ server, database, schema, node }, _args, context) =>
+        node === undefined ? loadNode(context, JSON.stringify({ server, database, schema })) : node,
+    }),
   }),
 });
 

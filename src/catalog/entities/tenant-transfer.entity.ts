@@ -47,6 +47,9 @@ export const TenantTransferSchema = defineEntity({
     toServer: p.text(),
     toDatabase: p.text(),
     toSchema: p.text(),
+    /** The nodes of a Citus cluster, as host:port, between which the tables move while the place stays the same; otherwise null. */
+    fromNode: p.text().nullable(),
+    toNode: p.text().nullable(),
     online: p.boolean().default(false),
     /** How long the old place is kept after a move, in hours. */
     keepHours: p.integer().default(0),

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import type { ServerNode } from '../../servers/citus/tenant-nodes.ts';
 import type { ServerInfo } from '../../servers/list.ts';
 import { anyCase } from '../choices.ts';
 import { withServices } from '../open-app.ts';
@@ -16,6 +17,11 @@ host, the port and sslmode matter.
 Example:
   PGPASSWORD=… tenantry server add eu postgres://tenantry@db-eu.example.com/postgres?sslmode=verify-full`;
 
+interface ListedServer extends ServerInfo {
+  /** The nodes of its Citus cluster; none where Citus is not. */
+  readonly nodes: readonly ServerNode[];
+}
+
 /** `tenantry server list | add | update | remove`: the PostgreSQL servers that hold tenants. */
 export function addServerCommand(program: Command, context: CommandContext): void {
   const { env, stdout } = context;
@@ -28,9 +34,19 @@ export function addServerCommand(program: Command, context: CommandContext): voi
     .option('--json', 'print JSON')
     .action(async ({ json }: { json?: true }) => {
       const { listServers } = await import('../../servers/list.ts');
-      const infos = await withServices(context, ({ catalog, servers }) => listServers(catalog, servers));
-      if (json) writeJson(stdout, infos);
-      else writeTable(context, stdout, columns, infos);
+      const { readServerNodes } = await import('../../servers/citus/tenant-nodes.ts');
+      const infos = await withServices(context, async ({ catalog, servers, config }) => {
+        const listed = await listServers(catalog, servers);
+        return Promise.all(
+          listed.map(async (info): Promise<ListedServer> => {
+            const server = info.answers ? servers.get(info.name) : undefined;
+            return { ...info, nodes: server ? await readServerNodes(server, config.databases.shared) : [] };
+          }),
+        );
+      });
+      if (json) return writeJson(stdout, infos);
+      const hasNodes = infos.some(({ nodes }) => nodes.length > 0);
+      writeTable(context, stdout, hasNodes ? [...columns, nodesColumn] : columns, infos);
     });
   server
     .command('add')
@@ -43,10 +59,14 @@ export function addServerCommand(program: Command, context: CommandContext): voi
     )
     .addHelpText('after', addHelp)
     .action(async (name: string, url: string, { poolerUrl }: { poolerUrl?: string }) => {
-      const added = await withServices(context, ({ servers }) =>
-        servers.add(name, withPassword(url, env.PGPASSWORD), poolerUrl),
-      );
+      const { describeCluster } = await import('../../servers/citus/problems.ts');
+      const { added, cluster } = await withServices(context, async ({ servers, config }) => {
+        const isNew = await servers.add(name, withPassword(url, env.PGPASSWORD), poolerUrl);
+        const { server: there } = await servers.find(name);
+        return { added: isNew, cluster: await describeCluster(there, config.databases.shared) };
+      });
       stdout.write(added ? `The server ${name} was added.\n` : `The URL of the server ${name} was changed.\n`);
+      for (const line of cluster) stdout.write(`${line}\n`);
     });
   const update = server
     .command('update')
@@ -99,6 +119,12 @@ function withPassword(text: string, password: string | undefined): string {
   if (!url.password) url.password = encodeURIComponent(password);
   return url.href;
 }
+
+/** Shown if a server has a Citus cluster. */
+const nodesColumn: Column<ListedServer> = {
+  title: 'NODES (TENANTS)',
+  value: ({ nodes }) => nodes.map(({ address, tenantCount }) => `${address} (${tenantCount})`).join(', '),
+};
 
 const columns: readonly Column<ServerInfo>[] = [
   { title: 'NAME', value: ({ name }) => name },

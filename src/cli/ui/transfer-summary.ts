@@ -14,8 +14,14 @@ export function summaryOf(transfer: TenantTransfer) {
     status,
     tenant: slug,
     source: sourceSlug ?? null,
-    from: fromServer == null ? null : { server: fromServer, isolation: fromIsolation },
-    to: { server: toServer, isolation: toIsolation, database: toDatabase, schema: toSchema },
+    from: fromServer == null ? null : { server: fromServer, isolation: fromIsolation, node: transfer.fromNode ?? null },
+    to: {
+      server: toServer,
+      isolation: toIsolation,
+      database: toDatabase,
+      schema: toSchema,
+      node: transfer.toNode ?? null,
+    },
     online,
     // Of a database that was copied by template, nobody counts the rows.
     rowsCopied: transfer.rowsTotal == null && rowsCopied === 0 ? null : rowsCopied,
@@ -36,6 +42,8 @@ export function describeTransfer(transfer: TenantTransfer): string {
     const again = kind === 'IMPORT' ? '' : ` To start it over: tenantry tenant resume ${id}`;
     return `The transfer is ${status}${why} ${left}.${again}`;
   }
+  if (transfer.toNode != null)
+    return `The tenant ${slug} is now on the node ${transfer.toNode} of the server ${toServer}.`;
   const place = `on the server ${toServer}: database ${toDatabase}, schema ${toSchema}`;
   if (kind === 'CLONE' || kind === 'IMPORT') return `Made the tenant ${slug} ${place}.`;
   const paused = pausedMs == null ? '' : ` It was paused for ${durationText(pausedMs)}.`;
@@ -61,7 +69,10 @@ export const transferColumns: readonly Column<ListedTransfer>[] = [
   { title: 'TENANT', value: ({ transfer: { slug } }) => slug },
   { title: 'STATUS', value: statusOf },
   { title: 'FROM', value: ({ transfer }) => sourceOf(transfer) },
-  { title: 'TO', value: ({ transfer: { toServer, toIsolation } }) => `${toServer}, ${toIsolation.toLowerCase()}` },
+  {
+    title: 'TO',
+    value: ({ transfer: { toServer, toIsolation, toNode } }) => `${toServer}, ${toNode ?? toIsolation.toLowerCase()}`,
+  },
   { title: 'ROWS', value: ({ transfer }) => rowsOf(transfer) },
   { title: 'SIZE', value: ({ transfer: { bytesCopied } }) => (bytesCopied > 0 ? sizeText(bytesCopied) : null) },
   { title: 'BEGUN', value: ({ transfer: { createdAt } }) => createdAt.toISOString().slice(0, 19) },

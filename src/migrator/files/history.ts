@@ -1,4 +1,4 @@
-import pg from 'pg';
+import type pg from 'pg';
 import {
   type MigrationScope,
   type MigrationStatus,
@@ -6,7 +6,7 @@ import {
 } from '../../catalog/entities/migration-record.entity.ts';
 import type { AppliedMigration } from '../../catalog/entities/migration-state.entity.ts';
 import { type ObservedState, observedAtSql } from '../../catalog/migration-states.ts';
-import { sqlState } from '../../postgres/sql/error-codes.ts';
+import { sqlState, violationOf } from '../../postgres/sql/error-codes.ts';
 import { quoteIdentifier, quoteLiteral } from '../../postgres/sql/quote.ts';
 import type { AppliedByRun } from './plan.ts';
 
@@ -25,7 +25,10 @@ export interface NewRecord<Duration extends number | undefined = number> extends
   readonly error?: string;
 }
 
-/** SQL that creates the history table. A check constraint refuses migrations of another kind of database. */
+/**
+ * SQL that creates the history table. A check constraint refuses migrations of another kind of database. Citus sends the text of a
+ * CREATE INDEX to the node that has the table; in a block, that text is the statement alone, not all that it was sent with.
+ */
 export function createHistorySql(schema: string, scope: MigrationScope): string {
   return `
     CREATE TABLE ${table(schema)} (
@@ -42,7 +45,9 @@ export function createHistorySql(schema: string, scope: MigrationScope): string 
       cursor jsonb
     );
     COMMENT ON TABLE ${table(schema)} IS ${quoteLiteral(kindComment(scope))};
-    CREATE UNIQUE INDEX migration_history_applied_key ON ${table(schema)} (name) WHERE status = 'APPLIED';`;
+    DO $history$ BEGIN
+      CREATE UNIQUE INDEX migration_history_applied_key ON ${table(schema)} (name) WHERE status = 'APPLIED';
+    END $history$;`;
 }
 
 /** SQL that returns the applied migrations in order of application: {@link AppliedByRun}. */
@@ -151,19 +156,25 @@ export function insertHistorySql(
   applied?: number,
 ): string {
   const optional = (text: string | undefined) => (text === undefined ? 'NULL' : quoteLiteral(text));
-  // The status column is NOT NULL, so a NULL makes PostgreSQL refuse the row.
-  const unchanged = `(SELECT count(*) FROM ${table(schema)} WHERE status = 'APPLIED') = ${applied}`;
-  const checked = (status: string) => (applied === undefined ? status : `CASE WHEN ${unchanged} THEN ${status} END`);
   const rows = records.map(
-    (record) =>
-      `(${[scope, record.name, record.hash].map(quoteLiteral).join(', ')}, ${checked(quoteLiteral(record.status))}, ${optional(record.run)}, ${optional(record.checkpoint)}, ${record.durationMs ?? measuredSql}, ${optional(record.error)})`,
+    ({ name, hash, status, run, checkpoint, durationMs = measuredSql, error }) =>
+      `(${[scope, name, hash, status].map(quoteLiteral).join(', ')}, ${optional(run)}, ${optional(checkpoint)}, ${durationMs}, ${optional(error)})`,
   );
-  return `INSERT INTO ${table(schema)} (scope, name, hash, status, run, checkpoint, duration_ms, error) VALUES ${rows.join(', ')}`;
+  const columns = 'scope, name, hash, status, run, checkpoint, duration_ms, error';
+  const insert = `INSERT INTO ${table(schema)} (${columns})`;
+  if (applied === undefined) return `${insert} VALUES ${rows.join(', ')}`;
+  // The status column is NOT NULL, so a NULL makes PostgreSQL refuse the row. Citus allows no subquery in VALUES; here it evaluates
+  // the values, with the next id and the clock, where the transaction is, and not on the node that has the table.
+  return `${insert}
+    SELECT scope, name, hash, CASE WHEN found.applied = ${applied} THEN status END, run::uuid, checkpoint, duration_ms, error
+    FROM (VALUES ${rows.join(', ')}) record (${columns}),
+      (SELECT count(*) AS applied FROM ${table(schema)} WHERE status = 'APPLIED') found`;
 }
 
 /** Whether the error means that the number of applied migrations was not the expected one. */
 export function isChangedHistory(error: unknown): boolean {
-  return error instanceof pg.DatabaseError && error.code === sqlState.notNullViolation && error.table === historyTable;
+  const violation = violationOf(error);
+  return violation?.code === sqlState.notNullViolation && violation.table === historyTable;
 }
 
 /**

@@ -257,18 +257,26 @@ function databaseError(error: unknown): DatabaseError | undefined {
     const found = current;
     const { message } = found;
     const text = (field: string) => textOf(found, field);
+    const ofShard = onCitusNode.test(text('where') ?? '');
+    const name = (field: string) => (ofShard ? text(field)?.replace(shardSuffix, '') : text(field));
     return {
       code,
       severity: text('severity'),
       message,
       schema: text('schema'),
-      constraint: text('constraint'),
-      table: text('table'),
+      constraint: name('constraint'),
+      table: name('table'),
       column: text('column'),
     };
   }
   return undefined;
 }
+
+/** The context of an error that a node of a Citus cluster has reported. Its texts are not translated. */
+const onCitusNode = /^while executing command on \S+:\d+$/m;
+
+/** What Citus appends to the names of a table, its indexes and its constraints on the node that has it. */
+const shardSuffix = /_\d{6,}$/;
 
 function textOf(error: Error, field: string): string | undefined {
   const value: unknown = Reflect.get(error, field);

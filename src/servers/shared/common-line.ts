@@ -14,6 +14,7 @@ import { stepSettingsSql } from '../../migrator/apply/session.ts';
 import { commonSchema } from '../../migrator/files/common-schema.ts';
 import { createHistorySql, type History, kindOf, readHistory } from '../../migrator/files/history.ts';
 import type { MigrationFile } from '../../migrator/files/migration-file.ts';
+import { schemaSetting } from '../../postgres/citus/cluster.ts';
 import { lockKind, transactionLockSql } from '../../postgres/sql/advisory-lock.ts';
 import { isTransient, sqlState, sqlStateOf } from '../../postgres/sql/error-codes.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
@@ -58,12 +59,13 @@ export class CommonFailedError extends Error {
 
 /**
  * SQL that creates the schema `common` with its history. Tenants' roles may use and read what is in it. They may not
- * create or change anything there.
+ * create or change anything there. Where Citus is, the schema stays on the coordinator: it is no tenant's.
  * @see https://www.postgresql.org/docs/current/ddl-priv.html
  */
 export function prepareCommonSql(grantee: string): string {
   const role = quoteIdentifier(grantee);
   return `
+    SET LOCAL ${schemaSetting} = off;
     CREATE SCHEMA IF NOT EXISTS ${commonSchema};
     REVOKE ALL ON SCHEMA ${commonSchema} FROM PUBLIC;
     GRANT USAGE ON SCHEMA ${commonSchema} TO ${role};

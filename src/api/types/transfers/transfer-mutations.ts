@@ -10,11 +10,16 @@ import { IsolationRef } from '../tenant.ts';
 import { TransferRef, transferId } from './transfer.ts';
 
 const MoveTenantInputRef = builder.inputType('MoveTenantInput', {
-  description: 'Set the server, the isolation or both.',
+  description: 'Set the server, the isolation or both; or only the node.',
   fields: (t) => ({
     tenant: t.id({ required: true, description: 'Its id or slug.' }),
     server: t.string({ maxLength: 63, description: 'By default the server where it is.' }),
     isolation: t.field({ type: IsolationRef, description: 'By default the isolation that it has.' }),
+    node: t.string({
+      maxLength: 260,
+      description:
+        'A node of the Citus cluster of its server, such as worker-2:5432: its tables move there while it is served. With online, its writes go on; without, they wait until it has moved.',
+    }),
     online: t.boolean({
       defaultValue: false,
       description:
@@ -73,7 +78,7 @@ builder.mutationFields((t) => ({
   moveTenant: t.field({
     type: TransferRef,
     description:
-      'Moves a tenant to another server, from a database to a schema or back. Returns at once; follow it with tenantTransferProgress. Migration runs wait for it.',
+      'Moves a tenant to another server, from a database to a schema or back, or to another node of its server. Returns at once; follow it with tenantTransferProgress. Migration runs wait for it.',
     authScopes: { platformAdmin: true },
     args: { input: t.arg({ type: MoveTenantInputRef, required: true }) },
     resolve: async (_root, { input }, context) => {
@@ -83,6 +88,7 @@ builder.mutationFields((t) => ({
           tenant: input.tenant,
           server: input.server ?? undefined,
           isolation: input.isolation ?? undefined,
+          node: input.node ?? undefined,
           online: input.online ?? undefined,
           keepHours: input.keepHours ?? undefined,
         },

@@ -53,12 +53,17 @@ export const TransferRef = builder.objectType(TenantTransfer, {
       type: PlacementRef,
       nullable: true,
       description: 'Null for an import.',
-      resolve: ({ fromServer: server, fromDatabase: database, fromSchema: schema }) =>
-        server == null || database == null || schema == null ? null : { server, database, schema },
+      resolve: ({ fromServer: server, fromDatabase: database, fromSchema: schema, fromNode: node = null }) =>
+        server == null || database == null || schema == null ? null : { server, database, schema, node },
     }),
     to: t.field({
       type: PlacementRef,
-      resolve: ({ toServer: server, toDatabase: database, toSchema: schema }) => ({ server, database, schema }),
+      resolve: ({ toServer: server, toDatabase: database, toSchema: schema, toNode: node = null }) => ({
+        server,
+        database,
+        schema,
+        node,
+      }),
     }),
     online: t.exposeBoolean('online'),
     rowsCopied: t.exposeFloat('rowsCopied', {

@@ -13,25 +13,27 @@ export async function showTenant(
 ): Promise<void> {
   const { tenantByReference } = await import('../../../catalog/find-tenants.ts');
   const { listTransfers } = await import('../../../transfers/list.ts');
+  const { readNodesOf } = await import('../../../servers/citus/tenant-nodes.ts');
   await withServices(context, async (services) => {
     const tenant = await tenantByReference(services.catalog, reference);
     const [basic] = await viewTenants(services, [tenant]);
     const usage = await viewUsage(services, tenant);
+    const [node = null] = await readNodesOf(services.servers, [tenant]);
     const transfers = await listTransfers(services.catalog, tenant.id, 0);
     const oldPlaces = await viewOldPlaces(services, tenant);
     if (json) {
       return writeJson(context.stdout, {
         ...basic,
+        node,
         ...usage,
         oldPlaces,
         transfers: transfers.map(({ transfer, isLeft }) => ({ ...summaryOf(transfer), waitsForProcess: isLeft })),
       });
     }
     const lines: [name: string, text: string | null][] = [
-      ...Object.entries({ ...basic, ...forPeople(usage) }).map(([name, value]): [string, string | null] => [
-        name,
-        value === null ? null : String(value),
-      ]),
+      ...Object.entries({ ...basic, ...(node !== null && { node }), ...forPeople(usage) }).map(
+        ([name, value]): [string, string | null] => [name, value === null ? null : String(value)],
+      ),
       ...transfers.map((each): [string, string] => ['transfer', transferLine(each)]),
       ...oldPlaces.map((place): [string, string] => ['oldPlace', describeOldPlace(place)]),
     ];

@@ -14,6 +14,7 @@ interface PlaceOptions extends TransferCommandOptions {
 }
 
 interface MoveOptions extends PlaceOptions {
+  readonly node?: string;
   readonly online?: true;
   readonly keep: number;
 }
@@ -36,10 +37,11 @@ const isolationOption = (meaning: string) =>
 export function addTransferCommands(tenant: Command, context: CommandContext): void {
   tenant
     .command('move')
-    .description('Move a tenant to another server, or from a database to a schema or back')
+    .description('Move a tenant to another server or node, or from a database to a schema or back')
     .argument(...slugArgument)
     .option('--server <name>', 'the server to move it to; by default where it is')
     .addOption(isolationOption('whether it has a database or a schema afterwards; by default as before'))
+    .option('--node <host:port>', 'a node of the Citus cluster of its server, instead of a server or isolation')
     .option('--online', 'copy it while it is served, and pause it only for the switch')
     .addOption(
       new Option('--keep <time>', 'how long the old place is kept, such as 24h, 7d or 0')
@@ -120,11 +122,11 @@ export function addTransferCommands(tenant: Command, context: CommandContext): v
 async function move(
   context: CommandContext,
   tenant: string,
-  { server, isolation, online, keep, ...options }: MoveOptions,
+  { server, isolation, node, online, keep, ...options }: MoveOptions,
 ): Promise<void> {
   const { carryOutTransfer } = await import('./follow-transfer.ts');
   const { moveTenant } = await import('../../../transfers/start-move.ts');
-  const input = { tenant, server, isolation: isolationOf(isolation), online, keepHours: keep };
+  const input = { tenant, server, isolation: isolationOf(isolation), node, online, keepHours: keep };
   await carryOutTransfer(context, options, async ({ transfers }) => moveTenant(transfers, input, await requester()));
 }
 
