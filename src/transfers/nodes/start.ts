@@ -6,7 +6,6 @@ import { readSchemaNodes } from '../../postgres/citus/schemas.ts';
 import { asOwner } from '../../tenants/as-owner.ts';
 import { insertTransfer } from '../insert.ts';
 import type { TransferOptions } from '../options.ts';
-import type { MoveInput, Requester } from '../start-move.ts';
 
 /** How many nodes a message names. */
 const SHOWN = 10;
@@ -18,8 +17,8 @@ const SHOWN = 10;
 export async function startNodeMove(
   options: TransferOptions,
   tenant: Tenant,
-  { node, online = false }: MoveInput & { readonly node: string },
-  { requestedBy }: Requester,
+  { node, online = false }: { readonly node: string; readonly online?: boolean | undefined },
+  { requestedBy }: { readonly requestedBy: string | null },
 ): Promise<string> {
   const { key, isolation, server, database, schema } = tenant;
   const { cluster, from } = await asOwner(options.servers, tenant, async (client) => ({
