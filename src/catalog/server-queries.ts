@@ -120,9 +120,13 @@ async function refuseWhileUsed(client: pg.Client, name: string): Promise<void> {
   const { tenants = 0, transfers = 0, places = 0, checkpoints = 0 } = rows[0] ?? {};
   if (tenants > 0) {
     const has = tenants === 1 ? '1 tenant' : `${tenants} tenants`;
-    throw new AppError('CONFLICT', `The server ${name} has ${has}, so it cannot be removed`, {
-      details: { tenantCount: tenants },
-    });
+    throw new AppError(
+      'CONFLICT',
+      `The server ${name} has ${has}, so it cannot be removed. Move or delete them first.`,
+      {
+        details: { tenantCount: tenants },
+      },
+    );
   }
   if (transfers > 0) {
     throw new AppError(

@@ -173,7 +173,7 @@ describe('tenantry server', () => {
     );
     expect(data).toBeTruthy();
     for (const [name, message] of [
-      ['eu', 'The server eu has 1 tenant, so it cannot be removed'],
+      ['eu', 'The server eu has 1 tenant, so it cannot be removed. Move or delete them first.'],
       ['default', 'The server default comes from the settings and cannot be removed'],
       ['nowhere', 'There is no server nowhere'],
     ] as const) {

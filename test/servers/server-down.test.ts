@@ -123,7 +123,7 @@ describe('one of two PostgreSQL servers stops', () => {
     const { servers } = app.services;
     await expect(servers.remove('b')).rejects.toMatchObject({
       code: 'CONFLICT',
-      message: 'The server b has 2 tenants, so it cannot be removed',
+      message: 'The server b has 2 tenants, so it cannot be removed. Move or delete them first.',
     });
     await inCatalog(`DELETE FROM tenants WHERE server = 'b'`);
     await servers.remove('b');

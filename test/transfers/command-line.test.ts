@@ -125,6 +125,10 @@ describe('the command line', () => {
       stderr: expect.stringContaining('There is no transfer of a tenant waiting that has not ended'),
     });
     expect(await tenant('watch', 'waiting')).toMatchObject({ exit: 0, stdout: expect.stringContaining('is now') });
+    expect(await tenant('watch', 'nobody')).toMatchObject({
+      exit: 1,
+      stderr: 'There is no tenant nobody, and no transfer of one. tenantry tenant transfers lists all transfers.\n',
+    });
     expect(await tenant('transfers', 'nobody')).toMatchObject({ exit: 1, stderr: 'There is no tenant nobody\n' });
     expect(await tenant('transfers', '--limit', '0')).toMatchObject({ exit: 2 });
   });

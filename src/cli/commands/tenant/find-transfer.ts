@@ -1,4 +1,5 @@
 import type { Catalog } from '../../../catalog/catalog.ts';
+import { Tenant } from '../../../catalog/entities/tenant.entity.ts';
 import { TenantTransfer } from '../../../catalog/entities/tenant-transfer.entity.ts';
 import { AppError } from '../../../lib/errors.ts';
 import { isUuid } from '../../../lib/uuid.ts';
@@ -36,6 +37,12 @@ export async function findTransfer(catalog: Catalog, reference: string, wanted: 
     if (last) return last.id;
   }
   if (isIdPrefix(reference)) return expandId(catalog, 'transfer', reference);
+  if ((await em.count(Tenant, { slug: reference })) === 0) {
+    throw new AppError(
+      'NOT_FOUND',
+      `There is no tenant ${reference}, and no transfer of one. tenantry tenant transfers lists all transfers.`,
+    );
+  }
   const which = wanted === 'open' ? 'that has not ended' : 'yet';
   throw new AppError(
     'NOT_FOUND',

@@ -59,7 +59,7 @@ export function addTransferCommands(tenant: Command, context: CommandContext): v
     .option('--checkpoint <id>', 'clone this checkpoint of the tenant; see tenantry checkpoint list', parseId)
     .option('--name <name>', 'its display name; by default that of the tenant')
     .option('--host <host>', 'the host name that identifies it in requests')
-    .option('--server <name>', 'the server to put it on; by default that of the tenant')
+    .option('--server <name>', 'the server to put it on; by default that of the tenant, if it accepts tenants')
     .addOption(isolationOption('whether the clone has a database or a schema; by default as the tenant'))
     .option('--no-neutralize', 'keep addresses, names and the like as they are')
     .option(...detachOption)
