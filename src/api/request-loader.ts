@@ -1,4 +1,5 @@
 import DataLoader from 'dataloader';
+import { AppError } from '../lib/errors.ts';
 import type { Context } from './context.ts';
 
 /** Loads an object by its id, at most once per request. */
@@ -17,4 +18,10 @@ export function requestLoader<T>(
     loaders.set(context, loader);
     return loader.load(id);
   };
+}
+
+/** Puts objects into the order of the ids that were asked for. One that is missing becomes an error, NOT_FOUND. */
+export function inOrder<T extends { readonly id: string }>(ids: readonly string[], found: readonly T[]): (T | Error)[] {
+  const byId = new Map(found.map((one) => [one.id, one]));
+  return ids.map((id) => byId.get(id) ?? new AppError('NOT_FOUND', `The object with the id ${id} no longer exists`));
 }

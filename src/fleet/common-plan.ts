@@ -3,6 +3,7 @@ import type { AppliedMigration } from '../catalog/entities/migration-state.entit
 import { fleetStatuses } from '../catalog/tenant-status.ts';
 import type { MigrationFile } from '../migrator/files/migration-file.ts';
 import { type Plan, planUp } from '../migrator/files/plan.ts';
+import { type KnownState, readStates } from './tenant-states.ts';
 
 /** Databases that hold tenants, and how many of them lack migrations of `common`. */
 export interface CommonStatus {
@@ -18,19 +19,22 @@ export type DatabasePlace = Readonly<Record<'server' | 'database', string>>;
 /** What the catalog knows of `common` in the databases that hold tenants. It connects to none of them. */
 export class KnownCommon {
   readonly #places: readonly DatabasePlace[];
+  /** The same list for all databases in the same state. */
   readonly #applied: ReadonlyMap<string, readonly AppliedMigration[]>;
+  readonly #plans = new Map<readonly AppliedMigration[], Plan>();
 
-  private constructor(rows: readonly (DatabasePlace & { readonly applied: readonly AppliedMigration[] })[]) {
-    this.#places = rows.map(({ server, database }) => ({ server, database }));
-    this.#applied = new Map(rows.map((row) => [keyOf(row), row.applied]));
+  private constructor(places: readonly (DatabasePlace & { readonly state: string })[], states: readonly KnownState[]) {
+    const byId = new Map(states.map(({ id, applied }) => [id, applied]));
+    this.#places = places.map(({ server, database }) => ({ server, database }));
+    this.#applied = new Map(places.map((place) => [keyOf(place), byId.get(place.state) ?? []]));
   }
 
   /** @param client a connection to `auth` */
   static async read(client: pg.Client): Promise<KnownCommon> {
-    const { rows } = await client.query<DatabasePlace & { applied: AppliedMigration[] }>(
-      'SELECT c.server, c.database, s.applied FROM common_states c JOIN migration_states s ON s.id = c.migration_state',
+    const { rows } = await client.query<DatabasePlace & { state: string }>(
+      'SELECT server, database, migration_state AS state FROM common_states',
     );
-    return new KnownCommon(rows);
+    return new KnownCommon(rows, await readStates(client));
   }
 
   /** The databases that something is known of. */
@@ -43,10 +47,16 @@ export class KnownCommon {
     return this.#applied.get(keyOf(place)) ?? [];
   }
 
-  /** What a run would apply to a database before its tenants are migrated. */
+  /**
+   * What a run would apply to a database before its tenants are migrated.
+   * @param files those of the code, the same in each call
+   */
   plan(files: readonly MigrationFile[], place: DatabasePlace): Plan {
     if (files.length === 0) return { kind: 'steps', steps: [], warnings: [] };
-    return planUp(files, this.of(place));
+    const applied = this.of(place);
+    const plan = this.#plans.get(applied) ?? planUp(files, applied);
+    this.#plans.set(applied, plan);
+    return plan;
   }
 }
 

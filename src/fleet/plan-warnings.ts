@@ -1,4 +1,4 @@
-import type { Tenant } from '../catalog/entities/tenant.entity.ts';
+import type { KnownTenant } from '../catalog/tenant-directory.ts';
 import { lintBatch, type MigrationWarning } from '../migrator/lint/lint.ts';
 import type { FleetPlan } from './plan.ts';
 import { groupBySteps } from './psql-script.ts';
@@ -8,7 +8,7 @@ export interface ConcernedTenants {
   readonly warning: MigrationWarning;
   /** Whether the migration is one of the schema `common` of their databases. */
   readonly isCommon: boolean;
-  readonly tenants: readonly Tenant[];
+  readonly tenants: readonly KnownTenant[];
 }
 
 /**
@@ -21,7 +21,7 @@ export function planWarnings(plan: Pick<FleetPlan, 'tenants'>): readonly Migrati
 
 /** The same, with the tenants to which each warning applies. */
 export function warningsWithTenants({ tenants: plans }: Pick<FleetPlan, 'tenants'>): readonly ConcernedTenants[] {
-  const found = new Map<string, ConcernedTenants & { tenants: Tenant[] }>();
+  const found = new Map<string, ConcernedTenants & { tenants: KnownTenant[] }>();
   for (const { common, steps, tenants } of groupBySteps(plans)) {
     const add = (isCommon: boolean) => (warning: MigrationWarning) => {
       const key = identityOf(warning);

@@ -3,6 +3,7 @@ import type pg from 'pg';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { AppliedMigration } from '../catalog/entities/migration-state.entity.ts';
 import { Tenant } from '../catalog/entities/tenant.entity.ts';
+import type { KnownTenant } from '../catalog/tenant-directory.ts';
 import { fleetStatuses } from '../catalog/tenant-status.ts';
 import { AppError, badInput, messageOf } from '../lib/errors.ts';
 import { isUuid } from '../lib/uuid.ts';
@@ -25,9 +26,16 @@ export interface PlanRequest {
   readonly verify: boolean;
 }
 
+/** What planning needs to know of a tenant. A plan may have all tenants of a large fleet, of which entities would take too long. */
+export interface PlannedTenant extends KnownTenant {
+  readonly createdAt: Date;
+  /** The id of its set of migrations; null if the catalog does not know it. */
+  readonly migrationState: string | null;
+}
+
 /** A tenant with pending migrations, or one that must not be migrated. */
 export interface TenantPlan {
-  readonly tenant: Tenant;
+  readonly tenant: PlannedTenant;
   readonly plan: Plan | Unreadable;
   /** The migrations of `common` that its database lacks. They come first, and are the same for all its tenants. */
   readonly common: readonly MigrationFile[];
@@ -74,13 +82,14 @@ export async function planFleet(options: PlanFleetOptions, request: PlanRequest)
     known: options.common.length > 0 ? await KnownCommon.read(client) : undefined,
     states: new Map((await readStates(client)).map(({ id, applied }) => [id, applied])),
   }));
-  const tenants = await loadTenants(catalog, chosen.open);
   const limit = pLimit(options.concurrency);
-  const planOf = async (tenant: Tenant): Promise<TenantPlan> => {
-    const state = request.verify ? undefined : states.get(tenant.migrationState?.id ?? '');
+  const planned = new Map<string | null, Plan>();
+  const planOf = async (tenant: PlannedTenant): Promise<TenantPlan> => {
+    const state = request.verify ? undefined : states.get(tenant.migrationState ?? '');
     try {
       const applied = state ?? (await limit(() => readApplied(options.connections, tenant)));
-      const plan = planUp(files, applied, request.to);
+      const plan = (state && planned.get(tenant.migrationState)) ?? planUp(files, applied, request.to);
+      if (state) planned.set(tenant.migrationState, plan);
       const common = known?.plan(options.common, tenant) ?? nothing;
       // Without its database's `common`, the tenant is not migrated.
       if (common.kind === 'refusal') return { tenant, plan: common, common: [] };
@@ -95,7 +104,7 @@ export async function planFleet(options: PlanFleetOptions, request: PlanRequest)
       };
     }
   };
-  const plans = await Promise.all(tenants.map(planOf));
+  const plans = await Promise.all(chosen.open.map(planOf));
   const open = plans.filter((found) => found.plan.kind !== 'steps' || stepsOf(found).length > 0);
   const pending = new Set(open.flatMap(stepsOf));
   return {
@@ -113,7 +122,7 @@ async function readOpen(
   client: pg.Client,
   { files, common }: Pick<PlanFleetOptions, 'files' | 'common'>,
   { tenants, to, verify }: PlanRequest,
-): Promise<{ readonly total: number; readonly open: readonly string[] }> {
+): Promise<{ readonly total: number; readonly open: readonly PlannedTenant[] }> {
   const ids = tenants && (await resolveTenants(client, tenants));
   const done = await readDoneStates(client, { tenant: files, common }, { ...(to !== undefined && { to }), verify });
   const isChosen = 'status = ANY ($1::text[]) AND ($2::uuid[] IS NULL OR id = ANY ($2))';
@@ -122,26 +131,14 @@ async function readOpen(
     `SELECT count(*)::int AS total FROM tenants WHERE ${isChosen}`,
     [fleetStatuses, ids],
   );
-  const { rows } = await client.query<{ id: string }>(
-    `SELECT t.id FROM tenants t LEFT JOIN common_states s USING (server, database)
+  const { rows: open } = await client.query<PlannedTenant>(
+    `SELECT t.id, t.slug, t.status, t.isolation, t.key, t.server, t.database, t.schema, t.created_at AS "createdAt",
+       t.migration_state AS "migrationState"
+     FROM tenants t LEFT JOIN common_states s USING (server, database)
      WHERE ${isChosen} AND NOT ${isDone} ORDER BY t.created_at, t.id`,
     [fleetStatuses, ids, done.tenant, done.common],
   );
-  return { total: counted.rows[0]?.total ?? 0, open: rows.map(({ id }) => id) };
-}
-
-/** How many tenants one statement loads. */
-const LOADED_AT_ONCE = 5_000;
-
-/** Loads tenants in the order of their ids in the list. One that was deleted meanwhile is left out. */
-async function loadTenants(catalog: Catalog, ids: readonly string[]): Promise<readonly Tenant[]> {
-  const em = catalog.fork();
-  const found = new Map<string, Tenant>();
-  for (let start = 0; start < ids.length; start += LOADED_AT_ONCE) {
-    const some = ids.slice(start, start + LOADED_AT_ONCE);
-    for (const tenant of await em.find(Tenant, { id: { $in: some } })) found.set(tenant.id, tenant);
-  }
-  return ids.flatMap((id) => found.get(id) ?? []);
+  return { total: counted.rows[0]?.total ?? 0, open };
 }
 
 /** What a run would apply for a tenant, in order: to its database's schema `common`, then to its own. */
@@ -175,7 +172,7 @@ export async function pageOfPlan(
 }
 
 /** Whether a tenant comes later in the order of a plan. */
-function isYounger(one: Tenant, other: Tenant): boolean {
+function isYounger(one: Pick<Tenant, 'id' | 'createdAt'>, other: Tenant): boolean {
   const difference = one.createdAt.getTime() - other.createdAt.getTime();
   return difference > 0 || (difference === 0 && one.id > other.id);
 }
@@ -196,7 +193,7 @@ export function sqlOf(steps: readonly MigrationFile[]): string[] {
   );
 }
 
-async function readApplied(connections: TenantConnections, tenant: Tenant): Promise<readonly AppliedMigration[]> {
+async function readApplied(connections: TenantConnections, tenant: KnownTenant): Promise<readonly AppliedMigration[]> {
   const read = (client: pg.Client) => client.query<AppliedMigration>(readAppliedSql(tenant.schema));
   return (await connections.pool(tenant).use(read)).rows;
 }

@@ -10,8 +10,8 @@ import { builder } from '../builder.ts';
 import type { TenantContext } from '../context.ts';
 import { MAX_TEXTS } from '../limits/list-sizes.ts';
 import { pageArgs, pageSize } from '../list-page.ts';
-import { requestLoader } from '../request-loader.ts';
-import { TenantRef } from './tenant.ts';
+import { inOrder, requestLoader } from '../request-loader.ts';
+import { loadTenant, TenantRef } from './tenant.ts';
 
 /** The GraphQL type of a person. */
 export const UserRef = builder.objectType(User, {
@@ -31,10 +31,6 @@ export const MemberRoleRef = builder.enumType('MemberRole', { values: memberRole
 
 const loadUser = requestLoader(async (ids, { services }) =>
   inOrder(ids, await services.catalog.fork().find(User, { id: { $in: [...ids] } })),
-);
-
-const loadTenant = requestLoader(async (ids, { services }) =>
-  inOrder(ids, await services.catalog.fork().find(Tenant, { id: { $in: [...ids] } })),
 );
 
 /** The GraphQL type of a person's role in a tenant. */
@@ -133,12 +129,6 @@ builder.queryField('viewer', (t) =>
       identity ? { identity, tenantRole: () => roleIn(tenant), permissions: () => tenant.permissions() } : null,
   }),
 );
-
-/** An object that was deleted in the meantime is an error of its own field only. */
-function inOrder<T extends { readonly id: string }>(ids: readonly string[], found: readonly T[]): (T | Error)[] {
-  const byId = new Map(found.map((one) => [one.id, one]));
-  return ids.map((id) => byId.get(id) ?? new AppError('NOT_FOUND', `The object with the id ${id} no longer exists`));
-}
 
 function roleIn(tenant: TenantContext) {
   if (!tenant.isNamed || tenant.role === undefined) return undefined;

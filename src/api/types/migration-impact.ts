@@ -1,10 +1,10 @@
-import type { Tenant } from '../../catalog/entities/tenant.entity.ts';
+import type { KnownTenant } from '../../catalog/tenant-directory.ts';
 import { type Impact, MAX_LARGEST, type RowRange, type TenantTable } from '../../fleet/impact/impact.ts';
 import { MAX_PAGE } from '../../orm/pagination.ts';
 import { builder } from '../builder.ts';
 import { pageSize } from '../list-page.ts';
 import { MigrationWarningRef } from './migration-warning.ts';
-import { TenantRef } from './tenant.ts';
+import { loadTenant, TenantRef } from './tenant.ts';
 
 const lockMs =
   'How long the statement locks the table, in milliseconds, estimated with sample rows. Null if that does not depend on the size, or is unknown. The lock lasts until the end of the batch, so the times of several statements add up.';
@@ -22,7 +22,7 @@ const RowRangeRef = builder.objectRef<RowRange>('RowRange').implement({
 const TenantTableRef = builder.objectRef<TenantTable>('TenantTable').implement({
   description: "A tenant's table that a dangerous statement concerns.",
   fields: (t) => ({
-    tenant: t.field({ type: TenantRef, resolve: ({ tenant }) => tenant }),
+    tenant: t.field({ type: TenantRef, resolve: ({ tenant: { id } }, _args, context) => loadTenant(context, id) }),
     rows: t.exposeFloat('rows', { description: 'An estimate for large tables.' }),
     bytes: t.exposeFloat('bytes', { description: bytes }),
     lockMs: t.exposeFloat('lockMs', { nullable: true, description: lockMs }),
@@ -97,7 +97,7 @@ export const firstImpacts = builder.args((t) => ({
 /** What the statements of a plan will meet in one tenant; null if the plan does not say. */
 export function impactsIn(
   impacts: readonly Impact[] | undefined,
-  tenant: Tenant,
+  tenant: KnownTenant,
   page: { readonly first?: number | null | undefined },
 ): readonly TenantImpact[] | null {
   if (!impacts) return null;

@@ -20,7 +20,7 @@ import { MAX_TEXTS } from '../limits/list-sizes.ts';
 import { pageArgs, pageOfItems, pageSize } from '../list-page.ts';
 import { firstImpacts, impactsIn, MigrationImpactRef, TenantImpactRef } from './migration-impact.ts';
 import { MigrationWarningRef } from './migration-warning.ts';
-import { TenantRef } from './tenant.ts';
+import { loadTenant, TenantRef } from './tenant.ts';
 
 /** The GraphQL enum of the kinds of databases that have migrations. */
 export const MigrationScopeRef = builder.enumType('MigrationScope', {
@@ -85,7 +85,7 @@ interface ShownTenantPlan extends TenantPlan {
 
 const TenantPlanRef = builder.objectRef<ShownTenantPlan>('TenantPlan').implement({
   fields: (t) => ({
-    tenant: t.field({ type: TenantRef, resolve: ({ tenant }) => tenant }),
+    tenant: t.field({ type: TenantRef, resolve: ({ tenant: { id } }, _args, context) => loadTenant(context, id) }),
     pending: t.stringList({
       description:
         "The names of the migrations that would be applied, in order: those that the database's schema common lacks, then the tenant's own.",

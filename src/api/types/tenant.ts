@@ -2,7 +2,7 @@ import { type ClonedFrom, isolations, Tenant, type TenantStatus } from '../../ca
 import type { Placement } from '../../routing/placement.ts';
 import { readNodesOf } from '../../servers/citus/tenant-nodes.ts';
 import { builder } from '../builder.ts';
-import { requestLoader } from '../request-loader.ts';
+import { inOrder, requestLoader } from '../request-loader.ts';
 
 /** The GraphQL enum of isolations. */
 export const IsolationRef = builder.enumType('Isolation', {
@@ -25,6 +25,11 @@ export const TenantStatusRef = builder.enumType('TenantStatus', {
     DELETING: { description: 'It is being removed for good.' },
   } satisfies Record<TenantStatus, { description: string }>,
 });
+
+/** Loads a tenant by its id. */
+export const loadTenant = requestLoader(async (ids, { services }) =>
+  inOrder(ids, await services.catalog.fork().find(Tenant, { id: { $in: [...ids] } })),
+);
 
 /** A placement, for GraphQL. Its node is read from the server unless it is known. */
 type ShownPlacement = Placement & { readonly node?: string | null };

@@ -1,11 +1,11 @@
-import type { Tenant } from '../../catalog/entities/tenant.entity.ts';
+import type { KnownTenant } from '../../catalog/tenant-directory.ts';
 import type { MigrationWarning } from '../../migrator/lint/lint.ts';
 import type { ConcernedTenants } from '../plan-warnings.ts';
 import type { TableSize } from './table-size.ts';
 
 /** A tenant's table that a statement concerns. */
 export interface TenantTable extends TableSize {
-  readonly tenant: Tenant;
+  readonly tenant: KnownTenant;
   /** How long the statement will lock it, in milliseconds; null if that does not depend on its size, or is unknown. */
   readonly lockMs: number | null;
 }
@@ -34,7 +34,7 @@ export interface Impact {
   /** The tenants with the most rows, at most {@link MAX_LARGEST}. */
   readonly largest: readonly TenantTable[];
   /** All tenants that have been read. */
-  readonly byTenant: ReadonlyMap<Tenant, TenantTable>;
+  readonly byTenant: ReadonlyMap<KnownTenant, TenantTable>;
 }
 
 /** Estimates how long work on a table takes, in milliseconds; undefined if it is unknown. */
@@ -53,7 +53,7 @@ const ranges = [0, 1, 1_000, 10_000, 100_000, 1_000_000, 10_000_000];
 export function impactOf(
   { warning, tenants }: ConcernedTenants,
   table: string,
-  sizes: ReadonlyMap<Tenant, TableSize>,
+  sizes: ReadonlyMap<KnownTenant, TableSize>,
   estimate: Estimate,
 ): Impact {
   const read = tenants

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { Logger } from 'pino';
-import type { Tenant } from '../../catalog/entities/tenant.entity.ts';
+import type { KnownTenant } from '../../catalog/tenant-directory.ts';
 import { AppError } from '../../lib/errors.ts';
 import { withScratchDatabase } from '../../migrator/authoring/scratch-database.ts';
 import { commonSchema } from '../../migrator/files/common-schema.ts';
@@ -34,7 +34,7 @@ const SCRATCH_WAIT_MS = 10_000;
 interface Found {
   readonly concerned: ConcernedTenants;
   readonly table: string;
-  readonly sizes: ReadonlyMap<Tenant, TableSize>;
+  readonly sizes: ReadonlyMap<KnownTenant, TableSize>;
 }
 
 /** Finds out what dangerous statements will meet in the tenants. It changes nothing, and measures one plan at a time. */
@@ -82,7 +82,7 @@ export class Impacts {
 
   /** Reads all tables of a tenant that statements concern in one go. */
   async #readSizes(all: readonly ConcernedTenants[]): Promise<readonly Found[]> {
-    const wanted = new Map<Tenant, Map<string, TableName>>();
+    const wanted = new Map<KnownTenant, Map<string, TableName>>();
     const chosen = all.flatMap((each) => {
       const { table } = each.warning;
       if (table === undefined) return [];
@@ -93,7 +93,7 @@ export class Impacts {
       }
       return [{ concerned, table }];
     });
-    const read = async (client: pg.Client, tenant: Tenant) => {
+    const read = async (client: pg.Client, tenant: KnownTenant) => {
       const sizes = new Map<string, TableSize>();
       for (const [key, name] of wanted.get(tenant) ?? []) {
         const size = await readTableSize(client, name);
@@ -187,11 +187,11 @@ function keyOf(value: TableWork | TableName | undefined): string {
   return JSON.stringify(value ?? null);
 }
 
-function nameOf({ isCommon }: ConcernedTenants, table: string, { schema }: Tenant): TableName {
+function nameOf({ isCommon }: ConcernedTenants, table: string, { schema }: KnownTenant): TableName {
   return { schema: isCommon ? commonSchema : schema, table };
 }
 
 /** The schema `common` is the same for all tenants of a database. */
-function onePerDatabase(tenants: readonly Tenant[]): readonly Tenant[] {
+function onePerDatabase(tenants: readonly KnownTenant[]): readonly KnownTenant[] {
   return [...new Map(tenants.map((tenant) => [JSON.stringify([tenant.server, tenant.database]), tenant])).values()];
 }
