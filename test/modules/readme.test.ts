@@ -158,7 +158,10 @@ describe('the pages of README and docs', () => {
       for (const [, target = '', chapter] of text.matchAll(/\]\((?!http)([^)#]+)(?:#([^)]+))?\)/g)) {
         const other = readFileSync(path.join(path.dirname(page), target), 'utf8');
         const chapters = [...other.matchAll(/^#+ (.*)$/gm)].map(([, title = '']) =>
-          title.toLowerCase().replaceAll(' ', '-'),
+          title
+            .toLowerCase()
+            .replace(/[^\p{L}\p{N} _-]/gu, '')
+            .replaceAll(' ', '-'),
         );
         if (chapter) expect(chapters, page).toContain(chapter);
       }
