@@ -2,7 +2,6 @@ import pLimit from 'p-limit';
 import type pg from 'pg';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { AppliedMigration } from '../catalog/entities/migration-state.entity.ts';
-import { Tenant } from '../catalog/entities/tenant.entity.ts';
 import type { KnownTenant } from '../catalog/tenant-directory.ts';
 import { fleetStatuses } from '../catalog/tenant-status.ts';
 import { AppError, badInput, messageOf } from '../lib/errors.ts';
@@ -28,7 +27,8 @@ export interface PlanRequest {
 
 /** What planning needs to know of a tenant. A plan may have all tenants of a large fleet, of which entities would take too long. */
 export interface PlannedTenant extends KnownTenant {
-  readonly createdAt: Date;
+  /** When it was created, in microseconds since 1970. */
+  readonly createdAt: number;
   /** The id of its set of migrations; null if the catalog does not know it. */
   readonly migrationState: string | null;
 }
@@ -115,6 +115,8 @@ export async function planFleet(options: PlanFleetOptions, request: PlanRequest)
   };
 }
 
+const createdAtSql = '(extract(epoch FROM t.created_at) * 1000000)::float8';
+
 const nothing: Plan = { kind: 'steps', steps: [], warnings: [] };
 
 /** Counts the tenants, and finds those that may have something to do: most fleets are up to date, and all others may be large. */
@@ -132,7 +134,7 @@ async function readOpen(
     [fleetStatuses, ids],
   );
   const { rows: open } = await client.query<PlannedTenant>(
-    `SELECT t.id, t.slug, t.status, t.isolation, t.key, t.server, t.database, t.schema, t.created_at AS "createdAt",
+    `SELECT t.id, t.slug, t.status, t.isolation, t.key, t.server, t.database, t.schema, ${createdAtSql} AS "createdAt",
        t.migration_state AS "migrationState"
      FROM tenants t LEFT JOIN common_states s USING (server, database)
      WHERE ${isChosen} AND NOT ${isDone} ORDER BY t.created_at, t.id`,
@@ -165,15 +167,23 @@ export async function pageOfPlan(
   const index = tenants.findIndex(({ tenant: { id, slug } }) => id === after || slug === after);
   if (index >= 0) return tenants.slice(index + 1, index + 1 + first);
   // The cursor's tenant may be up to date by now, and so no longer part of the plan.
-  const reference = isUuid(after) ? { id: after } : { slug: after };
-  const last = await catalog.fork().findOne(Tenant, { ...reference, status: { $in: [...fleetStatuses] } });
+  const { rows } = await catalog.use((client) =>
+    client.query<PlaceInPlan>(
+      `SELECT t.id, ${createdAtSql} AS "createdAt" FROM tenants t
+       WHERE status = ANY ($1::text[]) AND ${isUuid(after) ? 'id' : 'slug'} = $2`,
+      [fleetStatuses, after],
+    ),
+  );
+  const [last] = rows;
   if (!last) throw badInput('after', `The plan has no tenant ${after}`);
   return tenants.filter(({ tenant }) => isYounger(tenant, last)).slice(0, first);
 }
 
+type PlaceInPlan = Pick<PlannedTenant, 'id' | 'createdAt'>;
+
 /** Whether a tenant comes later in the order of a plan. */
-function isYounger(one: Pick<Tenant, 'id' | 'createdAt'>, other: Tenant): boolean {
-  const difference = one.createdAt.getTime() - other.createdAt.getTime();
+function isYounger(one: PlaceInPlan, other: PlaceInPlan): boolean {
+  const difference = one.createdAt - other.createdAt;
   return difference > 0 || (difference === 0 && one.id > other.id);
 }
 

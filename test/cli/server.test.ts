@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.ts';
 import { runCommand } from '../support/run-command.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
 import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
@@ -45,12 +46,14 @@ describe('tenantry server', () => {
 
   it('list shows what there is, to people and to programs', async () => {
     const { host, port } = app.services.servers.get('default')?.address ?? {};
-    const { stdout } = await server(['list', '--json']);
+    const listed = async () => JSON.parse((await server(['list', '--json'])).stdout);
+    // The server's process has just heard of it.
+    await eventually('it has a budget there', async () => (await listed())[1].processes === 1);
     const connections = { connections: expect.any(Number), maxConnections: expect.any(Number), connectionBudget: 64 };
     const processes = { reservedConnections: 3, processes: 1, processConnections: 64 };
     const shown = { pooler: null, tenantCount: 0, acceptsTenants: true, answers: true, error: null, nodes: [] };
     const common = { ...connections, ...processes, ...shown };
-    expect(JSON.parse(stdout)).toEqual([
+    expect(await listed()).toEqual([
       { name: 'default', host, port, ...common },
       { name: 'eu', host: '127.0.0.1', port: second.address.port, ...common },
     ]);

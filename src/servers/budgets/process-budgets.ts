@@ -25,7 +25,7 @@ import { Wishes } from './wishes.ts';
 export interface ProcessBudgetsOptions {
   readonly catalog: Pick<Catalog, 'use'>;
   readonly listener: Listener;
-  readonly servers: Pick<ServerRegistry, 'known' | 'hasFixedBudget'>;
+  readonly servers: Pick<ServerRegistry, 'known' | 'hasFixedBudget' | 'refresh'>;
   readonly log: Logger;
 }
 
@@ -66,9 +66,14 @@ export class ProcessBudgets implements AsyncDisposable {
 
   /** Takes a first part. From then on it changes when processes come, go or want more. */
   async start(): Promise<void> {
-    const { listener, log } = this.#options;
+    const { listener, servers, log } = this.#options;
     await this.#look();
-    const unsubscribe = listener.on(budgetsChannel, () => this.#wakeUp.resolve());
+    const lookNow = () => this.#wakeUp.resolve();
+    const subscriptions = [
+      listener.on(budgetsChannel, lookNow),
+      // The registry itself logs why it could not be read.
+      listener.on('servers', () => void servers.refresh().then(lookNow, () => undefined)),
+    ];
     this.#sampler = setInterval(() => this.#sample(), SAMPLE_MS).unref();
     const onError = (err: unknown) => {
       if (!this.#stop.signal.aborted) log.warn({ err }, 'could not divide connections with other processes; retrying');
@@ -77,7 +82,9 @@ export class ProcessBudgets implements AsyncDisposable {
       await this.#somethingToDo();
       if (!this.#stop.signal.aborted) await this.#look();
     };
-    this.#loop = repeatUntil(this.#stop.signal, next, PAUSE_MS, onError).finally(unsubscribe);
+    this.#loop = repeatUntil(this.#stop.signal, next, PAUSE_MS, onError).finally(() => {
+      for (const unsubscribe of subscriptions) unsubscribe();
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
