@@ -57,7 +57,7 @@ describe('tenantry tenant create', () => {
     [['tenant', 'create'], 2, 'name a slug, or a file with --file'],
     [['tenant', 'create', 'one', '--file', 'x.csv'], 2, 'name slugs or a file, not both'],
     [['tenant', 'create', 'one', 'two', '--name', 'Both'], 2, '--name and --host are for one tenant'],
-    [['tenant', 'create', '--file', '/nowhere.csv'], 1, 'no such file'],
+    [['tenant', 'create', '--file', '/nowhere.csv'], 1, 'There is no file /nowhere.csv'],
     [['tenant', 'create', 'x', '--isolation', 'none'], 2, 'Allowed choices are database, schema'],
     [['tenant', 'create', 'No'], 1, 'A slug must have 3 to 63 characters'],
     [['tenant', 'create', 'json'], 1, 'A tenant with the slug json already exists'],
