@@ -192,7 +192,7 @@ it('prints the fleet on one screen, and follows the newest run', async () => {
   expect(stdout).toContain('SCHEMA 5');
   expect(stdout).toContain(`The newest run: UP ${failing} FAILED: 2/2 done, 2 failed`);
   expect(stdout).toContain('2 × 20270103000000_fails, 22012: division by zero (first-1, dup-1)');
-  expect(stdout).toMatch(/^default\t8\t\d+\t\d+\t64\tanswers$/m);
+  expect(stdout).toMatch(/^default\t8\t\d+\t\d+\t1\t64\tanswers$/m);
 
   const json = JSON.parse((await command('status', '--json')).stdout);
   expect(json).toMatchObject({
