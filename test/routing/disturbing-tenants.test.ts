@@ -37,7 +37,9 @@ describe.each(['a superuser', 'a role that may create databases and roles'])(
     const places = ['database-0', 'schema-1'];
 
     it.each(places)('leaves no lock behind: %s', async (slug) => {
-      expect(await send(placed(slug), lockAll)).toMatch(isSuperuser ? /permission denied/ : /out of shared memory/);
+      // A slow machine takes longer for all locks than a statement may take.
+      const all = /out of shared memory|statement timeout/;
+      expect(await send(placed(slug), lockAll)).toMatch(isSuperuser ? /permission denied/ : all);
       // Nobody waits for the connection to be closed: it goes at once, with its locks.
       await expect.poll(() => postgres.rows(heldLocks), { timeout: 30_000 }).toEqual([{ count: 0 }]);
       for (const { member } of tenants) {
