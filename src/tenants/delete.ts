@@ -49,10 +49,18 @@ export async function deleteTenant(
     throw badInput('slug', `Nothing was deleted: to confirm, repeat the tenant's slug, which is ${slug}`);
   }
   options.servers.get(FIRST_SERVER)?.requireAdmin();
-  return request.purge || options.retentionDays === 0 ? purge(options, id, request) : putIntoBin(options, id, request);
+  return request.purge || options.retentionDays === 0
+    ? purge(options, { id, slug }, request)
+    : putIntoBin(options, { id, slug }, request);
 }
 
-async function putIntoBin(options: ProvisioningOptions, id: string, { by }: DeletionRequest): Promise<Tenant> {
+type NamedTenant = Pick<Tenant, 'id' | 'slug'>;
+
+async function putIntoBin(
+  options: ProvisioningOptions,
+  { id, slug }: NamedTenant,
+  { by }: DeletionRequest,
+): Promise<Tenant> {
   const { catalog, servers, retentionDays, log } = options;
   await checkRemoval(options, id).catch((err: unknown) => {
     if (err instanceof AppError && err.code === 'CONFLICT') throw err;
@@ -61,7 +69,7 @@ async function putIntoBin(options: ProvisioningOptions, id: string, { by }: Dele
   });
   await catalog.use((client) =>
     inTransaction(client, async () => {
-      await lockFree(client, id, 'delete');
+      await lockFree(client, { id, slug }, 'delete');
       const set = `deleted_at = now(), deleted_by = $2, purge_at = now() + make_interval(days => $3),
         status_before_deletion = t.status, undelete_run = NULL`;
       await client.query(takeStepSql(tenantSteps.delete, { where: 't.id = $1', set }), [id, by, retentionDays]);
@@ -78,13 +86,17 @@ async function putIntoBin(options: ProvisioningOptions, id: string, { by }: Dele
   return tenant;
 }
 
-async function purge(options: ProvisioningOptions, id: string, { by, userId }: DeletionRequest): Promise<Tenant> {
+async function purge(
+  options: ProvisioningOptions,
+  { id, slug }: NamedTenant,
+  { by, userId }: DeletionRequest,
+): Promise<Tenant> {
   const { catalog, listener, log } = options;
   await checkRemoval(options, id);
   using _working = options.inProgress.begin(id);
   await catalog.use((client) =>
     inTransaction(client, async () => {
-      await lockFree(client, id, 'purge');
+      await lockFree(client, { id, slug }, 'purge');
       // The row names the process, so that others can take over the removal if it dies.
       await client.query(
         takeStepSql(tenantSteps.purge, { where: 't.id = $1', set: `claimed_by = $2, ${removalSql('$3', '$4')}` }),
@@ -121,7 +133,7 @@ export async function checkRemoval({ catalog, servers }: ProvisioningOptions, id
 }
 
 /** Starting a run or a maintenance locks the same row, so neither can start unnoticed. */
-async function lockFree(client: pg.Client, id: string, step: 'delete' | 'purge'): Promise<void> {
+async function lockFree(client: pg.Client, { id, slug }: NamedTenant, step: 'delete' | 'purge'): Promise<void> {
   const { rows } = await client.query<{ slug: string; status: TenantStatus; purgeAt: string | null }>(
     `SELECT slug, status, to_char(purge_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS "purgeAt"
      FROM tenants WHERE id = $1 FOR UPDATE`,
@@ -132,6 +144,6 @@ async function lockFree(client: pg.Client, id: string, step: 'delete' | 'purge')
   const work = await findOpenWork(client, id);
   if (row) refuseOpenTransfer(work, row.slug);
   if (row?.status === 'DELETED' && work.run !== undefined) throw comingBack(row.slug, work.run);
-  if (!row || !canTake(tenantSteps[step], row.status)) throw refusalOf(row, id);
+  if (!row || !canTake(tenantSteps[step], row.status)) throw refusalOf(row, slug);
   refuseOpenRun(work, row.slug);
 }
