@@ -3,6 +3,7 @@ import { runCommand } from '../support/run-command.ts';
 import { startTestApp } from '../support/start-app.ts';
 import { hasPgBouncer, type PgBouncer, startPgBouncer, whyNoPgBouncer } from '../support/start-pgbouncer.ts';
 import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
+import { createTenants } from '../support/tenants.ts';
 
 describe.runIf(hasPgBouncer)(`a pooler where none should be, or another${whyNoPgBouncer}`, () => {
   let postgres: TestPostgres;
@@ -52,6 +53,31 @@ describe.runIf(hasPgBouncer)(`a pooler where none should be, or another${whyNoPg
       expect(stdout).not.toContain('Next steps');
     }
     expect([await databases(postgres), await roles(postgres)]).toEqual(before);
+  });
+
+  it('that logs in as another role, or leads to another server, serves nobody, and doctor says so', async () => {
+    await postgres.createRole('everybody', 'secret', 'SUPERUSER');
+    // With passwords, PgBouncer 1.18 logs in with those of the clients then.
+    const any = { database: 'user=everybody password=secret', settings: { auth_type: 'any' } };
+    await using forced = await startPgBouncer(postgres, any);
+    await using elsewhere = await startPgBouncer(other);
+    const env = { ...postgres.env, CONNECTION_WAIT_MS: '500' };
+    await using app = await startTestApp({ ...env, DATABASE_POOLER_URL: forced.url });
+    const tenants = await createTenants(app, ['DATABASE', 'SCHEMA']);
+    for (const { member } of tenants) {
+      const { data, errors } = await app.ask('{ products { totalCount } }', member);
+      expect({ data, errors }).toMatchObject({
+        data: null,
+        errors: [{ extensions: { code: 'SERVER_BUSY' } }],
+      });
+    }
+    const found = async (url: string) => (await command(['doctor'], { ...env, DATABASE_POOLER_URL: url })).stdout;
+    const cannot = 'Requests to tenants on the server default cannot go through its connection pooler';
+    expect(await found(forced.url)).toContain(`${cannot}: its sessions have another role`);
+    expect(await found(elsewhere.url)).toContain(`${cannot}: `);
+    const good = await found(pooler.url);
+    expect(good).toContain('All is well');
+    expect(await roles(postgres)).not.toContainEqual({ rolname: expect.stringContaining('pooler') });
   });
 
   it('of an added server is checked, stored, shown, used and removed', async () => {
