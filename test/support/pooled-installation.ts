@@ -12,6 +12,8 @@ export interface PooledInstallation extends AsyncDisposable {
   readonly postgres: TestPostgres;
   readonly pooler: PgBouncer;
   readonly app: TestApp;
+  /** The settings of the installation, for other processes. */
+  readonly env: Readonly<Record<string, string>>;
   readonly tenants: readonly TestTenant[];
   /** Sends SQL as the tenant, as a module may. */
   send(tenant: TestTenant, sql: string, signal?: AbortSignal): Promise<QueryResult>;
@@ -28,21 +30,21 @@ export async function startPooledInstallation(admin: (typeof poolerAdmins)[numbe
   const settings = { server_idle_timeout: '1', query_wait_timeout: '2' };
   const pooler = stack.use(await startPgBouncer(postgres, { settings }));
   const isLimited = admin !== 'a superuser';
-  const app = stack.use(
-    await startTestApp({
-      ...postgres.env,
-      ...(isLimited && { DATABASE_URL: await postgres.createRole('limited', 'its password') }),
-      DATABASE_POOLER_URL: pooler.url,
-      TENANT_STATEMENT_TIMEOUT_MS: '6000',
-      CONNECTION_WAIT_MS: '3000',
-    }),
-  );
+  const env = {
+    ...postgres.env,
+    ...(isLimited && { DATABASE_URL: await postgres.createRole('limited', 'its password') }),
+    DATABASE_POOLER_URL: pooler.url,
+    TENANT_STATEMENT_TIMEOUT_MS: '6000',
+    CONNECTION_WAIT_MS: '3000',
+  };
+  const app = stack.use(await startTestApp(env));
   const tenants = await createTenants(app, ['DATABASE', 'SCHEMA']);
   const parts = stack.move();
   return {
     postgres,
     pooler,
     app,
+    env,
     tenants,
     send: ({ row }, sql, signal) => app.services.tenants.pool(row).use((client) => client.query(sql), signal),
     async endSessions({ row }) {
