@@ -30,12 +30,12 @@ describe.runIf(hasPgBouncer)(`a pooler where none should be, or another${whyNoPg
     const before = [await databases(postgres), await roles(postgres)];
     await using careless = await startPgBouncer(postgres, { settings: { ignore_startup_parameters: 'options' } });
     const urls = [
-      { DATABASE_URL: pooler.url, named: 'DATABASE_URL', reason: 'unsupported startup parameter: options' },
+      { DATABASE_URL: pooler.url, named: 'DATABASE_URL', reason: 'unsupported startup parameter.*' },
       { DATABASE_URL: careless.url, named: 'DATABASE_URL', reason: 'the settings of the connection do not arrive' },
       {
         ADMIN_DATABASE_URL: pooler.url,
         named: 'ADMIN_DATABASE_URL',
-        reason: 'unsupported startup parameter: options',
+        reason: 'unsupported startup parameter.*',
       },
       {
         DATABASE_URL: careless.url,
@@ -46,8 +46,8 @@ describe.runIf(hasPgBouncer)(`a pooler where none should be, or another${whyNoPg
     ];
     for (const { named, reason, ...env } of urls) {
       const start = startTestApp({ ...postgres.env, ...env });
-      const sentence = `The settings are invalid:\n  - ${named} ${isSaid} (${reason}): ${whatToDo}\n`;
-      await expect(start).rejects.toThrow(sentence);
+      const sentence = `  - ${named} ${isSaid} \\(${reason}\\): ${whatToDo}`;
+      await expect(start).rejects.toThrow(new RegExp(`^The settings are invalid:\n${sentence}\n`));
       const { exit, stdout, stderr } = await command(['setup'], { ...postgres.env, ...env });
       expect({ exit, stderr }).toEqual({ exit: 1, stderr: expect.stringContaining(`${named} ${isSaid}`) });
       expect(stdout).not.toContain('Next steps');
@@ -87,8 +87,8 @@ describe.runIf(hasPgBouncer)(`a pooler where none should be, or another${whyNoPg
     const server = (...argv: string[]) => command(['server', ...argv], env);
     expect(await server('add', 'eu', pooler.url)).toMatchObject({
       exit: 1,
-      stderr: expect.stringContaining(
-        `The URL ${isSaid} (unsupported startup parameter: options); use that of PostgreSQL itself`,
+      stderr: expect.stringMatching(
+        new RegExp(`The URL ${isSaid} \\(unsupported startup parameter.*\\); use that of PostgreSQL itself`),
       ),
     });
     expect(await server('add', 'eu', url, '--pooler-url', pooler.url)).toMatchObject({
