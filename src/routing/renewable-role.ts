@@ -8,16 +8,19 @@ import { isPoolerFailure, sqlState, sqlStateOf } from '../postgres/sql/error-cod
  */
 const RENEW_AGAIN_MS = 10_000;
 
+/** What is renewed: the role, so that it can log in, or also its sessions, which a pooler keeps from before. */
+export type Renewal = 'login' | 'sessions';
+
 /**
  * A tenant's role, which is renewed when it cannot be used. After a change of ROLE_SECRET or of the server, its password differs
  * from the derived one. The role of a tenant that was brought back from the bin may still be kept from logging in.
  */
 export class RenewableRole {
-  readonly #renew: () => Promise<void>;
-  #renewing: Promise<void> | undefined;
-  #renewedAt = Number.NEGATIVE_INFINITY;
+  readonly #renew: (renewal: Renewal) => Promise<void>;
+  readonly #renewing = new Map<Renewal, Promise<void>>();
+  readonly #renewedAt = new Map<Renewal, number>();
 
-  constructor(renew: () => Promise<void>) {
+  constructor(renew: (renewal: Renewal) => Promise<void>) {
     this.#renew = renew;
   }
 
@@ -28,23 +31,25 @@ export class RenewableRole {
   async reconnect(connect: () => Promise<PoolClient>, error: unknown): Promise<PoolClient> {
     const state = sqlStateOf(error);
     const isRejected = state === sqlState.invalidPassword || state === sqlState.invalidAuthorization;
-    const isDoubtful = isPoolerFailure(error) || error instanceof WrongSessionError;
-    if (!isRejected && !isDoubtful) throw error;
-    const wasJustRenewed = performance.now() - this.#renewedAt < RENEW_AGAIN_MS;
-    if (isRejected || !wasJustRenewed) await this.#renewOnce();
+    const isWrong = error instanceof WrongSessionError;
+    if (!isRejected && !isWrong && !isPoolerFailure(error)) throw error;
+    const renewal = isWrong ? 'sessions' : 'login';
+    const renewedAt = this.#renewedAt.get(renewal) ?? Number.NEGATIVE_INFINITY;
+    if (isRejected || performance.now() - renewedAt >= RENEW_AGAIN_MS) await this.#renewOnce(renewal);
     return connect();
   }
 
-  /** One at a time, because PostgreSQL rejects concurrent changes of a role. */
-  #renewOnce(): Promise<void> {
-    this.#renewing ??= this.#renew()
+  /** One of a kind at a time: what several callers ask for is the same. */
+  #renewOnce(renewal: Renewal): Promise<void> {
+    const started = this.#renewing.get(renewal);
+    if (started) return started;
+    const renewing = this.#renew(renewal)
       .then(() => {
-        this.#renewedAt = performance.now();
+        this.#renewedAt.set(renewal, performance.now());
       })
-      .finally(() => {
-        this.#renewing = undefined;
-      });
-    return this.#renewing;
+      .finally(() => this.#renewing.delete(renewal));
+    this.#renewing.set(renewal, renewing);
+    return renewing;
   }
 }
 

@@ -21,7 +21,7 @@ import { connectWithRetry, poolerBusy } from './connect-with-retry.ts';
 import { mayBeGone } from './connection-errors.ts';
 import { OperationScope } from './operation-scope.ts';
 import { tenantRole } from './placement.ts';
-import { checkedSession, RenewableRole, WrongSessionError } from './renewable-role.ts';
+import { checkedSession, RenewableRole, type Renewal, WrongSessionError } from './renewable-role.ts';
 import { findForeignState, sessionLimits } from './tenant-session.ts';
 import { runTenantStatement, type TenantStatement } from './tenant-statement.ts';
 import { afterChange, outcomeUnknown } from './unknown-outcome.ts';
@@ -37,8 +37,11 @@ export interface TenantConnectionsOptions {
   readonly waitMs: number;
   /** How long a statement may take, in milliseconds. */
   readonly statementTimeoutMs: number;
-  /** Sets the password and the settings of a tenant's role again. Called when PostgreSQL or a pooler rejects it. */
-  readonly renewRole: (tenant: KnownTenant) => Promise<void>;
+  /**
+   * Sets the password and the settings of a tenant's role again. Called when PostgreSQL or a pooler rejects it, or when a pooler
+   * keeps sessions with other settings.
+   */
+  readonly renewRole: (tenant: KnownTenant, renewal: Renewal) => Promise<void>;
   /** Throws a better error for a failure that may have another cause than the request; see `explainConnectionError`. */
   readonly explain: (tenant: KnownTenant, error: unknown) => Promise<void>;
 }
@@ -179,7 +182,7 @@ export class TenantConnections {
       session: { search_path: searchPathOf(tenant.schema), ...sessionLimits(statementTimeoutMs) },
       pooled: true,
     });
-    const role = new RenewableRole(() => this.#options.renewRole(tenant));
+    const role = new RenewableRole((renewal) => this.#options.renewRole(tenant, renewal));
     const open = async (signal?: AbortSignal) => {
       const client = await pool.connect(signal);
       if (!isPooled(client) || this.#watched.has(client)) return client;

@@ -119,11 +119,17 @@ export class Provisioner {
   /**
    * Creates a tenant's role if it is missing, and sets its derived password, its limits and its settings.
    * @param check throws to prevent that; runs under the placement lock
+   * @param endSessions ends sessions of the role afterwards, under the same lock
    */
-  async renewRole(placement: TenantPlacement, check?: () => Promise<void>): Promise<void> {
+  async renewRole(
+    placement: TenantPlacement,
+    check?: () => Promise<void>,
+    endSessions?: (admin: pg.Client, role: string) => Promise<void>,
+  ): Promise<void> {
     await this.#withLock(placement, async (admin) => {
       await check?.();
       await admin.query(this.#roleSql(placement));
+      await endSessions?.(admin, tenantRole(placement.key));
     });
   }
 
@@ -132,12 +138,8 @@ export class Provisioner {
    * first. The tenant's SQL may have set another password, with which somebody could bypass this server.
    * @param check as for {@link renewRole}
    */
-  async endSessions(placement: TenantPlacement, check?: () => Promise<void>): Promise<void> {
-    await this.#withLock(placement, async (admin) => {
-      await check?.();
-      await admin.query(this.#roleSql(placement));
-      await drainAndEnd(admin, tenantRole(placement.key));
-    });
+  endSessions(placement: TenantPlacement, check: () => Promise<void>): Promise<void> {
+    return this.renewRole(placement, check, drainAndEnd);
   }
 
   /**

@@ -34,9 +34,13 @@ export async function endSessionsOf(admin: pg.Client, role: string): Promise<voi
   await end(admin, role);
 }
 
-async function end(admin: pg.Client, role: string): Promise<void> {
+async function end(admin: pg.Client, role: string, before = 'infinity'): Promise<void> {
   const signal = (args: string) =>
-    admin.query(`SELECT pg_terminate_backend(${args}) FROM pg_stat_activity WHERE usename = $1`, [role]);
+    admin.query(
+      `SELECT pg_terminate_backend(${args}) FROM pg_stat_activity
+       WHERE usename = $1 AND coalesce(backend_start < $2::timestamptz, true)`,
+      [role, before],
+    );
   // Signal all sessions before waiting for any.
   await signal('pid');
   await signal(`pid, ${END_MS}`);
@@ -54,15 +58,17 @@ const QUIET_MS = 30;
 /**
  * Waits until no session of a role runs a statement or has an open transaction, or did a moment ago. New ones may begin meanwhile.
  * @param ms how long to wait at most, in milliseconds
+ * @param before only those that began before, a timestamp of PostgreSQL
  * @returns whether that is so
  */
-export async function drainSessions(admin: pg.Client, role: string, ms: number): Promise<boolean> {
+export async function drainSessions(admin: pg.Client, role: string, ms: number, before = 'infinity'): Promise<boolean> {
   await admin.query(joinRoleSql(role));
   for (const start = performance.now(); ; ) {
     const { rowCount } = await admin.query(
       `SELECT FROM pg_stat_activity
-       WHERE usename = $1 AND (state <> 'idle' OR state_change > clock_timestamp() - $2 * interval '1 millisecond') LIMIT 1`,
-      [role, QUIET_MS],
+       WHERE usename = $1 AND coalesce(backend_start < $3::timestamptz, true)
+         AND (state <> 'idle' OR state_change > clock_timestamp() - $2 * interval '1 millisecond') LIMIT 1`,
+      [role, QUIET_MS, before],
     );
     if (rowCount === 0) return true;
     if (elapsedSince(start) >= ms) return false;
@@ -71,10 +77,16 @@ export async function drainSessions(admin: pg.Client, role: string, ms: number):
 }
 
 /** Ends all sessions of a role as {@link endSessionsOf}, after waiting up to {@link DRAIN_MS} for their statements. */
-export async function drainAndEnd(admin: pg.Client, role: string): Promise<void> {
-  await drainSessions(admin, role, DRAIN_MS);
+export async function drainAndEnd(admin: pg.Client, role: string, before?: string): Promise<void> {
+  await drainSessions(admin, role, DRAIN_MS, before);
   // The drain has made this role see the sessions.
-  await end(admin, role);
+  await end(admin, role, before);
+}
+
+/** Ends the sessions of a role that have begun by now as {@link drainAndEnd} does. Those that begin meanwhile go on. */
+export async function endEarlierSessions(admin: pg.Client, role: string): Promise<void> {
+  const { rows } = await admin.query<{ now: string }>('SELECT clock_timestamp()::text AS now');
+  await drainAndEnd(admin, role, rows[0]?.now);
 }
 
 /** Ends sessions of an installation's tenants that exceed their time limit. */

@@ -16,6 +16,9 @@ const program =
 export const hasPgBouncer =
   process.env.REQUIRE_PGBOUNCER !== undefined || spawnSync(program, ['--version']).status === 0;
 
+/** Whether it can read the passwords of all tenants from one database, with `auth_dbname`; Debian 12 has an older version. */
+export const hasAuthDatabase = hasPgBouncer && minorVersion() >= 19;
+
 /** Says in the report of a test run why its tests are skipped. */
 export const whyNoPgBouncer = hasPgBouncer ? '' : ' (skipped: PgBouncer is not installed; apt-get install pgbouncer)';
 
@@ -37,6 +40,8 @@ export interface PgBouncerOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /** More parameters of all databases, such as `user=postgres`. */
   readonly database?: string;
+  /** More entries of its `auth_file`: the passwords of roles. */
+  readonly users?: Readonly<Record<string, string>>;
   /** Whether clients must use TLS. Its certificate is signed by nobody else. */
   readonly tls?: boolean;
 }
@@ -51,7 +56,8 @@ export async function startPgBouncer(
   const { host, user, password } = postgres.address;
   const certified = options.tls ? makeCertificate(folder) : {};
   const file = path.join(folder, 'pgbouncer.ini');
-  await writeFile(path.join(folder, 'users.txt'), `"${user}" "${password}"\n`);
+  const users = Object.entries({ [user]: password, ...options.users });
+  await writeFile(path.join(folder, 'users.txt'), users.map(([name, its]) => `"${name}" "${its}"\n`).join(''));
   await writeFile(
     file,
     configuration(postgres, folder, port, { ...options, settings: { ...certified, ...options.settings } }),
@@ -96,6 +102,11 @@ export async function startPgBouncer(
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+function minorVersion(): number {
+  const { stdout } = spawnSync(program, ['--version'], { encoding: 'utf8' });
+  return Number(/PgBouncer 1\.(\d+)/.exec(stdout)?.[1]);
 }
 
 function makeCertificate(folder: string): Readonly<Record<string, string>> {

@@ -126,7 +126,9 @@ export class ServerConnection {
    * which PostgreSQL notices only after the query. Never rejects.
    *
    * Behind a pooler, the socket is dropped instead. The pooler then closes its own connection, and PostgreSQL aborts the query within
-   * two seconds (`client_connection_check_interval`). Requests to cancel go astray there: PgBouncer 1.18 may crash of them.
+   * two seconds (`client_connection_check_interval`). Requests to cancel are not sent there: PgBouncer before 1.18 may cancel the query of
+   * another client, and before 1.25 it may end itself.
+   * @see https://github.com/pgbouncer/pgbouncer/blob/master/NEWS.md
    */
   async end(): Promise<void> {
     if (isPooled(this.client) && this.#open && !this.isQuiet) this.client.connection.stream.destroy();

@@ -1,0 +1,77 @@
+import type { QueryResult } from 'pg';
+import { startTestApp, type TestApp } from './start-app.ts';
+import { type PgBouncer, startPgBouncer } from './start-pgbouncer.ts';
+import { startTestPostgres, type TestPostgres } from './start-postgres.ts';
+import { createTenants, type TestTenant } from './tenants.ts';
+
+/** Who administers the installations behind a pooler. */
+export const poolerAdmins = ['a superuser', 'a role that may create databases and roles'] as const;
+
+/** An installation behind PgBouncer, with a tenant of each isolation. */
+export interface PooledInstallation extends AsyncDisposable {
+  readonly postgres: TestPostgres;
+  readonly pooler: PgBouncer;
+  readonly app: TestApp;
+  /** The settings of the installation, for other processes. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly tenants: readonly TestTenant[];
+  /** Sends SQL as the tenant, as a module may. */
+  send(tenant: TestTenant, sql: string, signal?: AbortSignal): Promise<QueryResult>;
+  /** Ends the sessions that PgBouncer keeps of a tenant, so that its next statement logs in to PostgreSQL. */
+  endSessions(tenant: TestTenant): Promise<void>;
+}
+
+/** Starts one on a PostgreSQL whose settings are somebody else's. */
+export async function startPooledInstallation(admin: (typeof poolerAdmins)[number]): Promise<PooledInstallation> {
+  await using stack = new AsyncDisposableStack();
+  const postgres = stack.use(await startTestPostgres({ timezone: 'Asia/Kolkata', datestyle: 'SQL,DMY' }));
+  // PgBouncer 1.18 asks for passwords in the tenants' databases, and a limited admin cannot end these sessions for a copy.
+  // A statement whose session PostgreSQL refuses waits in it.
+  const settings = { server_idle_timeout: '1', query_wait_timeout: '2' };
+  const pooler = stack.use(await startPgBouncer(postgres, { settings }));
+  const isLimited = admin !== 'a superuser';
+  const env = {
+    ...postgres.env,
+    ...(isLimited && { DATABASE_URL: await postgres.createRole('limited', 'its password') }),
+    DATABASE_POOLER_URL: pooler.url,
+    TENANT_STATEMENT_TIMEOUT_MS: '6000',
+    CONNECTION_WAIT_MS: '3000',
+  };
+  const app = stack.use(await startTestApp(env));
+  const tenants = await createTenants(app, ['DATABASE', 'SCHEMA']);
+  const parts = stack.move();
+  return {
+    postgres,
+    pooler,
+    app,
+    env,
+    tenants,
+    send: ({ row }, sql, signal) => app.services.tenants.pool(row).use((client) => client.query(sql), signal),
+    async endSessions({ row }) {
+      await app.services.tenants.close(row);
+      await postgres.rows('SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = $1', [
+        `tenant_${row.key}`,
+      ]);
+    },
+    [Symbol.asyncDispose]: () => parts[Symbol.asyncDispose](),
+  };
+}
+
+/** A list that a tenant is asked for. */
+export const productList = '{ products(first: 5) { totalCount nodes { sku } } }';
+
+/** What {@link productList} answers. */
+export function productsAre(...skus: readonly string[]): unknown {
+  return { data: { products: { totalCount: skus.length, nodes: skus.map((sku) => ({ sku })) } } };
+}
+
+/** The settings of a session that differ from those of the server. */
+export const sessionSettings = `SELECT current_setting('search_path') AS path, current_setting('TimeZone') AS zone,
+  current_setting('DateStyle') AS style, current_setting('jit') AS jit, current_setting('statement_timeout') AS statement,
+  current_setting('idle_in_transaction_session_timeout') AS idle, current_setting('application_name') AS name`;
+
+/** What {@link sessionSettings} returns. */
+export function settingsIn(schema: string): readonly unknown[] {
+  const times = { zone: 'UTC', style: 'ISO, MDY', statement: '6s', idle: '1min' };
+  return [{ path: `${schema}, common`, jit: 'off', name: 'tenantry', ...times }];
+}
