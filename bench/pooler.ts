@@ -22,7 +22,7 @@ export const pooler: Benchmark = {
     const main = '../test/fixture/main.ts';
     const direct = await startServer(place, main);
     const pooled = await startServer(place, main, { DATABASE_POOLER_URL: bouncer.url });
-    const target = { atLeast: 0.65 };
+    const target = { atLeast: 0.6 };
     return [
       compare('through PgBouncer, one tenant', '/s', target, await contest(direct, pooled, tokens.slice(0, 1), signal)),
       compare(
