@@ -60,10 +60,12 @@ export async function finish({ catalog, servers }: ProvisioningOptions, tenant: 
   const { server, database } = tenant;
   const values = [...migrationStateRow(applied), tenant.id];
   const commonSql = common ? `, ${storeCommonStateSql(values.length + 1)}` : '';
+  // A trigger reads the state, so it has to be saved before the row is updated. PostgreSQL runs a WITH that nobody reads last.
+  const where = 't.id = $4 AND (SELECT count(*) FROM state) >= 0';
   const { rows } = await catalog.use((client) =>
     client.query(
-      `WITH state AS (${saveMigrationStateSql})${commonSql}
-       ${takeStepSql(tenantSteps.finish, { where: 't.id = $4', set: 'claimed_by = NULL, migration_state = $1' })} RETURNING *`,
+      `WITH state AS (${saveMigrationStateSql} RETURNING id)${commonSql}
+       ${takeStepSql(tenantSteps.finish, { where, set: 'claimed_by = NULL, migration_state = $1' })} RETURNING *`,
       common ? [...values, ...commonStateValues({ server, database, ...common })] : values,
     ),
   );
