@@ -17,21 +17,27 @@ export const flag = z
   .enum(['true', 'false', '1', '0', 'on', 'off', 'yes', 'no'], { error: 'must be true or false' })
   .transform((text) => ['true', '1', 'on', 'yes'].includes(text));
 
-/** An integer within a range. */
-export const integer = (min: number, max: number) =>
-  z
+/**
+ * An integer within a range.
+ * @param also what is accepted besides, for the message
+ */
+export const integer = (min: number, max: number, also = '') => {
+  const error = `must be a whole number from ${min} to ${max}${also}`;
+  return z
     .string()
-    .regex(/^\d{1,12}$/, { error: `must be a whole number from ${min} to ${max}` })
+    .regex(/^\d{1,12}$/, { error })
     .transform(Number)
-    .refine((value) => value >= min && value <= max, { error: `must be a whole number from ${min} to ${max}` });
+    .refine((value) => value >= min && value <= max, { error });
+};
 
 /** A number of processes, or `max` for one per core. */
-export const processes = z.union([z.literal('max').transform(() => availableParallelism()), integer(1, 256)], {
-  error: 'must be a whole number from 1 to 256, or max',
-});
+export const processes = z.union(
+  [z.literal('max').transform(() => availableParallelism()), integer(1, 256, ', or max')],
+  { error: 'must be a whole number from 1 to 256, or max' },
+);
 
 /** A number of connections, or `auto`. */
-export const connectionBudget = z.union([z.literal('auto'), integer(5, 10_000)], {
+export const connectionBudget = z.union([z.literal('auto'), integer(5, 10_000, ', or auto')], {
   error: 'must be a whole number from 5 to 10000, or auto',
 });
 

@@ -44,6 +44,15 @@ describe('tenantry server', () => {
     });
   });
 
+  it('add takes the password for a URL with several hosts too', async () => {
+    const bare = url.replace(/:[^:@]*@/, '@');
+    const several = bare.replace('@', '@127.0.0.1:1,');
+    expect(await server(['add', 'eu', several], { PGPASSWORD: password })).toMatchObject({ exit: 0 });
+    // Without PGPASSWORD.
+    expect(JSON.parse((await server(['list', '--json'])).stdout)).toMatchObject([{}, { name: 'eu', answers: true }]);
+    expect(await server(['add', 'eu', bare], { PGPASSWORD: password })).toMatchObject({ exit: 0 });
+  });
+
   it('list shows what there is, to people and to programs', async () => {
     const { host, port } = app.services.servers.get('default')?.address ?? {};
     const listed = async () => JSON.parse((await server(['list', '--json'])).stdout);

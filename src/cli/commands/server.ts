@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { urlPerHost } from '../../config/server-hosts.ts';
 import type { ServerNode } from '../../servers/citus/tenant-nodes.ts';
 import type { ServerInfo } from '../../servers/list.ts';
 import { anyCase } from '../choices.ts';
@@ -114,10 +115,13 @@ interface UpdateOptions {
 }
 
 function withPassword(text: string, password: string | undefined): string {
-  if (!password || !URL.canParse(text)) return text;
-  const url = new URL(text);
-  if (!url.password) url.password = encodeURIComponent(password);
-  return url.href;
+  const [first] = urlPerHost(text);
+  if (!password || !URL.canParse(first) || new URL(first).password) return text;
+  // Node's URL cannot write several hosts.
+  return text.replace(
+    /^([^:/?#]+:\/\/[^:/?#@]*):?(?=@)/,
+    (_, user: string) => `${user}:${encodeURIComponent(password)}`,
+  );
 }
 
 /** Shown if a server has a Citus cluster. */

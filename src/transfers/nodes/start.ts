@@ -28,7 +28,7 @@ export async function startNodeMove(
   if (!cluster || from === undefined) {
     throw badInput(
       'node',
-      `The tenant ${tenant.slug} is on no node of a Citus cluster, so it cannot be moved to another one`,
+      `The tenant ${tenant.slug} is on no node of a Citus cluster, so it cannot be moved to another one. Only tenants with isolation SCHEMA on a server with Citus are on nodes.`,
     );
   }
   const nodes = cluster.nodes.filter(({ isActive }) => isActive).map(nodeAddress);
