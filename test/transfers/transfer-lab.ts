@@ -1,6 +1,8 @@
 import { expect } from 'vitest';
+import { FIRST_SERVER } from '../../src/catalog/entities/database-server.entity.ts';
 import type { Isolation } from '../../src/catalog/entities/tenant.entity.ts';
 import type { KnownTenant } from '../../src/catalog/tenant-directory.ts';
+import { searchProblems } from '../../src/doctor/search.ts';
 import { eventually } from '../support/eventually.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
 import { startInstalledPostgres, startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
@@ -109,9 +111,17 @@ export async function startTransferLab(
       return data.tenant as Record<string, unknown>;
     },
     findings: async () => {
-      // A slow search answers SERVER_BUSY, and goes on.
-      const found = await lab.asSoonAsItAnswers(() => ask('{ doctor { message } }'));
-      return (found.doctor as { message: string }[]).map(({ message }) => message);
+      const { servers, config } = app.services;
+      // Not `app.services.doctor`, whose findings may be a minute old.
+      const search = () =>
+        searchProblems({
+          servers: new Map(servers.known().map(({ row, server }) => [row.name, server])),
+          first: FIRST_SERVER,
+          databases: config.databases,
+          bounds: config.connections.tenantBounds,
+          idleLockSeconds: 60,
+        });
+      return (await lab.asSoonAsItAnswers(search)).map(({ message }) => message);
     },
   };
   const parts = stack.move();
