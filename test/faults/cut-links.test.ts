@@ -141,7 +141,8 @@ describe.skipIf(whyNot !== undefined)(title, { timeout: 300_000 }, () => {
     expect(late).toEqual([]);
     await machines.mend('worker', 'catalog');
     const again = '20270103000000_round';
-    const next = await startRun(again);
+    // Long enough for the worker to connect again before the other process has done everything.
+    const next = await startRun(again, 5);
     await ended(next);
     await audit(next, again);
   });

@@ -16,8 +16,8 @@ it.runIf(hasPgBouncer)(
     ] as const) {
       const env = { DATABASE_POOLER_URL: `${pooler.url}?sslmode=${mode}`, CONNECTION_WAIT_MS: '500' };
       await using app = await startTestApp({ ...postgres.env, ...env });
-      const tenant = app.services.directory;
-      const [row] = (await tenant.byReference('database-0')) ? [] : await createTenants(app, ['DATABASE']);
+      // The installation is the same each time.
+      const [row] = mode === 'require' ? await createTenants(app, ['DATABASE']) : [];
       const member = row?.member ?? (await app.tokenFor('database-0'));
       const answer = await app.ask('{ products { totalCount } }', member);
       if (works) expect(answer, mode).toEqual({ data: { products: { totalCount: 0 } } });
