@@ -38,7 +38,7 @@ export type SchemaMoveMode = 'auto' | 'block_writes';
 /**
  * Moves a schema to another node of its Citus cluster.
  * @param client the owner's connection, outside a transaction
- * @throws {pg.DatabaseError} if a table has no primary key, which \`auto\` needs
+ * @throws {pg.DatabaseError} if a table has no primary key, which `auto` needs
  * @see https://docs.citusdata.com/en/stable/develop/api_udf.html#citus-schema-move
  */
 export async function moveSchema(
