@@ -1,4 +1,4 @@
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 import { LongestFirst } from './test/support/longest-first.ts';
@@ -35,7 +35,8 @@ export default defineConfig({
   test: {
     testTimeout: 120_000,
     hookTimeout: 120_000,
-    maxWorkers: 2,
+    // Tests wait for processes and for time to pass, so that two workers leave a third of two cores idle.
+    maxWorkers: Math.min(6, Math.max(3, availableParallelism())),
     sequence: { sequencer: LongestFirst },
     setupFiles: ['test/support/patience.ts'],
     // Loading the server takes two seconds of CPU time, so the files of a worker share it.

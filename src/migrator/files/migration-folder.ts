@@ -35,7 +35,6 @@ export class MigrationFolder {
   readonly path: string;
   readonly scope: MigrationScope;
   readonly #isOptional: boolean;
-  #known = new Map<string, MigrationFile>();
 
   /** @param isOptional whether a folder that does not exist counts as one without migrations */
   constructor(folder: string, scope: MigrationScope, { isOptional = false } = {}) {
@@ -63,9 +62,7 @@ export class MigrationFolder {
       const other = found[index + 1];
       if (other !== undefined && migrationName(other) === migrationName(name)) throw this.#twice(name, other);
     }
-    const files = await Promise.all(found.map((name) => this.#readFile(name)));
-    this.#known = new Map(files.map((file) => [`${file.name}:${file.hash}`, file]));
-    return files;
+    return Promise.all(found.map((name) => this.#readFile(name)));
   }
 
   #twice(one: string, other: string): MigrationFileError {
@@ -84,12 +81,10 @@ export class MigrationFolder {
     const text = await readFile(file, 'utf8');
     const hash = hashOf(text);
     const migration = migrationName(name);
-    const known = this.#known.get(`${migration}:${hash}`);
-    if (known) return known;
     try {
       return await withTimeLimit(
         importClass(file, hash).then((Class) =>
-          describeMigration(Class, { name: migration, scope: this.scope, hash }, text),
+          describeOnce(Class, { name: migration, scope: this.scope, hash }, text),
         ),
         READ_MS,
         `cannot be read: its module, up() or down() did not end within ${READ_MS / 1000} s, run without a database`,
@@ -98,6 +93,17 @@ export class MigrationFolder {
       throw new MigrationFileError(`The migration ${shown(file)} ${messageOf(error)}`, error);
     }
   }
+}
+
+/** What the classes of migrations do. Node keeps their modules, and so their classes, as long as the process runs. */
+const described = new WeakMap<MigrationClass, MigrationFile>();
+
+async function describeOnce(...[Class, file, source]: Parameters<typeof describeMigration>): Promise<MigrationFile> {
+  const known = described.get(Class);
+  if (known?.name === file.name && known.scope === file.scope && known.hash === file.hash) return known;
+  const migration = await describeMigration(Class, file, source);
+  described.set(Class, migration);
+  return migration;
 }
 
 function isMissing(error: unknown): boolean {
