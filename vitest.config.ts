@@ -36,7 +36,7 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 120_000,
     // Tests wait for processes and for time to pass, so that two workers leave a third of two cores idle.
-    maxWorkers: Math.min(6, Math.max(3, availableParallelism())),
+    maxWorkers: availableParallelism() < 4 ? 3 : 4,
     sequence: { sequencer: LongestFirst },
     setupFiles: ['test/support/patience.ts'],
     // Loading the server takes two seconds of CPU time, so the files of a worker share it.
