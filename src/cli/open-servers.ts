@@ -149,11 +149,10 @@ async function otherServers(
 ): Promise<(readonly [string, PostgresServer])[]> {
   const { readFile } = await import('node:fs/promises');
   const { readServerRows } = await import('../catalog/server-queries.ts');
-  const { parseServerUrl } = await import('../config/server-address.ts');
   const { createEncryption } = await import('../lib/encryption.ts');
   const { checkServer } = await import('../servers/check.ts');
   const { databases, roleSecret, dataDir } = config;
-  const { decryptPooler } = await import('../servers/poolers/stored-url.ts');
+  const { decryptPooler, decryptServer, undecryptable } = await import('../servers/poolers/stored-urls.ts');
   const rows = await first.owner(databases.auth, readServerRows);
   const others: (readonly [string, PostgresServer])[] = [];
   for (const row of rows) {
@@ -162,9 +161,9 @@ async function otherServers(
     try {
       const secret = roleSecret ?? (await readFile(path.join(dataDir, 'role-secret'), 'utf8'));
       const encryption = createEncryption(secret, 'servers.url');
-      const decrypted = encryption.decrypt(url, name);
-      if (decrypted === undefined) throw new Error('its URL was stored with another ROLE_SECRET');
-      const server = await openServer(stack, name, parseServerUrl(decrypted), decryptPooler(encryption, row));
+      const address = decryptServer(encryption, row);
+      if (!address) throw undecryptable(name);
+      const server = await openServer(stack, name, address, decryptPooler(encryption, row));
       await checkServer(server);
       others.push([name, server]);
       list.good(`The server ${name} answers`);

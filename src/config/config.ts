@@ -164,7 +164,6 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): {
   const addresses = serverAddresses(values, problems);
   const tokens = tokenConfig(values, problems);
   if (production) {
-    if (!addresses.server) problems.push('DATABASE_URL must be set when NODE_ENV is production');
     if (tokens.keys.kind === 'folder') {
       problems.push(
         'JWT_PRIVATE_KEY, JWT_PUBLIC_KEY, JWT_SECRET or JWT_JWKS_URL must be set when NODE_ENV is production',

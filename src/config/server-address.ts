@@ -1,6 +1,9 @@
 import { badInput } from '../lib/errors.ts';
-import { type AcceptedSessions, acceptedSessions, type ServerHost, urlPerHost } from './server-hosts.ts';
-import { type SettingValues, settings } from './settings.ts';
+import { type AcceptedSessions, acceptedSessions, type ServerHost } from './server-hosts.ts';
+import { refuseOptions } from './server-url/options.ts';
+import { EXAMPLE_URL, ServerUrlError } from './server-url/part.ts';
+import { readServerUrl, type ServerUrl } from './server-url/read.ts';
+import type { SettingValues } from './settings.ts';
 
 /** The address of a PostgreSQL server, with the role to connect as. */
 export interface ServerAddress extends ServerHost {
@@ -35,17 +38,23 @@ export interface ServerAddresses {
 export function serverAddresses(values: SettingValues, problems: string[]): ServerAddresses {
   const server = serverAddress(values, problems);
   const { ADMIN_DATABASE_URL: admin, DATABASE_POOLER_URL: pooled } = values;
-  const adminServer = admin === undefined ? undefined : addressFromUrl(admin, 'ADMIN_DATABASE_URL', problems);
-  if (adminServer && !server) problems.push('ADMIN_DATABASE_URL is set, but DATABASE_URL is not');
-  const pooler = pooled === undefined ? undefined : poolerFromUrl(pooled, 'DATABASE_POOLER_URL', problems);
-  if (pooler && !server) problems.push('DATABASE_POOLER_URL is set, but DATABASE_URL is not');
+  const adminServer = admin === undefined ? undefined : addressFrom(admin, 'ADMIN_DATABASE_URL', problems);
+  const pooler = pooled === undefined ? undefined : poolerFrom(pooled, 'DATABASE_POOLER_URL', problems);
+  // One that cannot be read has its own problem.
+  if (!server && (values.DATABASE_URL ?? values.ADMIN_CONN_STR) === undefined) {
+    if (admin !== undefined) problems.push('ADMIN_DATABASE_URL is set, but DATABASE_URL is not');
+    if (pooled !== undefined) problems.push('DATABASE_POOLER_URL is set, but DATABASE_URL is not');
+    if (values.NODE_ENV === 'production') problems.push('DATABASE_URL must be set when NODE_ENV is production');
+  }
   return { server, adminServer, pooler };
 }
 
 /** Returns the PostgreSQL server that the settings name, or undefined if they name none. Adds errors to `problems`. */
 function serverAddress(values: SettingValues, problems: string[]): ServerAddress | undefined {
-  const text = values.DATABASE_URL ?? values.ADMIN_CONN_STR;
-  if (text) return addressFromUrl(text, values.DATABASE_URL ? 'DATABASE_URL' : 'ADMIN_CONN_STR', problems);
+  if (values.DATABASE_URL !== undefined) return addressFrom(values.DATABASE_URL, 'DATABASE_URL', problems);
+  if (values.ADMIN_CONN_STR !== undefined) {
+    return addressFrom(values.ADMIN_CONN_STR, 'ADMIN_CONN_STR', problems, ['postgresql+psycopg2:']);
+  }
   const parts = { DB_HOST: values.DB_HOST, DB_USERNAME: values.DB_USERNAME, DB_PASSWORD: values.DB_PASSWORD };
   const missing = Object.entries(parts).filter(([, value]) => value === undefined);
   if (missing.length === 3) {
@@ -69,7 +78,7 @@ function serverAddress(values: SettingValues, problems: string[]): ServerAddress
  * @throws {AppError} BAD_USER_INPUT that says what is wrong, without repeating the URL
  */
 export function parseServerUrl(text: string): ServerAddress {
-  return parse(text, 'url', 'The URL', addressFromUrl);
+  return strictly('url', (problems) => addressFrom(text, 'The URL', problems));
 }
 
 /**
@@ -77,103 +86,111 @@ export function parseServerUrl(text: string): ServerAddress {
  * @throws {AppError} BAD_USER_INPUT that says what is wrong, without repeating the URL
  */
 export function parsePoolerUrl(text: string): PoolerAddress {
-  return parse(text, 'poolerUrl', "The pooler's URL", poolerFromUrl);
-}
-
-function parse<Address>(
-  text: string,
-  field: string,
-  name: string,
-  read: (text: string, name: string, problems: string[]) => Address | undefined,
-): Address {
-  const problems: string[] = [];
-  const { success, error } = settings.DATABASE_URL.schema.safeParse(text);
-  const address = success ? read(text, name, problems) : undefined;
-  if (address && problems.length === 0) return address;
-  throw badInput(field, problems.join('; ') || `${name} ${error?.issues[0]?.message ?? 'cannot be read'}`);
+  return strictly('poolerUrl', (problems) => poolerFrom(text, "The pooler's URL", problems));
 }
 
 /**
- * Parses a URL from a setting, as {@link poolerFromUrl} does, with its user, its password and its database. There may be several
- * hosts, `target_session_attrs` and `connect_timeout`, which holds for each host.
+ * Parses the URL of a server in the catalog. Earlier versions stored URLs with options that have no effect; they still have none.
+ * @returns undefined if it cannot be read
  */
-export function addressFromUrl(text: string, name: string, problems: string[]): ServerAddress | undefined {
-  const urls = urlsFrom(text, name, problems);
-  if (!urls) return undefined;
-  const [url, ...others] = urls;
-  if (!url.username) problems.push(`${name} must name a user`);
+export function storedServerAddress(text: string): ServerAddress | undefined {
+  return addressFrom(text, 'The URL', []);
+}
+
+/** Parses the URL of a pooler in the catalog, as {@link storedServerAddress} does. */
+export function storedPoolerAddress(text: string): PoolerAddress | undefined {
+  return poolerFrom(text, "The pooler's URL", []);
+}
+
+function strictly<Address>(field: string, read: (problems: string[]) => Address | undefined): Address {
+  const problems: string[] = [];
+  const address = read(problems);
+  if (address && problems.length === 0) return address;
+  throw badInput(field, problems.join('; '));
+}
+
+/**
+ * Parses a URL as {@link poolerFrom} does, with its user, its password and its database. There may be several hosts,
+ * `target_session_attrs` and `connect_timeout`, which holds for each host.
+ */
+function addressFrom(
+  text: string,
+  name: string,
+  problems: string[],
+  moreSchemes?: readonly string[],
+): ServerAddress | undefined {
+  const url = read(text, name, problems, moreSchemes);
+  if (!url) return undefined;
+  // What would be taken for options may be the end of a password whose host is missing.
+  if (!url.user) problems.push(`${name} must name a user, as in ${EXAMPLE_URL}`);
+  else refuseOptions(url.options.keys(), 'server', name, problems);
+  const [first, ...others] = url.hosts;
   return {
-    ...placeOf(url, name, problems),
-    ...(others.length > 0 && { otherHosts: others.map(hostOf) }),
+    ...first,
+    ...(others.length > 0 && { otherHosts: others }),
     ...sessionsOf(url, name, problems),
-    user: decodeURIComponent(url.username),
-    password: decodeURIComponent(url.password),
-    maintenanceDatabase: decodeURIComponent(url.pathname.slice(1)) || 'postgres',
+    ssl: tlsOf(url, name, problems),
+    user: url.user,
+    password: url.password,
+    maintenanceDatabase: url.database || 'postgres',
   };
 }
 
 /**
- * Parses the URL of a pooler from a setting, of which only the host, the port and `sslmode` matter. Adds errors to `problems`.
- * With `sslmode` `verify-ca`, the name in the certificate is checked too, as with `verify-full`. `allow` and `prefer` mean no
- * TLS. `no-verify` is another word for `require`.
+ * Parses the URL of a pooler, of which only the host, the port and `sslmode` matter. Adds errors to `problems`.
  * @param name the URL's name in messages
- * @see https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS
  */
-export function poolerFromUrl(text: string, name: string, problems: string[]): PoolerAddress | undefined {
-  const [url, ...others] = urlsFrom(text, name, problems) ?? [];
-  if (others.length > 0) problems.push(`${name} must name one host`);
-  return url && placeOf(url, name, problems);
+function poolerFrom(text: string, name: string, problems: string[]): PoolerAddress | undefined {
+  const url = read(text, name, problems);
+  if (!url) return undefined;
+  refuseOptions(url.options.keys(), 'pooler', name, problems);
+  const [first, ...others] = url.hosts;
+  if (others.length > 0) problems.push(`${name} must name one host; put a load balancer before several poolers`);
+  return { ...first, ssl: tlsOf(url, name, problems) };
 }
 
-function urlsFrom(text: string, name: string, problems: string[]): [URL, ...URL[]] | undefined {
+function read(text: string, name: string, problems: string[], moreSchemes?: readonly string[]): ServerUrl | undefined {
   try {
-    const [first, ...others] = urlPerHost(text.replace(/^[^:]+:/, 'postgres:'));
-    const url = new URL(first);
-    for (const part of [url.username, url.password, url.pathname]) decodeURIComponent(part);
-    const urls: [URL, ...URL[]] = [url, ...others.map((other) => new URL(other))];
-    for (const each of urls) hostOf(each);
-    return urls;
-  } catch {
-    problems.push(
-      `${name} must be a URL like postgres://user:password@host:5432/postgres; escape special characters with %`,
-    );
+    return readServerUrl(text, moreSchemes);
+  } catch (error) {
+    if (!(error instanceof ServerUrlError)) throw error;
+    problems.push(`${name} ${error.message}`);
     return undefined;
   }
 }
 
-function placeOf(url: URL, name: string, problems: string[]): PoolerAddress {
-  const sslMode = url.searchParams.get('sslmode') ?? 'disable';
-  const strict = sslMode === 'verify-full' || sslMode === 'verify-ca';
-  if (!strict && !['disable', 'allow', 'prefer', 'require', 'no-verify'].includes(sslMode)) {
-    problems.push(`${name} has the unknown sslmode ${sslMode}`);
+/**
+ * With `sslmode` `verify-ca`, the name in the certificate is checked too, as with `verify-full`. `allow` and `prefer` mean no TLS.
+ * `no-verify` is another word for `require`.
+ * @see https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-PROTECTION
+ */
+function tlsOf({ options, hosts }: ServerUrl, name: string, problems: string[]): ServerAddress['ssl'] {
+  const mode = options.get('sslmode') ?? 'disable';
+  if (['disable', 'allow', 'prefer'].includes(mode)) return false;
+  const isStrict = mode === 'verify-full' || mode === 'verify-ca';
+  if (!isStrict && mode !== 'require' && mode !== 'no-verify') {
+    problems.push(`${name} has the unknown sslmode ${mode}; use disable, require or verify-full`);
+  } else if (hosts.some(({ host }) => host.startsWith('/'))) {
+    problems.push(`${name} has sslmode ${mode}, but PostgreSQL has no TLS over a socket; leave sslmode out`);
   }
-  return {
-    ...hostOf(url),
-    ssl: strict
-      ? { rejectUnauthorized: true }
-      : ['require', 'no-verify'].includes(sslMode) && { rejectUnauthorized: false },
-  };
-}
-
-function hostOf({ hostname, port }: URL): ServerHost {
-  return { host: decodeURIComponent(hostname).replace(/^\[|\]$/g, '') || 'localhost', port: Number(port || 5432) };
+  return { rejectUnauthorized: isStrict };
 }
 
 function sessionsOf(
-  { searchParams }: URL,
+  { options }: ServerUrl,
   name: string,
   problems: string[],
 ): Pick<ServerAddress, 'accepts' | 'connectTimeoutMs'> {
-  const wanted = searchParams.get('target_session_attrs');
+  const wanted = options.get('target_session_attrs');
   const accepts = acceptedSessions.find((each) => each === wanted);
-  if (wanted !== null && !accepts) {
+  if (wanted !== undefined && !accepts) {
     problems.push(
       `${name} has target_session_attrs ${wanted}, but must have ${acceptedSessions.join(', ')} or none, because Tenantry writes`,
     );
   }
-  const seconds = searchParams.get('connect_timeout');
-  if (seconds !== null && !/^[1-9]\d{0,2}$/.test(seconds)) {
+  const seconds = options.get('connect_timeout');
+  if (seconds !== undefined && !/^[1-9]\d{0,2}$/.test(seconds)) {
     problems.push(`${name} has connect_timeout ${seconds}, but it must be a number of seconds from 1 to 999`);
   }
-  return { ...(accepts && { accepts }), ...(seconds !== null && { connectTimeoutMs: Number(seconds) * 1000 }) };
+  return { ...(accepts && { accepts }), ...(seconds !== undefined && { connectTimeoutMs: Number(seconds) * 1000 }) };
 }

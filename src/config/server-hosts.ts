@@ -1,4 +1,4 @@
-/** A place where a PostgreSQL server may listen. */
+/** A place where a PostgreSQL server may listen. The host is a name, an address, or the folder of a socket, which begins with a slash. */
 export interface ServerHost {
   readonly host: string;
   readonly port: number;
@@ -11,17 +11,3 @@ export interface ServerHost {
  */
 export const acceptedSessions = ['any', 'primary', 'read-write'] as const;
 export type AcceptedSessions = (typeof acceptedSessions)[number];
-
-/**
- * Returns one URL for each host of a URL that may name several, as in `postgres://user@one:5432,two:5433/postgres`. Node's URL
- * cannot parse that.
- * @see https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-MULTIPLE-HOSTS
- */
-export function urlPerHost(text: string): [string, ...string[]] {
-  // A password may contain an unescaped @, but not a slash.
-  const parts = /^([^:/?#]+:\/\/(?:[^/?#]*@)?)([^/?#]*)(.*)$/s.exec(text);
-  if (!parts) return [text];
-  const [, before = '', hosts = '', after = ''] = parts;
-  const [first = '', ...others] = hosts.split(',');
-  return [`${before}${first}${after}`, ...others.map((host) => `${before}${host}${after}`)];
-}

@@ -1,6 +1,5 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import { urlPerHost } from './server-hosts.ts';
 
 /** One setting: its format, its default and its meaning. */
 export interface Setting {
@@ -46,19 +45,6 @@ export const url = (...protocols: string[]) =>
   z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
     error: `must be a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
   });
-
-/** The URL of a PostgreSQL server, which may name several hosts, with one of these protocols. */
-export const serverUrl = (...protocols: string[]) => {
-  const plain = url(...protocols);
-  return z.string().superRefine((text, context) => {
-    for (const each of urlPerHost(text)) {
-      const message = plain.safeParse(each).error?.issues[0]?.message;
-      if (message === undefined) continue;
-      context.addIssue({ code: 'custom', message });
-      return;
-    }
-  });
-};
 
 /** The name of a database. */
 export const databaseName = z

@@ -16,7 +16,7 @@ import { AppError, badInput, messageOf } from '../lib/errors.ts';
 import type { Listener } from '../postgres/listener.ts';
 import type { PostgresServer, Servers } from '../postgres/server.ts';
 import { checkServer, readServerFacts } from './check.ts';
-import { decryptPooler, encryptPoolerUrl } from './poolers/stored-url.ts';
+import { decryptPooler, decryptServer, encryptPoolerUrl, undecryptable } from './poolers/stored-urls.ts';
 import type { Provisioner } from './provisioner.ts';
 
 /** What the registry of servers needs. */
@@ -185,7 +185,8 @@ export class ServerRegistry implements Servers, AsyncDisposable {
    * Changes a server. What is undefined stays as it is.
    * @param change acceptsTenants: whether it accepts new tenants, created, cloned, imported or moved there; poolerUrl: the pooler
    *   for its tenants' requests, null for none
-   * @throws {AppError} NOT_FOUND; CONFLICT for the pooler of the first server, BAD_USER_INPUT if the pooler does not lead to it
+   * @throws {AppError} NOT_FOUND; CONFLICT for the pooler of the first server, BAD_USER_INPUT if the pooler does not lead to it, or if the
+   *   server itself cannot be used
    */
   async update(name: string, change: ServerChange): Promise<void> {
     const { encryption, catalog, openServer, provisionerFor, checkPooler } = this.#options;
@@ -196,7 +197,9 @@ export class ServerRegistry implements Servers, AsyncDisposable {
     if (poolerUrl != null) {
       const pooler = parsePoolerUrl(poolerUrl);
       const { server } = await this.find(name);
+      if (!server.address) throw undecryptable(name);
       await using trial = openServer(name, server.address, TRIAL_BUDGET, pooler);
+      await checkServer(trial);
       await provisionerFor(trial).setUp();
       await checkPooler(trial);
     }
@@ -282,13 +285,9 @@ export class ServerRegistry implements Servers, AsyncDisposable {
     return known;
   }
 
-  #addressOf({ name, url }: ServerRow): ServerAddress | undefined {
-    const opened = url === null ? undefined : this.#options.encryption.decrypt(url, name);
-    if (opened !== undefined) return parseServerUrl(opened);
-    this.#options.log.error(
-      { server: name },
-      'cannot decrypt the URL of a server because it was stored with another ROLE_SECRET; store it again with: tenantry server add',
-    );
-    return undefined;
+  #addressOf(row: ServerRow): ServerAddress | undefined {
+    const address = decryptServer(this.#options.encryption, row);
+    if (!address) this.#options.log.error({ server: row.name }, undecryptable(row.name).message);
+    return address;
   }
 }

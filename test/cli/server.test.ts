@@ -140,7 +140,14 @@ describe('tenantry server', () => {
   it('list says why a server does not answer', async () => {
     await second.stop();
     const { exit, stdout } = await server(['list', '--json']);
+    // So does whoever wants to change it.
+    const updated = await server(['update', 'eu', '--pooler-url', 'postgres://127.0.0.1:1']);
     await second.restart();
+    expect(updated).toEqual({
+      exit: 1,
+      stdout: '',
+      stderr: `Cannot connect to the server: connect ECONNREFUSED 127.0.0.1:${second.address.port}\n`,
+    });
     expect(exit).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject([
       { answers: true },
@@ -167,7 +174,8 @@ describe('tenantry server', () => {
     for (const [name, wrong, message] of [
       ['Not Good', url, "A server's name must have 1 to 63 characters"],
       ['us', `mysql://owner:${secret}@${address}`, 'must be a URL that starts with postgres://'],
-      ['us', `postgres://owner:${secret}@[/x`, 'must be a URL that starts with postgres://'],
+      ['us', `postgres://owner:${secret}@[/x`, 'The URL has colons or brackets in its host'],
+      ['us', `postgres://owner:${secret}/@h/x`, 'The URL has / before the @'],
       ['us', `${url}?sslmode=maybe`, 'The URL has the unknown sslmode maybe'],
       ['us', `postgres://owner:${secret}@127.0.0.1:1/postgres`, 'Cannot connect to the server: connect ECONNREFUSED'],
       ['us', await second.createRole('no_roles', password, 'CREATEDB'), 'may not create roles'],
@@ -194,6 +202,14 @@ describe('tenantry server', () => {
     await app.services.catalog.use((client) => client.query('DELETE FROM tenants'));
     expect(await server(['remove', 'eu'])).toEqual({ exit: 0, stdout: 'The server eu was removed.\n', stderr: '' });
     expect(JSON.parse((await server(['list', '--json'])).stdout)).toMatchObject([{ name: 'default' }]);
+  });
+
+  it('add takes no pooler away', async () => {
+    expect(await server(['add', 'eu', url, '--pooler-url', 'None'])).toMatchObject({
+      exit: 2,
+      stdout: '',
+      stderr: expect.stringContaining('--pooler-url none is for tenantry server update'),
+    });
   });
 
   it.each([[[]], [['add', 'x']], [['remove']], [['list', '--nonsense']], [['nonsense']]])(

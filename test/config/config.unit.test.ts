@@ -62,7 +62,7 @@ describe('settings', () => {
   });
 
   it.each([
-    ['postgres://u:p@one:5432,two:port/main', 'DATABASE_URL must be a URL'],
+    ['postgres://u:p@one:5432,two:port/main', 'DATABASE_URL has a port that is not a number'],
     ['postgres://u:p@one,two/main?target_session_attrs=standby', 'has target_session_attrs standby'],
     ['postgres://u:p@one,two/main?connect_timeout=0', 'has connect_timeout 0'],
   ])('refuse %s', (DATABASE_URL, problem) => {

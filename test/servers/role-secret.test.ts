@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createEncryption } from '../../src/lib/encryption.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
 import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
@@ -57,6 +58,20 @@ describe('after a change of ROLE_SECRET', () => {
       ),
     );
     expect(answers).toEqual(Array(10).fill({ data: { products: { totalCount: 0 } } }));
+  });
+
+  it('an added server, whose URL cannot be decrypted, gets no pooler, and the error says why', async () => {
+    const { catalog, servers } = app.services;
+    const stored = createEncryption('the secret of before, also long enough', 'servers.url').encrypt(
+      'postgres://u@h',
+      'eu',
+    );
+    await catalog.use((client) => client.query(`INSERT INTO servers (name, url) VALUES ('eu', $1)`, [stored]));
+    await expect(servers.update('eu', { poolerUrl: 'postgres://pooler' })).rejects.toMatchObject({
+      code: 'CONFLICT',
+      message:
+        'The URL of the server eu cannot be decrypted, because it was stored with another ROLE_SECRET. Store it again: tenantry server add eu URL',
+    });
   });
 
   it('a role can be renewed by many at once', async () => {

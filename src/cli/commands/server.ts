@@ -1,5 +1,4 @@
 import { type Command, Option } from 'commander';
-import { urlPerHost } from '../../config/server-hosts.ts';
 import type { ServerNode } from '../../servers/citus/tenant-nodes.ts';
 import type { ServerInfo } from '../../servers/list.ts';
 import { anyCase } from '../choices.ts';
@@ -11,6 +10,9 @@ const addHelp = `
 The role in the URL must be allowed to create databases and roles. If the URL has no password, the variable PGPASSWORD is
 used, which keeps the password out of the shell's history. To change the password or address of a server, add it again
 under the same name.
+
+The URL may name several hosts, as in postgres://tenantry@one:5432,two:5432/postgres, of which the primary is used. Its options
+are sslmode, target_session_attrs, connect_timeout, host and port.
 
 With --pooler-url, requests of its tenants go through a connection pooler of this server, such as PgBouncer. Of its URL, only the
 host, the port and sslmode matter.
@@ -49,7 +51,7 @@ export function addServerCommand(program: Command, context: CommandContext): voi
       const hasNodes = infos.some(({ nodes }) => nodes.length > 0);
       writeTable(context, stdout, hasNodes ? [...columns, nodesColumn] : columns, infos);
     });
-  server
+  const add = server
     .command('add')
     .description('Add a server; running processes use it immediately')
     .argument('<name>', 'its name: a to z, 0 to 9 and -')
@@ -60,6 +62,11 @@ export function addServerCommand(program: Command, context: CommandContext): voi
     )
     .addHelpText('after', addHelp)
     .action(async (name: string, url: string, { poolerUrl }: { poolerUrl?: string }) => {
+      if (poolerUrl !== undefined && isNone(poolerUrl)) {
+        add.error(
+          'error: --pooler-url none is for tenantry server update, which takes a pooler away; leave it out here',
+        );
+      }
       const { describeCluster } = await import('../../servers/citus/problems.ts');
       const { added, cluster } = await withServices(context, async ({ servers, config }) => {
         const isNew = await servers.add(name, withPassword(url, env.PGPASSWORD), poolerUrl);
@@ -88,7 +95,7 @@ export function addServerCommand(program: Command, context: CommandContext): voi
     }
     const change = {
       acceptsTenants: acceptsTenants && acceptsTenants === 'yes',
-      poolerUrl: poolerUrl?.toLowerCase() === 'none' ? null : poolerUrl,
+      poolerUrl: poolerUrl !== undefined && isNone(poolerUrl) ? null : poolerUrl,
     };
     await withServices(context, ({ servers }) => servers.update(name, change));
     if (acceptsTenants) {
@@ -114,13 +121,17 @@ interface UpdateOptions {
   readonly poolerUrl?: string;
 }
 
+function isNone(poolerUrl: string): boolean {
+  return poolerUrl.toLowerCase() === 'none';
+}
+
+/** Adds the password to a URL that has a user and none. */
 function withPassword(text: string, password: string | undefined): string {
-  const [first] = urlPerHost(text);
-  if (!password || !URL.canParse(first) || new URL(first).password) return text;
+  if (!password) return text;
   // Node's URL cannot write several hosts.
   return text.replace(
-    /^([^:/?#]+:\/\/[^:/?#@]*):?(?=@)/,
-    (_, user: string) => `${user}:${encodeURIComponent(password)}`,
+    /^([^:/?#]+:\/\/[^:/?#]+):?(?=@[^@/?#]*([/?]|$))/,
+    (_, before: string) => `${before}:${encodeURIComponent(password)}`,
   );
 }
 
