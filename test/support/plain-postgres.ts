@@ -119,6 +119,11 @@ export class PlainPostgres implements AsyncDisposable {
     return `${this.place.host}:${this.place.port}`;
   }
 
+  /** Its URL over a socket. */
+  get socketUrl(): string {
+    return `postgres://${USER}:${PASSWORD}@:${this.place.port}/postgres?host=${encodeURIComponent(this.#folder)}`;
+  }
+
   /** The URL of a server that is at several places, the first of which is this one. */
   urlWith(...others: readonly PlainPostgres[]): string {
     return `postgres://${USER}:${PASSWORD}@${[this, ...others].map(({ at }) => at).join(',')}/postgres?connect_timeout=5`;

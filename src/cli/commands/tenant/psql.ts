@@ -155,7 +155,8 @@ function urlOf(config: pg.ClientConfig): string {
   const { host, port, user, password, database, options, ssl, application_name = '' } = config;
   const [name, secret, db] = [user ?? '', String(password), database ?? ''].map(encodeURIComponent);
   const parameters = new URLSearchParams({ sslmode: sslModeOf(ssl), options: options ?? '', application_name });
-  const at = host?.includes(':') ? `[${host}]` : host;
+  // That of a socket is a folder.
+  const at = host?.includes(':') ? `[${host}]` : encodeURIComponent(host ?? '');
   // libpq does not read + as a space.
   return `postgres://${name}:${secret}@${at}:${port}/${db}?${parameters.toString().replaceAll('+', '%20')}`;
 }
