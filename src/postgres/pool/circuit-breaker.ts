@@ -84,7 +84,8 @@ export class CircuitBreaker {
   }
 
   #error(cause: unknown): AppError {
-    return new AppError('SERVER_BUSY', `The ${this.#kind} ${this.#server} does not answer. Try again in a moment.`, {
+    const which = this.#kind === 'connection pooler' ? `${this.#kind} of the server` : this.#kind;
+    return new AppError('SERVER_BUSY', `The ${which} ${this.#server} does not answer. Try again in a moment.`, {
       cause,
       details: { retryAfterMs: PAUSE_MS },
     });

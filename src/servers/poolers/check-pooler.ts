@@ -4,6 +4,7 @@ import { badInput } from '../../lib/errors.ts';
 import { createLoginRoleSql } from '../../postgres/admin/roles.ts';
 import type { PostgresServer } from '../../postgres/server.ts';
 import { lockKind, withAdvisoryLock } from '../../postgres/sql/advisory-lock.ts';
+import { isConnectTimeout, isPoolerFailure, sqlState, sqlStateOf } from '../../postgres/sql/error-codes.ts';
 import { quoteIdentifier, quoteLiteral } from '../../postgres/sql/quote.ts';
 import { type InstallationRoles, newTenantKey } from '../../routing/placement.ts';
 import { findForeignState } from '../../routing/tenant-session.ts';
@@ -69,11 +70,28 @@ async function probe(
     await client.query('COMMIT');
     return undefined;
   } catch (error) {
-    return connectFailure(error);
+    return mayBeElsewhere(error)
+      ? `the login of a tenant's role fails (${connectFailure(error)}), or it leads to another PostgreSQL server`
+      : connectFailure(error);
   } finally {
     await client.end();
   }
 }
+
+/**
+ * Another server has neither the role nor, perhaps, the database, and says the same as a pooler that may not read its password.
+ * PgBouncer tries again for a while before it says anything.
+ */
+function mayBeElsewhere(error: unknown): boolean {
+  return isPoolerFailure(error) || isConnectTimeout(error) || unknownStates.has(sqlStateOf(error) ?? '');
+}
+
+const unknownStates: ReadonlySet<string> = new Set([
+  sqlState.invalidPassword,
+  sqlState.invalidAuthorization,
+  sqlState.invalidCatalogName,
+  sqlState.insufficientPrivilege,
+]);
 
 /** Two servers, also copies of each other, do not start in the same microsecond. */
 async function readStart(client: pg.Client): Promise<string | undefined> {

@@ -45,6 +45,14 @@ describe('a server that does not answer', () => {
   });
 });
 
+it('a connection pooler is called that of its server', async () => {
+  const breaker = new CircuitBreaker('b', pino({ level: 'silent' }), 'connection pooler');
+  await expect(breaker.attempt(refused)).rejects.toMatchObject({
+    code: 'SERVER_BUSY',
+    message: 'The connection pooler of the server b does not answer. Try again in a moment.',
+  });
+});
+
 it('a server is down when connecting takes too long twice, and is then not tried twice again', async () => {
   vi.useFakeTimers({ toFake: ['Date'] });
   const breaker = new CircuitBreaker('b', pino({ level: 'silent' }));
