@@ -32,7 +32,7 @@ export interface MoveInput {
   readonly node?: string | undefined;
   /** Whether it is served meanwhile, except for a moment. */
   readonly online?: boolean | undefined;
-  /** How long the old place is kept, in hours; 24 by default. */
+  /** How long the old place is kept, in hours; 24 by default. A move to another node keeps nothing. */
   readonly keepHours?: number | undefined;
 }
 
@@ -43,7 +43,7 @@ export interface Requester {
 
 /**
  * Starts to move a tenant to another server or isolation, or to another node of its server, and returns the transfer's id. Any process with a worker carries it out.
- * @throws {AppError} TENANT_NOT_FOUND; BAD_USER_INPUT if there is nothing to change; NOT_FOUND for an unknown server; CONFLICT
+ * @throws {AppError} TENANT_NOT_FOUND; BAD_USER_INPUT if there is nothing to change, or for what has no effect; NOT_FOUND for an unknown server; CONFLICT
  *   if the server accepts no tenants, the tenant's status does not allow it, or another transfer or an unfinished run contains
  *   the tenant, or its server or tables do not allow an online move; MIGRATION_UNKNOWN or MIGRATION_CHANGED if this process does not have the tenant's migrations; TENANT_BUSY;
  *   SERVER_BUSY
@@ -59,6 +59,8 @@ export async function moveTenant(options: TransferOptions, input: MoveInput, by:
   const { node } = input;
   if (node !== undefined) {
     if (input.server !== undefined || input.isolation !== undefined) throw notTogether();
+    // The API's default cannot be told from its value.
+    if (keepHours !== KEEP_HOURS) throw keepsNothing();
     return startNodeMove(options, tenant, { ...input, node }, by);
   }
   const isolation = input.isolation ?? tenant.isolation;
@@ -91,6 +93,10 @@ function notTogether(): AppError {
     'node',
     'Name either a node of the server where the tenant is, or a server or isolation to move it to',
   );
+}
+
+function keepsNothing(): AppError {
+  return badInput('keepHours', 'A move to another node keeps nothing of where the tenant was. Leave keepHours out.');
 }
 
 function nothingToChange({ slug, isolation, server }: Tenant): AppError {

@@ -38,6 +38,11 @@ it('a tenant is restored from a checkpoint, but not before the caller has seen w
       sizeBytes: expect.any(Number),
     },
   ]);
+  expect(await tenantry('tenant', 'clone', 'shared', 'copy', '--checkpoint', id)).toEqual({
+    exit: 1,
+    stdout: '',
+    stderr: `The checkpoint ${id} is of the tenant acme, not of shared\n`,
+  });
   await tenantry('migrate', 'up', '--tenant', 'acme');
   expect(await tenantry('checkpoint', 'restore', id)).toEqual({
     exit: 1,

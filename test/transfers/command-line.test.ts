@@ -50,6 +50,10 @@ describe('the command line', () => {
       stderr: expect.stringContaining('There is no server c'),
     });
     expect(await refused('acme', '--server', 'default', '--keep', 'long')).toMatchObject({ exit: 2 });
+    expect(await refused('acme', '--node', 'worker:5432', '--keep', '24h')).toMatchObject({
+      exit: 2,
+      stderr: expect.stringContaining('a move with --node keeps nothing of where the tenant was; leave --keep out'),
+    });
     expect((await lab.ask('{ tenantTransfers { totalCount } }')).tenantTransfers).toEqual({ totalCount: 1 });
   });
 

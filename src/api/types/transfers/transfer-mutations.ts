@@ -27,7 +27,8 @@ const MoveTenantInputRef = builder.inputType('MoveTenantInput', {
     }),
     keepHours: t.int({
       defaultValue: KEEP_HOURS,
-      description: 'How long the old place is kept, in hours. Nobody can connect to it meanwhile but its owner.',
+      description:
+        'How long the old place is kept, in hours. Nobody can connect to it meanwhile but its owner. Leave it out with node, which keeps nothing.',
     }),
   }),
 });

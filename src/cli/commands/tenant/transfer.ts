@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Isolation } from '../../../catalog/entities/tenant.entity.ts';
+import type { Services } from '../../../installation/services.ts';
 import { KEEP_HOURS, MAX_KEEP_HOURS } from '../../../transfers/keep-hours.ts';
 import { anyCase } from '../../choices.ts';
 import { expandId, parseId } from '../../id-prefix.ts';
@@ -35,22 +36,30 @@ const isolationOption = (meaning: string) =>
 
 /** `tenantry tenant move | clone | watch | cancel | resume`. */
 export function addTransferCommands(tenant: Command, context: CommandContext): void {
-  tenant
+  const moveCommand = tenant
     .command('move')
     .description('Move a tenant to another server or node, or from a database to a schema or back')
     .argument(...slugArgument)
     .option('--server <name>', 'the server to move it to; by default where it is')
     .addOption(isolationOption('whether it has a database or a schema afterwards; by default as before'))
     .option('--node <host:port>', 'a node of the Citus cluster of its server, instead of a server or isolation')
-    .option('--online', 'copy it while it is served, and pause it only for the switch')
+    .option(
+      '--online',
+      'copy it while it is served, and pause it only for the switch; with --node, its writes go on while it moves',
+    )
     .addOption(
-      new Option('--keep <time>', 'how long the old place is kept, such as 24h, 7d or 0')
+      new Option('--keep <time>', 'how long the old place is kept, such as 24h, 7d or 0; not with --node')
         .argParser(parseHours)
         .default(KEEP_HOURS, `${KEEP_HOURS}h`),
     )
     .option(...detachOption)
     .option(...jsonOption)
-    .action((slug: string, options: MoveOptions) => move(context, slug, options));
+    .action((slug: string, options: MoveOptions) => {
+      if (options.node !== undefined && moveCommand.getOptionValueSource('keep') === 'cli') {
+        moveCommand.error('error: a move with --node keeps nothing of where the tenant was; leave --keep out');
+      }
+      return move(context, slug, options);
+    });
   tenant
     .command('clone')
     .description('Make a new tenant with the rows of another one or of its checkpoint')
@@ -138,12 +147,26 @@ async function cloneTenant(
 ): Promise<void> {
   const { carryOutTransfer } = await import('./follow-transfer.ts');
   const { startClone } = await import('../../../transfers/clones/start.ts');
-  await carryOutTransfer(context, options, async ({ catalog, transfers }) => {
-    const of =
-      checkpoint === undefined ? { tenant } : { checkpoint: await expandId(catalog, 'checkpoint', checkpoint) };
+  await carryOutTransfer(context, options, async (services) => {
+    const of = checkpoint === undefined ? { tenant } : { checkpoint: await checkpointOf(services, tenant, checkpoint) };
     const input = { ...of, slug, name, host, server, isolation: isolationOf(isolation), neutralize };
-    return startClone(transfers, input, await requester());
+    return startClone(services.transfers, input, await requester());
   });
+}
+
+/**
+ * Returns the id of a tenant's checkpoint.
+ * @throws {AppError} BAD_USER_INPUT if it is another tenant's, whose rows the clone would have
+ */
+async function checkpointOf({ catalog, checkpoints }: Services, reference: string, start: string): Promise<string> {
+  const { tenantByReference } = await import('../../../catalog/find-tenants.ts');
+  const { findCheckpoint } = await import('../../../checkpoints/checkpoints.ts');
+  const { badInput } = await import('../../../lib/errors.ts');
+  const { id: owner, slug } = await tenantByReference(catalog, reference);
+  const { id, tenant } = await findCheckpoint(checkpoints, await expandId(catalog, 'checkpoint', start));
+  const its = tenant?.getEntity();
+  if (its?.id === owner) return id;
+  throw badInput('checkpoint', `The checkpoint ${id} is of the tenant ${its?.slug}, not of ${slug}`);
 }
 
 async function requester(): Promise<{ readonly requestedBy: string }> {
