@@ -82,7 +82,7 @@ export function describeArguments(args: object): string {
       return [...value.slice(0, MAX_ITEMS), `… and ${value.length - MAX_ITEMS} more`];
     if (typeof value !== 'string') return value;
     // Redacted before truncation: without the @ after it, a password could not be told from a host.
-    const text = key === 'url' ? redactedUrl(value) : redacted(value);
+    const text = /^(pooler)?url$/i.test(key) ? redactedUrl(value) : redacted(value);
     return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
   });
 }
@@ -94,9 +94,14 @@ const MAX_ITEMS = 20;
 function redactedUrl(text: string): string {
   const at = text.lastIndexOf('@');
   const [scheme = ''] = /^\w{1,20}:\/\//.exec(text) ?? [];
-  const shown = at < 0 ? text : `${scheme}…${text.slice(at)}`;
+  const shown = at < 0 ? withoutPort(text) : `${scheme}…${text.slice(at)}`;
   const query = shown.indexOf('?');
   return query < 0 ? shown : `${shown.slice(0, query)}?…`;
+}
+
+/** In a URL of PostgreSQL without a host, what stands in the place of the port is the password. */
+function withoutPort(text: string): string {
+  return /^postgres/i.test(text) ? text.replace(/:(?!\/\/|\d{1,5}(?:[/?#,]|$))[^?]*/, ':…') : text;
 }
 
 /** Removes the user and password from URLs in a text: everything between "://" and the last @ before a space. */

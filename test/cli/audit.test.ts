@@ -101,11 +101,20 @@ describe('what is done on the command line', () => {
     ['postgres://ada:hunter2@127.0.0.1:1/postgres', 'postgres://…@127.0.0.1:1/postgres'],
     ['postgres://ada@127.0.0.1:1/postgres?password=hunter2', 'postgres://…@127.0.0.1:1/postgres?…'],
     ['ada:hunter2@127.0.0.1:1/postgres', '…@127.0.0.1:1/postgres'],
+    ['postgres://ada:hunter2/postgres', 'postgres://ada:…'],
+    ['postgres://ada:hunter2#more@127.0.0.1:1/postgres', 'postgres://…@127.0.0.1:1/postgres'],
+    ['postgres://127.0.0.1:1/postgres', 'postgres://127.0.0.1:1/postgres'],
   ])('is in the audit log without the password of a URL, also of one that is refused: %s', async (url, shown) => {
     const [entry, ...others] = await added(() => tenantry('server', 'add', 'eu', url));
     expect(others).toEqual([]);
     expect(entry).toMatchObject({ action: 'tenantry server add', outcome: expect.not.stringMatching('OK') });
     expect(JSON.parse(entry?.details ?? '')).toEqual({ name: 'eu', url: shown });
+  });
+
+  it('is in the audit log without the password of the URL of a pooler', async () => {
+    const pooler = 'postgres://127.0.0.1:6432?password=hunter2';
+    const [entry] = await added(() => tenantry('server', 'update', 'eu', '--pooler-url', pooler));
+    expect(JSON.parse(entry?.details ?? '')).toEqual({ name: 'eu', poolerUrl: 'postgres://127.0.0.1:6432?…' });
   });
 
   it('is not in the audit log if it changes nothing', async () => {
