@@ -5,7 +5,7 @@ import type { LeftoverOptions } from '../doctor/find-leftovers.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { PostgresServer } from '../postgres/server.ts';
 import type { Together } from '../servers/budgets/store.ts';
-import { showVersion } from './commands/setup.ts';
+import { checkAddedServer, checkFirstServer, notChecked, type OpenForCheck } from './check-server.ts';
 import { hasDatabase } from './open-app.ts';
 import type { Checklist } from './ui/checklist.ts';
 
@@ -18,17 +18,9 @@ export async function openServers(
   const address = config.adminServer ?? config.server ?? (await joinEmbedded(config, stack));
   if (!address)
     return void list.bad(`There is no database in ${config.dataDir} yet`, 'Run tenantry setup to create one');
+  const open: OpenForCheck = (at) => openServer(stack, 'default', at, undefined);
   const server = await openServer(stack, 'default', address, config.pooler);
-  const { checkServer } = await import('../servers/check.ts');
-  try {
-    const { version } = await checkServer(server);
-    list.good(`PostgreSQL ${showVersion(version)}, ${config.server ? `${address.host}:${address.port}` : 'built in'}`);
-  } catch (error) {
-    return void list.bad(
-      `PostgreSQL at ${address.host}:${address.port}: ${messageOf(error)}`,
-      `${config.adminServer ? 'ADMIN_DATABASE_URL' : 'DATABASE_URL'} must name a running PostgreSQL server and a role that may create databases and roles`,
-    );
-  }
+  if (!(await checkFirstServer(server, config, open, list))) return undefined;
   await checkBounds(server, list);
   await checkQueue(server, list);
   const hasDatabases = await checkSystemDatabases(server, config, list);
@@ -36,6 +28,7 @@ export async function openServers(
   const budgets: Budgets = hasDatabases ? await server.owner(config.databases.auth, readTogether) : new Map();
   await checkBudget(server, config, budgets, list);
   if (!hasDatabases) return undefined;
+  await checkPooler(server, config, list);
   return {
     servers: new Map([[server.name, server], ...(await otherServers(stack, server, config, budgets, list))]),
     first: server.name,
@@ -88,6 +81,22 @@ async function checkBudget(
     const tight = await findTightLimits(admin, server.name, Object.values(databases), most);
     for (const problem of [...(shared ? [shared] : []), ...tight]) list.doubt(`${problem.message}. ${problem.remedy}`);
   });
+}
+
+async function checkPooler(server: PostgresServer, config: Config, list: Checklist): Promise<void> {
+  const { checkPoolerOf } = await import('../doctor/poolers.ts');
+  const found = await checkPoolerOf(server, config, { findsMode: true });
+  if (!found) return;
+  const { address, mode, problem } = found;
+  if (problem) list.bad(problem.message, problem.remedy);
+  else if (mode === 'none') {
+    list.doubt(
+      `PostgreSQL itself answers at ${address}, where the pooler of the server ${server.name} should be: tenants' requests connect directly`,
+    );
+  } else {
+    const how = mode === undefined ? '' : `, in ${mode} mode`;
+    list.good(`The pooler of the server ${server.name} answers at ${address}${how}`);
+  }
 }
 
 /** These are warnings, not problems, because only a role with more privileges can fix them. */
@@ -150,7 +159,6 @@ async function otherServers(
   const { readFile } = await import('node:fs/promises');
   const { readServerRows } = await import('../catalog/server-queries.ts');
   const { createEncryption } = await import('../lib/encryption.ts');
-  const { checkServer } = await import('../servers/check.ts');
   const { databases, roleSecret, dataDir } = config;
   const { decryptPooler, decryptServer, undecryptable } = await import('../servers/poolers/stored-urls.ts');
   const rows = await first.owner(databases.auth, readServerRows);
@@ -164,15 +172,13 @@ async function otherServers(
       const address = decryptServer(encryption, row);
       if (!address) throw undecryptable(name);
       const server = await openServer(stack, name, address, decryptPooler(encryption, row));
-      await checkServer(server);
+      const open: OpenForCheck = (at) => openServer(stack, name, at, undefined);
+      if (!(await checkAddedServer(server, open, list))) continue;
       others.push([name, server]);
-      list.good(`The server ${name} answers`);
       await checkBudget(server, config, budgets, list, connectionBudget);
+      await checkPooler(server, config, list);
     } catch (error) {
-      list.bad(
-        `The server ${name}: ${messageOf(error)}`,
-        'Run tenantry server list for details; the tenants of this server were not checked',
-      );
+      list.bad(`The server ${name}: ${messageOf(error)}`, notChecked);
     }
   }
   return others;

@@ -17,7 +17,6 @@ import { type ComparedTenant, findDifferentTenants } from './different-tenants.t
 import { CONCURRENCY, howToFix, type Leftover, startFixes } from './leftover.ts';
 import { compareCheckpoints, readCheckpoints } from './lost-checkpoints.ts';
 import { findOrphanedSlots, readTransfers } from './orphaned-slots.ts';
-import { findPoolerProblems } from './poolers.ts';
 import { findIdleLocks, findInterrupted } from './stale-work.ts';
 import { findTangledSchemas } from './tangled-schemas.ts';
 import { findUnboundTenants } from './unlimited-roles.ts';
@@ -52,8 +51,7 @@ interface TenantRow {
   readonly overdue: boolean;
 }
 
-/** Compares the catalog with the servers. It connects to every tenant's database and changes nothing, except for
- * a role that it makes and drops to try the pooler. */
+/** Compares the catalog with the servers. It connects to every tenant's database and changes nothing. */
 export async function findLeftovers(options: LeftoverOptions): Promise<readonly Leftover[]> {
   const { servers, first, databases } = options;
   const server = serverNamed(servers, first);
@@ -82,7 +80,6 @@ export async function findLeftovers(options: LeftoverOptions): Promise<readonly 
     const copies = checkpoints.filter(({ server: there }) => there === name);
     found.push(...(await compareCheckpoints(on, copies, options)), ...(await findIdleLocks(on, options)));
     found.push(...(await findUnboundTenants(on, here, options)), ...(await findTangledSchemas(on, here, options)));
-    found.push(...(await findPoolerProblems(on, options)));
     found.push(...(await findClusterProblems(on, here, databases.shared)));
     const ours = new Set([databases.shared, ...[...here, ...others].map(({ database }) => database)]);
     found.push(...(await findOrphanedSlots(on, transfers, ours)));

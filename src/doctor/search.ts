@@ -1,40 +1,84 @@
+import { FIRST_SERVER } from '../catalog/entities/database-server.entity.ts';
+import type { Config } from '../config/config.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { PostgresServer } from '../postgres/server.ts';
-import { readTogether } from '../servers/budgets/store.ts';
+import { readTogether, type Together } from '../servers/budgets/store.ts';
+import { PoolerAnsweredError, readServerFacts } from '../servers/check.ts';
 import { findBudgetProblem, findSharedBudgetProblem, findTightLimits } from '../servers/connection-headroom.ts';
 import { findQueueProblem } from '../servers/notification-queue.ts';
-import { findLeftovers, type LeftoverOptions } from './find-leftovers.ts';
+import type { ServerRegistry } from '../servers/registry.ts';
+import { findLeftovers } from './find-leftovers.ts';
+import { IDLE_LOCK_SECONDS, type Leftover } from './leftover.ts';
+import { checkPoolerOf, pooledUrlProblem } from './poolers.ts';
 import type { Finding } from './recent-findings.ts';
+
+/** What looking for problems needs. */
+export interface SearchOptions {
+  readonly servers: Pick<ServerRegistry, 'known'>;
+  readonly config: Pick<Config, 'databases' | 'connections'>;
+  /** How long an idle session may hold a lock, in seconds. */
+  readonly idleLockSeconds?: number;
+}
 
 /**
  * Looks for problems of a running installation, as `tenantry doctor` does. Servers that do not answer are findings, and their
  * tenants are not inspected.
  * @throws {AppError} CONFLICT if this process only serves requests
  */
-export async function searchProblems(options: LeftoverOptions): Promise<readonly Finding[]> {
-  const found: Finding[] = [];
+export async function searchProblems({
+  servers,
+  config,
+  idleLockSeconds = IDLE_LOCK_SECONDS,
+}: SearchOptions): Promise<readonly Finding[]> {
+  const { databases, connections } = config;
+  const found: Leftover[] = [];
   const answering = new Map<string, PostgresServer>();
-  const { auth, shared } = options.databases;
-  const first = options.servers.get(options.first);
-  const budgets = await first?.owner(auth, readTogether);
-  for (const [name, server] of options.servers) {
+  const known = servers.known();
+  const first = known.find(({ row }) => row.name === FIRST_SERVER);
+  const budgets = await first?.server.owner(databases.auth, readTogether);
+  for (const { row, server } of known) {
+    const { name } = row;
     server.requireAdmin();
     try {
-      const together = budgets?.get(name);
-      const most = together?.connections ?? server.stats.max;
-      const problems = await server.admin(async (admin) => [
-        await findBudgetProblem(admin, name, server.stats.max),
-        await findSharedBudgetProblem(admin, name, together),
-        ...(await findTightLimits(admin, name, [auth, shared], most)),
-        name === options.first ? await findQueueProblem(admin) : undefined,
-      ]);
-      found.push(...problems.flatMap((problem) => (problem ? [{ ...problem, fixable: false }] : [])));
+      // It finds out whether PostgreSQL itself answers.
+      await readServerFacts(server);
+      found.push(...(await searchServer(server, config, budgets?.get(name))));
       answering.set(name, server);
     } catch (error) {
-      const message = `The server ${name} does not answer: ${messageOf(error)}`;
-      found.push({ message, remedy: 'Start it, or correct its URL with tenantry server add', fixable: false });
+      found.push(
+        error instanceof PoolerAnsweredError
+          ? pooledUrlProblem(name, error)
+          : {
+              message: `The server ${name} does not answer: ${messageOf(error)}`,
+              remedy: 'Start it, or correct its URL with tenantry server add',
+            },
+      );
     }
   }
-  const leftovers = await findLeftovers({ ...options, servers: answering });
-  return [...found, ...leftovers.map(({ message, remedy, fix }) => ({ message, remedy, fixable: fix !== undefined }))];
+  const leftovers = await findLeftovers({
+    servers: answering,
+    first: FIRST_SERVER,
+    databases,
+    bounds: connections.tenantBounds,
+    idleLockSeconds,
+  });
+  return [...found, ...leftovers].map(({ message, remedy, fix }) => ({ message, remedy, fixable: fix !== undefined }));
+}
+
+async function searchServer(
+  server: PostgresServer,
+  config: SearchOptions['config'],
+  together: Together | undefined,
+): Promise<readonly Leftover[]> {
+  const { name, stats } = server;
+  const { auth, shared } = config.databases;
+  const most = together?.connections ?? stats.max;
+  const problems = await server.admin(async (admin) => [
+    await findBudgetProblem(admin, name, stats.max),
+    await findSharedBudgetProblem(admin, name, together),
+    ...(await findTightLimits(admin, name, [auth, shared], most)),
+    name === FIRST_SERVER ? await findQueueProblem(admin) : undefined,
+  ]);
+  const pooler = await checkPoolerOf(server, config);
+  return [...problems, pooler?.problem].flatMap((problem) => (problem ? [problem] : []));
 }

@@ -6,7 +6,9 @@ import { messageOf } from '../lib/errors.ts';
 import { withTimeLimit } from '../lib/time.ts';
 import type { Listener } from '../postgres/listener.ts';
 import type { Pool } from '../postgres/pool/pool.ts';
+import type { PostgresServer } from '../postgres/server.ts';
 import { pingPooler } from '../servers/poolers/ping.ts';
+import type { PoolerWatch } from '../servers/poolers/watch.ts';
 import type { ServerRegistry } from '../servers/registry.ts';
 
 /** Returns the health of an installation. Never throws and takes a few seconds at most. */
@@ -51,12 +53,13 @@ interface Checked {
   readonly catalog: Catalog;
   readonly constants: { readonly pool: Pool };
   readonly servers: ServerRegistry;
+  readonly poolers: Pick<PoolerWatch, 'problemOf'>;
   readonly listener: Pick<Listener, 'queueUsage'>;
   readonly config: Config;
 }
 
 /** Queries each system database and each server. */
-async function checkHealth({ catalog, constants, servers, listener, config }: Checked): Promise<Health> {
+async function checkHealth({ catalog, constants, servers, poolers, listener, config }: Checked): Promise<Health> {
   const select = 'SELECT 1';
   const databases = await Promise.all([
     check(config.databases.auth, FIRST_SERVER, (signal) => catalog.use((client) => client.query(select), signal)),
@@ -68,13 +71,21 @@ async function checkHealth({ catalog, constants, servers, listener, config }: Ch
       .map((server) => check(server.address?.maintenanceDatabase ?? '', server.name, (signal) => server.ping(signal))),
     ...servers
       .values()
-      .flatMap(({ name, pooler }) =>
-        pooler ? [check('the connection pooler', name, (signal) => pingPooler(pooler, signal))] : [],
+      .flatMap((server) =>
+        server.pooler
+          ? [check('the connection pooler', server.name, (signal) => checkPooler(server, poolers, signal))]
+          : [],
       ),
   ]);
   const notificationQueueUsage = listener.queueUsage;
   if (databases.every(({ ok }) => ok)) return { status: 'OK', databases, notificationQueueUsage };
   return { status: databases[0]?.ok ? 'DEGRADED' : 'DOWN', databases, notificationQueueUsage };
+}
+
+/** Logging in would need a role and take long; that was tried at the start. */
+async function checkPooler(server: PostgresServer, poolers: Checked['poolers'], signal: AbortSignal): Promise<void> {
+  if (server.pooler) await pingPooler(server.pooler, signal);
+  if (poolers.problemOf(server) !== undefined) throw new Error(cannotBeUsed);
 }
 
 async function check(
@@ -95,7 +106,10 @@ async function check(
   }
 }
 
+const cannotBeUsed = 'cannot be used; the log says why';
+
 /** The answer is public, so it must not contain addresses and roles, which PostgreSQL's messages may name. */
 function publicReason(error: unknown): string {
-  return /no answer within|came free/.test(messageOf(error)) ? messageOf(error) : 'unreachable';
+  const reason = messageOf(error);
+  return reason === cannotBeUsed || /no answer within|came free/.test(reason) ? reason : 'unreachable';
 }

@@ -33,6 +33,8 @@ export function startBackground(system: System, services: Services, stack: Async
   const worker = isWorking ? stack.use(createWorker(services, system.roles)) : undefined;
   worker?.start();
   if (system.config.webhooks.delivers) stack.use(createDispatcher(system)).start();
+  // Commands end soon, and doctor tries the poolers.
+  if (connections.isAnnounced) services.poolers.start();
   stack.use(reportLoads({ ...services, instance: services.listener.instance }));
   stack.use(reportLastRequests(services.catalog, services.loads.lastRequests, services.log));
   if (!system.server.canAdminister) {

@@ -6,11 +6,8 @@ import { RepeatedAudit } from '../auth/repeated-audit.ts';
 import { SignInLimits } from '../auth/sign-in-limits.ts';
 import { loadTokenKeys, publishedKeys } from '../auth/tokens/keys.ts';
 import { createTokens } from '../auth/tokens/tokens.ts';
-import { FIRST_SERVER } from '../catalog/entities/database-server.entity.ts';
 import { InProgress } from '../catalog/in-progress.ts';
 import { type KnownTenant, TenantDirectory } from '../catalog/tenant-directory.ts';
-import type { Config } from '../config/config.ts';
-import { IDLE_LOCK_SECONDS } from '../doctor/leftover.ts';
 import { RecentFindings } from '../doctor/recent-findings.ts';
 import { searchProblems } from '../doctor/search.ts';
 import { Impacts } from '../fleet/impact/impacts.ts';
@@ -22,7 +19,6 @@ import { closeRefusedConnections } from '../routing/close-connections.ts';
 import { explainConnectionError } from '../routing/connection-errors.ts';
 import { PermissionCache } from '../routing/permission-cache.ts';
 import { TenantConnections } from '../routing/tenant-connections.ts';
-import type { ServerRegistry } from '../servers/registry.ts';
 import { createRoleRenewal } from '../servers/renew-roles.ts';
 import { TenantLoads } from '../telemetry/tenant-load.ts';
 import { webhookSecrets } from '../webhooks/dispatcher.ts';
@@ -46,7 +42,7 @@ export async function createServices(
   stack: AsyncDisposableStack,
 ): Promise<Services> {
   const { config, log, meters, catalog, constants, listener } = system;
-  const { servers } = all;
+  const { servers, poolers } = all;
   const { accounts } = config;
   const keys = await loadTokenKeys(config.tokens.keys, config.dataDir);
   const tokens = createTokens(keys, config.tokens, log, meters);
@@ -100,8 +96,8 @@ export async function createServices(
       encryption: system.encryptionFor(webhookSecrets),
       allowPrivate: config.webhooks.allowPrivate,
     }),
-    doctor: createDoctor(config, servers),
-    health: createHealthCheck({ catalog, constants, servers, listener, config }),
+    doctor: new RecentFindings(() => searchProblems({ servers, config })),
+    health: createHealthCheck({ catalog, constants, servers, poolers, listener, config }),
     meters,
     loads: new TenantLoads(),
   };
@@ -135,16 +131,4 @@ async function inTransactionOf(
     await lease.release();
     await tenants.close(tenant);
   }
-}
-
-function createDoctor({ databases, connections }: Config, servers: ServerRegistry): RecentFindings {
-  return new RecentFindings(() =>
-    searchProblems({
-      servers: new Map(servers.known().map(({ row, server }) => [row.name, server])),
-      first: FIRST_SERVER,
-      databases,
-      bounds: connections.tenantBounds,
-      idleLockSeconds: IDLE_LOCK_SECONDS,
-    }),
-  );
 }

@@ -2,6 +2,7 @@ import { InProgress } from '../catalog/in-progress.ts';
 import { Maintenance } from '../checkpoints/maintenance.ts';
 import { ProcessBudgets } from '../servers/budgets/process-budgets.ts';
 import { checkPooler } from '../servers/poolers/check-pooler.ts';
+import { PoolerWatch } from '../servers/poolers/watch.ts';
 import { Provisioner } from '../servers/provisioner.ts';
 import { ServerRegistry } from '../servers/registry.ts';
 import { RecurringProblems } from '../tenants/recurring-problems.ts';
@@ -11,7 +12,7 @@ import type { Services } from './services.ts';
 import type { System } from './system.ts';
 
 /** The servers, and what creates, copies and removes tenants on them. */
-export type TenantServers = Pick<Services, 'servers' | 'provisioning' | 'checkpoints'>;
+export type TenantServers = Pick<Services, 'servers' | 'poolers' | 'provisioning' | 'checkpoints'>;
 
 /**
  * Opens the servers of the catalog.
@@ -54,6 +55,7 @@ export async function openServers(
   if (connections.isAnnounced) await stack.use(new ProcessBudgets({ catalog, listener, servers, log })).start();
   return {
     servers,
+    poolers: stack.use(new PoolerWatch({ ...forAll, servers })),
     provisioning: {
       catalog,
       listener,

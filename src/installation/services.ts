@@ -24,6 +24,7 @@ import type { Listener } from '../postgres/listener.ts';
 import type { Pool } from '../postgres/pool/pool.ts';
 import type { PermissionCache } from '../routing/permission-cache.ts';
 import type { TenantConnections } from '../routing/tenant-connections.ts';
+import type { PoolerWatch } from '../servers/poolers/watch.ts';
 import type { ServerRegistry } from '../servers/registry.ts';
 import type { Meters } from '../telemetry/meters.ts';
 import type { TenantLoads } from '../telemetry/tenant-load.ts';
@@ -40,6 +41,7 @@ export interface Services {
   /** Aborted when the server begins to stop: long-lived streams end then, and it is not ready any more. */
   readonly stopping: AbortSignal;
   readonly servers: ServerRegistry;
+  readonly poolers: PoolerWatch;
   readonly catalog: Catalog;
   /** The constants database. */
   readonly constants: { fork(): EntityManager; readonly pool: Pool };

@@ -3,6 +3,7 @@ import { countTenants } from '../catalog/server-queries.ts';
 import { readCapacity } from './budgets/capacity.ts';
 import { readTogether, type Together } from './budgets/store.ts';
 import { connectFailure } from './check.ts';
+import type { PoolerWatch } from './poolers/watch.ts';
 import type { KnownServer, ServerRegistry } from './registry.ts';
 
 /** A server for its operator. It contains only the host and port of the URL. */
@@ -28,17 +29,26 @@ export interface ServerInfo {
   readonly processConnections: number;
   readonly acceptsTenants: boolean;
   readonly answers: boolean;
-  /** Why it does not answer. */
+  /** Why it does not answer, or why tenants' requests cannot go through its pooler. */
   readonly error: string | null;
 }
 
-/** Lists all servers in the order in which they were added, and asks each of them about its connections. */
-export async function listServers(catalog: Catalog, servers: ServerRegistry): Promise<readonly ServerInfo[]> {
+/** What listing servers needs. */
+export interface ListServersOptions {
+  readonly catalog: Catalog;
+  readonly servers: ServerRegistry;
+  readonly poolers: Pick<PoolerWatch, 'find'>;
+}
+
+/** Lists all servers in the order in which they were added, asks each of them about its connections, and tries its pooler. */
+export async function listServers({ catalog, servers, poolers }: ListServersOptions): Promise<readonly ServerInfo[]> {
   await servers.refresh();
   const counts = await catalog.use(countTenants);
   const budgets = await catalog.use(readTogether);
   return Promise.all(
-    servers.known().map((known) => infoOf(known, counts.get(known.row.name) ?? 0, budgets.get(known.row.name))),
+    servers
+      .known()
+      .map((known) => infoOf(known, counts.get(known.row.name) ?? 0, budgets.get(known.row.name), poolers)),
   );
 }
 
@@ -46,9 +56,12 @@ async function infoOf(
   { row, server }: KnownServer,
   tenantCount: number,
   together: Together | undefined,
+  poolers: ListServersOptions['poolers'],
 ): Promise<ServerInfo> {
   const answer = await server.serving(readCapacity).catch((error: unknown) => connectFailure(error));
   const capacity = typeof answer === 'string' ? undefined : answer;
+  // Another process may be trying the pooler.
+  const problem = capacity && (await poolers.find(server).catch(() => undefined));
   return {
     name: row.name,
     host: server.host?.host ?? null,
@@ -63,6 +76,6 @@ async function infoOf(
     processConnections: together?.connections ?? 0,
     acceptsTenants: row.acceptsTenants,
     answers: typeof answer !== 'string',
-    error: typeof answer === 'string' ? answer : null,
+    error: typeof answer === 'string' ? answer : problem === undefined ? null : `its pooler cannot be used: ${problem}`,
   };
 }

@@ -263,13 +263,7 @@ describe('the bin of tenants', () => {
     const findings = async () => {
       const { searchProblems } = await import('../../src/doctor/search.ts');
       const { servers, config } = fleet.app.services;
-      const found = await searchProblems({
-        servers: new Map(servers.known().map(({ row, server }) => [row.name, server])),
-        first: 'default',
-        databases: config.databases,
-        bounds: config.connections.tenantBounds,
-        idleLockSeconds: 60,
-      });
+      const found = await searchProblems({ servers, config, idleLockSeconds: 60 });
       return found
         .map(({ message }) => message)
         .filter((message) => message.includes('checked') || message.includes(schema));

@@ -1,5 +1,4 @@
 import { expect } from 'vitest';
-import { FIRST_SERVER } from '../../src/catalog/entities/database-server.entity.ts';
 import type { Isolation } from '../../src/catalog/entities/tenant.entity.ts';
 import type { KnownTenant } from '../../src/catalog/tenant-directory.ts';
 import { searchProblems } from '../../src/doctor/search.ts';
@@ -113,14 +112,7 @@ export async function startTransferLab(
     findings: async () => {
       const { servers, config } = app.services;
       // Not `app.services.doctor`, whose findings may be a minute old.
-      const search = () =>
-        searchProblems({
-          servers: new Map(servers.known().map(({ row, server }) => [row.name, server])),
-          first: FIRST_SERVER,
-          databases: config.databases,
-          bounds: config.connections.tenantBounds,
-          idleLockSeconds: 60,
-        });
+      const search = () => searchProblems({ servers, config, idleLockSeconds: 60 });
       return (await lab.asSoonAsItAnswers(search)).map(({ message }) => message);
     },
   };

@@ -74,7 +74,8 @@ const DatabaseServerRef = builder.objectRef<KnownServer>('DatabaseServer').imple
     port: t.int({ resolve: ({ server }) => server.host?.port ?? 0 }),
     pooler: t.string({
       nullable: true,
-      description: "Host and port of the connection pooler for its tenants' requests; null if they connect directly.",
+      description:
+        "Host and port of the connection pooler for its tenants' requests; null if they connect directly. health says whether it works.",
       resolve: ({ server: { pooler } }) => (pooler ? `${pooler.host}:${pooler.port}` : null),
     }),
     tenantCount: t.int({

@@ -33,13 +33,13 @@ export function addServerCommand(program: Command, context: CommandContext): voi
     .description('List, add, change and remove the PostgreSQL servers that hold tenants');
   server
     .command('list')
-    .description('List the servers and whether they answer')
+    .description('List the servers and whether they and their poolers answer')
     .option('--json', 'print JSON')
     .action(async ({ json }: { json?: true }) => {
       const { listServers } = await import('../../servers/list.ts');
       const { readServerNodes } = await import('../../servers/citus/tenant-nodes.ts');
-      const infos = await withServices(context, async ({ catalog, servers, config }) => {
-        const listed = await listServers(catalog, servers);
+      const infos = await withServices(context, async ({ catalog, servers, poolers, config }) => {
+        const listed = await listServers({ catalog, servers, poolers });
         return Promise.all(
           listed.map(async (info): Promise<ListedServer> => {
             const server = info.answers ? servers.get(info.name) : undefined;

@@ -3,6 +3,7 @@ import { MigrationRun } from '../../catalog/entities/migration-run.entity.ts';
 import { Tenant } from '../../catalog/entities/tenant.entity.ts';
 import { tenantSteps } from '../../catalog/tenant-status.ts';
 import { listServers, type ServerInfo } from '../../servers/list.ts';
+import type { PoolerWatch } from '../../servers/poolers/watch.ts';
 import type { ServerRegistry } from '../../servers/registry.ts';
 import { type ListedTransfer, listTransfers } from '../../transfers/list.ts';
 import { type FailureGroup, readFailureGroups } from '../failures/failure-groups.ts';
@@ -31,10 +32,12 @@ export async function readFleetReport({
   catalog,
   fleet,
   servers,
+  poolers,
 }: {
   readonly catalog: Catalog;
   readonly fleet: FleetOverview;
   readonly servers: ServerRegistry;
+  readonly poolers: PoolerWatch;
 }): Promise<FleetReport> {
   const em = catalog.fork();
   const oldestFirst = { createdAt: 'asc', id: 'asc' } as const;
@@ -52,6 +55,6 @@ export async function readFleetReport({
     unfinished,
     transfers: (await listTransfers(catalog, undefined, 0)).slice(0, NAMED),
     newest: run && { run, failures },
-    servers: await listServers(catalog, servers),
+    servers: await listServers({ catalog, servers, poolers }),
   };
 }

@@ -11,6 +11,7 @@ import { findForeignState } from '../../routing/tenant-session.ts';
 import { connectFailure } from '../check.ts';
 import { boundRoleSql, type TenantBounds } from '../role-limits.ts';
 import { endSessionsOf } from '../tenant-sessions.ts';
+import { findMode, type PoolerMode } from './mode.ts';
 
 /** What checking a pooler needs. */
 export interface CheckPoolerOptions {
@@ -19,63 +20,104 @@ export interface CheckPoolerOptions {
   readonly bounds: TenantBounds;
 }
 
+/** How to try a pooler. */
+export interface TryPoolerOptions extends CheckPoolerOptions {
+  /** Whether to find out what it does with sessions. */
+  readonly findsMode?: boolean;
+  /** How long to wait while another process tries it, in milliseconds. By default as long as it takes. */
+  readonly waitMs?: number;
+  /** Ends the attempt, which then counts as failed. */
+  readonly signal?: AbortSignal;
+}
+
+/** What trying a pooler has shown. */
+export interface PoolerTrial {
+  /** Why tenants' requests cannot go through it, for an operator. Undefined if they can. */
+  readonly problem?: string | undefined;
+  /** Undefined if that was not asked for or could not be found out. */
+  readonly mode?: PoolerMode | undefined;
+}
+
+/** How long a pooler may take to let a tenant in and answer, in milliseconds. It may wait for PostgreSQL much longer. */
+const PATIENCE_MS = 10_000;
+
 /**
- * Finds out whether tenants' requests can go through a server's pooler, and reach this server. It logs in as tenants do, with a role
+ * Tries whether tenants' requests can go through a server's pooler, and reach this server. It logs in as tenants do, with a role
  * that exists only meanwhile. The server must be set up, so that it has the shared database.
- * @returns why they can't, for an operator; undefined if they can, or if the server has no pooler
+ * @returns undefined if the server has no pooler
+ * @throws {pg.DatabaseError} 55P03 if another process still tries it after `waitMs`
  */
-export async function findPoolerProblem(
-  server: PostgresServer,
-  options: CheckPoolerOptions,
-): Promise<string | undefined> {
+export async function tryPooler(server: PostgresServer, options: TryPoolerOptions): Promise<PoolerTrial | undefined> {
   if (!server.pooler) return undefined;
-  const prefix = `${options.roles.app}_pooler_`;
+  const { roles, waitMs = 0 } = options;
+  const prefix = `${roles.app}_pooler_`;
   return server.admin((admin) =>
-    withAdvisoryLock(admin, lockKind.setup, prefix, async () => {
-      await dropProbes(admin, prefix);
-      try {
-        return await probe(server, admin, `${prefix}${newTenantKey()}`, options);
-      } finally {
+    withAdvisoryLock(
+      admin,
+      lockKind.setup,
+      prefix,
+      async () => {
         await dropProbes(admin, prefix);
-      }
-    }),
+        try {
+          return await probe(server, admin, `${prefix}${newTenantKey()}`, options);
+        } finally {
+          await dropProbes(admin, prefix);
+        }
+      },
+      { waitMs },
+    ),
   );
 }
 
 /**
- * Checks a server's pooler as {@link findPoolerProblem} does.
+ * Checks a server's pooler as {@link tryPooler} does.
  * @throws {AppError} BAD_USER_INPUT with the reason
  */
 export async function checkPooler(server: PostgresServer, options: CheckPoolerOptions): Promise<void> {
-  const problem = await findPoolerProblem(server, options);
-  if (problem) throw badInput('poolerUrl', `The pooler cannot be used: ${problem}`);
+  const trial = await tryPooler(server, options);
+  if (trial?.problem) throw badInput('poolerUrl', `The pooler cannot be used: ${trial.problem}`);
 }
 
 async function probe(
   server: PostgresServer,
   admin: pg.Client,
   role: string,
-  { sharedDatabase: database, roles, bounds }: CheckPoolerOptions,
-): Promise<string | undefined> {
+  { sharedDatabase: database, roles, bounds, findsMode = false, signal }: TryPoolerOptions,
+): Promise<PoolerTrial> {
   const password = randomBytes(32).toString('base64url');
   await admin.query(`${createLoginRoleSql(role, password, roles.schemaTenants)} ${boundRoleSql(role, role, bounds)}`);
-  const client = new pg.Client(server.connectionTo({ database, role: { name: role, password }, pooled: true }));
+  const connection = server.connectionTo({ database, role: { name: role, password }, pooled: true });
+  const client = new pg.Client(connection);
   client.on('error', () => undefined);
+  const late = AbortSignal.timeout(PATIENCE_MS);
+  const end = AbortSignal.any(signal ? [late, signal] : [late]);
+  // It fails the statement that is running.
+  const onEnd = () => void client.end();
+  end.addEventListener('abort', onEnd);
   try {
+    end.throwIfAborted();
     await client.connect();
     await client.query('BEGIN');
     const wrong = await findForeignState(client, role, { database, schema: role }, bounds.statementTimeoutMs);
-    if (wrong) return `its sessions have another ${wrong} than the role that logs in`;
-    if ((await readStart(client)) !== (await readStart(admin))) return 'it leads to another PostgreSQL server';
+    if (wrong) return { problem: `its sessions have another ${wrong} than the role that logs in` };
+    if ((await readStart(client)) !== (await readStart(admin))) {
+      return { problem: 'it leads to another PostgreSQL server' };
+    }
     await client.query('COMMIT');
-    return undefined;
+    return { mode: findsMode ? await findMode(client, connection) : undefined };
   } catch (error) {
-    return mayBeElsewhere(error)
-      ? `the login of a tenant's role fails (${connectFailure(error)}), or it leads to another PostgreSQL server`
-      : connectFailure(error);
+    if (late.aborted) return { problem: `it gave no session within ${PATIENCE_MS / 1000} s` };
+    return { problem: whyRefused(error) };
   } finally {
+    end.removeEventListener('abort', onEnd);
     await client.end();
   }
+}
+
+function whyRefused(error: unknown): string {
+  const reason = connectFailure(error);
+  if (!mayBeElsewhere(error)) return reason;
+  return `the login of a tenant's role fails (${reason}), or it leads to another PostgreSQL server`;
 }
 
 /**
