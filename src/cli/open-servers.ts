@@ -24,10 +24,10 @@ export async function openServers(
   await checkBounds(server, list);
   await checkQueue(server, list);
   const hasDatabases = await checkSystemDatabases(server, config, list);
-  const { readTogether } = await import('../servers/budgets/store.ts');
-  const budgets: Budgets = hasDatabases ? await server.owner(config.databases.auth, readTogether) : new Map();
-  await checkBudget(server, config, budgets, list);
-  if (!hasDatabases) return undefined;
+  const budgets = hasDatabases ? await readBudgets(server, config, list) : undefined;
+  // Its limits may be why the database could not be read.
+  await checkBudget(server, config, budgets ?? new Map(), list);
+  if (!budgets) return undefined;
   await checkPooler(server, config, list);
   return {
     servers: new Map([[server.name, server], ...(await otherServers(stack, server, config, budgets, list))]),
@@ -58,27 +58,44 @@ async function openServer(
 /** What all processes may take together, by server. */
 type Budgets = ReadonlyMap<string, Together>;
 
+/** Returns undefined if `auth` cannot be read, such as because all connections that it allows are in use. */
+async function readBudgets(
+  server: PostgresServer,
+  { databases }: Config,
+  list: Checklist,
+): Promise<Budgets | undefined> {
+  const { readTogether } = await import('../servers/budgets/store.ts');
+  const { connectFailure } = await import('../servers/check.ts');
+  try {
+    return await server.owner(databases.auth, readTogether);
+  } catch (error) {
+    list.bad(
+      `The database ${databases.auth} cannot be read: ${connectFailure(error)}`,
+      'Fix what PostgreSQL reports, then run tenantry doctor again; nothing else was checked',
+    );
+    return undefined;
+  }
+}
+
 /** @param own the server's own budget, if it has one */
 async function checkBudget(
   server: PostgresServer,
-  { connections, databases }: Config,
+  config: Config,
   budgets: Budgets,
   list: Checklist,
   own: number | null = null,
 ): Promise<void> {
-  const { findBudgetProblem, findSharedBudgetProblem, findTightLimits } = await import(
-    '../servers/connection-headroom.ts'
-  );
-  const together = budgets.get(server.name);
-  const budget = own ?? connections.budget;
-  const fixed = budget === 'auto' ? 0 : budget;
+  const { findTightLimits } = await import('../servers/budgets/tight-limits.ts');
+  const { findBudgetProblem, findSharedBudgetProblem } = await import('../servers/connection-headroom.ts');
+  const { name } = server;
+  const together = budgets.get(name);
+  const budget = own ?? config.connections.budget;
   await server.admin(async (admin) => {
-    const alone = await findBudgetProblem(admin, server.name, fixed);
+    const alone = await findBudgetProblem(admin, name, budget);
     if (alone) list.bad(alone.message, alone.remedy);
     // Warnings, because no process must ever need all that it may take.
-    const most = together?.connections ?? fixed;
-    const shared = await findSharedBudgetProblem(admin, server.name, together);
-    const tight = await findTightLimits(admin, server.name, Object.values(databases), most);
+    const shared = await findSharedBudgetProblem(admin, name, together, budget);
+    const tight = await findTightLimits(admin, name, { config, budget, together });
     for (const problem of [...(shared ? [shared] : []), ...tight]) list.doubt(`${problem.message}. ${problem.remedy}`);
   });
 }

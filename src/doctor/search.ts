@@ -1,10 +1,12 @@
 import { FIRST_SERVER } from '../catalog/entities/database-server.entity.ts';
 import type { Config } from '../config/config.ts';
+import type { Budget } from '../config/divide-budgets.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { PostgresServer } from '../postgres/server.ts';
 import { readTogether, type Together } from '../servers/budgets/store.ts';
+import { findTightLimits } from '../servers/budgets/tight-limits.ts';
 import { PoolerAnsweredError, readServerFacts } from '../servers/check.ts';
-import { findBudgetProblem, findSharedBudgetProblem, findTightLimits } from '../servers/connection-headroom.ts';
+import { findBudgetProblem, findSharedBudgetProblem } from '../servers/connection-headroom.ts';
 import { findQueueProblem } from '../servers/notification-queue.ts';
 import type { ServerRegistry } from '../servers/registry.ts';
 import { findLeftovers } from './find-leftovers.ts';
@@ -14,8 +16,8 @@ import type { Finding } from './recent-findings.ts';
 
 /** What looking for problems needs. */
 export interface SearchOptions {
-  readonly servers: Pick<ServerRegistry, 'known'>;
-  readonly config: Pick<Config, 'databases' | 'connections'>;
+  readonly servers: Pick<ServerRegistry, 'known' | 'hasFixedBudget'>;
+  readonly config: Pick<Config, 'databases' | 'connections' | 'migrations'>;
   /** How long an idle session may hold a lock, in seconds. */
   readonly idleLockSeconds?: number;
 }
@@ -42,7 +44,8 @@ export async function searchProblems({
     try {
       // It finds out whether PostgreSQL itself answers.
       await readServerFacts(server);
-      found.push(...(await searchServer(server, config, budgets?.get(name))));
+      const budget = servers.hasFixedBudget(row) ? server.stats.max : 'auto';
+      found.push(...(await searchServer(server, config, budget, budgets?.get(name))));
       answering.set(name, server);
     } catch (error) {
       found.push(
@@ -68,15 +71,14 @@ export async function searchProblems({
 async function searchServer(
   server: PostgresServer,
   config: SearchOptions['config'],
+  budget: Budget,
   together: Together | undefined,
 ): Promise<readonly Leftover[]> {
-  const { name, stats } = server;
-  const { auth, shared } = config.databases;
-  const most = together?.connections ?? stats.max;
+  const { name } = server;
   const problems = await server.admin(async (admin) => [
-    await findBudgetProblem(admin, name, stats.max),
-    await findSharedBudgetProblem(admin, name, together),
-    ...(await findTightLimits(admin, name, [auth, shared], most)),
+    await findBudgetProblem(admin, name, budget),
+    await findSharedBudgetProblem(admin, name, together, budget),
+    ...(await findTightLimits(admin, name, { config, budget, together })),
     name === FIRST_SERVER ? await findQueueProblem(admin) : undefined,
   ]);
   const pooler = await checkPoolerOf(server, config);

@@ -1,7 +1,7 @@
 import type { Catalog } from '../catalog/catalog.ts';
 import { countTenants } from '../catalog/server-queries.ts';
 import { readCapacity } from './budgets/capacity.ts';
-import { readTogether, type Together } from './budgets/store.ts';
+import { noBudgets, readTogether, type Together } from './budgets/store.ts';
 import { connectFailure } from './check.ts';
 import type { PoolerWatch } from './poolers/watch.ts';
 import type { KnownServer, ServerRegistry } from './registry.ts';
@@ -15,7 +15,10 @@ export interface ServerInfo {
   /** Host and port of the pooler for its tenants' requests; null if they connect directly. */
   readonly pooler: string | null;
   readonly tenantCount: number;
-  /** Connections that each process may open to it. */
+  /**
+   * Connections that one process of the installation may open to it: as many as the one that may open the most. If none runs, what
+   * the settings of this process allow.
+   */
   readonly connectionBudget: number;
   /** Open connections of all clients of the server, whichever program they are. Null if it does not answer. */
   readonly connections: number | null;
@@ -48,14 +51,16 @@ export async function listServers({ catalog, servers, poolers }: ListServersOpti
   return Promise.all(
     servers
       .known()
-      .map((known) => infoOf(known, counts.get(known.row.name) ?? 0, budgets.get(known.row.name), poolers)),
+      .map((known) =>
+        infoOf(known, counts.get(known.row.name) ?? 0, budgets.get(known.row.name) ?? noBudgets, poolers),
+      ),
   );
 }
 
 async function infoOf(
   { row, server }: KnownServer,
   tenantCount: number,
-  together: Together | undefined,
+  { processes, connections, most }: Together,
   poolers: ListServersOptions['poolers'],
 ): Promise<ServerInfo> {
   const answer = await server.serving(readCapacity).catch((error: unknown) => connectFailure(error));
@@ -68,12 +73,12 @@ async function infoOf(
     port: server.host?.port ?? null,
     pooler: server.pooler ? `${server.pooler.host}:${server.pooler.port}` : null,
     tenantCount,
-    connectionBudget: server.stats.max,
+    connectionBudget: processes > 0 ? most : server.stats.max,
     connections: capacity?.open ?? null,
     maxConnections: capacity?.max ?? null,
     reservedConnections: capacity?.reserved ?? null,
-    processes: together?.processes ?? 0,
-    processConnections: together?.connections ?? 0,
+    processes,
+    processConnections: connections,
     acceptsTenants: row.acceptsTenants,
     answers: typeof answer !== 'string',
     error: typeof answer === 'string' ? answer : problem === undefined ? null : `its pooler cannot be used: ${problem}`,

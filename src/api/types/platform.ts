@@ -5,7 +5,7 @@ import { AppError, badInput } from '../../lib/errors.ts';
 import { isUuid } from '../../lib/uuid.ts';
 import { DEFAULT_PAGE, entityConnection, MAX_PAGE } from '../../orm/pagination.ts';
 import { readCapacity } from '../../servers/budgets/capacity.ts';
-import { readTogether, type Together } from '../../servers/budgets/store.ts';
+import { noBudgets, readTogether, type Together } from '../../servers/budgets/store.ts';
 import { readServerNodes, type ServerNode } from '../../servers/citus/tenant-nodes.ts';
 import { type DatabaseInfo, type DatabaseListing, listDatabases } from '../../servers/list-databases.ts';
 import type { KnownServer } from '../../servers/registry.ts';
@@ -64,7 +64,7 @@ const ServerNodeRef = builder.objectRef<ServerNode>('ServerNode').implement({
 
 const loadTogether = requestLoader<Together>(async (names, { services }) => {
   const budgets = await services.catalog.use(readTogether);
-  return names.map((name) => budgets.get(name) ?? { processes: 0, connections: 0 });
+  return names.map((name) => budgets.get(name) ?? noBudgets);
 });
 
 const DatabaseServerRef = builder.objectRef<KnownServer>('DatabaseServer').implement({

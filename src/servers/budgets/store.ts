@@ -20,7 +20,12 @@ export interface BudgetRow {
 export interface Together {
   readonly processes: number;
   readonly connections: number;
+  /** What the one that may hold the most may hold. */
+  readonly most: number;
 }
+
+/** What no process may hold. */
+export const noBudgets: Together = { processes: 0, connections: 0, most: 0 };
 
 /** Reads the budgets of all live processes, always in the same order. */
 export async function readBudgets(client: pg.Client): Promise<readonly BudgetRow[]> {
@@ -39,10 +44,11 @@ export async function readTogether(client: pg.Client): Promise<ReadonlyMap<strin
     throw error;
   });
   return new Map(
-    [...Map.groupBy(rows, ({ server }) => server)].map(([server, budgets]) => [
-      server,
-      { processes: budgets.length, connections: budgets.reduce((sum, { connections }) => sum + connections, 0) },
-    ]),
+    [...Map.groupBy(rows, ({ server }) => server)].map(([server, budgets]) => {
+      const each = budgets.map(({ connections }) => connections);
+      const connections = each.reduce((sum, one) => sum + one, 0);
+      return [server, { processes: each.length, connections, most: Math.max(...each) }];
+    }),
   );
 }
 
