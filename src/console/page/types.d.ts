@@ -1,5 +1,6 @@
 import type { documents } from './api/documents.js';
 import type { DriftCheck, DriftedTenant, Finding } from './checks/types.d.ts';
+import type { DatabaseServer, Health, ServerNodes } from './servers/types.d.ts';
 import type { Checkpoint, Drift, Resolution, Transfer } from './tenant/types.d.ts';
 
 /** The name of an operation that the console sends. */
@@ -177,22 +178,6 @@ export interface MigrationRecord {
   durationMs: number;
   error: string | null;
 }
-export interface DatabaseServer {
-  name: string;
-  host: string;
-  port: number;
-  tenantCount: number;
-  connectionBudget: number;
-  connectionLimit: number | null;
-  processes: number;
-  processConnections: number;
-  connectionsInUse: number;
-  acceptsTenants: boolean;
-}
-export interface Health {
-  status: 'OK' | 'DEGRADED' | 'DOWN';
-  databases: { name: string; server: string; ok: boolean; latencyMs: number | null; error: string | null }[];
-}
 export interface AuditEntry {
   id: string;
   at: string;
@@ -255,6 +240,7 @@ export interface Answers {
   restoreCheckpoint: { restoreCheckpoint: { id: string } };
   deleteCheckpoint: { deleteCheckpoint: boolean };
   servers: { servers: DatabaseServer[]; health: Health };
+  serverNodes: { servers: ServerNodes[] | null };
   audit: { auditLog: Page<AuditEntry> };
   users: { users: Page<User> };
   setUserActive: { setUserActive: User };

@@ -71,8 +71,9 @@ export const documents = {
     restoreCheckpoint(id: $id, acceptDataLoss: $acceptDataLoss) { id } }`,
   deleteCheckpoint: 'mutation DeleteCheckpoint($id: ID!) { deleteCheckpoint(id: $id) }',
 
-  servers: `query Servers { servers { name host port tenantCount connectionBudget connectionLimit processes processConnections connectionsInUse acceptsTenants }
+  servers: `query Servers { servers { name host port pooler tenantCount connectionBudget connectionLimit processes processConnections connectionsInUse acceptsTenants }
     health { status databases { name server ok latencyMs error } } }`,
+  serverNodes: 'query ServerNodes { servers { name nodes(first: 50) { address isActive tenantCount } } }',
   audit: `query Audit($after: String, $tenant: ID, $filter: AuditFilter) {
     auditLog(first: 30, after: $after, tenant: $tenant, filter: $filter) { ${page}
       nodes { id at actor action outcome address requestId details count tenantSlug tenant { id slug } } } }`,

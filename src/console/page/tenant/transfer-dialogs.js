@@ -5,7 +5,8 @@ import { Confirm } from '../parts/confirm.js';
 import { ProblemNote } from '../parts/problem-note.js';
 import { useContext, useState } from '../vendor/hooks.js';
 
-/** @import { DatabaseServer, Tenant } from '../types.d.ts' */
+/** @import { DatabaseServer } from '../servers/types.d.ts' */
+/** @import { Tenant } from '../types.d.ts' */
 /** @typedef {Tenant['isolation']} Isolation */
 /** @typedef {{ tenant: Tenant, onDone: () => void, onClose: () => void }} Props */
 
