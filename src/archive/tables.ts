@@ -5,23 +5,17 @@ import { historyTable } from '../migrator/files/history.ts';
 import { quoteIdentifier, quoteLiteral } from '../postgres/sql/quote.ts';
 import type { ManifestTable } from './format/manifest.ts';
 
-/** The tables with rows and the sequences of a tenant, without the history of its migrations: a new place has its own. */
-export interface OwnTables {
-  readonly tables: readonly StoredTable[];
-  readonly sequences: readonly SequenceState[];
-}
-
 /** The sequence of the history's ids. */
 const historySequence = `${historyTable}_id_seq`;
 
-/** Reads {@link OwnTables}. */
-export async function readOwnTables(client: pg.Client, schema: string): Promise<OwnTables> {
-  const tables = await readStoredTables(client, schema);
-  const sequences = await readSequences(client, schema);
-  return {
-    tables: tables.filter(({ name }) => name !== historyTable),
-    sequences: sequences.filter(({ name }) => name !== historySequence),
-  };
+/** Reads the tables of a tenant that store rows, without the history of its migrations: a new place has its own. */
+export async function readOwnTables(client: pg.Client, schema: string): Promise<readonly StoredTable[]> {
+  return (await readStoredTables(client, schema)).filter(({ name }) => name !== historyTable);
+}
+
+/** Reads the sequences of a tenant, without that of the history. */
+export async function readOwnSequences(client: pg.Client, schema: string): Promise<readonly SequenceState[]> {
+  return (await readSequences(client, schema)).filter(({ name }) => name !== historySequence);
 }
 
 /**

@@ -28,14 +28,14 @@ interface Index {
  * Those stay that something depends on or that have properties which their definitions do not tell, such as primary keys, and
  * those with expressions: PostgreSQL evaluates functions with another search path when it builds an index than when it inserts a
  * row.
- * @returns statements that build them again, which may run at the same time
+ * @returns for each the statements that build it again; several may be built at the same time
  * @see https://www.postgresql.org/docs/current/populate.html#POPULATE-RM-INDEXES
  */
 export async function takeDownIndexes(
   client: pg.Client,
   schema: string,
   filled: readonly TableToFill[],
-): Promise<readonly string[]> {
+): Promise<readonly (readonly string[])[]> {
   const large = filled.filter(({ bytes = 0 }) => bytes >= MIN_BYTES).map(({ name }) => name);
   if (large.length === 0) return [];
   const { rows } = await client.query<Index>(indexesSql(schema), [large]);
@@ -49,7 +49,7 @@ export async function takeDownIndexes(
   return rows.map((index) => buildSql(schema, index));
 }
 
-function buildSql(schema: string, index: Index): string {
+function buildSql(schema: string, index: Index): readonly string[] {
   const { table, name, definition, constraint, comment, constraintComment } = index;
   const build =
     constraint === null
@@ -61,7 +61,7 @@ function buildSql(schema: string, index: Index): string {
     build,
     ...describe(`INDEX ${qualified(schema, name)}`, comment),
     ...describe(`CONSTRAINT ${quoteIdentifier(name)} ON ${qualified(schema, table)}`, constraintComment),
-  ].join('; ');
+  ];
 }
 
 function indexesSql(schema: string): string {

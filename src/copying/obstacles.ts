@@ -1,6 +1,5 @@
 import type pg from 'pg';
 import { quoteIdentifier, quoteLiteral } from '../postgres/sql/quote.ts';
-import { inTransaction } from '../postgres/sql/transaction.ts';
 import { portionsOf } from './together.ts';
 
 /** How many statements that lock tables share a transaction. */
@@ -85,7 +84,7 @@ export async function putBack(client: pg.Client, schema: string, taken: TakenDow
       ({ table, name, state }) =>
         `${onlyTableSql(schema, table)} ENABLE ${state === 'A' ? 'ALWAYS ' : ''}TRIGGER ${quoteIdentifier(name)}`,
     ),
-    ...taken.constraints.map((constraint) => {
+    ...taken.constraints.flatMap((constraint) => {
       const { name, definition, comment } = constraint;
       const add = `${alterSql(schema, constraint)} ADD CONSTRAINT ${quoteIdentifier(name)} ${definition}`;
       return [
@@ -95,7 +94,7 @@ export async function putBack(client: pg.Client, schema: string, taken: TakenDow
           : [
               `COMMENT ON CONSTRAINT ${quoteIdentifier(name)} ON ${objectSql(schema, constraint)} IS ${quoteLiteral(comment)}`,
             ]),
-      ].join('; ');
+      ];
     }),
   ]);
   await restorePartNames(client, schema, taken.names);
@@ -111,9 +110,11 @@ function stands({ table, type, isValid, refersTo }: Constraint, { emptied, fille
   return filled.has(table) || emptied.has(table) || emptied.has(refersTo);
 }
 
+/** In a block, because for some statements Citus would send the text of the whole message to its node. */
 async function inPortions(client: pg.Client, statements: readonly string[]): Promise<void> {
   for (const portion of portionsOf(statements, PORTION)) {
-    await inTransaction(client, () => client.query(portion.join('; ')));
+    const body = portion.map((sql) => `EXECUTE ${quoteLiteral(sql)};`).join(' ');
+    await client.query(`DO ${quoteLiteral(`BEGIN ${body} END`)}`);
   }
 }
 

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { historyTable } from '../migrator/files/history.ts';
+import { isDistributed } from '../postgres/citus/schemas.ts';
 import { quoteIdentifier, quoteLiteral } from '../postgres/sql/quote.ts';
 
 /** A column of a {@link StoredTable}. */
@@ -53,7 +54,9 @@ export async function readStoredTables(client: pg.Client, schema: string): Promi
   const { rows: may } = await client.query<{ may: boolean }>(
     `SELECT has_function_privilege('pg_relation_size(regclass, text)', 'EXECUTE') AS may`,
   );
-  const { rows: tables } = await client.query<TableRow>(tablesSql(schema, may[0]?.may === true));
+  // The coordinator of Citus has none of the rows.
+  const maySeeSizes = may[0]?.may === true && !(await isDistributed(client, schema));
+  const { rows: tables } = await client.query<TableRow>(tablesSql(schema, maySeeSizes));
   const { rows: columns } = await client.query<ColumnRow>(columnsSql(schema));
   const types = [...new Set(columns.map(({ type }) => type))];
   const { rows: unfit } = await client.query<{ type: string }>(unfitTypesSql, [types]);

@@ -13,8 +13,8 @@ export type ChangedTable = Pick<StoredTable, 'name' | 'partitionOf'>;
 /** What was removed from a place, to be put back once its tables are filled. */
 export interface ClearedTarget {
   readonly down: TakenDown;
-  /** The statements that build its indexes. */
-  readonly indexes: readonly string[];
+  /** The statements that build each of its indexes. */
+  readonly indexes: readonly (readonly string[])[];
 }
 
 /** How many tables are emptied or analyzed with one statement. */
@@ -53,10 +53,12 @@ export async function finishTarget(
   parallel: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const runAll = async (statements: readonly string[]) => {
-    const queue = [...statements];
+  const runAll = async (works: readonly (readonly string[])[]) => {
+    const queue = [...works];
     const work = async (worker: pg.Client) => {
-      for (let sql = queue.shift(); sql !== undefined; sql = queue.shift()) await worker.query(sql);
+      for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+        for (const sql of next) await worker.query(sql);
+      }
     };
     await together(signal, [
       () => work(client),
@@ -71,8 +73,8 @@ export async function finishTarget(
   const checks = await putBack(client, place.schema, down);
   const analyzed = portionsOf([...new Set(filled.map(({ name, partitionOf }) => partitionOf.at(-1) ?? name))], PORTION);
   await runAll([
-    ...checks,
-    ...analyzed.map((names) => `ANALYZE ${names.map((name) => tableSql(place, name)).join(', ')}`),
+    ...checks.map((sql) => [sql]),
+    ...analyzed.map((names) => [`ANALYZE ${names.map((name) => tableSql(place, name)).join(', ')}`]),
   ]);
 }
 

@@ -9,7 +9,7 @@ import { boundAllRolesSql, findUnboundRoles, type TenantBounds } from '../server
 import { CONCURRENCY, howToFix, type Leftover } from './leftover.ts';
 
 interface UnboundOptions {
-  readonly databases: { readonly auth: string };
+  readonly databases: { readonly auth: string; readonly shared: string };
   readonly bounds: TenantBounds;
 }
 
@@ -28,13 +28,16 @@ export async function findUnboundTenants(
   const unforbidden = mayForbid ? await findUnforbidden(server, new Set(settled.map(({ database }) => database))) : [];
   const found: Leftover[] = [];
   if (unbound.length > 0) {
+    const { maintenanceDatabase = 'postgres' } = server.address ?? {};
+    const names = unbound.map(({ role }) => role);
+    const places = unbound.map(({ isolation }) => (isolation === 'SCHEMA' ? databases.shared : maintenanceDatabase));
     found.push({
-      message: `${unbound.length} roles of tenants on the server ${server.name} have other limits or settings than they should: ${shortList(unbound, 3)}`,
+      message: `${unbound.length} roles of tenants on the server ${server.name} have other limits or settings than they should: ${shortList(names, 3)}`,
       remedy: howToFix,
       fix: {
         server: server.name,
-        databases: [server.address?.maintenanceDatabase ?? 'postgres'],
-        sql: boundAllRolesSql(roles, bounds),
+        databases: [...new Set(places)],
+        sql: boundAllRolesSql(roles, bounds, databases.shared),
       },
     });
   }

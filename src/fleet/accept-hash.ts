@@ -185,14 +185,16 @@ async function changeHash(
     await client.query(`BEGIN;
       SET LOCAL lock_timeout = ${OTHER_MIGRATION_MS};
       SELECT pg_advisory_xact_lock(${lockKind.migrate}, ${lockKeyOf(quoteLiteral(schema))})`);
-    const { rows } = await client.query<{ previousHash: string; acceptedAt: Date }>(acceptHashSql(schema), [
+    const { rows } = await client.query<{ previousHash: string }>(acceptHashSql(schema), [
       name,
       hash,
       files.map((file) => file.name),
     ]);
     const { before, observedAt } = await readHistory(client, schema);
     await client.query('COMMIT');
-    return { found: { applied: merge(before, []), observedAt }, change: rows[0] };
+    const [changed] = rows;
+    const change = changed && { ...changed, acceptedAt: new Date(observedAt) };
+    return { found: { applied: merge(before, []), observedAt }, change };
   } catch (error) {
     await rollBack(client);
     if (sqlStateOf(error) === sqlState.lockNotAvailable) {

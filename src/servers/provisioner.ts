@@ -198,16 +198,15 @@ export class Provisioner {
 
   /** Sets the limits of roles that an older version or other settings have created. Never rejects; doctor reports the rest. */
   async #boundRoles(): Promise<void> {
-    const server = this.#server;
-    const { roles, bounds, log } = this.#options;
-    await server
-      .admin((admin) => admin.query(boundAllRolesSql(roles, bounds)))
-      .catch((err: unknown) =>
-        log.warn(
-          { err, server: server.name },
-          "could not set the limits of tenants' roles; tenantry doctor lists these roles",
-        ),
-      );
+    const { roles, bounds, sharedDatabase, log } = this.#options;
+    const sql = boundAllRolesSql(roles, bounds, sharedDatabase);
+    const { name: server } = this.#server;
+    try {
+      await this.#server.admin((admin) => admin.query(sql));
+      await this.#shared.use((client) => client.query(sql));
+    } catch (err) {
+      log.warn({ err, server }, "could not set the limits of tenants' roles; tenantry doctor lists these roles");
+    }
   }
 
   /**

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import type { Isolation } from '../catalog/entities/tenant.entity.ts';
 import { commonSchema, searchPathOf } from '../migrator/files/common-schema.ts';
 import { lockKind } from '../postgres/sql/advisory-lock.ts';
 import { quoteLiteral } from '../postgres/sql/quote.ts';
@@ -35,12 +36,15 @@ export function boundRoleSql(role: string, schema: string, bounds: TenantBounds)
 
 /**
  * Returns SQL that does the same for all tenants' roles of an installation that have others, in batches. It must run as a single
- * statement in the maintenance database, outside a transaction. It skips roles that are locked or may not be altered.
+ * statement outside a transaction: in the shared database for the roles of tenants with schemas, and in the maintenance database for
+ * the others. They were made there, so the placement lock is there, and Citus brings changes to other nodes. It skips roles that are
+ * locked or may not be altered.
  */
-export function boundAllRolesSql(roles: InstallationRoles, bounds: TenantBounds): string {
+export function boundAllRolesSql(roles: InstallationRoles, bounds: TenantBounds, sharedDatabase: string): string {
+  const isHere = `(isolation = 'SCHEMA') = (current_database() = ${quoteLiteral(sharedDatabase)})`;
   return `
     DO $all$ DECLARE role name; path text; place name; done int := 0; BEGIN
-      FOR role, path IN ${unboundSql(roles, bounds)} LOOP
+      FOR role, path IN SELECT u.role, u.path FROM (${unboundSql(roles, bounds)}) u WHERE ${isHere} LOOP
         IF pg_try_advisory_xact_lock(${lockKind.placement}, hashtext(substr(role, length('tenant_') + 1))) THEN
           BEGIN
             ${boundSql('role', 'path', bounds)}
@@ -57,14 +61,20 @@ export function boundAllRolesSql(roles: InstallationRoles, bounds: TenantBounds)
     END $all$`;
 }
 
+/** A tenant's role that does not have its limits or settings. */
+export interface UnboundRole {
+  readonly role: string;
+  readonly isolation: Isolation;
+}
+
 /** Finds the tenants' roles of an installation that do not have these limits and settings. */
 export async function findUnboundRoles(
   admin: pg.Client,
   roles: InstallationRoles,
   bounds: TenantBounds,
-): Promise<readonly string[]> {
-  const { rows } = await admin.query<{ role: string }>(`SELECT role FROM (${unboundSql(roles, bounds)}) unbound`);
-  return rows.map(({ role }) => role);
+): Promise<readonly UnboundRole[]> {
+  const { rows } = await admin.query<UnboundRole>(`SELECT role, isolation FROM (${unboundSql(roles, bounds)}) unbound`);
+  return rows;
 }
 
 /** Whether the current role may limit the temporary files of tenants' roles. */
@@ -85,11 +95,11 @@ export function isTenantRoleSql({ databaseTenants, schemaTenants }: Installation
 function unboundSql(roles: InstallationRoles, bounds: TenantBounds): string {
   const fileLimit = quoteLiteral(`temp_file_limit=${bounds.tempFileMb}MB`);
   const settings = Object.entries(roleSettings(bounds.statementTimeoutMs)).map(([name, value]) => `${name}=${value}`);
-  return `SELECT r.role, r.path FROM (
-    SELECT r.*, r.rolname AS role, CASE WHEN r.oid IN (
-        SELECT m.member FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid
-        WHERE g.rolname = ${quoteLiteral(roles.schemaTenants)}
-      ) THEN quote_ident(r.rolname) ELSE 'public' END || ${quoteLiteral(`, ${commonSchema}`)} AS path
+  const isShared = `r.oid IN (SELECT m.member FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid
+    WHERE g.rolname = ${quoteLiteral(roles.schemaTenants)})`;
+  return `SELECT r.role, r.isolation, r.path FROM (
+    SELECT r.*, r.rolname AS role, CASE WHEN ${isShared} THEN 'SCHEMA' ELSE 'DATABASE' END AS isolation,
+      CASE WHEN ${isShared} THEN quote_ident(r.rolname) ELSE 'public' END || ${quoteLiteral(`, ${commonSchema}`)} AS path
     FROM pg_roles r WHERE ${isTenantRoleSql(roles)}
   ) r WHERE r.rolconnlimit <> ${bounds.connectionLimit}
     OR NOT coalesce(r.rolconfig, '{}') @> ARRAY[${settings.map(quoteLiteral).join(', ')}, 'search_path=' || r.path]

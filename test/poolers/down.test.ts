@@ -1,13 +1,11 @@
-import { expect, it, vi } from 'vitest';
+import { expect } from 'vitest';
 import { settling } from '../support/backends.ts';
-import { productList, productsAre, startPooledInstallation } from '../support/pooled-installation.ts';
-import { hasPgBouncer, whyNoPgBouncer } from '../support/start-pgbouncer.ts';
+import { expectProducts, itPooled, productList } from '../support/pooled-installation.ts';
 
-it.runIf(hasPgBouncer)(
-  `while the pooler is down, requests fail with SERVER_BUSY, and what the admin does goes on${whyNoPgBouncer}`,
-  async () => {
-    await using place = await startPooledInstallation('a superuser');
-    const { app, pooler, tenants } = place;
+itPooled(
+  'while the pooler is down, requests fail with SERVER_BUSY, and what the admin does goes on',
+  'a superuser',
+  async ({ app, pooler, tenants }) => {
     await pooler.stop();
     for (const { member } of tenants) {
       const { errors } = await app.ask(productList, member);
@@ -22,8 +20,7 @@ it.runIf(hasPgBouncer)(
     const create = 'mutation { createTenant(input: { slug: "meanwhile", name: "x" }) { status } }';
     expect(await app.ask(create, app.admin)).toEqual({ data: { createTenant: { status: 'ACTIVE' } } });
     await pooler.start();
-    const token = await app.tokenFor('meanwhile');
-    await vi.waitFor(async () => expect(await app.ask(productList, token)).toEqual(productsAre()), settling);
+    await expectProducts(app, await app.tokenFor('meanwhile'));
     await expect.poll(health, settling).toEqual({ status: 'OK', databases: databases(true) });
   },
 );

@@ -1,12 +1,10 @@
-import { expect, it } from 'vitest';
-import { productList, productsAre, startPooledInstallation } from '../support/pooled-installation.ts';
-import { hasPgBouncer, whyNoPgBouncer } from '../support/start-pgbouncer.ts';
+import { expect } from 'vitest';
+import { itPooled, productList, productsAre } from '../support/pooled-installation.ts';
 
-it.runIf(hasPgBouncer)(
-  `a tenant behind PgBouncer that is lost is refused with the reason, on the connection that there is and on a new one${whyNoPgBouncer}`,
-  async () => {
-    await using place = await startPooledInstallation('a role that may create databases and roles');
-    const { app, postgres, tenants } = place;
+itPooled(
+  'a tenant behind PgBouncer that is lost is refused with the reason, on the connection that there is and on a new one',
+  'a role that may create databases and roles',
+  async ({ app, postgres, tenants }) => {
     for (const { row, member } of tenants) {
       const code = async () => (await app.ask(productList, member)).errors?.map(({ extensions }) => extensions.code);
       expect(await app.ask(productList, member)).toEqual(productsAre());

@@ -1,27 +1,15 @@
-import { expect, it, vi } from 'vitest';
-import { settling } from '../support/backends.ts';
-import {
-  productList,
-  productsAre,
-  sessionSettings,
-  settingsIn,
-  startPooledInstallation,
-} from '../support/pooled-installation.ts';
+import { expect } from 'vitest';
+import { expectProducts, itPooled, sessionSettings, settingsIn } from '../support/pooled-installation.ts';
 import { startTestApp } from '../support/start-app.ts';
-import { hasPgBouncer, whyNoPgBouncer } from '../support/start-pgbouncer.ts';
-import type { TestTenant } from '../support/tenants.ts';
 
-it.runIf(hasPgBouncer)(
-  `a process that only serves behind PgBouncer has roles and sessions renewed by one with an admin${whyNoPgBouncer}`,
-  async () => {
-    await using place = await startPooledInstallation('a superuser');
-    const { postgres, env, tenants, send, endSessions } = place;
+itPooled(
+  'a process that only serves behind PgBouncer has roles and sessions renewed by one with an admin',
+  'a superuser',
+  async ({ postgres, env, tenants, send, endSessions }) => {
     const DATABASE_URL = await postgres.createRole('web', 'secret', 'NOSUPERUSER');
     await using serving = await startTestApp({ ...env, DATABASE_URL, WORKER: 'off' });
     const [first = expect.unreachable(), second = expect.unreachable()] = tenants;
-    const answer = ({ member }: TestTenant) =>
-      vi.waitFor(async () => expect(await serving.ask(productList, member)).toEqual(productsAre()), settling);
-    for (const tenant of tenants) await answer(tenant);
+    for (const { member } of tenants) await expectProducts(serving, member);
 
     // One for each, because what a process asks for may be done again a moment later.
     await send(first, 'ALTER ROLE CURRENT_USER SET statement_timeout = 0');
@@ -29,7 +17,7 @@ it.runIf(hasPgBouncer)(
     for (const tenant of tenants) {
       await serving.services.tenants.close(tenant.row);
       await endSessions(tenant);
-      await answer(tenant);
+      await expectProducts(serving, tenant.member);
       const { rows } = await serving.services.tenants.pool(tenant.row).use((client) => client.query(sessionSettings));
       expect(rows).toEqual(settingsIn(tenant.row.schema));
     }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { insertHistorySql } from '../../src/migrator/files/history.ts';
+import { acceptHashSql, insertHistorySql } from '../../src/migrator/files/history.ts';
 import { loadStatementParser } from '../../src/postgres/sql/statements.ts';
 import { problemsOf } from '../../src/servers/citus/problems.ts';
 import { prepareCommonSql } from '../../src/servers/shared/common-line.ts';
@@ -36,6 +36,13 @@ describe('what Citus takes', () => {
     const { valuesLists, fromClause } = selectOf(statement?.tree);
     expect(valuesLists).toBeUndefined();
     expect(fromClause).toHaveLength(2);
+  });
+
+  it('an accepted hash is stored by a statement that returns no function', () => {
+    const [statement] = parse(acceptHashSql('tenant_0123456789'));
+    expect(statement?.tree).toMatchObject({
+      UpdateStmt: { returningClause: { exprs: [{ ResTarget: { val: { ColumnRef: expect.anything() } } }] } },
+    });
   });
 
   it('common is made on the coordinator, whatever the setting of its database', () => {

@@ -51,4 +51,22 @@ describe.each([
     await renewed;
     await elsewhere.query('SELECT pg_advisory_unlock_all()');
   });
+
+  it(`gets its limits back in the database ${database}, unless somebody changes it there`, async () => {
+    const { provisioner } = await app.services.servers.find('default');
+    const elsewhere = await lockedIn(other);
+    const client = await lockedIn(database);
+    const role = `tenant_${tenant.key}`;
+    const limit = async () => {
+      const { rows } = await client.query('SELECT rolconnlimit AS limit FROM pg_roles WHERE rolname = $1', [role]);
+      return rows[0]?.limit;
+    };
+    await client.query(`ALTER ROLE "${role}" CONNECTION LIMIT 99`);
+    await provisioner.prepare();
+    expect(await limit()).toBe(99);
+    await client.query('SELECT pg_advisory_unlock_all()');
+    await provisioner.prepare();
+    expect(await limit()).toBe(app.services.config.connections.tenantBounds.connectionLimit);
+    await elsewhere.query('SELECT pg_advisory_unlock_all()');
+  });
 });

@@ -17,6 +17,8 @@ export interface CitusInstallation extends AsyncDisposable {
   readonly shared: string;
   /** Asks in the shared database as the superuser. */
   rows<Row extends pg.QueryResultRow>(sql: string, values?: unknown[]): Promise<Row[]>;
+  /** A session of the superuser's in the shared database. */
+  session(): Promise<AsyncDisposable & { readonly client: pg.Client }>;
   /** Asks in the shared database on each worker. */
   onEachWorker<Row extends pg.QueryResultRow>(sql: string): Promise<Row[][]>;
   /** The workers, as Citus names them. */
@@ -69,13 +71,21 @@ export async function makeCitusInstallation(
     shared,
     nodes: nodes.map((node) => `${node.host}:${node.port}`),
     rows: (sql, values) => ask(coordinator, sql, values),
+    async session() {
+      const client = new pg.Client({ connectionString: coordinator });
+      await client.connect();
+      return { client, [Symbol.asyncDispose]: () => client.end() };
+    },
     onEachWorker: <Row extends pg.QueryResultRow>(sql: string) =>
       Promise.all(nodes.map((node) => ask<Row>(showingShards(at(node.host, node.port, shared)), sql))),
     async [Symbol.asyncDispose]() {
       const maintenance = at(hostname, port, 'postgres');
       const databases = await ask<{ name: string }>(
         maintenance,
-        `SELECT datname AS name FROM pg_database WHERE starts_with(datname, $1)`,
+        // Those of tenants have names of their own.
+        `SELECT datname AS name FROM pg_database WHERE starts_with(datname, $1) OR EXISTS (
+           SELECT FROM aclexplode(datacl) a JOIN pg_auth_members m ON m.member = a.grantee JOIN pg_roles g ON g.oid = m.roleid
+           WHERE starts_with(g.rolname, $1) AND datname LIKE 'db\\_%')`,
         [prefix],
       );
       for (const { name } of databases.filter((database) => database.name !== shared)) {

@@ -85,6 +85,12 @@ export class Machines<Name extends string> implements AsyncDisposable {
     return [ip, 'netns', 'exec', nameOf(name)];
   }
 
+  /** The same for a command that reads a file instead of `/etc/hosts`. */
+  onWithHosts(name: Name, hosts: string): string[] {
+    // What is mounted in this way is seen by the command alone.
+    return [...this.on(name), 'sh', '-c', 'mount --bind "$0" /etc/hosts && exec "$@"', hosts];
+  }
+
   cut(one: Name, other: Name): Promise<void> {
     return run('-n', nameOf('cables'), 'link', 'set', `cable${this.#indexOf(one, other)}`, 'down');
   }

@@ -1,11 +1,15 @@
 import type { QueryResult } from 'pg';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { settling } from './backends.ts';
 import { startTestApp, type TestApp } from './start-app.ts';
-import { type PgBouncer, startPgBouncer } from './start-pgbouncer.ts';
+import { hasPgBouncer, type PgBouncer, startPgBouncer, whyNoPgBouncer } from './start-pgbouncer.ts';
 import { startTestPostgres, type TestPostgres } from './start-postgres.ts';
 import { createTenants, type TestTenant } from './tenants.ts';
 
 /** Who administers the installations behind a pooler. */
-export const poolerAdmins = ['a superuser', 'a role that may create databases and roles'] as const;
+const poolerAdmins = ['a superuser', 'a role that may create databases and roles'] as const;
+
+type PoolerAdmin = (typeof poolerAdmins)[number];
 
 /** An installation behind PgBouncer, with a tenant of each isolation. */
 export interface PooledInstallation extends AsyncDisposable {
@@ -21,8 +25,31 @@ export interface PooledInstallation extends AsyncDisposable {
   endSessions(tenant: TestTenant): Promise<void>;
 }
 
+/**
+ * A group of tests in one installation behind PgBouncer, once with each kind of admin. They are skipped where PgBouncer is missing.
+ * @param tests gets a function that returns the installation while tests run
+ */
+export function describePooled(title: string, tests: (place: () => PooledInstallation, admin: PoolerAdmin) => void) {
+  describe.runIf(hasPgBouncer).each(poolerAdmins)(`${title}, with %s as the admin${whyNoPgBouncer}`, (admin) => {
+    let place: PooledInstallation | undefined;
+    beforeAll(async () => {
+      place = await startPooledInstallation(admin);
+    });
+    afterAll(() => place?.[Symbol.asyncDispose]());
+    tests(() => place ?? expect.unreachable('it has not started'), admin);
+  });
+}
+
+/** A test in an installation of its own behind PgBouncer, which is skipped where that is missing. */
+export function itPooled(title: string, admin: PoolerAdmin, test: (place: PooledInstallation) => Promise<void>) {
+  it.runIf(hasPgBouncer)(`${title}${whyNoPgBouncer}`, async () => {
+    await using place = await startPooledInstallation(admin);
+    await test(place);
+  });
+}
+
 /** Starts one on a PostgreSQL whose settings are somebody else's. */
-export async function startPooledInstallation(admin: (typeof poolerAdmins)[number]): Promise<PooledInstallation> {
+async function startPooledInstallation(admin: PoolerAdmin): Promise<PooledInstallation> {
   await using stack = new AsyncDisposableStack();
   const postgres = stack.use(await startTestPostgres({ timezone: 'Asia/Kolkata', datestyle: 'SQL,DMY' }));
   // PgBouncer 1.18 asks for passwords in the tenants' databases, and a limited admin cannot end these sessions for a copy.
@@ -63,6 +90,11 @@ export const productList = '{ products(first: 5) { totalCount nodes { sku } } }'
 /** What {@link productList} answers. */
 export function productsAre(...skus: readonly string[]): unknown {
   return { data: { products: { totalCount: skus.length, nodes: skus.map((sku) => ({ sku })) } } };
+}
+
+/** Waits until a member of a tenant, who asks an app, gets these products. */
+export async function expectProducts(app: TestApp, member: TestTenant['member'], ...skus: readonly string[]) {
+  await vi.waitFor(async () => expect(await app.ask(productList, member)).toEqual(productsAre(...skus)), settling);
 }
 
 /** The settings of a session that differ from those of the server. */

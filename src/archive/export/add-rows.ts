@@ -10,8 +10,6 @@ import type { TenantData } from './tenant-data.ts';
 
 /** The size of a part of a table's rows. A tar needs the size of an entry before its content, so a part is kept in memory. */
 const PART_BYTES = 4 * 1024 * 1024;
-/** How many tables are read in one transaction. Each one is locked until its end. */
-const TABLES_AT_ONCE = 40;
 
 /** Adds the rows of all tables to an archive, and returns what its manifest says about them. */
 export async function addRows(
@@ -21,8 +19,8 @@ export async function addRows(
 ): Promise<Pick<Manifest, 'migrations' | 'tables' | 'sequences'>> {
   const tables: ManifestTable[] = [];
   let total = 0;
-  for (let start = 0; start < data.tables.length; start += TABLES_AT_ONCE) {
-    const some = data.tables.slice(start, start + TABLES_AT_ONCE);
+  for (let start = 0; start < data.tables.length; start += data.tablesAtOnce) {
+    const some = data.tables.slice(start, start + data.tablesAtOnce);
     await data.read(async (client) => {
       const columnsOf = await readColumns(
         client,
@@ -44,7 +42,7 @@ export async function addRows(
       }
     });
   }
-  return { migrations: [...data.migrations], tables, sequences: [...data.sequences] };
+  return { migrations: [...data.migrations], tables, sequences: [...(await data.sequences())] };
 }
 
 interface TableOptions extends Pick<ExportOptions, 'signal'> {

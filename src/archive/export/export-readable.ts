@@ -8,9 +8,6 @@ import { type TenantData, withTenantData } from './tenant-data.ts';
 import { tenantFiles } from './tenant-files.ts';
 import { ZipWriter } from './zip.ts';
 
-/** How many tables are read in one transaction. Each one is locked until its end. */
-const TABLES_AT_ONCE = 40;
-
 /**
  * Writes a zip file with a tenant's data for people and other programs: a CSV or JSON file for each table, and the tenant's files.
  * It cannot be imported.
@@ -49,14 +46,14 @@ export async function exportReadable(
 async function addTables(
   { onProgress, signal }: ExportOptions,
   zip: ZipWriter,
-  { tables, schema, read }: TenantData,
+  { tables, schema, tablesAtOnce, read }: TenantData,
   format: ReadableFormat,
 ): Promise<Pick<Exported, 'tables' | 'rows'>> {
   const all = readableTables(tables);
   let total = 0;
-  for (let start = 0; start < all.length; start += TABLES_AT_ONCE) {
+  for (let start = 0; start < all.length; start += tablesAtOnce) {
     await read(async (client) => {
-      for (const table of all.slice(start, start + TABLES_AT_ONCE)) {
+      for (const table of all.slice(start, start + tablesAtOnce)) {
         const { name } = table;
         const before = total;
         const onRows = (count: number) => {

@@ -5,26 +5,37 @@ import { settledStatuses } from '../../catalog/tenant-status.ts';
 import { refuseLargeObjects } from '../../copying/large-objects.ts';
 import { placeOn } from '../../copying/place-on.ts';
 import { refuseRowSecurity } from '../../copying/row-security.ts';
+import type { SequenceState } from '../../copying/sequences.ts';
 import { beginInSnapshotSql, inSession, withSnapshot } from '../../copying/session.ts';
+import type { StoredTable } from '../../copying/tables.ts';
 import { AppError } from '../../lib/errors.ts';
 import { readAppliedSql } from '../../migrator/files/history.ts';
+import { isDistributed } from '../../postgres/citus/schemas.ts';
 import { serverNamed } from '../../postgres/server.ts';
 import { lockKeyOf, lockKind } from '../../postgres/sql/advisory-lock.ts';
 import { sqlState, sqlStateOf } from '../../postgres/sql/error-codes.ts';
 import { quoteLiteral } from '../../postgres/sql/quote.ts';
 import { refusalNow } from '../../tenants/suspend.ts';
-import { type OwnTables, readOwnTables } from '../tables.ts';
+import { readOwnSequences, readOwnTables } from '../tables.ts';
 import type { ExportOptions } from './options.ts';
 
 /** A tenant's rows as they were at one moment. The tenant is served meanwhile, and migrations wait. */
-export interface TenantData extends OwnTables {
+export interface TenantData {
+  readonly tables: readonly StoredTable[];
   /** In the order of application. */
   readonly migrations: readonly AppliedMigration[];
   readonly schema: string;
+  /** How many tables are read in one transaction. Each one is locked until its end. */
+  readonly tablesAtOnce: number;
+  /**
+   * Reads the sequences as they are now. They have no snapshot: read after the rows, they are not lower than what rows have used.
+   */
+  sequences(): Promise<readonly SequenceState[]>;
   /** Runs `work` with a connection that sees that moment. */
   read<T>(work: (client: pg.Client) => Promise<T>): Promise<T>;
 }
 
+const TABLES_AT_ONCE = 40;
 /** How long to wait for a migration of the tenant that has begun, in milliseconds. */
 const MIGRATION_MS = 60_000;
 
@@ -56,12 +67,16 @@ export async function withTenantData<T>(
       // A migration could otherwise rewrite a table, which then looks empty to an older snapshot.
       withoutMigrations(client, tenant, async () => {
         const { rows: migrations } = await client.query<AppliedMigration>(readAppliedSql(schema));
-        const own = await readOwnTables(client, schema);
+        const tables = await readOwnTables(client, schema);
+        // A node of Citus does not know the snapshot. Only a transaction sees one moment there.
+        const tablesAtOnce = (await isDistributed(client, schema)) ? Number.POSITIVE_INFINITY : TABLES_AT_ONCE;
         const ofMoment = (snapshot: string) =>
           work({
             migrations: migrations.map(({ name, hash }) => ({ name, hash })),
-            ...own,
+            tables,
             schema,
+            tablesAtOnce,
+            sequences: () => readOwnSequences(client, schema),
             read: async (use) => {
               await client.query(beginInSnapshotSql(snapshot));
               const result = await use(client);

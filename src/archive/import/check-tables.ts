@@ -3,7 +3,7 @@ import type { StoredTable } from '../../copying/tables.ts';
 import { shortList } from '../../lib/short-list.ts';
 import type { Manifest, ManifestTable } from '../format/manifest.ts';
 import { quoted, refused } from '../format/problem.ts';
-import { readColumns, readOwnTables } from '../tables.ts';
+import { readColumns, readOwnSequences, readOwnTables } from '../tables.ts';
 
 /** How many differences a message names. */
 const SHOWN = 5;
@@ -19,7 +19,8 @@ export async function checkTables(
   schema: string,
   { tables, sequences }: Manifest,
 ): Promise<readonly StoredTable[]> {
-  const { tables: made, sequences: madeSequences } = await readOwnTables(client, schema);
+  const made = await readOwnTables(client, schema);
+  const madeSequences = await readOwnSequences(client, schema);
   const columnsOf = await readColumns(client, schema, namesOf(made));
   const problems = [
     ...differences('table', namesOf(made), namesOf(tables)),

@@ -180,7 +180,8 @@ export function isChangedHistory(error: unknown): boolean {
 /**
  * SQL that stores the hash ($2) of the file of this name ($1) for an applied migration or an unfinished backfill, as the
  * owner: the one of this name, or one that was recorded with this hash under a name that is not among the code's ($3), because the file was
- * renamed. It returns the previous hash and the time; no row if nothing differs.
+ * renamed. It returns the previous hash; no row if nothing differs. Citus
+ * does not let it return the time too.
  */
 export function acceptHashSql(schema: string): string {
   return `WITH before AS (
@@ -191,7 +192,7 @@ export function acceptHashSql(schema: string): string {
           AND NOT EXISTS (SELECT FROM ${table(schema)} WHERE name = $1 AND status = 'APPLIED')))
       ORDER BY id LIMIT 1 FOR UPDATE)
     UPDATE ${table(schema)} h SET name = $1, hash = $2 FROM before WHERE h.id = before.id
-    RETURNING before.hash AS "previousHash", clock_timestamp() AS "acceptedAt"`;
+    RETURNING before.hash AS "previousHash"`;
 }
 
 /** Returns the kind of this database; undefined if it has no history and so isn't one of ours. */

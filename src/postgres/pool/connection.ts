@@ -2,7 +2,7 @@ import { connect, Socket } from 'node:net';
 import pg from 'pg';
 import { showsRow, sqlState } from '../sql/error-codes.ts';
 import { isPooled } from './pooled-clients.ts';
-import { limitSilence, watchReachability } from './watch-silence.ts';
+import { limitSilence, type WatchedSocket, watchReachability } from './watch-silence.ts';
 
 /** How long a released connection may take to finish its query, in milliseconds. */
 const SETTLE_MS = 1_000;
@@ -30,6 +30,8 @@ export class ServerConnection {
   #failed = false;
   #isStandby = false;
   #isReadOnly = false;
+  /** The address that its name led to. The name may lead to another machine later, such as after a failover. */
+  #host: string | undefined;
 
   /**
    * @param onLost called when PostgreSQL or the network closes the connection, and when `end` has closed it
@@ -70,7 +72,8 @@ export class ServerConnection {
       // TCP alone would wait 15 minutes for a machine that is gone, and forever for one that hangs.
       const { stream } = this.client.connection;
       if (stream instanceof Socket) {
-        const watched = { stream, place: this.client, isQuiet: () => this.isQuiet };
+        this.#host = stream.remoteAddress;
+        const watched = { stream, place: this.#place, isQuiet: () => this.isQuiet };
         if (silenceMs === undefined) watchReachability(watched);
         else limitSilence(watched, silenceMs, () => this.#cancel());
       }
@@ -151,6 +154,11 @@ export class ServerConnection {
     });
   }
 
+  get #place(): WatchedSocket['place'] {
+    const { host, port } = this.client;
+    return { host: this.#host ?? host, port };
+  }
+
   async #quiet(timeoutMs: number): Promise<void> {
     const { client } = this;
     if (this.isQuiet || this.#broken) return;
@@ -173,7 +181,7 @@ export class ServerConnection {
    */
   #cancel(): void {
     if (isPooled(this.client)) return;
-    const { host, port } = this.client;
+    const { host, port } = this.#place;
     const request = Buffer.alloc(16);
     request.writeInt32BE(request.length, 0);
     request.writeInt32BE(80877102, 4);

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { entityTables } from '../../../src/migrator/diff/entity-tables.ts';
 import { historyTable } from '../../../src/migrator/files/history.ts';
 import { AuthoringServer } from '../../support/authoring.ts';
-import { entity } from '../../support/every-entity.ts';
+import { entity } from '../../support/every-entity/entity.ts';
 
 let server: AuthoringServer;
 

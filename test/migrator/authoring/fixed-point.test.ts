@@ -1,7 +1,7 @@
 import type { EntitySchema } from '@mikro-orm/postgresql';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { AuthoringServer } from '../../support/authoring.ts';
-import { everyEntity } from '../../support/every-entity.ts';
+import { everyEntity } from '../../support/every-entity/every-entity.ts';
 
 let server: AuthoringServer;
 

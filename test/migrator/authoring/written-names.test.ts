@@ -1,7 +1,7 @@
 import { p } from '@mikro-orm/core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { AuthoringServer } from '../../support/authoring.ts';
-import { entity } from '../../support/every-entity.ts';
+import { entity } from '../../support/every-entity/entity.ts';
 
 let server: AuthoringServer;
 

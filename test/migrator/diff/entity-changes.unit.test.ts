@@ -5,7 +5,7 @@ import { readSnapshot, writeSnapshot } from '../../../src/migrator/authoring/sch
 import { entityTables } from '../../../src/migrator/diff/entity-tables.ts';
 import { tableSnapshot } from '../../../src/migrator/diff/snapshot.ts';
 import { MigrationFolder } from '../../../src/migrator/files/migration-folder.ts';
-import { everyEntity } from '../../support/every-entity.ts';
+import { everyEntity } from '../../support/every-entity/every-entity.ts';
 import { makeMigrationDir } from '../../support/migration-dir.ts';
 
 const tablesOf = (...entities: EntitySchema[]) => entityTables(entities, { ignored: [], compare: 'all' });
