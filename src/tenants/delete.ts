@@ -27,7 +27,7 @@ export interface DeletionRequest {
 }
 
 /**
- * Deletes a tenant. It is not served any more and goes into the bin, from where it can be brought back until its time is over.
+ * Deletes a tenant. It is no longer served and goes into the bin, from where it can be brought back until its time is over.
  * With `purge`, or without such a time in the settings, it is removed for good, with its data and checkpoints. From then on
  * the removal cannot be stopped: if this process dies or a server does not answer, another process finishes it later. The slug
  * and host are available again when the database or schema is dropped.

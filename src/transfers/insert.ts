@@ -76,8 +76,7 @@ async function lockMovable(client: pg.Client, { id, slug, key }: NewTransfer['te
   const work = await findOpenWork(client, id);
   if (row) refuseOpenTransfer(work, row.slug);
   if (!row || !canTake(tenantSteps.beginMove, row.status)) throw refusalOf(row, slug);
-  if (row.key !== key)
-    throw new AppError('CONFLICT', `The tenant ${slug} has moved just now. Look where it is, and try again.`);
+  if (row.key !== key) throw new AppError('CONFLICT', `The tenant ${slug} has just moved. Try again.`);
   refuseOpenRun(work, slug);
 }
 

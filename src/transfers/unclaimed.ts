@@ -2,7 +2,8 @@ import type { Catalog } from '../catalog/catalog.ts';
 import { isAliveSql } from '../postgres/sql/advisory-lock.ts';
 
 /**
- * Returns a condition for transfers that have not ended and that no live process has claimed, although they could begin some time ago.
+ * Returns a condition for transfers that have not ended and that no live process has claimed, although they have been
+ * allowed to begin for some time.
  * @param grace an interval of PostgreSQL
  */
 export function isTransferUnclaimedSql(grace: string): string {

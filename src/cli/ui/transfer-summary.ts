@@ -46,7 +46,7 @@ export function describeTransfer(transfer: TenantTransfer): string {
   if (transfer.toNode != null)
     return `The tenant ${slug} is now on the node ${transfer.toNode} of the server ${toServer}.`;
   const place = `on the server ${toServer}: database ${toDatabase}, schema ${toSchema}`;
-  if (kind === 'CLONE' || kind === 'IMPORT') return `Made the tenant ${slug} ${place}.`;
+  if (kind === 'CLONE' || kind === 'IMPORT') return `Created the tenant ${slug} ${place}.`;
   const paused = pausedMs == null ? '' : ` It was paused for ${durationText(pausedMs)}.`;
   const kept = keepHours === 0 ? '' : ` The old place is kept for ${keepHours} h.`;
   return `The tenant ${slug} is now ${place}.${paused}${kept}`;

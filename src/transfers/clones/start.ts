@@ -71,7 +71,7 @@ async function findCloned(
   if (tenant !== undefined) {
     const source = await tenantByReference(options.catalog, tenant);
     if (!canTake(tenantSteps.maintain, source.status)) throw await refusalNow(options.catalog, source, tenant);
-    // What the catalog knows spares a connection. The copy is made of what is there.
+    // The catalog's copy of the history saves a connection. The clone itself is made from the tenant's own history.
     const state = await source.migrationState?.loadOrFail();
     if (state) await refuseUnknown(options, state.applied, `The tenant ${source.slug}`);
     else await checkMigrations(options, source);
