@@ -165,7 +165,7 @@ export class PostgresServer implements AsyncDisposable {
     this.#budget.limitTo(budget);
   }
 
-  /** How many connections this process has use for now, whatever its limit is. */
+  /** How many connections this process needs now, whatever its limit is. */
   get demand(): number {
     return this.#budget.demand;
   }

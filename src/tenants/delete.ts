@@ -9,7 +9,7 @@ import { inTransaction } from '../postgres/sql/transaction.ts';
 import { comingBack, inTheBin, mustBeInBin } from './bin.ts';
 import type { ProvisioningOptions } from './options.ts';
 import { discard } from './remove.ts';
-import { refusalOf } from './suspend.ts';
+import { statusRefusal } from './suspend.ts';
 
 /** How long it takes until another process retries the deletion, in milliseconds. */
 const RETRY_MS = 15_000;
@@ -144,6 +144,6 @@ async function lockFree(client: pg.Client, { id, slug }: NamedTenant, step: 'del
   const work = await findOpenWork(client, id);
   if (row) refuseOpenTransfer(work, row.slug);
   if (row?.status === 'DELETED' && work.run !== undefined) throw comingBack(row.slug, work.run);
-  if (!row || !canTake(tenantSteps[step], row.status)) throw refusalOf(row, slug);
+  if (!row || !canTake(tenantSteps[step], row.status)) throw statusRefusal(row, slug);
   refuseOpenRun(work, row.slug);
 }
