@@ -129,6 +129,17 @@ describe('files', () => {
     const unknown = folders.filter(({ name }) => !rooms.has(name) && !explained.includes(`\`${name}/\``));
     expect(unknown.map(({ name }) => name)).toEqual([]);
   });
+
+  it('are in folders that CONTRIBUTING.md explains', () => {
+    const explained = readFileSync('CONTRIBUTING.md', 'utf8');
+    const folders = floors.flat().filter((room) => room.endsWith('/'));
+    expect(folders.filter((folder) => !explained.includes(`\`${folder}\``))).toEqual([]);
+  });
+
+  it('that tests share are listed in test/README.md', () => {
+    const listed = readFileSync('test/README.md', 'utf8');
+    expect(readdirSync('test/support').filter((file) => !listed.includes(`\`${file}\``))).toEqual([]);
+  });
 });
 
 /** The files of one circle of imports, if there is any. */

@@ -81,6 +81,6 @@ const json = JSONResolver.toConfig();
 /** Any JSON value. */
 export const JsonScalar = new GraphQLScalarType<unknown, unknown>({
   ...json,
-  // Objects without a prototype are input objects, which values are told apart from.
+  // Objects without a prototype are input objects, which differ from values.
   parseLiteral: (node, variables) => structuredClone(json.parseLiteral(node, variables)),
 });

@@ -81,7 +81,7 @@ export function describeArguments(args: object): string {
     if (Array.isArray(value) && value.length > MAX_ITEMS)
       return [...value.slice(0, MAX_ITEMS), `… and ${value.length - MAX_ITEMS} more`];
     if (typeof value !== 'string') return value;
-    // Redacted before truncation: without the @ after it, a password could not be told from a host.
+    // Redacted before truncation: without the @ after it, a password could not be distinguished from a host.
     const text = /^(pooler)?url$/i.test(key) ? redactedUrl(value) : redacted(value);
     return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
   });

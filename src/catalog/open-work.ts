@@ -21,7 +21,7 @@ const verbs = {
   MOVE: 'is being moved',
   CLONE: 'is being cloned',
   IMPORT: 'is being imported',
-  RESTORE: 'is being brought back to a checkpoint',
+  RESTORE: 'is being restored to a checkpoint',
 } as const;
 
 /** What has not finished with a tenant. */

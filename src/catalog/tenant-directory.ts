@@ -1,4 +1,5 @@
 import type { FilterQuery } from '@mikro-orm/core';
+import { WakeUp } from '../lib/retry-loop.ts';
 import { TtlCache } from '../lib/ttl-cache.ts';
 import { isUuid } from '../lib/uuid.ts';
 import type { Listener } from '../postgres/listener.ts';
@@ -47,13 +48,11 @@ export class TenantDirectory {
 
   /** Resolves when a tenant changes, or after this time in milliseconds. */
   async nextChange(tenant: string, ms: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
+    const wakeUp = new WakeUp();
     const unsubscribe = this.onChange((id) => {
-      if (id === undefined || id === tenant) resolve();
+      if (id === undefined || id === tenant) wakeUp.call();
     });
-    const timer = setTimeout(resolve, ms);
-    await promise;
-    clearTimeout(timer);
+    await wakeUp.wait(ms);
     unsubscribe();
   }
 

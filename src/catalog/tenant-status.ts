@@ -83,7 +83,7 @@ export const settledStatuses = tenantSteps.delete.from;
 /** The statuses of tenants that are not served until an operator acts. */
 export const refusedStatuses = ['SUSPENDED', 'NEEDS_ATTENTION', 'DELETED'] as const satisfies readonly TenantStatus[];
 
-/** The statuses of tenants that do not exist any more for everybody but platform admins. */
+/** The statuses of tenants that no longer exist, except for platform admins. */
 export const deletedStatuses = ['DELETED', 'DELETING'] as const satisfies readonly TenantStatus[];
 
 /** The statuses of tenants that are served now or as soon as the current work on them ends. */

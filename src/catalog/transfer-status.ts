@@ -31,12 +31,12 @@ export const transferSteps = {
   fail: {
     from: ['PENDING', 'COPYING', 'CATCHING_UP', 'SWITCHING'],
     to: ['FAILED'],
-    by: 'the worker that claimed it, once the tenant is what it was',
+    by: 'the worker that claimed it, once the tenant is as it was before',
   },
   cancel: {
     from: ['PENDING', 'COPYING', 'CATCHING_UP', 'SWITCHING'],
     to: ['CANCELLED'],
-    by: 'cancelTransfer, or the worker that claimed it, once the tenant is what it was',
+    by: 'cancelTransfer, or the worker that claimed it, once the tenant is as it was before',
   },
   resume: { from: ['FAILED', 'CANCELLED'], to: ['PENDING'], by: 'resumeTransfer' },
 } as const satisfies Record<string, Step<TransferStatus>>;

@@ -48,7 +48,7 @@ interface Building {
  * The row exists before the database and names this process, so that others drop both if it dies.
  * @param abandon forgets the checkpoint, after a failure
  * @returns the checkpoint's id
- * @throws {AppError} TENANT_BUSY; CONFLICT if the tenant's status does not allow it, or its tables are not what its migrations
+ * @throws {AppError} TENANT_BUSY; CONFLICT if the tenant's status does not allow it, or its tables differ from what its migrations
  *   make; MIGRATION_UNKNOWN or MIGRATION_CHANGED if this process does not have its migrations
  */
 export async function checkpointSchema(

@@ -63,9 +63,9 @@ export interface Config extends ServerAddresses {
   /** Undefined if it is generated in `dataDir`. */
   readonly roleSecret: string | undefined;
   readonly connections: {
-    /** Of this process, to each PostgreSQL server that has no budget of its own. `auto`: processes divide what there is. */
+    /** Of this process, to each PostgreSQL server that has no budget of its own. `auto`: processes divide the server's connections. */
     readonly budget: number | 'auto';
-    /** Whether other processes are told what this one may hold. False for commands, which end soon. */
+    /** Whether this process reports to others how many connections it may hold. False for commands, which end soon. */
     readonly isAnnounced: boolean;
     /** Among how many processes the budgets of PostgreSQL servers are divided. */
     readonly processes: number;

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { quoteIdentifier } from '../postgres/sql/quote.ts';
+import { quoteIdentifier, quoteQualified } from '../postgres/sql/quote.ts';
 import type { StoredColumn } from './tables.ts';
 
 /** What tells a table's rows from others: their number, and the sum of the hashes of their texts. */
@@ -24,7 +24,7 @@ export async function checksum(
   );
   const { rows } = await client.query<Checksum>(
     `SELECT count(*) AS rows, sum(hashtextextended(ROW(${values.join(', ')})::text COLLATE "C", 0)) AS hash
-     FROM ONLY ${quoteIdentifier(schema)}.${quoteIdentifier(table)}`,
+     FROM ONLY ${quoteQualified(schema, table)}`,
   );
   return rows[0] ?? { rows: '0', hash: null };
 }

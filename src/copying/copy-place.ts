@@ -66,7 +66,7 @@ async function copyBetween(options: CopyOptions, from: CopySide, to: CopySide): 
     from.place,
     options.snapshot,
     async (snapshot) => {
-      // Those that are made later are not of the moment that is copied.
+      // Tables that are created later do not belong to the moment that is copied.
       await refuseLargeObjects(from);
       const plan = await makePlan(from, to);
       for (const table of plan.copied) tally.expect(table);

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { quoteIdentifier, quoteLiteral } from '../postgres/sql/quote.ts';
+import { quoteIdentifier, quoteLiteral, quoteQualified } from '../postgres/sql/quote.ts';
 
 /** The smallest table whose indexes are built after its rows are there, in bytes. Below that, two statements take longer. */
 const MIN_BYTES = 1024 ** 2;
@@ -42,8 +42,8 @@ export async function takeDownIndexes(
   for (const { table, name, constraint } of rows) {
     await client.query(
       constraint === null
-        ? `DROP INDEX ${qualified(schema, name)}`
-        : `ALTER TABLE ${qualified(schema, table)} DROP CONSTRAINT ${quoteIdentifier(name)}`,
+        ? `DROP INDEX ${quoteQualified(schema, name)}`
+        : `ALTER TABLE ${quoteQualified(schema, table)} DROP CONSTRAINT ${quoteIdentifier(name)}`,
     );
   }
   return rows.map((index) => buildSql(schema, index));
@@ -54,13 +54,13 @@ function buildSql(schema: string, index: Index): readonly string[] {
   const build =
     constraint === null
       ? definition
-      : `ALTER TABLE ${qualified(schema, table)} ADD CONSTRAINT ${quoteIdentifier(name)} ${constraint}`;
+      : `ALTER TABLE ${quoteQualified(schema, table)} ADD CONSTRAINT ${quoteIdentifier(name)} ${constraint}`;
   const describe = (what: string, text: string | null) =>
     text === null ? [] : [`COMMENT ON ${what} IS ${quoteLiteral(text)}`];
   return [
     build,
-    ...describe(`INDEX ${qualified(schema, name)}`, comment),
-    ...describe(`CONSTRAINT ${quoteIdentifier(name)} ON ${qualified(schema, table)}`, constraintComment),
+    ...describe(`INDEX ${quoteQualified(schema, name)}`, comment),
+    ...describe(`CONSTRAINT ${quoteIdentifier(name)} ON ${quoteQualified(schema, table)}`, constraintComment),
   ];
 }
 
@@ -79,8 +79,4 @@ function indexesSql(schema: string): string {
         WHERE deptype <> 'i' AND (refclassid, refobjid) IN (('pg_class'::regclass, i.oid), ('pg_constraint'::regclass, c.oid))
           OR classid = 'pg_class'::regclass AND objid = i.oid AND deptype IN ('e', 'x'))
     ORDER BY i.oid`;
-}
-
-function qualified(schema: string, name: string): string {
-  return `${quoteIdentifier(schema)}.${quoteIdentifier(name)}`;
 }

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { quoteIdentifier, quoteLiteral } from '../postgres/sql/quote.ts';
+import { quoteIdentifier, quoteLiteral, quoteQualified } from '../postgres/sql/quote.ts';
 import type { CopySide } from './session.ts';
 
 interface View {
@@ -21,7 +21,7 @@ export async function refreshViews(from: CopySide, to: CopySide): Promise<void> 
     ({ kind, name, isPopulated }) => kind === 'm' && (populated.has(name) || isPopulated),
   );
   for (const { name } of views) {
-    const view = `${quoteIdentifier(to.place.schema)}.${quoteIdentifier(name)}`;
+    const view = quoteQualified(to.place.schema, name);
     await to.client.query(`REFRESH MATERIALIZED VIEW ${view}${populated.has(name) ? '' : ' WITH NO DATA'}`);
   }
 }

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { quoteIdentifier, quoteLiteral } from '../postgres/sql/quote.ts';
+import { quoteIdentifier, quoteLiteral, quoteQualified } from '../postgres/sql/quote.ts';
 import { portionsOf } from './together.ts';
 
 /** How many statements that lock tables share a transaction. */
@@ -42,7 +42,7 @@ interface PartNames {
   readonly key: string;
 }
 
-/** What was taken down. */
+/** What was removed. */
 export interface TakenDown {
   readonly constraints: readonly Constraint[];
   readonly triggers: readonly Trigger[];
@@ -72,7 +72,7 @@ export async function takeDown(client: pg.Client, schema: string, changed: Chang
 }
 
 /**
- * Puts back what was taken down. Foreign keys of ordinary tables are not valid yet.
+ * Puts back what was removed. Foreign keys of ordinary tables are not valid yet.
  * @returns statements that validate them, which may run at the same time
  */
 export async function putBack(client: pg.Client, schema: string, taken: TakenDown): Promise<readonly string[]> {
@@ -127,7 +127,7 @@ async function restorePartNames(client: pg.Client, schema: string, wanted: reado
     return now === undefined || now === name ? [] : [{ table, name, now }];
   });
   const rename = (table: string, one: string, other: string) =>
-    `ALTER TABLE ${tableSql(schema, table)} RENAME CONSTRAINT ${quoteIdentifier(one)} TO ${quoteIdentifier(other)}`;
+    `ALTER TABLE ${quoteQualified(schema, table)} RENAME CONSTRAINT ${quoteIdentifier(one)} TO ${quoteIdentifier(other)}`;
   await inPortions(client, [
     // They may have each other's names.
     ...renames.map(({ table, now }, index) => rename(table, now, `tenantry_copy_${index}`)),
@@ -171,18 +171,16 @@ function namespaceSql(schema: string): string {
   return `${quoteLiteral(quoteIdentifier(schema))}::regnamespace`;
 }
 
-function tableSql(schema: string, table: string): string {
-  return `${quoteIdentifier(schema)}.${quoteIdentifier(table)}`;
-}
-
 function onlyTableSql(schema: string, table: string): string {
-  return `ALTER TABLE ONLY ${tableSql(schema, table)}`;
+  return `ALTER TABLE ONLY ${quoteQualified(schema, table)}`;
 }
 
 function alterSql(schema: string, { table, domain }: Constraint): string {
-  return table === null ? `ALTER DOMAIN ${tableSql(schema, domain ?? '')}` : `ALTER TABLE ${tableSql(schema, table)}`;
+  return table === null
+    ? `ALTER DOMAIN ${quoteQualified(schema, domain ?? '')}`
+    : `ALTER TABLE ${quoteQualified(schema, table)}`;
 }
 
 function objectSql(schema: string, { table, domain }: Constraint): string {
-  return table === null ? `DOMAIN ${tableSql(schema, domain ?? '')}` : tableSql(schema, table);
+  return table === null ? `DOMAIN ${quoteQualified(schema, domain ?? '')}` : quoteQualified(schema, table);
 }

@@ -17,7 +17,7 @@ export interface SourcePlace extends CopyPlace {
   replicate<T>(work: (client: pg.Client) => Promise<T>, signal?: AbortSignal): Promise<T>;
 }
 
-/** How far a copy is. */
+/** The progress of a copy. */
 export interface CopyProgress {
   readonly rowsCopied: number;
   /** An estimate until all tables are copied. */

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { quoteIdentifier, quoteLiteral } from '../postgres/sql/quote.ts';
+import { quoteIdentifier, quoteLiteral, quoteQualified } from '../postgres/sql/quote.ts';
 import type { CopySide } from './session.ts';
 import { notOfExtensionSql } from './tables.ts';
 import { portionsOf } from './together.ts';
@@ -41,7 +41,7 @@ export async function readSequences(client: pg.Client, schema: string): Promise<
   for (const portion of portionsOf(rows, PORTION)) {
     const selects = portion.map(
       ({ name }) =>
-        `SELECT ${quoteLiteral(name)} AS name, last_value AS value, is_called AS called FROM ${quoteIdentifier(schema)}.${quoteIdentifier(name)}`,
+        `SELECT ${quoteLiteral(name)} AS name, last_value AS value, is_called AS called FROM ${quoteQualified(schema, name)}`,
     );
     states.push(...(await client.query<SequenceState>(selects.join(' UNION ALL '))).rows);
   }

@@ -1,7 +1,7 @@
 import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
-import { quoteIdentifier } from '../postgres/sql/quote.ts';
+import { copySql } from './copy-sql.ts';
 import { createRowCounter } from './row-counter.ts';
 
 /** A table in both places. */
@@ -24,13 +24,9 @@ export async function streamTable(
   onChunk: (bytes: number, rows: number) => void,
   signal: AbortSignal,
 ): Promise<number> {
-  // A list of no columns would be no SQL. Without a list, COPY leaves out generated columns too.
-  const list = columns.length === 0 ? '' : ` (${columns.map(quoteIdentifier).join(', ')})`;
-  const copy = (schema: string, direction: string) =>
-    `COPY ${quoteIdentifier(schema)}.${quoteIdentifier(name)}${list} ${direction} (FORMAT ${format})`;
-  const output = source.query(copyTo(copy(from, 'TO STDOUT')));
+  const output = source.query(copyTo(`${copySql(from, name, columns, 'TO STDOUT')} (FORMAT ${format})`));
   const counter = createRowCounter(format);
-  const input = target.query(copyFrom(copy(to, 'FROM STDIN')));
+  const input = target.query(copyFrom(`${copySql(to, name, columns, 'FROM STDIN')} (FORMAT ${format})`));
   try {
     await pipeline(
       output,
@@ -46,7 +42,7 @@ export async function streamTable(
       { signal },
     );
   } catch (error) {
-    // Rows that nobody reads any more would keep the connection from ending.
+    // Rows that nobody reads would keep the connection from ending.
     source.connection.stream.destroy();
     throw error;
   }

@@ -29,7 +29,7 @@ export async function requireSameStructure(from: CopySide, to: CopySide): Promis
   const { schema, database } = from.place;
   throw new AppError(
     'CONFLICT',
-    `The tables of ${schema} in the database ${database} are not what its migrations make, so they cannot be copied: ${shortList(differences, SHOWN)}. Undo what was changed by hand, or write a migration for it, and try again. \`tenantry drift\` shows such changes.`,
+    `The tables of ${schema} in the database ${database} differ from what its migrations make, so they cannot be copied: ${shortList(differences, SHOWN)}. Undo what was changed by hand, or write a migration for it, and try again. \`tenantry drift\` shows such changes.`,
     { details: { differences: differences.slice(0, SHOWN) } },
   );
 }

@@ -28,7 +28,7 @@ export interface StoredTable {
   readonly partitionOf: readonly string[];
 }
 
-/** A condition for what no extension brings along. */
+/** A condition for objects that no extension has created. */
 export const notOfExtensionSql = (catalog: 'pg_class', oid: string) =>
   `NOT EXISTS (SELECT FROM pg_depend WHERE classid = '${catalog}'::regclass AND objid = ${oid} AND deptype = 'e')`;
 

@@ -1,8 +1,7 @@
 import type pg from 'pg';
-import { quoteIdentifier } from '../postgres/sql/quote.ts';
+import { quoteQualified } from '../postgres/sql/quote.ts';
 import { type TableToFill, takeDownIndexes } from './indexes.ts';
 import { putBack, type TakenDown, takeDown } from './obstacles.ts';
-import type { CopyPlace } from './place.ts';
 import { type CopySide, inSession } from './session.ts';
 import type { StoredTable } from './tables.ts';
 import { portionsOf, together } from './together.ts';
@@ -35,7 +34,9 @@ export async function clearTarget(
   const changed = { filled: withParents(filled), emptied: withParents(emptied) };
   const down = await takeDown(client, place.schema, changed);
   for (const portion of portionsOf(emptied, PORTION)) {
-    await client.query(`TRUNCATE ${portion.map(({ name }) => `ONLY ${tableSql(place, name)}`).join(', ')}`);
+    await client.query(
+      `TRUNCATE ${portion.map(({ name }) => `ONLY ${quoteQualified(place.schema, name)}`).join(', ')}`,
+    );
   }
   // Last, because nothing may refer to a unique index that is dropped.
   return { down, indexes: await takeDownIndexes(client, place.schema, filled) };
@@ -74,14 +75,10 @@ export async function finishTarget(
   const analyzed = portionsOf([...new Set(filled.map(({ name, partitionOf }) => partitionOf.at(-1) ?? name))], PORTION);
   await runAll([
     ...checks.map((sql) => [sql]),
-    ...analyzed.map((names) => [`ANALYZE ${names.map((name) => tableSql(place, name)).join(', ')}`]),
+    ...analyzed.map((names) => [`ANALYZE ${names.map((name) => quoteQualified(place.schema, name)).join(', ')}`]),
   ]);
 }
 
 function withParents(tables: readonly ChangedTable[]): ReadonlySet<string> {
   return new Set(tables.flatMap(({ name, partitionOf }) => [name, ...partitionOf]));
-}
-
-function tableSql({ schema }: CopyPlace, table: string): string {
-  return `${quoteIdentifier(schema)}.${quoteIdentifier(table)}`;
 }

@@ -1,5 +1,5 @@
 /**
- * Runs works at the same time. The first failure ends the others.
+ * Runs tasks at the same time. The first failure ends the others.
  * @throws what the first of them threw, or the signal's reason, once all have ended
  */
 export async function together<T>(

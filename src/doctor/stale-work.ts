@@ -3,7 +3,7 @@ import { fromSql } from '../catalog/run-status.ts';
 import type { PostgresServer } from '../postgres/server.ts';
 import { isAliveSql, lockKind } from '../postgres/sql/advisory-lock.ts';
 import { quoteLiteral } from '../postgres/sql/quote.ts';
-import { isTransferLeftSql, transfersInWorkSql } from '../transfers/left.ts';
+import { isTransferUnclaimedSql, transfersInWorkSql } from '../transfers/unclaimed.ts';
 import { type Leftover, startFixes } from './leftover.ts';
 
 /**
@@ -20,7 +20,7 @@ export async function findInterrupted(client: pg.Client): Promise<Leftover[]> {
      WHERE ${fromSql('takeOver')} AND NOT ${isAliveSql('i.claimed_by')} GROUP BY run_id ORDER BY run_id`,
   );
   const { rows: transfers } = await client.query<{ id: string; slug: string; kind: string }>(
-    `SELECT id, slug, kind FROM tenant_transfers WHERE ${isTransferLeftSql('10 seconds')}
+    `SELECT id, slug, kind FROM tenant_transfers WHERE ${isTransferUnclaimedSql('10 seconds')}
        AND (${transfersInWorkSql} = 0 OR coalesce(not_before, created_at) < now() - interval '10 minutes') ORDER BY created_at`,
   );
   const { rows: places } = await client.query<{ slug: string; server: string; place: string; error: string | null }>(
@@ -34,7 +34,7 @@ export async function findInterrupted(client: pg.Client): Promise<Leftover[]> {
     })),
     ...places.map(
       ({ slug, server, place, error }): Leftover => ({
-        message: `The ${place} on the server ${server}, where the tenant ${slug} is not any more, should have been dropped${error === null ? '' : `: ${error.replace(/\.$/, '')}`}`,
+        message: `The ${place} on the server ${server}, which the tenant ${slug} has left, should have been dropped${error === null ? '' : `: ${error.replace(/\.$/, '')}`}`,
         remedy: startFixes,
         fix: 'start',
       }),

@@ -16,7 +16,7 @@ interface Options {
   readonly databases: { readonly auth: string; readonly shared: string };
 }
 
-/** Finds what the tenants of a shared database have of each other: dropping one's schema would drop it for all. */
+/** Finds objects in one tenant's schema that others use: dropping the schema would drop them for all. */
 export async function findTangledSchemas(
   server: PostgresServer,
   tenants: readonly { readonly slug: string; readonly schema: string; readonly isolation: string }[],
@@ -37,7 +37,7 @@ export async function findTangledSchemas(
   const foreign = found.extensions.filter(({ canMove, mayMove }) => canMove && !mayMove);
   const fixed = found.extensions.filter(({ canMove }) => !canMove);
   const problems: Leftover[] = found.dependents.map(({ schema, object }) => ({
-    message: `The ${object} ${where} depends on the schema ${schema}${owner(schema)}, which cannot be deleted before`,
+    message: `The ${object} ${where} depends on the schema ${schema}${owner(schema)}, so this schema cannot be deleted`,
     remedy: 'Drop it, or let it use an object of the schema common instead',
   }));
   if (movable.length > 0) {
@@ -70,7 +70,7 @@ function look(client: pg.Client, readers: string) {
     const dependents = await findDependents(client);
     return {
       extensions,
-      // What uses an extension is no problem once the extension is moved.
+      // Objects that use an extension are not a problem once the extension is moved.
       dependents: dependents.filter(({ schema, isOfExtension }) => !(isOfExtension && own.has(schema))),
       createSql: await createCommonSql(client, readers),
     };

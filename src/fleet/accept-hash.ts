@@ -203,9 +203,13 @@ async function changeHash(
       });
     }
     if (sqlStateOf(error) !== sqlState.undefinedTable) throw error;
-    throw new AppError('CONFLICT', `There is no migration history here, so this is no ${scope} database`, {
-      cause: error,
-    });
+    throw new AppError(
+      'CONFLICT',
+      `There is no migration history here, so this is not a database of the scope ${scope}`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

@@ -188,7 +188,7 @@ function isYounger(one: PlaceInPlan, other: PlaceInPlan): boolean {
 }
 
 /** Returns why nothing may be applied to a tenant, as readable text; null if it may. */
-export function refusalOf({ plan }: Pick<TenantPlan, 'plan'>): string | null {
+export function planRefusal({ plan }: Pick<TenantPlan, 'plan'>): string | null {
   if (plan.kind === 'steps') return null;
   return plan.kind === 'refusal' ? `${plan.code}: ${plan.message}` : plan.message;
 }

@@ -17,7 +17,7 @@ export interface Installation extends AsyncDisposable {
    * removed; to the reason if it has turned out that no tenant can be created.
    */
   readonly prepared: Promise<string | undefined>;
-  /** Begins to stop: the server is not ready any more, and streams end. */
+  /** Begins to stop: the server is no longer ready, and streams end. */
   beginStop(): void;
 }
 

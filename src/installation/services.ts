@@ -38,7 +38,7 @@ export interface Services {
   readonly config: Config;
   readonly log: Logger;
   readonly startedAt: Date;
-  /** Aborted when the server begins to stop: long-lived streams end then, and it is not ready any more. */
+  /** Aborted when the server begins to stop: long-lived streams end then, and it is no longer ready. */
   readonly stopping: AbortSignal;
   readonly servers: ServerRegistry;
   readonly poolers: PoolerWatch;

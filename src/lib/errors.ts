@@ -15,7 +15,7 @@ export const errorCodes = {
   CONFLICT: 'The request conflicts with the current state.',
   SERVER_BUSY: 'A database is busy, too slow or unreachable. Try again after `retryAfterMs`.',
   OUTCOME_UNKNOWN:
-    'The connection to a database ended during a change, which may have been made or not. Look before you repeat it.',
+    'The connection to a database ended during a change, which may or may not have been made. Check before you repeat it.',
   MIGRATION_CHANGED: "A migration's file has changed since it was applied, or a backfill's since its first batch.",
   MIGRATION_UNKNOWN: 'A tenant has a migration whose file is missing.',
   IRREVERSIBLE: 'A migration to be reverted has no `down()`.',

@@ -47,6 +47,28 @@ export async function retryUntil<T>(
   return undefined;
 }
 
+/** Lets a loop wait until there may be something to do. A call that comes while it does not wait ends its next wait. */
+export class WakeUp {
+  #call = Promise.withResolvers<void>();
+
+  /** Ends the wait. */
+  call(): void {
+    this.#call.resolve();
+  }
+
+  /** Forgets the calls so far. Reset it before looking for work, so that work which arrives in the meantime ends the wait. */
+  reset(): void {
+    this.#call = Promise.withResolvers();
+  }
+
+  /** Waits for a call, for at most `ms` milliseconds. */
+  async wait(ms: number): Promise<void> {
+    const timer = new AbortController();
+    await Promise.race([this.#call.promise, pause(ms, timer.signal)]);
+    timer.abort();
+  }
+}
+
 async function pause(ms: number, signal: AbortSignal): Promise<void> {
   await sleep(ms, undefined, { signal }).catch(() => undefined);
 }

@@ -18,7 +18,7 @@ export interface FleetFigures {
   readonly runTenants: ReadonlyMap<string, number>;
 }
 
-/** How many versions are told apart. The others count as {@link otherVersion}. */
+/** How many versions have a count of their own. The others count as {@link otherVersion}. */
 const MAX_VERSIONS = 20;
 /** Not the names of migrations. */
 export const otherVersion = '(other)';

@@ -5,7 +5,7 @@ import { openRunStatuses } from '../catalog/run-status.ts';
 import { withTimeLimit } from '../lib/time.ts';
 import type { FleetFigures } from './fleet-figures.ts';
 
-/** How often the catalog is asked at most, whoever requests metrics how often, in milliseconds. */
+/** The minimum interval between reads of the catalog, however often metrics are requested, in milliseconds. */
 const CACHE_MS = 15_000;
 /** How long a request for metrics waits for the catalog, in milliseconds. */
 const WAIT_MS = 3_000;

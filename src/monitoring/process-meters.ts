@@ -37,7 +37,7 @@ export class ProcessMeters implements Meters {
   });
   readonly #waits = new Histogram({
     name: 'tenantry_connection_wait_seconds',
-    help: 'How long callers waited who found no idle connection, including the time to open one, by PostgreSQL server',
+    help: 'How long callers waited for a connection when none was idle, including the time to open one, by PostgreSQL server',
     labelNames: ['server'] as const,
     buckets: waitSeconds,
     registers: [this.registry],

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '../lib/errors.ts';
+import { WakeUp } from '../lib/retry-loop.ts';
 import type { Listener } from './listener.ts';
 import { isConnectionFailure } from './sql/error-codes.ts';
 
@@ -37,11 +38,11 @@ export async function* followEvents<Event extends { readonly seq: number }>(
   after: number,
   signal?: AbortSignal,
 ): AsyncGenerator<readonly Event[], void, undefined> {
-  const wake = new Wake();
+  const wakeUp = new WakeUp();
   const unsubscribe = listener.on(channel, (payload) => {
-    if (payload === undefined || payload === id) wake.now();
+    if (payload === undefined || payload === id) wakeUp.call();
   });
-  const stop = () => wake.now();
+  const stop = () => wakeUp.call();
   signal?.addEventListener('abort', stop);
   // Who begins to follow learns at once that it is not possible.
   let isKnown = false;
@@ -53,7 +54,8 @@ export async function* followEvents<Event extends { readonly seq: number }>(
       seen = events.at(-1)?.seq ?? seen;
       if (events.length === EVENT_PAGE) continue;
       if (ended) return;
-      await wake.wait(POLL_MS);
+      await wakeUp.wait(POLL_MS);
+      wakeUp.reset();
     }
   } finally {
     unsubscribe();
@@ -75,30 +77,5 @@ export async function readWhenReachable<T>(read: () => Promise<T>, signal?: Abor
       if (signal?.aborted || (!isBusy && !isConnectionFailure(error))) throw error;
     }
     await sleep(POLL_MS, undefined, signal && { signal });
-  }
-}
-
-/** A wake-up signal that is kept if it comes before anyone waits. */
-class Wake {
-  #isSet = false;
-  #resolve: (() => void) | undefined;
-
-  now(): void {
-    this.#isSet = true;
-    this.#resolve?.();
-  }
-
-  async wait(timeoutMs: number): Promise<void> {
-    if (!this.#isSet) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, timeoutMs);
-        this.#resolve = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
-    this.#isSet = false;
-    this.#resolve = undefined;
   }
 }

@@ -165,7 +165,7 @@ export class PostgresServer implements AsyncDisposable {
     this.#budget.limitTo(budget);
   }
 
-  /** How many connections this process has use for now, whatever its limit is. */
+  /** How many connections this process needs now, whatever its limit is. */
   get demand(): number {
     return this.#budget.demand;
   }
@@ -271,7 +271,7 @@ export class PostgresServer implements AsyncDisposable {
     return hosts;
   }
 
-  /** Closes the connections to a server that accepts no changes any more, so that its primary is looked for. */
+  /** Closes the connections to a server that no longer accepts changes, so that the next connection looks for its primary. */
   #leave(): void {
     if (elapsedSince(this.#leftAt) < LEAVE_MS) return;
     this.#leftAt = performance.now();

@@ -1,6 +1,6 @@
 import type { PoolClient } from '../postgres/pool/pool.ts';
 
-/** How long a connection is kept without use, in milliseconds. A resolver may wait for something else than the database. */
+/** How long a connection is kept without use, in milliseconds. A resolver may wait for something other than the database. */
 const KEEP_MS = 1_000;
 
 interface Kept {

@@ -6,7 +6,7 @@ import { OperationScope } from './operation-scope.ts';
 export function outcomeUnknown(cause: unknown): AppError {
   return new AppError(
     'OUTCOME_UNKNOWN',
-    'The connection to the database ended during this request, so its change may have been made or not. Look before you repeat it.',
+    'The connection to the database ended during this request, so its change may or may not have been made. Check before you repeat it.',
     { cause },
   );
 }
@@ -19,6 +19,6 @@ export function afterChange(error: unknown): unknown {
   const isRepeatable =
     error instanceof AppError ? repeatable.includes(error.code) : isConnectionFailure(error) || isRefusedChange(error);
   if (!isRepeatable || !OperationScope.current?.hasChanged) return error;
-  const message = 'This request failed after it had changed something. Look what it has changed before you repeat it.';
+  const message = 'This request failed after it had changed something. Check what it has changed before you repeat it.';
   return new AppError('OUTCOME_UNKNOWN', message, { cause: error });
 }

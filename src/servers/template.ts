@@ -24,7 +24,7 @@ export interface TemplateOptions {
 }
 
 /** How long to wait for another process that is building a template of this installation, in milliseconds. */
-const OTHERS_WAIT_MS = 10_000;
+const BUILD_WAIT_MS = 10_000;
 
 /** The template on one server from which tenants' databases are cloned. */
 export class TemplateDatabase {
@@ -118,7 +118,7 @@ export class TemplateDatabase {
           // A server that still runs older code rebuilds its own template when it needs it.
           await dropTemplates(admin, prefix, '^[0-9a-f]{12}$', name);
         },
-        { waitMs: OTHERS_WAIT_MS },
+        { waitMs: BUILD_WAIT_MS },
       ),
     );
     return name;

@@ -63,10 +63,7 @@ export async function resolveAttention(
   if (!includesStatus(settledStatuses, tenant.status)) {
     if (tenant.status === 'DELETED' || tenant.status === 'MAINTENANCE')
       throw await refusalNow(catalog, tenant, reference);
-    throw new AppError(
-      'CONFLICT',
-      `The tenant ${tenant.slug} is ${tenant.status}. That ends by itself; then try again.`,
-    );
+    throw new AppError('CONFLICT', `The tenant ${tenant.slug} is ${tenant.status}. Try again when that has ended.`);
   }
   const { found, lastFailure, problems } = await inspect(options, files, tenant);
   const plan = planUp(files, found.applied);

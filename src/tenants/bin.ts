@@ -73,7 +73,7 @@ export async function mustBeInBin(catalog: Catalog, { id, slug }: Pick<Tenant, '
 
 /**
  * The error for a tenant that is not in the bin.
- * @param status undefined if it does not exist any more
+ * @param status undefined if it no longer exists
  */
 export function notInBin({
   slug,

@@ -60,7 +60,8 @@ export async function finish({ catalog, servers }: ProvisioningOptions, tenant: 
   const { server, database } = tenant;
   const values = [...migrationStateRow(applied), tenant.id];
   const commonSql = common ? `, ${storeCommonStateSql(values.length + 1)}` : '';
-  // A trigger reads the state, so it has to be saved before the row is updated. PostgreSQL runs a WITH that nobody reads last.
+  // A trigger reads the state, so it has to be saved before the row is updated. PostgreSQL runs a WITH last if the statement does
+  // not read it.
   const where = 't.id = $4 AND (SELECT count(*) FROM state) >= 0';
   const { rows } = await catalog.use((client) =>
     client.query(

@@ -9,7 +9,7 @@ import { inTransaction } from '../postgres/sql/transaction.ts';
 import { comingBack, inTheBin, mustBeInBin } from './bin.ts';
 import type { ProvisioningOptions } from './options.ts';
 import { discard } from './remove.ts';
-import { refusalOf } from './suspend.ts';
+import { statusRefusal } from './suspend.ts';
 
 /** How long it takes until another process retries the deletion, in milliseconds. */
 const RETRY_MS = 15_000;
@@ -27,7 +27,7 @@ export interface DeletionRequest {
 }
 
 /**
- * Deletes a tenant. It is not served any more and goes into the bin, from where it can be brought back until its time is over.
+ * Deletes a tenant. It is no longer served and goes into the bin, from where it can be brought back until its time is over.
  * With `purge`, or without such a time in the settings, it is removed for good, with its data and checkpoints. From then on
  * the removal cannot be stopped: if this process dies or a server does not answer, another process finishes it later. The slug
  * and host are available again when the database or schema is dropped.
@@ -144,6 +144,6 @@ async function lockFree(client: pg.Client, { id, slug }: NamedTenant, step: 'del
   const work = await findOpenWork(client, id);
   if (row) refuseOpenTransfer(work, row.slug);
   if (row?.status === 'DELETED' && work.run !== undefined) throw comingBack(row.slug, work.run);
-  if (!row || !canTake(tenantSteps[step], row.status)) throw refusalOf(row, slug);
+  if (!row || !canTake(tenantSteps[step], row.status)) throw statusRefusal(row, slug);
   refuseOpenRun(work, row.slug);
 }

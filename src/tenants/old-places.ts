@@ -11,7 +11,7 @@ import type { ProvisioningOptions } from './options.ts';
 /** What dropping old places needs. */
 export type OldPlacesOptions = EachServerOptions & Pick<ProvisioningOptions, 'catalog'>;
 
-/** A database or schema that its tenant does not use any more. */
+/** A database or schema that its tenant no longer uses. */
 export interface OldPlace extends TenantPlacement {
   readonly id: string;
   readonly tenantId: string;
@@ -29,7 +29,7 @@ const BATCH = 100;
 export const MAX_OLD_PLACES = 100;
 
 /**
- * Drops the databases, schemas and roles that no tenant uses any more and whose time is over. What cannot be dropped now stays in
+ * Drops the databases, schemas and roles that no tenant uses and whose time is over. What cannot be dropped now stays in
  * the catalog, and the next call tries again. Several processes may do this at once.
  */
 export async function dropOldPlaces(options: OldPlacesOptions): Promise<void> {
@@ -77,7 +77,7 @@ async function remember(catalog: Catalog, ids: readonly string[], error: unknown
   );
 }
 
-/** Lists up to {@link MAX_OLD_PLACES} old places of each of these tenants, that which is dropped next first. */
+/** Lists up to {@link MAX_OLD_PLACES} old places of each of these tenants, the one that is dropped next first. */
 export async function listOldPlaces(
   catalog: Catalog,
   tenants: readonly string[],

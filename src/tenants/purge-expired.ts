@@ -8,8 +8,8 @@ import { discard } from './remove.ts';
 /** Who removes tenants whose time in the bin is over, in the audit log. */
 export const retentionActor = 'Tenantry (TENANT_RETENTION_DAYS)';
 
-// While a run brings it back, a tenant is left alone. A run that this statement's snapshot does not contain has not ended for it, so
-// neither is a tenant lost whose run starts meanwhile.
+// A tenant that a run is bringing back is left alone. A run that started after the statement's snapshot has not ended in the
+// snapshot, so its tenant is safe too.
 const isExpired = `t.status = 'DELETED' AND t.purge_at <= now()
   AND (t.undelete_run IS NULL OR EXISTS (SELECT FROM migration_runs r WHERE r.id = t.undelete_run AND r.ended_at IS NOT NULL))`;
 

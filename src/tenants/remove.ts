@@ -49,7 +49,7 @@ async function beginRemoval(client: pg.Client, { listener }: ProvisioningOptions
   return rowCount === 1;
 }
 
-/** Stores what there is before anything is dropped. A process that takes over finds the list, and must not make another one. */
+/** Stores a list of everything before anything is dropped. A process that takes over uses it, and must not make another one. */
 async function listOnce(options: ProvisioningOptions, tenant: Tenant): Promise<void> {
   if (tenant.removal == null || tenant.removal.inventory) return;
   const inventory = await takeInventory(options, tenant);

@@ -47,13 +47,13 @@ async function takeStep(catalog: Catalog, reference: string, name: 'suspend' | '
   throw await refusalNow(catalog, tenant, reference);
 }
 
-/** As {@link refusalOf}, but names the transfer that the tenant is in maintenance for. */
+/** As {@link statusRefusal}, but names the transfer that the tenant is in maintenance for. */
 export async function refusalNow(
   catalog: Pick<Catalog, 'use'>,
   tenant: Pick<Tenant, 'id' | 'slug' | 'status'> | null,
   reference: string,
 ): Promise<AppError> {
-  const refusal = refusalOf(tenant, reference);
+  const refusal = statusRefusal(tenant, reference);
   if (!tenant || refusal.code !== 'TENANT_BUSY') return refusal;
   const { transfer } = await catalog.use((client) => findOpenWork(client, tenant.id));
   if (!transfer) return refusal;
@@ -62,7 +62,7 @@ export async function refusalNow(
 }
 
 /** The error if a tenant's status does not allow the change. */
-export function refusalOf(tenant: Pick<Tenant, 'slug' | 'status'> | null | undefined, reference: string): AppError {
+export function statusRefusal(tenant: Pick<Tenant, 'slug' | 'status'> | null | undefined, reference: string): AppError {
   if (!tenant) return new AppError('TENANT_NOT_FOUND', `There is no tenant ${reference}`);
   switch (tenant.status) {
     case 'NEEDS_ATTENTION':

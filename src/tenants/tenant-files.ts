@@ -17,7 +17,7 @@ export interface TenantFiles {
   /**
    * Reads a file.
    * @param signal ends the stream
-   * @returns undefined if it does not exist (any more)
+   * @returns undefined if it does not exist
    */
   read(tenant: string, file: TenantFile, signal: AbortSignal): Promise<AsyncIterable<Uint8Array> | undefined>;
   /**

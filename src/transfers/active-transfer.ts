@@ -23,7 +23,7 @@ export interface CopiedDatabase {
   readonly bytes: number;
 }
 
-/** How often to look whether it was cancelled, where nobody else tells this process, in milliseconds. */
+/** How often to check whether it was cancelled if no notification says so, in milliseconds. */
 const CHECK_MS = 1_000;
 /** How often progress is stored, in milliseconds. */
 const STORE_MS = 500;
@@ -44,7 +44,7 @@ export class ActiveTransfer {
     this.#transfer = transfer;
   }
 
-  /** What is known of it. */
+  /** The transfer as this process knows it. */
   get transfer(): ClaimedTransfer {
     return this.#transfer;
   }
@@ -60,7 +60,7 @@ export class ActiveTransfer {
   }
 
   /**
-   * Runs `work` outside of a worker, and looks by itself whether the transfer was cancelled.
+   * Runs `work` outside a worker, and checks from time to time whether the transfer was cancelled.
    * @param signal ends the work, with the given reason
    */
   async alone<T>(signal: AbortSignal | undefined, reason: Error, work: () => Promise<T>): Promise<T> {
@@ -76,7 +76,7 @@ export class ActiveTransfer {
     }
   }
 
-  /** Reads whether somebody has cancelled it or taken it over, and ends the work then. Never rejects. */
+  /** Ends the work if the transfer was cancelled or taken over. Never rejects. */
   async check(): Promise<void> {
     await this.#store(undefined);
   }
@@ -87,7 +87,7 @@ export class ActiveTransfer {
   }
 
   /**
-   * Changes the catalog in a transaction, while it is certain that nobody else works on the transfer.
+   * Changes the catalog in a transaction during which no other process can take the transfer over.
    * @throws {LostClaimError}
    */
   commit<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
@@ -105,8 +105,8 @@ export class ActiveTransfer {
   }
 
   /**
-   * Begins an attempt. What an earlier one may have made at the new place is left to be dropped, and this one gets a key that
-   * no statement of the earlier one knows.
+   * Begins an attempt with a new key, which no statement of an earlier attempt knows. What the earlier one may have made at
+   * its place is dropped later.
    */
   async begin(): Promise<void> {
     const { id, tenantId, to, hasTarget, kind, attempts } = this.#transfer;
@@ -138,7 +138,7 @@ export class ActiveTransfer {
     this.note({ hasTarget: true, to: { ...to, ...placement, key } });
   }
 
-  /** Stores how far the copy is, now and then. */
+  /** Stores the progress of the copy from time to time. */
   progress(progress: CopyProgress): void {
     if (this.#storing || elapsedSince(this.#storedAt) < STORE_MS) return;
     this.#storing = this.#store(progress).finally(() => {
@@ -146,7 +146,7 @@ export class ActiveTransfer {
     });
   }
 
-  /** Stores how far the copy was at its end. @throws {LostClaimError} */
+  /** Stores the final progress of the copy. @throws {LostClaimError} */
   async copied(progress: CopyProgress): Promise<void> {
     await this.#storing;
     const { rowsCopied, bytesCopied } = progress;
@@ -193,7 +193,7 @@ export class ActiveTransfer {
 }
 
 function describe({ rowsCopied, rowsTotal, bytesCopied }: CopyProgress): string {
-  // An estimate that is too low says nothing any more.
+  // An estimate that turned out too low is of no use.
   const total = rowsTotal > rowsCopied ? ` of ${estimateText(rowsTotal)}` : '';
   return `${countText(rowsCopied)}${total} rows, ${sizeText(bytesCopied)}`;
 }

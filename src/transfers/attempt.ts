@@ -16,7 +16,7 @@ export class StoppedError extends Error {
   }
 }
 
-/** How many attempts there are if each fails for a reason that may pass, or ends with its process. */
+/** The maximum number of attempts, if each fails for a temporary reason or its process dies. */
 const MAX_ATTEMPTS = 6;
 /** The wait before the second attempt, in milliseconds. It doubles with each further one. */
 const FIRST_DELAY_MS = 500;
@@ -56,7 +56,7 @@ async function attemptOnce(active: ActiveTransfer): Promise<void> {
   if (isCancelRequested) return giveUp(active, { outcome: 'CANCELLED', error: null });
   if (attempts > MAX_ATTEMPTS) {
     const last = error === null ? '' : ` The last error: ${error}`;
-    const message = `It was tried ${MAX_ATTEMPTS} times without success.${last} Find out why, then resume the transfer.`;
+    const message = `All ${MAX_ATTEMPTS} attempts have failed.${last} Fix the cause, then resume the transfer.`;
     return giveUp(active, { outcome: 'FAILED', error: message });
   }
   try {

@@ -86,7 +86,7 @@ export async function resumeTransfer({ catalog }: TransferOptions, id: string): 
       if (kind === 'IMPORT') {
         throw new AppError(
           'CONFLICT',
-          'An import needs its archive again. Import the tenant with tenantry tenant import.',
+          'An import cannot be resumed, because it needs its archive. Run tenantry tenant import again.',
         );
       }
       if (kind === 'CLONE') {
@@ -110,7 +110,7 @@ export async function resumeTransfer({ catalog }: TransferOptions, id: string): 
   });
 }
 
-/** A tenant that has moved since would be moved from a place where it is not any more. */
+/** A tenant that has moved since would be moved from a place that it has left. */
 async function checkStillThere(
   client: pg.Client,
   { transfer, id, slug }: { readonly transfer: string; readonly id: string; readonly slug: string },

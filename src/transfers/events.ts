@@ -8,20 +8,21 @@ import type { Listener } from '../postgres/listener.ts';
 export const transferEventKinds = {
   CREATED: 'The transfer was created.',
   STARTED: 'A process began to work on it.',
-  PAUSED: 'Requests of the tenant are refused or wait from now on.',
+  PAUSED: 'From now on, requests of the tenant are refused or wait.',
   TARGET_CREATED: 'The new database or schema has the tables.',
-  COPYING: 'How far the copy is, every second.',
+  COPYING: 'The progress of the copy, every second.',
   COPIED: 'All rows are copied, and the copy is proven to be equal to the source.',
   CATCHING_UP: 'What was written during the copy is copied too.',
   NEUTRALIZED: 'Addresses, names and the like are masked in the clone.',
   FILES_COPIED: 'The files that the modules keep outside of the database are copied.',
   SWITCHING: 'The tenant is switched to the new place. It can no longer be cancelled.',
-  RETRYING: 'It failed for a reason that may pass, or its process ended. It will start over.',
-  CANCEL_REQUESTED: 'Somebody cancelled it.',
-  RESUMED: 'Somebody resumed it. It starts over.',
+  RETRYING: 'An attempt failed for a temporary reason, or its process ended. The transfer will start over.',
+  CANCEL_REQUESTED: 'Somebody cancelled the transfer.',
+  RESUMED: 'Somebody resumed the transfer. It starts over.',
   SUCCEEDED: 'The tenant is served from the new place.',
-  FAILED: 'It failed. A tenant that moves is where and what it was; a new one is removed.',
-  CANCELLED: 'It was cancelled. A tenant that moves is where and what it was; a new one is removed.',
+  FAILED: 'The transfer failed. A tenant that was to move is unchanged and stays where it is; a new tenant is removed.',
+  CANCELLED:
+    'The transfer was cancelled. A tenant that was to move is unchanged and stays where it is; a new tenant is removed.',
 } as const;
 export type TransferEventKind = keyof typeof transferEventKinds;
 

@@ -18,7 +18,7 @@ export interface Outcome {
   readonly error: string | null;
 }
 
-/** How a transfer ends was decided and stored, and could not be carried out yet. */
+/** The outcome of a transfer is decided and stored, but could not be carried out yet. */
 export class PendingEndError extends Error {
   override readonly name = 'PendingEndError';
 
@@ -74,7 +74,7 @@ async function carryOut(active: ActiveTransfer, { outcome, error }: Outcome): Pr
       }),
       [id],
     );
-    const now = isNew ? `nothing is left of ${slug}` : `${slug} is where and what it was`;
+    const now = isNew ? `nothing is left of ${slug}` : `${slug} is unchanged and stays where it is`;
     await appendTransferEvent(client, id, outcome, outcome === 'FAILED' ? (error ?? 'for an unknown reason') : now);
   });
   await dropOldPlaces(options);

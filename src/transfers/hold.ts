@@ -18,7 +18,7 @@ export class TenantInMaintenanceError extends Error {
  * until the tenant is switched or {@link letGo}. Idempotent.
  * @param pauseMs how long it should take at most, so that requests wait for it; undefined if they should not
  * @throws {TenantInMaintenanceError}
- * @throws {AppError} CONFLICT if the tenant's status does not allow it any more
+ * @throws {AppError} CONFLICT if the tenant's status no longer allows it
  */
 export async function hold(active: ActiveTransfer, pauseMs?: number): Promise<void> {
   const { options, transfer } = active;
@@ -47,7 +47,7 @@ async function begin(client: pg.Client, { transfer }: ActiveTransfer, pauseMs: n
 }
 
 /**
- * Unlocks the tenant's place and gives the tenant its status back. Does nothing if it is not held. Idempotent.
+ * Unlocks the tenant's place and restores the tenant's status. Does nothing if it is not held. Idempotent.
  * @throws what PostgreSQL reports; the tenant stays in maintenance then
  */
 export async function letGo(active: ActiveTransfer): Promise<void> {
@@ -63,7 +63,7 @@ export async function letGo(active: ActiveTransfer): Promise<void> {
 }
 
 /**
- * Returns SQL that gives a tenant its status back; $1 is the transfer's id.
+ * Returns SQL that restores a tenant's status; $1 is the transfer's id.
  * @param set further assignments, each with a comma before it
  */
 export function endMoveSql(set: string): string {

@@ -22,7 +22,7 @@ import { lockServer } from './insert.ts';
 import type { TransferOptions } from './options.ts';
 import { type ClaimedTransfer, claimTransfer, enterSwitch, LostClaimError } from './store.ts';
 
-/** A tenant that is to be made of data that only this process has. */
+/** A new tenant, with data that only this process has. */
 export interface TenantToImport {
   readonly input: CreateTenantInput;
   /** Who imports it, for the record. */
@@ -34,8 +34,9 @@ export interface TenantToImport {
 }
 
 /**
- * Makes a tenant of data that only this process has, as a transfer that no other process can carry out: if this one dies, another
- * one removes the tenant. It gets the newest migrations at the end, and is served then. After a failure nothing is left of it.
+ * Creates a tenant from data that only this process has. No other process can carry out this transfer: if this process dies,
+ * another one removes the tenant. At the end the tenant gets the newest migrations and is served. After a failure, nothing is
+ * left of it.
  * @param signal cancels it
  * @throws {AppError} SLUG_TAKEN, HOST_TAKEN, BAD_USER_INPUT, or as `chooseServer`; and what `fill` throws
  */

@@ -5,7 +5,7 @@ import { canTake, tenantSteps } from '../catalog/tenant-status.ts';
 import { AppError } from '../lib/errors.ts';
 import { inTransaction } from '../postgres/sql/transaction.ts';
 import type { TenantPlacement } from '../servers/provisioner.ts';
-import { refusalOf } from '../tenants/suspend.ts';
+import { statusRefusal } from '../tenants/suspend.ts';
 import { appendTransferEvent, wakeTransferWorkers } from './events.ts';
 import type { TransferOptions } from './options.ts';
 
@@ -75,9 +75,8 @@ async function lockMovable(client: pg.Client, { id, slug, key }: NewTransfer['te
   const [row] = rows;
   const work = await findOpenWork(client, id);
   if (row) refuseOpenTransfer(work, row.slug);
-  if (!row || !canTake(tenantSteps.beginMove, row.status)) throw refusalOf(row, slug);
-  if (row.key !== key)
-    throw new AppError('CONFLICT', `The tenant ${slug} has moved just now. Look where it is, and try again.`);
+  if (!row || !canTake(tenantSteps.beginMove, row.status)) throw statusRefusal(row, slug);
+  if (row.key !== key) throw new AppError('CONFLICT', `The tenant ${slug} has just moved. Try again.`);
   refuseOpenRun(work, slug);
 }
 

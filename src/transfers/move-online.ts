@@ -17,7 +17,7 @@ import { makeTarget, readClock, readSource, targetOf } from './copy-to-target.ts
 import { appendTransferEvent } from './events.ts';
 import { hold, letGo } from './hold.ts';
 import type { TransferOptions } from './options.ts';
-import { switchTenant } from './switch-tenant.ts';
+import { switchPlace } from './switch-place.ts';
 
 /** How much of its log a server may keep for a move, in bytes. */
 const MAX_KEPT_BYTES = 16 * 1024 ** 3;
@@ -64,7 +64,7 @@ export async function moveOnline(active: ActiveTransfer, from: TenantPlacement):
   await endOnlineCopy(source, slot);
   // From here on nobody can write to the old place, not even a process that does not know of the move.
   await closePlace(await options.servers.find(from.server), from);
-  await switchTenant(active, { ...made, observedAt });
+  await switchPlace(active, { ...made, observedAt });
   if (active.transfer.keepHours === 0) await dropOldPlaces(options);
 }
 

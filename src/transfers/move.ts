@@ -6,7 +6,7 @@ import { copyToTarget } from './copy-to-target.ts';
 import { hold } from './hold.ts';
 import { moveOnline } from './move-online.ts';
 import { findSource, withOpenSource } from './source.ts';
-import { switchTenant } from './switch-tenant.ts';
+import { switchPlace } from './switch-place.ts';
 
 /** Moves a tenant to another place, or brings it back to a checkpoint there. It is served meanwhile if it moves online. */
 export async function move(active: ActiveTransfer): Promise<void> {
@@ -23,6 +23,6 @@ async function moveOffline(active: ActiveTransfer, from: TenantPlacement): Promi
   const copy = await withOpenSource(active, source, () => copyToTarget(active, source));
   // From here on nobody can write to the old place, not even a process that does not know of the move.
   await closePlace(await options.servers.find(from.server), from);
-  await switchTenant(active, copy);
+  await switchPlace(active, copy);
   if (active.transfer.keepHours === 0) await dropOldPlaces(options);
 }

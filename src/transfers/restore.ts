@@ -9,7 +9,7 @@ import { runTransferHere } from './run-here.ts';
 import type { Requester } from './start-move.ts';
 
 /**
- * Brings a tenant back to a checkpoint, which is kept and can be restored again. Everything that was written since is lost, so the
+ * Restores a tenant to a checkpoint, which is kept and can be restored again. Everything that was written since is lost, so the
  * caller must accept that. A tenant with a schema, or one that is on another server than the checkpoint, is brought back at a new
  * place by a transfer, which other processes complete if this one dies.
  * @throws {AppError} NOT_FOUND; TENANT_BUSY; CONFLICT with what would be lost, or if the tenant's status does not allow it, another
@@ -42,7 +42,7 @@ async function transfer(
   if (status === 'SUCCEEDED') return;
   throw new AppError(
     'CONFLICT',
-    `The tenant ${slug} was not brought back to ${checkpoint.name}, and is what it was: the transfer ${id} is ${status}${error ? `, because ${error}` : ''}`,
+    `The tenant ${slug} was not restored to ${checkpoint.name} and is unchanged: the transfer ${id} is ${status}${error ? `, because ${error}` : ''}`,
     { details: { transfer: id } },
   );
 }

@@ -56,7 +56,7 @@ type ClaimedRow = Omit<ClaimedTransfer, 'from' | 'to'> & { readonly from: string
 
 /**
  * Claims the oldest transfer that no living process works on. The commit does not wait for the disk: a claim that a crash of
- * PostgreSQL has lost cannot be used any more, and what follows it is not on the disk before it. Its status stays until work on it begins.
+ * PostgreSQL has lost can no longer be used, and what follows it is not on the disk before it. Its status stays until work on it begins.
  * @param held the transfers that this process works on; others with its number are those whose claim it does not know of
  * @param only a transfer, if no other one is to be claimed
  */
@@ -148,7 +148,7 @@ export async function enterSwitch(client: pg.Client, transfer: ClaimedTransfer):
   return true;
 }
 
-/** Remembers a place that no tenant uses any more, so that it is dropped. */
+/** Stores a place that no tenant uses, so that it is dropped. */
 export async function addOldPlace(
   client: pg.Client,
   { id, tenantId, slug }: Pick<ClaimedTransfer, 'id' | 'tenantId' | 'slug'>,

@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { repeatUntil } from '../lib/retry-loop.ts';
+import { repeatUntil, WakeUp } from '../lib/retry-loop.ts';
 import { ActiveTransfer } from './active-transfer.ts';
 import { attemptTransfer, StoppedError } from './attempt.ts';
 import { transferWorkChannel } from './events.ts';
@@ -17,7 +16,7 @@ export class TransferWorker implements AsyncDisposable {
   readonly #active = new Map<string, ActiveTransfer>();
   readonly #tasks = new Set<Promise<void>>();
   readonly #stop = new AbortController();
-  #wakeUp = Promise.withResolvers<void>();
+  readonly #wakeUp = new WakeUp();
   #loop: Promise<unknown> = Promise.resolve();
   #stopped: Promise<void> | undefined;
 
@@ -29,7 +28,7 @@ export class TransferWorker implements AsyncDisposable {
   start(): void {
     const { listener, log } = this.#options;
     const unsubscribe = listener.on(transferWorkChannel, (transfer) => {
-      this.#wakeUp.resolve();
+      this.#wakeUp.call();
       for (const [id, active] of this.#active) if (transfer === undefined || transfer === id) void active.check();
     });
     const onError = (err: unknown) => log.warn({ err }, 'could not look for transfers of tenants; retrying');
@@ -48,7 +47,7 @@ export class TransferWorker implements AsyncDisposable {
 
   async #end(): Promise<void> {
     this.#stop.abort();
-    this.#wakeUp.resolve();
+    this.#wakeUp.call();
     for (const active of this.#active.values()) active.abort(new StoppedError());
     await this.#loop;
     await Promise.all(this.#tasks);
@@ -56,14 +55,14 @@ export class TransferWorker implements AsyncDisposable {
 
   async #look(): Promise<void> {
     const { catalog, listener, underWay } = this.#options;
-    this.#wakeUp = Promise.withResolvers();
+    this.#wakeUp.reset();
     // Without its liveness lock, other processes would immediately take over anything claimed now.
     while (this.#active.size < CONCURRENCY && listener.mayTakeOver && !this.#stop.signal.aborted) {
       const transfer = await catalog.use((client) => claimTransfer(client, listener.instance, underWay.ids()));
       if (!transfer) break;
       this.#begin(new ActiveTransfer(this.#options, transfer));
     }
-    await this.#wait();
+    await this.#wakeUp.wait(LOOK_MS);
   }
 
   #begin(active: ActiveTransfer): void {
@@ -75,16 +74,8 @@ export class TransferWorker implements AsyncDisposable {
       working[Symbol.dispose]();
       this.#active.delete(id);
       this.#tasks.delete(task);
-      this.#wakeUp.resolve();
+      this.#wakeUp.call();
     });
     this.#tasks.add(task);
-  }
-
-  /** Resolves when there may be work: after a wake-up, a finished transfer, or a timeout. */
-  async #wait(): Promise<void> {
-    const timer = new AbortController();
-    const { signal } = timer;
-    await Promise.race([this.#wakeUp.promise, sleep(LOOK_MS, undefined, { signal }).catch(() => undefined)]);
-    timer.abort();
   }
 }

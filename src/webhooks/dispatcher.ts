@@ -1,8 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { Encryption } from '../lib/encryption.ts';
-import { repeatUntil } from '../lib/retry-loop.ts';
+import { repeatUntil, WakeUp } from '../lib/retry-loop.ts';
 import type { Listener } from '../postgres/listener.ts';
 import {
   type ClaimedWebhook,
@@ -51,7 +50,7 @@ export class Dispatcher implements AsyncDisposable {
   readonly #stop = new AbortController();
   /** Interrupts requests in progress. */
   readonly #interrupt = new AbortController();
-  #wakeUp = Promise.withResolvers<void>();
+  readonly #wakeUp = new WakeUp();
   #loops: Promise<unknown> = Promise.resolve();
 
   constructor(options: DispatcherOptions) {
@@ -61,7 +60,7 @@ export class Dispatcher implements AsyncDisposable {
   /** Starts delivering. */
   start(): void {
     const { listener, log } = this.#options;
-    const unsubscribe = listener.on(webhookChannel, () => this.#wakeUp.resolve());
+    const unsubscribe = listener.on(webhookChannel, () => this.#wakeUp.call());
     const onError = (err: unknown) => log.warn({ err }, 'could not look for events for webhooks; retrying');
     this.#loops = Promise.all([
       repeatUntil(this.#stop.signal, () => this.#look(), 0, onError),
@@ -72,7 +71,7 @@ export class Dispatcher implements AsyncDisposable {
   /** Waits for requests in progress, up to a limit. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
-    this.#wakeUp.resolve();
+    this.#wakeUp.call();
     const timer = setTimeout(() => this.#interrupt.abort(), STOP_MS);
     await this.#loops;
     await Promise.all(this.#active.values());
@@ -81,7 +80,7 @@ export class Dispatcher implements AsyncDisposable {
 
   async #look(): Promise<void> {
     const { catalog, listener } = this.#options;
-    this.#wakeUp = Promise.withResolvers();
+    this.#wakeUp.reset();
     const most = CONCURRENCY - this.#active.size;
     // Without its liveness lock, other processes would immediately take over anything claimed now.
     if (most > 0 && listener.connected) {
@@ -89,16 +88,7 @@ export class Dispatcher implements AsyncDisposable {
       const claimed = await catalog.use((client) => claimWebhooks(client, listener.instance, { most, active }));
       for (const webhook of claimed) this.#begin(webhook);
     }
-    await this.#waitForWork();
-  }
-
-  async #waitForWork(): Promise<void> {
-    const timer = new AbortController();
-    await Promise.race([
-      this.#wakeUp.promise,
-      sleep(LOOK_MS, undefined, { signal: timer.signal }).catch(() => undefined),
-    ]);
-    timer.abort();
+    await this.#wakeUp.wait(LOOK_MS);
   }
 
   #begin(webhook: ClaimedWebhook): void {
@@ -109,7 +99,7 @@ export class Dispatcher implements AsyncDisposable {
       })
       .finally(() => {
         this.#active.delete(webhook.id);
-        this.#wakeUp.resolve();
+        this.#wakeUp.call();
       });
     this.#active.set(webhook.id, work);
   }

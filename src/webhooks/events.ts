@@ -46,7 +46,7 @@ export const webhookEvents = {
     data: ofTenant,
   },
   'tenant.undeleted': {
-    description: 'A deleted tenant was brought back. It has the status again that it had before.',
+    description: 'A deleted tenant was brought back, with its former status.',
     data: ofTenant,
   },
   'tenant.purged': {
@@ -69,11 +69,11 @@ export const webhookEvents = {
   },
   'run.ended': { description: 'A run ended, whatever its status.', data: ofRun },
   'checkpoint.restored': {
-    description: 'A tenant was brought back to a checkpoint.',
+    description: 'A tenant was restored to a checkpoint.',
     data: z.strictObject({ tenant, checkpoint: z.strictObject({ id: z.uuid(), name: z.string() }) }),
   },
   'drift.found': {
-    description: `A check found differences between a tenant's tables and the entities, and not the same ones as the check before. The event has at most ${MAX_DRIFT_STATEMENTS} statements.`,
+    description: `A check found differences between a tenant's tables and the entities, other than those of the check before. The event has at most ${MAX_DRIFT_STATEMENTS} statements.`,
     data: z.strictObject({ tenant, drift }),
   },
 } as const satisfies Record<string, { readonly description: string; readonly data: z.ZodType }>;

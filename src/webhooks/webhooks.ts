@@ -92,7 +92,7 @@ export class Webhooks {
       ...(description !== undefined && { description: validDescription(description) }),
       ...(enabled !== undefined && { isEnabled: enabled, disabledReason: null }),
     };
-    // Whatever is changed may be what was wrong.
+    // Any change may have fixed the cause of the failures.
     const fresh = { failures: 0, failingSince: null, nextAttemptAt: new Date() };
     em.assign(webhook, { ...change, ...((url !== undefined || enabled) && fresh) });
     await em.flush();
@@ -107,7 +107,7 @@ export class Webhooks {
   async delete(id: string): Promise<boolean> {
     if (!isUuid(id)) return false;
     const em = this.#options.catalog.fork();
-    // Changes that it is told of wait while its row is being deleted. That must be quick, so its deliveries go before.
+    // Transactions with events for it wait while its row is being deleted. That must be quick, so its deliveries are deleted first.
     await em.nativeUpdate(Webhook, { id }, { isEnabled: false });
     await em.nativeDelete(WebhookDelivery, { webhook: id });
     return (await em.nativeDelete(Webhook, { id })) > 0;

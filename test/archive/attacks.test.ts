@@ -52,7 +52,7 @@ const entries: Readonly<Record<string, readonly [() => readonly TestEntry[], Reg
   'another format': [() => withHeader({ format: 'other', version: 1 }), /is not one of Tenantry/],
   'no header': [() => without('tenantry.json'), /is not one of Tenantry: it starts with "tables/],
   'a header that is no JSON': [() => withHeader('{'), /has no valid JSON in tenantry\.json/],
-  'a huge header': [() => withHeader('x'.repeat(5000)), /has 5000 bytes of "tenantry.json", and 4096 is the most/],
+  'a huge header': [() => withHeader('x'.repeat(5000)), /has 5000 bytes of "tenantry.json", and the maximum is 4096/],
   nothing: [() => [], /is empty/],
   'no manifest': [() => good.slice(0, -2), /is incomplete: it has no manifest/],
   'no checksum of the manifest': [() => good.slice(0, -1), /is incomplete: it has no manifest/],
@@ -81,7 +81,7 @@ const entries: Readonly<Record<string, readonly [() => readonly TestEntry[], Reg
   ],
   'a manifest that is larger than those of so few entries': [
     () => withManifest(good, `{"tables":[${'0,'.repeat(10_000_000)}0]}`),
-    /has a manifest of 20000014 bytes, and 14788608 is the most\. To accept it, raise --max-entries/,
+    /has a manifest of 20000014 bytes, and the maximum is 14788608\. To accept it, raise --max-entries/,
   ],
   'a manifest of many properties': [
     () => withManifest(good, `{${Array.from({ length: 100_000 }, (_, index) => `"${index}":0`).join()}}`),
@@ -132,7 +132,7 @@ const entries: Readonly<Record<string, readonly [() => readonly TestEntry[], Reg
   'a pipe': [() => inserted(entry('pipe', { type: 'fifo' })), /is not an ordinary file \(fifo\)/],
   'a table that the migrations do not make': [
     () => changed(({ tables }) => void tables.push({ name: 'pg_authid', columns: [], rows: 0, parts: [] })),
-    /is not what its migrations make here: the table "pg_authid" is only in the archive/,
+    /differs from what its migrations make here: the table "pg_authid" is only in the archive/,
   ],
   'a table with a hostile name': [
     () => changed(({ tables }) => void tables.push({ name: '"; DROP TABLE x; --', columns: [], rows: 0, parts: [] })),

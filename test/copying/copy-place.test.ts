@@ -17,7 +17,7 @@ it('refuses a target whose tables differ, names the differences, and changes not
   const target = await lab.other.make('DATABASE', `${historySql}; CREATE TABLE b (n bigint); INSERT INTO b VALUES (1)`);
   await expect(copyPlace({ from: source, to: target, parallel: 2, signal })).rejects.toMatchObject({
     code: 'CONFLICT',
-    message: `The tables of ${source.schema} in the database shared are not what its migrations make, so they cannot be copied: column b.m exists only in the source, column b.n is 1 integer in the source, but 1 bigint in the target, table a exists only in the source. Undo what was changed by hand, or write a migration for it, and try again. \`tenantry drift\` shows such changes.`,
+    message: `The tables of ${source.schema} in the database shared differ from what its migrations make, so they cannot be copied: column b.m exists only in the source, column b.n is 1 integer in the source, but 1 bigint in the target, table a exists only in the source. Undo what was changed by hand, or write a migration for it, and try again. \`tenantry drift\` shows such changes.`,
   });
   expect(await target.rows('SELECT n FROM b')).toEqual([{ n: '1' }]);
 });

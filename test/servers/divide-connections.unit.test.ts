@@ -6,16 +6,16 @@ const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => to
 
 describe('connections are divided', () => {
   it.each([
-    { total: 87, wishes: [3], parts: [87] },
-    { total: 87, wishes: [3, 3], parts: [43, 44] },
-    { total: 87, wishes: [60, 3], parts: [60, 27] },
-    { total: 87, wishes: [3, 60, 30], parts: [3, 54, 30] },
-    { total: 87, wishes: [100, 100], parts: [43, 44] },
-    { total: 20, wishes: [100, 3, 9, 100], parts: [6, 3, 5, 6] },
-    { total: 5, wishes: [3, 3, 9], parts: [3, 3, 3] },
-    { total: 10, wishes: [], parts: [] },
-  ])('$total for $wishes as $parts', ({ total, wishes, parts }) => {
-    expect(divideConnections(total, wishes)).toEqual(parts);
+    { total: 87, wanted: [3], parts: [87] },
+    { total: 87, wanted: [3, 3], parts: [43, 44] },
+    { total: 87, wanted: [60, 3], parts: [60, 27] },
+    { total: 87, wanted: [3, 60, 30], parts: [3, 54, 30] },
+    { total: 87, wanted: [100, 100], parts: [43, 44] },
+    { total: 20, wanted: [100, 3, 9, 100], parts: [6, 3, 5, 6] },
+    { total: 5, wanted: [3, 3, 9], parts: [3, 3, 3] },
+    { total: 10, wanted: [], parts: [] },
+  ])('$total for $wanted as $parts', ({ total, wanted, parts }) => {
+    expect(divideConnections(total, wanted)).toEqual(parts);
   });
 
   it('all of them, and never more unless there are too few for so many processes', () => {
@@ -23,11 +23,11 @@ describe('connections are divided', () => {
       fc.property(
         fc.integer({ min: 0, max: 500 }),
         fc.array(fc.nat(120), { minLength: 1, maxLength: 40 }),
-        (total, wishes) => {
-          const parts = divideConnections(total, wishes);
-          expect(parts).toHaveLength(wishes.length);
+        (total, wanted) => {
+          const parts = divideConnections(total, wanted);
+          expect(parts).toHaveLength(wanted.length);
           expect(Math.min(...parts)).toBeGreaterThanOrEqual(LEAST_BUDGET);
-          expect(sum(parts)).toBe(Math.max(total, LEAST_BUDGET * wishes.length));
+          expect(sum(parts)).toBe(Math.max(total, LEAST_BUDGET * wanted.length));
         },
       ),
     );
@@ -38,12 +38,12 @@ describe('connections are divided', () => {
       fc.property(
         fc.integer({ min: 0, max: 500 }),
         fc.array(fc.nat(120), { minLength: 2, maxLength: 40 }),
-        (total, wishes) => {
-          const parts = divideConnections(total, wishes);
+        (total, wanted) => {
+          const parts = divideConnections(total, wanted);
           const most = Math.max(...parts);
           for (const [index, part] of parts.entries()) {
             // What cannot be divided equally makes a difference of one.
-            if (part < (wishes[index] ?? 0)) expect(part).toBeGreaterThanOrEqual(most - 1);
+            if (part < (wanted[index] ?? 0)) expect(part).toBeGreaterThanOrEqual(most - 1);
           }
         },
       ),

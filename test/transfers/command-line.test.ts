@@ -69,7 +69,9 @@ describe('the command line', () => {
         return result.exit === 0 && result;
       }),
     ]);
-    expect(resumed.stdout).toMatch(/^Made the tenant sandbox on the server b: database shared, schema tenant_\w+\.\n$/);
+    expect(resumed.stdout).toMatch(
+      /^Created the tenant sandbox on the server b: database shared, schema tenant_\w+\.\n$/,
+    );
     expect(JSON.parse(watched.stdout)).toMatchObject({
       transfer: id,
       kind: 'CLONE',

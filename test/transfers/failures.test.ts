@@ -68,7 +68,7 @@ describe('a transfer', () => {
       const id = await lab.move(slug, `server: "b", isolation: ${to}`);
       expect(await lab.ended(id)).toMatchObject({
         status: 'FAILED',
-        error: expect.stringMatching(/are not what its migrations make.*by_hand/),
+        error: expect.stringMatching(/differ from what its migrations make.*by_hand/),
       });
       expect(await lab.placementOf(slug)).toEqual(before.placement);
       await lab.addProducts(slug, 'two');

@@ -3,7 +3,7 @@ import { PostgresNames } from '../../orm/naming.ts';
 import { sqlState, type Violation } from '../../postgres/sql/error-codes.ts';
 import { allMetadata } from './metadata.ts';
 
-/** What a client is told about a violated constraint. */
+/** What a client learns about a violated constraint. */
 export interface ConstraintRefusal {
   readonly code: 'BAD_USER_INPUT' | 'CONFLICT';
   readonly message: string;

@@ -56,7 +56,7 @@ builder.mutationFields((t) => ({
   createCheckpoint: t.field({
     type: CheckpointRef,
     description:
-      'Copies a tenant, so that it can be brought back to its present state. The requests of a tenant with a database get TENANT_BUSY in the meantime; those of a tenant with a schema are served.',
+      'Copies a tenant, so that its present state can be restored. The requests of a tenant with a database get TENANT_BUSY in the meantime; those of a tenant with a schema are served.',
     authScopes: { platformAdmin: true },
     args: {
       tenant: t.arg.id({ required: true, description: 'Its id or slug.' }),
@@ -68,7 +68,7 @@ builder.mutationFields((t) => ({
   restoreCheckpoint: t.field({
     type: TenantRef,
     description:
-      'Brings the tenant back to a checkpoint, which is kept. Requests get TENANT_BUSY in the meantime. Without acceptDataLoss it is refused, and the error says what would be lost.',
+      'Restores the tenant to a checkpoint, which is kept. Requests get TENANT_BUSY in the meantime. Without acceptDataLoss it is refused, and the error says what would be lost.',
     authScopes: { platformAdmin: true },
     args: { id: t.arg.id({ required: true }), acceptDataLoss: t.arg.boolean({ defaultValue: false }) },
     resolve: (_root, { id, acceptDataLoss }, context) =>

@@ -5,7 +5,7 @@ import {
   PLAN_PAGE,
   pageOfPlan,
   planFleet,
-  refusalOf,
+  planRefusal,
   sqlOf,
   stepsOf,
   type TenantPlan,
@@ -100,7 +100,7 @@ const TenantPlanRef = builder.objectRef<ShownTenantPlan>('TenantPlan').implement
     refusal: t.string({
       nullable: true,
       description: 'Why no migration can be applied.',
-      resolve: refusalOf,
+      resolve: planRefusal,
     }),
     warnings: t.stringList({
       maxItems: MAX_TEXTS,

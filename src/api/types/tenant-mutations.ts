@@ -64,7 +64,7 @@ builder.mutationFields((t) => ({
   deleteTenant: t.field({
     type: TenantRef,
     description:
-      'For owners of the tenant, while it is active, and platform admins. Puts a tenant into the bin: it is not served any more, and undeleteTenant can bring it back for TENANT_RETENTION_DAYS. Its slug and host stay taken. Afterwards, or at once with purge, it is removed for good with its database or schema and its checkpoints, and an entry in the audit log says what was removed. Refused while a migration run or a checkpoint is working on the tenant. The history of runs keeps what they did to it.',
+      'For owners of the tenant, while it is active, and platform admins. Puts a tenant into the bin: it is no longer served, and undeleteTenant can bring it back for TENANT_RETENTION_DAYS. Its slug and host stay taken. Afterwards, or at once with purge, it is removed for good with its database or schema and its checkpoints, and an entry in the audit log says what was removed. Refused while a migration run or a checkpoint is working on the tenant. The history of runs keeps what they did to it.',
     authScopes: { authenticated: true },
     args: {
       id: t.arg.id(reference),

@@ -138,7 +138,7 @@ function withParameters(headers: Headers, given: Readonly<Record<string, unknown
   const all = new Headers(headers);
   for (const [name, value] of Object.entries(given ?? {})) {
     const header = parameters.find((known) => known === name.toLowerCase());
-    // A value that is no valid header is no valid token or tenant either.
+    // A value that is not a valid header is not a valid token or tenant either.
     if (header && typeof value === 'string' && /^[\x20-\x7e]*$/.test(value)) all.set(header, value);
   }
   return all;

@@ -1,6 +1,6 @@
 import type pg from 'pg';
+import { copySql } from '../../copying/copy-sql.ts';
 import { countLines } from '../../copying/count-lines.ts';
-import { copySql } from '../copy-sql.ts';
 import { type Manifest, type ManifestTable, partName } from '../format/manifest.ts';
 import type { ArchiveWriter } from '../format/write.ts';
 import { readColumns } from '../tables.ts';
@@ -62,9 +62,10 @@ async function addTable(
   }: Pick<TenantData, 'schema'> & Pick<ManifestTable, 'name' | 'columns'> & { readonly number: number },
 ): Promise<Pick<ManifestTable, 'rows' | 'parts'>> {
   const parts: ManifestTable['parts'] = [];
+  const columnNames = columns.map((column) => column.name);
   let rows = 0;
   for await (const part of joined(
-    copyOut(client, copySql(schema, { name, columns }, 'TO STDOUT'), signal),
+    copyOut(client, copySql(schema, name, columnNames, 'TO STDOUT'), signal),
     PART_BYTES,
   )) {
     rows += countLines(part);

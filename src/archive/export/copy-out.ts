@@ -27,7 +27,7 @@ export async function* copyOut(
     }
     isDone = true;
   } finally {
-    // Rows that nobody reads any more would keep the connection from ending.
+    // Rows that nobody reads would keep the connection from ending.
     if (!isDone) client.connection.stream.destroy();
   }
 }

@@ -15,7 +15,7 @@ const hasEnding = /\.[a-z0-9]{1,5}$/i;
 
 /**
  * Finds the ending for the name of a file, so that programs open it.
- * @returns such as `.pdf`; empty if the name has one, or the kind of the file cannot be told
+ * @returns such as `.pdf`; empty if the name has one, or the kind of the file is unknown
  */
 export function endingOf(name: string, start: Uint8Array): string {
   if (hasEnding.test(name)) return '';

@@ -13,7 +13,7 @@ export interface ExportOptions {
   readonly signal: AbortSignal;
 }
 
-/** How far an export is. */
+/** The progress of an export. */
 export interface ExportProgress {
   /** What is being exported, such as `the table products`. */
   readonly what: string;

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { StoredTable } from '../../copying/tables.ts';
-import { quoteIdentifier } from '../../postgres/sql/quote.ts';
+import { quoteIdentifier, quoteQualified } from '../../postgres/sql/quote.ts';
 import { copyOut } from './copy-out.ts';
 import { toJsonArray } from './json-array.ts';
 
@@ -42,7 +42,7 @@ export async function* readableRows(
   signal: AbortSignal,
 ): AsyncGenerator<Buffer> {
   // Rows of a table that inherits from another one belong to both, and are those of its own file.
-  const from = `${table.isPartitioned ? '' : 'ONLY '}${quoteIdentifier(schema)}.${quoteIdentifier(table.name)}`;
+  const from = `${table.isPartitioned ? '' : 'ONLY '}${quoteQualified(schema, table.name)}`;
   if (format === 'csv') {
     const copy = `COPY (SELECT * FROM ${from}) TO STDOUT (FORMAT csv, HEADER)`;
     return yield* withRows(copyOut(client, copy, signal, onRows), onRows);
@@ -89,7 +89,7 @@ async function exactColumns(client: pg.Client, schema: string, table: string): P
        ELSE '' END AS cast
      FROM bases JOIN pg_type t ON t.oid = type LEFT JOIN pg_type e ON e.oid = t.typelem
      GROUP BY attnum, attname ORDER BY attnum`,
-    [`${quoteIdentifier(schema)}.${quoteIdentifier(table)}`],
+    [quoteQualified(schema, table)],
   );
   return rows.map(({ name, cast }) => {
     const column = quoteIdentifier(name);

@@ -56,7 +56,7 @@ export class ZipWriter {
     await this.#done;
   }
 
-  /** Stops writing. What has been written is no zip file. */
+  /** Stops writing. What has been written is not a valid zip file. */
   async abandon(): Promise<void> {
     const { outputStream } = this.#zip;
     // It is a PassThrough, which its type does not say.

@@ -1,6 +1,6 @@
 /** What a JSON text may contain. A short text may otherwise need fifty times as much memory as its own size. */
 export interface JsonLimits {
-  /** How many lists and objects may be within each other. */
+  /** How deep lists and objects may be nested. */
   readonly depth: number;
   /** How many properties an object may have. */
   readonly properties: number;

@@ -19,7 +19,7 @@ export function maxManifestBytes({ maxEntries }: ArchiveLimits): number {
   return Math.min(MAX_MANIFEST_BYTES, MANIFEST_BYTES + maxEntries * MANIFEST_ENTRY_BYTES);
 }
 
-/** Less than this is no harm, however small the file is. */
+/** Less than this is harmless, however small the file is. */
 export const RATIO_FROM_BYTES = 64 * 1024 * 1024;
 
 /** The limits of an import that names no others. */

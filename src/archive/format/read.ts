@@ -104,7 +104,7 @@ async function decompress(
       size += chunk.length;
       checkSize(size, bytes, limits);
       if (!entries.write(chunk)) await taken(entries);
-      // Nobody reads them any more.
+      // Nobody reads them now.
       if (entries.destroying) return;
     }
   };
@@ -144,7 +144,7 @@ function checkSize(size: number, fileBytes: number, { maxBytes, maxRatio }: Arch
     throw refused(`has more than ${maxBytes} bytes when it is decompressed. To accept it, raise --max-size`);
   if (size > RATIO_FROM_BYTES && size / fileBytes > maxRatio)
     throw refused(
-      `is more than ${maxRatio} times as large when it is decompressed, as archives are that are made to fill disks. To accept it, set --max-size`,
+      `decompresses to more than ${maxRatio} times its size, as archives do that are made to fill disks. To accept it, set --max-size`,
     );
 }
 
@@ -191,7 +191,7 @@ function explain(error: unknown): unknown {
   const message = messageOf(error);
   if (code === 'ZSTD_error_prefix_unknown')
     return refused(
-      'is not one: it is not compressed with zstd. Zip files from --format csv or json cannot be imported',
+      'is not one of Tenantry: it is not compressed with zstd. Zip files from --format csv or json cannot be imported',
       error,
     );
   if (code === 'Z_BUF_ERROR' || message === 'Unexpected end of data')

@@ -166,11 +166,13 @@ async function measured({ name, bytes, content }: ArchiveEntry): Promise<FoundEn
 
 async function readManifest(entry: ArchiveEntry, most: number): Promise<Buffer> {
   if (entry.bytes <= most) return inMemory(entry, most);
-  throw refused(`has a manifest of ${entry.bytes} bytes, and ${most} is the most. To accept it, raise --max-entries`);
+  throw refused(
+    `has a manifest of ${entry.bytes} bytes, and the maximum is ${most}. To accept it, raise --max-entries`,
+  );
 }
 
 async function inMemory({ name, bytes, content }: ArchiveEntry, most: number): Promise<Buffer> {
-  if (bytes > most) throw refused(`has ${bytes} bytes of ${quoted(name)}, and ${most} is the most`);
+  if (bytes > most) throw refused(`has ${bytes} bytes of ${quoted(name)}, and the maximum is ${most}`);
   const whole = Buffer.alloc(bytes);
   let size = 0;
   for await (const chunk of content) size += chunk.copy(whole, size);

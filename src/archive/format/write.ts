@@ -75,7 +75,7 @@ export class ArchiveWriter {
     await this.#done;
   }
 
-  /** Stops writing. What has been written is no archive. */
+  /** Stops writing. What has been written is not a valid archive. */
   async abandon(): Promise<void> {
     this.#pack.destroy();
     await this.#done.catch(() => undefined);

@@ -28,7 +28,7 @@ export async function checkTables(
     ...tables.flatMap((table) => differentColumns(table, columnsOf.get(table.name) ?? [])),
   ];
   if (problems.length === 0) return made;
-  throw refused(`is not what its migrations make here: ${shortList(problems, SHOWN)}`);
+  throw refused(`differs from what its migrations make here: ${shortList(problems, SHOWN)}`);
 }
 
 function differences(what: string, made: readonly string[], archived: readonly string[]): readonly string[] {

@@ -23,7 +23,7 @@ export interface Imported {
 }
 
 /**
- * Makes a tenant of an archive. The archive is read twice: whatever can be wrong with it alone is found before anything is made. The
+ * Creates a tenant from an archive. The archive is read twice: what is wrong with it alone is found before anything is made. The
  * tenant has the archive's migrations at first, and the installation's when it becomes active. After a failure nothing is left.
  * @param input the properties of the new tenant; its name defaults to that of the archive's
  * @throws {AppError} BAD_USER_INPUT if the archive cannot be imported here, or as `createTenant`

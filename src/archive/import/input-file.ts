@@ -41,7 +41,7 @@ function opened(file: FileHandle, bytes: number): OpenArchive {
   return { file, bytes, [Symbol.asyncDispose]: () => file.close() };
 }
 
-/** The file has no name any more when this returns, so nothing of it is left even if the process is killed. */
+/** The file no longer has a name when this returns, so nothing of it is left even if the process is killed. */
 async function spool(input: NodeJS.ReadableStream, maxBytes: number, signal: AbortSignal): Promise<OpenArchive> {
   const name = path.join(tmpdir(), `tenantry-import-${randomUUID()}`);
   const file = await open(name, 'wx+', 0o600);

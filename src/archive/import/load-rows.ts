@@ -1,6 +1,7 @@
 import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
+import { copySql } from '../../copying/copy-sql.ts';
 import { countLines } from '../../copying/count-lines.ts';
 import { refreshViews } from '../../copying/materialized-views.ts';
 import type { CopyPlace, CopyProgress } from '../../copying/place.ts';
@@ -10,7 +11,6 @@ import { inSession } from '../../copying/session.ts';
 import { clearTarget, finishTarget } from '../../copying/target.ts';
 import { AppError, messageOf } from '../../lib/errors.ts';
 import { sqlStateOf } from '../../postgres/sql/error-codes.ts';
-import { copySql } from '../copy-sql.ts';
 import { type Manifest, type ManifestTable, partName } from '../format/manifest.ts';
 import { quoted, refused } from '../format/problem.ts';
 import { checkTables } from './check-tables.ts';
@@ -92,7 +92,8 @@ async function loadTable(
   signal: AbortSignal,
 ): Promise<void> {
   if (table.parts.length === 0) return;
-  const input = client.query(copyFrom(copySql(schema, table, 'FROM STDIN')));
+  const columns = table.columns.map(({ name }) => name);
+  const input = client.query(copyFrom(copySql(schema, table.name, columns, 'FROM STDIN')));
   try {
     await pipeline(content, input, { signal });
   } catch (error) {

@@ -1,7 +1,7 @@
 import type { TransferOptions } from '../../transfers/options.ts';
 import type { ArchiveLimits } from '../format/limits.ts';
 
-/** How far an import is. */
+/** The progress of an import. */
 export interface ImportProgress {
   /** What is being done, such as `Checking the archive`. */
   readonly what: string;

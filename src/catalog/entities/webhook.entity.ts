@@ -1,6 +1,6 @@
 import { defineEntity, p } from '@mikro-orm/core';
 
-/** The table `webhooks`: addresses that are told of events. */
+/** The table `webhooks`: addresses that receive events. */
 export const WebhookSchema = defineEntity({
   name: 'Webhook',
   tableName: 'webhooks',
@@ -27,7 +27,7 @@ export const WebhookSchema = defineEntity({
   },
 });
 
-/** An address that is told of events. */
+/** An address that receives events. */
 export class Webhook extends WebhookSchema.class {}
 
 WebhookSchema.setClass(Webhook);

@@ -30,7 +30,7 @@ export function addCheckpointCommand(program: Command, context: CommandContext):
     .action((tenant: string | undefined, options: { json?: true }) => list(context, tenant, options));
   checkpoint
     .command('restore')
-    .description('Bring a tenant back to a checkpoint, after showing what would be lost')
+    .description('Restore a tenant to a checkpoint, after showing what would be lost')
     .argument(...idArgument)
     .option('--accept-data-loss', 'restore although data written since is lost')
     .action(async (start: string, { acceptDataLoss = false }: { acceptDataLoss?: boolean }) => {

@@ -99,7 +99,7 @@ export function writeCommon(stdout: CommandContext['stdout'], { newest, database
 }
 
 async function plan(context: CommandContext, { tenant, to, impact, json }: PlanOptions): Promise<void> {
-  const { refusalOf, sqlOf, stepsOf } = await import('../../fleet/plan.ts');
+  const { planRefusal, sqlOf, stepsOf } = await import('../../fleet/plan.ts');
   const { planWarnings } = await import('../../fleet/plan-warnings.ts');
   const { groupBySteps } = await import('../../fleet/psql-script.ts');
   const { isBackfill } = await import('../../migrator/files/migration-file.ts');
@@ -117,7 +117,7 @@ async function plan(context: CommandContext, { tenant, to, impact, json }: PlanO
       pending: stepsOf({ tenant, plan, common }).map(({ name }) => name),
       sql: sqlOf(stepsOf({ tenant, plan, common })),
       warnings: plan.kind === 'steps' ? plan.warnings : [],
-      refusal: refusalOf({ plan }),
+      refusal: planRefusal({ plan }),
     }));
     const names = migrations.map(({ name }) => name);
     const backfills = migrations.filter(isBackfill).map(({ name }) => name);
@@ -150,7 +150,7 @@ async function plan(context: CommandContext, { tenant, to, impact, json }: PlanO
     writeWarnings(
       stdout,
       'Refused',
-      refused.map((found) => `${found.tenant.slug}: ${refusalOf(found)}`),
+      refused.map((found) => `${found.tenant.slug}: ${planRefusal(found)}`),
     );
   }
   if (refused.length > 0) throw new CommandExit(exitCode.failure);

@@ -49,7 +49,7 @@ export function fleetStatusView({ counts, needAttention, unfinished, transfers, 
     ...counts,
     needAttention,
     unfinished: unfinished.map((run) => ({ ...runView(run), ...paceOf(run) })),
-    transfers: transfers.map(({ transfer, isLeft }) => ({ ...summaryOf(transfer), waitsForProcess: isLeft })),
+    transfers: transfers.map(({ transfer, isUnclaimed }) => ({ ...summaryOf(transfer), waitsForProcess: isUnclaimed })),
     newest: newest
       ? {
           ...runView(newest.run),

@@ -38,28 +38,29 @@ export function describeTransfer(transfer: TenantTransfer): string {
   const { id, kind, status, slug, toServer, toDatabase, toSchema, pausedMs, error, keepHours } = transfer;
   if (status !== 'SUCCEEDED') {
     const why = error == null ? '.' : `: ${error.replace(/\.$/, '')}.`;
-    const left = kind === 'CLONE' || kind === 'IMPORT' ? 'Nothing is left of it' : `${slug} is where and what it was`;
+    const left =
+      kind === 'CLONE' || kind === 'IMPORT' ? 'Nothing is left of it' : `${slug} is unchanged and stays where it is`;
     const again = kind === 'IMPORT' ? '' : ` To start it over: tenantry tenant resume ${id}`;
     return `The transfer is ${status}${why} ${left}.${again}`;
   }
   if (transfer.toNode != null)
     return `The tenant ${slug} is now on the node ${transfer.toNode} of the server ${toServer}.`;
   const place = `on the server ${toServer}: database ${toDatabase}, schema ${toSchema}`;
-  if (kind === 'CLONE' || kind === 'IMPORT') return `Made the tenant ${slug} ${place}.`;
+  if (kind === 'CLONE' || kind === 'IMPORT') return `Created the tenant ${slug} ${place}.`;
   const paused = pausedMs == null ? '' : ` It was paused for ${durationText(pausedMs)}.`;
   const kept = keepHours === 0 ? '' : ` The old place is kept for ${keepHours} h.`;
   return `The tenant ${slug} is now ${place}.${paused}${kept}`;
 }
 
 /** Says what an open transfer does and how far it is, on one line. */
-export function transferLine({ transfer, isLeft }: ListedTransfer): string {
+export function transferLine({ transfer, isUnclaimed }: ListedTransfer): string {
   const { id, kind, slug, error } = transfer;
   const facts = [
     ...(transfer.rowsTotal == null ? [] : [`${rowsOf(transfer)} rows`]),
     ...(transfer.bytesCopied > 0 ? [sizeText(transfer.bytesCopied)] : []),
     ...(error == null ? [] : [`the last attempt failed: ${error}`]),
   ];
-  return `${kind} of ${slug} ${id} ${statusOf({ transfer, isLeft })}${facts.length > 0 ? `: ${facts.join(', ')}` : ''}`;
+  return `${kind} of ${slug} ${id} ${statusOf({ transfer, isUnclaimed })}${facts.length > 0 ? `: ${facts.join(', ')}` : ''}`;
 }
 
 /** The columns of a list of transfers. */
@@ -83,8 +84,8 @@ export const transferColumns: readonly Column<ListedTransfer>[] = [
   { title: 'ERROR', value: ({ transfer: { error } }) => error },
 ];
 
-function statusOf({ transfer: { status, cancelRequested, endedAt, notBefore }, isLeft }: ListedTransfer): string {
-  if (isLeft) return `${status} (no process)`;
+function statusOf({ transfer: { status, cancelRequested, endedAt, notBefore }, isUnclaimed }: ListedTransfer): string {
+  if (isUnclaimed) return `${status} (no process)`;
   if (endedAt != null) return status;
   if (cancelRequested) return `${status} (cancelling)`;
   const waitMs = (notBefore?.getTime() ?? 0) - Date.now();

@@ -55,7 +55,7 @@ export function renumberSql(table: TargetTable, change: RowChange & { readonly k
     const value = values[index];
     // Without the old row, its key is the same.
     const before = old ? old[index] : relation.columns[index]?.isKey && value;
-    // A row that is told apart by its key says nothing of other columns, not even that they are null.
+    // A row that is identified by its key has no values of other columns, not even that they are null.
     const isKnown = relation.identity === 'f' || relation.columns[index]?.isKey === true;
     return column.isAlwaysIdentity && value != null && !(isKnown && before === value) ? [{ ...column, value }] : [];
   });

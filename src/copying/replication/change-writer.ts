@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { AppError, messageOf } from '../../lib/errors.ts';
 import { isTransient, sqlStateOf } from '../../postgres/sql/error-codes.ts';
-import { quoteIdentifier } from '../../postgres/sql/quote.ts';
+import { quoteQualified } from '../../postgres/sql/quote.ts';
 import { changeSql, insertSql, renumberSql, rowSql, type TargetTable, truncateSql } from './change-sql.ts';
 import type { Relation, RowChange } from './changes.ts';
 import { type Lsn, parseLsn } from './lsn.ts';
@@ -33,7 +33,7 @@ const MESSAGE_CHARS = 512 * 1024;
 /** How many rows one insert has at most. */
 const INSERT_ROWS = 500;
 
-/** Another session has applied changes meanwhile: that of a process that was taken for dead. Starting again solves it. */
+/** Another session has applied changes meanwhile: that of a process that was considered dead. Starting again solves it. */
 export class PositionMovedError extends Error {
   override readonly name = 'PositionMovedError';
 }
@@ -56,18 +56,18 @@ export class ChangeWriter {
     this.#position = options.position;
   }
 
-  /** How many changes are not committed. */
+  /** The number of changes that are not committed yet. */
   get uncommitted(): number {
     return this.#uncommitted;
   }
 
-  /** Learns the columns of a table. @throws {AppError} CONFLICT if the table was altered */
+  /** Stores the columns of a table. @throws {AppError} CONFLICT if the table was altered */
   describe(relation: Relation): void {
     const { schema, source, target } = this.#options;
     this.#tables.set(relation.id, {
       relation,
       columns: checkRelation(relation, source, target),
-      sql: `${quoteIdentifier(schema)}.${quoteIdentifier(relation.name)}`,
+      sql: quoteQualified(schema, relation.name),
     });
   }
 
@@ -156,7 +156,7 @@ export class ChangeWriter {
       const tables = [...new Set(statements.map(({ table }) => table))].slice(0, 5).join(', ');
       throw new AppError(
         'CONFLICT',
-        `The target refused changes of the tenant that came while it was moved (tables ${tables}): ${messageOf(cause)}. The tenant stays where it is. Start the move again.`,
+        `The target refused changes that were made while the tenant was moved (tables ${tables}): ${messageOf(cause)}. The tenant stays where it is. Start the move again.`,
         { cause },
       );
     }
@@ -177,6 +177,6 @@ function asArray(result: unknown): readonly pg.QueryResult[] {
 function lost(table: string, expected: number, found: number): AppError {
   return new AppError(
     'CONFLICT',
-    `A change of the table ${table} met ${found} rows at the target of the move instead of ${expected}, so both places differ. The tenant stays where it is. Start the move again.`,
+    `A change of the table ${table} matched ${found} rows at the target of the move instead of ${expected}, so both places differ. The tenant stays where it is. Start the move again.`,
   );
 }

@@ -62,7 +62,8 @@ function decodeUpdate(reader: ByteReader): DecodedMessage {
   const relation = reader.uint32();
   const letter = reader.letter();
   if (letter === 'N') return { kind: 'update', relation, old: undefined, values: decodeTuple(reader) };
-  if (letter !== 'K' && letter !== 'O') throw new RangeError(`PostgreSQL sent no row but ${JSON.stringify(letter)}`);
+  if (letter !== 'K' && letter !== 'O')
+    throw new RangeError(`PostgreSQL sent ${JSON.stringify(letter)} instead of a row`);
   const old = decodeTuple(reader);
   return { kind: 'update', relation, old, values: decodeNew(reader) };
 }
@@ -82,7 +83,7 @@ function decodeTruncate(reader: ByteReader): DecodedMessage {
 
 function decodeNew(reader: ByteReader): Tuple {
   const letter = reader.letter();
-  if (letter !== 'N') throw new RangeError(`PostgreSQL sent no new row but ${JSON.stringify(letter)}`);
+  if (letter !== 'N') throw new RangeError(`PostgreSQL sent ${JSON.stringify(letter)} instead of a new row`);
   return decodeTuple(reader);
 }
 

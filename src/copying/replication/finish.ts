@@ -8,7 +8,7 @@ import { dropPositionSql } from './position-table.ts';
 import { readFingerprint } from './source-tables.ts';
 
 /**
- * Reads what PostgreSQL does not stream, when nobody writes at the source any more.
+ * Reads what PostgreSQL does not stream, once nobody can write at the source.
  * @param fingerprint that of the schema when its rows were copied
  * @throws {AppError} CONFLICT if the schema was altered since, a prepared transaction may still change its rows, or there are
  *   large objects

@@ -108,7 +108,7 @@ export class Follower {
 
   /**
    * Applies what is left, sets the sequences and removes the traces of the move at the target. Nobody may write at the source
-   * any more. Afterwards `run` resolves.
+   * by then. Afterwards `run` resolves.
    * @param timeoutMs how long applying what is left may take, in milliseconds
    * @returns false if it has taken longer; changes are followed further then
    * @throws {AppError} CONFLICT if the source cannot be left: somebody has altered it, or has prepared a transaction

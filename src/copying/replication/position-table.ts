@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { quoteIdentifier } from '../../postgres/sql/quote.ts';
+import { quoteIdentifier, quoteQualified } from '../../postgres/sql/quote.ts';
 import { formatLsn, type Lsn, parseLsn } from './lsn.ts';
 
 /**
@@ -63,5 +63,5 @@ export function dropPositionSql(schema: string): string {
 }
 
 function nameSql(schema: string): string {
-  return `${quoteIdentifier(schema)}.${quoteIdentifier(positionTable)}`;
+  return quoteQualified(schema, positionTable);
 }

@@ -9,7 +9,7 @@ const WITHOUT =
 
 /**
  * Checks whether a schema's changes can be streamed from its server. It changes nothing.
- * @param slot the slot that the move may have already, which needs no further one
+ * @param slot the slot that the move may have already; then it needs no other one
  * @returns the tables with rows
  * @throws {AppError} CONFLICT with the first reason against it, and what to do
  * @see https://www.postgresql.org/docs/current/logical-replication-config.html
@@ -35,7 +35,7 @@ export async function checkTarget(client: pg.Client): Promise<void> {
   const [found] = rows;
   if (found && !found.mayApply) {
     throw refusal(
-      `The role ${found.role} may not switch off triggers and foreign keys at the target while changes are applied. Let a superuser run there: GRANT SET ON PARAMETER session_replication_role TO ${found.role}.`,
+      `The role ${found.role} may not switch off triggers and foreign keys at the target while changes are applied. Run there as a superuser: GRANT SET ON PARAMETER session_replication_role TO ${found.role}.`,
     );
   }
 }
@@ -73,7 +73,7 @@ function serverObstacle(facts: ServerFacts): string | undefined {
   if (walLevel !== 'logical')
     return `The tenant's server has wal_level = ${walLevel}, but moving online needs "logical". Set wal_level = logical there and restart PostgreSQL.`;
   if (!mayReplicate)
-    return `The role ${role} may not replicate on the tenant's server. Let a superuser run there: ALTER ROLE ${role} REPLICATION.`;
+    return `The role ${role} may not replicate on the tenant's server. Run there as a superuser: ALTER ROLE ${role} REPLICATION.`;
   if (slots >= maxSlots)
     return `All ${maxSlots} replication slots of the tenant's server are in use. Drop those that nobody needs, or raise max_replication_slots there and restart PostgreSQL.`;
   if (senders >= maxSenders)

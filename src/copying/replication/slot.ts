@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { isTransient, sqlState, sqlStateOf } from '../../postgres/sql/error-codes.ts';
-import { quoteIdentifier } from '../../postgres/sql/quote.ts';
+import { quoteIdentifier, quoteQualified } from '../../postgres/sql/quote.ts';
 import { inTransaction } from '../../postgres/sql/transaction.ts';
 import type { SourcePlace } from '../place.ts';
 import { type Lsn, parseLsn } from './lsn.ts';
@@ -45,9 +45,7 @@ export async function publish(
   const publication = quoteIdentifier(name);
   await client.query(`CREATE PUBLICATION ${publication}`);
   for (let from = 0; from < tables.length; from += TABLES_AT_ONCE) {
-    const portion = tables
-      .slice(from, from + TABLES_AT_ONCE)
-      .map((table) => `${quoteIdentifier(schema)}.${quoteIdentifier(table)}`);
+    const portion = tables.slice(from, from + TABLES_AT_ONCE).map((table) => quoteQualified(schema, table));
     await addTables(client, `ALTER PUBLICATION ${publication} ADD TABLE ONLY ${portion.join(', ONLY ')}`);
   }
 }
@@ -114,7 +112,7 @@ export async function freeSlot(client: pg.Client, name: string): Promise<void> {
   );
 }
 
-/** Drops a move's slot and publication if they exist. Without that, PostgreSQL would keep its log for ever. */
+/** Drops a move's slot and publication if they exist. Without that, PostgreSQL would keep its log forever. */
 export async function dropSlot(client: pg.Client, name: string): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {

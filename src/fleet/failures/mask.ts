@@ -6,8 +6,8 @@ export interface TenantNames {
 }
 
 /**
- * What double quotes in a message hold. VALUES: data. NAMES: names of tables and columns, which all tenants share; anything that
- * is no name is data. KEEP: nothing of the tenant's, and its numbers are none either.
+ * What double quotes in a message hold. VALUES: data. NAMES: names of tables and columns, which all tenants share; anything else
+ * is data. KEEP: nothing of the tenant's, and neither are the numbers.
  */
 export type Quotes = 'VALUES' | 'NAMES' | 'KEEP';
 
@@ -56,7 +56,7 @@ function maskNames(text: string, { slug, key }: TenantNames): string {
   return /[\d-]/.test(slug) ? replaceWord(masked, slug) : masked.replaceAll(`tenant ${slug}`, `tenant ${MASK}`);
 }
 
-/** Replaces a word where it is no part of a longer one. */
+/** Replaces a word where it is not part of a longer one. */
 function replaceWord(text: string, word: string): string {
   const parts = text.split(word);
   return parts

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { quoteIdentifier } from '../../postgres/sql/quote.ts';
+import { quoteQualified } from '../../postgres/sql/quote.ts';
 
 /** A table of a tenant, by its name in PostgreSQL. */
 export interface TableName {
@@ -37,7 +37,7 @@ export async function readTableSize(client: pg.Client, name: TableName): Promise
   const part = Math.min(COUNTED_PAGES / Math.max(pages, 1), 1);
   const sample = part < 1 ? `TABLESAMPLE SYSTEM (${100 * part})` : '';
   const counted = await client.query<{ count: number }>(
-    `SELECT count(*)::float8 AS count FROM ${quoteIdentifier(name.schema)}.${quoteIdentifier(name.table)} ${sample}`,
+    `SELECT count(*)::float8 AS count FROM ${quoteQualified(name.schema, name.table)} ${sample}`,
   );
   return { rows: Math.round((counted.rows[0]?.count ?? 0) / part), bytes };
 }

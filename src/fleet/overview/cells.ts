@@ -126,6 +126,6 @@ async function readRows(
 }
 
 // The first condition is for the index. The second one leaves out transactions of another server, whose numbers came with a dump:
-// until this server has counted as far, they would be changes for ever.
+// until this server has counted as far, they would be changes forever.
 const isChanged = `changed_in >= pg_snapshot_xmin($1::pg_snapshot) AND changed_in < pg_snapshot_xmax(pg_current_snapshot())
   AND NOT pg_visible_in_snapshot(changed_in, $1::pg_snapshot)`;

@@ -29,7 +29,7 @@ interface DroppedPortion {
 
 /**
  * Deletes one portion, in a transaction.
- * @param after where it begins: until vacuum has come, PostgreSQL would pass by all that was deleted before; '' for the beginning
+ * @param after where it begins: until the next vacuum, PostgreSQL would scan all rows that were deleted before; '' for the beginning
  */
 type DropPortion = (client: pg.Client, after: string) => Promise<DroppedPortion>;
 
@@ -116,7 +116,7 @@ async function oldRuns(client: pg.Client, { name }: RunTable, days: number): Pro
   return rows.map(({ id }) => id);
 }
 
-/** Locks the run: one that is resumed meanwhile keeps its rows. Those who see its rows go see also that they go. */
+/** Locks the run, so that a run that is resumed meanwhile keeps its rows. The same transaction stores that they were deleted. */
 async function dropOfRun(
   client: pg.Client,
   { name, column, droppedAt }: RunTable,
@@ -171,7 +171,7 @@ const auditSql = `DELETE FROM audit_log WHERE id IN (
     WHERE at < now() - make_interval(days => $1))
   RETURNING id AS place`;
 
-/** The trigger of the table lets only those delete who say this, and only what is at least 30 days old. */
+/** The trigger of the table allows deletions only with this setting, and only of entries that are at least 30 days old. */
 const allowAudit = `SET LOCAL tenantry.audit_retention = 'on'`;
 
 async function auditRetention(catalog: Pick<Catalog, 'use'>, ages: RetentionConfig, entries: number): Promise<void> {

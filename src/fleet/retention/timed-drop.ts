@@ -6,7 +6,7 @@ import { dropOldRecords } from './drop-old.ts';
 
 /** How often old records are looked for, in milliseconds. */
 const LOOK_MS = 600_000;
-/** How long after the start that is first done, in milliseconds. What a process starts for comes before. */
+/** The delay before the first time, in milliseconds. A process first does what it was started for. */
 const FIRST_MS = 60_000;
 
 /** What deleting old records needs. */

@@ -84,7 +84,7 @@ function chooseFiles(
   };
 }
 
-/** Tells whoever follows a run that something about it is not as it should be, but not twice. */
+/** Reports a problem of a run to its followers, each problem once. */
 export async function warnOfRun(catalog: Catalog, run: string, message: string): Promise<void> {
   await catalog.use((client) =>
     inTransaction(client, async () => {

@@ -13,7 +13,7 @@ export type UndeleteOptions = Pick<ProvisioningOptions, 'catalog' | 'servers' | 
 
 /**
  * Starts to bring a tenant back from the bin: a run for this tenant alone applies the migrations that it lacks, and at the end of
- * the run it has the status again that it had before. If it lacks none, that is at once. If the run fails, the tenant stays in the
+ * the run it has its former status. If it lacks none, that is at once. If the run fails, the tenant stays in the
  * bin. Any worker continues the run if this process dies.
  * @param reference the tenant's id or slug
  * @returns the run's id; undefined for a tenant that needed attention, which is back as it was

@@ -1,6 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import pLimit, { type LimitFunction } from 'p-limit';
-import { repeatUntil } from '../../lib/retry-loop.ts';
+import { repeatUntil, WakeUp } from '../../lib/retry-loop.ts';
 import { elapsedSince } from '../../lib/time.ts';
 import type { Listener } from '../../postgres/listener.ts';
 import type { Meters } from '../../telemetry/meters.ts';
@@ -64,7 +63,7 @@ export class Worker implements AsyncDisposable {
   /** Interrupts all work in progress. */
   readonly #interrupt = new AbortController();
   readonly #giveUp = new AbortController();
-  #wakeUp = Promise.withResolvers<void>();
+  readonly #wakeUp = new WakeUp();
   #loops: Promise<unknown> = Promise.resolve();
   #stopped: Promise<void> | undefined;
 
@@ -78,7 +77,7 @@ export class Worker implements AsyncDisposable {
   start(): void {
     const unsubscribe = this.#options.listener.on(workChannel, (run) => {
       this.#mustLook = true;
-      this.#wakeUp.resolve();
+      this.#wakeUp.call();
       for (const [id, active] of this.#runs) if (run === undefined || run === id) void active.refreshStopping();
     });
     const onError = (err: unknown) => this.#options.log.warn({ err }, 'could not look for migration runs; retrying');
@@ -104,7 +103,7 @@ export class Worker implements AsyncDisposable {
   async #end(): Promise<void> {
     const { stopMs } = this.#options;
     this.#stop.abort();
-    this.#wakeUp.resolve();
+    this.#wakeUp.call();
     const reason = new Error('it did not finish before the process that worked on it stopped');
     const interruptTimer = setTimeout(() => this.#interrupt.abort(reason), stopMs);
     // Results that cannot be written because `auth` is unreachable are left to the process that takes over.
@@ -120,15 +119,15 @@ export class Worker implements AsyncDisposable {
     // Claims more tenants than it works on, so that the next ones are ready. A slow run is limited to its share, so
     // that other runs can proceed beside it.
     const room = [...this.#runs.values()].reduce((left, run) => left - run.room, concurrency * 2);
-    this.#wakeUp = Promise.withResolvers();
+    this.#wakeUp.reset();
     // Without its liveness lock, other processes would immediately take over anything claimed now.
-    if (room < concurrency || !listener.connected) return this.#waitForWork();
+    if (room < concurrency || !listener.connected) return this.#wakeUp.wait(LOOK_MS);
     await this.#look();
     const { life } = listener;
     const able = this.#open.able.filter((id) => !this.#runs.get(id)?.isFull);
     const items = able.length > 0 ? await claimItems(catalog, listener.instance, room, able, this.#unreachable()) : [];
     for (const item of items) this.#begin(item, life);
-    if (items.length < room) await this.#waitForWork();
+    if (items.length < room) await this.#wakeUp.wait(LOOK_MS);
   }
 
   async #look(): Promise<void> {
@@ -136,14 +135,6 @@ export class Worker implements AsyncDisposable {
     this.#mustLook = false;
     this.#lookedAt = performance.now();
     await this.#open.look();
-  }
-
-  /** Resolves when there may be work: after a wake-up, a finished tenant, or a timeout. */
-  async #waitForWork(): Promise<void> {
-    const timer = new AbortController();
-    const { signal } = timer;
-    await Promise.race([this.#wakeUp.promise, sleep(LOOK_MS, undefined, { signal }).catch(() => undefined)]);
-    timer.abort();
   }
 
   #unreachable(): readonly string[] {
@@ -168,7 +159,7 @@ export class Worker implements AsyncDisposable {
     const context = await run.context;
     await run.limit(() => this.#limit(() => this.#migrate(run, context, item, life)));
     run.underWay -= 1;
-    if (!run.isFull) this.#wakeUp.resolve();
+    if (!run.isFull) this.#wakeUp.call();
     // After the last tenant there is nothing left to gather, and the run may be complete.
     await (run.underWay === 0 ? run.journal.flush() : run.journal.written());
     run.open -= 1;
@@ -185,8 +176,8 @@ export class Worker implements AsyncDisposable {
     // A stopping run starts nothing new, so even a process with a mismatch may inspect what was done.
     // Another process may have taken over a tenant that was claimed under a lost liveness lock.
     const isOurs = life !== undefined && life === this.#options.listener.life;
-    const isLeft = !isOurs || !context || (context.mismatch !== undefined && !run.stopping);
-    if (isLeft || (run.stopping && item.attempts === 0) || this.#stop.signal.aborted) {
+    const mustRelease = !isOurs || !context || (context.mismatch !== undefined && !run.stopping);
+    if (mustRelease || (run.stopping && item.attempts === 0) || this.#stop.signal.aborted) {
       const { position, tenantId, claim, attempts } = item;
       const nothing = { applied: [], records: [], events: [], durationMs: 0 };
       journal.finish({ position, tenantId, claim, attempts, status: 'PENDING', ...nothing });

@@ -17,8 +17,8 @@ export interface ItemProgress extends Pick<RunItem, 'position' | 'tenantId' | 'c
 }
 
 /**
- * Stores what the run has applied to tenants so far. Their attempts are counted from the beginning again, because whoever
- * makes progress is not what kills the processes.
+ * Stores what the run has applied to tenants so far. Their attempts are counted from the beginning again, because a tenant
+ * that makes progress is not what kills the processes.
  * @returns for each report of a tenant that no other process has taken over in the meantime what is new of it: an earlier write
  *   without a response may have stored the rest
  */

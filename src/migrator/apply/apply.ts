@@ -241,8 +241,12 @@ async function tryToBegin(client: pg.Client, options: MigrateOptions): Promise<H
   } catch (error) {
     await rollBack(client);
     if (sqlStateOf(error) !== sqlState.undefinedTable) throw error;
-    throw new AppError('CONFLICT', `There is no migration history here, so this is no ${scope} database`, {
-      cause: error,
-    });
+    throw new AppError(
+      'CONFLICT',
+      `There is no migration history here, so this is not a database of the scope ${scope}`,
+      {
+        cause: error,
+      },
+    );
   }
 }

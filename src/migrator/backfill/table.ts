@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { quoteIdentifier, quoteLiteral } from '../../postgres/sql/quote.ts';
+import { quoteIdentifier, quoteLiteral, quoteQualified } from '../../postgres/sql/quote.ts';
 import { loadStatementParser } from '../../postgres/sql/statements.ts';
 import type { BackfillStatement } from '../files/backfill.ts';
 
@@ -117,7 +117,7 @@ export async function countRows(client: pg.Client, table: KeyedTable): Promise<n
 }
 
 function nameSql({ schema, name }: KeyedTable): string {
-  return `${quoteIdentifier(schema)}.${quoteIdentifier(name)}`;
+  return quoteQualified(schema, name);
 }
 
 /** PostgreSQL compares rows column by column, as its index does. */

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { quoteIdentifier } from '../../postgres/sql/quote.ts';
+import { quoteIdentifier, quoteQualified } from '../../postgres/sql/quote.ts';
 import type { SchemaFacts } from './schema-facts.ts';
 
 /**
@@ -17,7 +17,7 @@ export async function readRowFacts(client: pg.Client, schema: string, facts: Sch
           `sum(hashtextextended(${quoteIdentifier(column)}::text COLLATE "C", 0)::numeric) AS c${index}`,
       );
       const { rows } = await client.query<Record<string, string | null>>(
-        `SELECT ${['count(*) AS n', ...values].join(', ')} FROM ${quoteIdentifier(schema)}.${quoteIdentifier(table)}`,
+        `SELECT ${['count(*) AS n', ...values].join(', ')} FROM ${quoteQualified(schema, table)}`,
       );
       found.set(`rows ${table}`, `${rows[0]?.n}`);
       for (const [index, column] of columns.entries())

@@ -35,7 +35,7 @@ export class Transfers {
   }
 }
 
-/** How long a transfer may take, in milliseconds, so that slow clients don't hold connections for ever. */
+/** How long a transfer may take, in milliseconds, so that slow clients don't hold connections forever. */
 export function transferLimitMs(bytes: number): number {
   return FREE_MS + Math.ceil(bytes / MIN_RATE);
 }

@@ -2,11 +2,11 @@ import { statusSql } from '../../catalog/steps.ts';
 import { repeatUntil } from '../../lib/retry-loop.ts';
 import { type MeasuredTenant, type MeasureOptions, measureTenants } from './measure.ts';
 
-/** How often tenants that are due are looked for, and how long after the start first, in milliseconds. */
+/** How often to look for tenants that are due, and the delay before the first time, in milliseconds. */
 const LOOK_MS = 60_000;
 /** How many tenants are measured together. */
 export const PORTION = 50;
-/** How many portions follow each other at once. */
+/** How many portions are measured in a row. */
 const PORTIONS = 10;
 
 /** Tenants in maintenance accept no connections, and others are about to come or go. */

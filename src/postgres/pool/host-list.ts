@@ -80,7 +80,7 @@ export class HostList {
     });
   }
 
-  /** From now on, tries this host after all others, because it does not accept changes any more. */
+  /** From now on, tries this host after all others, because it no longer accepts changes. */
   demote({ host, port }: ServerHost): void {
     this.#tryLast((each) => each.host === host && each.port === port);
   }

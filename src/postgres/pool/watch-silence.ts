@@ -17,7 +17,7 @@ export interface WatchedSocket {
 }
 
 /**
- * Destroys a socket when PostgreSQL's machine cannot be reached any more while a query is running, however long the query may take.
+ * Destroys a socket when PostgreSQL's machine can no longer be reached while a query is running, however long the query may take.
  * TCP alone tries for 15 minutes to send what a broken network swallows, and its keepalives pause meanwhile.
  */
 export function watchReachability({ stream, place, isQuiet }: WatchedSocket): void {

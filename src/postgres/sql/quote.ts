@@ -14,6 +14,14 @@ export function quoteIdentifier(name: string): string {
 }
 
 /**
+ * Quotes the name of a table, or of another object of a schema, together with its schema.
+ * @throws {RangeError} as {@link quoteIdentifier}
+ */
+export function quoteQualified(schema: string, name: string): string {
+  return `${quoteIdentifier(schema)}.${quoteIdentifier(name)}`;
+}
+
+/**
  * Quotes a text as an SQL literal, for statements that take no parameters.
  * @throws {RangeError} if PostgreSQL cannot store it
  */

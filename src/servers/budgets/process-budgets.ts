@@ -1,8 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { Catalog } from '../../catalog/catalog.ts';
-import { repeatUntil } from '../../lib/retry-loop.ts';
+import { repeatUntil, WakeUp } from '../../lib/retry-loop.ts';
 import { elapsedSince } from '../../lib/time.ts';
 import type { Listener } from '../../postgres/listener.ts';
 import type { PostgresServer } from '../../postgres/server.ts';
@@ -10,6 +9,7 @@ import { inTransaction } from '../../postgres/sql/transaction.ts';
 import type { ServerRegistry } from '../registry.ts';
 import { dividableOf, readCapacity } from './capacity.ts';
 import { divideConnections, LEAST_BUDGET } from './divide.ts';
+import { RecentDemand } from './recent-demand.ts';
 import {
   type BudgetRow,
   budgetsChannel,
@@ -19,7 +19,6 @@ import {
   saveBudget,
   tellOthers,
 } from './store.ts';
-import { Wishes } from './wishes.ts';
 
 /** What dividing connections needs. */
 export interface ProcessBudgetsOptions {
@@ -31,13 +30,13 @@ export interface ProcessBudgetsOptions {
 
 /** How often to look for processes that have been killed, in milliseconds. */
 const LOOK_MS = 2_000;
-/** How often to look whether others still know of a fixed budget, in milliseconds. */
+/** How often to check whether others still know of a fixed budget, in milliseconds. */
 const LOOK_FIXED_MS = 30_000;
 /** The pause between two looks, in milliseconds. Many notifications at once need only one. */
 const PAUSE_MS = 50;
-/** How often to look whether this process has use for more connections, in milliseconds. */
+/** How often to check whether this process needs more connections, in milliseconds. */
 const SAMPLE_MS = 100;
-/** How long to rely on what a server has said about its connections, in milliseconds. */
+/** How long to rely on what a server has reported about its connections, in milliseconds. */
 const CAPACITY_MS = 30_000;
 /** How long a process that ends may take to tell the others, in milliseconds. */
 const GOODBYE_MS = 2_000;
@@ -46,17 +45,17 @@ const GOODBYE_MS = 2_000;
  * Tells the other processes how many connections this one may hold, and divides each server's connections with them where no
  * budget is fixed (CONNECTION_BUDGET=auto).
  *
- * Each process has a row for each server in `connection_budgets`, with what it may hold and what it has use for. From these
+ * Each process has a row for each server in `connection_budgets`, with what it may hold and what it needs. From these
  * rows every process calculates the same division. One that may hold fewer than before lowers its limit, closes idle
  * connections, and writes what it still has; only then can others take what it has released. So together they never hold
  * more than is divided. A process that was killed has lost its liveness lock, and its row counts for nothing.
  */
 export class ProcessBudgets implements AsyncDisposable {
   readonly #options: ProcessBudgetsOptions;
-  readonly #wishes = new Wishes();
+  readonly #demand = new RecentDemand();
   readonly #capacities = new Map<string, { readonly dividable: number; readonly readAt: number }>();
   readonly #stop = new AbortController();
-  #wakeUp = Promise.withResolvers<void>();
+  readonly #wakeUp = new WakeUp();
   #sampler: NodeJS.Timeout | undefined;
   #loop: Promise<void> = Promise.resolve();
 
@@ -68,7 +67,7 @@ export class ProcessBudgets implements AsyncDisposable {
   async start(): Promise<void> {
     const { listener, servers, log } = this.#options;
     await this.#look();
-    const lookNow = () => this.#wakeUp.resolve();
+    const lookNow = () => this.#wakeUp.call();
     const subscriptions = [
       listener.on(budgetsChannel, lookNow),
       // The registry itself logs why it could not be read.
@@ -90,7 +89,7 @@ export class ProcessBudgets implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const { catalog, listener, log } = this.#options;
     this.#stop.abort();
-    this.#wakeUp.resolve();
+    this.#wakeUp.call();
     clearInterval(this.#sampler);
     await this.#loop;
     // Without it, the others find out that this process has ended.
@@ -101,7 +100,7 @@ export class ProcessBudgets implements AsyncDisposable {
 
   #sample(): void {
     for (const server of this.#dividing()) {
-      if (this.#wishes.note(server.name, server.demand)) this.#wakeUp.resolve();
+      if (this.#demand.record(server.name, server.demand)) this.#wakeUp.call();
     }
   }
 
@@ -112,12 +111,8 @@ export class ProcessBudgets implements AsyncDisposable {
   }
 
   async #somethingToDo(): Promise<void> {
-    const timer = new AbortController();
-    const lookMs = this.#dividing().length > 0 ? LOOK_MS : LOOK_FIXED_MS;
-    const wait = sleep(lookMs, undefined, { signal: timer.signal }).catch(() => undefined);
-    await Promise.race([this.#wakeUp.promise, wait]);
-    timer.abort();
-    this.#wakeUp = Promise.withResolvers();
+    await this.#wakeUp.wait(this.#dividing().length > 0 ? LOOK_MS : LOOK_FIXED_MS);
+    this.#wakeUp.reset();
   }
 
   async #look(): Promise<void> {
@@ -144,7 +139,7 @@ export class ProcessBudgets implements AsyncDisposable {
 
   async #divide(server: PostgresServer, rows: readonly BudgetRow[]): Promise<void> {
     const { catalog, listener } = this.#options;
-    const wanted = this.#wishes.of(server.name);
+    const wanted = this.#demand.of(server.name);
     const dividable = await this.#dividableOf(server);
     if (dividable === undefined) return;
     const mine = rows.find(({ instance }) => instance === listener.instance);
@@ -155,7 +150,7 @@ export class ProcessBudgets implements AsyncDisposable {
     const allowed = await catalog.use(take, this.#stop.signal);
     server.limitTo(allowed);
     // Those in use are closed when they are released.
-    if (server.stats.open > allowed) setTimeout(() => this.#wakeUp.resolve(), SAMPLE_MS).unref();
+    if (server.stats.open > allowed) setTimeout(() => this.#wakeUp.call(), SAMPLE_MS).unref();
   }
 
   /** Takes as much of this process's part as the others have released. Returns the limit. */
@@ -169,7 +164,7 @@ export class ProcessBudgets implements AsyncDisposable {
     const free = others.reduce((left, { connections }) => left - connections, dividable);
     const part = partOf(dividable, rows, { instance, wanted });
     const allowed = Math.max(Math.min(part, free), LEAST_BUDGET);
-    // Before it is read how many are open. A lower limit harms nothing if this transaction fails.
+    // This comes before the number of open connections is read. A lower limit does no harm if this transaction fails.
     if (allowed < server.stats.max) server.limitTo(allowed);
     const connections = Math.max(allowed, server.stats.open);
     if (mine?.connections !== connections || mine.wanted !== wanted) {

@@ -12,7 +12,7 @@ export interface BudgetRow {
   readonly server: string;
   /** How many connections it holds at most. */
   readonly connections: number;
-  /** How many it has use for. Null if its budget is fixed by the settings. */
+  /** How many it needs. Null if its budget is fixed by the settings. */
   readonly wanted: number | null;
 }
 

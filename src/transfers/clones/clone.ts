@@ -89,7 +89,7 @@ async function copyFiles(active: ActiveTransfer, sourceId: string, all: readonly
 }
 
 /**
- * Switches the clone on.
+ * Activates the clone.
  * @param client a connection to `auth`, in a transaction
  * @throws {TransferCancelledError}
  */

@@ -15,7 +15,7 @@ import { newPlacement, newTenantKey } from '../../routing/placement.ts';
 import { chooseServer } from '../../servers/choose.ts';
 import { sayIfDeleted } from '../../tenants/bin.ts';
 import { validNames } from '../../tenants/create.ts';
-import { refusalNow, refusalOf } from '../../tenants/suspend.ts';
+import { refusalNow, statusRefusal } from '../../tenants/suspend.ts';
 import { appendTransferEvent, wakeTransferWorkers } from '../events.ts';
 import { lockServer } from '../insert.ts';
 import type { TransferOptions } from '../options.ts';
@@ -71,7 +71,7 @@ async function findCloned(
   if (tenant !== undefined) {
     const source = await tenantByReference(options.catalog, tenant);
     if (!canTake(tenantSteps.maintain, source.status)) throw await refusalNow(options.catalog, source, tenant);
-    // What the catalog knows spares a connection. The copy is made of what is there.
+    // The catalog's copy of the history saves a connection. The clone itself is made from the tenant's own history.
     const state = await source.migrationState?.loadOrFail();
     if (state) await refuseUnknown(options, state.applied, `The tenant ${source.slug}`);
     else await checkMigrations(options, source);
@@ -121,7 +121,7 @@ async function insert(client: pg.Client, clone: NewClone): Promise<string> {
   const [row] = found;
   const work = await findOpenWork(client, source.id, ['MOVE', 'RESTORE', 'IMPORT']);
   if (row) refuseOpenTransfer(work, row.slug);
-  if (!row || (!checkpoint && !canTake(tenantSteps.maintain, row.status))) throw refusalOf(row, source.slug);
+  if (!row || (!checkpoint && !canTake(tenantSteps.maintain, row.status))) throw statusRefusal(row, source.slug);
   const { rows } = await client.query<{ id: string }>(
     `INSERT INTO tenant_transfers (kind, tenant_id, slug, name, host, source_id, source_slug, checkpoint_id, neutralize,
        requested_by, to_key, to_isolation, to_server, to_database, to_schema,

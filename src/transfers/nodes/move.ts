@@ -21,7 +21,7 @@ export async function moveToNode(active: ActiveTransfer, node: string): Promise<
   await server.owner(
     database,
     async (client) => {
-      // An earlier attempt may have moved it, and ended before it could say so.
+      // An earlier attempt may have moved it, and ended before it could store that.
       if ((await readSchemaNodes(client, [schema])).get(schema) === node) return;
       const mode = transfer.online ? 'auto' : 'block_writes';
       await unlessAborted(server, client, active.signal, () => moveSchema(client, schema, addressOf(node), mode));
@@ -83,6 +83,7 @@ async function succeed(client: pg.Client, { transfer }: ActiveTransfer, node: st
 
 function addressOf(node: string): { readonly host: string; readonly port: number } {
   const [, host, port] = /^(.+):(\d+)$/.exec(node) ?? [];
-  if (host === undefined) throw new AppError('BAD_USER_INPUT', `${node} is no node: name it by its host and port`);
+  if (host === undefined)
+    throw new AppError('BAD_USER_INPUT', `Invalid node ${node}: use its host and port, such as worker-2.internal:5432`);
   return { host, port: Number(port) };
 }

@@ -12,7 +12,7 @@ const SHOWN = 10;
 
 /**
  * Starts to move a tenant's schema to another node of its server's Citus cluster, and returns the transfer's id.
- * @throws {AppError} BAD_USER_INPUT if the tenant is on no node, or the cluster has no such node; CONFLICT as `moveTenant`
+ * @throws {AppError} BAD_USER_INPUT if the tenant is not on a node, or the cluster has no such node; CONFLICT as `moveTenant`
  */
 export async function startNodeMove(
   options: TransferOptions,
@@ -28,7 +28,7 @@ export async function startNodeMove(
   if (!cluster || from === undefined) {
     throw badInput(
       'node',
-      `The tenant ${tenant.slug} is on no node of a Citus cluster, so it cannot be moved to another one. Only tenants with isolation SCHEMA on a server with Citus are on nodes.`,
+      `The tenant ${tenant.slug} is not on a node of a Citus cluster, so it cannot be moved to another one. Only tenants with isolation SCHEMA on a server with Citus are on nodes.`,
     );
   }
   const nodes = cluster.nodes.filter(({ isActive }) => isActive).map(nodeAddress);

@@ -57,7 +57,7 @@ describe('changes that come while a place is copied', () => {
     await sql('DELETE FROM items', 'target');
     await sql(`UPDATE items SET name = 'two'`);
     await expect(running).rejects.toThrow(
-      'A change of the table items met 0 rows at the target of the move instead of 1',
+      'A change of the table items matched 0 rows at the target of the move instead of 1',
     );
     await expect(follower.finish(1_000, signal)).rejects.toThrow('A change of the table items');
   });

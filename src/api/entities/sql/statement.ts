@@ -53,7 +53,7 @@ export class StatementWriter {
     const reads = this.#reads;
     // OFFSET keeps PostgreSQL from computing the JSON twice.
     const template = `SELECT CASE WHEN octet_length(text) > ${limit} THEN '' ELSE text END AS text FROM (SELECT (${json})::text AS text OFFSET 0) answer`;
-    // The schema is no parameter for PostgreSQL. Only its quoted name differs between tenants.
+    // PostgreSQL does not take the schema as a parameter. Only its quoted name differs between tenants.
     const parts = template.split(TENANT_SCHEMA);
     return {
       name: template.length > MAX_PREPARED ? undefined : createHash('sha256').update(template).digest('base64url'),

@@ -101,7 +101,7 @@ builder.mutationFields((t) => ({
   cancelTenantTransfer: t.field({
     type: TransferRef,
     description:
-      'Cancels a transfer: a tenant that moves stays where and what it was, and a new one is removed. CONFLICT when it is SWITCHING or has ended.',
+      'Cancels a transfer: a tenant that was to move is unchanged and stays where it is, and a new tenant is removed. CONFLICT when it is SWITCHING or has ended.',
     authScopes: { platformAdmin: true },
     args: { id: t.arg.id({ required: true }) },
     resolve: async (_root, { id }, context) => {

@@ -12,13 +12,13 @@ import { requestLoader } from '../../request-loader.ts';
 import { PlacementRef, TenantRef } from '../tenant.ts';
 
 const TransferKindRef = builder.enumType('TransferKind', {
-  description: 'RESTORE brings a tenant back to a checkpoint at a new place.',
+  description: 'RESTORE restores a tenant to a checkpoint at a new place.',
   values: transferKinds,
 });
 
 const TransferStatusRef = builder.enumType('TransferStatus', {
   description:
-    'PENDING: a process with a worker will carry it out. CATCHING_UP: a move while the tenant is served copies what was written meanwhile. SWITCHING: it can no longer be cancelled. FAILED and CANCELLED: a tenant that moves is where and what it was, and a new one is removed.',
+    'PENDING: a process with a worker will carry it out. CATCHING_UP: an online move copies what was written meanwhile. SWITCHING: it can no longer be cancelled. FAILED and CANCELLED: a tenant that was to move is unchanged and stays where it is, and a new tenant is removed.',
   values: transferStatuses,
 });
 
@@ -39,7 +39,7 @@ export const TransferRef = builder.objectType(TenantTransfer, {
     tenant: t.field({
       type: TenantRef,
       description:
-        'The tenant that moves, or the new one. One that does not exist any more is as the transfer knew it, with the status DELETING.',
+        'The tenant that moves, or the new one. One that no longer exists is as the transfer knew it, with the status DELETING.',
       resolve: async (transfer, _args, context) =>
         (await loadTenant(context, transfer.tenantId)) ?? asKnown(transfer, context.services.catalog.fork()),
     }),

@@ -6,7 +6,7 @@ import { builder } from '../../builder.ts';
 
 /** The GraphQL enum of events: `tenant.created` is TENANT_CREATED. */
 export const WebhookEventRef = builder.enumType('WebhookEvent', {
-  description: 'What webhooks are told of.',
+  description: 'What webhooks receive.',
   values: Object.fromEntries(
     webhookEventTypes.map((type) => [
       type.replace('.', '_').toUpperCase(),

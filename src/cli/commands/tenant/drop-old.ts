@@ -19,7 +19,7 @@ interface OldPlaceView {
 export function addDropOldCommand(tenant: Command, context: CommandContext): void {
   tenant
     .command('drop-old')
-    .description('Drop at once what is kept of where a tenant was before it moved; tenant show lists that')
+    .description('Drop the old places of a tenant that has moved, before their time; tenant show lists them')
     .argument('<slug>', 'its slug or id')
     .action((slug: string) => dropOld(context, slug));
 }

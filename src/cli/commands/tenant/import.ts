@@ -26,7 +26,7 @@ interface Options {
 export function addImportCommand(tenant: Command, context: CommandContext): void {
   tenant
     .command('import')
-    .description('Make a tenant of an archive that tenantry tenant export has written, here or elsewhere')
+    .description('Create a tenant from an archive that tenantry tenant export has written, here or elsewhere')
     .argument('<file>', 'the archive; - is standard input')
     .requiredOption('--slug <slug>', "the new tenant's slug: 3 to 63 characters of a to z, 0 to 9 and -")
     .option('--name <name>', "its display name; defaults to the archive's")

@@ -41,9 +41,9 @@ async function open(
   const { tenantByReference } = await import('../../../catalog/find-tenants.ts');
   const code = await withServices(context, async (services) => {
     const tenant = await tenantByReference(services.catalog, reference);
-    const { refusalOf } = await import('../../../tenants/suspend.ts');
+    const { statusRefusal } = await import('../../../tenants/suspend.ts');
     // What the owner writes while the tenant is moved would be lost.
-    if (tenant.status === (owner ? 'MAINTENANCE' : 'DELETED')) throw refusalOf(tenant, reference);
+    if (tenant.status === (owner ? 'MAINTENANCE' : 'DELETED')) throw statusRefusal(tenant, reference);
     const config = owner
       ? await ownerConnection(services, tenant)
       : { ...services.tenants.connectionOf(tenant), application_name: 'tenantry psql' };

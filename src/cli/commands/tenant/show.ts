@@ -27,7 +27,10 @@ export async function showTenant(
         node,
         ...usage,
         oldPlaces,
-        transfers: transfers.map(({ transfer, isLeft }) => ({ ...summaryOf(transfer), waitsForProcess: isLeft })),
+        transfers: transfers.map(({ transfer, isUnclaimed }) => ({
+          ...summaryOf(transfer),
+          waitsForProcess: isUnclaimed,
+        })),
       });
     }
     const lines: [name: string, text: string | null][] = [

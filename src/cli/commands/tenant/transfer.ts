@@ -62,7 +62,7 @@ export function addTransferCommands(tenant: Command, context: CommandContext): v
     });
   tenant
     .command('clone')
-    .description('Make a new tenant with the rows of another one or of its checkpoint')
+    .description('Create a tenant with the rows of another one or of its checkpoint')
     .argument(...slugArgument)
     .argument('<new>', 'the slug of the clone')
     .option('--checkpoint <id>', 'clone this checkpoint of the tenant; see tenantry checkpoint list', parseId)

@@ -30,7 +30,7 @@ async function list(context: CommandContext, reference: string | undefined, { li
   if (json) {
     writeJson(
       context.stdout,
-      found.map(({ transfer, isLeft }) => ({ ...summaryOf(transfer), waitsForProcess: isLeft })),
+      found.map(({ transfer, isUnclaimed }) => ({ ...summaryOf(transfer), waitsForProcess: isUnclaimed })),
     );
   } else if (found.length === 0) context.stderr.write('There are no transfers.\n');
   else writeTable(context, context.stdout, transferColumns, found);

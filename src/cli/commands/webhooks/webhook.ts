@@ -9,7 +9,7 @@ import { integer } from '../migrate-up.ts';
 const idArgument = ['<id>', "the webhook's id or a prefix of it; see tenantry webhook list", parseId] as const;
 const jsonOption = ['--json', 'print JSON'] as const;
 
-/** `tenantry webhook list | create | delete | deliveries | redeliver`: who is told of events. */
+/** `tenantry webhook list | create | delete | deliveries | redeliver`: receivers of events. */
 export function addWebhookCommand(program: Command, context: CommandContext): void {
   const { stdout } = context;
   const webhook = program.command('webhook').description('Send events, such as ended runs, to other systems');
@@ -27,7 +27,7 @@ export function addWebhookCommand(program: Command, context: CommandContext): vo
     .command('create')
     .description('Create a webhook, and print the secret that verifies its requests')
     .argument('<url>', 'such as https://example.com/webhooks')
-    .requiredOption('--events <event...>', 'what it is told of, such as run.halted; see docs/webhooks.md')
+    .requiredOption('--events <event...>', 'the events that it receives, such as run.halted; see docs/webhooks.md')
     .option('--description <text>', 'what it is for')
     .action((url: string, options: { events: string[]; description?: string }) => create(context, { url, ...options }));
   webhook

@@ -7,8 +7,8 @@ export function whenVisible() {
 }
 
 /**
- * A signal that is aborted when nobody can see the page any more.
- * @param {AbortSignal} until when that is of no interest any more
+ * A signal that is aborted when nobody can see the page.
+ * @param {AbortSignal} until aborted when nobody needs to know
  */
 export function hiddenSignal(until) {
   const abort = new AbortController();

@@ -9,7 +9,7 @@ import { ProblemNote } from '../parts/problem-note.js';
  * @param {object} props
  * @param {string} props.tenants slugs to start with
  * @param {(input: RunInput) => void} props.onPlan
- * @param {() => void} props.onChange called when a plan is not right any more
+ * @param {() => void} props.onChange called when a plan is outdated
  */
 export function RunForm({ tenants, onPlan, onChange }) {
   const { data, problem } = useQuery('migrations', {});

@@ -12,7 +12,7 @@ import { useContext, useState } from '../vendor/hooks.js';
 /** @typedef {{ kind: 'create' } | { kind: 'restore' | 'delete', checkpoint: Checkpoint }} Choice */
 
 /**
- * The copies that the tenant can be brought back to.
+ * The copies to which the tenant can be restored.
  * @param {{ tenant: Tenant }} props
  */
 export function Checkpoints({ tenant: { id, slug, isolation } }) {
@@ -47,13 +47,13 @@ export function Checkpoints({ tenant: { id, slug, isolation } }) {
       choice?.kind === 'restore' &&
       html`<${Confirm} title="Restore ${slug}?" confirm="Restore" isDanger onClose=${close}
         onConfirm=${act(() => api.ask('restoreCheckpoint', { id: choice.checkpoint.id, acceptDataLoss: true }))}>
-      <p>${slug} is brought back to ${choice.checkpoint.name}, of <${Time} at=${choice.checkpoint.createdAt} />. All that was written since then is lost.</p><//>`
+      <p>${slug} is restored to ${choice.checkpoint.name}, of <${Time} at=${choice.checkpoint.createdAt} />. All that was written since then is lost.</p><//>`
     }
     ${
       choice?.kind === 'delete' &&
       html`<${Confirm} title="Delete this checkpoint?" confirm="Delete" isDanger onClose=${close}
         onConfirm=${act(() => api.ask('deleteCheckpoint', { id: choice.checkpoint.id }))}>
-      <p>${slug} stays as it is, and can no longer be brought back to ${choice.checkpoint.name}.</p><//>`
+      <p>${slug} stays as it is, and can no longer be restored to ${choice.checkpoint.name}.</p><//>`
     }
   </section>`;
 }

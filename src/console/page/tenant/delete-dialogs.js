@@ -22,7 +22,7 @@ export function DeleteDialog({ tenant: { id, slug }, isForGood, onDone, onClose 
     <p>${
       isForGood
         ? 'All its data, files and checkpoints are removed. Nobody can bring it back.'
-        : 'It is not served any more. It can be brought back until its time in the bin is over; its slug and host stay taken until then.'
+        : 'It is no longer served. It can be brought back until its time in the bin is over; its slug and host stay taken until then.'
     }</p>
     <label>Its slug, to confirm
       <input type="text" autocomplete="off" value=${typed} onInput=${(/** @type {{ target: HTMLInputElement }} */ { target }) => setTyped(target.value)} />

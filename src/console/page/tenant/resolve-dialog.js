@@ -21,7 +21,7 @@ export function ResolveDialog({ id, slug, onClose }) {
   const hasProblems = result !== undefined && !result.resolved && result.problems.length > 0;
   return html`<dialog ref=${dialog} aria-labelledby="resolve-title" onClose=${onClose}>
     <h2 id="resolve-title">Resolve ${slug}</h2>
-    <p>This compares the tenant's history with its tables. If nothing is wrong any more, it has the status again that it had before.</p>
+    <p>This compares the tenant's history with its tables. If nothing is wrong, the tenant gets its former status back.</p>
     <${ProblemNote} problem=${action.problem} />
     ${
       result &&

@@ -45,7 +45,7 @@ export function MoveDialog({ tenant: { id, slug, isolation, placement }, onDone,
         : isOnline
           ? 'Requests go on. For the switch they wait for a moment.'
           : 'Its requests are refused with TENANT_BUSY until all rows are copied.'
-    } If the move fails or is cancelled, the tenant is where and what it was.</p>
+    } If the move fails or is cancelled, the tenant is unchanged and stays where it is.</p>
   <//>`;
 }
 

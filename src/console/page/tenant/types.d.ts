@@ -16,7 +16,7 @@ export interface Transfer {
   to: { server: string; schema: string };
 }
 
-/** A copy that a tenant can be brought back to. */
+/** A copy to which a tenant can be restored. */
 export interface Checkpoint {
   id: string;
   name: string;

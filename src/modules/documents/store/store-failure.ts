@@ -1,7 +1,7 @@
 import { AppError, type RouteRequest } from '../../../platform.ts';
 
 /**
- * Returns a handler of what a store throws: it logs the failure, and throws what the client is told.
+ * Returns a handler of what a store throws: it logs the failure, and throws the error that the client gets.
  * @throws {AppError} SERVER_BUSY, or the error that the client itself has caused
  */
 export function reportFailure({ log, gone }: RouteRequest): (error: unknown) => never {

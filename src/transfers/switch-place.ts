@@ -14,7 +14,7 @@ import { addOldPlace, enterSwitch } from './store.ts';
  * Switches a tenant that is held to its new place. Before the commit the new place is what is left over, after it the old one.
  * @throws {TransferCancelledError} if somebody has cancelled the transfer in time
  */
-export async function switchTenant(active: ActiveTransfer, copy: FinishedCopy): Promise<void> {
+export async function switchPlace(active: ActiveTransfer, copy: FinishedCopy): Promise<void> {
   const { transfer } = active;
   if (!(await active.commit((client) => enterSwitch(client, transfer)))) throw new TransferCancelledError();
   await active.commit((client) => commitSwitch(client, active, copy));
