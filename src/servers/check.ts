@@ -12,6 +12,8 @@ export interface ServerFacts {
   readonly isStandby: boolean;
   readonly mayCreateDatabases: boolean;
   readonly mayCreateRoles: boolean;
+  /** Whether it may do what the roles may that it is a member of. From PostgreSQL 16 on, each membership says so for itself. */
+  readonly inherits: boolean;
 }
 
 /** A connection pooler answered where PostgreSQL itself should. */
@@ -38,7 +40,8 @@ export async function readServerFacts(server: PostgresServer, as: 'admin' | 'ser
     const { rows } = await client.query<ServerFacts & { readonly isDirect: boolean }>(
       `SELECT system_identifier::text AS "systemIdentifier", current_setting('server_version_num')::int AS version,
          pg_is_in_recovery() AS "isStandby", rolsuper OR rolcreatedb AS "mayCreateDatabases",
-         rolsuper OR rolcreaterole AS "mayCreateRoles", ${hasEverySettingSql} OR pg_backend_pid() = $1 AS "isDirect"
+         rolsuper OR rolcreaterole AS "mayCreateRoles",
+         rolsuper OR rolinherit OR current_setting('server_version_num')::int >= 160000 AS inherits, ${hasEverySettingSql} OR pg_backend_pid() = $1 AS "isDirect"
        FROM pg_control_system(), pg_roles WHERE rolname = current_user`,
       // The process that answered the login. The types of node-postgres lack it.
       [Reflect.get(client, 'processID')],
@@ -57,11 +60,13 @@ export async function readServerFacts(server: PostgresServer, as: 'admin' | 'ser
 }
 
 /** Returns why a server cannot hold tenants; undefined if it can. */
-export function refusalOf({ version, isStandby, mayCreateDatabases, mayCreateRoles }: ServerFacts): string | undefined {
+export function refusalOf(facts: ServerFacts): string | undefined {
+  const { version, isStandby, mayCreateDatabases, mayCreateRoles, inherits } = facts;
   if (version < OLDEST_VERSION) return `It is PostgreSQL ${Math.trunc(version / 10_000)}; 15 or newer is needed`;
   if (isStandby) return 'It is a read-only standby; use the URL of its primary';
   if (!mayCreateDatabases) return 'The role may not create databases; run: ALTER ROLE … CREATEDB';
   if (!mayCreateRoles) return 'The role may not create roles; run: ALTER ROLE … CREATEROLE';
+  if (!inherits) return "The role may not end the sessions of tenants' roles; run: ALTER ROLE … INHERIT";
   return undefined;
 }
 

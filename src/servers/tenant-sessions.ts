@@ -2,7 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { elapsedSince } from '../lib/time.ts';
 import { joinRoleSql } from '../postgres/admin/roles.ts';
-import { quoteIdentifier } from '../postgres/sql/quote.ts';
 import type { InstallationRoles } from '../routing/placement.ts';
 import { isTenantRoleSql } from './role-limits.ts';
 
@@ -120,11 +119,6 @@ export async function findConnectedRoles(
      WHERE ${isTenantRoleSql(roles)} AND r.oid IN (SELECT usesysid FROM pg_stat_activity)`,
   );
   return rows;
-}
-
-/** Returns SQL that lets an admin who is not a superuser see and end the sessions of these roles. */
-export function seeSessionsSql(roles: readonly string[]): string {
-  return `GRANT ${roles.map(quoteIdentifier).join(', ')} TO CURRENT_USER`;
 }
 
 /**

@@ -2,15 +2,10 @@ import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
 import { statusSql } from '../catalog/steps.ts';
 import { refusedStatuses } from '../catalog/tenant-status.ts';
+import { joinRoleSql } from '../postgres/admin/roles.ts';
 import type { PostgresServer, Servers } from '../postgres/server.ts';
 import { type InstallationRoles, tenantRole } from '../routing/placement.ts';
-import {
-  drainAndEnd,
-  endOverdueSessions,
-  findConnectedRoles,
-  type SessionLimits,
-  seeSessionsSql,
-} from './tenant-sessions.ts';
+import { drainAndEnd, endOverdueSessions, findConnectedRoles, type SessionLimits } from './tenant-sessions.ts';
 
 /** What watching the sessions of tenants needs. */
 export interface WatchSessionsOptions {
@@ -60,7 +55,7 @@ async function lookAt(server: PostgresServer, { catalog, roles, limits, log }: W
   const connected = await server.admin(async (admin) => {
     const found = await findConnectedRoles(admin, roles);
     const unseen = found.filter(({ isSeen }) => !isSeen).map(({ role }) => role);
-    if (unseen.length > 0) await admin.query(seeSessionsSql(unseen));
+    if (unseen.length > 0) await admin.query(unseen.map(joinRoleSql).join(' '));
     for (const { role, pid, reason } of await endOverdueSessions(admin, roles, limits)) {
       log.warn(
         { server: server.name, role, pid },

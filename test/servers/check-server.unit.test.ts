@@ -7,6 +7,7 @@ const good: ServerFacts = {
   isStandby: false,
   mayCreateDatabases: true,
   mayCreateRoles: true,
+  inherits: true,
 };
 
 it.each<[Partial<ServerFacts>, string | undefined]>([
@@ -16,6 +17,7 @@ it.each<[Partial<ServerFacts>, string | undefined]>([
   [{ isStandby: true }, 'It is a read-only standby'],
   [{ mayCreateDatabases: false }, 'ALTER ROLE … CREATEDB'],
   [{ mayCreateRoles: false }, 'ALTER ROLE … CREATEROLE'],
+  [{ inherits: false }, 'ALTER ROLE … INHERIT'],
 ])('a server that is %j can hold tenants, or is refused with a reason', (facts, reason) => {
   const refusal = refusalOf({ ...good, ...facts });
   expect(refusal).toEqual(reason && expect.stringContaining(reason));

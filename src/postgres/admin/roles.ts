@@ -62,13 +62,17 @@ export function createGroupRoleSql(role: string): string {
 
 /**
  * Returns SQL that makes the current role a member of another role, if that role exists. An admin that is not a superuser
- * needs this to terminate the other role's connections.
+ * needs this to see and to terminate the other role's connections. From PostgreSQL 16 on, the admin has a membership that does not
+ * inherit if `createrole_self_grant` says so or it is itself NOINHERIT; a GRANT without the option would leave that as it is.
  * @see https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-ADMIN-SIGNAL
+ * @see https://www.postgresql.org/docs/current/sql-grant.html#SQL-GRANT-DESCRIPTION-ROLES
  */
 export function joinRoleSql(role: string): string {
+  const grant = `GRANT ${quoteIdentifier(role)} TO CURRENT_USER`;
   return `
     DO $role$ BEGIN
-      GRANT ${quoteIdentifier(role)} TO CURRENT_USER;
+      IF current_setting('server_version_num')::int < 160000 THEN ${grant};
+      ELSE EXECUTE ${quoteLiteral(`${grant} WITH INHERIT TRUE`)}; END IF;
     EXCEPTION WHEN undefined_object THEN NULL;
     END $role$;`;
 }
