@@ -29,9 +29,11 @@ export async function openServers(
       `${config.adminServer ? 'ADMIN_DATABASE_URL' : 'DATABASE_URL'} must name a running PostgreSQL server and a role that may create databases and roles`,
     );
   }
-  await checkBounds(server, list);
+  await checkRights(server, config, list);
   await checkQueue(server, list);
-  const hasDatabases = await checkSystemDatabases(server, config, list);
+  const hasDatabases =
+    (await checkSystemDatabases(server, config, list)) &&
+    (await checkOwners(server, Object.values(config.databases), config, list));
   const { readTogether } = await import('../servers/budgets/store.ts');
   const budgets: Budgets = hasDatabases ? await server.owner(config.databases.auth, readTogether) : new Map();
   await checkBudget(server, config, budgets, list);
@@ -91,29 +93,31 @@ async function checkBudget(
 }
 
 /** These are warnings, not problems, because only a role with more privileges can fix them. */
-async function checkBounds(server: PostgresServer, list: Checklist): Promise<void> {
-  const { findOpenDatabases } = await import('../servers/common-databases.ts');
-  const { mayForbidFunctions } = await import('../servers/revoke-functions.ts');
-  const { mayLimitTempFiles } = await import('../servers/role-limits.ts');
-  const { quoteIdentifier } = await import('../postgres/sql/quote.ts');
-  await server.admin(async (admin) => {
-    for (const { name } of await findOpenDatabases(admin)) {
-      list.doubt(
-        `Every role may connect to the database ${name}, including tenants' roles. Its owner can run: REVOKE CONNECT ON DATABASE ${quoteIdentifier(name)} FROM PUBLIC, after granting CONNECT to the roles that need it`,
-      );
-    }
-    const user = quoteIdentifier(server.address?.user ?? '');
-    if (!(await mayLimitTempFiles(admin))) {
-      list.doubt(
-        `The temporary files of tenants' sessions have no limit. A superuser can run: GRANT SET ON PARAMETER temp_file_limit TO ${user}; then tenantry doctor --fix sets the limit`,
-      );
-    }
-    if (!(await mayForbidFunctions(admin))) {
-      list.doubt(
-        "Tenants' SQL may call functions that block other tenants or show their activity; only a superuser can revoke them",
-      );
-    }
-  });
+async function checkRights(
+  server: PostgresServer,
+  { migrations }: Pick<Config, 'migrations'>,
+  list: Checklist,
+  where = '',
+): Promise<void> {
+  const { findOptionalRights } = await import('../servers/rights/optional-rights.ts');
+  const { lockTimeoutMs } = migrations;
+  const missing = await server.admin((admin) => findOptionalRights(admin, { where, lockTimeoutMs }));
+  for (const { message, remedy } of missing) list.doubt(`${message}. ${remedy}`);
+}
+
+/** @returns whether the admin may look into the databases of the installation, and change its roles */
+async function checkOwners(
+  server: PostgresServer,
+  names: readonly string[],
+  { databases }: Pick<Config, 'databases'>,
+  list: Checklist,
+): Promise<boolean> {
+  const { findForeignObjects } = await import('../servers/rights/foreign-objects.ts');
+  const { installationRoles } = await import('../routing/placement.ts');
+  const roles = installationRoles(databases.auth);
+  const foreign = await server.admin((admin) => findForeignObjects(admin, server.name, names, roles));
+  for (const { message, remedy } of foreign) list.bad(message, remedy);
+  return foreign.length === 0;
 }
 
 async function checkQueue(server: PostgresServer, list: Checklist): Promise<void> {
@@ -165,8 +169,9 @@ async function otherServers(
       if (!address) throw undecryptable(name);
       const server = await openServer(stack, name, address, decryptPooler(encryption, row));
       await checkServer(server);
-      others.push([name, server]);
       list.good(`The server ${name} answers`);
+      await checkRights(server, config, list, ` on the server ${name}`);
+      if (await checkOwners(server, [databases.shared], config, list)) others.push([name, server]);
       await checkBudget(server, config, budgets, list, connectionBudget);
     } catch (error) {
       list.bad(

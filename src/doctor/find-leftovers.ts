@@ -11,6 +11,7 @@ import { type PostgresServer, serverNamed } from '../postgres/server.ts';
 import { isAliveSql } from '../postgres/sql/advisory-lock.ts';
 import { quoteIdentifier } from '../postgres/sql/quote.ts';
 import { installationRoles, type Placement } from '../routing/placement.ts';
+import { isTenantDatabaseSql } from '../servers/rights/foreign-objects.ts';
 import type { TenantBounds } from '../servers/role-limits.ts';
 import { findClusterProblems } from './citus.ts';
 import { type ComparedTenant, findDifferentTenants } from './different-tenants.ts';
@@ -188,14 +189,10 @@ async function comparePlacements(
   ];
 }
 
-/** Reads all databases, and those of this installation's tenants: the group of their roles is this installation's. */
+/** Reads all databases, and those of this installation's tenants. */
 async function readDatabases(admin: pg.Client, authDatabase: string) {
   const { rows } = await admin.query<{ name: string; ours: boolean }>(
-    `SELECT datname AS name, datname ~ '^db_[0-9a-z]{10}$' AND EXISTS (
-       SELECT FROM aclexplode(datacl) a JOIN pg_auth_members m ON m.member = a.grantee JOIN pg_roles g ON g.oid = m.roleid
-       WHERE g.rolname = $1) AS ours
-     FROM pg_database`,
-    [installationRoles(authDatabase).databaseTenants],
+    `SELECT datname AS name, ${isTenantDatabaseSql(installationRoles(authDatabase))} AS ours FROM pg_database`,
   );
   return {
     all: new Set(rows.map(({ name }) => name)),

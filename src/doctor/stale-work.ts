@@ -60,6 +60,8 @@ interface IdleLock {
   readonly address: string | null;
   readonly seconds: number;
   readonly started: string;
+  /** Whether this role may end it. */
+  readonly mayEnd: boolean;
 }
 
 /** Finds idle sessions that hold a lock which blocks migrations, server starts or tenants. */
@@ -72,8 +74,10 @@ export async function findIdleLocks(
   const { rows } = await server.admin((admin) =>
     admin.query<IdleLock>(
       `SELECT a.pid, a.datname AS database, a.application_name AS application, host(a.client_addr) AS address,
-         extract(epoch FROM now() - a.state_change)::int AS seconds, a.backend_start::text AS started
-       FROM pg_stat_activity a
+         extract(epoch FROM now() - a.state_change)::int AS seconds, a.backend_start::text AS started,
+         current_setting('is_superuser') = 'on' OR NOT r.rolsuper
+           AND (pg_has_role(r.oid, 'USAGE') OR pg_has_role('pg_signal_backend', 'USAGE')) AS "mayEnd"
+       FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid
        WHERE a.state LIKE 'idle%' AND a.state_change < now() - make_interval(secs => $1) AND a.pid <> pg_backend_pid()
          AND EXISTS (
            SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.granted AND (
@@ -84,15 +88,20 @@ export async function findIdleLocks(
       [idleLockSeconds, kinds, [databases.auth, databases.shared]],
     ),
   );
-  return rows.map(({ pid, database, application, address, seconds, started }) => ({
-    message: `A session of ${application || 'an unnamed program'}${address ? ` at ${address}` : ''} in the database ${database} on the server ${server.name} holds a lock and has been idle for ${seconds} s`,
-    remedy: 'tenantry doctor --fix ends the session, which rolls back its transaction',
-    fix: {
-      server: server.name,
-      databases: [database],
-      sql: `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = ${pid} AND backend_start = ${quoteLiteral(started)}::timestamptz`,
-    },
-  }));
+  return rows.map(({ pid, database, application, address, seconds, started, mayEnd }) => {
+    const message = `A session of ${application || 'an unnamed program'}${address ? ` at ${address}` : ''} in the database ${database} on the server ${server.name} holds a lock and has been idle for ${seconds} s`;
+    const end = 'the session, which rolls back its transaction';
+    if (!mayEnd) return { message, remedy: `A superuser can end ${end}: SELECT pg_terminate_backend(${pid})` };
+    return {
+      message,
+      remedy: `tenantry doctor --fix ends ${end}`,
+      fix: {
+        server: server.name,
+        databases: [database],
+        sql: `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = ${pid} AND backend_start = ${quoteLiteral(started)}::timestamptz`,
+      },
+    };
+  });
 }
 
 interface IdleLockOptions {

@@ -8,6 +8,7 @@ import {
   findMisplacedExtensions,
   type MisplacedExtension,
   moveExtensionsSql,
+  superuserMovesSql,
 } from '../servers/shared/schema-dependents.ts';
 import { howToFix, type Leftover } from './leftover.ts';
 
@@ -32,7 +33,8 @@ export async function findTangledSchemas(
   const where = `in the database ${shared} on the server ${server.name}`;
   const namesOf = (extensions: readonly MisplacedExtension[]) =>
     extensions.map(({ name, schema }) => `${name} in the schema ${schema}${owner(schema)}`).join(', ');
-  const movable = found.extensions.filter(({ canMove }) => canMove);
+  const movable = found.extensions.filter(({ canMove, mayMove }) => canMove && mayMove);
+  const foreign = found.extensions.filter(({ canMove, mayMove }) => canMove && !mayMove);
   const fixed = found.extensions.filter(({ canMove }) => !canMove);
   const problems: Leftover[] = found.dependents.map(({ schema, object }) => ({
     message: `The ${object} ${where} depends on the schema ${schema}${owner(schema)}, which cannot be deleted before`,
@@ -44,6 +46,12 @@ export async function findTangledSchemas(
       remedy: `${howToFix}: it moves them to the schema common`,
       // All at once, because the first one creates the schema.
       fix: { server: server.name, databases: [shared], sql: `${found.createSql} ${moveExtensionsSql(movable)}` },
+    });
+  }
+  if (foreign.length > 0) {
+    problems.push({
+      message: `Extensions that all tenants may use are in schemas of single tenants ${where}, and only a superuser may move them: ${namesOf(foreign)}`,
+      remedy: `A superuser can run there: ${superuserMovesSql(foreign)}`,
     });
   }
   if (fixed.length > 0) {

@@ -29,7 +29,7 @@ export function describeFailure(thrown: unknown, server: ServerAddress | undefin
     case sqlState.invalidCatalogName:
       return `${messageOf(error)} (${place}). The path of DATABASE_URL must name an existing database, such as postgres.`;
     case sqlState.insufficientPrivilege:
-      return `${messageOf(error)} (${place}). The role ${server.user} needs CREATEDB and CREATEROLE.`;
+      return `${messageOf(error)} (${place}). The role ${server.user} needs CREATEDB and CREATEROLE. If another role has set up this installation, tenantry doctor says what is missing.`;
   }
   if (isConnectionFailure(error) || syscall === 'getaddrinfo') {
     return `${place} cannot be reached (${messageOf(error) || code}). Is it running? Set ${settings} to its address. Without these settings, Tenantry starts a PostgreSQL of its own.`;

@@ -67,12 +67,6 @@ export async function findUnboundRoles(
   return rows.map(({ role }) => role);
 }
 
-/** Whether the current role may limit the temporary files of tenants' roles. */
-export async function mayLimitTempFiles(admin: pg.Client): Promise<boolean> {
-  const { rows } = await admin.query<{ may: boolean }>(`SELECT ${mayLimitFiles} AS may`);
-  return rows[0]?.may ?? false;
-}
-
 /** Returns SQL that is true if the role `r` is that of a tenant of an installation. The admin may be in the groups too. */
 export function isTenantRoleSql({ databaseTenants, schemaTenants }: InstallationRoles): string {
   const groups = [databaseTenants, schemaTenants].map(quoteLiteral).join(', ');

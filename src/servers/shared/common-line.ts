@@ -20,7 +20,7 @@ import { isTransient, sqlState, sqlStateOf } from '../../postgres/sql/error-code
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import { inTransaction } from '../../postgres/sql/transaction.ts';
 import type { InstallationRoles } from '../../routing/placement.ts';
-import { findMisplacedExtensions, moveExtensionsSql } from './schema-dependents.ts';
+import { findMisplacedExtensions, type MisplacedExtension, moveExtensions } from './schema-dependents.ts';
 
 /** The migrations of `common`, and what is needed to apply them to a database. */
 export interface CommonLine {
@@ -131,7 +131,10 @@ export async function rehearseCommon(
     const adder = steps.find(({ parsed }) => parsed.up?.some(({ addsEnumValue }) => addsEnumValue !== undefined));
     if (adder)
       return `${adder.name} adds a value to an enum of common, which has to be committed before tenants use it, so the batch cannot be tried and rolled back`;
-    if (steps.length > 0) await client.query(`${await moveMisplacedSql(client, line)} ${stepSettingsSql(options)}`);
+    if (steps.length > 0) {
+      await moveExtensions(client, await findMisplaced(client, line));
+      await client.query(stepSettingsSql(options));
+    }
     // The steps of the tenant follow in this transaction.
     await applySteps(client, steps, options, { next: 'STEP', applied: before.length });
     return undefined;
@@ -159,21 +162,21 @@ function commonOptions(line: CommonLine, isNew: boolean): MigrateOptions {
  * of its own. `CREATE EXTENSION IF NOT EXISTS` would leave it there, where `common` and other tenants don't find it.
  */
 async function moveMisplaced(client: pg.Client, line: CommonLine): Promise<void> {
-  const sql = await moveMisplacedSql(client, line);
-  if (sql === '') return;
+  const misplaced = await findMisplaced(client, line);
+  if (!misplaced.some(({ canMove }) => canMove)) return;
   await inTransaction(client, async () => {
     await client.query(await createCommonSql(client, line.grantee));
-    await client.query(sql);
+    await moveExtensions(client, misplaced);
   });
 }
 
-async function moveMisplacedSql(client: pg.Client, { files }: CommonLine): Promise<string> {
+async function findMisplaced(client: pg.Client, { files }: CommonLine): Promise<readonly MisplacedExtension[]> {
   const named = namesIn(files);
-  return moveExtensionsSql([
+  return [
     ...(await findMisplacedExtensions(client)),
     // Others there may be the operator's own.
     ...(await findMisplacedExtensions(client, 'public')).filter(({ name }) => named.has(name)),
-  ]);
+  ];
 }
 
 /** All that may be a name of an extension in the statements of migrations. */

@@ -7,7 +7,7 @@ import { quoteIdentifier, quoteLiteral } from '../../postgres/sql/quote.ts';
 import { inTransaction } from '../../postgres/sql/transaction.ts';
 import { OTHERS_WAIT_MS } from '../../routing/placement-lock.ts';
 import { createCommonSql } from './common-line.ts';
-import { findDependents, findMisplacedExtensions, moveExtensionsSql } from './schema-dependents.ts';
+import { findDependents, findMisplacedExtensions, moveExtensions } from './schema-dependents.ts';
 
 /** The number of objects dropped in one transaction. A table takes about ten locks: its types, its indexes and itself. */
 const PORTION = 25;
@@ -26,7 +26,7 @@ export async function releaseSchema(client: pg.Client, schema: string, readers: 
   if (extensions.some(({ canMove }) => canMove)) {
     await inTransaction(client, async () => {
       await client.query(await createCommonSql(client, readers));
-      await client.query(moveExtensionsSql(extensions));
+      await moveExtensions(client, extensions);
     });
   }
   const dependents = await findDependents(client, schema);

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { AppError } from '../../lib/errors.ts';
 import { commonSchema } from '../../migrator/files/common-schema.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 
@@ -21,6 +22,13 @@ export interface MisplacedExtension {
   readonly schema: string;
   /** Whether PostgreSQL can move it to another schema. */
   readonly canMove: boolean;
+  /**
+   * Whether the current role may. PostgreSQL makes the objects of a trusted extension as a superuser, whoever creates it, and lets only
+   * their owner move them.
+   */
+  readonly mayMove: boolean;
+  /** The current role, which owns the schema `common`. */
+  readonly role: string;
 }
 
 /** The catalogs whose objects are in a schema by themselves, each with its column for that schema. */
@@ -104,7 +112,12 @@ export async function findMisplacedExtensions(
   schema?: string,
 ): Promise<readonly MisplacedExtension[]> {
   const { rows } = await client.query<MisplacedExtension>(
-    `SELECT extname AS name, nspname AS schema, extrelocatable AS "canMove"
+    `SELECT extname AS name, nspname AS schema, extrelocatable AS "canMove", current_user AS role,
+       pg_has_role(extowner, 'USAGE') AND NOT EXISTS (
+       SELECT FROM pg_depend d LEFT JOIN pg_proc p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid
+         LEFT JOIN pg_type t ON d.classid = 'pg_type'::regclass AND t.oid = d.objid
+       WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e'
+         AND NOT pg_has_role(coalesce(proowner, typowner), 'USAGE')) AS "mayMove"
      FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
      WHERE nspname = $1 OR $1 IS NULL AND nspname ~ '${tenantSchemaPattern}' ORDER BY extname`,
     [schema ?? null],
@@ -117,8 +130,29 @@ export async function findMisplacedExtensions(
  * @see https://www.postgresql.org/docs/current/sql-alterextension.html
  */
 export function moveExtensionsSql(extensions: readonly MisplacedExtension[]): string {
-  return extensions
-    .filter(({ canMove }) => canMove)
-    .map(({ name }) => `ALTER EXTENSION ${quoteIdentifier(name)} SET SCHEMA ${commonSchema};`)
-    .join(' ');
+  return extensions.map(({ name }) => `ALTER EXTENSION ${quoteIdentifier(name)} SET SCHEMA ${commonSchema};`).join(' ');
+}
+
+/**
+ * Moves those of the extensions to `common`, which must exist, that PostgreSQL can move.
+ * @param client the owner's connection
+ * @throws {AppError} CONFLICT if only a superuser may move one of them; nothing is changed then
+ */
+export async function moveExtensions(client: pg.Client, extensions: readonly MisplacedExtension[]): Promise<void> {
+  const movable = extensions.filter(({ canMove }) => canMove);
+  const foreign = movable.filter(({ mayMove }) => !mayMove);
+  if (foreign.length > 0) {
+    const names = foreign.map(({ name, schema }) => `${name} (in the schema ${schema})`).join(', ');
+    throw new AppError(
+      'CONFLICT',
+      `PostgreSQL lets only a superuser move these extensions to the schema ${commonSchema}: ${names}. Let one run in the database ${client.database}: ${superuserMovesSql(foreign)}`,
+    );
+  }
+  if (movable.length > 0) await client.query(moveExtensionsSql(movable));
+}
+
+/** What a superuser runs in place of the current role, also where `common` does not exist yet. */
+export function superuserMovesSql(extensions: readonly MisplacedExtension[]): string {
+  const create = `CREATE SCHEMA IF NOT EXISTS ${commonSchema} AUTHORIZATION ${quoteIdentifier(extensions[0]?.role ?? '')};`;
+  return `${create} ${moveExtensionsSql(extensions)}`;
 }
