@@ -23,7 +23,7 @@ const small = [
   'test/tenants/round-trips.test.ts',
 ];
 
-/** Creating, requests, runs, failing tenants, undo, checkpoints, transfers, security, doctor. */
+/** Creating, requests, runs, failing tenants, undo, checkpoints, transfers, security, doctor, what a role may do. */
 const core = [
   ...small,
   'test/api/entities',
@@ -40,6 +40,7 @@ const core = [
   'test/routing',
   'test/security/tenant-sql.test.ts',
   'test/servers/kinds.test.ts',
+  'test/servers/limited-rights.test.ts',
   'test/servers/template.test.ts',
   'test/tenants/bin.test.ts',
   'test/tenants/create-races.test.ts',

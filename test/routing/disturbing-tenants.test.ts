@@ -19,7 +19,7 @@ describe.each(['a superuser', 'a role that may create databases and roles'])(
     let tenants: TestTenant[];
     beforeAll(async () => {
       postgres = await startTestPostgres();
-      const url = isSuperuser ? postgres.env.DATABASE_URL : await postgres.createRole('limited', 'secret');
+      const url = isSuperuser ? postgres.url('postgres') : await postgres.createRole('limited', 'secret');
       app = await startTestApp({ ...postgres.env, DATABASE_URL: url, TENANT_STATEMENT_TIMEOUT_MS: '4000' });
       tenants = await createTenants(app, ['DATABASE', 'SCHEMA', 'SCHEMA']);
     });

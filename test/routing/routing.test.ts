@@ -1,5 +1,6 @@
 import { SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { askAsSuperuser } from '../support/ask-as-superuser.ts';
 import { type Listening, listen } from '../support/listen.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
 
@@ -230,7 +231,7 @@ describe('the tenant of a request', () => {
       answers.push(ask(await app.tokenFor(ids.racing ?? '')));
       await vi.waitFor(async () => expect(await count('pg_locks WHERE NOT granted')).toHaveLength(1));
       const [before] = await count(listening);
-      await count(`pg_terminate_backend(${before?.pid}) AS pid`);
+      await askAsSuperuser(app, 'SELECT pg_terminate_backend($1)', [before?.pid]);
       await vi.waitFor(async () => {
         const [now] = await count(listening);
         expect(now?.pid).toEqual(expect.any(Number));

@@ -23,7 +23,7 @@ describe.each(['a superuser', 'a role that may create databases and roles'])(
     const clients: pg.Client[] = [];
     beforeAll(async () => {
       postgres = await startTestPostgres();
-      const url = isSuperuser ? postgres.env.DATABASE_URL : await postgres.createRole('limited', 'secret');
+      const url = isSuperuser ? postgres.url('postgres') : await postgres.createRole('limited', 'secret');
       if (!isSuperuser) await postgres.rows('GRANT SET ON PARAMETER temp_file_limit TO limited');
       env = {
         ...postgres.env,

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runChannel } from '../../../src/fleet/events/events.ts';
+import { askAsSuperuser } from '../../support/ask-as-superuser.ts';
 import { eventually } from '../../support/eventually.ts';
 import { Fleet, progressQuery, type ShownEvent } from '../../support/fleet.ts';
 
@@ -90,12 +91,9 @@ describe('the progress of a run, over HTTP', () => {
     const events = fleet.follow(run);
     await readUntil(events, seen, blockedAt);
     const { listener } = fleet.app.services;
-    await fleet.app.services.servers.get('default')?.admin((admin) =>
-      // The session that shows that this process is alive is the one that listens.
-      admin.query(`SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory' AND objid = $1`, [
-        listener.instance,
-      ]),
-    );
+    // The session that shows that this process is alive is the one that listens.
+    const ofListener = `locktype = 'advisory' AND objid = ${listener.instance}`;
+    await askAsSuperuser(fleet.app, `SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE ${ofListener}`);
     await eventually('the loss is noticed', async () => !listener.connected);
     await fleet.end(blocker);
     expect(await finish(events, seen)).toBe('complete');

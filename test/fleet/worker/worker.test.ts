@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { lockKind } from '../../../src/postgres/sql/advisory-lock.ts';
+import { askAsSuperuser } from '../../support/ask-as-superuser.ts';
 import { eventually } from '../../support/eventually.ts';
 import { Fleet } from '../../support/fleet.ts';
 import { startWorker } from '../../support/server-process.ts';
@@ -95,7 +96,8 @@ describe('a worker', () => {
     // The owner holds the lock, so the process cannot take it again.
     const owner = await fleet.session('auth');
     const lock = `${lockKind.alive}, ${listener.instance}`;
-    await owner.query(
+    await askAsSuperuser(
+      fleet.app,
       `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = ${lockKind.alive}`,
     );
     await owner.query(`SELECT pg_advisory_lock(${lock})`);

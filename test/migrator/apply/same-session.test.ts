@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { quoteIdentifier } from '../../../src/postgres/sql/quote.ts';
+import { askAsSuperuser } from '../../support/ask-as-superuser.ts';
 import { Fleet } from '../../support/fleet.ts';
 
 const slugs = ['own-database', 'own-schema'];
@@ -7,6 +9,12 @@ const added: string[] = [];
 
 beforeAll(async () => {
   fleet = await Fleet.start();
+  // What the files try, so that a role that is not a superuser may do it too.
+  const owner = quoteIdentifier(fleet.app.services.servers.get('default')?.address?.user ?? '');
+  await askAsSuperuser(
+    fleet.app,
+    `GRANT pg_monitor TO ${owner}; GRANT SET ON PARAMETER session_replication_role TO ${owner}`,
+  );
   await fleet.createTenants({ 'own-database': 'DATABASE', 'own-schema': 'SCHEMA' });
 });
 afterAll(async () => {
