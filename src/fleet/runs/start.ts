@@ -11,6 +11,7 @@ import { shortList } from '../../lib/short-list.ts';
 import { isUuid } from '../../lib/uuid.ts';
 import type { MigrationFile } from '../../migrator/files/migration-file.ts';
 import type { TenantFiles } from '../../migrator/files/migration-folders.ts';
+import { lockKind } from '../../postgres/sql/advisory-lock.ts';
 import { quoteLiteral } from '../../postgres/sql/quote.ts';
 import { inTransaction } from '../../postgres/sql/transaction.ts';
 import { inSpan, isTracing, SpanKind, traceHeaders } from '../../telemetry/tracing.ts';
@@ -57,6 +58,8 @@ export async function startRun(
     checkCanaries(canaries, first, ids);
     const done = await readDoneStates(client, { tenant: files, common }, options);
     await inTransaction(client, async () => {
+      // Removals wait for the items, so that they find even those of tenants that are skipped and not locked.
+      await client.query(`SELECT pg_advisory_xact_lock_shared(${lockKind.items}, 0)`);
       const checkpoint = restorePointName(new Date());
       await insertRun(client, id, { checkpoint, files: plannedFiles({ tenant: files, common }), options });
       if (undelete) await reserve(client, undelete, id);
@@ -173,24 +176,36 @@ async function insertItems(
     readonly statuses: readonly TenantStatus[];
   },
 ): Promise<{ total: number; skipped: number }> {
-  const [pending, skipped] = [quoteLiteral(itemSteps.start.to[0]), quoteLiteral(itemSteps.skipCurrent.to[0])];
-  const { rows } = await client.query<{ total: number; skipped: number }>(
-    // The lock makes a concurrent deletion wait; the deletion then sees that the tenant belongs to a run.
+  const [pending, skipped] = [itemSteps.start, itemSteps.skipCurrent].map(({ to }) => quoteLiteral(to[0]));
+  const { ids, first, sequence, done, statuses } = chosen;
+  const values: unknown[] = [run, statuses, ids, done.tenant, done.common];
+  const parameter = (value: unknown) => `$${values.push(value)}`;
+  const isDone = isDoneInSql({ tenants: 't', commonStates: 's', tenant: '$4', common: '$5' });
+  // To sort by what few runs have takes long in a large fleet.
+  const canaries = first.length > 0 ? `array_position(${parameter(first)}::uuid[], id),` : '';
+  const [ordered, number] =
+    sequence.length > 0
+      ? [`LEFT JOIN unnest(${parameter(sequence)}::uuid[]) WITH ORDINALITY AS q (id, n) USING (id)`, 'n,']
+      : ['', ''];
+  const { rowCount: total } = await client.query(
+    // The row lock makes a concurrent deletion wait; the deletion then sees that the tenant belongs to a run.
     `WITH chosen AS MATERIALIZED (
-       SELECT id, created_at, migration_state, server, database FROM tenants
-       WHERE status = ANY ($4::text[]) AND ($2::uuid[] IS NULL OR id = ANY ($2)) FOR KEY SHARE),
-     items AS (
-       INSERT INTO migration_run_items (run_id, position, tenant_id, status, ended_at, wave)
-       SELECT $1, row_number() OVER (ORDER BY array_position($5::uuid[], id), n, created_at, id), id,
-         CASE WHEN is_done THEN ${skipped} ELSE ${pending} END, CASE WHEN is_done THEN now() END, 1
-       FROM chosen LEFT JOIN common_states s USING (server, database)
-         LEFT JOIN unnest($7::uuid[]) WITH ORDINALITY AS q (id, n) USING (id), LATERAL (SELECT
-         ${isDoneInSql({ tenants: 'chosen', commonStates: 's', tenant: '$3', common: '$6' })} AS is_done) c
-       RETURNING status)
-     SELECT count(*)::int AS total, count(*) FILTER (WHERE status = ${skipped})::int AS skipped FROM items`,
-    [run, chosen.ids, chosen.done.tenant, chosen.statuses, chosen.first, chosen.done.common, chosen.sequence],
+       SELECT t.id, t.created_at, ${isDone} AS is_done FROM tenants t LEFT JOIN common_states s USING (server, database)
+       WHERE t.status = ANY ($2::text[]) AND ($3::uuid[] IS NULL OR t.id = ANY ($3))),
+     locked AS MATERIALIZED (
+       SELECT id, created_at, false AS is_done FROM tenants
+       WHERE id IN (SELECT id FROM chosen WHERE NOT is_done) AND status = ANY ($2) FOR KEY SHARE)
+     INSERT INTO migration_run_items (run_id, position, tenant_id, status, ended_at, wave)
+     SELECT $1, row_number() OVER (ORDER BY ${canaries} ${number} created_at, id), id,
+       CASE WHEN is_done THEN ${skipped} ELSE ${pending} END, CASE WHEN is_done THEN now() END, 1
+     FROM (SELECT * FROM chosen WHERE is_done UNION ALL SELECT * FROM locked) found ${ordered}`,
+    values,
   );
-  return rows[0] ?? { total: 0, skipped: 0 };
+  const { rows } = await client.query<{ open: number }>(
+    `SELECT count(*)::int AS open FROM migration_run_items WHERE run_id = $1 AND ${fromSql('claim')}`,
+    [run],
+  );
+  return { total: total ?? 0, skipped: (total ?? 0) - (rows[0]?.open ?? 0) };
 }
 
 /** Assigns open items to waves and returns the number of waves. */
