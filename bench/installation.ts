@@ -6,6 +6,7 @@ import pg from 'pg';
 import { pino } from 'pino';
 import { loadConfig } from '../src/config/config.ts';
 import { type Installation, openInstallation } from '../src/installation/open.ts';
+import { dropOwnedSql } from '../src/postgres/admin/roles.ts';
 import { quoteIdentifier } from '../src/postgres/sql/quote.ts';
 import { tenantRole } from '../src/routing/placement.ts';
 import { product } from '../test/fixture/product.ts';
@@ -135,7 +136,8 @@ async function dropEverything(databaseUrl: string, prefix: string): Promise<void
     `SELECT rolname AS name FROM pg_roles WHERE starts_with(rolname, '${prefix}')`,
   );
   for (const role of [...keys.map(({ key }) => tenantRole(key)), ...roles.map(({ name }) => name)]) {
-    await query(databaseUrl, `DROP ROLE IF EXISTS ${quoteIdentifier(role)}`);
+    // Set-up has granted CONNECT on PostgreSQL's own databases to each role that existed.
+    await query(databaseUrl, `${dropOwnedSql(role)} DROP ROLE IF EXISTS ${quoteIdentifier(role)}`);
   }
 }
 
