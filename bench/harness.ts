@@ -91,6 +91,24 @@ export function limit(what: string, unit: string, target: Target, tenantry: numb
   return { what, unit, ...beside, tenantry, target: `${describe(target)} ${unit}`, met: keepsTo(tenantry, target) };
 }
 
+/**
+ * Compares the medians of two contenders that were measured in the same rounds, and the second one with an absolute target too.
+ * @param ratio how many times the baseline's median it may be
+ */
+export function compareBoth(
+  what: string,
+  unit: string,
+  { ratio, figure }: { readonly ratio: Target; readonly figure: Target },
+  samples: Samples<'baseline' | 'tenantry'>,
+): Result {
+  const compared = compare(what, unit, ratio, samples);
+  return {
+    ...compared,
+    target: `${describe(figure)} ${unit}, ${compared.target}`,
+    met: compared.met && keepsTo(compared.tenantry, figure),
+  };
+}
+
 /** Returns a quantile of the figures; 0.5 is the median. */
 export function quantile(figures: readonly number[], part: number): number {
   const sorted = figures.toSorted((a, b) => a - b);
