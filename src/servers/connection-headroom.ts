@@ -50,6 +50,6 @@ export async function findSharedBudgetProblem(
     remedy:
       budget === 'auto'
         ? `Start fewer processes, or raise max_connections; with CONNECTION_BUDGET=auto, each takes ${LEAST_BUDGET} or more`
-        : 'Set CONNECTION_BUDGET to auto for all servers and workers, so that they divide what there is, or to less; or start fewer processes, or raise max_connections',
+        : 'Set CONNECTION_BUDGET to auto for all servers and workers, so that they divide what PostgreSQL has, or to less; or start fewer processes, or raise max_connections',
   };
 }

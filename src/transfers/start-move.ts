@@ -32,7 +32,7 @@ export interface MoveInput {
   readonly node?: string | undefined;
   /** Whether it is served meanwhile, except for a moment. */
   readonly online?: boolean | undefined;
-  /** How long the old place is kept, in hours; 24 by default. A move to another node keeps nothing. */
+  /** How long the old place is kept, in hours; 24 by default. A move to another node leaves none. */
   readonly keepHours?: number | undefined;
 }
 
@@ -96,7 +96,7 @@ function notTogether(): AppError {
 }
 
 function keepsNothing(): AppError {
-  return badInput('keepHours', 'A move to another node keeps nothing of where the tenant was. Leave keepHours out.');
+  return badInput('keepHours', 'A move to another node leaves no old place. Leave keepHours out.');
 }
 
 function nothingToChange({ slug, isolation, server }: Tenant): AppError {

@@ -169,10 +169,10 @@ describe('while a tenant moves, and afterwards', () => {
     expect(await failure('server: "b", keepHours: -1')).toMatchObject({ code: 'BAD_USER_INPUT' });
     expect(await failure('node: "worker:5432", keepHours: 0')).toEqual({
       code: 'BAD_USER_INPUT',
-      message: 'A move to another node keeps nothing of where the tenant was. Leave keepHours out.',
+      message: 'A move to another node leaves no old place. Leave keepHours out.',
     });
     expect(await failure('node: "worker:5432", online: true')).toMatchObject({
-      message: expect.stringContaining('is on no node'),
+      message: expect.stringContaining('is not on a node'),
     });
     await lab.app.services.catalog.use((client) =>
       client.query(`UPDATE servers SET accepts_tenants = false WHERE name = 'b'`),
