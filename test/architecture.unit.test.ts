@@ -138,7 +138,9 @@ describe('files', () => {
 
   it('that tests share are listed in test/README.md', () => {
     const listed = readFileSync('test/README.md', 'utf8');
-    expect(readdirSync('test/support').filter((file) => !listed.includes(`\`${file}\``))).toEqual([]);
+    const shared = readdirSync('test/support', { withFileTypes: true });
+    const names = shared.map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name));
+    expect(names.filter((name) => !listed.includes(`\`${name}\``))).toEqual([]);
   });
 });
 
