@@ -1,12 +1,16 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { AppError } from '../lib/errors.ts';
+import { AppError, messageOf } from '../lib/errors.ts';
 import type { PoolClient } from '../postgres/pool/pool.ts';
+import { retryWhileFull } from '../postgres/pool/retry-while-full.ts';
 import { KeptConnection } from './kept-connection.ts';
 
 const current = new AsyncLocalStorage<OperationScope | undefined>();
 
 /** How long a statement may still run after its operation has ended before it is cancelled, in milliseconds. */
 const GRACE_MS = 50;
+
+/** How long a statement waits for a connection if its operation has changed something before, in milliseconds. */
+const AFTER_CHANGE_MS = 10_000;
 
 /** How an operation uses its share of this process. */
 export interface ShareUse {
@@ -141,7 +145,7 @@ export class OperationScope {
     const { promise, resolve, reject } = Promise.withResolvers<PoolClient>();
     const wait: Wait = { pool, stop: new AbortController(), resolve };
     this.#waits.add(wait);
-    connect(wait.stop.signal).then(
+    this.#connect(connect, wait.stop.signal).then(
       (client) => {
         if (this.#waits.delete(wait)) resolve(client);
         // Meanwhile the wait has got a connection of the operation.
@@ -153,6 +157,17 @@ export class OperationScope {
       },
     );
     return promise;
+  }
+
+  /** After a change the client cannot simply repeat the request. So the operation waits longer than others before it fails. */
+  #connect(connect: (signal: AbortSignal) => Promise<PoolClient>, signal: AbortSignal): Promise<PoolClient> {
+    if (!this.#hasChanged) return connect(signal);
+    return retryWhileFull(() => connect(signal), {
+      waitMs: AFTER_CHANGE_MS,
+      signal,
+      isFull: (error) => error instanceof AppError && error.code === 'SERVER_BUSY' && !signal.aborted,
+      late: (cause) => new AppError('SERVER_BUSY', messageOf(cause), { cause }),
+    });
   }
 
   /**

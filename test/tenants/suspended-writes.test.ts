@@ -119,6 +119,11 @@ describe('what is being written to a tenant that is suspended', () => {
     const suspend = async () => {
       await ask(`suspendTenant(id: "${tenant.slug}") { id }`);
       await ask(`activateTenant(id: "${tenant.slug}") { id }`);
+      // The process may still have the status in its cache, until PostgreSQL's notification of the change arrives.
+      await eventually('it is served again', async () => {
+        const { errors } = await first().ask('{ products { totalCount } }', tenant.member);
+        return errors === undefined;
+      });
     };
     const committing = create(first(), 'slow', tenant);
     await running('commit%');
