@@ -62,10 +62,9 @@ async function listOnce(options: ProvisioningOptions, tenant: Tenant): Promise<v
   );
 }
 
-/** Keeps the history of runs under the tenant's slug. The proof is written in the same transaction. */
+/** Keeps the history of migrations under the tenant's slug; a trigger does that for the items of runs. The proof is written in the same transaction. */
 async function deleteRow(client: pg.Client, tenant: Tenant): Promise<void> {
   const { id, slug } = tenant;
-  await client.query('UPDATE migration_run_items SET deleted_tenant = $2 WHERE tenant_id = $1', [id, slug]);
   await client.query('UPDATE migration_records SET deleted_tenant = $2 WHERE tenant_id = $1', [id, slug]);
   const { rows } = await client.query<DeletedRow>(
     `DELETE FROM tenants WHERE id = $1 AND ${statusSql(tenantSteps.remove.from)}

@@ -13,7 +13,7 @@ const copied = [
     'vitest.config.ts',
     'schema.graphql',
   ],
-  ...['README.md', 'docs', 'src', 'test', 'bench', 'migrations', 'scripts'],
+  ...['README.md', 'CONTRIBUTING.md', 'docs', 'src', 'test', 'bench', 'migrations', 'scripts'],
 ];
 
 /** A copy of the project, in which a test changes what it likes. */

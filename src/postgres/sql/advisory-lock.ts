@@ -21,7 +21,7 @@ export const lockKind = {
   retention: 7013,
   /** In `auth`: one process at a time takes connections of a server for itself. */
   budgets: 7015,
-  /** In `auth`: tenants are removed only while no run is inserting items for them. Migrations of `auth` know the number. */
+  /** In `auth`: the start of a run inserts its items; removals of tenants wait for that. Migrations of `auth` know the number. */
   items: 7016,
   /** In the maintenance database: one process at a time checks migrations in its scratch database. */
   check: 7005,
