@@ -54,7 +54,7 @@ export async function readServerFacts(server: PostgresServer, as: 'admin' | 'ser
   });
   if (!row) throw new Error('PostgreSQL returned no facts about itself');
   const { isDirect, ...facts } = row;
-  // One that is told to ignore them lets the connection in, and gives it a process number of its own.
+  // A pooler that is configured to ignore them accepts the connection, with a process number of its own.
   if (!isDirect) throw new PoolerAnsweredError('the settings of the connection do not arrive');
   return facts;
 }

@@ -24,7 +24,7 @@ export async function findOpenDatabases(admin: pg.Client): Promise<readonly Open
 }
 
 /**
- * Returns SQL that closes a database to which every role may connect. Tenants' roles and future roles may not connect any more.
+ * Returns SQL that closes a database to which every role may connect. Tenants' roles and future roles may no longer connect.
  * Other existing roles still may.
  */
 export function closeCommonDatabaseSql(database: string): string {

@@ -85,7 +85,7 @@ async function setUpCluster(
     if (!(error instanceof CitusWorkersError)) throw error;
     log.warn(
       { err: error, server },
-      'could not set up the workers of Citus for tenants; tenantry doctor says what is open',
+      'could not set up the workers of Citus for tenants; tenantry doctor lists what is missing',
     );
   }
 }

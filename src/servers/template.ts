@@ -86,7 +86,7 @@ export class TemplateDatabase {
         lockKind.template,
         authDatabase,
         async () => {
-          // We hold the lock, so nobody is building these any more.
+          // We hold the lock, so nobody is building these now.
           await dropTemplates(admin, prefix, '^[0-9a-f]{12}_new$');
           if (await databaseExists(admin, name)) return;
           const building = `${name}_new`;

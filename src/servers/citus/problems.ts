@@ -56,7 +56,7 @@ export function problemsOf(
 }
 
 /**
- * Looks whether a server's shared database has a Citus cluster, for whoever adds the server.
+ * Checks whether a server's shared database has a Citus cluster, when the server is added.
  * @returns what to tell about it: the nodes, and what is missing; empty where Citus is not
  */
 export async function describeCluster(server: PostgresServer, shared: string): Promise<readonly string[]> {
