@@ -109,7 +109,8 @@ it('fails as PostgreSQL does, and leaves no connection', async () => {
   const sql = `${historySql}; CREATE TABLE a (n int); CREATE TABLE b (n int)`;
   const source = await lab.one.make(
     'SCHEMA',
-    `${sql}; INSERT INTO a SELECT generate_series(1, 50000); INSERT INTO b VALUES (1)`,
+    // So many that the copy is not done before it is ended.
+    `${sql}; INSERT INTO a SELECT generate_series(1, 600000); INSERT INTO b VALUES (1)`,
   );
   const target = await lab.other.make('DATABASE', sql);
   const copying = copyPlace({
