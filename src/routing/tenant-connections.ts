@@ -183,10 +183,15 @@ export class TenantConnections {
       pooled: true,
     });
     const role = new RenewableRole((renewal) => this.#options.renewRole(tenant, renewal));
-    const open = async (signal?: AbortSignal) => {
+    const open = async (signal?: AbortSignal, again = true): Promise<PoolClient> => {
       const client = await pool.connect(signal);
       if (!isPooled(client) || this.#watched.has(client)) return client;
-      return checkedSession(client, () => findForeignState(client, tenantRole(tenant.key), tenant, statementTimeoutMs));
+      const findWrong = () => findForeignState(client, tenantRole(tenant.key), tenant, statementTimeoutMs);
+      return checkedSession(client, findWrong).catch((error: unknown) => {
+        // A renewal for another request may have ended this session, which has not done anything yet.
+        if (!again || !isConnectionFailure(error)) throw error;
+        return open(signal, false);
+      });
     };
     const connectFor = async (signal?: AbortSignal) => {
       let explained = false;
