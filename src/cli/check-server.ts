@@ -1,5 +1,6 @@
 import type { Config } from '../config/config.ts';
 import type { ServerAddress } from '../config/server-address.ts';
+import { showHost } from '../config/server-hosts.ts';
 import type { Leftover } from '../doctor/leftover.ts';
 import type { PostgresServer } from '../postgres/server.ts';
 import type { ServerFacts } from '../servers/check.ts';
@@ -105,7 +106,7 @@ async function ask(server: PostgresServer, setting: string, open: OpenForCheck):
       [address, ...address.otherHosts].map(async ({ host, port }) => {
         const { otherHosts: _, ...alone } = { ...address, host, port };
         const reason = await readServerFacts(await open(alone)).then(() => 'it answers now', connectFailure);
-        return `${host}:${port}: ${reason}`;
+        return `${showHost(alone)}: ${reason}`;
       }),
     );
     return { reason: `None of its hosts can be used: ${reasons.join('; ')}` };
@@ -114,5 +115,5 @@ async function ask(server: PostgresServer, setting: string, open: OpenForCheck):
 
 /** The host that has answered; without an answer, the first one. */
 function hostOf({ host }: PostgresServer): string {
-  return `${host?.host}:${host?.port}`;
+  return host ? showHost(host) : 'an unknown address';
 }

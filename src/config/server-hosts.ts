@@ -4,6 +4,11 @@ export interface ServerHost {
   readonly port: number;
 }
 
+/** Shows a host and its port. An IPv6 address stands in brackets, as in URLs. */
+export function showHost({ host, port }: ServerHost): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
 /**
  * Which sessions are accepted. `primary` refuses standbys; `read-write` also refuses a primary whose sessions only read by default;
  * `any` accepts whoever answers.

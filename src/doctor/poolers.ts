@@ -1,5 +1,6 @@
 import { FIRST_SERVER } from '../catalog/entities/database-server.entity.ts';
 import type { Config } from '../config/config.ts';
+import { showHost } from '../config/server-hosts.ts';
 import type { PostgresServer } from '../postgres/server.ts';
 import { installationRoles } from '../routing/placement.ts';
 import type { PoolerAnsweredError } from '../servers/check.ts';
@@ -36,7 +37,7 @@ export async function checkPoolerOf(
   });
   const { problem, mode } = trial ?? {};
   return {
-    address: `${pooler.host}:${pooler.port}`,
+    address: showHost(pooler),
     mode,
     problem:
       problem === undefined

@@ -1,5 +1,6 @@
 import { ConfigError } from '../config/config.ts';
 import type { ServerAddress } from '../config/server-address.ts';
+import { showHost } from '../config/server-hosts.ts';
 import { AppError, messageOf } from '../lib/errors.ts';
 import { isConnectionFailure, sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
 
@@ -20,7 +21,7 @@ export function describeFailure(thrown: unknown, server: ServerAddress | undefin
   const { code, syscall, address, port } = systemErrorOf(error);
   if (syscall === 'listen' || syscall === 'bind') return listenProblem(code, address, port);
   if (!server) return messageOf(error);
-  const place = `PostgreSQL at ${[server, ...(server.otherHosts ?? [])].map(({ host, port }) => `${host}:${port}`).join(' or ')}`;
+  const place = `PostgreSQL at ${[server, ...(server.otherHosts ?? [])].map(showHost).join(' or ')}`;
   const settings = 'DATABASE_URL, or DB_HOST, DB_PORT, DB_USERNAME and DB_PASSWORD';
   switch (sqlStateOf(error)) {
     case sqlState.invalidPassword:

@@ -1,5 +1,6 @@
 import type { Catalog } from '../catalog/catalog.ts';
 import { countTenants } from '../catalog/server-queries.ts';
+import { showHost } from '../config/server-hosts.ts';
 import { readCapacity } from './budgets/capacity.ts';
 import { noBudgets, readTogether, type Together } from './budgets/store.ts';
 import { connectFailure } from './check.ts';
@@ -71,7 +72,7 @@ async function infoOf(
     name: row.name,
     host: server.host?.host ?? null,
     port: server.host?.port ?? null,
-    pooler: server.pooler ? `${server.pooler.host}:${server.pooler.port}` : null,
+    pooler: server.pooler ? showHost(server.pooler) : null,
     tenantCount,
     connectionBudget: processes > 0 ? most : server.stats.max,
     connections: capacity?.open ?? null,

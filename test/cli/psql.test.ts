@@ -88,6 +88,11 @@ describe('tenantry psql --url', () => {
     expect({ exit, stderr }).toEqual({ exit: 1, stderr: 'There is no tenant nobody\n' });
   });
 
+  it('refuses arguments for psql, which it does not start', async () => {
+    const { exit, stderr } = await run('psql', 'one-db', '--url', '--', '-c', 'SELECT 1');
+    expect({ exit, stderr }).toEqual({ exit: 2, stderr: expect.stringContaining('leave the arguments after -- out') });
+  });
+
   it('says what to do where psql is not installed', async () => {
     const { dataDir } = fleet.app.services.config;
     const { exit, stderr } = await runCommand(['psql', 'one-db'], {

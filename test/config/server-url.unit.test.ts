@@ -6,6 +6,7 @@ import {
   storedPoolerAddress,
   storedServerAddress,
 } from '../../src/config/server-address.ts';
+import { showHost } from '../../src/config/server-hosts.ts';
 
 const plain = { user: 'u', password: 'p', maintenanceDatabase: 'postgres', ssl: false };
 const local = { host: 'localhost', port: 5432 };
@@ -164,4 +165,12 @@ describe('the URL of a pooler', () => {
     expect(loadConfig(env).pooler).toEqual(address);
     expect(storedPoolerAddress(text)).toEqual(address);
   });
+});
+
+it.each([
+  ['db.example.com', 'db.example.com:5432'],
+  ['::1', '[::1]:5432'],
+  ['/run/postgresql', '/run/postgresql:5432'],
+])('the host %s is shown with its port as %s', (host, shown) => {
+  expect(showHost({ host, port: 5432 })).toBe(shown);
 });

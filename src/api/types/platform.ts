@@ -1,5 +1,6 @@
 import { Tenant } from '../../catalog/entities/tenant.entity.ts';
 import { tenantWhere } from '../../catalog/find-tenants.ts';
+import { showHost } from '../../config/server-hosts.ts';
 import { statesByProgress } from '../../fleet/tenant-states.ts';
 import { AppError, badInput } from '../../lib/errors.ts';
 import { isUuid } from '../../lib/uuid.ts';
@@ -76,7 +77,7 @@ const DatabaseServerRef = builder.objectRef<KnownServer>('DatabaseServer').imple
       nullable: true,
       description:
         "Host and port of the connection pooler for its tenants' requests; null if they connect directly. health says whether it works.",
-      resolve: ({ server: { pooler } }) => (pooler ? `${pooler.host}:${pooler.port}` : null),
+      resolve: ({ server: { pooler } }) => (pooler ? showHost(pooler) : null),
     }),
     tenantCount: t.int({
       resolve: ({ row }, _args, { services }) => services.catalog.fork().count(Tenant, { server: row.name }),

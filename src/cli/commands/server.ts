@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { showHost } from '../../config/server-hosts.ts';
 import type { ServerNode } from '../../servers/citus/tenant-nodes.ts';
 import type { ServerInfo } from '../../servers/list.ts';
 import { anyCase } from '../choices.ts';
@@ -143,7 +144,7 @@ const nodesColumn: Column<ListedServer> = {
 
 const columns: readonly Column<ServerInfo>[] = [
   { title: 'NAME', value: ({ name }) => name },
-  { title: 'ADDRESS', value: ({ host, port }) => (host === null ? '?' : `${host}:${port}`) },
+  { title: 'ADDRESS', value: ({ host, port }) => (host === null || port === null ? '?' : showHost({ host, port })) },
   { title: 'POOLER', value: ({ pooler }) => pooler ?? '-' },
   { title: 'TENANTS', value: ({ tenantCount }) => tenantCount },
   { title: 'CONNECTIONS', value: ({ connections }) => connections },

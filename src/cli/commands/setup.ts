@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { showHost } from '../../config/server-hosts.ts';
 import type { Services } from '../../installation/services.ts';
 import { elapsedSince } from '../../lib/time.ts';
 import type { Pool } from '../../postgres/pool/pool.ts';
@@ -26,7 +27,7 @@ async function setUp(context: CommandContext, slugs: readonly string[]): Promise
   list.good(`The settings are valid (${environment})`);
   const start = performance.now();
   await withServices(context, async (services) => {
-    const location = address ? `${address.host}:${address.port}` : `built in, in ${dataDir}`;
+    const location = address ? showHost(address) : `built in, in ${dataDir}`;
     list.good(`PostgreSQL ${await readVersion(services)}, ${location}`);
     const done = await describeMigrations(services, elapsedSince(start));
     list.good(`The databases ${databases.auth}, ${databases.constants} and ${databases.shared} ${done}`);

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { ServerAddress } from '../../config/server-address.ts';
-import type { AcceptedSessions, ServerHost } from '../../config/server-hosts.ts';
+import { type AcceptedSessions, type ServerHost, showHost } from '../../config/server-hosts.ts';
 import { messageOf } from '../../lib/errors.ts';
 import { isUnreachable, sqlState } from '../sql/error-codes.ts';
 import type { ServerConnection } from './connection.ts';
@@ -74,7 +74,7 @@ export class HostList {
     if (decisive !== undefined && !isUnreachable(decisive)) throw decisive;
     if (before === undefined && refusal !== undefined) throw refusal;
     if (errors.length === 1) throw errors[0];
-    const reasons = [...failures].map(([{ host, port }, error]) => `${host}:${port}: ${messageOf(error)}`);
+    const reasons = [...failures].map(([host, error]) => `${showHost(host)}: ${messageOf(error)}`);
     throw new AggregateError(errors, `none of its hosts can be used (${reasons.join('; ')})`, {
       cause: decisive ?? errors[0],
     });
@@ -96,7 +96,7 @@ export class HostList {
   #accept(host: ServerHost): void {
     if (this.#accepted === host) return;
     if (this.#accepted) {
-      const { server, from, to } = { server: this.#server, from: textOf(this.#accepted), to: textOf(host) };
+      const { server, from, to } = { server: this.#server, from: showHost(this.#accepted), to: showHost(host) };
       this.#log.warn({ server, from, to }, 'another host of a PostgreSQL server is its primary now');
     }
     this.#accepted = host;
@@ -112,8 +112,4 @@ function refusalOf({ isStandby, isReadOnly }: ServerConnection, accepts: Accepte
   if (accepts === 'any') return undefined;
   if (isStandby) return new StandbyError();
   return accepts === 'read-write' && isReadOnly ? new ReadOnlySessionError() : undefined;
-}
-
-function textOf({ host, port }: ServerHost): string {
-  return `${host}:${port}`;
 }

@@ -27,10 +27,14 @@ export function addPsqlCommand(program: Command, context: CommandContext): void 
     .option('--url', 'print the URL, with its password, instead of opening psql')
     .addHelpText('after', "\nExample: tenantry psql acme -- -c 'SELECT count(*) FROM products'")
     .allowExcessArguments()
-    .action((slug: string, options: PsqlOptions) =>
+    .action((slug: string, options: PsqlOptions) => {
+      const psqlArguments = command.args.slice(1);
+      if (options.url && psqlArguments.length > 0) {
+        command.error('error: --url does not start psql; leave the arguments after -- out');
+      }
       // The arguments of psql are not written to the audit log, because they may hold tenants' data.
-      open(context, slug, { ...options, psqlArguments: command.args.slice(1) }),
-    );
+      return open(context, slug, { ...options, psqlArguments });
+    });
 }
 
 async function open(
