@@ -56,7 +56,9 @@ function factsSql(schema: string): string {
     `NOT EXISTS (SELECT FROM pg_depend WHERE classid = '${catalog}'::regclass AND objid = ${oid} AND deptype = 'e')`;
   // PostgreSQL has an index of what depends on a schema, but none of the relations in it.
   const isOwn = (catalog: string, oid: string) => `own.classid = '${catalog}'::regclass AND own.objid = ${oid}`;
-  // Functions are written with their schema in any case, so its name is replaced.
+  // Functions are written with their schema in any case, so its name is replaced. Facts of servers with different versions are
+  // comparable: only PostgreSQL 18 keeps a constraint for each NOT NULL, which the column tells too, and each version brings other
+  // versions of extensions.
   return `
     WITH own AS MATERIALIZED (
       SELECT d.classid, d.objid FROM pg_namespace n
@@ -82,7 +84,7 @@ function factsSql(schema: string): string {
       WHERE attnum > 0 AND NOT attisdropped AND kind <> 'S'
       UNION ALL
       SELECT 'constraint ' || name || '.' || conname, concat_ws(' ', pg_get_constraintdef(c.oid), CASE WHEN NOT convalidated THEN 'NOT VALID' END)
-      FROM relations r JOIN pg_constraint c ON conrelid = r.oid
+      FROM relations r JOIN pg_constraint c ON conrelid = r.oid WHERE contype <> 'n' OR NOT convalidated OR connoinherit
       UNION ALL
       SELECT 'index ' || c.relname, concat_ws(' ', pg_get_indexdef(indexrelid, 0, true), CASE WHEN NOT indisvalid THEN 'INVALID' END)
       FROM relations r JOIN pg_index ON indrelid = r.oid JOIN pg_class c ON c.oid = indexrelid
@@ -101,7 +103,7 @@ function factsSql(schema: string): string {
       SELECT 'type ' || typname, concat_ws(' ', typtype,
         (SELECT string_agg(quote_literal(enumlabel), ', ' ORDER BY enumsortorder) FROM pg_enum WHERE enumtypid = t.oid),
         CASE WHEN typtype = 'd' THEN format_type(typbasetype, typtypmod) END, CASE WHEN typnotnull THEN 'NOT NULL' END, typdefault,
-        (SELECT string_agg(conname || ' ' || pg_get_constraintdef(oid), ', ' ORDER BY conname) FROM pg_constraint WHERE contypid = t.oid),
+        (SELECT string_agg(conname || ' ' || pg_get_constraintdef(oid), ', ' ORDER BY conname) FROM pg_constraint WHERE contypid = t.oid AND contype <> 'n'),
         (SELECT string_agg(attname || ' ' || format_type(atttypid, atttypmod), ', ' ORDER BY attnum)
          FROM pg_attribute WHERE attrelid = typrelid AND attnum > 0 AND NOT attisdropped),
         (SELECT format_type(rngsubtype, NULL) FROM pg_range WHERE rngtypid = t.oid))
@@ -115,6 +117,7 @@ function factsSql(schema: string): string {
       FROM own JOIN pg_proc p ON ${isOwn('pg_proc', 'p.oid')} LEFT JOIN pg_aggregate ON aggfnoid = p.oid
       WHERE ${notOfExtension('pg_proc', 'p.oid')}
       UNION ALL
-      SELECT 'extension ' || extname, extversion FROM own JOIN pg_extension e ON ${isOwn('pg_extension', 'e.oid')})
+      SELECT 'extension ' || extname, CASE WHEN extversion = (SELECT default_version FROM pg_available_extensions WHERE name = extname)
+        THEN 'default version' ELSE extversion END FROM own JOIN pg_extension e ON ${isOwn('pg_extension', 'e.oid')})
     SELECT fact, replace(definition, ${own}, 'public') AS definition FROM facts`;
 }
