@@ -44,7 +44,7 @@ export async function checkPoolerOf(
         ? undefined
         : {
             message: `Requests to tenants on the server ${name} cannot go through its connection pooler: ${problem}`,
-            remedy: `Correct the pooler's configuration, which docs/poolers.md describes, or its address (${howToSetPooler(name)})`,
+            remedy: `Start the pooler if it does not run; otherwise correct its configuration, which docs/poolers.md describes, or its address (${howToSetPooler(name)})`,
           },
   };
 }

@@ -32,7 +32,7 @@ export async function findUnboundTenants(
     const names = unbound.map(({ role }) => role);
     const places = unbound.map(({ isolation }) => (isolation === 'SCHEMA' ? databases.shared : maintenanceDatabase));
     found.push({
-      message: `${unbound.length} roles of tenants on the server ${server.name} have other limits or settings than they should: ${shortList(names, 3)}`,
+      message: `Roles of tenants on the server ${server.name} have other limits or settings than they should: ${shortList(names, 3)}`,
       remedy: howToFix,
       fix: {
         server: server.name,

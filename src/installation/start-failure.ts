@@ -3,6 +3,7 @@ import type { ServerAddress } from '../config/server-address.ts';
 import { showHost } from '../config/server-hosts.ts';
 import { AppError, messageOf } from '../lib/errors.ts';
 import { isConnectionFailure, sqlState, sqlStateOf } from '../postgres/sql/error-codes.ts';
+import { explainUrlProblem } from '../servers/check.ts';
 
 /**
  * Explains why a server did not start, and what to do.
@@ -35,7 +36,8 @@ export function describeFailure(thrown: unknown, server: ServerAddress | undefin
   if (isConnectionFailure(error) || syscall === 'getaddrinfo') {
     return `${place} cannot be reached (${messageOf(error) || code}). Is it running? Set ${settings} to its address. Without these settings, Tenantry starts a PostgreSQL of its own.`;
   }
-  return messageOf(error);
+  const urlProblem = explainUrlProblem(error);
+  return urlProblem === undefined ? messageOf(error) : `${place} cannot be used: ${urlProblem}. Correct ${settings}.`;
 }
 
 function listenProblem(code: unknown, address: unknown, port: unknown): string {

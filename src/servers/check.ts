@@ -91,5 +91,18 @@ export async function checkServer(server: PostgresServer): Promise<ServerFacts> 
 
 /** Returns why a server could not be reached, for its operator. It may contain the address, but never a password. */
 export function connectFailure(error: unknown): string {
-  return messageOf(error instanceof AppError && error.cause !== undefined ? error.cause : error);
+  const cause = error instanceof AppError && error.cause !== undefined ? error.cause : error;
+  return explainUrlProblem(cause) ?? messageOf(cause);
 }
+
+/** Says in words of the URL what node-postgres says in its own. Returns undefined for all other errors. */
+export function explainUrlProblem(error: unknown): string | undefined {
+  const message = messageOf(error);
+  return urlProblems.find(([pattern]) => pattern.test(message))?.[1];
+}
+
+/** These errors have no codes. The messages are from connection.js and crypto/sasl.js of node-postgres. */
+const urlProblems: readonly (readonly [pattern: RegExp, explanation: string])[] = [
+  [/^The server does not support SSL connections/, 'it does not accept TLS, which sslmode in the URL requires'],
+  [/^SASL: .*client password must be/, 'it asks for a password, and the URL has none'],
+];

@@ -177,6 +177,8 @@ describe('tenantry server', () => {
       ['us', `postgres://owner:${secret}@[/x`, 'The URL has colons or brackets in its host'],
       ['us', `postgres://owner:${secret}/@h/x`, 'The URL has / before the @'],
       ['us', `${url}?sslmode=maybe`, 'The URL has the unknown sslmode maybe'],
+      ['us', `${url}?sslmode=require`, 'it does not accept TLS, which sslmode in the URL requires'],
+      ['us', url.replace(/:[^:@]*@/, '@'), 'it asks for a password, and the URL has none'],
       ['us', `postgres://owner:${secret}@127.0.0.1:1/postgres`, 'Cannot connect to the server: connect ECONNREFUSED'],
       ['us', await second.createRole('no_roles', password, 'CREATEDB'), 'may not create roles'],
       ['us', await second.createRole('no_databases', password, 'CREATEROLE'), 'may not create databases'],

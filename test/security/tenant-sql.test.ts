@@ -127,7 +127,7 @@ describe.each(['a superuser', 'a role that may create databases and roles'])(
       }
       const found = await runCommand(['doctor'], { NODE_ENV: 'test', ...env });
       expect(found.stdout).toContain(
-        `✗ 1 roles of tenants on the server default have other limits or settings than they should`,
+        `✗ Roles of tenants on the server default have other limits or settings than they should`,
       );
       if (isSuperuser) expect(found.stdout).toContain(`✗ In 1 databases on the server default`);
       else expect(found.stdout).toContain('! Every role may connect to the database template1');

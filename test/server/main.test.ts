@@ -172,6 +172,16 @@ describe('node src/main.ts', () => {
       /rejects the role tenantry .*DATABASE_URL/,
     ],
     [
+      'the password is missing',
+      () => url().replace(/:[^:@]*@/, '@'),
+      /PostgreSQL at \S+ cannot be used: it asks for a password, and the URL has none\. Correct DATABASE_URL/,
+    ],
+    [
+      'PostgreSQL has no TLS, and the URL requires it',
+      () => `${url()}?sslmode=require`,
+      /PostgreSQL at \S+ cannot be used: it does not accept TLS, which sslmode in the URL requires\. Correct DATABASE_URL/,
+    ],
+    [
       'the database is not there',
       () => url().replace(/postgres$/, 'nowhere'),
       /"nowhere" does not exist .*DATABASE_URL/,
