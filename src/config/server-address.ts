@@ -185,7 +185,7 @@ function sessionsOf(
   const accepts = acceptedSessions.find((each) => each === wanted);
   if (wanted !== undefined && !accepts) {
     problems.push(
-      `${name} has target_session_attrs ${wanted}, but must have ${acceptedSessions.join(', ')} or none, because Tenantry writes`,
+      `${name} has target_session_attrs ${wanted}, but must have ${acceptedSessions.join(', ')} or be left out, because Tenantry writes`,
     );
   }
   const seconds = options.get('connect_timeout');

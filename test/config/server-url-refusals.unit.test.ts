@@ -156,7 +156,7 @@ describe('the URL of a server', () => {
     ],
     [
       `postgres://u:${secret}@one,two?target_session_attrs=standby`,
-      'has target_session_attrs standby, but must have any, primary, read-write or none, because Tenantry writes',
+      'has target_session_attrs standby, but must have any, primary, read-write or be left out, because Tenantry writes',
     ],
     [
       `postgres://u:${secret}@h?connect_timeout=0`,
