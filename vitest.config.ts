@@ -35,8 +35,8 @@ export default defineConfig({
   test: {
     testTimeout: 120_000,
     hookTimeout: 120_000,
-    // Tests wait for processes and for time to pass, so that two workers leave a third of two cores idle.
-    maxWorkers: availableParallelism() < 4 ? 3 : 4,
+    // With more than cores, tests with limits of time fail now and then. With more than four, memory may be short.
+    maxWorkers: Math.min(4, Math.max(2, availableParallelism())),
     sequence: { sequencer: LongestFirst },
     setupFiles: ['test/support/patience.ts'],
     // Loading the server takes two seconds of CPU time, so the files of a worker share it.
