@@ -70,7 +70,7 @@ describe.runIf(hasPgBouncer)(`doctor tells of a pooler${whyNoPgBouncer}`, () => 
     const { exit, stdout } = await doctor({ DATABASE_POOLER_URL: pooler.url });
     expect(exit).toBe(1);
     expect(stdout).toMatch(
-      /✗ Requests to tenants on the server default cannot go through its connection pooler: .*\n {4}Correct .*DATABASE_POOLER_URL/,
+      /✗ Requests to tenants on the server default cannot go through its connection pooler: .*\n {4}Start the pooler .* correct .*DATABASE_POOLER_URL/,
     );
     expect(stdout).not.toContain('answers at');
   });
