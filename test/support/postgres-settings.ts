@@ -14,3 +14,9 @@ export const testSettings: Readonly<Record<string, string>> = {
   max_logical_replication_workers: '0',
   huge_pages: 'off',
 };
+
+/**
+ * Further settings of a server that a test ends as a crash does. With the `wal_level` above, PostgreSQL does not log what a sequence
+ * has given in the transaction that made it, and after a crash gives the same numbers again.
+ */
+export const crashSettings: Readonly<Record<string, string>> = { wal_level: 'replica' };
