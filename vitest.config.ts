@@ -35,7 +35,7 @@ export default defineConfig({
   test: {
     testTimeout: 120_000,
     hookTimeout: 120_000,
-    // With more than cores, tests with limits of time fail now and then. With more than four, memory may be short.
+    // With more workers than cores, tests with time limits fail now and then. More than four may run out of memory.
     maxWorkers: Math.min(4, Math.max(2, availableParallelism())),
     sequence: { sequencer: LongestFirst },
     setupFiles: ['test/support/patience.ts'],

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { ConfigError, loadConfig } from '../../src/config/config.ts';
 import { parsePoolerUrl, parseServerUrl } from '../../src/config/server-address.ts';
+import { problemsOf } from '../support/config-problems.ts';
 
 /** Is in no message. */
 const secret = 'hunter2';
@@ -13,16 +13,6 @@ function messageFrom(parse: (text: string) => unknown, text: string): string {
     return error instanceof Error ? error.message : String(error);
   }
   return 'accepted';
-}
-
-function problemsOf(env: Record<string, string>): readonly string[] {
-  try {
-    loadConfig(env);
-  } catch (error) {
-    if (error instanceof ConfigError) return error.problems;
-    throw error;
-  }
-  return [];
 }
 
 describe('the URL of a server', () => {
