@@ -22,7 +22,7 @@ import { inTransaction } from '../postgres/sql/transaction.ts';
 import { tenantRole } from '../routing/placement.ts';
 import { withPlacementLock } from '../routing/placement-lock.ts';
 import { tenantBusy } from '../routing/resolve-tenant.ts';
-import { DRAIN_MS, drainSessions } from '../servers/tenant-sessions.ts';
+import { DRAIN_MS, drainSessions, PAUSE_DRAIN_MS } from '../servers/tenant-sessions.ts';
 import {
   beginMaintenance,
   endMaintenance,
@@ -50,14 +50,14 @@ export interface CopyVariant {
   readonly copy?: string;
   /**
    * Whether the copy takes a moment, so that requests wait for it instead of being refused. It fails if a session does not finish its
-   * statement in {@link DRAIN_MS}.
+   * statement in {@link PAUSE_DRAIN_MS}.
    */
   readonly isPause?: boolean;
   /** The roles besides the owner that may connect to the copy. By default nobody may, not even the owner. */
   readonly openTo?: readonly string[];
 }
 
-/** The tenant's sessions did not finish their statements in {@link DRAIN_MS}. */
+/** The tenant's sessions did not finish their statements in {@link PAUSE_DRAIN_MS}. */
 export class BusySessionsError extends Error {
   constructor(slug: string) {
     super(`sessions of the tenant ${slug} did not finish their statements in time`);
@@ -208,7 +208,7 @@ export class Maintenance {
   ): Promise<number> {
     const role = tenantRole(tenant.key);
     return this.#withLock(tenant, async (admin) => {
-      const isDrained = await drainSessions(admin, role, DRAIN_MS);
+      const isDrained = await drainSessions(admin, role, isPause ? PAUSE_DRAIN_MS : DRAIN_MS);
       if (isPause && !isDrained) throw new BusySessionsError(tenant.slug);
       await disallowConnections(admin, tenant.database, role);
       const bytes = await copyDatabase(admin, tenant.copy, source, role);

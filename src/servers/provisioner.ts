@@ -27,7 +27,7 @@ import { setUpServer } from './set-up.ts';
 import { readersOfCommon } from './shared/common-line.ts';
 import { dropSchema, releaseSchema } from './shared/drop-schema.ts';
 import { TemplateDatabase } from './template.ts';
-import { DRAIN_MS, drainAndEnd, drainSessions, endSessionsOf } from './tenant-sessions.ts';
+import { drainAndEnd, drainSessions, endSessionsOf, PAUSE_DRAIN_MS } from './tenant-sessions.ts';
 import { prepareTenantDatabaseSql, prepareTenantSchemaSql } from './tenant-sql.ts';
 
 /** What creating tenants' databases and schemas needs, the same on all servers. */
@@ -151,7 +151,7 @@ export class Provisioner {
     const role = tenantRole(placement.key);
     await this.#withLock(placement, async (admin) => {
       await check();
-      await drainSessions(admin, role, DRAIN_MS);
+      await drainSessions(admin, role, PAUSE_DRAIN_MS);
       await admin.query(noLoginSql(role));
       await endSessionsOf(admin, role);
     });

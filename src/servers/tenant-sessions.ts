@@ -22,7 +22,10 @@ export interface EndedSession {
  * How long statements that run may take to end before their sessions are ended, in milliseconds. The client of a statement that is
  * cut off cannot know whether it was committed.
  */
-export const DRAIN_MS = 500;
+export const DRAIN_MS = 2_000;
+
+/** The same where the tenant's requests wait meanwhile, instead of being refused. */
+export const PAUSE_DRAIN_MS = 500;
 
 /** How long a session may take to end, in milliseconds. */
 const END_MS = 5_000;

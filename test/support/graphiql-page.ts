@@ -12,7 +12,7 @@ export interface GraphiqlPage extends AsyncDisposable {
   run(operation: string): Promise<void>;
   /** Stops a subscription. */
   stop(): Promise<void>;
-  /** Opens a tab; the first one is 0. */
+  /** Opens a tab, and waits until the page has stored that it is open; the first one is 0. */
   openTab(index: number): Promise<void>;
   /** Replaces a word of the document. */
   replaceWord(word: string, by: string): Promise<void>;
@@ -55,6 +55,10 @@ async function openPage(opened: OfflinePage, url: string): Promise<GraphiqlPage>
       throw new Error(`GraphiQL did not appear: ${[...problems, ...outside].join('; ')}`, { cause });
     });
 
+  const stored = async (...texts: string[]) => {
+    const includesAll = '(texts) => texts.every((text) => localStorage.getItem("graphiql:tabState")?.includes(text))';
+    await page.waitForFunction(`(${includesAll})(${JSON.stringify(texts)})`);
+  };
   const open = (tool: string) => page.getByRole('button', { name: tool, exact: true }).click();
   return {
     page,
@@ -65,8 +69,12 @@ async function openPage(opened: OfflinePage, url: string): Promise<GraphiqlPage>
       await page.getByRole('menuitem', { name: operation, exact: true }).click();
     },
     stop: () => page.getByRole('button', { name: 'Stop query' }).click(),
-    // Not with the mouse, under which tabs move when they show how to close them.
-    openTab: (index) => page.getByRole('tab').nth(index).getByRole('button').first().press('Enter'),
+    async openTab(index) {
+      // Not with the mouse, under which tabs move when they show how to close them.
+      await page.getByRole('tab').nth(index).getByRole('button').first().press('Enter');
+      // Each change is stored half a second later, so a page that is loaded again too soon can open the tab before this one.
+      await stored(`"activeTabIndex":${index}`);
+    },
     async replaceWord(word, by) {
       await lines('document').getByText(word, { exact: true }).dblclick();
       await page.keyboard.insertText(by);
@@ -80,10 +88,7 @@ async function openPage(opened: OfflinePage, url: string): Promise<GraphiqlPage>
     },
     // Editors write blanks that do not break, so that they are not folded.
     text: async (editor) => (await lines(editor).innerText()).replaceAll('\u00a0', ' '),
-    async stored(...texts) {
-      const includesAll = '(texts) => texts.every((text) => localStorage.getItem("graphiql:tabState")?.includes(text))';
-      await page.waitForFunction(`(${includesAll})(${JSON.stringify(texts)})`);
-    },
+    stored,
     [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
   };
 }

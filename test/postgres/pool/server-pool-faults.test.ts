@@ -85,12 +85,12 @@ describe('a connection that PostgreSQL ends', () => {
     start({ max: 1 });
     await using watch = await BackendWatch.start(used.postgres.connection);
     const client = await pool().connect();
-    const sleeping = client.query('SELECT pg_sleep(600)');
+    const ended = expect(client.query('SELECT pg_sleep(600)')).rejects.toMatchObject({ code: '57P01' });
     const next = pool().connect();
     await terminate(
       await vi.waitFor(async () => (await backendsOf(used.postgres))[0] ?? expect.unreachable(), settling),
     );
-    await expect(sleeping).rejects.toMatchObject({ code: '57P01' });
+    await ended;
     const other = await next;
     client.release();
     client.release(true);

@@ -1,6 +1,6 @@
 import { problemOf } from '../api/problem.js';
 import { whenVisible } from '../parts/visible.js';
-import { useContext, useEffect, useReducer } from '../vendor/hooks.js';
+import { useContext, useLayoutEffect, useReducer } from '../vendor/hooks.js';
 import { createContext } from '../vendor/preact.js';
 
 /** @import { Problem } from '../api/problem.js' */
@@ -124,6 +124,6 @@ export const FleetContext = createContext(/** @type {Fleet} */ (/** @type {unkno
 export function useFleet() {
   const fleet = useContext(FleetContext);
   const [, update] = useReducer((/** @type {number} */ n) => n + 1, 0);
-  useEffect(() => fleet.watch(() => update(undefined)), [fleet]);
+  useLayoutEffect(() => fleet.watch(() => update(undefined)), [fleet]);
   return fleet;
 }

@@ -1,6 +1,6 @@
 import { html } from '../html.js';
 import { setParams } from '../routes.js';
-import { useEffect, useRef } from '../vendor/hooks.js';
+import { useEffect, useLayoutEffect, useRef } from '../vendor/hooks.js';
 
 /** How long to wait for the next key before the text counts, in milliseconds. */
 const PAUSE_MS = 250;
@@ -13,7 +13,8 @@ export function SearchField({ label, param, value, placeholder }) {
   const timer = useRef(/** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined));
   useEffect(() => () => clearTimeout(timer.current), []);
   const input = useRef(/** @type {HTMLInputElement | null} */ (null));
-  useEffect(() => {
+  // Before the page is drawn, so that the field never shows another text than the list is filtered by.
+  useLayoutEffect(() => {
     // Another address, such as that of a link, has another text, but nobody's typing is undone.
     if (input.current && input.current !== document.activeElement) input.current.value = value ?? '';
   }, [value]);
