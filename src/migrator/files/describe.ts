@@ -13,7 +13,8 @@ import { readStatements } from './source-statements.ts';
 const describingConfig = new Configuration({ driver: PostgreSqlDriver, dbName: 'unused', entities: [] }, false);
 
 /**
- * Lists what a migration does, without a database.
+ * Lists what a migration does, without a database. Its statements are parsed when they are first needed: of most files that a process
+ * reads, everything has been applied.
  * @param source the file's text
  * @throws {Error} if it cannot be constructed. The message continues a sentence that starts with the file's name.
  */
@@ -29,11 +30,15 @@ export async function describeMigration(
   const statements = await statementsOf(Class, 'up');
   const downStatements = reversible ? await statementsOf(Class, 'down') : undefined;
   const parse = await loadStatementParser();
-  const parsed = {
+  const parsed = once(() => ({
     up: statements && readStatements(statements, parse, new SourceLines(source, 'up')),
     down: downStatements && readStatements(downStatements, parse, new SourceLines(source, 'down')),
-  };
-  if (backfill && parsed.up?.length !== 1) throw new Error('must have one statement: batch() returns it');
+  }));
+  const obstacle = once(() => {
+    const { up = [], down = [] } = parsed();
+    return obstacleOf({ scope, transactional, backfill }, [...up, ...down]);
+  });
+  if (backfill && parsed().up?.length !== 1) throw new Error('must have one statement: batch() returns it');
   return {
     name,
     scope,
@@ -44,8 +49,21 @@ export async function describeMigration(
     reversible,
     statements,
     downStatements,
-    parsed,
-    obstacle: obstacleOf({ scope, transactional, backfill }, [...(parsed.up ?? []), ...(parsed.down ?? [])]),
+    get parsed() {
+      return parsed();
+    },
+    get obstacle() {
+      return obstacle();
+    },
+  };
+}
+
+/** Returns a function that computes a value at its first call, and returns it from then on. */
+function once<Value>(compute: () => Value): () => Value {
+  let known: { readonly value: Value } | undefined;
+  return () => {
+    known ??= { value: compute() };
+    return known.value;
   };
 }
 
