@@ -34,7 +34,13 @@ export function describeFailure(thrown: unknown, server: ServerAddress | undefin
       return `${messageOf(error)} (${place}). The role ${server.user} needs CREATEDB and CREATEROLE. If another role has set up this installation, tenantry doctor says what is missing.`;
   }
   if (isConnectionFailure(error) || syscall === 'getaddrinfo') {
-    return `${place} cannot be reached (${messageOf(error) || code}). Is it running? Set ${settings} to its address. Without these settings, Tenantry starts a PostgreSQL of its own.`;
+    const reason = messageOf(error) || code;
+    // With several hosts, the reason names them.
+    const problem =
+      server.otherHosts && error instanceof AggregateError
+        ? `PostgreSQL cannot be reached: ${reason}`
+        : `${place} cannot be reached (${reason})`;
+    return `${problem}. Is it running? Set ${settings} to its address. Without these settings, Tenantry starts a PostgreSQL of its own.`;
   }
   const urlProblem = explainUrlProblem(error);
   return urlProblem === undefined ? messageOf(error) : `${place} cannot be used: ${urlProblem}. Correct ${settings}.`;

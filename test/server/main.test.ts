@@ -162,6 +162,11 @@ describe('node src/main.ts', () => {
       /PostgreSQL at localhost:1 cannot be reached .*ECONNREFUSED.*DATABASE_URL/,
     ],
     [
+      'none of its hosts answers',
+      () => 'postgres://u:hunter2@127.0.0.1:1,127.0.0.1:2/postgres',
+      /PostgreSQL cannot be reached: none of its hosts can be used \(127\.0\.0\.1:1: [^;]+; 127\.0\.0\.1:2: [^;)]+\)\. .*DATABASE_URL/,
+    ],
+    [
       'its host has no address',
       () => 'postgres://u:hunter2@postgres.invalid:5432/postgres',
       /PostgreSQL at postgres\.invalid:5432 cannot be reached .*DATABASE_URL/,
