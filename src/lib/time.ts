@@ -11,7 +11,9 @@ export function elapsedSince(start: number): number {
 export async function withTimeLimit<T>(work: Promise<T>, ms: number, late: string | Error): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(typeof late === 'string' ? new Error(late) : late), ms);
+    const giveUp = () => reject(typeof late === 'string' ? new Error(late) : late);
+    // A process that was busy until now first reads what has arrived meanwhile: the event loop does that before immediates.
+    timer = setTimeout(() => setImmediate(giveUp), ms);
   });
   try {
     return await Promise.race([work, limit]);
