@@ -11,6 +11,8 @@ describe('the command line', () => {
   let lab: TransferLab;
   let dataDir: string;
   let tenant: (...args: string[]) => ReturnType<ReturnType<typeof commandsOf>>;
+  /** Starts a command in a process of its own. */
+  const startOwn = (...args: string[]) => startCommand(args, { NODE_ENV: 'test', DATA_DIR: dataDir, ...lab.first.env });
   beforeAll(async () => {
     // Nobody else carries out transfers.
     lab = await startTransferLab({ WORKER: 'off' }, { ownFirst: true });
@@ -99,7 +101,7 @@ describe('the command line', () => {
     const command = commandsOf(lab.app, lab.first.env);
     await lab.createTenant('waiting', 'SCHEMA');
     const id = (await tenant('move', 'waiting', '--isolation', 'DATABASE', '--detach')).stdout.trim();
-    const watching = tenant('watch', 'waiting');
+    await using watching = startOwn('tenant', 'watch', 'waiting');
     await eventually('no process works on it for some time', async () => {
       const [first] = JSON.parse((await tenant('transfers', '--json')).stdout);
       return first?.transfer === id && first.waitsForProcess;
@@ -119,13 +121,13 @@ describe('the command line', () => {
       exit: 1,
       stderr: `The tenant waiting is being moved by the transfer ${id}. Wait for its end with \`tenantry tenant watch ${id}\`, or cancel it with \`tenantry tenant cancel ${id}\` or the mutation cancelTenantTransfer.\n`,
     });
+    const isLeft = / CREATED .*\nNo process works on the transfer. .* tenantry tenant resume /;
+    await eventually('who watches it is told', async () => isLeft.test(watching.output()));
     expect(await tenant('resume', 'waiting')).toMatchObject({
       exit: 0,
       stderr: expect.stringContaining('The transfer is PENDING, so it continues as it was started.'),
     });
-    expect((await watching).stderr).toMatch(
-      / CREATED .*\nNo process works on the transfer. .* tenantry tenant resume /,
-    );
+    expect(await watching.ended).toMatchObject({ code: 0 });
     expect(await tenant('cancel', 'waiting')).toMatchObject({
       exit: 1,
       stderr: expect.stringContaining('There is no transfer of a tenant waiting that has not ended'),
@@ -160,8 +162,7 @@ describe('the command line', () => {
     const { schema } = await lab.rowOf('large');
     const rows = `SELECT 'sku-' || n, repeat('n', 200), 1, 'EUR', 0 FROM generate_series(1, 200000) n`;
     await lab.second.rows(`INSERT INTO "${schema}".products (sku, name, price, currency, stock) ${rows}`, [], 'shared');
-    const env = { NODE_ENV: 'test', DATA_DIR: dataDir, ...lab.first.env };
-    await using command = startCommand(['tenant', 'move', 'large', '--server', 'default'], env);
+    await using command = startOwn('tenant', 'move', 'large', '--server', 'default');
     await eventually('it copies', async () => command.output().includes(' TARGET_CREATED '));
     command.signal('SIGINT');
     expect(await command.ended).toMatchObject({ code: 130 });

@@ -58,7 +58,7 @@ export async function dropOldRecords(
       const runs = await catalog.use((client) => oldRuns(client, table, days));
       for (const run of runs)
         count += await inPortions(catalog, (client, after) => dropOfRun(client, table, { run, days, after }), stop);
-      // Without progress, another process is at it.
+      // Without progress, another process is doing it.
       isMore = runs.length === RUNS && count > before;
     }
     return count;
