@@ -32,13 +32,16 @@ export async function checkFirstServer(
   const remedy = `${setting} must name a running PostgreSQL server and a role that may create databases and roles`;
   const facts = await askFirst(server, { setting, remedy }, open, list);
   if (!facts) return false;
-  const { refusalOf } = await import('../servers/check.ts');
+  const { doubtOf, refusalOf } = await import('../servers/check.ts');
   const refusal = refusalOf(facts);
   if (refusal !== undefined) {
     list.bad(`PostgreSQL at ${hostOf(server)}: ${refusal}`, remedy);
     return false;
   }
   list.good(`PostgreSQL ${showVersion(facts.version)}, ${serving ? hostOf(server) : 'built in'}`);
+  // The built-in server has our settings.
+  const doubt = serving && doubtOf(facts);
+  if (doubt) list.doubt(`PostgreSQL at ${hostOf(server)}: ${doubt}`);
   if (!adminServer || !serving) return true;
   const same = {
     setting: 'DATABASE_URL',
@@ -61,13 +64,15 @@ export async function checkAddedServer(server: PostgresServer, open: OpenForChec
     list.bad(asked.pooled.message, asked.pooled.remedy);
     return false;
   }
-  const { refusalOf } = await import('../servers/check.ts');
-  const reason = 'reason' in asked ? asked.reason : refusalOf(asked.facts);
+  const { doubtOf, refusalOf } = await import('../servers/check.ts');
+  const reason = 'facts' in asked ? refusalOf(asked.facts) : asked.reason;
   if (reason !== undefined) {
     list.bad(`The server ${server.name}: ${reason}`, notChecked);
     return false;
   }
   list.good(`The server ${server.name} answers`);
+  const doubt = 'facts' in asked ? doubtOf(asked.facts) : undefined;
+  if (doubt) list.doubt(`The server ${server.name}: ${doubt}`);
   return true;
 }
 

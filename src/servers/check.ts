@@ -14,6 +14,8 @@ export interface ServerFacts {
   readonly mayCreateRoles: boolean;
   /** Whether it may do what the roles may that it is a member of. From PostgreSQL 16 on, each membership says so for itself. */
   readonly inherits: boolean;
+  /** `minimal`, `replica` or `logical`. */
+  readonly walLevel: string;
 }
 
 /** A connection pooler answered where PostgreSQL itself should. */
@@ -41,7 +43,8 @@ export async function readServerFacts(server: PostgresServer, as: 'admin' | 'ser
       `SELECT system_identifier::text AS "systemIdentifier", current_setting('server_version_num')::int AS version,
          pg_is_in_recovery() AS "isStandby", rolsuper OR rolcreatedb AS "mayCreateDatabases",
          rolsuper OR rolcreaterole AS "mayCreateRoles",
-         rolsuper OR rolinherit OR current_setting('server_version_num')::int >= 160000 AS inherits, ${hasEverySettingSql} OR pg_backend_pid() = $1 AS "isDirect"
+         rolsuper OR rolinherit OR current_setting('server_version_num')::int >= 160000 AS inherits,
+         current_setting('wal_level') AS "walLevel", ${hasEverySettingSql} OR pg_backend_pid() = $1 AS "isDirect"
        FROM pg_control_system(), pg_roles WHERE rolname = current_user`,
       // The process that answered the login. The types of node-postgres lack it.
       [Reflect.get(client, 'processID')],
@@ -68,6 +71,12 @@ export function refusalOf(facts: ServerFacts): string | undefined {
   if (!mayCreateRoles) return 'The role may not create roles; run: ALTER ROLE … CREATEROLE';
   if (!inherits) return "The role may not end the sessions of tenants' roles; run: ALTER ROLE … INHERIT";
   return undefined;
+}
+
+/** Returns what an operator of a server that can hold tenants should change; undefined if nothing. */
+export function doubtOf({ walLevel }: ServerFacts): string | undefined {
+  if (walLevel !== 'minimal') return undefined;
+  return "It has wal_level = minimal, with which its sequences can give numbers a second time after a crash. Set wal_level = replica, which is PostgreSQL's default, and restart it";
 }
 
 /**

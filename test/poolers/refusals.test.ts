@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { durableSequences } from '../support/postgres-settings.ts';
 import { runCommand } from '../support/run-command.ts';
 import { startTestApp } from '../support/start-app.ts';
 import { hasPgBouncer, type PgBouncer, startPgBouncer, whyNoPgBouncer } from '../support/start-pgbouncer.ts';
@@ -10,7 +11,7 @@ describe.runIf(hasPgBouncer)(`a pooler where none should be, or another${whyNoPg
   let other: TestPostgres;
   let pooler: PgBouncer;
   beforeAll(async () => {
-    [postgres, other] = await Promise.all([startTestPostgres(), startTestPostgres()]);
+    [postgres, other] = await Promise.all([startTestPostgres(durableSequences), startTestPostgres()]);
     pooler = await startPgBouncer(postgres);
   });
   afterAll(async () => {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { refusalOf, type ServerFacts } from '../../src/servers/check.ts';
+import { doubtOf, refusalOf, type ServerFacts } from '../../src/servers/check.ts';
 
 const good: ServerFacts = {
   systemIdentifier: '1',
@@ -8,6 +8,7 @@ const good: ServerFacts = {
   mayCreateDatabases: true,
   mayCreateRoles: true,
   inherits: true,
+  walLevel: 'replica',
 };
 
 it.each<[Partial<ServerFacts>, string | undefined]>([
@@ -21,4 +22,12 @@ it.each<[Partial<ServerFacts>, string | undefined]>([
 ])('a server that is %j can hold tenants, or is refused with a reason', (facts, reason) => {
   const refusal = refusalOf({ ...good, ...facts });
   expect(refusal).toEqual(reason && expect.stringContaining(reason));
+});
+
+it.each([
+  ['replica', undefined],
+  ['logical', undefined],
+  ['minimal', expect.stringMatching(/second time after a crash. Set wal_level = replica/)],
+])('a server with wal_level = %s can be used, and doctor says what is wrong with it', (walLevel, doubt) => {
+  expect(doubtOf({ ...good, walLevel })).toEqual(doubt);
 });

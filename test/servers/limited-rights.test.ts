@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findIdleLocks } from '../../src/doctor/stale-work.ts';
+import { durableSequences } from '../support/postgres-settings.ts';
 import { runCommand } from '../support/run-command.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
 import { startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
@@ -8,7 +9,7 @@ import { createTenants } from '../support/tenants.ts';
 
 let postgres: TestPostgres;
 beforeAll(async () => {
-  postgres = await startTestPostgres();
+  postgres = await startTestPostgres(durableSequences);
 });
 afterAll(() => postgres[Symbol.asyncDispose]());
 

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { eventually } from './eventually.ts';
 import { Fleet } from './fleet.ts';
 import type { HttpClient } from './http-client.ts';
-import { crashSettings } from './postgres-settings.ts';
+import { durableSequences } from './postgres-settings.ts';
 import { type OwnProcess, type ServerProcess, startServer, startWorker } from './server-process.ts';
 import { startInstalledPostgres, type TestPostgres } from './start-postgres.ts';
 
@@ -50,7 +50,7 @@ export class FaultLab implements AsyncDisposable {
     await using stack = new AsyncDisposableStack();
     const dataDir = await mkdtemp(path.join(tmpdir(), 'tenantry-lab-'));
     stack.defer(() => rm(dataDir, { recursive: true, force: true }));
-    const postgres = stack.use(await startInstalledPostgres(crashSettings));
+    const postgres = stack.use(await startInstalledPostgres(durableSequences));
     const shared = { ...postgres.env, MIGRATION_CONCURRENCY: '4', ...settings };
     const fleet = stack.use(await Fleet.start({ ...shared, WORKER: 'off' }));
     // In it each migration of a round leaves a row each time it runs.

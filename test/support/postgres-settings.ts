@@ -16,7 +16,8 @@ export const testSettings: Readonly<Record<string, string>> = {
 };
 
 /**
- * Further settings of a server that a test ends as a crash does. With the `wal_level` above, PostgreSQL does not log what a sequence
- * has given in the transaction that made it, and after a crash gives the same numbers again.
+ * Further settings of a server that a test ends as a crash does, or that doctor should find nothing wrong with. With the `wal_level`
+ * above, PostgreSQL does not log what a sequence has given in the transaction that made it, and after a crash gives the same numbers
+ * again.
  */
-export const crashSettings: Readonly<Record<string, string>> = { wal_level: 'replica' };
+export const durableSequences: Readonly<Record<string, string>> = { wal_level: 'replica' };

@@ -3,7 +3,7 @@ import type { Isolation } from '../../src/catalog/entities/tenant.entity.ts';
 import type { KnownTenant } from '../../src/catalog/tenant-directory.ts';
 import { searchProblems } from '../../src/doctor/search.ts';
 import { eventually } from '../support/eventually.ts';
-import { crashSettings } from '../support/postgres-settings.ts';
+import { durableSequences } from '../support/postgres-settings.ts';
 import { startTestApp, type TestApp } from '../support/start-app.ts';
 import { startInstalledPostgres, startTestPostgres, type TestPostgres } from '../support/start-postgres.ts';
 
@@ -41,8 +41,8 @@ export async function startTransferLab(
 ): Promise<TransferLab> {
   await using stack = new AsyncDisposableStack();
   const [own, second] = await Promise.all([
-    ownFirst ? startInstalledPostgres(crashSettings) : undefined,
-    startTestPostgres(crashSettings),
+    ownFirst ? startInstalledPostgres(durableSequences) : undefined,
+    startTestPostgres(durableSequences),
   ]);
   stack.use(second);
   if (own) stack.use(own);
