@@ -235,14 +235,21 @@ export class TenantConnections {
             if (isChange) OperationScope.current?.noteChange();
             return rows;
           },
-          (error: unknown) => {
-            if (isPooled(client)) return this.#explainPooled(tenant, error, isChange);
-            if (isChange && isConnectionFailure(error)) throw outcomeUnknown(error);
-            return this.#explain(tenant, error, mayBeGone(tenant, error));
-          },
+          (error: unknown) => this.#explainStatement(tenant, client, error, isChange),
         );
       },
     });
+  }
+
+  /** Explains the error of a statement. If its operation has changed something before, the error does not say that it can be repeated. */
+  async #explainStatement(tenant: KnownTenant, client: PoolClient, error: unknown, isChange: boolean): Promise<never> {
+    try {
+      if (isPooled(client)) return await this.#explainPooled(tenant, error, isChange);
+      if (isChange && isConnectionFailure(error)) throw outcomeUnknown(error);
+      return await this.#explain(tenant, error, mayBeGone(tenant, error));
+    } catch (explained) {
+      throw afterChange(explained);
+    }
   }
 
   /** Explains the error of a statement behind a pooler, which logs in to PostgreSQL only when it sends a statement. */
@@ -252,7 +259,7 @@ export class TenantConnections {
     if (isChange && !isRefused && (isEnded || isConnectionFailure(error))) throw outcomeUnknown(error);
     if (!isRefused && !isEnded) return this.#explain(tenant, error, mayBeGone(tenant, error));
     return this.#explain(tenant, error, true).catch((found: unknown) => {
-      throw found === error ? afterChange(poolerBusy(error)) : found;
+      throw found === error ? poolerBusy(error) : found;
     });
   }
 
@@ -261,12 +268,12 @@ export class TenantConnections {
    * @param mayBeMissing whether the tenant's database or schema may be missing
    */
   async #explain(tenant: KnownTenant, error: unknown, mayBeMissing: boolean): Promise<never> {
-    if (!mayBeMissing && !isConnectionFailure(error)) throw afterChange(error);
+    if (!mayBeMissing && !isConnectionFailure(error)) throw error;
     await this.#options.explain(tenant, error).catch((found: unknown) => {
       // If the catalog cannot be queried, the original error says most.
-      throw afterChange(found instanceof AppError ? found : error);
+      throw found instanceof AppError ? found : error;
     });
-    throw afterChange(error);
+    throw error;
   }
 }
 

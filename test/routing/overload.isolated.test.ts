@@ -59,6 +59,30 @@ builder.mutationField('changeAndWait', (t) =>
   }),
 );
 
+builder.mutationField('changeWaitAndRead', (t) =>
+  t.field({
+    type: Changed,
+    authScopes: { tenantMember: true },
+    resolve: async (_root, _args, { tenant }) => {
+      await tenant.em.execute(insert, ['patient', 'patient']);
+      await proceed.promise;
+      return { sku: 'patient' };
+    },
+  }),
+);
+
+/** Keeps a connection busy, as a mutation that changes nothing does. */
+builder.mutationField('keepBusy', (t) =>
+  t.boolean({
+    authScopes: { tenantMember: true },
+    args: { seconds: t.arg.float({ required: true }) },
+    resolve: async (_root, { seconds }, { tenant }) => {
+      await tenant.em.execute('SELECT pg_sleep(?)', [seconds]);
+      return true;
+    },
+  }),
+);
+
 builder.mutationField('changeAndLose', (t) =>
   t.field({
     type: Changed,
@@ -151,18 +175,35 @@ describe('the connection that a mutation keeps after a change', () => {
     await app[Symbol.asyncDispose]();
     await postgres[Symbol.asyncDispose]();
   });
+  const isSeen = async (sku: string) => {
+    const { data } = await app.ask(`{ products(filter: { sku: { eq: "${sku}" } }) { nodes { sku } } }`, tenant.member);
+    return JSON.stringify(data?.products) === `{"nodes":[{"sku":"${sku}"}]}`;
+  };
 
   it('is given to others if the mutation waits for something else', async () => {
     proceed = Promise.withResolvers();
     const waiting = app.ask('mutation { changeAndWait }', tenant.member);
     // The pool has no other connection.
-    const isThere = async () => {
-      const { data } = await app.ask('{ products(filter: { sku: { eq: "waits" } }) { nodes { sku } } }', tenant.member);
-      return JSON.stringify(data?.products) === '{"nodes":[{"sku":"waits"}]}';
-    };
-    await eventually('others see its change', isThere);
+    await eventually('others see its change', () => isSeen('waits'));
     proceed.resolve();
     expect(await waiting).toEqual({ data: { changeAndWait: true } });
+  });
+
+  it('is waited for longer than others wait, if it was given away', async () => {
+    proceed = Promise.withResolvers();
+    const waiting = app.ask('mutation { changeWaitAndRead { name again: name } }', tenant.member);
+    await eventually('others see its change', () => isSeen('patient'));
+    const busy = app.ask('mutation { keepBusy(seconds: 6) }', tenant.member);
+    const isBusy = async () =>
+      (
+        await postgres.rows(`SELECT FROM pg_stat_activity WHERE datname = $1 AND query LIKE '%pg_sleep%'`, [
+          tenant.row.database,
+        ])
+      ).length > 0;
+    await eventually('another mutation has the connection', isBusy);
+    proceed.resolve();
+    expect(await waiting).toEqual({ data: { changeWaitAndRead: { name: 'patient', again: 'patient' } } });
+    expect(await busy).toEqual({ data: { keepBusy: true } });
   });
 
   it('is replaced if it is lost', async () => {
