@@ -143,8 +143,8 @@ export class Provisioner {
   }
 
   /**
-   * Keeps a tenant's role from logging in, and ends its sessions as {@link endSessions} does. {@link renewRole} lets it log in
-   * again.
+   * Keeps a tenant's role from logging in, and ends its sessions, with less time for running statements than {@link endSessions}
+   * gives, because a move may pause requests with it. {@link renewRole} lets it log in again.
    * @param check throws to prevent that; runs under the placement lock
    */
   async lockOut(placement: TenantPlacement, check: () => Promise<void>): Promise<void> {

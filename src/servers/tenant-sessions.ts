@@ -24,7 +24,7 @@ export interface EndedSession {
  */
 export const DRAIN_MS = 2_000;
 
-/** The same where the tenant's requests wait meanwhile, instead of being refused. */
+/** The same for work that requests of the tenant may wait for, such as the pause of an online move. */
 export const PAUSE_DRAIN_MS = 500;
 
 /** How long a session may take to end, in milliseconds. */
@@ -79,16 +79,20 @@ export async function drainSessions(admin: pg.Client, role: string, ms: number, 
 }
 
 /** Ends all sessions of a role as {@link endSessionsOf}, after waiting up to {@link DRAIN_MS} for their statements. */
-export async function drainAndEnd(admin: pg.Client, role: string, before?: string): Promise<void> {
-  await drainSessions(admin, role, DRAIN_MS, before);
+export async function drainAndEnd(admin: pg.Client, role: string): Promise<void> {
+  await drainSessions(admin, role, DRAIN_MS);
   // The drain has made this role see the sessions.
-  await end(admin, role, before);
+  await end(admin, role);
 }
 
-/** Ends the sessions of a role that have begun by now as {@link drainAndEnd} does. Those that begin meanwhile go on. */
+/**
+ * Ends the sessions of a role that have begun by now, after waiting up to {@link PAUSE_DRAIN_MS} for their statements. Those that begin
+ * meanwhile go on.
+ */
 export async function endEarlierSessions(admin: pg.Client, role: string): Promise<void> {
   const { rows } = await admin.query<{ now: string }>('SELECT clock_timestamp()::text AS now');
-  await drainAndEnd(admin, role, rows[0]?.now);
+  await drainSessions(admin, role, PAUSE_DRAIN_MS, rows[0]?.now);
+  await end(admin, role, rows[0]?.now);
 }
 
 /** Ends sessions of an installation's tenants that exceed their time limit. */

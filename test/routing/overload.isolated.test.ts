@@ -49,24 +49,14 @@ builder.mutationField('change', (t) =>
 let proceed = Promise.withResolvers<void>();
 
 builder.mutationField('changeAndWait', (t) =>
-  t.boolean({
-    authScopes: { tenantMember: true },
-    resolve: async (_root, _args, { tenant }) => {
-      await tenant.em.execute(insert, ['waits', 'waits']);
-      await proceed.promise;
-      return true;
-    },
-  }),
-);
-
-builder.mutationField('changeWaitAndRead', (t) =>
   t.field({
     type: Changed,
     authScopes: { tenantMember: true },
-    resolve: async (_root, _args, { tenant }) => {
-      await tenant.em.execute(insert, ['patient', 'patient']);
+    args: { sku: t.arg.string({ required: true }) },
+    resolve: async (_root, { sku }, { tenant }) => {
+      await tenant.em.execute(insert, [sku, sku]);
       await proceed.promise;
-      return { sku: 'patient' };
+      return { sku };
     },
   }),
 );
@@ -182,16 +172,16 @@ describe('the connection that a mutation keeps after a change', () => {
 
   it('is given to others if the mutation waits for something else', async () => {
     proceed = Promise.withResolvers();
-    const waiting = app.ask('mutation { changeAndWait }', tenant.member);
+    const waiting = app.ask('mutation { changeAndWait(sku: "waits") { name } }', tenant.member);
     // The pool has no other connection.
     await eventually('others see its change', () => isSeen('waits'));
     proceed.resolve();
-    expect(await waiting).toEqual({ data: { changeAndWait: true } });
+    expect(await waiting).toEqual({ data: { changeAndWait: { name: 'waits' } } });
   });
 
   it('is waited for longer than others wait, if it was given away', async () => {
     proceed = Promise.withResolvers();
-    const waiting = app.ask('mutation { changeWaitAndRead { name again: name } }', tenant.member);
+    const waiting = app.ask('mutation { changeAndWait(sku: "patient") { name again: name } }', tenant.member);
     await eventually('others see its change', () => isSeen('patient'));
     const busy = app.ask('mutation { keepBusy(seconds: 6) }', tenant.member);
     const isBusy = async () =>
@@ -202,7 +192,7 @@ describe('the connection that a mutation keeps after a change', () => {
       ).length > 0;
     await eventually('another mutation has the connection', isBusy);
     proceed.resolve();
-    expect(await waiting).toEqual({ data: { changeWaitAndRead: { name: 'patient', again: 'patient' } } });
+    expect(await waiting).toEqual({ data: { changeAndWait: { name: 'patient', again: 'patient' } } });
     expect(await busy).toEqual({ data: { keepBusy: true } });
   });
 
