@@ -9,7 +9,7 @@ import { migrationStateRow, saveMigrationStateSql } from '../catalog/migration-s
 import { findOpenWork, refuseOpenTransfer } from '../catalog/open-work.ts';
 import { canTake, tenantSteps } from '../catalog/tenant-status.ts';
 import { copyPlace } from '../copying/copy-place.ts';
-import { PARALLEL_TABLES, placeOn } from '../copying/place-on.ts';
+import { placeOn, withRoomToCopy } from '../copying/place-on.ts';
 import { AppError } from '../lib/errors.ts';
 import { readAppliedSql } from '../migrator/files/history.ts';
 import { dropDatabase } from '../postgres/admin/databases.ts';
@@ -120,18 +120,20 @@ async function build(
 ): Promise<{ readonly applied: readonly AppliedMigration[]; readonly size: number }> {
   const { server, provisioner } = await servers.find(tenant.server);
   const target = { key, isolation: 'DATABASE', server: tenant.server, database, schema: 'public' } as const;
-  const applied = await withoutMigrations(tenant, server.owner.bind(server), async (client) => {
-    const { rows } = await client.query<AppliedMigration>(readAppliedSql(tenant.schema));
-    await provisioner.makeLike(target, rows, { withRole: false });
-    await copyPlace({
-      from: placeOn(server, tenant),
-      to: placeOn(server, target),
-      parallel: PARALLEL_TABLES,
-      // A process that stops closes the connections.
-      signal: new AbortController().signal,
+  const copy = (parallel: number) =>
+    withoutMigrations(tenant, server.owner.bind(server), async (client) => {
+      const { rows } = await client.query<AppliedMigration>(readAppliedSql(tenant.schema));
+      await provisioner.makeLike(target, rows, { withRole: false });
+      await copyPlace({
+        from: placeOn(server, tenant),
+        to: placeOn(server, target),
+        parallel,
+        // A process that stops closes the connections.
+        signal: new AbortController().signal,
+      });
+      return rows.map(({ name, hash }) => ({ name, hash }));
     });
-    return rows.map(({ name, hash }) => ({ name, hash }));
-  });
+  const applied = await withRoomToCopy([server], copy);
   const size = await server.admin(async (admin) => {
     // They would keep the database from being copied by template.
     await admin.query(`ALTER DATABASE ${quoteIdentifier(database)} WITH ALLOW_CONNECTIONS false`);

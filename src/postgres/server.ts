@@ -13,6 +13,7 @@ import { type Pool, usePoolClient } from './pool/pool.ts';
 import { noneLeft, unknownAddress } from './pool/pool-errors.ts';
 import { retryWhileFull } from './pool/retry-while-full.ts';
 import { ServerPool, type ServerPoolOptions, type ServerPoolStats } from './pool/server-pool.ts';
+import { SeveralConnections } from './pool/several-connections.ts';
 import type { PoolRequest } from './pool-request.ts';
 import { APPLICATION_NAME, startupOptions } from './session-settings.ts';
 
@@ -65,6 +66,8 @@ const LEAVE_MS = 5_000;
  */
 export class PostgresServer implements AsyncDisposable {
   readonly name: string;
+  /** Admits work that holds several connections to tenants' databases at once, such as copies. */
+  readonly several = new SeveralConnections(() => this.#budget.mostForTenants);
   readonly #budget: ServerPool;
   readonly #breaker: CircuitBreaker;
   readonly #waitMs: number;
@@ -102,9 +105,9 @@ export class PostgresServer implements AsyncDisposable {
       },
       onLate: () => meters.connectionRefused(name),
     });
-    const most = { max: options.systemPoolSize, priority: 'system' } as const;
-    this.#admin = this.pool(most);
-    this.#serving = this.pool({ ...most, role: 'serving' });
+    const max = options.systemPoolSize;
+    this.#admin = this.pool({ max, priority: 'admin' });
+    this.#serving = this.pool({ max, priority: 'system', role: 'serving' });
   }
 
   /** The server's address. While it is undefined, connecting fails. */

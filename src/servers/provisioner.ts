@@ -69,7 +69,7 @@ export class Provisioner {
     this.#server = server;
     this.#options = options;
     this.#template = new TemplateDatabase(server, { ...options, grantee: options.roles.databaseTenants });
-    this.#shared = server.pool({ database: options.sharedDatabase, max: options.systemPoolSize, priority: 'system' });
+    this.#shared = server.pool({ database: options.sharedDatabase, max: options.systemPoolSize, priority: 'admin' });
   }
 
   /**

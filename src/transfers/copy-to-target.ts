@@ -1,8 +1,8 @@
 import type { ObservedState } from '../catalog/migration-states.ts';
 import { observedAtSql } from '../catalog/migration-states.ts';
 import { copyPlace } from '../copying/copy-place.ts';
-import type { CopyPlace } from '../copying/place.ts';
-import { PARALLEL_TABLES, placeOn } from '../copying/place-on.ts';
+import type { CopyPlace, CopyProgress } from '../copying/place.ts';
+import { placeOn, withRoomToCopy } from '../copying/place-on.ts';
 import { readApplied } from '../migrator/apply/apply.ts';
 import { serverNamed } from '../postgres/server.ts';
 import type { Placement } from '../routing/placement.ts';
@@ -26,16 +26,22 @@ export async function copyToTarget(active: ActiveTransfer, from: Placement): Pro
   signal.throwIfAborted();
   const made = await makeTarget(active, applied);
   const target = targetOf(active);
-  const progress = await copyPlace({
-    from: source,
-    to: target,
-    parallel: PARALLEL_TABLES,
-    onProgress: (now) => active.progress(now),
-    signal,
-  });
+  const onProgress = (now: CopyProgress) => active.progress(now);
+  const progress = await withRoomFor(active, from, (parallel) =>
+    copyPlace({ from: source, to: target, parallel, onProgress, signal }),
+  );
   await active.copied(progress);
   signal.throwIfAborted();
   return { ...made, observedAt: await readClock(target) };
+}
+
+/** Runs a copy as soon as both servers have enough connections for it; see {@link withRoomToCopy}. */
+export function withRoomFor<T>(
+  { options: { servers }, transfer: { to }, signal }: ActiveTransfer,
+  from: Pick<Placement, 'server'>,
+  copy: (parallel: number) => Promise<T>,
+): Promise<T> {
+  return withRoomToCopy([serverNamed(servers, from.server), serverNamed(servers, to.server)], copy, signal);
 }
 
 /** Returns access to the new place. */

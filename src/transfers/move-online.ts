@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { takeTransferStepSql, transferSteps } from '../catalog/transfer-status.ts';
-import type { SourcePlace } from '../copying/place.ts';
-import { PARALLEL_TABLES, placeOn } from '../copying/place-on.ts';
+import type { CopyProgress, SourcePlace } from '../copying/place.ts';
+import { placeOn } from '../copying/place-on.ts';
 import { Follower } from '../copying/replication/follower.ts';
 import { endOnlineCopy, hasOnlineCopy, startOnlineCopy } from '../copying/replication/online-copy.ts';
 import { slotName } from '../copying/replication/slot.ts';
@@ -13,7 +13,7 @@ import { closePlace } from '../servers/place-locks.ts';
 import type { MadePlace, TenantPlacement } from '../servers/provisioner.ts';
 import { dropOldPlaces } from '../tenants/old-places.ts';
 import type { ActiveTransfer } from './active-transfer.ts';
-import { makeTarget, readClock, readSource, targetOf } from './copy-to-target.ts';
+import { makeTarget, readClock, readSource, targetOf, withRoomFor } from './copy-to-target.ts';
 import { appendTransferEvent } from './events.ts';
 import { hold, letGo } from './hold.ts';
 import type { TransferOptions } from './options.ts';
@@ -41,7 +41,7 @@ export async function moveOnline(active: ActiveTransfer, from: TenantPlacement):
   const source = sourceOf(options, from);
   // An earlier process may have ended while the tenant was paused.
   await letGo(active);
-  const made = await copyOnline(active, source, slot);
+  const made = await copyOnline(active, from, slot);
   const to = targetOf(active);
   const observedAt = await readClock(to);
   const following = new AbortController();
@@ -78,8 +78,9 @@ function sourceOf({ servers }: Pick<TransferOptions, 'servers'>, from: TenantPla
 }
 
 /** Copies the tenant, unless an earlier attempt has done so, and enters CATCHING_UP. */
-async function copyOnline(active: ActiveTransfer, source: SourcePlace, slot: string): Promise<MadePlace> {
-  const { signal, transfer } = active;
+async function copyOnline(active: ActiveTransfer, from: TenantPlacement, slot: string): Promise<MadePlace> {
+  const { options, signal, transfer } = active;
+  const source = sourceOf(options, from);
   const isThere =
     transfer.hasTarget && (await isCopied(() => hasOnlineCopy({ slot, from: source, to: targetOf(active), signal })));
   if (!isThere) await active.begin();
@@ -87,15 +88,9 @@ async function copyOnline(active: ActiveTransfer, source: SourcePlace, slot: str
   signal.throwIfAborted();
   const made = await makeTarget(active, applied);
   if (!isThere) {
-    const progress = await startOnlineCopy({
-      slot,
-      from: source,
-      to: targetOf(active),
-      parallel: PARALLEL_TABLES,
-      maxKeptBytes: MAX_KEPT_BYTES,
-      onProgress: (now) => active.progress(now),
-      signal,
-    });
+    const copy = { slot, from: source, to: targetOf(active), maxKeptBytes: MAX_KEPT_BYTES, signal };
+    const onProgress = (now: CopyProgress) => active.progress(now);
+    const progress = await withRoomFor(active, from, (parallel) => startOnlineCopy({ ...copy, parallel, onProgress }));
     if (progress) await active.copied(progress);
   }
   await active.commit(async (client) => {

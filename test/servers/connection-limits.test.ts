@@ -99,6 +99,6 @@ it('processes that divide more than PostgreSQL has are told to be fewer', async 
   ]);
   const { stdout } = await runCommand(['doctor'], env);
   expect(stdout).toMatch(
-    /more than the 22 that PostgreSQL allows: .* Start fewer processes, or raise max_connections; with CONNECTION_BUDGET=auto, each takes 3 or more/,
+    /more than the 22 that PostgreSQL allows: .* Start fewer processes, or raise max_connections; with CONNECTION_BUDGET=auto, each takes 4 or more/,
   );
 });

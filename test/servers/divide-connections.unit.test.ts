@@ -6,13 +6,13 @@ const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => to
 
 describe('connections are divided', () => {
   it.each([
-    { total: 87, wanted: [3], parts: [87] },
-    { total: 87, wanted: [3, 3], parts: [43, 44] },
-    { total: 87, wanted: [60, 3], parts: [60, 27] },
-    { total: 87, wanted: [3, 60, 30], parts: [3, 54, 30] },
+    { total: 87, wanted: [4], parts: [87] },
+    { total: 87, wanted: [4, 4], parts: [43, 44] },
+    { total: 87, wanted: [60, 4], parts: [60, 27] },
+    { total: 87, wanted: [4, 60, 30], parts: [4, 53, 30] },
     { total: 87, wanted: [100, 100], parts: [43, 44] },
-    { total: 20, wanted: [100, 3, 9, 100], parts: [6, 3, 5, 6] },
-    { total: 5, wanted: [3, 3, 9], parts: [3, 3, 3] },
+    { total: 20, wanted: [100, 4, 12, 100], parts: [5, 4, 5, 6] },
+    { total: 5, wanted: [4, 4, 12], parts: [4, 4, 4] },
     { total: 10, wanted: [], parts: [] },
   ])('$total for $wanted as $parts', ({ total, wanted, parts }) => {
     expect(divideConnections(total, wanted)).toEqual(parts);

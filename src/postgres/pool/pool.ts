@@ -1,8 +1,14 @@
 import type pg from 'pg';
 import type { HostList } from './host-list.ts';
 
-/** Which pools may use the reserved slots of a server: `system` pools may, `tenant` pools may not. */
-export type Priority = 'system' | 'tenant';
+/**
+ * Which slots of a server a pool may use. A priority leaves slots to those that its callers may wait for meanwhile (`slots.ts`):
+ *
+ * - `system`: all. For short queries of the system databases: nobody who holds such a connection waits for another one.
+ * - `tenant`: all but the reserved ones. For connections to tenants' databases and schemas, as their role or as the owner.
+ * - `admin`: all but the reserved ones, and but one that is left to tenants. For the administration of roles and databases.
+ */
+export type Priority = 'system' | 'tenant' | 'admin';
 
 /** The options of a pool. Its connections share one database, one role and one set of session settings. */
 export interface PoolOptions {

@@ -3,14 +3,14 @@ import { IdleConnections } from './idle-connections.ts';
 import { type Attempt, type Connection, OpenConnections, type PoolState } from './open-connections.ts';
 import { type Pool, type PoolOptions, type Priority, usePoolClient } from './pool.ts';
 import { busy, closed } from './pool-errors.ts';
-import { type SlotCounts, Slots } from './slots.ts';
+import { noSlots, type SlotCounts, Slots } from './slots.ts';
 import { type Waiter, WaitQueue } from './wait-queue.ts';
 
 /** The limits of one process on one PostgreSQL server. */
 export interface ServerPoolOptions {
   /** The maximum number of connections, including those being opened or closed. */
   readonly max: number;
-  /** How many of them are reserved for `system` pools, so that work that holds a tenant's connection can always finish. */
+  /** How many of them `tenant` pools cannot use, so that work that holds a tenant's connection can always finish. */
   readonly reserved: number;
   /** How long a caller waits for a connection, in milliseconds. */
   readonly waitMs: number;
@@ -85,6 +85,11 @@ export class ServerPool {
     return this.#slots.max;
   }
 
+  /** How many of them tenants' pools may use. */
+  get mostForTenants(): number {
+    return this.#slots.mostForTenants;
+  }
+
   /** Counts for health checks and tests. */
   get stats(): ServerPoolStats {
     return { open: this.#slots.taken, idle: this.#idle.size, waiting: this.#waiting.size };
@@ -98,7 +103,7 @@ export class ServerPool {
     for (const { request } of this.#waiting) waiting.set(request, (waiting.get(request) ?? 0) + 1);
     // Callers limited by their own pool have no use for more.
     for (const [{ options, open }, count] of waiting) demand[options.priority] += Math.min(count, options.max - open);
-    return demand.tenant + Math.max(demand.system, this.#slots.reserved);
+    return this.#slots.limitFor(demand);
   }
 
   /** Creates a pool. It opens no connection until it is used. */
@@ -164,7 +169,7 @@ export class ServerPool {
 
   /** Serves the wait queue with free slots, and evicts idle connections of other pools for waiters that need their slots. */
   #serve(): void {
-    const promised: SlotCounts = { system: 0, tenant: 0 };
+    const promised = noSlots();
     for (const waiter of this.#waiting) {
       const pool = waiter.request;
       const { max, priority } = pool.options;
@@ -173,9 +178,7 @@ export class ServerPool {
       else if (pool.open >= max) continue;
       else if (this.#slots.hasRoomFor(priority)) waiter.resolve(() => this.#connections.open(pool));
       // A connection that is already closing may free a slot for this waiter, unless an earlier waiter needs it.
-      else if (this.#slots.willHaveRoomFor(priority, promised) || this.#evictFor(priority, promised)) {
-        promised[priority] += 1;
-      }
+      else if (this.#willHaveRoomFor(priority, promised)) promised[priority] += 1;
     }
   }
 
@@ -190,11 +193,12 @@ export class ServerPool {
     return undefined;
   }
 
-  /** Closes the connection that has been idle longest among those whose slot this priority may use. Returns whether there was one. */
-  #evictFor(priority: Priority, promised: SlotCounts): boolean {
-    const onlyTenants = this.#slots.willBeBeyondShare(priority, promised);
+  /** Closes an idle connection if that is necessary: the longest idle one whose slot this priority may use. Returns whether there will be room. */
+  #willHaveRoomFor(priority: Priority, promised: SlotCounts): boolean {
+    const evictable = this.#slots.evictableFor(priority, promised);
+    if (!evictable) return true;
     for (const connection of this.#idle) {
-      if (onlyTenants && connection.pool.options.priority !== 'tenant') continue;
+      if (!evictable.includes(connection.pool.options.priority)) continue;
       this.#close(connection);
       return true;
     }

@@ -1,5 +1,5 @@
-/** The smallest budget of a process: the connection that listens, one to `auth` and one for a tenant. */
-export const LEAST_BUDGET = 3;
+/** The smallest budget of a process: the connection that listens, one to `auth`, one for a tenant and one that administers. */
+export const LEAST_BUDGET = 4;
 
 /**
  * Divides connections among processes. Each gets an equal part, but what some do not need goes to those that need more. If

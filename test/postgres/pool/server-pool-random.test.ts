@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import type { Pool, PoolClient, PoolOptions } from '../../../src/postgres/pool/pool.ts';
+import type { Pool, PoolClient, PoolOptions, Priority } from '../../../src/postgres/pool/pool.ts';
 import { ServerPool } from '../../../src/postgres/pool/server-pool.ts';
 import { isConnectionFailure } from '../../../src/postgres/sql/error-codes.ts';
 import { BackendWatch, backendsOf, settling } from '../../support/backends.ts';
@@ -14,6 +14,7 @@ const kinds = {
   farm: { max: 2, priority: 'tenant' },
   once: { max: 3, priority: 'tenant', keepIdle: false },
   system: { max: 3, priority: 'system' },
+  admin: { max: 3, priority: 'admin' },
   /** Cannot be connected to. */
   broken: { max: 2, priority: 'tenant' },
 } as const satisfies Record<string, Omit<PoolOptions, 'connection'>>;
@@ -53,6 +54,7 @@ const expectedError = {
   farm: laneHasEnded,
   once: laneHasEnded,
   system: laneHasEnded,
+  admin: laneHasEnded,
   broken: { code: expect.stringMatching(/^(28P01|SERVER_BUSY)$/) },
 };
 
@@ -113,13 +115,19 @@ class World {
   /** Whether a caller could have what nobody holds: a place that is free, or the place of an idle connection. */
   #canBeServed({ kind, pool }: Caller): boolean {
     const held = [...this.#loans.values()];
-    const tenants = held.filter((each) => kinds[each.kind].priority === 'tenant');
     const { max, priority } = kinds[kind];
+    const [admins, tenants] = [this.#heldBy('admin'), this.#heldBy('tenant')];
+    const together = Math.max(this.budget.max - limits.reserved, 1);
     return (
       held.filter((each) => each.pool === pool).length < max &&
       held.length < this.budget.max &&
-      (priority === 'system' || tenants.length < this.budget.max - limits.reserved)
+      (priority === 'system' || admins + tenants < together) &&
+      (priority !== 'admin' || admins < Math.max(together - 1, 1))
     );
+  }
+
+  #heldBy(priority: Priority): number {
+    return [...this.#loans.values()].filter((each) => kinds[each.kind].priority === priority).length;
   }
 
   #connect(kind: Kind): void {
@@ -149,8 +157,9 @@ class World {
     if (!this.#known.has(client)) client.once('end', () => this.#loans.delete(client));
     this.#known.add(client);
     this.#loans.set(client, caller);
-    const tenants = [...this.#loans.values()].filter((each) => kinds[each.kind].priority === 'tenant');
-    expect(tenants.length).toBeLessThanOrEqual(limits.max - limits.reserved);
+    const together = limits.max - limits.reserved;
+    expect(this.#heldBy('admin') + this.#heldBy('tenant')).toBeLessThanOrEqual(together);
+    expect(this.#heldBy('admin')).toBeLessThanOrEqual(together - 1);
     expect(this.#loans.size).toBeLessThanOrEqual(limits.max);
   }
 

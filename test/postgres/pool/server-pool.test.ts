@@ -86,6 +86,34 @@ describe('the limit', () => {
   });
 });
 
+describe('work that holds a connection while it waits for another one', () => {
+  it('leaves slots to the pools for which it may wait', async () => {
+    start({ max: 5, reserved: 3 });
+    // One listens all the time.
+    await pool({ priority: 'system' }).connect();
+    const admin = pool({ priority: 'admin', max: 5 });
+    const { served } = queue({ first: admin, second: admin, third: admin });
+    await vi.waitFor(() => expect(served).toEqual(['first', 'second']), settling);
+    const others = queue({ one: pool(), two: pool(), catalog: pool({ priority: 'system' }) });
+    await vi.waitFor(() => expect(others.served.toSorted()).toEqual(['catalog', 'one']), settling);
+    expect(used.budget.stats).toEqual({ open: 5, idle: 0, waiting: 2 });
+  });
+
+  it('takes no slot of an idle connection that others may need', async () => {
+    start({ max: 4, reserved: 3 });
+    const system = pool({ priority: 'system', max: 4 });
+    const admin = pool({ priority: 'admin', max: 4 });
+    for (const client of await Promise.all([1, 2, 3].map(() => system.connect()))) client.release();
+    const { served, clients } = queue({ first: admin, second: admin });
+    const first = await clients[0];
+    expect(served).toEqual(['first']);
+    expect(used.budget.stats).toEqual({ open: 4, idle: 3, waiting: 1 });
+    first?.release();
+    await clients[1];
+    expect(used.budget.stats).toEqual({ open: 4, idle: 3, waiting: 0 });
+  });
+});
+
 describe('making room', () => {
   it('closes the connection that has been idle longest, whichever pool has it', async () => {
     start({ max: 3 });
