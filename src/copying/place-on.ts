@@ -14,8 +14,8 @@ const BESIDE_TABLES = 4;
 /** How many connections a copy holds on one server. */
 const copyConnections = { least: BESIDE_TABLES + 2, most: BESIDE_TABLES + 2 * PARALLEL_TABLES };
 
-/** With a smaller budget, three of which tenants cannot use, there are too few connections for any copy. */
-const LEAST_BUDGET = copyConnections.least + 3;
+/** With a smaller budget, there are too few connections for any copy. Tenants cannot use three of them, and copies leave one to others. */
+const LEAST_BUDGET = copyConnections.least + 4;
 
 /** More than one connection for each table: a copy also holds some for its snapshot and for what is not rows. */
 const MAX_CONNECTIONS = PARALLEL_TABLES + 3;

@@ -4,7 +4,7 @@ import type { Priority } from './pool/pool.ts';
 /** What the connections of a pool have in common. */
 export interface PoolRequest {
   /** Defaults to the maintenance database. */
-  readonly database?: string;
+  readonly database?: string | undefined;
   /** The role to connect as; `serving` is the role of the server's address. Defaults to the admin, who may do everything. */
   readonly role?: { readonly name: string; readonly password: string } | 'serving';
   readonly max: number;

@@ -66,8 +66,8 @@ const LEAVE_MS = 5_000;
  */
 export class PostgresServer implements AsyncDisposable {
   readonly name: string;
-  /** Admits work that holds several connections to tenants' databases at once, such as copies. */
-  readonly several = new SeveralConnections(() => this.#budget.mostForTenants);
+  /** Admits work that holds several connections to tenants' databases at once, such as copies. One is left to others. */
+  readonly several = new SeveralConnections(() => this.#budget.mostForTenants - 1);
   readonly #budget: ServerPool;
   readonly #breaker: CircuitBreaker;
   readonly #waitMs: number;
@@ -207,6 +207,11 @@ export class PostgresServer implements AsyncDisposable {
    */
   owner<T>(database: string, use: (client: pg.Client) => Promise<T>, signal?: AbortSignal): Promise<T> {
     return this.pool({ database, max: 1, priority: 'tenant', keepIdle: false }).use(use, signal);
+  }
+
+  /** Runs a short query with an admin's connection for a caller that may hold a tenant's. `use` must not wait for other connections. */
+  brief<T>(database: string | undefined, use: (client: pg.Client) => Promise<T>): Promise<T> {
+    return this.pool({ database, max: 1, priority: 'system', keepIdle: false }).use(use);
   }
 
   /** Creates a pool. A pool without a role rejects callers if this process only serves requests. */

@@ -64,13 +64,10 @@ async function isGone(
   const { server: name, database, schema, isolation } = tenant;
   const server = servers.get(name);
   if (!server?.canAdminister) return false;
-  if (isolation === 'DATABASE') return !(await server.admin((admin) => databaseExists(admin, database)));
   // The request's own connection may be in a failed transaction.
-  const rows = await server.owner(database, async (client) => {
-    const found = await client.query<{ gone: boolean }>('SELECT to_regnamespace($1) IS NULL AS gone', [
-      quoteIdentifier(schema),
-    ]);
-    return found.rows;
-  });
+  if (isolation === 'DATABASE') return !(await server.brief(undefined, (client) => databaseExists(client, database)));
+  const { rows } = await server.brief(database, (client) =>
+    client.query<{ gone: boolean }>('SELECT to_regnamespace($1) IS NULL AS gone', [quoteIdentifier(schema)]),
+  );
   return rows[0]?.gone ?? false;
 }

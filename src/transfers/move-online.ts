@@ -1,9 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { takeTransferStepSql, transferSteps } from '../catalog/transfer-status.ts';
-import type { CopyProgress, SourcePlace } from '../copying/place.ts';
+import type { SourcePlace } from '../copying/place.ts';
 import { placeOn } from '../copying/place-on.ts';
 import { Follower } from '../copying/replication/follower.ts';
-import { endOnlineCopy, hasOnlineCopy, startOnlineCopy } from '../copying/replication/online-copy.ts';
+import {
+  endOnlineCopy,
+  hasOnlineCopy,
+  type OnlineCopyOptions,
+  startOnlineCopy,
+} from '../copying/replication/online-copy.ts';
 import { slotName } from '../copying/replication/slot.ts';
 import { AppError } from '../lib/errors.ts';
 import { durationText } from '../lib/quantities.ts';
@@ -35,13 +40,18 @@ const PAUSE_MS = 2_000;
  * Moves a tenant to another place while it is served: copies it, applies what is written meanwhile, and pauses it only for the
  * rest. After an interruption it goes on where it was once the copy is complete.
  */
-export async function moveOnline(active: ActiveTransfer, from: TenantPlacement): Promise<void> {
+export function moveOnline(active: ActiveTransfer, from: TenantPlacement): Promise<void> {
+  return withRoomFor(active, from, (parallel) => moveInRoom(active, from, parallel));
+}
+
+/** @param parallel the number of tables that are copied at the same time */
+async function moveInRoom(active: ActiveTransfer, from: TenantPlacement, parallel: number): Promise<void> {
   const { options, signal } = active;
   const slot = slotName(active.transfer.id);
   const source = sourceOf(options, from);
   // An earlier process may have ended while the tenant was paused.
   await letGo(active);
-  const made = await copyOnline(active, from, slot);
+  const made = await copyOnline(active, source, { slot, parallel });
   const to = targetOf(active);
   const observedAt = await readClock(to);
   const following = new AbortController();
@@ -78,9 +88,12 @@ function sourceOf({ servers }: Pick<TransferOptions, 'servers'>, from: TenantPla
 }
 
 /** Copies the tenant, unless an earlier attempt has done so, and enters CATCHING_UP. */
-async function copyOnline(active: ActiveTransfer, from: TenantPlacement, slot: string): Promise<MadePlace> {
-  const { options, signal, transfer } = active;
-  const source = sourceOf(options, from);
+async function copyOnline(
+  active: ActiveTransfer,
+  source: SourcePlace,
+  { slot, parallel }: Pick<OnlineCopyOptions, 'slot' | 'parallel'>,
+): Promise<MadePlace> {
+  const { signal, transfer } = active;
   const isThere =
     transfer.hasTarget && (await isCopied(() => hasOnlineCopy({ slot, from: source, to: targetOf(active), signal })));
   if (!isThere) await active.begin();
@@ -88,9 +101,15 @@ async function copyOnline(active: ActiveTransfer, from: TenantPlacement, slot: s
   signal.throwIfAborted();
   const made = await makeTarget(active, applied);
   if (!isThere) {
-    const copy = { slot, from: source, to: targetOf(active), maxKeptBytes: MAX_KEPT_BYTES, signal };
-    const onProgress = (now: CopyProgress) => active.progress(now);
-    const progress = await withRoomFor(active, from, (parallel) => startOnlineCopy({ ...copy, parallel, onProgress }));
+    const progress = await startOnlineCopy({
+      slot,
+      from: source,
+      to: targetOf(active),
+      parallel,
+      maxKeptBytes: MAX_KEPT_BYTES,
+      onProgress: (now) => active.progress(now),
+      signal,
+    });
     if (progress) await active.copied(progress);
   }
   await active.commit(async (client) => {

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { codeOf } from '../support/accounts.ts';
 import { askAsSuperuser } from '../support/ask-as-superuser.ts';
 import { productList, productsAre } from '../support/pooled-installation.ts';
 import { startTestApp } from '../support/start-app.ts';
@@ -8,7 +9,7 @@ const TENANTS = 8;
 
 it.each([
   // A copy of a schema takes several connections, so the smallest budget is too small for it.
-  ['SCHEMA', '9'],
+  ['SCHEMA', '10'],
   ['DATABASE', '5'],
 ] as const)(
   'work that needs further connections gets them, also while much else is under way: isolation %s, a budget of %s',
@@ -22,6 +23,17 @@ it.each([
     for (const { row } of tenants) await askAsSuperuser(app, `ALTER ROLE tenant_${row.key} PASSWORD 'another'`);
     const answers = await Promise.all(tenants.map(({ member }) => app.ask(productList, member)));
     expect(answers).toEqual(Array(TENANTS).fill(productsAre()));
+
+    // While a request holds the connection on which a table was missing, it is found out whether all of them are.
+    const renameTables = async (from: string, to: string) => {
+      for (const { row } of tenants) {
+        await askAsSuperuser(app, `ALTER TABLE "${row.schema}".${from} RENAME TO ${to}`, [], row.database);
+      }
+    };
+    await renameTables('products', 'goods');
+    const missing = await Promise.all([...tenants, ...tenants].map(({ member }) => app.ask(productList, member)));
+    expect(missing.map(codeOf)).toEqual(Array(2 * TENANTS).fill('INTERNAL_SERVER_ERROR'));
+    await renameTables('goods', 'products');
 
     const made = await forAll((slug) => `createCheckpoint(tenant: "${slug}") { id }`);
     expect(made.map(({ errors }) => errors)).toEqual(Array(TENANTS).fill(undefined));
@@ -46,6 +58,6 @@ it('a budget that is too small to copy a schema is told', async () => {
   const [tenant] = await createTenants(app, ['SCHEMA']);
   const { errors } = await app.ask(`mutation { createCheckpoint(tenant: "${tenant?.slug}") { id } }`, app.admin);
   const message =
-    'This process may open 5 connections to the server default, which is too few to copy a tenant. Raise CONNECTION_BUDGET to at least 9; if it is auto, raise max_connections of PostgreSQL.';
+    'This process may open 5 connections to the server default, which is too few to copy a tenant. Raise CONNECTION_BUDGET to at least 10; if it is auto, raise max_connections of PostgreSQL.';
   expect(errors).toMatchObject([{ message, extensions: { code: 'CONFLICT' } }]);
 });
