@@ -6,16 +6,10 @@ import type { SourcePlace } from './place.ts';
 export const PARALLEL_TABLES = 4;
 
 /**
- * What a copy holds on one server besides two connections for each table: one for either side, one for the snapshot, and one that
- * keeps migrations out or holds the snapshot of a slot.
+ * How many connections a copy holds on one server: one for either side, one for the snapshot, one that keeps migrations out or holds
+ * the snapshot of a slot, and two more for each further table at the same time.
  */
-const BESIDE_TABLES = 4;
-
-/** How many connections a copy holds on one server. */
-const copyConnections = { least: BESIDE_TABLES + 2, most: BESIDE_TABLES + 2 * PARALLEL_TABLES };
-
-/** With a smaller budget, there are too few connections for any copy. Tenants cannot use three of them, and copies leave one to others. */
-const LEAST_BUDGET = copyConnections.least + 4;
+const copyConnections = { least: 4, most: 4 + 2 * (PARALLEL_TABLES - 1) };
 
 /** More than one connection for each table: a copy also holds some for its snapshot and for what is not rows. */
 const MAX_CONNECTIONS = PARALLEL_TABLES + 3;
@@ -43,7 +37,7 @@ export function placeOn(
  * @param servers where it reads and writes
  * @param copy gets the number of tables to copy at the same time
  * @param signal stops waiting and rejects with its reason
- * @throws {AppError} CONFLICT if the budget of this process is too small for any copy, and whatever `copy` throws
+ * @throws {AppError} CONFLICT if this process may open too few connections for any copy, and whatever `copy` throws
  */
 export function withRoomToCopy<T>(
   servers: readonly PostgresServer[],
@@ -54,20 +48,18 @@ export function withRoomToCopy<T>(
   const inOrder = [...new Set(servers)].toSorted((one, other) => one.name.localeCompare(other.name));
   const enter = (index: number, parallel: number): Promise<T> => {
     const server = inOrder[index];
-    if (!server) return copy(parallel).catch((error: unknown) => refuseSmallBudget(inOrder, error));
-    const next = (granted: number) => enter(index + 1, Math.min(parallel, (granted - BESIDE_TABLES) / 2));
-    return server.several.use(copyConnections, next, signal);
+    if (!server) return copy(parallel);
+    const next = (granted: number) =>
+      enter(index + 1, Math.min(parallel, 1 + Math.floor((granted - copyConnections.least) / 2)));
+    const tooFew = (neededLimit: number) => tooFewConnections(server, neededLimit);
+    return server.several.use({ ...copyConnections, tooFew }, next, signal);
   };
   return enter(0, PARALLEL_TABLES);
 }
 
-/** A copy that needs more connections than there are fails because it waits for them in vain. */
-function refuseSmallBudget(servers: readonly PostgresServer[], error: unknown): never {
-  const small = servers.find(({ stats }) => stats.max < LEAST_BUDGET);
-  if (!small || !(error instanceof AppError && error.code === 'SERVER_BUSY')) throw error;
-  throw new AppError(
+function tooFewConnections({ name, stats }: PostgresServer, neededLimit: number): AppError {
+  return new AppError(
     'CONFLICT',
-    `This process may open ${small.stats.max} connections to the server ${small.name}, which is too few to copy a tenant. Raise CONNECTION_BUDGET to at least ${LEAST_BUDGET}; if it is auto, raise max_connections of PostgreSQL.`,
-    { cause: error },
+    `Copying a tenant takes a process that may open ${neededLimit} connections to the server ${name}, and this one may open ${stats.max}. Raise CONNECTION_BUDGET, which all SERVER_PROCESSES share; if it is auto, raise max_connections of PostgreSQL or start fewer processes.`,
   );
 }

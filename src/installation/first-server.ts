@@ -29,6 +29,8 @@ export function serverOpener({ connections, adminServer }: Config, log: Logger, 
       max: budget,
       reserved: RESERVED_CONNECTIONS,
       waitMs: connections.waitMs,
+      // Other processes release connections when this one needs them.
+      growMs: connections.budget === 'auto' ? connections.waitMs : 0,
       recycleMs: connections.recycleSeconds * 1000,
       idleMs: connections.idleSeconds * 1000,
       systemPoolSize: connections.systemPoolSize,

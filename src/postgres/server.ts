@@ -13,7 +13,7 @@ import { type Pool, usePoolClient } from './pool/pool.ts';
 import { noneLeft, unknownAddress } from './pool/pool-errors.ts';
 import { retryWhileFull } from './pool/retry-while-full.ts';
 import { ServerPool, type ServerPoolOptions, type ServerPoolStats } from './pool/server-pool.ts';
-import { SeveralConnections } from './pool/several-connections.ts';
+import type { SeveralConnections } from './pool/several-connections.ts';
 import type { PoolRequest } from './pool-request.ts';
 import { APPLICATION_NAME, startupOptions } from './session-settings.ts';
 
@@ -66,8 +66,6 @@ const LEAVE_MS = 5_000;
  */
 export class PostgresServer implements AsyncDisposable {
   readonly name: string;
-  /** Admits work that holds several connections to tenants' databases at once, such as copies. One is left to others. */
-  readonly several = new SeveralConnections(() => this.#budget.mostForTenants - 1);
   readonly #budget: ServerPool;
   readonly #breaker: CircuitBreaker;
   readonly #waitMs: number;
@@ -166,6 +164,11 @@ export class PostgresServer implements AsyncDisposable {
   /** Changes the connection limit. Connections beyond it are closed when they are released. */
   limitTo(budget: number): void {
     this.#budget.limitTo(budget);
+  }
+
+  /** See {@link ServerPool.several}. */
+  get several(): SeveralConnections {
+    return this.#budget.several;
   }
 
   /** How many connections this process needs now, whatever its limit is. */

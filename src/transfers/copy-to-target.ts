@@ -1,7 +1,7 @@
 import type { ObservedState } from '../catalog/migration-states.ts';
 import { observedAtSql } from '../catalog/migration-states.ts';
 import { copyPlace } from '../copying/copy-place.ts';
-import type { CopyPlace, CopyProgress } from '../copying/place.ts';
+import type { CopyPlace } from '../copying/place.ts';
 import { placeOn, withRoomToCopy } from '../copying/place-on.ts';
 import { readApplied } from '../migrator/apply/apply.ts';
 import { serverNamed } from '../postgres/server.ts';
@@ -17,19 +17,23 @@ export interface FinishedCopy extends MadePlace {
 
 /**
  * Makes the tables at the new place and copies the source's rows there.
+ * @param parallel the number of tables that are copied at the same time; see {@link withRoomFor}
  * @throws {AppError} CONFLICT if the tables differ; what PostgreSQL reports otherwise
  */
-export async function copyToTarget(active: ActiveTransfer, from: Placement): Promise<FinishedCopy> {
+export async function copyToTarget(active: ActiveTransfer, from: Placement, parallel: number): Promise<FinishedCopy> {
   const { options, signal } = active;
   const source = placeOn(serverNamed(options.servers, from.server), from);
   const { applied } = await readSource(active, source);
   signal.throwIfAborted();
   const made = await makeTarget(active, applied);
   const target = targetOf(active);
-  const onProgress = (now: CopyProgress) => active.progress(now);
-  const progress = await withRoomFor(active, from, (parallel) =>
-    copyPlace({ from: source, to: target, parallel, onProgress, signal }),
-  );
+  const progress = await copyPlace({
+    from: source,
+    to: target,
+    parallel,
+    onProgress: (now) => active.progress(now),
+    signal,
+  });
   await active.copied(progress);
   signal.throwIfAborted();
   return { ...made, observedAt: await readClock(target) };

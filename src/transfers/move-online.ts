@@ -18,7 +18,7 @@ import { closePlace } from '../servers/place-locks.ts';
 import type { MadePlace, TenantPlacement } from '../servers/provisioner.ts';
 import { dropOldPlaces } from '../tenants/old-places.ts';
 import type { ActiveTransfer } from './active-transfer.ts';
-import { makeTarget, readClock, readSource, targetOf, withRoomFor } from './copy-to-target.ts';
+import { makeTarget, readClock, readSource, targetOf } from './copy-to-target.ts';
 import { appendTransferEvent } from './events.ts';
 import { hold, letGo } from './hold.ts';
 import type { TransferOptions } from './options.ts';
@@ -39,13 +39,9 @@ const PAUSE_MS = 2_000;
 /**
  * Moves a tenant to another place while it is served: copies it, applies what is written meanwhile, and pauses it only for the
  * rest. After an interruption it goes on where it was once the copy is complete.
+ * @param parallel the number of tables that are copied at the same time; see `withRoomFor`
  */
-export function moveOnline(active: ActiveTransfer, from: TenantPlacement): Promise<void> {
-  return withRoomFor(active, from, (parallel) => moveInRoom(active, from, parallel));
-}
-
-/** @param parallel the number of tables that are copied at the same time */
-async function moveInRoom(active: ActiveTransfer, from: TenantPlacement, parallel: number): Promise<void> {
+export async function moveOnline(active: ActiveTransfer, from: TenantPlacement, parallel: number): Promise<void> {
   const { options, signal } = active;
   const slot = slotName(active.transfer.id);
   const source = sourceOf(options, from);

@@ -9,7 +9,7 @@ const TENANTS = 8;
 
 it.each([
   // A copy of a schema takes several connections, so the smallest budget is too small for it.
-  ['SCHEMA', '10'],
+  ['SCHEMA', '8'],
   ['DATABASE', '5'],
 ] as const)(
   'work that needs further connections gets them, also while much else is under way: isolation %s, a budget of %s',
@@ -53,11 +53,11 @@ it.each([
   },
 );
 
-it('a budget that is too small to copy a schema is told', async () => {
-  await using app = await startTestApp({ CONNECTION_BUDGET: '5', CONNECTION_WAIT_MS: '500' });
+it('a budget that is too small to copy a tenant is told at once, and takes no connections', async () => {
+  await using app = await startTestApp({ CONNECTION_BUDGET: '7' });
   const [tenant] = await createTenants(app, ['SCHEMA']);
   const { errors } = await app.ask(`mutation { createCheckpoint(tenant: "${tenant?.slug}") { id } }`, app.admin);
   const message =
-    'This process may open 5 connections to the server default, which is too few to copy a tenant. Raise CONNECTION_BUDGET to at least 10; if it is auto, raise max_connections of PostgreSQL.';
+    'Copying a tenant takes a process that may open 8 connections to the server default, and this one may open 7. Raise CONNECTION_BUDGET, which all SERVER_PROCESSES share; if it is auto, raise max_connections of PostgreSQL or start fewer processes.';
   expect(errors).toMatchObject([{ message, extensions: { code: 'CONFLICT' } }]);
 });

@@ -66,7 +66,10 @@ describe('what a cluster lacks', () => {
     expect(problems({ distributesSchemas: false })).toEqual([
       expect.stringContaining('ALTER DATABASE "shared" SET citus.enable_schema_based_sharding = on'),
     ]);
-    expect(problems({ nodes: [] })).toEqual([expect.stringContaining('citus_add_node')]);
+    expect(problems({ nodes: [] })).toEqual([expect.stringMatching(/none with isolation SCHEMA .* citus_add_node/)]);
+    expect(problems({ nodes: [], distributesSchemas: false })).not.toContainEqual(
+      expect.stringContaining('SCHEMA can'),
+    );
     expect(problems({ nodes: [{ host: 'worker-1', port: 5432, isActive: false }] })).toEqual([
       expect.stringMatching(/worker-1:5432.*citus_activate_node/),
     ]);

@@ -3,6 +3,7 @@ import { IdleConnections } from './idle-connections.ts';
 import { type Attempt, type Connection, OpenConnections, type PoolState } from './open-connections.ts';
 import { type Pool, type PoolOptions, type Priority, usePoolClient } from './pool.ts';
 import { busy, closed } from './pool-errors.ts';
+import { SeveralConnections } from './several-connections.ts';
 import { noSlots, type SlotCounts, Slots } from './slots.ts';
 import { type Waiter, WaitQueue } from './wait-queue.ts';
 
@@ -14,6 +15,8 @@ export interface ServerPoolOptions {
   readonly reserved: number;
   /** How long a caller waits for a connection, in milliseconds. */
   readonly waitMs: number;
+  /** How long work that needs more connections than `max` allows waits for a higher limit, in milliseconds; by default not at all. */
+  readonly growMs?: number;
   /** Age at which a connection is replaced, in milliseconds. */
   readonly recycleMs: number;
   /** Idle time after which a connection is closed, in milliseconds. */
@@ -48,6 +51,8 @@ const FAIRNESS_MS = 100;
  * waiting caller first.
  */
 export class ServerPool {
+  /** Admits work that holds several connections of `tenant` pools at once, such as copies. It leaves one to others. */
+  readonly several: SeveralConnections;
   readonly #slots: Slots;
   readonly #waiting: WaitQueue<PoolState, Connection>;
   readonly #connections: OpenConnections;
@@ -59,6 +64,11 @@ export class ServerPool {
     const { max, reserved, waitMs, recycleMs, idleMs, attempt, onOpen, onLate, onRefusedChange } = options;
     this.#onWaited = options.onWaited;
     this.#slots = new Slots(max, reserved);
+    this.several = new SeveralConnections({
+      capacity: () => this.#slots.mostForTenants - 1,
+      limitFor: (count) => this.#slots.limitFor({ ...noSlots(), tenant: count + 1 }),
+      growMs: options.growMs ?? 0,
+    });
     this.#connections = new OpenConnections({
       slots: this.#slots,
       recycleMs,
@@ -85,11 +95,6 @@ export class ServerPool {
     return this.#slots.max;
   }
 
-  /** How many of them tenants' pools may use. */
-  get mostForTenants(): number {
-    return this.#slots.mostForTenants;
-  }
-
   /** Counts for health checks and tests. */
   get stats(): ServerPoolStats {
     return { open: this.#slots.taken, idle: this.#idle.size, waiting: this.#waiting.size };
@@ -103,7 +108,7 @@ export class ServerPool {
     for (const { request } of this.#waiting) waiting.set(request, (waiting.get(request) ?? 0) + 1);
     // Callers limited by their own pool have no use for more.
     for (const [{ options, open }, count] of waiting) demand[options.priority] += Math.min(count, options.max - open);
-    return this.#slots.limitFor(demand);
+    return Math.max(this.#slots.limitFor(demand), this.several.demand);
   }
 
   /** Creates a pool. It opens no connection until it is used. */
@@ -126,6 +131,7 @@ export class ServerPool {
     this.#connections.invalidate();
     for (const connection of [...this.#idle]) this.#close(connection);
     this.#serve();
+    this.several.serve();
   }
 
   /** Changes the limit. Connections beyond it are closed, those in use when they are released. */
@@ -136,6 +142,7 @@ export class ServerPool {
       this.#close(connection);
     }
     this.#serve();
+    this.several.serve();
   }
 
   /** Closes all connections, including those in use, and cancels their queries. Waiting callers get an error. */

@@ -1,8 +1,29 @@
+/** What work needs that holds several connections at once. */
+export interface SeveralRequest {
+  readonly least: number;
+  /** How many it can use. */
+  readonly most: number;
+  /** Creates the error for the case that there are never enough, from the limit that would be high enough. */
+  readonly tooFew: (neededLimit: number) => Error;
+}
+
 /** Work that waits for its turn. */
 interface Waiting {
-  readonly least: number;
-  readonly most: number;
+  readonly request: SeveralRequest;
+  /** Refuses it if there are not enough by then. */
+  hopeless: NodeJS.Timeout | undefined;
   begin(granted: number): void;
+  refuse(error: unknown): void;
+}
+
+/** How {@link SeveralConnections} knows how many there are. */
+export interface SeveralOptions {
+  /** How many connections there are. Call {@link SeveralConnections.serve} when it has changed. */
+  readonly capacity: () => number;
+  /** The limit of all connections with which there are so many. */
+  readonly limitFor: (count: number) => number;
+  /** How long work waits for a larger capacity, in milliseconds; 0 if it stays as it is. */
+  readonly growMs: number;
 }
 
 /**
@@ -10,65 +31,82 @@ interface Waiting {
  * connections that only other work of this kind could release. Those that hold one connection release it by themselves.
  */
 export class SeveralConnections {
-  readonly #capacity: () => number;
+  readonly #options: SeveralOptions;
   readonly #waiting = new Set<Waiting>();
   #granted = 0;
 
-  /** @param capacity how many connections there are; may change */
-  constructor(capacity: () => number) {
-    this.#capacity = capacity;
+  constructor(options: SeveralOptions) {
+    this.#options = options;
+  }
+
+  /** How high a limit there is use for: for what is granted, and what is needed next. */
+  get demand(): number {
+    const [next] = this.#waiting;
+    const count = this.#granted + (next?.request.least ?? 0);
+    return count === 0 ? 0 : this.#options.limitFor(count);
   }
 
   /**
-   * Runs `work` when there are enough connections, in the order of the calls. If there are never enough, it runs alone.
-   * @param least how many it needs
-   * @param most how many it can use
-   * @param work gets the number that it may hold, from `least` to `most`
+   * Runs `work` when there are enough connections, in the order of the calls.
+   * @param work gets the number that it may hold
    * @param signal stops waiting and rejects with its reason
    */
-  async use<T>(
-    { least, most }: { readonly least: number; readonly most: number },
-    work: (granted: number) => Promise<T>,
-    signal?: AbortSignal,
-  ): Promise<T> {
-    const granted = await this.#admit(least, most, signal);
+  async use<T>(request: SeveralRequest, work: (granted: number) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const granted = await this.#admit(request, signal);
     try {
       return await work(granted);
     } finally {
       this.#granted -= granted;
-      this.#serve();
+      this.serve();
     }
   }
 
-  #admit(least: number, most: number, signal: AbortSignal | undefined): Promise<number> {
+  /** Begins what there are enough connections for. */
+  serve(): void {
+    const { limitFor, growMs } = this.#options;
+    let isNext = true;
+    for (const waiting of this.#waiting) {
+      const { least, most, tooFew } = waiting.request;
+      const capacity = this.#options.capacity();
+      if (capacity >= least) {
+        clearTimeout(waiting.hopeless);
+        waiting.hopeless = undefined;
+        const free = capacity - this.#granted;
+        isNext &&= free >= least;
+        if (isNext) waiting.begin(free >= most ? most : least);
+      } else {
+        isNext = false;
+        waiting.hopeless ??= setTimeout(() => waiting.refuse(tooFew(limitFor(least))), growMs);
+      }
+    }
+  }
+
+  #admit(request: SeveralRequest, signal: AbortSignal | undefined): Promise<number> {
     return new Promise((resolve, reject) => {
       const leave = () => {
+        clearTimeout(waiting.hopeless);
         signal?.removeEventListener('abort', giveUp);
         this.#waiting.delete(waiting);
       };
-      const giveUp = () => {
-        leave();
-        reject(signal?.reason);
-        this.#serve();
+      const waiting: Waiting = {
+        request,
+        hopeless: undefined,
+        begin: (granted) => {
+          leave();
+          this.#granted += granted;
+          resolve(granted);
+        },
+        refuse: (error) => {
+          leave();
+          reject(error);
+          this.serve();
+        },
       };
-      const begin = (granted: number) => {
-        leave();
-        this.#granted += granted;
-        resolve(granted);
-      };
-      const waiting = { least, most, begin };
+      const giveUp = () => waiting.refuse(signal?.reason);
       this.#waiting.add(waiting);
       if (signal?.aborted) return giveUp();
       signal?.addEventListener('abort', giveUp);
-      this.#serve();
+      this.serve();
     });
-  }
-
-  #serve(): void {
-    for (const { least, most, begin } of this.#waiting) {
-      const free = this.#capacity() - this.#granted;
-      if (free < least && this.#granted > 0) return;
-      begin(free >= most ? most : least);
-    }
   }
 }

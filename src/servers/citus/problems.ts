@@ -40,7 +40,7 @@ export function problemsOf(
       ? []
       : [
           {
-            message: `${where} has Citus, but its cluster has no node that can hold tenants, so none with isolation SCHEMA can be created`,
+            message: `${where} has Citus, but its cluster has no node that can hold tenants${distributesSchemas ? ', so none with isolation SCHEMA can be created' : ''}`,
             remedy: `Run SELECT citus_add_node('HOST', PORT) there for each worker; see docs/citus.md`,
           },
         ]),

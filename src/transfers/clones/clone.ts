@@ -7,7 +7,7 @@ import { takeTransferStepSql, transferSteps } from '../../catalog/transfer-statu
 import { together } from '../../copying/together.ts';
 import type { TenantFiles } from '../../tenants/tenant-files.ts';
 import { type ActiveTransfer, TransferCancelledError } from '../active-transfer.ts';
-import { copyToTarget, type FinishedCopy } from '../copy-to-target.ts';
+import { copyToTarget, type FinishedCopy, withRoomFor } from '../copy-to-target.ts';
 import { appendTransferEvent } from '../events.ts';
 import { findSource, type TransferSource, withOpenSource } from '../source.ts';
 import { enterSwitch } from '../store.ts';
@@ -75,7 +75,9 @@ async function copySource(
   };
   const pausedMs = bytes === undefined ? undefined : await cloneByTemplate(active, source, bytes, after);
   if (pausedMs !== undefined) return { copy: undefined, pausedMs, isServed: isLast };
-  const copy = await withOpenSource(active, source, () => copyToTarget(active, source));
+  const copy = await withRoomFor(active, source, (parallel) =>
+    withOpenSource(active, source, () => copyToTarget(active, source, parallel)),
+  );
   return { copy, pausedMs: 0, isServed: false };
 }
 

@@ -93,7 +93,7 @@ describe('work that holds a connection while it waits for another one', () => {
     await pool({ priority: 'system' }).connect();
     const admin = pool({ priority: 'admin', max: 5 });
     const { served } = queue({ first: admin, second: admin, third: admin });
-    await vi.waitFor(() => expect(served).toEqual(['first', 'second']), settling);
+    await vi.waitFor(() => expect(served.toSorted()).toEqual(['first', 'second']), settling);
     const others = queue({ one: pool(), two: pool(), catalog: pool({ priority: 'system' }) });
     await vi.waitFor(() => expect(others.served.toSorted()).toEqual(['catalog', 'one']), settling);
     expect(used.budget.stats).toEqual({ open: 5, idle: 0, waiting: 2 });
