@@ -5,7 +5,8 @@ import { createMutex } from '../lib/mutex.ts';
 import { retryUntil } from '../lib/retry-loop.ts';
 import { elapsedSince } from '../lib/time.ts';
 import type { Pool, PoolClient } from './pool/pool.ts';
-import { lockKind, noticeSilenceSql } from './sql/advisory-lock.ts';
+import { noticeSilenceSql } from './session-settings.ts';
+import { lockKind } from './sql/advisory-lock.ts';
 import { quoteIdentifier } from './sql/quote.ts';
 
 /** Called with the payload of a notification, or with undefined after a gap in which notifications may have been lost. */

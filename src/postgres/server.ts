@@ -9,7 +9,7 @@ import { currentRequest } from '../telemetry/request-record.ts';
 import { observeStatements } from './observe-statements.ts';
 import { CircuitBreaker } from './pool/circuit-breaker.ts';
 import { HostList } from './pool/host-list.ts';
-import { type Pool, usePoolClient } from './pool/pool.ts';
+import { type Pool, type Priority, usePoolClient } from './pool/pool.ts';
 import { noneLeft, unknownAddress } from './pool/pool-errors.ts';
 import { retryWhileFull } from './pool/retry-while-full.ts';
 import { ServerPool, type ServerPoolOptions, type ServerPoolStats } from './pool/server-pool.ts';
@@ -246,9 +246,9 @@ export class PostgresServer implements AsyncDisposable {
    * @throws {AppError} SERVER_BUSY if the address is unknown
    */
   connectionTo(
-    request: Pick<PoolRequest, 'role' | 'database' | 'types' | 'session' | 'replication' | 'pooled'>,
+    request: Omit<PoolRequest, 'max' | 'priority'> & { readonly priority?: Priority },
   ): pg.ClientConfig & { readonly replication?: string } {
-    const { role } = request;
+    const { role, session, priority = 'tenant' } = request;
     const address = this.#addressFor(request);
     if (!address) throw unknownAddress(this.name);
     const pooler = request.pooled ? this.#pooler : undefined;
@@ -266,7 +266,7 @@ export class PostgresServer implements AsyncDisposable {
       // The types of node-postgres leave it out.
       ...(request.replication && { replication: 'database' }),
       // A pooler refuses settings, or gives the connection with them to others.
-      ...(!pooler && { application_name: APPLICATION_NAME, options: startupOptions(request.session ?? {}) }),
+      ...(!pooler && { application_name: APPLICATION_NAME, options: startupOptions(session, priority !== 'tenant') }),
     };
   }
 

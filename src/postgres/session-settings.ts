@@ -25,12 +25,35 @@ export const everySession: Readonly<Record<string, string>> = {
 };
 
 /**
+ * With these settings, PostgreSQL notices within ten seconds that the machine of an idle client is gone, aborts its transaction and
+ * releases its locks. By default it takes two hours. They have no effect over a Unix socket.
+ * @see https://www.postgresql.org/docs/current/runtime-config-connection.html#GUC-TCP-KEEPALIVES-IDLE
+ */
+const noticeSilence = { tcp_keepalives_idle: '4', tcp_keepalives_interval: '2', tcp_keepalives_count: '2' };
+
+/**
+ * The same while an answer is on the way: keepalives pause then, and by default it takes 15 minutes. Not for sessions whose client
+ * may read slowly, which would end too. Elsewhere PostgreSQL would log that it does not know the setting; the server is taken to run
+ * on the same platform as this process.
+ */
+const noticeUnanswered: Readonly<Record<string, string>> =
+  process.platform === 'linux' ? { tcp_user_timeout: '8000' } : {};
+
+/** Returns SQL that sets both in a session that may have other settings. */
+export function noticeSilenceSql(set: 'SET' | 'SET LOCAL'): string {
+  return Object.entries({ ...noticeSilence, ...noticeUnanswered })
+    .map(([name, value]) => `${set} ${name} = ${value};`)
+    .join(' ');
+}
+
+/**
  * Returns the start-up options of a session.
  * @param session its own settings, such as `search_path`
+ * @param readsAtOnce whether its client reads what it gets without a pause
  * @see https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNECT-OPTIONS
  */
-export function startupOptions(session: Readonly<Record<string, string>>): string {
-  return Object.entries({ ...everySession, ...session })
+export function startupOptions(session: Readonly<Record<string, string>> = {}, readsAtOnce = false): string {
+  return Object.entries({ ...everySession, ...noticeSilence, ...(readsAtOnce && noticeUnanswered), ...session })
     .map(([name, value]) => `-c ${name}=${value.replace(/[\\\s]/g, '\\$&')}`)
     .join(' ');
 }

@@ -170,4 +170,21 @@ describe.skipIf(whyNot !== undefined)(title, { timeout: 300_000 }, () => {
     expect(Math.max(...near.longest.values())).toBeLessThan(8_000);
     await audit(run, migration);
   });
+
+  it('does not hold up the run to which a worker was writing when it lost the catalog', async () => {
+    const migration = '20270105000000_round';
+    const catalog = servers.get('default') ?? expect.unreachable();
+    const run = await startRun(migration, 3);
+    // Each writer locks the run first, so the worker waits within its transaction.
+    const lock = `BEGIN; SELECT FROM migration_runs WHERE id = '${run}' FOR UPDATE; SELECT pg_sleep(8); COMMIT`;
+    const locking = catalog.rows(lock, [], 'auth');
+    const waiting = `SELECT FROM pg_stat_activity WHERE host(client_addr) = $1 AND wait_event_type = 'Lock'`;
+    const worker = machines.addressOf('worker');
+    await eventually('the worker waits', async () => (await catalog.rows(waiting, [worker])).length > 0);
+    await machines.cut('worker', 'catalog');
+    await locking;
+    await ended(run);
+    await audit(run, migration);
+    await machines.mend('worker', 'catalog');
+  });
 });

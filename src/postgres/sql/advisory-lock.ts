@@ -79,24 +79,6 @@ export async function withAdvisoryLock<T>(
   }
 }
 
-/**
- * How long an answer may stay unacknowledged, in milliseconds: keepalives pause meanwhile. Elsewhere PostgreSQL would log that it
- * does not know the setting; the server is taken to run on the same platform as this process.
- */
-const unanswered = process.platform === 'linux' ? { tcp_user_timeout: 8_000 } : {};
-
-/**
- * Returns SQL that makes PostgreSQL notice within ten seconds that the client's machine is gone, and release the session's
- * locks. By default it takes two hours, or 15 minutes if an answer is on the way. It has no effect over a Unix socket.
- * @see https://www.postgresql.org/docs/current/runtime-config-connection.html#GUC-TCP-KEEPALIVES-IDLE
- */
-export function noticeSilenceSql(set: 'SET' | 'SET LOCAL'): string {
-  const settings = { tcp_keepalives_idle: 4, tcp_keepalives_interval: 2, tcp_keepalives_count: 2, ...unanswered };
-  return Object.entries(settings)
-    .map(([name, value]) => `${set} ${name} = ${value};`)
-    .join(' ');
-}
-
 /** Returns SQL that locks a name until the end of the transaction. */
 export function transactionLockSql(kind: number, name: string): string {
   return `SELECT pg_advisory_xact_lock(${kind}, ${lockKeyOf(quoteLiteral(name))});`;
