@@ -49,8 +49,8 @@ export function withRoomToCopy<T>(
   const enter = (index: number, parallel: number): Promise<T> => {
     const server = inOrder[index];
     if (!server) return copy(parallel);
-    const next = (granted: number) =>
-      enter(index + 1, Math.min(parallel, 1 + Math.floor((granted - copyConnections.least) / 2)));
+    const next = (acquired: number) =>
+      enter(index + 1, Math.min(parallel, 1 + Math.floor((acquired - copyConnections.least) / 2)));
     const tooFew = (neededLimit: number) => tooFewConnections(server, neededLimit);
     return server.several.use({ ...copyConnections, tooFew }, next, signal);
   };

@@ -53,7 +53,7 @@ it.each([
   },
 );
 
-it('a budget that is too small to copy a tenant is told at once, and takes no connections', async () => {
+it('a budget that is too small to copy a tenant is told', async () => {
   await using app = await startTestApp({ CONNECTION_BUDGET: '7' });
   const [tenant] = await createTenants(app, ['SCHEMA']);
   const { errors } = await app.ask(`mutation { createCheckpoint(tenant: "${tenant?.slug}") { id } }`, app.admin);

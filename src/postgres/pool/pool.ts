@@ -6,7 +6,7 @@ import type { HostList } from './host-list.ts';
  *
  * - `system`: all. For short queries of the system databases: nobody who holds such a connection waits for another one.
  * - `tenant`: all but the reserved ones. For connections to tenants' databases and schemas, as their role or as the owner.
- * - `admin`: all but the reserved ones, and but one that is left to tenants. For the administration of roles and databases.
+ * - `admin`: all but those for `system` alone, and one that is left to tenants. For the administration of roles and databases.
  */
 export type Priority = 'system' | 'tenant' | 'admin';
 

@@ -200,7 +200,7 @@ export class ServerPool {
     return undefined;
   }
 
-  /** Closes an idle connection if that is necessary: the longest idle one whose slot this priority may use. Returns whether there will be room. */
+  /** Closes the longest idle connection whose slot this priority may use, if that is necessary. Returns whether there will be room. */
   #willHaveRoomFor(priority: Priority, promised: SlotCounts): boolean {
     const evictable = this.#slots.evictableFor(priority, promised);
     if (!evictable) return true;

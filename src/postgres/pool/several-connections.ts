@@ -10,9 +10,9 @@ export interface SeveralRequest {
 /** Work that waits for its turn. */
 interface Waiting {
   readonly request: SeveralRequest;
-  /** Refuses it if there are not enough by then. */
-  hopeless: NodeJS.Timeout | undefined;
-  begin(granted: number): void;
+  /** Runs while there are too few connections for it, and refuses it at its end. */
+  refusal: NodeJS.Timeout | undefined;
+  begin(acquired: number): void;
   refuse(error: unknown): void;
 }
 
@@ -33,16 +33,16 @@ export interface SeveralOptions {
 export class SeveralConnections {
   readonly #options: SeveralOptions;
   readonly #waiting = new Set<Waiting>();
-  #granted = 0;
+  #acquired = 0;
 
   constructor(options: SeveralOptions) {
     this.#options = options;
   }
 
-  /** How high a limit there is use for: for what is granted, and what is needed next. */
+  /** How high a limit there is use for: for what is acquired, and what is needed next. */
   get demand(): number {
     const [next] = this.#waiting;
-    const count = this.#granted + (next?.request.least ?? 0);
+    const count = this.#acquired + (next?.request.least ?? 0);
     return count === 0 ? 0 : this.#options.limitFor(count);
   }
 
@@ -51,12 +51,12 @@ export class SeveralConnections {
    * @param work gets the number that it may hold
    * @param signal stops waiting and rejects with its reason
    */
-  async use<T>(request: SeveralRequest, work: (granted: number) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    const granted = await this.#admit(request, signal);
+  async use<T>(request: SeveralRequest, work: (acquired: number) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const acquired = await this.#admit(request, signal);
     try {
-      return await work(granted);
+      return await work(acquired);
     } finally {
-      this.#granted -= granted;
+      this.#acquired -= acquired;
       this.serve();
     }
   }
@@ -69,14 +69,14 @@ export class SeveralConnections {
       const { least, most, tooFew } = waiting.request;
       const capacity = this.#options.capacity();
       if (capacity >= least) {
-        clearTimeout(waiting.hopeless);
-        waiting.hopeless = undefined;
-        const free = capacity - this.#granted;
+        clearTimeout(waiting.refusal);
+        waiting.refusal = undefined;
+        const free = capacity - this.#acquired;
         isNext &&= free >= least;
         if (isNext) waiting.begin(free >= most ? most : least);
       } else {
         isNext = false;
-        waiting.hopeless ??= setTimeout(() => waiting.refuse(tooFew(limitFor(least))), growMs);
+        waiting.refusal ??= setTimeout(() => waiting.refuse(tooFew(limitFor(least))), growMs);
       }
     }
   }
@@ -84,17 +84,17 @@ export class SeveralConnections {
   #admit(request: SeveralRequest, signal: AbortSignal | undefined): Promise<number> {
     return new Promise((resolve, reject) => {
       const leave = () => {
-        clearTimeout(waiting.hopeless);
+        clearTimeout(waiting.refusal);
         signal?.removeEventListener('abort', giveUp);
         this.#waiting.delete(waiting);
       };
       const waiting: Waiting = {
         request,
-        hopeless: undefined,
-        begin: (granted) => {
+        refusal: undefined,
+        begin: (acquired) => {
           leave();
-          this.#granted += granted;
-          resolve(granted);
+          this.#acquired += acquired;
+          resolve(acquired);
         },
         refuse: (error) => {
           leave();

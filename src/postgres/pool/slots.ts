@@ -94,7 +94,7 @@ export class Slots {
     return Math.min(this.reserved, FOR_SYSTEM);
   }
 
-  /** Returns the smallest group of this priority that may take no more slots. A slot that it frees is also one of the larger groups. */
+  /** Returns the smallest group of this priority that may take no more slots. Freeing a slot of it also frees one of the larger groups. */
   #fullGroup(priority: Priority, others: SlotCounts): readonly Priority[] | undefined {
     const isFull = ({ members, limit }: Group) =>
       members.reduce((total, each) => total + this.#held[each] + others[each], 0) >= limit;
