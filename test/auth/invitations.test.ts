@@ -153,7 +153,7 @@ describe('invitations', () => {
     const person = await somebody();
     await invite(owner, person.email);
     const [invitation] = await invitationsOf(app, person);
-    await sql('UPDATE invitations SET expires_at = now() WHERE id = $1', [invitation?.id]);
+    await sql(`UPDATE invitations SET expires_at = now() - interval '1 second' WHERE id = $1`, [invitation?.id]);
     expect(await invitationsOf(app, person)).toEqual([]);
     expect(await listed()).toEqual([]);
     expect(codeOf(await acceptBy(person, invitation?.token))).toBe('NOT_FOUND');

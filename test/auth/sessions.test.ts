@@ -99,7 +99,7 @@ describe('a session', () => {
 
   it('ends at its time', async () => {
     const person = await somebody();
-    await sql('UPDATE sessions SET expires_at = now() WHERE user_id = $1', [person.id]);
+    await sql(`UPDATE sessions SET expires_at = now() - interval '1 second' WHERE user_id = $1`, [person.id]);
     expect(codeOf(await refresh(person.refreshToken))).toBe('UNAUTHENTICATED');
     await somebody();
     expect(await sql('SELECT FROM sessions WHERE user_id = $1', [person.id])).toEqual([]);

@@ -121,9 +121,10 @@ describe('a bin with many tenants', () => {
         `SELECT status, extract(epoch FROM purge_at - now()) / 86400 BETWEEN 6.9 AND 7 AS "isInAWeek" FROM tenants`,
       ),
     ).toEqual([{ status: 'DELETED', isInAWeek: true }]);
-    await inCatalog('UPDATE tenants SET purge_at = now()');
+    await inCatalog(`UPDATE tenants SET purge_at = now() - interval '1 second'`);
     await purgeExpired(provisioning);
-    expect(await left('true')).toEqual([]);
+    // The server's own round may have begun to remove it.
+    await eventually('it is removed', async () => (await left('true')).length === 0);
   });
 
   it('does not wait for a server that is silent, which is said once, however many tenants there are', async () => {
