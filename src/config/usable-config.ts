@@ -1,4 +1,5 @@
 import { readdir } from 'node:fs/promises';
+import path from 'node:path';
 import { messageOf } from '../lib/errors.ts';
 import { unwritableReason } from '../lib/files.ts';
 import { type Config, ConfigError, readConfig } from './config.ts';
@@ -17,7 +18,8 @@ export async function loadUsableConfig(env: Readonly<Record<string, string | und
 
 async function findFolderProblems({ dataDir, migrations, ...config }: Config): Promise<readonly string[]> {
   // Without the folder, new tenants would have no tables.
-  const unreadable = await readdir(migrations.tenantDir).then(() => undefined, messageOf);
+  // The system's message names the folder as it is given here.
+  const unreadable = await readdir(path.resolve(migrations.tenantDir)).then(() => undefined, messageOf);
   const unwritable = needsDataDir(config) ? await unwritableReason(dataDir) : undefined;
   return [
     ...(unreadable ? [`TENANT_MIGRATIONS_DIR must be a readable folder: ${unreadable}`] : []),
