@@ -5,7 +5,6 @@ import { createMutex } from '../lib/mutex.ts';
 import { retryUntil } from '../lib/retry-loop.ts';
 import { elapsedSince } from '../lib/time.ts';
 import type { Pool, PoolClient } from './pool/pool.ts';
-import { noticeSilenceSql } from './session-settings.ts';
 import { lockKind } from './sql/advisory-lock.ts';
 import { quoteIdentifier } from './sql/quote.ts';
 
@@ -56,7 +55,10 @@ export class Listener implements AsyncDisposable {
   #livesSince = 0;
   readonly #stopping = new AbortController();
 
-  /** @param pool a pool for `auth` with room for one connection, which stays acquired */
+  /**
+   * @param pool a pool for `auth` with room for one connection, which stays acquired. PostgreSQL releases the liveness lock of a
+   *   machine that is gone within seconds only if the pool's priority is `system`.
+   */
   constructor(pool: Pool, log: Logger) {
     this.#pool = pool;
     this.#log = log;
@@ -129,7 +131,6 @@ export class Listener implements AsyncDisposable {
     client.on('notification', ({ channel, payload }) => this.#dispatch(channel, payload));
     client.once('end', () => this.#lost(client));
     try {
-      await this.#ask(client, noticeSilenceSql('SET'));
       await this.#ask(client, `SELECT pg_advisory_lock_shared(${lockKind.alive}, ${this.instance})`);
       // This loop also visits channels that are added meanwhile.
       for (const channel of this.#handlers.keys()) await this.#ask(client, listenSql(channel));

@@ -39,12 +39,10 @@ const noticeSilence = { tcp_keepalives_idle: '4', tcp_keepalives_interval: '2', 
 const noticeUnanswered: Readonly<Record<string, string>> =
   process.platform === 'linux' ? { tcp_user_timeout: '8000' } : {};
 
-/** Returns SQL that sets both in a session that may have other settings. */
-export function noticeSilenceSql(set: 'SET' | 'SET LOCAL'): string {
-  return Object.entries({ ...noticeSilence, ...noticeUnanswered })
-    .map(([name, value]) => `${set} ${name} = ${value};`)
-    .join(' ');
-}
+/** SQL that sets both for a transaction, in a session that may have other settings. */
+export const noticeSilenceSql = Object.entries({ ...noticeSilence, ...noticeUnanswered })
+  .map(([name, value]) => `SET LOCAL ${name} = ${value};`)
+  .join(' ');
 
 /**
  * Returns the start-up options of a session.

@@ -65,6 +65,30 @@ describe('the settings of a session', () => {
   });
 });
 
+describe('a session', () => {
+  /** The settings with which PostgreSQL notices that the client's machine is gone. */
+  async function noticing(priority: 'tenant' | 'system' | 'admin'): Promise<unknown> {
+    const pool = server.pool({ database: 'postgres', max: 1, priority, keepIdle: false });
+    const { rows } = await pool.use((client) =>
+      client.query(`
+        SELECT sum(setting::int) FILTER (WHERE name IN ('tcp_keepalives_idle', 'tcp_keepalives_interval'))::int AS idle,
+          sum(setting::int) FILTER (WHERE name = 'tcp_user_timeout')::int AS unanswered
+        FROM pg_settings`),
+    );
+    return rows[0];
+  }
+
+  it('is missed within seconds when its machine is gone', async () => {
+    for (const priority of ['system', 'admin'] as const) {
+      expect(await noticing(priority)).toEqual({ idle: 6, unanswered: process.platform === 'linux' ? 8_000 : 0 });
+    }
+  });
+
+  it('of a tenant may also read slowly', async () => {
+    expect(await noticing('tenant')).toEqual({ idle: 6, unanswered: 0 });
+  });
+});
+
 describe('a server', () => {
   it('provides owner’s connections to any database, and keeps none open', async () => {
     await postgres.rows('CREATE DATABASE other');

@@ -223,7 +223,7 @@ async function tryToBegin(client: pg.Client, options: MigrateOptions): Promise<H
     const results = await client.query(`
       BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
       ${freshSessionSql}
-      ${noticeSilenceSql('SET LOCAL')}
+      ${noticeSilenceSql}
       SET LOCAL lock_timeout = ${LOCK_POLL_MS};
       ${takesTurn ? transactionLockSql(lockKind.turn, '') : ''}
       ${transactionLockSql(lockKind.migrate, schema)}
