@@ -7,6 +7,7 @@ import { InProgress } from '../catalog/in-progress.ts';
 import { observedAtSql } from '../catalog/migration-states.ts';
 import { forgetUsage } from '../catalog/usage.ts';
 import { databaseExists, dropDatabase } from '../postgres/admin/databases.ts';
+import { FINISH_MS } from '../postgres/admin/end-sessions.ts';
 import { logSequences } from '../postgres/admin/log-sequences.ts';
 import {
   allowConnections,
@@ -22,7 +23,7 @@ import { inTransaction } from '../postgres/sql/transaction.ts';
 import { tenantRole } from '../routing/placement.ts';
 import { withPlacementLock } from '../routing/placement-lock.ts';
 import { tenantBusy } from '../routing/resolve-tenant.ts';
-import { DRAIN_MS, drainSessions, PAUSE_DRAIN_MS } from '../servers/tenant-sessions.ts';
+import { drainSessions, PATIENT_FINISH_MS } from '../servers/tenant-sessions.ts';
 import {
   beginMaintenance,
   endMaintenance,
@@ -50,14 +51,14 @@ export interface CopyVariant {
   readonly copy?: string;
   /**
    * Whether the copy takes a moment, so that requests wait for it instead of being refused. It fails if a session does not finish its
-   * statement in {@link PAUSE_DRAIN_MS}.
+   * statement in {@link FINISH_MS}.
    */
   readonly isPause?: boolean;
   /** The roles besides the owner that may connect to the copy. By default nobody may, not even the owner. */
   readonly openTo?: readonly string[];
 }
 
-/** The tenant's sessions did not finish their statements in {@link PAUSE_DRAIN_MS}. */
+/** The tenant's sessions did not finish their statements in {@link FINISH_MS}. */
 export class BusySessionsError extends Error {
   constructor(slug: string) {
     super(`sessions of the tenant ${slug} did not finish their statements in time`);
@@ -208,9 +209,10 @@ export class Maintenance {
   ): Promise<number> {
     const role = tenantRole(tenant.key);
     return this.#withLock(tenant, async (admin) => {
-      const isDrained = await drainSessions(admin, role, isPause ? PAUSE_DRAIN_MS : DRAIN_MS);
+      const isDrained = await drainSessions(admin, role, isPause ? FINISH_MS : PATIENT_FINISH_MS);
       if (isPause && !isDrained) throw new BusySessionsError(tenant.slug);
-      await disallowConnections(admin, tenant.database, role);
+      // What is still running has had its time.
+      await disallowConnections(admin, tenant.database, role, isDrained ? FINISH_MS : 0);
       const bytes = await copyDatabase(admin, tenant.copy, source, role);
       if (after !== undefined) await admin.query(after);
       return bytes;

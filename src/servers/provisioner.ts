@@ -6,6 +6,7 @@ import type { ObservedState } from '../catalog/migration-states.ts';
 import type { MigrationFile } from '../migrator/files/migration-file.ts';
 import { type MigrationFolders, readTenantFiles, type TenantFiles } from '../migrator/files/migration-folders.ts';
 import { createDatabase, dropDatabase, sessionInSql } from '../postgres/admin/databases.ts';
+import { FINISH_MS } from '../postgres/admin/end-sessions.ts';
 import {
   closeDatabaseSql,
   createLoginRoleSql,
@@ -27,7 +28,7 @@ import { setUpServer } from './set-up.ts';
 import { readersOfCommon } from './shared/common-line.ts';
 import { dropSchema, releaseSchema } from './shared/drop-schema.ts';
 import { TemplateDatabase } from './template.ts';
-import { drainAndEnd, drainSessions, endSessionsOf, PAUSE_DRAIN_MS } from './tenant-sessions.ts';
+import { drainSessions, endSessionsOf, PATIENT_FINISH_MS } from './tenant-sessions.ts';
 import { prepareTenantDatabaseSql, prepareTenantSchemaSql } from './tenant-sql.ts';
 
 /** What creating tenants' databases and schemas needs, the same on all servers. */
@@ -139,7 +140,7 @@ export class Provisioner {
    * @param check as for {@link renewRole}
    */
   endSessions(placement: TenantPlacement, check: () => Promise<void>): Promise<void> {
-    return this.renewRole(placement, check, drainAndEnd);
+    return this.renewRole(placement, check, (admin, role) => endSessionsOf(admin, role, PATIENT_FINISH_MS));
   }
 
   /**
@@ -151,9 +152,10 @@ export class Provisioner {
     const role = tenantRole(placement.key);
     await this.#withLock(placement, async (admin) => {
       await check();
-      await drainSessions(admin, role, PAUSE_DRAIN_MS);
+      const isDrained = await drainSessions(admin, role, FINISH_MS);
       await admin.query(noLoginSql(role));
-      await endSessionsOf(admin, role);
+      // What is still running has had its time.
+      await endSessionsOf(admin, role, isDrained ? FINISH_MS : 0);
     });
   }
 
@@ -179,7 +181,7 @@ export class Provisioner {
   async remove(placement: TenantPlacement): Promise<void> {
     const role = tenantRole(placement.key);
     // The locks of open sessions would block dropping the schema.
-    await this.#withLock(placement, (admin) => drainAndEnd(admin, role));
+    await this.#withLock(placement, (admin) => endSessionsOf(admin, role, PATIENT_FINISH_MS));
     if (placement.isolation === 'SCHEMA') {
       await this.checkRemoval(placement);
       await dropSchema(this.#shared, placement.schema, dropOwnedSql(role));

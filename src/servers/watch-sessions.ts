@@ -5,7 +5,13 @@ import { refusedStatuses } from '../catalog/tenant-status.ts';
 import { joinRoleSql } from '../postgres/admin/roles.ts';
 import type { PostgresServer, Servers } from '../postgres/server.ts';
 import { type InstallationRoles, tenantRole } from '../routing/placement.ts';
-import { drainAndEnd, endOverdueSessions, findConnectedRoles, type SessionLimits } from './tenant-sessions.ts';
+import {
+  endOverdueSessions,
+  endSessionsOf,
+  findConnectedRoles,
+  PATIENT_FINISH_MS,
+  type SessionLimits,
+} from './tenant-sessions.ts';
 
 /** What watching the sessions of tenants needs. */
 export interface WatchSessionsOptions {
@@ -66,7 +72,7 @@ async function lookAt(server: PostgresServer, { catalog, roles, limits, log }: W
   });
   if (connected.length === 0) return;
   for (const role of await refusedAmong(catalog, server.name, connected)) {
-    await server.admin((admin) => drainAndEnd(admin, role));
+    await server.admin((admin) => endSessionsOf(admin, role, PATIENT_FINISH_MS));
     log.warn({ server: server.name, role }, 'ended the sessions of a tenant that is not served');
   }
 }

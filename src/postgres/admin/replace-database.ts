@@ -2,17 +2,22 @@ import type pg from 'pg';
 import { sqlState, sqlStateOf } from '../sql/error-codes.ts';
 import { quoteIdentifier } from '../sql/quote.ts';
 import { cloneDatabase, databaseExists } from './databases.ts';
+import { endSessions } from './end-sessions.ts';
 import { closeDatabaseSql, joinRoleSql } from './roles.ts';
 
 const TRIES = 3;
-/** How long a terminated connection may take to end, in milliseconds. */
-const END_MS = 5_000;
 
 /**
- * Disallows connections to a database and terminates the existing ones. Does nothing if the database does not exist.
+ * Disallows connections to a database and ends the existing ones as {@link endSessions}. Does nothing if the database does not exist.
  * @param role the role that may otherwise connect; undefined if only the owner may
+ * @param finishMs as for {@link endSessions}
  */
-export async function disallowConnections(admin: pg.Client, name: string, role: string | undefined): Promise<void> {
+export async function disallowConnections(
+  admin: pg.Client,
+  name: string,
+  role: string | undefined,
+  finishMs?: number,
+): Promise<void> {
   if (!(await databaseExists(admin, name))) return;
   const database = quoteIdentifier(name);
   const [join, others] = role === undefined ? ['', ''] : [joinRoleSql(role), `, ${quoteIdentifier(role)}`];
@@ -20,15 +25,8 @@ export async function disallowConnections(admin: pg.Client, name: string, role: 
     ${join}
     REVOKE ALL ON DATABASE ${database} FROM PUBLIC${others};
     ALTER DATABASE ${database} WITH ALLOW_CONNECTIONS false`);
-  const end = (args: string) =>
-    admin.query(
-      `SELECT pg_terminate_backend(${args}) FROM pg_stat_activity
-       WHERE datname = $1 AND backend_type = 'client backend' AND pg_has_role(usesysid, 'MEMBER')`,
-      [name],
-    );
-  // Signal all of them before waiting for any.
-  const { rowCount } = await end('pid');
-  if (rowCount) await end(`pid, ${END_MS}`);
+  const which = `datname = $1 AND backend_type = 'client backend' AND pg_has_role(usesysid, 'MEMBER')`;
+  await endSessions(admin, { which, values: [name] }, finishMs);
 }
 
 /** Allows connections of the owner and the given roles to a database again. */
