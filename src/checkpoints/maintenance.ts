@@ -211,7 +211,7 @@ export class Maintenance {
     return this.#withLock(tenant, async (admin) => {
       const isDrained = await drainSessions(admin, role, isPause ? FINISH_MS : PATIENT_FINISH_MS);
       if (isPause && !isDrained) throw new BusySessionsError(tenant.slug);
-      // What is still running has had its time.
+      // Statements that still run have had their time.
       await disallowConnections(admin, tenant.database, role, isDrained ? FINISH_MS : 0);
       const bytes = await copyDatabase(admin, tenant.copy, source, role);
       if (after !== undefined) await admin.query(after);

@@ -17,8 +17,7 @@ export async function loadUsableConfig(env: Readonly<Record<string, string | und
 }
 
 async function findFolderProblems({ dataDir, migrations, ...config }: Config): Promise<readonly string[]> {
-  // Without the folder, new tenants would have no tables.
-  // The system's message names the folder as it is given here.
+  // Without the folder, new tenants would have no tables. The error message contains the resolved path.
   const unreadable = await readdir(path.resolve(migrations.tenantDir)).then(() => undefined, messageOf);
   const unwritable = needsDataDir(config) ? await unwritableReason(dataDir) : undefined;
   return [

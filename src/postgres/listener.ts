@@ -56,8 +56,8 @@ export class Listener implements AsyncDisposable {
   readonly #stopping = new AbortController();
 
   /**
-   * @param pool a pool for `auth` with room for one connection, which stays acquired. PostgreSQL releases the liveness lock of a
-   *   machine that is gone within seconds only if the pool's priority is `system`.
+   * @param pool a pool for `auth` with room for one connection, which stays acquired. Its sessions need the keepalives of
+   *   `startupOptions`, without which PostgreSQL keeps the liveness lock of a lost machine for hours.
    */
   constructor(pool: Pool, log: Logger) {
     this.#pool = pool;

@@ -154,7 +154,7 @@ export class Provisioner {
       await check();
       const isDrained = await drainSessions(admin, role, FINISH_MS);
       await admin.query(noLoginSql(role));
-      // What is still running has had its time.
+      // Statements that still run have had their time.
       await endSessionsOf(admin, role, isDrained ? FINISH_MS : 0);
     });
   }

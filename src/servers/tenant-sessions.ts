@@ -19,7 +19,7 @@ export interface EndedSession {
   readonly reason: 'statement' | 'transaction';
 }
 
-/** How long statements that run may take to finish where nobody waits for it, in milliseconds. */
+/** The same as {@link FINISH_MS} where no requests wait. */
 export const PATIENT_FINISH_MS = 2_000;
 
 /** Ends all sessions of a role in any database, as {@link endSessions}. */

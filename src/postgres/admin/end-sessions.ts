@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { elapsedSince } from '../../lib/time.ts';
 
-/** How long statements that run may take to finish while requests may wait for the end of their sessions, in milliseconds. */
+/** How long running statements get to finish before their sessions are ended, in milliseconds. Requests may wait meanwhile. */
 export const FINISH_MS = 500;
 
 /** How long a session may take to end, in milliseconds. */
@@ -12,8 +12,8 @@ const END_MS = 5_000;
 export const LOOK_MS = 10;
 
 /**
- * SQL that is true for a session in `pg_stat_activity` that runs a statement, has an open transaction, or did in the last 30
- * milliseconds. A request may be between two statements, and a process that has not heard yet that it must stop may send another one.
+ * SQL that is true for a session in `pg_stat_activity` that runs a statement or has an open transaction, or was last active less than
+ * 30 milliseconds ago. A request may be between two statements, and a process that has not heard yet that it must stop may send another one.
  */
 export const isBusySql = `(state <> 'idle' OR state_change > clock_timestamp() - interval '30 milliseconds')`;
 
@@ -30,7 +30,7 @@ export async function endSessions(
 ): Promise<void> {
   const signal = (ended: string) => admin.query(`SELECT ${ended} FROM pg_stat_activity WHERE ${which}`, [...values]);
   for (const start = performance.now(); elapsedSince(start) < finishMs; await sleep(LOOK_MS)) {
-    // PostgreSQL looks at a session and ends it at once, so that hardly a statement can begin in between.
+    // One statement checks and ends a session, which leaves almost no time for another statement to begin in between.
     const { rowCount } = await signal(`CASE WHEN ${isBusySql} THEN false ELSE pg_terminate_backend(pid) END`);
     if (rowCount === 0) return;
   }
