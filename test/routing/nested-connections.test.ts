@@ -53,7 +53,7 @@ it.each([
   },
 );
 
-it('a budget that is too small to copy a tenant is told', async () => {
+it('a copy says which budget it needs, and fails, where the budget is too small', async () => {
   await using app = await startTestApp({ CONNECTION_BUDGET: '7' });
   const [tenant] = await createTenants(app, ['SCHEMA']);
   const { errors } = await app.ask(`mutation { createCheckpoint(tenant: "${tenant?.slug}") { id } }`, app.admin);
